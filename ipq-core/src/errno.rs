@@ -1,0 +1,81 @@
+//! Error numbers as Linux defines them, whatever system this is built on: they are part of the protocol (WIRE-6).
+
+use std::fmt;
+
+/// An error number as the kernel gives it: positive, and 0 for "no error".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Errno(pub i32);
+
+macro_rules! known {
+    ($($name:ident = $number:literal, $text:literal;)*) => {
+        impl Errno {
+            $(#[doc = concat!($text, " (", $number, ").")] pub const $name: Self = Self($number);)*
+
+            /// The symbolic name, if it is one that this protocol is known to give.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $($number => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+
+            const fn text(self) -> Option<&'static str> {
+                match self.0 {
+                    $($number => Some($text),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+known! {
+    EPERM = 1, "Operation not permitted";
+    ENOENT = 2, "No such file or directory";
+    EINTR = 4, "Interrupted system call";
+    EIO = 5, "Input/output error";
+    EBADF = 9, "Bad file descriptor";
+    EAGAIN = 11, "Resource temporarily unavailable";
+    ENOMEM = 12, "Cannot allocate memory";
+    EBUSY = 16, "Device or resource busy";
+    ENODEV = 19, "No such device";
+    EINVAL = 22, "Invalid argument";
+    ECOMM = 70, "Communication error on send";
+    EMSGSIZE = 90, "Message too long";
+    EPROTONOSUPPORT = 93, "Protocol not supported";
+    EOPNOTSUPP = 95, "Operation not supported";
+    EAFNOSUPPORT = 97, "Address family not supported by protocol";
+    EADDRINUSE = 98, "Address already in use";
+    ENETDOWN = 100, "Network is down";
+    ENOBUFS = 105, "No buffer space available";
+    ENOTCONN = 107, "Transport endpoint is not connected";
+    ECONNREFUSED = 111, "Connection refused";
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name(), self.text()) {
+            (Some(name), Some(text)) => write!(f, "{text} ({name}, {})", self.0),
+            _ => write!(f, "error number {}", self.0),
+        }
+    }
+}
+
+impl From<Errno> for std::io::Error {
+    fn from(errno: Errno) -> Self {
+        Self::from_raw_os_error(errno.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_known_number_says_its_name_and_an_unknown_one_its_number() {
+        assert_eq!(Errno::EBUSY.to_string(), "Device or resource busy (EBUSY, 16)");
+        assert_eq!(Errno(4095).to_string(), "error number 4095");
+    }
+}

@@ -1,0 +1,36 @@
+//! What `libipq` did, in Rust: the frames of the `ip_queue` protocol, and the logic that a program needs to take packets
+//! from a queue and give a verdict on each.
+//!
+//! The crate has three floors, and each knows only those below it:
+//!
+//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders, without I/O or allocation;
+//! - [`transport`] is the one seam between this crate and whatever is on the other side (a kernel, an emulator): whole
+//!   datagrams in and out;
+//! - [`Handle`] is libipq's logic over any transport: set the mode, read, give a verdict, and say precisely what failed.
+//!
+//! ```
+//! use ipq_core::{CopyMode, Handle, Transport, Verdict, Wait, wire::Message};
+//!
+//! /// Lets every packet through, for as long as the queue is there.
+//! fn accept_all(handle: &Handle<impl Transport>) -> Result<(), ipq_core::Error> {
+//!     handle.set_mode(CopyMode::Packet, 1500)?;
+//!     let mut buffer = [0; 2048];
+//!     loop {
+//!         if let Message::Packet(packet) = handle.read(&mut buffer, Wait::Forever)? {
+//!             handle.set_verdict(packet.packet_id(), Verdict::Accept, None)?;
+//!         }
+//!     }
+//! }
+//! ```
+
+mod errno;
+mod family;
+pub mod handle;
+pub mod transport;
+pub mod wire;
+
+pub use errno::Errno;
+pub use family::Family;
+pub use handle::{Error, ErrorNumber, Handle};
+pub use transport::{Transport, TransportError, Wait};
+pub use wire::{CopyMode, Hook, Mark, PacketId, PortId, Verdict};

@@ -1,0 +1,201 @@
+//! The seam between libipq's logic and whatever is on the other side: a kernel's netlink socket, today's nfnetlink
+//! queue, an emulator.
+//!
+//! A transport moves whole datagrams. It decides nothing: whether the sender is the kernel, whether a length is right,
+//! whether an absence is a time-out or an error is settled above it, in [`Handle`](crate::Handle), once for all of them.
+//!
+//! Every method takes `&self`, like [`UdpSocket`](std::net::UdpSocket)'s, so that one thread may read while another gives
+//! verdicts; an implementation holds no lock across a wait. [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is
+//! a handle on whichever side was chosen at run time. It asks for neither `Send` nor `Sync`, since an emulator on virtual
+//! time is owned by one thread.
+//!
+//! What an implementation does between the seams is shown by wrappers, which are transports around any other: see
+//! [`faulty`].
+
+pub mod faulty;
+
+use crate::errno::Errno;
+use crate::wire::{Abi, PortId};
+use std::io::IoSlice;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Moves whole datagrams to and from the other side of a queue.
+pub trait Transport {
+    /// The ABI of the kernel on the other side: how its frames are laid out.
+    fn abi(&self) -> Abi {
+        Abi::NATIVE
+    }
+
+    /// The port id that this end is bound to, and that requests carry.
+    fn port_id(&self) -> PortId;
+
+    /// Sends the concatenation of `parts` as one datagram to the kernel, without gluing them first, and returns how
+    /// many bytes went. It waits only where the system makes it wait for memory.
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
+
+    /// Takes one datagram into `buffer`, waiting for it as `wait` says. A datagram that is longer than the buffer is cut,
+    /// and the rest is lost (SOCK-3): compare [`Datagram::length`] with [`Datagram::copied`].
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError>;
+
+    /// Sends each of `messages` as a datagram of its own, in order, and puts what came of the n-th into the n-th of
+    /// `results`. One that fails does not keep the next from being sent. Those beyond the shorter of the two are left.
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        for (message, result) in messages.iter().zip(results) {
+            *result = self.send(message);
+        }
+    }
+
+    /// Takes as many datagrams as there are and `slots` has room for, waiting as `wait` says for the first only. Returns
+    /// how many slots were filled: at least one, unless `slots` is empty. An error that comes after a datagram was taken
+    /// is put into the slot that it came for, which is the last that counts.
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        let mut filled = 0;
+        for slot in slots {
+            let wait = if filled == 0 { wait } else { Wait::Never };
+            match self.receive(slot.buffer, wait) {
+                Err(error) if filled == 0 => return Err(error),
+                Err(TransportError::TimedOut) => break,
+                result => {
+                    let failed = result.is_err();
+                    slot.result = result;
+                    filled += 1;
+                    if failed {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Asks for a receive buffer of `bytes` and returns what the other side says it now is: Linux doubles what it is
+    /// asked for, within limits (SOCK-4).
+    #[doc(alias = "SO_RCVBUF")]
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError>;
+
+    /// With `true`, datagrams that do not fit the receive buffer are lost without an error and without a latch: no
+    /// [`TransportError::Overrun`] comes any more (SOCK-4).
+    #[doc(alias = "NETLINK_NO_ENOBUFS")]
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
+}
+
+/// A transport that can also be waited for by an asynchronous task.
+pub trait PollTransport: Transport {
+    /// Takes one datagram into `buffer`, or arranges that the task is woken when there may be one. Errors are those of
+    /// [`Transport::receive`], but never [`TransportError::TimedOut`]: deadlines are the task's own.
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>>;
+}
+
+/// How long to wait for a datagram. The transport owns the clock, so no point in time crosses the seam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: take what is there.
+    Never,
+    /// Until there is one.
+    Forever,
+    /// At most so long, as the other side's clock goes.
+    For(Duration),
+}
+
+/// What is known of a datagram that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// How many bytes were put into the buffer.
+    pub copied: usize,
+    /// How many bytes it had: more than `copied` if the buffer was too short.
+    pub length: usize,
+    /// The port id of its sender: [`PortId::KERNEL`], unless another program sent it (SOCK-6, SOCK-8).
+    pub sender: PortId,
+}
+
+/// One place for a datagram in [`Transport::receive_many`].
+#[derive(Debug)]
+pub struct Slot<'a> {
+    /// Where its bytes go.
+    pub buffer: &'a mut [u8],
+    /// What came; meaningful in the slots that the call says it filled.
+    pub result: Result<Datagram, TransportError>,
+}
+
+impl<'a> Slot<'a> {
+    /// An empty slot over `buffer`.
+    #[must_use]
+    pub fn new(buffer: &'a mut [u8]) -> Self {
+        Self {
+            buffer,
+            result: Err(TransportError::TimedOut),
+        }
+    }
+}
+
+/// Why a datagram could not be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// Nothing came in the time that there was.
+    #[error("no datagram came in the time allowed")]
+    TimedOut,
+    /// A signal came first. Nothing is lost: call again.
+    #[error("a signal interrupted the wait: call again")]
+    Interrupted,
+    /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS, SOCK-4). Those that are in
+    /// the buffer can still be read, and on Linux none is added before it is empty.
+    #[error(
+        "the receive buffer overran and datagrams were lost: read until it is empty; \
+         a larger receive buffer or a smaller copy range makes this rarer"
+    )]
+    Overrun,
+    /// The other side is gone: no datagram will come, and none can be sent.
+    #[error("the other side of the queue is gone")]
+    Closed,
+    /// The system refused.
+    #[error("{0}")]
+    System(Errno),
+}
+
+/// Declares that a pointer to a transport is one.
+macro_rules! forward {
+    ($($pointer:ty),*) => {
+        $(
+            impl<T: Transport + ?Sized> Transport for $pointer {
+                fn abi(&self) -> Abi {
+                    (**self).abi()
+                }
+                fn port_id(&self) -> PortId {
+                    (**self).port_id()
+                }
+                fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+                    (**self).send(parts)
+                }
+                fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+                    (**self).receive(buffer, wait)
+                }
+                fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+                    (**self).send_many(messages, results);
+                }
+                fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+                    (**self).receive_many(slots, wait)
+                }
+                fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+                    (**self).set_receive_buffer(bytes)
+                }
+                fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+                    (**self).set_no_enobufs(on)
+                }
+            }
+
+            impl<T: PollTransport + ?Sized> PollTransport for $pointer {
+                fn poll_receive(
+                    &self,
+                    context: &mut Context<'_>,
+                    buffer: &mut [u8],
+                ) -> Poll<Result<Datagram, TransportError>> {
+                    (**self).poll_receive(context, buffer)
+                }
+            }
+        )*
+    };
+}
+
+forward!(&T, Box<T>, std::rc::Rc<T>, std::sync::Arc<T>);

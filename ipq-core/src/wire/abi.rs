@@ -1,0 +1,110 @@
+//! How a machine's C compiler lays out the frames: the size of a word and the order of bytes.
+
+/// The word size and byte order of a frame's machine.
+///
+/// Frames are laid out by the C ABI of the kernel that makes them (section 1 of the protocol: WIRE-2, WIRE-3). The default is the
+/// machine that this is compiled for, [`Abi::NATIVE`]; the others are for recordings from other machines, and for
+/// emulating them. Where the ABI is a constant the compiler folds all of it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Abi {
+    /// The size of `unsigned long`, `long` and `size_t`.
+    pub word: WordSize,
+    /// The order of bytes in every field but `hw_protocol`, which is big-endian everywhere.
+    pub order: ByteOrder,
+}
+
+/// The size of a C `unsigned long`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WordSize {
+    /// Four bytes: ILP32 (i386, arm, …).
+    Four,
+    /// Eight bytes: LP64 (x86-64, arm64, …).
+    Eight,
+}
+
+/// The order of bytes in a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl Abi {
+    /// 64-bit words, little-endian: x86-64, arm64, riscv64.
+    pub const LP64_LITTLE: Self = Self {
+        word: WordSize::Eight,
+        order: ByteOrder::Little,
+    };
+    /// 64-bit words, big-endian: s390x, ppc64.
+    pub const LP64_BIG: Self = Self {
+        word: WordSize::Eight,
+        order: ByteOrder::Big,
+    };
+    /// 32-bit words, little-endian: i386, arm.
+    pub const ILP32_LITTLE: Self = Self {
+        word: WordSize::Four,
+        order: ByteOrder::Little,
+    };
+    /// 32-bit words, big-endian: mips, ppc.
+    pub const ILP32_BIG: Self = Self {
+        word: WordSize::Four,
+        order: ByteOrder::Big,
+    };
+
+    /// All four, for tests and tools that go through them.
+    pub const ALL: [Self; 4] = [Self::LP64_LITTLE, Self::LP64_BIG, Self::ILP32_LITTLE, Self::ILP32_BIG];
+
+    /// The machine that this is compiled for.
+    pub const NATIVE: Self = Self {
+        word: if size_of::<usize>() == 8 {
+            WordSize::Eight
+        } else {
+            WordSize::Four
+        },
+        order: if cfg!(target_endian = "little") {
+            ByteOrder::Little
+        } else {
+            ByteOrder::Big
+        },
+    };
+
+    /// The size of a word in bytes: 8 or 4.
+    #[must_use]
+    #[inline]
+    pub const fn word_bytes(self) -> usize {
+        match self.word {
+            WordSize::Four => 4,
+            WordSize::Eight => 8,
+        }
+    }
+
+    /// The size of a packet message without payload and without netlink header: 96 or 72 bytes (WIRE-2).
+    #[doc(alias = "ipq_packet_msg_t")]
+    #[must_use]
+    #[inline]
+    pub const fn packet_message_bytes(self) -> usize {
+        match self.word {
+            WordSize::Four => 72,
+            WordSize::Eight => 96,
+        }
+    }
+
+    /// The size of a mode or verdict message, without payload and without netlink header: 24 or 12 bytes (WIRE-3).
+    #[doc(alias = "ipq_peer_msg_t")]
+    #[must_use]
+    #[inline]
+    pub const fn request_bytes(self) -> usize {
+        match self.word {
+            WordSize::Four => 12,
+            WordSize::Eight => 24,
+        }
+    }
+}
+
+impl Default for Abi {
+    fn default() -> Self {
+        Self::NATIVE
+    }
+}

@@ -1,0 +1,203 @@
+//! Numbers in and out of byte strings, in any ABI. The rest of `wire` states layouts; only this file touches bytes.
+
+use super::abi::{Abi, ByteOrder, WordSize};
+use super::header::Header;
+use std::fmt;
+use std::ops::Deref;
+
+/// Reads fields at fixed offsets. An offset outside the bytes reads as zeros: callers check the length once, when they
+/// parse, and the compiler removes the second check.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    bytes: &'a [u8],
+    abi: Abi,
+}
+
+impl<'a> Fields<'a> {
+    #[inline]
+    pub(super) const fn new(bytes: &'a [u8], abi: Abi) -> Self {
+        Self { bytes, abi }
+    }
+
+    #[inline]
+    pub(super) const fn abi(self) -> Abi {
+        self.abi
+    }
+
+    #[inline]
+    pub(super) fn array<const N: usize>(self, at: usize) -> [u8; N] {
+        self.bytes
+            .get(at..)
+            .and_then(<[u8]>::first_chunk)
+            .copied()
+            .unwrap_or([0; N])
+    }
+
+    #[inline]
+    pub(super) fn u8(self, at: usize) -> u8 {
+        self.array::<1>(at)[0]
+    }
+
+    #[inline]
+    pub(super) fn u16(self, at: usize) -> u16 {
+        match self.abi.order {
+            ByteOrder::Little => u16::from_le_bytes(self.array(at)),
+            ByteOrder::Big => u16::from_be_bytes(self.array(at)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn u16_big_endian(self, at: usize) -> u16 {
+        u16::from_be_bytes(self.array(at))
+    }
+
+    #[inline]
+    pub(super) fn u32(self, at: usize) -> u32 {
+        match self.abi.order {
+            ByteOrder::Little => u32::from_le_bytes(self.array(at)),
+            ByteOrder::Big => u32::from_be_bytes(self.array(at)),
+        }
+    }
+
+    /// An unsigned word, widened.
+    #[inline]
+    pub(super) fn word(self, at: usize) -> u64 {
+        match (self.abi.word, self.abi.order) {
+            (WordSize::Four, _) => u64::from(self.u32(at)),
+            (WordSize::Eight, ByteOrder::Little) => u64::from_le_bytes(self.array(at)),
+            (WordSize::Eight, ByteOrder::Big) => u64::from_be_bytes(self.array(at)),
+        }
+    }
+
+    /// A signed word, widened with its sign.
+    #[inline]
+    pub(super) fn signed_word(self, at: usize) -> i64 {
+        match self.abi.word {
+            WordSize::Four => i64::from(self.u32(at).cast_signed()),
+            WordSize::Eight => self.word(at).cast_signed(),
+        }
+    }
+
+    /// What follows the first `at` bytes.
+    #[inline]
+    pub(super) fn rest(self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+}
+
+/// The fixed part of a frame: the netlink header and the message up to where its payload begins.
+///
+/// It is what a message is written as. A sender passes it on as the first part of a datagram, with the payload, if
+/// there is one, as the second: see [`Transport::send`](crate::Transport::send).
+#[derive(Clone, Copy)]
+pub struct Head {
+    bytes: [u8; Self::CAPACITY],
+    length: usize,
+}
+
+impl Head {
+    /// The longest: the header and the packet message of a 64-bit machine.
+    const CAPACITY: usize = Header::BYTES + Abi::LP64_LITTLE.packet_message_bytes();
+}
+
+impl Deref for Head {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Head {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Head {}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Head({:02x?})", &self[..])
+    }
+}
+
+/// Fills a [`Head`] from its start. What would not fit is left out; the layouts of this module all fit.
+pub(super) struct HeadWriter {
+    head: Head,
+    abi: Abi,
+}
+
+impl HeadWriter {
+    #[inline]
+    pub(super) const fn new(abi: Abi) -> Self {
+        Self {
+            head: Head {
+                bytes: [0; Head::CAPACITY],
+                length: 0,
+            },
+            abi,
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+        let end = self.head.length + bytes.len();
+        debug_assert!(end <= Head::CAPACITY, "a head holds every layout of this module");
+        if let Some(target) = self.head.bytes.get_mut(self.head.length..end) {
+            target.copy_from_slice(bytes);
+            self.head.length = end;
+        }
+        self
+    }
+
+    #[inline]
+    pub(super) fn u16(self, value: u16) -> Self {
+        match self.abi.order {
+            ByteOrder::Little => self.bytes(&value.to_le_bytes()),
+            ByteOrder::Big => self.bytes(&value.to_be_bytes()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn u16_big_endian(self, value: u16) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    #[inline]
+    pub(super) fn u32(self, value: u32) -> Self {
+        match self.abi.order {
+            ByteOrder::Little => self.bytes(&value.to_le_bytes()),
+            ByteOrder::Big => self.bytes(&value.to_be_bytes()),
+        }
+    }
+
+    /// A word: the low half only, where words have four bytes.
+    #[inline]
+    pub(super) fn word(self, value: u64) -> Self {
+        match (self.abi.word, self.abi.order) {
+            (WordSize::Four, _) => self.u32(value as u32),
+            (WordSize::Eight, ByteOrder::Little) => self.bytes(&value.to_le_bytes()),
+            (WordSize::Eight, ByteOrder::Big) => self.bytes(&value.to_be_bytes()),
+        }
+    }
+
+    /// Zeros up to the next multiple of a word. The netlink header is one, so counting from the frame's start is right.
+    #[inline]
+    pub(super) fn pad_to_word(self) -> Self {
+        let pad = self.head.length.wrapping_neg() & (self.abi.word_bytes() - 1);
+        self.bytes(&[0; 8][..pad])
+    }
+
+    #[inline]
+    pub(super) const fn finish(self) -> Head {
+        self.head
+    }
+}

@@ -1,0 +1,94 @@
+//! A link-layer address, as frames carry it.
+
+use std::fmt;
+
+/// The link-layer source address of a packet: 0 to 8 bytes (PKT-7). Ethernet's has 6.
+#[doc(alias("hw_addr", "hw_addrlen"))]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct HardwareAddress {
+    /// All eight bytes of the field: what follows the address is not specified, and kept as it came.
+    field: [u8; Self::WIRE_BYTES],
+    length: u8,
+}
+
+/// An address was said to be longer than the 8 bytes that a frame has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame has room for a hardware address of 8 bytes, and this one is said to have {stated}")]
+pub struct HardwareAddressTooLong {
+    /// The length that was stated, in bytes.
+    pub stated: usize,
+}
+
+impl HardwareAddress {
+    /// The size of the field on the wire: 8 bytes.
+    pub const WIRE_BYTES: usize = 8;
+    /// No address: the packet has no link-layer header of its own.
+    pub const NONE: Self = Self {
+        field: [0; Self::WIRE_BYTES],
+        length: 0,
+    };
+
+    /// The address in a field of the wire, of which the first `length` bytes count.
+    #[inline]
+    pub const fn from_wire(length: u8, field: [u8; Self::WIRE_BYTES]) -> Result<Self, HardwareAddressTooLong> {
+        if length as usize > Self::WIRE_BYTES {
+            return Err(HardwareAddressTooLong {
+                stated: length as usize,
+            });
+        }
+        Ok(Self { field, length })
+    }
+
+    /// Length and field on the wire.
+    #[must_use]
+    #[inline]
+    pub const fn to_wire(self) -> (u8, [u8; Self::WIRE_BYTES]) {
+        (self.length, self.field)
+    }
+
+    /// The address's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.field.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl TryFrom<&[u8]> for HardwareAddress {
+    type Error = HardwareAddressTooLong;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, HardwareAddressTooLong> {
+        let mut field = [0; Self::WIRE_BYTES];
+        let target = field
+            .get_mut(..bytes.len())
+            .ok_or(HardwareAddressTooLong { stated: bytes.len() })?;
+        target.copy_from_slice(bytes);
+        Ok(Self {
+            field,
+            length: bytes.len() as u8,
+        })
+    }
+}
+
+impl From<[u8; 6]> for HardwareAddress {
+    fn from(ethernet: [u8; 6]) -> Self {
+        let mut field = [0; Self::WIRE_BYTES];
+        field[..6].copy_from_slice(&ethernet);
+        Self { field, length: 6 }
+    }
+}
+
+impl fmt::Display for HardwareAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.as_bytes().iter().enumerate() {
+            let separator = if index == 0 { "" } else { ":" };
+            write!(f, "{separator}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HardwareAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HardwareAddress({self})")
+    }
+}

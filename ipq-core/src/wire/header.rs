@@ -1,0 +1,190 @@
+//! The netlink header that begins every frame.
+
+use super::abi::Abi;
+use super::fields::{Fields, HeadWriter};
+use super::values::PortId;
+use std::fmt;
+use std::ops::BitOr;
+
+/// The 16 bytes that begin every frame (section 1 of the protocol).
+#[doc(alias = "nlmsghdr")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The length of the message in bytes, this header included. Not checked against anything here.
+    pub length: u32,
+    /// What the message is.
+    pub message_type: MessageType,
+    /// `NLM_F_…`: see [`Flags`].
+    pub flags: Flags,
+    /// Chosen by whoever asks; a reply repeats it.
+    pub sequence: u32,
+    /// The port id that the message claims to come from. The queue knows its peer by it (ATT-1).
+    pub port_id: PortId,
+}
+
+impl Header {
+    /// The size of a header on every machine: 16 bytes.
+    pub const BYTES: usize = 16;
+
+    /// Reads the header at the start of `bytes`; `None` if they are fewer than 16.
+    #[must_use]
+    #[inline]
+    pub fn parse(bytes: &[u8], abi: Abi) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.first_chunk()?;
+        let fields = Fields::new(bytes, abi);
+        Some(Self {
+            length: fields.u32(0),
+            message_type: MessageType::from_wire(fields.u16(4)),
+            flags: Flags(fields.u16(6)),
+            sequence: fields.u32(8),
+            port_id: PortId(fields.u32(12)),
+        })
+    }
+
+    /// The header as bytes.
+    #[must_use]
+    #[inline]
+    pub fn write(&self, abi: Abi) -> super::Head {
+        self.begin(abi).finish()
+    }
+
+    /// A head that begins with this header, to be gone on with.
+    #[inline]
+    pub(super) fn begin(&self, abi: Abi) -> HeadWriter {
+        HeadWriter::new(abi)
+            .u32(self.length)
+            .u16(self.message_type.to_wire())
+            .u16(self.flags.0)
+            .u32(self.sequence)
+            .u32(self.port_id.0)
+    }
+}
+
+/// The part of a [`Header`] that a sender chooses; type and length follow from the message.
+///
+/// The default, all zeros, is what the kernel puts on PACKET frames (WIRE-5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// `NLM_F_…`: see [`Flags`].
+    pub flags: Flags,
+    /// Chosen by whoever asks; a reply repeats it.
+    pub sequence: u32,
+    /// The port id that the message claims to come from.
+    pub port_id: PortId,
+}
+
+impl Envelope {
+    /// What libipq puts on every message: a request, sequence 0, and the handle's own port id (LIB-11).
+    #[must_use]
+    pub const fn request(port_id: PortId) -> Self {
+        Self {
+            flags: Flags::REQUEST,
+            sequence: 0,
+            port_id,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn header(self, message_type: MessageType, length: usize) -> Header {
+        Header {
+            length: length as u32,
+            message_type,
+            flags: self.flags,
+            sequence: self.sequence,
+            port_id: self.port_id,
+        }
+    }
+}
+
+/// What a message is (WIRE-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageType {
+    /// 2: an error, or an acknowledgement, which is an error of number 0.
+    #[doc(alias = "NLMSG_ERROR")]
+    Error,
+    /// 0x11: a program sets the copy mode.
+    #[doc(alias = "IPQM_MODE")]
+    Mode,
+    /// 0x12: a program gives a verdict.
+    #[doc(alias = "IPQM_VERDICT")]
+    Verdict,
+    /// 0x13: the kernel hands over a packet.
+    #[doc(alias = "IPQM_PACKET")]
+    Packet,
+    /// Any other type, which no kernel sends and no kernel obeys.
+    Unknown(u16),
+}
+
+impl MessageType {
+    /// The type that the wire calls `value`.
+    #[must_use]
+    #[inline]
+    pub const fn from_wire(value: u16) -> Self {
+        match value {
+            2 => Self::Error,
+            0x11 => Self::Mode,
+            0x12 => Self::Verdict,
+            0x13 => Self::Packet,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// What the wire calls this type.
+    #[must_use]
+    #[inline]
+    pub const fn to_wire(self) -> u16 {
+        match self {
+            Self::Error => 2,
+            Self::Mode => 0x11,
+            Self::Verdict => 0x12,
+            Self::Packet => 0x13,
+            Self::Unknown(other) => other,
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error => f.write_str("NLMSG_ERROR"),
+            Self::Mode => f.write_str("MODE"),
+            Self::Verdict => f.write_str("VERDICT"),
+            Self::Packet => f.write_str("PACKET"),
+            Self::Unknown(other) => write!(f, "type {other:#x}"),
+        }
+    }
+}
+
+/// The flags of a header. Any bit can be on the wire; those with a meaning here are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    /// Nothing set: what the kernel sends (WIRE-5, ERR-2).
+    pub const NONE: Self = Self(0);
+    /// 1: the message asks for something. The kernel refuses one without it (MSG-2).
+    #[doc(alias = "NLM_F_REQUEST")]
+    pub const REQUEST: Self = Self(1);
+    /// 2: the message is a part of several. The kernel refuses it (MSG-2).
+    #[doc(alias = "NLM_F_MULTI")]
+    pub const MULTI: Self = Self(2);
+    /// 4: success is to be acknowledged too (MSG-10).
+    #[doc(alias = "NLM_F_ACK")]
+    pub const ACK: Self = Self(4);
+    /// 0x20: refused with ECOMM (MSG-3). It has the value of the receive call's `MSG_TRUNC`.
+    pub const TRUNCATED: Self = Self(0x20);
+
+    /// Whether every bit of `other` is set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}

@@ -1,0 +1,108 @@
+//! The name of a network device, as frames carry it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them NUL. Empty where there
+/// is no such device (PKT-6).
+#[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InterfaceName {
+    /// NUL-padded; nothing but NUL follows the first NUL.
+    bytes: [u8; Self::WIRE_BYTES],
+}
+
+impl InterfaceName {
+    /// The size of the field on the wire: 16 bytes.
+    pub const WIRE_BYTES: usize = 16;
+    /// No device.
+    pub const NONE: Self = Self {
+        bytes: [0; Self::WIRE_BYTES],
+    };
+
+    /// The name in a field of the wire: what stands before the first NUL. A name that fills the field has none.
+    #[must_use]
+    #[inline]
+    pub fn from_wire(field: [u8; Self::WIRE_BYTES]) -> Self {
+        let mut bytes = [0; Self::WIRE_BYTES];
+        for (target, byte) in bytes.iter_mut().zip(field).take_while(|(_, byte)| *byte != 0) {
+            *target = byte;
+        }
+        Self { bytes }
+    }
+
+    /// The field on the wire, NUL-padded.
+    #[must_use]
+    #[inline]
+    pub const fn to_wire(self) -> [u8; Self::WIRE_BYTES] {
+        self.bytes
+    }
+
+    /// The name's bytes, without padding. Linux allows any but `/`, white space and NUL.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let length = self
+            .bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(Self::WIRE_BYTES);
+        self.bytes.get(..length).unwrap_or_default()
+    }
+
+    /// Whether there is no device.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes[0] == 0
+    }
+}
+
+/// Why a text can't be the name of a network device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidInterfaceName {
+    /// It has more than 15 bytes, the most that a kernel allows.
+    #[error("an interface name has at most 15 bytes, and this has {0}: shorten it")]
+    TooLong(usize),
+    /// It has a NUL byte, which ends a name on the wire.
+    #[error("an interface name has no NUL byte, and this has one: remove it")]
+    HasNul,
+}
+
+impl FromStr for InterfaceName {
+    type Err = InvalidInterfaceName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidInterfaceName> {
+        if name.len() >= Self::WIRE_BYTES {
+            return Err(InvalidInterfaceName::TooLong(name.len()));
+        }
+        if name.contains('\0') {
+            return Err(InvalidInterfaceName::HasNul);
+        }
+        let mut bytes = [0; Self::WIRE_BYTES];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Ok(Self { bytes })
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.as_bytes().escape_ascii().to_string())
+    }
+}
+
+impl fmt::Debug for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl PartialEq<str> for InterfaceName {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for InterfaceName {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}

@@ -1,0 +1,64 @@
+//! Bytes to messages and back: every frame of the `ip_queue` protocol, for both word sizes and both byte orders.
+//!
+//! Nothing here does I/O, allocates, or knows of anything above it.
+//!
+//! # Reading
+//!
+//! [`Message::parse`] takes the bytes of one datagram. What it returns borrows from them: no payload is copied, and a
+//! field is decoded when it is asked for. Everything that can be wrong with the bytes is found by `parse`; an accessor of
+//! a parsed message never fails.
+//!
+//! # Writing
+//!
+//! A message is written as a [`Head`], its fixed part, to which the caller adds the payload as a part of its own when it
+//! sends. So a replacement packet is never copied.
+//!
+//! # Panics
+//!
+//! No function of this module panics, whatever bytes or numbers it is given, and none overflows: lengths are compared
+//! before they are used, in `u64` where the wire's are words. On a 32-bit ABI a word that does not fit is cut to its low
+//! 32 bits, as a C assignment does.
+//!
+//! # Layouts
+//!
+//! Offsets in bytes from the start of the message, which follows the 16 bytes of the [`Header`] (WIRE-2, WIRE-3):
+//!
+//! | packet message | LP64 | ILP32 | | mode or verdict | LP64 | ILP32 |
+//! |---|---|---|---|---|---|---|
+//! | `packet_id` | 0 | 0 | | mode: value (u8) | 0 | 0 |
+//! | `mark` | 8 | 4 | | mode: range | 8 | 4 |
+//! | `timestamp_sec`, `timestamp_usec` | 16, 24 | 8, 12 | | verdict: value (u32) | 0 | 0 |
+//! | `hook` (u32) | 32 | 16 | | verdict: id | 8 | 4 |
+//! | `indev_name`, `outdev_name` | 36, 52 | 20, 36 | | verdict: `data_len` | 16 | 8 |
+//! | `hw_protocol`, `hw_type` (u16) | 68, 70 | 52, 54 | | size | 24 | 12 |
+//! | `hw_addrlen` (u8), `hw_addr` | 72, 73 | 56, 57 | | | | |
+//! | `data_len` | 88 | 68 | | | | |
+//! | size | 96 | 72 | | | | |
+
+mod abi;
+mod error_message;
+mod fields;
+mod hardware_address;
+mod header;
+mod interface_name;
+mod message;
+mod packet;
+mod request;
+mod values;
+
+pub use abi::{Abi, ByteOrder, WordSize};
+pub use error_message::ErrorMessage;
+pub use fields::Head;
+pub use hardware_address::{HardwareAddress, HardwareAddressTooLong};
+pub use header::{Envelope, Flags, Header, MessageType};
+pub use interface_name::{InterfaceName, InvalidInterfaceName};
+pub use message::{Frame, Message, WireError};
+pub use packet::{PacketMessage, PacketMetadata};
+pub use request::{ModeRequest, VerdictRequest};
+pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
+
+/// How many bytes bring `length` to the next multiple of 4, the alignment of netlink messages (WIRE-4, ERR-3).
+#[must_use]
+pub const fn padding(length: usize) -> usize {
+    length.wrapping_neg() & 3
+}

@@ -1,0 +1,181 @@
+//! The values that frames carry, each a type that can hold what the wire can, and says what it means.
+
+use std::fmt;
+
+/// Names a queued packet in its verdict. Opaque, and unique among the packets queued at one time: an id is used again
+/// after its verdict (PKT-9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PacketId(pub u64);
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// The address of a netlink socket. The kernel is 0; a program's is by custom its process id.
+#[doc(alias = "nl_pid")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub u32);
+
+impl PortId {
+    /// The kernel's own port id: 0 (SOCK-6).
+    pub const KERNEL: Self = Self(0);
+
+    /// Whether a message with this port id can attach: it must be above 0 as a signed number (MSG-2).
+    #[must_use]
+    pub const fn can_attach(self) -> bool {
+        self.0.cast_signed() > 0
+    }
+}
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.cast_signed())
+    }
+}
+
+/// A packet's netfilter mark. Marks have 32 bits; the wire gives them a word (WIRE-2).
+#[doc(alias = "nfmark")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mark(pub u64);
+
+/// When a packet arrived, since 1970-01-01 00:00 UTC; all zero if the kernel took no time (PKT-8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Whole seconds.
+    #[doc(alias = "timestamp_sec")]
+    pub seconds: i64,
+    /// Microseconds within the second: 0 to 999,999 where a kernel made it.
+    #[doc(alias = "timestamp_usec")]
+    pub microseconds: i64,
+}
+
+impl Timestamp {
+    /// Whether the kernel took no time for the packet (PKT-8).
+    #[must_use]
+    pub const fn is_unset(self) -> bool {
+        self.seconds == 0 && self.microseconds == 0
+    }
+}
+
+/// The protocol of a packet's link-layer frame, as Ethernet numbers them (PKT-6).
+#[doc(alias = "hw_protocol")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EtherType(pub u16);
+
+impl EtherType {
+    /// 0: the packet had no link-layer frame yet, as at OUTPUT.
+    pub const NONE: Self = Self(0);
+    /// 0x0800.
+    pub const IPV4: Self = Self(0x0800);
+    /// 0x86dd.
+    pub const IPV6: Self = Self(0x86dd);
+}
+
+/// Declares a protocol enumeration whose wire form can also hold numbers that nobody has given a meaning.
+macro_rules! numbered {
+    ($(#[$attribute:meta])* $name:ident: $repr:ty { $($(#[$doc:meta])* $variant:ident = $value:literal $text:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+            /// Any other number that the wire can hold.
+            Unknown($repr),
+        }
+
+        impl $name {
+            /// Those with a meaning, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The meaning of a number on the wire.
+            #[must_use]
+            #[inline]
+            pub const fn from_wire(value: $repr) -> Self {
+                match value {
+                    $($value => Self::$variant,)*
+                    other => Self::Unknown(other),
+                }
+            }
+
+            /// The number on the wire.
+            #[must_use]
+            #[inline]
+            pub const fn to_wire(self) -> $repr {
+                match self {
+                    $(Self::$variant => $value,)*
+                    Self::Unknown(other) => other,
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant => f.write_str($text),)*
+                    Self::Unknown(other) => write!(f, "{other:#x}"),
+                }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// How much of each packet the kernel hands over (MSG-8).
+    CopyMode: u8 {
+        /// 0: nothing is queued; packets for the queue are dropped (PKT-1).
+        #[doc(alias = "IPQ_COPY_NONE")]
+        None = 0 "NONE",
+        /// 1: what is known of the packet, without its bytes.
+        #[doc(alias = "IPQ_COPY_META")]
+        Meta = 1 "META",
+        /// 2: the packet too, up to the copy range.
+        #[doc(alias = "IPQ_COPY_PACKET")]
+        Packet = 2 "PACKET",
+    }
+}
+
+numbered! {
+    /// Where on its way through the host a packet was queued (PKT-6).
+    Hook: u32 {
+        /// 0: just arrived, not yet routed.
+        #[doc(alias = "NF_IP_PRE_ROUTING")]
+        Prerouting = 0 "PREROUTING",
+        /// 1: for this host.
+        #[doc(alias = "NF_IP_LOCAL_IN")]
+        Input = 1 "INPUT",
+        /// 2: for another host.
+        #[doc(alias = "NF_IP_FORWARD")]
+        Forward = 2 "FORWARD",
+        /// 3: made by this host.
+        #[doc(alias = "NF_IP_LOCAL_OUT")]
+        Output = 3 "OUTPUT",
+        /// 4: about to leave.
+        #[doc(alias = "NF_IP_POST_ROUTING")]
+        Postrouting = 4 "POSTROUTING",
+    }
+}
+
+numbered! {
+    /// What a program decides about a packet (VER-1, VER-4).
+    Verdict: u32 {
+        /// 0: free the packet.
+        #[doc(alias = "NF_DROP")]
+        Drop = 0 "DROP",
+        /// 1: go on with the next hook function.
+        #[doc(alias = "NF_ACCEPT")]
+        Accept = 1 "ACCEPT",
+        /// 2: the program keeps it. Kernels since 3.1 refuse this.
+        #[doc(alias = "NF_STOLEN")]
+        Stolen = 2 "STOLEN",
+        /// 3: queue it again at once, with a new packet id.
+        #[doc(alias = "NF_QUEUE")]
+        Queue = 3 "QUEUE",
+        /// 4: run the same hook function again.
+        #[doc(alias = "NF_REPEAT")]
+        Repeat = 4 "REPEAT",
+        /// 5: skip the other functions of this hook.
+        #[doc(alias = "NF_STOP")]
+        Stop = 5 "STOP",
+    }
+}

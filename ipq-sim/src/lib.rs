@@ -1,0 +1,1 @@
+//! The kernel side of `ip_queue`, in memory.
