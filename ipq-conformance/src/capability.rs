@@ -1,0 +1,115 @@
+//! What one world can do and another can't.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $name:ident = $word:literal $description:literal,)*) => {
+        /// Something that a case may need and a world may lack. A case that needs what is lacking is skipped, and the report
+        /// names it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Capability {
+            $(#[doc = concat!("It ", $description, ".")] $(#[$doc])* $name,)*
+        }
+
+        impl Capability {
+            /// All of them, in the order in which reports list them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name in reports and on the command line.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// What a world that has it can do, as half a sentence.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => $description,)*
+                }
+            }
+        }
+    };
+}
+
+capabilities! {
+    /// (PROC-1)
+    ProcText = "proc-text" "shows the proc text of each queue",
+    /// (PKT-2)
+    Sysctl = "sysctl" "lets the maximum queue length be read and set",
+    /// (EVT-1)
+    LinkState = "link-state" "can set devices up and down",
+    /// (ATT-5)
+    DropNetAdmin = "drop-net-admin" "can give up the network administrator's capability for a while",
+    /// (ATT-1)
+    ForeignPortId = "foreign-port-id" "lets a message attach another socket's port id",
+    /// (SOCK-8)
+    UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
+    /// (EVT-3)
+    BothFamilies = "both-families" "has an IPv4 and an IPv6 queue side by side, which share nothing",
+    /// (SOCK-5)
+    DatagramWeights = "datagram-weights" "weighs datagrams in receive buffers as the measured kernels do",
+    /// (PKT-9)
+    IdReuse = "id-reuse" "hands out packet ids again in the kernel's order",
+    /// (PKT-9)
+    NeverReusedIds = "never-reused-ids" "can be told never to hand out a packet id twice",
+    /// (EVT-2)
+    ModuleLoading = "module-loading" "can load and unload the queue's module",
+    /// (PKT-8)
+    VirtualClock = "virtual-clock" "has a clock that a case can read and advance",
+    DropReasons = "drop-reasons" "tells the fate of every packet, with the reason of each drop",
+    /// (SOCK-4)
+    SocketError = "socket-error" "lets a socket's pending error be taken as an option of the socket",
+    /// (LIB-13)
+    Duplicate = "duplicate" "can give a socket a second descriptor",
+    /// (EVT-1)
+    Bridge = "bridge" "has a bridge whose ports are devices",
+    /// (PKT-5)
+    Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
+    OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a world can do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities(BTreeSet<Capability>);
+
+impl Capabilities {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Capability::ALL.iter().copied().collect()
+    }
+
+    /// Whether `capability` is among them.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+
+    /// The first of `needed` that is not among them.
+    #[must_use]
+    pub fn first_missing(&self, needed: &[Capability]) -> Option<Capability> {
+        needed.iter().copied().find(|capability| !self.has(*capability))
+    }
+
+    /// Each of them, in the order of [`Capability::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = Capability> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        Self(capabilities.into_iter().collect())
+    }
+}

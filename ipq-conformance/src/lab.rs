@@ -1,0 +1,63 @@
+//! The laboratory: what every world has around its queue, and what the recordings were made in.
+//!
+//! ```text
+//!   neighbour A            the host that is tried            neighbour B
+//!   10.1.0.2 ──────── tap0 10.1.0.1    10.2.0.1 tap1 ──────── 10.2.0.2
+//!   fd00:1::2              fd00:1::1  fd00:2::1               fd00:2::2
+//!   02:00:00:00:20:01      …:10:01      …:10:02               02:00:00:00:20:02
+//! ```
+//!
+//! Two Ethernet devices and `lo`; forwarding on for both families; MTU 1500; the neighbours' addresses known; no connection
+//! tracking; `CAP_NET_ADMIN` held; both queues without a peer, and their maximum length 1024.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// An Ethernet device of the laboratory, its own addresses, and those of the neighbour behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: &'static str,
+    /// Its link-layer address.
+    pub mac: [u8; 6],
+    /// Its IPv4 address, in a network of 24 bits.
+    pub ipv4: Ipv4Addr,
+    /// Its IPv6 address, in a network of 64 bits.
+    pub ipv6: Ipv6Addr,
+    /// The neighbour's link-layer address.
+    pub neighbour_mac: [u8; 6],
+    /// The neighbour's IPv4 address.
+    pub neighbour_ipv4: Ipv4Addr,
+    /// The neighbour's IPv6 address.
+    pub neighbour_ipv6: Ipv6Addr,
+}
+
+/// The device on neighbour A's side.
+pub const TAP0: Device = Device {
+    name: "tap0",
+    mac: [0x02, 0, 0, 0, 0x10, 0x01],
+    ipv4: Ipv4Addr::new(10, 1, 0, 1),
+    ipv6: Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1),
+    neighbour_mac: [0x02, 0, 0, 0, 0x20, 0x01],
+    neighbour_ipv4: Ipv4Addr::new(10, 1, 0, 2),
+    neighbour_ipv6: Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2),
+};
+
+/// The device on neighbour B's side.
+pub const TAP1: Device = Device {
+    name: "tap1",
+    mac: [0x02, 0, 0, 0, 0x10, 0x02],
+    ipv4: Ipv4Addr::new(10, 2, 0, 1),
+    ipv6: Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 1),
+    neighbour_mac: [0x02, 0, 0, 0, 0x20, 0x02],
+    neighbour_ipv4: Ipv4Addr::new(10, 2, 0, 2),
+    neighbour_ipv6: Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2),
+};
+
+/// The loopback device.
+pub const LO: &str = "lo";
+
+/// Every device that there is.
+pub const DEVICES: [&str; 3] = [TAP0.name, TAP1.name, LO];
+
+/// The largest IP packet that a device carries, in bytes.
+pub const MTU: usize = 1500;
