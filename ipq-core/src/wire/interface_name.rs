@@ -85,7 +85,12 @@ impl FromStr for InterfaceName {
 
 impl fmt::Display for InterfaceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.as_bytes().escape_ascii().to_string())
+        let mut text = [0; 4 * Self::WIRE_BYTES];
+        let escaped = self.as_bytes().escape_ascii();
+        for (target, byte) in text.iter_mut().zip(escaped.clone()) {
+            *target = byte;
+        }
+        f.pad(str::from_utf8(&text[..escaped.count()]).unwrap_or_default())
     }
 }
 
