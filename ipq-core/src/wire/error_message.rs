@@ -20,12 +20,12 @@ impl<'a> ErrorMessage<'a> {
     /// Error number and quoted header: 20 bytes, the size of C's `struct nlmsgerr` and libipq's smallest buffer (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
-    /// The head of a frame that `quoted_length` bytes of the offending message follow, padded to 4 without the header's
-    /// length counting the padding (ERR-3).
+    /// The head of a frame that `quoted_length` bytes of the offending message follow. After them the sender adds
+    /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not* count (ERR-3).
     #[must_use]
     pub fn head(error: i32, abi: Abi, envelope: Envelope, quoted_length: usize) -> Head {
         envelope
-            .header(MessageType::Error, Header::BYTES + 4 + quoted_length)
+            .header(MessageType::Error, 4, quoted_length)
             .begin(abi)
             .u32(error.cast_unsigned())
             .finish()
@@ -48,7 +48,8 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// The error as a positive number; 0 for an acknowledgement (ERR-4).
+    /// The error as libipq gives it: positive where the number on the wire is negative, as a kernel's is; 0 for an
+    /// acknowledgement (ERR-4).
     #[must_use]
     pub const fn errno(&self) -> Errno {
         Errno(self.error.wrapping_neg())

@@ -6,7 +6,7 @@ use std::fmt;
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
-    /// All eight bytes of the field: what follows the address is not specified, and kept as it came.
+    /// All eight bytes of the field. What follows the address is not specified; it is kept as it came, and compared.
     field: [u8; Self::WIRE_BYTES],
     length: u8,
 }

@@ -84,10 +84,13 @@ impl Envelope {
         }
     }
 
+    /// The header of a message whose fixed part has `fixed` bytes and is followed by `following`. A length that the field
+    /// can't hold becomes the largest that it can, which no reader takes for a whole message.
     #[inline]
-    pub(super) const fn header(self, message_type: MessageType, length: usize) -> Header {
+    pub(super) fn header(self, message_type: MessageType, fixed: usize, following: usize) -> Header {
+        let length = following.saturating_add(Header::BYTES + fixed);
         Header {
-            length: length as u32,
+            length: u32::try_from(length).unwrap_or(u32::MAX),
             message_type,
             flags: self.flags,
             sequence: self.sequence,
@@ -111,7 +114,7 @@ pub enum MessageType {
     /// 0x13: the kernel hands over a packet.
     #[doc(alias = "IPQM_PACKET")]
     Packet,
-    /// Any other type, which no kernel sends and no kernel obeys.
+    /// Any other type, which no kernel sends and no kernel obeys. Only one made by hand holds the number of a known type.
     Unknown(u16),
 }
 

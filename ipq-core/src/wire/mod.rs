@@ -17,7 +17,8 @@
 //!
 //! No function of this module panics, whatever bytes or numbers it is given, and none overflows: lengths are compared
 //! before they are used, in `u64` where the wire's are words. On a 32-bit ABI a word that does not fit is cut to its low
-//! 32 bits, as a C assignment does.
+//! 32 bits, as a C assignment does. A frame of more than 4 GiB is written with the largest length that a header can state,
+//! so that no reader takes a part of it for the whole.
 //!
 //! # Layouts
 //!

@@ -3,7 +3,7 @@
 use super::abi::Abi;
 use super::fields::{Fields, Head};
 use super::hardware_address::HardwareAddress;
-use super::header::{Envelope, Header, MessageType};
+use super::header::{Envelope, MessageType};
 use super::interface_name::InterfaceName;
 use super::message::WireError;
 use super::padding;
@@ -37,10 +37,10 @@ impl PacketMetadata {
     /// [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
     #[must_use]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
-        let length = Header::BYTES + abi.packet_message_bytes() + payload_length;
+        let padded_length = payload_length.saturating_add(padding(payload_length));
         let (address_length, address) = self.hw_address.to_wire();
         Envelope::default()
-            .header(MessageType::Packet, length + padding(length))
+            .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
             .begin(abi)
             .word(self.packet_id.0)
             .word(self.mark.0)

@@ -2,7 +2,7 @@
 
 use super::abi::Abi;
 use super::fields::{Fields, Head};
-use super::header::{Envelope, Header, MessageType};
+use super::header::{Envelope, MessageType};
 use super::message::WireError;
 use super::values::{CopyMode, PacketId, Verdict};
 
@@ -21,7 +21,7 @@ impl ModeRequest {
     #[must_use]
     pub fn head(&self, abi: Abi, envelope: Envelope) -> Head {
         envelope
-            .header(MessageType::Mode, Header::BYTES + abi.request_bytes())
+            .header(MessageType::Mode, abi.request_bytes(), 0)
             .begin(abi)
             .bytes(&[self.mode.to_wire()])
             .pad_to_word()
@@ -59,10 +59,7 @@ impl VerdictRequest {
     #[inline]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
         envelope
-            .header(
-                MessageType::Verdict,
-                Header::BYTES + abi.request_bytes() + payload_length,
-            )
+            .header(MessageType::Verdict, abi.request_bytes(), payload_length)
             .begin(abi)
             .u32(self.verdict.to_wire())
             .pad_to_word()

@@ -80,7 +80,7 @@ macro_rules! numbered {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$doc])* $variant,)*
-            /// Any other number that the wire can hold.
+            /// Any other number that the wire can hold. Only one made by hand holds a number that has a meaning.
             Unknown($repr),
         }
 
