@@ -7,6 +7,7 @@ mod error;
 
 pub use error::{Error, ErrorNumber};
 
+use crate::family::Family;
 use crate::transport::{Datagram, Transport, TransportError, Wait};
 use crate::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, Header, Message, ModeRequest, PacketId, PortId, Verdict, VerdictRequest,
@@ -97,11 +98,18 @@ impl<T: Transport> Handle<T> {
             .map_err(|error| self.note(error))
     }
 
-    /// How long a buffer must be to read any packet that is queued with copy range `range`, in bytes.
+    /// How long a buffer must be, in bytes, to read any packet that is queued with copy range `range`, and the answer to any
+    /// verdict whose replacement is no longer than the range.
+    ///
+    /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets: 65,575 bytes, IPv6's longest without a jumbo
+    /// payload. A larger range than 65,535 is cut to that by the kernel (MSG-8).
     #[must_use]
     pub fn buffer_for(&self, range: usize) -> usize {
-        let fixed = Header::BYTES + self.abi().packet_message_bytes();
-        fixed + range.min(usize::from(u16::MAX)).next_multiple_of(4)
+        let payload = match range {
+            0 => Family::Ipv6.header_length() + usize::from(u16::MAX),
+            range => range.min(usize::from(u16::MAX)),
+        };
+        Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4)
     }
 
     /// How often the kernel has reported that datagrams for this handle were lost for want of room in its receive buffer
@@ -169,18 +177,20 @@ impl<T: Transport> Handle<T> {
 /// What libipq checked of a datagram, in its order (LIB-3).
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
+    // A transport that says more than it did must not make us read past what it wrote.
+    let read = copied.min(length).min(buffer.len());
     if sender != PortId::KERNEL {
         return Err(Error::ForeignSender { sender });
     }
     if length == 0 {
         return Err(Error::EndOfFile);
     }
-    let stated = Header::parse(&buffer[..copied.min(buffer.len())], abi).map_or(0, |header| header.length as usize);
-    let whole = stated.max(length).max(Header::BYTES);
-    if whole > copied {
-        return Err(Error::Truncated { read: copied, whole });
+    let stated = Header::parse(&buffer[..read], abi).map_or(Header::BYTES, |header| header.length as usize);
+    let whole = stated.max(length);
+    if whole > read {
+        return Err(Error::Truncated { read, whole });
     }
-    Ok(copied)
+    Ok(read)
 }
 
 impl Error {

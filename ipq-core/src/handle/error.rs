@@ -39,7 +39,7 @@ pub enum Error {
     #[error("the queue's socket is at its end: a datagram of 0 bytes came")]
     EndOfFile,
     /// The message is longer than what was read; the rest is lost (SOCK-3).
-    #[error("a message of {whole} bytes was cut to {read}: {} are lost, use a buffer that has room for it", .whole - .read)]
+    #[error("a message of {whole} bytes was cut to {read}: {} are lost, use a buffer that has room for it", .whole.saturating_sub(*.read))]
     Truncated {
         /// How many bytes were read.
         read: usize,
