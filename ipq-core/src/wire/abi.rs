@@ -108,3 +108,32 @@ impl Default for Abi {
         Self::NATIVE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, 8, 96, 24)]
+    #[case(Abi::LP64_BIG, 8, 96, 24)]
+    #[case(Abi::ILP32_LITTLE, 4, 72, 12)]
+    #[case(Abi::ILP32_BIG, 4, 72, 12)]
+    fn sizes_are_those_of_the_c_structures(
+        #[case] abi: Abi,
+        #[case] word: usize,
+        #[case] packet: usize,
+        #[case] request: usize,
+    ) {
+        assert_eq!(abi.word_bytes(), word);
+        assert_eq!(abi.packet_message_bytes(), packet);
+        assert_eq!(abi.request_bytes(), request);
+    }
+
+    #[test]
+    fn the_native_abi_is_this_machine() {
+        assert_eq!(Abi::NATIVE.word_bytes(), size_of::<usize>());
+        assert_eq!(Abi::NATIVE.order == ByteOrder::Little, 1_u16.to_ne_bytes() == [1, 0]);
+        assert_eq!(Abi::default(), Abi::NATIVE);
+    }
+}

@@ -5,10 +5,11 @@ use super::fields::{Fields, Head};
 use super::header::{Envelope, Header, MessageType};
 use super::message::WireError;
 use crate::errno::Errno;
+use std::fmt;
 
 /// An answer of the kernel's: an error, or an acknowledgement, which is error 0 (WIRE-6).
 #[doc(alias("nlmsgerr", "ipq_get_msgerr"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ErrorMessage<'a> {
     /// The number as it is on the wire: 0, or a *negative* errno.
     pub error: i32,
@@ -65,5 +66,88 @@ impl<'a> ErrorMessage<'a> {
     #[must_use]
     pub fn quoted_header(&self, abi: Abi) -> Option<Header> {
         Header::parse(self.quoted, abi)
+    }
+}
+
+impl fmt::Debug for ErrorMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorMessage")
+            .field("error", &self.error)
+            .field("quoted", &format_args!("{:02x?}", self.quoted))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Frame;
+    use super::super::recorded::{self, bytes};
+    use super::*;
+    use crate::wire::{Flags, PortId, padding};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(recorded::ENOENT_LP64, Errno::ENOENT, MessageType::Verdict, 48)]
+    #[case(recorded::EINVAL_ODD, Errno::EINVAL, MessageType::Mode, 17)]
+    #[case(recorded::ACKNOWLEDGEMENT, Errno(0), MessageType::Mode, 16)]
+    fn the_kernels_answers_are_read_and_written_byte_for_byte(
+        #[case] hex: &str,
+        #[case] errno: Errno,
+        #[case] refused: MessageType,
+        #[case] quoted_length: usize,
+    ) {
+        let abi = Abi::LP64_LITTLE;
+        let datagram = bytes(hex);
+        let frame = Frame::parse(&datagram, abi).unwrap();
+        let message = ErrorMessage::parse(frame.body, abi).unwrap();
+        assert_eq!(message.errno(), errno);
+        assert_eq!(message.is_acknowledgement(), errno == Errno(0));
+        assert_eq!(message.quoted_header(abi).unwrap().message_type, refused);
+        assert_eq!(message.quoted.len(), quoted_length);
+
+        let envelope = Envelope {
+            flags: Flags::NONE,
+            sequence: frame.header.sequence,
+            port_id: PortId(4242),
+        };
+        let mut written = ErrorMessage::head(message.error, abi, envelope, quoted_length).to_vec();
+        written.extend(message.quoted);
+        written.resize(written.len() + padding(quoted_length), 0);
+        assert_eq!(written, datagram);
+    }
+
+    #[rstest]
+    fn a_body_without_a_whole_header_is_refused(#[values(0, 3, 4, 19)] length: usize) {
+        assert_eq!(
+            ErrorMessage::parse(&[0; 20][..length], Abi::NATIVE),
+            Err(WireError::BodyTooShort {
+                message_type: MessageType::Error,
+                needed: 20,
+                found: length
+            })
+        );
+    }
+
+    #[rstest]
+    #[case(-22, 22)]
+    #[case(0, 0)]
+    #[case(7, -7)]
+    #[case(i32::MIN, i32::MIN)]
+    fn any_number_can_be_negated(#[case] error: i32, #[case] errno: i32) {
+        assert_eq!(ErrorMessage { error, quoted: &[] }.errno(), Errno(errno));
+    }
+
+    #[test]
+    fn what_was_made_by_hand_may_quote_no_header() {
+        let quoted = [0; 15];
+        assert_eq!(
+            ErrorMessage {
+                error: 0,
+                quoted: &quoted
+            }
+            .quoted_header(Abi::NATIVE),
+            None
+        );
     }
 }

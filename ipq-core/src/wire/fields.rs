@@ -201,3 +201,73 @@ impl HeadWriter {
         self.head
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const BYTES: [u8; 8] = [0x81, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x88];
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, 0x0281, 0x0403_0281, 0x8807_0605_0403_0281)]
+    #[case(Abi::LP64_BIG, 0x8102, 0x8102_0304, 0x8102_0304_0506_0788)]
+    #[case(Abi::ILP32_LITTLE, 0x0281, 0x0403_0281, 0x0403_0281)]
+    #[case(Abi::ILP32_BIG, 0x8102, 0x8102_0304, 0x8102_0304)]
+    fn numbers_are_read_and_written_in_the_order_and_size_of_the_abi(
+        #[case] abi: Abi,
+        #[case] two: u16,
+        #[case] four: u32,
+        #[case] word: u64,
+    ) {
+        let fields = Fields::new(&BYTES, abi);
+        assert_eq!(fields.u16(0), two);
+        assert_eq!(fields.u16_big_endian(0), 0x8102);
+        assert_eq!(fields.u32(0), four);
+        assert_eq!(fields.word(0), word);
+
+        assert_eq!(HeadWriter::new(abi).u16(two).finish()[..], BYTES[..2]);
+        assert_eq!(HeadWriter::new(abi).u16_big_endian(0x8102).finish()[..], BYTES[..2]);
+        assert_eq!(HeadWriter::new(abi).u32(four).finish()[..], BYTES[..4]);
+        assert_eq!(HeadWriter::new(abi).word(word).finish()[..], BYTES[..abi.word_bytes()]);
+    }
+
+    #[rstest]
+    fn a_signed_word_keeps_its_sign(#[values(-1, -2, 0, 1, i64::from(i32::MIN), i64::from(i32::MAX))] value: i64) {
+        for abi in Abi::ALL {
+            let head = HeadWriter::new(abi).word(value.cast_unsigned()).finish();
+            assert_eq!(Fields::new(&head, abi).signed_word(0), value, "{abi:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_four_bytes_is_the_low_half() {
+        let head = HeadWriter::new(Abi::ILP32_BIG).word(0x1122_3344_5566_7788).finish();
+        assert_eq!(head[..], [0x55, 0x66, 0x77, 0x88]);
+    }
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, &[1, 0, 0, 0, 0, 0, 0, 0])]
+    #[case(Abi::ILP32_LITTLE, &[1, 0, 0, 0])]
+    fn padding_ends_at_a_word(#[case] abi: Abi, #[case] expected: &[u8]) {
+        let padded = HeadWriter::new(abi).bytes(&[1]).pad_to_word().finish();
+        assert_eq!(padded[..], *expected);
+        assert_eq!(HeadWriter::new(abi).bytes(&padded).pad_to_word().finish(), padded);
+    }
+
+    #[rstest]
+    fn what_is_outside_the_bytes_reads_as_zero(#[values(1, 7, 8, 9, usize::MAX)] at: usize) {
+        let fields = Fields::new(&BYTES, Abi::LP64_LITTLE);
+        assert_eq!(fields.word(at), 0);
+        assert_eq!(fields.array::<16>(at), [0; 16]);
+        assert_eq!(fields.rest(at), BYTES.get(at..).unwrap_or_default());
+    }
+
+    #[test]
+    fn a_head_shows_its_bytes_and_nothing_of_its_spare_room() {
+        let head = HeadWriter::new(Abi::NATIVE).bytes(&[1, 0xff]).finish();
+        assert_eq!(format!("{head:?}"), "Head([01, ff])");
+        assert_eq!(head.as_ref(), [1, 0xff]);
+    }
+}

@@ -92,3 +92,50 @@ impl fmt::Debug for HardwareAddress {
         write!(f, "HardwareAddress({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], "")]
+    #[case(&[0x0a], "0a")]
+    #[case(&[2, 0, 0, 0, 0x20, 1], "02:00:00:00:20:01")]
+    #[case(&[1, 2, 3, 4, 5, 6, 7, 0xff], "01:02:03:04:05:06:07:ff")]
+    fn addresses_of_up_to_eight_bytes_are_shown_with_colons(#[case] bytes: &[u8], #[case] text: &str) {
+        let address = HardwareAddress::try_from(bytes).unwrap();
+        assert_eq!(address.as_bytes(), bytes);
+        assert_eq!(address.to_string(), text);
+        let (length, field) = address.to_wire();
+        assert_eq!(HardwareAddress::from_wire(length, field), Ok(address));
+    }
+
+    #[test]
+    fn nine_bytes_are_too_many() {
+        let too_long = HardwareAddressTooLong { stated: 9 };
+        assert_eq!(HardwareAddress::try_from(&[0; 9][..]), Err(too_long));
+        assert_eq!(HardwareAddress::from_wire(9, [0; 8]), Err(too_long));
+        assert_eq!(
+            HardwareAddress::from_wire(255, [0; 8]),
+            Err(HardwareAddressTooLong { stated: 255 })
+        );
+    }
+
+    #[test]
+    fn what_follows_the_address_is_kept_but_is_no_part_of_it() {
+        let field = [2, 0, 0, 0, 0x20, 1, 0xee, 0xff];
+        let address = HardwareAddress::from_wire(6, field).unwrap();
+        assert_eq!(address.as_bytes(), &field[..6]);
+        assert_eq!(address.to_wire(), (6, field));
+        assert_eq!(format!("{address:?}"), "HardwareAddress(02:00:00:00:20:01)");
+    }
+
+    #[test]
+    fn an_ethernet_address_has_six_bytes() {
+        assert_eq!(HardwareAddress::from([1, 2, 3, 4, 5, 6]).as_bytes(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(HardwareAddress::NONE.as_bytes(), []);
+        assert_eq!(HardwareAddress::default(), HardwareAddress::NONE);
+    }
+}

@@ -191,3 +191,84 @@ impl BitOr for Flags {
         Self(self.0 | other.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::recorded;
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const HEADER: Header = Header {
+        length: 0x0102_0304,
+        message_type: MessageType::Packet,
+        flags: Flags(0x0506),
+        sequence: 0x0708_090a,
+        port_id: PortId(0x0b0c_0d0e),
+    };
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, [4, 3, 2, 1, 0x13, 0, 6, 5, 10, 9, 8, 7, 14, 13, 12, 11])]
+    #[case(Abi::ILP32_LITTLE, [4, 3, 2, 1, 0x13, 0, 6, 5, 10, 9, 8, 7, 14, 13, 12, 11])]
+    #[case(Abi::LP64_BIG, [1, 2, 3, 4, 0, 0x13, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])]
+    #[case(Abi::ILP32_BIG, [1, 2, 3, 4, 0, 0x13, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])]
+    fn fields_are_at_their_offsets(#[case] abi: Abi, #[case] bytes: [u8; 16]) {
+        assert_eq!(HEADER.write(abi)[..], bytes);
+        assert_eq!(Header::parse(&bytes, abi), Some(HEADER));
+    }
+
+    #[test]
+    fn fifteen_bytes_are_no_header_and_more_than_sixteen_do_no_harm() {
+        let bytes = recorded::bytes(recorded::MODE_LP64);
+        assert_eq!(Header::parse(&bytes[..15], Abi::LP64_LITTLE), None);
+        assert_eq!(
+            Header::parse(&bytes, Abi::LP64_LITTLE),
+            Some(Header {
+                length: 40,
+                message_type: MessageType::Mode,
+                flags: Flags::REQUEST,
+                sequence: 0,
+                port_id: PortId(4242),
+            })
+        );
+    }
+
+    #[rstest]
+    #[case(0, MessageType::Unknown(0), "type 0x0")]
+    #[case(2, MessageType::Error, "NLMSG_ERROR")]
+    #[case(0x10, MessageType::Unknown(0x10), "type 0x10")]
+    #[case(0x11, MessageType::Mode, "MODE")]
+    #[case(0x12, MessageType::Verdict, "VERDICT")]
+    #[case(0x13, MessageType::Packet, "PACKET")]
+    #[case(0x14, MessageType::Unknown(0x14), "type 0x14")]
+    #[case(0xffff, MessageType::Unknown(0xffff), "type 0xffff")]
+    fn message_types_have_their_numbers(#[case] number: u16, #[case] expected: MessageType, #[case] text: &str) {
+        assert_eq!(MessageType::from_wire(number), expected);
+        assert_eq!(expected.to_wire(), number);
+        assert_eq!(expected.to_string(), text);
+    }
+
+    #[test]
+    fn flags_are_sets_of_bits() {
+        let both = Flags::REQUEST | Flags::ACK;
+        assert_eq!(both, Flags(5));
+        assert!(both.contains(Flags::ACK) && both.contains(both) && both.contains(Flags::NONE));
+        assert!(!both.contains(Flags::MULTI) && !Flags::ACK.contains(both));
+        assert!(!Flags::NONE.contains(Flags::TRUNCATED));
+    }
+
+    #[rstest]
+    #[case(0, 0, 16)]
+    #[case(24, 0, 40)]
+    #[case(24, u32::MAX as usize - 40, u32::MAX)]
+    #[case(24, u32::MAX as usize, u32::MAX)]
+    #[case(24, usize::MAX, u32::MAX)]
+    fn a_length_that_no_header_can_state_is_the_largest(
+        #[case] fixed: usize,
+        #[case] following: usize,
+        #[case] expected: u32,
+    ) {
+        let header = Envelope::default().header(MessageType::Verdict, fixed, following);
+        assert_eq!(header.length, expected);
+    }
+}

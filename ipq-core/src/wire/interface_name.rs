@@ -111,3 +111,55 @@ impl PartialEq<&str> for InterfaceName {
         *self == **other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(*b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", b"")]
+    #[case(*b"l\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", b"l")]
+    #[case(*b"tap0\0\0\0\0\0\0\0\0\0\0\0\0", b"tap0")]
+    #[case(*b"tap0\0garbage\0\0\0\0", b"tap0")]
+    #[case(*b"\0tap0\0\0\0\0\0\0\0\0\0\0\0", b"")]
+    #[case(*b"fifteen-bytes-0\0", b"fifteen-bytes-0")]
+    #[case(*b"sixteen-bytes--0", b"sixteen-bytes--0")]
+    #[case(*b"\xff\x01\x80\x01\0\x01\x80\xff\0\0\0\0\0\0\0\0", b"\xff\x01\x80\x01")]
+    fn a_name_ends_at_the_first_nul(#[case] field: [u8; 16], #[case] expected: &[u8]) {
+        let name = InterfaceName::from_wire(field);
+        assert_eq!(name.as_bytes(), expected);
+        assert_eq!(name.is_empty(), expected.is_empty());
+        let mut canonical = [0; 16];
+        canonical[..expected.len()].copy_from_slice(expected);
+        assert_eq!(name.to_wire(), canonical);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("lo")]
+    #[case("fifteen-bytes-0")]
+    fn a_text_that_a_kernel_takes_is_a_name(#[case] text: &str) {
+        let name: InterfaceName = text.parse().unwrap();
+        assert_eq!(name, *text);
+        assert_eq!(name.to_string(), text);
+        assert_eq!(InterfaceName::from_wire(name.to_wire()), name);
+    }
+
+    #[rstest]
+    #[case("sixteen-bytes--0", InvalidInterfaceName::TooLong(16))]
+    #[case("seventeen-bytes-0", InvalidInterfaceName::TooLong(17))]
+    #[case("tap\0x", InvalidInterfaceName::HasNul)]
+    fn a_text_that_it_does_not_take_is_none(#[case] text: &str, #[case] expected: InvalidInterfaceName) {
+        assert_eq!(text.parse::<InterfaceName>(), Err(expected));
+    }
+
+    #[test]
+    fn names_are_shown_escaped_and_padded() {
+        let name: InterfaceName = "eth0".parse().unwrap();
+        assert_eq!(format!("[{name:>6}] {name:?}"), "[  eth0] \"eth0\"");
+        let odd = InterfaceName::from_wire([0xff; 16]);
+        assert_eq!(odd.to_string(), "\\xff".repeat(16));
+    }
+}

@@ -125,3 +125,101 @@ pub enum WireError {
         stated: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::recorded::{self, bytes};
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const ABI: Abi = Abi::LP64_LITTLE;
+
+    #[rstest]
+    #[case(recorded::PACKET_LP64, MessageType::Packet)]
+    #[case(recorded::META_LP64, MessageType::Packet)]
+    #[case(recorded::MODE_LP64, MessageType::Mode)]
+    #[case(recorded::VERDICT_LP64, MessageType::Verdict)]
+    #[case(recorded::ENOENT_LP64, MessageType::Error)]
+    #[case(recorded::ACKNOWLEDGEMENT, MessageType::Error)]
+    fn the_type_of_a_recorded_frame_is_known(#[case] hex: &str, #[case] expected: MessageType) {
+        let datagram = bytes(hex);
+        assert_eq!(Message::parse(&datagram, ABI).unwrap().message_type(), expected);
+    }
+
+    #[test]
+    fn recorded_requests_and_answers_are_decoded() {
+        let [mode, verdict, enoent] = [recorded::MODE_LP64, recorded::VERDICT_LP64, recorded::ENOENT_LP64].map(bytes);
+        insta::assert_debug_snapshot!("mode", Message::parse(&mode, ABI).unwrap());
+        insta::assert_debug_snapshot!("verdict", Message::parse(&verdict, ABI).unwrap());
+        insta::assert_debug_snapshot!("enoent", Message::parse(&enoent, ABI).unwrap());
+    }
+
+    /// A datagram of `length` bytes whose header states `stated` and type 0x14.
+    fn datagram(stated: u32, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        bytes[..4].copy_from_slice(&stated.to_le_bytes());
+        bytes[4] = 0x14;
+        bytes
+    }
+
+    #[rstest]
+    fn fewer_bytes_than_a_header_are_no_frame(#[values(0, 1, 15)] found: usize) {
+        assert_eq!(
+            Frame::parse(&[0xff; 15][..found], ABI),
+            Err(WireError::NoHeader { found })
+        );
+    }
+
+    #[rstest]
+    fn a_length_under_16_or_over_the_datagrams_is_refused(#[values(0, 1, 15, 21, u32::MAX)] stated: u32) {
+        let error = WireError::HeaderLength { stated, found: 20 };
+        assert_eq!(Frame::parse(&datagram(stated, 20), ABI), Err(error));
+    }
+
+    #[rstest]
+    #[case(16, 0)]
+    #[case(17, 1)]
+    #[case(20, 4)]
+    fn the_body_ends_where_the_header_says(#[case] stated: u32, #[case] body: usize) {
+        let datagram = datagram(stated, 20);
+        let frame = Frame::parse(&datagram, ABI).unwrap();
+        assert_eq!(frame.body, vec![0; body]);
+        let message = Message::parse(&datagram, ABI).unwrap();
+        assert_eq!(message.message_type(), MessageType::Unknown(0x14));
+        assert!(matches!(message, Message::Unknown(0x14, bytes) if bytes.len() == body));
+    }
+
+    #[test]
+    fn what_follows_the_first_message_is_not_looked_at() {
+        let one = bytes(recorded::MODE_LP64);
+        let two = [&one[..], &[0xff; 40]].concat();
+        assert_eq!(Frame::parse(&one, ABI), Frame::parse(&two, ABI));
+    }
+
+    #[test]
+    fn every_error_says_what_is_wrong_and_what_to_try() {
+        let errors = [
+            WireError::NoHeader { found: 3 },
+            WireError::HeaderLength {
+                stated: 144,
+                found: 100,
+            },
+            WireError::BodyTooShort {
+                message_type: MessageType::Packet,
+                needed: 96,
+                found: 72,
+            },
+            WireError::PayloadCut { stated: 33, found: 28 },
+            WireError::HardwareAddress { stated: 20 },
+        ];
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        a frame begins with a header of 16 bytes, and this has 3 bytes in all
+        the header says that the message has 144 bytes, and 100 are here: a longer message was cut, so use a larger buffer; a length under 16 is no message
+        a PACKET message has at least 96 bytes after its header, and this has 72: is it of another ABI?
+        data_len says that 33 bytes of packet follow, and 28 do: is the frame of another ABI?
+        hw_addrlen is 20, and a hardware address has at most 8 bytes: is the frame of another ABI?
+        ");
+    }
+}

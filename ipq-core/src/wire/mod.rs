@@ -63,3 +63,22 @@ pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, V
 pub const fn padding(length: usize) -> usize {
     length.wrapping_neg() & 3
 }
+
+#[cfg(test)]
+mod recorded;
+
+#[cfg(test)]
+mod tests {
+    use super::padding;
+    use rstest::rstest;
+
+    #[rstest]
+    fn padding_brings_a_length_to_the_next_multiple_of_four(
+        #[values((0, 0), (1, 3), (2, 2), (3, 1), (4, 0), (65_535, 1), (usize::MAX, 1))] (length, expected): (
+            usize,
+            usize,
+        ),
+    ) {
+        assert_eq!(padding(length), expected);
+    }
+}

@@ -209,7 +209,191 @@ impl std::fmt::Debug for PacketMessage<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PacketMessage")
             .field("metadata", &self.metadata())
-            .field("payload", &self.payload)
+            .field("payload", &format_args!("{:02x?}", self.payload))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::HeadWriter;
+    use super::super::message::Message;
+    use super::super::recorded::{self, bytes};
+    use super::*;
+    use crate::wire::{ByteOrder, Header};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    /// The packet in a recorded datagram.
+    fn packet(datagram: &[u8], abi: Abi) -> PacketMessage<'_> {
+        match Message::parse(datagram, abi).unwrap() {
+            Message::Packet(packet) => packet,
+            other => panic!("not a packet: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn recorded_packets_are_decoded() {
+        let [lp64, ilp32, meta] = [recorded::PACKET_LP64, recorded::PACKET_ILP32, recorded::META_LP64].map(bytes);
+        insta::assert_debug_snapshot!("packet_lp64", packet(&lp64, Abi::LP64_LITTLE));
+        insta::assert_debug_snapshot!("packet_ilp32", packet(&ilp32, Abi::ILP32_LITTLE));
+        insta::assert_debug_snapshot!("meta_lp64", packet(&meta, Abi::LP64_LITTLE));
+    }
+
+    #[rstest]
+    #[case(recorded::PACKET_LP64, Abi::LP64_LITTLE)]
+    #[case(recorded::META_LP64, Abi::LP64_LITTLE)]
+    #[case(recorded::PACKET_ILP32, Abi::ILP32_LITTLE)]
+    fn what_was_read_is_written_byte_for_byte(#[case] hex: &str, #[case] abi: Abi) {
+        let datagram = bytes(hex);
+        let packet = packet(&datagram, abi);
+        let head = packet.metadata().head(abi, packet.payload().len());
+        let padding = padding(packet.payload().len());
+        let (unpadded, pad) = datagram.split_at(datagram.len() - padding);
+        assert_eq!([&head, packet.payload()].concat(), unpadded);
+        assert_eq!(pad.len(), padding);
+    }
+
+    /// Offsets of the fields after `packet_id`, in the order of the C structure, and its size.
+    const LP64: [usize; 12] = [8, 16, 24, 32, 36, 52, 68, 70, 72, 73, 88, 96];
+    const ILP32: [usize; 12] = [4, 8, 12, 16, 20, 36, 52, 54, 56, 57, 68, 72];
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, LP64)]
+    #[case(Abi::LP64_BIG, LP64)]
+    #[case(Abi::ILP32_LITTLE, ILP32)]
+    #[case(Abi::ILP32_BIG, ILP32)]
+    fn every_field_is_at_its_offset(#[case] abi: Abi, #[case] offsets: [usize; 12]) {
+        let [
+            mark,
+            seconds,
+            micros,
+            hook,
+            indev,
+            outdev,
+            protocol,
+            hw_type,
+            addrlen,
+            address,
+            data_len,
+            size,
+        ] = offsets;
+        let word = abi.word_bytes();
+        let mut body: Vec<u8> = (1..=size as u8).collect();
+        body[addrlen] = 8;
+        body[address + 8..].fill(0);
+        let number = |at: usize, size: usize| {
+            let bytes = body[at..at + size].iter();
+            let shifted = |sum, byte: &u8| sum << 8 | u64::from(*byte);
+            match abi.order {
+                ByteOrder::Little => bytes.rev().fold(0, shifted),
+                ByteOrder::Big => bytes.fold(0, shifted),
+            }
+        };
+
+        let packet = PacketMessage::parse(&body, abi).unwrap();
+        assert_eq!(packet.packet_id(), PacketId(number(0, word)));
+        assert_eq!(packet.mark(), Mark(number(mark, word)));
+        assert_eq!(packet.timestamp().seconds.cast_unsigned(), number(seconds, word));
+        assert_eq!(packet.timestamp().microseconds.cast_unsigned(), number(micros, word));
+        assert_eq!(u64::from(packet.hook().to_wire()), number(hook, 4));
+        assert_eq!(packet.indev_name().as_bytes(), &body[indev..indev + 16]);
+        assert_eq!(packet.outdev_name().as_bytes(), &body[outdev..outdev + 16]);
+        assert_eq!(packet.hw_protocol().0.to_be_bytes(), body[protocol..protocol + 2]);
+        assert_eq!(u64::from(packet.hw_type()), number(hw_type, 2));
+        assert_eq!(packet.hw_address().as_bytes(), &body[address..address + 8]);
+        assert_eq!(packet.payload(), []);
+        assert_eq!(packet.metadata().head(abi, 0)[Header::BYTES..], body);
+
+        let one = packet.metadata().head(abi, 1);
+        let low_byte = if abi.order == ByteOrder::Little {
+            data_len
+        } else {
+            size - 1
+        };
+        assert_eq!(one[Header::BYTES + low_byte], 1);
+    }
+
+    #[rstest]
+    fn a_body_shorter_than_the_structure_is_refused(#[values(0, 1, 71)] length: usize) {
+        for abi in Abi::ALL {
+            assert_eq!(
+                PacketMessage::parse(&vec![0; length], abi).unwrap_err(),
+                WireError::BodyTooShort {
+                    message_type: MessageType::Packet,
+                    needed: abi.packet_message_bytes(),
+                    found: length
+                }
+            );
+        }
+    }
+
+    /// The body of a message that states `data_len` and has `found` bytes after the structure.
+    fn stating(data_len: u64, found: usize, abi: Abi) -> Vec<u8> {
+        let mut body = vec![0; abi.packet_message_bytes() - abi.word_bytes()];
+        body.extend(&HeadWriter::new(abi).word(data_len).finish()[..]);
+        body.resize(body.len() + found, 0xaa);
+        body
+    }
+
+    #[rstest]
+    #[case(0, 0, Some(0))]
+    #[case(0, 3, Some(0))]
+    #[case(5, 8, Some(5))]
+    #[case(8, 8, Some(8))]
+    #[case(9, 8, None)]
+    #[case(0xffff_ffff, 8, None)]
+    fn data_len_decides_and_never_what_is_left(
+        #[case] stated: u64,
+        #[case] found: usize,
+        #[case] expected: Option<usize>,
+    ) {
+        for abi in Abi::ALL {
+            let body = stating(stated, found, abi);
+            let payload = PacketMessage::parse(&body, abi).map(|packet| packet.payload().len());
+            assert_eq!(
+                payload,
+                expected.ok_or(WireError::PayloadCut { stated, found }),
+                "{abi:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_data_len_of_all_ones_overflows_nothing() {
+        let body = stating(u64::MAX, 100, Abi::LP64_BIG);
+        assert_eq!(
+            PacketMessage::parse(&body, Abi::LP64_BIG).unwrap_err(),
+            WireError::PayloadCut {
+                stated: u64::MAX,
+                found: 100
+            }
+        );
+    }
+
+    #[rstest]
+    fn an_address_longer_than_its_field_is_refused(#[values(9, 20, 255)] stated: u8) {
+        for (abi, at) in [(Abi::LP64_LITTLE, LP64[8]), (Abi::ILP32_BIG, ILP32[8])] {
+            let mut body = vec![0; abi.packet_message_bytes()];
+            body[at] = stated;
+            let stated = usize::from(stated);
+            assert_eq!(
+                PacketMessage::parse(&body, abi).unwrap_err(),
+                WireError::HardwareAddress { stated }
+            );
+        }
+    }
+
+    #[rstest]
+    #[case(0, 112)]
+    #[case(1, 116)]
+    #[case(4, 116)]
+    #[case(65_535, 65_648)]
+    #[case(usize::MAX, u32::MAX)]
+    fn the_headers_length_counts_the_padding(#[case] payload_length: usize, #[case] expected: u32) {
+        let datagram = bytes(recorded::META_LP64);
+        let abi = Abi::LP64_LITTLE;
+        let head = packet(&datagram, abi).metadata().head(abi, payload_length);
+        assert_eq!(Header::parse(&head, abi).unwrap().length, expected);
     }
 }

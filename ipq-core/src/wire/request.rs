@@ -102,3 +102,130 @@ fn request_fields(message_type: MessageType, body: &[u8], abi: Abi) -> Result<Fi
     }
     Ok(Fields::new(body, abi))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Frame;
+    use super::super::recorded::{self, bytes};
+    use super::*;
+    use crate::wire::{ByteOrder, Header, PortId};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const ENVELOPE: Envelope = Envelope::request(PortId(4242));
+
+    #[rstest]
+    #[case(recorded::MODE_LP64, Abi::LP64_LITTLE)]
+    #[case(recorded::MODE_ILP32, Abi::ILP32_LITTLE)]
+    fn a_mode_message_has_the_exact_size_of_the_union(#[case] hex: &str, #[case] abi: Abi) {
+        let request = ModeRequest {
+            mode: CopyMode::Packet,
+            range: 65_535,
+        };
+        let datagram = bytes(hex);
+        assert_eq!(request.head(abi, ENVELOPE)[..], datagram);
+        assert_eq!(ModeRequest::parse(&datagram[Header::BYTES..], abi), Ok(request));
+    }
+
+    #[rstest]
+    #[case(recorded::VERDICT_LP64, Abi::LP64_LITTLE, PacketId(0xffff_8800_0e73_0b40))]
+    #[case(recorded::VERDICT_ILP32, Abi::ILP32_LITTLE, PacketId(0xcee0_0480))]
+    fn a_verdict_names_its_packet(#[case] hex: &str, #[case] abi: Abi, #[case] packet_id: PacketId) {
+        let request = VerdictRequest {
+            verdict: Verdict::Accept,
+            packet_id,
+            data_len: 0,
+        };
+        let datagram = bytes(hex);
+        assert_eq!(request.head(abi, ENVELOPE, 0)[..], datagram);
+        assert_eq!(
+            VerdictRequest::parse(&datagram[Header::BYTES..], abi),
+            Ok((request, &[][..]))
+        );
+    }
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, [8, 16, 24], [0x11, 0, 0, 0])]
+    #[case(Abi::LP64_BIG, [8, 16, 24], [0, 0, 0, 0x11])]
+    #[case(Abi::ILP32_LITTLE, [4, 8, 12], [0x11, 0, 0, 0])]
+    #[case(Abi::ILP32_BIG, [4, 8, 12], [0, 0, 0, 0x11])]
+    fn every_field_is_at_its_offset(#[case] abi: Abi, #[case] offsets: [usize; 3], #[case] value: [u8; 4]) {
+        let [second, third, size] = offsets.map(|offset| Header::BYTES + offset);
+        let top = 8 * abi.word_bytes() - 8;
+        let first_byte = |byte: u8| match abi.order {
+            ByteOrder::Little => u64::from(byte),
+            ByteOrder::Big => u64::from(byte) << top,
+        };
+        let mode = ModeRequest {
+            mode: CopyMode::Unknown(0x11),
+            range: first_byte(0x22),
+        };
+        let mut expected = vec![0; size];
+        expected[Header::BYTES] = 0x11;
+        expected[second] = 0x22;
+        assert_eq!(mode.head(abi, ENVELOPE)[Header::BYTES..], expected[Header::BYTES..]);
+
+        let verdict = VerdictRequest {
+            verdict: Verdict::Unknown(0x11),
+            packet_id: PacketId(first_byte(0x22)),
+            data_len: first_byte(0x33),
+        };
+        expected[Header::BYTES..Header::BYTES + 4].copy_from_slice(&value);
+        expected[third] = 0x33;
+        assert_eq!(
+            verdict.head(abi, ENVELOPE, 0)[Header::BYTES..],
+            expected[Header::BYTES..]
+        );
+    }
+
+    #[test]
+    fn libipqs_long_mode_message_is_accepted() {
+        let mut body = bytes(recorded::MODE_LP64).split_off(Header::BYTES);
+        body.extend([0xee; 16]);
+        let request = ModeRequest::parse(&body, Abi::LP64_LITTLE).unwrap();
+        assert_eq!((request.mode, request.range), (CopyMode::Packet, 65_535));
+    }
+
+    #[test]
+    fn a_body_shorter_than_the_union_is_refused() {
+        for abi in Abi::ALL {
+            let needed = abi.request_bytes();
+            for found in [0, 1, needed - 1] {
+                let body = vec![0; found];
+                let too_short = |message_type| WireError::BodyTooShort {
+                    message_type,
+                    needed,
+                    found,
+                };
+                assert_eq!(ModeRequest::parse(&body, abi), Err(too_short(MessageType::Mode)));
+                assert_eq!(VerdictRequest::parse(&body, abi), Err(too_short(MessageType::Verdict)));
+            }
+        }
+    }
+
+    #[rstest]
+    #[case(0, 0, false)]
+    #[case(0, 4, false)]
+    #[case(4, 0, false)]
+    #[case(4, 3, false)]
+    #[case(4, 5, false)]
+    #[case(4, 4, true)]
+    fn a_replacement_is_exactly_as_long_as_stated(#[case] data_len: u64, #[case] found: usize, #[case] taken: bool) {
+        let request = VerdictRequest {
+            verdict: Verdict::Accept,
+            packet_id: PacketId(1),
+            data_len,
+        };
+        let following = vec![0x45; found];
+        assert_eq!(request.replacement(&following), taken.then_some(&following[..]));
+    }
+
+    #[test]
+    fn a_refused_verdict_is_read_from_its_quotation() {
+        let datagram = bytes(recorded::ENOENT_LP64);
+        let quoted = Frame::parse(&datagram[20..], Abi::LP64_LITTLE).unwrap();
+        let (request, following) = VerdictRequest::parse(quoted.body, Abi::LP64_LITTLE).unwrap();
+        assert_eq!(request.packet_id, PacketId(0xdead_beef));
+        assert_eq!(request.replacement(following), Some(&datagram[60..68]));
+    }
+}

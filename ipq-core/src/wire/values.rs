@@ -179,3 +179,72 @@ numbered! {
         Stop = 5 "STOP",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn numbers_are_the_fields_own() {
+        assert_eq!(
+            CopyMode::ALL.iter().map(|mode| mode.to_wire()).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert_eq!(
+            Hook::ALL.iter().map(|hook| hook.to_wire()).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(
+            Verdict::ALL.iter().map(|verdict| verdict.to_wire()).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4, 5]
+        );
+    }
+
+    #[test]
+    fn every_number_means_itself_again() {
+        for number in 0..=u8::MAX {
+            assert_eq!(CopyMode::from_wire(number).to_wire(), number);
+        }
+        for number in (0..300).chain([0x0001_0001, u32::MAX]) {
+            assert_eq!(Hook::from_wire(number).to_wire(), number);
+            assert_eq!(Verdict::from_wire(number).to_wire(), number);
+        }
+        assert_eq!(CopyMode::from_wire(3), CopyMode::Unknown(3));
+        assert_eq!(Hook::from_wire(5), Hook::Unknown(5));
+        assert_eq!(Verdict::from_wire(0x0001_0001), Verdict::Unknown(0x0001_0001));
+    }
+
+    #[test]
+    fn values_are_shown_as_the_field_writes_them() {
+        assert_eq!(CopyMode::Packet.to_string(), "PACKET");
+        assert_eq!(Hook::Postrouting.to_string(), "POSTROUTING");
+        assert_eq!(Verdict::Accept.to_string(), "ACCEPT");
+        assert_eq!(Verdict::Unknown(0x0001_0001).to_string(), "0x10001");
+        assert_eq!(PacketId(0xffff_8800_0e73_0b40).to_string(), "0xffff88000e730b40");
+        assert_eq!(PortId(0xffff_efff).to_string(), "-4097");
+    }
+
+    #[rstest]
+    #[case(0, false)]
+    #[case(1, true)]
+    #[case(0x7fff_ffff, true)]
+    #[case(0x8000_0000, false)]
+    #[case(0xffff_efff, false)]
+    fn only_a_positive_port_id_can_attach(#[case] port_id: u32, #[case] expected: bool) {
+        assert_eq!(PortId(port_id).can_attach(), expected);
+    }
+
+    #[rstest]
+    #[case(0, 0, true)]
+    #[case(1, 0, false)]
+    #[case(0, 1, false)]
+    #[case(-1, 0, false)]
+    fn a_timestamp_is_unset_if_both_words_are_zero(
+        #[case] seconds: i64,
+        #[case] microseconds: i64,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(Timestamp { seconds, microseconds }.is_unset(), expected);
+    }
+}
