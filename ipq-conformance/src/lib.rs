@@ -5,6 +5,7 @@
 
 mod capability;
 pub mod lab;
+pub mod recording;
 mod setup;
 mod step;
 mod world;

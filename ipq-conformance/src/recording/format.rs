@@ -1,0 +1,653 @@
+//! The JSON of a scenario: what serde reads and writes, and its translation to and from [`Recording`].
+
+use super::{Problem, RecordedStep, Recording};
+use crate::setup::{Machine, Protocol, Rule, Setup, Table, Target};
+use crate::step::{MOST_INJECTED, Observation, OpenStage, Received, Step};
+use bytes::Bytes;
+use ipq_core::wire::{Abi, ByteOrder, WordSize};
+use ipq_core::{Family, Hook};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+pub(super) fn parse(line: &str) -> Result<Recording, Problem> {
+    let scenario: ScenarioJson<'_> = serde_json::from_str(line).map_err(|error| bad_json(&error))?;
+    let setup = scenario.setup().map_err(Problem::in_scenario)?;
+    if scenario.steps.is_empty() {
+        return Err(Problem::in_scenario(
+            "a scenario has at least one step, and this has none",
+        ));
+    }
+    let steps = (1..).zip(scenario.steps.iter()).map(|(number, text)| {
+        let step: StepJson<'_> = serde_json::from_str(text.get()).map_err(|error| Problem {
+            step: Some(number),
+            ..bad_json(&error)
+        })?;
+        step.into_step().map_err(|what| Problem::in_step(number, what))
+    });
+    Ok(Recording {
+        name: scenario.name.into_owned(),
+        setup,
+        steps: steps.collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) fn write(recording: &Recording) -> Option<String> {
+    let machine = recording.setup.machine.as_ref()?;
+    let steps = recording.steps.iter().map(|recorded| {
+        let step = StepJson::from_step(&recorded.step, &recorded.seen)?;
+        serde_json::value::to_raw_value(&step).ok()
+    });
+    let scenario = ScenarioJson {
+        name: Cow::Borrowed(&recording.name),
+        kernel: Cow::Borrowed(&machine.kernel),
+        arch: Cow::Borrowed(&machine.arch),
+        word_bytes: machine.abi.word_bytes() as u64,
+        byte_order: match machine.abi.order {
+            ByteOrder::Little => OrderJson::Little,
+            ByteOrder::Big => OrderJson::Big,
+        },
+        rules: recording
+            .setup
+            .rules
+            .iter()
+            .map(RuleJson::from_rule)
+            .collect::<Option<_>>()?,
+        process_id: recording.setup.process_id,
+        steps: steps.collect::<Option<_>>()?,
+    };
+    serde_json::to_string(&scenario).ok()
+}
+
+/// serde counts lines in the one line that it is given; the column is worth keeping.
+fn bad_json(error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    Problem::in_scenario(match error.column() {
+        0 => what.to_owned(),
+        column => format!("{what} (column {column})"),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioJson<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    kernel: Cow<'a, str>,
+    #[serde(borrow)]
+    arch: Cow<'a, str>,
+    word_bytes: u64,
+    byte_order: OrderJson,
+    #[serde(borrow)]
+    rules: Vec<RuleJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    process_id: Option<u32>,
+    steps: Vec<Box<RawValue>>,
+}
+
+impl ScenarioJson<'_> {
+    fn setup(&self) -> Result<Setup, String> {
+        let word = match self.word_bytes {
+            4 => WordSize::Four,
+            8 => WordSize::Eight,
+            other => return Err(format!("word_bytes is 4 or 8, and not {other}")),
+        };
+        let order = match self.byte_order {
+            OrderJson::Little => ByteOrder::Little,
+            OrderJson::Big => ByteOrder::Big,
+        };
+        let rules = self
+            .rules
+            .iter()
+            .map(RuleJson::to_rule)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut setup = Setup::with_rules(rules);
+        setup.machine = Some(Machine {
+            kernel: self.kernel.to_string(),
+            arch: self.arch.to_string(),
+            abi: Abi { word, order },
+        });
+        setup.process_id = self.process_id;
+        Ok(setup)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OrderJson {
+    Little,
+    Big,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FamilyJson {
+    Ipv4,
+    Ipv6,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TableJson {
+    Mangle,
+    Filter,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum ChainJson {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum TargetJson {
+    Queue,
+    Mark,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleJson<'a> {
+    family: FamilyJson,
+    table: TableJson,
+    chain: ChainJson,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    protocol: Option<Cow<'a, str>>,
+    target: TargetJson,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    mark: Option<u32>,
+}
+
+/// The names of transport protocols in rules.
+const PROTOCOLS: [(&str, Protocol); 5] = [
+    ("udp", Protocol::UDP),
+    ("tcp", Protocol::TCP),
+    ("icmp", Protocol::ICMP),
+    ("icmpv6", Protocol::ICMPV6),
+    ("ipv6-icmp", Protocol::ICMPV6),
+];
+
+impl<'a> RuleJson<'a> {
+    fn to_rule(&self) -> Result<Rule, String> {
+        let protocol = match &self.protocol {
+            None => None,
+            Some(name) => Some(
+                PROTOCOLS
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, protocol)| *protocol)
+                    .ok_or_else(|| format!("a rule's protocol is {name:?}, which is none of {}", names(&PROTOCOLS)))?,
+            ),
+        };
+        let target = match (&self.target, self.mark) {
+            (TargetJson::Queue, None) => Target::Queue,
+            (TargetJson::Mark, Some(mark)) => Target::Mark(mark),
+            (TargetJson::Queue, Some(_)) => return Err("a rule with target QUEUE has a mark".into()),
+            (TargetJson::Mark, None) => return Err("a rule with target MARK has no mark".into()),
+        };
+        let table = match self.table {
+            TableJson::Mangle => Table::Mangle,
+            TableJson::Filter => Table::Filter,
+        };
+        let chain = match self.chain {
+            ChainJson::Prerouting => Hook::Prerouting,
+            ChainJson::Input => Hook::Input,
+            ChainJson::Forward => Hook::Forward,
+            ChainJson::Output => Hook::Output,
+            ChainJson::Postrouting => Hook::Postrouting,
+        };
+        if table == Table::Filter && matches!(chain, Hook::Prerouting | Hook::Postrouting) {
+            return Err(format!("the filter table has no chain {chain}"));
+        }
+        Ok(Rule {
+            family: self.family.into(),
+            table,
+            chain,
+            protocol,
+            target,
+        })
+    }
+
+    fn from_rule(rule: &Rule) -> Option<RuleJson<'a>> {
+        let protocol = match rule.protocol {
+            None => None,
+            Some(wanted) => Some(Cow::Borrowed(
+                PROTOCOLS.iter().find(|(_, protocol)| *protocol == wanted)?.0,
+            )),
+        };
+        Some(RuleJson {
+            family: rule.family.into(),
+            table: match rule.table {
+                Table::Mangle => TableJson::Mangle,
+                Table::Filter => TableJson::Filter,
+            },
+            chain: match rule.chain {
+                Hook::Prerouting => ChainJson::Prerouting,
+                Hook::Input => ChainJson::Input,
+                Hook::Forward => ChainJson::Forward,
+                Hook::Output => ChainJson::Output,
+                Hook::Postrouting => ChainJson::Postrouting,
+                Hook::Unknown(_) => return None,
+            },
+            protocol,
+            target: match rule.target {
+                Target::Queue => TargetJson::Queue,
+                Target::Mark(_) => TargetJson::Mark,
+            },
+            mark: match rule.target {
+                Target::Queue => None,
+                Target::Mark(mark) => Some(mark),
+            },
+        })
+    }
+}
+
+impl From<FamilyJson> for Family {
+    fn from(family: FamilyJson) -> Self {
+        match family {
+            FamilyJson::Ipv4 => Self::Ipv4,
+            FamilyJson::Ipv6 => Self::Ipv6,
+        }
+    }
+}
+
+impl From<Family> for FamilyJson {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Self::Ipv4,
+            Family::Ipv6 => Self::Ipv6,
+        }
+    }
+}
+
+/// The queues' files in `/proc/net`.
+const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
+
+/// A step and its answer, with the keys that its `op` has.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum StepJson<'a> {
+    Open {
+        socket: Cow<'a, str>,
+        protocol: i32,
+        #[serde(deserialize_with = "nullable")]
+        bind: Option<u32>,
+        #[serde(deserialize_with = "nullable")]
+        failed_at: Option<StageJson>,
+        errno: i64,
+        #[serde(deserialize_with = "nullable")]
+        port_id: Option<i64>,
+    },
+    Close {
+        socket: Cow<'a, str>,
+    },
+    Send {
+        socket: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        to: Option<u32>,
+        hex: Hex,
+        sent: i64,
+        errno: i64,
+    },
+    Recv {
+        socket: Cow<'a, str>,
+        size: u32,
+        result: ResultJson,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        errno: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sender: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        hex: Option<Hex>,
+    },
+    Drain {
+        socket: Cow<'a, str>,
+        frames: i64,
+        packets: i64,
+        #[serde(deserialize_with = "nullable")]
+        enobufs_before_frame: Option<i64>,
+    },
+    Rcvbuf {
+        socket: Cow<'a, str>,
+        value: i32,
+        actual: i64,
+    },
+    NoEnobufs {
+        socket: Cow<'a, str>,
+    },
+    Inject {
+        device: Cow<'a, str>,
+        hex: Hex,
+        count: u32,
+        errno: i64,
+    },
+    Output {
+        device: Cow<'a, str>,
+        hex: Hex,
+    },
+    Sniff {
+        device: Cow<'a, str>,
+        #[serde(deserialize_with = "nullable")]
+        hex: Option<Hex>,
+    },
+    Proc {
+        file: Cow<'a, str>,
+        text: Cow<'a, str>,
+    },
+    Sysctl {
+        name: Cow<'a, str>,
+        value: Cow<'a, str>,
+    },
+    ReadSysctl {
+        name: Cow<'a, str>,
+        value: Cow<'a, str>,
+    },
+    Link {
+        device: Cow<'a, str>,
+        up: bool,
+    },
+    NetAdmin {
+        held: bool,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StageJson {
+    Socket,
+    Bind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ResultJson {
+    Nothing,
+    Error,
+    Frame,
+}
+
+impl<'a> StepJson<'a> {
+    #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
+    fn into_step(self) -> Result<RecordedStep, String> {
+        let (step, seen) = match self {
+            Self::Open {
+                socket,
+                protocol,
+                bind,
+                failed_at,
+                errno,
+                port_id,
+            } => (
+                Step::Open {
+                    socket: socket.into(),
+                    protocol,
+                    bind,
+                },
+                Observation::Open {
+                    failed_at: failed_at.map(|stage| match stage {
+                        StageJson::Socket => OpenStage::Socket,
+                        StageJson::Bind => OpenStage::Bind,
+                    }),
+                    errno,
+                    port_id,
+                },
+            ),
+            Self::Close { socket } => (Step::Close { socket: socket.into() }, Observation::Done),
+            Self::Send {
+                socket,
+                to,
+                hex,
+                sent,
+                errno,
+            } => (
+                Step::Send {
+                    socket: socket.into(),
+                    to,
+                    bytes: hex.0,
+                },
+                Observation::Send { sent, errno },
+            ),
+            Self::Recv {
+                socket,
+                size,
+                result,
+                errno,
+                sender,
+                hex,
+            } => (
+                Step::Receive {
+                    socket: socket.into(),
+                    size: size as usize,
+                },
+                Observation::Receive(received(&result, errno, sender, hex)?),
+            ),
+            Self::Drain {
+                socket,
+                frames,
+                packets,
+                enobufs_before_frame,
+            } => (
+                Step::Drain { socket: socket.into() },
+                Observation::Drain {
+                    frames,
+                    packets,
+                    enobufs_before_frame,
+                },
+            ),
+            Self::Rcvbuf { socket, value, actual } => (
+                Step::ReceiveBuffer {
+                    socket: socket.into(),
+                    bytes: value,
+                },
+                Observation::BufferSize { actual },
+            ),
+            Self::NoEnobufs { socket } => (Step::NoEnobufs { socket: socket.into() }, Observation::Done),
+            Self::Inject { count, .. } if count > MOST_INJECTED => {
+                return Err(format!(
+                    "count is {count}, and at most {MOST_INJECTED} frames are injected in one step"
+                ));
+            }
+            Self::Inject {
+                device,
+                hex,
+                count,
+                errno,
+            } => (
+                Step::Inject {
+                    device: device.into(),
+                    frame: hex.0,
+                    count,
+                },
+                Observation::Inject { errno },
+            ),
+            Self::Output { device, hex } => (
+                Step::Output {
+                    device: device.into(),
+                    packet: hex.0,
+                },
+                Observation::Done,
+            ),
+            Self::Sniff { device, hex } => (
+                Step::Sniff { device: device.into() },
+                Observation::Sniff {
+                    frame: hex.map(|hex| hex.0),
+                },
+            ),
+            Self::Proc { file, text } => {
+                let known = PROC_FILES.iter().find(|(name, _)| *name == file);
+                let (_, family) =
+                    known.ok_or_else(|| format!("there is no file {file:?}: there are {}", names(&PROC_FILES)))?;
+                (Step::Proc { family: *family }, Observation::Text(text.into()))
+            }
+            Self::Sysctl { name, value } => (
+                Step::Sysctl {
+                    name: name.into(),
+                    value: value.into(),
+                },
+                Observation::Done,
+            ),
+            Self::ReadSysctl { name, value } => {
+                (Step::ReadSysctl { name: name.into() }, Observation::Text(value.into()))
+            }
+            Self::Link { device, up } => (
+                Step::Link {
+                    device: device.into(),
+                    up,
+                },
+                Observation::Done,
+            ),
+            Self::NetAdmin { held } => (Step::NetAdmin { held }, Observation::Done),
+        };
+        Ok(RecordedStep { step, seen })
+    }
+
+    /// `None` for a step that recordings have no word for, and for an answer that is not the step's.
+    fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
+        Some(match (step, seen) {
+            (
+                Step::Open { socket, protocol, bind },
+                Observation::Open {
+                    failed_at,
+                    errno,
+                    port_id,
+                },
+            ) => Self::Open {
+                socket: socket.into(),
+                protocol: *protocol,
+                bind: *bind,
+                failed_at: failed_at.map(|stage| match stage {
+                    OpenStage::Socket => StageJson::Socket,
+                    OpenStage::Bind => StageJson::Bind,
+                }),
+                errno: *errno,
+                port_id: *port_id,
+            },
+            (Step::Close { socket }, Observation::Done) => Self::Close { socket: socket.into() },
+            (Step::Send { socket, to, bytes }, Observation::Send { sent, errno }) => Self::Send {
+                socket: socket.into(),
+                to: *to,
+                hex: Hex(bytes.clone()),
+                sent: *sent,
+                errno: *errno,
+            },
+            (Step::Receive { socket, size }, Observation::Receive(received)) => {
+                let (result, errno, sender, hex) = match received {
+                    Received::Nothing => (ResultJson::Nothing, None, None, None),
+                    Received::Error { errno } => (ResultJson::Error, Some(*errno), None, None),
+                    Received::Frame { bytes, sender } => {
+                        (ResultJson::Frame, None, Some(*sender), Some(Hex(bytes.clone())))
+                    }
+                };
+                Self::Recv {
+                    socket: socket.into(),
+                    size: u32::try_from(*size).ok()?,
+                    result,
+                    errno,
+                    sender,
+                    hex,
+                }
+            }
+            (
+                Step::Drain { socket },
+                Observation::Drain {
+                    frames,
+                    packets,
+                    enobufs_before_frame,
+                },
+            ) => Self::Drain {
+                socket: socket.into(),
+                frames: *frames,
+                packets: *packets,
+                enobufs_before_frame: *enobufs_before_frame,
+            },
+            (Step::ReceiveBuffer { socket, bytes }, Observation::BufferSize { actual }) => Self::Rcvbuf {
+                socket: socket.into(),
+                value: *bytes,
+                actual: *actual,
+            },
+            (Step::NoEnobufs { socket }, Observation::Done) => Self::NoEnobufs { socket: socket.into() },
+            (Step::Inject { device, frame, count }, Observation::Inject { errno }) => Self::Inject {
+                device: device.into(),
+                hex: Hex(frame.clone()),
+                count: *count,
+                errno: *errno,
+            },
+            (Step::Output { device, packet }, Observation::Done) => Self::Output {
+                device: device.into(),
+                hex: Hex(packet.clone()),
+            },
+            (Step::Sniff { device }, Observation::Sniff { frame }) => Self::Sniff {
+                device: device.into(),
+                hex: frame.clone().map(Hex),
+            },
+            (Step::Proc { family }, Observation::Text(text)) => Self::Proc {
+                file: PROC_FILES.iter().find(|(_, known)| known == family)?.0.into(),
+                text: text.into(),
+            },
+            (Step::Sysctl { name, value }, Observation::Done) => Self::Sysctl {
+                name: name.into(),
+                value: value.into(),
+            },
+            (Step::ReadSysctl { name }, Observation::Text(value)) => Self::ReadSysctl {
+                name: name.into(),
+                value: value.into(),
+            },
+            (Step::Link { device, up }, Observation::Done) => Self::Link {
+                device: device.into(),
+                up: *up,
+            },
+            (Step::NetAdmin { held }, Observation::Done) => Self::NetAdmin { held: *held },
+            _ => return None,
+        })
+    }
+}
+
+fn received(
+    result: &ResultJson,
+    errno: Option<i64>,
+    sender: Option<i64>,
+    hex: Option<Hex>,
+) -> Result<Received, &'static str> {
+    match (result, errno, sender, hex) {
+        (ResultJson::Nothing, None, None, None) => Ok(Received::Nothing),
+        (ResultJson::Error, Some(errno), None, None) => Ok(Received::Error { errno }),
+        (ResultJson::Frame, None, Some(sender), Some(hex)) => Ok(Received::Frame { bytes: hex.0, sender }),
+        (ResultJson::Nothing, ..) => Err("the result \"nothing\" has no errno, sender or hex"),
+        (ResultJson::Error, ..) => Err("the result \"error\" has an errno, and no sender or hex"),
+        (ResultJson::Frame, ..) => Err("the result \"frame\" has a sender and hex, and no errno"),
+    }
+}
+
+fn names<T>(table: &[(&str, T)]) -> String {
+    table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// A key that may be null and may not be missing: serde takes a missing `Option` for null unless it is told how to read it.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// Bytes as pairs of hexadecimal digits.
+struct Hex(Bytes);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        hex::decode(text.as_bytes())
+            .map(|bytes| Self(bytes.into()))
+            .map_err(|error| serde::de::Error::custom(format_args!("bad hex: {error}")))
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether a scenario's steps make sense together: sockets that are open, devices that there are.
+
+use super::{Problem, Recording};
+use crate::lab;
+use crate::step::{Observation, OpenStage, Step};
+use std::collections::HashMap;
+
+/// A step on a socket that a recorded answer says is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misuse {
+    /// The step, from 1.
+    pub step: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Refuses what is wrong whatever was seen: devices of another laboratory, and sockets that no step opens.
+pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
+    let mut open = HashMap::new();
+    for (number, recorded) in numbered(recording) {
+        let step = &recorded.step;
+        if let Some(device) = device(step)
+            && !lab::DEVICES.contains(&device)
+        {
+            let known = lab::DEVICES.join(", ");
+            return Err(Problem::in_step(
+                number,
+                format!("there is no device {device:?}: there are {known}"),
+            ));
+        }
+        if let Some(socket) = step.socket()
+            && !matches!(step, Step::Open { .. })
+            && open.get(socket) != Some(&true)
+        {
+            let past = if open.contains_key(socket) {
+                "is closed"
+            } else {
+                "was never opened"
+            };
+            return Err(Problem::in_step(number, format!("the socket {socket:?} {past}")));
+        }
+        match step {
+            Step::Open { socket, .. } => open.insert(socket.clone(), true),
+            Step::Close { socket } => open.insert(socket.clone(), false),
+            _ => None,
+        };
+    }
+    Ok(())
+}
+
+/// Finds the first step that contradicts what was seen of an [`Step::Open`] before it.
+///
+/// This is kept apart because a wrong answer in a recording is for the comparison to find, at the step that it belongs to,
+/// and not to be mistaken for a scenario that makes no sense.
+pub(super) fn first_misuse(recording: &Recording) -> Option<Misuse> {
+    let mut open = HashMap::new();
+    for (step, recorded) in numbered(recording) {
+        let Some(socket) = recorded.step.socket() else {
+            continue;
+        };
+        let is_open = open.get(socket) == Some(&true);
+        let what = match &recorded.step {
+            Step::Open { .. } if is_open => format!("the socket {socket:?} is open already"),
+            Step::Open { .. } => {
+                let made = !matches!(
+                    recorded.seen,
+                    Observation::Open {
+                        failed_at: Some(OpenStage::Socket),
+                        ..
+                    }
+                );
+                open.insert(socket, made);
+                continue;
+            }
+            _ if !is_open => format!("the socket {socket:?} is not open: opening it failed"),
+            Step::Close { .. } => {
+                open.insert(socket, false);
+                continue;
+            }
+            _ => continue,
+        };
+        return Some(Misuse { step, what });
+    }
+    None
+}
+
+fn numbered(recording: &Recording) -> impl Iterator<Item = (usize, &super::RecordedStep)> {
+    (1..).zip(&recording.steps)
+}
+
+fn device(step: &Step) -> Option<&str> {
+    match step {
+        Step::Inject { device, .. }
+        | Step::Output { device, .. }
+        | Step::Sniff { device }
+        | Step::Link { device, .. } => Some(device),
+        _ => None,
+    }
+}
