@@ -1,12 +1,15 @@
-//! Reading and writing allocates nothing, whatever comes.
+//! Reading and writing allocates nothing, whatever comes, and neither does a handle.
 
 use allocation_counter::measure;
+use ipq_core::transport::Datagram;
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, EtherType, Hook, Mark, Message, ModeRequest, PacketId, PacketMetadata,
     PortId, Timestamp, Verdict, VerdictRequest,
 };
+use ipq_core::{Handle, Transport, TransportError, Wait};
 use std::fmt::{self, Write};
 use std::hint::black_box;
+use std::io::IoSlice;
 
 /// Takes text and keeps none of it.
 struct Nowhere;
@@ -22,6 +25,20 @@ fn allocations(work: impl FnOnce()) -> u64 {
     measure(work).count_total
 }
 
+fn metadata() -> PacketMetadata {
+    PacketMetadata {
+        packet_id: PacketId(7),
+        mark: Mark(1),
+        timestamp: Timestamp::default(),
+        hook: Hook::Forward,
+        indev_name: "eth0".parse().expect("a name"),
+        outdev_name: "eth1".parse().expect("a name"),
+        hw_protocol: EtherType::IPV4,
+        hw_type: 1,
+        hw_address: [2, 0, 0, 0, 0, 1].into(),
+    }
+}
+
 #[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(black_box(vec![1_u8]))), 1);
@@ -30,17 +47,7 @@ fn the_counter_counts() {
 #[test]
 fn reading_any_message_allocates_nothing() {
     for abi in Abi::ALL {
-        let metadata = PacketMetadata {
-            packet_id: PacketId(7),
-            mark: Mark(1),
-            timestamp: Timestamp::default(),
-            hook: Hook::Forward,
-            indev_name: "eth0".parse().expect("a name"),
-            outdev_name: "eth1".parse().expect("a name"),
-            hw_protocol: EtherType::IPV4,
-            hw_type: 1,
-            hw_address: [2, 0, 0, 0, 0, 1].into(),
-        };
+        let metadata = metadata();
         let request = VerdictRequest {
             verdict: Verdict::Accept,
             packet_id: PacketId(7),
@@ -88,4 +95,50 @@ fn reading_any_message_allocates_nothing() {
         });
         assert_eq!(counted, 0);
     }
+}
+
+/// A side that always has the same frame to give, and takes everything.
+struct Endless(Vec<u8>);
+
+impl Transport for Endless {
+    fn port_id(&self) -> PortId {
+        PortId(1)
+    }
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        Ok(parts.iter().map(|part| part.len()).sum())
+    }
+    fn receive(&self, buffer: &mut [u8], _: Wait) -> Result<Datagram, TransportError> {
+        let copied = self.0.len().min(buffer.len());
+        buffer[..copied].copy_from_slice(&self.0[..copied]);
+        Ok(Datagram {
+            copied,
+            length: self.0.len(),
+            sender: PortId::KERNEL,
+        })
+    }
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        Ok(bytes)
+    }
+    fn set_no_enobufs(&self, _: bool) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_packet_and_its_verdict_allocate_nothing() {
+    let payload = [0x45; 1400];
+    let frame = [&metadata().head(Abi::NATIVE, payload.len()), &payload[..]].concat();
+    let handle = Handle::new(Endless(frame));
+    let mut buffer = [0; 2048];
+    let counted = allocations(|| {
+        for length in [2048, 100, 10] {
+            let message = handle.read(&mut buffer[..length], Wait::Forever);
+            if let Ok(Message::Packet(packet)) = message {
+                let id = packet.packet_id();
+                black_box(handle.set_verdict(id, Verdict::Accept, None)).expect("everything is taken");
+                black_box(handle.set_verdict(id, Verdict::Accept, Some(&payload))).expect("everything is taken");
+            }
+        }
+    });
+    assert_eq!(counted, 0);
 }

@@ -1,0 +1,45 @@
+//! What the tests of the handle and of the wrappers share: a transport in memory, and frames to send through it.
+
+// Each test target uses a part of this.
+#![allow(dead_code)]
+
+mod pipe;
+
+pub(crate) use pipe::{Incoming, Pipe};
+
+use ipq_core::wire::{
+    Abi, Envelope, ErrorMessage, EtherType, Flags, HardwareAddress, Hook, InterfaceName, Mark, PacketMetadata,
+    Timestamp, padding,
+};
+use ipq_core::{Errno, PacketId, PortId};
+
+/// The port id of the program in the tests.
+pub(crate) const PROGRAM: PortId = PortId(4242);
+
+/// A PACKET frame as the kernel sends it.
+pub(crate) fn packet_frame(abi: Abi, packet_id: u64, payload: &[u8]) -> Vec<u8> {
+    let metadata = PacketMetadata {
+        packet_id: PacketId(packet_id),
+        mark: Mark(0),
+        timestamp: Timestamp::default(),
+        hook: Hook::Forward,
+        indev_name: InterfaceName::NONE,
+        outdev_name: InterfaceName::NONE,
+        hw_protocol: EtherType::IPV4,
+        hw_type: 1,
+        hw_address: HardwareAddress::NONE,
+    };
+    let pad = padding(payload.len());
+    [&metadata.head(abi, payload.len()), payload, &[0; 3][..pad]].concat()
+}
+
+/// The kernel's answer to `quoted`: an error, or an acknowledgement with error 0.
+pub(crate) fn error_frame(abi: Abi, errno: Errno, quoted: &[u8]) -> Vec<u8> {
+    let envelope = Envelope {
+        flags: Flags::NONE,
+        sequence: 0,
+        port_id: PROGRAM,
+    };
+    let head = ErrorMessage::head(-errno.0, abi, envelope, quoted.len());
+    [&head, quoted, &[0; 3][..padding(quoted.len())]].concat()
+}
