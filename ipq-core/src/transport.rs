@@ -13,6 +13,8 @@
 //! [`faulty`].
 
 pub mod faulty;
+#[cfg(target_os = "linux")]
+pub mod netlink;
 
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};

@@ -1,0 +1,239 @@
+//! The historical `ip_queue` and `ip6_queue`, which kernels up to 3.4 have: libipq's frames over a netlink socket of the
+//! family's own protocol.
+//!
+//! ```no_run
+//! use ipq_core::{CopyMode, Family, Handle, transport::netlink::Netlink};
+//!
+//! let handle = Handle::new(Netlink::open(Family::Ipv4)?);
+//! handle.set_mode(CopyMode::Packet, 0)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is every one since 3.5,
+//! [`Netlink::open`] says so (SOCK-1).
+//!
+//! # What a call costs
+//!
+//! Sending is one system call, and so are [`receive`](Transport::receive) with [`Wait::Forever`] and the many-message
+//! forms, for up to 32 messages each. A wait with an end first looks whether there is something, and asks for a wake-up
+//! only if there is not. Nothing is allocated per datagram.
+//!
+//! An end is a point on the monotonic clock and belongs to the one call: a signal ends the call as
+//! [`TransportError::Interrupted`], and what was left of the time is not kept.
+
+mod receiving;
+mod sys;
+#[cfg(test)]
+mod tests;
+
+use super::{Datagram, Slot, Transport, TransportError, Wait};
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::handle::ErrorNumber;
+use crate::wire::PortId;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{self, AddressFamily, MMsgHdr, Protocol, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A netlink socket that is bound to a port id.
+#[derive(Debug)]
+pub struct Netlink {
+    socket: OwnedFd,
+    port_id: PortId,
+}
+
+/// Which port id a socket is to have (SOCK-2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bind {
+    /// The process id, as libipq did. A second socket of one process on one protocol can't have it.
+    #[default]
+    ProcessId,
+    /// Whichever the kernel chooses: the process id if it is free, else a negative number. Such a one can't attach to an
+    /// `ip_queue` (MSG-2).
+    KernelChoice,
+    /// This one. One above 0 that no process has as its id is a good choice for a second handle.
+    Port(PortId),
+}
+
+impl Netlink {
+    /// Opens the queue of `family`, bound to the process id (LIB-1).
+    #[doc(alias = "ipq_create_handle")]
+    pub fn open(family: Family) -> Result<Self, OpenError> {
+        Self::open_bound(family, Bind::ProcessId)
+    }
+
+    /// Opens the queue of `family`, bound as `bind` says.
+    pub fn open_bound(family: Family, bind: Bind) -> Result<Self, OpenError> {
+        Self::on_protocol(family.netlink_protocol(), bind).map_err(|error| match error {
+            SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoIpQueue { family },
+            SocketError::Socket(errno) => OpenError::Socket { family, errno },
+            SocketError::Bind(Errno::EADDRINUSE, port_id) => OpenError::PortTaken { family, port_id },
+            SocketError::Bind(errno, port_id) => OpenError::Bind { family, port_id, errno },
+        })
+    }
+
+    /// A bound socket of any netlink protocol, for what else speaks netlink.
+    pub(super) fn on_protocol(protocol: u8, bind: Bind) -> Result<Self, SocketError> {
+        let protocol = std::num::NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
+        let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+            .map_err(|error| SocketError::Socket(errno(error)))?;
+        let asked = match bind {
+            Bind::ProcessId => PortId(std::process::id()),
+            Bind::KernelChoice => PortId::KERNEL,
+            Bind::Port(port_id) => port_id,
+        };
+        let failed = |error| SocketError::Bind(errno(error), asked);
+        net::bind(&socket, &SocketAddrNetlink::new(asked.0, 0)).map_err(failed)?;
+        let bound = net::getsockname(&socket)
+            .and_then(SocketAddrNetlink::try_from)
+            .map_err(failed)?;
+        Ok(Self {
+            socket,
+            port_id: PortId(bound.pid()),
+        })
+    }
+
+    /// Takes one datagram into `parts`, one after the other: [`Transport::receive`] for whoever wants its beginning
+    /// elsewhere than the rest.
+    pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
+        receiving::one(self.as_fd(), parts, wait)
+    }
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Transport for Netlink {
+    fn port_id(&self) -> PortId {
+        self.port_id
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (section 11).
+        net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()).map_err(transport_error)
+    }
+
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        self.receive_parts(&mut [IoSliceMut::new(buffer)], wait)
+    }
+
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        for (messages, results) in messages.chunks(sys::BATCH).zip(results.chunks_mut(sys::BATCH)) {
+            let count = messages.len().min(results.len());
+            let mut controls: [SendAncillaryBuffer<'_, '_, '_>; sys::BATCH] = Default::default();
+            let mut remaining = messages.iter();
+            let mut headers = controls
+                .each_mut()
+                .map(|control| MMsgHdr::new(remaining.next().copied().unwrap_or_default(), control));
+            let mut done = 0;
+            while done < count {
+                match net::sendmmsg(self, &mut headers[done..count], SendFlags::empty()) {
+                    Ok(sent) => {
+                        for (result, header) in results.iter_mut().zip(&headers).skip(done).take(sent) {
+                            *result = Ok(header.bytes_sent());
+                        }
+                        done += sent.max(1);
+                    }
+                    Err(error) => {
+                        results[done] = Err(transport_error(error));
+                        done += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        receiving::slots(self.as_fd(), slots, wait)
+    }
+
+    /// `SO_RCVBUFFORCE`, which the system's limit does not bound, where the caller has the capability; else `SO_RCVBUF`.
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
+            .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
+            .and_then(|()| net::sockopt::socket_recv_buffer_size(self))
+            .map_err(transport_error)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        sys::set_option(self.as_fd(), libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, i32::from(on))
+            .map_err(TransportError::System)
+    }
+}
+
+/// Why a netlink socket could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SocketError {
+    /// The system gave no socket.
+    Socket(Errno),
+    /// It was not bound to the port id.
+    Bind(Errno, PortId),
+}
+
+/// Why a queue could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The kernel knows no such netlink protocol (SOCK-1).
+    #[error(
+        "this kernel has no ip_queue for {family} (netlink protocol {}): kernels since 3.5 have none, so use the nfqueue \
+         transport there; on an older one load the module ip_queue or ip6_queue",
+        .family.netlink_protocol()
+    )]
+    NoIpQueue {
+        /// The family that was asked for.
+        family: Family,
+    },
+    /// The system gave no socket for another reason.
+    #[error("no netlink socket for {family} could be made: {errno}")]
+    Socket {
+        /// The family that was asked for.
+        family: Family,
+        /// What the system said.
+        errno: Errno,
+    },
+    /// Another socket has the port id on this protocol (SOCK-2).
+    #[error(
+        "port id {port_id} is taken on the netlink protocol of {family}: this process has such a handle already, or another \
+         has taken its id; close that one, or bind a port id of your own choice"
+    )]
+    PortTaken {
+        /// The family that was asked for.
+        family: Family,
+        /// The port id that was asked for.
+        port_id: PortId,
+    },
+    /// The socket could not be bound for another reason.
+    #[error("the netlink socket for {family} could not be bound to port id {port_id}: {errno}")]
+    Bind {
+        /// The family that was asked for.
+        family: Family,
+        /// The port id that was asked for; 0 where the kernel was to choose.
+        port_id: PortId,
+        /// What the system said.
+        errno: Errno,
+    },
+}
+
+impl OpenError {
+    /// What libipq calls this error: 3 where there is no socket, 4 where it has no port id.
+    #[must_use]
+    pub const fn number(&self) -> ErrorNumber {
+        match self {
+            Self::NoIpQueue { .. } | Self::Socket { .. } => ErrorNumber::CreateSocket,
+            Self::PortTaken { .. } | Self::Bind { .. } => ErrorNumber::BindSocket,
+        }
+    }
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
+}
+
+fn transport_error(error: rustix::io::Errno) -> TransportError {
+    receiving::transport_error(errno(error))
+}

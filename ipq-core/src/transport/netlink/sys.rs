@@ -1,0 +1,75 @@
+//! The system calls of the real backends for which there is no safe crate: receiving many datagrams in one call, and
+//! socket options that are a number.
+
+#![allow(
+    unsafe_code,
+    reason = "recvmmsg and options of the netlink level have no safe wrapper"
+)]
+
+use crate::errno::Errno;
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// The most datagrams that one system call moves here: their headers live on the stack.
+pub(super) const BATCH: usize = 32;
+
+/// Where a datagram goes, and what is known of it once it came.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// Where its bytes go: the second part takes what the first has no room for.
+    pub(super) parts: [IoSliceMut<'a>; 2],
+    /// Its whole length, which may be more than the parts have.
+    pub(super) length: usize,
+    /// The port id of its sender.
+    pub(super) sender: u32,
+}
+
+/// `setsockopt(2)` for an option that is an `int`.
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> Result<(), Errno> {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `value`, and keeps neither.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
+}
+
+/// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.
+pub(super) fn receive(socket: BorrowedFd<'_>, places: &mut [Place<'_>], flags: libc::c_int) -> Result<usize, Errno> {
+    // SAFETY: both are structures of integers and pointers, for which all zeros is a value.
+    let (mut headers, mut senders): ([libc::mmsghdr; BATCH], [libc::sockaddr_nl; BATCH]) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let mut count = 0;
+    for ((place, header), sender) in places.iter_mut().zip(&mut headers).zip(&mut senders) {
+        header.msg_hdr.msg_name = (&raw mut *sender).cast();
+        header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+        header.msg_hdr.msg_iov = place.parts.as_mut_ptr().cast();
+        header.msg_hdr.msg_iovlen = place.parts.len() as _;
+        count += 1;
+    }
+    // SAFETY: the first `count` headers are filled in. Each points to a sender's address that lives as long as this frame
+    // and to the parts of a place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation
+    // promises. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
+    let received = unsafe {
+        libc::recvmmsg(
+            socket.as_raw_fd(),
+            headers.as_mut_ptr(),
+            count,
+            flags as _,
+            std::ptr::null_mut(),
+        )
+    };
+    let received = usize::try_from(received).map_err(|_| last_error())?;
+    for ((place, header), sender) in places.iter_mut().zip(&headers).zip(&senders).take(received) {
+        place.length = header.msg_len as usize;
+        place.sender = sender.nl_pid;
+    }
+    Ok(received)
+}
+
+fn last_error() -> Errno {
+    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or_default())
+}
