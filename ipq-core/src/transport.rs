@@ -148,6 +148,11 @@ pub enum TransportError {
          a larger receive buffer or a smaller copy range makes this rarer"
     )]
     Overrun,
+    /// The wait would never end: nothing else runs on the other side's virtual time, and nothing is to come.
+    #[error(
+        "this wait would never end: nothing else runs on virtual time, so let a packet in first or wait for a time"
+    )]
+    Deadlock,
     /// The other side is gone: no datagram will come, and none can be sent.
     #[error("the other side of the queue is gone")]
     Closed,

@@ -1,0 +1,122 @@
+//! Describing an emulated kernel before it runs.
+
+use crate::clock::Clock;
+use crate::entries::IdReuse;
+use crate::host::network::{Device, DeviceError};
+use crate::kernel::Kernel;
+use crate::profile::Profile;
+use crate::sim::{SharedSim, Sim};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// Describes a kernel. What is not said is the laboratory of the recordings: Linux 3.4.10 on x86-64, and two Ethernet
+/// devices between which it forwards.
+///
+/// | device | MAC | addresses | neighbours |
+/// |---|---|---|---|
+/// | `tap0` | 02:00:00:00:10:01 | 10.1.0.1/24, `fd00:1::1/64` | 10.1.0.2 and `fd00:1::2` at 02:00:00:00:20:01 |
+/// | `tap1` | 02:00:00:00:10:02 | 10.2.0.1/24, `fd00:2::1/64` | 10.2.0.2 and `fd00:2::2` at 02:00:00:00:20:02 |
+/// | `lo` | | 127.0.0.1/8, `::1` | |
+#[derive(Clone, Debug)]
+pub struct KernelBuilder {
+    pub(crate) profile: Profile,
+    pub(crate) reuse: IdReuse,
+    pub(crate) clock: Clock,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) process_id: u32,
+    pub(crate) fates_kept: usize,
+}
+
+impl KernelBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            profile: Profile::default(),
+            reuse: IdReuse::default(),
+            clock: Clock::Virtual(Clock::EPOCH),
+            devices: laboratory(),
+            process_id: 4242,
+            fates_kept: 65_536,
+        }
+    }
+
+    /// Which kernel it is.
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// When a packet id is handed out again. [`IdReuse::Never`] makes a program's doubled verdict show.
+    #[must_use]
+    pub fn id_reuse(self, reuse: IdReuse) -> Self {
+        Self { reuse, ..self }
+    }
+
+    /// Which Ethernet devices the host has, instead of the laboratory's. It has `lo` in any case.
+    #[must_use]
+    pub fn devices(self, devices: impl IntoIterator<Item = Device>) -> Self {
+        Self {
+            devices: devices.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// The process id of the program that is there from the start: 4242 unless said.
+    #[must_use]
+    pub fn process_id(self, process_id: u32) -> Self {
+        Self { process_id, ..self }
+    }
+
+    /// Where virtual time begins, since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn starting_at(self, now: Duration) -> Self {
+        Self {
+            clock: Clock::Virtual(now),
+            ..self
+        }
+    }
+
+    /// For how many packets, those that entered last, [`Kernel::fate`] remembers what became of them: 65,536 unless said.
+    #[must_use]
+    pub fn keep_fates(self, packets: usize) -> Self {
+        Self {
+            fates_kept: packets,
+            ..self
+        }
+    }
+
+    /// The kernel itself, to be driven by hand.
+    pub fn build(self) -> Result<Kernel, DeviceError> {
+        Kernel::from_builder(self)
+    }
+
+    /// The kernel on virtual time, for handles of one thread.
+    pub fn simulate(self) -> Result<Sim, DeviceError> {
+        Ok(Sim::new(self.build()?))
+    }
+
+    /// The kernel on real time, for handles of several threads, which really wait.
+    pub fn share(self) -> Result<SharedSim, DeviceError> {
+        Ok(SharedSim::new(
+            Self {
+                clock: Clock::Real,
+                ..self
+            }
+            .build()?,
+        ))
+    }
+}
+
+/// The devices of the machine that the recordings were made on.
+fn laboratory() -> Vec<Device> {
+    let network = |name, number: u8| {
+        Device::ethernet(name, [2, 0, 0, 0, 0x10, number])
+            .address(Ipv4Addr::new(10, number, 0, 1), 24)
+            .address(Ipv6Addr::new(0xfd00, number.into(), 0, 0, 0, 0, 0, 1), 64)
+            .neighbour(Ipv4Addr::new(10, number, 0, 2), [2, 0, 0, 0, 0x20, number])
+            .neighbour(
+                Ipv6Addr::new(0xfd00, number.into(), 0, 0, 0, 0, 0, 2),
+                [2, 0, 0, 0, 0x20, number],
+            )
+    };
+    vec![network("tap0", 1), network("tap1", 2)]
+}

@@ -1,0 +1,270 @@
+//! Where queued packets are kept: found by packet id in constant time, in order of arrival, with ids reused as a
+//! kernel's allocator reuses memory (PKT-9).
+
+use ipq_core::PacketId;
+use ipq_core::wire::WordSize;
+
+/// When a packet id is handed out again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdReuse {
+    /// As the kernel does: the id that was freed last is handed out first (PKT-9).
+    #[default]
+    LastFreedFirst,
+    /// Never, so that a second verdict for a packet can't hit another and shows as ENOENT.
+    Never,
+}
+
+/// An entry that is allocated: its place, until it is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot(u32);
+
+/// Entries, some of them linked into the queue.
+///
+/// An entry is allocated, may be linked with an item, is unlinked when its verdict comes, and is released when the
+/// verdict has been carried out: in this order, so that a packet that is queued again gets its new id before the old is
+/// free.
+pub(crate) struct Entries<T> {
+    nodes: Vec<Node<T>>,
+    free: std::collections::VecDeque<u32>,
+    oldest: Option<u32>,
+    youngest: Option<u32>,
+    linked: usize,
+    ids: Ids,
+}
+
+struct Node<T> {
+    item: Option<T>,
+    older: Option<u32>,
+    younger: Option<u32>,
+    /// How often the entry was released, where ids are never reused.
+    generation: u64,
+}
+
+impl<T> Entries<T> {
+    pub(crate) fn new(ids: Ids) -> Self {
+        Self {
+            nodes: Vec::new(),
+            free: std::collections::VecDeque::new(),
+            oldest: None,
+            youngest: None,
+            linked: 0,
+            ids,
+        }
+    }
+
+    /// How many packets are queued.
+    pub(crate) const fn len(&self) -> usize {
+        self.linked
+    }
+
+    /// Takes an entry, the one that was released last if there is one, and says its id.
+    pub(crate) fn allocate(&mut self) -> (Slot, PacketId) {
+        let index = self.free.pop_back().unwrap_or_else(|| {
+            self.nodes.push(Node {
+                item: None,
+                older: None,
+                younger: None,
+                generation: 0,
+            });
+            self.nodes.len() as u32 - 1
+        });
+        (Slot(index), self.ids.id(index, self.nodes[index as usize].generation))
+    }
+
+    /// Puts the entry at the end of the queue.
+    pub(crate) fn link(&mut self, Slot(index): Slot, item: T) {
+        let node = &mut self.nodes[index as usize];
+        node.item = Some(item);
+        node.older = self.youngest;
+        node.younger = None;
+        match self.youngest {
+            Some(youngest) => self.nodes[youngest as usize].younger = Some(index),
+            None => self.oldest = Some(index),
+        }
+        self.youngest = Some(index);
+        self.linked += 1;
+    }
+
+    /// The queued packet of that id.
+    pub(crate) fn find(&self, id: PacketId) -> Option<Slot> {
+        let (index, generation) = self.ids.place(id)?;
+        let node = self.nodes.get(index as usize)?;
+        (node.item.is_some() && node.generation == generation).then_some(Slot(index))
+    }
+
+    /// Takes a packet out of the queue; its entry stays allocated.
+    pub(crate) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
+        let node = self.nodes.get_mut(index as usize)?;
+        let item = node.item.take()?;
+        let (older, younger) = (node.older.take(), node.younger.take());
+        match older {
+            Some(older) => self.nodes[older as usize].younger = younger,
+            None => self.oldest = younger,
+        }
+        match younger {
+            Some(younger) => self.nodes[younger as usize].older = older,
+            None => self.youngest = older,
+        }
+        self.linked -= 1;
+        Some(item)
+    }
+
+    /// Frees an entry for reuse.
+    pub(crate) fn release(&mut self, Slot(index): Slot) {
+        let node = &mut self.nodes[index as usize];
+        if self.ids.reuse == IdReuse::Never {
+            node.generation += 1;
+        }
+        if self.ids.can_hold(node.generation) {
+            self.free.push_back(index);
+        }
+    }
+
+    /// Frees an entry so that it is reused last instead of first.
+    pub(crate) fn release_last(&mut self, slot: Slot) {
+        self.release(slot);
+        self.free.rotate_right(1);
+    }
+
+    /// Whether this is the packet that has been queued longest.
+    pub(crate) fn is_oldest(&self, slot: Slot) -> bool {
+        self.oldest == Some(slot.0)
+    }
+
+    /// Takes every packet out for which `condition` holds, oldest first, and releases its entry.
+    pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        let mut next = self.oldest;
+        while let Some(index) = next {
+            let node = &self.nodes[index as usize];
+            next = node.younger;
+            if node.item.as_ref().is_some_and(&condition) {
+                taken.extend(self.unlink(Slot(index)));
+                self.release(Slot(index));
+            }
+        }
+        taken
+    }
+}
+
+/// How entries and packet ids belong together: an id is an address in an array of entries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ids {
+    pub(crate) first: u64,
+    pub(crate) stride: u64,
+    pub(crate) word: WordSize,
+    pub(crate) reuse: IdReuse,
+}
+
+impl Ids {
+    /// Where ids are never reused, the bits above these say how often the entry was used before.
+    const fn generation_shift(self) -> u32 {
+        match self.word {
+            WordSize::Four => 24,
+            WordSize::Eight => 32,
+        }
+    }
+
+    /// Whether ids have room for this generation. An entry without is never used again.
+    const fn can_hold(self, generation: u64) -> bool {
+        let bits = match self.word {
+            WordSize::Four => 8,
+            WordSize::Eight => 32,
+        };
+        generation < 1 << bits
+    }
+
+    fn id(self, index: u32, generation: u64) -> PacketId {
+        PacketId(match self.reuse {
+            IdReuse::LastFreedFirst => self.first.wrapping_add(u64::from(index) * self.stride),
+            IdReuse::Never => generation << self.generation_shift() | (u64::from(index) + 1),
+        })
+    }
+
+    fn place(self, PacketId(id): PacketId) -> Option<(u32, u64)> {
+        match self.reuse {
+            IdReuse::LastFreedFirst => {
+                let distance = id.checked_sub(self.first)?;
+                (distance % self.stride == 0)
+                    .then(|| u32::try_from(distance / self.stride).ok().map(|index| (index, 0)))?
+            }
+            IdReuse::Never => {
+                let shift = self.generation_shift();
+                let index = u32::try_from((id & ((1 << shift) - 1)).checked_sub(1)?).ok()?;
+                Some((index, id >> shift))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    fn entries(reuse: IdReuse, word: WordSize) -> Entries<u32> {
+        Entries::new(Ids {
+            first: 0xce00_0000,
+            stride: 64,
+            word,
+            reuse,
+        })
+    }
+
+    fn queue(entries: &mut Entries<u32>, item: u32) -> PacketId {
+        let (slot, id) = entries.allocate();
+        entries.link(slot, item);
+        id
+    }
+
+    fn answer(entries: &mut Entries<u32>, id: PacketId) -> Option<u32> {
+        let slot = entries.find(id)?;
+        let item = entries.unlink(slot);
+        entries.release(slot);
+        item
+    }
+
+    #[test]
+    fn the_id_that_was_freed_last_is_handed_out_first() {
+        let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Eight);
+        let [a, b, c] = [1, 2, 3].map(|item| queue(&mut entries, item));
+        assert_eq!(answer(&mut entries, a), Some(1));
+        assert_eq!(answer(&mut entries, c), Some(3));
+        assert_eq!([queue(&mut entries, 4), queue(&mut entries, 5)], [c, a]);
+        assert_eq!(answer(&mut entries, b), Some(2));
+    }
+
+    #[rstest]
+    fn an_id_is_never_used_again_where_that_is_asked_for(#[values(WordSize::Four, WordSize::Eight)] word: WordSize) {
+        let mut entries = entries(IdReuse::Never, word);
+        let mut seen = std::collections::HashSet::new();
+        for item in 0..1000 {
+            let id = queue(&mut entries, item);
+            assert!(seen.insert(id), "{id} came twice");
+            assert!(word == WordSize::Eight || u32::try_from(id.0).is_ok());
+            assert_eq!(answer(&mut entries, id), Some(item));
+            assert_eq!(answer(&mut entries, id), None);
+        }
+    }
+
+    #[test]
+    fn taking_some_out_keeps_the_order_of_the_others() {
+        let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Eight);
+        for item in 0..6 {
+            queue(&mut entries, item);
+        }
+        assert_eq!(entries.take_if(|item| item % 2 == 0), [0, 2, 4]);
+        assert_eq!(entries.take_if(|_| true), [1, 3, 5]);
+        assert_eq!(entries.len(), 0);
+    }
+
+    #[test]
+    fn an_id_between_two_entries_or_before_the_first_is_nobodys() {
+        let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Four);
+        let id = queue(&mut entries, 1);
+        for wrong in [id.0 + 1, id.0 - 64, 0, u64::MAX] {
+            assert_eq!(entries.find(PacketId(wrong)), None);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! IPv4 headers, as far as a host that forwards looks at them.
+
+use bytes::{Bytes, BytesMut};
+use std::net::Ipv4Addr;
+
+const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS: u16 = 0x2000;
+const OFFSET: u16 = 0x1fff;
+/// The smallest header, in bytes.
+const FIXED_HEADER: usize = 20;
+/// An option of one byte that does nothing.
+const NO_OPERATION: u8 = 1;
+
+/// What a host checks when a packet arrives (FWD-1), and the packet cut to its own length (FWD-2). `None`: it is dropped.
+pub(crate) fn arriving(data: &Bytes) -> Option<Bytes> {
+    let header_length = header_length(data);
+    let total = usize::from(u16_at(data, 2));
+    let sound = data.len() >= FIXED_HEADER
+        && data[0] >> 4 == 4
+        && header_length >= FIXED_HEADER
+        && data.len() >= header_length
+        && checksum(&data[..header_length]) == 0
+        && (header_length..=data.len()).contains(&total);
+    sound.then(|| data.slice(..total))
+}
+
+pub(crate) fn source(data: &[u8]) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(u16_at(data, 12)) << 16 | u32::from(u16_at(data, 14)))
+}
+
+pub(crate) fn destination(data: &[u8]) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(u16_at(data, 16)) << 16 | u32::from(u16_at(data, 18)))
+}
+
+/// The type-of-service byte.
+pub(crate) fn tos(data: &[u8]) -> u8 {
+    data.get(1).copied().unwrap_or_default()
+}
+
+pub(crate) fn ttl(data: &[u8]) -> u8 {
+    data.get(8).copied().unwrap_or_default()
+}
+
+/// The number of the protocol that the packet carries.
+pub(crate) fn protocol(data: &[u8]) -> u8 {
+    data.get(9).copied().unwrap_or_default()
+}
+
+pub(crate) fn dont_fragment(data: &[u8]) -> bool {
+    u16_at(data, 6) & DONT_FRAGMENT != 0
+}
+
+/// Whether this is a fragment, but not the first.
+pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
+    u16_at(data, 6) & OFFSET != 0
+}
+
+/// The packet with one taken off its TTL, and its checksum changed by as much: wrong ones stay wrong (VER-8).
+pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
+    let mut data = into_mut(data);
+    let sum = u32::from(u16_at(&data, 10)) + 0x0100;
+    let sum = (sum + u32::from(sum >= 0xffff)) as u16;
+    data[8] = data[8].wrapping_sub(1);
+    data[10..12].copy_from_slice(&sum.to_be_bytes());
+    data.freeze()
+}
+
+/// The packet with its header checksum made right.
+pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
+    let header = header_length(&data).clamp(FIXED_HEADER, data.len());
+    let mut data = into_mut(data);
+    mend_checksum(&mut data[..header]);
+    data.freeze()
+}
+
+/// The packet as fragments of at most `mtu` bytes (FWD-4): 8-byte multiples, the same identification, MF on all but the
+/// last. `None` if its header can't be a header.
+pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
+    let header_length = header_length(data);
+    if header_length < FIXED_HEADER || header_length >= data.len() || mtu < header_length + 8 {
+        return None;
+    }
+    let (header, body) = data.split_at(header_length);
+    let flags = u16_at(header, 6);
+    let mut offset = usize::from(flags & OFFSET);
+    let mut header = header.to_vec();
+    let mut fragments = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let room = mtu - header_length;
+        let length = if rest.len() > room { room & !7 } else { rest.len() };
+        let (piece, after) = rest.split_at(length);
+        let more = !after.is_empty() || flags & MORE_FRAGMENTS != 0;
+        let field = (offset as u16 & OFFSET) | if more { MORE_FRAGMENTS } else { 0 };
+        header[2..4].copy_from_slice(&((header_length + length) as u16).to_be_bytes());
+        header[6..8].copy_from_slice(&field.to_be_bytes());
+        mend_checksum(&mut header);
+        fragments.push(Bytes::from([&header, piece].concat()));
+        if fragments.len() == 1 && flags & OFFSET == 0 {
+            blank_first_fragment_options(&mut header[FIXED_HEADER..]);
+        }
+        offset += length / 8;
+        rest = after;
+    }
+    Some(fragments)
+}
+
+/// Options that only the first fragment carries become no-operations in the others.
+fn blank_first_fragment_options(options: &mut [u8]) {
+    const COPIED: u8 = 0x80;
+    let mut at = 0;
+    while let Some(&kind) = options.get(at) {
+        let length = match kind {
+            0 => return,
+            NO_OPERATION => 1,
+            _ => options.get(at + 1).map_or(0, |length| usize::from(*length)),
+        };
+        let Some(option) = options.get_mut(at..at + length).filter(|option| !option.is_empty()) else {
+            return;
+        };
+        if kind & COPIED == 0 {
+            option.fill(NO_OPERATION);
+        }
+        at += length;
+    }
+}
+
+/// The header's length in bytes, as the header says it: anything from 0 to 60.
+fn header_length(data: &[u8]) -> usize {
+    data.first().map_or(0, |first| usize::from(first & 0x0f) * 4)
+}
+
+fn mend_checksum(header: &mut [u8]) {
+    header[10..12].fill(0);
+    let sum = checksum(header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The internet checksum: 0 for a header that is right.
+fn checksum(header: &[u8]) -> u16 {
+    let sum = header
+        .chunks(2)
+        .fold(0u32, |sum, pair| sum + u32::from(u16_at(pair, 0)));
+    let folded = (sum & 0xffff) + (sum >> 16);
+    !(((folded & 0xffff) + (folded >> 16)) as u16)
+}
+
+/// The number at `at`; bytes that are not there are zeros.
+fn u16_at(data: &[u8], at: usize) -> u16 {
+    let byte = |at: usize| data.get(at).copied().unwrap_or_default();
+    u16::from_be_bytes([byte(at), byte(at + 1)])
+}
+
+/// The bytes for writing, copied only if somebody else has them too.
+pub(super) fn into_mut(data: Bytes) -> BytesMut {
+    data.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))
+}

@@ -1,0 +1,131 @@
+//! IPv6 headers, as far as a host that forwards looks at them.
+
+use super::ipv4::into_mut;
+use bytes::Bytes;
+use std::net::Ipv6Addr;
+
+const FIXED_HEADER: usize = 40;
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION_OPTIONS: u8 = 60;
+const ICMPV6: u8 = 58;
+
+/// What a host checks when a packet arrives, and the packet cut to its own length (FWD-2). `None`: it is dropped.
+pub(crate) fn arriving(data: &Bytes) -> Option<Bytes> {
+    let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
+    let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
+    if !sound || stated + FIXED_HEADER > data.len() {
+        return None;
+    }
+    // A payload of 0 bytes before hop-by-hop options announces a jumbogram.
+    let jumbo = stated == 0 && data[6] == HOP_BY_HOP;
+    Some(if jumbo {
+        data.clone()
+    } else {
+        data.slice(..FIXED_HEADER + stated)
+    })
+}
+
+pub(crate) fn source(data: &[u8]) -> Ipv6Addr {
+    address_at(data, 8)
+}
+
+pub(crate) fn destination(data: &[u8]) -> Ipv6Addr {
+    address_at(data, 24)
+}
+
+pub(crate) fn hop_limit(data: &[u8]) -> u8 {
+    data.get(7).copied().unwrap_or_default()
+}
+
+pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
+    let mut data = into_mut(data);
+    data[7] = data[7].wrapping_sub(1);
+    data.freeze()
+}
+
+/// The number of the protocol that the packet carries behind its extension headers; `None` if they run over its end.
+pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
+    transport(data).map(|(protocol, _)| protocol)
+}
+
+/// Whether this is a fragment, but not the first.
+pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
+    extension_headers(data)
+        .find(|header| header.kind == FRAGMENT)
+        .and_then(|header| data.get(header.at + 2..header.at + 4))
+        .is_some_and(|field| u16::from_be_bytes([field[0], field[1]]) & !7 != 0)
+}
+
+/// Whether it is neighbour discovery or multicast listener discovery, which this host's own stack makes (PKT-6).
+pub(crate) fn is_discovery(data: &[u8]) -> bool {
+    transport(data)
+        .filter(|(protocol, _)| *protocol == ICMPV6)
+        .and_then(|(_, at)| data.get(at))
+        .is_some_and(|kind| matches!(kind, 130..=137 | 143))
+}
+
+struct ExtensionHeader {
+    kind: u8,
+    at: usize,
+    next: u8,
+    end: usize,
+}
+
+/// The transport protocol and where it begins.
+fn transport(data: &[u8]) -> Option<(u8, usize)> {
+    let last = extension_headers(data).last();
+    let (protocol, at) = match last {
+        Some(header) => (header.next, header.end),
+        None => (*data.get(6)?, FIXED_HEADER),
+    };
+    (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
+}
+
+/// The extension headers that are whole, in order. Nothing behind the header of a later fragment is one.
+fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
+    let mut kind = data.get(6).copied().unwrap_or_default();
+    let mut at = FIXED_HEADER;
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended || !is_extension(kind) {
+            return None;
+        }
+        let [next, length] = *data.get(at..)?.first_chunk()?;
+        let bytes = match kind {
+            FRAGMENT => 8,
+            AUTHENTICATION => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        let header = ExtensionHeader {
+            kind,
+            at,
+            next,
+            end: at + bytes,
+        };
+        ended = kind == FRAGMENT
+            && data
+                .get(at + 2..at + 4)
+                .is_none_or(|field| field[0] != 0 || field[1] & !7 != 0);
+        (kind, at) = (next, header.end);
+        (header.end <= data.len()).then_some(header)
+    })
+}
+
+const fn is_extension(kind: u8) -> bool {
+    matches!(
+        kind,
+        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS
+    )
+}
+
+fn address_at(data: &[u8], at: usize) -> Ipv6Addr {
+    let bytes: [u8; 16] = data
+        .get(at..)
+        .and_then(<[u8]>::first_chunk)
+        .copied()
+        .unwrap_or_default();
+    Ipv6Addr::from(bytes)
+}

@@ -1,0 +1,358 @@
+//! Devices, their addresses and neighbours, and the routes that follow from them.
+
+use super::packet::Link;
+use bytes::{Bytes, BytesMut};
+use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// The address of an Ethernet device.
+pub type MacAddress = [u8; 6];
+
+/// A network device, as it is described to the emulator.
+///
+/// ```
+/// use ipq_sim::Device;
+/// use std::net::Ipv4Addr;
+///
+/// let device = Device::ethernet("eth0", [2, 0, 0, 0, 0, 1])
+///     .address(Ipv4Addr::new(192, 0, 2, 1), 24)
+///     .neighbour(Ipv4Addr::new(192, 0, 2, 9), [2, 0, 0, 0, 0, 9]);
+/// # let _ = device;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    name: String,
+    kind: Kind,
+    mtu: usize,
+    addresses: Vec<(IpAddr, u8)>,
+    neighbours: HashMap<IpAddr, MacAddress>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Loopback,
+    Ethernet(MacAddress),
+}
+
+/// A device that the emulator can't have, or does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// The host has no device of that name.
+    #[error("the host has no device {name:?}; it has {}", .has.join(", "))]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        has: Vec<String>,
+    },
+    /// Two devices have one name.
+    #[error("there are two devices {name:?}: give each a name of its own")]
+    Duplicate {
+        /// The name that both have.
+        name: String,
+    },
+    /// The name is no name for a device.
+    #[error("{name:?} can't be a device: {source}")]
+    InvalidName {
+        /// The name that was given.
+        name: String,
+        /// What is wrong with it.
+        source: InvalidInterfaceName,
+    },
+}
+
+impl Device {
+    /// An Ethernet device that is up, with an MTU of 1500 bytes.
+    #[must_use]
+    pub fn ethernet(name: &str, mac: MacAddress) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Ethernet(mac),
+            mtu: 1500,
+            addresses: Vec::new(),
+            neighbours: HashMap::new(),
+        }
+    }
+
+    /// The loopback device `lo`. Every emulated host has one without being asked.
+    pub(crate) fn loopback() -> Self {
+        Self {
+            kind: Kind::Loopback,
+            mtu: 16_436,
+            ..Self::ethernet("lo", [0; 6])
+        }
+        .address(Ipv4Addr::LOCALHOST, 8)
+        .address(Ipv6Addr::LOCALHOST, 128)
+    }
+
+    /// Gives the device an address, in a network whose prefix has `prefix` bits (more than the family has count as all).
+    #[must_use]
+    pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
+        self.addresses.push((address.into(), prefix));
+        self
+    }
+
+    /// Says where a neighbour is, so that packets for it can leave.
+    #[must_use]
+    pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
+        self.neighbours.insert(address.into(), mac);
+        self
+    }
+
+    /// Sets the MTU: the longest packet that can leave, in bytes, at least 68.
+    #[must_use]
+    pub fn mtu(mut self, bytes: usize) -> Self {
+        self.mtu = bytes.max(68);
+        self
+    }
+}
+
+/// Names a device of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DeviceId(usize);
+
+impl DeviceId {
+    /// `lo` is always the first.
+    pub(crate) const LOOPBACK: Self = Self(0);
+}
+
+/// An IP frame that left by a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingFrame {
+    header: [u8; Link::HEADER_BYTES],
+    packet: Bytes,
+}
+
+impl OutgoingFrame {
+    /// The packet, from its network header on.
+    #[must_use]
+    pub fn packet(&self) -> &Bytes {
+        &self.packet
+    }
+
+    /// The whole Ethernet frame.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut frame = BytesMut::with_capacity(self.header.len() + self.packet.len());
+        frame.extend_from_slice(&self.header);
+        frame.extend_from_slice(&self.packet);
+        frame.freeze()
+    }
+}
+
+/// Where a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// To this host.
+    Local,
+    /// Out by a device, to a neighbour whose address is `next_hop`.
+    Via { device: DeviceId, next_hop: IpAddr },
+}
+
+/// How many frames that left a device are kept for whoever looks; older ones are forgotten.
+const FRAMES_KEPT: usize = 65_536;
+
+/// The devices of the host, and what follows from their addresses.
+pub(crate) struct Network {
+    devices: Vec<State>,
+}
+
+struct State {
+    device: Device,
+    name: InterfaceName,
+    up: bool,
+    sent: VecDeque<OutgoingFrame>,
+}
+
+impl Network {
+    pub(crate) fn new(devices: Vec<Device>) -> Result<Self, DeviceError> {
+        let mut network = Self { devices: Vec::new() };
+        for device in std::iter::once(Device::loopback()).chain(devices) {
+            let name = InterfaceName::from_str(&device.name).map_err(|source| DeviceError::InvalidName {
+                name: device.name.clone(),
+                source,
+            })?;
+            if network.devices.iter().any(|other| other.name == name) {
+                return Err(DeviceError::Duplicate { name: device.name });
+            }
+            network.devices.push(State {
+                device,
+                name,
+                up: true,
+                sent: VecDeque::new(),
+            });
+        }
+        Ok(network)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Result<DeviceId, DeviceError> {
+        self.devices
+            .iter()
+            .position(|state| state.name == name)
+            .map(DeviceId)
+            .ok_or_else(|| DeviceError::Unknown {
+                name: name.to_owned(),
+                has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
+            })
+    }
+
+    pub(crate) fn name(&self, device: Option<DeviceId>) -> InterfaceName {
+        device.map_or(InterfaceName::NONE, |DeviceId(index)| self.devices[index].name)
+    }
+
+    pub(crate) fn mtu(&self, DeviceId(index): DeviceId) -> usize {
+        self.devices[index].device.mtu
+    }
+
+    pub(crate) fn is_up(&self, DeviceId(index): DeviceId) -> bool {
+        self.devices[index].up
+    }
+
+    pub(crate) fn set_up(&mut self, DeviceId(index): DeviceId, up: bool) {
+        self.devices[index].up = up;
+    }
+
+    /// The kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
+    pub(crate) fn hw_type(&self, DeviceId(index): DeviceId) -> u16 {
+        match self.devices[index].device.kind {
+            Kind::Ethernet(_) => 1,
+            Kind::Loopback => 772,
+        }
+    }
+
+    /// Whether a frame with this destination is the device's own; `None` if it is another host's (FWD-1).
+    pub(crate) fn takes(&self, device: DeviceId, destination: MacAddress) -> Option<Taken> {
+        if destination == self.mac(device) {
+            Some(Taken::OwnAddress)
+        } else if destination[0] & 1 != 0 {
+            Some(Taken::Broadcast)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn mac(&self, DeviceId(index): DeviceId) -> MacAddress {
+        match self.devices[index].device.kind {
+            Kind::Ethernet(mac) => mac,
+            Kind::Loopback => [0; 6],
+        }
+    }
+
+    /// Any neighbour of the device, for a frame that is made up on behalf of one.
+    pub(crate) fn some_neighbour(&self, DeviceId(index): DeviceId) -> MacAddress {
+        self.devices[index]
+            .device
+            .neighbours
+            .values()
+            .min()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether an address is this host's, on whichever device.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.up_devices()
+            .any(|(_, device)| device.addresses.iter().any(|(own, _)| *own == address))
+    }
+
+    /// Whether an address is the broadcast address of one of this host's networks.
+    pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        address.is_broadcast()
+            || self
+                .up_devices()
+                .flat_map(|(_, device)| &device.addresses)
+                .any(|(own, prefix)| {
+                    let host_bits = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
+                    let IpAddr::V4(own) = own else { return false };
+                    let distance = own.to_bits() ^ address.to_bits();
+                    let host = address.to_bits() & host_bits;
+                    *prefix < 31 && distance & !host_bits == 0 && (host == 0 || host == host_bits) && !own.is_loopback()
+                })
+    }
+
+    /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
+    pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
+        if self.is_own(destination) || destination.is_loopback() {
+            return Some(Route::Local);
+        }
+        self.up_devices()
+            .flat_map(|(id, device)| device.addresses.iter().map(move |(own, prefix)| (id, own, *prefix)))
+            .filter(|(_, own, prefix)| shares_prefix(**own, destination, *prefix))
+            .max_by_key(|(DeviceId(index), _, prefix)| (*prefix, std::cmp::Reverse(*index)))
+            .map(|(device, ..)| Route::Via {
+                device,
+                next_hop: destination,
+            })
+    }
+
+    /// The link-layer address of a neighbour.
+    pub(crate) fn neighbour(&self, DeviceId(index): DeviceId, address: IpAddr) -> Option<MacAddress> {
+        self.devices[index].device.neighbours.get(&address).copied()
+    }
+
+    /// Lets a packet leave by a device.
+    pub(crate) fn transmit(
+        &mut self,
+        device: DeviceId,
+        to: MacAddress,
+        protocol: EtherType,
+        packet: Bytes,
+    ) -> OutgoingFrame {
+        let frame = OutgoingFrame {
+            header: ethernet_header(to, self.mac(device), protocol),
+            packet,
+        };
+        let sent = &mut self.devices[device.0].sent;
+        if sent.len() == FRAMES_KEPT {
+            sent.pop_front();
+        }
+        sent.push_back(frame.clone());
+        frame
+    }
+
+    /// Takes the oldest frame that left by a device and that nobody has taken.
+    pub(crate) fn take_sent(&mut self, DeviceId(index): DeviceId) -> Option<OutgoingFrame> {
+        self.devices[index].sent.pop_front()
+    }
+
+    fn up_devices(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.devices
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| state.up)
+            .map(|(index, state)| (DeviceId(index), &state.device))
+    }
+}
+
+/// Whom a frame that a device takes up is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    OwnAddress,
+    /// More than one host.
+    Broadcast,
+}
+
+/// Destination, source and `EtherType`.
+pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; Link::HEADER_BYTES] {
+    let mut header = [0; Link::HEADER_BYTES];
+    header[..6].copy_from_slice(&to);
+    header[6..12].copy_from_slice(&from);
+    header[12..].copy_from_slice(&protocol.0.to_be_bytes());
+    header
+}
+
+fn shares_prefix(own: IpAddr, other: IpAddr, prefix: u8) -> bool {
+    match (own, other) {
+        (IpAddr::V4(own), IpAddr::V4(other)) => {
+            let distance = own.to_bits() ^ other.to_bits();
+            distance.leading_zeros() >= u32::from(prefix.min(32))
+        }
+        (IpAddr::V6(own), IpAddr::V6(other)) => {
+            let distance = own.to_bits() ^ other.to_bits();
+            distance.leading_zeros() >= u32::from(prefix.min(128))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,69 @@
+//! A packet on its way through the host.
+
+use crate::ledger::PacketSerial;
+use bytes::Bytes;
+use ipq_core::wire::{EtherType, HardwareAddress, Timestamp};
+use ipq_core::{Errno, Family};
+
+/// The longest that a replacement may make a packet, in bytes (VER-7).
+const LONGEST: usize = 0xffff;
+
+/// A packet: its bytes from the network header on, and what the host knows of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) serial: PacketSerial,
+    pub(crate) family: Family,
+    /// At least the family's fixed header, always.
+    pub(crate) data: Bytes,
+    /// Goes with the packet from hook to hook (FWD-6).
+    pub(crate) mark: u32,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) protocol: EtherType,
+    pub(crate) link: Option<Link>,
+}
+
+/// The link-layer header that a packet arrived with.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    /// Destination, source, `EtherType`.
+    pub(crate) header: Bytes,
+    /// The kind of the device: `ARPHRD_…`.
+    pub(crate) hw_type: u16,
+    /// Whether the frame was for this host alone, and not a broadcast or multicast.
+    pub(crate) for_this_host: bool,
+}
+
+impl Link {
+    /// The size of an Ethernet header in bytes.
+    pub(crate) const HEADER_BYTES: usize = 14;
+
+    pub(crate) fn source(&self) -> HardwareAddress {
+        self.address_at(6)
+    }
+
+    pub(crate) fn destination(&self) -> HardwareAddress {
+        self.address_at(0)
+    }
+
+    fn address_at(&self, at: usize) -> HardwareAddress {
+        self.header
+            .get(at..)
+            .and_then(<[u8]>::first_chunk::<6>)
+            .map_or(HardwareAddress::NONE, |address| HardwareAddress::from(*address))
+    }
+}
+
+impl Packet {
+    /// Replaces the packet's bytes by the payload of a verdict. One that is shorter than the fixed header is ignored (VER-6);
+    /// one that makes the packet longer than 65,535 bytes is an error (VER-7). Nothing of it is looked at (VER-8).
+    pub(crate) fn replace(&mut self, replacement: &[u8]) -> Result<(), Errno> {
+        if replacement.len() < self.family.header_length() {
+            return Ok(());
+        }
+        if replacement.len() > self.data.len() && replacement.len() > LONGEST {
+            return Err(Errno::EINVAL);
+        }
+        self.data = Bytes::copy_from_slice(replacement);
+        Ok(())
+    }
+}

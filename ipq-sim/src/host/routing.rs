@@ -1,0 +1,80 @@
+//! Where an arriving packet goes: the checks of a router before it looks up a route.
+
+use super::network::{Network, Route};
+use super::packet::Packet;
+use super::{ipv4, ipv6};
+use crate::ledger::DropReason;
+use ipq_core::Family;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The addresses of a packet, as far as a route depends on them.
+pub(crate) fn addresses(packet: &Packet) -> (IpAddr, IpAddr) {
+    match packet.family {
+        Family::Ipv4 => (
+            ipv4::source(&packet.data).into(),
+            ipv4::destination(&packet.data).into(),
+        ),
+        Family::Ipv6 => (
+            ipv6::source(&packet.data).into(),
+            ipv6::destination(&packet.data).into(),
+        ),
+    }
+}
+
+/// The route of a packet that arrived by a device other than `lo`.
+pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
+    match addresses(packet) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => of_arriving_ipv4(network, source, destination),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => of_arriving_ipv6(network, source, destination),
+        _ => Err(DropReason::Malformed),
+    }
+}
+
+fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) -> Result<Route, DropReason> {
+    const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+    let in_network_zero = |address: Ipv4Addr| address.octets()[0] == 0;
+    if source.is_multicast() || source.is_broadcast() || source.is_loopback() {
+        return Err(DropReason::Martian);
+    }
+    if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
+        return Ok(Route::Local);
+    }
+    if in_network_zero(source) || in_network_zero(destination) || destination.is_loopback() {
+        return Err(DropReason::Martian);
+    }
+    if network.is_own(source.into()) || network.is_broadcast(source) {
+        return Err(DropReason::Martian);
+    }
+    match destination {
+        ALL_HOSTS => Ok(Route::Local),
+        _ if destination.is_multicast() => Err(DropReason::NoRoute),
+        _ if network.is_broadcast(destination) => Ok(Route::Local),
+        _ => network.route(destination.into()).ok_or(DropReason::NoRoute),
+    }
+}
+
+fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, DropReason> {
+    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+    if destination.is_loopback() {
+        return Err(DropReason::Martian);
+    }
+    if destination.is_multicast() {
+        let joined = matches!(destination, ALL_NODES | ALL_ROUTERS);
+        return if joined {
+            Ok(Route::Local)
+        } else {
+            Err(DropReason::NoRoute)
+        };
+    }
+    match network.route(destination.into()) {
+        Some(Route::Via { .. }) if !may_be_forwarded(source) || destination.is_unicast_link_local() => {
+            Err(DropReason::Martian)
+        }
+        route => route.ok_or(DropReason::NoRoute),
+    }
+}
+
+fn may_be_forwarded(source: Ipv6Addr) -> bool {
+    !source.is_unspecified() && !source.is_loopback() && !source.is_unicast_link_local()
+}

@@ -1,0 +1,156 @@
+//! The netfilter rules: which packets are queued at which hook, and which get a mark.
+
+use super::packet::Packet;
+use super::{ipv4, ipv6};
+use crate::fault::{Fault, Faults};
+use ipq_core::{Family, Hook};
+
+/// A netfilter table. At a hook that both have, mangle's rules run before filter's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Has a chain at every hook.
+    Mangle,
+    /// Has chains at INPUT, FORWARD and OUTPUT.
+    Filter,
+}
+
+/// What a rule does with a packet that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Sends it to the queue of its family.
+    Queue,
+    /// Sets its mark, and goes on with the next rule.
+    Mark(u32),
+}
+
+/// A netfilter rule: which packets, where, and what is done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose packets.
+    pub family: Family,
+    /// In which table.
+    pub table: Table,
+    /// In which chain: the hook of that name.
+    pub chain: Hook,
+    /// Only packets of this protocol, as the IP header numbers it (6 TCP, 17 UDP); all if none.
+    pub protocol: Option<u8>,
+    /// What is done.
+    pub target: Target,
+}
+
+/// A rule that no kernel would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// The table has no such chain.
+    #[error("table filter has no chain {chain}: use table mangle, which has one at every hook")]
+    NoSuchChain {
+        /// The chain that was asked for.
+        chain: Hook,
+    },
+    /// No hook has that number.
+    #[error("there is no hook {chain}: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING")]
+    NoSuchHook {
+        /// The chain that was asked for.
+        chain: Hook,
+    },
+}
+
+impl Rule {
+    /// A rule that queues every packet of `family` that comes by `hook`: in table filter where that has such a chain, else
+    /// in table mangle.
+    #[must_use]
+    pub const fn queue(family: Family, hook: Hook) -> Self {
+        let table = match hook {
+            Hook::Input | Hook::Forward | Hook::Output => Table::Filter,
+            _ => Table::Mangle,
+        };
+        Self {
+            family,
+            table,
+            chain: hook,
+            protocol: None,
+            target: Target::Queue,
+        }
+    }
+
+    /// The same rule for packets of one protocol only, as the IP header numbers it (6 TCP, 17 UDP).
+    #[must_use]
+    pub const fn protocol(self, protocol: u8) -> Self {
+        Self {
+            protocol: Some(protocol),
+            ..self
+        }
+    }
+}
+
+/// What the rules of one table say about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    Accept,
+    Queue,
+}
+
+/// The rules in force, in the order that they were added.
+#[derive(Default)]
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+}
+
+impl Rules {
+    /// Adds a rule at the end of its chain.
+    pub(crate) fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
+        let Rule { table, chain, .. } = rule;
+        if matches!(chain, Hook::Unknown(_)) {
+            return Err(RuleError::NoSuchHook { chain });
+        }
+        if !Self::functions(chain).contains(&table) {
+            return Err(RuleError::NoSuchChain { chain });
+        }
+        self.rules.push(rule);
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The hook functions of a hook, in the order that they run: one for each table that has a chain there.
+    pub(crate) const fn functions(hook: Hook) -> &'static [Table] {
+        match hook {
+            Hook::Input | Hook::Forward | Hook::Output => &[Table::Mangle, Table::Filter],
+            _ => &[Table::Mangle],
+        }
+    }
+
+    /// Runs one hook function: the rules of `table` at `hook`, in order.
+    pub(crate) fn judge(&self, table: Table, hook: Hook, packet: &mut Packet, faults: &Faults) -> Judgement {
+        let place = |rule: &&Rule| rule.family == packet.family && rule.table == table && rule.chain == hook;
+        let mut protocol = None;
+        for rule in self.rules.iter().filter(place) {
+            let found = *protocol.get_or_insert_with(|| protocol_of(packet));
+            if rule.protocol.is_some_and(|wanted| found != Some(wanted)) {
+                continue;
+            }
+            match rule.target {
+                Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
+                Target::Queue => return Judgement::Queue,
+                Target::Mark(mark) => packet.mark = mark,
+            }
+        }
+        Judgement::Accept
+    }
+}
+
+fn protocol_of(packet: &Packet) -> Option<u8> {
+    match packet.family {
+        Family::Ipv4 => Some(ipv4::protocol(&packet.data)),
+        Family::Ipv6 => ipv6::protocol(&packet.data),
+    }
+}
+
+fn is_later_fragment(packet: &Packet) -> bool {
+    match packet.family {
+        Family::Ipv4 => ipv4::is_later_fragment(&packet.data),
+        Family::Ipv6 => ipv6::is_later_fragment(&packet.data),
+    }
+}

@@ -1,0 +1,122 @@
+//! Handles on an emulated kernel: the transport, and who owns the kernel behind it.
+//!
+//! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a time-out on an idle queue
+//! returns at once, and the kernel's clock is later by as much. A [`SharedSim`] is a kernel on real time for several
+//! threads, whose handles really wait. Which of the two it is, is chosen when it is built.
+
+mod access;
+mod transport;
+
+pub use access::{Access, Owned, Shared};
+pub use transport::{OpenError, SimTransport};
+
+use crate::host::network::{DeviceError, OutgoingFrame};
+use crate::host::rules::{Rule, RuleError};
+use crate::kernel::{ClientId, InjectError, Kernel};
+use crate::ledger::{Accounting, Fate, PacketSerial};
+use bytes::Bytes;
+use ipq_core::{Family, Handle, PortId};
+use std::time::Duration;
+
+/// An emulated kernel, and the way to it.
+///
+/// What a test does all the time has a method here; for everything else there is [`with`](Self::with).
+#[derive(Clone, Debug)]
+pub struct Simulation<A> {
+    access: A,
+}
+
+/// An emulated kernel on virtual time, owned by one thread.
+pub type Sim = Simulation<Owned>;
+
+/// An emulated kernel on real time, shared by threads.
+pub type SharedSim = Simulation<Shared>;
+
+impl Default for Sim {
+    /// A Linux 3.4.10 with the laboratory's devices: see [`KernelBuilder`](crate::KernelBuilder).
+    fn default() -> Self {
+        Kernel::builder()
+            .simulate()
+            .expect("the laboratory's devices have different names")
+    }
+}
+
+impl<A: Access> Simulation<A> {
+    pub(crate) fn new(kernel: Kernel) -> Self {
+        Self { access: A::new(kernel) }
+    }
+
+    /// Does something with the kernel that has no method here. On a shared kernel no other thread does anything meanwhile,
+    /// so `action` must not use a handle.
+    pub fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
+        self.access.with(action)
+    }
+
+    /// A handle for `family`'s queue, as libipq opens one: bound to the program's process id. A second for the same family
+    /// needs a port id of its own: see [`open_as`](Self::open_as).
+    #[doc(alias = "ipq_create_handle")]
+    pub fn open(&self, family: Family) -> Result<Handle<SimTransport<A>>, OpenError> {
+        let process_id = self.with(|kernel| kernel.process_id(ClientId::FIRST));
+        self.open_as(ClientId::FIRST, family, PortId(process_id))
+    }
+
+    /// A handle of some program's, bound to `port_id`, or to one that the kernel chooses if that is 0 (SOCK-2).
+    pub fn open_as(
+        &self,
+        client: ClientId,
+        family: Family,
+        port_id: PortId,
+    ) -> Result<Handle<SimTransport<A>>, OpenError> {
+        SimTransport::open(self.access.clone(), client, family, port_id).map(Handle::new)
+    }
+
+    /// Adds a netfilter rule.
+    pub fn add_rule(&self, rule: Rule) -> Result<(), RuleError> {
+        self.with(|kernel| kernel.add_rule(rule))
+    }
+
+    /// An Ethernet frame arrives on a device.
+    pub fn inject(&self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+        let frame = frame.into();
+        self.with(|kernel| kernel.inject(device, frame))
+    }
+
+    /// An IP packet arrives on a device from one of its neighbours.
+    pub fn inject_packet(&self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
+        self.with(|kernel| kernel.inject_packet(device, packet))
+    }
+
+    /// A program on the emulated host sends an IP packet.
+    pub fn output(&self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+        let packet = packet.into();
+        self.with(|kernel| kernel.output(packet))
+    }
+
+    /// Takes the oldest IP frame that left by a device and that has not been taken yet.
+    pub fn sniff(&self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
+        self.with(|kernel| kernel.sniff(device))
+    }
+
+    /// What became of a packet; none if it entered too long ago to be remembered.
+    #[must_use]
+    pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {
+        self.with(|kernel| kernel.fate(packet).cloned())
+    }
+
+    /// How many packets entered, and how they left.
+    #[must_use]
+    pub fn accounting(&self) -> Accounting {
+        self.with(|kernel| kernel.accounting().clone())
+    }
+
+    /// The time in the kernel, since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.with(|kernel| kernel.now())
+    }
+
+    /// Lets virtual time go on.
+    pub fn advance(&self, by: Duration) {
+        self.with(|kernel| kernel.advance(by));
+    }
+}

@@ -1,0 +1,158 @@
+//! The transport that connects a handle to an emulated kernel.
+
+use super::access::{Access, Owned, transport_error};
+use crate::fault::Fault;
+use crate::kernel::ClientId;
+use crate::sockets::SocketId;
+use ipq_core::transport::{Datagram, PollTransport};
+use ipq_core::wire::Abi;
+use ipq_core::{Errno, ErrorNumber, Family, PortId, Transport, TransportError, Wait};
+use std::io::IoSlice;
+use std::task::{Context, Poll};
+
+/// A netlink socket of an emulated kernel, as a transport. Dropping it closes the socket.
+#[derive(Debug)]
+pub struct SimTransport<A: Access = Owned> {
+    access: A,
+    socket: SocketId,
+    port_id: PortId,
+    abi: Abi,
+}
+
+/// Why no handle could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The kernel gave no socket (SOCK-1).
+    #[error("the kernel gave no netlink socket for {family}: {errno}; is the queue's module loaded?")]
+    Socket {
+        /// Whose queue was asked for.
+        family: Family,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The port id could not be had (SOCK-2).
+    #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
+    Bind {
+        /// Whose queue was asked for.
+        family: Family,
+        /// Which port id was asked for.
+        port_id: PortId,
+        /// What the kernel said.
+        errno: Errno,
+    },
+}
+
+impl OpenError {
+    /// What libipq calls this error: 3 or 4.
+    #[must_use]
+    pub const fn number(&self) -> ErrorNumber {
+        match self {
+            Self::Socket { .. } => ErrorNumber::CreateSocket,
+            Self::Bind { .. } => ErrorNumber::BindSocket,
+        }
+    }
+}
+
+impl<A: Access> SimTransport<A> {
+    pub(super) fn open(access: A, client: ClientId, family: Family, port_id: PortId) -> Result<Self, OpenError> {
+        let protocol = i32::from(family.netlink_protocol());
+        let (opened, abi) = access.with(|kernel| {
+            let opened = kernel
+                .open(client, protocol)
+                .map_err(|errno| OpenError::Socket { family, errno });
+            let bound = opened.and_then(|socket| match kernel.bind(socket, port_id) {
+                Ok(bound) => Ok((socket, bound)),
+                Err(errno) => {
+                    kernel.close(socket);
+                    Err(OpenError::Bind { family, port_id, errno })
+                }
+            });
+            (bound, kernel.profile().abi)
+        });
+        opened.map(|(socket, port_id)| Self {
+            access,
+            socket,
+            port_id,
+            abi,
+        })
+    }
+
+    /// The socket, for what only the kernel knows of it.
+    #[must_use]
+    pub const fn socket(&self) -> SocketId {
+        self.socket
+    }
+}
+
+impl<A: Access> Transport for SimTransport<A> {
+    fn abi(&self) -> Abi {
+        self.abi
+    }
+
+    fn port_id(&self) -> PortId {
+        self.port_id
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let mut short = [0; 64];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let result = if let Some(datagram) = short.get_mut(..length) {
+            let mut rest = &mut *datagram;
+            for part in parts {
+                let (target, after) = rest.split_at_mut(part.len());
+                target.copy_from_slice(part);
+                rest = after;
+            }
+            self.access.with(|kernel| kernel.send(self.socket, datagram))
+        } else {
+            let datagram = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
+            self.access.with(|kernel| kernel.send(self.socket, &datagram))
+        };
+        let missing = usize::from(self.has_fault(Fault::SentCountShort));
+        result.map(|sent| sent - missing).map_err(transport_error)
+    }
+
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        match self.access.receive(self.socket, buffer, wait) {
+            Err(TransportError::TimedOut) if self.has_fault(Fault::TimeoutIsClosed) => Err(TransportError::Closed),
+            result => result,
+        }
+    }
+
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let granted = self.access.with(|kernel| kernel.set_receive_buffer(self.socket, bytes));
+        granted.map(|granted| granted as usize).map_err(transport_error)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        self.access
+            .with(|kernel| kernel.set_no_enobufs(self.socket, on))
+            .map_err(transport_error)
+    }
+}
+
+impl<A: Access> SimTransport<A> {
+    fn has_fault(&self, fault: Fault) -> bool {
+        cfg!(feature = "seeded-faults") && self.access.with(|kernel| kernel.faults.seeded(fault))
+    }
+}
+
+impl<A: Access> PollTransport for SimTransport<A> {
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
+        self.access.with(|kernel| match kernel.receive(self.socket, buffer) {
+            Err(Errno::EAGAIN) => {
+                kernel.wake_on_input(self.socket, context.waker());
+                Poll::Pending
+            }
+            result => Poll::Ready(result.map_err(transport_error)),
+        })
+    }
+}
+
+impl<A: Access> Drop for SimTransport<A> {
+    fn drop(&mut self) {
+        self.access.with(|kernel| kernel.close(self.socket));
+    }
+}

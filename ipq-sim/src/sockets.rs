@@ -1,0 +1,339 @@
+//! The netlink sockets: port ids, receive buffers, and how they overrun (section 9 of the protocol).
+//!
+//! A name space of port ids for each netlink protocol, and behind each bound port a queue of datagrams that is limited by
+//! what they weigh. Nothing here knows what a datagram means.
+
+use crate::fault::{Fault, Faults};
+use crate::profile::Profile;
+use bytes::Bytes;
+use ipq_core::wire::{Head, padding};
+use ipq_core::{Errno, Family, PortId};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::task::Waker;
+
+/// Names a socket of the emulator, like a descriptor. Never used again after the socket was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(u64);
+
+/// A datagram on its way to a socket, in parts, so that a packet's bytes are shared with the queue and not copied.
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) sender: PortId,
+    pub(crate) head: Option<Head>,
+    pub(crate) payload: Bytes,
+    pub(crate) padding: usize,
+}
+
+impl Datagram {
+    /// A datagram of the kernel's, padded to 4.
+    pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
+        let padding = padding(head.len() + payload.len());
+        Self {
+            sender: PortId::KERNEL,
+            head: Some(head),
+            payload,
+            padding,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.head.as_deref().map_or(0, <[u8]>::len) + self.payload.len() + self.padding
+    }
+
+    /// Copies what fits into `buffer`, and returns how much that was.
+    fn copy_to(&self, buffer: &mut [u8]) -> usize {
+        let parts = [
+            self.head.as_deref().unwrap_or_default(),
+            &self.payload,
+            &[0; 4][..self.padding],
+        ];
+        let mut copied = 0;
+        for part in parts {
+            let room = &mut buffer[copied..];
+            let count = room.len().min(part.len());
+            room[..count].copy_from_slice(&part[..count]);
+            copied += count;
+        }
+        copied
+    }
+}
+
+/// What is known of a datagram that was received: bytes copied, its own length, and its sender.
+pub(crate) type Received = ipq_core::transport::Datagram;
+
+struct Socket {
+    family: Family,
+    process_id: u32,
+    port_id: Option<PortId>,
+    datagrams: VecDeque<Datagram>,
+    /// The weight of `datagrams`.
+    used: usize,
+    receive_buffer: u32,
+    pending_error: Option<Errno>,
+    /// Set by an overrun: every datagram is refused until the queue is empty.
+    congested: bool,
+    no_enobufs: bool,
+    waker: Option<Waker>,
+}
+
+/// All netlink sockets of the emulated host.
+pub(crate) struct Sockets {
+    profile: Profile,
+    open: BTreeMap<SocketId, Socket>,
+    ports: HashMap<(Family, PortId), SocketId>,
+    next_socket: u64,
+    /// The next port id for a process that has its own already.
+    rover: i32,
+}
+
+/// Where the kernel begins to count down for sockets that can't have their process's id (SOCK-2).
+const FIRST_ROVER: i32 = -4097;
+
+impl Sockets {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            open: BTreeMap::new(),
+            ports: HashMap::new(),
+            next_socket: 0,
+            rover: FIRST_ROVER,
+        }
+    }
+
+    /// A new socket for the process `process_id`, unbound.
+    pub(crate) fn open(&mut self, family: Family, process_id: u32) -> SocketId {
+        let id = SocketId(self.next_socket);
+        self.next_socket += 1;
+        let socket = Socket {
+            family,
+            process_id,
+            port_id: None,
+            datagrams: VecDeque::new(),
+            used: 0,
+            receive_buffer: self.profile.receive_buffer,
+            pending_error: None,
+            congested: false,
+            no_enobufs: false,
+            waker: None,
+        };
+        self.open.insert(id, socket);
+        id
+    }
+
+    /// Binds to `wanted`, or to one of the kernel's choice if that is 0 (SOCK-2).
+    pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, faults: &Faults) -> Result<PortId, Errno> {
+        let socket = self.get(id)?;
+        let (family, bound) = (socket.family, socket.port_id);
+        if let Some(bound) = bound {
+            return if bound == wanted { Ok(bound) } else { Err(Errno::EINVAL) };
+        }
+        let port_id = if wanted == PortId::KERNEL {
+            self.free_port(id)?
+        } else {
+            wanted
+        };
+        if self.ports.contains_key(&(family, port_id)) && !faults.seeded(Fault::TakenPortBinds) {
+            return Err(Errno::EADDRINUSE);
+        }
+        self.ports.insert((family, port_id), id);
+        self.get_mut(id)?.port_id = Some(port_id);
+        Ok(port_id)
+    }
+
+    /// The port id of a socket that is about to send: bound first, if it was not (SOCK-2).
+    pub(crate) fn bound(&mut self, id: SocketId, faults: &Faults) -> Result<PortId, Errno> {
+        match self.get(id)?.port_id {
+            Some(port_id) => Ok(port_id),
+            None => self.bind(id, PortId::KERNEL, faults),
+        }
+    }
+
+    /// The process's own id if it is free, else the next that is, counted down.
+    fn free_port(&mut self, id: SocketId) -> Result<PortId, Errno> {
+        let socket = self.get(id)?;
+        let family = socket.family;
+        let mut candidate = PortId(socket.process_id);
+        while self.ports.contains_key(&(family, candidate)) || candidate == PortId::KERNEL {
+            candidate = PortId(self.rover.cast_unsigned());
+            self.rover = self.rover.checked_sub(1).unwrap_or(FIRST_ROVER);
+        }
+        Ok(candidate)
+    }
+
+    /// Closes the socket; returns what it was bound to.
+    pub(crate) fn close(&mut self, id: SocketId) -> Option<(Family, PortId)> {
+        let socket = self.open.remove(&id)?;
+        if let Some(waker) = socket.waker {
+            waker.wake();
+        }
+        let bound = (socket.family, socket.port_id?);
+        if self.ports.get(&bound) == Some(&id) {
+            self.ports.remove(&bound);
+        }
+        Some(bound)
+    }
+
+    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket. `false` if there is no such socket or its
+    /// receive buffer is over-full, which it is told by an overrun (SOCK-4).
+    pub(crate) fn deliver(&mut self, family: Family, port_id: PortId, datagram: Datagram, faults: &Faults) -> bool {
+        let weight = self.weight(&datagram, faults);
+        let Some(socket) = self.socket_at(family, port_id) else {
+            return false;
+        };
+        let over_full = socket.used > socket.receive_buffer as usize;
+        if over_full || (socket.congested && !faults.seeded(Fault::NoLatch)) {
+            if !socket.no_enobufs && !socket.congested {
+                socket.congested = true;
+                socket.pending_error = Some(Errno::ENOBUFS);
+                socket.wake();
+            }
+            return false;
+        }
+        socket.push(datagram, weight);
+        true
+    }
+
+    /// Sends a program's datagram to another program's port (SOCK-8).
+    pub(crate) fn send_to_user(
+        &mut self,
+        from: SocketId,
+        to: PortId,
+        payload: Bytes,
+        faults: &Faults,
+    ) -> Result<(), Errno> {
+        let sender = self.get(from)?;
+        let (family, sender) = (sender.family, sender.port_id.unwrap_or_default());
+        let datagram = Datagram {
+            sender,
+            head: None,
+            payload,
+            padding: 0,
+        };
+        let weight = self.weight(&datagram, faults);
+        let socket = self.socket_at(family, to).ok_or(Errno::ECONNREFUSED)?;
+        if socket.used > socket.receive_buffer as usize || socket.congested {
+            return Err(Errno::EAGAIN);
+        }
+        if !faults.seeded(Fault::UserDatagramsLost) {
+            socket.push(datagram, weight);
+        }
+        Ok(())
+    }
+
+    /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither.
+    pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], faults: &Faults) -> Result<Received, Errno> {
+        let weight = self.profile.weight;
+        let socket = self.get_mut(id)?;
+        let result = match socket.pending_error.take() {
+            Some(error) => Err(error),
+            None => socket.datagrams.pop_front().ok_or(Errno::EAGAIN).map(|mut datagram| {
+                let length = datagram.len();
+                socket.used -= if faults.seeded(Fault::WeightIsLength) {
+                    length
+                } else {
+                    weight.of(length)
+                };
+                let copied = datagram.copy_to(buffer);
+                let received = Received {
+                    copied,
+                    length,
+                    sender: datagram.sender,
+                };
+                if copied < length && faults.seeded(Fault::CutRestKept) {
+                    let whole: Vec<u8> = [datagram.head.as_deref().unwrap_or_default(), &datagram.payload].concat();
+                    datagram.payload = Bytes::from(whole).slice(copied.min(length - datagram.padding)..);
+                    datagram.head = None;
+                    socket.used += weight.of(datagram.len());
+                    socket.datagrams.push_front(datagram);
+                }
+                received
+            }),
+        };
+        if socket.datagrams.is_empty() {
+            socket.congested = false;
+        }
+        result
+    }
+
+    /// Whether a receive would return at once, with a datagram or an error.
+    pub(crate) fn is_readable(&self, id: SocketId) -> bool {
+        self.open
+            .get(&id)
+            .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
+    }
+
+    /// Has `waker` called when something comes.
+    pub(crate) fn wake_on_input(&mut self, id: SocketId, waker: &Waker) {
+        if let Some(socket) = self.open.get_mut(&id) {
+            socket.waker = Some(waker.clone());
+        }
+    }
+
+    /// Takes the pending error, as `SO_ERROR` does.
+    pub(crate) fn take_error(&mut self, id: SocketId) -> Result<Option<Errno>, Errno> {
+        Ok(self.get_mut(id)?.pending_error.take())
+    }
+
+    pub(crate) fn set_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
+        let granted = self.profile.granted_receive_buffer(bytes);
+        self.get_mut(id)?.receive_buffer = granted;
+        Ok(granted)
+    }
+
+    /// Setting it clears the latch, but not an error that is pending (SOCK-4).
+    pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool) -> Result<(), Errno> {
+        let socket = self.get_mut(id)?;
+        socket.no_enobufs = on;
+        if on {
+            socket.congested = false;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn family(&self, id: SocketId) -> Result<Family, Errno> {
+        Ok(self.get(id)?.family)
+    }
+
+    pub(crate) fn port_id(&self, id: SocketId) -> Option<PortId> {
+        self.open.get(&id)?.port_id
+    }
+
+    pub(crate) fn is_open(&self, id: SocketId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    fn weight(&self, datagram: &Datagram, faults: &Faults) -> usize {
+        if faults.seeded(Fault::WeightIsLength) {
+            datagram.len()
+        } else {
+            self.profile.weight.of(datagram.len())
+        }
+    }
+
+    fn socket_at(&mut self, family: Family, port_id: PortId) -> Option<&mut Socket> {
+        let id = self.ports.get(&(family, port_id))?;
+        self.open.get_mut(id)
+    }
+
+    fn get(&self, id: SocketId) -> Result<&Socket, Errno> {
+        self.open.get(&id).ok_or(Errno::EBADF)
+    }
+
+    fn get_mut(&mut self, id: SocketId) -> Result<&mut Socket, Errno> {
+        self.open.get_mut(&id).ok_or(Errno::EBADF)
+    }
+}
+
+impl Socket {
+    fn push(&mut self, datagram: Datagram, weight: usize) {
+        self.used += weight;
+        self.datagrams.push_back(datagram);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! A packet's way through the hooks, and what a verdict does to it (VER-4, sections 5 and 5b).
+//!
+//! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
+//! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
+
+use crate::fault::Fault;
+use crate::host::network::{DeviceId, Network, Route, ethernet_header};
+use crate::host::packet::{Link, Packet};
+use crate::host::rules::{Judgement, Rules};
+use crate::host::{ipv4, ipv6, routing};
+use crate::kernel::Kernel;
+use crate::ledger::{DropReason, Fate};
+use crate::queue::{Refusal, Released};
+use bytes::Bytes;
+use ipq_core::wire::{EtherType, HardwareAddress, PacketMetadata};
+use ipq_core::{Family, Hook, Mark, PacketId, Verdict};
+use std::net::IpAddr;
+
+/// The least MTU that IPv6 knows, in bytes.
+const IPV6_LEAST_MTU: usize = 1280;
+
+/// A packet, and where on its way it is.
+pub(crate) struct Traversal {
+    pub(crate) packet: Packet,
+    pub(crate) hook: Hook,
+    pub(crate) indev: Option<DeviceId>,
+    pub(crate) outdev: Option<DeviceId>,
+    /// Which of the hook's functions comes next, or has queued it.
+    pub(crate) function: usize,
+    /// Known from the start for what this host sends, and for the rest after PREROUTING.
+    pub(crate) route: Option<Route>,
+    /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
+    routed_by: Option<RouteKey>,
+}
+
+/// What a locally sent packet's route depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct RouteKey {
+    addresses: (IpAddr, IpAddr),
+    /// IPv4 only.
+    tos: u8,
+    mark: u32,
+}
+
+impl RouteKey {
+    fn of(packet: &Packet) -> Self {
+        let tos = match packet.family {
+            Family::Ipv4 => ipv4::tos(&packet.data),
+            Family::Ipv6 => 0,
+        };
+        Self {
+            addresses: routing::addresses(packet),
+            tos,
+            mark: packet.mark,
+        }
+    }
+}
+
+impl Traversal {
+    /// A packet that has just arrived by `indev`.
+    pub(crate) const fn arriving(packet: Packet, indev: DeviceId) -> Self {
+        Self {
+            packet,
+            hook: Hook::Prerouting,
+            indev: Some(indev),
+            outdev: None,
+            function: 0,
+            route: None,
+            routed_by: None,
+        }
+    }
+
+    /// A packet that this host sends by `outdev`.
+    pub(crate) const fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
+        Self {
+            packet,
+            hook: Hook::Output,
+            indev: None,
+            outdev: Some(outdev),
+            function: 0,
+            route: Some(route),
+            routed_by: None,
+        }
+    }
+
+    /// The same packet at the first function of another hook.
+    fn at(self, hook: Hook, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Self {
+        Self {
+            hook,
+            indev,
+            outdev,
+            function: 0,
+            ..self
+        }
+    }
+
+    /// Whether its PACKET frame names the device (EVT-1).
+    pub(crate) fn names(&self, device: DeviceId) -> bool {
+        self.indev == Some(device) || self.outdev == Some(device)
+    }
+
+    /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
+    fn metadata(&self, network: &Network) -> PacketMetadata {
+        let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
+            (Some(_), Some(link)) => (link.hw_type, link.source()),
+            _ => (0, HardwareAddress::NONE),
+        };
+        PacketMetadata {
+            packet_id: PacketId::default(),
+            mark: Mark(u64::from(self.packet.mark)),
+            timestamp: self.packet.timestamp,
+            hook: self.hook,
+            indev_name: network.name(self.indev),
+            outdev_name: network.name(self.outdev),
+            hw_protocol: self.packet.protocol,
+            hw_type,
+            hw_address,
+        }
+    }
+}
+
+/// Where a packet goes when a hook's functions are through with it.
+enum Next {
+    Hook(Traversal),
+    Left(Fate),
+}
+
+impl Kernel {
+    /// Runs a packet through hook after hook, until it is queued or leaves.
+    pub(crate) fn run(&mut self, mut traversal: Traversal) {
+        loop {
+            while let Some(&table) = Rules::functions(traversal.hook).get(traversal.function) {
+                match self
+                    .rules
+                    .judge(table, traversal.hook, &mut traversal.packet, &self.faults)
+                {
+                    Judgement::Accept => traversal.function += 1,
+                    Judgement::Queue => return self.enqueue(traversal),
+                }
+            }
+            let serial = traversal.packet.serial;
+            match self.after_hook(traversal) {
+                Ok(Next::Hook(next)) => traversal = next,
+                Ok(Next::Left(fate)) => return self.ledger.leave(serial, fate),
+                Err(reason) => return self.ledger.leave(serial, Fate::Dropped(reason)),
+            }
+            if self.faults.seeded(Fault::MarkForgotten) {
+                traversal.packet.mark = 0;
+            }
+        }
+    }
+
+    /// Lets a packet go on as its verdict says (VER-4 to VER-10).
+    pub(crate) fn reinject(&mut self, released: Released<'_, Traversal>) {
+        let Released {
+            item: mut traversal,
+            verdict,
+            replacement,
+            slot: _,
+        } = released;
+        if let Err(reason) = self.replace(&mut traversal.packet, verdict, replacement) {
+            return self.drop_packet(&traversal, reason);
+        }
+        match verdict {
+            Verdict::Accept => self.resume(traversal, 1),
+            Verdict::Repeat => self.resume(traversal, 0),
+            Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
+            Verdict::Stop => {
+                traversal.function = Rules::functions(traversal.hook).len();
+                self.run(traversal);
+            }
+            Verdict::Queue => self.enqueue(traversal),
+            Verdict::Drop | Verdict::Stolen | Verdict::Unknown(_) => self.drop_packet(&traversal, DropReason::Verdict),
+        }
+    }
+
+    fn replace(&self, packet: &mut Packet, verdict: Verdict, replacement: Option<&[u8]>) -> Result<(), DropReason> {
+        let Some(mut replacement) = replacement else {
+            return Ok(());
+        };
+        if self.faults.seeded(Fault::RequeueShowsOriginal) && matches!(verdict, Verdict::Queue | Verdict::Repeat) {
+            return Ok(());
+        }
+        if self.faults.seeded(Fault::ShortReplacementDrops) && replacement.len() < packet.family.header_length() {
+            return Err(DropReason::Verdict);
+        }
+        if self.faults.seeded(Fault::GrowthCut) {
+            replacement = &replacement[..replacement.len().min(packet.data.len())];
+        }
+        packet
+            .replace(replacement)
+            .map_err(|_| DropReason::ReplacementTooLong)?;
+        if self.faults.seeded(Fault::ChecksumMended) && packet.family == Family::Ipv4 {
+            packet.data = ipv4::with_mended_checksum(std::mem::take(&mut packet.data));
+        }
+        Ok(())
+    }
+
+    /// Goes on, `skip` functions after the one that queued the packet; before that what was changed at OUTPUT is routed
+    /// again (VER-10).
+    fn resume(&mut self, mut traversal: Traversal, skip: usize) {
+        let changed = traversal
+            .routed_by
+            .is_some_and(|key| key != RouteKey::of(&traversal.packet));
+        if changed && !self.faults.seeded(Fault::OutputRouteKept) {
+            let (_, destination) = routing::addresses(&traversal.packet);
+            match self.network.route(destination) {
+                Some(route) => traversal.route = Some(route),
+                None => return self.drop_packet(&traversal, DropReason::NotReroutable),
+            }
+        }
+        traversal.function += skip;
+        self.run(traversal);
+    }
+
+    /// Sends a packet to the queue of its family.
+    fn enqueue(&mut self, mut traversal: Traversal) {
+        let family = traversal.packet.family;
+        traversal.routed_by = (traversal.hook == Hook::Output).then(|| RouteKey::of(&traversal.packet));
+        let mut metadata = traversal.metadata(&self.network);
+        let mut bytes = traversal.packet.data.clone();
+        if let Some(link) = &traversal.packet.link {
+            if self.faults.seeded(Fault::AddressOfReceiver) {
+                metadata.hw_address = link.destination();
+            }
+            if self.faults.seeded(Fault::LinkHeaderCopied) {
+                bytes = Bytes::from([&link.header[..], &bytes].concat());
+            }
+        }
+        let Self {
+            queues,
+            sockets,
+            faults,
+            ..
+        } = self;
+        let Some(queue) = &mut queues[family as usize] else {
+            return self.drop_packet(&traversal, DropReason::ModuleUnloaded);
+        };
+        let result = queue.enqueue(traversal, metadata, &bytes, faults, |port_id, frame| {
+            sockets.deliver(
+                family,
+                port_id,
+                crate::distortion::of_kernel_datagram(frame, faults),
+                faults,
+            )
+        });
+        if let Err((traversal, refusal)) = result {
+            let reason = match refusal {
+                Refusal::NoListener => DropReason::NoListener,
+                Refusal::Full => DropReason::QueueFull,
+                Refusal::Undeliverable => DropReason::Undeliverable,
+            };
+            self.drop_packet(&traversal, reason);
+        }
+    }
+
+    /// A packet leaves for a reason.
+    pub(crate) fn drop_packet(&mut self, traversal: &Traversal, reason: DropReason) {
+        self.ledger.leave(traversal.packet.serial, Fate::Dropped(reason));
+    }
+
+    fn after_hook(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
+        match traversal.hook {
+            Hook::Prerouting => self.route(traversal).map(Next::Hook),
+            Hook::Input => Ok(Next::Left(Fate::DeliveredHere(traversal.packet.data))),
+            Hook::Forward => {
+                let outdev = traversal.outdev;
+                Ok(Next::Hook(traversal.at(Hook::Postrouting, None, outdev)))
+            }
+            Hook::Output => self.after_output(traversal),
+            Hook::Postrouting | Hook::Unknown(_) => self.leave_by_device(traversal),
+        }
+    }
+
+    /// After PREROUTING: to this host, or on to another.
+    fn route(&self, mut traversal: Traversal) -> Result<Traversal, DropReason> {
+        let route = match traversal.route {
+            Some(route) => route,
+            None => routing::of_arriving(&self.network, &traversal.packet)?,
+        };
+        traversal.route = Some(route);
+        let indev = traversal.indev;
+        match route {
+            Route::Local => Ok(traversal.at(Hook::Input, indev, None)),
+            Route::Via { device, .. } => {
+                let mtu = self.network.mtu(device);
+                traversal.packet = self.forwardable(traversal.packet, mtu)?;
+                Ok(traversal.at(Hook::Forward, indev, Some(device)))
+            }
+        }
+    }
+
+    /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
+    fn forwardable(&self, packet: Packet, mtu: usize) -> Result<Packet, DropReason> {
+        if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
+            return Err(DropReason::OtherHost);
+        }
+        let hops = match packet.family {
+            Family::Ipv4 => ipv4::ttl(&packet.data),
+            Family::Ipv6 => ipv6::hop_limit(&packet.data),
+        };
+        if hops <= 1 && !self.faults.seeded(Fault::HopLimitIgnored) {
+            return Err(DropReason::HopLimit);
+        }
+        let too_long = match packet.family {
+            Family::Ipv4 => packet.data.len() > mtu && ipv4::dont_fragment(&packet.data),
+            Family::Ipv6 => packet.data.len() > mtu.max(IPV6_LEAST_MTU),
+        };
+        if too_long && !self.faults.seeded(Fault::OversizeSentWhole) {
+            return Err(DropReason::TooLong);
+        }
+        let data = match packet.family {
+            Family::Ipv4 => ipv4::with_decremented_ttl(packet.data),
+            Family::Ipv6 => ipv6::with_decremented_hop_limit(packet.data),
+        };
+        Ok(Packet { data, ..packet })
+    }
+
+    /// After OUTPUT: the route may have changed there.
+    fn after_output(&mut self, mut traversal: Traversal) -> Result<Next, DropReason> {
+        let outdev = match traversal.route {
+            Some(Route::Via { device, .. }) => device,
+            Some(Route::Local) | None => DeviceId::LOOPBACK,
+        };
+        if traversal.packet.family == Family::Ipv4 {
+            traversal.packet.protocol = EtherType::IPV4;
+        }
+        let traversal = traversal.at(Hook::Postrouting, None, Some(outdev));
+        if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
+            return self.leave_by_device(traversal);
+        }
+        Ok(Next::Hook(traversal))
+    }
+
+    /// After POSTROUTING: fragmented if need be, and out (FWD-4); what leaves by `lo` arrives again (FWD-7).
+    fn leave_by_device(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
+        let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
+        let mtu = self.network.mtu(device);
+        let Packet { family, data, .. } = &traversal.packet;
+        let fits = data.len() <= mtu || self.faults.seeded(Fault::OversizeSentWhole);
+        let pieces = match family {
+            _ if fits => vec![data.clone()],
+            Family::Ipv4 if !ipv4::dont_fragment(data) => ipv4::fragments(data, mtu).ok_or(DropReason::TooLong)?,
+            Family::Ipv4 | Family::Ipv6 => return Err(DropReason::TooLong),
+        };
+        if !self.network.is_up(device) {
+            return Err(DropReason::DeviceDown);
+        }
+        let protocol = ether_type(*family);
+        if device == DeviceId::LOOPBACK {
+            return self.return_by_loopback(traversal);
+        }
+        let next_hop = match traversal.route {
+            Some(Route::Via { next_hop, .. }) => next_hop,
+            Some(Route::Local) | None => routing::addresses(&traversal.packet).1,
+        };
+        let to = self
+            .network
+            .neighbour(device, next_hop)
+            .ok_or(DropReason::NoNeighbour)?;
+        let frames = pieces
+            .into_iter()
+            .map(|piece| self.network.transmit(device, to, protocol, piece))
+            .collect();
+        Ok(Next::Left(Fate::Sent {
+            device: self.network.name(Some(device)),
+            frames,
+        }))
+    }
+
+    fn return_by_loopback(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
+        let mut packet = traversal.packet;
+        let protocol = ether_type(packet.family);
+        self.network
+            .transmit(DeviceId::LOOPBACK, [0; 6], protocol, packet.data.clone());
+        packet.data = match packet.family {
+            Family::Ipv4 => ipv4::arriving(&packet.data),
+            Family::Ipv6 => ipv6::arriving(&packet.data),
+        }
+        .ok_or(DropReason::Malformed)?;
+        packet.protocol = protocol;
+        packet.timestamp = self.arrival_time();
+        packet.link = Some(Link {
+            header: Bytes::copy_from_slice(&ethernet_header([0; 6], [0; 6], protocol)),
+            hw_type: self.network.hw_type(DeviceId::LOOPBACK),
+            for_this_host: true,
+        });
+        let route = Some(Route::Local);
+        Ok(Next::Hook(Traversal {
+            route,
+            ..Traversal::arriving(packet, DeviceId::LOOPBACK)
+        }))
+    }
+}
+
+/// What the link layer calls a family.
+pub(crate) const fn ether_type(family: Family) -> EtherType {
+    match family {
+        Family::Ipv4 => EtherType::IPV4,
+        Family::Ipv6 => EtherType::IPV6,
+    }
+}
