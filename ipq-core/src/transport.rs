@@ -10,11 +10,12 @@
 //! time is owned by one thread.
 //!
 //! What an implementation does between the seams is shown by wrappers, which are transports around any other: see
-//! [`faulty`].
+//! [`faulty`] and [`traced`].
 
 pub mod faulty;
 #[cfg(target_os = "linux")]
 pub mod netlink;
+pub mod traced;
 
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};

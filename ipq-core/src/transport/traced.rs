@@ -1,0 +1,131 @@
+//! Every datagram told to somebody: a transport around any other that shows what passes, and changes nothing.
+//!
+//! What listens is a function. It is called after each call on the transport inside has returned, on the thread that made
+//! the call, and may print, record or count; what it needs to remember it keeps behind a lock or a cell of its own.
+//!
+//! ```
+//! use ipq_core::transport::traced::{Event, Traced};
+//! use ipq_core::{Handle, Transport};
+//!
+//! fn talkative<T: Transport>(transport: T) -> Handle<impl Transport> {
+//!     Handle::new(Traced::new(transport, |event: Event<'_>| match event {
+//!         Event::Sent { parts, result } => eprintln!("> {parts:02x?} {result:?}"),
+//!         Event::Received { bytes, result } => eprintln!("< {bytes:02x?} {result:?}"),
+//!     }))
+//! }
+//! ```
+
+use super::{Datagram, PollTransport, Slot, Transport, TransportError, Wait};
+use crate::wire::{Abi, PortId};
+use std::fmt;
+use std::io::IoSlice;
+use std::task::{Context, Poll, ready};
+
+/// What passed, or failed to.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A datagram was sent, or failed to be.
+    Sent {
+        /// It, in the parts that it was sent in.
+        parts: &'a [IoSlice<'a>],
+        /// How many bytes went, or why they did not.
+        result: Result<usize, TransportError>,
+    },
+    /// A datagram was received, or none was.
+    Received {
+        /// What of it is in the receiver's buffer; empty if none came.
+        bytes: &'a [u8],
+        /// Its true length and its sender, or why none came: also a time-out.
+        result: Result<Datagram, TransportError>,
+    },
+}
+
+/// A transport that tells `listener` what passes. See the [module](self).
+pub struct Traced<T, F> {
+    transport: T,
+    listener: F,
+}
+
+impl<T, F: Fn(Event<'_>)> Traced<T, F> {
+    /// Tells `listener` from now on what passes through `transport`.
+    pub const fn new(transport: T, listener: F) -> Self {
+        Self { transport, listener }
+    }
+
+    /// The transport inside.
+    #[must_use]
+    pub const fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>) {
+        let copied = result.map_or(0, |datagram| datagram.copied);
+        let bytes = buffer.get(..copied).unwrap_or(buffer);
+        (self.listener)(Event::Received { bytes, result });
+    }
+}
+
+impl<T: Transport, F: Fn(Event<'_>)> Transport for Traced<T, F> {
+    fn abi(&self) -> Abi {
+        self.transport.abi()
+    }
+
+    fn port_id(&self) -> PortId {
+        self.transport.port_id()
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let result = self.transport.send(parts);
+        (self.listener)(Event::Sent { parts, result });
+        result
+    }
+
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        let result = self.transport.receive(buffer, wait);
+        self.received(buffer, result);
+        result
+    }
+
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        self.transport.send_many(messages, results);
+        for (parts, result) in messages.iter().zip(results) {
+            (self.listener)(Event::Sent { parts, result: *result });
+        }
+    }
+
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        let filled = self.transport.receive_many(slots, wait);
+        match filled {
+            Ok(filled) => slots
+                .iter()
+                .take(filled)
+                .for_each(|slot| self.received(slot.buffer, slot.result)),
+            Err(error) => self.received(&[], Err(error)),
+        }
+        filled
+    }
+
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        self.transport.set_receive_buffer(bytes)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        self.transport.set_no_enobufs(on)
+    }
+}
+
+impl<T: PollTransport, F: Fn(Event<'_>)> PollTransport for Traced<T, F> {
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
+        let result = ready!(self.transport.poll_receive(context, buffer));
+        self.received(buffer, result);
+        Poll::Ready(result)
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for Traced<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traced")
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
