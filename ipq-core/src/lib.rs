@@ -34,3 +34,8 @@ pub use family::Family;
 pub use handle::{Error, ErrorNumber, Handle};
 pub use transport::{Transport, TransportError, Wait};
 pub use wire::{CopyMode, Hook, Mark, PacketId, PortId, Verdict};
+
+/// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
