@@ -105,7 +105,7 @@ impl Kernel {
             process_id,
             fates_kept,
         } = builder;
-        let queue = || Some(Queue::new(&profile, reuse));
+        let queue = |family| Some(Queue::new(family, &profile, reuse));
         Ok(Self {
             profile,
             reuse,
@@ -118,7 +118,7 @@ impl Kernel {
             later: BTreeMap::new(),
             later_count: 0,
             sockets: Sockets::new(profile),
-            queues: [queue(), queue()],
+            queues: Family::ALL.map(queue),
             network: Network::new(devices)?,
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
@@ -529,7 +529,7 @@ impl Kernel {
 
     /// Loads a queue's module, as new, if it is not loaded.
     pub fn load(&mut self, family: Family) {
-        self.queues[family as usize].get_or_insert_with(|| Queue::new(&self.profile, self.reuse));
+        self.queues[family as usize].get_or_insert_with(|| Queue::new(family, &self.profile, self.reuse));
     }
 
     // --- Time ---

@@ -25,8 +25,8 @@ pub struct Profile {
     pub send_buffer: u32,
     /// How many packets a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
-    /// The address of the first queue entry; packet ids are such addresses (PKT-9).
-    pub(crate) first_entry: u64,
+    /// The address of each family's first queue entry; packet ids are such addresses, and the families' are apart (PKT-9).
+    pub(crate) first_entry: [u64; 2],
     /// How far apart entries are, in bytes.
     pub(crate) entry_bytes: u64,
 }
@@ -74,7 +74,7 @@ impl Profile {
         receive_buffer_limit: 1_572_864,
         send_buffer: 196_608,
         queue_length: 1024,
-        first_entry: 0xffff_8800_0e00_0000,
+        first_entry: [0xffff_8800_0e00_0000, 0xffff_8900_0e00_0000],
         entry_bytes: 96,
     };
 
@@ -89,7 +89,7 @@ impl Profile {
         },
         receive_buffer: 155_648,
         send_buffer: 155_648,
-        first_entry: 0xce00_0000,
+        first_entry: [0xc000_0000, 0xe000_0000],
         entry_bytes: 64,
         ..Self::LINUX_3_4_10_X86_64
     };

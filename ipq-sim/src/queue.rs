@@ -14,7 +14,7 @@ use bytes::Bytes;
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, Frame, Header, MessageType, ModeRequest, PacketMetadata, VerdictRequest,
 };
-use ipq_core::{Errno, PacketId, PortId, Verdict};
+use ipq_core::{Errno, Family, PacketId, PortId, Verdict};
 
 /// The most bytes of a packet that a peer can ask for, and the longest packet there is.
 const LONGEST: u32 = 0xffff;
@@ -82,9 +82,10 @@ pub(crate) enum Refusal {
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
+    pub(crate) fn new(family: Family, profile: &Profile, reuse: IdReuse) -> Self {
         let ids = Ids {
-            first: profile.first_entry,
+            first: profile.first_entry[family as usize],
+            family,
             stride: profile.entry_bytes,
             word: profile.abi.word,
             reuse,
