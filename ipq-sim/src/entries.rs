@@ -1,8 +1,8 @@
 //! Where queued packets are kept: found by packet id in constant time, in order of arrival, with ids reused as a
 //! kernel's allocator reuses memory (PKT-9).
 
-use ipq_core::PacketId;
 use ipq_core::wire::WordSize;
+use ipq_core::{Family, PacketId};
 
 /// When a packet id is handed out again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,6 +150,7 @@ impl<T> Entries<T> {
 /// How entries and packet ids belong together: an id is an address in an array of entries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ids {
+    pub(crate) family: Family,
     pub(crate) first: u64,
     pub(crate) stride: u64,
     pub(crate) word: WordSize,
@@ -177,7 +178,11 @@ impl Ids {
     fn id(self, index: u32, generation: u64) -> PacketId {
         PacketId(match self.reuse {
             IdReuse::LastFreedFirst => self.first.wrapping_add(u64::from(index) * self.stride),
-            IdReuse::Never => generation << self.generation_shift() | (u64::from(index) + 1),
+            IdReuse::Never => {
+                let shift = self.generation_shift();
+                let family = (self.family as u64) << (shift - 1);
+                generation << shift | family | (u64::from(index) + 1)
+            }
         })
     }
 
@@ -190,8 +195,9 @@ impl Ids {
             }
             IdReuse::Never => {
                 let shift = self.generation_shift();
-                let index = u32::try_from((id & ((1 << shift) - 1)).checked_sub(1)?).ok()?;
-                Some((index, id >> shift))
+                let family = (self.family as u64) << (shift - 1);
+                let place = (id & ((1 << shift) - 1)).checked_sub(family + 1)?;
+                Some((u32::try_from(place).ok()?, id >> shift))
             }
         }
     }
@@ -205,6 +211,7 @@ mod tests {
 
     fn entries(reuse: IdReuse, word: WordSize) -> Entries<u32> {
         Entries::new(Ids {
+            family: Family::Ipv6,
             first: 0xce00_0000,
             stride: 64,
             word,
