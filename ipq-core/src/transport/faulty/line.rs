@@ -1,0 +1,180 @@
+//! One direction of a faulty transport: its plan, what is held back, and what has happened.
+
+use super::super::Datagram;
+use crate::wire::PortId;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+use std::iter::{self, Peekable};
+
+/// How many datagrams are held back in each direction at the most.
+pub const HELD: usize = 64;
+
+/// What has happened to the datagrams of one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record<F> {
+    /// How many datagrams there were.
+    pub datagrams: u64,
+    /// How many faults hit.
+    pub faults: u64,
+    /// The faults that hit, oldest first, each with the number of the datagram that it hit, counted from 0. Of more than
+    /// [`Record::KEPT`] these are the last.
+    pub hits: VecDeque<(u64, F)>,
+}
+
+impl<F> Record<F> {
+    /// How many hits are kept: 65,536.
+    pub const KEPT: usize = 1 << 16;
+
+    fn note(&mut self, fault: F) {
+        if self.hits.len() == Self::KEPT {
+            self.hits.pop_front();
+        }
+        self.hits.push_back((self.datagrams, fault));
+        self.faults += 1;
+    }
+}
+
+/// A datagram that is held back.
+#[derive(Debug)]
+pub(super) struct Held {
+    bytes: Box<[u8]>,
+    length: usize,
+    sender: PortId,
+}
+
+impl Held {
+    /// A copy of one that was received into `buffer`.
+    pub(super) fn received(buffer: &[u8], datagram: Datagram) -> Self {
+        Self {
+            bytes: buffer.get(..datagram.copied).unwrap_or(buffer).into(),
+            length: datagram.length,
+            sender: datagram.sender,
+        }
+    }
+
+    /// A copy of one that is to be sent.
+    pub(super) fn sent(parts: &[IoSlice<'_>]) -> Self {
+        let bytes: Box<[u8]> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        Self {
+            length: bytes.len(),
+            bytes,
+            sender: PortId::KERNEL,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Receives it: into a buffer that may be shorter than the one that it came into first.
+    pub(super) fn put_into(&self, buffer: &mut [u8]) -> Datagram {
+        let copied = self.bytes.len().min(buffer.len());
+        buffer[..copied].copy_from_slice(&self.bytes[..copied]);
+        Datagram {
+            copied,
+            length: self.length,
+            sender: self.sender,
+        }
+    }
+}
+
+/// The state of one direction.
+pub(super) struct Line<F> {
+    plan: Peekable<Box<dyn Iterator<Item = F> + Send>>,
+    /// What has its turn, oldest first.
+    due: VecDeque<Held>,
+    /// What has not, and after how many more datagrams it will.
+    delayed: Vec<(usize, Held)>,
+    record: Record<F>,
+}
+
+impl<F: Copy + Default + PartialEq> Line<F> {
+    pub(super) fn new(plan: impl Iterator<Item = F> + Send + 'static) -> Self {
+        let plan: Box<dyn Iterator<Item = F> + Send> = Box::new(plan);
+        Self {
+            plan: plan.peekable(),
+            due: VecDeque::new(),
+            delayed: Vec::new(),
+            record: Record::default(),
+        }
+    }
+
+    /// The next item of the plan, if it is one of those that need no datagram.
+    pub(super) fn take_if(&mut self, needs_none: impl Fn(&F) -> bool) -> Option<F> {
+        let fault = self.plan.next_if(needs_none)?;
+        self.record.note(fault);
+        Some(fault)
+    }
+
+    /// What happens to the next datagram, which is here. Nothing does if it would have to be held and there is no room.
+    pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
+        let planned = self.plan.next().unwrap_or_default();
+        let room = self.due.len() + self.delayed.len() < HELD;
+        let happens = if room || !holds(planned) { planned } else { F::default() };
+        if happens != F::default() {
+            self.record.note(happens);
+        }
+        self.record.datagrams += 1;
+        for (datagrams, _) in &mut self.delayed {
+            *datagrams = datagrams.saturating_sub(1);
+        }
+        self.due.extend(
+            self.delayed
+                .extract_if(.., |(datagrams, _)| *datagrams == 0)
+                .map(|(_, held)| held),
+        );
+        happens
+    }
+
+    /// Holds a datagram back until so many others have been met; with 0 it has its turn next.
+    pub(super) fn hold(&mut self, datagrams: usize, held: Held) {
+        match datagrams {
+            0 => self.due.push_back(held),
+            _ => self.delayed.push((datagrams, held)),
+        }
+    }
+
+    /// What has its turn.
+    pub(super) fn take_due(&mut self) -> Option<Held> {
+        self.due.pop_front()
+    }
+
+    pub(super) fn holds_something(&self) -> bool {
+        !self.due.is_empty() || !self.delayed.is_empty()
+    }
+
+    /// Gives its turn to the one of those held back that is nearest to it; `false` if there is none.
+    pub(super) fn release(&mut self) -> bool {
+        let nearest = self
+            .delayed
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (datagrams, _))| *datagrams);
+        let Some((index, _)) = nearest else {
+            return !self.due.is_empty();
+        };
+        self.due.push_back(self.delayed.remove(index).1);
+        true
+    }
+
+    pub(super) fn record(&self) -> Record<F> {
+        self.record.clone()
+    }
+}
+
+impl<F: Copy + Default + PartialEq + Send + 'static> Default for Line<F> {
+    fn default() -> Self {
+        Self::new(iter::empty())
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for Line<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("due", &self.due)
+            .field("delayed", &self.delayed)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! What can happen to a datagram, and a way to draw it by chance.
+
+use crate::transport::TransportError;
+use crate::wire::PortId;
+
+/// What happens to a datagram on its way to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Nothing: it arrives as it is.
+    Pass,
+    /// It is gone, in silence: the kernel had no memory for it, or the receive buffer was full and the socket had asked not
+    /// to be told (SOCK-4). With `Fail(Overrun)` before it, it is an overrun as the kernel reports one.
+    Lose,
+    /// Only so many of its bytes arrive, and its true length: the receive buffer of the call was too short (SOCK-3).
+    Cut(usize),
+    /// It comes twice in a row: what no kernel does, and a program must bear from an emulator or a relay.
+    Repeat,
+    /// It comes after so many of those that follow it, or when nothing else would come. `Delay(1)` is two datagrams in the
+    /// wrong order; 0 changes nothing.
+    #[doc(alias = "reorder")]
+    Delay(usize),
+    /// A copy of it comes first, from this port id: another program forges a message of the kernel's (SOCK-8, section 11 of
+    /// the protocol).
+    Forge(PortId),
+    /// No datagram at all: the call fails, and the next item of the plan is about the same datagram.
+    ///
+    /// [`Interrupted`](TransportError::Interrupted) is a signal during the wait (EINTR), also when nothing would come;
+    /// [`Overrun`](TransportError::Overrun) is the kernel's report that it lost datagrams (ENOBUFS), which comes ahead of
+    /// those that it kept (SOCK-4); [`TimedOut`](TransportError::TimedOut) is a wait that ended too early, as with a descriptor that
+    /// was said to be readable and was not (EAGAIN).
+    Fail(TransportError),
+}
+
+/// What happens to a datagram on its way to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// Nothing: it goes as it is.
+    Pass,
+    /// The call says that it went, and it did not: a verdict that never arrives leaves its packet in the queue.
+    Lose,
+    /// Only so many of its bytes go, and the call says how many: what libipq calls "Sent message truncated". The kernel
+    /// ignores such a message in silence (MSG-1).
+    Cut(usize),
+    /// It goes twice in a row, as from a program that gives a verdict twice: the second is answered with ENOENT (VER-3), or
+    /// hits the packet that has the id now (PKT-9).
+    Repeat,
+    /// The call says that it went, and it goes after so many of those that follow it, or when a receive would find nothing:
+    /// verdicts from several threads, in the wrong order. 0 changes nothing.
+    #[doc(alias = "reorder")]
+    Delay(usize),
+    /// Nothing goes, and the call fails: [`System`](TransportError::System) with ENOBUFS or EAGAIN is a system without
+    /// memory for the message, [`Interrupted`](TransportError::Interrupted) a signal.
+    Fail(TransportError),
+}
+
+impl Arrival {
+    /// Whether the datagram has to be kept for later, so that there must be room for it.
+    pub(super) const fn holds(self) -> bool {
+        matches!(self, Self::Repeat | Self::Delay(1..) | Self::Forge(_) | Self::Fail(_))
+    }
+}
+
+impl Departure {
+    /// Whether the datagram has to be kept for later, so that there must be room for it.
+    pub(super) const fn holds(self) -> bool {
+        matches!(self, Self::Delay(1..))
+    }
+}
+
+/// Nothing happens where no plan says otherwise.
+impl Default for Arrival {
+    fn default() -> Self {
+        Self::Pass
+    }
+}
+
+/// Nothing happens where no plan says otherwise.
+impl Default for Departure {
+    fn default() -> Self {
+        Self::Pass
+    }
+}
+
+/// A plan by chance: an endless one, the same for the same seed, on every machine and in every version of this crate.
+///
+/// Each item is one of the choices, as often as its weight says: of `[(1, Lose), (99, Pass)]` one in a hundred is `Lose`.
+#[derive(Clone, Debug)]
+pub struct Seeded<F> {
+    state: u64,
+    choices: Vec<(u32, F)>,
+}
+
+impl<F> Seeded<F> {
+    /// A plan of `choices`, each with its weight, drawn from `seed`. Without any weight the plan is empty.
+    pub fn new(seed: u64, choices: impl Into<Vec<(u32, F)>>) -> Self {
+        Self {
+            state: seed,
+            choices: choices.into(),
+        }
+    }
+
+    /// The next number of the generator `SplitMix64`.
+    fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl<F: Copy> Iterator for Seeded<F> {
+    type Item = F;
+
+    fn next(&mut self) -> Option<F> {
+        let total: u128 = self.choices.iter().map(|(weight, _)| u128::from(*weight)).sum();
+        let mut drawn = (u128::from(self.draw()) * total) >> 64;
+        for (weight, choice) in &self.choices {
+            match drawn.checked_sub(u128::from(*weight)) {
+                None => return Some(*choice),
+                Some(left) => drawn = left,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn the_same_seed_draws_the_same_plan_for_ever() {
+        let plan = |seed| Seeded::new(seed, [(1, 'a'), (2, 'b'), (1, 'c')]);
+        assert_eq!(plan(42).take(24).collect::<String>(), "babbacacbbabbbbaababcabb");
+        assert_ne!(
+            plan(43).take(24).collect::<String>(),
+            plan(42).take(24).collect::<String>()
+        );
+    }
+
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut plan = Seeded::new(1_234_567, [(1, ())]);
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!([(); 5].map(|()| plan.draw()), published);
+    }
+
+    #[test]
+    fn choices_come_as_often_as_their_weights_say() {
+        let drawn: Vec<i32> = Seeded::new(7, [(1, 0), (0, 1), (3, 2)]).take(40_000).collect();
+        let count = |choice| drawn.iter().filter(|drawn| **drawn == choice).count();
+        assert_eq!(count(1), 0);
+        assert!((9_500..10_500).contains(&count(0)), "{}", count(0));
+    }
+
+    #[test]
+    fn nothing_to_choose_from_is_an_empty_plan_and_great_weights_overflow_nothing() {
+        assert_eq!(Seeded::<u8>::new(7, []).next(), None);
+        assert_eq!(Seeded::new(7, [(0, 1)]).next(), None);
+        assert_eq!(Seeded::new(7, vec![(u32::MAX, 1); 1000]).next(), Some(1));
+    }
+}
