@@ -229,7 +229,7 @@ impl Kernel {
     /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
     fn check_sending(&mut self, socket: SocketId, datagram: &[u8]) -> Result<(), Errno> {
         self.sockets.bound(socket, &self.faults)?;
-        let limit = self.profile.send_buffer as usize - 32;
+        let limit = self.sockets.longest_to_send(socket)?;
         if datagram.len() > limit && !self.faults.seeded(Fault::SendLimitIgnored) {
             return Err(Errno::EMSGSIZE);
         }
@@ -287,6 +287,11 @@ impl Kernel {
     /// `SO_RCVBUF`; returns what it then is, in bytes (SOCK-4).
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
+    }
+
+    /// `SO_SNDBUF`; returns what it then is, in bytes (SOCK-9).
+    pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
+        self.sockets.set_send_buffer(socket, bytes)
     }
 
     /// `NETLINK_NO_ENOBUFS` (SOCK-4).

@@ -21,7 +21,8 @@ pub struct Profile {
     pub receive_buffer: u32,
     /// The largest request for a receive buffer that is granted, in bytes, before it is doubled.
     pub receive_buffer_limit: u32,
-    /// The send buffer of a socket, in bytes; a datagram may have 32 less (SOCK-9).
+    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also the largest request for one
+    /// that is granted, before it is doubled.
     pub send_buffer: u32,
     /// How many packets a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
@@ -109,6 +110,12 @@ impl Profile {
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit) * 2;
         doubled.max(2048 + self.weight.base as u32)
+    }
+
+    /// What a send buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than 2048.
+    #[must_use]
+    pub fn granted_send_buffer(&self, requested: u32) -> u32 {
+        (requested.min(self.send_buffer) * 2).max(2048)
     }
 }
 

@@ -69,6 +69,7 @@ struct Socket {
     /// The weight of `datagrams`.
     used: usize,
     receive_buffer: u32,
+    send_buffer: u32,
     pending_error: Option<Errno>,
     /// Set by an overrun: every datagram is refused until the queue is empty.
     congested: bool,
@@ -111,6 +112,7 @@ impl Sockets {
             datagrams: VecDeque::new(),
             used: 0,
             receive_buffer: self.profile.receive_buffer,
+            send_buffer: self.profile.send_buffer,
             pending_error: None,
             congested: false,
             no_enobufs: false,
@@ -278,6 +280,17 @@ impl Sockets {
         let granted = self.profile.granted_receive_buffer(bytes);
         self.get_mut(id)?.receive_buffer = granted;
         Ok(granted)
+    }
+
+    pub(crate) fn set_send_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
+        let granted = self.profile.granted_send_buffer(bytes);
+        self.get_mut(id)?.send_buffer = granted;
+        Ok(granted)
+    }
+
+    /// The longest datagram that the socket can send, in bytes (SOCK-9).
+    pub(crate) fn longest_to_send(&self, id: SocketId) -> Result<usize, Errno> {
+        Ok(self.get(id)?.send_buffer as usize - 32)
     }
 
     /// Setting it clears the latch, but not an error that is pending (SOCK-4).
