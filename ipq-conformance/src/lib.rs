@@ -4,13 +4,27 @@
 //! are all sequences of steps. Whoever implements [`World`] can run the whole suite on an implementation of their own.
 
 mod capability;
+mod case;
+pub mod cases;
+mod decode;
 pub mod lab;
+mod outcome;
+mod packet;
 pub mod recording;
+mod request;
 mod setup;
 mod step;
+mod subject;
 mod world;
 
 pub use capability::{Capabilities, Capability};
+pub use case::{Case, Level, Topic};
+pub use outcome::{Outcome, Stopped};
+pub use packet::{Packet, frame_to_neighbour};
+pub use request::Request;
 pub use setup::{Machine, Protocol, Rule, Setup, Table, Target};
 pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
+pub use subject::{
+    CaseResult, Drained, Event, PORT_IDS, ProcText, ReceivedPacket, Socket, Subject, Transcript, WorldTransport,
+};
 pub use world::{Description, World, WorldError, WorldFactory};

@@ -1,0 +1,140 @@
+//! The cases, a topic a file.
+//!
+//! # How to write a case
+//!
+//! A case is a function that does things to a [`Subject`](crate::Subject) and expects things of it, and a line in its file's
+//! table that says what it is about. The function runs in every world, so it knows nothing of any: it opens
+//! [`Socket`](crate::Socket)s, sends [`Request`](crate::Request)s, injects [`Packet`](crate::Packet)s.
+//!
+//! ```
+//! use ipq_conformance::{Case, CaseResult, Packet, Subject};
+//! use ipq_core::{Errno, Family, Verdict};
+//!
+//! /// The table: one line for each case.
+//! fn cases() -> Vec<Case> {
+//!     vec![Case::must(
+//!         "verdicts/second-verdict",
+//!         "A second verdict for a packet is refused with ENOENT",
+//!         &["VER-3", "VER-2"],
+//!         second_verdict,
+//!     )]
+//! }
+//!
+//! fn second_verdict(subject: &Subject) -> CaseResult {
+//!     let socket = subject.attach(Family::Ipv4)?;
+//!     let sent = Packet::udp4();
+//!     subject.inject(&sent)?;
+//!     let packet = socket.expect_packet()?;
+//!     subject.equal_packets("the packet", &sent.forwarded().ip(), &packet.payload)?;
+//!
+//!     socket.verdict(packet.id(), Verdict::Accept)?;
+//!     subject.expect_forwarded(&sent)?;
+//!     let second = socket.request(&ipq_conformance::Request::verdict(packet.id(), Verdict::Drop).sequence(7))?;
+//!     socket.expect_error(Errno::ENOENT, &second)?;
+//!     socket.expect_nothing()
+//! }
+//! # assert_eq!(cases().len(), 1);
+//! ```
+//!
+//! What to keep to:
+//!
+//! - **The id** is `topic/what-is-tried`, in words that will still be true when other cases stand around it. It is permanent.
+//!   The title says what has to hold.
+//! - **The level** is [`must`](crate::Case::must) for the documented contract, [`kernel`](crate::Case::kernel) for what
+//!   kernels did without saying so, [`quirk`](crate::Case::quirk) for a known oddity. When in doubt: would a program that
+//!   was written for libipq go wrong without it? Then it is *must*.
+//! - **Requirements**: the ids that the case would find broken, and no others. For each there is a fault of the emulator that
+//!   breaks it alone, and the case has to fail with it.
+//! - **Needs**: every [`Capability`](crate::Capability) that its steps need ([`Step::needs`](crate::Step::needs)), and
+//!   those that what it expects stands on, as `IdReuse` does. What is needed but not stated shows as a skip that names it.
+//! - **Expect everything.** After a refused message the packet is still queued: say so. After an accepted packet nothing else
+//!   came: say so. [`expect_error`](crate::Socket::expect_error) and [`expect_ack`](crate::Socket::expect_ack) compare every
+//!   byte.
+//! - **Nothing came** is said with [`expect_nothing`](crate::Socket::expect_nothing) for a socket, and with
+//!   [`expect_not_forwarded`](crate::Subject::expect_not_forwarded) for the way out, which puts up a fence instead of
+//!   waiting. No case sleeps.
+//! - **Rules** other than the usual (forwarded UDP is queued, in both families) come from [`Case::setup`](crate::Case::setup),
+//!   which also chooses another machine, a process id, or ids that are never used twice.
+//! - **Judge with [`equal`](crate::Subject::equal) and [`check`](crate::Subject::check)**, which make the case *failed*. A panic of the
+//!   case makes it *broken*, since it says that the case itself is wrong; a panic of the world makes it *failed*.
+//! - **The handle** is tried through [`Subject::handle`](crate::Subject::handle), and what it sends is
+//!   [`last_sent`](crate::Subject::last_sent).
+
+mod attaching;
+mod copy_modes;
+mod events;
+mod families;
+mod forwarding;
+mod libipq;
+mod limits;
+mod messages;
+mod overrun;
+mod proc;
+mod queueing;
+mod replacement;
+mod replies;
+mod sockets;
+mod verdicts;
+mod wire;
+
+use crate::case::Case;
+
+/// Every case of the suite, topic by topic.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [
+        wire::cases(),
+        attaching::cases(),
+        messages::cases(),
+        replies::cases(),
+        queueing::cases(),
+        copy_modes::cases(),
+        verdicts::cases(),
+        replacement::cases(),
+        limits::cases(),
+        overrun::cases(),
+        events::cases(),
+        families::cases(),
+        proc::cases(),
+        sockets::cases(),
+        libipq::cases(),
+        forwarding::cases(),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_words_after_a_topic_and_name_one_case_each() {
+        let mut ids = HashSet::new();
+        for case in all() {
+            let id = case.id;
+            assert!(case.topic().is_some(), "{id} begins with no topic");
+            assert!(
+                id.bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'/')),
+                "{id}"
+            );
+            assert_eq!(id.matches('/').count(), 1, "{id} is more than topic and name");
+            assert!(ids.insert(id), "{id} names two cases");
+        }
+    }
+
+    #[test]
+    fn titles_are_sentences_without_a_full_stop() {
+        for case in all() {
+            let first = case.title.chars().next();
+            assert!(
+                first.is_some_and(|letter| !letter.is_lowercase()),
+                "{}: {}",
+                case.id,
+                case.title
+            );
+            assert!(!case.title.ends_with('.'), "{}: {}", case.id, case.title);
+        }
+    }
+}

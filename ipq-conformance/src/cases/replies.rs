@@ -1,0 +1,7 @@
+//! Errors and acknowledgements (ERR).
+
+use crate::case::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    Vec::new()
+}

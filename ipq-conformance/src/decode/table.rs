@@ -1,0 +1,64 @@
+//! Dumps: a field a line, with its offset, its bytes and its meaning.
+
+use super::{Field, Kind, fields};
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// How many bytes of a field a line has room for.
+const BYTES_A_LINE: usize = 16;
+
+/// `bytes`, a field a line.
+pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
+    let mut text = String::new();
+    for field in fields(bytes, kind) {
+        write_field(&mut text, ' ', &field, bytes);
+    }
+    text
+}
+
+/// Both byte strings, a field a line: what is equal once, what is not twice, with `-` for what was expected and `+` for what
+/// was seen. Differences within `exempt` are marked `~`, and are none.
+pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<usize>]) -> String {
+    let mut text = String::new();
+    let (expected_fields, seen_fields) = (fields(expected, kind), fields(seen, kind));
+    for index in 0..expected_fields.len().max(seen_fields.len()) {
+        match (expected_fields.get(index), seen_fields.get(index)) {
+            (Some(one), Some(other)) if one.at == other.at && expected[one.at.clone()] == seen[other.at.clone()] => {
+                write_field(&mut text, ' ', one, expected);
+            }
+            (one, other) => {
+                let excused = |field: &Field| {
+                    exempt
+                        .iter()
+                        .any(|range| range.start <= field.at.start && field.at.end <= range.end)
+                };
+                if let Some(one) = one {
+                    write_field(&mut text, if excused(one) { '~' } else { '-' }, one, expected);
+                }
+                if let Some(other) = other {
+                    write_field(&mut text, if excused(other) { '~' } else { '+' }, other, seen);
+                }
+            }
+        }
+    }
+    text
+}
+
+/// Where two byte strings begin to differ: at the end of the shorter, if it begins the longer.
+pub(crate) fn first_difference(expected: &[u8], seen: &[u8]) -> Option<usize> {
+    let common = expected.iter().zip(seen).position(|(one, other)| one != other);
+    common.or_else(|| (expected.len() != seen.len()).then(|| expected.len().min(seen.len())))
+}
+
+fn write_field(text: &mut String, sign: char, field: &Field, bytes: &[u8]) {
+    let bytes = bytes.get(field.at.clone()).unwrap_or_default();
+    for (index, line) in bytes.chunks(BYTES_A_LINE).enumerate() {
+        let at = field.at.start + index * BYTES_A_LINE;
+        let digits = hex::encode(line);
+        let _ = if index == 0 {
+            writeln!(text, "{sign} {at:5}  {digits:32}  {} = {}", field.name, field.value)
+        } else {
+            writeln!(text, "{sign} {at:5}  {digits}")
+        };
+    }
+}

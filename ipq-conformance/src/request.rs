@@ -1,0 +1,169 @@
+//! Messages to try a queue with.
+
+use bytes::Bytes;
+use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
+use ipq_core::{CopyMode, PacketId, PortId, Verdict};
+
+/// A message for the queue: what libipq would send, unless a method says otherwise.
+///
+/// Without a [`port_id`](Request::port_id) of its own it gets that of the socket that sends it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    body: Body,
+    flags: Flags,
+    sequence: u32,
+    port_id: Option<PortId>,
+    message_type: Option<u16>,
+    stated_length: Option<u32>,
+    following: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Mode(ModeRequest),
+    Verdict(VerdictRequest),
+    Other(u16, Vec<u8>),
+}
+
+impl Request {
+    /// MODE.
+    #[must_use]
+    pub fn mode(mode: CopyMode, range: u64) -> Self {
+        Self::new(Body::Mode(ModeRequest { mode, range }))
+    }
+
+    /// VERDICT, without a replacement.
+    #[must_use]
+    pub fn verdict(packet_id: PacketId, verdict: Verdict) -> Self {
+        Self::new(Body::Verdict(VerdictRequest {
+            verdict,
+            packet_id,
+            data_len: 0,
+        }))
+    }
+
+    /// A message of any type with any body.
+    #[must_use]
+    pub fn raw(message_type: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(Body::Other(message_type, body.into()))
+    }
+
+    fn new(body: Body) -> Self {
+        Self {
+            body,
+            flags: Flags::REQUEST,
+            sequence: 0,
+            port_id: None,
+            message_type: None,
+            stated_length: None,
+            following: Vec::new(),
+        }
+    }
+
+    /// A verdict with these bytes in the place of the packet's.
+    #[must_use]
+    pub fn replacement(mut self, packet: &[u8]) -> Self {
+        self.following = packet.to_vec();
+        self.data_len(packet.len() as u64)
+    }
+
+    /// A verdict that announces so many bytes, however many follow.
+    #[must_use]
+    pub fn data_len(mut self, data_len: u64) -> Self {
+        if let Body::Verdict(request) = &mut self.body {
+            request.data_len = data_len;
+        }
+        self
+    }
+
+    /// These bytes after the message, which the header's length counts.
+    #[must_use]
+    pub fn following(mut self, bytes: &[u8]) -> Self {
+        self.following = bytes.to_vec();
+        self
+    }
+
+    /// These flags, and no others.
+    #[must_use]
+    pub const fn flags(mut self, flags: Flags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Success is to be acknowledged too.
+    #[must_use]
+    pub fn ack(mut self) -> Self {
+        self.flags = self.flags | Flags::ACK;
+        self
+    }
+
+    /// This sequence number.
+    #[must_use]
+    pub const fn sequence(mut self, sequence: u32) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    /// This port id in the header.
+    #[must_use]
+    pub const fn port_id(mut self, port_id: PortId) -> Self {
+        self.port_id = Some(port_id);
+        self
+    }
+
+    /// This type in the header, whatever the body is.
+    #[must_use]
+    pub const fn message_type(mut self, message_type: u16) -> Self {
+        self.message_type = Some(message_type);
+        self
+    }
+
+    /// This length in the header, whatever the datagram's is.
+    #[must_use]
+    pub const fn stated_length(mut self, length: u32) -> Self {
+        self.stated_length = Some(length);
+        self
+    }
+
+    /// The datagram, when the socket with port id `sender` sends it.
+    #[must_use]
+    pub fn bytes(&self, abi: Abi, sender: PortId) -> Bytes {
+        let envelope = Envelope {
+            flags: self.flags,
+            sequence: self.sequence,
+            port_id: self.port_id.unwrap_or(sender),
+        };
+        let mut bytes = match &self.body {
+            Body::Mode(request) => request.head(abi, envelope).to_vec(),
+            Body::Verdict(request) => request.head(abi, envelope, self.following.len()).to_vec(),
+            Body::Other(kind, body) => {
+                let mut bytes = self
+                    .header(envelope, MessageType::from_wire(*kind), 0)
+                    .write(abi)
+                    .to_vec();
+                bytes.extend_from_slice(body);
+                bytes
+            }
+        };
+        bytes.extend_from_slice(&self.following);
+        let kind = match (&self.body, self.message_type) {
+            (_, Some(kind)) => MessageType::from_wire(kind),
+            (Body::Mode(_), None) => MessageType::Mode,
+            (Body::Verdict(_), None) => MessageType::Verdict,
+            (Body::Other(kind, _), None) => MessageType::from_wire(*kind),
+        };
+        let header = self.header(envelope, kind, bytes.len()).write(abi);
+        bytes[..Header::BYTES].copy_from_slice(&header);
+        bytes.into()
+    }
+
+    fn header(&self, envelope: Envelope, message_type: MessageType, length: usize) -> Header {
+        Header {
+            length: self.stated_length.unwrap_or(length as u32),
+            message_type,
+            flags: envelope.flags,
+            sequence: envelope.sequence,
+            port_id: envelope.port_id,
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! What a case works with: a world that has begun, and words for what is to be done to it and expected of it.
+//!
+//! Each method returns [`Stopped`] when the world does otherwise than is expected of it, with the line of the case
+//! and both byte strings field by field; a case passes it on with `?`.
+
+mod account;
+mod proc_text;
+mod socket;
+mod transcript;
+mod transport;
+
+pub use proc_text::ProcText;
+pub use socket::{Drained, ReceivedPacket, Socket};
+pub use transcript::{Event, Transcript};
+pub use transport::WorldTransport;
+
+use crate::capability::{Capabilities, Capability};
+use crate::decode::{self, Kind};
+use crate::lab::{Device, TAP0, TAP1};
+use crate::outcome::Stopped;
+use crate::packet::{Packet, frame_to_neighbour};
+use crate::setup::{Machine, Setup};
+use crate::step::{Observation, OpenStage, Step};
+use crate::world::{World, WorldError};
+use bytes::Bytes;
+use ipq_core::wire::{Abi, PortId};
+use ipq_core::{CopyMode, Errno, Family, Handle};
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// How a case ends: at its end, or before.
+pub type CaseResult = Result<(), Stopped>;
+
+/// The port ids that sockets get which a case opens without choosing one, in order.
+pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
+
+/// The transport protocol of fences: one of those set aside for experiments, which no rule of the suite queues.
+const FENCE_PROTOCOL: u8 = 253;
+
+/// An implementation that is tried by a case.
+pub struct Subject {
+    world: RefCell<Box<dyn World>>,
+    machine: Machine,
+    capabilities: Capabilities,
+    transcript: RefCell<Transcript>,
+    stopped: RefCell<Option<Stopped>>,
+    sockets: Cell<usize>,
+    fences: Cell<u16>,
+    seed: u64,
+    deadline: Option<Instant>,
+}
+
+impl Subject {
+    /// Begins in `world`, as `setup` says.
+    pub fn begin(
+        mut world: Box<dyn World>,
+        setup: &Setup,
+        seed: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Self, Stopped> {
+        let machine = setup.machine.clone().unwrap_or_else(|| world.describe().machine);
+        let capabilities = world.capabilities();
+        let begun = catch_unwind(AssertUnwindSafe(|| world.begin(setup)));
+        match begun {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(from_world(&error)),
+            Err(_) => return Err(Stopped::broken("the world panicked before the first step")),
+        }
+        Ok(Self {
+            world: RefCell::new(world),
+            transcript: RefCell::new(Transcript::new(machine.abi)),
+            machine,
+            capabilities,
+            stopped: RefCell::new(None),
+            sockets: Cell::new(0),
+            fences: Cell::new(0),
+            seed,
+            deadline,
+        })
+    }
+
+    /// How frames are laid out here.
+    pub fn abi(&self) -> Abi {
+        self.machine.abi
+    }
+
+    /// The machine that this is, or stands for.
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Whether the world can do this; for the parts of a case that need more than the whole.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities.has(capability)
+    }
+
+    /// What a case that leaves something to chance begins its generator with. The report names it.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What has been done and seen so far.
+    pub fn transcript(&self) -> Transcript {
+        self.transcript.borrow().clone()
+    }
+
+    /// The datagram that was sent last, by a [`Socket`] or by a handle.
+    pub fn last_sent(&self) -> Option<Bytes> {
+        self.transcript.borrow().last_sent()
+    }
+
+    /// Does a step and returns what was seen. The other methods are made of this.
+    #[track_caller]
+    pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
+        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(Stopped::failed("the case is over its time limit"));
+        }
+        let Ok(mut world) = self.world.try_borrow_mut() else {
+            return Err(Stopped::broken("a world does one step at a time"));
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| world.step(step)));
+        let seen = match done {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => return Err(from_world(&error)),
+            Err(panic) => {
+                let what = panic_text(panic.as_ref());
+                return Err(Stopped::failed(format!("the world panicked at {step:?}: {what}")));
+            }
+        };
+        self.transcript.borrow_mut().push(step.clone(), seen.clone());
+        Ok(seen)
+    }
+
+    /// Does a step that has nothing to see.
+    #[track_caller]
+    pub fn act(&self, step: &Step) -> CaseResult {
+        match self.step(step)? {
+            Observation::Done => Ok(()),
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+
+    // Sockets.
+
+    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`].
+    #[track_caller]
+    pub fn open(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        let port_id = PORT_IDS.get(self.sockets.get()).copied();
+        let port_id =
+            port_id.ok_or_else(|| Stopped::broken("a case that needs so many sockets chooses their port ids"))?;
+        self.open_bound(family, port_id)
+    }
+
+    /// Opens a socket for `family`'s queue, bound to `port_id`; the kernel chooses if that is [`PortId::KERNEL`].
+    #[track_caller]
+    pub fn open_bound(&self, family: Family, port_id: PortId) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open_or_refused(i32::from(family.netlink_protocol()), Some(port_id))?;
+        socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
+    }
+
+    /// Opens a socket for `family`'s queue without binding it.
+    #[track_caller]
+    pub fn open_unbound(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open_or_refused(i32::from(family.netlink_protocol()), None)?;
+        socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
+    }
+
+    /// Opens a socket for any netlink protocol, and returns which call failed if one did. After a failed bind the socket
+    /// is there, unbound, but no case has needed it yet.
+    #[track_caller]
+    pub fn open_or_refused(
+        &self,
+        protocol: i32,
+        bind: Option<PortId>,
+    ) -> Result<Result<Socket<'_>, (OpenStage, Errno)>, Stopped> {
+        let number = self.sockets.replace(self.sockets.get() + 1);
+        let name = u8::try_from(number).ok().filter(|number| *number < 26);
+        let name = name.map_or_else(
+            || format!("socket {number}"),
+            |number| char::from(b'a' + number).to_string(),
+        );
+        let step = Step::Open {
+            socket: name.clone(),
+            protocol,
+            bind: bind.map(|port_id| port_id.0),
+        };
+        match self.step(&step)? {
+            Observation::Open {
+                failed_at: Some(stage),
+                errno,
+                port_id: None,
+            } => Ok(Err((stage, errno_of(errno)))),
+            Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id: Some(port_id),
+            } => {
+                let port_id = u32::try_from(port_id).map(PortId);
+                let port_id = port_id.map_err(|_| Stopped::failed(format!("{port_id:?} is no port id")))?;
+                Ok(Ok(Socket::new(self, name, protocol, port_id)))
+            }
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// Opens a socket for `family`'s queue and attaches it in mode PACKET, whole packets.
+    #[track_caller]
+    pub fn attach(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        self.attach_with(family, CopyMode::Packet, 0)
+    }
+
+    /// Opens a socket for `family`'s queue and attaches it with this copy mode and range.
+    #[track_caller]
+    pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open(family)?;
+        socket.set_mode(mode, range)?;
+        Ok(socket)
+    }
+
+    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`], as the transport of a handle. What the handle
+    /// sends is [`last_sent`](Subject::last_sent).
+    #[track_caller]
+    pub fn handle(&self, family: Family) -> Result<Handle<WorldTransport<'_>>, Stopped> {
+        Ok(Handle::new(WorldTransport::new(self.open(family)?)))
+    }
+
+    // Packets.
+
+    /// A packet arrives from the neighbour that its source address says it comes from.
+    #[track_caller]
+    pub fn inject(&self, packet: &Packet) -> CaseResult {
+        self.inject_many(packet, 1)
+    }
+
+    /// The same packet arrives `count` times.
+    #[track_caller]
+    pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
+        self.inject_frame(packet.device(), &packet.frame(), count)
+    }
+
+    /// An Ethernet frame arrives `count` times, well-formed or not. The device has to take it.
+    #[track_caller]
+    pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
+        let step = Step::Inject {
+            device: device.name.into(),
+            frame: Bytes::copy_from_slice(frame),
+            count,
+        };
+        match self.step(&step)? {
+            Observation::Inject { errno: 0 } => Ok(()),
+            Observation::Inject { errno } => Err(Stopped::failed(format!(
+                "{} did not take the frame: {}",
+                device.name,
+                errno_of(errno)
+            ))),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// This host itself sends the packet `ip`, to one of its own addresses.
+    #[track_caller]
+    pub fn output(&self, ip: &[u8]) -> CaseResult {
+        self.output_by(crate::lab::LO, ip)
+    }
+
+    /// This host itself sends the packet `ip` by way of `device`.
+    #[track_caller]
+    pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
+        self.act(&Step::Output {
+            device: device.into(),
+            packet: Bytes::copy_from_slice(ip),
+        })
+    }
+
+    /// The next IP frame that left by `device`, if there is one.
+    #[track_caller]
+    pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
+        let step = Step::Sniff {
+            device: device.name.into(),
+        };
+        match self.step(&step)? {
+            Observation::Sniff { frame } => Ok(frame),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// The packet has left towards the neighbour that it is for, with a hop less and otherwise as it came.
+    #[track_caller]
+    pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
+        let forwarded = packet.forwarded();
+        self.expect_frame_sent(packet.device_out(), &forwarded.frame())
+    }
+
+    /// The packet `ip` has left by `device` to the neighbour there, exactly so. For packets that were replaced.
+    #[track_caller]
+    pub fn expect_sent(&self, device: &Device, ip: &[u8]) -> CaseResult {
+        self.expect_frame_sent(device, &frame_to_neighbour(device, ip))
+    }
+
+    /// This frame is the next that has left by `device`.
+    #[track_caller]
+    pub fn expect_frame_sent(&self, device: &Device, frame: &[u8]) -> CaseResult {
+        match self.sniff(device)? {
+            Some(seen) => expect_bytes(
+                &format!("the frame that left by {}", device.name),
+                frame,
+                &seen,
+                Kind::Ethernet,
+            ),
+            None => Err(Stopped::failed(format!("nothing left by {}", device.name))
+                .details(decode::dump(frame, Kind::Ethernet))),
+        }
+    }
+
+    /// Nothing more has left towards neighbour B. A packet that no rule queues is injected as a fence, and must be the next
+    /// that leaves: so nothing is waited for.
+    #[track_caller]
+    pub fn expect_not_forwarded(&self) -> CaseResult {
+        let number = self.fences.replace(self.fences.get().wrapping_add(1));
+        let fence = Packet::udp4()
+            .protocol(FENCE_PROTOCOL)
+            .payload(*b"the fence")
+            .identification(number);
+        self.inject(&fence)?;
+        let expected = fence.forwarded().frame();
+        match self.sniff(&TAP1)? {
+            Some(seen) if seen == expected => Ok(()),
+            Some(seen) => Err(Stopped::failed("a packet was forwarded that should not have been")
+                .details(decode::dump(&seen, Kind::Ethernet))),
+            None => Err(Stopped::broken(
+                "the fence did not come through: does a rule of the case queue it?",
+            )),
+        }
+    }
+
+    /// A device is set up or down.
+    #[track_caller]
+    pub fn set_link(&self, device: &str, up: bool) -> CaseResult {
+        self.act(&Step::Link {
+            device: device.into(),
+            up,
+        })
+    }
+
+    // The host.
+
+    /// The text of the queue's file in `/proc`, read field by field.
+    #[track_caller]
+    pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
+        let text = self.proc_text(family)?;
+        ProcText::parse(&text, family).map_err(|error| Stopped::failed(error).details(text))
+    }
+
+    /// The text of the queue's file in `/proc`.
+    #[track_caller]
+    pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
+        self.text(&Step::Proc { family })
+    }
+
+    /// The queue has `length` packets.
+    #[track_caller]
+    pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
+        self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
+    }
+
+    /// Sets the queue's maximum length.
+    #[track_caller]
+    pub fn set_maximum_length(&self, family: Family, length: &str) -> CaseResult {
+        self.act(&Step::Sysctl {
+            name: maximum_length(family).into(),
+            value: length.into(),
+        })
+    }
+
+    /// The queue's maximum length.
+    #[track_caller]
+    pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
+        self.text(&Step::ReadSysctl {
+            name: maximum_length(family).into(),
+        })
+    }
+
+    /// The process drops or regains `CAP_NET_ADMIN`.
+    #[track_caller]
+    pub fn set_net_admin(&self, held: bool) -> CaseResult {
+        self.act(&Step::NetAdmin { held })
+    }
+
+    /// A queue's module is loaded or unloaded.
+    #[track_caller]
+    pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
+        self.act(&Step::Module { family, loaded })
+    }
+
+    // Judging.
+
+    /// Fails with `what` unless `holds`.
+    #[track_caller]
+    pub fn check(&self, what: &str, holds: bool) -> CaseResult {
+        if holds { Ok(()) } else { Err(self.fail(what)) }
+    }
+
+    /// Fails unless both are equal; `what` names them.
+    #[track_caller]
+    pub fn equal<T: PartialEq + Debug>(&self, what: &str, expected: &T, seen: &T) -> CaseResult {
+        if expected == seen {
+            return Ok(());
+        }
+        Err(self.fail(&format!("{what}: expected {expected:?}, saw {seen:?}")))
+    }
+
+    /// Fails unless both packets, from their network headers on, are equal; `what` names them.
+    #[track_caller]
+    pub fn equal_packets(&self, what: &str, expected: &[u8], seen: &[u8]) -> CaseResult {
+        expect_bytes(what, expected, seen, Kind::Ip)
+    }
+
+    /// Says that what was seen is wrong.
+    #[track_caller]
+    #[must_use]
+    pub fn fail(&self, what: &str) -> Stopped {
+        Stopped::failed(what)
+    }
+
+    /// Turns an error of a handle into one of the case, where none is expected.
+    #[track_caller]
+    pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self
+                .take_stopped()
+                .unwrap_or_else(|| self.fail(&format!("{what}: {error}")))),
+        }
+    }
+
+    /// What stopped a handle's transport, which has no way of its own to say so.
+    pub(crate) fn take_stopped(&self) -> Option<Stopped> {
+        self.stopped.borrow_mut().take()
+    }
+
+    fn keep_stopped(&self, stopped: Stopped) {
+        self.stopped.borrow_mut().get_or_insert(stopped);
+    }
+
+    #[track_caller]
+    fn text(&self, step: &Step) -> Result<String, Stopped> {
+        match self.step(step)? {
+            Observation::Text(text) => Ok(text),
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+}
+
+impl Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Packet {
+    /// Where it arrives.
+    fn device(&self) -> &'static Device {
+        if self.arrives_at(TAP1.mac) { &TAP1 } else { &TAP0 }
+    }
+
+    /// Where it leaves again.
+    fn device_out(&self) -> &'static Device {
+        if self.forwarded().comes_from(TAP0.mac) {
+            &TAP0
+        } else {
+            &TAP1
+        }
+    }
+}
+
+/// The sysctl of a queue's maximum length (PKT-2).
+const fn maximum_length(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "net.ipv4.ip_queue_maxlen",
+        Family::Ipv6 => "net.ipv6.ip6_queue_maxlen",
+    }
+}
+
+#[track_caller]
+fn expect_bytes(what: &str, expected: &[u8], seen: &[u8], kind: Kind) -> CaseResult {
+    match decode::first_difference(expected, seen) {
+        None => Ok(()),
+        Some(offset) => Err(
+            Stopped::failed(format!("{what} differs from byte {offset} on")).details(decode::compare(
+                expected,
+                seen,
+                kind,
+                &[],
+            )),
+        ),
+    }
+}
+
+#[track_caller]
+fn from_world(error: &WorldError) -> Stopped {
+    match error {
+        WorldError::Lacks(_) | WorldError::Unsupported(_) => Stopped::skipped(error.to_string()),
+        WorldError::Misuse(_) | WorldError::Broken(_) => Stopped::broken(error.to_string()),
+    }
+}
+
+#[track_caller]
+fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
+    Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
+}
+
+/// An errno of an observation, as a number that has a name.
+fn errno_of(errno: i64) -> Errno {
+    Errno(i32::try_from(errno).unwrap_or(i32::MAX))
+}
+
+/// The words of a panic.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no words".to_owned())
+}

@@ -1,0 +1,72 @@
+//! The text of a queue's file in `/proc`, as numbers.
+
+use ipq_core::Family;
+
+/// `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcText {
+    /// "Peer PID": the port id of the peer, 0 if there is none.
+    pub peer: u64,
+    /// "Copy mode".
+    pub copy_mode: u64,
+    /// "Copy range".
+    pub copy_range: u64,
+    /// "Queue length".
+    pub queue_length: u64,
+    /// "Queue max. length".
+    pub maximum_length: u64,
+    /// "Queue dropped": packets that found the queue full (PKT-2).
+    pub queue_dropped: u64,
+    /// "Netlink dropped", of IPv6 "Netfilter dropped": packets that could not be handed over (PKT-3).
+    pub peer_dropped: u64,
+}
+
+impl ProcText {
+    /// Reads the seven lines, which have to be exactly so.
+    pub(super) fn parse(text: &str, family: Family) -> Result<Self, String> {
+        let labels = [
+            "Peer PID          : ",
+            "Copy mode         : ",
+            "Copy range        : ",
+            "Queue length      : ",
+            "Queue max. length : ",
+            "Queue dropped     : ",
+            match family {
+                Family::Ipv4 => "Netlink dropped   : ",
+                Family::Ipv6 => "Netfilter dropped : ",
+            },
+        ];
+        let mut values = [0; 7];
+        let mut rest = text;
+        for (label, value) in labels.iter().zip(&mut values) {
+            let after = rest.strip_prefix(label);
+            let after = after.ok_or_else(|| format!("the text does not go on with {label:?}"))?;
+            let (number, following) = after.split_once('\n').ok_or_else(|| format!("{label:?} has no end"))?;
+            *value = number
+                .parse()
+                .map_err(|_| format!("{label:?} is {number:?}, which is no number"))?;
+            rest = following;
+        }
+        if !rest.is_empty() {
+            return Err("the text has more than seven lines".into());
+        }
+        let [
+            peer,
+            copy_mode,
+            copy_range,
+            queue_length,
+            maximum_length,
+            queue_dropped,
+            peer_dropped,
+        ] = values;
+        Ok(Self {
+            peer,
+            copy_mode,
+            copy_range,
+            queue_length,
+            maximum_length,
+            queue_dropped,
+            peer_dropped,
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Everything that was done and seen, in order.
+
+use crate::decode::{self, Kind};
+use crate::step::{Observation, Received, Step};
+use bytes::Bytes;
+use ipq_core::wire::Abi;
+use std::fmt::Write as _;
+
+/// How many steps a transcript keeps: the last ones.
+const MOST_EVENTS: usize = 10_000;
+
+/// What was done and seen, in order.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    abi: Abi,
+    events: Vec<Event>,
+    forgotten: usize,
+}
+
+/// A step, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What was done.
+    pub step: Step,
+    /// What was seen.
+    pub seen: Observation,
+}
+
+impl Transcript {
+    pub(crate) const fn new(abi: Abi) -> Self {
+        Self {
+            abi,
+            events: Vec::new(),
+            forgotten: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, step: Step, seen: Observation) {
+        if self.events.len() == MOST_EVENTS {
+            self.events.remove(0);
+            self.forgotten += 1;
+        }
+        self.events.push(Event { step, seen });
+    }
+
+    /// The steps, in order.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    pub(crate) fn last_sent(&self) -> Option<Bytes> {
+        self.events.iter().rev().find_map(|event| match &event.step {
+            Step::Send { bytes, .. } => Some(bytes.clone()),
+            _ => None,
+        })
+    }
+
+    /// For people: each step in a line, and below it each datagram and packet, decoded.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if self.forgotten > 0 {
+            let _ = writeln!(text, "      ({} earlier steps)", self.forgotten);
+        }
+        for (number, event) in (self.forgotten + 1..).zip(&self.events) {
+            let _ = writeln!(text, "{number:4}  {}", describe(&event.step, &event.seen, self.abi));
+            for line in self.bytes(event).lines() {
+                let _ = writeln!(text, "      {line}");
+            }
+        }
+        text
+    }
+
+    /// The packets as a packet capture (pcap, Ethernet), for Wireshark and its like: those that arrived, that this host sent
+    /// (in a frame with empty addresses), and that left. A packet's time is the number of its step, in seconds.
+    #[must_use]
+    pub fn pcap(&self) -> Vec<u8> {
+        let mut capture = pcap_header();
+        for (number, event) in (self.forgotten + 1..).zip(&self.events) {
+            match (&event.step, &event.seen) {
+                (
+                    Step::Inject { frame, .. }
+                    | Step::InjectBridged { frame, .. }
+                    | Step::InjectOffloaded { frame, .. },
+                    _,
+                )
+                | (_, Observation::Sniff { frame: Some(frame) }) => append(&mut capture, number, frame),
+                (Step::Output { packet, .. }, _) => {
+                    let ether_type = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+                        [0x86, 0xdd]
+                    } else {
+                        [8, 0]
+                    };
+                    append(
+                        &mut capture,
+                        number,
+                        &[&[0; 12], ether_type.as_slice(), packet].concat(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        capture
+    }
+
+    fn bytes(&self, event: &Event) -> String {
+        match (&event.step, &event.seen) {
+            (Step::Send { bytes, .. }, _) | (_, Observation::Receive(Received::Frame { bytes, .. })) => {
+                decode::dump(bytes, Kind::Netlink(self.abi))
+            }
+            (
+                Step::Inject { frame, .. } | Step::InjectBridged { frame, .. } | Step::InjectOffloaded { frame, .. },
+                _,
+            )
+            | (_, Observation::Sniff { frame: Some(frame) }) => decode::dump(frame, Kind::Ethernet),
+            (Step::Output { packet, .. }, _) => decode::dump(packet, Kind::Ip),
+            (_, Observation::Text(text)) => text.clone(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A step and what was seen, in one line.
+pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
+    let done = match step {
+        Step::Open { socket, protocol, bind } => {
+            let bind = bind.map_or_else(|| "not bound".to_owned(), |port_id| format!("bound to {port_id}"));
+            format!("open {socket}: protocol {protocol}, {bind}")
+        }
+        Step::Close { socket } => format!("close {socket}"),
+        Step::Send { socket, to, bytes } => {
+            let to = to.map_or_else(String::new, |port_id| format!(" to port id {port_id}"));
+            format!("send by {socket}{to}: {}", decode::summary(bytes, abi))
+        }
+        Step::Receive { socket, size } => format!("receive from {socket} into {size} bytes"),
+        Step::Drain { socket } => format!("drain {socket}"),
+        Step::Inject { device, frame, count } => format!("{count} × {} bytes arrive on {device}", frame.len()),
+        Step::Output { device, packet } => format!("this host sends {} bytes by {device}", packet.len()),
+        Step::Sniff { device } => format!("what left by {device}"),
+        other => format!("{other:?}"),
+    };
+    let seen = match seen {
+        Observation::Done => return done,
+        Observation::Receive(Received::Nothing) | Observation::Sniff { frame: None } => "nothing".to_owned(),
+        Observation::Receive(Received::Frame { bytes, sender: 0 }) => decode::summary(bytes, abi),
+        Observation::Receive(Received::Frame { bytes, sender }) => {
+            format!("from port id {sender}: {}", decode::summary(bytes, abi))
+        }
+        Observation::Sniff { frame: Some(frame) } => format!("{} bytes", frame.len()),
+        Observation::Text(_) => "this text".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("{done} → {seen}")
+}
+
+/// The header of a capture file: microseconds, frames of up to 256 KiB, link type Ethernet.
+fn pcap_header() -> Vec<u8> {
+    let mut header = Vec::with_capacity(24);
+    header.extend_from_slice(&0xa1b2_c3d4_u32.to_le_bytes());
+    header.extend_from_slice(&2_u16.to_le_bytes());
+    header.extend_from_slice(&4_u16.to_le_bytes());
+    header.extend_from_slice(&[0; 8]);
+    header.extend_from_slice(&0x0004_0000_u32.to_le_bytes());
+    header.extend_from_slice(&1_u32.to_le_bytes());
+    header
+}
+
+fn append(capture: &mut Vec<u8>, number: usize, frame: &[u8]) {
+    let length = (frame.len() as u32).to_le_bytes();
+    capture.extend_from_slice(&(number as u32).to_le_bytes());
+    capture.extend_from_slice(&[0; 4]);
+    capture.extend_from_slice(&length);
+    capture.extend_from_slice(&length);
+    capture.extend_from_slice(frame);
+}
