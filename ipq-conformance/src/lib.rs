@@ -11,10 +11,12 @@ pub mod lab;
 mod outcome;
 mod packet;
 pub mod recording;
+pub mod replay;
 mod request;
 mod setup;
 mod step;
 mod subject;
+mod transcript;
 mod world;
 
 pub use capability::{Capabilities, Capability};
@@ -24,7 +26,6 @@ pub use packet::{Packet, frame_to_neighbour};
 pub use request::Request;
 pub use setup::{Machine, Protocol, Rule, Setup, Table, Target};
 pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
-pub use subject::{
-    CaseResult, Drained, Event, PORT_IDS, ProcText, ReceivedPacket, Socket, Subject, Transcript, WorldTransport,
-};
+pub use subject::{CaseResult, Drained, PORT_IDS, ProcText, ReceivedPacket, Socket, Subject, WorldTransport};
+pub use transcript::{Event, Transcript};
 pub use world::{Description, World, WorldError, WorldFactory};

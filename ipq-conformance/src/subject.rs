@@ -6,12 +6,10 @@
 mod account;
 mod proc_text;
 mod socket;
-mod transcript;
 mod transport;
 
 pub use proc_text::ProcText;
 pub use socket::{Drained, ReceivedPacket, Socket};
-pub use transcript::{Event, Transcript};
 pub use transport::WorldTransport;
 
 use crate::capability::{Capabilities, Capability};
@@ -21,6 +19,7 @@ use crate::outcome::Stopped;
 use crate::packet::{Packet, frame_to_neighbour};
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Step};
+use crate::transcript::Transcript;
 use crate::world::{World, WorldError};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, PortId};

@@ -1,26 +1,16 @@
 //! The recording format: every recording that there is reads and writes back, and what is wrong is refused with its place.
 
+use crate::support;
 use ipq_conformance::recording::{Reader, Recording};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
-use std::path::{Path, PathBuf};
-
-fn recordings() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
-    let entries = std::fs::read_dir(folder).expect("the recordings are there");
-    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
-    let mut paths: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
-        .collect();
-    paths.sort();
-    paths
-}
+use std::path::Path;
 
 #[test]
 fn every_recording_reads_and_writes_back_as_an_equivalent_line() {
     let mut scenarios = 0;
-    for path in recordings() {
+    for path in support::recording_files() {
         let text = std::fs::read_to_string(&path).expect("a recording can be read");
         for line in text.lines() {
             let recording = Recording::parse(line).expect("a recording parses");
@@ -211,7 +201,7 @@ proptest! {
     /// A recording with one byte changed is read or refused; and what is read can be written and read again.
     #[test]
     fn any_damage_is_read_or_refused(index in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
-        let text = std::fs::read_to_string(&recordings()[0]).expect("a recording can be read");
+        let text = std::fs::read_to_string(&support::recording_files()[0]).expect("a recording can be read");
         let lines: Vec<_> = text.lines().collect();
         let mut line = index.get(&lines).as_bytes().to_vec();
         let at = at.index(line.len());

@@ -1,0 +1,240 @@
+//! Does what a recording says to a world, and compares what is seen with what was recorded.
+//!
+//! Everything has to be equal, byte for byte and number for number, apart from what the README of the recordings exempts:
+//! the values of packet ids, which each kernel chooses, but not which packet they name; the time in timestamps, but not
+//! whether there is one; and the values of pad bytes, but not how many there are. [`frames`] says how.
+
+mod frames;
+mod ids;
+
+use crate::decode::{self, Kind};
+use crate::recording::{Problem, RecordedStep, Recording};
+use crate::step::{Observation, Received, Step};
+use crate::subject::panic_text;
+use crate::transcript::describe;
+use crate::world::{World, WorldError};
+use ids::Ids;
+use ipq_core::wire::Abi;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What came of replaying one recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many frames were compared: datagrams that were received, and frames that left by a device.
+    pub frames: usize,
+    /// The first difference, where the replay ended; `None` if all is equal.
+    pub difference: Option<Difference>,
+}
+
+/// Why a recording could not be replayed at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The scenario makes no sense.
+    #[error("{0}")]
+    Malformed(Problem),
+    /// The world can't do it.
+    #[error("{}{error}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
+    World {
+        /// The step, from 1; `None` if the world could not even begin.
+        step: Option<usize>,
+        /// Why.
+        error: WorldError,
+    },
+}
+
+/// Replays `recording` on `world`, which nobody has used, up to the first difference.
+pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
+    let own = || world.describe().machine.abi;
+    let abi = recording.setup.machine.as_ref().map_or_else(own, |machine| machine.abi);
+    let begun = world.begin(&recording.setup);
+    begun.map_err(|error| ReplayError::World { step: None, error })?;
+    let misuse = recording.misuse();
+    let mut ids = Ids::new(abi);
+    let mut frames = 0;
+    for (number, recorded) in (1..).zip(&recording.steps) {
+        if let Some(misuse) = misuse.as_ref().filter(|misuse| misuse.step == number) {
+            return Err(ReplayError::Malformed(Problem::in_step(number, &misuse.what)));
+        }
+        let step = ids.rewrite(&recorded.step);
+        let done = catch_unwind(AssertUnwindSafe(|| world.step(&step)));
+        let unequal = match done {
+            Ok(Ok(seen)) => compare(recorded, &seen, &mut ids).map(|unequal| (unequal, Some(seen))),
+            Ok(Err(error)) => {
+                return Err(ReplayError::World {
+                    step: Some(number),
+                    error,
+                });
+            }
+            Err(panic) => {
+                let what = format!("the world panicked: {}", panic_text(panic.as_ref()));
+                Some((
+                    Unequal {
+                        what,
+                        details: String::new(),
+                    },
+                    None,
+                ))
+            }
+        };
+        if is_frame(&recorded.seen) {
+            frames += 1;
+        }
+        if let Some((unequal, seen)) = unequal {
+            let difference = Difference::new(recording, number, step, seen, unequal, abi);
+            return Ok(Replayed {
+                frames,
+                difference: Some(difference),
+            });
+        }
+    }
+    Ok(Replayed {
+        frames,
+        difference: None,
+    })
+}
+
+/// Where a world did otherwise than was recorded. Displaying it shows everything, over several lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The step, from 1.
+    pub step: usize,
+    /// How many steps the scenario has.
+    pub steps: usize,
+    /// What was done, with this world's packet ids.
+    pub done: Step,
+    /// What was recorded.
+    pub recorded: Observation,
+    /// What was seen; `None` if the world panicked.
+    pub seen: Option<Observation>,
+    /// What differs, in one line.
+    pub what: String,
+    details: String,
+}
+
+impl Difference {
+    fn new(
+        recording: &Recording,
+        step: usize,
+        done: Step,
+        seen: Option<Observation>,
+        unequal: Unequal,
+        abi: Abi,
+    ) -> Self {
+        let recorded = recording.steps[step - 1].seen.clone();
+        let mut details = String::new();
+        let _ = writeln!(details, "  recorded  {}", describe(&done, &recorded, abi));
+        if let Some(seen) = &seen {
+            let _ = writeln!(details, "  here      {}", describe(&done, seen, abi));
+        }
+        for line in unequal.details.lines() {
+            let _ = writeln!(details, "    {line}");
+        }
+        Self {
+            scenario: recording.name.clone(),
+            step,
+            steps: recording.steps.len(),
+            done,
+            recorded,
+            seen,
+            what: unequal.what,
+            details,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, steps, what, .. } = self;
+        writeln!(f, "{}, step {step} of {steps}: {what}", self.scenario)?;
+        f.write_str(&self.details)
+    }
+}
+
+struct Unequal {
+    what: String,
+    details: String,
+}
+
+fn is_frame(seen: &Observation) -> bool {
+    matches!(
+        seen,
+        Observation::Receive(Received::Frame { .. }) | Observation::Sniff { frame: Some(_) }
+    )
+}
+
+fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option<Unequal> {
+    match (&recorded.seen, seen) {
+        (
+            Observation::Receive(Received::Frame {
+                bytes: expected,
+                sender,
+            }),
+            Observation::Receive(Received::Frame {
+                bytes,
+                sender: sender_here,
+            }),
+        ) => {
+            if sender != sender_here {
+                return Some(Unequal {
+                    what: format!("the sender: recorded port id {sender}, here {sender_here}"),
+                    details: decode::compare(expected, bytes, Kind::Netlink(ids.abi()), &[]),
+                });
+            }
+            let socket = recorded.step.socket().unwrap_or_default();
+            frames::compare(expected, bytes, *sender == 0, socket, ids)
+        }
+        (Observation::Sniff { frame: Some(expected) }, Observation::Sniff { frame: Some(frame) }) => {
+            let offset = decode::first_difference(expected, frame)?;
+            Some(Unequal {
+                what: format!("the frame that left differs from byte {offset} on"),
+                details: decode::compare(expected, frame, Kind::Ethernet, &[]),
+            })
+        }
+        (Observation::Text(expected), Observation::Text(text)) => {
+            let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other);
+            let line = line.unwrap_or_else(|| expected.lines().count().min(text.lines().count())) + 1;
+            (expected != text).then(|| Unequal {
+                what: format!("the text differs in line {line}"),
+                details: compare_lines(expected, text),
+            })
+        }
+        (expected, seen) => (expected != seen).then(|| Unequal {
+            what: "the answer differs".to_owned(),
+            details: dump_frame(expected, '-', ids.abi()) + &dump_frame(seen, '+', ids.abi()),
+        }),
+    }
+}
+
+fn compare_lines(expected: &str, seen: &str) -> String {
+    let (mut expected, mut seen) = (expected.split_inclusive('\n'), seen.split_inclusive('\n'));
+    let mut text = String::new();
+    loop {
+        match (expected.next(), seen.next()) {
+            (None, None) => return text,
+            (Some(one), Some(other)) if one == other => text += &signed(' ', one),
+            (one, other) => {
+                text.extend(one.map(|line| signed('-', line)));
+                text.extend(other.map(|line| signed('+', line)));
+            }
+        }
+    }
+}
+
+fn signed(sign: char, line: &str) -> String {
+    format!("{sign} {line:?}\n")
+}
+
+/// A frame that only one side has.
+fn dump_frame(seen: &Observation, sign: char, abi: Abi) -> String {
+    let dump = match seen {
+        Observation::Receive(Received::Frame { bytes, .. }) => decode::dump(bytes, Kind::Netlink(abi)),
+        Observation::Sniff { frame: Some(frame) } => decode::dump(frame, Kind::Ethernet),
+        _ => return String::new(),
+    };
+    dump.lines()
+        .flat_map(|line| [sign.to_string(), line[1..].to_owned(), "\n".to_owned()])
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! What is compared of a datagram, and what is not.
+
+use super::Unequal;
+use super::ids::Ids;
+use crate::decode::{self, Kind};
+use ipq_core::wire::{Abi, ByteOrder, Header, MessageType, padding};
+use std::ops::Range;
+
+/// Compares two datagrams that a socket received from the same sender, as far as they were copied: a short receive cuts
+/// both, and what is not there exempts nothing.
+pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
+    let abi = ids.abi();
+    let mut judged = Judged::default();
+    if from_kernel {
+        match message_type(expected, 4, abi) {
+            Some(MessageType::Packet) => {
+                judged = judge_packet(expected, seen, abi);
+                ids.learn(expected, seen);
+            }
+            Some(MessageType::Error) => judged = judge_error(expected, seen, socket, ids),
+            _ => {}
+        }
+    }
+    let exempt = |at: usize| judged.exempt.iter().any(|range| range.contains(&at));
+    let plain = (0..expected.len().max(seen.len())).find(|at| match (expected.get(*at), seen.get(*at)) {
+        (Some(one), Some(other)) => one != other && !exempt(*at),
+        // A pad byte's value does not count, but its presence does.
+        _ => true,
+    });
+    let offset = plain.into_iter().chain(judged.wrong).min()?;
+    Some(Unequal {
+        what: format!("the frames differ from byte {offset} on"),
+        details: decode::compare(expected, seen, Kind::Netlink(abi), &judged.exempt),
+    })
+}
+
+/// What the rules say of a frame beyond its plain bytes.
+#[derive(Default)]
+struct Judged {
+    /// Where different bytes are no difference.
+    exempt: Vec<Range<usize>>,
+    /// Where a rule that stands in for plain comparison finds a difference.
+    wrong: Option<usize>,
+}
+
+/// A packet's id is whatever the kernel likes; its timestamp is there or not; the number of its pad bytes follows from the
+/// frame's length.
+fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
+    let word = abi.word_bytes();
+    let id = packet_id_at(abi);
+    let seconds = Header::BYTES + 2 * word;
+    let microseconds = seconds + word;
+    let mut judged = Judged::default();
+    judged.exempt.push(id);
+    // A timestamp that is cut has only its whole words to go by.
+    let end = [microseconds + word, microseconds]
+        .into_iter()
+        .find(|end| *end <= expected.len().min(seen.len()));
+    if let Some(end) = end {
+        let unset = |frame: &[u8]| frame[seconds..end].iter().all(|byte| *byte == 0);
+        if unset(expected) == unset(seen) {
+            judged.exempt.push(seconds..microseconds + word);
+        }
+    } else {
+        judged.exempt.push(seconds..microseconds + word);
+    }
+    let fixed = Header::BYTES + abi.packet_message_bytes();
+    if let Some(data_len) = number(expected, fixed - word..fixed, abi)
+        && let Ok(data_len) = usize::try_from(data_len)
+        && let Some(end) = fixed.checked_add(data_len)
+    {
+        judged.exempt.push(end..end.saturating_add(padding(end)));
+    }
+    judged
+}
+
+/// An error quotes what was sent, so its packet id is the one that was put into a verdict which is not answered yet.
+fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
+    let abi = ids.abi();
+    let quoted = Header::BYTES + 4;
+    let mut judged = Judged::default();
+    if message_type(expected, quoted + 4, abi) != Some(MessageType::Verdict) {
+        return judged;
+    }
+    let id = verdict_id_at(abi);
+    let (start, end) = (quoted + id.start, quoted + id.end);
+    // Cut by a short receive, or by a header that states less than the whole message.
+    let stated = number(expected, quoted..quoted + 4, abi).map_or(usize::MAX, |length| quoted + length as usize);
+    let end = end.min(expected.len()).min(seen.len()).min(stated);
+    if start >= end {
+        return judged;
+    }
+    judged.exempt.push(start..end);
+    if !ids.answer(socket, &expected[start..end], &seen[start..end]) {
+        judged.wrong = Some(start);
+        judged.exempt.clear();
+    }
+    judged
+}
+
+/// Where a PACKET frame has its packet id.
+pub(super) const fn packet_id_at(abi: Abi) -> Range<usize> {
+    Header::BYTES..Header::BYTES + abi.word_bytes()
+}
+
+/// Where a VERDICT frame has its packet id.
+pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
+    Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
+}
+
+/// The message type at `at`, if it is there.
+pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
+    number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
+}
+
+fn number(frame: &[u8], at: Range<usize>, abi: Abi) -> Option<u64> {
+    let bytes = frame.get(at)?;
+    let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
+    Some(match abi.order {
+        ByteOrder::Little => bytes.iter().rev().fold(0, add),
+        ByteOrder::Big => bytes.iter().fold(0, add),
+    })
+}

@@ -1,0 +1,256 @@
+//! Replaying: what is equal by the rules of comparison is found equal, and what is not is found, at its step.
+
+use crate::support::{self, Playback};
+use ipq_conformance::recording::{Reader, Recording};
+use ipq_conformance::replay::{ReplayError, Replayed, replay};
+use ipq_conformance::{Observation, OpenStage, Received, Step};
+use ipq_core::wire::{Header, MessageType};
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use std::sync::OnceLock;
+
+/// Every recording that there is.
+fn recordings() -> &'static [Recording] {
+    static RECORDINGS: OnceLock<Vec<Recording>> = OnceLock::new();
+    RECORDINGS.get_or_init(|| {
+        let files = support::recording_files().into_iter();
+        let readers = files.map(|path| Reader::open(&path).expect("a recording can be opened"));
+        let recordings = readers.flatten().map(|result| result.expect("a recording is right"));
+        recordings.collect()
+    })
+}
+
+fn named(name: &str) -> Recording {
+    let found = recordings().iter().find(|recording| recording.name == name);
+    found.expect("there is such a recording").clone()
+}
+
+/// Replays `altered` on a world that does what was really recorded.
+fn replay_altered(real: &Recording, altered: &Recording) -> Result<Replayed, ReplayError> {
+    replay(altered, &mut Playback::of(real))
+}
+
+#[test]
+fn every_recording_is_equal_to_itself_whatever_the_ids_times_and_pad_bytes() {
+    let mut frames = 0;
+    for recording in recordings() {
+        let replayed = replay_altered(recording, recording).expect("it can be replayed");
+        assert_eq!(
+            replayed.difference,
+            None,
+            "{}",
+            replayed.difference.as_ref().expect("a difference")
+        );
+        frames += replayed.frames;
+    }
+    assert_eq!((recordings().len(), frames), (171 + 58 + 120, 1314));
+}
+
+/// Which bytes of a recorded frame the rules leave open, or would lead to another packet.
+fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
+    let abi = recording.setup.machine.as_ref().expect("a machine").abi;
+    let kind = Header::parse(frame, abi).map(|header| header.message_type);
+    if sender != 0 || kind != Some(MessageType::Packet) {
+        return Exempt::No;
+    }
+    let word = abi.word_bytes();
+    let (id, time) = (16..16 + word, 16 + 2 * word..16 + 4 * word);
+    if id.contains(&at) {
+        return Exempt::Id;
+    }
+    if time.contains(&at) {
+        let time = &frame[time.start..time.end.min(frame.len())];
+        return if time.iter().filter(|byte| **byte != 0).count() > 1 {
+            Exempt::Yes
+        } else {
+            Exempt::Time
+        };
+    }
+    let data_len_at = 16 + abi.packet_message_bytes() - word;
+    let Some(low) = frame.get(data_len_at..data_len_at + 2) else {
+        return Exempt::No;
+    };
+    let end = data_len_at + word + usize::from(u16::from_le_bytes([low[0], low[1]]));
+    if at >= end { Exempt::Yes } else { Exempt::No }
+}
+
+#[derive(PartialEq)]
+enum Exempt {
+    No,
+    Yes,
+    /// The id of a packet, which later verdicts may name.
+    Id,
+    /// A timestamp that one changed byte may make zero, or no longer zero.
+    Time,
+}
+
+/// Changes one byte or number of an answer. `None` if that answer has none.
+fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Observation, Option<usize>)> {
+    let mut altered = seen.clone();
+    let delta = i64::from(bits);
+    let mut changed = None;
+    match &mut altered {
+        Observation::Receive(Received::Frame { bytes, .. }) | Observation::Sniff { frame: Some(bytes) } => {
+            let mut other = bytes.to_vec();
+            let at = at.index(other.len());
+            other[at] ^= bits;
+            *bytes = other.into();
+            changed = Some(at);
+        }
+        Observation::Receive(Received::Error { errno }) | Observation::Inject { errno } => *errno += delta,
+        Observation::Receive(received) => *received = Received::Error { errno: delta },
+        Observation::Sniff { frame } => *frame = Some(vec![bits].into()),
+        Observation::Text(text) => text.push('\n'),
+        Observation::Open {
+            failed_at,
+            errno,
+            port_id,
+        } => match at.index(3) {
+            0 => *errno += delta,
+            1 => *port_id = Some(port_id.unwrap_or_default() + delta),
+            _ => {
+                *failed_at = if failed_at.is_none() {
+                    Some(OpenStage::Socket)
+                } else {
+                    None
+                }
+            }
+        },
+        Observation::Send { sent, errno } => *(if at.index(2) == 0 { sent } else { errno }) += delta,
+        Observation::Drain {
+            frames,
+            packets,
+            enobufs_before_frame,
+        } => match at.index(3) {
+            0 => *frames += delta,
+            1 => *packets += delta,
+            _ => *enobufs_before_frame = Some(enobufs_before_frame.unwrap_or_default() + delta),
+        },
+        Observation::BufferSize { actual } => *actual += delta,
+        _ => return None,
+    }
+    Some((altered, changed))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// Any one byte or number of a recorded answer, changed: a difference at its step if the rules cover it, and none if they
+    /// leave it open.
+    #[test]
+    fn one_changed_answer_is_found_exactly_if_it_counts(
+        recording in prop::sample::select(recordings()),
+        step in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        bits in 1u8..,
+    ) {
+        let step = step.index(recording.steps.len());
+        let seen = &recording.steps[step].seen;
+        let Some((altered_seen, changed)) = alter(seen, at, bits) else {
+            return Ok(());
+        };
+        let exempt = match (seen, changed) {
+            (Observation::Receive(Received::Frame { bytes, sender }), Some(at)) => is_exempt(&recording, bytes, *sender, at),
+            _ => Exempt::No,
+        };
+        let mut altered = recording.clone();
+        altered.steps[step].seen = altered_seen;
+        let result = replay_altered(&recording, &altered);
+        match exempt {
+            Exempt::No => {
+                let difference = result.expect("it is no error").difference;
+                prop_assert_eq!(difference.map(|difference| difference.step), Some(step + 1));
+            }
+            Exempt::Yes => prop_assert_eq!(result.expect("it is no error").difference, None),
+            Exempt::Id | Exempt::Time => {}
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_differs_is_found() {
+    let real = named("user-to-user-datagram");
+    let mut altered = real.clone();
+    let mut changed = 0;
+    for (number, recorded) in (1..).zip(&mut altered.steps) {
+        if let Observation::Receive(Received::Frame { sender, .. }) = &mut recorded.seen {
+            *sender += 1;
+            changed = number;
+            break;
+        }
+    }
+    let difference = replay_altered(&real, &altered)
+        .expect("it is no error")
+        .difference
+        .expect("a difference");
+    assert_eq!(difference.step, changed);
+    assert!(difference.what.starts_with("the sender"), "{}", difference.what);
+}
+
+#[test]
+fn a_missing_pad_byte_is_found() {
+    let with_padding = recordings().iter().find_map(|recording| {
+        let position = recording.steps.iter().position(|recorded| match &recorded.seen {
+            Observation::Receive(Received::Frame { bytes, sender }) => {
+                !bytes.is_empty()
+                    && is_exempt(recording, bytes, *sender, bytes.len() - 1) == Exempt::Yes
+                    && bytes.len() > 112
+            }
+            _ => false,
+        });
+        position.map(|position| (recording, position))
+    });
+    let (real, position) = with_padding.expect("a recorded packet has padding");
+    let mut altered = real.clone();
+    if let Observation::Receive(Received::Frame { bytes, .. }) = &mut altered.steps[position].seen {
+        bytes.truncate(bytes.len() - 1);
+    }
+    let difference = replay_altered(real, &altered)
+        .expect("it is no error")
+        .difference
+        .expect("a difference");
+    assert_eq!(difference.step, position + 1);
+}
+
+#[test]
+fn a_step_on_a_socket_that_could_not_be_opened_is_no_difference_but_an_error() {
+    let real = named("unknown-protocol");
+    let mut altered = real.clone();
+    let after = altered
+        .steps
+        .iter()
+        .position(|recorded| matches!(recorded.step, Step::Open { .. }))
+        .expect("it opens");
+    let mut drain = altered.steps[after].clone();
+    drain.step = Step::Drain { socket: "a".into() };
+    drain.seen = Observation::Done;
+    altered.steps.insert(after + 1, drain);
+    let error = replay_altered(&real, &altered).expect_err("the socket is not open");
+    assert_eq!(
+        error.to_string(),
+        format!("step {}: the socket \"a\" is not open: opening it failed", after + 2)
+    );
+}
+
+#[test]
+fn a_difference_shows_both_byte_strings_with_the_names_of_their_fields() {
+    let real = named("verdict-0x6");
+    let mut altered = real.clone();
+    let received = altered
+        .steps
+        .iter_mut()
+        .rev()
+        .find_map(|recorded| match &mut recorded.seen {
+            Observation::Receive(Received::Frame { bytes, .. }) => Some(bytes),
+            _ => None,
+        });
+    let received = received.expect("it receives");
+    let mut bytes = received.to_vec();
+    bytes[16] ^= 1;
+    *received = bytes.into();
+    let difference = replay_altered(&real, &altered)
+        .expect("it is no error")
+        .difference
+        .expect("a difference");
+    insta::assert_snapshot!(difference);
+}

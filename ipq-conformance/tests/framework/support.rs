@@ -1,0 +1,163 @@
+//! A world that answers out of a recording, with packet ids, times and pad bytes of its own.
+
+use bytes::Bytes;
+use ipq_conformance::recording::{RecordedStep, Recording};
+use ipq_conformance::{Capabilities, Description, Machine, Observation, Received, Setup, Step, World, WorldError};
+use ipq_core::wire::{Abi, Header, MessageType};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The files of recordings, by name.
+pub(crate) fn recording_files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
+    let entries = std::fs::read_dir(folder).expect("the recordings are there");
+    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Plays a recording back. It insists on being sent what a kernel with other packet ids would have to be sent.
+pub(crate) struct Playback {
+    abi: Abi,
+    steps: std::vec::IntoIter<RecordedStep>,
+    handed_out: u8,
+    own: HashMap<Vec<u8>, Vec<u8>>,
+    /// By socket, what was sent and not answered: as recorded, and with own ids.
+    sent: HashMap<String, Vec<(Bytes, Bytes)>>,
+}
+
+impl Playback {
+    pub(crate) fn of(recording: &Recording) -> Self {
+        Self {
+            abi: recording
+                .setup
+                .machine
+                .as_ref()
+                .map_or(Abi::NATIVE, |machine| machine.abi),
+            steps: recording.steps.clone().into_iter(),
+            handed_out: 0,
+            own: HashMap::new(),
+            sent: HashMap::new(),
+        }
+    }
+
+    /// What this world has to be sent where `bytes` were recorded.
+    fn as_sent(&self, bytes: &Bytes) -> Bytes {
+        let word = self.abi.word_bytes();
+        let mut own = bytes.to_vec();
+        if kind(bytes, self.abi) == Some(MessageType::Verdict)
+            && let Some(id) = own.get_mut(16 + word..16 + 2 * word)
+            && let Some(other) = self.own.get(id)
+        {
+            id.copy_from_slice(other);
+        }
+        own.into()
+    }
+
+    /// The frame that this world hands out where `bytes` were recorded.
+    fn as_received(&mut self, socket: &str, bytes: &Bytes) -> Bytes {
+        let word = self.abi.word_bytes();
+        let mut own = bytes.to_vec();
+        match kind(bytes, self.abi) {
+            Some(MessageType::Packet) => {
+                self.handed_out = self.handed_out.wrapping_add(1);
+                for byte in own.iter_mut().skip(16).take(word) {
+                    *byte ^= 0x40 ^ self.handed_out;
+                }
+                if let (Some(recorded), Some(id)) = (bytes.get(16..16 + word), own.get(16..16 + word)) {
+                    self.own.insert(recorded.to_vec(), id.to_vec());
+                }
+                for byte in own.iter_mut().skip(16 + 2 * word).take(2 * word) {
+                    *byte = if *byte == 0 { 0 } else { byte.wrapping_add(1).max(1) };
+                }
+                let end = Header::BYTES + self.abi.packet_message_bytes();
+                let data_len = bytes.get(end - 4..end).map_or(0, |_| data_len(bytes, self.abi));
+                for byte in own.iter_mut().skip(end + data_len) {
+                    *byte = !*byte;
+                }
+            }
+            Some(MessageType::Error) => {
+                let quoted = bytes.get(20..).unwrap_or_default();
+                let sent = self.sent.entry(socket.to_owned()).or_default();
+                let answered = sent.iter().rposition(|(recorded, _)| {
+                    let length = quoted.len().min(recorded.len());
+                    recorded[..length] == quoted[..length]
+                });
+                if let Some(answered) = answered {
+                    let (_, message) = sent[answered].clone();
+                    let length = quoted.len().min(message.len());
+                    own[20..20 + length].copy_from_slice(&message[..length]);
+                    sent.drain(..=answered);
+                }
+            }
+            _ => {}
+        }
+        own.into()
+    }
+}
+
+fn kind(bytes: &[u8], abi: Abi) -> Option<MessageType> {
+    Header::parse(bytes, abi).map(|header| header.message_type)
+}
+
+/// The recordings that there are have data lengths of two bytes at the most, in little-endian words.
+fn data_len(bytes: &[u8], abi: Abi) -> usize {
+    let at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+impl World for Playback {
+    fn name(&self) -> &'static str {
+        "playback"
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            implementation: "a recording".into(),
+            machine: Machine::linux_3_4_x86_64(),
+            seed: None,
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all()
+    }
+
+    fn begin(&mut self, _: &Setup) -> Result<(), WorldError> {
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let next = self
+            .steps
+            .next()
+            .ok_or_else(|| WorldError::Misuse("the recording is over".into()))?;
+        let mut expected = next.step;
+        let mut seen = next.seen;
+        if let Step::Send {
+            socket,
+            to: None,
+            bytes,
+        } = &mut expected
+        {
+            let own = self.as_sent(bytes);
+            let sent = self.sent.entry(socket.clone()).or_default();
+            sent.push((bytes.clone(), own.clone()));
+            *bytes = own;
+        }
+        if *step != expected {
+            return Err(WorldError::Misuse(format!(
+                "{step:?} was asked for, and not {expected:?}"
+            )));
+        }
+        if let (Step::Receive { socket, .. }, Observation::Receive(Received::Frame { bytes, sender: 0 })) =
+            (step, &mut seen)
+        {
+            *bytes = self.as_received(socket, bytes);
+        }
+        Ok(seen)
+    }
+}
