@@ -224,15 +224,20 @@ proptest! {
         prop_assert_eq!(ErrorMessage::head(read.error, abi, envelope, read.quoted.len()), head);
     }
 
-    /// Where the format leaves bytes open (padding, what follows a name's NUL) writing settles them, once for all.
+    /// But for the padding between the address and `data_len`, which nothing is said of.
     #[test]
-    fn a_packet_that_was_read_means_the_same_when_it_is_written((abi, bytes) in near_frame()) {
-        if let Ok(packet) = PacketMessage::parse(&bytes[Header::BYTES..], abi) {
+    fn a_packet_that_was_read_is_written_byte_for_byte((abi, mut bytes) in near_frame()) {
+        bytes.drain(..Header::BYTES);
+        if let Ok(packet) = PacketMessage::parse(&bytes, abi) {
             let head = packet.metadata().head(abi, packet.payload().len());
-            let again = [&head[Header::BYTES..], packet.payload()].concat();
-            let again = PacketMessage::parse(&again, abi)?;
-            prop_assert_eq!(again.metadata(), packet.metadata());
-            prop_assert_eq!(again.payload(), packet.payload());
+            let written = [&head[Header::BYTES..], packet.payload()].concat();
+            let (end_of_address, data_len) = match abi.word {
+                WordSize::Four => (65, 68),
+                WordSize::Eight => (81, 88),
+            };
+            bytes.truncate(written.len());
+            bytes[end_of_address..data_len].fill(0);
+            prop_assert_eq!(written, bytes);
         }
     }
 

@@ -24,16 +24,14 @@ impl<'a> ErrorMessage<'a> {
     /// The head of a frame that `quoted_length` bytes of the offending message follow. After them the sender adds
     /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not* count (ERR-3).
     #[must_use]
+    #[inline(always)]
     pub fn head(error: i32, abi: Abi, envelope: Envelope, quoted_length: usize) -> Head {
-        envelope
-            .header(MessageType::Error, 4, quoted_length)
-            .begin(abi)
-            .u32(error.cast_unsigned())
-            .finish()
+        let mut writer = envelope.header(MessageType::Error, 4, quoted_length).begin(abi);
+        writer.u32(error.cast_unsigned()).finish()
     }
 
     /// Reads the message in `body`, which is what follows the header, up to the header's length.
-    #[inline]
+    #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         if body.len() < Self::BYTES {
             return Err(WireError::BodyTooShort {

@@ -14,17 +14,17 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn new(bytes: &'a [u8], abi: Abi) -> Self {
         Self { bytes, abi }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn abi(self) -> Abi {
         self.abi
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn array<const N: usize>(self, at: usize) -> [u8; N] {
         self.bytes
             .get(at..)
@@ -33,12 +33,12 @@ impl<'a> Fields<'a> {
             .unwrap_or([0; N])
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u8(self, at: usize) -> u8 {
         self.array::<1>(at)[0]
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u16(self, at: usize) -> u16 {
         match self.abi.order {
             ByteOrder::Little => u16::from_le_bytes(self.array(at)),
@@ -46,12 +46,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u16_big_endian(self, at: usize) -> u16 {
         u16::from_be_bytes(self.array(at))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u32(self, at: usize) -> u32 {
         match self.abi.order {
             ByteOrder::Little => u32::from_le_bytes(self.array(at)),
@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An unsigned word, widened.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(self, at: usize) -> u64 {
         match (self.abi.word, self.abi.order) {
             (WordSize::Four, _) => u64::from(self.u32(at)),
@@ -70,7 +70,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A signed word, widened with its sign.
-    #[inline]
+    #[inline(always)]
     pub(super) fn signed_word(self, at: usize) -> i64 {
         match self.abi.word {
             WordSize::Four => i64::from(self.u32(at).cast_signed()),
@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What follows the first `at` bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn rest(self, at: usize) -> &'a [u8] {
         self.bytes.get(at..).unwrap_or_default()
     }
@@ -103,7 +103,7 @@ impl Head {
 impl Deref for Head {
     type Target = [u8];
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
@@ -136,7 +136,7 @@ pub(super) struct HeadWriter {
 }
 
 impl HeadWriter {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn new(abi: Abi) -> Self {
         Self {
             head: Head {
@@ -147,8 +147,8 @@ impl HeadWriter {
         }
     }
 
-    #[inline]
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+    #[inline(always)]
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         let end = self.head.length + bytes.len();
         debug_assert!(end <= Head::CAPACITY, "a head holds every layout of this module");
         if let Some(target) = self.head.bytes.get_mut(self.head.length..end) {
@@ -158,21 +158,21 @@ impl HeadWriter {
         self
     }
 
-    #[inline]
-    pub(super) fn u16(self, value: u16) -> Self {
+    #[inline(always)]
+    pub(super) fn u16(&mut self, value: u16) -> &mut Self {
         match self.abi.order {
             ByteOrder::Little => self.bytes(&value.to_le_bytes()),
             ByteOrder::Big => self.bytes(&value.to_be_bytes()),
         }
     }
 
-    #[inline]
-    pub(super) fn u16_big_endian(self, value: u16) -> Self {
+    #[inline(always)]
+    pub(super) fn u16_big_endian(&mut self, value: u16) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    #[inline]
-    pub(super) fn u32(self, value: u32) -> Self {
+    #[inline(always)]
+    pub(super) fn u32(&mut self, value: u32) -> &mut Self {
         match self.abi.order {
             ByteOrder::Little => self.bytes(&value.to_le_bytes()),
             ByteOrder::Big => self.bytes(&value.to_be_bytes()),
@@ -180,8 +180,8 @@ impl HeadWriter {
     }
 
     /// A word: the low half only, where words have four bytes.
-    #[inline]
-    pub(super) fn word(self, value: u64) -> Self {
+    #[inline(always)]
+    pub(super) fn word(&mut self, value: u64) -> &mut Self {
         match (self.abi.word, self.abi.order) {
             (WordSize::Four, _) => self.u32(value as u32),
             (WordSize::Eight, ByteOrder::Little) => self.bytes(&value.to_le_bytes()),
@@ -190,14 +190,14 @@ impl HeadWriter {
     }
 
     /// Zeros up to the next multiple of a word. The netlink header is one, so counting from the frame's start is right.
-    #[inline]
-    pub(super) fn pad_to_word(self) -> Self {
+    #[inline(always)]
+    pub(super) fn pad_to_word(&mut self) -> &mut Self {
         let pad = self.head.length.wrapping_neg() & (self.abi.word_bytes() - 1);
         self.bytes(&[0; 8][..pad])
     }
 
-    #[inline]
-    pub(super) const fn finish(self) -> Head {
+    #[inline(always)]
+    pub(super) const fn finish(&self) -> Head {
         self.head
     }
 }

@@ -28,7 +28,7 @@ impl Header {
 
     /// Reads the header at the start of `bytes`; `None` if they are fewer than 16.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &[u8], abi: Abi) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.first_chunk()?;
         let fields = Fields::new(bytes, abi);
@@ -43,20 +43,22 @@ impl Header {
 
     /// The header as bytes.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, abi: Abi) -> super::Head {
         self.begin(abi).finish()
     }
 
     /// A head that begins with this header, to be gone on with.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(&self, abi: Abi) -> HeadWriter {
-        HeadWriter::new(abi)
+        let mut writer = HeadWriter::new(abi);
+        writer
             .u32(self.length)
             .u16(self.message_type.to_wire())
             .u16(self.flags.0)
             .u32(self.sequence)
-            .u32(self.port_id.0)
+            .u32(self.port_id.0);
+        writer
     }
 }
 
@@ -86,7 +88,7 @@ impl Envelope {
 
     /// The header of a message whose fixed part has `fixed` bytes and is followed by `following`. A length that the field
     /// can't hold becomes the largest that it can, which no reader takes for a whole message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn header(self, message_type: MessageType, fixed: usize, following: usize) -> Header {
         let length = following.saturating_add(Header::BYTES + fixed);
         Header {

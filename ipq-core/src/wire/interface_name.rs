@@ -1,15 +1,17 @@
 //! The name of a network device, as frames carry it.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them NUL. Empty where there
 /// is no such device (PKT-6).
 #[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default)]
 pub struct InterfaceName {
-    /// NUL-padded; nothing but NUL follows the first NUL.
-    bytes: [u8; Self::WIRE_BYTES],
+    /// The name ends at the first NUL. What follows that is kept as it came, but is no part of the name.
+    field: [u8; Self::WIRE_BYTES],
 }
 
 impl InterfaceName {
@@ -17,42 +19,38 @@ impl InterfaceName {
     pub const WIRE_BYTES: usize = 16;
     /// No device.
     pub const NONE: Self = Self {
-        bytes: [0; Self::WIRE_BYTES],
+        field: [0; Self::WIRE_BYTES],
     };
 
     /// The name in a field of the wire: what stands before the first NUL. A name that fills the field has none.
     #[must_use]
     #[inline]
-    pub fn from_wire(field: [u8; Self::WIRE_BYTES]) -> Self {
-        let mut bytes = [0; Self::WIRE_BYTES];
-        for (target, byte) in bytes.iter_mut().zip(field).take_while(|(_, byte)| *byte != 0) {
-            *target = byte;
-        }
-        Self { bytes }
+    pub const fn from_wire(field: [u8; Self::WIRE_BYTES]) -> Self {
+        Self { field }
     }
 
-    /// The field on the wire, NUL-padded.
+    /// The field on the wire: NUL-padded, unless it came otherwise.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> [u8; Self::WIRE_BYTES] {
-        self.bytes
+        self.field
     }
 
     /// The name's bytes, without padding. Linux allows any but `/`, white space and NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let length = self
-            .bytes
+            .field
             .iter()
             .position(|byte| *byte == 0)
             .unwrap_or(Self::WIRE_BYTES);
-        self.bytes.get(..length).unwrap_or_default()
+        self.field.get(..length).unwrap_or_default()
     }
 
     /// Whether there is no device.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.bytes[0] == 0
+        self.field[0] == 0
     }
 }
 
@@ -77,9 +75,9 @@ impl FromStr for InterfaceName {
         if name.contains('\0') {
             return Err(InvalidInterfaceName::HasNul);
         }
-        let mut bytes = [0; Self::WIRE_BYTES];
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Ok(Self { bytes })
+        let mut field = [0; Self::WIRE_BYTES];
+        field[..name.len()].copy_from_slice(name.as_bytes());
+        Ok(Self { field })
     }
 }
 
@@ -100,6 +98,32 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
+impl PartialEq for InterfaceName {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for InterfaceName {}
+
+impl PartialOrd for InterfaceName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for InterfaceName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for InterfaceName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl PartialEq<str> for InterfaceName {
     fn eq(&self, other: &str) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -117,6 +141,7 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
     use rstest::rstest;
+    use std::collections::HashSet;
 
     #[rstest]
     #[case(*b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", b"")]
@@ -131,9 +156,10 @@ mod tests {
         let name = InterfaceName::from_wire(field);
         assert_eq!(name.as_bytes(), expected);
         assert_eq!(name.is_empty(), expected.is_empty());
-        let mut canonical = [0; 16];
-        canonical[..expected.len()].copy_from_slice(expected);
-        assert_eq!(name.to_wire(), canonical);
+        let mut padded = [0; 16];
+        padded[..expected.len()].copy_from_slice(expected);
+        assert_eq!(name, InterfaceName::from_wire(padded));
+        assert_eq!(name.to_wire(), field);
     }
 
     #[rstest]
@@ -153,6 +179,16 @@ mod tests {
     #[case("tap\0x", InvalidInterfaceName::HasNul)]
     fn a_text_that_it_does_not_take_is_none(#[case] text: &str, #[case] expected: InvalidInterfaceName) {
         assert_eq!(text.parse::<InterfaceName>(), Err(expected));
+    }
+
+    #[test]
+    fn what_follows_the_nul_is_no_part_of_the_name() {
+        let [one, other, longer] =
+            [*b"tap0\0one-garbage", *b"tap0\0two-garbage", *b"tap00garbage\0\0\0\0"].map(InterfaceName::from_wire);
+        assert_eq!(one, other);
+        assert_eq!(one.cmp(&other), Ordering::Equal);
+        assert_eq!(HashSet::from([one, other, longer]).len(), 2);
+        assert!(one < longer && one != longer);
     }
 
     #[test]

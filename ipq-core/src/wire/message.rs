@@ -17,7 +17,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// Reads the header of `datagram` and checks its length against the datagram's (MSG-1).
-    #[inline]
+    #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let header = Header::parse(datagram, abi).ok_or(WireError::NoHeader { found: datagram.len() })?;
         usize::try_from(header.length)
@@ -48,7 +48,7 @@ pub enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads the message in `datagram`. What follows the first message is not looked at (MSG-11).
-    #[inline]
+    #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;
         Ok(match header.message_type {

@@ -36,6 +36,11 @@
 //! | `data_len` | 88 | 68 | | | | |
 //! | size | 96 | 72 | | | | |
 
+#![expect(
+    clippy::inline_always,
+    reason = "a constant ABI is folded away only where its value is seen, and the compiler's own guess is to share the code"
+)]
+
 mod abi;
 mod error_message;
 mod fields;

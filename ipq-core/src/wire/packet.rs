@@ -2,7 +2,7 @@
 
 use super::abi::Abi;
 use super::fields::{Fields, Head};
-use super::hardware_address::HardwareAddress;
+use super::hardware_address::{HardwareAddress, HardwareAddressTooLong};
 use super::header::{Envelope, MessageType};
 use super::interface_name::InterfaceName;
 use super::message::WireError;
@@ -36,12 +36,14 @@ impl PacketMetadata {
     /// The head of a PACKET frame with `payload_length` bytes of packet. After them the sender adds
     /// [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
     #[must_use]
+    #[inline(always)]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
         let padded_length = payload_length.saturating_add(padding(payload_length));
         let (address_length, address) = self.hw_address.to_wire();
-        Envelope::default()
+        let mut writer = Envelope::default()
             .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
-            .begin(abi)
+            .begin(abi);
+        writer
             .word(self.packet_id.0)
             .word(self.mark.0)
             .word(self.timestamp.seconds.cast_unsigned())
@@ -64,13 +66,12 @@ impl PacketMetadata {
 #[derive(Clone, Copy)]
 pub struct PacketMessage<'a> {
     fields: Fields<'a>,
-    address: HardwareAddress,
     payload: &'a [u8],
 }
 
 impl<'a> PacketMessage<'a> {
     /// Reads the message in `body`, which is what follows the header, up to the header's length.
-    #[inline]
+    #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let fixed = abi.packet_message_bytes();
         if body.len() < fixed {
@@ -89,21 +90,16 @@ impl<'a> PacketMessage<'a> {
                 stated,
                 found: payload.len(),
             })?;
-        let at = Self::after_timestamp(abi);
-        let address = HardwareAddress::from_wire(fields.u8(at + 40), fields.array(at + 41)).map_err(|too_long| {
-            WireError::HardwareAddress {
-                stated: too_long.stated,
-            }
-        })?;
-        Ok(Self {
-            fields,
-            address,
-            payload,
-        })
+        let packet = Self { fields, payload };
+        match packet.read_hw_address() {
+            Ok(_) => Ok(packet),
+            Err(HardwareAddressTooLong { stated }) => Err(WireError::HardwareAddress { stated }),
+        }
     }
 
     /// Everything but the packet's bytes, decoded.
     #[must_use]
+    #[inline(always)]
     pub fn metadata(&self) -> PacketMetadata {
         PacketMetadata {
             packet_id: self.packet_id(),
@@ -120,21 +116,21 @@ impl<'a> PacketMessage<'a> {
 
     /// Names the packet in its verdict.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn packet_id(&self) -> PacketId {
         PacketId(self.fields.word(0))
     }
 
     /// The netfilter mark.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn mark(&self) -> Mark {
         Mark(self.fields.word(self.fields.abi().word_bytes()))
     }
 
     /// When it arrived.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn timestamp(&self) -> Timestamp {
         let word = self.fields.abi().word_bytes();
         Timestamp {
@@ -145,61 +141,67 @@ impl<'a> PacketMessage<'a> {
 
     /// Where it was queued.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hook(&self) -> Hook {
         Hook::from_wire(self.fields.u32(self.at(0)))
     }
 
     /// The device that it came in by; empty at OUTPUT and POSTROUTING.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn indev_name(&self) -> InterfaceName {
         InterfaceName::from_wire(self.fields.array(self.at(4)))
     }
 
     /// The device that it will leave by; empty at PREROUTING and INPUT.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn outdev_name(&self) -> InterfaceName {
         InterfaceName::from_wire(self.fields.array(self.at(20)))
     }
 
     /// The protocol of its link-layer frame.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hw_protocol(&self) -> EtherType {
         EtherType(self.fields.u16_big_endian(self.at(36)))
     }
 
     /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hw_type(&self) -> u16 {
         self.fields.u16(self.at(38))
     }
 
     /// The link-layer source address.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hw_address(&self) -> HardwareAddress {
-        self.address
+        // Its length was checked when the message was parsed.
+        self.read_hw_address().unwrap_or(HardwareAddress::NONE)
     }
 
     /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4, PKT-5). Its length is the
     /// frame's `data_len`, so padding is not in it (WIRE-4).
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
     }
 
+    #[inline(always)]
+    fn read_hw_address(&self) -> Result<HardwareAddress, HardwareAddressTooLong> {
+        HardwareAddress::from_wire(self.fields.u8(self.at(40)), self.fields.array(self.at(41)))
+    }
+
     /// From here on fields have a fixed size: an offset counted from `hook`, in any ABI.
-    #[inline]
+    #[inline(always)]
     fn at(&self, offset: usize) -> usize {
         Self::after_timestamp(self.fields.abi()) + offset
     }
 
-    #[inline]
+    #[inline(always)]
     const fn after_timestamp(abi: Abi) -> usize {
         4 * abi.word_bytes()
     }

@@ -19,10 +19,10 @@ pub struct ModeRequest {
 impl ModeRequest {
     /// The whole frame: MODE has no payload. Its size is the union's (WIRE-3), and exact (WIRE-7).
     #[must_use]
+    #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope) -> Head {
-        envelope
-            .header(MessageType::Mode, abi.request_bytes(), 0)
-            .begin(abi)
+        let mut writer = envelope.header(MessageType::Mode, abi.request_bytes(), 0).begin(abi);
+        writer
             .bytes(&[self.mode.to_wire()])
             .pad_to_word()
             .word(self.range)
@@ -31,7 +31,7 @@ impl ModeRequest {
     }
 
     /// Reads the message in `body`, which is what follows the header. More than the union's size is accepted (WIRE-7).
-    #[inline]
+    #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
         let fields = request_fields(MessageType::Mode, body, abi)?;
         Ok(Self {
@@ -56,11 +56,12 @@ pub struct VerdictRequest {
 impl VerdictRequest {
     /// The head of a frame that `payload_length` bytes follow: the replacement packet, or none.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
-        envelope
+        let mut writer = envelope
             .header(MessageType::Verdict, abi.request_bytes(), payload_length)
-            .begin(abi)
+            .begin(abi);
+        writer
             .u32(self.verdict.to_wire())
             .pad_to_word()
             .word(self.packet_id.0)
@@ -69,7 +70,7 @@ impl VerdictRequest {
     }
 
     /// Reads the message in `body`, which is what follows the header; the second value is all that follows the message.
-    #[inline]
+    #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<(Self, &[u8]), WireError> {
         let fields = request_fields(MessageType::Verdict, body, abi)?;
         let word = abi.word_bytes();
@@ -91,7 +92,7 @@ impl VerdictRequest {
 }
 
 /// Both requests have the size of their union, and anything shorter is refused (MSG-7).
-#[inline]
+#[inline(always)]
 fn request_fields(message_type: MessageType, body: &[u8], abi: Abi) -> Result<Fields<'_>, WireError> {
     if body.len() < abi.request_bytes() {
         return Err(WireError::BodyTooShort {
