@@ -16,6 +16,8 @@ pub mod faulty;
 #[cfg(target_os = "linux")]
 pub mod netlink;
 pub mod traced;
+#[cfg(target_os = "linux")]
+pub mod unix;
 
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};

@@ -21,7 +21,7 @@
 //! An end is a point on the monotonic clock and belongs to the one call: a signal ends the call as
 //! [`TransportError::Interrupted`], and what was left of the time is not kept.
 
-mod receiving;
+pub(super) mod receiving;
 mod sys;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,6 @@ use crate::errno::Errno;
 use crate::transport::{Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, recvmsg};
 use std::io::IoSliceMut;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -41,28 +39,18 @@ pub(super) fn one(
     wait: Wait,
 ) -> Result<Datagram, TransportError> {
     let room = parts.iter().map(|part| part.len()).sum();
-    let received = waiting(socket, wait, |attempt| {
+    let (length, sender) = waiting(socket, wait, |attempt| {
         let flags = match attempt {
-            Attempt::AtOnce => RecvFlags::DONTWAIT,
-            Attempt::Blocking => RecvFlags::empty(),
+            Attempt::AtOnce => libc::MSG_DONTWAIT,
+            Attempt::Blocking => 0,
         };
         // With MSG_TRUNC the call returns the datagram's whole length, however much of it there is room for.
-        recvmsg(
-            socket,
-            parts,
-            &mut RecvAncillaryBuffer::default(),
-            flags | RecvFlags::TRUNC,
-        )
-        .map_err(super::errno)
+        sys::receive_one(socket, parts, flags | libc::MSG_TRUNC)
     })?;
-    let sender = received
-        .address
-        .and_then(|address| SocketAddrNetlink::try_from(address).ok());
-    let sender = sender.ok_or(TransportError::System(Errno::EAFNOSUPPORT))?;
     Ok(Datagram {
-        copied: received.bytes.min(room),
-        length: received.bytes,
-        sender: PortId(sender.pid()),
+        copied: length.min(room),
+        length,
+        sender: PortId(sender),
     })
 }
 
@@ -113,7 +101,7 @@ pub(super) fn slots(socket: BorrowedFd<'_>, slots: &mut [Slot<'_>], wait: Wait) 
 
 /// What a receive system call is to do when there is nothing.
 #[derive(Clone, Copy)]
-enum Attempt {
+pub(in crate::transport) enum Attempt {
     /// Fail with EAGAIN.
     AtOnce,
     /// Wait.
@@ -121,7 +109,7 @@ enum Attempt {
 }
 
 /// Calls `receive` until it gives something else than EAGAIN, or the time is over.
-fn waiting<T>(
+pub(in crate::transport) fn waiting<T>(
     socket: BorrowedFd<'_>,
     wait: Wait,
     mut receive: impl FnMut(Attempt) -> Result<T, Errno>,
@@ -162,7 +150,7 @@ fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(
 }
 
 /// What a system call's error means for a transport.
-pub(super) fn transport_error(errno: Errno) -> TransportError {
+pub(in crate::transport) fn transport_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,
         Errno::EINTR => TransportError::Interrupted,

@@ -1,0 +1,253 @@
+//! An emulator in another process, reached by a Unix socket: what `ipq-sim serve` offers.
+//!
+//! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries bare frames both ways, at
+//! most one of them ahead of the reader, so that its descriptor is readable when there is a message and what is read from
+//! it is what a netlink socket would have given. The second carries notices of overruns, which only this transport sees.
+//! Everything else (binding, options) is a question on a connection of its own: see [`protocol`].
+//!
+//! Frames wait in the emulated receive buffer, not in the Unix socket's: what they weigh and how it overruns is the
+//! emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed. The emulator lets
+//! no program send to another's port id, so every frame is the kernel's.
+//!
+//! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket (LIB-3).
+
+pub mod protocol;
+
+use super::netlink::receiving::{Attempt, transport_error, waiting};
+use super::{Datagram, Transport, TransportError, Wait};
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::handle::ErrorNumber;
+use crate::wire::{Abi, PortId};
+use protocol::{Answer, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// How long an emulator may take for an answer, in seconds. It has nothing else to do.
+const PATIENCE: i64 = 10;
+
+/// An emulated netlink socket in another process.
+#[derive(Debug)]
+pub struct Unix {
+    frames: OwnedFd,
+    notices: OwnedFd,
+    emulator: SocketAddrUnix,
+    socket: u64,
+    port_id: PortId,
+    abi: Abi,
+    longest: usize,
+}
+
+impl Unix {
+    /// Opens the queue of `family` of the emulator that listens at `path`, bound to this process's id (LIB-1).
+    #[doc(alias = "ipq_create_handle")]
+    pub fn open(path: &Path, family: Family) -> Result<Self, OpenError> {
+        Self::open_bound(path, family, PortId(std::process::id()))
+    }
+
+    /// Opens the queue of `family`, bound to `port_id`, or to one that the emulator chooses if that is 0 (SOCK-2).
+    pub fn open_bound(path: &Path, family: Family, port_id: PortId) -> Result<Self, OpenError> {
+        let unreachable = |errno| OpenError::Unreachable {
+            path: path.to_owned(),
+            errno,
+        };
+        let emulator = SocketAddrUnix::new(path).map_err(|error| unreachable(errno(error)))?;
+        let opening = Request::Open {
+            protocol: family.netlink_protocol().into(),
+            process_id: std::process::id(),
+        };
+        let (frames, opened) = ask(&emulator, opening).map_err(|failure| match failure {
+            Failure::Unreachable(errno) => unreachable(errno),
+            Failure::Refused(errno) => OpenError::Socket { family, errno },
+        })?;
+        let bind_failed = |failure: Failure| OpenError::Bind {
+            family,
+            port_id,
+            errno: failure.errno(),
+        };
+        let Answer { socket, abi, .. } = opened;
+        let (notices, _) = ask(&emulator, Request::Notices { socket }).map_err(bind_failed)?;
+        let (_, bound) = ask(&emulator, Request::Bind { socket, port_id }).map_err(bind_failed)?;
+        Ok(Self {
+            frames,
+            notices,
+            emulator,
+            socket,
+            port_id: PortId(bound.value),
+            abi,
+            longest: opened.value as usize,
+        })
+    }
+
+    /// Whether the emulator has said that datagrams were lost since this was last asked.
+    fn overran(&self) -> bool {
+        let mut notice = [0; 1];
+        matches!(net::recv(&self.notices, &mut notice, RecvFlags::DONTWAIT), Ok((_, 1..)))
+    }
+
+    fn option(&self, request: Request) -> Result<u32, TransportError> {
+        match ask(&self.emulator, request) {
+            Ok((_, answer)) => Ok(answer.value),
+            Err(failure) => Err(transport_error(failure.errno())),
+        }
+    }
+}
+
+impl AsFd for Unix {
+    /// The descriptor with the frames. To be polled as one likes; what is received from it is lost to this transport.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.frames.as_fd()
+    }
+}
+
+impl Transport for Unix {
+    fn abi(&self) -> Abi {
+        self.abi
+    }
+
+    fn port_id(&self) -> PortId {
+        self.port_id
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > self.longest {
+            return Err(TransportError::System(Errno::EMSGSIZE));
+        }
+        let mut control = SendAncillaryBuffer::default();
+        net::sendmsg(&self.frames, parts, &mut control, SendFlags::NOSIGNAL)
+            .map_err(|error| transport_error(errno(error)))
+    }
+
+    /// An overrun comes ahead of the frames (SOCK-4). Nothing here has a destructor while it waits.
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        if self.overran() {
+            return Err(TransportError::Overrun);
+        }
+        let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
+            let flags = match attempt {
+                Attempt::AtOnce => RecvFlags::DONTWAIT,
+                Attempt::Blocking => RecvFlags::empty(),
+            };
+            net::recv(&self.frames, &mut *buffer, flags | RecvFlags::TRUNC).map_err(errno)
+        })?;
+        Ok(Datagram {
+            copied,
+            length,
+            sender: PortId::KERNEL,
+        })
+    }
+
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let socket = self.socket;
+        self.option(Request::ReceiveBuffer { socket, bytes })
+            .map(|granted| granted as usize)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        let socket = self.socket;
+        self.option(Request::NoEnobufs { socket, on }).map(|_| ())
+    }
+}
+
+/// Why an emulator's queue could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Nobody answers at the path.
+    #[error("no emulator answers at {}: {errno}; start one with `ipq-sim serve --socket {}`", .path.display(), .path.display())]
+    Unreachable {
+        /// Where it should listen.
+        path: PathBuf,
+        /// What the system said.
+        errno: Errno,
+    },
+    /// The emulated kernel gave no socket (SOCK-1).
+    #[error("the emulated kernel gave no netlink socket for {family}: {errno}")]
+    Socket {
+        /// The family that was asked for.
+        family: Family,
+        /// What it said.
+        errno: Errno,
+    },
+    /// The port id could not be had (SOCK-2).
+    #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
+    Bind {
+        /// The family that was asked for.
+        family: Family,
+        /// The port id that was asked for; 0 where the emulator was to choose.
+        port_id: PortId,
+        /// What it said.
+        errno: Errno,
+    },
+}
+
+impl OpenError {
+    /// What libipq calls this error: 3 or 4.
+    #[must_use]
+    pub const fn number(&self) -> ErrorNumber {
+        match self {
+            Self::Unreachable { .. } | Self::Socket { .. } => ErrorNumber::CreateSocket,
+            Self::Bind { .. } => ErrorNumber::BindSocket,
+        }
+    }
+
+    /// What the system or the emulated kernel said.
+    #[must_use]
+    pub const fn errno(&self) -> Errno {
+        match self {
+            Self::Unreachable { errno, .. } | Self::Socket { errno, .. } | Self::Bind { errno, .. } => *errno,
+        }
+    }
+}
+
+/// Why a question got no answer that one could use.
+enum Failure {
+    /// The system did not let it through, or nobody answered.
+    Unreachable(Errno),
+    /// The emulated kernel refused.
+    Refused(Errno),
+}
+
+impl Failure {
+    const fn errno(&self) -> Errno {
+        match self {
+            Self::Unreachable(errno) | Self::Refused(errno) => *errno,
+        }
+    }
+}
+
+/// Connects, asks, and waits for the answer. The connection is what the answer says it is from then on.
+fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
+    let exchange = || {
+        let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        net::connect(&connection, emulator)?;
+        net::send(&connection, &request.write(), SendFlags::NOSIGNAL)?;
+        let patience = Timespec {
+            tv_sec: PATIENCE,
+            tv_nsec: 0,
+        };
+        if poll(&mut [PollFd::new(&connection, PollFlags::IN)], Some(&patience))? == 0 {
+            return Err(rustix::io::Errno::TIMEDOUT);
+        }
+        let mut bytes = [0; Answer::BYTES];
+        let (_, length) = net::recv(&connection, &mut bytes, RecvFlags::TRUNC)?;
+        let answer = (length == bytes.len()).then(|| Answer::parse(&bytes)).flatten();
+        Ok((connection, answer.ok_or(rustix::io::Errno::PROTO)?))
+    };
+    match exchange() {
+        Ok((_, answer)) if answer.errno != Errno(0) => Err(Failure::Refused(answer.errno)),
+        Ok(answered) => Ok(answered),
+        Err(error) => Err(Failure::Unreachable(errno(error))),
+    }
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
+}

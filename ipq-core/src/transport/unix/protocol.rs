@@ -1,0 +1,218 @@
+//! What is said between a program and an emulator in another process, beside the frames themselves.
+//!
+//! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is afterwards depends on the
+//! request: after [`Request::Open`] it carries frames, after [`Request::Notices`] one byte for each overrun; after any other it
+//! is of no more use. Both have a fixed size and are little-endian; whatever else comes is refused, so nothing here can
+//! panic or allocate.
+
+use crate::errno::Errno;
+use crate::wire::{Abi, ByteOrder, PortId, WordSize};
+
+/// Begins every request and every answer: "ipq1".
+const MAGIC: [u8; 4] = *b"ipq1";
+
+/// What a program asks of an emulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`: the connection becomes the socket. The answer's value is the longest datagram
+    /// that it sends (SOCK-9).
+    Open {
+        /// 3 or 13 (ATT-1).
+        protocol: u32,
+        /// Whose socket it is.
+        process_id: u32,
+    },
+    /// The connection becomes the one on which overruns of a socket are told.
+    Notices {
+        /// As the answer to `Open` named it.
+        socket: u64,
+    },
+    /// `bind`. The answer's value is the port id.
+    Bind {
+        /// As the answer to `Open` named it.
+        socket: u64,
+        /// 0: the emulator chooses (SOCK-2).
+        port_id: PortId,
+    },
+    /// `SO_RCVBUF`. The answer's value is what it then is (SOCK-4).
+    ReceiveBuffer {
+        /// As the answer to `Open` named it.
+        socket: u64,
+        /// How many are asked for.
+        bytes: u32,
+    },
+    /// `NETLINK_NO_ENOBUFS` (SOCK-4).
+    NoEnobufs {
+        /// As the answer to `Open` named it.
+        socket: u64,
+        /// Whether overruns are to go untold.
+        on: bool,
+    },
+}
+
+impl Request {
+    /// The size of every request in bytes.
+    pub const BYTES: usize = 20;
+
+    /// The request as bytes.
+    #[must_use]
+    pub fn write(self) -> [u8; Self::BYTES] {
+        let (kind, value, socket): (u32, u32, u64) = match self {
+            Self::Open { protocol, process_id } => (1, protocol, process_id.into()),
+            Self::Notices { socket } => (2, 0, socket),
+            Self::Bind { socket, port_id } => (3, port_id.0, socket),
+            Self::ReceiveBuffer { socket, bytes } => (4, bytes, socket),
+            Self::NoEnobufs { socket, on } => (5, on.into(), socket),
+        };
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4..8].copy_from_slice(&kind.to_le_bytes());
+        bytes[8..12].copy_from_slice(&value.to_le_bytes());
+        bytes[12..].copy_from_slice(&socket.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a request; none if the bytes are not exactly one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        if bytes[..4] != MAGIC {
+            return None;
+        }
+        let (value, socket) = (u32_at(bytes, 8)?, u64_at(bytes, 12)?);
+        Some(match (u32_at(bytes, 4)?, value) {
+            (1, protocol) => Self::Open {
+                protocol,
+                process_id: u32::try_from(socket).ok()?,
+            },
+            (2, 0) => Self::Notices { socket },
+            (3, port_id) => Self::Bind {
+                socket,
+                port_id: PortId(port_id),
+            },
+            (4, bytes) => Self::ReceiveBuffer { socket, bytes },
+            (5, 0 | 1) => Self::NoEnobufs { socket, on: value == 1 },
+            _ => return None,
+        })
+    }
+}
+
+/// What an emulator answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 0, or why it refused.
+    pub errno: Errno,
+    /// What the request says that it is.
+    pub value: u32,
+    /// Names the socket that was opened, on other connections.
+    pub socket: u64,
+    /// How the emulated kernel's frames are laid out.
+    pub abi: Abi,
+}
+
+impl Answer {
+    /// The size of every answer in bytes.
+    pub const BYTES: usize = 24;
+
+    /// The answer as bytes.
+    #[must_use]
+    pub fn write(self) -> [u8; Self::BYTES] {
+        let abi = u32::from(self.abi.word == WordSize::Eight) << 1 | u32::from(self.abi.order == ByteOrder::Big);
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4..8].copy_from_slice(&self.errno.0.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.value.to_le_bytes());
+        bytes[12..20].copy_from_slice(&self.socket.to_le_bytes());
+        bytes[20..].copy_from_slice(&abi.to_le_bytes());
+        bytes
+    }
+
+    /// Reads an answer; none if the bytes are not exactly one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        if bytes[..4] != MAGIC {
+            return None;
+        }
+        let abi = u32_at(bytes, 20)?;
+        Some(Self {
+            errno: Errno(u32_at(bytes, 4)?.cast_signed()),
+            value: u32_at(bytes, 8)?,
+            socket: u64_at(bytes, 12)?,
+            abi: Abi::ALL.into_iter().find(|candidate| {
+                Self {
+                    abi: *candidate,
+                    ..Self::EMPTY
+                }
+                .write()[20..]
+                    == abi.to_le_bytes()
+            })?,
+        })
+    }
+
+    const EMPTY: Self = Self {
+        errno: Errno(0),
+        value: 0,
+        socket: 0,
+        abi: Abi::NATIVE,
+    };
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Request::Open { protocol: 3, process_id: 4242 })]
+    #[case(Request::Notices { socket: 7 })]
+    #[case(Request::Bind { socket: 7, port_id: PortId(u32::MAX) })]
+    #[case(Request::ReceiveBuffer { socket: u64::MAX, bytes: 4096 })]
+    #[case(Request::NoEnobufs { socket: 7, on: true })]
+    fn a_request_is_read_as_it_was_written(#[case] request: Request) {
+        assert_eq!(Request::parse(&request.write()), Some(request));
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written_for_every_abi() {
+        for abi in Abi::ALL {
+            let answer = Answer {
+                errno: Errno::EADDRINUSE,
+                value: 4242,
+                socket: 1 << 40,
+                abi,
+            };
+            assert_eq!(Answer::parse(&answer.write()), Some(answer));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_as_what_it_would_be_written_as_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..32),
+            kind in 0_u32..8,
+        ) {
+            let mut bytes = bytes;
+            if bytes.len() >= 8 {
+                bytes[..4].copy_from_slice(&MAGIC);
+                bytes[4..8].copy_from_slice(&kind.to_le_bytes());
+            }
+            if let Some(request) = Request::parse(&bytes) {
+                prop_assert_eq!(&request.write()[..], &bytes[..]);
+            }
+            if let Some(answer) = Answer::parse(&bytes) {
+                prop_assert_eq!(&answer.write()[..], &bytes[..]);
+            }
+        }
+    }
+}
