@@ -70,6 +70,11 @@ impl<T: Transport> Handle<T> {
             packet_id,
             data_len: payload.len() as u64,
         };
+        self.send_verdict(request, payload)
+    }
+
+    /// Sends a verdict whose stated length need not be its payload's: C programs state what they like (LIB-11).
+    pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
         let head = request.head(self.abi(), self.envelope(), payload.len());
         self.send(&[IoSlice::new(&head), IoSlice::new(payload)])
     }

@@ -23,6 +23,8 @@
 //! }
 //! ```
 
+#[cfg(all(feature = "capi", target_os = "linux"))]
+mod capi;
 mod errno;
 mod family;
 pub mod handle;

@@ -1,0 +1,342 @@
+//! libipq for C: the functions of libipq(3), over the same [`Handle`] that Rust programs use.
+//!
+//! What C passes is checked where it can be: a pointer that is no handle, or a NULL buffer, is error 1 with errno EBADF or
+//! EFAULT. Nothing here starts a thread, and no lock is held and no destructor pending while a call waits: programs fork
+//! with a handle, and jump out of `ipq_read` from signal handlers. The one public face is `include/libipq.h`.
+
+#![allow(unsafe_code, reason = "C passes pointers")]
+
+mod last_error;
+mod live;
+mod side;
+
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::handle::{Error, ErrorNumber, Handle};
+use crate::transport::{Transport, TransportError, Wait};
+use crate::wire::{Abi, CopyMode, ErrorMessage, Header, PacketId, Verdict, VerdictRequest};
+use side::{NoSide, Side};
+use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_ulong, c_void};
+use std::io::Write as _;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+/// `struct ipq_handle`, as programs see it (LIB-8). Only read by them: what they write here changes nothing.
+#[repr(C)]
+struct Public {
+    fd: c_int,
+    blocking: u8,
+    local: libc::sockaddr_nl,
+    peer: libc::sockaddr_nl,
+}
+
+/// What is behind the pointer that programs have: the public part first.
+#[repr(C)]
+struct Whole {
+    public: Public,
+    handle: Handle<Box<dyn Side>>,
+}
+
+/// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`
+#[unsafe(no_mangle)]
+extern "C" fn ipq_create_handle(_flags: u32, protocol: u32) -> *mut Public {
+    let saved = errno();
+    let created = create(protocol);
+    set_errno(saved);
+    match created {
+        Ok(handle) => handle,
+        Err(NoSide { number, errno, detail }) => {
+            match detail {
+                Some(detail) => last_error::set_with_detail(number, &detail),
+                None => last_error::set(number),
+            }
+            if errno != Errno(0) {
+                set_errno(errno);
+            }
+            std::ptr::null_mut()
+        }
+    }
+}
+
+fn create(protocol: u32) -> Result<*mut Public, NoSide> {
+    let plain = |number, errno| NoSide {
+        number,
+        errno,
+        detail: None,
+    };
+    let family = Family::from_protocol_family(protocol).ok_or(plain(ErrorNumber::InvalidProtocol, Errno(0)))?;
+    let transport = side::open(std::env::var_os("IPQ_TRANSPORT").as_deref(), family)?;
+    let address = |port_id| {
+        // SAFETY: a structure of integers, for which all zeros is a value.
+        let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+        address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+        address.nl_pid = port_id;
+        address
+    };
+    let whole = Box::into_raw(Box::new(Whole {
+        public: Public {
+            fd: transport.as_fd().as_raw_fd(),
+            blocking: 1,
+            local: address(transport.port_id().0),
+            peer: address(0),
+        },
+        handle: Handle::new(transport),
+    }));
+    if !live::insert(whole.addr()) {
+        // SAFETY: the pointer was made from a box a moment ago, and nobody else has it.
+        drop(unsafe { Box::from_raw(whole) });
+        return Err(plain(ErrorNumber::CreateHandle, Errno::ENOMEM));
+    }
+    Ok(whole.cast())
+}
+
+/// `int ipq_destroy_handle(struct ipq_handle *h)`: 0, also for NULL (LIB-9); -1 for what is no handle.
+#[unsafe(no_mangle)]
+extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
+    if handle.is_null() {
+        return 0;
+    }
+    if !live::remove(handle.addr()) {
+        return no_handle() as c_int;
+    }
+    let saved = errno();
+    // SAFETY: the address was in the table of live handles, where only `create` puts those of boxes, and of all that remove it
+    // from there just one succeeds. That no other thread is using it is the program's duty, as it was with libipq.
+    drop(unsafe { Box::from_raw(whole(handle).cast_mut()) });
+    set_errno(saved);
+    0
+}
+
+/// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)` (LIB-3)
+#[unsafe(no_mangle)]
+extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
+    let Some(handle) = find(handle) else {
+        return no_handle();
+    };
+    if buffer.is_null() && length >= ErrorMessage::BYTES {
+        return no_buffer();
+    }
+    let buffer: &mut [u8] = if buffer.is_null() {
+        &mut []
+    } else {
+        // SAFETY: the caller says that there are `length` bytes at `buffer` to be written to, and waits until this is over.
+        // They are written, never read before that; no slice is longer than isize::MAX.
+        unsafe { std::slice::from_raw_parts_mut(buffer, length.min(isize::MAX.unsigned_abs())) }
+    };
+    let wait = match u64::try_from(timeout) {
+        Err(_) => Wait::Never,
+        Ok(0) => Wait::Forever,
+        Ok(microseconds) => Wait::For(Duration::from_micros(microseconds)),
+    };
+    let saved = errno();
+    let result = handle.read_datagram(buffer, wait);
+    set_errno(saved);
+    match result {
+        Ok(read) => read.cast_signed(),
+        // Not an error of the library's, and errno as it was (section 11).
+        Err(error @ Error::TimedOut) => {
+            fail(&error);
+            0
+        }
+        Err(Error::Interrupted { forever: false }) => {
+            set_errno(Errno::EINTR);
+            0
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)` (LIB-2)
+#[unsafe(no_mangle)]
+extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_int {
+    let Some(handle) = find(handle) else {
+        return no_handle() as c_int;
+    };
+    sent(|| handle.set_mode(CopyMode::from_wire(mode), range as u64))
+}
+
+/// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t data_len, unsigned char *buf)`
+/// (LIB-2, LIB-11)
+#[unsafe(no_mangle)]
+extern "C" fn ipq_set_verdict(
+    handle: *const Public,
+    packet_id: c_ulong,
+    verdict: c_uint,
+    data_length: usize,
+    buffer: *const c_uchar,
+) -> c_int {
+    let Some(handle) = find(handle) else {
+        return no_handle() as c_int;
+    };
+    let payload: &[u8] = if buffer.is_null() || data_length == 0 {
+        &[]
+    } else {
+        // SAFETY: the caller says that there are `data_length` bytes at `buffer`, and waits until this is over. No slice is
+        // longer than isize::MAX.
+        unsafe { std::slice::from_raw_parts(buffer, data_length.min(isize::MAX.unsigned_abs())) }
+    };
+    let request = VerdictRequest {
+        verdict: Verdict::from_wire(verdict),
+        packet_id: PacketId(widen(packet_id)),
+        data_len: data_length as u64,
+    };
+    sent(|| handle.send_verdict(request, payload))
+}
+
+/// `int ipq_message_type(const unsigned char *buf)`: the type of the message in a buffer that `ipq_read` filled.
+#[unsafe(no_mangle)]
+extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
+    match header(buffer) {
+        Some(header) => header.message_type.to_wire().into(),
+        None => no_buffer() as c_int,
+    }
+}
+
+/// `ipq_packet_msg_t *ipq_get_packet(const unsigned char *buf)`: the packet in it.
+#[unsafe(no_mangle)]
+extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
+    if buffer.is_null() {
+        no_buffer();
+        return std::ptr::null_mut();
+    }
+    buffer.wrapping_add(Header::BYTES).cast_mut().cast()
+}
+
+/// `int ipq_get_msgerr(const unsigned char *buf)`: the error number in it, positive, or 0 for an acknowledgement (ERR-4).
+#[unsafe(no_mangle)]
+extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
+    if buffer.is_null() {
+        return no_buffer() as c_int;
+    }
+    // SAFETY: `ipq_read` filled the buffer with at least an error message's 20 bytes if the program looked at the type first,
+    // as it must (LIB-4); 4 bytes at offset 16 are part of them, and may be unaligned.
+    let error = unsafe { buffer.add(Header::BYTES).cast::<c_int>().read_unaligned() };
+    error.wrapping_neg()
+}
+
+/// `int ipq_ctl(const struct ipq_handle *h, int request, ...)`: 1, always (LIB-9). What follows the two named arguments is not
+/// looked at, which every C calling convention of Linux allows.
+#[unsafe(no_mangle)]
+extern "C" fn ipq_ctl(_handle: *const Public, _request: c_int) -> c_int {
+    1
+}
+
+/// `char *ipq_errstr(void)`: the text of this thread's last error (LIB-5).
+#[unsafe(no_mangle)]
+extern "C" fn ipq_errstr() -> *mut c_char {
+    last_error::text()
+}
+
+/// `void ipq_perror(const char *s)` (LIB-6)
+#[unsafe(no_mangle)]
+extern "C" fn ipq_perror(prefix: *const c_char) {
+    let saved = errno();
+    let prefix = if prefix.is_null() {
+        c"ERROR"
+    } else {
+        // SAFETY: the caller passes a C string.
+        unsafe { CStr::from_ptr(prefix) }
+    };
+    let mut line = Vec::from(prefix.to_bytes());
+    if last_error::number() != 0 {
+        // SAFETY: the text ends with a NUL, and stays until this thread's next error.
+        let text = unsafe { CStr::from_ptr(last_error::text()) };
+        line.extend(b": ");
+        line.extend(text.to_bytes());
+    }
+    if saved != Errno(0) {
+        // SAFETY: strerror returns a C string, which stays until this thread's next call of it.
+        let text = unsafe { CStr::from_ptr(libc::strerror(saved.0)) };
+        line.extend(b": ");
+        line.extend(text.to_bytes());
+    }
+    line.push(b'\n');
+    // There is nobody to tell that standard error is closed.
+    let _ = std::io::stderr().write_all(&line);
+    set_errno(saved);
+}
+
+/// The handle at an address that a program passes, if there is one.
+fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
+    // SAFETY: the address is in the table of live handles, so there is a `Whole` at it, made by `create`. It stays until the
+    // program destroys it, which it must not do while another of its threads uses it. Programs may write to the public part;
+    // only the other is referred to.
+    live::contains(handle.addr()).then(|| unsafe { &(*whole(handle)).handle })
+}
+
+/// What is behind a pointer that `create` made, which is aligned for it.
+#[allow(
+    clippy::cast_ptr_alignment,
+    reason = "only called with what was cast from the stricter type"
+)]
+fn whole(handle: *const Public) -> *const Whole {
+    handle.cast()
+}
+
+/// Calls what sends, and returns what libipq did: the bytes sent, or -1.
+fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
+    let saved = errno();
+    let result = send();
+    set_errno(saved);
+    match result {
+        Ok(bytes) => c_int::try_from(bytes).unwrap_or(c_int::MAX),
+        Err(error) => fail(&error) as c_int,
+    }
+}
+
+/// Notes the error, and returns -1.
+fn fail(error: &Error) -> isize {
+    if let Some(number) = error.number() {
+        last_error::set(number);
+    }
+    match error {
+        Error::Interrupted { .. } => set_errno(Errno::EINTR),
+        Error::Overrun => set_errno(Errno::ENOBUFS),
+        Error::Receive(cause) | Error::Send(cause) => match cause {
+            TransportError::System(errno) => set_errno(*errno),
+            TransportError::Interrupted => set_errno(Errno::EINTR),
+            TransportError::Overrun => set_errno(Errno::ENOBUFS),
+            TransportError::TimedOut => set_errno(Errno::EAGAIN),
+            TransportError::Closed => set_errno(Errno::ENOTCONN),
+            TransportError::Deadlock => {}
+        },
+        _ => {}
+    }
+    -1
+}
+
+fn no_handle() -> isize {
+    last_error::set(ErrorNumber::Implementation);
+    set_errno(Errno::EBADF);
+    -1
+}
+
+fn no_buffer() -> isize {
+    last_error::set(ErrorNumber::Implementation);
+    set_errno(Errno(libc::EFAULT));
+    -1
+}
+
+fn header(buffer: *const c_uchar) -> Option<Header> {
+    if buffer.is_null() {
+        return None;
+    }
+    // SAFETY: `ipq_read` filled the buffer with a message, which begins with a header's 16 bytes (LIB-3, LIB-4).
+    let bytes = unsafe { buffer.cast::<[u8; Header::BYTES]>().read_unaligned() };
+    Header::parse(&bytes, Abi::NATIVE)
+}
+
+/// `unsigned long` has 32 bits on some machines.
+#[allow(clippy::useless_conversion, reason = "it is one where the word has 32 bits")]
+fn widen(word: c_ulong) -> u64 {
+    u64::from(word)
+}
+
+fn errno() -> Errno {
+    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or_default())
+}
+
+fn set_errno(errno: Errno) {
+    // SAFETY: the pointer is to this thread's errno, which lives as long as the thread.
+    unsafe { *libc::__errno_location() = errno.0 }
+}

@@ -1,0 +1,67 @@
+//! The last error of each thread, and its text as C reads it.
+//!
+//! libipq had one error number for the whole process, which threads overwrote for each other (LIB-7, section 11). Here each
+//! thread has its own, like `errno`, in memory of fixed size.
+
+use crate::handle::ErrorNumber;
+use std::cell::Cell;
+use std::ffi::c_char;
+
+/// The longest text with its NUL, in bytes; a longer one is cut.
+const LONGEST: usize = 512;
+
+thread_local! {
+    static NUMBER: Cell<i32> = const { Cell::new(0) };
+    /// The text of an error whose number alone does not say enough. Its address is handed to C.
+    static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
+}
+
+/// The texts of all numbers, ended as C wants them.
+static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
+    let mut texts = [[0; 40]; ErrorNumber::ALL.len()];
+    let mut number = 0;
+    while number < texts.len() {
+        let text = ErrorNumber::ALL[number].text().as_bytes();
+        let mut index = 0;
+        while index < text.len() {
+            texts[number][index] = text[index];
+            index += 1;
+        }
+        number += 1;
+    }
+    texts
+};
+
+/// The number of this thread's last error.
+pub(super) fn number() -> i32 {
+    NUMBER.get()
+}
+
+/// From now on this thread's last error is `number`.
+pub(super) fn set(number: ErrorNumber) {
+    NUMBER.set(number.number());
+    TEXT.with(|text| text[0].set(0));
+}
+
+/// The same, with words that follow libipq's own.
+pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
+    NUMBER.set(number.number());
+    TEXT.with(|text| {
+        let words = number.text().bytes().chain(": ".bytes()).chain(detail.bytes());
+        for (cell, byte) in text.iter().zip(words.take(LONGEST - 1).chain([0])) {
+            cell.set(byte);
+        }
+    });
+}
+
+/// The text of this thread's last error, ended by a NUL. Good until the thread's next error, and for most errors for ever.
+pub(super) fn text() -> *mut c_char {
+    TEXT.with(|text| {
+        if text[0].get() == 0 {
+            let number = ErrorNumber::from_number(number()).number().unsigned_abs() as usize;
+            TEXTS[number].as_ptr().cast_mut().cast()
+        } else {
+            text.as_ptr().cast_mut().cast()
+        }
+    })
+}
