@@ -11,6 +11,7 @@ use crate::host::network::{DeviceError, DeviceId, Network, OutgoingFrame, Route,
 use crate::host::packet::{Link, Packet};
 use crate::host::rules::{Rule, RuleError, Rules};
 use crate::host::{ipv4, ipv6, routing};
+use crate::journal::PacketEvent;
 use crate::ledger::{Accounting, DropReason, Fate, Ledger, PacketSerial};
 use crate::proc_text;
 use crate::profile::Profile;
@@ -77,6 +78,12 @@ pub enum InjectError {
     #[error("an Ethernet frame has at least 14 bytes, and this has {length}")]
     FrameTooShort {
         /// The frame's length in bytes.
+        length: usize,
+    },
+    /// Its header is wrong, or states more bytes than there are (FWD-1).
+    #[error("the header of this packet of {length} bytes is wrong, or states more bytes than there are")]
+    Malformed {
+        /// The packet's length in bytes.
         length: usize,
     },
     /// An IP packet begins with a version of 4 or 6, and has a whole fixed header.
@@ -247,6 +254,12 @@ impl Kernel {
         self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(released) = released {
             let slot = released.slot;
+            self.ledger.journal.note(|| PacketEvent::Verdict {
+                packet: released.item.packet.serial,
+                packet_id: released.packet_id,
+                verdict: released.verdict,
+                replaced: released.replacement.is_some(),
+            });
             self.reinject(released);
             if let Some(queue) = &mut self.queues[family as usize] {
                 queue.free(slot, &self.faults);
@@ -266,6 +279,17 @@ impl Kernel {
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
         self.sockets.receive(socket, buffer, &self.faults)
+    }
+
+    /// The longest datagram that a socket sends (SOCK-9).
+    pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
+        self.sockets.longest_to_send(socket)
+    }
+
+    /// Copies the next datagram into `buffer` and leaves it where it is, as `MSG_PEEK` does; none if there is none.
+    #[must_use]
+    pub fn peek(&self, socket: SocketId, buffer: &mut [u8]) -> Option<Received> {
+        self.sockets.peek(socket, buffer)
     }
 
     /// Whether [`receive`](Self::receive) would give anything but EAGAIN: what `poll` says of the descriptor.
@@ -462,6 +486,17 @@ impl Kernel {
         self.ledger.accounting()
     }
 
+    /// Keeps what happens to packets from now on, for [`take_events`](Self::take_events), which must be called often enough
+    /// for what there is to hold.
+    pub fn keep_journal(&mut self) {
+        self.ledger.journal.open();
+    }
+
+    /// Takes what has happened to packets since this was last called, in order.
+    pub fn take_events(&mut self) -> Vec<PacketEvent> {
+        self.ledger.journal.take()
+    }
+
     // --- The host's settings ---
 
     /// Adds a netfilter rule at the end of its chain.
@@ -494,6 +529,12 @@ impl Kernel {
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let queue = self.queues[family as usize].as_ref()?;
         Some(proc_text::of(family, &queue.status(), &self.faults))
+    }
+
+    /// Whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
+    #[must_use]
+    pub fn has_listener(&self, family: Family) -> bool {
+        self.queues[family as usize].as_ref().is_some_and(Queue::has_listener)
     }
 
     /// How many packets wait for a verdict; none if the module is not loaded.
@@ -611,7 +652,7 @@ impl std::fmt::Debug for Kernel {
 }
 
 /// The family of an IP packet that has at least its fixed header.
-fn family_of(packet: &[u8]) -> Result<Family, InjectError> {
+pub(crate) fn family_of(packet: &[u8]) -> Result<Family, InjectError> {
     let version = packet.first().map_or(0, |first| first >> 4);
     let family = match version {
         4 => Some(Family::Ipv4),

@@ -4,6 +4,7 @@
 //! queued: `entered = delivered + dropped + queued`, at every step.
 
 use crate::host::network::OutgoingFrame;
+use crate::journal::{Journal, PacketEvent};
 use bytes::Bytes;
 use ipq_core::wire::InterfaceName;
 use std::collections::VecDeque;
@@ -128,6 +129,7 @@ pub(crate) struct Ledger {
     accounting: Accounting,
     fates: VecDeque<Fate>,
     kept: usize,
+    pub(crate) journal: Journal,
 }
 
 impl Ledger {
@@ -137,6 +139,7 @@ impl Ledger {
             accounting: Accounting::default(),
             fates: VecDeque::new(),
             kept,
+            journal: Journal::default(),
         }
     }
 
@@ -159,6 +162,10 @@ impl Ledger {
             Fate::Dropped(reason) => self.accounting.dropped[*reason as usize] += 1,
         }
         self.accounting.queued -= 1;
+        self.journal.note(|| PacketEvent::Left {
+            packet: serial,
+            fate: fate.clone(),
+        });
         if let Some(kept) = self.index(serial).and_then(|index| self.fates.get_mut(index)) {
             *kept = fate;
         }

@@ -59,24 +59,32 @@
 mod builder;
 mod clock;
 mod distortion;
+mod entrance;
 mod entries;
 mod fault;
 mod host;
+mod journal;
 mod kernel;
 mod ledger;
 mod proc_text;
 mod profile;
 mod queue;
+#[cfg(all(feature = "run", target_os = "linux"))]
+pub mod run;
+#[cfg(all(feature = "run", target_os = "linux"))]
+pub mod server;
 mod sim;
 mod sockets;
 mod traversal;
 
 pub use builder::KernelBuilder;
+pub use entrance::Entrance;
 pub use entries::IdReuse;
 #[cfg(feature = "seeded-faults")]
 pub use fault::Fault;
 pub use host::network::{Device, DeviceError, MacAddress, OutgoingFrame};
 pub use host::rules::{Rule, RuleError, Table, Target};
+pub use journal::PacketEvent;
 pub use kernel::{ClientId, InjectError, Kernel};
 pub use ledger::{Accounting, DropReason, Fate, PacketSerial};
 pub use profile::{Profile, Provenance, Weight};

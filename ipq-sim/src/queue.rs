@@ -63,6 +63,7 @@ pub(crate) struct Outcome<'a, T> {
 /// A packet that a verdict took out of the queue.
 pub(crate) struct Released<'a, T> {
     pub(crate) item: T,
+    pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
     /// The payload of the verdict, if it is a replacement (VER-5).
     pub(crate) replacement: Option<&'a [u8]>,
@@ -118,6 +119,10 @@ impl<T> Queue<T> {
         self.peer != PortId::KERNEL
     }
 
+    pub(crate) fn has_listener(&self) -> bool {
+        self.has_peer() && self.mode != CopyMode::None
+    }
+
     /// Sets the maximum length, which is compared as unsigned (PKT-2).
     pub(crate) fn set_maximum_length(&mut self, length: u32) {
         self.maximum_length = length;
@@ -154,7 +159,7 @@ impl<T> Queue<T> {
         faults: &Faults,
         deliver: impl FnOnce(PortId, Datagram) -> bool,
     ) -> Result<(), Refusal> {
-        if self.mode == CopyMode::None || !self.has_peer() {
+        if !self.has_listener() {
             self.dropped_when_full += u32::from(faults.seeded(Fault::NoListenerCounted));
             return Err(Refusal::NoListener);
         }
@@ -349,6 +354,7 @@ impl<T> Queue<T> {
             .or_else(|| (faults.seeded(Fault::AnyPayloadTaken) && !following.is_empty()).then_some(following));
         Ok(Some(Released {
             item,
+            packet_id: request.packet_id,
             verdict: request.verdict,
             replacement,
             slot,

@@ -257,6 +257,16 @@ impl Sockets {
         result
     }
 
+    /// Copies the next datagram into `buffer` and leaves it where it is.
+    pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
+        let datagram = self.open.get(&id)?.datagrams.front()?;
+        Some(Received {
+            copied: datagram.copy_to(buffer),
+            length: datagram.len(),
+            sender: datagram.sender,
+        })
+    }
+
     /// Whether a receive would return at once, with a datagram or an error.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
         self.open

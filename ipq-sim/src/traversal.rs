@@ -83,6 +83,25 @@ impl Traversal {
         }
     }
 
+    /// A packet that enters at a hook, with its route.
+    pub(crate) const fn entering(
+        packet: Packet,
+        hook: Hook,
+        indev: Option<DeviceId>,
+        outdev: Option<DeviceId>,
+        route: Route,
+    ) -> Self {
+        Self {
+            packet,
+            hook,
+            indev,
+            outdev,
+            function: 0,
+            route: Some(route),
+            routed_by: None,
+        }
+    }
+
     /// The same packet at the first function of another hook.
     fn at(self, hook: Hook, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Self {
         Self {
@@ -156,7 +175,7 @@ impl Kernel {
             item: mut traversal,
             verdict,
             replacement,
-            slot: _,
+            ..
         } = released;
         if let Err(reason) = self.replace(&mut traversal.packet, verdict, replacement) {
             return self.drop_packet(&traversal, reason);
@@ -291,7 +310,7 @@ impl Kernel {
     }
 
     /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
-    fn forwardable(&self, packet: Packet, mtu: usize) -> Result<Packet, DropReason> {
+    pub(crate) fn forwardable(&self, packet: Packet, mtu: usize) -> Result<Packet, DropReason> {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
         }

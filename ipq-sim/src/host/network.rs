@@ -28,6 +28,7 @@ pub struct Device {
     mtu: usize,
     addresses: Vec<(IpAddr, u8)>,
     neighbours: HashMap<IpAddr, MacAddress>,
+    gateway: Option<MacAddress>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,7 @@ impl Device {
             mtu: 1500,
             addresses: Vec::new(),
             neighbours: HashMap::new(),
+            gateway: None,
         }
     }
 
@@ -98,6 +100,13 @@ impl Device {
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
         self.neighbours.insert(address.into(), mac);
+        self
+    }
+
+    /// Says who takes packets for every neighbour that was not named.
+    #[must_use]
+    pub fn gateway(mut self, mac: MacAddress) -> Self {
+        self.gateway = Some(mac);
         self
     }
 
@@ -248,6 +257,7 @@ impl Network {
             .values()
             .min()
             .copied()
+            .or(self.devices[index].device.gateway)
             .unwrap_or_default()
     }
 
@@ -289,7 +299,8 @@ impl Network {
 
     /// The link-layer address of a neighbour.
     pub(crate) fn neighbour(&self, DeviceId(index): DeviceId, address: IpAddr) -> Option<MacAddress> {
-        self.devices[index].device.neighbours.get(&address).copied()
+        let device = &self.devices[index].device;
+        device.neighbours.get(&address).copied().or(device.gateway)
     }
 
     /// Lets a packet leave by a device.

@@ -1,0 +1,96 @@
+//! Packets that enter at a hook, without having come by a device or been routed.
+
+use crate::host::network::{Route, ethernet_header};
+use crate::host::packet::{Link, Packet};
+use crate::host::{ipv4, ipv6, routing};
+use crate::kernel::{InjectError, Kernel, family_of};
+use crate::ledger::{DropReason, Fate, PacketSerial};
+use crate::traversal::{Traversal, ether_type};
+use bytes::Bytes;
+use ipq_core::wire::EtherType;
+use ipq_core::{Family, Hook};
+
+/// Where a packet enters, and between which devices it is said to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance<'a> {
+    /// The hook whose functions it passes first.
+    pub hook: Hook,
+    /// The device that it came by, at PREROUTING, INPUT and FORWARD.
+    pub incoming: &'a str,
+    /// The device that it will leave by, at FORWARD, OUTPUT and POSTROUTING.
+    pub outgoing: &'a str,
+    /// The Ethernet header that it came with; one of a neighbour's is made up if none.
+    pub link_header: Option<[u8; 14]>,
+}
+
+impl Kernel {
+    /// An IP packet enters at a hook. What PREROUTING lets through is for this host; what FORWARD gets has been through a
+    /// router's checks, which cost it one of its TTL or hop limit. What follows the packet's own length is cut off.
+    pub fn enter_at(&mut self, entrance: Entrance<'_>, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+        let data = packet.into();
+        let length = data.len();
+        let family = family_of(&data)?;
+        let incoming = self.network.by_name(entrance.incoming)?;
+        let outgoing = self.network.by_name(entrance.outgoing)?;
+        let data = match family {
+            Family::Ipv4 => ipv4::arriving(&data),
+            Family::Ipv6 => ipv6::arriving(&data),
+        };
+        let data = data.ok_or(InjectError::Malformed { length })?;
+        let protocol = ether_type(family);
+        let arrived = matches!(entrance.hook, Hook::Prerouting | Hook::Input | Hook::Forward);
+        let link = arrived.then(|| Link {
+            header: Bytes::copy_from_slice(&entrance.link_header.unwrap_or_else(|| {
+                ethernet_header(
+                    self.network.mac(incoming),
+                    self.network.some_neighbour(incoming),
+                    protocol,
+                )
+            })),
+            hw_type: self.network.hw_type(incoming),
+            for_this_host: true,
+        });
+        let serial = self.ledger.enter();
+        let packet = Packet {
+            serial,
+            family,
+            data,
+            mark: 0,
+            timestamp: if arrived {
+                self.arrival_time()
+            } else {
+                ipq_core::wire::Timestamp::default()
+            },
+            protocol: match (entrance.hook, family) {
+                (Hook::Output, _) | (Hook::Postrouting, Family::Ipv6) => EtherType::NONE,
+                _ => protocol,
+            },
+            link,
+        };
+        let (_, destination) = routing::addresses(&packet);
+        let out = Route::Via {
+            device: outgoing,
+            next_hop: destination,
+        };
+        let traversal = match entrance.hook {
+            Hook::Prerouting | Hook::Input => {
+                Traversal::entering(packet, entrance.hook, Some(incoming), None, Route::Local)
+            }
+            Hook::Forward => match self.forwardable(packet, self.network.mtu(outgoing)) {
+                Ok(packet) => Traversal::entering(packet, Hook::Forward, Some(incoming), Some(outgoing), out),
+                Err(reason) => {
+                    self.ledger.leave(serial, Fate::Dropped(reason));
+                    return Ok(serial);
+                }
+            },
+            Hook::Output => Traversal::sending(packet, outgoing, out),
+            Hook::Postrouting => Traversal::entering(packet, Hook::Postrouting, None, Some(outgoing), out),
+            Hook::Unknown(_) => {
+                self.ledger.leave(serial, Fate::Dropped(DropReason::NoRoute));
+                return Ok(serial);
+            }
+        };
+        self.run(traversal);
+        Ok(serial)
+    }
+}

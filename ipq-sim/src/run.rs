@@ -1,0 +1,456 @@
+//! A program written for libipq, run on the packets of a capture: no privilege, no network, no kernel.
+//!
+//! ```no_run
+//! use ipq_sim::run::Run;
+//!
+//! let report = Run::new("traffic.pcap", "./filter").argument("--strict").go()?;
+//! assert_eq!(report.summary.accepted, 120);
+//! # Ok::<(), ipq_sim::run::RunError>(())
+//! ```
+//!
+//! The program is told by `IPQ_TRANSPORT` where the emulator is, so it must be linked with this project's libipq. Packets enter
+//! at the hook directly, without a routing decision, between two devices `eth0` and `eth1` that carry packets of any length.
+//! What is fed, what became of it and how long the verdicts took is in the [`Report`].
+
+mod capture;
+mod program;
+mod summary;
+
+pub use capture::{CaptureError, NotFed, Record};
+pub use summary::{PacketReport, Report, Summary, VerdictReport};
+
+use crate::builder::KernelBuilder;
+use crate::clock::Clock;
+use crate::entrance::Entrance;
+use crate::host::network::{Device, DeviceError};
+use crate::host::rules::{Rule, RuleError};
+use crate::journal::PacketEvent;
+use crate::kernel::Kernel;
+use crate::ledger::{Fate, PacketSerial};
+use crate::profile::Profile;
+use crate::server::{Passed, Server};
+use ipq_core::wire::{Abi, Message};
+use ipq_core::{Family, Hook};
+use program::Program;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The longest that a turn waits: so often the program is looked after.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How many packets are fed in a row at [`Rate::Max`], before the program's connection is looked after.
+const BURST: usize = 32;
+
+/// The devices that packets come and go by. They know every neighbour, and fragment nothing.
+const DEVICES: [&str; 2] = ["eth0", "eth1"];
+
+/// How fast packets are fed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rate {
+    /// The next when the program has read all that were before and there is room in the queue, so that none is lost.
+    #[default]
+    AsRead,
+    /// So many in a second, whatever the program does.
+    PerSecond(f64),
+    /// All at once.
+    Max,
+}
+
+/// A program that is to be run on a capture. See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Run {
+    capture: PathBuf,
+    client: Client,
+    arguments: Vec<OsString>,
+    library: Option<PathBuf>,
+    hook: Hook,
+    rate: Rate,
+    profile: Profile,
+    patience: Duration,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+/// Whose verdicts are asked for.
+#[derive(Clone, Debug)]
+enum Client {
+    /// A program that is started for it.
+    Program(OsString),
+    /// Whoever comes to the socket at this path.
+    Anybody(PathBuf),
+}
+
+/// Why a program could not be run on a capture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The capture can't be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The program can't be started.
+    #[error("{} can't be started: {source}", .program.display())]
+    Program {
+        /// The program.
+        program: OsString,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The emulated kernel's words or bytes are ordered otherwise than this machine's, so no program of this machine can talk to it.
+    #[error("the profile {profile} is of another architecture than this machine: choose one of the same word size")]
+    OtherArchitecture {
+        /// Its name.
+        profile: &'static str,
+    },
+    /// There are no packets at that hook.
+    #[error(transparent)]
+    Hook(#[from] RuleError),
+    /// The devices of the emulated host can't be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The socket of the emulator failed.
+    #[error("the emulator's socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+impl Run {
+    /// Runs `program` on the packets of `capture`, a pcap or pcapng file.
+    #[must_use]
+    pub fn new(capture: impl Into<PathBuf>, program: impl Into<OsString>) -> Self {
+        Self::with(capture.into(), Client::Program(program.into()))
+    }
+
+    /// The same for a program that is started elsewhere, with `IPQ_TRANSPORT` set to `unix:` and `socket`.
+    #[must_use]
+    pub fn serving(capture: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
+        Self::with(capture.into(), Client::Anybody(socket.into()))
+    }
+
+    fn with(capture: PathBuf, client: Client) -> Self {
+        Self {
+            capture,
+            client,
+            arguments: Vec::new(),
+            library: None,
+            hook: Hook::Input,
+            rate: Rate::default(),
+            profile: Profile::default(),
+            patience: Duration::from_secs(10),
+            stop: None,
+        }
+    }
+
+    /// One more argument for the program.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// In which directory the program finds libipq.so.0, if the system does not know.
+    #[must_use]
+    pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.library = Some(directory.into());
+        self
+    }
+
+    /// At which hook the packets enter: INPUT unless said.
+    #[must_use]
+    pub fn hook(self, hook: Hook) -> Self {
+        Self { hook, ..self }
+    }
+
+    /// How fast they enter.
+    #[must_use]
+    pub fn rate(self, rate: Rate) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// How many packets the queue holds: 1024 unless said (PKT-2).
+    #[must_use]
+    pub fn queue_length(mut self, packets: u32) -> Self {
+        self.profile.queue_length = packets;
+        self
+    }
+
+    /// The receive buffer of the program's sockets, in bytes as `getsockopt` reads them (SOCK-4).
+    #[must_use]
+    pub fn receive_buffer(mut self, bytes: u32) -> Self {
+        self.profile.receive_buffer = bytes;
+        self
+    }
+
+    /// Which kernel is emulated. To be said before what changes its figures.
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// How long nothing may happen before the run is ended: 10 s unless said.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Ends the run, with its report, as soon as `stop` is set.
+    #[must_use]
+    pub fn stop_when(self, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
+    }
+
+    /// Runs it, until the capture is through and every packet has a fate, the program ends, or nothing happens any more.
+    pub fn go(&self) -> Result<Report, RunError> {
+        self.go_watched(&mut |_, _| {})
+    }
+
+    /// The same, telling `progress` now and then how many packets have a fate, and of how many.
+    pub fn go_watched(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Report, RunError> {
+        if self.profile.abi != Abi::NATIVE {
+            return Err(RunError::OtherArchitecture {
+                profile: self.profile.name,
+            });
+        }
+        let records = capture::read(&self.capture)?;
+        let kernel = kernel(self.profile, self.hook)?;
+        let directory = tempfile::Builder::new().prefix("ipq-sim-").tempdir()?;
+        let (server, program) = match &self.client {
+            Client::Anybody(socket) => (Server::listen(socket)?, None),
+            Client::Program(name) => {
+                let server = Server::listen(&directory.path().join("socket"))?;
+                let program = Program::start(name, &self.arguments, server.path(), self.library.as_deref());
+                let program = program.map_err(|source| RunError::Program {
+                    program: name.clone(),
+                    source,
+                })?;
+                (server, Some(program))
+            }
+        };
+        let mut running = Running {
+            run: self,
+            kernel,
+            server,
+            program,
+            report: Report::new(records),
+            fed: HashMap::new(),
+            next: 0,
+            began: Instant::now(),
+            last_event: Instant::now(),
+            waiting_since: None,
+            had_sockets: false,
+        };
+        running.turns(progress)?;
+        Ok(running.end())
+    }
+}
+
+/// A host with two devices, whose rules queue every packet at `hook`.
+pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
+    let device = |name, number: u8| {
+        Device::ethernet(name, [2, 0, 0, 0, 0, number])
+            .address(Ipv4Addr::new(192, 0, 2, number), 0)
+            .address(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into()), 0)
+            .gateway([2, 0, 0, 0, 1, number])
+            .mtu(usize::from(u16::MAX) + Family::Ipv6.header_length())
+    };
+    let builder = KernelBuilder {
+        clock: Clock::Real,
+        ..Kernel::builder()
+            .profile(profile)
+            .devices([device(DEVICES[0], 1), device(DEVICES[1], 2)])
+    };
+    let mut kernel = builder.build()?;
+    for family in Family::ALL {
+        kernel.add_rule(Rule::queue(family, hook))?;
+    }
+    kernel.keep_journal();
+    Ok(kernel)
+}
+
+/// A run that is under way.
+struct Running<'a> {
+    run: &'a Run,
+    kernel: Kernel,
+    server: Server,
+    /// None if it was started elsewhere.
+    program: Option<Program>,
+    report: Report,
+    /// Of the packets that have no fate yet: which record each is, and when it entered.
+    fed: HashMap<PacketSerial, (usize, Instant)>,
+    /// The next record to be fed.
+    next: usize,
+    began: Instant,
+    last_event: Instant,
+    /// Since when the next packet has had nobody to listen for it.
+    waiting_since: Option<Instant>,
+    /// Whether the program has ever had a socket.
+    had_sockets: bool,
+}
+
+impl Running<'_> {
+    fn turns(&mut self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), RunError> {
+        let total = self.report.packets.len();
+        loop {
+            self.feed();
+            let fed_all = self.next == total;
+            let wait = if fed_all || !self.may_feed() {
+                TICK
+            } else {
+                self.until_next_is_due()
+            };
+            self.turn(Some(wait))?;
+            progress(self.next - self.fed.len(), total);
+            if fed_all && self.fed.is_empty() {
+                // What the last verdict was answered is still to be read.
+                return self.turn(Some(Duration::ZERO));
+            }
+            if self.program.as_mut().is_some_and(Program::has_ended) {
+                // Its sockets close with it; what it sent before counts.
+                let deadline = Instant::now() + TICK;
+                while self.server.has_programs() && Instant::now() < deadline {
+                    self.turn(Some(TICK))?;
+                }
+                return Ok(());
+            }
+            let patient = self.program.is_none() && self.next == 0;
+            if !patient && self.last_event.elapsed() > self.run.patience {
+                self.report.gave_up = true;
+                return Ok(());
+            }
+            if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                self.report.stopped = true;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets enter what may.
+    fn feed(&mut self) {
+        let mut burst = 0;
+        while self.next < self.report.packets.len()
+            && burst < BURST
+            && self.may_feed()
+            && self.until_next_is_due() == Duration::ZERO
+        {
+            burst += 1;
+            self.waiting_since = None;
+            let index = self.next;
+            self.next += 1;
+            let packet = &mut self.report.packets[index];
+            let Ok(record) = &packet.record.packet else { continue };
+            let entrance = Entrance {
+                hook: self.run.hook,
+                incoming: DEVICES[0],
+                outgoing: DEVICES[1],
+                link_header: record.link_header,
+            };
+            match self.kernel.enter_at(entrance, record.data.clone()) {
+                Ok(serial) => {
+                    self.fed.insert(serial, (index, Instant::now()));
+                    self.last_event = Instant::now();
+                }
+                Err(error) => packet.record.packet = Err(NotFed::from(&error)),
+            }
+            if self.run.rate == Rate::AsRead {
+                break;
+            }
+        }
+    }
+
+    /// Whether the next packet may enter now, as far as the program is concerned.
+    fn may_feed(&mut self) -> bool {
+        let Some(packet) = self.report.packets.get(self.next) else {
+            return false;
+        };
+        let Ok(record) = &packet.record.packet else {
+            return true;
+        };
+        if !self.kernel.has_listener(record.family) {
+            // A program that listens for the other family only gets a second to think of this one.
+            let listens = Family::ALL.iter().any(|family| self.kernel.has_listener(*family));
+            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            let over =
+                listens && (since.elapsed() > Duration::from_secs(1) || self.report.deaf[record.family as usize]);
+            self.report.deaf[record.family as usize] |= over;
+            return over;
+        }
+        let room = self.kernel.queue_length(record.family).unwrap_or(0) < self.run.profile.queue_length as usize;
+        self.run.rate != Rate::AsRead || (room && self.server.all_read(&self.kernel))
+    }
+
+    fn until_next_is_due(&self) -> Duration {
+        match self.run.rate {
+            Rate::PerSecond(rate) => {
+                let due = Duration::try_from_secs_f64(f64::from(u32::try_from(self.next).unwrap_or(u32::MAX)) / rate)
+                    .unwrap_or(Duration::MAX);
+                due.saturating_sub(self.began.elapsed())
+            }
+            Rate::AsRead | Rate::Max => Duration::ZERO,
+        }
+    }
+
+    fn turn(&mut self, wait: Option<Duration>) -> Result<(), RunError> {
+        let Self {
+            server, kernel, report, ..
+        } = self;
+        server.turn(kernel, wait, &mut |passed| report.summary.note(passed))?;
+        self.had_sockets |= self.server.has_programs();
+        for event in self.kernel.take_events() {
+            self.last_event = Instant::now();
+            match event {
+                PacketEvent::Verdict {
+                    packet,
+                    verdict,
+                    replaced,
+                    ..
+                } => {
+                    if let Some((index, entered)) = self.fed.get(&packet) {
+                        self.report.packets[*index].verdicts.push(VerdictReport {
+                            verdict,
+                            replaced,
+                            after: entered.elapsed(),
+                        });
+                    }
+                }
+                PacketEvent::Left { packet, fate } => {
+                    if let Some((index, _)) = self.fed.remove(&packet) {
+                        self.report.leave(index, fate);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the program, and sums up.
+    fn end(mut self) -> Report {
+        for (index, _) in self.fed.values() {
+            self.report.packets[*index].fate = Some(Fate::Queued);
+        }
+        // One that has closed its sockets has nothing left to do here.
+        let ending = self.had_sockets && !self.server.has_programs() && !self.report.gave_up && !self.report.stopped;
+        self.report.exit = self.program.as_mut().and_then(|program| program.end(ending));
+        self.report.sum_up(self.next);
+        self.report
+    }
+}
+
+impl Summary {
+    /// Counts what passed between the program and the kernel.
+    fn note(&mut self, passed: Passed<'_>) {
+        match passed {
+            Passed::Overrun => self.overruns += 1,
+            Passed::ToProgram(frame) => {
+                if let Ok(Message::Error(error)) = Message::parse(frame, Abi::NATIVE) {
+                    self.refused += u64::from(!error.is_acknowledgement());
+                }
+            }
+            Passed::FromProgram(_) => {}
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! An emulated kernel's sockets for programs in other processes, which reach them by a Unix socket: the other end of
+//! [`ipq_core::transport::unix`].
+//!
+//! A [`Server`] has connections and no kernel: each [`turn`](Server::turn) is given one, moves what there is to be moved, and
+//! waits for as long as it may. So one thread owns the kernel, and does with it between two turns what it likes.
+//!
+//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program has read them: a frame is
+//! put on a connection only when the one before has been read, and is taken out of the emulated socket only then. That a
+//! program has read is told by the Unix socket itself, whose space becomes free: an edge that epoll reports once.
+//!
+//! Everything that programs can make a server hold is bounded: connections, programs, and one frame for each connection.
+
+use crate::kernel::{ClientId, Kernel};
+use crate::sockets::SocketId;
+use ipq_core::transport::unix::protocol::{Answer, Request};
+use ipq_core::{Errno, PortId};
+use rustix::event::{Timespec, epoll};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How many connections there can be at once; one more is closed at once.
+const MOST_CONNECTIONS: usize = 1024;
+
+/// How many programs, by their process ids, there can be in all.
+const MOST_PROGRAMS: usize = 4096;
+
+/// How many datagrams of one program are taken before the others have their turn.
+const MOST_IN_A_ROW: usize = 1024;
+
+/// The longest datagram that is taken or handed over, in bytes.
+const LONGEST: usize = 1 << 18;
+
+/// What passed between a program and the kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Passed<'a> {
+    /// A datagram was handed to a program.
+    ToProgram(&'a [u8]),
+    /// A program sent a datagram.
+    FromProgram(&'a [u8]),
+    /// A program was told of an overrun.
+    Overrun,
+}
+
+/// Listens for programs at a path. Dropping it closes all their connections and removes the path.
+#[derive(Debug)]
+pub struct Server {
+    listener: OwnedFd,
+    epoll: OwnedFd,
+    path: PathBuf,
+    connections: HashMap<u64, Connection>,
+    programs: HashMap<u32, ClientId>,
+    next_key: u64,
+    buffer: Box<[u8]>,
+}
+
+#[derive(Debug)]
+enum Connection {
+    /// Its request has not come yet.
+    New(OwnedFd),
+    /// A program's socket.
+    Frames(Frames),
+    /// Where overruns of the socket with that key are told.
+    Notices(OwnedFd, u64),
+}
+
+#[derive(Debug)]
+struct Frames {
+    connection: OwnedFd,
+    /// The same connection, known to epoll for its space alone.
+    _space: OwnedFd,
+    socket: SocketId,
+    /// Whether the frame that was put on the connection has been read. Not so at first: the first edge says that there is
+    /// space at all.
+    idle: bool,
+    /// Whether the emulated socket's first frame is on the connection.
+    ahead: bool,
+    /// Whether there was an overrun that could not be told yet.
+    overran: bool,
+}
+
+/// The listener's key; those of connections count from 0.
+const LISTENER: u64 = u64::MAX;
+
+/// Set in a key that stands for space and not for input.
+const SPACE: u64 = 1 << 63;
+
+impl Server {
+    /// Listens at `path`. A socket that nobody listens at any more is replaced.
+    pub fn listen(path: &Path) -> io::Result<Self> {
+        let address = SocketAddrUnix::new(path)?;
+        let listener = net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+            None,
+        )?;
+        if let Err(error) = net::bind(&listener, &address) {
+            let probe = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+            if net::connect(&probe, &address) != Err(rustix::io::Errno::CONNREFUSED) {
+                return Err(error.into());
+            }
+            std::fs::remove_file(path)?;
+            net::bind(&listener, &address)?;
+        }
+        net::listen(&listener, 64)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(
+            &epoll,
+            &listener,
+            epoll::EventData::new_u64(LISTENER),
+            epoll::EventFlags::IN,
+        )?;
+        Ok(Self {
+            listener,
+            epoll,
+            path: path.to_owned(),
+            connections: HashMap::new(),
+            programs: HashMap::new(),
+            next_key: 0,
+            buffer: vec![0; LONGEST].into_boxed_slice(),
+        })
+    }
+
+    /// Where programs find it: `IPQ_TRANSPORT` is `unix:` and this.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Moves what there is, waiting at most for `wait` (for ever if none) until there is something, and tells `observer` what
+    /// passed. A signal ends the wait.
+    pub fn turn(
+        &mut self,
+        kernel: &mut Kernel,
+        wait: Option<Duration>,
+        observer: &mut dyn FnMut(Passed<'_>),
+    ) -> io::Result<()> {
+        self.hand_over(kernel, observer);
+        let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
+        let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
+        let keys: Vec<u64> = match epoll::wait(&self.epoll, &mut room, timeout.as_ref()) {
+            Ok((events, _)) => events.iter().map(|event| event.data.u64()).collect(),
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for key in keys {
+            if key == LISTENER {
+                self.accept()?;
+            } else if key & SPACE != 0 {
+                self.has_read(kernel, key & !SPACE);
+            } else {
+                self.has_sent(kernel, key, observer)?;
+            }
+        }
+        self.hand_over(kernel, observer);
+        Ok(())
+    }
+
+    /// Whether every frame that is in an emulated socket's receive buffer has been read by its program.
+    #[must_use]
+    pub fn all_read(&self, kernel: &Kernel) -> bool {
+        self.connections.values().all(|connection| match connection {
+            Connection::Frames(frames) => !kernel.is_readable(frames.socket),
+            Connection::New(_) | Connection::Notices(..) => true,
+        })
+    }
+
+    /// Whether any program has a socket open.
+    #[must_use]
+    pub fn has_programs(&self) -> bool {
+        self.connections
+            .values()
+            .any(|connection| matches!(connection, Connection::Frames(_)))
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let connection = match net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(connection) => connection,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if self.connections.len() < MOST_CONNECTIONS {
+            let key = self.next_key;
+            self.next_key += 1;
+            epoll::add(
+                &self.epoll,
+                &connection,
+                epoll::EventData::new_u64(key),
+                epoll::EventFlags::IN,
+            )?;
+            self.connections.insert(key, Connection::New(connection));
+        }
+        Ok(())
+    }
+
+    /// A connection has input, or is at its end.
+    fn has_sent(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) -> io::Result<()> {
+        let Some(connection) = self.connections.get(&key) else {
+            return Ok(());
+        };
+        let (Connection::New(descriptor) | Connection::Notices(descriptor, _)) = connection else {
+            self.take_from_program(kernel, key, observer);
+            return Ok(());
+        };
+        let received = net::recv(descriptor, &mut *self.buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC);
+        let is_new = matches!(connection, Connection::New(_));
+        let request = match received {
+            Err(rustix::io::Errno::AGAIN) => return Ok(()),
+            Ok((_, length)) if is_new => self.buffer.get(..length).and_then(Request::parse),
+            _ => None,
+        };
+        let Some(Connection::New(descriptor)) = self.connections.remove(&key) else {
+            return Ok(());
+        };
+        match request {
+            Some(request) => self.answer(kernel, key, descriptor, request),
+            None => Ok(()),
+        }
+    }
+
+    fn answer(&mut self, kernel: &mut Kernel, key: u64, descriptor: OwnedFd, request: Request) -> io::Result<()> {
+        let result = self.obey(kernel, key, request);
+        let (errno, value) = match result {
+            Ok((value, _)) => (Errno(0), value),
+            Err(errno) => (errno, 0),
+        };
+        let answer = Answer {
+            errno,
+            value,
+            socket: key,
+            abi: kernel.profile().abi,
+        };
+        let sent = net::send(&descriptor, &answer.write(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        let Ok((_, opened)) = result else {
+            return Ok(());
+        };
+        match (opened, request) {
+            (Some(socket), _) if sent.is_err() => kernel.close(socket),
+            (Some(socket), _) => {
+                let space = descriptor.try_clone()?;
+                epoll::add(
+                    &self.epoll,
+                    &space,
+                    epoll::EventData::new_u64(key | SPACE),
+                    epoll::EventFlags::OUT | epoll::EventFlags::ET,
+                )?;
+                self.connections.insert(
+                    key,
+                    Connection::Frames(Frames {
+                        connection: descriptor,
+                        _space: space,
+                        socket,
+                        idle: false,
+                        ahead: false,
+                        overran: false,
+                    }),
+                );
+            }
+            (None, Request::Notices { socket }) if sent.is_ok() => {
+                self.connections.insert(key, Connection::Notices(descriptor, socket));
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// What a request comes to: a value, and the socket that was opened.
+    fn obey(&mut self, kernel: &mut Kernel, key: u64, request: Request) -> Result<(u32, Option<SocketId>), Errno> {
+        match request {
+            Request::Open { protocol, process_id } => {
+                let client = self.program(kernel, process_id)?;
+                let protocol = i32::try_from(protocol).map_err(|_| Errno::EPROTONOSUPPORT)?;
+                let socket = kernel.open(client, protocol)?;
+                let longest = kernel.longest_to_send(socket)?;
+                Ok((u32::try_from(longest).unwrap_or(u32::MAX), Some(socket)))
+            }
+            Request::Notices { socket } if socket != key => self.socket(socket).map(|_| (0, None)),
+            Request::Notices { .. } => Err(Errno::EBADF),
+            Request::Bind { socket, port_id } => {
+                let PortId(bound) = kernel.bind(self.socket(socket)?, port_id)?;
+                Ok((bound, None))
+            }
+            Request::ReceiveBuffer { socket, bytes } => {
+                Ok((kernel.set_receive_buffer(self.socket(socket)?, bytes)?, None))
+            }
+            Request::NoEnobufs { socket, on } => {
+                kernel.set_no_enobufs(self.socket(socket)?, on)?;
+                Ok((0, None))
+            }
+        }
+    }
+
+    fn program(&mut self, kernel: &mut Kernel, process_id: u32) -> Result<ClientId, Errno> {
+        if let Some(client) = self.programs.get(&process_id) {
+            return Ok(*client);
+        }
+        if self.programs.len() == MOST_PROGRAMS {
+            return Err(Errno::ENOMEM);
+        }
+        let client = kernel.add_client(process_id, true);
+        self.programs.insert(process_id, client);
+        Ok(client)
+    }
+
+    fn socket(&self, key: u64) -> Result<SocketId, Errno> {
+        match self.connections.get(&key) {
+            Some(Connection::Frames(frames)) => Ok(frames.socket),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// Takes what a program has sent: all that is there, so that a handle that was destroyed is closed before the next is
+    /// bound; but not without end.
+    fn take_from_program(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) {
+        let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) else {
+            return;
+        };
+        for _ in 0..MOST_IN_A_ROW {
+            let received = net::recv(
+                &frames.connection,
+                &mut *self.buffer,
+                RecvFlags::DONTWAIT | RecvFlags::TRUNC,
+            );
+            match received {
+                Err(rustix::io::Errno::AGAIN) => return,
+                Ok((_, length)) if length > 0 => {
+                    // What is longer than any netlink datagram is lost; the transport lets none through.
+                    if let Some(datagram) = self.buffer.get(..length) {
+                        observer(Passed::FromProgram(datagram));
+                        // An error would be the send call's, which is over.
+                        let _ = kernel.send(frames.socket, datagram);
+                    }
+                }
+                _ => {
+                    kernel.close(frames.socket);
+                    self.connections.remove(&key);
+                    self.connections
+                        .retain(|_, other| !matches!(other, Connection::Notices(_, of) if *of == key));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A connection's space became free: its program has read what was there.
+    fn has_read(&mut self, kernel: &mut Kernel, key: u64) {
+        if let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) {
+            frames.idle = true;
+            if std::mem::take(&mut frames.ahead) && kernel.receive(frames.socket, &mut []) == Err(Errno::ENOBUFS) {
+                frames.overran = true;
+                let _ = kernel.receive(frames.socket, &mut []);
+            }
+        }
+    }
+
+    /// Tells of overruns, and puts the next frame on every connection that has none: in this order (SOCK-4).
+    fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn FnMut(Passed<'_>)) {
+        let mut overran = Vec::new();
+        for (key, connection) in &mut self.connections {
+            if let Connection::Frames(frames) = connection {
+                frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
+                if frames.overran {
+                    overran.push(*key);
+                }
+            }
+        }
+        for key in overran {
+            let told = self.connections.values().find_map(|connection| match connection {
+                Connection::Notices(descriptor, of) if *of == key => Some(descriptor),
+                _ => None,
+            });
+            let Some(notices) = told else { continue };
+            // Where there is no room for another notice there are many unread already.
+            let _ = net::send(notices, &[0], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            observer(Passed::Overrun);
+            if let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) {
+                frames.overran = false;
+            }
+        }
+        for connection in self.connections.values_mut() {
+            let Connection::Frames(frames) = connection else {
+                continue;
+            };
+            if !frames.idle {
+                continue;
+            }
+            let Some(datagram) = kernel.peek(frames.socket, &mut self.buffer) else {
+                continue;
+            };
+            let bytes = &self.buffer[..datagram.copied];
+            frames.idle = false;
+            if net::send(&frames.connection, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok() {
+                frames.ahead = true;
+                observer(Passed::ToProgram(bytes));
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

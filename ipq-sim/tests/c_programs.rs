@@ -1,0 +1,297 @@
+//! Programs in C, as people wrote them for libipq, run on the emulator: each a test of the library, the socket between the
+//! processes, and the runner.
+//!
+//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+
+#![cfg(target_os = "linux")]
+
+use etherparse::PacketBuilder;
+use ipq_core::Hook;
+use ipq_sim::run::{NotFed, Rate, Report, Run};
+use ipq_sim::{DropReason, Fate};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
+
+const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ipq-core");
+const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Where the library is installed.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(SCRATCH).join("c-library");
+    let installed = target.join("root");
+    let made = run(Command::new("make")
+        .args(["-C", CORE, "install"])
+        .arg(format!("PREFIX={}", installed.display()))
+        .arg(format!("TARGET_DIR={}", target.display()))
+        .env("CARGO", env!("CARGO"))
+        .env_remove("DESTDIR"));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    installed
+});
+
+fn run(command: &mut Command) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} could not be started: {error}"))
+}
+
+/// Whether all of `tools` are here; if not, says that a test is skipped, or fails it.
+fn have(tools: &[&str]) -> bool {
+    let missing = tools.iter().find(|tool| {
+        !Command::new(tool)
+            .arg("--version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    if let Some(tool) = missing {
+        let reason = format!("skipped: there is no {tool} here");
+        assert!(std::env::var_os("IPQ_REQUIRE_C").is_none(), "{reason}");
+        eprintln!("{reason}");
+    }
+    missing.is_none()
+}
+
+/// What has been compiled: tests run side by side.
+static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Compiles a program of C with `flags`, once.
+fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
+    let name = source.file_stem().unwrap().to_str().unwrap();
+    let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
+    let mut done = COMPILED.lock().unwrap();
+    if !done.insert(executable.clone()) {
+        return executable;
+    }
+    let output = run(Command::new("cc")
+        .args(["-std=gnu89", "-Wall", "-Wextra", "-Werror", "-O1", "-g"])
+        .args(flags)
+        .arg(source)
+        .arg(format!("-I{}", LIBRARY.join("include").display()))
+        .arg(format!("-L{}", LIBRARY.join("lib").display()))
+        .args(["-lipq", "-pthread", "-o"])
+        .arg(&executable));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    executable
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
+}
+
+fn pass() -> PathBuf {
+    compiled(&Path::new(CORE).join("tests/c/pass.c"), &[])
+}
+
+/// The n-th packet of the captures here: UDP, and every third TCP.
+fn packet(number: usize) -> Vec<u8> {
+    let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+    let payload = vec![number as u8; 20 + number * 37 % 1400];
+    let mut bytes = Vec::new();
+    if number.is_multiple_of(3) {
+        builder.tcp(4000, 80, 7, 1024).write(&mut bytes, &payload).unwrap();
+    } else {
+        builder.udp(4000, 53).write(&mut bytes, &payload).unwrap();
+    }
+    bytes
+}
+
+/// A capture of raw IP with these records, each with how much longer the packet was than what was captured.
+fn capture(name: &str, link: u32, records: &[(Vec<u8>, u32)]) -> PathBuf {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, link]);
+    for (number, (record, missing)) in records.iter().enumerate() {
+        let length = record.len() as u32;
+        bytes.extend(words(&[1_700_000_000, number as u32, length, length + missing]));
+        bytes.extend(record);
+    }
+    let path = Path::new(SCRATCH).join(format!("{name}.pcap"));
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+const RAW_IP: u32 = 101;
+
+fn packets(name: &str, count: usize) -> PathBuf {
+    let records: Vec<_> = (0..count).map(|number| (packet(number), 0)).collect();
+    capture(name, RAW_IP, &records)
+}
+
+fn delivered(report: &Report) -> Vec<Vec<u8>> {
+    report.delivered().map(|(_, packet)| packet.to_vec()).collect()
+}
+
+#[rstest]
+fn the_manuals_example_lets_every_packet_through_unchanged(
+    #[values(Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting)] hook: Hook,
+) {
+    if have(&["cc", "make"]) {
+        let capture = packets(&format!("example-{hook}"), 150);
+        let report = Run::new(capture, pass())
+            .library(LIBRARY.join("lib"))
+            .hook(hook)
+            .go()
+            .unwrap();
+        assert_eq!(report.summary.accepted, 150);
+        assert_eq!(delivered(&report), (0..150).map(packet).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn at_forward_a_packet_is_a_hop_older() {
+    if have(&["cc", "make"]) {
+        let report = Run::new(packets("forward", 120), pass())
+            .library(LIBRARY.join("lib"))
+            .hook(Hook::Forward)
+            .go()
+            .unwrap();
+        let older = |number| {
+            let mut bytes = packet(number);
+            bytes[8] -= 1;
+            let sum = u32::from(u16::from_be_bytes([bytes[10], bytes[11]])) + 0x100;
+            let folded = ((sum & 0xffff) + (sum >> 16)) as u16;
+            bytes[10..12].copy_from_slice(&folded.to_be_bytes());
+            bytes
+        };
+        assert_eq!(delivered(&report), (0..120).map(older).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another() {
+    if have(&["cc", "make"]) {
+        let report = Run::new(packets("rewrite", 120), compiled(&source("rewrite.c"), &[]))
+            .library(LIBRARY.join("lib"))
+            .go()
+            .unwrap();
+        let rewritten = |number| {
+            let mut bytes = Vec::new();
+            PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+                .udp(4000, 53)
+                .write(&mut bytes, b"rewritten\0")
+                .unwrap();
+            bytes[26..28].fill(0);
+            (number % 3 != 0).then_some(bytes)
+        };
+        assert_eq!(delivered(&report), (0..120).filter_map(rewritten).collect::<Vec<_>>());
+        assert_eq!(report.summary.dropped[&DropReason::Verdict], 40);
+        assert_eq!(report.summary.replaced, 80);
+    }
+}
+
+#[rstest]
+#[case::select("select", 9)]
+#[case::two_threads("threads", 9)]
+#[case::held_verdicts("held", 9)]
+#[case::verdicts_twice_stolen_and_stop("twice", 4)]
+#[case::small_buffers("small-buffer", 1)]
+#[case::time_out("timeout", 0)]
+#[case::fork("fork", 9)]
+#[case::signals_and_siglongjmp("signals", 0)]
+#[case::a_handle_for_each_family("families", 1)]
+#[case::create_and_destroy("create-destroy", 0)]
+fn awkward_uses_go_as_they_went_with_the_original(
+    #[case] name: &str,
+    #[case] accepted: u64,
+    #[values("plain", "address sanitizer", "valgrind")] under: &str,
+) {
+    let mut tools = vec!["cc", "make"];
+    tools.extend((under == "valgrind").then_some("valgrind"));
+    if !have(&tools) {
+        return;
+    }
+    let flags: &[&str] = if under == "address sanitizer" {
+        &["-fsanitize=address"]
+    } else {
+        &[]
+    };
+    let program = compiled(&source("awkward.c"), flags);
+    let capture = packets(&format!("awkward-{name}-{under}"), 10);
+    let run = if under == "valgrind" {
+        Run::new(capture, "valgrind")
+            .argument("--quiet")
+            .argument("--error-exitcode=9")
+            .argument("--leak-check=full")
+            .argument("--errors-for-leak-kinds=definite")
+            .argument(program)
+    } else {
+        Run::new(capture, program)
+    };
+    let report = run.argument(name).library(LIBRARY.join("lib")).go().unwrap();
+    assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+    assert_eq!(report.summary.accepted, accepted);
+}
+
+#[test]
+fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for() {
+    if have(&["cc", "make"]) {
+        let report = Run::new(packets("overrun", 3000), compiled(&source("awkward.c"), &[]))
+            .argument("overrun")
+            .library(LIBRARY.join("lib"))
+            .rate(Rate::Max)
+            .go()
+            .unwrap();
+        let summary = &report.summary;
+        let lost = summary.dropped[&DropReason::Undeliverable];
+        assert!(lost > 0 && summary.overruns > 0, "{summary}");
+        assert!(report.exit.is_none_or(|status| status.success()), "{:?}", report.exit);
+        assert_eq!(
+            summary.accepted + summary.dropped.values().sum::<u64>() + summary.still_queued,
+            3000
+        );
+    }
+}
+
+#[test]
+fn what_is_no_whole_ip_packet_is_not_fed_and_ethernet_padding_is_cut_off() {
+    if have(&["cc", "make"]) {
+        let header = |protocol: [u8; 2]| [&[0; 12][..], &protocol].concat();
+        let framed = |number| [header([8, 0]), packet(number), vec![0; 6]].concat();
+        let mut wrong = framed(4);
+        wrong[14 + 10] ^= 1;
+        let records = [
+            (framed(1), 0),
+            (framed(2), 5),
+            ([header([8, 6]), vec![0; 28]].concat(), 0),
+            (wrong, 0),
+            (framed(5), 0),
+        ];
+        let report = Run::new(capture("not-fed", 1, &records), pass())
+            .library(LIBRARY.join("lib"))
+            .go()
+            .unwrap();
+        assert_eq!(delivered(&report), [packet(1), packet(5)]);
+        assert_eq!(report.packets[0].fate, Some(Fate::DeliveredHere(packet(1).into())));
+        let not_fed: Vec<_> = report
+            .summary
+            .not_fed
+            .iter()
+            .map(|(reason, count)| (*reason, *count))
+            .collect();
+        assert_eq!(not_fed, [(NotFed::Cut, 1), (NotFed::NotIp, 1), (NotFed::Malformed, 1)]);
+    }
+}
+
+#[test]
+fn a_program_that_gives_no_verdict_is_waited_for_only_so_long() {
+    let report = Run::new(packets("idle", 3), "sleep")
+        .argument("60")
+        .patience(Duration::from_millis(50))
+        .go()
+        .unwrap();
+    assert!(report.gave_up);
+    assert_eq!(report.summary.not_fed[&NotFed::RunEnded], 3);
+}
+
+#[rstest]
+#[case("no-such-file", "can't be opened")]
+#[case("c_programs.rs", "no pcap or pcapng file")]
+fn a_capture_that_is_none_is_said_to_be(#[case] name: &str, #[case] expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    let error = Run::new(path, "true").go().unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}
