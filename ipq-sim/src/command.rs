@@ -1,0 +1,210 @@
+//! The command line.
+
+mod output;
+mod serve;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use ipq_core::Hook;
+use ipq_sim::Profile;
+use ipq_sim::run::{Rate, Report, Run, RunError};
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Runs programs written for libipq against an emulated kernel: no privilege, no network.
+#[derive(Parser)]
+#[command(name = "ipq-sim", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Runs a program on the packets of a capture, and prints what became of them.
+    Run(RunArguments),
+    /// Serves an emulated kernel to programs that are started elsewhere, with `IPQ_TRANSPORT=unix:PATH`.
+    Serve(serve::ServeArguments),
+}
+
+/// The emulated kernel.
+#[derive(Args)]
+struct KernelArguments {
+    /// The hook that packets enter at, and where all are queued.
+    #[arg(long, value_enum, default_value = "input")]
+    hook: HookName,
+    /// How many packets the queue holds.
+    #[arg(long, value_name = "N")]
+    queue_len: Option<u32>,
+    /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
+    #[arg(long, value_name = "BYTES")]
+    rcvbuf: Option<u32>,
+    /// Which kernel is emulated.
+    #[arg(long, value_name = "PROFILE", default_value = Profile::LINUX_3_4_10_X86_64.name, value_parser = profile)]
+    kernel: Profile,
+}
+
+impl KernelArguments {
+    fn profile(&self) -> Profile {
+        let mut profile = self.kernel;
+        profile.queue_length = self.queue_len.unwrap_or(profile.queue_length);
+        profile.receive_buffer = self.rcvbuf.unwrap_or(profile.receive_buffer);
+        profile
+    }
+}
+
+/// What is fed, how, and what is kept of it.
+#[derive(Args)]
+struct FeedArguments {
+    /// Where the packets that got through are written, as raw IP, with the capture's times.
+    #[arg(long, value_name = "OUT.pcap")]
+    out: Option<PathBuf>,
+    /// Where what became of each packet is written, one JSON object a line.
+    #[arg(long, value_name = "VERDICTS.jsonl")]
+    log: Option<PathBuf>,
+    /// How many packets a second are fed, or `max`; unless said, the next when the program has read those before.
+    #[arg(long, value_name = "PPS|max", value_parser = rate)]
+    rate: Option<Rate>,
+    /// How many seconds nothing may happen before the run is ended.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    patience: u64,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The capture whose packets are fed: pcap or pcapng, raw IP, Ethernet or Linux cooked.
+    #[arg(long, value_name = "IN.pcap")]
+    pcap: PathBuf,
+    /// In which directory the program finds libipq.so.0.
+    #[arg(long, value_name = "DIR")]
+    library: Option<PathBuf>,
+    #[command(flatten)]
+    feed: FeedArguments,
+    #[command(flatten)]
+    kernel: KernelArguments,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+/// A hook, as the command line names it.
+#[derive(Clone, Copy, ValueEnum)]
+enum HookName {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+impl From<HookName> for Hook {
+    fn from(name: HookName) -> Self {
+        match name {
+            HookName::Prerouting => Self::Prerouting,
+            HookName::Input => Self::Input,
+            HookName::Forward => Self::Forward,
+            HookName::Output => Self::Output,
+            HookName::Postrouting => Self::Postrouting,
+        }
+    }
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    Profile::by_name(name).ok_or_else(|| {
+        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+        format!("there are {}", names.join(" and "))
+    })
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    match text.parse::<f64>() {
+        _ if text == "max" => Ok(Rate::Max),
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(Rate::PerSecond(rate)),
+        _ => Err("a number of packets a second above 0, or max".to_owned()),
+    }
+}
+
+/// Exit codes: 0 all went well, 1 the run ended early, 2 it could not be done.
+pub(crate) fn main() -> ExitCode {
+    let result = match CommandLine::parse().action {
+        Action::Run(arguments) => run(&arguments),
+        Action::Serve(arguments) => serve::serve(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("ipq-sim: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// Set by SIGINT and SIGTERM.
+fn interruption() -> io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
+}
+
+fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
+    let [program, rest @ ..] = &arguments.program[..] else {
+        return Ok(ExitCode::from(2));
+    };
+    let mut run = Run::new(&arguments.pcap, program);
+    for argument in rest {
+        run = run.argument(argument);
+    }
+    if let Some(directory) = &arguments.library {
+        run = run.library(directory);
+    }
+    feed(run, &arguments.feed, &arguments.kernel)
+}
+
+/// Runs with what the command line says, writes the files that it asks for, and prints the summary.
+fn feed(run: Run, arguments: &FeedArguments, kernel: &KernelArguments) -> Result<ExitCode, RunError> {
+    let run = run
+        .profile(kernel.profile())
+        .hook(kernel.hook.into())
+        .rate(arguments.rate.unwrap_or_default())
+        .patience(Duration::from_secs(arguments.patience))
+        .stop_when(interruption()?);
+    // Drawn on a terminal only.
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} packets, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let report = run.go_watched(&mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    if let Some(path) = &arguments.out {
+        output::write_capture(path, &report)?;
+    }
+    if let Some(path) = &arguments.log {
+        output::write_log(path, &report)?;
+    }
+    eprint!("{}", report.summary);
+    Ok(if ended_early(&report) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Says why a run ended early, if it did.
+fn ended_early(report: &Report) -> bool {
+    let open = report.summary.still_queued > 0 || report.summary.not_fed.contains_key(&ipq_sim::run::NotFed::RunEnded);
+    if report.stopped {
+        eprintln!("interrupted");
+    } else if report.gave_up {
+        eprintln!("nothing happened any more: does the program set a mode, and give every packet a verdict?");
+    } else if let (Some(status), true) = (report.exit, open) {
+        eprintln!("the program ended before the capture was through: {status}");
+    }
+    report.stopped || report.gave_up || open
+}

@@ -1,0 +1,16 @@
+//! `ipq-sim`: runs programs written for libipq on the packets of a capture, or serves an emulated kernel to those that are
+//! started elsewhere.
+
+#[cfg(target_os = "linux")]
+mod command;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    command::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("ipq-sim: programs are run on Linux only");
+    std::process::exit(2);
+}
