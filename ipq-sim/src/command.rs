@@ -83,6 +83,9 @@ struct RunArguments {
     /// In which directory the program finds libipq.so.0.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
+    /// The object of package ipq-preload, for a program with a libipq of its own.
+    #[arg(long, value_name = "OBJECT")]
+    preload: Option<PathBuf>,
     #[command(flatten)]
     feed: FeedArguments,
     #[command(flatten)]
@@ -160,6 +163,9 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
     }
     if let Some(directory) = &arguments.library {
         run = run.library(directory);
+    }
+    if let Some(object) = &arguments.preload {
+        run = run.preload(object);
     }
     feed(run, &arguments.feed, &arguments.kernel)
 }

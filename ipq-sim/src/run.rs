@@ -8,7 +8,8 @@
 //! # Ok::<(), ipq_sim::run::RunError>(())
 //! ```
 //!
-//! The program is told by `IPQ_TRANSPORT` where the emulator is, so it must be linked with this project's libipq. Packets enter
+//! The program is told by `IPQ_TRANSPORT` where the emulator is, so it must be linked with this project's libipq, or have the
+//! object of package ipq-preload loaded first, which stands in for its netlink sockets. Packets enter
 //! at the hook directly, without a routing decision, between two devices `eth0` and `eth1` that carry packets of any length.
 //! What is fed, what became of it and how long the verdicts took is in the [`Report`].
 
@@ -68,6 +69,7 @@ pub struct Run {
     client: Client,
     arguments: Vec<OsString>,
     library: Option<PathBuf>,
+    preload: Option<PathBuf>,
     hook: Hook,
     rate: Rate,
     profile: Profile,
@@ -135,6 +137,7 @@ impl Run {
             client,
             arguments: Vec::new(),
             library: None,
+            preload: None,
             hook: Hook::Input,
             rate: Rate::default(),
             profile: Profile::default(),
@@ -154,6 +157,14 @@ impl Run {
     #[must_use]
     pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
         self.library = Some(directory.into());
+        self
+    }
+
+    /// Loads a shared object, that of the package ipq-preload, into the program first: for a program with a libipq of its own,
+    /// linked in or written on a raw socket. It must use the C library's functions, so not be static as a whole.
+    #[must_use]
+    pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
+        self.preload = Some(object.into());
         self
     }
 
@@ -223,7 +234,7 @@ impl Run {
             Client::Anybody(socket) => (Server::listen(socket)?, None),
             Client::Program(name) => {
                 let server = Server::listen(&directory.path().join("socket"))?;
-                let program = Program::start(name, &self.arguments, server.path(), self.library.as_deref());
+                let program = Program::start(self, name, server.path());
                 let program = program.map_err(|source| RunError::Program {
                     program: name.clone(),
                     source,

@@ -226,6 +226,35 @@ fn awkward_uses_go_as_they_went_with_the_original(
     assert_eq!(report.summary.accepted, accepted);
 }
 
+/// The object for `LD_PRELOAD`.
+static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(SCRATCH).join("preload");
+    let built = run(Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--lib", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("preload/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", &target));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    target.join("debug/libipq_preload.so")
+});
+
+#[rstest]
+#[case::plain(&[])]
+#[case::fortified(&["-O2", "-D_FORTIFY_SOURCE=2"])]
+fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(#[case] flags: &[&str]) {
+    if have(&["cc", "make"]) {
+        let report = Run::new(
+            packets(&format!("raw-{}", flags.len()), 10),
+            compiled(&source("raw_client.c"), flags),
+        )
+        .library(LIBRARY.join("lib"))
+        .preload(&*PRELOAD)
+        .go()
+        .unwrap();
+        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+        assert_eq!(report.summary.accepted, 9);
+    }
+}
+
 #[test]
 fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for() {
     if have(&["cc", "make"]) {

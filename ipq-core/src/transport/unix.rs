@@ -27,6 +27,7 @@ use rustix::net::{
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How long an emulator may take for an answer, in seconds. It has nothing else to do.
 const PATIENCE: i64 = 10;
@@ -38,7 +39,8 @@ pub struct Unix {
     notices: OwnedFd,
     emulator: SocketAddrUnix,
     socket: u64,
-    port_id: PortId,
+    /// 0 until it is bound.
+    port_id: AtomicU32,
     abi: Abi,
     longest: usize,
 }
@@ -52,40 +54,57 @@ impl Unix {
 
     /// Opens the queue of `family`, bound to `port_id`, or to one that the emulator chooses if that is 0 (SOCK-2).
     pub fn open_bound(path: &Path, family: Family, port_id: PortId) -> Result<Self, OpenError> {
-        let unreachable = |errno| OpenError::Unreachable {
-            path: path.to_owned(),
-            errno,
+        let unix = Self::open_unbound(path, family)?;
+        match unix.bind(port_id) {
+            Ok(_) => Ok(unix),
+            Err(errno) => Err(OpenError::Bind { family, port_id, errno }),
+        }
+    }
+
+    /// Opens the queue of `family`, to be [bound](Self::bind) later.
+    pub fn open_unbound(path: &Path, family: Family) -> Result<Self, OpenError> {
+        let failed = |failure| match failure {
+            Failure::Unreachable(errno) => OpenError::Unreachable {
+                path: path.to_owned(),
+                errno,
+            },
+            Failure::Refused(errno) => OpenError::Socket { family, errno },
         };
-        let emulator = SocketAddrUnix::new(path).map_err(|error| unreachable(errno(error)))?;
+        let emulator = SocketAddrUnix::new(path).map_err(|error| failed(Failure::Unreachable(errno(error))))?;
         let opening = Request::Open {
             protocol: family.netlink_protocol().into(),
             process_id: std::process::id(),
         };
-        let (frames, opened) = ask(&emulator, opening).map_err(|failure| match failure {
-            Failure::Unreachable(errno) => unreachable(errno),
-            Failure::Refused(errno) => OpenError::Socket { family, errno },
-        })?;
-        let bind_failed = |failure: Failure| OpenError::Bind {
-            family,
-            port_id,
-            errno: failure.errno(),
-        };
-        let Answer { socket, abi, .. } = opened;
-        let (notices, _) = ask(&emulator, Request::Notices { socket }).map_err(bind_failed)?;
-        let (_, bound) = ask(&emulator, Request::Bind { socket, port_id }).map_err(bind_failed)?;
+        let (frames, opened) = ask(&emulator, opening).map_err(failed)?;
+        let Answer { socket, abi, value, .. } = opened;
+        let (notices, _) = ask(&emulator, Request::Notices { socket }).map_err(failed)?;
         Ok(Self {
             frames,
             notices,
             emulator,
             socket,
-            port_id: PortId(bound.value),
+            port_id: AtomicU32::new(PortId::KERNEL.0),
             abi,
-            longest: opened.value as usize,
+            longest: value as usize,
         })
     }
 
-    /// Whether the emulator has said that datagrams were lost since this was last asked.
-    fn overran(&self) -> bool {
+    /// Binds to `port_id`, or to one that the emulator chooses if that is 0 (SOCK-2).
+    pub fn bind(&self, port_id: PortId) -> Result<PortId, Errno> {
+        let socket = self.socket;
+        let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
+        self.port_id.store(bound.value, Ordering::Relaxed);
+        Ok(PortId(bound.value))
+    }
+
+    /// The longest datagram that can be sent, in bytes (SOCK-9).
+    #[must_use]
+    pub const fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4): whether datagrams were lost since this was last asked.
+    pub fn take_overrun(&self) -> bool {
         let mut notice = [0; 1];
         matches!(net::recv(&self.notices, &mut notice, RecvFlags::DONTWAIT), Ok((_, 1..)))
     }
@@ -111,7 +130,7 @@ impl Transport for Unix {
     }
 
     fn port_id(&self) -> PortId {
-        self.port_id
+        PortId(self.port_id.load(Ordering::Relaxed))
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
@@ -126,7 +145,7 @@ impl Transport for Unix {
 
     /// An overrun comes ahead of the frames (SOCK-4). Nothing here has a destructor while it waits.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        if self.overran() {
+        if self.take_overrun() {
             return Err(TransportError::Overrun);
         }
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {

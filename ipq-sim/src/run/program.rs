@@ -1,5 +1,6 @@
 //! The program that is run: started where it finds the emulator, and ended when there is nothing more for it.
 
+use super::Run;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -16,23 +17,15 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn start(
-        program: &OsStr,
-        arguments: &[OsString],
-        socket: &Path,
-        library: Option<&Path>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(run: &Run, program: &OsStr, socket: &Path) -> io::Result<Self> {
         let mut transport = OsString::from("unix:");
         transport.push(socket);
         let mut command = Command::new(program);
-        command.args(arguments).env("IPQ_TRANSPORT", transport);
-        if let Some(library) = library {
-            let mut path = library.as_os_str().to_owned();
-            if let Some(others) = std::env::var_os("LD_LIBRARY_PATH").filter(|others| !others.is_empty()) {
-                path.push(":");
-                path.push(others);
+        command.args(&run.arguments).env("IPQ_TRANSPORT", transport);
+        for (variable, value) in [("LD_LIBRARY_PATH", &run.library), ("LD_PRELOAD", &run.preload)] {
+            if let Some(value) = value {
+                command.env(variable, before_others(value, variable));
             }
-            command.env("LD_LIBRARY_PATH", path);
         }
         Ok(Self {
             child: command.spawn()?,
@@ -65,6 +58,16 @@ impl Program {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// What a variable is when `value` comes first in its list.
+fn before_others(value: &Path, variable: &str) -> OsString {
+    let mut list = value.as_os_str().to_owned();
+    if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {
+        list.push(":");
+        list.push(others);
+    }
+    list
 }
 
 impl Drop for Program {

@@ -1,0 +1,344 @@
+//! For `LD_PRELOAD`: turns a program's `ip_queue` netlink sockets into an emulator's.
+//!
+//! Most programs of the field have libipq linked in, or code of their own on a raw socket. With this object loaded, their
+//! `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) is one of the emulator at the path that `IPQ_TRANSPORT=unix:PATH` names, and
+//! what follows on that descriptor goes there: bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
+//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname and close. The descriptor is a real one, so select, poll, dup and fork work;
+//! but a copy that dup makes is a bare connection to this object. Every other socket is left alone.
+//!
+//! No other program can be reached: a datagram for another port id than the kernel's is refused with ECONNREFUSED (SOCK-8).
+
+#![cfg(target_os = "linux")]
+#![allow(unsafe_code, reason = "it stands in for functions of the C library")]
+
+mod next;
+mod sockets;
+
+use ipq_core::transport::unix::Unix;
+use ipq_core::{Errno, Family, PortId, Transport, TransportError};
+use libc::{c_int, c_void, msghdr, size_t, sockaddr, sockaddr_nl, socklen_t, ssize_t};
+use std::ffi::OsStr;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// `socket(2)`
+#[unsafe(no_mangle)]
+extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
+    match emulated(domain, protocol) {
+        Some((path, family)) => match Unix::open_unbound(&path, family) {
+            Ok(unix) => sockets::insert(unix, kind).unwrap_or_else(failed),
+            Err(error) => failed(error.errno()),
+        },
+        // SAFETY: the caller's arguments, unchanged.
+        None => unsafe { next::socket()(domain, kind, protocol) },
+    }
+}
+
+/// The emulator for such a socket, if there is to be one.
+fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
+    if domain != libc::AF_NETLINK {
+        return None;
+    }
+    let family = Family::from_netlink_protocol(protocol)?;
+    let transport = std::env::var_os("IPQ_TRANSPORT")?.into_vec();
+    let path = transport.strip_prefix(b"unix:")?;
+    Some((PathBuf::from(OsStr::from_bytes(path)), family))
+}
+
+/// `bind(2)`
+#[unsafe(no_mangle)]
+extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
+    match (sockets::find(descriptor), netlink_port(address, length)) {
+        // SAFETY: the caller's arguments, unchanged.
+        (None, _) => unsafe { next::bind()(descriptor, address, length) },
+        (Some(_), None) => failed(Errno::EINVAL),
+        (Some(unix), Some(port_id)) => unix.bind(port_id).map_or_else(failed, |_| 0),
+    }
+}
+
+/// `connect(2)`: to the kernel, which is where messages go anyway.
+#[unsafe(no_mangle)]
+extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
+    match (sockets::find(descriptor), netlink_port(address, length)) {
+        // SAFETY: the caller's arguments, unchanged.
+        (None, _) => unsafe { next::connect()(descriptor, address, length) },
+        (Some(_), Some(PortId::KERNEL)) => 0,
+        (Some(_), Some(_)) => failed(Errno::ECONNREFUSED),
+        (Some(_), None) => failed(Errno::EINVAL),
+    }
+}
+
+/// `getsockname(2)`
+#[unsafe(no_mangle)]
+extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
+    match sockets::find(descriptor) {
+        // SAFETY: the caller's arguments, unchanged.
+        None => unsafe { next::getsockname()(descriptor, address, length) },
+        Some(unix) => {
+            put_address(unix.port_id(), address, length);
+            0
+        }
+    }
+}
+
+/// `send(2)`
+#[unsafe(no_mangle)]
+extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flags: c_int) -> ssize_t {
+    sendto(descriptor, bytes, length, flags, std::ptr::null(), 0)
+}
+
+/// `sendto(2)`
+#[unsafe(no_mangle)]
+extern "C" fn sendto(
+    descriptor: c_int,
+    bytes: *const c_void,
+    length: size_t,
+    flags: c_int,
+    address: *const sockaddr,
+    address_length: socklen_t,
+) -> ssize_t {
+    let Some(unix) = sockets::find(descriptor) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::sendto()(descriptor, bytes, length, flags, address, address_length) };
+    };
+    match may_send(unix, length, address, address_length) {
+        Err(errno) => failed(errno) as ssize_t,
+        // SAFETY: the caller's bytes; without an address, they go to the emulator.
+        Ok(()) => unsafe { next::sendto()(descriptor, bytes, length, flags, std::ptr::null(), 0) },
+    }
+}
+
+/// `sendmsg(2)`
+#[unsafe(no_mangle)]
+extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::sendmsg()(descriptor, message, flags) };
+    };
+    // SAFETY: the caller passes a message header, of which a copy is changed.
+    let mut copy = unsafe { message.read() };
+    let length = (0..copy.msg_iovlen)
+        // SAFETY: the header says that there are so many parts.
+        .map(|index| unsafe { (*copy.msg_iov.add(index)).iov_len })
+        .fold(0, usize::saturating_add);
+    if let Err(errno) = may_send(unix, length, copy.msg_name.cast(), copy.msg_namelen) {
+        return failed(errno) as ssize_t;
+    }
+    (copy.msg_name, copy.msg_namelen) = (std::ptr::null_mut(), 0);
+    // SAFETY: the caller's message, without its address.
+    unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
+}
+
+/// What a netlink socket checks and does before it sends (SOCK-2, SOCK-8, SOCK-9).
+fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<(), Errno> {
+    if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
+        return Err(Errno::ECONNREFUSED);
+    }
+    if unix.port_id() == PortId::KERNEL {
+        unix.bind(PortId::KERNEL)?;
+    }
+    if length > unix.longest() {
+        return Err(Errno::EMSGSIZE);
+    }
+    Ok(())
+}
+
+/// `recv(2)`
+#[unsafe(no_mangle)]
+extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
+    recvfrom(
+        descriptor,
+        buffer,
+        length,
+        flags,
+        std::ptr::null_mut(),
+        std::ptr::null_mut(),
+    )
+}
+
+/// `recvfrom(2)`
+#[unsafe(no_mangle)]
+extern "C" fn recvfrom(
+    descriptor: c_int,
+    buffer: *mut c_void,
+    length: size_t,
+    flags: c_int,
+    address: *mut sockaddr,
+    address_length: *mut socklen_t,
+) -> ssize_t {
+    let Some(unix) = sockets::find(descriptor) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::recvfrom()(descriptor, buffer, length, flags, address, address_length) };
+    };
+    if unix.take_overrun() {
+        return failed(Errno::ENOBUFS) as ssize_t;
+    }
+    let none = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the caller's buffer; nobody asks for the address of the Unix socket.
+    let received = unsafe { next::recvfrom()(descriptor, buffer, length, flags, none.0, none.1) };
+    if received >= 0 {
+        put_address(PortId::KERNEL, address, address_length);
+    }
+    received
+}
+
+/// `recvmsg(2)`
+#[unsafe(no_mangle)]
+extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
+    let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::recvmsg()(descriptor, message, flags) };
+    };
+    if unix.take_overrun() {
+        return failed(Errno::ENOBUFS) as ssize_t;
+    }
+    // SAFETY: the caller passes a message header, which is its own during the call: its address is taken out and put back.
+    unsafe {
+        let (name, room) = ((*message).msg_name, (*message).msg_namelen);
+        ((*message).msg_name, (*message).msg_namelen) = (std::ptr::null_mut(), 0);
+        let received = next::recvmsg()(descriptor, message, flags);
+        ((*message).msg_name, (*message).msg_namelen) = (name, room);
+        if received >= 0 {
+            put_address(PortId::KERNEL, name.cast(), &raw mut (*message).msg_namelen);
+        }
+        received
+    }
+}
+
+/// What `recv` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __recv_chk(
+    descriptor: c_int,
+    buffer: *mut c_void,
+    length: size_t,
+    room: size_t,
+    flags: c_int,
+) -> ssize_t {
+    recv(descriptor, buffer, length.min(room), flags)
+}
+
+/// What `recvfrom` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __recvfrom_chk(
+    descriptor: c_int,
+    buffer: *mut c_void,
+    length: size_t,
+    room: size_t,
+    flags: c_int,
+    address: *mut sockaddr,
+    address_length: *mut socklen_t,
+) -> ssize_t {
+    recvfrom(descriptor, buffer, length.min(room), flags, address, address_length)
+}
+
+/// `setsockopt(2)`: what a netlink socket knows goes to the emulator.
+#[unsafe(no_mangle)]
+extern "C" fn setsockopt(
+    descriptor: c_int,
+    level: c_int,
+    option: c_int,
+    value: *const c_void,
+    length: socklen_t,
+) -> c_int {
+    let Some(unix) = sockets::find(descriptor) else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::setsockopt()(descriptor, level, option, value, length) };
+    };
+    if value.is_null() || (length as usize) < size_of::<c_int>() {
+        return failed(Errno::EINVAL);
+    }
+    // SAFETY: there are as many bytes as an int has, says the caller.
+    let number = unsafe { value.cast::<c_int>().read_unaligned() };
+    let done = match (level, option) {
+        (libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_RCVBUFFORCE) => unix
+            .set_receive_buffer(number.max(0).unsigned_abs() as usize)
+            .map(|granted| sockets::set_receive_buffer(descriptor, granted)),
+        (libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS) => unix.set_no_enobufs(number != 0),
+        // SAFETY: the caller's arguments, unchanged.
+        (libc::SOL_SOCKET, _) => return unsafe { next::setsockopt()(descriptor, level, option, value, length) },
+        _ => return failed(Errno(libc::ENOPROTOOPT)),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(TransportError::System(errno)) => failed(errno),
+        Err(_) => failed(Errno::ENOBUFS),
+    }
+}
+
+/// `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), `SO_RCVBUF` what the emulator granted.
+#[unsafe(no_mangle)]
+extern "C" fn getsockopt(
+    descriptor: c_int,
+    level: c_int,
+    option: c_int,
+    value: *mut c_void,
+    length: *mut socklen_t,
+) -> c_int {
+    let known = sockets::find(descriptor).filter(|_| !value.is_null() && !length.is_null());
+    let number = match (known, level, option) {
+        (Some(unix), libc::SOL_SOCKET, libc::SO_ERROR) => Some(if unix.take_overrun() { libc::ENOBUFS } else { 0 }),
+        (Some(_), libc::SOL_SOCKET, libc::SO_RCVBUF) => sockets::receive_buffer(descriptor),
+        _ => None,
+    };
+    let Some(number) = number else {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::getsockopt()(descriptor, level, option, value, length) };
+    };
+    // SAFETY: the caller says how many bytes there are for the value, and no more are written.
+    unsafe {
+        let room = (*length as usize).min(size_of::<c_int>());
+        std::ptr::copy_nonoverlapping((&raw const number).cast::<u8>(), value.cast(), room);
+        *length = room as socklen_t;
+    }
+    0
+}
+
+/// `close(2)`
+#[unsafe(no_mangle)]
+extern "C" fn close(descriptor: c_int) -> c_int {
+    if sockets::remove(descriptor) {
+        return 0;
+    }
+    // SAFETY: the caller's descriptor.
+    unsafe { next::close()(descriptor) }
+}
+
+/// The port id in an address that a program passes; none if it is no netlink address.
+fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
+    if address.is_null() || (length as usize) < size_of::<sockaddr_nl>() {
+        return None;
+    }
+    // SAFETY: there are as many bytes as the structure has, says the caller.
+    let address = unsafe { address.cast::<sockaddr_nl>().read_unaligned() };
+    (c_int::from(address.nl_family) == libc::AF_NETLINK).then_some(PortId(address.nl_pid))
+}
+
+/// Gives a program the address of `port_id`, as much as it has room for.
+fn put_address(PortId(port_id): PortId, address: *mut sockaddr, length: *mut socklen_t) {
+    if address.is_null() || length.is_null() {
+        return;
+    }
+    // SAFETY: all zeros is a value of that structure of integers; the caller says how many bytes there are for it, and no more
+    // are written.
+    unsafe {
+        let mut netlink: sockaddr_nl = std::mem::zeroed();
+        netlink.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+        netlink.nl_pid = port_id;
+        let room = (*length as usize).min(size_of::<sockaddr_nl>());
+        std::ptr::copy_nonoverlapping((&raw const netlink).cast::<u8>(), address.cast(), room);
+        *length = size_of::<sockaddr_nl>() as socklen_t;
+    }
+}
+
+/// Sets errno, and returns -1.
+fn failed(Errno(errno): Errno) -> c_int {
+    // SAFETY: the pointer is to this thread's errno.
+    unsafe { *libc::__errno_location() = errno };
+    -1
+}
+
+/// The descriptor of a socket that is not in the table yet.
+fn descriptor_of(unix: &Unix) -> c_int {
+    std::os::fd::AsFd::as_fd(unix).as_raw_fd()
+}

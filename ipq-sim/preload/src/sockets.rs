@@ -1,0 +1,69 @@
+//! Which descriptors are the emulator's: a table without a lock, since programs fork, and jump out of signal handlers.
+
+use ipq_core::Errno;
+use ipq_core::transport::unix::Unix;
+use libc::c_int;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+
+/// Descriptors from this on can't be the emulator's.
+const MOST: usize = 1024;
+
+static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
+static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
+
+/// Notes a socket, and sets its descriptor up as `kind`, the second argument of `socket(2)`, asks.
+pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
+    let descriptor = super::descriptor_of(&unix);
+    let place = place(&SOCKETS, descriptor).ok_or(Errno(libc::EMFILE))?;
+    // SAFETY: commands of fcntl on a descriptor that `unix` owns, with integers for arguments.
+    unsafe {
+        if kind & libc::SOCK_CLOEXEC == 0 {
+            libc::fcntl(descriptor, libc::F_SETFD, 0);
+        }
+        if kind & libc::SOCK_NONBLOCK != 0 {
+            libc::fcntl(descriptor, libc::F_SETFL, libc::O_NONBLOCK);
+        }
+    }
+    set_receive_buffer(descriptor, 0);
+    place.store(Box::into_raw(Box::new(unix)), Ordering::Release);
+    Ok(descriptor)
+}
+
+/// The emulator's socket of that descriptor, if it is one.
+pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
+    let socket = place(&SOCKETS, descriptor)?.load(Ordering::Acquire);
+    // SAFETY: null, or made from a box by `insert`. It lives until the program closes the descriptor, which it must not do while
+    // another of its threads uses it.
+    unsafe { socket.as_ref() }
+}
+
+/// Closes the emulator's socket of that descriptor; `false` if it is none.
+pub(super) fn remove(descriptor: c_int) -> bool {
+    let Some(place) = place(&SOCKETS, descriptor) else {
+        return false;
+    };
+    let socket = place.swap(std::ptr::null_mut(), Ordering::AcqRel);
+    if socket.is_null() {
+        return false;
+    }
+    // SAFETY: made from a box by `insert`, and of all that take it out of the table just one gets it.
+    drop(unsafe { Box::from_raw(socket) });
+    true
+}
+
+/// What the emulator granted, in bytes; none if the program has not asked for any.
+pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
+    let granted = place(&RECEIVE_BUFFERS, descriptor)?.load(Ordering::Relaxed);
+    (granted != 0).then_some(granted)
+}
+
+/// Remembers it.
+pub(super) fn set_receive_buffer(descriptor: c_int, granted: usize) {
+    if let Some(place) = place(&RECEIVE_BUFFERS, descriptor) {
+        place.store(c_int::try_from(granted).unwrap_or(c_int::MAX), Ordering::Relaxed);
+    }
+}
+
+fn place<T>(table: &[T; MOST], descriptor: c_int) -> Option<&T> {
+    table.get(usize::try_from(descriptor).ok()?)
+}
