@@ -83,7 +83,8 @@ struct RunArguments {
     /// In which directory the program finds libipq.so.0.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
-    /// The object of package ipq-preload, for a program with a libipq of its own.
+    /// The object of package ipq-preload, for a program with a libipq of its own; unless said, `libipq_preload.so` beside this
+    /// command, if it is there and can be loaded.
     #[arg(long, value_name = "OBJECT")]
     preload: Option<PathBuf>,
     #[command(flatten)]
@@ -164,8 +165,16 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
     if let Some(directory) = &arguments.library {
         run = run.library(directory);
     }
-    if let Some(object) = &arguments.preload {
-        run = run.preload(object);
+    // Of no consequence to a program that uses this project's libipq.
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name("libipq_preload.so"));
+    match &arguments.preload {
+        Some(object) => run = run.preload(object),
+        None if !run.is_static() => {
+            if let Some(object) = beside().filter(|object| object.is_file()) {
+                run = run.preload(object);
+            }
+        }
+        None => {}
     }
     feed(run, &arguments.feed, &arguments.kernel)
 }

@@ -14,6 +14,7 @@
 //! What is fed, what became of it and how long the verdicts took is in the [`Report`].
 
 mod capture;
+mod linkage;
 mod program;
 mod summary;
 
@@ -101,6 +102,18 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// An object was to be loaded into a program that has no dynamic loader.
+    #[error(
+        "{} is linked statically as a whole, so {} can't be loaded into it: link it with the C library as a shared object, or \
+         with this project's libipq",
+        .program.display(), .object.display()
+    )]
+    Static {
+        /// The program.
+        program: OsString,
+        /// What was to be loaded.
+        object: PathBuf,
+    },
     /// The emulated kernel's words or bytes are ordered otherwise than this machine's, so no program of this machine can talk to it.
     #[error("the profile {profile} is of another architecture than this machine: choose one of the same word size")]
     OtherArchitecture {
@@ -168,6 +181,12 @@ impl Run {
         self
     }
 
+    /// Whether the program is linked statically as a whole, so that nothing can be loaded into it.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        matches!(&self.client, Client::Program(name) if linkage::is_static(name))
+    }
+
     /// At which hook the packets enter: INPUT unless said.
     #[must_use]
     pub fn hook(self, hook: Hook) -> Self {
@@ -233,6 +252,12 @@ impl Run {
         let (server, program) = match &self.client {
             Client::Anybody(socket) => (Server::listen(socket)?, None),
             Client::Program(name) => {
+                if let Some(object) = self.preload.as_ref().filter(|_| linkage::is_static(name)) {
+                    return Err(RunError::Static {
+                        program: name.clone(),
+                        object: object.clone(),
+                    });
+                }
                 let server = Server::listen(&directory.path().join("socket"))?;
                 let program = Program::start(self, name, server.path());
                 let program = program.map_err(|source| RunError::Program {

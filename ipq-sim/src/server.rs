@@ -328,6 +328,8 @@ impl Server {
             );
             match received {
                 Err(rustix::io::Errno::AGAIN) => return,
+                // It was closed with a frame unread; what it sent before that is still to come, and then its end.
+                Err(rustix::io::Errno::CONNRESET) => {}
                 Ok((_, length)) if length > 0 => {
                     // What is longer than any netlink datagram is lost; the transport lets none through.
                     if let Some(datagram) = self.buffer.get(..length) {

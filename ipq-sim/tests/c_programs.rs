@@ -73,7 +73,7 @@ fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
         .arg(source)
         .arg(format!("-I{}", LIBRARY.join("include").display()))
         .arg(format!("-L{}", LIBRARY.join("lib").display()))
-        .args(["-lipq", "-pthread", "-o"])
+        .args(["-lipq", "-pthread", "-lm", "-o"])
         .arg(&executable));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     executable
@@ -252,6 +252,39 @@ fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(#[case] flags
         .unwrap();
         assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
         assert_eq!(report.summary.accepted, 9);
+    }
+}
+
+#[test]
+fn an_object_for_a_static_program_is_refused() {
+    if have(&["cc", "make"]) {
+        let program = compiled(&source("raw_client.c"), &["-static"]);
+        let error = Run::new(packets("static", 1), program)
+            .preload("object.so")
+            .go()
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("is linked statically as a whole, so object.so can't be loaded"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
+    if have(&["cc", "make"]) {
+        let old = Path::new(SCRATCH).join("one_argument.c");
+        let text = std::fs::read_to_string(Path::new(CORE).join("tests/c/pass.c")).unwrap();
+        std::fs::write(
+            &old,
+            text.replace("ipq_create_handle(0, PF_INET)", "ipq_create_handle(0)"),
+        )
+        .unwrap();
+        let program = compiled(&old, &["-DIPQ_PRE_1_2_5", "-static"]);
+        let report = Run::new(packets("one-argument", 5), program).go().unwrap();
+        assert_eq!(report.summary.accepted, 5);
     }
 }
 

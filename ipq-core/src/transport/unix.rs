@@ -143,17 +143,20 @@ impl Transport for Unix {
             .map_err(|error| transport_error(errno(error)))
     }
 
-    /// An overrun comes ahead of the frames (SOCK-4). Nothing here has a destructor while it waits.
+    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a wait. Nothing here has a
+    /// destructor while it waits.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        if self.take_overrun() {
-            return Err(TransportError::Overrun);
-        }
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
-            let flags = match attempt {
-                Attempt::AtOnce => RecvFlags::DONTWAIT,
-                Attempt::Blocking => RecvFlags::empty(),
-            };
-            net::recv(&self.frames, &mut *buffer, flags | RecvFlags::TRUNC).map_err(errno)
+            if self.take_overrun() {
+                return Err(Errno::ENOBUFS);
+            }
+            if matches!(attempt, Attempt::Blocking) {
+                net::recv(&self.frames, &mut [0_u8; 0], RecvFlags::PEEK).map_err(errno)?;
+                if self.take_overrun() {
+                    return Err(Errno::ENOBUFS);
+                }
+            }
+            net::recv(&self.frames, &mut *buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC).map_err(errno)
         })?;
         Ok(Datagram {
             copied,

@@ -171,8 +171,8 @@ extern "C" fn recvfrom(
         // SAFETY: the caller's arguments, unchanged.
         return unsafe { next::recvfrom()(descriptor, buffer, length, flags, address, address_length) };
     };
-    if unix.take_overrun() {
-        return failed(Errno::ENOBUFS) as ssize_t;
+    if let Some(failed) = wait_and_tell(unix, flags) {
+        return failed;
     }
     let none = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's buffer; nobody asks for the address of the Unix socket.
@@ -190,8 +190,8 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         // SAFETY: the caller's arguments, unchanged.
         return unsafe { next::recvmsg()(descriptor, message, flags) };
     };
-    if unix.take_overrun() {
-        return failed(Errno::ENOBUFS) as ssize_t;
+    if let Some(failed) = wait_and_tell(unix, flags) {
+        return failed;
     }
     // SAFETY: the caller passes a message header, which is its own during the call: its address is taken out and put back.
     unsafe {
@@ -204,6 +204,29 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         }
         received
     }
+}
+
+/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the frames (SOCK-4). What the call
+/// returns, if it fails.
+fn wait_and_tell(unix: &Unix, flags: c_int) -> Option<ssize_t> {
+    let overran = || unix.take_overrun().then(|| failed(Errno::ENOBUFS) as ssize_t);
+    let told = overran();
+    if told.is_some() || flags & libc::MSG_DONTWAIT != 0 {
+        return told;
+    }
+    let none = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: nothing is written to a buffer of no bytes.
+    let waited = unsafe {
+        next::recvfrom()(
+            descriptor_of(unix),
+            [0_u8; 0].as_mut_ptr().cast(),
+            0,
+            libc::MSG_PEEK,
+            none.0,
+            none.1,
+        )
+    };
+    if waited < 0 { Some(waited) } else { overran() }
 }
 
 /// What `recv` is where a program was compiled with `_FORTIFY_SOURCE`.

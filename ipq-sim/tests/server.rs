@@ -1,0 +1,147 @@
+//! The server for other processes, with the transport of `ipq-core` as its client: both in one process, on two threads.
+
+#![cfg(target_os = "linux")]
+
+use ipq_core::transport::unix::{OpenError, Unix};
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Errno, Error, Family, Handle, Hook, PortId, Transport, Verdict, Wait};
+use ipq_sim::server::Server;
+use ipq_sim::{Entrance, Kernel, Profile, run};
+use pretty_assertions::assert_eq;
+use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketType};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Says that the client has ended, also when it failed.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Serves a kernel at a path while `client` runs, and lets packets enter as often as `client` asked through its argument.
+fn served(name: &str, packets: usize, client: impl FnOnce(&Path)) -> Kernel {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut kernel = run::kernel(Profile::default(), Hook::Input).unwrap();
+    let mut server = Server::listen(&path).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let serving = scope.spawn(|| {
+            let mut left = packets;
+            while !done.load(Ordering::Acquire) || server.has_programs() {
+                server
+                    .turn(&mut kernel, Some(Duration::from_millis(1)), &mut |_| {})
+                    .unwrap();
+                while left > 0 && kernel.has_listener(Family::Ipv4) {
+                    left -= 1;
+                    let entrance = Entrance {
+                        hook: Hook::Input,
+                        incoming: "eth0",
+                        outgoing: "eth1",
+                        link_header: None,
+                    };
+                    kernel.enter_at(entrance, packet()).unwrap();
+                }
+            }
+        });
+        let ended = Ended(&done);
+        client(&path);
+        drop(ended);
+        serving.join().unwrap();
+    });
+    kernel
+}
+
+fn packet() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(1, 2)
+        .write(&mut bytes, b"hello")
+        .unwrap();
+    bytes
+}
+
+#[test]
+fn a_handle_reads_gives_verdicts_and_is_told_of_errors() {
+    let kernel = served("handle", 1, |path| {
+        let handle = Handle::new(Unix::open(path, Family::Ipv4).unwrap());
+        assert_eq!(handle.port_id(), PortId(std::process::id()));
+        assert_eq!(handle.set_mode(CopyMode::Packet, 0), Ok(40));
+        let mut buffer = [0; 2048];
+        let Message::Packet(queued) = handle.read(&mut buffer, Wait::Forever).unwrap() else {
+            panic!("a packet was to come");
+        };
+        assert_eq!(queued.payload(), packet());
+        let id = queued.packet_id();
+        handle.set_verdict(id, Verdict::Accept, None).unwrap();
+        handle.set_verdict(id, Verdict::Accept, None).unwrap();
+        let Message::Error(error) = handle.read(&mut buffer, Wait::Forever).unwrap() else {
+            panic!("an error was to come");
+        };
+        assert_eq!(error.errno(), Errno::ENOENT);
+        assert_eq!(
+            handle.read_datagram(&mut buffer, Wait::For(Duration::from_millis(1))),
+            Err(Error::TimedOut)
+        );
+        assert_eq!(handle.transport().set_receive_buffer(4096), Ok(8192));
+        assert!(matches!(
+            Unix::open(path, Family::Ipv4),
+            Err(OpenError::Bind {
+                errno: Errno::EADDRINUSE,
+                ..
+            })
+        ));
+        let another = Unix::open_bound(path, Family::Ipv4, PortId(7)).unwrap();
+        assert_eq!(another.port_id(), PortId(7));
+    });
+    assert_eq!((kernel.accounting().delivered, kernel.accounting().queued), (1, 0));
+}
+
+#[test]
+fn an_overrun_comes_first_then_what_there_was_room_for_and_nothing_more_before_it_is_empty() {
+    served("overrun", 40, |path| {
+        let handle = Handle::new(Unix::open(path, Family::Ipv4).unwrap());
+        handle.transport().set_receive_buffer(4096).unwrap();
+        handle.set_mode(CopyMode::Packet, 0).unwrap();
+        let mut buffer = [0; 2048];
+        // All 40 enter between two turns of the server, before the first is handed over.
+        let mut read = Vec::new();
+        while read.last() != Some(&Err(Error::TimedOut)) {
+            read.push(
+                handle
+                    .read(&mut buffer, Wait::For(Duration::from_millis(200)))
+                    .map(|_| ()),
+            );
+        }
+        let mut expected = vec![Err(Error::Overrun)];
+        expected.extend([Ok(()); 12]);
+        expected.push(Err(Error::TimedOut));
+        assert_eq!(read, expected);
+    });
+}
+
+#[test]
+fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
+    served("hostile", 0, |path| {
+        let address = SocketAddrUnix::new(path).unwrap();
+        let handle = Handle::new(Unix::open(path, Family::Ipv4).unwrap());
+        for length in [1, 19, 20, 21, 4096] {
+            let connection = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+            net::connect(&connection, &address).unwrap();
+            net::send(&connection, &vec![0xff; length], SendFlags::empty()).unwrap();
+            let mut answer = [0; 64];
+            assert_eq!(net::recv(&connection, &mut answer, net::RecvFlags::empty()), Ok((0, 0)));
+        }
+        // Whatever is sent as a frame is the queue's to judge.
+        let mut buffer = [0; 2048];
+        let odd = [&16_u32.to_ne_bytes()[..], &[0xff; 12]].concat();
+        handle.transport().send(&[std::io::IoSlice::new(&odd)]).unwrap();
+        let Message::Error(error) = handle.read(&mut buffer, Wait::Forever).unwrap() else {
+            panic!("an error was to come");
+        };
+        assert_eq!(error.errno(), Errno::EINVAL);
+    });
+}
