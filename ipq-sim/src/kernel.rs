@@ -298,6 +298,12 @@ impl Kernel {
         self.sockets.is_readable(socket)
     }
 
+    /// Whether an error is pending, which the next [`receive`](Self::receive) gives: what `poll` calls `POLLERR`.
+    #[must_use]
+    pub fn has_error(&self, socket: SocketId) -> bool {
+        self.sockets.has_error(socket)
+    }
+
     /// Has `waker` called, once, when something comes for the socket.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
         self.sockets.wake_on_input(socket, waker);

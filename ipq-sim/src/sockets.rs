@@ -274,6 +274,11 @@ impl Sockets {
             .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
     }
 
+    /// Whether an error is pending.
+    pub(crate) fn has_error(&self, id: SocketId) -> bool {
+        self.open.get(&id).is_some_and(|socket| socket.pending_error.is_some())
+    }
+
     /// Has `waker` called when something comes.
     pub(crate) fn wake_on_input(&mut self, id: SocketId, waker: &Waker) {
         if let Some(socket) = self.open.get_mut(&id) {
