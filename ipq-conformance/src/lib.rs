@@ -18,6 +18,7 @@ mod step;
 mod subject;
 mod transcript;
 mod world;
+pub mod worlds;
 
 pub use capability::{Capabilities, Capability};
 pub use case::{Case, Level, Topic};

@@ -265,7 +265,7 @@ pub enum Observation {
         failed_at: Option<OpenStage>,
         /// Why.
         errno: i64,
-        /// What the socket is bound to: `None` after a failure, 0 if it is unbound.
+        /// What the socket is bound to: `None` if it is not, or if there is none.
         port_id: Option<i64>,
     },
     /// What the send call returned.

@@ -194,10 +194,10 @@ impl Subject {
             Observation::Open {
                 failed_at: None,
                 errno: 0,
-                port_id: Some(port_id),
+                port_id,
             } => {
-                let port_id = u32::try_from(port_id).map(PortId);
-                let port_id = port_id.map_err(|_| Stopped::failed(format!("{port_id:?} is no port id")))?;
+                let port_id = u32::try_from(port_id.unwrap_or_default()).map(PortId);
+                let port_id = port_id.map_err(|_| Stopped::failed("the port id has more than 32 bits"))?;
                 Ok(Ok(Socket::new(self, name, protocol, port_id)))
             }
             other => Err(wrong_answer(&step, &other)),

@@ -3,6 +3,7 @@
 use crate::support::{self, Playback};
 use ipq_conformance::recording::{Reader, Recording};
 use ipq_conformance::replay::{ReplayError, Replayed, replay};
+use ipq_conformance::worlds::SimWorld;
 use ipq_conformance::{Observation, OpenStage, Received, Step};
 use ipq_core::wire::{Header, MessageType};
 use pretty_assertions::assert_eq;
@@ -44,6 +45,19 @@ fn every_recording_is_equal_to_itself_whatever_the_ids_times_and_pad_bytes() {
         frames += replayed.frames;
     }
     assert_eq!((recordings().len(), frames), (171 + 58 + 120, 1314));
+}
+
+#[test]
+fn the_emulator_reproduces_every_recording() {
+    let mut frames = 0;
+    let mut different = Vec::new();
+    for recording in recordings() {
+        let replayed = replay(recording, &mut SimWorld::default()).expect("the emulator can do it");
+        frames += replayed.frames;
+        different.extend(replayed.difference);
+    }
+    assert_eq!(different.len(), 0, "{}", different[0]);
+    assert_eq!(frames, 1314);
 }
 
 /// Which bytes of a recorded frame the rules leave open, or would lead to another packet.

@@ -1,0 +1,428 @@
+//! The emulator as a world.
+
+use crate::capability::{Capabilities, Capability};
+use crate::lab;
+use crate::setup::{Machine, Protocol, Rule, Setup, Table, Target};
+use crate::step::{Account, Observation, OpenStage, Received, Step};
+use crate::world::{Description, World, WorldError, WorldFactory};
+use ipq_core::wire::{Header, MessageType, WordSize};
+use ipq_core::{Errno, Family, PortId};
+use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// More than the longest datagram, which is an error that quotes as much as a send buffer holds.
+const BUFFER_BYTES: usize = 1 << 19;
+
+/// Makes emulators.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SimFactory {
+    #[cfg(feature = "seeded-faults")]
+    fault: Option<ipq_sim::Fault>,
+}
+
+#[cfg(feature = "seeded-faults")]
+impl SimFactory {
+    /// Makes emulators that break one rule.
+    #[must_use]
+    pub const fn with_fault(fault: ipq_sim::Fault) -> Self {
+        Self { fault: Some(fault) }
+    }
+}
+
+impl WorldFactory for SimFactory {
+    fn create(&self) -> Result<Box<dyn World>, WorldError> {
+        Ok(Box::new(SimWorld {
+            #[cfg(feature = "seeded-faults")]
+            fault: self.fault,
+            ..SimWorld::default()
+        }))
+    }
+}
+
+/// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
+#[derive(Debug, Default)]
+pub struct SimWorld {
+    running: Option<Running>,
+    #[cfg(feature = "seeded-faults")]
+    fault: Option<ipq_sim::Fault>,
+}
+
+#[derive(Debug)]
+struct Running {
+    kernel: Kernel,
+    begun: Duration,
+    sockets: HashMap<String, SocketId>,
+    buffer: Vec<u8>,
+}
+
+impl World for SimWorld {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    fn describe(&self) -> Description {
+        let profile = Profile::default();
+        Description {
+            implementation: format!("ipq-sim {}", env!("CARGO_PKG_VERSION")),
+            machine: Machine {
+                kernel: profile.kernel.into(),
+                arch: profile.architecture.into(),
+                abi: profile.abi,
+            },
+            seed: None,
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let lacks = [Capability::Bridge, Capability::Offload];
+        let all = Capability::ALL.iter().copied();
+        all.filter(|capability| !lacks.contains(capability)).collect()
+    }
+
+    fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
+        let mut builder = Kernel::builder().profile(profile(setup.machine.as_ref())?);
+        if let Some(process_id) = setup.process_id {
+            builder = builder.process_id(process_id);
+        }
+        if setup.never_reuse_ids {
+            builder = builder.id_reuse(IdReuse::Never);
+        }
+        let mut kernel = builder.build().map_err(|error| WorldError::Broken(error.to_string()))?;
+        for rule in &setup.rules {
+            let added = kernel.add_rule(emulated(rule));
+            added.map_err(|error| WorldError::Misuse(error.to_string()))?;
+        }
+        #[cfg(feature = "seeded-faults")]
+        if let Some(fault) = self.fault {
+            kernel.seed_fault(fault);
+        }
+        self.running = Some(Running {
+            begun: kernel.now(),
+            kernel,
+            sockets: HashMap::new(),
+            buffer: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let running = self.running.as_mut();
+        running.ok_or_else(|| misuse("this world has not begun"))?.step(step)
+    }
+}
+
+impl Running {
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        match step {
+            Step::Open { socket, protocol, bind } => self.open(socket, *protocol, *bind),
+            Step::Close { socket } => {
+                let id = self.socket(socket)?;
+                self.sockets.remove(socket);
+                if !self.sockets.values().any(|other| *other == id) {
+                    self.kernel.close(id);
+                }
+                Ok(Observation::Done)
+            }
+            Step::Duplicate { socket, duplicate } => {
+                let id = self.socket(socket)?;
+                if self.sockets.insert(duplicate.clone(), id).is_some() {
+                    return Err(misuse(format!("the socket {duplicate:?} is open already")));
+                }
+                Ok(Observation::Done)
+            }
+            Step::Inject { device, frame, count } => {
+                let mut errno = 0;
+                for _ in 0..*count {
+                    errno = self.inject(device, frame)?;
+                }
+                Ok(Observation::Inject { errno })
+            }
+            Step::Output { device, packet } => {
+                self.device(device)?;
+                let sent = self.kernel.output(packet.clone());
+                sent.map(|_| Observation::Done).map_err(misuse)
+            }
+            Step::Sniff { device } => {
+                let frame = self.kernel.sniff(device).map_err(misuse)?;
+                Ok(Observation::Sniff {
+                    frame: frame.map(|frame| frame.to_bytes()),
+                })
+            }
+            Step::Link { device, up } => {
+                let set = self.kernel.set_link(device, *up);
+                set.map(|()| Observation::Done).map_err(misuse)
+            }
+            step if step.socket().is_some() => self.step_on_socket(step),
+            step => self.step_on_host(step),
+        }
+    }
+
+    fn open(&mut self, name: &str, protocol: i32, bind: Option<u32>) -> Result<Observation, WorldError> {
+        if self.sockets.contains_key(name) {
+            return Err(misuse(format!("the socket {name:?} is open already")));
+        }
+        let failed = |stage, errno: Errno| Observation::Open {
+            failed_at: Some(stage),
+            errno: errno.0.into(),
+            port_id: None,
+        };
+        let id = match self.kernel.open(ClientId::FIRST, protocol) {
+            Ok(id) => id,
+            Err(errno) => return Ok(failed(OpenStage::Socket, errno)),
+        };
+        self.sockets.insert(name.to_owned(), id);
+        let bound = bind.map(|port_id| self.kernel.bind(id, PortId(port_id))).transpose();
+        Ok(match bound {
+            Err(errno) => failed(OpenStage::Bind, errno),
+            Ok(port_id) => Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id: port_id.map(|port_id| port_id.0.into()),
+            },
+        })
+    }
+
+    fn step_on_socket(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let id = self.socket(step.socket().unwrap_or_default())?;
+        let kernel = &mut self.kernel;
+        Ok(match step {
+            Step::Send { to, bytes, .. } => {
+                let sent = kernel.send_to(id, to.map_or(PortId::KERNEL, PortId), bytes);
+                let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (sent as i64, 0));
+                Observation::Send { sent, errno }
+            }
+            Step::Receive { size, .. } => Observation::Receive(self.receive(id, *size)?),
+            Step::Drain { .. } => self.drain(id)?,
+            Step::ReceiveBuffer { bytes, .. } => {
+                let actual = kernel.set_receive_buffer(id, bytes.cast_unsigned()).map_err(broken)?;
+                Observation::BufferSize { actual: actual.into() }
+            }
+            Step::SendBuffer { bytes, .. } => {
+                let actual = kernel.set_send_buffer(id, bytes.cast_unsigned()).map_err(broken)?;
+                Observation::BufferSize { actual: actual.into() }
+            }
+            Step::NoEnobufs { .. } => {
+                kernel.set_no_enobufs(id, true).map_err(broken)?;
+                Observation::Done
+            }
+            Step::Bind { port_id, .. } => {
+                let errno = kernel
+                    .bind(id, PortId(*port_id))
+                    .err()
+                    .map_or(0, |errno| errno.0.into());
+                bound(errno, kernel.port_id(id))
+            }
+            Step::PortId { .. } => bound(0, kernel.port_id(id)),
+            Step::Poll { timeout, .. } => {
+                let waits = !kernel.is_readable(id);
+                if waits {
+                    kernel.advance(*timeout);
+                }
+                Observation::Poll {
+                    readable: kernel.is_readable(id),
+                    error: kernel.has_error(id),
+                    waited: if waits { *timeout } else { Duration::ZERO },
+                }
+            }
+            Step::SocketError { .. } => {
+                let errno = kernel.take_error(id).map_err(broken)?;
+                Observation::SocketError {
+                    errno: errno.map_or(0, |errno| errno.0.into()),
+                }
+            }
+            other => return Err(lacks(other)),
+        })
+    }
+
+    fn step_on_host(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let kernel = &mut self.kernel;
+        Ok(match step {
+            Step::Proc { family } => {
+                let text = kernel.proc_text(*family);
+                Observation::Text(text.ok_or_else(|| misuse("there is no such file while the module is not loaded"))?)
+            }
+            Step::Sysctl { name, value } => {
+                let length: i32 = value.parse().map_err(|error| misuse(format!("{value:?}: {error}")))?;
+                kernel.set_maximum_length(family_of_sysctl(name)?, length.cast_unsigned());
+                Observation::Done
+            }
+            Step::ReadSysctl { name } => {
+                let length = kernel.maximum_length(family_of_sysctl(name)?);
+                let length = length.ok_or_else(|| misuse("there is no such sysctl while the module is not loaded"))?;
+                Observation::Text(length.cast_signed().to_string())
+            }
+            Step::NetAdmin { held } => {
+                kernel.set_net_admin(ClientId::FIRST, *held);
+                Observation::Done
+            }
+            Step::Advance { by } => {
+                kernel.advance(*by);
+                Observation::Done
+            }
+            Step::Clock => Observation::Clock {
+                since_begin: kernel.now().saturating_sub(self.begun),
+            },
+            Step::Module { family, loaded: true } => {
+                kernel.load(*family);
+                Observation::Done
+            }
+            Step::Module { family, loaded: false } => {
+                kernel.unload(*family);
+                Observation::Done
+            }
+            Step::Account => {
+                let books = kernel.accounting();
+                let reasons = DropReason::ALL.iter();
+                let dropped = reasons.map(|reason| (reason.to_string(), books.dropped_for(*reason)));
+                Observation::Account(Account {
+                    entered: books.entered,
+                    delivered: books.delivered,
+                    queued: books.queued,
+                    dropped: dropped.filter(|(_, count)| *count > 0).collect(),
+                })
+            }
+            other => return Err(lacks(other)),
+        })
+    }
+
+    fn receive(&mut self, id: SocketId, size: usize) -> Result<Received, WorldError> {
+        let size = size.min(BUFFER_BYTES);
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
+        }
+        match self.kernel.receive(id, &mut self.buffer[..size]) {
+            Ok(datagram) => Ok(Received::Frame {
+                bytes: self.buffer[..datagram.copied].to_vec().into(),
+                sender: datagram.sender.0.into(),
+            }),
+            Err(Errno::EAGAIN) => Ok(Received::Nothing),
+            Err(Errno::EBADF) => Err(broken(Errno::EBADF)),
+            Err(errno) => Ok(Received::Error { errno: errno.0.into() }),
+        }
+    }
+
+    fn drain(&mut self, id: SocketId) -> Result<Observation, WorldError> {
+        let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
+        loop {
+            match self.receive(id, Header::BYTES)? {
+                Received::Nothing => break,
+                Received::Error { .. } => {
+                    enobufs_before_frame.get_or_insert(frames);
+                }
+                Received::Frame { bytes, .. } => {
+                    frames += 1;
+                    let header = Header::parse(&bytes, self.kernel.profile().abi);
+                    if header.is_some_and(|header| header.message_type == MessageType::Packet) {
+                        packets += 1;
+                    }
+                }
+            }
+        }
+        Ok(Observation::Drain {
+            frames,
+            packets,
+            enobufs_before_frame,
+        })
+    }
+
+    fn inject(&mut self, device: &str, frame: &bytes::Bytes) -> Result<i64, WorldError> {
+        if device == lab::LO {
+            return Err(misuse("a frame can't arrive on lo: use an output"));
+        }
+        match self.kernel.inject(device, frame.clone()) {
+            Ok(_) => Ok(0),
+            Err(InjectError::FrameTooShort { .. }) => Ok(Errno::EINVAL.0.into()),
+            Err(error) => Err(misuse(error)),
+        }
+    }
+
+    fn socket(&self, name: &str) -> Result<SocketId, WorldError> {
+        let id = self.sockets.get(name).copied();
+        id.ok_or_else(|| misuse(format!("the socket {name:?} is not open")))
+    }
+
+    fn device(&self, name: &str) -> Result<(), WorldError> {
+        let known = lab::DEVICES.contains(&name);
+        known
+            .then_some(())
+            .ok_or_else(|| misuse(format!("there is no device {name:?}")))
+    }
+}
+
+/// The profile of the machine itself if it was measured; else that of the same word size, with the machine's frames. Only the
+/// weights of datagrams are then a guess.
+fn profile(machine: Option<&Machine>) -> Result<Profile, WorldError> {
+    let Some(machine) = machine else {
+        return Ok(Profile::default());
+    };
+    if !["3.1", "3.2", "3.3", "3.4"]
+        .iter()
+        .any(|version| is_of(&machine.kernel, version))
+    {
+        return Err(WorldError::Unsupported(format!(
+            "the emulator behaves as Linux 3.1 to 3.4, and this is {machine}"
+        )));
+    }
+    let profiles = Profile::ALL.iter();
+    let measured = |profile: &&Profile| profile.kernel == machine.kernel && profile.architecture == machine.arch;
+    let near = match machine.abi.word {
+        WordSize::Four => Profile::LINUX_3_4_10_I386,
+        WordSize::Eight => Profile::LINUX_3_4_10_X86_64,
+    };
+    let mut profile = profiles.clone().find(measured).copied().unwrap_or(near);
+    profile.abi = machine.abi;
+    Ok(profile)
+}
+
+/// Whether `kernel` is `version` or one of its point releases.
+fn is_of(kernel: &str, version: &str) -> bool {
+    let rest = kernel.strip_prefix(version);
+    rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
+fn emulated(rule: &Rule) -> ipq_sim::Rule {
+    ipq_sim::Rule {
+        family: rule.family,
+        table: match rule.table {
+            Table::Mangle => ipq_sim::Table::Mangle,
+            Table::Filter => ipq_sim::Table::Filter,
+        },
+        chain: rule.chain,
+        protocol: rule.protocol.map(|Protocol(number)| number),
+        target: match rule.target {
+            Target::Queue => ipq_sim::Target::Queue,
+            Target::Mark(mark) => ipq_sim::Target::Mark(mark),
+        },
+    }
+}
+
+fn family_of_sysctl(name: &str) -> Result<Family, WorldError> {
+    match name {
+        "net.ipv4.ip_queue_maxlen" => Ok(Family::Ipv4),
+        "net.ipv6.ip6_queue_maxlen" => Ok(Family::Ipv6),
+        _ => Err(misuse(format!("there is no sysctl {name:?}"))),
+    }
+}
+
+fn bound(errno: i64, port_id: Option<PortId>) -> Observation {
+    Observation::Bind {
+        errno,
+        port_id: port_id.unwrap_or_default().0.into(),
+    }
+}
+
+fn lacks(step: &Step) -> WorldError {
+    step.needs().map_or_else(
+        || WorldError::Unsupported(format!("the emulator has no word for {step:?}")),
+        WorldError::Lacks,
+    )
+}
+
+fn misuse(what: impl ToString) -> WorldError {
+    WorldError::Misuse(what.to_string())
+}
+
+fn broken(errno: Errno) -> WorldError {
+    WorldError::Broken(format!("a socket that is open fails with {errno}"))
+}
