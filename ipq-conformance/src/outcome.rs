@@ -1,5 +1,6 @@
 //! What came of a case.
 
+use crate::world::WorldError;
 use std::fmt;
 
 /// What came of a case: never mixed up with one another.
@@ -78,9 +79,25 @@ impl Stopped {
         Self::here(Outcome::Failed, reason)
     }
 
+    /// What an error of the world comes to.
     #[track_caller]
-    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
-        Self::here(Outcome::Skipped, reason)
+    pub(crate) fn from_world(error: &WorldError) -> Self {
+        match error {
+            WorldError::Lacks(_) | WorldError::Unsupported(_) => {
+                Self::without_place(Outcome::Skipped, error.to_string())
+            }
+            WorldError::Misuse(_) | WorldError::Broken(_) => Self::broken(error.to_string()),
+        }
+    }
+
+    /// What no line of a case is to blame for.
+    pub(crate) fn without_place(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            reason: reason.into(),
+            details: None,
+            place: None,
+        }
     }
 
     #[track_caller]
@@ -92,10 +109,8 @@ impl Stopped {
     fn here(outcome: Outcome, reason: impl Into<String>) -> Self {
         let place = std::panic::Location::caller();
         Self {
-            outcome,
-            reason: reason.into(),
-            details: None,
             place: Some(format!("{}:{}", place.file(), place.line())),
+            ..Self::without_place(outcome, reason)
         }
     }
 

@@ -8,15 +8,14 @@ mod frames;
 mod ids;
 
 use crate::decode::{self, Kind};
+use crate::isolation::isolate;
 use crate::recording::{Problem, RecordedStep, Recording};
 use crate::step::{Observation, Received, Step};
-use crate::subject::panic_text;
 use crate::transcript::describe;
 use crate::world::{World, WorldError};
 use ids::Ids;
 use ipq_core::wire::Abi;
 use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What came of replaying one recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +56,7 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
             return Err(ReplayError::Malformed(Problem::in_step(number, &misuse.what)));
         }
         let step = ids.rewrite(&recorded.step);
-        let done = catch_unwind(AssertUnwindSafe(|| world.step(&step)));
-        let unequal = match done {
+        let unequal = match isolate(|| world.step(&step)) {
             Ok(Ok(seen)) => compare(recorded, &seen, &mut ids).map(|unequal| (unequal, Some(seen))),
             Ok(Err(error)) => {
                 return Err(ReplayError::World {
@@ -67,7 +65,7 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
                 });
             }
             Err(panic) => {
-                let what = format!("the world panicked: {}", panic_text(panic.as_ref()));
+                let what = format!("the world panicked at {panic}");
                 Some((
                     Unequal {
                         what,

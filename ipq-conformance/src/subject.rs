@@ -14,19 +14,19 @@ pub use transport::WorldTransport;
 
 use crate::capability::{Capabilities, Capability};
 use crate::decode::{self, Kind};
+use crate::isolation::isolate;
 use crate::lab::{Device, TAP0, TAP1};
 use crate::outcome::Stopped;
 use crate::packet::{Packet, frame_to_neighbour};
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Step};
 use crate::transcript::Transcript;
-use crate::world::{World, WorldError};
+use crate::world::World;
 use bytes::Bytes;
 use ipq_core::wire::{Abi, PortId};
 use ipq_core::{CopyMode, Errno, Family, Handle};
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// How a case ends: at its end, or before.
@@ -61,11 +61,14 @@ impl Subject {
     ) -> Result<Self, Stopped> {
         let machine = setup.machine.clone().unwrap_or_else(|| world.describe().machine);
         let capabilities = world.capabilities();
-        let begun = catch_unwind(AssertUnwindSafe(|| world.begin(setup)));
-        match begun {
+        match isolate(|| world.begin(setup)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(from_world(&error)),
-            Err(_) => return Err(Stopped::broken("the world panicked before the first step")),
+            Ok(Err(error)) => return Err(Stopped::from_world(&error)),
+            Err(panic) => {
+                return Err(Stopped::broken(format!(
+                    "the world panicked before the first step, at {panic}"
+                )));
+            }
         }
         Ok(Self {
             world: RefCell::new(world),
@@ -119,13 +122,13 @@ impl Subject {
         let Ok(mut world) = self.world.try_borrow_mut() else {
             return Err(Stopped::broken("a world does one step at a time"));
         };
-        let done = catch_unwind(AssertUnwindSafe(|| world.step(step)));
-        let seen = match done {
+        let seen = match isolate(|| world.step(step)) {
             Ok(Ok(seen)) => seen,
-            Ok(Err(error)) => return Err(from_world(&error)),
+            Ok(Err(error)) => return Err(Stopped::from_world(&error)),
             Err(panic) => {
-                let what = panic_text(panic.as_ref());
-                return Err(Stopped::failed(format!("the world panicked at {step:?}: {what}")));
+                return Err(Stopped::failed(format!(
+                    "the world panicked at {panic}, when asked for {step:?}"
+                )));
             }
         };
         self.transcript.borrow_mut().push(step.clone(), seen.clone());
@@ -500,14 +503,6 @@ fn expect_bytes(what: &str, expected: &[u8], seen: &[u8], kind: Kind) -> CaseRes
 }
 
 #[track_caller]
-fn from_world(error: &WorldError) -> Stopped {
-    match error {
-        WorldError::Lacks(_) | WorldError::Unsupported(_) => Stopped::skipped(error.to_string()),
-        WorldError::Misuse(_) | WorldError::Broken(_) => Stopped::broken(error.to_string()),
-    }
-}
-
-#[track_caller]
 fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
     Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
 }
@@ -515,11 +510,4 @@ fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
 /// An errno of an observation, as a number that has a name.
 fn errno_of(errno: i64) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(i32::MAX))
-}
-
-/// The words of a panic.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no words".to_owned())
 }

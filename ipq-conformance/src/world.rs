@@ -17,9 +17,6 @@ use crate::step::{Observation, Step};
 ///
 /// A world judges nothing: what it sees is compared, and accepted or not, by whoever asked for the step.
 pub trait World {
-    /// The name that selects it on the command line: a word in lower case.
-    fn name(&self) -> &str;
-
     /// What it is made of, for the head of a report.
     fn describe(&self) -> Description;
 
@@ -36,21 +33,17 @@ pub trait World {
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 }
 
-/// What makes a world for each case, so that no case sees what another left.
-pub trait WorldFactory: Sync {
+/// Makes a world for each case, so that no case sees what another left.
+pub trait WorldFactory: Send + Sync {
+    /// The name that selects this kind of world on the command line: a word in lower case.
+    fn name(&self) -> &str;
+
     /// A world that nobody has used. It is used on the thread that made it.
     fn create(&self) -> Result<Box<dyn World>, WorldError>;
 
     /// Whether several worlds may exist at the same time. The suite runs its cases one after another where not.
     fn parallel(&self) -> bool {
         true
-    }
-}
-
-/// Any function that makes worlds.
-impl<F: Fn() -> Result<Box<dyn World>, WorldError> + Sync> WorldFactory for F {
-    fn create(&self) -> Result<Box<dyn World>, WorldError> {
-        self()
     }
 }
 

@@ -31,6 +31,10 @@ impl SimFactory {
 }
 
 impl WorldFactory for SimFactory {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
         Ok(Box::new(SimWorld {
             #[cfg(feature = "seeded-faults")]
@@ -57,10 +61,6 @@ struct Running {
 }
 
 impl World for SimWorld {
-    fn name(&self) -> &'static str {
-        "sim"
-    }
-
     fn describe(&self) -> Description {
         let profile = Profile::default();
         Description {
@@ -138,20 +138,24 @@ impl Running {
                 }
                 Ok(Observation::Inject { errno })
             }
-            Step::Output { device, packet } => {
-                self.device(device)?;
+            Step::Output { device, .. } if !lab::DEVICES.contains(&device.as_str()) => {
+                Err(misuse(format!("there is no device {device:?}")))
+            }
+            Step::Output { packet, .. } => {
                 let sent = self.kernel.output(packet.clone());
-                sent.map(|_| Observation::Done).map_err(misuse)
+                sent.map(|_| Observation::Done)
+                    .map_err(|error| misuse(error.to_string()))
             }
             Step::Sniff { device } => {
-                let frame = self.kernel.sniff(device).map_err(misuse)?;
+                let frame = self.kernel.sniff(device).map_err(|error| misuse(error.to_string()))?;
                 Ok(Observation::Sniff {
                     frame: frame.map(|frame| frame.to_bytes()),
                 })
             }
             Step::Link { device, up } => {
                 let set = self.kernel.set_link(device, *up);
-                set.map(|()| Observation::Done).map_err(misuse)
+                set.map(|()| Observation::Done)
+                    .map_err(|error| misuse(error.to_string()))
             }
             step if step.socket().is_some() => self.step_on_socket(step),
             step => self.step_on_host(step),
@@ -189,7 +193,10 @@ impl Running {
         Ok(match step {
             Step::Send { to, bytes, .. } => {
                 let sent = kernel.send_to(id, to.map_or(PortId::KERNEL, PortId), bytes);
-                let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (sent as i64, 0));
+                let (sent, errno) = sent.map_or_else(
+                    |errno| (-1, errno.0.into()),
+                    |sent| (sent.try_into().unwrap_or(i64::MAX), 0),
+                );
                 Observation::Send { sent, errno }
             }
             Step::Receive { size, .. } => Observation::Receive(self.receive(id, *size)?),
@@ -333,20 +340,13 @@ impl Running {
         match self.kernel.inject(device, frame.clone()) {
             Ok(_) => Ok(0),
             Err(InjectError::FrameTooShort { .. }) => Ok(Errno::EINVAL.0.into()),
-            Err(error) => Err(misuse(error)),
+            Err(error) => Err(misuse(error.to_string())),
         }
     }
 
     fn socket(&self, name: &str) -> Result<SocketId, WorldError> {
         let id = self.sockets.get(name).copied();
         id.ok_or_else(|| misuse(format!("the socket {name:?} is not open")))
-    }
-
-    fn device(&self, name: &str) -> Result<(), WorldError> {
-        let known = lab::DEVICES.contains(&name);
-        known
-            .then_some(())
-            .ok_or_else(|| misuse(format!("there is no device {name:?}")))
     }
 }
 
@@ -419,8 +419,8 @@ fn lacks(step: &Step) -> WorldError {
     )
 }
 
-fn misuse(what: impl ToString) -> WorldError {
-    WorldError::Misuse(what.to_string())
+fn misuse(what: impl Into<String>) -> WorldError {
+    WorldError::Misuse(what.into())
 }
 
 fn broken(errno: Errno) -> WorldError {

@@ -110,10 +110,6 @@ fn data_len(bytes: &[u8], abi: Abi) -> usize {
 }
 
 impl World for Playback {
-    fn name(&self) -> &'static str {
-        "playback"
-    }
-
     fn describe(&self) -> Description {
         Description {
             implementation: "a recording".into(),

@@ -1,0 +1,53 @@
+//! Keeps a panic from going further than the case or the world that it happens in.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    static ISOLATED: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs `body`. If it panics the words of the panic and its place are returned, and nothing is printed.
+///
+/// What `body` was changing when it panicked is the caller's to judge: a case and its world are thrown away.
+pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    install_hook();
+    let outer = ISOLATED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    ISOLATED.set(outer);
+    result.map_err(|panic| {
+        let words = words(panic.as_ref());
+        match PLACE.take() {
+            Some(place) => format!("{place}: {words}"),
+            None => words,
+        }
+    })
+}
+
+/// Panics of other threads, and outside of [`isolate`], are reported as they were before.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |info| {
+            if ISOLATED.get() {
+                let place = info
+                    .location()
+                    .map(|place| format!("{}:{}", place.file(), place.line()));
+                PLACE.set(place);
+            } else {
+                usual(info);
+            }
+        }));
+    });
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+    words
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
