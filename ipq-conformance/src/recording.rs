@@ -9,6 +9,7 @@
 //! | a line | [`MOST_LINE_BYTES`] |
 //! | `count` of an `inject` | [`MOST_INJECTED`](crate::MOST_INJECTED) |
 
+mod embedded;
 mod format;
 mod usage;
 
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
+pub use embedded::Embedded;
 pub use usage::Misuse;
 
 /// The longest line that is read, in bytes. The longest recording that there is has 18,000.

@@ -2,7 +2,7 @@
 //!
 //! Everything has to be equal, byte for byte and number for number, apart from what the README of the recordings exempts:
 //! the values of packet ids, which each kernel chooses, but not which packet they name; the time in timestamps, but not
-//! whether there is one; and the values of pad bytes, but not how many there are. [`frames`] says how.
+//! whether there is one; and the values of pad bytes, but not how many there are.
 
 mod frames;
 mod ids;

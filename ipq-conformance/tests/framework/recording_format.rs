@@ -1,7 +1,7 @@
 //! The recording format: every recording that there is reads and writes back, and what is wrong is refused with its place.
 
 use crate::support;
-use ipq_conformance::recording::{Reader, Recording};
+use ipq_conformance::recording::{Embedded, Reader, Recording};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -22,6 +22,17 @@ fn every_recording_reads_and_writes_back_as_an_equivalent_line() {
         }
     }
     assert_eq!(scenarios, 171 + 58 + 120);
+}
+
+#[test]
+fn every_file_of_recordings_is_embedded() {
+    let files = support::recording_files();
+    let names: Vec<_> = files
+        .iter()
+        .map(|path| path.file_name().and_then(|name| name.to_str()))
+        .collect();
+    let embedded: Vec<_> = Embedded::ALL.iter().map(|file| Some(file.name)).collect();
+    assert_eq!(embedded, names);
 }
 
 /// A scenario whose steps are `steps`.

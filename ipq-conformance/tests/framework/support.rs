@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The files of recordings, by name.
 pub(crate) fn recording_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
     let entries = std::fs::read_dir(folder).expect("the recordings are there");
     let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
     let mut paths: Vec<_> = paths

@@ -1,0 +1,36 @@
+//! The recordings that come with the suite.
+
+use super::Reader;
+
+/// A file of recordings that is built in.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded {
+    /// The file's name.
+    pub name: &'static str,
+    /// What is in it.
+    pub text: &'static str,
+}
+
+impl Embedded {
+    /// Every file that there is.
+    pub const ALL: [Self; 3] = [
+        Self {
+            name: "linux-3.4.10-i386.jsonl",
+            text: include_str!("../../recordings/linux-3.4.10-i386.jsonl"),
+        },
+        Self {
+            name: "linux-3.4.10-x86_64-walks.jsonl",
+            text: include_str!("../../recordings/linux-3.4.10-x86_64-walks.jsonl"),
+        },
+        Self {
+            name: "linux-3.4.10-x86_64.jsonl",
+            text: include_str!("../../recordings/linux-3.4.10-x86_64.jsonl"),
+        },
+    ];
+
+    /// Reads it.
+    #[must_use]
+    pub fn reader(self) -> Reader<&'static [u8]> {
+        Reader::new(self.name, self.text.as_bytes())
+    }
+}
