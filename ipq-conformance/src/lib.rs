@@ -16,6 +16,7 @@ mod packet;
 pub mod recording;
 pub mod replay;
 mod request;
+pub mod requirements;
 pub mod runner;
 mod setup;
 mod step;

@@ -1,5 +1,6 @@
 //! The suite's framework, tried on worlds whose answers are known.
 
+mod faults;
 mod recording_format;
 mod replay;
 mod support;

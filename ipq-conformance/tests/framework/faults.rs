@@ -1,0 +1,78 @@
+//! The suite itself, tried on an emulator that breaks one rule at a time: the cases that cite the rule have to fail.
+
+use ipq_conformance::requirements::{Coverage, FoundFault};
+use ipq_conformance::runner::Runner;
+use ipq_conformance::worlds::SimFactory;
+use ipq_conformance::{KnownDifferences, Outcome, cases};
+use ipq_sim::Fault;
+use pretty_assertions::assert_eq;
+use std::sync::Arc;
+
+/// Set to have the table written anew, after cases or faults have changed.
+const UPDATE: &str = "UPDATE_FOUND_FAULTS";
+
+/// For each fault, the cases that cite the requirement and fail.
+fn find_faults() -> Vec<FoundFault> {
+    let cases = cases::all();
+    let found = Fault::ALL.iter().map(|fault| {
+        let citing: Vec<_> = cases
+            .iter()
+            .filter(|case| case.requirements.contains(&fault.requirement()))
+            .copied()
+            .collect();
+        let runner = Runner::new(Arc::new(SimFactory::with_fault(*fault)), KnownDifferences::default(), 0);
+        let mut failing = Vec::new();
+        runner.run(&citing, &mut |report| {
+            if report.outcome == Outcome::Failed {
+                failing.push(report.case.id.to_owned());
+            }
+        });
+        FoundFault {
+            requirement: fault.requirement().to_owned(),
+            fault: format!("{fault:?}"),
+            description: fault.description().to_owned(),
+            cases: failing,
+        }
+    });
+    found.collect()
+}
+
+/// One entry a line, so that changes of different topics merge.
+fn to_json(found: &[FoundFault]) -> String {
+    let lines = found
+        .iter()
+        .map(|fault| serde_json::to_string(fault).expect("it is plain data"));
+    format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"))
+}
+
+#[test]
+fn the_table_of_found_faults_is_up_to_date() {
+    let found = find_faults();
+    if std::env::var_os(UPDATE).is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/data/found-faults.json");
+        std::fs::write(path, to_json(&found)).expect("the table can be written");
+        return;
+    }
+    let table = Coverage::faults().expect("the table is right");
+    assert_eq!(
+        to_json(&table),
+        to_json(&found),
+        "run this test with {UPDATE}=1 to write the table anew"
+    );
+}
+
+#[test]
+fn every_requirement_without_a_fault_has_a_reason_and_no_other() {
+    let unchecked = Coverage::unchecked().expect("the table is right");
+    for requirement in ipq_conformance::requirements::Requirement::all() {
+        let broken = Fault::ALL.iter().any(|fault| fault.requirement() == requirement.id);
+        let excused = unchecked
+            .iter()
+            .any(|unchecked| unchecked.requirement == requirement.id);
+        assert!(
+            broken != excused,
+            "{}: a fault breaks it: {broken}, a reason excuses it: {excused}",
+            requirement.id
+        );
+    }
+}
