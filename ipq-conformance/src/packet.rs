@@ -44,6 +44,7 @@ impl Packet {
                 time_to_live: 64,
                 protocol: IpNumber::UDP,
                 identification: 1,
+                dont_fragment: false,
                 source: TAP0.neighbour_ipv4.octets(),
                 destination: TAP1.neighbour_ipv4.octets(),
                 ..Ipv4Header::default()
@@ -333,4 +334,48 @@ fn ethernet(destination: [u8; 6], source: [u8; 6], ip: &[u8]) -> Bytes {
     frame.extend_from_slice(&ether_type.to_be_bytes());
     frame.extend_from_slice(ip);
     frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[test]
+    fn the_plain_packet_is_that_of_the_recordings() {
+        let expected = hex::decode("020000001001020000002001080045000024000100004011").expect("hex");
+        assert_eq!(Packet::udp4().frame()[..24], expected);
+        assert_eq!((Packet::udp4().ip().len(), Packet::udp6().ip().len()), (36, 56));
+    }
+
+    #[rstest]
+    #[case(Packet::udp4().length(1500), 1500)]
+    #[case(Packet::udp6().length(1280), 1280)]
+    #[case::as_few_as_it_can(Packet::udp4().length(0), 28)]
+    #[case::without_a_transport_header(Packet::udp4().protocol(253).length(20), 20)]
+    fn a_packet_has_the_length_that_it_is_given(#[case] packet: Packet, #[case] length: usize) {
+        assert_eq!(packet.ip().len(), length);
+    }
+
+    #[test]
+    fn a_forwarded_packet_has_a_hop_less_and_goes_to_the_next_neighbour() {
+        let forwarded = Packet::udp4().forwarded().frame();
+        assert_eq!(forwarded[..12], [TAP1.neighbour_mac, TAP1.mac].concat());
+        let header = Ipv4Header::from_slice(&forwarded[14..]).expect("an IPv4 header").0;
+        assert_eq!(
+            (header.time_to_live, header.header_checksum),
+            (63, header.calc_header_checksum())
+        );
+        let back = Packet::udp6().back().forwarded().frame();
+        assert_eq!(back[..12], [TAP0.neighbour_mac, TAP0.mac].concat());
+    }
+
+    #[test]
+    fn a_later_fragment_has_no_transport_header() {
+        let fragment = Packet::udp4().fragment(8, false).payload(*b"12345678");
+        assert_eq!(fragment.ip().len(), 28);
+        assert_eq!(fragment.ip()[6..8], [0, 1]);
+        assert_eq!(Packet::udp4().fragment(0, true).ip()[6..8], [0x20, 0]);
+    }
 }
