@@ -6,6 +6,7 @@
 mod capability;
 mod case;
 pub mod cases;
+pub mod cli;
 mod decode;
 mod filter;
 mod isolation;
@@ -15,6 +16,7 @@ mod outcome;
 mod packet;
 pub mod recording;
 pub mod replay;
+pub mod report;
 mod request;
 pub mod requirements;
 pub mod runner;

@@ -54,7 +54,7 @@ impl Outcome {
 /// The name, with spaces.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::ExpectedDifference => "expected difference",
             Self::UnexpectedPass => "unexpected pass",
             other => other.name(),

@@ -42,6 +42,19 @@ pub enum ReplayError {
     },
 }
 
+/// A problem of the scenario in its file, where whoever wants to replay it finds it.
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Malformed(problem) => problem,
+            ReplayError::World { step, error } => Self {
+                step,
+                what: error.to_string(),
+            },
+        }
+    }
+}
+
 /// Replays `recording` on `world`, which nobody has used, up to the first difference.
 pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
     let own = || world.describe().machine.abi;

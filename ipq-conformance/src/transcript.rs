@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 /// How many steps a transcript keeps: the last ones.
 const MOST_EVENTS: usize = 10_000;
 
+/// How many lines a datagram or a packet may have: enough for its headers.
+const MOST_LINES: usize = 64;
+
 /// What was done and seen, in order.
 #[derive(Clone, Debug)]
 pub struct Transcript {
@@ -65,8 +68,12 @@ impl Transcript {
         }
         for (number, event) in (self.forgotten + 1..).zip(&self.events) {
             let _ = writeln!(text, "{number:4}  {}", describe(&event.step, &event.seen, self.abi));
-            for line in self.bytes(event).lines() {
+            let bytes = self.bytes(event);
+            for line in bytes.lines().take(MOST_LINES) {
                 let _ = writeln!(text, "      {line}");
+            }
+            if let Some(more) = bytes.lines().count().checked_sub(MOST_LINES + 1) {
+                let _ = writeln!(text, "      ({} more lines)", more + 1);
             }
         }
         text

@@ -1,6 +1,10 @@
 //! The suite's framework, tried on worlds whose answers are known.
 
+mod command_line;
 mod faults;
 mod recording_format;
 mod replay;
+mod reports;
+mod runner;
+mod sample_cases;
 mod support;

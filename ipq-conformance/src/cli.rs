@@ -1,0 +1,242 @@
+//! The command line.
+
+mod coverage;
+mod explain;
+mod list;
+mod replay;
+mod run;
+
+use crate::case::Level;
+use crate::world::WorldFactory;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What a command comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// 0: all is well.
+    Good,
+    /// 1: something that was tried is not as it has to be.
+    Bad,
+    /// 2: the command could not be carried out.
+    Unable,
+    /// 3: there was nothing to try, or nothing could be tried here.
+    Nothing,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  ipq-conformance                          run every case on the emulator
+  ipq-conformance verdicts replacement     the cases of two topics
+  ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
+  ipq-conformance --strict --format junit  quirks too, for continuous integration
+  ipq-conformance explain VER-3            what a requirement asks, and what checks it
+  ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
+
+Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
+3 nothing ran.";
+
+const ABOUT: &str = "Tries an implementation of ip_queue, case by case, and tells what it finds";
+
+#[derive(Debug, Parser)]
+#[command(name = "ipq-conformance", version, about = ABOUT, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+struct Command {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run cases; this is what happens without a command, too.
+    Run(RunArguments),
+    /// List cases without running them.
+    List(ListArguments),
+    /// Explain a case or a requirement.
+    Explain {
+        /// The id of a case, such as verdicts/accept, or of a requirement, such as VER-4.
+        id: String,
+    },
+    /// Show which requirements which cases check, and which seeded faults they have found.
+    Coverage,
+    /// Do what recordings of a kernel say, and compare byte for byte what comes back.
+    Replay(ReplayArguments),
+}
+
+#[derive(Debug, Args)]
+struct Choice {
+    /// Which cases: the beginning of an id (verdicts, verdicts/acc), a pattern (*/*timeout*), or a requirement
+    /// (VER-3, VER). All without one.
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Only cases of this level; may be given more than once.
+    #[arg(long, value_name = "LEVEL")]
+    level: Vec<LevelArgument>,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Known oddities too (level quirk).
+    #[arg(long)]
+    strict: bool,
+    /// Where to run.
+    #[arg(long, default_value = "sim")]
+    world: String,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// What cases that leave something to chance begin with.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that does not pass.
+    #[arg(long, value_name = "DIR")]
+    transcripts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ListArguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// An object a line, in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// Files of recordings, one scenario in JSON a line; the recordings that come with the suite without one.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to replay.
+    #[arg(long, default_value = "sim")]
+    world: String,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = ReplayFormat::Human)]
+    format: ReplayFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// A JSON object a line for each case, and one with the summary.
+    Json,
+    /// JUnit's XML.
+    Junit,
+    /// The Test Anything Protocol.
+    Tap,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReplayFormat {
+    /// For people.
+    Human,
+    /// A JSON object a line for each scenario, and one with the summary.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelArgument {
+    /// The documented contract.
+    Must,
+    /// What kernels did without saying so.
+    Kernel,
+    /// Known oddities.
+    Quirk,
+}
+
+impl Choice {
+    fn levels(&self) -> Vec<Level> {
+        let level = |argument: &LevelArgument| match argument {
+            LevelArgument::Must => Level::Must,
+            LevelArgument::Kernel => Level::Kernel,
+            LevelArgument::Quirk => Level::Quirk,
+        };
+        self.level.iter().map(level).collect()
+    }
+}
+
+/// Reads the command line, does what it says in one of `worlds`, and returns the exit status.
+///
+/// This is the whole of the program `ipq-conformance`. Whoever has a world of their own gives it here, beside or instead of
+/// [`worlds::all`](crate::worlds::all), and has a program that tries it.
+#[must_use]
+pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
+    let command = Command::parse();
+    let done = match command.action {
+        None => run::run(worlds, &command.run),
+        Some(Action::Run(arguments)) => run::run(worlds, &arguments),
+        Some(Action::List(arguments)) => list::list(&arguments),
+        Some(Action::Explain { id }) => explain::explain(&id),
+        Some(Action::Coverage) => coverage::coverage(),
+        Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
+    };
+    let end = done.unwrap_or_else(|error| {
+        // Whoever reads no further needs no message.
+        if !matches!(&error, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            eprintln!("ipq-conformance: {error}");
+        }
+        End::Unable
+    });
+    ExitCode::from(end as u8)
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the report can't be written: {0}")]
+    Output(#[from] io::Error),
+    #[error("{0}")]
+    Unable(String),
+}
+
+fn unable(what: impl fmt::Display) -> Failure {
+    Failure::Unable(what.to_string())
+}
+
+/// The kind of world that is called `name`.
+fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
+    let found = worlds.iter().find(|factory| factory.name() == name).map(Arc::clone);
+    found.ok_or_else(|| {
+        let known: Vec<_> = worlds.iter().map(|factory| factory.name()).collect();
+        unable(format_args!(
+            "there is no world {name:?}; the worlds are: {}",
+            known.join(", ")
+        ))
+    })
+}
+
+/// Standard output, without colours where they are not wanted: in a file, and with `NO_COLOR` set.
+fn standard_output() -> impl io::Write {
+    io::LineWriter::new(anstream::stdout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn help_teaches_with_examples() {
+        insta::assert_snapshot!(Command::command().term_width(100).render_long_help());
+    }
+
+    #[test]
+    fn help_for_replay() {
+        let mut command = Command::command().term_width(100);
+        let replay = command.find_subcommand_mut("replay").expect("it is a command");
+        insta::assert_snapshot!(replay.render_long_help());
+    }
+}

@@ -1,0 +1,146 @@
+//! `replay`: does what recordings say, and compares.
+
+use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output};
+use crate::recording::{Embedded, Reader, Recording, RecordingError};
+use crate::replay::{ReplayError, Replayed, replay as replay_on};
+use crate::world::{WorldError, WorldFactory};
+use serde_json::json;
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArguments) -> Result<End, Failure> {
+    let factory = find_world(worlds, &arguments.world)?;
+    let mut replayer = Replayer {
+        factory: factory.as_ref(),
+        format: arguments.format,
+        output: standard_output(),
+        counts: Counts::default(),
+    };
+    if arguments.files.is_empty() {
+        for file in Embedded::ALL {
+            replayer.file(file.reader())?;
+        }
+    }
+    for path in &arguments.files {
+        match Reader::open(path) {
+            Ok(reader) => replayer.file(reader)?,
+            Err(error) => replayer.error(&error)?,
+        }
+    }
+    replayer.end()
+}
+
+#[derive(Default)]
+struct Counts {
+    equal: usize,
+    different: usize,
+    frames: usize,
+    errors: usize,
+}
+
+struct Replayer<'w, W> {
+    factory: &'w dyn WorldFactory,
+    format: ReplayFormat,
+    output: W,
+    counts: Counts,
+}
+
+impl<W: Write> Replayer<'_, W> {
+    /// Replays the scenarios of a file, up to the first that can't be read: what follows that is not to be trusted.
+    fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
+        while let Some(read) = reader.next() {
+            let done = read.and_then(|recording| {
+                let replayed = self.scenario(&recording);
+                replayed
+                    .map_err(|error| reader.error(error.into()))
+                    .map(|replayed| (recording, replayed))
+            });
+            match done {
+                Ok((recording, replayed)) => self.report(&reader, &recording, &replayed)?,
+                Err(error) => self.error(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn scenario(&self, recording: &Recording) -> Result<Replayed, ReplayError> {
+        let unable = |error: WorldError| ReplayError::World { step: None, error };
+        let mut world = self.factory.create().map_err(unable)?;
+        replay_on(recording, world.as_mut())
+    }
+
+    fn report<R: BufRead>(&mut self, reader: &Reader<R>, recording: &Recording, replayed: &Replayed) -> io::Result<()> {
+        self.counts.frames += replayed.frames;
+        let (file, line) = (reader.source(), reader.line());
+        match (&replayed.difference, self.format) {
+            (None, _) => self.counts.equal += 1,
+            (Some(_), _) => self.counts.different += 1,
+        }
+        match (self.format, &replayed.difference) {
+            (ReplayFormat::Human, None) => Ok(()),
+            (ReplayFormat::Human, Some(difference)) => writeln!(self.output, "different  {file}:{line}: {difference}"),
+            (ReplayFormat::Json, difference) => {
+                let mut entry = json!({
+                    "file": file,
+                    "line": line,
+                    "scenario": recording.name,
+                    "outcome": if difference.is_none() { "equal" } else { "different" },
+                    "frames": replayed.frames,
+                });
+                if let (Some(difference), Some(entry)) = (difference, entry.as_object_mut()) {
+                    entry.insert("step".into(), difference.step.into());
+                    entry.insert("reason".into(), difference.what.as_str().into());
+                    entry.insert("details".into(), difference.to_string().into());
+                }
+                writeln!(self.output, "{entry}")
+            }
+        }
+    }
+
+    fn error(&mut self, error: &RecordingError) -> io::Result<()> {
+        self.counts.errors += 1;
+        eprintln!("ipq-conformance: {error}");
+        match self.format {
+            ReplayFormat::Human => Ok(()),
+            ReplayFormat::Json => {
+                let entry = json!({
+                    "file": error.source_name,
+                    "line": error.line,
+                    "step": error.problem.step,
+                    "error": error.problem.what,
+                });
+                writeln!(self.output, "{entry}")
+            }
+        }
+    }
+
+    fn end(mut self) -> Result<End, Failure> {
+        let Counts {
+            equal,
+            different,
+            frames,
+            errors,
+        } = self.counts;
+        match self.format {
+            ReplayFormat::Human => {
+                let scenarios = equal + different;
+                writeln!(
+                    self.output,
+                    "{scenarios} scenarios and {frames} frames compared: {equal} equal, {different} different"
+                )?;
+                if errors > 0 {
+                    writeln!(self.output, "{errors} could not be replayed")?;
+                }
+            }
+            ReplayFormat::Json => {
+                let summary = json!({ "summary": { "equal": equal, "different": different, "frames": frames } });
+                writeln!(self.output, "{summary}")?;
+            }
+        }
+        Ok(match (errors, different) {
+            (0, 0) => End::Good,
+            (0, _) => End::Bad,
+            _ => End::Unable,
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! `run`: runs cases and reports.
+
+use super::{End, Failure, Format, RunArguments, find_world, standard_output, unable};
+use crate::cases;
+use crate::filter::Filter;
+use crate::known::KnownDifferences;
+use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
+use crate::runner::{CaseReport, Runner};
+use crate::world::WorldFactory;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a run goes on before it shows how far it is.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
+    let factory = find_world(worlds, &arguments.world)?;
+    let all = cases::all();
+    let choice = &arguments.choice;
+    let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
+    let chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).copied().collect();
+    if chosen.is_empty() {
+        eprintln!("ipq-conformance: no case is chosen; `ipq-conformance list` shows what there is");
+        return Ok(End::Nothing);
+    }
+    let known = KnownDifferences::built_in().map_err(unable)?;
+    let runner = Runner::new(Arc::clone(&factory), known, arguments.seed);
+    let head = head(factory.as_ref(), arguments.seed, chosen.len());
+
+    let mut reporter = reporter(arguments.format);
+    reporter.begin(&head)?;
+    let progress = Progress::new(chosen.len());
+    let mut written = Ok(());
+    let mut summary = runner.run(&chosen, &mut |report| {
+        if written.is_ok() {
+            written = progress
+                .suspend(|| reporter.case(report))
+                .and_then(|()| keep_transcript(arguments.transcripts.as_deref(), report));
+        }
+        progress.step();
+    });
+    progress.end();
+    written?;
+    summary.stale = runner.stale(&all);
+    reporter.end(&summary)?;
+    Ok(if !summary.is_good() {
+        End::Bad
+    } else if summary.nothing_ran() {
+        End::Nothing
+    } else {
+        End::Good
+    })
+}
+
+/// A world that can't be made here is described as far as it goes: its cases will be skipped with the reason.
+fn head(factory: &dyn WorldFactory, seed: u64, cases: usize) -> Head {
+    let world = factory.create();
+    let description = match &world {
+        Ok(world) => world.describe(),
+        Err(error) => crate::world::Description {
+            implementation: error.to_string(),
+            machine: crate::setup::Machine {
+                kernel: "unknown".into(),
+                arch: std::env::consts::ARCH.into(),
+                abi: ipq_core::wire::Abi::NATIVE,
+            },
+            seed: None,
+        },
+    };
+    Head {
+        world: factory.name().to_owned(),
+        description,
+        capabilities: world.map(|world| world.capabilities()).unwrap_or_default(),
+        seed,
+        cases,
+    }
+}
+
+fn reporter(format: Format) -> Box<dyn Reporter> {
+    let output = standard_output();
+    match format {
+        Format::Human => Box::new(Human::new(output)),
+        Format::Json => Box::new(JsonLines::new(output)),
+        Format::Junit => Box::new(Junit::new(output)),
+        Format::Tap => Box::new(Tap::new(output)),
+    }
+}
+
+/// Writes the transcript of a case that did not go as it should, and its packets, to files named after it.
+fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()> {
+    let (Some(folder), Some(transcript)) = (folder, &report.transcript) else {
+        return Ok(());
+    };
+    fs::create_dir_all(folder)?;
+    let name = report.case.id.replace('/', "-");
+    fs::write(folder.join(format!("{name}.txt")), transcript.render())?;
+    fs::write(folder.join(format!("{name}.pcap")), transcript.pcap())
+}
+
+/// A bar on a terminal, once the run has lasted for a while.
+struct Progress {
+    bar: ProgressBar,
+    begun: Instant,
+}
+
+impl Progress {
+    fn new(cases: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} cases, {elapsed}") {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            begun: Instant::now(),
+        }
+    }
+
+    fn step(&self) {
+        if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
+    }
+
+    fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

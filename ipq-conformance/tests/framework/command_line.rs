@@ -1,0 +1,129 @@
+//! The program: what it prints, and its exit status.
+
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use std::io::Write;
+use std::process::{Command, Output};
+use tempfile::NamedTempFile;
+
+fn program(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
+    command.args(arguments).output().expect("the program can be run")
+}
+
+fn printed(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("there is room for a file");
+    file.write_all(text.as_bytes()).expect("there is room for its text");
+    file
+}
+
+/// The recording of that name.
+fn recording(name: &str) -> String {
+    let lines = ipq_conformance::recording::Embedded::ALL
+        .iter()
+        .flat_map(|file| file.text.lines());
+    let mut found = lines.filter(|line| line.starts_with(&format!("{{\"name\":\"{name}\"")));
+    found.next_back().expect("there is such a recording").to_owned() + "\n"
+}
+
+#[rstest]
+#[case::everything(&[], 0)]
+#[case::by_name(&["run", "verdicts"], 0)]
+#[case::nothing_chosen(&["verdicts/nothing"], 3)]
+#[case::nothing_listed(&["list", "verdicts/nothing"], 3)]
+#[case::no_such_option(&["--nonsense"], 2)]
+#[case::no_such_world(&["--world", "nowhere"], 2)]
+#[case::no_such_id(&["explain", "nothing"], 2)]
+#[case::no_such_file(&["replay", "nowhere.jsonl"], 2)]
+#[case::the_recordings_that_come_with_it(&["replay"], 0)]
+fn the_exit_status_says_how_it_went(#[case] arguments: &[&str], #[case] status: i32) {
+    let output = program(arguments);
+    assert_eq!(output.status.code(), Some(status), "{:?}", printed(&output));
+}
+
+#[test]
+fn the_report_goes_to_a_file_without_colours() {
+    let (out, _) = printed(&program(&["verdicts"]));
+    assert!(!out.contains('\x1b'), "{out}");
+}
+
+#[test]
+fn json_lines_end_with_the_summary() {
+    let (out, _) = printed(&program(&["--format", "json", "attaching"]));
+    let lines = out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let mut lines: Vec<_> = lines.collect();
+    let summary = lines.pop().expect("a last line");
+    assert_eq!(summary["summary"]["passed"], lines.len());
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["topic"] == "attaching" && line["reason"].is_null())
+    );
+}
+
+#[test]
+fn the_recordings_are_counted() {
+    let (out, _) = printed(&program(&["replay"]));
+    assert_eq!(out, "349 scenarios and 1314 frames compared: 349 equal, 0 different\n");
+    let (out, _) = printed(&program(&["replay", "--format", "json"]));
+    assert_eq!(out.lines().count(), 350);
+    let last = out.lines().last().map(|line| serde_json::from_str(line).expect("JSON"));
+    let expected = serde_json::json!({ "summary": { "equal": 349, "different": 0, "frames": 1314 } });
+    assert_eq!(last, Some(expected));
+}
+
+#[test]
+fn a_changed_recording_is_different_and_the_others_are_not() {
+    let changed = recording("verdict-twice").replacen("\"sent\":40", "\"sent\":41", 1);
+    let file = file(&(recording("verdict-ack") + &changed + &recording("maxlen-3")));
+    let output = program(&["replay", &file.path().display().to_string()]);
+    let (out, _) = printed(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out.starts_with("different  ") && out.contains(":2: verdict-twice, step "),
+        "{out}"
+    );
+    assert!(out.contains(" 2 equal, 1 different\n"), "{out}");
+}
+
+#[test]
+fn a_malformed_file_is_refused_with_the_place() {
+    let file = file(
+        &(recording("verdict-ack") + &recording("verdict-twice").replacen("\"op\":\"send\"", "\"op\":\"sand\"", 1)),
+    );
+    let path = file.path().display().to_string();
+    for format in ["human", "json"] {
+        let output = program(&["replay", "--format", format, &path]);
+        assert_eq!(output.status.code(), Some(2));
+        let (_, error) = printed(&output);
+        assert!(
+            error.starts_with(&format!("ipq-conformance: {path}:2: step ")),
+            "{error}"
+        );
+        assert!(error.contains("unknown variant `sand`"), "{error}");
+    }
+}
+
+#[test]
+fn a_recording_of_a_kernel_that_the_emulator_is_not_is_refused_and_not_passed() {
+    let file = file(&recording("verdict-ack").replacen("3.4.10", "2.4.0", 1));
+    let output = program(&["replay", &file.path().display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[rstest]
+#[case::requirement("VER-5")]
+#[case::requirement_in_lower_case("ver-5")]
+#[case::case("verdicts/accept")]
+fn an_id_is_explained(#[case] id: &str) {
+    let (out, _) = printed(&program(&["explain", id]));
+    assert!(out.to_lowercase().starts_with(&id.to_lowercase()), "{out}");
+    assert!(out.lines().count() > 4, "{out}");
+}

@@ -1,0 +1,110 @@
+//! The reports, in every format, of a run that has each outcome once.
+
+use crate::sample_cases::{KNOWN, cases};
+use ipq_conformance::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
+use ipq_conformance::runner::{CaseReport, Runner, Summary};
+use ipq_conformance::worlds::SimFactory;
+use ipq_conformance::{KnownDifferences, WorldFactory};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs the sample cases, without what differs from run to run and from place to place.
+fn run() -> (Head, Vec<CaseReport>, Summary) {
+    let factory = Arc::new(SimFactory::default());
+    let world = factory.create().expect("the emulator is there");
+    let head = Head {
+        world: factory.name().to_owned(),
+        description: world.describe(),
+        capabilities: world.capabilities(),
+        seed: 7,
+        cases: cases().len(),
+    };
+    let runner = Runner::new(
+        factory,
+        KnownDifferences::parse(KNOWN).expect("the list is right"),
+        head.seed,
+    );
+    let mut reports = Vec::new();
+    let mut summary = runner.run(&cases(), &mut |report| reports.push(report.clone()));
+    summary.elapsed = Duration::from_millis(1234);
+    summary.stale = runner.stale(&cases());
+    for report in &mut reports {
+        report.elapsed = Duration::ZERO;
+        report.reason = report.reason.take().map(|reason| without_place(&reason));
+        report.details = report.details.take().map(|details| without_place(&details));
+    }
+    (head, reports, summary)
+}
+
+/// The place in a reason begins with the folder that was built in, and ends with a line.
+fn without_place(reason: &str) -> String {
+    let words = reason.split(' ');
+    let words = words.map(|word| {
+        if word.contains("sample_cases.rs:") {
+            "sample_cases.rs:"
+        } else {
+            word
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
+    let (head, reports, summary) = run();
+    reporter.begin(&head)?;
+    for report in &reports {
+        reporter.case(report)?;
+    }
+    reporter.end(&summary)
+}
+
+fn text(report: impl FnOnce(&mut dyn io::Write)) -> String {
+    let mut output = Vec::new();
+    report(&mut output);
+    String::from_utf8(anstream::adapter::strip_bytes(&output).into_vec()).expect("a report is text")
+}
+
+#[test]
+fn for_people() {
+    insta::assert_snapshot!(text(
+        |output| reported(&mut Human::new(output)).expect("it can be written")
+    ));
+}
+
+#[test]
+fn in_json_lines() {
+    insta::assert_snapshot!(text(
+        |output| reported(&mut JsonLines::new(output)).expect("it can be written")
+    ));
+}
+
+#[test]
+fn as_junit() {
+    insta::assert_snapshot!(text(
+        |output| reported(&mut Junit::new(output)).expect("it can be written")
+    ));
+}
+
+#[test]
+fn as_tap() {
+    insta::assert_snapshot!(text(
+        |output| reported(&mut Tap::new(output)).expect("it can be written")
+    ));
+}
+
+#[test]
+fn a_capture_has_the_packets_that_came_and_went() {
+    let (_, reports, _) = run();
+    let transcript = reports
+        .iter()
+        .find_map(|report| report.transcript.as_ref())
+        .expect("a case failed");
+    let capture = transcript.pcap();
+    let frame = ipq_conformance::Packet::udp4().frame();
+    // A file header of 24 bytes, a record header of 16 with the length twice, and the frame.
+    assert_eq!(capture.len(), 24 + 16 + frame.len());
+    assert_eq!(capture[..4], [0xd4, 0xc3, 0xb2, 0xa1]);
+    assert_eq!(capture[32..36], (frame.len() as u32).to_le_bytes());
+    assert_eq!(capture[40..], frame);
+}

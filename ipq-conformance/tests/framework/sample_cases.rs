@@ -1,0 +1,49 @@
+//! Cases for the reports to tell of: one for each outcome.
+
+use ipq_conformance::{Capability, Case, CaseResult, Packet, Request, Subject};
+use ipq_core::{Errno, Family, PacketId, Verdict};
+
+/// One case for each outcome, if [`KNOWN`] is what is known.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::must("wire/holds", "What holds", &["WIRE-1"], |_| Ok(())),
+        Case::must(
+            "verdicts/wrong-reply",
+            "A reply that is not as expected",
+            &["VER-2", "ERR-2"],
+            wrong_reply,
+        ),
+        Case::kernel("verdicts/lacking", "What can't be tried here", &["EVT-1"], |_| Ok(()))
+            .needs(&[Capability::Bridge]),
+        Case::quirk(
+            "verdicts/known",
+            "What is known to be different",
+            &["PKT-9"],
+            |subject| subject.equal("one", &1, &2),
+        ),
+        Case::must(
+            "proc/known-but-holds",
+            "What is wrongly known to be different",
+            &["PROC-1"],
+            |_| Ok(()),
+        ),
+        Case::must("proc/panics", "A case that is wrong itself", &["PROC-1"], |_| {
+            panic!("no such thing")
+        }),
+    ]
+}
+
+/// What is known to be different on the emulator, and one entry that is out of date.
+pub(crate) const KNOWN: &str = r#"[
+    { "world": "sim", "cases": ["verdicts/known", "*/known-*"], "reason": "It was decided otherwise." },
+    { "world": "sim", "cases": ["verdicts/gone"], "reason": "It was so once." },
+    { "world": "other", "cases": ["never/there"], "reason": "Another world is not looked at." }
+]"#;
+
+fn wrong_reply(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.inject(&Packet::udp4())?;
+    let request = socket.request(&Request::verdict(PacketId(7), Verdict::Accept).sequence(99))?;
+    socket.expect_packet()?;
+    socket.expect_error(Errno::EINVAL, &request)
+}
