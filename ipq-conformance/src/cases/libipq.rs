@@ -1,13 +1,16 @@
 //! The library's logic (LIB): libipq's own, over a socket of the world.
 
+use crate::capability::Capability;
 use crate::case::Case;
 use crate::packet::Packet;
 use crate::subject::{CaseResult, Subject};
+use ipq_core::Errno;
 use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Verdict, Wait};
 use std::time::Duration;
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
@@ -28,6 +31,90 @@ pub(super) fn cases() -> Vec<Case> {
             &["LIB-2"],
             read_and_accept,
         ),
+        Case::must(
+            "libipq/families",
+            "Each family's handle reaches its own queue",
+            &["LIB-1"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv6)?;
+                subject.no_error("set_mode", handle.set_mode(CopyMode::Packet, 0))?;
+                subject.inject(&Packet::udp6())?;
+                let mut buffer = [0; 2048];
+                let message = subject.no_error("read", handle.read(&mut buffer, Wait::Never))?;
+                subject.check("it is a packet", matches!(message, Message::Packet(_)))
+            },
+        ),
+        Case::must(
+            "libipq/error-number-is-positive",
+            "The error of a refusal is a positive errno",
+            &["ERR-4"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv4)?;
+                subject.no_error("set_mode", handle.set_mode(CopyMode::Unknown(9), 0))?;
+                let mut buffer = [0; 2048];
+                let message = subject.no_error("read", handle.read(&mut buffer, Wait::Never))?;
+                let Message::Error(error) = message else {
+                    return Err(subject.fail("no error came"));
+                };
+                subject.equal("the errno", &Errno::EINVAL, &error.errno())
+            },
+        ),
+        Case::must(
+            "libipq/lengths-are-checked",
+            "A packet's stated length is that of its bytes",
+            &["LIB-4"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv4)?;
+                subject.no_error("set_mode", handle.set_mode(CopyMode::Packet, 0))?;
+                subject.inject(&Packet::udp4())?;
+                let mut buffer = [0; 2048];
+                let message = subject.no_error("read", handle.read(&mut buffer, Wait::Never))?;
+                let Message::Packet(packet) = message else {
+                    return Err(subject.fail("no packet came"));
+                };
+                subject.equal("the length", &36, &packet.payload().len())
+            },
+        ),
+        Case::must(
+            "libipq/success-keeps-the-error-number",
+            "Success does not clear the error number, and another handle's is its own",
+            &["LIB-12", "LIB-7"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv4)?;
+                let other = subject.handle(Family::Ipv6)?;
+                let mut buffer = [0; 2048];
+                let timed_out = handle.read(&mut buffer, Wait::Never).err();
+                subject.equal("the error", &Some(Error::TimedOut), &timed_out)?;
+                subject.no_error("set_mode", handle.set_mode(CopyMode::Meta, 0))?;
+                subject.equal("the error number", &ErrorNumber::Timeout, &handle.last_error())?;
+                subject.equal("the other's", &ErrorNumber::Unknown, &other.last_error())
+            },
+        ),
+        Case::must(
+            "libipq/small-buffer",
+            "A buffer of 19 bytes is refused with error number 14",
+            &["LIB-3"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv4)?;
+                let refused = handle.read(&mut [0; 19], Wait::Never).err();
+                subject.equal("the error", &Some(Error::BufferTooSmall { length: 19 }), &refused)?;
+                subject.equal("the error number", &14, &handle.last_error().number())
+            },
+        ),
+        Case::must(
+            "libipq/dropping-the-handle-closes-it",
+            "A handle that is dropped leaves its queue",
+            &["LIB-9", "ATT-4"],
+            |subject| {
+                let handle = subject.handle(Family::Ipv4)?;
+                subject.no_error("set_mode", handle.set_mode(CopyMode::Meta, 0))?;
+                drop(handle);
+                subject.inject(&Packet::udp4())?;
+                subject.expect_not_forwarded()?;
+                subject.equal("the peer", &0, &subject.proc(Family::Ipv4)?.peer)
+            },
+        )
+        .needs(&[Capability::ProcText]),
     ]
 }
 

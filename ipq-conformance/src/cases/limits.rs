@@ -1,7 +1,89 @@
 //! The length of the queue, and sizes at their ends.
 
+use crate::capability::Capability;
 use crate::case::Case;
+use crate::packet::Packet;
+use ipq_core::{CopyMode, Family, Verdict};
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    vec![
+        Case::kernel(
+            "limits/maximum-length-0",
+            "With a maximum length of 0 the queue takes 0 packets, and counts the others",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "0")?;
+                subject.inject_many(&Packet::udp4(), 5)?;
+                subject.equal("packets", &0, &socket.drain()?.packets)?;
+                let text = subject.proc(Family::Ipv4)?;
+                subject.equal("length", &0, &text.queue_length)?;
+                subject.equal("dropped by the queue", &5, &text.queue_dropped)?;
+                subject.equal("dropped undelivered", &0, &text.peer_dropped)
+            },
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/maximum-length-1",
+            "With a maximum length of 1 the queue takes 1 packets, and counts the others",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "1")?;
+                subject.inject_many(&Packet::udp4(), 5)?;
+                subject.equal("packets", &1, &socket.drain()?.packets)?;
+                let text = subject.proc(Family::Ipv4)?;
+                subject.equal("length", &1, &text.queue_length)?;
+                subject.equal("dropped by the queue", &4, &text.queue_dropped)?;
+                subject.equal("dropped undelivered", &0, &text.peer_dropped)
+            },
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/maximum-length-3",
+            "With a maximum length of 3 the queue takes 3 packets, and counts the others",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "3")?;
+                subject.inject_many(&Packet::udp4(), 5)?;
+                subject.equal("packets", &3, &socket.drain()?.packets)?;
+                let text = subject.proc(Family::Ipv4)?;
+                subject.equal("length", &3, &text.queue_length)?;
+                subject.equal("dropped by the queue", &2, &text.queue_dropped)?;
+                subject.equal("dropped undelivered", &0, &text.peer_dropped)
+            },
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/default-length",
+            "A queue takes 1024 packets unless told otherwise",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                socket.set_receive_buffer(1 << 22)?;
+                subject.inject_many(&Packet::udp4(), 1030)?;
+                let text = subject.proc(Family::Ipv4)?;
+                subject.equal("length", &1024, &text.queue_length)?;
+                subject.equal("dropped by the queue", &6, &text.queue_dropped)
+            },
+        )
+        .needs(&[Capability::ProcText]),
+        Case::must(
+            "limits/room-after-a-verdict",
+            "A verdict makes room for another packet",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "1")?;
+                subject.inject_many(&Packet::udp4(), 2)?;
+                let packet = socket.expect_packet()?;
+                socket.expect_nothing()?;
+                socket.verdict(packet.id(), Verdict::Drop)?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::Sysctl]),
+    ]
 }

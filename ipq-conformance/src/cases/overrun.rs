@@ -1,7 +1,90 @@
 //! Receive buffers that are full (SOCK-4, SOCK-5, PKT-3).
 
+use crate::capability::Capability;
 use crate::case::Case;
+use crate::packet::Packet;
+use crate::request::Request;
+use crate::setup::{Machine, Setup};
+use ipq_core::wire::Abi;
+use ipq_core::{CopyMode, Family};
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    vec![
+        Case::kernel(
+            "overrun/forty-packets-on-x86-64",
+            "Of 40 small packets into 8192 bytes 12 are taken, after ENOBUFS, and none until they are read",
+            &["SOCK-4", "SOCK-5"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;
+                subject.inject_many(&Packet::udp4(), 40)?;
+                socket.expect_overrun()?;
+                for _ in 0..11 {
+                    socket.expect_packet()?;
+                }
+                subject.inject(&Packet::udp4().identification(99))?;
+                socket.expect_packet()?;
+                socket.expect_nothing()?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::DatagramWeights]),
+        Case::kernel(
+            "overrun/forty-packets-on-i386",
+            "Of 40 small packets into 8192 bytes 13 are taken, after ENOBUFS, and none until they are read",
+            &["SOCK-4", "SOCK-5"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;
+                subject.inject_many(&Packet::udp4(), 40)?;
+                socket.expect_overrun()?;
+                for _ in 0..12 {
+                    socket.expect_packet()?;
+                }
+                subject.inject(&Packet::udp4().identification(99))?;
+                socket.expect_packet()?;
+                socket.expect_nothing()?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::DatagramWeights, Capability::OtherMachines])
+        .setup(|| Setup {
+            machine: Some(Machine {
+                kernel: "3.4.10".into(),
+                arch: "i386".into(),
+                abi: Abi::ILP32_LITTLE,
+            }),
+            ..Setup::default()
+        }),
+        Case::kernel(
+            "overrun/no-enobufs",
+            "With NETLINK_NO_ENOBUFS there is neither error nor latch",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                socket.set_no_enobufs()?;
+                socket.set_receive_buffer(4096)?;
+                subject.inject_many(&Packet::udp4(), 40)?;
+                subject.equal("ENOBUFS", &None, &socket.drain()?.enobufs_before_frame)
+            },
+        ),
+        Case::kernel(
+            "overrun/replies-share-the-buffer",
+            "Replies fill the receive buffer too, and one that does not fit is lost",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.open(Family::Ipv4)?;
+                socket.set_receive_buffer(2048)?;
+                for sequence in 0..40 {
+                    socket.request(&Request::mode(CopyMode::Unknown(9), 0).sequence(sequence))?;
+                }
+                socket.expect_overrun()?;
+                let drained = socket.drain()?;
+                subject.check("some replies were lost", drained.frames < 40)?;
+                subject.equal("packets", &0, &drained.packets)
+            },
+        ),
+    ]
 }

@@ -7,6 +7,7 @@ use crate::request::Request;
 use crate::subject::{CaseResult, Subject};
 use ipq_core::{Family, Verdict};
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
@@ -20,6 +21,104 @@ pub(super) fn cases() -> Vec<Case> {
             "A payload of another length than data_len says is ignored, and the verdict holds",
             &["VER-5"],
             length_that_does_not_fit,
+        ),
+        Case::kernel(
+            "replacement/one-byte-is-ignored",
+            "A payload of 1 bytes is ignored, and the verdict holds",
+            &["VER-6"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                socket.replace(packet.id(), &[0x45; 1])?;
+                subject.expect_forwarded(&sent)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::kernel(
+            "replacement/header-less-one-is-ignored",
+            "A payload of 19 bytes is ignored, and the verdict holds",
+            &["VER-6"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                socket.replace(packet.id(), &[0x45; 19])?;
+                subject.expect_forwarded(&sent)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::kernel(
+            "replacement/ipv6-header-less-one-is-ignored",
+            "A payload of 39 bytes for an IPv6 packet is ignored, and the verdict holds",
+            &["VER-6"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv6)?;
+                let sent = Packet::udp6();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                socket.replace(packet.id(), &[0x60; 39])?;
+                subject.expect_forwarded(&sent)
+            },
+        ),
+        Case::must(
+            "replacement/shorter",
+            "A shorter payload trims the packet",
+            &["VER-7"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject(&Packet::udp4().length(200))?;
+                let packet = socket.expect_packet()?;
+                let shorter = Packet::udp4().ttl(63).length(40).ip();
+                socket.replace(packet.id(), &shorter)?;
+                subject.expect_sent(&TAP1, &shorter)
+            },
+        ),
+        Case::kernel(
+            "replacement/over-65535-bytes",
+            "Growing a packet over 65,535 bytes drops it, and the verdict succeeds",
+            &["VER-7"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject(&Packet::udp4())?;
+                let packet = socket.expect_packet()?;
+                let request = Request::verdict(packet.id(), Verdict::Accept)
+                    .replacement(&[0x45; 65_536])
+                    .ack();
+                let sent = socket.request(&request)?;
+                socket.expect_ack(&sent)?;
+                subject.expect_not_forwarded()
+            },
+        ),
+        Case::must(
+            "replacement/nothing-is-mended",
+            "A payload with a wrong checksum leaves as it is",
+            &["VER-8"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject(&Packet::udp4())?;
+                let packet = socket.expect_packet()?;
+                let mut wrong = Packet::udp4().ttl(63).ip().to_vec();
+                wrong[10] ^= 0x55;
+                socket.replace(packet.id(), &wrong)?;
+                subject.expect_sent(&TAP1, &wrong)
+            },
+        ),
+        Case::must(
+            "replacement/is-what-a-repeat-shows",
+            "A replaced packet is what a re-queue shows",
+            &["VER-9"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject(&Packet::udp4())?;
+                let packet = socket.expect_packet()?;
+                let changed = Packet::udp4().ttl(63).payload(*b"changed!").ip();
+                socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&changed))?;
+                let again = socket.expect_packet()?;
+                subject.equal_packets("the packet", &changed, &again.payload)
+            },
         ),
     ]
 }

@@ -1,11 +1,16 @@
 //! What becomes of a packet (VER).
 
 use crate::case::Case;
+use crate::lab::TAP1;
 use crate::packet::Packet;
 use crate::request::Request;
+use crate::setup::{Protocol, Rule, Setup, Table};
 use crate::subject::{CaseResult, Subject};
+use ipq_core::Hook;
 use ipq_core::{Errno, Family, PacketId, Verdict};
+use std::net::Ipv4Addr;
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
@@ -32,6 +37,188 @@ pub(super) fn cases() -> Vec<Case> {
             &["VER-2", "VER-3"],
             second_verdict,
         ),
+        Case::must(
+            "verdicts/value-stolen-is-refused",
+            "Verdict value stolen is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(2)))?;
+                socket.expect_error(Errno::EINVAL, &wrong)?;
+                subject.expect_not_forwarded()?;
+                socket.verdict(packet.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)
+            },
+        ),
+        Case::must(
+            "verdicts/value-six-is-refused",
+            "Verdict value six is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(6)))?;
+                socket.expect_error(Errno::EINVAL, &wrong)?;
+                subject.expect_not_forwarded()?;
+                socket.verdict(packet.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)
+            },
+        ),
+        Case::must(
+            "verdicts/value-upper-bits-is-refused",
+            "Verdict value upper bits is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(0x0001_0001)))?;
+                socket.expect_error(Errno::EINVAL, &wrong)?;
+                subject.expect_not_forwarded()?;
+                socket.verdict(packet.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)
+            },
+        ),
+        Case::must(
+            "verdicts/value-all-bits-is-refused",
+            "Verdict value all bits is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(u32::MAX)))?;
+                socket.expect_error(Errno::EINVAL, &wrong)?;
+                subject.expect_not_forwarded()?;
+                socket.verdict(packet.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)
+            },
+        ),
+        Case::must(
+            "verdicts/value-is-checked-before-the-id",
+            "A wrong value for an unknown id is EINVAL",
+            &["VER-2", "VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let wrong = socket.request(&Request::verdict(PacketId(7), Verdict::Stolen))?;
+                socket.expect_error(Errno::EINVAL, &wrong)
+            },
+        ),
+        Case::must(
+            "verdicts/any-order",
+            "Verdicts may come in any order",
+            &["VER-3"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let (first, second) = (Packet::udp4().identification(1), Packet::udp4().identification(2));
+                subject.inject(&first)?;
+                subject.inject(&second)?;
+                let (one, two) = (socket.expect_packet()?, socket.expect_packet()?);
+                socket.verdict(two.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&second)?;
+                socket.verdict(one.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&first)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::must(
+            "verdicts/stop-skips-the-rest-of-the-hook",
+            "STOP skips the hook's other functions",
+            &["VER-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let packet = socket.expect_packet()?;
+                socket.verdict(packet.id(), Verdict::Stop)?;
+                socket.expect_nothing()?;
+                subject.expect_forwarded(&sent)
+            },
+        )
+        .setup(twice_at_forward),
+        Case::must(
+            "verdicts/accept-goes-on-with-the-hook",
+            "ACCEPT goes on with the hook's next function",
+            &["VER-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                for _ in 0..2 {
+                    let packet = socket.expect_packet()?;
+                    subject.equal("hook", &Hook::Forward, &packet.metadata.hook)?;
+                    socket.verdict(packet.id(), Verdict::Accept)?;
+                }
+                socket.expect_nothing()?;
+                subject.expect_forwarded(&sent)
+            },
+        )
+        .setup(twice_at_forward),
+        Case::must(
+            "verdicts/repeat-queues-again",
+            "REPEAT brings the packet back with another id",
+            &["VER-4", "PKT-9"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let first = socket.expect_packet()?;
+                socket.verdict(first.id(), Verdict::Repeat)?;
+                let second = socket.expect_packet()?;
+                subject.check("the id is another", first.id() != second.id())?;
+                subject.equal_packets("the packet", &first.payload, &second.payload)?;
+                socket.verdict(second.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::must(
+            "verdicts/queue-queues-again",
+            "QUEUE brings the packet back with another id",
+            &["VER-4", "PKT-9"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                let first = socket.expect_packet()?;
+                socket.verdict(first.id(), Verdict::Queue)?;
+                let second = socket.expect_packet()?;
+                subject.check("the id is another", first.id() != second.id())?;
+                subject.equal_packets("the packet", &first.payload, &second.payload)?;
+                socket.verdict(second.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::must(
+            "verdicts/changed-output-is-routed-again",
+            "A packet whose destination is changed at OUTPUT leaves for the new one",
+            &["VER-10"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+                subject.output(&local.ip())?;
+                let packet = socket.expect_packet()?;
+                let away = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.replace(packet.id(), &away)?;
+                subject.expect_sent(&TAP1, &away)
+            },
+        )
+        .setup(|| {
+            Setup::with_rules([Rule::queue(
+                Family::Ipv4,
+                Table::Filter,
+                Hook::Output,
+                Some(Protocol::UDP),
+            )])
+        }),
     ]
 }
 
@@ -73,4 +260,10 @@ fn second_verdict(subject: &Subject) -> CaseResult {
     let second = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
     socket.expect_error(Errno::ENOENT, &second)?;
     subject.expect_not_forwarded()
+}
+
+/// Two functions of one hook queue the packet: mangle's and filter's.
+fn twice_at_forward() -> Setup {
+    let tables = [Table::Mangle, Table::Filter];
+    Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
 }
