@@ -1,6 +1,5 @@
 //! The library's logic (LIB): libipq's own, over a socket of the world.
 
-use crate::capability::Capability;
 use crate::case::Case;
 use crate::packet::Packet;
 use crate::subject::{CaseResult, Subject};
@@ -101,20 +100,6 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.equal("the error number", &14, &handle.last_error().number())
             },
         ),
-        Case::must(
-            "libipq/dropping-the-handle-closes-it",
-            "A handle that is dropped leaves its queue",
-            &["LIB-9", "ATT-4"],
-            |subject| {
-                let handle = subject.handle(Family::Ipv4)?;
-                subject.no_error("set_mode", handle.set_mode(CopyMode::Meta, 0))?;
-                drop(handle);
-                subject.inject(&Packet::udp4())?;
-                subject.expect_not_forwarded()?;
-                subject.equal("the peer", &0, &subject.proc(Family::Ipv4)?.peer)
-            },
-        )
-        .needs(&[Capability::ProcText]),
     ]
 }
 
