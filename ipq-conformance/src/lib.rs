@@ -1,7 +1,69 @@
 //! A conformance suite for `ip_queue`: kernels, emulators, and what stands in for them.
 //!
 //! Everything is built on one seam. A [`World`] does [`Step`]s and says what was seen; cases, recordings and generated tests
-//! are all sequences of steps. Whoever implements [`World`] can run the whole suite on an implementation of their own.
+//! are all sequences of steps.
+//!
+//! - [`cases`] are the suite itself, and say how to write one;
+//! - [`recording`] reads what a real kernel did, and [`replay`] compares a world with it, byte for byte;
+//! - [`runner`] runs cases, [`report`] tells what came of them, and [`requirements`] what they cover;
+//! - [`cli`] is the program `ipq-conformance`.
+//!
+//! # Trying an implementation of your own
+//!
+//! Implement [`World`] and [`WorldFactory`], and give it to the command line: every case and every recording can then be
+//! tried on it, by `--world mine`.
+//!
+//! ```no_run
+//! use ipq_conformance::{
+//!     Capabilities, Description, Machine, Observation, Setup, Step, World, WorldError, WorldFactory, cli, worlds,
+//! };
+//! use std::sync::Arc;
+//!
+//! struct Mine;
+//!
+//! impl World for Mine {
+//!     fn describe(&self) -> Description {
+//!         Description {
+//!             implementation: "mine 1.0".into(),
+//!             machine: Machine::linux_3_4_x86_64(),
+//!             seed: None,
+//!         }
+//!     }
+//!
+//!     fn capabilities(&self) -> Capabilities {
+//!         Capabilities::default()
+//!     }
+//!
+//!     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
+//!         todo!("the devices of the laboratory, and {:?}", setup.rules)
+//!     }
+//!
+//!     fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+//!         match step {
+//!             Step::Send { socket, to, bytes } => todo!("send {bytes:?} by {socket} to {to:?}"),
+//!             other => Err(WorldError::Unsupported(format!("{other:?}"))),
+//!         }
+//!     }
+//! }
+//!
+//! struct Factory;
+//!
+//! impl WorldFactory for Factory {
+//!     fn name(&self) -> &str {
+//!         "mine"
+//!     }
+//!
+//!     fn create(&self) -> Result<Box<dyn World>, WorldError> {
+//!         Ok(Box::new(Mine))
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let mut worlds = worlds::all();
+//!     worlds.push(Arc::new(Factory));
+//!     cli::main(&worlds)
+//! }
+//! ```
 
 mod capability;
 mod case;

@@ -3,7 +3,8 @@
 //! Each method returns [`Stopped`] when the world does otherwise than is expected of it, with the line of the case
 //! and both byte strings field by field; a case passes it on with `?`.
 
-mod account;
+mod host;
+mod packets;
 mod proc_text;
 mod socket;
 mod transport;
@@ -15,9 +16,7 @@ pub use transport::WorldTransport;
 use crate::capability::{Capabilities, Capability};
 use crate::decode::{self, Kind};
 use crate::isolation::isolate;
-use crate::lab::{Device, TAP0, TAP1};
 use crate::outcome::Stopped;
-use crate::packet::{Packet, frame_to_neighbour};
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Step};
 use crate::transcript::Transcript;
@@ -34,9 +33,6 @@ pub type CaseResult = Result<(), Stopped>;
 
 /// The port ids that sockets get which a case opens without choosing one, in order.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
-
-/// The transport protocol of fences: one of those set aside for experiments, which no rule of the suite queues.
-const FENCE_PROTOCOL: u8 = 253;
 
 /// An implementation that is tried by a case.
 pub struct Subject {
@@ -228,174 +224,6 @@ impl Subject {
         Ok(Handle::new(WorldTransport::new(self.open(family)?)))
     }
 
-    // Packets.
-
-    /// A packet arrives from the neighbour that its source address says it comes from.
-    #[track_caller]
-    pub fn inject(&self, packet: &Packet) -> CaseResult {
-        self.inject_many(packet, 1)
-    }
-
-    /// The same packet arrives `count` times.
-    #[track_caller]
-    pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
-        self.inject_frame(packet.device(), &packet.frame(), count)
-    }
-
-    /// An Ethernet frame arrives `count` times, well-formed or not. The device has to take it.
-    #[track_caller]
-    pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
-        let step = Step::Inject {
-            device: device.name.into(),
-            frame: Bytes::copy_from_slice(frame),
-            count,
-        };
-        match self.step(&step)? {
-            Observation::Inject { errno: 0 } => Ok(()),
-            Observation::Inject { errno } => Err(Stopped::failed(format!(
-                "{} did not take the frame: {}",
-                device.name,
-                errno_of(errno)
-            ))),
-            other => Err(wrong_answer(&step, &other)),
-        }
-    }
-
-    /// This host itself sends the packet `ip`, to one of its own addresses.
-    #[track_caller]
-    pub fn output(&self, ip: &[u8]) -> CaseResult {
-        self.output_by(crate::lab::LO, ip)
-    }
-
-    /// This host itself sends the packet `ip` by way of `device`.
-    #[track_caller]
-    pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
-        self.act(&Step::Output {
-            device: device.into(),
-            packet: Bytes::copy_from_slice(ip),
-        })
-    }
-
-    /// The next IP frame that left by `device`, if there is one.
-    #[track_caller]
-    pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
-        let step = Step::Sniff {
-            device: device.name.into(),
-        };
-        match self.step(&step)? {
-            Observation::Sniff { frame } => Ok(frame),
-            other => Err(wrong_answer(&step, &other)),
-        }
-    }
-
-    /// The packet has left towards the neighbour that it is for, with a hop less and otherwise as it came.
-    #[track_caller]
-    pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
-        let forwarded = packet.forwarded();
-        self.expect_frame_sent(packet.device_out(), &forwarded.frame())
-    }
-
-    /// The packet `ip` has left by `device` to the neighbour there, exactly so. For packets that were replaced.
-    #[track_caller]
-    pub fn expect_sent(&self, device: &Device, ip: &[u8]) -> CaseResult {
-        self.expect_frame_sent(device, &frame_to_neighbour(device, ip))
-    }
-
-    /// This frame is the next that has left by `device`.
-    #[track_caller]
-    pub fn expect_frame_sent(&self, device: &Device, frame: &[u8]) -> CaseResult {
-        match self.sniff(device)? {
-            Some(seen) => expect_bytes(
-                &format!("the frame that left by {}", device.name),
-                frame,
-                &seen,
-                Kind::Ethernet,
-            ),
-            None => Err(Stopped::failed(format!("nothing left by {}", device.name))
-                .details(decode::dump(frame, Kind::Ethernet))),
-        }
-    }
-
-    /// Nothing more has left towards neighbour B. A packet that no rule queues is injected as a fence, and must be the next
-    /// that leaves: so nothing is waited for.
-    #[track_caller]
-    pub fn expect_not_forwarded(&self) -> CaseResult {
-        let number = self.fences.replace(self.fences.get().wrapping_add(1));
-        let fence = Packet::udp4()
-            .protocol(FENCE_PROTOCOL)
-            .payload(*b"the fence")
-            .identification(number);
-        self.inject(&fence)?;
-        let expected = fence.forwarded().frame();
-        match self.sniff(&TAP1)? {
-            Some(seen) if seen == expected => Ok(()),
-            Some(seen) => Err(Stopped::failed("a packet was forwarded that should not have been")
-                .details(decode::dump(&seen, Kind::Ethernet))),
-            None => Err(Stopped::broken(
-                "the fence did not come through: does a rule of the case queue it?",
-            )),
-        }
-    }
-
-    /// A device is set up or down.
-    #[track_caller]
-    pub fn set_link(&self, device: &str, up: bool) -> CaseResult {
-        self.act(&Step::Link {
-            device: device.into(),
-            up,
-        })
-    }
-
-    // The host.
-
-    /// The text of the queue's file in `/proc`, read field by field.
-    #[track_caller]
-    pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
-        let text = self.proc_text(family)?;
-        ProcText::parse(&text, family).map_err(|error| Stopped::failed(error).details(text))
-    }
-
-    /// The text of the queue's file in `/proc`.
-    #[track_caller]
-    pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
-        self.text(&Step::Proc { family })
-    }
-
-    /// The queue has `length` packets.
-    #[track_caller]
-    pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
-        self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
-    }
-
-    /// Sets the queue's maximum length.
-    #[track_caller]
-    pub fn set_maximum_length(&self, family: Family, length: &str) -> CaseResult {
-        self.act(&Step::Sysctl {
-            name: maximum_length(family).into(),
-            value: length.into(),
-        })
-    }
-
-    /// The queue's maximum length.
-    #[track_caller]
-    pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
-        self.text(&Step::ReadSysctl {
-            name: maximum_length(family).into(),
-        })
-    }
-
-    /// The process drops or regains `CAP_NET_ADMIN`.
-    #[track_caller]
-    pub fn set_net_admin(&self, held: bool) -> CaseResult {
-        self.act(&Step::NetAdmin { held })
-    }
-
-    /// A queue's module is loaded or unloaded.
-    #[track_caller]
-    pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
-        self.act(&Step::Module { family, loaded })
-    }
-
     // Judging.
 
     /// Fails with `what` unless `holds`.
@@ -460,30 +288,6 @@ impl Debug for Subject {
         f.debug_struct("Subject")
             .field("machine", &self.machine)
             .finish_non_exhaustive()
-    }
-}
-
-impl Packet {
-    /// Where it arrives.
-    fn device(&self) -> &'static Device {
-        if self.arrives_at(TAP1.mac) { &TAP1 } else { &TAP0 }
-    }
-
-    /// Where it leaves again.
-    fn device_out(&self) -> &'static Device {
-        if self.forwarded().comes_from(TAP0.mac) {
-            &TAP0
-        } else {
-            &TAP1
-        }
-    }
-}
-
-/// The sysctl of a queue's maximum length (PKT-2).
-const fn maximum_length(family: Family) -> &'static str {
-    match family {
-        Family::Ipv4 => "net.ipv4.ip_queue_maxlen",
-        Family::Ipv6 => "net.ipv6.ip6_queue_maxlen",
     }
 }
 

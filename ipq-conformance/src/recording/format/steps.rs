@@ -1,0 +1,366 @@
+//! The JSON of a step and of what was seen: a table, with one entry for each op.
+
+use super::super::RecordedStep;
+use super::{Hex, names, nullable};
+use crate::step::{MOST_INJECTED, Observation, OpenStage, Received, Step};
+use ipq_core::Family;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The queues' files in `/proc/net`.
+const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
+
+/// A step and its answer, with the keys that its `op` has.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum StepJson<'a> {
+    Open {
+        socket: Cow<'a, str>,
+        protocol: i32,
+        #[serde(deserialize_with = "nullable")]
+        bind: Option<u32>,
+        #[serde(deserialize_with = "nullable")]
+        failed_at: Option<StageJson>,
+        errno: i64,
+        #[serde(deserialize_with = "nullable")]
+        port_id: Option<i64>,
+    },
+    Close {
+        socket: Cow<'a, str>,
+    },
+    Send {
+        socket: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        to: Option<u32>,
+        hex: Hex,
+        sent: i64,
+        errno: i64,
+    },
+    Recv {
+        socket: Cow<'a, str>,
+        size: u32,
+        result: ResultJson,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        errno: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sender: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        hex: Option<Hex>,
+    },
+    Drain {
+        socket: Cow<'a, str>,
+        frames: i64,
+        packets: i64,
+        #[serde(deserialize_with = "nullable")]
+        enobufs_before_frame: Option<i64>,
+    },
+    Rcvbuf {
+        socket: Cow<'a, str>,
+        value: i32,
+        actual: i64,
+    },
+    NoEnobufs {
+        socket: Cow<'a, str>,
+    },
+    Inject {
+        device: Cow<'a, str>,
+        hex: Hex,
+        count: u32,
+        errno: i64,
+    },
+    Output {
+        device: Cow<'a, str>,
+        hex: Hex,
+    },
+    Sniff {
+        device: Cow<'a, str>,
+        #[serde(deserialize_with = "nullable")]
+        hex: Option<Hex>,
+    },
+    Proc {
+        file: Cow<'a, str>,
+        text: Cow<'a, str>,
+    },
+    Sysctl {
+        name: Cow<'a, str>,
+        value: Cow<'a, str>,
+    },
+    ReadSysctl {
+        name: Cow<'a, str>,
+        value: Cow<'a, str>,
+    },
+    Link {
+        device: Cow<'a, str>,
+        up: bool,
+    },
+    NetAdmin {
+        held: bool,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StageJson {
+    Socket,
+    Bind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ResultJson {
+    Nothing,
+    Error,
+    Frame,
+}
+
+impl<'a> StepJson<'a> {
+    #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
+    pub(super) fn into_step(self) -> Result<RecordedStep, String> {
+        let (step, seen) = match self {
+            Self::Open {
+                socket,
+                protocol,
+                bind,
+                failed_at,
+                errno,
+                port_id,
+            } => (
+                Step::Open {
+                    socket: socket.into(),
+                    protocol,
+                    bind,
+                },
+                Observation::Open {
+                    failed_at: failed_at.map(|stage| match stage {
+                        StageJson::Socket => OpenStage::Socket,
+                        StageJson::Bind => OpenStage::Bind,
+                    }),
+                    errno,
+                    port_id,
+                },
+            ),
+            Self::Close { socket } => (Step::Close { socket: socket.into() }, Observation::Done),
+            Self::Send {
+                socket,
+                to,
+                hex,
+                sent,
+                errno,
+            } => (
+                Step::Send {
+                    socket: socket.into(),
+                    to,
+                    bytes: hex.0,
+                },
+                Observation::Send { sent, errno },
+            ),
+            Self::Recv {
+                socket,
+                size,
+                result,
+                errno,
+                sender,
+                hex,
+            } => (
+                Step::Receive {
+                    socket: socket.into(),
+                    size: size as usize,
+                },
+                Observation::Receive(received(&result, errno, sender, hex)?),
+            ),
+            Self::Drain {
+                socket,
+                frames,
+                packets,
+                enobufs_before_frame,
+            } => (
+                Step::Drain { socket: socket.into() },
+                Observation::Drain {
+                    frames,
+                    packets,
+                    enobufs_before_frame,
+                },
+            ),
+            Self::Rcvbuf { socket, value, actual } => (
+                Step::ReceiveBuffer {
+                    socket: socket.into(),
+                    bytes: value,
+                },
+                Observation::BufferSize { actual },
+            ),
+            Self::NoEnobufs { socket } => (Step::NoEnobufs { socket: socket.into() }, Observation::Done),
+            Self::Inject { count, .. } if count > MOST_INJECTED => {
+                return Err(format!(
+                    "count is {count}, and at most {MOST_INJECTED} frames are injected in one step"
+                ));
+            }
+            Self::Inject {
+                device,
+                hex,
+                count,
+                errno,
+            } => (
+                Step::Inject {
+                    device: device.into(),
+                    frame: hex.0,
+                    count,
+                },
+                Observation::Inject { errno },
+            ),
+            Self::Output { device, hex } => (
+                Step::Output {
+                    device: device.into(),
+                    packet: hex.0,
+                },
+                Observation::Done,
+            ),
+            Self::Sniff { device, hex } => (
+                Step::Sniff { device: device.into() },
+                Observation::Sniff {
+                    frame: hex.map(|hex| hex.0),
+                },
+            ),
+            Self::Proc { file, text } => {
+                let known = PROC_FILES.iter().find(|(name, _)| *name == file);
+                let (_, family) =
+                    known.ok_or_else(|| format!("there is no file {file:?}: there are {}", names(&PROC_FILES)))?;
+                (Step::Proc { family: *family }, Observation::Text(text.into()))
+            }
+            Self::Sysctl { name, value } => (
+                Step::Sysctl {
+                    name: name.into(),
+                    value: value.into(),
+                },
+                Observation::Done,
+            ),
+            Self::ReadSysctl { name, value } => {
+                (Step::ReadSysctl { name: name.into() }, Observation::Text(value.into()))
+            }
+            Self::Link { device, up } => (
+                Step::Link {
+                    device: device.into(),
+                    up,
+                },
+                Observation::Done,
+            ),
+            Self::NetAdmin { held } => (Step::NetAdmin { held }, Observation::Done),
+        };
+        Ok(RecordedStep { step, seen })
+    }
+
+    /// `None` for a step that recordings have no word for, and for an answer that is not the step's.
+    pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
+        Some(match (step, seen) {
+            (
+                Step::Open { socket, protocol, bind },
+                Observation::Open {
+                    failed_at,
+                    errno,
+                    port_id,
+                },
+            ) => Self::Open {
+                socket: socket.into(),
+                protocol: *protocol,
+                bind: *bind,
+                failed_at: failed_at.map(|stage| match stage {
+                    OpenStage::Socket => StageJson::Socket,
+                    OpenStage::Bind => StageJson::Bind,
+                }),
+                errno: *errno,
+                port_id: *port_id,
+            },
+            (Step::Close { socket }, Observation::Done) => Self::Close { socket: socket.into() },
+            (Step::Send { socket, to, bytes }, Observation::Send { sent, errno }) => Self::Send {
+                socket: socket.into(),
+                to: *to,
+                hex: Hex(bytes.clone()),
+                sent: *sent,
+                errno: *errno,
+            },
+            (Step::Receive { socket, size }, Observation::Receive(received)) => {
+                let (result, errno, sender, hex) = match received {
+                    Received::Nothing => (ResultJson::Nothing, None, None, None),
+                    Received::Error { errno } => (ResultJson::Error, Some(*errno), None, None),
+                    Received::Frame { bytes, sender } => {
+                        (ResultJson::Frame, None, Some(*sender), Some(Hex(bytes.clone())))
+                    }
+                };
+                Self::Recv {
+                    socket: socket.into(),
+                    size: u32::try_from(*size).ok()?,
+                    result,
+                    errno,
+                    sender,
+                    hex,
+                }
+            }
+            (
+                Step::Drain { socket },
+                Observation::Drain {
+                    frames,
+                    packets,
+                    enobufs_before_frame,
+                },
+            ) => Self::Drain {
+                socket: socket.into(),
+                frames: *frames,
+                packets: *packets,
+                enobufs_before_frame: *enobufs_before_frame,
+            },
+            (Step::ReceiveBuffer { socket, bytes }, Observation::BufferSize { actual }) => Self::Rcvbuf {
+                socket: socket.into(),
+                value: *bytes,
+                actual: *actual,
+            },
+            (Step::NoEnobufs { socket }, Observation::Done) => Self::NoEnobufs { socket: socket.into() },
+            (Step::Inject { device, frame, count }, Observation::Inject { errno }) => Self::Inject {
+                device: device.into(),
+                hex: Hex(frame.clone()),
+                count: *count,
+                errno: *errno,
+            },
+            (Step::Output { device, packet }, Observation::Done) => Self::Output {
+                device: device.into(),
+                hex: Hex(packet.clone()),
+            },
+            (Step::Sniff { device }, Observation::Sniff { frame }) => Self::Sniff {
+                device: device.into(),
+                hex: frame.clone().map(Hex),
+            },
+            (Step::Proc { family }, Observation::Text(text)) => Self::Proc {
+                file: PROC_FILES.iter().find(|(_, known)| known == family)?.0.into(),
+                text: text.into(),
+            },
+            (Step::Sysctl { name, value }, Observation::Done) => Self::Sysctl {
+                name: name.into(),
+                value: value.into(),
+            },
+            (Step::ReadSysctl { name }, Observation::Text(value)) => Self::ReadSysctl {
+                name: name.into(),
+                value: value.into(),
+            },
+            (Step::Link { device, up }, Observation::Done) => Self::Link {
+                device: device.into(),
+                up: *up,
+            },
+            (Step::NetAdmin { held }, Observation::Done) => Self::NetAdmin { held: *held },
+            _ => return None,
+        })
+    }
+}
+
+fn received(
+    result: &ResultJson,
+    errno: Option<i64>,
+    sender: Option<i64>,
+    hex: Option<Hex>,
+) -> Result<Received, &'static str> {
+    match (result, errno, sender, hex) {
+        (ResultJson::Nothing, None, None, None) => Ok(Received::Nothing),
+        (ResultJson::Error, Some(errno), None, None) => Ok(Received::Error { errno }),
+        (ResultJson::Frame, None, Some(sender), Some(hex)) => Ok(Received::Frame { bytes: hex.0, sender }),
+        (ResultJson::Nothing, ..) => Err("the result \"nothing\" has no errno, sender or hex"),
+        (ResultJson::Error, ..) => Err("the result \"error\" has an errno, and no sender or hex"),
+        (ResultJson::Frame, ..) => Err("the result \"frame\" has a sender and hex, and no errno"),
+    }
+}
