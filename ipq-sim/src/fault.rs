@@ -108,7 +108,7 @@ faults! {
     SendLimitIgnored "SOCK-9" "a datagram of any length can be sent",
     ProtocolsSwapped "LIB-1" "netlink protocol 3 reaches the IPv6 queue, and 13 the IPv4 queue",
     SentCountShort "LIB-2" "sending returns one byte less than was sent",
-    TimeoutIsClosed "LIB-3" "a read that times out finds the queue closed",
+    NothingIsAnError "LIB-3" "a receive call that finds nothing says that the socket is not connected",
     DataLengthOff "LIB-4" "data_len is larger than the payload",
     SentSequenceCounted "LIB-11" "a request arrives with sequence 1",
 }

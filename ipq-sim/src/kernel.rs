@@ -219,7 +219,7 @@ impl Kernel {
         } else {
             self.obey(family, datagram, sender)?;
         }
-        Ok(datagram.len())
+        Ok(datagram.len() - usize::from(self.faults.seeded(Fault::SentCountShort) && !datagram.is_empty()))
     }
 
     /// Sends a datagram to another program's port (SOCK-8), or to the kernel if `to` is 0.
@@ -278,7 +278,10 @@ impl Kernel {
 
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
-        self.sockets.receive(socket, buffer, &self.faults)
+        match self.sockets.receive(socket, buffer, &self.faults) {
+            Err(Errno::EAGAIN) if self.faults.seeded(Fault::NothingIsAnError) => Err(Errno::ENOTCONN),
+            received => received,
+        }
     }
 
     /// The longest datagram that a socket sends (SOCK-9).

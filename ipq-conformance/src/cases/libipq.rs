@@ -99,7 +99,42 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.equal("the error number", &14, &handle.last_error().number())
             },
         ),
+        Case::must(
+            "libipq/poll",
+            "A read that is not to wait and finds nothing is a time-out",
+            &["LIB-3"],
+            poll,
+        ),
+        Case::must(
+            "libipq/request-header",
+            "What is asked through the handle arrives with flags 1, sequence 0 and the handle's port id",
+            &["LIB-11"],
+            request_header,
+        ),
     ]
+}
+
+fn poll(subject: &Subject) -> CaseResult {
+    let handle = subject.handle(Family::Ipv4)?;
+    let mut buffer = [0; 2048];
+    let nothing = handle.read(&mut buffer, Wait::Never).err();
+    subject.equal("the error", &Some(Error::TimedOut), &nothing)
+}
+
+fn request_header(subject: &Subject) -> CaseResult {
+    let handle = subject.handle(Family::Ipv4)?;
+    subject.no_error("set_mode", handle.set_mode(CopyMode::Unknown(9), 0))?;
+    let mut buffer = [0; 2048];
+    let message = subject.no_error("read", handle.read(&mut buffer, Wait::Never))?;
+    let Message::Error(error) = message else {
+        return Err(subject.fail("no error came"));
+    };
+    let header = error
+        .quoted_header(subject.abi())
+        .ok_or_else(|| subject.fail("no header was quoted"))?;
+    subject.equal("flags", &1, &header.flags.0)?;
+    subject.equal("sequence", &0, &header.sequence)?;
+    subject.equal("port id", &handle.port_id(), &header.port_id)
 }
 
 fn set_mode_bytes(subject: &Subject) -> CaseResult {

@@ -1,7 +1,6 @@
 //! The transport that connects a handle to an emulated kernel.
 
 use super::access::{Access, Owned, transport_error};
-use crate::fault::Fault;
 use crate::kernel::ClientId;
 use crate::sockets::SocketId;
 use ipq_core::transport::{Datagram, PollTransport};
@@ -97,7 +96,7 @@ impl<A: Access> Transport for SimTransport<A> {
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let mut short = [0; 64];
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let result = if let Some(datagram) = short.get_mut(..length) {
+        let sent = if let Some(datagram) = short.get_mut(..length) {
             let mut rest = &mut *datagram;
             for part in parts {
                 let (target, after) = rest.split_at_mut(part.len());
@@ -109,15 +108,11 @@ impl<A: Access> Transport for SimTransport<A> {
             let datagram = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
             self.access.with(|kernel| kernel.send(self.socket, &datagram))
         };
-        let missing = usize::from(self.has_fault(Fault::SentCountShort));
-        result.map(|sent| sent - missing).map_err(transport_error)
+        sent.map_err(transport_error)
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        match self.access.receive(self.socket, buffer, wait) {
-            Err(TransportError::TimedOut) if self.has_fault(Fault::TimeoutIsClosed) => Err(TransportError::Closed),
-            result => result,
-        }
+        self.access.receive(self.socket, buffer, wait)
     }
 
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
@@ -130,12 +125,6 @@ impl<A: Access> Transport for SimTransport<A> {
         self.access
             .with(|kernel| kernel.set_no_enobufs(self.socket, on))
             .map_err(transport_error)
-    }
-}
-
-impl<A: Access> SimTransport<A> {
-    fn has_fault(&self, fault: Fault) -> bool {
-        cfg!(feature = "seeded-faults") && self.access.with(|kernel| kernel.faults.seeded(fault))
     }
 }
 
