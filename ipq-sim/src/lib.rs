@@ -90,3 +90,8 @@ pub use ledger::{Accounting, DropReason, Fate, PacketSerial};
 pub use profile::{Profile, Provenance, Weight};
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
 pub use sockets::SocketId;
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
