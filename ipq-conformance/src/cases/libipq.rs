@@ -9,6 +9,7 @@ use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Verdict, Wait};
 use std::time::Duration;
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
