@@ -134,3 +134,27 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Case;
+    use crate::packet::Packet;
+    use crate::worlds::SimFactory;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_case_that_fails_leaves_a_transcript_and_a_capture() {
+        let case = Case::must("verdicts/fails", "It fails", &["VER-1"], |subject| {
+            subject.inject(&Packet::udp4())?;
+            Err(subject.fail("on purpose"))
+        });
+        let runner = Runner::new(Arc::new(SimFactory::default()), KnownDifferences::default(), 0);
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        keep_transcript(Some(folder.path()), &runner.run_case(&case)).expect("it can be written");
+        let text = fs::read_to_string(folder.path().join("verdicts-fails.txt")).expect("the transcript");
+        assert!(text.starts_with("   1  1 × 50 bytes arrive on tap0"), "{text}");
+        let capture = fs::read(folder.path().join("verdicts-fails.pcap")).expect("the capture");
+        assert_eq!(capture[40..], Packet::udp4().frame());
+    }
+}

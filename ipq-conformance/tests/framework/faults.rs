@@ -76,3 +76,10 @@ fn every_requirement_without_a_fault_has_a_reason_and_no_other() {
         );
     }
 }
+
+#[test]
+fn every_requirement_is_covered() {
+    let coverage = Coverage::of(&cases::all()).expect("the tables are right");
+    let uncovered: Vec<_> = coverage.uncovered().map(|row| row.requirement.id).collect();
+    assert_eq!(uncovered, [""; 0]);
+}

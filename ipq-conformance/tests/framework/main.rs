@@ -1,5 +1,6 @@
 //! The suite's framework, tried on worlds whose answers are known.
 
+mod captures;
 mod command_line;
 mod faults;
 mod recording_format;
