@@ -1,0 +1,58 @@
+//! Time in the emulated kernel: nothing waits, and everything comes when it is due.
+
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Error, Family, Hook, Wait};
+use ipq_sim::{Kernel, Rule, Sim};
+use pretty_assertions::assert_eq;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const UDP: &[u8] = &[
+    0x45, 0, 0, 36, 0, 9, 0, 0, 64, 17, 0x66, 0xba, 10, 1, 0, 2, 10, 2, 0, 2, 0x0f, 0xa0, 0x13, 0x88, 0, 16, 0x43,
+    0x1a, 97, 97, 97, 97, 97, 97, 97, 97,
+];
+
+#[test]
+fn a_read_on_an_idle_queue_returns_at_once_with_the_clock_set_forward() {
+    let sim = Sim::default();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    let (began, before) = (Instant::now(), sim.now());
+    let nothing = handle.read(&mut [0; 2048], Wait::For(Duration::from_secs(2))).err();
+    assert_eq!(nothing, Some(Error::TimedOut));
+    assert_eq!(sim.now(), before + Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(2), "the wait was real");
+}
+
+#[test]
+fn a_wait_ends_when_a_packet_comes_and_not_later() {
+    let sim = Sim::default();
+    sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 0).unwrap();
+    let frame = [&[2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0], UDP].concat();
+    let before = sim.now();
+    sim.with(|kernel| kernel.inject_later(Duration::from_millis(300), "tap0", frame))
+        .unwrap();
+    let mut buffer = [0; 2048];
+    assert!(matches!(
+        handle.read(&mut buffer, Wait::For(Duration::from_secs(2))),
+        Ok(Message::Packet(_))
+    ));
+    assert_eq!(sim.now(), before + Duration::from_millis(300));
+}
+
+#[test]
+fn a_shared_kernel_wakes_a_reader_on_another_thread() {
+    let sim = Kernel::builder().share().unwrap();
+    sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 0).unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut buffer = [0; 2048];
+            matches!(handle.read(&mut buffer, Wait::Forever), Ok(Message::Packet(_)))
+        });
+        sim.inject_packet("tap0", UDP).unwrap();
+        assert!(reader.join().unwrap());
+    });
+}
