@@ -40,9 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["FWD-1"],
             |subject| {
                 let socket = subject.attach(Family::Ipv4)?;
-                let mut frame = Packet::udp4().frame().to_vec();
-                frame[14] ^= 0x30;
-                subject.inject_frame(&TAP0, &frame, 1)?;
+                subject.inject_frame(&TAP0, &damaged(14, 0x30), 1)?;
                 socket.expect_nothing()?;
                 subject.expect_not_forwarded()
             },
@@ -53,9 +51,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["FWD-1"],
             |subject| {
                 let socket = subject.attach(Family::Ipv4)?;
-                let mut frame = Packet::udp4().frame().to_vec();
-                frame[14] ^= 0x01;
-                subject.inject_frame(&TAP0, &frame, 1)?;
+                subject.inject_frame(&TAP0, &damaged(14, 0x01), 1)?;
                 socket.expect_nothing()?;
                 subject.expect_not_forwarded()
             },
@@ -66,9 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["FWD-1"],
             |subject| {
                 let socket = subject.attach(Family::Ipv4)?;
-                let mut frame = Packet::udp4().frame().to_vec();
-                frame[16] ^= 0x10;
-                subject.inject_frame(&TAP0, &frame, 1)?;
+                subject.inject_frame(&TAP0, &damaged(16, 0x10), 1)?;
                 socket.expect_nothing()?;
                 subject.expect_not_forwarded()
             },
@@ -258,4 +252,21 @@ pub(super) fn cases() -> Vec<Case> {
             Setup::with_rules(hooks.map(|hook| Rule::queue(Family::Ipv4, Table::Mangle, hook, Some(Protocol::UDP))))
         }),
     ]
+}
+
+/// The plain packet's frame with some bits of its IPv4 header flipped, and a header checksum that is right again: so nothing
+/// but the damage is wrong.
+fn damaged(at: usize, bits: u8) -> Vec<u8> {
+    let mut frame = Packet::udp4().frame().to_vec();
+    frame[at] ^= bits;
+    frame[24..26].fill(0);
+    let header = &frame[14..14 + usize::from(frame[14] & 0x0f) * 4];
+    let sum: u32 = header
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
+        .sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
+    frame
 }
