@@ -298,6 +298,7 @@ fn fail(error: &Error) -> isize {
             TransportError::Overrun => set_errno(Errno::ENOBUFS),
             TransportError::TimedOut => set_errno(Errno::EAGAIN),
             TransportError::Closed => set_errno(Errno::ENOTCONN),
+            TransportError::Untranslatable(_) => set_errno(Errno::EIO),
             TransportError::Deadlock => {}
         },
         _ => {}

@@ -15,6 +15,8 @@
 pub mod faulty;
 #[cfg(target_os = "linux")]
 pub mod netlink;
+#[cfg(target_os = "linux")]
+pub mod nfqueue;
 pub mod traced;
 #[cfg(target_os = "linux")]
 pub mod unix;
@@ -162,6 +164,10 @@ pub enum TransportError {
     /// The system refused.
     #[error("{0}")]
     System(Errno),
+    /// The kernel sent what can't be translated. It was taken from the queue's socket: call again for the next.
+    #[cfg(target_os = "linux")]
+    #[error("what the kernel sent can't be translated: {0}")]
+    Untranslatable(#[source] nfqueue::ParseError),
 }
 
 /// Declares that a pointer to a transport is one.

@@ -75,6 +75,11 @@ impl Netlink {
 
     /// A bound socket of any netlink protocol, for what else speaks netlink.
     pub(super) fn on_protocol(protocol: u8, bind: Bind) -> Result<Self, SocketError> {
+        Self::with_groups(protocol, bind, 0)
+    }
+
+    /// The same, and a member of the multicast groups whose bits are set in `groups`.
+    pub(super) fn with_groups(protocol: u8, bind: Bind, groups: u32) -> Result<Self, SocketError> {
         let protocol = std::num::NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
         let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(|error| SocketError::Socket(errno(error)))?;
@@ -84,7 +89,7 @@ impl Netlink {
             Bind::Port(port_id) => port_id,
         };
         let failed = |error| SocketError::Bind(errno(error), asked);
-        net::bind(&socket, &SocketAddrNetlink::new(asked.0, 0)).map_err(failed)?;
+        net::bind(&socket, &SocketAddrNetlink::new(asked.0, groups)).map_err(failed)?;
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
             .map_err(failed)?;
@@ -98,6 +103,11 @@ impl Netlink {
     /// elsewhere than the rest.
     pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
         receiving::one(self.as_fd(), parts, wait)
+    }
+
+    /// Has the kernel stamp arriving packets with the time, for as long as this socket is open.
+    pub(super) fn stamp_arrivals(&self) -> Result<(), Errno> {
+        sys::set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMP, 1)
     }
 }
 
@@ -172,6 +182,15 @@ pub(super) enum SocketError {
     Socket(Errno),
     /// It was not bound to the port id.
     Bind(Errno, PortId),
+}
+
+impl SocketError {
+    /// What the system said.
+    pub(super) const fn errno(self) -> Errno {
+        match self {
+            Self::Socket(errno) | Self::Bind(errno, _) => errno,
+        }
+    }
 }
 
 /// Why a queue could not be opened.

@@ -1,0 +1,382 @@
+//! The `ip_queue` protocol on today's kernels, which have nfnetlink queues in its place.
+//!
+//! ```no_run
+//! use ipq_core::{CopyMode, Family, Handle, transport::nfqueue::NfQueue};
+//!
+//! let handle = Handle::new(NfQueue::open(Family::Ipv4)?);
+//! handle.set_mode(CopyMode::Packet, 0)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: the messages that
+//! it sends and reads are the same. Between it and the kernel stands a translation without state, but for who has attached.
+//!
+//! # How it stays true
+//!
+//! [`send`](Transport::send) never reads from the queue's socket, and [`receive`](Transport::receive) never makes up a frame.
+//! Each message that gets an answer goes to the kernel as one nfnetlink message that gets an answer, also where the
+//! translation knows already that it must be refused: the kernel refuses it for it, and quotes it. So whether the descriptor
+//! is readable, in which order answers and packets come, and what is lost when the receive buffer overruns are the kernel's
+//! doing, as they were.
+//!
+//! A datagram is received with the first 512 bytes beside the caller's buffer, and the rest where a packet's bytes belong in
+//! it; nothing is allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at all.
+//! Names of devices come from a table that device events keep true, not from a call per packet.
+//!
+//! # What becomes of each rule
+//!
+//! | rule | on an nfnetlink queue |
+//! |---|---|
+//! | ATT-1 to ATT-3 | The first message that passes its header's checks binds the queue; other port ids get EBUSY, and so does who finds the queue bound by another socket. |
+//! | ATT-4 | The kernel unbinds the queue, and drops what is in it, when the last copy of the socket closes. |
+//! | ATT-5 | The kernel checks. Where it says EPERM and that can mean either, a second socket is asked whether the capability is there; if so the queue is another's: EBUSY. |
+//! | ATT-6 | A queue that nobody has bound has its packets dropped. |
+//! | MSG-1 to MSG-11 | Kept by the translation. MODE becomes one CONFIG message: bind, if need be, and parameters. |
+//! | ERR-1 to ERR-4 | The kernel's answers, with the message that was sent quoted byte for byte. |
+//! | PKT-1 to PKT-5 | The kernel does the same. A packet of the other family is answered with DROP at once, and counted. |
+//! | PKT-6, PKT-7 | Put back to what `ip_queue` said: no incoming device or link-layer address at POSTROUTING, and no protocol of what the host sends itself before the kernel of that time knew it. In mode META, neighbour discovery at OUTPUT can't be told from other IPv6. |
+//! | PKT-8 | The socket asks for time stamps from when it is opened. |
+//! | PKT-9 | Ids count up from 1 for each bind, and are not reused. |
+//! | VER-1, VER-2 | Kept by the translation, and the kernel. QUEUE goes back to the same queue number. |
+//! | VER-3, VER-4, VER-7 to VER-10 | The kernel does the same. |
+//! | VER-5, VER-6 | Kept by the translation: a replacement that does not count stays behind. |
+//! | EVT-1 to EVT-3 | The kernel does the same; but two families that share a queue number can't both be listened to. |
+//! | PROC-1 | [`NfQueue::statistics`]. |
+//! | SOCK-3 to SOCK-6, SOCK-9 | The kernel's, on the nfnetlink datagrams, which are some bytes longer or shorter. |
+//!
+//! # What differs
+//!
+//! This list is complete, as far as is known:
+//!
+//! 1. `-j QUEUE` of both families goes to queue 0. Two handles of different family need two queue numbers, and the rules of at
+//!    least one of them NFQUEUE with a number.
+//! 2. The copy range ends at 65,531, and so does a replacement: a verdict whose message is longer than 40 + 65,531 bytes is not
+//!    sent, and fails with EMSGSIZE (as for SOCK-9).
+//! 3. Packets go to the socket that attached, whatever port id its messages carry (ATT-1).
+//! 4. Packet ids are not reused (PKT-9), so a doubled verdict hits nothing.
+//! 5. What a datagram weighs in the receive buffer is today's kernel's matter (SOCK-5).
+//! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see [`Options::max_length`]), and no module to be
+//!    unloaded under a listener.
+//! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE (SOCK-2); and the port id in
+//!    the options is no address that another program could send to (SOCK-8).
+//! 8. Queues, and the capability, are those of the network namespace that the handle was opened in, which need not be the first
+//!    (SOCK-7). The capability must have been there when the handle was opened, too.
+//! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
+//! 10. A device that is gone by the time its packet is read has no name in it.
+
+mod answer;
+mod devices;
+mod error;
+mod message;
+mod options;
+mod packet;
+mod permission;
+mod request;
+mod scattered;
+mod statistics;
+#[cfg(test)]
+mod tests;
+mod translation;
+
+pub use error::{OpenError, Refusal};
+pub use message::ParseError;
+pub use options::{InvalidQueueNumbers, Options, QueueNumbers};
+pub use statistics::Statistics;
+
+use super::netlink::{Bind, Netlink, SocketError};
+use super::{Datagram, Transport, TransportError, Wait};
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::wire::PortId;
+use devices::Devices;
+use message::{PROTOCOL, Span};
+use permission::{Questions, Standing};
+use request::{Action, Outgoing, Request, START, Screened};
+use scattered::{BESIDE, Beside};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use translation::{Received, Translated};
+
+/// An nfnetlink queue that speaks the `ip_queue` protocol.
+#[derive(Debug)]
+pub struct NfQueue {
+    socket: Netlink,
+    questions: Questions,
+    devices: Devices,
+    options: Options,
+    /// The port id that has attached, or 0.
+    peer: AtomicU32,
+    /// Held by whoever attaches.
+    attaching: Mutex<()>,
+    other_family_dropped: AtomicU64,
+}
+
+impl NfQueue {
+    /// Opens queue 0, which is where a rule with `-j QUEUE` puts packets, for `family`. Nothing is bound yet: the first
+    /// message attaches (ATT-2), and needs the capability (ATT-5).
+    pub fn open(family: Family) -> Result<Self, OpenError> {
+        Self::open_with(Options::new(family))
+    }
+
+    /// Opens a queue as `options` say.
+    pub fn open_with(options: Options) -> Result<Self, OpenError> {
+        if !options.port_id.can_attach() {
+            return Err(OpenError::PortId {
+                port_id: options.port_id,
+            });
+        }
+        let socket = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(|error| match error {
+            SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoNfnetlink,
+            SocketError::Socket(errno) | SocketError::Bind(errno, _) => OpenError::Socket { errno },
+        })?;
+        let questions = Questions::open().map_err(|errno| OpenError::Socket { errno })?;
+        if questions.bind_family(&options) == Err(Errno::EINVAL) {
+            return Err(OpenError::NoNfnetlinkQueue);
+        }
+        socket.stamp_arrivals().map_err(|errno| OpenError::Socket { errno })?;
+        Ok(Self {
+            socket,
+            questions,
+            devices: Devices::open().map_err(|errno| OpenError::Devices { errno })?,
+            options,
+            peer: AtomicU32::new(PortId::KERNEL.0),
+            attaching: Mutex::new(()),
+            other_family_dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// What the queue was opened with.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The queue's counters, or `None` if it is not bound. The kernel shows them to the user that owns the system, in the
+    /// network namespace of the calling thread.
+    pub fn statistics(&self) -> io::Result<Option<Statistics>> {
+        let kernel = statistics::read(self.options.queue_number)?;
+        Ok(kernel.map(|kernel| Statistics {
+            other_family_dropped: self.other_family_dropped.load(Ordering::Relaxed),
+            ..kernel
+        }))
+    }
+
+    /// What to do about an error number that the queue answered with, if it is one that means more here than it says.
+    #[must_use]
+    pub fn explain(&self, errno: Errno) -> Option<Refusal> {
+        match errno {
+            Errno::EBUSY => Some(Refusal::Taken {
+                queue_number: self.options.queue_number,
+            }),
+            Errno::EPERM => Some(Refusal::NotPermitted),
+            _ => None,
+        }
+    }
+
+    /// Whether a message of the peer's or of nobody's, and if the latter, whether it may attach.
+    fn admit(&self, request: &Request, start: &[u8]) -> (Action, Option<MutexGuard<'_, ()>>) {
+        let port_id = request.header.port_id;
+        if self.peer() == PortId::KERNEL {
+            let attaching = self.attaching.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.peer() == PortId::KERNEL {
+                return match self.questions.standing(&self.options) {
+                    Standing::Free => (request.action(start, &self.options), Some(attaching)),
+                    Standing::Taken => (Action::refuse(Errno::EBUSY), None),
+                    Standing::NotPermitted => (Action::refuse(Errno::EPERM), None),
+                };
+            }
+        }
+        let action = if self.peer() == port_id {
+            request.action(start, &self.options)
+        } else {
+            Action::refuse(Errno::EBUSY)
+        };
+        (action, None)
+    }
+
+    fn peer(&self) -> PortId {
+        PortId(self.peer.load(Ordering::Acquire))
+    }
+
+    /// Sends the datagram that stands for a message whose bytes are `parts`.
+    fn transmit(&self, parts: &[IoSlice<'_>], outgoing: &Outgoing, following: usize) -> Result<(), TransportError> {
+        /// More parts than anybody has; those of more are glued.
+        const PARTS: usize = 14;
+        let glued: Vec<u8>;
+        let mut vectors = [IoSlice::new(&[]); PARTS + 2];
+        let mut count = 0;
+        let mut add = |bytes| {
+            vectors[count] = IoSlice::new(bytes);
+            count += 1;
+        };
+        add(outgoing.head.written());
+        if parts.len() <= PARTS {
+            within(parts, START, following).for_each(&mut add);
+        } else {
+            glued = within(parts, START, following).flatten().copied().collect();
+            add(&glued);
+        }
+        if let Some(tail) = &outgoing.tail {
+            add(tail.written());
+        }
+        self.socket.send(&vectors[..count]).map(drop)
+    }
+
+    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it.
+    fn take_in(
+        &self,
+        beside: &Beside,
+        buffer: &mut [u8],
+        received: Datagram,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let Datagram { copied, length, sender } = received;
+        if sender != PortId::KERNEL {
+            // Not for us to read: the handle refuses it (SOCK-6).
+            scattered::place(beside, buffer, Span { start: 0, length }, 0);
+            return Ok(Some(datagram(length, buffer, sender)));
+        }
+        self.devices.datagram_came();
+        let translated = Received {
+            beside,
+            copied,
+            length,
+            options: &self.options,
+            peer: self.peer(),
+        }
+        .translate(
+            buffer,
+            |index| self.devices.get(index),
+            || self.questions.permitted(&self.options),
+        )?;
+        let frame = match translated {
+            Translated::Packet(frame) => Some(frame),
+            Translated::OtherFamily(id) => {
+                self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
+                let verdict = request::drop_packet(id, &self.options);
+                self.socket.send(&[IoSlice::new(verdict.written())])?;
+                None
+            }
+            Translated::Answer { frame, attach_failed } => {
+                if attach_failed {
+                    self.peer.store(PortId::KERNEL.0, Ordering::Release);
+                }
+                frame
+            }
+        };
+        Ok(frame.map(|length| datagram(length, buffer, PortId::KERNEL)))
+    }
+}
+
+impl AsFd for NfQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Transport for NfQueue {
+    fn port_id(&self) -> PortId {
+        self.options.port_id
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut start = [0; START];
+        let start = beginning(parts, &mut start);
+        let (request, action, attaching) = match request::screen(start, length) {
+            Screened::Ignored => return Ok(length),
+            Screened::Refused(request, errno) => {
+                let before_capability = true;
+                (
+                    request,
+                    Action::Refuse {
+                        errno,
+                        before_capability,
+                    },
+                    None,
+                )
+            }
+            Screened::Passed(request) => {
+                let (action, attaching) = self.admit(&request, start);
+                (request, action, attaching)
+            }
+        };
+        let outgoing = request::write(&request, start, action, attaching.is_some(), &self.options)
+            .ok_or(TransportError::System(Errno::EMSGSIZE))?;
+        self.transmit(parts, &outgoing, request.following())?;
+        if attaching.is_some() {
+            self.peer.store(request.header.port_id.0, Ordering::Release);
+        }
+        Ok(length)
+    }
+
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        let deadline = match wait {
+            Wait::For(time) => Instant::now().checked_add(time),
+            _ => None,
+        };
+        let mut beside = [0; BESIDE];
+        let mut take = |buffer: &mut [u8], wait| {
+            let received = self
+                .socket
+                .receive_parts(&mut scattered::parts(&mut beside, buffer), wait)?;
+            self.take_in(&beside, buffer, received)
+        };
+        loop {
+            match take(buffer, Wait::Never) {
+                Ok(Some(datagram)) => return Ok(datagram),
+                Ok(None) => continue,
+                Err(TransportError::TimedOut) => self.devices.queue_ran_empty(),
+                Err(error) => return Err(error),
+            }
+            let remaining = match deadline {
+                Some(deadline) => Wait::For(deadline.saturating_duration_since(Instant::now())),
+                None if wait == Wait::Never => return Err(TransportError::TimedOut),
+                None => Wait::Forever,
+            };
+            if let Some(datagram) = take(buffer, remaining)? {
+                return Ok(datagram);
+            }
+        }
+    }
+
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        self.socket.set_receive_buffer(bytes)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        self.socket.set_no_enobufs(on)
+    }
+}
+
+/// What the program is told of a datagram of `length` bytes that was put into `buffer` as far as it fits.
+fn datagram(length: usize, buffer: &[u8], sender: PortId) -> Datagram {
+    Datagram {
+        copied: length.min(buffer.len()),
+        length,
+        sender,
+    }
+}
+
+/// Copies the first bytes of `parts` into `start`, as many as there are and it has room for.
+fn beginning<'a>(parts: &[IoSlice<'_>], start: &'a mut [u8; START]) -> &'a [u8] {
+    let mut length = 0;
+    for part in within(parts, 0, START) {
+        start[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    }
+    &start[..length]
+}
+
+/// The bytes of `parts` that follow the first `skipped`, at most `length`, in as many pieces.
+fn within<'a>(parts: &'a [IoSlice<'_>], mut skipped: usize, mut length: usize) -> impl Iterator<Item = &'a [u8]> {
+    parts.iter().filter_map(move |part| {
+        let piece = part.get(skipped.min(part.len())..).unwrap_or_default();
+        skipped -= part.len() - piece.len();
+        let piece = piece.get(..length.min(piece.len())).unwrap_or_default();
+        length -= piece.len();
+        (!piece.is_empty()).then_some(piece)
+    })
+}

@@ -1,0 +1,184 @@
+//! What there is to know of the network devices, so that no packet costs a system call for the names of its devices.
+//!
+//! A second netlink socket hears of every device that comes, changes or goes. It is looked at when the queue has run empty,
+//! when a packet names an unknown device, and at every 64th packet in between; so a program that keeps up sees each
+//! renaming at once, and one that lags behind sees it 64 packets later at the most. No lock is held while anything waits.
+
+use super::message::Attributes;
+use super::packet::Device;
+use crate::errno::Errno;
+use crate::transport::netlink::{Bind, Netlink, SocketError};
+use crate::transport::{Transport, TransportError, Wait};
+use crate::wire::{Abi, Flags, Header, InterfaceName, MessageType, PortId};
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+/// The devices of the network namespace that this was opened in.
+#[derive(Debug)]
+pub(super) struct Devices {
+    events: Netlink,
+    known: RwLock<BTreeMap<u32, Device>>,
+    /// Where events are received: one reader at a time.
+    received: Mutex<Box<[u8]>>,
+    datagrams: AtomicU32,
+    queue_ran_empty: AtomicBool,
+}
+
+impl Devices {
+    /// How many datagrams may go by without a look at the events.
+    const UNLOOKED: u32 = 64;
+    /// More than the kernel puts into one datagram of events.
+    const RECEIVED: usize = 32 << 10;
+
+    /// Begins to listen, and then asks for all devices that there are.
+    pub(super) fn open() -> Result<Self, Errno> {
+        const ROUTE: u8 = 0;
+        const LINK_GROUP: u32 = 1;
+        let events = Netlink::with_groups(ROUTE, Bind::KernelChoice, LINK_GROUP).map_err(SocketError::errno)?;
+        let devices = Self {
+            events,
+            known: RwLock::default(),
+            received: Mutex::new(vec![0; Self::RECEIVED].into()),
+            datagrams: AtomicU32::new(0),
+            queue_ran_empty: AtomicBool::new(false),
+        };
+        devices.ask_for_all()?;
+        devices.look();
+        Ok(devices)
+    }
+
+    /// Says that the queue had no packet: before the next is translated, there may have been events.
+    pub(super) fn queue_ran_empty(&self) {
+        self.queue_ran_empty.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that a datagram came, which may be a packet, and is not translated yet.
+    pub(super) fn datagram_came(&self) {
+        let due = self.datagrams.fetch_add(1, Ordering::Relaxed) % Self::UNLOOKED == Self::UNLOOKED - 1;
+        if due || self.queue_ran_empty.swap(false, Ordering::Relaxed) {
+            self.look();
+        }
+    }
+
+    /// The device with an index; without a name if there is none.
+    pub(super) fn get(&self, index: u32) -> Device {
+        let known = || {
+            self.known
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&index)
+                .copied()
+        };
+        known()
+            .or_else(|| {
+                self.look();
+                known()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Takes in the events that have come.
+    fn look(&self) {
+        let mut received = self.received();
+        loop {
+            match self.events.receive(&mut received, Wait::Never) {
+                Ok(datagram) if datagram.sender == PortId::KERNEL && datagram.length == datagram.copied => {
+                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                    for event in events(received.get(..datagram.copied).unwrap_or_default()) {
+                        match event {
+                            Event::Is(index, device) => known.insert(index, device),
+                            Event::Gone(index) => known.remove(&index),
+                        };
+                    }
+                }
+                // Not the kernel's, or longer than any that was ever seen.
+                Ok(_) => {}
+                // Events were lost, so everything is asked for anew. If that fails, unknown devices will have no name.
+                Err(TransportError::Overrun) => {
+                    self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+                    let _ = self.ask_for_all();
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn received(&self) -> MutexGuard<'_, Box<[u8]>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for an event for each device. The kernel puts them up for reading before it returns.
+    fn ask_for_all(&self) -> Result<(), Errno> {
+        const GET_LINK: u16 = 18;
+        const DUMP: Flags = Flags(0x300);
+        let request = Header {
+            length: 32,
+            message_type: MessageType::Unknown(GET_LINK),
+            flags: Flags::REQUEST | DUMP,
+            sequence: 1,
+            port_id: PortId::KERNEL,
+        };
+        let header = request.write(Abi::NATIVE);
+        let parts = [&header[..], &[0; 16]].map(IoSlice::new);
+        match self.events.send(&parts) {
+            Ok(_) => Ok(()),
+            Err(TransportError::System(errno)) => Err(errno),
+            Err(_) => Err(Errno::EIO),
+        }
+    }
+}
+
+/// What an event says of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Is(u32, Device),
+    Gone(u32),
+}
+
+/// The events in a datagram. What is damaged, and what is about something else, is passed over.
+fn events(mut datagram: &[u8]) -> impl Iterator<Item = Event> + '_ {
+    std::iter::from_fn(move || {
+        loop {
+            let header = Header::parse(datagram, Abi::NATIVE)?;
+            let length = (header.length as usize).max(Header::BYTES);
+            let message = datagram.get(..length)?;
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+            if let Some(event) = event(header.message_type.to_wire(), message) {
+                return Some(event);
+            }
+        }
+    })
+}
+
+fn event(message_type: u16, message: &[u8]) -> Option<Event> {
+    const NEW_LINK: u16 = 16;
+    const DEL_LINK: u16 = 17;
+    const BODY: usize = Header::BYTES + 16;
+    const NAME: u16 = 3;
+    let &[family, _, type_low, type_high, index @ .., _, _, _, _, _, _, _, _] =
+        message.get(Header::BYTES..).and_then(<[u8]>::first_chunk::<16>)?;
+    // Bridges and others tell of their ports in messages of the same type, with a family of their own.
+    if family != 0 {
+        return None;
+    }
+    let index = u32::from_ne_bytes(index);
+    match message_type {
+        DEL_LINK => Some(Event::Gone(index)),
+        NEW_LINK => {
+            let mut attributes = Attributes::new(message, BODY, message.len());
+            let name = attributes.find_map(|found| found.ok().filter(|found| found.kind == NAME))?;
+            let name = message.get(name.content.start..name.content.start + name.content.length)?;
+            let mut field = [0; InterfaceName::WIRE_BYTES];
+            let count = name.len().min(field.len());
+            field[..count].copy_from_slice(&name[..count]);
+            let device = Device {
+                name: InterfaceName::from_wire(field),
+                hw_type: u16::from_ne_bytes([type_low, type_high]),
+            };
+            Some(Event::Is(index, device))
+        }
+        _ => None,
+    }
+}

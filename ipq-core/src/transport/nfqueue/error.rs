@@ -1,0 +1,70 @@
+//! Why a queue could not be opened, and why it refused a message.
+
+use crate::errno::Errno;
+use crate::handle::ErrorNumber;
+use crate::wire::PortId;
+
+/// Why a queue could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The kernel has no nfnetlink.
+    #[error(
+        "this kernel has no nfnetlink (netlink protocol 12): load the module nfnetlink, or use a kernel built with it"
+    )]
+    NoNfnetlink,
+    /// The kernel has nfnetlink, but no queues.
+    #[error("this kernel has no nfnetlink queues: load the module nfnetlink_queue, or use a kernel built with it")]
+    NoNfnetlinkQueue,
+    /// The system gave no socket, or not as it is needed.
+    #[error("no netlink socket for the queue could be made: {errno}")]
+    Socket {
+        /// What the system said.
+        errno: Errno,
+    },
+    /// The devices of the system could not be listed.
+    #[error("the network devices could not be listed (netlink protocol 0): {errno}")]
+    Devices {
+        /// What the system said.
+        errno: Errno,
+    },
+    /// The port id in the options can't attach (MSG-2).
+    #[error("a message from port id {port_id} would be refused: choose one above 0 as a signed 32-bit number")]
+    PortId {
+        /// The port id that was asked for.
+        port_id: PortId,
+    },
+}
+
+impl OpenError {
+    /// What libipq calls this error: 3 where there is no socket, 4 where it has no port id.
+    #[must_use]
+    pub const fn number(&self) -> ErrorNumber {
+        match self {
+            Self::NoNfnetlink | Self::NoNfnetlinkQueue | Self::Socket { .. } | Self::Devices { .. } => {
+                ErrorNumber::CreateSocket
+            }
+            Self::PortId { .. } => ErrorNumber::BindSocket,
+        }
+    }
+}
+
+/// Why a queue refused a message, and what to do about it: see [`NfQueue::explain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Somebody else has attached.
+    #[error(
+        "nfnetlink queue {queue_number} has another listener: end that one, or use another queue number here and in a rule of \
+         its own (-j NFQUEUE --queue-num); two handles of different family need two numbers"
+    )]
+    Taken {
+        /// The queue's number.
+        queue_number: u16,
+    },
+    /// The capability is missing.
+    #[error(
+        "a queue needs CAP_NET_ADMIN in its network namespace: run as root, or in a user and network namespace of your own"
+    )]
+    NotPermitted,
+}

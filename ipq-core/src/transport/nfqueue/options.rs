@@ -1,0 +1,154 @@
+//! What can be chosen when a queue is opened.
+
+use crate::family::Family;
+use crate::wire::PortId;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+/// How a queue is to be opened: its family, its number, and what the kernel is to do with it.
+///
+/// ```
+/// use ipq_core::{Family, transport::nfqueue::Options};
+///
+/// let options = Options { queue_number: 6, ..Options::new(Family::Ipv6) };
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The family whose packets the program wants. Those of the other that come to the same queue are dropped.
+    pub family: Family,
+    /// The queue's number. 0, the default, is where a rule with `-j QUEUE` puts packets, of both families; a rule with
+    /// `-j NFQUEUE --queue-num` names another.
+    pub queue_number: u16,
+    /// The port id that requests carry, which is the program's only: the socket has one of the kernel's choice. By default
+    /// the process id (LIB-1).
+    pub port_id: PortId,
+    /// How many packets the queue holds before the kernel drops the next (PKT-2). By default the kernel's own number, 1024.
+    pub max_length: Option<u32>,
+    /// Whether a packet that finds the queue full goes on as if it had been accepted, and is not dropped. `ip_queue` had no
+    /// such choice.
+    #[doc(alias = "NFQA_CFG_F_FAIL_OPEN")]
+    pub fail_open: bool,
+    /// Whether a packet that the device is to cut into segments is queued whole, with up to 65,535 bytes and checksums still
+    /// to be filled in. By default it is queued as its segments, as by `ip_queue` (PKT-5).
+    #[doc(alias = "NFQA_CFG_F_GSO")]
+    pub segments_whole: bool,
+}
+
+impl Options {
+    /// Queue 0 and nothing that `ip_queue` did not do, for `family`.
+    #[must_use]
+    pub fn new(family: Family) -> Self {
+        Self {
+            family,
+            queue_number: 0,
+            port_id: PortId(std::process::id()),
+            max_length: None,
+            fail_open: false,
+            segments_whole: false,
+        }
+    }
+}
+
+/// Which queue number each family has, for programs that are told on the command line: `4=0,6=1` gives IPv4 queue 0 and
+/// IPv6 queue 1, `6=1` changes that of IPv6 only, and an empty text leaves both at 0.
+///
+/// ```
+/// use ipq_core::{Family, transport::nfqueue::QueueNumbers};
+///
+/// let numbers: QueueNumbers = "4=0,6=1".parse()?;
+/// assert_eq!(numbers.of(Family::Ipv6), 1);
+/// # Ok::<(), ipq_core::transport::nfqueue::InvalidQueueNumbers>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueNumbers {
+    /// IPv4's.
+    pub ipv4: u16,
+    /// IPv6's.
+    pub ipv6: u16,
+}
+
+/// Why a text does not say which queue number each family has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidQueueNumbers {
+    /// A part is not a family, `=` and a number.
+    #[error("\"{0}\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them")]
+    Part(String),
+    /// What follows the `=` is no number from 0 to 65535.
+    #[error("\"{text}\" is no queue number, which is 0 to 65535: {reason}")]
+    Number {
+        /// What should have been one.
+        text: String,
+        /// What is wrong with it.
+        reason: ParseIntError,
+    },
+}
+
+impl QueueNumbers {
+    /// The number of `family`'s queue.
+    #[must_use]
+    pub const fn of(self, family: Family) -> u16 {
+        match family {
+            Family::Ipv4 => self.ipv4,
+            Family::Ipv6 => self.ipv6,
+        }
+    }
+}
+
+impl FromStr for QueueNumbers {
+    type Err = InvalidQueueNumbers;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueueNumbers> {
+        let mut numbers = Self::default();
+        for part in text.split(',').filter(|_| !text.is_empty()) {
+            let (target, number) = match part.split_once('=') {
+                Some(("4", number)) => (&mut numbers.ipv4, number),
+                Some(("6", number)) => (&mut numbers.ipv6, number),
+                _ => return Err(InvalidQueueNumbers::Part(part.to_owned())),
+            };
+            *target = number.parse().map_err(|reason| InvalidQueueNumbers::Number {
+                text: number.to_owned(),
+                reason,
+            })?;
+        }
+        Ok(numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", 0, 0)]
+    #[case("4=7", 7, 0)]
+    #[case("6=1", 0, 1)]
+    #[case("4=0,6=65535", 0, 65_535)]
+    fn queue_numbers_are_read(#[case] text: &str, #[case] ipv4: u16, #[case] ipv6: u16) {
+        assert_eq!(text.parse(), Ok(QueueNumbers { ipv4, ipv6 }));
+    }
+
+    #[rstest]
+    #[case(
+        "1",
+        "\"1\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them"
+    )]
+    #[case(
+        "4=0,",
+        "\"\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them"
+    )]
+    #[case(
+        "5=0",
+        "\"5=0\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them"
+    )]
+    #[case(
+        "4=65536",
+        "\"65536\" is no queue number, which is 0 to 65535: number too large to fit in target type"
+    )]
+    fn other_texts_are_refused_and_say_why(#[case] text: &str, #[case] expected: &str) {
+        let error = text.parse::<QueueNumbers>().expect_err("no queue numbers");
+        assert_eq!(error.to_string(), expected);
+    }
+}

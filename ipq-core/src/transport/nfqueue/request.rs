@@ -1,0 +1,288 @@
+//! From a MODE or VERDICT message to the nfnetlink message that stands for it.
+//!
+//! Whatever `ip_queue` would have answered must come back through the kernel's socket, so a message that gets an answer
+//! leaves as exactly one nfnetlink message that will get one. What `ip_queue` refused and nfnetlink would not is sent as a
+//! [`kind::BOUNCE`], which the kernel refuses whoever sends it, with what the answer is to be.
+//!
+//! Every message carries the `ip_queue` message that it stands for, for the answer to quote: its beginning as an attribute
+//! that no kernel knows, the rest as the replacement packet or as another such attribute. An acknowledgement quotes a
+//! header only; so the header's port id, which no kernel looks at, holds the `ip_queue` message's length.
+
+use super::message::{ATTRIBUTE_ROOM, Writer, attribute, header_of, kind};
+use super::options::Options;
+use crate::errno::Errno;
+use crate::wire::{
+    Abi, CopyMode, Flags, Header, MessageType, ModeRequest, PacketId, PortId, Verdict, VerdictRequest, WireError,
+};
+
+/// The longest beginning that is looked at: the header and the union of MODE and VERDICT.
+pub(super) const START: usize = Header::BYTES + Abi::NATIVE.request_bytes();
+
+/// A message of the program's, as far as the header's checks got (MSG-1 to MSG-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Screened {
+    /// The queue takes no notice of it.
+    Ignored,
+    /// It is refused, and did not attach.
+    Refused(Request, Errno),
+    /// It attaches, and whoever has attached may go on with [`Request::action`].
+    Passed(Request),
+}
+
+/// A message whose header was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) header: Header,
+}
+
+/// What is to be asked of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// To refuse, with this number.
+    Refuse {
+        errno: Errno,
+        /// Whether `ip_queue` refused this before it looked at the sender's capability (MSG-2 to MSG-5).
+        before_capability: bool,
+    },
+    /// To set the copy mode.
+    Mode { mode: CopyMode, range: u32 },
+    /// To give a verdict, which is not STOLEN and not unknown.
+    Verdict {
+        verdict: Verdict,
+        id: u32,
+        /// Whether what follows the message replaces the packet.
+        replaces: bool,
+    },
+}
+
+impl Action {
+    /// Refuses what `ip_queue` refused after it had looked at the sender's capability.
+    pub(super) const fn refuse(errno: Errno) -> Self {
+        Self::Refuse {
+            errno,
+            before_capability: false,
+        }
+    }
+}
+
+/// Looks at the header of a datagram of `length` bytes, of which `start` is the beginning, up to [`START`] bytes.
+pub(super) fn screen(start: &[u8], length: usize) -> Screened {
+    let Some(header) = Header::parse(start, Abi::NATIVE) else {
+        return Screened::Ignored;
+    };
+    let stated = header.length as usize;
+    if stated < Header::BYTES || stated > length {
+        return Screened::Ignored;
+    }
+    let request = Request { header };
+    let asks = header.flags.contains(Flags::REQUEST) && !header.flags.contains(Flags::MULTI);
+    if !header.port_id.can_attach() || !asks {
+        return Screened::Refused(request, Errno::EINVAL);
+    }
+    if header.flags.contains(Flags::TRUNCATED) {
+        return Screened::Refused(request, Errno::ECOMM);
+    }
+    match header.message_type.to_wire() {
+        0 | 0x14.. => Screened::Refused(request, Errno::EINVAL),
+        1..=0x10 => Screened::Ignored,
+        0x11..=0x13 => Screened::Passed(request),
+    }
+}
+
+impl Request {
+    /// The message's length in bytes, by its header.
+    pub(super) const fn length(&self) -> usize {
+        self.header.length as usize
+    }
+
+    /// How many bytes of the message follow its first [`START`].
+    pub(super) const fn following(&self) -> usize {
+        self.length().saturating_sub(START)
+    }
+
+    /// What a message of the peer's asks for (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6).
+    pub(super) fn action(&self, start: &[u8], options: &Options) -> Action {
+        let body = start.get(Header::BYTES..self.length().min(START)).unwrap_or_default();
+        let read = match self.header.message_type {
+            MessageType::Mode => ModeRequest::parse(body, Abi::NATIVE).map(mode),
+            MessageType::Verdict => {
+                VerdictRequest::parse(body, Abi::NATIVE).map(|(request, _)| self.verdict(request, options))
+            }
+            _ => Ok(Action::refuse(Errno::EINVAL)),
+        };
+        read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
+    }
+
+    fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
+        let VerdictRequest {
+            verdict,
+            packet_id: PacketId(id),
+            data_len,
+        } = request;
+        if matches!(verdict, Verdict::Stolen | Verdict::Unknown(_)) {
+            return Action::refuse(Errno::EINVAL);
+        }
+        // nfnetlink's ids have 32 bits, so no queued packet has a longer one.
+        let Ok(id) = u32::try_from(id) else {
+            return Action::refuse(Errno::ENOENT);
+        };
+        let following = self.following();
+        Action::Verdict {
+            verdict,
+            id,
+            replaces: data_len == following as u64 && following >= options.family.header_length(),
+        }
+    }
+}
+
+/// An unknown mode is refused; the range counts in mode PACKET only, and is cut to 32 bits (MSG-8).
+fn mode(request: ModeRequest) -> Action {
+    match request.mode {
+        CopyMode::None | CopyMode::Meta => Action::Mode {
+            mode: request.mode,
+            range: 0,
+        },
+        CopyMode::Packet => Action::Mode {
+            mode: request.mode,
+            range: request.range as u32,
+        },
+        CopyMode::Unknown(_) => Action::refuse(Errno::EINVAL),
+    }
+}
+
+/// The nfnetlink datagram for a message: what comes before and after the bytes of it that are not copied.
+pub(super) struct Outgoing {
+    pub(super) head: Writer,
+    /// A message that binds the queue, and gets no answer if it does.
+    pub(super) tail: Option<Writer>,
+}
+
+/// Writes the datagram for `request`, whose first bytes are `start`; the message's bytes after those follow the head.
+/// `attaches` says that the queue is to be bound with it. `None` if the message is longer than nfnetlink can carry.
+pub(super) fn write(
+    request: &Request,
+    start: &[u8],
+    action: Action,
+    attaches: bool,
+    options: &Options,
+) -> Option<Outgoing> {
+    let following = request.following();
+    if following > ATTRIBUTE_ROOM {
+        return None;
+    }
+    let Header {
+        flags,
+        sequence,
+        length,
+        ..
+    } = request.header;
+    let mut rest = attribute::QUOTE;
+    let mut tail = None;
+    let mut head = Writer::new();
+    match action {
+        Action::Mode { mode, range } => {
+            begin(&mut head, kind::CONFIG, flags, sequence, length, options);
+            if attaches {
+                bind(&mut head, options);
+            }
+            parameters(&mut head, mode, range);
+        }
+        Action::Verdict { verdict, id, replaces } => {
+            begin(&mut head, kind::VERDICT, flags, sequence, length, options);
+            verdict_header(&mut head, verdict, id, options);
+            if replaces {
+                rest = attribute::PAYLOAD;
+            }
+            tail = attaches.then(|| binding(following, options));
+        }
+        Action::Refuse {
+            errno: Errno(number),
+            before_capability,
+        } => {
+            let [a, b, c, d] = number.to_be_bytes();
+            begin(&mut head, kind::BOUNCE, Flags::REQUEST, sequence, length, options);
+            head.attribute(attribute::DECISION, &[a, b, c, d, before_capability.into()]);
+            tail = attaches.then(|| binding(following, options));
+        }
+    }
+    let quoted = start.get(..request.length().min(START)).unwrap_or_default();
+    head.attribute(attribute::QUOTE, quoted);
+    if following > 0 {
+        head.attribute_of(rest, following);
+    }
+    head.end(following);
+    Some(Outgoing { head, tail })
+}
+
+/// What binds the queue after a message that does not: it comes second, so that where the sender lacks the capability, which
+/// the kernel says once a datagram, the answer is the message's.
+fn binding(following: usize, options: &Options) -> Writer {
+    let mut tail = Writer::new();
+    tail.pad_after(following);
+    begin(&mut tail, kind::CONFIG, Flags::REQUEST, 0, 0, options);
+    bind(&mut tail, options);
+    parameters(&mut tail, CopyMode::None, 0);
+    tail.end(0);
+    tail
+}
+
+/// The datagram that drops a packet without anybody having asked for it, and without an answer if all goes well.
+pub(super) fn drop_packet(id: u32, options: &Options) -> Writer {
+    let mut writer = Writer::new();
+    begin(&mut writer, kind::VERDICT, Flags::REQUEST, 0, 0, options);
+    verdict_header(&mut writer, Verdict::Drop, id, options);
+    writer.end(0);
+    writer
+}
+
+fn begin(writer: &mut Writer, kind: u16, flags: Flags, sequence: u32, length: u32, options: &Options) {
+    writer.message(header_of(kind, flags, sequence, length), 0, options.queue_number);
+}
+
+/// A queue is bound with its options: those that were not asked for are left as the kernel has them.
+fn bind(writer: &mut Writer, options: &Options) {
+    const BIND: u8 = 1;
+    const FAIL_OPEN: u32 = 1;
+    const SEGMENTS_WHOLE: u32 = 4;
+    writer.attribute(attribute::CONFIG_COMMAND, &[BIND, 0, 0, 0]);
+    if let Some(packets) = options.max_length {
+        writer.attribute(attribute::CONFIG_MAX_LENGTH, &packets.to_be_bytes());
+    }
+    let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+    let flags = flag(options.fail_open, FAIL_OPEN) | flag(options.segments_whole, SEGMENTS_WHOLE);
+    if flags != 0 {
+        writer.attribute(attribute::CONFIG_MASK, &flags.to_be_bytes());
+        writer.attribute(attribute::CONFIG_FLAGS, &flags.to_be_bytes());
+    }
+}
+
+fn parameters(writer: &mut Writer, mode: CopyMode, range: u32) {
+    let [a, b, c, d] = range.to_be_bytes();
+    writer.attribute(attribute::CONFIG_PARAMETERS, &[a, b, c, d, mode.to_wire()]);
+}
+
+fn verdict_header(writer: &mut Writer, verdict: Verdict, id: u32, options: &Options) {
+    // The upper half of a QUEUE verdict is the number of the queue to go to: this one again.
+    let upper = match verdict {
+        Verdict::Queue => u32::from(options.queue_number) << 16,
+        _ => 0,
+    };
+    let [verdict, id] = [(upper | verdict.to_wire()).to_be_bytes(), id.to_be_bytes()];
+    writer.attribute(attribute::VERDICT_HEADER, [verdict, id].as_flattened());
+}
+
+/// The header that `ip_queue` quoted in an acknowledgement, from the one that nfnetlink quotes. Only the peer's messages are
+/// acknowledged.
+pub(super) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
+    let message_type = match quoted.message_type.to_wire() {
+        kind::CONFIG => MessageType::Mode,
+        kind::VERDICT => MessageType::Verdict,
+        _ => return None,
+    };
+    Some(Header {
+        length: quoted.port_id.0,
+        message_type,
+        port_id: peer,
+        ..quoted
+    })
+}

@@ -1,0 +1,94 @@
+//! The translation alone, against datagrams made by hand and a kernel that is played.
+
+mod malformed;
+mod outward;
+mod packets;
+mod round_trip;
+
+use super::message::ParseError;
+use super::options::Options;
+use super::packet::Device;
+use super::scattered::{self, BESIDE};
+use super::translation::{Received, Translated};
+use crate::family::Family;
+use crate::wire::PortId;
+
+/// Who has attached in these tests.
+const PEER: PortId = PortId(4242);
+
+fn options() -> Options {
+    Options {
+        port_id: PEER,
+        queue_number: 7,
+        ..Options::new(Family::Ipv4)
+    }
+}
+
+/// An attribute, padded.
+fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
+    let mut attribute = attribute_of(4 + content.len() as u16, kind, content);
+    attribute.resize(attribute.len().next_multiple_of(4), 0);
+    attribute
+}
+
+/// An attribute that says of itself what it likes, and is not padded.
+fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
+    let [a, b] = [length.to_ne_bytes(), kind.to_ne_bytes()];
+    [&a, &b, content].concat()
+}
+
+/// A netlink message that states its own length.
+fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
+    let length = 16 + body.len() as u32;
+    let mut message = length.to_ne_bytes().to_vec();
+    message.extend(kind.to_ne_bytes());
+    message.extend([0, 0]);
+    message.extend(sequence.to_ne_bytes());
+    message.extend(port_id.to_ne_bytes());
+    message.extend(body);
+    message
+}
+
+/// nfnetlink's own header and attributes, for queue 7.
+fn body(family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
+    [&[family, 0, 0, 7], &attributes.concat()[..]].concat()
+}
+
+/// The attribute that every packet has: id, protocol, hook.
+fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
+    attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
+}
+
+/// Puts `datagram` where the socket would, and translates it. The second value is the buffer.
+fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
+    let mut beside = [0xee; BESIDE];
+    let mut buffer = vec![0xee; room];
+    let mut left = datagram;
+    for mut part in scattered::parts(&mut beside, &mut buffer) {
+        let (now, later) = left.split_at(part.len().min(left.len()));
+        part[..now.len()].copy_from_slice(now);
+        left = later;
+    }
+    let received = Received {
+        beside: &beside,
+        copied: datagram.len() - left.len(),
+        length: datagram.len(),
+        options: &options(),
+        peer: PEER,
+    };
+    let result = received.translate(&mut buffer, device, || permitted);
+    (result, buffer)
+}
+
+/// Devices 1 and 2 are there.
+fn device(index: u32) -> Device {
+    let named = |name: &str, hw_type| Device {
+        name: name.parse().expect("a name"),
+        hw_type,
+    };
+    match index {
+        1 => named("lo", 772),
+        2 => named("eth0", 1),
+        _ => Device::default(),
+    }
+}

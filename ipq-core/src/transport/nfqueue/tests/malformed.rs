@@ -1,0 +1,193 @@
+//! Messages that no kernel sends, each with the error that it gets.
+
+use super::super::message::{ParseError, attribute as known};
+use super::super::translation::Translated;
+use super::{attribute, attribute_of, body, message, packet_header, translated};
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use ParseError::*;
+
+const PACKET: u16 = 0x0300;
+const VERDICT: u16 = 0x0301;
+const CONFIG: u16 = 0x0302;
+const BOUNCE: u16 = 0x03ff;
+
+/// A packet message with a good beginning and the given attributes after it.
+fn packet(attributes: &[Vec<u8>]) -> Vec<u8> {
+    let attributes = [&[packet_header(1, 0x0800, 1)], attributes].concat();
+    message(PACKET, 0, 0, &body(2, &attributes))
+}
+
+/// The same, cut or extended to `length` bytes, which it states or not.
+fn resized(mut message: Vec<u8>, length: usize, stated: bool) -> Vec<u8> {
+    message.resize(length, 0);
+    if stated {
+        message[..4].copy_from_slice(&(length as u32).to_ne_bytes());
+    }
+    message
+}
+
+fn stating(mut message: Vec<u8>, length: u32) -> Vec<u8> {
+    message[..4].copy_from_slice(&length.to_ne_bytes());
+    message
+}
+
+/// An answer to `quoted`, which is cut to its header for error 0.
+fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
+    let quoted = if error == 0 { &quoted[..16] } else { quoted };
+    message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())
+}
+
+/// A message of ours as it would be quoted, for an `ip_queue` message of as many bytes as the attributes quote.
+fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
+    message(kind, 9, quoted, &body(0, attributes))
+}
+
+fn quote(bytes: &[u8]) -> Vec<u8> {
+    attribute(known::QUOTE, bytes)
+}
+
+#[rstest]
+// The datagram and its header.
+#[case::nothing(vec![], NoHeader { found: 0 })]
+#[case::one_byte(vec![0], NoHeader { found: 1 })]
+#[case::a_header_but_one_byte(vec![0; 15], NoHeader { found: 15 })]
+#[case::length_0(stating(packet(&[]), 0), MessageLength { stated: 0, found: 32 })]
+#[case::length_15(stating(packet(&[]), 15), MessageLength { stated: 15, found: 32 })]
+#[case::length_one_more(stating(packet(&[]), 33), MessageLength { stated: 33, found: 32 })]
+#[case::length_of_all_ones(stating(packet(&[]), u32::MAX), MessageLength { stated: u32::MAX, found: 32 })]
+#[case::a_second_message([packet(&[]), packet(&[])].concat(), TrailingBytes { count: 32 })]
+#[case::more_than_padding(resized(packet(&[]), 36, false), TrailingBytes { count: 4 })]
+#[case::of_type_0(message(0, 0, 0, &[0; 16]), UnknownMessage { message_type: 0 })]
+#[case::the_end_of_a_dump(message(3, 0, 0, &[0; 4]), UnknownMessage { message_type: 3 })]
+#[case::a_verdict(message(VERDICT, 0, 0, &[0; 16]), UnknownMessage { message_type: VERDICT })]
+#[case::another_subsystem(message(0x0100, 0, 0, &[0; 16]), UnknownMessage { message_type: 0x0100 })]
+// A packet's headers.
+#[case::a_packet_of_a_header(message(PACKET, 0, 0, &[]), MessageTooShort { message_type: PACKET, needed: 20, found: 16 })]
+#[case::a_packet_of_19_bytes(message(PACKET, 0, 0, &[2, 0, 0]), MessageTooShort { message_type: PACKET, needed: 20, found: 19 })]
+#[case::no_attributes(message(PACKET, 0, 0, &body(2, &[])), MissingAttribute { attribute: 1 })]
+#[case::no_packet_header(message(PACKET, 0, 0, &body(2, &[attribute(10, &[1; 20])])), MissingAttribute { attribute: 1 })]
+#[case::another_queue(message(PACKET, 0, 0, &[&[2, 0, 0, 8], &packet_header(1, 0, 1)[..]].concat()), WrongQueue { stated: 8, bound: 7 })]
+// Attributes.
+#[case::one_byte_of_an_attribute(resized(packet(&[]), 33, true), NoAttributeHeader { at: 32, left: 1 })]
+#[case::three_bytes_of_an_attribute(resized(packet(&[]), 35, true), NoAttributeHeader { at: 32, left: 3 })]
+#[case::attribute_length_0(packet(&[attribute_of(0, 3, &[])]), AttributeLength { attribute: 3, stated: 0, left: 4 })]
+#[case::attribute_length_3(packet(&[attribute_of(3, 3, &[0; 4])]), AttributeLength { attribute: 3, stated: 3, left: 8 })]
+#[case::attribute_one_too_long(packet(&[attribute_of(9, 3, &[0; 4])]), AttributeLength { attribute: 3, stated: 9, left: 8 })]
+#[case::attribute_of_all_ones(packet(&[attribute_of(0xffff, 0xffff, &[0; 4])]), AttributeLength { attribute: 0x3fff, stated: 0xffff, left: 8 })]
+#[case::an_unknown_one_too_long(packet(&[attribute_of(12, 999, &[0; 4])]), AttributeLength { attribute: 999, stated: 12, left: 8 })]
+#[case::a_second_header(packet(&[packet_header(1, 0, 1)]), DuplicateAttribute { attribute: 1 })]
+#[case::two_marks(packet(&[attribute(3, &[0; 4]), attribute(3, &[0; 4])]), DuplicateAttribute { attribute: 3 })]
+#[case::two_unknown_ones(packet(&[attribute(40, &[]), attribute(40, &[])]), DuplicateAttribute { attribute: 40 })]
+#[case::a_nested_mark_and_a_plain_one(packet(&[attribute(0x8003, &[0; 4]), attribute(3, &[0; 4])]), DuplicateAttribute { attribute: 3 })]
+#[case::a_short_header(message(PACKET, 0, 0, &body(2, &[attribute(1, &[0; 6])])), AttributeSize { attribute: 1, expected: 7, found: 6 })]
+#[case::a_long_header(message(PACKET, 0, 0, &body(2, &[attribute(1, &[0; 8])])), AttributeSize { attribute: 1, expected: 7, found: 8 })]
+#[case::an_empty_mark(packet(&[attribute(3, &[])]), AttributeSize { attribute: 3, expected: 4, found: 0 })]
+#[case::an_odd_mark(packet(&[attribute(3, &[0; 3])]), AttributeSize { attribute: 3, expected: 4, found: 3 })]
+#[case::a_long_mark(packet(&[attribute(3, &[0; 8])]), AttributeSize { attribute: 3, expected: 4, found: 8 })]
+#[case::half_a_timestamp(packet(&[attribute(4, &[0; 8])]), AttributeSize { attribute: 4, expected: 16, found: 8 })]
+#[case::a_short_device(packet(&[attribute(5, &[0; 2])]), AttributeSize { attribute: 5, expected: 4, found: 2 })]
+#[case::a_long_device(packet(&[attribute(6, &[0; 5])]), AttributeSize { attribute: 6, expected: 4, found: 5 })]
+#[case::a_short_address(packet(&[attribute(9, &[0, 6, 0, 0, 1, 2, 3, 4, 5, 6])]), AttributeSize { attribute: 9, expected: 12, found: 10 })]
+#[case::an_address_of_9_bytes(packet(&[attribute(9, &[0, 9, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])]), HardwareAddress { stated: 9 })]
+#[case::an_address_of_256_bytes(packet(&[attribute(9, &[1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])]), HardwareAddress { stated: 256 })]
+#[case::a_mark_after_the_payload(packet(&[attribute(10, &[7; 5]), attribute(3, &[0; 4])]), PayloadNotLast { count: 11 })]
+#[case::two_payloads(packet(&[attribute(10, &[7; 4]), attribute(10, &[7; 4])]), PayloadNotLast { count: 8 })]
+#[case::a_payload_one_too_long(packet(&[attribute_of(9, 10, &[7; 4])]), AttributeLength { attribute: 10, stated: 9, left: 8 })]
+#[case::talk_without_end(packet(&[attribute(20, &[0; 500]), attribute(3, &[0; 4])]), MetadataTooLong { at: 536, limit: 512 })]
+#[case::a_mark_across_the_limit(packet(&[attribute(20, &[0; 472]), attribute(3, &[0; 4])]), MetadataTooLong { at: 512, limit: 512 })]
+// Answers.
+#[case::an_answer_of_a_header(message(2, 0, 0, &[]), MessageTooShort { message_type: 2, needed: 36, found: 16 })]
+#[case::an_answer_of_35_bytes(message(2, 0, 0, &[0; 19]), MessageTooShort { message_type: 2, needed: 36, found: 35 })]
+#[case::a_positive_error(answer(22, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: 22 })]
+#[case::an_error_of_no_errno(answer(-4096, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: -4096 })]
+#[case::the_smallest_error(answer(i32::MIN, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: i32::MIN })]
+#[case::quoting_length_0(answer(-22, &stating(ours(BOUNCE, 0, &[]), 0)), QuotedLength { stated: 0, found: 20 })]
+#[case::quoting_too_much(answer(-22, &stating(ours(BOUNCE, 0, &[]), 21)), QuotedLength { stated: 21, found: 20 })]
+#[case::quoting_too_little(answer(-22, &stating(ours(BOUNCE, 0, &[]), 16)), QuotedLength { stated: 16, found: 20 })]
+#[case::quoting_all_ones(answer(-22, &stating(ours(BOUNCE, 0, &[]), u32::MAX)), QuotedLength { stated: u32::MAX, found: 20 })]
+#[case::quoting_a_header_alone(answer(-22, &message(VERDICT, 9, 0, &[])), MessageTooShort { message_type: VERDICT, needed: 20, found: 16 })]
+#[case::quoting_what_was_not_sent(answer(-22, &ours(0x0100, 0, &[])), UnknownQuote { message_type: 0x0100 })]
+#[case::acknowledging_what_was_not_sent(answer(0, &ours(BOUNCE, 0, &[])), UnknownQuote { message_type: BOUNCE })]
+#[case::a_bounce_without_decision(answer(-22, &ours(BOUNCE, 2, &[quote(&[1; 2])])), MissingAttribute { attribute: known::DECISION })]
+#[case::half_a_decision(answer(-22, &ours(BOUNCE, 0, &[attribute(known::DECISION, &[0; 4])])), AttributeSize { attribute: known::DECISION, expected: 5, found: 4 })]
+#[case::three_quotes(answer(-1, &ours(VERDICT, 6, &[quote(&[1; 2]), quote(&[1; 2]), quote(&[1; 2])])), DuplicateAttribute { attribute: known::QUOTE })]
+#[case::a_quote_one_short(answer(-1, &ours(CONFIG, 3, &[quote(&[1; 2])])), QuotedLength { stated: 3, found: 2 })]
+#[case::a_quoted_attribute_of_0(answer(-1, &ours(CONFIG, 0, &[attribute_of(0, 1, &[])])), AttributeLength { attribute: 1, stated: 0, left: 4 })]
+fn what_no_kernel_sends_is_an_error(#[case] datagram: Vec<u8>, #[case] expected: ParseError) {
+    assert_eq!(translated(&datagram, 2048, true).0, Err(expected));
+}
+
+#[rstest]
+#[case::an_unpadded_payload(packet(&[attribute_of(9, 10, &[7; 5])]), 5)]
+#[case::a_padded_payload(packet(&[attribute(10, &[7; 5])]), 5)]
+#[case::an_empty_payload(packet(&[attribute(10, &[])]), 0)]
+#[case::an_unpadded_unknown_attribute(packet(&[attribute_of(5, 999, &[7])]), 0)]
+#[case::unknown_attributes(packet(&[attribute(17, &[1; 7]), attribute(999, &[]), attribute(999, &[]), attribute(10, &[7; 20])]), 20)]
+#[case::padding_after_the_message([packet(&[]), vec![0; 3]].concat(), 0)]
+#[case::as_much_talk_as_is_looked_at(packet(&[attribute(20, &[0; 468]), attribute_of(9, 10, &[7; 5])]), 5)]
+fn what_a_kernel_may_send_is_not(#[case] datagram: Vec<u8>, #[case] payload: usize) {
+    let (result, buffer) = translated(&datagram, 2048, true);
+    assert_eq!(result, Ok(Translated::Packet(112 + payload.next_multiple_of(4))));
+    assert_eq!(buffer[112..112 + payload], vec![7; payload]);
+}
+
+/// Bytes that are mostly as they should be.
+fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
+    let attribute =
+        (any::<u16>(), 0_u16..64, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(length, kind, content)| {
+            match length % 8 {
+                0 => attribute_of(length, kind, &content),
+                _ => attribute(kind | if length & 8 == 0 { 0 } else { 0x3f00 }, &content),
+            }
+        });
+    let attributes = prop::collection::vec(attribute, 0..20);
+    let kind = prop_oneof![Just(PACKET), Just(VERDICT), Just(CONFIG), Just(BOUNCE), any::<u16>()];
+    let one = (kind, any::<u32>(), attributes)
+        .prop_map(|(kind, number, attributes)| message(kind, 9, number % 100, &body(2, &attributes)));
+    (
+        one,
+        any::<bool>(),
+        any::<i32>(),
+        any::<prop::sample::Index>(),
+        any::<u8>(),
+    )
+        .prop_map(|(one, quoted, error, at, byte)| {
+            let mut datagram = if quoted { answer(-(error & 0x7f), &one) } else { one };
+            let at = at.index(datagram.len());
+            if byte & 1 == 0 {
+                datagram[at] = byte;
+            }
+            datagram
+        })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_translated_or_refused(datagram in prop::collection::vec(any::<u8>(), 0..1500), room in 0_usize..1000) {
+        check(&datagram, room)?;
+    }
+
+    #[test]
+    fn any_attributes_are_translated_or_refused(datagram in nearly_a_message(), room in 0_usize..1000) {
+        check(&datagram, room)?;
+    }
+}
+
+/// Nothing panics, and a frame is no longer than what it was made of and a PACKET frame's fixed part.
+fn check(datagram: &[u8], room: usize) -> Result<(), TestCaseError> {
+    let longest = datagram.len() + 112;
+    let result = translated(datagram, room, true).0;
+    if let Ok(
+        Translated::Packet(length)
+        | Translated::Answer {
+            frame: Some(length), ..
+        },
+    ) = result
+    {
+        prop_assert!(length <= longest);
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! What is sent for each message of the program's.
+
+use super::super::options::Options;
+use super::super::request::{Action, START, Screened, screen, write};
+use super::{PEER, options};
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::wire::{Abi, CopyMode, Envelope, Flags, Head, ModeRequest, PacketId, Verdict, VerdictRequest};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+fn mode(mode: CopyMode, range: u64) -> Head {
+    ModeRequest { mode, range }.head(Abi::NATIVE, Envelope::request(PEER))
+}
+
+fn verdict(verdict: Verdict, packet_id: u64, data_len: u64, following: usize) -> Head {
+    let request = VerdictRequest {
+        verdict,
+        packet_id: PacketId(packet_id),
+        data_len,
+    };
+    request.head(Abi::NATIVE, Envelope::request(PEER), following)
+}
+
+fn action(head: &[u8], following: usize) -> Action {
+    match screen(head, head.len() + following) {
+        Screened::Passed(request) => request.action(head, &options()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
+fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
+    let Screened::Passed(request) = screen(head, head.len() + following.len()) else {
+        panic!("refused");
+    };
+    let action = request.action(head, options);
+    let outgoing = write(&request, head, action, attaches, options).expect("a message of this length");
+    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
+    let datagram = [outgoing.head.written(), following, tail].concat();
+    let mut rows = Vec::new();
+    let mut left = &datagram[..];
+    while left.len() >= 20 {
+        let length = u32::from_ne_bytes(left[..4].try_into().unwrap()) as usize;
+        let (message, later) = left.split_at(length.next_multiple_of(4).min(left.len()));
+        let number = |at: usize| u32::from_ne_bytes(message[at..at + 4].try_into().unwrap());
+        rows.push(format!(
+            "{length} bytes, type {:#06x}, flags {}, sequence {}, length quoted {}, queue {}",
+            number(4) & 0xffff,
+            number(4) >> 16,
+            number(8),
+            number(12),
+            u16::from_be_bytes([message[18], message[19]])
+        ));
+        let mut attributes = &message[20..length];
+        while let Some((&[a, b, c, d], _)) = attributes.split_first_chunk::<4>() {
+            let (length, kind) = (usize::from(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]));
+            let content = hex::encode(&attributes[4..length]);
+            rows.push(format!("  {kind:#x}: {content}"));
+            attributes = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        left = later;
+    }
+    assert!(left.is_empty());
+    rows.join("\n")
+}
+
+/// Byte for byte, on the machines that most have.
+#[cfg(all(target_pointer_width = "64", target_endian = "little"))]
+mod byte_for_byte {
+    use super::*;
+
+    #[test]
+    fn a_mode_message_binds_in_one() {
+        let everything = Options {
+            max_length: Some(2048),
+            fail_open: true,
+            segments_whole: true,
+            ..options()
+        };
+        insta::assert_snapshot!(sent(&mode(CopyMode::Packet, 1500), &[], true, &everything), @r"
+        108 bytes, type 0x0302, flags 1, sequence 0, length quoted 40, queue 7
+          0x1: 01000000
+          0x3: 00000800
+          0x4: 00000005
+          0x5: 00000005
+          0x2: 000005dc02
+          0x3f01: 280000001100010000000000921000000200000000000000dc050000000000000000000000000000
+        ");
+        insta::assert_snapshot!(sent(&mode(CopyMode::Meta, 9), &[], false, &everything), @r"
+        76 bytes, type 0x0302, flags 1, sequence 0, length quoted 40, queue 7
+          0x2: 0000000001
+          0x3f01: 28000000110001000000000092100000010000000000000009000000000000000000000000000000
+        ");
+    }
+
+    #[test]
+    fn a_verdict_carries_its_replacement_or_leaves_it_behind() {
+        let replacement = [0x45; 21];
+        insta::assert_snapshot!(sent(&verdict(Verdict::Accept, 3, 21, 21), &replacement, false, &options()), @r"
+        101 bytes, type 0x0301, flags 1, sequence 0, length quoted 61, queue 7
+          0x2: 0000000100000003
+          0x3f01: 3d000000120001000000000092100000010000000000000003000000000000001500000000000000
+          0xa: 454545454545454545454545454545454545454545
+        ");
+        insta::assert_snapshot!(sent(&verdict(Verdict::Queue, 3, 20, 21), &replacement, false, &options()), @r"
+        101 bytes, type 0x0301, flags 1, sequence 0, length quoted 61, queue 7
+          0x2: 0007000300000003
+          0x3f01: 3d000000120001000000000092100000030000000000000003000000000000001400000000000000
+          0x3f01: 454545454545454545454545454545454545454545
+        ");
+    }
+
+    #[test]
+    fn a_first_message_that_does_not_bind_is_followed_by_one_that_does() {
+        insta::assert_snapshot!(sent(&verdict(Verdict::Stolen, 3, 0, 1), &[9], true, &options()), @r"
+        81 bytes, type 0x03ff, flags 1, sequence 0, length quoted 41, queue 7
+          0x3f02: 0000001600
+          0x3f01: 29000000120001000000000092100000020000000000000003000000000000000000000000000000
+          0x3f01: 09
+        40 bytes, type 0x0302, flags 1, sequence 0, length quoted 0, queue 7
+          0x1: 01000000
+          0x2: 0000000000
+        ");
+    }
+}
+
+#[rstest]
+#[case(CopyMode::None, 77, 0)]
+#[case(CopyMode::Meta, 77, 0)]
+#[case(CopyMode::Packet, 77, 77)]
+#[case(CopyMode::Packet, 1 << 32, 0)]
+#[case(CopyMode::Packet, u64::MAX, u32::MAX)]
+fn a_range_counts_in_mode_packet_and_has_32_bits(#[case] asked: CopyMode, #[case] stated: u64, #[case] range: u32) {
+    assert_eq!(action(&mode(asked, stated), 0), Action::Mode { mode: asked, range });
+}
+
+#[rstest]
+#[case::no_replacement(0, 0, false)]
+#[case::a_replacement(20, 20, true)]
+#[case::the_longest(65_531, 65_531, true)]
+#[case::too_short_for_a_header(19, 19, false)]
+#[case::less_than_stated(21, 20, false)]
+#[case::more_than_stated(20, 21, false)]
+#[case::stated_and_none(20, 0, false)]
+#[case::stated_beyond_all(u64::MAX, 20, false)]
+fn a_replacement_counts_or_not(#[case] data_len: u64, #[case] following: usize, #[case] replaces: bool) {
+    let head = verdict(Verdict::Accept, 3, data_len, following);
+    let expected = Action::Verdict {
+        verdict: Verdict::Accept,
+        id: 3,
+        replaces,
+    };
+    assert_eq!(action(&head, following), expected);
+    // IPv6's fixed header is longer (VER-6).
+    let Screened::Passed(request) = screen(&head, head.len() + following) else {
+        panic!("refused");
+    };
+    let of_ipv6 = request.action(&head, &Options::new(Family::Ipv6));
+    assert_eq!(of_ipv6 == expected, !replaces || following >= 40);
+}
+
+#[rstest]
+#[case::stolen(Verdict::Stolen, 3, Errno::EINVAL)]
+#[case::above_five(Verdict::Unknown(6), 3, Errno::EINVAL)]
+#[case::upper_half(Verdict::Unknown(0x0001_0001), 3, Errno::EINVAL)]
+#[case::value_before_id(Verdict::Stolen, 1 << 32, Errno::EINVAL)]
+#[case::wide_id(Verdict::Accept, 1 << 32, Errno::ENOENT)]
+#[cfg(target_pointer_width = "64")]
+fn some_verdicts_are_refused_here(#[case] value: Verdict, #[case] id: u64, #[case] errno: Errno) {
+    assert_eq!(action(&verdict(value, id, 0, 0), 0), Action::refuse(errno));
+}
+
+#[test]
+fn what_nfnetlink_can_not_carry_is_not_written() {
+    let head = verdict(Verdict::Accept, 3, 0, 65_532);
+    let Screened::Passed(request) = screen(&head, START + 65_532) else {
+        panic!("refused");
+    };
+    assert!(write(&request, &head, Action::refuse(Errno::EINVAL), false, &options()).is_none());
+}
+
+#[test]
+fn bytes_after_the_message_are_no_part_of_it() {
+    let head = verdict(Verdict::Accept, 3, 4, 0);
+    let Screened::Passed(request) = screen(&head, head.len() + 4) else {
+        panic!("refused");
+    };
+    assert_eq!((request.length(), request.following()), (START, 0), "MSG-11");
+    assert!(request.header.flags.contains(Flags::REQUEST));
+}

@@ -1,0 +1,218 @@
+//! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
+
+use super::super::request::{Action, START, Screened, screen, write};
+use super::super::translation::Translated;
+use super::{PEER, message, options, translated};
+use crate::errno::Errno;
+use crate::wire::{Abi, Envelope, ErrorMessage, Flags, Header, Message, ModeRequest, PacketId, PortId, Verdict};
+use crate::wire::{CopyMode, VerdictRequest};
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+
+/// How a kernel behaves that is played here.
+#[derive(Clone, Copy, Debug)]
+struct Kernel {
+    /// Whether the sender has the capability.
+    permitted: bool,
+    /// What comes of a message that configures or gives a verdict: 0 or an errno.
+    outcome: i32,
+    /// Whether it pads what it quotes, as the newer do.
+    pads: bool,
+}
+
+impl Kernel {
+    /// The answers to a datagram, each a datagram.
+    fn answers(self, mut datagram: &[u8]) -> Vec<Vec<u8>> {
+        let mut answers = Vec::new();
+        while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
+            let length = header.length as usize;
+            let message = &datagram[..length];
+            let outcome = match header.message_type.to_wire() {
+                _ if !self.permitted => Errno::EPERM.0,
+                0x0301 | 0x0302 => self.outcome,
+                _ => Errno::EINVAL.0,
+            };
+            if outcome != 0 || header.flags.contains(Flags::ACK) {
+                answers.push(self.answer(&header, outcome, message));
+            }
+            if !self.permitted {
+                break;
+            }
+            datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        answers
+    }
+
+    fn answer(self, header: &Header, outcome: i32, quoted: &[u8]) -> Vec<u8> {
+        let quoted = if outcome == 0 { &quoted[..16] } else { quoted };
+        let mut body = [&(-outcome).to_ne_bytes(), quoted].concat();
+        if self.pads {
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        let mut answer = message(2, header.sequence, 31_337, &body);
+        answer.resize(answer.len().next_multiple_of(4), 0);
+        answer
+    }
+}
+
+/// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames that the program reads.
+fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
+    let start = &bytes[..bytes.len().min(START)];
+    let (request, action, attaches) = match screen(start, bytes.len()) {
+        Screened::Ignored => return None,
+        Screened::Refused(request, errno) => {
+            let before_capability = true;
+            (
+                request,
+                Action::Refuse {
+                    errno,
+                    before_capability,
+                },
+                false,
+            )
+        }
+        Screened::Passed(request) if request.header.port_id != PEER => (request, Action::refuse(Errno::EBUSY), false),
+        Screened::Passed(request) => (request, request.action(start, &options()), attaches),
+    };
+    let outgoing = write(&request, start, action, attaches, &options())?;
+    let following = &bytes[START.min(request.length())..request.length()];
+    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
+    let datagram = [outgoing.head.written(), following, tail].concat();
+    let answers = kernel.answers(&datagram);
+    let frames = answers.iter().filter_map(|answer| {
+        let (result, buffer) = translated(answer, 4096, kernel.permitted);
+        match result {
+            Ok(Translated::Answer { frame, attach_failed }) => {
+                assert_eq!(attach_failed, attaches && is_binding(answer), "{action:?}");
+                frame.map(|length| buffer[..length].to_vec())
+            }
+            other => panic!("{other:?} of {answer:02x?}"),
+        }
+    });
+    Some((action, frames.collect()))
+}
+
+/// Whether an answer refuses a CONFIG message.
+fn is_binding(answer: &[u8]) -> bool {
+    answer[16..20] != [0; 4] && answer[24..26] == 0x0302_u16.to_ne_bytes()
+}
+
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let types = prop_oneof![4 => Just(0x11_u16), 6 => Just(0x12), 1 => Just(0x13), 1 => 0_u16..0x20];
+    let flags = prop_oneof![6 => Just(1_u16), 6 => Just(5), 1 => any::<u16>()];
+    let port = prop_oneof![8 => Just(PEER.0), 1 => Just(PEER.0 + 1), 1 => any::<u32>()];
+    let value = prop_oneof![8 => 0_u32..8, 1 => any::<u32>()];
+    let id = prop_oneof![4 => 0_u64..9, 1 => any::<u64>()];
+    let following = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..50),
+        prop::collection::vec(any::<u8>(), 0..1500)
+    ];
+    let change = prop_oneof![6 => Just(0_i64), 1 => -60_i64..60];
+    (
+        types,
+        flags,
+        any::<u32>(),
+        port,
+        value,
+        id,
+        following,
+        change.clone(),
+        change,
+    )
+        .prop_map(|(kind, flags, sequence, port_id, value, id, following, data, length)| {
+            let envelope = Envelope {
+                flags: Flags(flags),
+                sequence,
+                port_id: PortId(port_id),
+            };
+            let verdict = VerdictRequest {
+                verdict: Verdict::from_wire(value),
+                packet_id: PacketId(id),
+                data_len: (following.len() as u64).saturating_add_signed(data),
+            };
+            let mode = ModeRequest {
+                mode: CopyMode::from_wire(value as u8),
+                range: id,
+            };
+            let mut bytes = match kind {
+                0x11 => mode.head(Abi::NATIVE, envelope).to_vec(),
+                _ => verdict.head(Abi::NATIVE, envelope, following.len()).to_vec(),
+            };
+            bytes.extend(following);
+            let stated = (bytes.len() as u64).saturating_add_signed(length.min(0)) as u32;
+            bytes[..4].copy_from_slice(&stated.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+            bytes
+        })
+}
+
+fn kernel() -> impl Strategy<Value = Kernel> {
+    let outcome = prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 1 => Just(12), 1 => Just(19), 1 => Just(22)];
+    (prop::bool::weighted(0.8), outcome, any::<bool>()).prop_map(|(permitted, outcome, pads)| Kernel {
+        permitted,
+        outcome,
+        pads,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_message_gets_the_answer_that_it_would_have_got(
+        bytes in request(),
+        attaches in any::<bool>(),
+        kernel in kernel(),
+    ) {
+        let Some((action, frames)) = exchange(&bytes, attaches, kernel) else {
+            return Ok(());
+        };
+        let header = Header::parse(&bytes, Abi::NATIVE).expect("a header");
+        let acknowledged = header.flags.contains(Flags::ACK);
+        let of_the_kernel = |missing| match (kernel.permitted, kernel.outcome) {
+            (true, 0) => acknowledged.then_some(0),
+            (true, 1) => Some(Errno::EBUSY.0),
+            (true, 19) => Some(missing),
+            (true, other) => Some(other),
+            (false, _) => Some(Errno::EPERM.0),
+        };
+        let expected = match action {
+            Action::Refuse { errno, before_capability: true } => Some(errno.0),
+            Action::Refuse { errno, .. } => Some(if kernel.permitted { errno.0 } else { Errno::EPERM.0 }),
+            Action::Mode { .. } => of_the_kernel(Errno::ENODEV.0),
+            Action::Verdict { .. } => of_the_kernel(Errno::ENOENT.0),
+        };
+        let Some(expected) = expected else {
+            prop_assert_eq!(frames.len(), 0);
+            return Ok(());
+        };
+        prop_assert_eq!(frames.len(), 1, "one answer to one message");
+        let frame = &frames[0];
+        let outer = Header::parse(frame, Abi::NATIVE).expect("a header");
+        prop_assert_eq!((outer.flags, outer.sequence, outer.port_id), (Flags::NONE, header.sequence, PEER));
+        prop_assert_eq!(frame.len(), (outer.length as usize).next_multiple_of(4));
+        let Ok(Message::Error(ErrorMessage { error, quoted })) = Message::parse(frame, Abi::NATIVE) else {
+            return Err(TestCaseError::fail("no answer"));
+        };
+        prop_assert_eq!(error, -expected);
+        let length = if expected == 0 { 16 } else { header.length as usize };
+        prop_assert_eq!(quoted, &bytes[..length]);
+    }
+}
+
+#[test]
+fn a_drop_of_the_transports_own_is_answered_to_nobody() {
+    let verdict = super::super::request::drop_packet(77, &options());
+    for permitted in [true, false] {
+        let kernel = Kernel {
+            permitted,
+            outcome: 2,
+            pads: true,
+        };
+        let answers = kernel.answers(verdict.written());
+        assert_eq!(answers.len(), 1);
+        let nothing = Translated::Answer {
+            frame: None,
+            attach_failed: false,
+        };
+        assert_eq!(translated(&answers[0], 2048, permitted).0, Ok(nothing));
+    }
+}

@@ -1,0 +1,139 @@
+//! From a datagram of nfnetlink's to a frame of `ip_queue`'s, in the caller's buffer.
+
+use super::answer::{Answer, Reason, Reply};
+use super::message::{ParseError, Span, header, kind};
+use super::options::Options;
+use super::packet::{Device, QueuedPacket};
+use super::scattered::{self, BESIDE, Beside, FIXED};
+use crate::errno::Errno;
+use crate::transport::TransportError;
+use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
+
+/// A datagram from the kernel, received as [`scattered::parts`] says.
+pub(super) struct Received<'a> {
+    /// Its first bytes.
+    pub(super) beside: &'a Beside,
+    /// How many of its bytes were received.
+    pub(super) copied: usize,
+    /// How many it had.
+    pub(super) length: usize,
+    /// Those of the queue that it came from.
+    pub(super) options: &'a Options,
+    /// Who has attached to it, or 0.
+    pub(super) peer: PortId,
+}
+
+/// What became of a datagram. A frame is in the buffer as far as that has room, and its whole length is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Translated {
+    /// A PACKET frame.
+    Packet(usize),
+    /// A packet for which `ip_queue` had another queue or none, by its id. It is still queued.
+    OtherFamily(u32),
+    /// An answer.
+    Answer {
+        /// An `NLMSG_ERROR` frame, unless the answer was not to a message of the program's.
+        frame: Option<usize>,
+        /// Whether the queue was not bound, although it was to be.
+        attach_failed: bool,
+    },
+}
+
+impl Received<'_> {
+    /// Makes a frame in `buffer`. `device` knows the devices; `permitted` whether the capability is there now.
+    pub(super) fn translate(
+        &self,
+        buffer: &mut [u8],
+        device: impl Fn(u32) -> Device,
+        permitted: impl FnOnce() -> bool,
+    ) -> Result<Translated, ParseError> {
+        match header(self.start(), self.length)?.message_type.to_wire() {
+            kind::PACKET => self.packet(buffer, device),
+            kind::ANSWER => self.answer(buffer, permitted),
+            message_type => Err(ParseError::UnknownMessage { message_type }),
+        }
+    }
+
+    fn start(&self) -> &[u8] {
+        self.beside.get(..self.copied.min(BESIDE)).unwrap_or_default()
+    }
+
+    fn packet(&self, buffer: &mut [u8], device: impl Fn(u32) -> Device) -> Result<Translated, ParseError> {
+        let packet = QueuedPacket::parse(self.start(), self.length)?;
+        if packet.queue != self.options.queue_number {
+            return Err(ParseError::WrongQueue {
+                stated: packet.queue,
+                bound: self.options.queue_number,
+            });
+        }
+        if packet.ip_family() != Some(self.options.family) {
+            return Ok(Translated::OtherFamily(packet.id));
+        }
+        let Span { start, length } = packet.payload;
+        let known = self.start().get(start..).unwrap_or_default();
+        let metadata = packet.metadata(known.get(..length).unwrap_or(known), device);
+        scattered::place(self.beside, buffer, packet.payload, FIXED);
+        scattered::write(buffer, &metadata.head(Abi::NATIVE, length), 0);
+        Ok(Translated::Packet(padded(buffer, FIXED + length)))
+    }
+
+    fn answer(&self, buffer: &mut [u8], permitted: impl FnOnce() -> bool) -> Result<Translated, ParseError> {
+        /// Where the quoted message begins.
+        const QUOTED: usize = Header::BYTES + 4;
+        let Answer {
+            reply,
+            attach_failed,
+            sequence,
+        } = Answer::parse(self.start(), self.length, self.peer)?;
+        let (Errno(number), quoted) = match reply {
+            Reply::None => {
+                return Ok(Translated::Answer {
+                    frame: None,
+                    attach_failed,
+                });
+            }
+            Reply::Acknowledgement(header) => {
+                scattered::write(buffer, &header.write(Abi::NATIVE), QUOTED);
+                (Errno(0), Header::BYTES)
+            }
+            Reply::Refusal {
+                reason,
+                quoted: [first, rest],
+            } => {
+                scattered::place(self.beside, buffer, rest, QUOTED + first.length);
+                scattered::place(self.beside, buffer, first, QUOTED);
+                let errno = match reason {
+                    Reason::Number(errno) => errno,
+                    Reason::NotPermittedOrTaken if permitted() => Errno::EBUSY,
+                    Reason::NotPermittedOrTaken => Errno::EPERM,
+                };
+                (errno, first.length + rest.length)
+            }
+        };
+        // The request's sequence, and the sending socket's port id (ERR-2).
+        let envelope = Envelope {
+            sequence,
+            port_id: self.options.port_id,
+            ..Envelope::default()
+        };
+        let head = ErrorMessage::head(-number, Abi::NATIVE, envelope, quoted);
+        scattered::write(buffer, &head, 0);
+        Ok(Translated::Answer {
+            frame: Some(padded(buffer, QUOTED + quoted)),
+            attach_failed,
+        })
+    }
+}
+
+/// Pads a frame of `length` bytes to a multiple of 4 with zeros, and returns its length then.
+fn padded(buffer: &mut [u8], length: usize) -> usize {
+    let padding = padding(length);
+    scattered::write(buffer, &[0; 3][..padding], length);
+    length + padding
+}
+
+impl From<ParseError> for TransportError {
+    fn from(error: ParseError) -> Self {
+        Self::Untranslatable(error)
+    }
+}
