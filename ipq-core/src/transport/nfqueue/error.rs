@@ -49,7 +49,7 @@ impl OpenError {
     }
 }
 
-/// Why a queue refused a message, and what to do about it: see [`NfQueue::explain`].
+/// Why a queue refused a message, and what to do about it: see [`NfQueue::explain`](super::NfQueue::explain).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
