@@ -112,10 +112,14 @@ fn blank_first_fragment_options(options: &mut [u8]) {
     while let Some(&kind) = options.get(at) {
         let length = match kind {
             0 => return,
-            NO_OPERATION => 1,
+            NO_OPERATION => {
+                at += 1;
+                continue;
+            }
             _ => options.get(at + 1).map_or(0, |length| usize::from(*length)),
         };
-        let Some(option) = options.get_mut(at..at + length).filter(|option| !option.is_empty()) else {
+        // An option has at least its kind and its length: behind one that has less nothing can be made out.
+        let Some(option) = options.get_mut(at..at + length).filter(|option| option.len() >= 2) else {
             return;
         };
         if kind & COPIED == 0 {
