@@ -4,7 +4,7 @@
 //! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
 
 use crate::fault::Fault;
-use crate::host::network::{DeviceId, Network, Route, ethernet_header};
+use crate::host::network::{DeviceId, MacAddress, Network, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
 use crate::host::rules::{Judgement, Rules};
 use crate::host::{ipv4, ipv6, routing};
@@ -367,7 +367,7 @@ impl Kernel {
         }
         let protocol = ether_type(*family);
         if device == DeviceId::LOOPBACK {
-            return self.return_by_loopback(traversal);
+            return self.return_by_loopback(traversal, pieces);
         }
         let next_hop = match traversal.route {
             Some(Route::Via { next_hop, .. }) => next_hop,
@@ -377,21 +377,46 @@ impl Kernel {
             .network
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
+        Ok(Next::Left(self.send_by(device, to, protocol, pieces)))
+    }
+
+    fn send_by(&mut self, device: DeviceId, to: MacAddress, protocol: EtherType, pieces: Vec<Bytes>) -> Fate {
         let frames = pieces
             .into_iter()
             .map(|piece| self.network.transmit(device, to, protocol, piece))
             .collect();
-        Ok(Next::Left(Fate::Sent {
+        Fate::Sent {
             device: self.network.name(Some(device)),
             frames,
-        }))
+        }
     }
 
-    fn return_by_loopback(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
-        let mut packet = traversal.packet;
+    /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
+    fn return_by_loopback(&mut self, traversal: Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
+        let packet = traversal.packet;
         let protocol = ether_type(packet.family);
-        self.network
-            .transmit(DeviceId::LOOPBACK, [0; 6], protocol, packet.data.clone());
+        let fate = self.send_by(DeviceId::LOOPBACK, [0; 6], protocol, pieces.clone());
+        if pieces.len() == 1 {
+            return self.looped(packet).map(Next::Hook);
+        }
+        for data in pieces {
+            let serial = self.ledger.enter();
+            let fragment = Packet {
+                serial,
+                data,
+                ..packet.clone()
+            };
+            match self.looped(fragment) {
+                Ok(traversal) => self.run(traversal),
+                Err(reason) => self.ledger.leave(serial, Fate::Dropped(reason)),
+            }
+        }
+        Ok(Next::Left(fate))
+    }
+
+    /// A packet as it arrives by `lo`.
+    fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
+        let protocol = ether_type(packet.family);
         packet.data = match packet.family {
             Family::Ipv4 => ipv4::arriving(&packet.data),
             Family::Ipv6 => ipv6::arriving(&packet.data),
@@ -404,11 +429,10 @@ impl Kernel {
             hw_type: self.network.hw_type(DeviceId::LOOPBACK),
             for_this_host: true,
         });
-        let route = Some(Route::Local);
-        Ok(Next::Hook(Traversal {
-            route,
+        Ok(Traversal {
+            route: Some(Route::Local),
             ..Traversal::arriving(packet, DeviceId::LOOPBACK)
-        }))
+        })
     }
 }
 
