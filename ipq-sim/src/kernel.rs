@@ -5,7 +5,6 @@
 use crate::builder::KernelBuilder;
 use crate::clock::{Clock, timestamp};
 use crate::distortion;
-use crate::entries::IdReuse;
 use crate::fault::{Fault, Faults};
 use crate::host::network::{DeviceError, DeviceId, Network, OutgoingFrame, Route, Taken, ethernet_header};
 use crate::host::packet::{Link, Packet};
@@ -31,7 +30,6 @@ use std::time::Duration;
 /// [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
-    reuse: IdReuse,
     clock: Clock,
     clients: Vec<Client>,
     owners: HashMap<SocketId, ClientId>,
@@ -40,6 +38,8 @@ pub struct Kernel {
     pub(crate) sockets: Sockets,
     /// By family; none where the module is not loaded.
     pub(crate) queues: [Option<Queue<Traversal>>; 2],
+    /// By family; what is left of a queue whose module is not loaded.
+    unloaded: [Option<Queue<Traversal>>; 2],
     pub(crate) network: Network,
     pub(crate) rules: Rules,
     pub(crate) ledger: Ledger,
@@ -115,7 +115,6 @@ impl Kernel {
         let queue = |family| Some(Queue::new(family, &profile, reuse));
         Ok(Self {
             profile,
-            reuse,
             clock,
             clients: vec![Client {
                 process_id,
@@ -126,6 +125,7 @@ impl Kernel {
             later_count: 0,
             sockets: Sockets::new(profile),
             queues: Family::ALL.map(queue),
+            unloaded: [None, None],
             network: Network::new(devices)?,
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
@@ -579,12 +579,15 @@ impl Kernel {
         }
         if let Some(mut queue) = self.queues[family as usize].take() {
             self.drop_all(queue.reset(), DropReason::ModuleUnloaded);
+            self.unloaded[family as usize] = Some(queue);
         }
     }
 
     /// Loads a queue's module, as new, if it is not loaded.
     pub fn load(&mut self, family: Family) {
-        self.queues[family as usize].get_or_insert_with(|| Queue::new(family, &self.profile, self.reuse));
+        if let Some(queue) = self.unloaded[family as usize].take() {
+            self.queues[family as usize] = Some(queue.renewed(&self.profile));
+        }
     }
 
     // --- Time ---

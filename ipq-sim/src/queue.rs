@@ -91,6 +91,16 @@ impl<T> Queue<T> {
             word: profile.abi.word,
             reuse,
         };
+        Self::with_entries(profile, Entries::new(ids))
+    }
+
+    /// The queue of a module that is loaded anew: nothing of it is as it was but where ids come from, which is an allocator
+    /// of the kernel's (PKT-9).
+    pub(crate) fn renewed(self, profile: &Profile) -> Self {
+        Self::with_entries(profile, self.entries)
+    }
+
+    const fn with_entries(profile: &Profile, entries: Entries<T>) -> Self {
         Self {
             abi: profile.abi,
             peer: PortId::KERNEL,
@@ -99,7 +109,7 @@ impl<T> Queue<T> {
             maximum_length: profile.queue_length,
             dropped_when_full: 0,
             dropped_undelivered: 0,
-            entries: Entries::new(ids),
+            entries,
         }
     }
 
