@@ -54,8 +54,8 @@ impl Access for Owned {
         };
         loop {
             match kernel.receive(socket, buffer) {
-                Err(Errno::EAGAIN) if wait == Wait::Never => return Err(TransportError::TimedOut),
                 Err(Errno::EAGAIN) if kernel.advance_to_next(end) => {}
+                Err(Errno::EAGAIN) if wait == Wait::Never => return Err(TransportError::TimedOut),
                 Err(Errno::EAGAIN) if wait == Wait::Forever => return Err(TransportError::Deadlock),
                 Err(Errno::EAGAIN) => {
                     let rest = end.saturating_sub(kernel.now());
