@@ -108,14 +108,14 @@ impl Profile {
     /// what two small datagrams need (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
-        let doubled = requested.min(self.receive_buffer_limit) * 2;
+        let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
         doubled.max(2048 + self.weight.base as u32)
     }
 
     /// What a send buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than 2048.
     #[must_use]
     pub fn granted_send_buffer(&self, requested: u32) -> u32 {
-        (requested.min(self.send_buffer) * 2).max(2048)
+        requested.min(self.send_buffer).saturating_mul(2).max(2048)
     }
 }
 

@@ -305,7 +305,7 @@ impl Sockets {
 
     /// The longest datagram that the socket can send, in bytes (SOCK-9).
     pub(crate) fn longest_to_send(&self, id: SocketId) -> Result<usize, Errno> {
-        Ok(self.get(id)?.send_buffer as usize - 32)
+        Ok((self.get(id)?.send_buffer as usize).saturating_sub(32))
     }
 
     /// Setting it clears the latch, but not an error that is pending (SOCK-4).
