@@ -1,0 +1,93 @@
+//! Whether the emulator's answer is the model's, packet ids apart: which of its ids is which of the model's is learnt from
+//! the PACKET frames, and must then stay so (PKT-9).
+
+use crate::step::Answer;
+use ipq_core::wire::Abi;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Pairs of packet ids, as they are on the wire.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    of_emulator: HashMap<Vec<u8>, Vec<u8>>,
+    of_model: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Ids {
+    /// The model's answer with the emulator's ids in it, as far as they are known.
+    pub(crate) fn translated(&self, answer: &Answer, abi: Abi) -> Answer {
+        let mut answer = answer.clone();
+        if let Answer::Frame { bytes, sender: 0 } = &mut answer
+            && let Some(place) = id_place(bytes, abi)
+            && let Some(id) = self.of_model.get(place)
+        {
+            place.copy_from_slice(id);
+        }
+        answer
+    }
+
+    /// Learns the id in a PACKET frame that both have read. False: one of the two ids stands for another already.
+    pub(crate) fn learn(&mut self, model: &Answer, emulator: &Answer, abi: Abi) -> bool {
+        let (
+            Answer::Frame {
+                bytes: model,
+                sender: 0,
+            },
+            Answer::Frame {
+                bytes: emulator,
+                sender: 0,
+            },
+        ) = (model, emulator)
+        else {
+            return true;
+        };
+        if model.get(4..6) != Some(&[0x13, 0]) || emulator.get(4..6) != Some(&[0x13, 0]) {
+            return true;
+        }
+        let (mut model, mut emulator) = (model.clone(), emulator.clone());
+        let (Some(model), Some(emulator)) = (id_place(&mut model, abi), id_place(&mut emulator, abi)) else {
+            return true;
+        };
+        let (model, emulator) = (model.to_vec(), emulator.to_vec());
+        let known = self
+            .of_emulator
+            .entry(emulator.clone())
+            .or_insert_with(|| model.clone());
+        let consistent = *known == model;
+        let known = self.of_model.entry(model).or_insert_with(|| emulator.clone());
+        consistent && *known == emulator
+    }
+}
+
+/// An answer without the piece of a packet id that is left where a frame, or the verdict that it quotes, was cut within it.
+pub(crate) fn without_cut_id(answer: &Answer, abi: Abi) -> Answer {
+    let mut answer = answer.clone();
+    if let Answer::Frame { bytes, sender: 0 } = &mut answer
+        && let Some((id, end)) = id_range(bytes, abi)
+        && id.contains(&end)
+    {
+        bytes[id.start..end].fill(0);
+    }
+    answer
+}
+
+/// The place of the packet id in a frame of the kernel's, if all of it is there.
+fn id_place(frame: &mut [u8], abi: Abi) -> Option<&mut [u8]> {
+    let (id, end) = id_range(frame, abi)?;
+    frame.get_mut(id.clone()).filter(|_| id.end <= end)
+}
+
+/// Where a frame of the kernel's has a packet id, in a PACKET or in the verdict that an error quotes, and where the message
+/// ends that has it.
+fn id_range(frame: &[u8], abi: Abi) -> Option<(Range<usize>, usize)> {
+    let word = abi.word_bytes();
+    match frame.get(4..6)? {
+        [0x13, 0] => Some((16..16 + word, frame.len())),
+        [2, 0] => {
+            let length = <[u8; 4]>::try_from(frame.get(20..24)?).ok()?;
+            let end = frame.len().min(20 + u32::from_le_bytes(length) as usize);
+            Some((36 + word..36 + 2 * word, end))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,276 @@
+//! The emulator beside a model of it: whatever is done to both, the same is seen.
+//!
+//! The model is written from the protocol's rules alone, for obviousness. Steps are generated; after each, its answer and
+//! everything else that can be seen must be equal. What differs shrinks to a few steps and is printed as a recording, which
+//! `ipq-conformance replay FILE` takes. `IPQ_MODEL_STEPS` says how many steps are generated, and `IPQ_MODEL_SEED` from
+//! which seed.
+
+mod action;
+mod compare;
+mod emulator;
+mod model;
+mod packets;
+mod recording;
+mod step;
+
+use action::Action;
+use compare::{Ids, without_cut_id};
+use emulator::Emulator;
+use ipq_core::Family;
+use model::Model;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use recording::Done;
+use std::cell::Cell;
+use std::fmt;
+use step::{Answer, DEVICES, Setup, Step};
+
+/// How many steps `cargo test` takes.
+const STEPS: u64 = 200_000;
+
+/// The model, and what came of the last action.
+#[derive(Clone)]
+struct Reference {
+    setup: Setup,
+    model: Model,
+    step: Option<(Step, Answer)>,
+    /// What left by each device since the step before.
+    left: Vec<(Step, Answer)>,
+}
+
+/// What it began with: how it is now follows from the actions.
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.setup.fmt(f)
+    }
+}
+
+struct Machine;
+
+impl ReferenceStateMachine for Machine {
+    type State = Reference;
+    type Transition = Action;
+
+    fn init_state() -> BoxedStrategy<Reference> {
+        let reference = |setup: Setup| Reference {
+            model: Model::new(&setup),
+            setup,
+            step: None,
+            left: Vec::new(),
+        };
+        action::setup().prop_map(reference).boxed()
+    }
+
+    fn transitions(_: &Reference) -> BoxedStrategy<Action> {
+        thread_local! {
+            static ACTION: BoxedStrategy<Action> = action::action();
+        }
+        ACTION.with(BoxedStrategy::clone)
+    }
+
+    fn apply(mut state: Reference, action: &Action) -> Reference {
+        let step = action.resolve(&state.model);
+        let answer = state.model.step(&step);
+        state.step = Some((step, answer));
+        state.left = what_left(|step| state.model.step(step));
+        state
+    }
+}
+
+/// Looks at what left, device by device, until there is nothing.
+fn what_left(mut sniff: impl FnMut(&Step) -> Answer) -> Vec<(Step, Answer)> {
+    let mut left = Vec::new();
+    for device in 0..DEVICES.len() {
+        loop {
+            let step = Step::Sniff { device };
+            let answer = sniff(&step);
+            if answer == (Answer::Sniff { frame: None }) {
+                break;
+            }
+            left.push((step, answer));
+        }
+    }
+    left
+}
+
+/// The emulator, and what was done so far.
+struct Subject {
+    setup: Setup,
+    emulator: Emulator,
+    ids: Ids,
+    done: Vec<Done>,
+}
+
+thread_local! {
+    static STEPS_DONE: Cell<u64> = const { Cell::new(0) };
+}
+
+impl StateMachineTest for Machine {
+    type SystemUnderTest = Subject;
+    type Reference = Self;
+
+    fn init_test(reference: &Reference) -> Subject {
+        Subject {
+            setup: reference.setup.clone(),
+            emulator: Emulator::new(&reference.setup),
+            ids: Ids::default(),
+            done: Vec::new(),
+        }
+    }
+
+    fn apply(mut subject: Subject, reference: &Reference, _: Action) -> Subject {
+        STEPS_DONE.set(STEPS_DONE.get() + 1);
+        let Some((step, expected)) = &reference.step else {
+            return subject;
+        };
+        subject.check(reference, step, expected);
+        let left = what_left(|step| subject.emulator.step(step));
+        for (number, (step, seen)) in left.iter().enumerate() {
+            let expected = reference.left.get(number);
+            if expected != Some(&(step.clone(), seen.clone())) {
+                subject.differ(step.clone(), None, seen, &sniffed(step, expected));
+            }
+            subject.done.push((step.clone(), None, seen.clone()));
+        }
+        if let Some((step, expected)) = reference.left.get(left.len()) {
+            subject.differ(step.clone(), None, &Answer::Sniff { frame: None }, expected);
+        }
+        subject.check_view(reference);
+        subject
+    }
+}
+
+/// What the model says of that device, if it says something else.
+fn sniffed(step: &Step, expected: Option<&(Step, Answer)>) -> Answer {
+    match expected {
+        Some((expected_step, answer)) if expected_step == step => answer.clone(),
+        _ => Answer::Sniff { frame: None },
+    }
+}
+
+impl Subject {
+    /// Does a step, and compares its answer.
+    fn check(&mut self, reference: &Reference, step: &Step, expected: &Answer) {
+        let abi = reference.model.abi();
+        let sent = self.emulator.sent(step);
+        let seen = self.emulator.step(step);
+        let consistent = self.ids.learn(expected, &seen, abi);
+        let expected = self.ids.translated(expected, abi);
+        if without_cut_id(&seen, abi) != without_cut_id(&expected, abi) || !consistent {
+            self.differ(step.clone(), sent, &seen, &expected);
+        }
+        self.done.push((step.clone(), sent, seen));
+    }
+
+    /// Compares what can be seen at any time.
+    fn check_view(&mut self, reference: &Reference) {
+        let (seen, expected) = (self.emulator.view(), reference.model.view());
+        if seen == expected {
+            return;
+        }
+        for family in Family::ALL {
+            let (seen, expected) = (&seen.proc[family as usize], &expected.proc[family as usize]);
+            if seen != expected {
+                let answer = |text: &Option<String>| Answer::Text(text.clone());
+                self.differ(Step::Proc { family }, None, &answer(seen), &answer(expected));
+            }
+        }
+        let recording = recording::line("model", &self.setup, &self.done);
+        panic!(
+            "the emulator shows\n{seen:?}\nwhere the model shows\n{expected:?}\nafter {:#?}\nrecording: {recording:?}",
+            self.done.last()
+        );
+    }
+
+    /// Fails, with everything that led here.
+    fn differ(&self, step: Step, sent: Option<Vec<u8>>, seen: &Answer, expected: &Answer) -> ! {
+        let mut done = self.done.clone();
+        done.push((step, sent, expected.clone()));
+        let told = recording::line("model", &self.setup, &done).map_or_else(
+            || format!("no recording has words for all of these steps: {done:#?}"),
+            |line| format!("as a recording of the model, which the emulator does not reproduce:\n{line}"),
+        );
+        panic!("the emulator answers\n{seen:?}\nwhere the model answers\n{expected:?}\n{told}");
+    }
+}
+
+fn number_from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.replace('_', "")
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
+}
+
+/// Runs the machine in rounds of generated sequences until there were enough steps, and says how many there were, or how
+/// the two differ.
+fn run(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
+    let config = Config {
+        cases: 100,
+        failure_persistence: None,
+        max_shrink_iters: shrinking,
+        ..Config::default()
+    };
+    STEPS_DONE.set(0);
+    let mut round = 0_u64;
+    while STEPS_DONE.get() < steps {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&round.to_le_bytes());
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(config.clone(), random);
+        let result = runner.run(
+            &Machine::sequential_strategy(1..=150),
+            |(reference, actions, counter)| {
+                Machine::test_sequential(config.clone(), reference, actions, counter);
+                Ok(())
+            },
+        );
+        result.map_err(|error| format!("round {round} of seed {seed}: {error}"))?;
+        round += 1;
+    }
+    Ok(STEPS_DONE.get())
+}
+
+/// The same, without a word about each step of the shrinking.
+fn run_quietly(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let result = run(steps, seed, shrinking);
+    std::panic::set_hook(loud);
+    result
+}
+
+#[test]
+fn the_emulator_does_what_the_model_does() {
+    let steps = number_from_environment("IPQ_MODEL_STEPS").unwrap_or(STEPS);
+    let seed = number_from_environment("IPQ_MODEL_SEED").unwrap_or(0);
+    match run_quietly(steps, seed, 20_000) {
+        Ok(done) => println!("{done} steps from seed {seed}: no difference"),
+        Err(difference) => panic!("{difference}"),
+    }
+}
+
+/// The comparison sees what it is meant to see: each fault that can be seeded makes a difference.
+#[cfg(feature = "seeded-faults")]
+#[test]
+fn every_seeded_fault_makes_a_difference() {
+    use ipq_sim::Fault;
+
+    // These are not in the kernel's answers to these steps.
+    let elsewhere: [Fault; 0] = [];
+    let unseen: Vec<Fault> = Fault::ALL
+        .iter()
+        .copied()
+        .filter(|fault| !elsewhere.contains(fault))
+        .filter(|fault| {
+            emulator::FAULT.set(Some(*fault));
+            let difference = run_quietly(100_000, 1, 1).err();
+            emulator::FAULT.set(None);
+            difference.is_none()
+        })
+        .collect();
+    assert_eq!(unseen, []);
+}

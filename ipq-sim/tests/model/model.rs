@@ -1,0 +1,301 @@
+//! The reference: a kernel with `ip_queue`, written for obviousness and straight from the protocol's rules.
+//!
+//! Lists, and looking through them from the beginning. Nothing here is shared with the emulator but the wire's layouts.
+
+mod host;
+mod ip;
+mod queue;
+mod sockets;
+
+use crate::step::{Answer, Reason, Rule, Setup, SocketView, Step, View};
+use ipq_core::Family;
+use ipq_core::wire::{Abi, PacketId};
+use queue::Queue;
+use sockets::Socket;
+use std::time::Duration;
+
+/// EPERM and its like, by their numbers.
+pub(crate) mod errno {
+    pub(crate) const EPERM: i32 = 1;
+    pub(crate) const ENOENT: i32 = 2;
+    pub(crate) const EAGAIN: i32 = 11;
+    pub(crate) const EBUSY: i32 = 16;
+    pub(crate) const EINVAL: i32 = 22;
+    pub(crate) const ECOMM: i32 = 70;
+    pub(crate) const EMSGSIZE: i32 = 90;
+    pub(crate) const EPROTONOSUPPORT: i32 = 93;
+    pub(crate) const EADDRINUSE: i32 = 98;
+    pub(crate) const ENOBUFS: i32 = 105;
+    pub(crate) const ECONNREFUSED: i32 = 111;
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    abi: Abi,
+    figures: Figures,
+    process_id: u32,
+    net_admin: bool,
+    now: Duration,
+    sockets: Vec<Socket>,
+    /// SOCK-2: the next number that the kernel tries, one for all protocols.
+    rover: i32,
+    queues: [Queue; 2],
+    rules: Vec<Rule>,
+    /// By device.
+    up: [bool; 3],
+    /// What left and was not looked at, by device, oldest first.
+    sent: [Vec<Vec<u8>>; 3],
+    entered: u64,
+    delivered: u64,
+    dropped: [u64; Reason::COUNT],
+    /// The ids in the PACKET frames that were read, in their order.
+    seen: Vec<PacketId>,
+}
+
+/// What was measured on a kernel (SOCK-5).
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    shared_info: usize,
+    base: usize,
+    receive_buffer: u32,
+    send_buffer: usize,
+}
+
+impl Model {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let (abi, figures) = match setup.machine {
+            crate::step::Machine::X86_64 => (
+                Abi::LP64_LITTLE,
+                Figures {
+                    shared_info: 320,
+                    base: 192,
+                    receive_buffer: 196_608,
+                    send_buffer: 196_608,
+                },
+            ),
+            crate::step::Machine::I386 => (
+                Abi::ILP32_LITTLE,
+                Figures {
+                    shared_info: 192,
+                    base: 160,
+                    receive_buffer: 155_648,
+                    send_buffer: 155_648,
+                },
+            ),
+        };
+        Self {
+            abi,
+            figures,
+            process_id: setup.process_id,
+            net_admin: true,
+            // The emulator's virtual time begins on the day of Linux 3.4.
+            now: Duration::from_mins(22_292_549),
+            sockets: Vec::new(),
+            rover: -4097,
+            queues: [Queue::new(0x1000_0000), Queue::new(0x2000_0000)],
+            rules: setup.rules.clone(),
+            up: [true; 3],
+            sent: [const { Vec::new() }; 3],
+            entered: 0,
+            delivered: 0,
+            dropped: [0; Reason::COUNT],
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn abi(&self) -> Abi {
+        self.abi
+    }
+
+    pub(crate) fn step(&mut self, step: &Step) -> Answer {
+        match step {
+            Step::Open { socket, protocol, bind } => self.open(*socket, *protocol, *bind),
+            Step::Bind { socket, port_id } => {
+                let errno = self.bind(*socket, *port_id).err().unwrap_or(0);
+                let port_id = self.socket(*socket).port_id.unwrap_or(0);
+                Answer::Bind { errno, port_id }
+            }
+            Step::Close { socket } => {
+                self.close(*socket);
+                Answer::Done
+            }
+            Step::Send {
+                socket,
+                to,
+                bytes,
+                names,
+            } => {
+                let bytes = named(bytes, names.map(|number| self.seen[number]), self.abi);
+                match self.send(*socket, to.unwrap_or(0), &bytes) {
+                    Ok(()) => Answer::Send {
+                        sent: bytes.len().try_into().unwrap(),
+                        errno: 0,
+                    },
+                    Err(errno) => Answer::Send { sent: -1, errno },
+                }
+            }
+            Step::Receive { socket, size } => {
+                let answer = self.receive(*socket, *size);
+                if let Answer::Frame { bytes, sender: 0 } = &answer {
+                    self.seen.extend(id_in(bytes, self.abi));
+                }
+                answer
+            }
+            Step::Drain { socket } => self.drain(*socket),
+            Step::ReceiveBuffer { socket, bytes } => {
+                // SO_RCVBUF: cut to the limit, doubled, and at least this much.
+                let actual = ((*bytes).min(1_572_864) * 2).max(2048 + self.figures.base as u32);
+                self.socket(*socket).receive_buffer = actual;
+                Answer::BufferSize { actual }
+            }
+            Step::NoEnobufs { socket } => {
+                let socket = self.socket(*socket);
+                socket.no_enobufs = true;
+                socket.congested = false;
+                Answer::Done
+            }
+            Step::SocketError { socket } => Answer::SocketError {
+                errno: self.socket(*socket).pending_error.take().unwrap_or(0),
+            },
+            Step::Inject { device, frame, count } => {
+                for _ in 0..*count {
+                    self.arrive(*device, frame);
+                }
+                Answer::Done
+            }
+            Step::Output { packet } => {
+                self.output(packet);
+                Answer::Done
+            }
+            Step::Sniff { device } => {
+                let sent = &mut self.sent[*device];
+                Answer::Sniff {
+                    frame: (!sent.is_empty()).then(|| sent.remove(0)),
+                }
+            }
+            Step::Proc { family } => Answer::Text(self.queues[*family as usize].proc_text(*family)),
+            Step::Sysctl { family, value } => {
+                self.queues[*family as usize].maximum_length = value.cast_unsigned();
+                Answer::Done
+            }
+            Step::ReadSysctl { family } => {
+                let queue = &self.queues[*family as usize];
+                Answer::Text(queue.loaded.then(|| queue.maximum_length.cast_signed().to_string()))
+            }
+            Step::Link { device, up } => {
+                self.set_link(*device, *up);
+                Answer::Done
+            }
+            Step::NetAdmin { held } => {
+                self.net_admin = *held;
+                Answer::Done
+            }
+            Step::Module { family, loaded } => {
+                self.set_module(*family, *loaded);
+                Answer::Done
+            }
+            Step::Advance { by } => {
+                self.now += *by;
+                Answer::Done
+            }
+        }
+    }
+
+    pub(crate) fn view(&self) -> View {
+        View {
+            now: self.now,
+            proc: Family::ALL.map(|family| self.queues[family as usize].proc_text(family)),
+            entered: self.entered,
+            delivered: self.delivered,
+            queued: self.queues.iter().map(|queue| queue.entries.len() as u64).sum(),
+            dropped: self.dropped,
+            sockets: self.sockets.iter().map(Socket::view).collect(),
+        }
+    }
+
+    /// The numbers of the sockets that are open.
+    pub(crate) fn open_sockets(&self) -> impl Iterator<Item = usize> {
+        self.sockets.iter().map(|socket| socket.number)
+    }
+
+    pub(crate) fn port_id(&self, socket: usize) -> Option<u32> {
+        self.sockets.iter().find(|open| open.number == socket)?.port_id
+    }
+
+    /// How many PACKET frames have been read.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen.len()
+    }
+
+    fn drop_packet(&mut self, reason: Reason) {
+        self.dropped[reason as usize] += 1;
+    }
+
+    /// EVT-1, for both families.
+    fn set_link(&mut self, device: usize, up: bool) {
+        self.up[device] = up;
+        if up {
+            return;
+        }
+        for family in Family::ALL {
+            let queue = &mut self.queues[family as usize];
+            let mut number = 0;
+            while number < queue.entries.len() {
+                let packet = &queue.entries[number].packet;
+                if packet.indev == Some(device) || packet.outdev == Some(device) {
+                    let entry = queue.entries.remove(number);
+                    queue.free.push(entry.id);
+                    self.dropped[Reason::DeviceDown as usize] += 1;
+                } else {
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    /// EVT-2. A module is loaded as new; the allocator that its ids come from is not its own.
+    fn set_module(&mut self, family: Family, loaded: bool) {
+        let queue = &mut self.queues[family as usize];
+        if queue.loaded == loaded {
+            return;
+        }
+        let dropped = queue.reset();
+        self.dropped[Reason::ModuleUnloaded as usize] += dropped;
+        let queue = &mut self.queues[family as usize];
+        queue.loaded = loaded;
+        queue.maximum_length = 1024;
+        queue.dropped_when_full = 0;
+        queue.dropped_undelivered = 0;
+    }
+}
+
+/// A message with another packet id in the place that a verdict has for it, if it has that place.
+pub(crate) fn named(bytes: &[u8], id: Option<PacketId>, abi: Abi) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let word = abi.word_bytes();
+    if let (Some(PacketId(id)), Some(place)) = (id, bytes.get_mut(16 + word..16 + 2 * word)) {
+        place.copy_from_slice(&id.to_le_bytes()[..word]);
+    }
+    bytes
+}
+
+/// The id in a PACKET frame of the kernel's, whole or cut behind the id.
+pub(crate) fn id_in(frame: &[u8], abi: Abi) -> Option<PacketId> {
+    let word = abi.word_bytes();
+    let is_packet = frame.get(4..6)? == [0x13, 0];
+    let bytes = frame.get(16..16 + word)?;
+    let mut id = [0; 8];
+    id[..word].copy_from_slice(bytes);
+    is_packet.then(|| PacketId(u64::from_le_bytes(id)))
+}
+
+impl Socket {
+    fn view(&self) -> SocketView {
+        SocketView {
+            socket: self.number,
+            port_id: self.port_id.unwrap_or(0),
+            readable: self.pending_error.is_some() || !self.datagrams.is_empty(),
+            error: self.pending_error.is_some(),
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Section 5b, and what the rules and the hooks make of a packet.
+
+use super::{Model, ip};
+use crate::step::{DEVICES, Device, Reason};
+use ipq_core::Family;
+use ipq_core::wire::{EtherType, HardwareAddress, Hook, InterfaceName, Mark, PacketId, PacketMetadata, Timestamp};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::time::Duration;
+
+const LO: Device = 0;
+const MACS: [[u8; 6]; 3] = [[0; 6], [2, 0, 0, 0, 0x10, 1], [2, 0, 0, 0, 0x10, 2]];
+const NEIGHBOUR_MACS: [[u8; 6]; 3] = [[0; 6], [2, 0, 0, 0, 0x20, 1], [2, 0, 0, 0, 0x20, 2]];
+const MTUS: [usize; 3] = [16_436, 1500, 1500];
+
+const PREROUTING: u32 = 0;
+const INPUT: u32 = 1;
+const FORWARD: u32 = 2;
+const OUTPUT: u32 = 3;
+const POSTROUTING: u32 = 4;
+
+/// A packet, and where on its way it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) family: Family,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) indev: Option<Device>,
+    pub(crate) outdev: Option<Device>,
+    /// The place among the hook's functions: 0 mangle, 1 filter where it has such a chain.
+    pub(crate) function: usize,
+    hook: u32,
+    mark: u32,
+    /// PKT-8: none if no time was taken.
+    arrived: Option<Duration>,
+    protocol: u16,
+    /// PKT-7: type and source address of its link-layer header.
+    link: Option<(u16, [u8; 6])>,
+    /// Whether its frame was for this host alone.
+    for_this_host: bool,
+    route: Option<Route>,
+    /// VER-10: addresses, TOS and mark when it was queued at OUTPUT.
+    noted: Option<(IpAddr, IpAddr, u8, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    Local,
+    Via(Device, IpAddr),
+}
+
+impl Packet {
+    /// VER-10.
+    pub(crate) fn note_route(&mut self) {
+        self.noted = (self.hook == OUTPUT).then(|| self.routed_by());
+    }
+
+    fn routed_by(&self) -> (IpAddr, IpAddr, u8, u32) {
+        let (source, destination) = ip::addresses(self.family, &self.bytes);
+        let tos = if self.family == Family::Ipv4 { self.bytes[1] } else { 0 };
+        (source, destination, tos, self.mark)
+    }
+
+    /// PKT-6 to PKT-8.
+    pub(crate) fn metadata(&self, packet_id: PacketId) -> PacketMetadata {
+        let name = |device: Option<Device>| match device {
+            Some(device) => InterfaceName::from_str(DEVICES[device]).unwrap(),
+            None => InterfaceName::NONE,
+        };
+        let (hw_type, hw_address) = match self.link {
+            Some((kind, address)) if self.indev.is_some() => (kind, HardwareAddress::from(address)),
+            _ => (0, HardwareAddress::NONE),
+        };
+        let timestamp = match self.arrived {
+            Some(time) => Timestamp {
+                seconds: time.as_secs().try_into().unwrap(),
+                microseconds: time.subsec_micros().into(),
+            },
+            None => Timestamp::default(),
+        };
+        PacketMetadata {
+            packet_id,
+            mark: Mark(self.mark.into()),
+            timestamp,
+            hook: Hook::from_wire(self.hook),
+            indev_name: name(self.indev),
+            outdev_name: name(self.outdev),
+            hw_protocol: EtherType(self.protocol),
+            hw_type,
+            hw_address,
+        }
+    }
+
+    fn go_to(&mut self, hook: u32, indev: Option<Device>, outdev: Option<Device>) {
+        (self.hook, self.indev, self.outdev, self.function) = (hook, indev, outdev, 0);
+    }
+}
+
+impl Model {
+    /// FWD-1, FWD-2.
+    pub(super) fn arrive(&mut self, device: Device, frame: &[u8]) {
+        self.entered += 1;
+        if !self.up[device] {
+            return self.drop_packet(Reason::DeviceDown);
+        }
+        let protocol = ip::u16_at(frame, 12);
+        let family = match protocol {
+            0x0800 => Family::Ipv4,
+            0x86dd => Family::Ipv6,
+            _ => return self.drop_packet(Reason::NotIp),
+        };
+        let for_this_host = frame[..6] == MACS[device];
+        let for_many = frame[0] & 1 == 1;
+        if !for_this_host && !for_many {
+            return self.drop_packet(Reason::OtherHost);
+        }
+        let Some(bytes) = ip::arriving(family, &frame[14..]) else {
+            return self.drop_packet(Reason::Malformed);
+        };
+        self.travel(Packet {
+            family,
+            bytes: bytes.to_vec(),
+            indev: Some(device),
+            outdev: None,
+            function: 0,
+            hook: PREROUTING,
+            mark: 0,
+            arrived: self.time_stamp(),
+            protocol,
+            link: Some((if device == LO { 772 } else { 1 }, frame[6..12].try_into().unwrap())),
+            for_this_host,
+            route: None,
+            noted: None,
+        });
+    }
+
+    /// PKT-8, EVT-3.
+    fn time_stamp(&self) -> Option<Duration> {
+        self.queues.iter().any(|queue| queue.peer != 0).then_some(self.now)
+    }
+
+    pub(super) fn output(&mut self, bytes: &[u8]) {
+        let family = if bytes[0] >> 4 == 4 { Family::Ipv4 } else { Family::Ipv6 };
+        self.entered += 1;
+        let (_, destination) = ip::addresses(family, bytes);
+        let Some(route) = self.route_to(destination) else {
+            return self.drop_packet(Reason::NoRoute);
+        };
+        let outdev = match route {
+            Route::Local => LO,
+            Route::Via(device, _) => device,
+        };
+        self.travel(Packet {
+            family,
+            bytes: bytes.to_vec(),
+            indev: None,
+            outdev: Some(outdev),
+            function: 0,
+            hook: OUTPUT,
+            mark: 0,
+            arrived: None,
+            // PKT-6
+            protocol: if family == Family::Ipv6 && ip::is_discovery(bytes) {
+                0x86dd
+            } else {
+                0
+            },
+            link: None,
+            for_this_host: true,
+            route: Some(route),
+            noted: None,
+        });
+    }
+
+    /// VER-4 and VER-10 for ACCEPT and REPEAT.
+    pub(super) fn accept(&mut self, mut packet: Packet, skip: usize) {
+        if packet.noted.is_some_and(|noted| noted != packet.routed_by()) {
+            let (_, destination) = ip::addresses(packet.family, &packet.bytes);
+            packet.route = self.route_to(destination);
+            if packet.route.is_none() {
+                return self.drop_packet(Reason::NotReroutable);
+            }
+        }
+        packet.function += skip;
+        self.travel(packet);
+    }
+
+    /// From where it is to the queue, or to its end.
+    pub(super) fn travel(&mut self, mut packet: Packet) {
+        loop {
+            let functions: &[bool] = match packet.hook {
+                INPUT | FORWARD | OUTPUT => &[false, true],
+                _ => &[false],
+            };
+            while packet.function < functions.len() {
+                if self.is_queued_by(functions[packet.function], &mut packet) {
+                    return self.enqueue(packet);
+                }
+                packet.function += 1;
+            }
+            match packet.hook {
+                PREROUTING => {
+                    if let Err(reason) = self.route_arriving(&mut packet) {
+                        return self.drop_packet(reason);
+                    }
+                }
+                INPUT => {
+                    self.delivered += 1;
+                    return;
+                }
+                FORWARD => {
+                    let outdev = packet.outdev;
+                    packet.go_to(POSTROUTING, None, outdev);
+                }
+                OUTPUT => {
+                    let outdev = match packet.route {
+                        Some(Route::Via(device, _)) => device,
+                        _ => LO,
+                    };
+                    if packet.family == Family::Ipv4 {
+                        packet.protocol = 0x0800;
+                    }
+                    packet.go_to(POSTROUTING, None, Some(outdev));
+                }
+                _ => return self.leave(&packet),
+            }
+        }
+    }
+
+    /// The rules of one table, in order; a mark goes on to the next rule.
+    fn is_queued_by(&self, filter: bool, packet: &mut Packet) -> bool {
+        for rule in &self.rules {
+            if rule.family != packet.family || rule.filter != filter || rule.hook != packet.hook {
+                continue;
+            }
+            let found = ip::transport(packet.family, &packet.bytes).map(|(protocol, _)| protocol);
+            if rule.protocol.is_some() && rule.protocol != found {
+                continue;
+            }
+            match rule.mark {
+                Some(mark) => packet.mark = mark,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// FWD-3 to FWD-5.
+    fn route_arriving(&self, packet: &mut Packet) -> Result<(), Reason> {
+        let route = match packet.route {
+            Some(route) => route,
+            None => self.route_of_arriving(packet)?,
+        };
+        packet.route = Some(route);
+        let indev = packet.indev;
+        let Route::Via(device, _) = route else {
+            packet.go_to(INPUT, indev, None);
+            return Ok(());
+        };
+        if !packet.for_this_host {
+            return Err(Reason::OtherHost);
+        }
+        if ip::hops(packet.family, &packet.bytes) <= 1 {
+            return Err(Reason::HopLimit);
+        }
+        let too_long = packet.bytes.len() > MTUS[device];
+        if too_long && (packet.family == Family::Ipv6 || ip::dont_fragment(&packet.bytes)) {
+            return Err(Reason::TooLong);
+        }
+        ip::take_a_hop(packet.family, &mut packet.bytes);
+        packet.go_to(FORWARD, indev, Some(device));
+        Ok(())
+    }
+
+    /// FWD-4, FWD-7, and the neighbour's address.
+    fn leave(&mut self, packet: &Packet) {
+        let device = packet.outdev.unwrap();
+        let pieces = if packet.bytes.len() <= MTUS[device] {
+            vec![packet.bytes.clone()]
+        } else if packet.family == Family::Ipv6 || ip::dont_fragment(&packet.bytes) {
+            return self.drop_packet(Reason::TooLong);
+        } else {
+            match ip::fragments(&packet.bytes, MTUS[device]) {
+                Some(fragments) => fragments,
+                None => return self.drop_packet(Reason::TooLong),
+            }
+        };
+        if !self.up[device] {
+            return self.drop_packet(Reason::DeviceDown);
+        }
+        let ether_type: u16 = match packet.family {
+            Family::Ipv4 => 0x0800,
+            Family::Ipv6 => 0x86dd,
+        };
+        let next_hop = match packet.route {
+            Some(Route::Via(_, next_hop)) => next_hop,
+            _ => ip::addresses(packet.family, &packet.bytes).1,
+        };
+        let neighbour = if device == LO {
+            Some([0; 6])
+        } else {
+            (next_hop == neighbour(packet.family, device)).then_some(NEIGHBOUR_MACS[device])
+        };
+        let Some(mac) = neighbour else {
+            return self.drop_packet(Reason::NoNeighbour);
+        };
+        for piece in &pieces {
+            let header = [&mac[..], &MACS[device], &ether_type.to_be_bytes()].concat();
+            self.sent[device].push([&header[..], piece].concat());
+        }
+        if device != LO {
+            self.delivered += 1;
+            return;
+        }
+        if pieces.len() > 1 {
+            // As a whole it is gone; what arrives are its fragments, packets of their own.
+            self.delivered += 1;
+            self.entered += pieces.len() as u64;
+        }
+        for piece in &pieces {
+            self.return_by_loopback(packet, piece, ether_type);
+        }
+    }
+
+    fn return_by_loopback(&mut self, packet: &Packet, bytes: &[u8], ether_type: u16) {
+        let Some(bytes) = ip::arriving(packet.family, bytes) else {
+            return self.drop_packet(Reason::Malformed);
+        };
+        self.travel(Packet {
+            family: packet.family,
+            bytes: bytes.to_vec(),
+            indev: Some(LO),
+            outdev: None,
+            function: 0,
+            hook: PREROUTING,
+            mark: packet.mark,
+            arrived: self.time_stamp(),
+            protocol: ether_type,
+            link: Some((772, [0; 6])),
+            for_this_host: true,
+            route: Some(Route::Local),
+            noted: None,
+        });
+    }
+
+    /// The devices that are up, with their number among the networks: 10.N.0.0/24 and `fd00:N::/64`.
+    fn up_taps(&self) -> impl Iterator<Item = Device> {
+        (1..3).filter(|device| self.up[*device])
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.up_taps().any(|device| own(address, device) == address) || (self.up[LO] && address == loopback(address))
+    }
+
+    fn route_to(&self, destination: IpAddr) -> Option<Route> {
+        if self.is_own(destination) || destination.is_loopback() {
+            return Some(Route::Local);
+        }
+        self.up_taps()
+            .find(|device| same_network(own(destination, *device), destination))
+            .map(|device| Route::Via(device, destination))
+    }
+
+    fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        let [a, b, c, d] = address.octets();
+        self.up_taps().any(|device| [a, b, c] == [10, device as u8, 0]) && (d == 0 || d == 255)
+    }
+
+    fn route_of_arriving(&self, packet: &Packet) -> Result<Route, Reason> {
+        match ip::addresses(packet.family, &packet.bytes) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => self.route_of_arriving_ipv4(source, destination),
+            (IpAddr::V6(source), IpAddr::V6(destination)) => self.route_of_arriving_ipv6(source, destination),
+            _ => unreachable!("both addresses are of one family"),
+        }
+    }
+
+    fn route_of_arriving_ipv4(&self, source: Ipv4Addr, destination: Ipv4Addr) -> Result<Route, Reason> {
+        let zero = |address: Ipv4Addr| address.octets()[0] == 0;
+        if source.is_multicast() || source == Ipv4Addr::BROADCAST || source.is_loopback() {
+            return Err(Reason::Martian);
+        }
+        if destination == Ipv4Addr::BROADCAST || (source.is_unspecified() && destination.is_unspecified()) {
+            return Ok(Route::Local);
+        }
+        if zero(source) || zero(destination) || destination.is_loopback() {
+            return Err(Reason::Martian);
+        }
+        if self.is_own(source.into()) || self.is_broadcast(source) {
+            return Err(Reason::Martian);
+        }
+        if destination == Ipv4Addr::new(224, 0, 0, 1) || self.is_broadcast(destination) {
+            return Ok(Route::Local);
+        }
+        if destination.is_multicast() {
+            return Err(Reason::NoRoute);
+        }
+        self.route_to(destination.into()).ok_or(Reason::NoRoute)
+    }
+
+    fn route_of_arriving_ipv6(&self, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, Reason> {
+        if destination == Ipv6Addr::LOCALHOST {
+            return Err(Reason::Martian);
+        }
+        if destination.is_multicast() {
+            let nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+            let routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+            let joined = destination == nodes || destination == routers;
+            return if joined { Ok(Route::Local) } else { Err(Reason::NoRoute) };
+        }
+        let route = self.route_to(destination.into()).ok_or(Reason::NoRoute)?;
+        let unforwardable = source.is_unspecified() || source == Ipv6Addr::LOCALHOST || source.is_unicast_link_local();
+        match route {
+            Route::Via(..) if unforwardable => Err(Reason::Martian),
+            route => Ok(route),
+        }
+    }
+}
+
+/// The address of the family of `like` that this host has on a tap device.
+fn own(like: IpAddr, device: Device) -> IpAddr {
+    let number = device as u8;
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::new(10, number, 0, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0xfd00, number.into(), 0, 0, 0, 0, 0, 1).into(),
+    }
+}
+
+fn loopback(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+/// The one neighbour that a tap device has.
+fn neighbour(family: Family, device: Device) -> IpAddr {
+    let number = device as u8;
+    match family {
+        Family::Ipv4 => Ipv4Addr::new(10, number, 0, 2).into(),
+        Family::Ipv6 => Ipv6Addr::new(0xfd00, number.into(), 0, 0, 0, 0, 0, 2).into(),
+    }
+}
+
+/// /24 and /64.
+fn same_network(own: IpAddr, other: IpAddr) -> bool {
+    match (own, other) {
+        (IpAddr::V4(own), IpAddr::V4(other)) => own.octets()[..3] == other.octets()[..3],
+        (IpAddr::V6(own), IpAddr::V6(other)) => own.octets()[..8] == other.octets()[..8],
+        _ => false,
+    }
+}

@@ -1,0 +1,176 @@
+//! IP headers, as far as a router looks at them.
+
+use ipq_core::Family;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// FWD-1, FWD-2: a packet as it arrives, cut to its own length.
+pub(crate) fn arriving(family: Family, bytes: &[u8]) -> Option<&[u8]> {
+    match family {
+        Family::Ipv4 => {
+            let header = usize::from(bytes.first()? & 15) * 4;
+            if bytes.len() < 20 || bytes[0] >> 4 != 4 || header < 20 || bytes.len() < header {
+                return None;
+            }
+            let total = usize::from(u16_at(bytes, 2));
+            let sound = checksum(&bytes[..header]) == 0 && total >= header && total <= bytes.len();
+            sound.then(|| &bytes[..total])
+        }
+        Family::Ipv6 => {
+            if bytes.len() < 40 || bytes[0] >> 4 != 6 || bytes[8] == 0xff {
+                return None;
+            }
+            let total = 40 + usize::from(u16_at(bytes, 4));
+            // A jumbogram states no length.
+            if total == 40 && bytes[6] == 0 {
+                return Some(bytes);
+            }
+            (total <= bytes.len()).then(|| &bytes[..total])
+        }
+    }
+}
+
+/// The internet checksum, which is 0 over a header that is right.
+pub(crate) fn checksum(header: &[u8]) -> u16 {
+    let mut sum = 0;
+    for pair in header.chunks_exact(2) {
+        sum += u32::from(u16_at(pair, 0));
+        if sum > 0xffff {
+            sum -= 0xffff;
+        }
+    }
+    !(sum as u16)
+}
+
+pub(crate) fn addresses(family: Family, bytes: &[u8]) -> (IpAddr, IpAddr) {
+    match family {
+        Family::Ipv4 => {
+            let at = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]);
+            (at(12).into(), at(16).into())
+        }
+        Family::Ipv6 => {
+            let at = |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap());
+            (at(8).into(), at(24).into())
+        }
+    }
+}
+
+pub(crate) fn hops(family: Family, bytes: &[u8]) -> u8 {
+    match family {
+        Family::Ipv4 => bytes[8],
+        Family::Ipv6 => bytes[7],
+    }
+}
+
+/// One hop less, and the checksum more by as much.
+pub(crate) fn take_a_hop(family: Family, bytes: &mut [u8]) {
+    match family {
+        Family::Ipv4 => {
+            bytes[8] -= 1;
+            let sum = u32::from(u16_at(bytes, 10)) + 0x100;
+            let sum = if sum >= 0xffff { sum + 1 } else { sum };
+            bytes[10..12].copy_from_slice(&(sum as u16).to_be_bytes());
+        }
+        Family::Ipv6 => bytes[7] -= 1,
+    }
+}
+
+/// The transport protocol, and where it begins; none if extension headers hide it.
+pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
+    if family == Family::Ipv4 {
+        return Some((bytes[9], usize::from(bytes[0] & 15) * 4));
+    }
+    let (mut kind, mut at) = (bytes[6], 40);
+    while [0, 43, 44, 51, 60].contains(&kind) {
+        let next = *bytes.get(at)?;
+        let length = usize::from(*bytes.get(at + 1)?);
+        let end = at
+            + match kind {
+                44 => 8,
+                51 => (length + 2) * 4,
+                _ => (length + 1) * 8,
+            };
+        if end > bytes.len() {
+            return None;
+        }
+        if kind == 44 && u16_at(bytes, at + 2) & 0xfff8 != 0 {
+            // What follows is the middle of something.
+            return (![0, 43, 44, 51, 60].contains(&next)).then_some((next, end));
+        }
+        (kind, at) = (next, end);
+    }
+    Some((kind, at))
+}
+
+/// PKT-6: neighbour discovery and multicast listener discovery.
+pub(crate) fn is_discovery(bytes: &[u8]) -> bool {
+    match transport(Family::Ipv6, bytes) {
+        Some((58, at)) => matches!(bytes.get(at), Some(130..=137 | 143)),
+        _ => false,
+    }
+}
+
+pub(crate) fn dont_fragment(bytes: &[u8]) -> bool {
+    bytes[6] & 0x40 != 0
+}
+
+/// FWD-4. None: the header can't be one.
+pub(crate) fn fragments(bytes: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
+    let header = usize::from(bytes[0] & 15) * 4;
+    if header < 20 || header >= bytes.len() {
+        return None;
+    }
+    let (head, body) = bytes.split_at(header);
+    let field = u16_at(head, 6);
+    let first_offset = field & 0x1fff;
+    let room = (mtu - header) / 8 * 8;
+    // The last piece alone may fill the MTU to the byte.
+    let mut pieces = Vec::new();
+    let mut rest = body;
+    while rest.len() > mtu - header {
+        pieces.push(&rest[..room]);
+        rest = &rest[room..];
+    }
+    pieces.push(rest);
+    let last = pieces.len() - 1;
+    let fragments = pieces.iter().enumerate().map(|(number, piece)| {
+        let mut head = head.to_vec();
+        if number > 0 && first_offset == 0 {
+            blank_options(&mut head[20..]);
+        }
+        let offset = first_offset.wrapping_add((number * room / 8) as u16) & 0x1fff;
+        let more = if number < last { 0x2000 } else { field & 0x2000 };
+        head[2..4].copy_from_slice(&((header + piece.len()) as u16).to_be_bytes());
+        head[6..8].copy_from_slice(&(offset | more).to_be_bytes());
+        head[10..12].fill(0);
+        let sum = checksum(&head);
+        head[10..12].copy_from_slice(&sum.to_be_bytes());
+        [&head[..], piece].concat()
+    });
+    Some(fragments.collect())
+}
+
+/// Options without the bit "copied" are no-operations behind the first fragment.
+fn blank_options(options: &mut [u8]) {
+    let mut at = 0;
+    while at < options.len() {
+        match options[at] {
+            0 => return,
+            1 => at += 1,
+            kind => {
+                let Some(&length) = options.get(at + 1) else { return };
+                let end = at + usize::from(length);
+                if length < 2 || end > options.len() {
+                    return;
+                }
+                if kind < 0x80 {
+                    options[at..end].fill(1);
+                }
+                at = end;
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Section 9: the netlink sockets.
+
+use super::{Model, errno};
+use crate::step::{Answer, Reason};
+use ipq_core::Family;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Socket {
+    pub(crate) number: usize,
+    pub(crate) family: Family,
+    pub(crate) port_id: Option<u32>,
+    pub(crate) receive_buffer: u32,
+    pub(crate) datagrams: Vec<Datagram>,
+    pub(crate) pending_error: Option<i32>,
+    /// SOCK-4: refuses everything until it is empty.
+    pub(crate) congested: bool,
+    pub(crate) no_enobufs: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sender: u32,
+}
+
+impl Model {
+    /// Only sockets that are open are asked for.
+    pub(super) fn socket(&mut self, number: usize) -> &mut Socket {
+        self.sockets
+            .iter_mut()
+            .find(|socket| socket.number == number)
+            .expect("the socket is open")
+    }
+
+    fn socket_at(&mut self, family: Family, port_id: u32) -> Option<&mut Socket> {
+        self.sockets
+            .iter_mut()
+            .find(|socket| socket.family == family && socket.port_id == Some(port_id))
+    }
+
+    /// SOCK-1.
+    pub(super) fn open(&mut self, number: usize, protocol: i32, bind: Option<u32>) -> Answer {
+        let failed = |failed_at, errno| Answer::Open {
+            failed_at: Some(failed_at),
+            errno,
+            port_id: None,
+        };
+        let family = match protocol {
+            3 => Family::Ipv4,
+            13 => Family::Ipv6,
+            _ => return failed("socket", errno::EPROTONOSUPPORT),
+        };
+        if !self.queues[family as usize].loaded {
+            return failed("socket", errno::EPROTONOSUPPORT);
+        }
+        self.sockets.push(Socket {
+            number,
+            family,
+            port_id: None,
+            receive_buffer: self.figures.receive_buffer,
+            datagrams: Vec::new(),
+            pending_error: None,
+            congested: false,
+            no_enobufs: false,
+        });
+        match bind.map(|wanted| self.bind(number, wanted)) {
+            Some(Err(errno)) => failed("bind", errno),
+            Some(Ok(())) | None => Answer::Open {
+                failed_at: None,
+                errno: 0,
+                port_id: self.socket(number).port_id,
+            },
+        }
+    }
+
+    /// SOCK-2.
+    pub(super) fn bind(&mut self, number: usize, wanted: u32) -> Result<(), i32> {
+        let Socket { family, port_id, .. } = *self.socket(number);
+        if let Some(bound) = port_id {
+            return if bound == wanted { Ok(()) } else { Err(errno::EINVAL) };
+        }
+        let mut chosen = wanted;
+        if wanted == 0 {
+            chosen = self.process_id;
+            while self.socket_at(family, chosen).is_some() {
+                chosen = self.rover.cast_unsigned();
+                self.rover -= 1;
+            }
+        } else if self.socket_at(family, wanted).is_some() {
+            return Err(errno::EADDRINUSE);
+        }
+        self.socket(number).port_id = Some(chosen);
+        Ok(())
+    }
+
+    /// ATT-4.
+    pub(super) fn close(&mut self, number: usize) {
+        let Socket { family, port_id, .. } = *self.socket(number);
+        self.sockets.retain(|socket| socket.number != number);
+        let queue = &mut self.queues[family as usize];
+        if queue.loaded && queue.peer != 0 && port_id == Some(queue.peer) {
+            let dropped = queue.reset();
+            self.dropped[Reason::PeerClosed as usize] += dropped;
+        }
+    }
+
+    /// SOCK-2 for an unbound socket, SOCK-9, SOCK-8, and the kernel's side if it is for the kernel.
+    pub(super) fn send(&mut self, number: usize, to: u32, bytes: &[u8]) -> Result<(), i32> {
+        if self.socket(number).port_id.is_none() {
+            self.bind(number, 0)?;
+        }
+        let Socket { family, port_id, .. } = *self.socket(number);
+        let sender = port_id.expect("it is bound");
+        if bytes.len() > self.figures.send_buffer - 32 {
+            return Err(errno::EMSGSIZE);
+        }
+        if to == 0 {
+            if !self.queues[family as usize].loaded {
+                return Err(errno::ECONNREFUSED);
+            }
+            self.message(family, bytes, sender);
+            return Ok(());
+        }
+        let weigh = self.weigher();
+        let socket = self.socket_at(family, to).ok_or(errno::ECONNREFUSED)?;
+        if socket.congested || socket.used(weigh) > socket.receive_buffer as usize {
+            return Err(errno::EAGAIN);
+        }
+        socket.datagrams.push(Datagram {
+            bytes: bytes.to_vec(),
+            sender,
+        });
+        Ok(())
+    }
+
+    /// SOCK-4. Says whether the datagram was taken.
+    pub(super) fn deliver(&mut self, family: Family, port_id: u32, bytes: Vec<u8>) -> bool {
+        let weigh = self.weigher();
+        let Some(socket) = self.socket_at(family, port_id) else {
+            return false;
+        };
+        if !socket.congested && socket.used(weigh) <= socket.receive_buffer as usize {
+            socket.datagrams.push(Datagram { bytes, sender: 0 });
+            return true;
+        }
+        if !socket.no_enobufs && !socket.congested {
+            socket.congested = true;
+            socket.pending_error = Some(errno::ENOBUFS);
+        }
+        false
+    }
+
+    /// SOCK-3, SOCK-4.
+    pub(super) fn receive(&mut self, number: usize, size: usize) -> Answer {
+        let socket = self.socket(number);
+        let answer = if let Some(errno) = socket.pending_error.take() {
+            Answer::Error { errno }
+        } else if socket.datagrams.is_empty() {
+            Answer::Nothing
+        } else {
+            let Datagram { mut bytes, sender } = socket.datagrams.remove(0);
+            bytes.truncate(size);
+            Answer::Frame { bytes, sender }
+        };
+        if socket.datagrams.is_empty() {
+            socket.congested = false;
+        }
+        answer
+    }
+
+    pub(super) fn drain(&mut self, number: usize) -> Answer {
+        let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
+        loop {
+            match self.receive(number, usize::MAX) {
+                Answer::Frame { bytes, .. } => {
+                    frames += 1;
+                    packets += usize::from(bytes.get(4..6) == Some(&[0x13, 0]));
+                }
+                Answer::Error { .. } => enobufs_before_frame = Some(frames),
+                _ => {
+                    return Answer::Drain {
+                        frames,
+                        packets,
+                        enobufs_before_frame,
+                    };
+                }
+            }
+        }
+    }
+
+    /// SOCK-5.
+    fn weigher(&self) -> impl Fn(usize) -> usize + Copy + use<> {
+        let figures = self.figures;
+        move |length| {
+            let mut bucket = 256;
+            while bucket < length.div_ceil(64) * 64 + figures.shared_info {
+                bucket *= 2;
+            }
+            bucket + figures.base
+        }
+    }
+}
+
+impl Socket {
+    fn used(&self, weigh: impl Fn(usize) -> usize) -> usize {
+        self.datagrams.iter().map(|datagram| weigh(datagram.bytes.len())).sum()
+    }
+}
