@@ -1,0 +1,179 @@
+//! Who may have a queue, and which packets come to it.
+
+use crate::netlink::{self, Hook as At};
+use crate::program::{Program, arrived, mode_of, name, sockets};
+use ipq_core::transport::nfqueue::{Options, Refusal};
+use ipq_core::wire::{Abi, Envelope, EtherType, Flags, VerdictRequest};
+use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
+use pretty_assertions::assert_eq;
+
+tests![
+    a_refused_first_message_attaches_all_the_same,
+    a_queue_has_one_listener,
+    without_the_capability_each_message_is_refused,
+    the_other_family_is_dropped_and_counted,
+    two_families_have_two_queues,
+];
+
+fn a_refused_first_message_attaches_all_the_same() {
+    netlink::queue_all(Family::Ipv4, At::Output);
+    let [first, second] = [(); 2].map(|()| Program::new(Family::Ipv4));
+    // Neither what is ignored nor what the header's checks refuse attaches (MSG-1 to MSG-4).
+    first.send(&[0; 15], &[]);
+    let no_request = Envelope {
+        flags: Flags::NONE,
+        ..first.envelope()
+    };
+    first.send(&mode_of(CopyMode::Packet).head(Abi::NATIVE, no_request), &[]);
+    assert_eq!(first.answer().0, Errno::EINVAL);
+    second.handle.set_mode(CopyMode::Packet, 0).expect("sent");
+    second.nothing();
+    drop(second);
+
+    let second = Program::new(Family::Ipv4);
+    let refused = VerdictRequest {
+        verdict: Verdict::Stolen,
+        packet_id: PacketId(3),
+        data_len: 7,
+    };
+    let sent = first.send(&refused.head(Abi::NATIVE, first.envelope(), 7), b"refused");
+    let (errno, _, quoted) = first.answer();
+    assert_eq!((errno, quoted), (Errno::EINVAL, sent), "ATT-2");
+    first.nothing();
+    second.handle.set_mode(CopyMode::Packet, 0).expect("sent");
+    assert_eq!(second.answer().0, Errno::EBUSY);
+    // Attached, and in mode NONE until it says otherwise.
+    let [sender, _receiver] = sockets("127.0.0.1");
+    let _ = sender.send(b"dropped");
+    first.nothing();
+    first.handle.set_mode(CopyMode::Packet, 0).expect("sent");
+    sender.send(b"queued").expect("sent");
+    assert_eq!(&first.packet().1[28..], b"queued");
+}
+
+fn a_queue_has_one_listener() {
+    let first = Program::reading_output(Family::Ipv4);
+    let second = Program::new(Family::Ipv4);
+    let mode = mode_of(CopyMode::Packet).head(Abi::NATIVE, second.envelope());
+    for _ in 0..2 {
+        let sent = second.send(&mode, &[]);
+        let (errno, _, quoted) = second.answer();
+        assert_eq!((errno, quoted), (Errno::EBUSY, sent));
+        let cure = second.handle.transport().explain(errno);
+        assert_eq!(cure, Some(Refusal::Taken { queue_number: 0 }));
+    }
+    assert_eq!(
+        Refusal::Taken { queue_number: 0 }
+            .to_string()
+            .contains("another queue number"),
+        true
+    );
+    let [sender, receiver] = sockets("127.0.0.1");
+    sender.send(b"dropped with the first").expect("sent");
+    drop(first);
+    second.handle.set_mode(CopyMode::Packet, 0).expect("sent");
+    second.nothing();
+    sender.send(b"for the second").expect("sent");
+    let (metadata, _) = second.packet();
+    second.decide(metadata.packet_id, Verdict::Accept);
+    assert_eq!(arrived(&receiver), b"for the second", "ATT-4");
+}
+
+fn without_the_capability_each_message_is_refused() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, _receiver] = sockets("127.0.0.1");
+    sender.send(b"queued").expect("sent");
+    let (metadata, _) = program.packet();
+    let before = capabilities(None).expect("capabilities");
+    let hold = |net_admin: bool| {
+        let mut now = before;
+        now.effective.set(CapabilitySet::NET_ADMIN, net_admin);
+        set_capabilities(None, now).expect("capabilities");
+    };
+    let other = Program::new(Family::Ipv4);
+    hold(false);
+    let unprivileged = Program::new(Family::Ipv4);
+    for program in [&program, &other, &unprivileged] {
+        for head in [
+            mode_of(CopyMode::Packet).head(Abi::NATIVE, program.envelope()),
+            mode_of(CopyMode::Unknown(9)).head(Abi::NATIVE, program.envelope()),
+            VerdictRequest {
+                verdict: Verdict::Drop,
+                packet_id: metadata.packet_id,
+                data_len: 0,
+            }
+            .head(Abi::NATIVE, program.envelope(), 0),
+        ] {
+            let sent = program.send(&head, &[]);
+            let (errno, _, quoted) = program.answer();
+            assert_eq!((errno, quoted), (Errno::EPERM, sent), "ATT-5");
+            program.nothing();
+        }
+        let no_request = Envelope {
+            flags: Flags::NONE,
+            ..program.envelope()
+        };
+        program.send(&mode_of(CopyMode::Packet).head(Abi::NATIVE, no_request), &[]);
+        assert_eq!(program.answer().0, Errno::EINVAL, "MSG-2 comes before MSG-5");
+    }
+    assert_eq!(
+        program.handle.transport().explain(Errno::EPERM),
+        Some(Refusal::NotPermitted)
+    );
+    hold(true);
+    program.decide(metadata.packet_id, Verdict::Accept);
+    program.nothing();
+    other.handle.set_mode(CopyMode::Packet, 0).expect("sent");
+    assert_eq!(other.answer().0, Errno::EBUSY);
+}
+
+fn the_other_family_is_dropped_and_counted() {
+    let program = Program::reading_output(Family::Ipv4);
+    netlink::queue_all(Family::Ipv6, At::Output);
+    let [[four, four_receiver], [six, six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
+    for _ in 0..3 {
+        six.send(b"of the other family").expect("sent");
+    }
+    four.send(b"of this").expect("sent");
+    let (metadata, packet) = program.packet();
+    assert_eq!(&packet[28..], b"of this");
+    program.decide(metadata.packet_id, Verdict::Accept);
+    assert_eq!(arrived(&four_receiver), b"of this");
+    program.nothing();
+    six_receiver.set_nonblocking(true).expect("non-blocking");
+    assert!(six_receiver.recv(&mut [0; 100]).is_err(), "PKT-1");
+    match program.handle.transport().statistics() {
+        Ok(statistics) => {
+            let statistics = statistics.expect("the queue is bound");
+            assert_eq!((statistics.queue_length, statistics.other_family_dropped), (0, 3));
+        }
+        // The kernel's table is for the system's own root.
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied),
+    }
+}
+
+fn two_families_have_two_queues() {
+    let four = Program::reading_output(Family::Ipv4);
+    netlink::queue_all_to(Family::Ipv6, At::Output, 1);
+    let six = Program::with(Options {
+        queue_number: 1,
+        ..Options::new(Family::Ipv6)
+    });
+    six.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+    for (program, address, headers, protocol) in [(&four, "127.0.0.1", 28, "four"), (&six, "::1", 48, "six")] {
+        let [sender, receiver] = sockets(address);
+        sender.send(protocol.as_bytes()).expect("sent");
+        let (metadata, packet) = program.packet();
+        assert_eq!(&packet[headers..], protocol.as_bytes());
+        assert_eq!(
+            (metadata.outdev_name, metadata.hw_protocol),
+            (name("lo"), EtherType::NONE),
+            "PKT-6"
+        );
+        program.decide(metadata.packet_id, Verdict::Queue);
+        let (metadata, _) = program.packet();
+        program.decide(metadata.packet_id, Verdict::Accept);
+        assert_eq!(arrived(&receiver), protocol.as_bytes());
+    }
+}

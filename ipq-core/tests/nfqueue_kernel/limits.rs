@@ -1,0 +1,186 @@
+//! Full queues, full receive buffers, many packets at once, and signals.
+
+use crate::netlink::{self, Hook as At};
+use crate::program::{Program, arrived, sockets};
+use allocation_counter::measure;
+use ipq_core::transport::nfqueue::Options;
+use ipq_core::transport::{Slot, TransportError};
+use ipq_core::wire::{Abi, Message, VerdictRequest};
+use ipq_core::{CopyMode, Error, Family, PacketId, Transport, Verdict, Wait};
+use pretty_assertions::assert_eq;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+tests![
+    a_full_queue_drops_or_lets_through,
+    an_overrun_is_told_and_counted,
+    many_packets_and_verdicts_in_few_calls,
+    reading_and_deciding_allocates_nothing,
+    a_signal_interrupts_a_wait,
+];
+
+fn a_full_queue_drops_or_lets_through() {
+    netlink::queue_all(Family::Ipv4, At::Output);
+    let [sender, receiver] = sockets("127.0.0.1");
+    for fail_open in [false, true] {
+        let program = Program::with(Options {
+            max_length: Some(2),
+            fail_open,
+            ..Options::new(Family::Ipv4)
+        });
+        program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+        for number in 0..3 {
+            let _ = sender.send(&[number]);
+        }
+        if fail_open {
+            assert_eq!(arrived(&receiver), [2]);
+        }
+        for number in 0..2 {
+            let (metadata, packet) = program.packet();
+            assert_eq!(packet[28..], [number]);
+            program.decide(metadata.packet_id, Verdict::Accept);
+            assert_eq!(arrived(&receiver), [number]);
+        }
+        program.nothing();
+        if let Ok(statistics) = program.handle.transport().statistics() {
+            let dropped = statistics.expect("the queue is bound").queue_dropped;
+            assert_eq!(dropped, u64::from(!fail_open), "PKT-2");
+        }
+    }
+}
+
+fn an_overrun_is_told_and_counted() {
+    let program = Program::reading_output(Family::Ipv4);
+    let transport = program.handle.transport();
+    assert!(transport.set_receive_buffer(1).is_ok());
+    let [sender, _receiver] = sockets("127.0.0.1");
+    for _ in 0..100 {
+        let _ = sender.send(b"too many");
+    }
+    let mut buffer = [0; 2048];
+    assert_eq!(
+        program.handle.read(&mut buffer, Wait::Never).err(),
+        Some(Error::Overrun)
+    );
+    assert_eq!(program.handle.overruns(), 1);
+    let mut read = 0;
+    while let Ok(Message::Packet(packet)) = program.handle.read(&mut buffer, Wait::Never) {
+        assert_eq!(
+            packet.packet_id(),
+            PacketId(read + 1),
+            "those that fitted come in order"
+        );
+        read += 1;
+    }
+    assert!((1..100).contains(&read), "{read} of 100 fitted");
+    if let Ok(statistics) = transport.statistics() {
+        let statistics = statistics.expect("the queue is bound");
+        assert_eq!(
+            (statistics.queue_length, statistics.user_dropped),
+            (read, 100 - read),
+            "PKT-3"
+        );
+    }
+    assert_eq!(transport.set_no_enobufs(true), Ok(()));
+}
+
+fn many_packets_and_verdicts_in_few_calls() {
+    let program = Program::reading_output(Family::Ipv4);
+    netlink::queue_all(Family::Ipv6, At::Output);
+    let transport = program.handle.transport();
+    let [[sender, receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
+    let count = 70;
+    for number in 0..count {
+        sender.send(&[number; 3]).expect("sent");
+        if number % 7 == 3 {
+            six.send(b"of the other family").expect("sent");
+        }
+    }
+    let mut buffers = vec![[0; 600]; 100];
+    let mut slots: Vec<Slot<'_>> = buffers.iter_mut().map(|buffer| Slot::new(buffer)).collect();
+    let filled = transport.receive_many(&mut slots, Wait::Forever).expect("packets");
+    assert_eq!(filled, usize::from(count));
+    let heads: Vec<_> = slots[..filled]
+        .iter()
+        .enumerate()
+        .map(|(index, slot)| {
+            let datagram = slot.result.expect("a packet");
+            let Ok(Message::Packet(packet)) = Message::parse(&slot.buffer[..datagram.copied], Abi::NATIVE) else {
+                panic!("no packet");
+            };
+            assert_eq!(
+                packet.payload()[28..],
+                [index as u8; 3],
+                "in order, without the other family's"
+            );
+            let request = VerdictRequest {
+                verdict: if index % 2 == 0 { Verdict::Accept } else { Verdict::Drop },
+                packet_id: packet.packet_id(),
+                data_len: 0,
+            };
+            request.head(Abi::NATIVE, program.envelope(), 0)
+        })
+        .collect();
+    let parts: Vec<_> = heads.iter().map(|head| [IoSlice::new(head)]).collect();
+    let messages: Vec<&[IoSlice<'_>]> = parts.iter().map(|parts| &parts[..]).collect();
+    let mut results = vec![Err(TransportError::Closed); messages.len()];
+    transport.send_many(&messages, &mut results);
+    assert!(results.iter().all(|result| *result == Ok(40)));
+    for number in (0..count).step_by(2) {
+        assert_eq!(arrived(&receiver), [number; 3]);
+    }
+    program.nothing();
+}
+
+fn reading_and_deciding_allocates_nothing() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, receiver] = sockets("127.0.0.1");
+    let mut buffer = [0; 2048];
+    let mut exchange = || {
+        sender.send(&[7; 900]).expect("sent");
+        let Ok(Message::Packet(packet)) = program.handle.read(&mut buffer, Wait::Forever) else {
+            panic!("no packet");
+        };
+        let (id, replacement) = (packet.packet_id(), packet.payload());
+        program
+            .handle
+            .set_verdict(id, Verdict::Accept, Some(replacement))
+            .expect("a verdict");
+        receiver.recv(&mut [0; 1000]).expect("a datagram");
+        program
+            .handle
+            .set_verdict(id, Verdict::Accept, None)
+            .expect("a verdict");
+        assert!(matches!(
+            program.handle.read(&mut buffer, Wait::Never),
+            Ok(Message::Error(_))
+        ));
+    };
+    exchange();
+    assert_eq!(measure(|| (0..200).for_each(|_| exchange())).count_total, 0);
+}
+
+fn a_signal_interrupts_a_wait() {
+    use rustix::process::{Signal, getpid, kill_process};
+    let program = Program::new(Family::Ipv4);
+    let (came, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    signal_hook::flag::register(Signal::USR1.as_raw(), Arc::clone(&came)).expect("a handler");
+    std::thread::scope(|scope| {
+        // The main thread, which is this one, is the first choice of a signal to the process.
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                kill_process(getpid(), Signal::USR1).expect("a signal");
+                std::thread::yield_now();
+            }
+        });
+        let read = program
+            .handle
+            .read(&mut [0; 100], Wait::For(Duration::from_mins(10)))
+            .err();
+        done.store(true, Ordering::Release);
+        assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
+    });
+    assert!(came.load(Ordering::Acquire));
+}

@@ -1,0 +1,160 @@
+//! What a PACKET frame says, and how much of the packet it has.
+
+use crate::netlink::{self, Hook as At};
+use crate::program::{Program, arrived, listening_to_a_pair, name, sockets};
+use ipq_core::wire::{Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, PacketMetadata, Timestamp};
+use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, Transport, Verdict, Wait};
+use pretty_assertions::assert_eq;
+
+tests![
+    a_packet_comes_with_everything_known_of_it,
+    a_packet_from_a_device_names_it,
+    a_renamed_device_has_its_new_name,
+    a_device_going_down_takes_its_packets,
+    the_copy_range_cuts_and_meta_has_no_bytes,
+    in_mode_none_packets_are_dropped,
+    a_short_buffer_loses_the_rest,
+];
+
+fn a_packet_comes_with_everything_known_of_it() {
+    let program = Program::reading_output(Family::Ipv4);
+    // Before there are packets: a change of rules may drop those that are queued.
+    netlink::queue_all(Family::Ipv4, At::Input);
+    let [sender, receiver] = sockets("127.0.0.1");
+    sender.send(b"known").expect("sent");
+    let (metadata, packet) = program.packet();
+    let expected = PacketMetadata {
+        packet_id: PacketId(1),
+        mark: Mark::default(),
+        timestamp: Timestamp::default(),
+        hook: Hook::Output,
+        indev_name: InterfaceName::NONE,
+        outdev_name: name("lo"),
+        hw_protocol: EtherType::NONE,
+        hw_type: 0,
+        hw_address: HardwareAddress::default(),
+    };
+    assert_eq!(metadata, expected);
+    assert_eq!((packet.len(), &packet[28..]), (33, &b"known"[..]));
+    program.nothing();
+    program.decide(metadata.packet_id, Verdict::Accept);
+    let (metadata, _) = program.packet();
+    assert_eq!(
+        (metadata.hook, metadata.indev_name, metadata.outdev_name),
+        (Hook::Input, name("lo"), name(""))
+    );
+    assert_eq!(
+        (metadata.hw_protocol, metadata.hw_type),
+        (EtherType::IPV4, 772),
+        "PKT-7"
+    );
+    assert_eq!(metadata.hw_address.as_bytes(), [0; 6], "PKT-7");
+    program.decide(metadata.packet_id, Verdict::Accept);
+    assert_eq!(arrived(&receiver), b"known");
+}
+
+fn a_packet_from_a_device_names_it() {
+    let (program, sender) = listening_to_a_pair();
+    let mut unstamped = 0;
+    let (metadata, packet) = loop {
+        sender.send(b"by a device").expect("sent");
+        let (metadata, packet) = program.packet();
+        // The kernel begins to take the time a moment after it was asked to (PKT-8).
+        if !metadata.timestamp.is_unset() {
+            break (metadata, packet);
+        }
+        program.decide(metadata.packet_id, Verdict::Drop);
+        unstamped += 1;
+        assert!(unstamped < 1_000_000, "PKT-8");
+    };
+    assert!(
+        (0..1_000_000).contains(&metadata.timestamp.microseconds),
+        "{:?}",
+        metadata.timestamp
+    );
+    assert_eq!(
+        (metadata.hook, metadata.indev_name, metadata.outdev_name),
+        (Hook::Prerouting, name("v1"), name(""))
+    );
+    assert_eq!((metadata.hw_protocol, metadata.hw_type), (EtherType::IPV4, 1));
+    assert_eq!(metadata.hw_address.as_bytes(), netlink::FIRST_ADDRESS);
+    assert_eq!(&packet[28..], b"by a device");
+}
+
+fn a_renamed_device_has_its_new_name() {
+    let (program, sender) = listening_to_a_pair();
+    let named = |wanted| {
+        sender.send(b"by a device").expect("sent");
+        let (metadata, _) = program.packet();
+        assert_eq!(metadata.indev_name, name(wanted));
+        program.decide(metadata.packet_id, Verdict::Drop);
+        program.nothing();
+    };
+    named("v1");
+    netlink::set_up("v1", false);
+    netlink::rename("v1", "a_longer_name_1");
+    netlink::set_up("a_longer_name_1", true);
+    named("a_longer_name_1");
+}
+
+fn a_device_going_down_takes_its_packets() {
+    let (program, sender) = listening_to_a_pair();
+    sender.send(b"by a device").expect("sent");
+    let (metadata, _) = program.packet();
+    netlink::set_up("v1", false);
+    program.decide(metadata.packet_id, Verdict::Accept);
+    assert_eq!(program.answer().0, Errno::ENOENT, "EVT-1");
+}
+
+fn the_copy_range_cuts_and_meta_has_no_bytes() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, _receiver] = sockets("127.0.0.1");
+    let length = |mode, range| {
+        program.handle.set_mode(mode, range).expect("a mode");
+        sender.send(&[7; 1000]).expect("sent");
+        program.packet().1.len()
+    };
+    assert_eq!(length(CopyMode::Packet, 0), 1028);
+    assert_eq!(length(CopyMode::Packet, 29), 29);
+    assert_eq!(length(CopyMode::Packet, 1027), 1027);
+    assert_eq!(length(CopyMode::Packet, 1 << 20), 1028);
+    assert_eq!(length(CopyMode::Packet, 3 | 1 << 32), 3, "MSG-8: cut to 32 bits");
+    assert_eq!(length(CopyMode::Meta, 99), 0);
+    program.nothing();
+}
+
+fn in_mode_none_packets_are_dropped() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, _receiver] = sockets("127.0.0.1");
+    program.handle.set_mode(CopyMode::None, 7).expect("mode NONE");
+    // The kernel may tell the sender that its packet was dropped.
+    let _ = sender.send(b"dropped");
+    program.nothing();
+    program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+    sender.send(b"queued").expect("sent");
+    assert_eq!(&program.packet().1[28..], b"queued");
+}
+
+fn a_short_buffer_loses_the_rest() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, _receiver] = sockets("127.0.0.1");
+    let whole = 112 + 628;
+    for room in [20, 111, 112, 113, 300, whole - 1] {
+        sender.send(&[7; 600]).expect("sent");
+        sender.send(b"the next").expect("sent");
+        let mut buffer = vec![0xee; room];
+        let datagram = program
+            .handle
+            .transport()
+            .receive(&mut buffer, Wait::Never)
+            .expect("a packet");
+        assert_eq!((datagram.copied, datagram.length), (room, whole));
+        assert_eq!(
+            Header::parse(&buffer, Abi::NATIVE).map(|header| header.length),
+            Some(740),
+            "SOCK-3"
+        );
+        assert!(buffer.iter().skip(140).all(|byte| *byte == 7));
+        assert_eq!(&program.packet().1[28..], b"the next");
+    }
+}

@@ -1,0 +1,121 @@
+//! A program on a queue, and the host's own sockets beside it.
+
+use crate::netlink::{self, Hook as At};
+use ipq_core::transport::nfqueue::{NfQueue, Options};
+use ipq_core::wire::{Abi, Envelope, Header, InterfaceName, Message, ModeRequest, PacketMetadata};
+use ipq_core::{CopyMode, Errno, Error, Family, Handle, PacketId, Transport, Verdict, Wait};
+use pretty_assertions::assert_eq;
+use std::io::IoSlice;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+pub(crate) const SOON: Wait = Wait::For(Duration::from_secs(10));
+
+/// A program's end of queue 0.
+pub(crate) struct Program {
+    pub(crate) handle: Handle<NfQueue>,
+}
+
+impl Program {
+    pub(crate) fn new(family: Family) -> Self {
+        Self::with(Options::new(family))
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        Self {
+            handle: Handle::new(NfQueue::open_with(options).expect("a queue")),
+        }
+    }
+
+    /// A program that gets whole packets of `family` that are sent by `lo`.
+    pub(crate) fn reading_output(family: Family) -> Self {
+        netlink::queue_all(family, At::Output);
+        let program = Self::new(family);
+        program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+        program
+    }
+
+    /// Reads a packet, which must come.
+    pub(crate) fn packet(&self) -> (PacketMetadata, Vec<u8>) {
+        let mut buffer = vec![0; 70_000];
+        match self.handle.read(&mut buffer, SOON).expect("a message") {
+            Message::Packet(packet) => (packet.metadata(), packet.payload().to_vec()),
+            other => panic!("no packet: {other:?}"),
+        }
+    }
+
+    /// Reads an answer, which is there: its error number, its header, and what it quotes.
+    pub(crate) fn answer(&self) -> (Errno, Header, Vec<u8>) {
+        let mut buffer = vec![0; 70_000];
+        let read = self.handle.read_datagram(&mut buffer, Wait::Never).expect("an answer");
+        assert_eq!(read % 4, 0, "a datagram is padded (ERR-3)");
+        let header = Header::parse(&buffer, Abi::NATIVE).expect("a header");
+        match Message::parse(&buffer[..read], Abi::NATIVE).expect("a message") {
+            Message::Error(answer) => (answer.errno(), header, answer.quoted.to_vec()),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    pub(crate) fn decide(&self, id: PacketId, verdict: Verdict) {
+        self.handle.set_verdict(id, verdict, None).expect("a verdict");
+    }
+
+    #[track_caller]
+    pub(crate) fn nothing(&self) {
+        let mut buffer = vec![0; 70_000];
+        let read = self.handle.read(&mut buffer, Wait::Never);
+        assert!(matches!(read, Err(Error::TimedOut)), "{read:?}");
+    }
+
+    /// Sends the bytes of a message, and returns them with the answer.
+    pub(crate) fn send(&self, head: &[u8], payload: &[u8]) -> Vec<u8> {
+        let parts = [head, payload].map(IoSlice::new);
+        let message = [head, payload].concat();
+        assert_eq!(self.handle.transport().send(&parts), Ok(message.len()));
+        message
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope {
+        Envelope::request(self.handle.port_id())
+    }
+}
+
+/// Two sockets of the host's, the first of which sends to the second.
+pub(crate) fn sockets(address: &str) -> [UdpSocket; 2] {
+    let sockets = [(); 2].map(|()| UdpSocket::bind((address, 0)).expect("a socket"));
+    sockets[0]
+        .connect(sockets[1].local_addr().expect("an address"))
+        .expect("connected");
+    sockets[1]
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a time-out");
+    sockets
+}
+
+/// What has arrived: the next datagram, waited for.
+pub(crate) fn arrived(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 70_000];
+    let length = socket.recv(&mut buffer).expect("a datagram");
+    buffer.truncate(length);
+    buffer
+}
+
+/// What comes in by `v1` at PREROUTING.
+pub(crate) fn listening_to_a_pair() -> (Program, UdpSocket) {
+    let [address, neighbour] = ["10.9.0.1", "10.9.0.2"].map(|address| address.parse().expect("an address"));
+    netlink::pair(["v0", "v1"], address, neighbour);
+    netlink::queue_all(Family::Ipv4, At::Prerouting);
+    let program = Program::new(Family::Ipv4);
+    program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+    let sender = UdpSocket::bind("10.9.0.1:0").expect("a socket");
+    sender.connect("10.9.0.2:9").expect("connected");
+    (program, sender)
+}
+
+pub(crate) fn mode_of(mode: CopyMode) -> ModeRequest {
+    ModeRequest { mode, range: 0 }
+}
+
+pub(crate) fn name(name: &str) -> InterfaceName {
+    name.parse().expect("a name")
+}
