@@ -57,8 +57,7 @@ fn a_packet_from_a_device_names_it() {
     let (program, sender) = listening_to_a_pair();
     let mut unstamped = 0;
     let (metadata, packet) = loop {
-        sender.send(b"by a device").expect("sent");
-        let (metadata, packet) = program.packet();
+        let (metadata, packet) = program.packet_from(&sender, b"by a device");
         // The kernel begins to take the time a moment after it was asked to (PKT-8).
         if !metadata.timestamp.is_unset() {
             break (metadata, packet);
@@ -84,11 +83,9 @@ fn a_packet_from_a_device_names_it() {
 fn a_renamed_device_has_its_new_name() {
     let (program, sender) = listening_to_a_pair();
     let named = |wanted| {
-        sender.send(b"by a device").expect("sent");
-        let (metadata, _) = program.packet();
+        let (metadata, _) = program.packet_from(&sender, b"by a device");
         assert_eq!(metadata.indev_name, name(wanted));
-        program.decide(metadata.packet_id, Verdict::Drop);
-        program.nothing();
+        while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
     };
     named("v1");
     netlink::set_up("v1", false);
@@ -99,8 +96,8 @@ fn a_renamed_device_has_its_new_name() {
 
 fn a_device_going_down_takes_its_packets() {
     let (program, sender) = listening_to_a_pair();
-    sender.send(b"by a device").expect("sent");
-    let (metadata, _) = program.packet();
+    let (metadata, _) = program.packet_from(&sender, b"by a device");
+    while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
     netlink::set_up("v1", false);
     program.decide(metadata.packet_id, Verdict::Accept);
     assert_eq!(program.answer().0, Errno::ENOENT, "EVT-1");

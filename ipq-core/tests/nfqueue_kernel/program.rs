@@ -7,7 +7,7 @@ use ipq_core::{CopyMode, Errno, Error, Family, Handle, PacketId, Transport, Verd
 use pretty_assertions::assert_eq;
 use std::io::IoSlice;
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) const SOON: Wait = Wait::For(Duration::from_secs(10));
 
@@ -41,6 +41,20 @@ impl Program {
         match self.handle.read(&mut buffer, SOON).expect("a message") {
             Message::Packet(packet) => (packet.metadata(), packet.payload().to_vec()),
             other => panic!("no packet: {other:?}"),
+        }
+    }
+
+    /// Has `sender` send until a packet comes: a device that has just come up loses some.
+    pub(crate) fn packet_from(&self, sender: &UdpSocket, bytes: &[u8]) -> (PacketMetadata, Vec<u8>) {
+        let mut buffer = vec![0; 70_000];
+        let begun = Instant::now();
+        loop {
+            sender.send(bytes).expect("sent");
+            match self.handle.read(&mut buffer, Wait::For(Duration::from_millis(10))) {
+                Ok(Message::Packet(packet)) => return (packet.metadata(), packet.payload().to_vec()),
+                Err(Error::TimedOut) if begun.elapsed() < Duration::from_secs(10) => {}
+                other => panic!("no packet: {other:?}"),
+            }
         }
     }
 
