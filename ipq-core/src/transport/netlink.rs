@@ -36,6 +36,8 @@ use rustix::net::{self, AddressFamily, MMsgHdr, Protocol, SendAncillaryBuffer, S
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+pub(super) use receiving::Place;
+
 /// A netlink socket that is bound to a port id.
 #[derive(Debug)]
 pub struct Netlink {
@@ -103,6 +105,12 @@ impl Netlink {
     /// elsewhere than the rest.
     pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
         receiving::one(self.as_fd(), parts, wait)
+    }
+
+    /// Takes as many datagrams as there are into `places`, at most 32, waiting for the first as `wait` says. Returns how
+    /// many: at least one, unless there are no places. An error that comes after one was taken is the next call's.
+    pub(super) fn receive_places(&self, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
+        receiving::several(self.as_fd(), places, wait)
     }
 
     /// Has the kernel stamp arriving packets with the time, for as long as this socket is open.

@@ -67,6 +67,7 @@
 mod answer;
 mod devices;
 mod error;
+mod many;
 mod message;
 mod options;
 mod packet;
@@ -84,7 +85,7 @@ pub use options::{InvalidQueueNumbers, Options, QueueNumbers};
 pub use statistics::Statistics;
 
 use super::netlink::{Bind, Netlink, SocketError};
-use super::{Datagram, Transport, TransportError, Wait};
+use super::{Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::family::Family;
 use crate::wire::PortId;
@@ -340,6 +341,12 @@ impl Transport for NfQueue {
                 return Ok(datagram);
             }
         }
+    }
+
+    /// Where a datagram was not for the program, the buffers of later slots change places with it, so that the slots that are
+    /// filled are the first.
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        many::receive(self, slots, wait)
     }
 
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {

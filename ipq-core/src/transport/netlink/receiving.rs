@@ -9,11 +9,11 @@ use std::io::IoSliceMut;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use sys::Place;
+pub(in crate::transport) use sys::Place;
 
 impl<'a> Place<'a> {
     /// An empty place over `parts`.
-    pub(super) fn new(parts: [IoSliceMut<'a>; 2]) -> Self {
+    pub(in crate::transport) fn new(parts: [IoSliceMut<'a>; 2]) -> Self {
         Self {
             parts,
             length: 0,
@@ -22,7 +22,7 @@ impl<'a> Place<'a> {
     }
 
     /// What came.
-    pub(super) fn datagram(&self) -> Datagram {
+    pub(in crate::transport) fn datagram(&self) -> Datagram {
         let room = self.parts.iter().map(|part| part.len()).sum();
         Datagram {
             copied: self.length.min(room),

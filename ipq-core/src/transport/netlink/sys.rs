@@ -15,13 +15,13 @@ pub(super) const BATCH: usize = 32;
 
 /// Where a datagram goes, and what is known of it once it came.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(in crate::transport) struct Place<'a> {
     /// Where its bytes go: the second part takes what the first has no room for.
-    pub(super) parts: [IoSliceMut<'a>; 2],
+    pub(in crate::transport) parts: [IoSliceMut<'a>; 2],
     /// Its whole length, which may be more than the parts have.
-    pub(super) length: usize,
+    pub(in crate::transport) length: usize,
     /// The port id of its sender.
-    pub(super) sender: u32,
+    pub(in crate::transport) sender: u32,
 }
 
 /// `setsockopt(2)` for an option that is an `int`.
