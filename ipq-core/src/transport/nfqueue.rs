@@ -35,7 +35,7 @@
 //! | ERR-1 to ERR-4 | The kernel's answers, with the message that was sent quoted byte for byte. |
 //! | PKT-1 to PKT-5 | The kernel does the same. A packet of the other family is answered with DROP at once, and counted. |
 //! | PKT-6, PKT-7 | Put back to what `ip_queue` said: no incoming device or link-layer address at POSTROUTING, and no protocol of what the host sends itself before the kernel of that time knew it. In mode META, neighbour discovery at OUTPUT can't be told from other IPv6. |
-//! | PKT-8 | The socket asks for time stamps from when it is opened. |
+//! | PKT-8 | The socket asks for time stamps when it is opened, and the kernel begins a moment later. |
 //! | PKT-9 | Ids count up from 1 for each bind, and are not reused. |
 //! | VER-1, VER-2 | Kept by the translation, and the kernel. QUEUE goes back to the same queue number. |
 //! | VER-3, VER-4, VER-7 to VER-10 | The kernel does the same. |

@@ -13,7 +13,7 @@ const QUOTED: usize = Header::BYTES + 4;
 pub(super) struct Answer {
     /// What it is for the program.
     pub(super) reply: Reply,
-    /// Whether it says that the queue was not bound.
+    /// Whether it says that the queue is not bound.
     pub(super) attach_failed: bool,
     /// That of the message that it answers.
     pub(super) sequence: u32,
@@ -149,5 +149,7 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
         0 => Reply::None,
         _ => Reply::Refusal { reason, quoted },
     };
-    Ok((reply, binds))
+    // A configuration of no queue can be one that overtook the message which was to bind it.
+    let unbound = (message_type, errno) == (kind::CONFIG, Errno::ENODEV);
+    Ok((reply, binds || unbound))
 }

@@ -34,7 +34,7 @@ pub(super) enum Translated {
     Answer {
         /// An `NLMSG_ERROR` frame, unless the answer was not to a message of the program's.
         frame: Option<usize>,
-        /// Whether the queue was not bound, although it was to be.
+        /// Whether the queue is not bound after all.
         attach_failed: bool,
     },
 }
