@@ -33,25 +33,25 @@ impl Kernel {
         let incoming = self.network.by_name(entrance.incoming)?;
         let outgoing = self.network.by_name(entrance.outgoing)?;
         let data = match family {
-            Family::Ipv4 => ipv4::arriving(&data),
-            Family::Ipv6 => ipv6::arriving(&data),
+            Family::Ipv4 => ipv4::arriving(data),
+            Family::Ipv6 => ipv6::arriving(data),
         };
         let data = data.ok_or(InjectError::Malformed { length })?;
         let protocol = ether_type(family);
         let arrived = matches!(entrance.hook, Hook::Prerouting | Hook::Input | Hook::Forward);
         let link = arrived.then(|| Link {
-            header: Bytes::copy_from_slice(&entrance.link_header.unwrap_or_else(|| {
+            header: entrance.link_header.unwrap_or_else(|| {
                 ethernet_header(
                     self.network.mac(incoming),
                     self.network.some_neighbour(incoming),
                     protocol,
                 )
-            })),
+            }),
             hw_type: self.network.hw_type(incoming),
             for_this_host: true,
         });
         let serial = self.ledger.enter();
-        let packet = Packet {
+        let mut packet = Packet {
             serial,
             family,
             data,
@@ -76,8 +76,8 @@ impl Kernel {
             Hook::Prerouting | Hook::Input => {
                 Traversal::entering(packet, entrance.hook, Some(incoming), None, Route::Local)
             }
-            Hook::Forward => match self.forwardable(packet, self.network.mtu(outgoing)) {
-                Ok(packet) => Traversal::entering(packet, Hook::Forward, Some(incoming), Some(outgoing), out),
+            Hook::Forward => match self.make_forwardable(&mut packet, self.network.mtu(outgoing)) {
+                Ok(()) => Traversal::entering(packet, Hook::Forward, Some(incoming), Some(outgoing), out),
                 Err(reason) => {
                     self.ledger.leave(serial, Fate::Dropped(reason));
                     return Ok(serial);

@@ -15,12 +15,12 @@ use crate::ledger::{Accounting, DropReason, Fate, Ledger, PacketSerial};
 use crate::proc_text;
 use crate::profile::Profile;
 use crate::queue::{Outcome, Queue, Sender};
-use crate::sockets::{Received, SocketId, Sockets};
+use crate::sockets::{Received, Sending, SocketId, Sockets};
 use crate::traversal::{Traversal, ether_type};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use ipq_core::wire::{Abi, EtherType, Frame, Header, Timestamp};
 use ipq_core::{Errno, Family, PortId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -32,7 +32,6 @@ pub struct Kernel {
     profile: Profile,
     clock: Clock,
     clients: Vec<Client>,
-    owners: HashMap<SocketId, ClientId>,
     later: BTreeMap<(Duration, u64), Later>,
     later_count: u64,
     pub(crate) sockets: Sockets,
@@ -120,7 +119,6 @@ impl Kernel {
                 process_id,
                 net_admin: true,
             }],
-            owners: HashMap::new(),
             later: BTreeMap::new(),
             later_count: 0,
             sockets: Sockets::new(profile),
@@ -171,9 +169,7 @@ impl Kernel {
         if self.queues[family as usize].is_none() && !self.faults.seeded(Fault::MissingModuleOpens) {
             return Err(Errno::EPROTONOSUPPORT);
         }
-        let socket = self.sockets.open(family, self.process_id(client));
-        self.owners.insert(socket, client);
-        Ok(socket)
+        Ok(self.sockets.open(family, client, self.process_id(client)))
     }
 
     /// `bind` to a port id; 0 lets the kernel choose (SOCK-2). Returns the port id.
@@ -189,7 +185,6 @@ impl Kernel {
 
     /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
-        self.owners.remove(&socket);
         let Some((family, port_id)) = self.sockets.close(socket) else {
             return;
         };
@@ -205,13 +200,10 @@ impl Kernel {
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
     /// comes as a reply.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
-        self.check_sending(socket, datagram)?;
-        let family = self.sockets.family(socket)?;
-        let port_id = self.sockets.port_id(socket).unwrap_or_default();
-        let owner = self.owners.get(&socket).and_then(|client| self.clients.get(client.0));
+        let Sending { family, owner, port_id } = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
         let sender = Sender {
             port_id,
-            net_admin: owner.is_some_and(|client| client.net_admin),
+            net_admin: self.clients.get(owner.0).is_some_and(|client| client.net_admin),
         };
         if self.faults.seeded(Fault::SentSequenceCounted) {
             let counted = distortion::with_sequence(datagram, self.profile.abi);
@@ -227,20 +219,10 @@ impl Kernel {
         if to == PortId::KERNEL {
             return self.send(socket, datagram);
         }
-        self.check_sending(socket, datagram)?;
+        let sending = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
         self.sockets
-            .send_to_user(socket, to, Bytes::copy_from_slice(datagram), &self.faults)?;
+            .send_to_user(sending, to, Bytes::copy_from_slice(datagram), &self.faults)?;
         Ok(datagram.len())
-    }
-
-    /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
-    fn check_sending(&mut self, socket: SocketId, datagram: &[u8]) -> Result<(), Errno> {
-        self.sockets.bound(socket, &self.faults)?;
-        let limit = self.sockets.longest_to_send(socket)?;
-        if datagram.len() > limit && !self.faults.seeded(Fault::SendLimitIgnored) {
-            return Err(Errno::EMSGSIZE);
-        }
-        Ok(())
     }
 
     /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
@@ -269,9 +251,11 @@ impl Kernel {
             let reply = distortion::of_kernel_datagram(reply, &self.faults);
             self.sockets.deliver(family, to, reply, &self.faults);
         }
-        let following = second_message(datagram, self.profile.abi);
-        if self.faults.seeded(Fault::SecondMessageObeyed) && !following.is_empty() {
-            return self.obey(family, following, sender);
+        if self.faults.seeded(Fault::SecondMessageObeyed) {
+            let following = second_message(datagram, self.profile.abi);
+            if !following.is_empty() {
+                return self.obey(family, following, sender);
+            }
         }
         Ok(())
     }
@@ -354,7 +338,7 @@ impl Kernel {
             return Err(InjectError::FrameTooShort { length: frame.len() });
         }
         let serial = self.ledger.enter();
-        match self.arrive(serial, id, &frame) {
+        match self.arrive(serial, id, frame) {
             Ok(packet) => {
                 let mut traversal = Traversal::arriving(packet, id);
                 if self.faults.seeded(Fault::OldRouteKept) {
@@ -368,39 +352,35 @@ impl Kernel {
     }
 
     /// What a host does with a frame before PREROUTING (FWD-1, FWD-2).
-    fn arrive(&self, serial: PacketSerial, device: DeviceId, frame: &Bytes) -> Result<Packet, DropReason> {
+    fn arrive(&self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<Packet, DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
         }
-        let header = frame.slice(..Link::HEADER_BYTES);
-        let protocol = EtherType(u16::from_be_bytes([header[12], header[13]]));
+        let header: [u8; Link::HEADER_BYTES] = *frame.first_chunk().ok_or(DropReason::NotIp)?;
+        frame.advance(Link::HEADER_BYTES);
+        let [destination @ .., _, _, _, _, _, _, high, low] = header;
+        let protocol = EtherType(u16::from_be_bytes([high, low]));
         let family = match protocol {
             EtherType::IPV4 => Family::Ipv4,
             EtherType::IPV6 => Family::Ipv6,
             _ => return Err(DropReason::NotIp),
         };
-        let taken = self
-            .network
-            .takes(device, header.first_chunk().copied().unwrap_or_default());
+        let taken = self.network.takes(device, destination);
         let taken = taken.or(self
             .faults
             .seeded(Fault::ForeignFramesTaken)
             .then_some(Taken::OwnAddress));
         let for_this_host = taken.ok_or(DropReason::OtherHost)? == Taken::OwnAddress;
-        let whole = frame.slice(Link::HEADER_BYTES..);
+        let padded = self.faults.seeded(Fault::EthernetPaddingKept).then(|| frame.clone());
         let data = match family {
-            Family::Ipv4 => ipv4::arriving(&whole),
-            Family::Ipv6 => ipv6::arriving(&whole),
+            Family::Ipv4 => ipv4::arriving(frame),
+            Family::Ipv6 => ipv6::arriving(frame),
         };
         let data = data.ok_or(DropReason::Malformed)?;
         Ok(Packet {
             serial,
             family,
-            data: if self.faults.seeded(Fault::EthernetPaddingKept) {
-                whole
-            } else {
-                data
-            },
+            data: padded.unwrap_or(data),
             mark: 0,
             timestamp: self.arrival_time(),
             protocol,

@@ -138,31 +138,33 @@ impl<T> Queue<T> {
         self.maximum_length = length;
     }
 
-    /// Queues a packet: makes its frame, has it delivered to the peer, and keeps the item until its verdict (section 5).
-    /// `metadata`'s packet id is overwritten with the one that it gets.
-    pub(crate) fn enqueue(
+    /// Offers a packet to the peer: makes its frame and has it delivered, under an id that overwrites `metadata`'s (section
+    /// 5). If it is taken, what is to be [kept](Self::keep) until its verdict has a place then.
+    pub(crate) fn offer(
         &mut self,
-        item: T,
         metadata: PacketMetadata,
         packet: &Bytes,
         faults: &Faults,
         deliver: impl FnOnce(PortId, Datagram) -> bool,
-    ) -> Result<PacketId, (T, Refusal)> {
+    ) -> Result<Slot, Refusal> {
         let (slot, packet_id) = self.entries.allocate();
-        match self.offer(PacketMetadata { packet_id, ..metadata }, packet, faults, deliver) {
-            Ok(()) => {
-                self.entries.link(slot, item);
-                Ok(packet_id)
-            }
+        let metadata = PacketMetadata { packet_id, ..metadata };
+        match self.deliver(metadata, packet, faults, deliver) {
+            Ok(()) => Ok(slot),
             Err(refusal) => {
                 self.free(slot, faults);
-                Err((item, refusal))
+                Err(refusal)
             }
         }
     }
 
+    /// Queues what belongs to a packet that was taken.
+    pub(crate) fn keep(&mut self, slot: Slot, item: T) {
+        self.entries.link(slot, item);
+    }
+
     /// The checks of a packet, in the kernel's order, and its delivery.
-    fn offer(
+    fn deliver(
         &mut self,
         metadata: PacketMetadata,
         packet: &Bytes,

@@ -4,11 +4,12 @@
 //! what they weigh. Nothing here knows what a datagram means.
 
 use crate::fault::{Fault, Faults};
+use crate::kernel::ClientId;
 use crate::profile::Profile;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
 use ipq_core::{Errno, Family, PortId};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 /// Names a socket of the emulator, like a descriptor. Never used again after the socket was closed.
@@ -63,6 +64,7 @@ pub(crate) type Received = ipq_core::transport::Datagram;
 
 struct Socket {
     family: Family,
+    owner: ClientId,
     process_id: u32,
     port_id: Option<PortId>,
     datagrams: VecDeque<Datagram>,
@@ -77,11 +79,19 @@ struct Socket {
     waker: Option<Waker>,
 }
 
+/// Who sends a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    pub(crate) family: Family,
+    pub(crate) owner: ClientId,
+    pub(crate) port_id: PortId,
+}
+
 /// All netlink sockets of the emulated host.
 pub(crate) struct Sockets {
     profile: Profile,
     open: BTreeMap<SocketId, Socket>,
-    ports: HashMap<(Family, PortId), SocketId>,
+    ports: BTreeMap<(Family, PortId), SocketId>,
     next_socket: u64,
     /// The next port id for a process that has its own already.
     rover: i32,
@@ -95,18 +105,19 @@ impl Sockets {
         Self {
             profile,
             open: BTreeMap::new(),
-            ports: HashMap::new(),
+            ports: BTreeMap::new(),
             next_socket: 0,
             rover: FIRST_ROVER,
         }
     }
 
-    /// A new socket for the process `process_id`, unbound.
-    pub(crate) fn open(&mut self, family: Family, process_id: u32) -> SocketId {
+    /// A new socket of the program `owner`, which is the process `process_id`; unbound.
+    pub(crate) fn open(&mut self, family: Family, owner: ClientId, process_id: u32) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
         let socket = Socket {
             family,
+            owner,
             process_id,
             port_id: None,
             datagrams: VecDeque::new(),
@@ -142,12 +153,23 @@ impl Sockets {
         Ok(port_id)
     }
 
-    /// The port id of a socket that is about to send: bound first, if it was not (SOCK-2).
-    pub(crate) fn bound(&mut self, id: SocketId, faults: &Faults) -> Result<PortId, Errno> {
-        match self.get(id)?.port_id {
-            Some(port_id) => Ok(port_id),
-            None => self.bind(id, PortId::KERNEL, faults),
-        }
+    /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
+    pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, faults: &Faults) -> Result<Sending, Errno> {
+        let socket = self.get(id)?;
+        let sending = Sending {
+            family: socket.family,
+            owner: socket.owner,
+            port_id: socket.port_id.unwrap_or_default(),
+        };
+        let too_long = length > socket.longest_to_send() && !faults.seeded(Fault::SendLimitIgnored);
+        let sending = match socket.port_id {
+            Some(_) => sending,
+            None => Sending {
+                port_id: self.bind(id, PortId::KERNEL, faults)?,
+                ..sending
+            },
+        };
+        if too_long { Err(Errno::EMSGSIZE) } else { Ok(sending) }
     }
 
     /// The process's own id if it is free, else the next that is, counted down.
@@ -198,15 +220,13 @@ impl Sockets {
     /// Sends a program's datagram to another program's port (SOCK-8).
     pub(crate) fn send_to_user(
         &mut self,
-        from: SocketId,
+        Sending { family, port_id, .. }: Sending,
         to: PortId,
         payload: Bytes,
         faults: &Faults,
     ) -> Result<(), Errno> {
-        let sender = self.get(from)?;
-        let (family, sender) = (sender.family, sender.port_id.unwrap_or_default());
         let datagram = Datagram {
-            sender,
+            sender: port_id,
             head: None,
             payload,
             padding: 0,
@@ -305,7 +325,7 @@ impl Sockets {
 
     /// The longest datagram that the socket can send, in bytes (SOCK-9).
     pub(crate) fn longest_to_send(&self, id: SocketId) -> Result<usize, Errno> {
-        Ok((self.get(id)?.send_buffer as usize).saturating_sub(32))
+        Ok(self.get(id)?.longest_to_send())
     }
 
     /// Setting it clears the latch, but not an error that is pending (SOCK-4).
@@ -353,6 +373,10 @@ impl Sockets {
 }
 
 impl Socket {
+    const fn longest_to_send(&self) -> usize {
+        (self.send_buffer as usize).saturating_sub(32)
+    }
+
     fn push(&mut self, datagram: Datagram, weight: usize) {
         self.used += weight;
         self.datagrams.push_back(datagram);

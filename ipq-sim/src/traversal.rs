@@ -14,6 +14,7 @@ use crate::queue::{Refusal, Released};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, PacketMetadata};
 use ipq_core::{Family, Hook, Mark, PacketId, Verdict};
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// The least MTU that IPv6 knows, in bytes.
@@ -26,11 +27,11 @@ pub(crate) struct Traversal {
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
     /// Which of the hook's functions comes next, or has queued it.
-    pub(crate) function: usize,
+    pub(crate) function: u8,
     /// Known from the start for what this host sends, and for the rest after PREROUTING.
     pub(crate) route: Option<Route>,
     /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
-    routed_by: Option<RouteKey>,
+    routed_by: Option<Box<RouteKey>>,
 }
 
 /// What a locally sent packet's route depends on.
@@ -102,15 +103,9 @@ impl Traversal {
         }
     }
 
-    /// The same packet at the first function of another hook.
-    fn at(self, hook: Hook, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Self {
-        Self {
-            hook,
-            indev,
-            outdev,
-            function: 0,
-            ..self
-        }
+    /// Goes to the first function of another hook.
+    fn go_to(&mut self, hook: Hook, indev: Option<DeviceId>, outdev: Option<DeviceId>) {
+        (self.hook, self.indev, self.outdev, self.function) = (hook, indev, outdev, 0);
     }
 
     /// Whether its PACKET frame names the device (EVT-1).
@@ -138,9 +133,10 @@ impl Traversal {
     }
 }
 
-/// Where a packet goes when a hook's functions are through with it.
+/// What becomes of a packet when a hook's functions are through with it.
 enum Next {
-    Hook(Traversal),
+    /// It is at another hook now.
+    Hook,
     Left(Fate),
 }
 
@@ -148,7 +144,7 @@ impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(crate) fn run(&mut self, mut traversal: Traversal) {
         loop {
-            while let Some(&table) = Rules::functions(traversal.hook).get(traversal.function) {
+            while let Some(&table) = Rules::functions(traversal.hook).get(usize::from(traversal.function)) {
                 match self
                     .rules
                     .judge(table, traversal.hook, &mut traversal.packet, &self.faults)
@@ -158,8 +154,8 @@ impl Kernel {
                 }
             }
             let serial = traversal.packet.serial;
-            match self.after_hook(traversal) {
-                Ok(Next::Hook(next)) => traversal = next,
+            match self.after_hook(&mut traversal) {
+                Ok(Next::Hook) => {}
                 Ok(Next::Left(fate)) => return self.ledger.leave(serial, fate),
                 Err(reason) => return self.ledger.leave(serial, Fate::Dropped(reason)),
             }
@@ -185,7 +181,7 @@ impl Kernel {
             Verdict::Repeat => self.resume(traversal, 0),
             Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
             Verdict::Stop => {
-                traversal.function = Rules::functions(traversal.hook).len();
+                traversal.function = u8::MAX;
                 self.run(traversal);
             }
             Verdict::Queue => self.enqueue(traversal),
@@ -217,10 +213,11 @@ impl Kernel {
 
     /// Goes on, `skip` functions after the one that queued the packet; before that what was changed at OUTPUT is routed
     /// again (VER-10).
-    fn resume(&mut self, mut traversal: Traversal, skip: usize) {
+    fn resume(&mut self, mut traversal: Traversal, skip: u8) {
         let changed = traversal
             .routed_by
-            .is_some_and(|key| key != RouteKey::of(&traversal.packet));
+            .take()
+            .is_some_and(|key| *key != RouteKey::of(&traversal.packet));
         if changed && !self.faults.seeded(Fault::OutputRouteKept) {
             let (_, destination) = routing::addresses(&traversal.packet);
             match self.network.route(destination) {
@@ -235,15 +232,15 @@ impl Kernel {
     /// Sends a packet to the queue of its family.
     fn enqueue(&mut self, mut traversal: Traversal) {
         let family = traversal.packet.family;
-        traversal.routed_by = (traversal.hook == Hook::Output).then(|| RouteKey::of(&traversal.packet));
+        traversal.routed_by = (traversal.hook == Hook::Output).then(|| RouteKey::of(&traversal.packet).into());
         let mut metadata = traversal.metadata(&self.network);
-        let mut bytes = traversal.packet.data.clone();
+        let mut packet = Cow::Borrowed(&traversal.packet.data);
         if let Some(link) = &traversal.packet.link {
             if self.faults.seeded(Fault::AddressOfReceiver) {
                 metadata.hw_address = link.destination();
             }
             if self.faults.seeded(Fault::LinkHeaderCopied) {
-                bytes = Bytes::from([&link.header[..], &bytes].concat());
+                packet = Cow::Owned(Bytes::from([&link.header[..], &packet].concat()));
             }
         }
         let Self {
@@ -255,21 +252,20 @@ impl Kernel {
         let Some(queue) = &mut queues[family as usize] else {
             return self.drop_packet(&traversal, DropReason::ModuleUnloaded);
         };
-        let result = queue.enqueue(traversal, metadata, &bytes, faults, |port_id, frame| {
-            sockets.deliver(
-                family,
-                port_id,
-                crate::distortion::of_kernel_datagram(frame, faults),
-                faults,
-            )
+        let offered = queue.offer(metadata, &packet, faults, |port_id, frame| {
+            let frame = crate::distortion::of_kernel_datagram(frame, faults);
+            sockets.deliver(family, port_id, frame, faults)
         });
-        if let Err((traversal, refusal)) = result {
-            let reason = match refusal {
-                Refusal::NoListener => DropReason::NoListener,
-                Refusal::Full => DropReason::QueueFull,
-                Refusal::Undeliverable => DropReason::Undeliverable,
-            };
-            self.drop_packet(&traversal, reason);
+        match offered {
+            Ok(slot) => queue.keep(slot, traversal),
+            Err(refusal) => self.drop_packet(
+                &traversal,
+                match refusal {
+                    Refusal::NoListener => DropReason::NoListener,
+                    Refusal::Full => DropReason::QueueFull,
+                    Refusal::Undeliverable => DropReason::Undeliverable,
+                },
+            ),
         }
     }
 
@@ -278,39 +274,40 @@ impl Kernel {
         self.ledger.leave(traversal.packet.serial, Fate::Dropped(reason));
     }
 
-    fn after_hook(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
+    fn after_hook(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         match traversal.hook {
-            Hook::Prerouting => self.route(traversal).map(Next::Hook),
-            Hook::Input => Ok(Next::Left(Fate::DeliveredHere(traversal.packet.data))),
-            Hook::Forward => {
-                let outdev = traversal.outdev;
-                Ok(Next::Hook(traversal.at(Hook::Postrouting, None, outdev)))
+            Hook::Prerouting => self.route(traversal)?,
+            Hook::Input => {
+                return Ok(Next::Left(Fate::DeliveredHere(std::mem::take(
+                    &mut traversal.packet.data,
+                ))));
             }
-            Hook::Output => self.after_output(traversal),
-            Hook::Postrouting | Hook::Unknown(_) => self.leave_by_device(traversal),
+            Hook::Forward => traversal.go_to(Hook::Postrouting, None, traversal.outdev),
+            Hook::Output => return self.after_output(traversal),
+            Hook::Postrouting | Hook::Unknown(_) => return self.leave_by_device(traversal),
         }
+        Ok(Next::Hook)
     }
 
     /// After PREROUTING: to this host, or on to another.
-    fn route(&self, mut traversal: Traversal) -> Result<Traversal, DropReason> {
+    fn route(&self, traversal: &mut Traversal) -> Result<(), DropReason> {
         let route = match traversal.route {
             Some(route) => route,
             None => routing::of_arriving(&self.network, &traversal.packet)?,
         };
         traversal.route = Some(route);
-        let indev = traversal.indev;
         match route {
-            Route::Local => Ok(traversal.at(Hook::Input, indev, None)),
+            Route::Local => traversal.go_to(Hook::Input, traversal.indev, None),
             Route::Via { device, .. } => {
-                let mtu = self.network.mtu(device);
-                traversal.packet = self.forwardable(traversal.packet, mtu)?;
-                Ok(traversal.at(Hook::Forward, indev, Some(device)))
+                self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;
+                traversal.go_to(Hook::Forward, traversal.indev, Some(device));
             }
         }
+        Ok(())
     }
 
     /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
-    pub(crate) fn forwardable(&self, packet: Packet, mtu: usize) -> Result<Packet, DropReason> {
+    pub(crate) fn make_forwardable(&self, packet: &mut Packet, mtu: usize) -> Result<(), DropReason> {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
         }
@@ -328,15 +325,16 @@ impl Kernel {
         if too_long && !self.faults.seeded(Fault::OversizeSentWhole) {
             return Err(DropReason::TooLong);
         }
-        let data = match packet.family {
-            Family::Ipv4 => ipv4::with_decremented_ttl(packet.data),
-            Family::Ipv6 => ipv6::with_decremented_hop_limit(packet.data),
+        let data = std::mem::take(&mut packet.data);
+        packet.data = match packet.family {
+            Family::Ipv4 => ipv4::with_decremented_ttl(data),
+            Family::Ipv6 => ipv6::with_decremented_hop_limit(data),
         };
-        Ok(Packet { data, ..packet })
+        Ok(())
     }
 
     /// After OUTPUT: the route may have changed there.
-    fn after_output(&mut self, mut traversal: Traversal) -> Result<Next, DropReason> {
+    fn after_output(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let outdev = match traversal.route {
             Some(Route::Via { device, .. }) => device,
             Some(Route::Local) | None => DeviceId::LOOPBACK,
@@ -344,15 +342,15 @@ impl Kernel {
         if traversal.packet.family == Family::Ipv4 {
             traversal.packet.protocol = EtherType::IPV4;
         }
-        let traversal = traversal.at(Hook::Postrouting, None, Some(outdev));
+        traversal.go_to(Hook::Postrouting, None, Some(outdev));
         if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
             return self.leave_by_device(traversal);
         }
-        Ok(Next::Hook(traversal))
+        Ok(Next::Hook)
     }
 
     /// After POSTROUTING: fragmented if need be, and out (FWD-4); what leaves by `lo` arrives again (FWD-7).
-    fn leave_by_device(&mut self, traversal: Traversal) -> Result<Next, DropReason> {
+    fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
         let Packet { family, data, .. } = &traversal.packet;
@@ -392,12 +390,12 @@ impl Kernel {
     }
 
     /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
-    fn return_by_loopback(&mut self, traversal: Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
-        let packet = traversal.packet;
-        let protocol = ether_type(packet.family);
-        let fate = self.send_by(DeviceId::LOOPBACK, [0; 6], protocol, pieces.clone());
+    fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
+        let packet = &traversal.packet;
+        let fate = self.send_by(DeviceId::LOOPBACK, [0; 6], ether_type(packet.family), pieces.clone());
         if pieces.len() == 1 {
-            return self.looped(packet).map(Next::Hook);
+            *traversal = self.looped(packet.clone())?;
+            return Ok(Next::Hook);
         }
         for data in pieces {
             let serial = self.ledger.enter();
@@ -415,20 +413,23 @@ impl Kernel {
     }
 
     /// A packet as it arrives by `lo`.
-    fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
+    fn looped(&self, packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
-        packet.data = match packet.family {
-            Family::Ipv4 => ipv4::arriving(&packet.data),
-            Family::Ipv6 => ipv6::arriving(&packet.data),
-        }
-        .ok_or(DropReason::Malformed)?;
-        packet.protocol = protocol;
-        packet.timestamp = self.arrival_time();
-        packet.link = Some(Link {
-            header: Bytes::copy_from_slice(&ethernet_header([0; 6], [0; 6], protocol)),
-            hw_type: self.network.hw_type(DeviceId::LOOPBACK),
-            for_this_host: true,
-        });
+        let data = match packet.family {
+            Family::Ipv4 => ipv4::arriving(packet.data),
+            Family::Ipv6 => ipv6::arriving(packet.data),
+        };
+        let packet = Packet {
+            data: data.ok_or(DropReason::Malformed)?,
+            protocol,
+            timestamp: self.arrival_time(),
+            link: Some(Link {
+                header: ethernet_header([0; 6], [0; 6], protocol),
+                hw_type: self.network.hw_type(DeviceId::LOOPBACK),
+                for_this_host: true,
+            }),
+            ..packet
+        };
         Ok(Traversal {
             route: Some(Route::Local),
             ..Traversal::arriving(packet, DeviceId::LOOPBACK)

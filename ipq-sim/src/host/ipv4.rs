@@ -12,16 +12,17 @@ const FIXED_HEADER: usize = 20;
 const NO_OPERATION: u8 = 1;
 
 /// What a host checks when a packet arrives (FWD-1), and the packet cut to its own length (FWD-2). `None`: it is dropped.
-pub(crate) fn arriving(data: &Bytes) -> Option<Bytes> {
-    let header_length = header_length(data);
-    let total = usize::from(u16_at(data, 2));
+pub(crate) fn arriving(mut data: Bytes) -> Option<Bytes> {
+    let header_length = header_length(&data);
+    let total = usize::from(u16_at(&data, 2));
     let sound = data.len() >= FIXED_HEADER
         && data[0] >> 4 == 4
         && header_length >= FIXED_HEADER
         && data.len() >= header_length
         && checksum(&data[..header_length]) == 0
         && (header_length..=data.len()).contains(&total);
-    sound.then(|| data.slice(..total))
+    data.truncate(total);
+    sound.then_some(data)
 }
 
 pub(crate) fn source(data: &[u8]) -> Ipv4Addr {

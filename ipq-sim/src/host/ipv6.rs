@@ -13,19 +13,18 @@ const DESTINATION_OPTIONS: u8 = 60;
 const ICMPV6: u8 = 58;
 
 /// What a host checks when a packet arrives, and the packet cut to its own length (FWD-2). `None`: it is dropped.
-pub(crate) fn arriving(data: &Bytes) -> Option<Bytes> {
-    let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
+pub(crate) fn arriving(mut data: Bytes) -> Option<Bytes> {
+    let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(&data).is_multicast();
     let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
     if !sound || stated + FIXED_HEADER > data.len() {
         return None;
     }
     // A payload of 0 bytes before hop-by-hop options announces a jumbogram.
     let jumbo = stated == 0 && data[6] == HOP_BY_HOP;
-    Some(if jumbo {
-        data.clone()
-    } else {
-        data.slice(..FIXED_HEADER + stated)
-    })
+    if !jumbo {
+        data.truncate(FIXED_HEADER + stated);
+    }
+    Some(data)
 }
 
 pub(crate) fn source(data: &[u8]) -> Ipv6Addr {

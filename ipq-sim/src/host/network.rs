@@ -3,7 +3,7 @@
 use super::packet::Link;
 use bytes::{Bytes, BytesMut};
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -27,7 +27,7 @@ pub struct Device {
     kind: Kind,
     mtu: usize,
     addresses: Vec<(IpAddr, u8)>,
-    neighbours: HashMap<IpAddr, MacAddress>,
+    neighbours: BTreeMap<IpAddr, MacAddress>,
     gateway: Option<MacAddress>,
 }
 
@@ -73,7 +73,7 @@ impl Device {
             kind: Kind::Ethernet(mac),
             mtu: 1500,
             addresses: Vec::new(),
-            neighbours: HashMap::new(),
+            neighbours: BTreeMap::new(),
             gateway: None,
         }
     }
@@ -120,7 +120,7 @@ impl Device {
 
 /// Names a device of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct DeviceId(usize);
+pub(crate) struct DeviceId(u32);
 
 impl DeviceId {
     /// `lo` is always the first.
@@ -200,7 +200,7 @@ impl Network {
         self.devices
             .iter()
             .position(|state| state.name == name)
-            .map(DeviceId)
+            .map(|index| DeviceId(index as u32))
             .ok_or_else(|| DeviceError::Unknown {
                 name: name.to_owned(),
                 has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
@@ -208,24 +208,24 @@ impl Network {
     }
 
     pub(crate) fn name(&self, device: Option<DeviceId>) -> InterfaceName {
-        device.map_or(InterfaceName::NONE, |DeviceId(index)| self.devices[index].name)
+        device.map_or(InterfaceName::NONE, |device| self.state(device).name)
     }
 
-    pub(crate) fn mtu(&self, DeviceId(index): DeviceId) -> usize {
-        self.devices[index].device.mtu
+    pub(crate) fn mtu(&self, device: DeviceId) -> usize {
+        self.state(device).device.mtu
     }
 
-    pub(crate) fn is_up(&self, DeviceId(index): DeviceId) -> bool {
-        self.devices[index].up
+    pub(crate) fn is_up(&self, device: DeviceId) -> bool {
+        self.state(device).up
     }
 
-    pub(crate) fn set_up(&mut self, DeviceId(index): DeviceId, up: bool) {
-        self.devices[index].up = up;
+    pub(crate) fn set_up(&mut self, device: DeviceId, up: bool) {
+        self.state_mut(device).up = up;
     }
 
     /// The kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
-    pub(crate) fn hw_type(&self, DeviceId(index): DeviceId) -> u16 {
-        match self.devices[index].device.kind {
+    pub(crate) fn hw_type(&self, device: DeviceId) -> u16 {
+        match self.state(device).device.kind {
             Kind::Ethernet(_) => 1,
             Kind::Loopback => 772,
         }
@@ -242,22 +242,22 @@ impl Network {
         }
     }
 
-    pub(crate) fn mac(&self, DeviceId(index): DeviceId) -> MacAddress {
-        match self.devices[index].device.kind {
+    pub(crate) fn mac(&self, device: DeviceId) -> MacAddress {
+        match self.state(device).device.kind {
             Kind::Ethernet(mac) => mac,
             Kind::Loopback => [0; 6],
         }
     }
 
     /// Any neighbour of the device, for a frame that is made up on behalf of one.
-    pub(crate) fn some_neighbour(&self, DeviceId(index): DeviceId) -> MacAddress {
-        self.devices[index]
+    pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
+        self.state(device)
             .device
             .neighbours
             .values()
             .min()
             .copied()
-            .or(self.devices[index].device.gateway)
+            .or(self.state(device).device.gateway)
             .unwrap_or_default()
     }
 
@@ -298,8 +298,8 @@ impl Network {
     }
 
     /// The link-layer address of a neighbour.
-    pub(crate) fn neighbour(&self, DeviceId(index): DeviceId, address: IpAddr) -> Option<MacAddress> {
-        let device = &self.devices[index].device;
+    pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
+        let device = &self.state(device).device;
         device.neighbours.get(&address).copied().or(device.gateway)
     }
 
@@ -315,7 +315,7 @@ impl Network {
             header: ethernet_header(to, self.mac(device), protocol),
             packet,
         };
-        let sent = &mut self.devices[device.0].sent;
+        let sent = &mut self.state_mut(device).sent;
         if sent.len() == FRAMES_KEPT {
             sent.pop_front();
         }
@@ -324,8 +324,16 @@ impl Network {
     }
 
     /// Takes the oldest frame that left by a device and that nobody has taken.
-    pub(crate) fn take_sent(&mut self, DeviceId(index): DeviceId) -> Option<OutgoingFrame> {
-        self.devices[index].sent.pop_front()
+    pub(crate) fn take_sent(&mut self, device: DeviceId) -> Option<OutgoingFrame> {
+        self.state_mut(device).sent.pop_front()
+    }
+
+    fn state(&self, DeviceId(index): DeviceId) -> &State {
+        &self.devices[index as usize]
+    }
+
+    fn state_mut(&mut self, DeviceId(index): DeviceId) -> &mut State {
+        &mut self.devices[index as usize]
     }
 
     fn up_devices(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
@@ -333,7 +341,7 @@ impl Network {
             .iter()
             .enumerate()
             .filter(|(_, state)| state.up)
-            .map(|(index, state)| (DeviceId(index), &state.device))
+            .map(|(index, state)| (DeviceId(index as u32), &state.device))
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Packet {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     /// Destination, source, `EtherType`.
-    pub(crate) header: Bytes,
+    pub(crate) header: [u8; Self::HEADER_BYTES],
     /// The kind of the device: `ARPHRD_…`.
     pub(crate) hw_type: u16,
     /// Whether the frame was for this host alone, and not a broadcast or multicast.
@@ -38,18 +38,13 @@ impl Link {
     pub(crate) const HEADER_BYTES: usize = 14;
 
     pub(crate) fn source(&self) -> HardwareAddress {
-        self.address_at(6)
+        let [_, _, _, _, _, _, address @ .., _, _] = self.header;
+        address.into()
     }
 
     pub(crate) fn destination(&self) -> HardwareAddress {
-        self.address_at(0)
-    }
-
-    fn address_at(&self, at: usize) -> HardwareAddress {
-        self.header
-            .get(at..)
-            .and_then(<[u8]>::first_chunk::<6>)
-            .map_or(HardwareAddress::NONE, |address| HardwareAddress::from(*address))
+        let [address @ .., _, _, _, _, _, _, _, _] = self.header;
+        address.into()
     }
 }
 
