@@ -53,7 +53,8 @@
 //! # Bounds
 //!
 //! What a peer can make the emulator hold is bounded: a socket holds no more than its receive buffer and one datagram, a
-//! queue no more packets than its maximum length. What the test itself holds on to is its own affair: frames that left
+//! queue no more packets than its maximum length, each with its bytes and less than half a kilobyte beside. A verdict's
+//! cost does not grow with the queue. What the test itself holds on to is its own affair: frames that left
 //! and fates are kept for the last 65,536.
 
 mod builder;
