@@ -54,6 +54,9 @@ pub enum DeviceError {
         /// The name that both have.
         name: String,
     },
+    /// A device has no name.
+    #[error("a device has no name, and in frames that stands for no device: give it one")]
+    Nameless,
     /// The name is no name for a device.
     #[error("{name:?} can't be a device: {source}")]
     InvalidName {
@@ -183,6 +186,9 @@ impl Network {
                 name: device.name.clone(),
                 source,
             })?;
+            if name == InterfaceName::NONE {
+                return Err(DeviceError::Nameless);
+            }
             if network.devices.iter().any(|other| other.name == name) {
                 return Err(DeviceError::Duplicate { name: device.name });
             }
