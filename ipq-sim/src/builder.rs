@@ -120,3 +120,69 @@ fn laboratory() -> Vec<Device> {
     };
     vec![network("tap0", 1), network("tap1", 2)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ClientId;
+    use ipq_core::{Family, PortId};
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn what_is_not_said_is_the_laboratory() {
+        let mut kernel = Kernel::builder().build().unwrap();
+        assert_eq!(*kernel.profile(), Profile::LINUX_3_4_10_X86_64);
+        assert_eq!(kernel.process_id(ClientId::FIRST), 4242);
+        assert_eq!(kernel.now(), Clock::EPOCH);
+        assert_eq!(Family::ALL.map(|family| kernel.maximum_length(family)), [Some(1024); 2]);
+        for device in ["lo", "tap0", "tap1"] {
+            assert_eq!(kernel.sniff(device), Ok(None));
+        }
+    }
+
+    #[test]
+    fn what_is_said_holds() {
+        let mut kernel = Kernel::builder()
+            .profile(Profile::LINUX_3_4_10_I386)
+            .process_id(7)
+            .starting_at(Duration::from_secs(9))
+            .devices([Device::ethernet("eth0", [2, 0, 0, 0, 0, 1])])
+            .build()
+            .unwrap();
+        assert_eq!(kernel.profile().name, "linux-3.4.10-i386");
+        assert_eq!(kernel.now(), Duration::from_secs(9));
+        let socket = kernel.open(ClientId::FIRST, 3).unwrap();
+        assert_eq!(kernel.bind(socket, PortId::KERNEL), Ok(PortId(7)));
+        assert_eq!(kernel.sniff("eth0"), Ok(None));
+        insta::assert_snapshot!(
+            kernel.sniff("tap0").unwrap_err(),
+            @r#"the host has no device "tap0"; it has lo, eth0"#
+        );
+    }
+
+    #[test]
+    fn devices_that_can_not_be_are_refused_in_words() {
+        let built = |names: &[&str]| {
+            let devices: Vec<Device> = names.iter().map(|name| Device::ethernet(name, [2; 6])).collect();
+            Kernel::builder().devices(devices).build().unwrap_err().to_string()
+        };
+        let told = [
+            built(&["a", "a"]),
+            built(&["lo"]),
+            built(&["sixteen-letters-"]),
+            built(&[""]),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        there are two devices "a": give each a name of its own
+        there are two devices "lo": give each a name of its own
+        "sixteen-letters-" can't be a device: an interface name has at most 15 bytes, and this has 16: shorten it
+        a device has no name, and in frames that stands for no device: give it one
+        "#);
+    }
+
+    #[test]
+    fn a_shared_kernel_has_real_time() {
+        let sim = Kernel::builder().starting_at(Duration::ZERO).share().unwrap();
+        assert!(sim.now() > Clock::EPOCH);
+    }
+}

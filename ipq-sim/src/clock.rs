@@ -33,3 +33,31 @@ pub(crate) fn timestamp(now: Duration) -> Timestamp {
         microseconds: i64::from(now.subsec_micros()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::the_beginning(Duration::ZERO, 0, 0)]
+    #[case::the_day_of_linux_3_4(Clock::EPOCH, 1_337_552_940, 0)]
+    #[case::the_last_second_of_32_bits(Duration::new(0x7fff_ffff, 999_999_999), 0x7fff_ffff, 999_999)]
+    #[case::after_2106(Duration::from_secs(0x1_0000_0000), 0x1_0000_0000, 0)]
+    #[case::the_end(Duration::MAX, i64::MAX, 999_999)]
+    fn a_timestamp_has_seconds_and_microseconds(
+        #[case] now: Duration,
+        #[case] seconds: i64,
+        #[case] microseconds: i64,
+    ) {
+        assert_eq!(timestamp(now), Timestamp { seconds, microseconds });
+    }
+
+    #[test]
+    fn virtual_time_stands_still_and_real_time_does_not_run_back() {
+        let clock = Clock::Virtual(Clock::EPOCH);
+        assert_eq!((clock.now(), clock.now()), (Clock::EPOCH, Clock::EPOCH));
+        assert!(Clock::Real.now() > Clock::EPOCH);
+    }
+}

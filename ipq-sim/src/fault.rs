@@ -121,6 +121,13 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
+    /// None at all, for tests of the emulator's parts.
+    #[cfg(test)]
+    pub(crate) const NONE: Self = Self {
+        #[cfg(feature = "seeded-faults")]
+        seeded: None,
+    };
+
     /// Whether `fault` is to be committed.
     #[cfg(feature = "seeded-faults")]
     pub(crate) fn seeded(&self, fault: Fault) -> bool {

@@ -184,3 +184,65 @@ impl Ledger {
         usize::try_from(serial.checked_sub(first)?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn every_packet_is_counted_where_it_is() {
+        let mut ledger = Ledger::new(10);
+        let [here, dropped, _waiting] = [0; 3].map(|_| ledger.enter());
+        ledger.leave(here, Fate::DeliveredHere(Bytes::new()));
+        ledger.leave(dropped, Fate::Dropped(DropReason::Martian));
+        let accounting = ledger.accounting();
+        assert_eq!((accounting.entered, accounting.delivered, accounting.queued), (3, 1, 1));
+        assert_eq!(
+            (accounting.dropped(), accounting.dropped_for(DropReason::Martian)),
+            (1, 1)
+        );
+        assert!(accounting.balances());
+        assert_eq!(ledger.fate(dropped), Some(&Fate::Dropped(DropReason::Martian)));
+    }
+
+    #[test]
+    fn only_the_fates_of_the_last_are_kept_and_the_sums_of_all() {
+        let mut ledger = Ledger::new(2);
+        let [first, second, third] = [0; 3].map(|_| ledger.enter());
+        for packet in [first, second, third] {
+            ledger.leave(packet, Fate::Dropped(DropReason::Verdict));
+        }
+        assert_eq!(ledger.fate(first), None);
+        assert_eq!(ledger.fate(second), Some(&Fate::Dropped(DropReason::Verdict)));
+        assert_eq!(ledger.fate(third), Some(&Fate::Dropped(DropReason::Verdict)));
+        assert_eq!(ledger.accounting().dropped(), 3);
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_is_asked_for() {
+        let mut ledger = Ledger::new(0);
+        let packet = ledger.enter();
+        ledger.leave(packet, Fate::DeliveredHere(Bytes::new()));
+        assert_eq!(ledger.fate(packet), None);
+        assert!(ledger.accounting().balances());
+    }
+
+    #[test]
+    fn a_packet_of_another_ledger_is_nobody() {
+        let mut longer = Ledger::new(2);
+        longer.enter();
+        let stranger = longer.enter();
+        let mut ledger = Ledger::new(2);
+        ledger.enter();
+        assert_eq!(ledger.fate(stranger), None);
+    }
+
+    #[test]
+    fn each_reason_has_words_of_its_own() {
+        let mut words: Vec<String> = DropReason::ALL.iter().map(ToString::to_string).collect();
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), DropReason::ALL.len());
+    }
+}

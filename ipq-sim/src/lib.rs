@@ -72,6 +72,8 @@ mod profile;
 mod queue;
 #[cfg(all(feature = "run", target_os = "linux"))]
 pub mod run;
+#[cfg(test)]
+mod sample;
 #[cfg(all(feature = "run", target_os = "linux"))]
 pub mod server;
 mod sim;

@@ -464,3 +464,6 @@ fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: 
     let datagram = Datagram::from_kernel(metadata.head(abi, payload.len()), payload);
     crate::distortion::of_packet_frame(datagram, abi, faults)
 }
+
+#[cfg(test)]
+mod tests;

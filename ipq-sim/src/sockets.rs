@@ -389,3 +389,6 @@ impl Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -444,3 +444,6 @@ pub(crate) const fn ether_type(family: Family) -> EtherType {
         Family::Ipv6 => EtherType::IPV6,
     }
 }
+
+#[cfg(test)]
+mod tests;

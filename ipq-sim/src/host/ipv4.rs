@@ -160,3 +160,6 @@ fn u16_at(data: &[u8], at: usize) -> u16 {
 pub(super) fn into_mut(data: Bytes) -> BytesMut {
     data.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))
 }
+
+#[cfg(test)]
+mod tests;

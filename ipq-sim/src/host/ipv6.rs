@@ -128,3 +128,6 @@ fn address_at(data: &[u8], at: usize) -> Ipv6Addr {
         .unwrap_or_default();
     Ipv6Addr::from(bytes)
 }
+
+#[cfg(test)]
+mod tests;

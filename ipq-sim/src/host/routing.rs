@@ -78,3 +78,6 @@ fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) 
 fn may_be_forwarded(source: Ipv6Addr) -> bool {
     !source.is_unspecified() && !source.is_loopback() && !source.is_unicast_link_local()
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,6 @@ fn is_later_fragment(packet: &Packet) -> bool {
         Family::Ipv6 => ipv6::is_later_fragment(&packet.data),
     }
 }
+
+#[cfg(test)]
+mod tests;

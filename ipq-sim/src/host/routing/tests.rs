@@ -1,0 +1,113 @@
+use super::super::network::Device;
+use super::*;
+use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, packet, udp};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+/// Two networks, of which one is a part of the other.
+fn network() -> Network {
+    let devices = vec![
+        Device::ethernet("tap0", [2, 0, 0, 0, 0x10, 1])
+            .address(Ipv4Addr::new(10, 1, 0, 1), 24)
+            .address(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1), 64),
+        Device::ethernet("tap1", [2, 0, 0, 0, 0x10, 2])
+            .address(Ipv4Addr::new(10, 2, 0, 1), 16)
+            .address(Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 1), 48),
+        Device::ethernet("tap2", [2, 0, 0, 0, 0x10, 3])
+            .address(Ipv4Addr::new(10, 2, 9, 1), 24)
+            .address(Ipv4Addr::new(192, 0, 2, 1), 31),
+    ];
+    Network::new(devices).unwrap()
+}
+
+/// What becomes of a packet: the name of the device it goes out by, "here", or the reason of its drop.
+fn routed(network: &Network, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> String {
+    match of_arriving(network, &packet(udp(source, destination, 64, 0))) {
+        Ok(Route::Local) => "here".to_owned(),
+        Ok(Route::Via { device, .. }) => network.name(Some(device)).to_string(),
+        Err(reason) => reason.to_string(),
+    }
+}
+
+#[rstest]
+#[case::another_network([10, 2, 0, 9], "tap1")]
+#[case::the_longer_prefix([10, 2, 9, 9], "tap2")]
+#[case::back_where_it_came_from([10, 1, 0, 9], "tap0")]
+#[case::own([10, 1, 0, 1], "here")]
+#[case::own_of_another_device([10, 2, 9, 1], "here")]
+#[case::broadcast_of_a_network([10, 1, 0, 255], "here")]
+#[case::the_network_itself([10, 1, 0, 0], "here")]
+#[case::broadcast_of_the_wider([10, 2, 255, 255], "here")]
+#[case::no_broadcast_in_the_wider([10, 2, 0, 255], "tap1")]
+#[case::networks_of_two_have_no_broadcast([192, 0, 2, 0], "tap2")]
+#[case::everybody([255, 255, 255, 255], "here")]
+#[case::all_hosts([224, 0, 0, 1], "here")]
+#[case::another_group([224, 0, 0, 9], "no route")]
+#[case::elsewhere([198, 51, 100, 1], "no route")]
+#[case::loopback([127, 0, 0, 1], "impossible address")]
+#[case::network_zero([0, 0, 0, 1], "impossible address")]
+#[case::nobody([0, 0, 0, 0], "impossible address")]
+fn an_ipv4_packet_goes_by_its_destination(#[case] destination: [u8; 4], #[case] expected: &str) {
+    assert_eq!(routed(&network(), NEIGHBOUR, Ipv4Addr::from(destination)), expected);
+}
+
+#[rstest]
+#[case::loopback([127, 0, 0, 1])]
+#[case::own([10, 1, 0, 1])]
+#[case::broadcast([255, 255, 255, 255])]
+#[case::broadcast_of_a_network([10, 1, 0, 255])]
+#[case::group([224, 0, 0, 1])]
+#[case::network_zero([0, 1, 2, 3])]
+fn no_ipv4_packet_comes_from_there(#[case] source: [u8; 4]) {
+    let source = Ipv4Addr::from(source);
+    assert_eq!(
+        routed(&network(), source, Ipv4Addr::new(10, 2, 0, 9)),
+        "impossible address"
+    );
+}
+
+#[test]
+fn whoever_has_no_address_yet_may_ask_everybody_and_nobody_else() {
+    let network = network();
+    let nobody = Ipv4Addr::UNSPECIFIED;
+    assert_eq!(routed(&network, nobody, Ipv4Addr::BROADCAST), "here");
+    assert_eq!(routed(&network, nobody, nobody), "here");
+    assert_eq!(
+        routed(&network, nobody, Ipv4Addr::new(10, 2, 0, 9)),
+        "impossible address"
+    );
+}
+
+#[rstest]
+#[case::another_network("fd00:2:0:7::9", "tap1")]
+#[case::own("fd00:1::1", "here")]
+#[case::all_nodes("ff02::1", "here")]
+#[case::all_routers("ff02::2", "here")]
+#[case::another_group("ff02::9", "no route")]
+#[case::elsewhere("2001:db8::1", "no route")]
+#[case::loopback("::1", "impossible address")]
+#[case::nobody("::", "no route")]
+fn an_ipv6_packet_goes_by_its_destination(#[case] destination: Ipv6Addr, #[case] expected: &str) {
+    assert_eq!(routed(&network(), NEIGHBOUR_6, destination), expected);
+}
+
+#[rstest]
+#[case::nobody("::")]
+#[case::loopback("::1")]
+#[case::this_link_alone("fe80::1")]
+fn an_ipv6_packet_from_there_may_arrive_and_not_be_forwarded(#[case] source: Ipv6Addr) {
+    let network = network();
+    let [own, other] = [1, 2].map(|number| Ipv6Addr::new(0xfd00, number, 0, 0, 0, 0, 0, number));
+    assert_eq!(routed(&network, source, own), "here");
+    assert_eq!(routed(&network, source, other), "impossible address");
+}
+
+#[test]
+fn a_device_that_is_down_has_no_network() {
+    let mut network = network();
+    let down = network.by_name("tap2").unwrap();
+    network.set_up(down, false);
+    assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)), "tap1");
+    network.set_up(down, true);
+    assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)), "tap2");
+}

@@ -1,0 +1,112 @@
+use super::*;
+use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, later_fragment, packet, udp};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+const MARK_7: Rule = Rule {
+    target: Target::Mark(7),
+    ..Rule::queue(Family::Ipv4, Hook::Forward)
+};
+
+fn rules(rules: &[Rule]) -> Rules {
+    let mut all = Rules::default();
+    for rule in rules {
+        all.add(*rule).unwrap();
+    }
+    all
+}
+
+/// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
+fn judged(rules: &Rules) -> (Judgement, u32) {
+    let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
+    let judgement = rules.judge(Table::Filter, Hook::Forward, &mut packet, &Faults::NONE);
+    (judgement, packet.mark)
+}
+
+#[rstest]
+#[case::none(&[], (Judgement::Accept, 0))]
+#[case::queue(&[Rule::queue(Family::Ipv4, Hook::Forward)], (Judgement::Queue, 0))]
+#[case::the_other_family(&[Rule::queue(Family::Ipv6, Hook::Forward)], (Judgement::Accept, 0))]
+#[case::another_hook(&[Rule::queue(Family::Ipv4, Hook::Input)], (Judgement::Accept, 0))]
+#[case::another_table(
+    &[Rule { table: Table::Mangle, ..Rule::queue(Family::Ipv4, Hook::Forward) }],
+    (Judgement::Accept, 0)
+)]
+#[case::its_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)], (Judgement::Queue, 0))]
+#[case::another_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(6)], (Judgement::Accept, 0))]
+#[case::a_mark_goes_on(&[MARK_7, Rule::queue(Family::Ipv4, Hook::Forward)], (Judgement::Queue, 7))]
+#[case::a_mark_alone(&[MARK_7], (Judgement::Accept, 7))]
+#[case::queue_ends_it(&[Rule::queue(Family::Ipv4, Hook::Forward), MARK_7], (Judgement::Queue, 0))]
+#[case::the_last_mark_stays(
+    &[MARK_7, Rule { target: Target::Mark(u32::MAX), ..MARK_7 }],
+    (Judgement::Accept, u32::MAX)
+)]
+fn rules_are_asked_in_order_until_one_queues(#[case] all: &[Rule], #[case] expected: (Judgement, u32)) {
+    assert_eq!(judged(&rules(all)), expected);
+}
+
+#[test]
+fn a_later_fragment_has_its_packets_protocol() {
+    let rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)]);
+    let mut fragment = packet(later_fragment());
+    assert_eq!(
+        rules.judge(Table::Filter, Hook::Forward, &mut fragment, &Faults::NONE),
+        Judgement::Queue
+    );
+}
+
+#[test]
+fn an_ipv6_packet_whose_protocol_is_hidden_matches_rules_without_one() {
+    let mut bytes = udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 0).to_vec();
+    // Hop-by-hop options that run over the packet's end.
+    (bytes[6], bytes[41]) = (0, 0xff);
+    let mut hidden = packet(bytes.into());
+    for (rule, expected) in [
+        (Rule::queue(Family::Ipv6, Hook::Forward).protocol(17), Judgement::Accept),
+        (Rule::queue(Family::Ipv6, Hook::Forward), Judgement::Queue),
+    ] {
+        let rules = rules(&[rule]);
+        assert_eq!(
+            rules.judge(Table::Filter, Hook::Forward, &mut hidden, &Faults::NONE),
+            expected
+        );
+    }
+}
+
+#[rstest]
+#[case(Table::Mangle, Hook::Prerouting, true)]
+#[case(Table::Mangle, Hook::Input, true)]
+#[case(Table::Mangle, Hook::Forward, true)]
+#[case(Table::Mangle, Hook::Output, true)]
+#[case(Table::Mangle, Hook::Postrouting, true)]
+#[case(Table::Filter, Hook::Prerouting, false)]
+#[case(Table::Filter, Hook::Input, true)]
+#[case(Table::Filter, Hook::Forward, true)]
+#[case(Table::Filter, Hook::Output, true)]
+#[case(Table::Filter, Hook::Postrouting, false)]
+fn tables_have_the_chains_that_the_kernels_have(#[case] table: Table, #[case] chain: Hook, #[case] has: bool) {
+    let rule = Rule {
+        table,
+        ..Rule::queue(Family::Ipv4, chain)
+    };
+    let refused = (!has).then_some(RuleError::NoSuchChain { chain });
+    assert_eq!(Rules::default().add(rule).err(), refused);
+    assert!(
+        Rules::default().add(Rule::queue(Family::Ipv4, chain)).is_ok(),
+        "a rule for a hook finds its table"
+    );
+}
+
+#[test]
+fn a_hook_that_is_none_is_refused_in_words() {
+    let chain = Hook::Unknown(5);
+    let error = Rules::default().add(Rule::queue(Family::Ipv4, chain)).unwrap_err();
+    insta::assert_snapshot!(error, @"there is no hook 0x5: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING");
+}
+
+#[test]
+fn cleared_rules_are_gone() {
+    let mut rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward)]);
+    rules.clear();
+    assert_eq!(judged(&rules), (Judgement::Accept, 0));
+}

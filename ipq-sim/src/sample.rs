@@ -1,0 +1,71 @@
+//! Packets for the tests of this package's parts.
+
+use crate::host::packet::{Link, Packet};
+use crate::ledger::Ledger;
+use bytes::Bytes;
+use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
+use ipq_core::Family;
+use ipq_core::wire::{EtherType, Timestamp};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
+pub(crate) const OTHER_NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
+pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
+pub(crate) const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2);
+pub(crate) const OTHER_NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
+pub(crate) const OWN_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
+
+/// A UDP packet with that many bytes of payload, which can be told apart by their place. It may be fragmented.
+pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hops: u8, payload: usize) -> Bytes {
+    let builder = match (source.into(), destination.into()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            PacketBuilder::ipv4(source.octets(), destination.octets(), hops)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            PacketBuilder::ipv6(source.octets(), destination.octets(), hops)
+        }
+        (source, destination) => panic!("{source} and {destination} are of two families"),
+    };
+    let payload: Vec<u8> = (0..payload).map(|at| at as u8).collect();
+    let mut packet = Vec::new();
+    builder.udp(4000, 5000).write(&mut packet, &payload).unwrap();
+    if let Ok((mut header, body)) = Ipv4Header::from_slice(&packet) {
+        header.dont_fragment = false;
+        header.header_checksum = header.calc_header_checksum();
+        return [&header.to_bytes()[..], body].concat().into();
+    }
+    packet.into()
+}
+
+/// An IPv4 packet with a header that was changed, and a checksum that is right all the same.
+pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) -> Bytes {
+    let plain = udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload);
+    let (mut header, body) = Ipv4Header::from_slice(&plain).unwrap();
+    change(&mut header);
+    header.set_payload_len(body.len()).unwrap();
+    header.header_checksum = header.calc_header_checksum();
+    [&header.to_bytes()[..], body].concat().into()
+}
+
+/// A fragment that is not the first.
+pub(crate) fn later_fragment() -> Bytes {
+    ipv4_with(|header| header.fragment_offset = IpFragOffset::try_new(2).unwrap(), 16)
+}
+
+/// A packet as it is inside the host, just arrived in a frame of its own.
+pub(crate) fn packet(data: Bytes) -> Packet {
+    let family = if data[0] >> 4 == 4 { Family::Ipv4 } else { Family::Ipv6 };
+    Packet {
+        serial: Ledger::new(1).enter(),
+        family,
+        data,
+        mark: 0,
+        timestamp: Timestamp::default(),
+        protocol: EtherType::IPV4,
+        link: Some(Link {
+            header: [0; Link::HEADER_BYTES],
+            hw_type: 1,
+            for_this_host: true,
+        }),
+    }
+}

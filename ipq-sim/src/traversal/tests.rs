@@ -1,0 +1,102 @@
+//! A kernel with a program that listens, for the tests of what packets go through.
+
+mod changes;
+mod forwarding;
+mod verdicts;
+
+use crate::host::rules::Rule;
+use crate::kernel::{ClientId, Kernel};
+use crate::ledger::{Fate, PacketSerial};
+use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, OWN_6, udp};
+use crate::sockets::SocketId;
+use bytes::Bytes;
+use ipq_core::wire::{Abi, Envelope, Message, ModeRequest, PacketMetadata, VerdictRequest};
+use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, PortId, Verdict};
+use std::net::IpAddr;
+
+const ABI: Abi = Abi::LP64_LITTLE;
+
+/// A kernel and a program that listens to both queues.
+struct Lab {
+    kernel: Kernel,
+    sockets: [SocketId; 2],
+}
+
+impl Lab {
+    fn new(rules: &[Rule]) -> Self {
+        let mut kernel = Kernel::builder().build().unwrap();
+        for rule in rules {
+            kernel.add_rule(*rule).unwrap();
+        }
+        let sockets = Family::ALL.map(|family| {
+            let socket = kernel.open(ClientId::FIRST, family.netlink_protocol().into()).unwrap();
+            kernel.bind(socket, PortId(4242)).unwrap();
+            let mode = ModeRequest {
+                mode: CopyMode::Packet,
+                range: 0,
+            };
+            let message = mode.head(ABI, Envelope::request(PortId(4242)));
+            kernel.send(socket, &message).unwrap();
+            socket
+        });
+        Self { kernel, sockets }
+    }
+
+    /// A packet that comes to `hook`, whatever is done with it there.
+    fn enter(&mut self, family: Family, hook: Hook) -> PacketSerial {
+        let (from, to, own): (IpAddr, IpAddr, IpAddr) = match family {
+            Family::Ipv4 => (NEIGHBOUR.into(), OTHER_NEIGHBOUR.into(), OWN.into()),
+            Family::Ipv6 => (NEIGHBOUR_6.into(), OTHER_NEIGHBOUR_6.into(), OWN_6.into()),
+        };
+        match hook {
+            Hook::Input => self.kernel.inject_packet("tap0", &udp(from, own, 64, 8)).unwrap(),
+            Hook::Output => self.kernel.output(udp(own, to, 64, 8)).unwrap(),
+            _ => self.kernel.inject_packet("tap0", &udp(from, to, 64, 8)).unwrap(),
+        }
+    }
+
+    /// The next message to a program: a packet and what is known of it, or an error.
+    fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
+        let mut buffer = vec![0; 70_000];
+        let socket = self.sockets[family as usize];
+        let received = self.kernel.receive(socket, &mut buffer).ok()?;
+        match Message::parse(&buffer[..received.copied], ABI).unwrap() {
+            Message::Packet(packet) => Some(Ok((packet.metadata(), packet.payload().to_vec()))),
+            Message::Error(error) => Some(Err(error.errno())),
+            other => panic!("{other:?} is nothing that a kernel says"),
+        }
+    }
+
+    fn packet(&mut self, family: Family) -> (PacketMetadata, Vec<u8>) {
+        self.next(family).expect("something came").expect("no error came")
+    }
+
+    fn give(&mut self, family: Family, packet_id: PacketId, verdict: Verdict, payload: &[u8]) {
+        let request = VerdictRequest {
+            verdict,
+            packet_id,
+            data_len: payload.len() as u64,
+        };
+        let head = request.head(ABI, Envelope::request(PortId(4242)), payload.len());
+        let socket = self.sockets[family as usize];
+        self.kernel.send(socket, &[&head[..], payload].concat()).unwrap();
+    }
+
+    /// Reads the packet that waits, and gives a verdict on it.
+    fn answer(&mut self, family: Family, verdict: Verdict, payload: &[u8]) {
+        let (metadata, _) = self.packet(family);
+        self.give(family, metadata.packet_id, verdict, payload);
+    }
+
+    fn fate(&self, packet: PacketSerial) -> Fate {
+        assert!(self.kernel.accounting().balances());
+        self.kernel.fate(packet).expect("it is remembered").clone()
+    }
+
+    /// What left by a device, as packets.
+    fn left(&mut self, device: &str) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.kernel.sniff(device).unwrap())
+            .map(|frame| frame.packet().clone())
+            .collect()
+    }
+}
