@@ -1,0 +1,30 @@
+//! Packets and answers that several tests need.
+
+use etherparse::PacketBuilder;
+use ipq_core::wire::Message;
+use ipq_core::{Error, Handle, PacketId, Transport, Wait};
+
+/// A UDP packet from one neighbour of the laboratory to the other, with `payload` bytes of payload: 28 more in all.
+pub(crate) fn udp(payload: usize) -> Vec<u8> {
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64)
+        .udp(4000, 5000)
+        .write(&mut packet, &vec![0x55; payload])
+        .unwrap();
+    packet
+}
+
+/// The same in an Ethernet frame, as it arrives on `tap0`.
+pub(crate) fn frame(payload: usize) -> Vec<u8> {
+    let header = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
+    [&header[..], &udp(payload)].concat()
+}
+
+/// The id of the packet that comes next.
+pub(crate) fn next<T: Transport>(handle: &Handle<T>, wait: Wait) -> Result<PacketId, Error> {
+    let mut buffer = vec![0; handle.buffer_for(0)];
+    match handle.read(&mut buffer, wait)? {
+        Message::Packet(packet) => Ok(packet.packet_id()),
+        other => panic!("{other:?} is no packet"),
+    }
+}
