@@ -291,7 +291,8 @@ impl Kernel {
         self.sockets.has_error(socket)
     }
 
-    /// Has `waker` called, once, when something comes for the socket.
+    /// Has `waker` called, once, when something comes for the socket. It is called while this kernel is in use, so it must
+    /// not use the kernel itself, and only the one that was given last is.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
         self.sockets.wake_on_input(socket, waker);
     }
@@ -405,7 +406,8 @@ impl Kernel {
         self.inject(device, [&header, packet].concat())
     }
 
-    /// A frame arrives when virtual time has gone on by `delay`: see [`advance`](Self::advance).
+    /// A frame arrives when virtual time has gone on by `delay`: see [`advance`](Self::advance). On real time it arrives
+    /// when somebody uses the kernel or waits for it, and `delay` is over.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
