@@ -79,7 +79,7 @@ fn id_place(frame: &mut [u8], abi: Abi) -> Option<&mut [u8]> {
 
 /// Where a frame of the kernel's has a packet id, in a PACKET or in the verdict that an error quotes, and where the message
 /// ends that has it.
-fn id_range(frame: &[u8], abi: Abi) -> Option<(Range<usize>, usize)> {
+pub(crate) fn id_range(frame: &[u8], abi: Abi) -> Option<(Range<usize>, usize)> {
     let word = abi.word_bytes();
     match frame.get(4..6)? {
         [0x13, 0] => Some((16..16 + word, frame.len())),
