@@ -74,6 +74,8 @@ mod filter;
 mod isolation;
 mod known;
 pub mod lab;
+#[cfg(target_os = "linux")]
+pub mod laboratory;
 mod outcome;
 mod packet;
 pub mod recording;

@@ -1,0 +1,348 @@
+//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that [`lab`](crate::lab) describes, made with
+//! this process's own system calls, so that a bare machine needs neither iptables nor iproute.
+//!
+//! It stands in namespaces of its own, or, for the historical `ip_queue`, which knows nothing else (SOCK-7), in the initial
+//! one. Where the user may open `/dev/net/tun` its devices are TAP devices; elsewhere they are veth pairs.
+//!
+//! Nothing is waited for by sleeping. The process stays on one processor, where the kernel does most things before a system
+//! call returns, and the rest in the order in which it was asked for: so a frame that goes round by `lo` comes back when all
+//! before it is done.
+
+mod devices;
+mod namespaces;
+mod rtnetlink;
+mod rules;
+mod sys;
+mod sysctls;
+mod xtables;
+
+use crate::lab::{LO, TAP0, TAP1};
+use crate::setup::{Rule, Table};
+use devices::Wired;
+use ipq_core::Family;
+use rtnetlink::Rtnetlink;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+use std::fmt::Display;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+pub use rules::Queues;
+
+/// The EtherType of the frames that go round by `lo`: set aside for local experiments.
+const ROUND_ETHER_TYPE: u16 = 0x88b5;
+/// How often a frame goes round. Each time what was sent in answer to the last is done too.
+const ROUNDS: u8 = 3;
+/// How long anything of the laboratory may take that should be there at once.
+const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// Where a laboratory stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In namespaces of its own.
+    Private,
+    /// In the initial network namespace. What it changes there has to be put back: see [`HostState`].
+    Initial,
+}
+
+/// A laboratory that stands. Its devices go when it is dropped, or its process ends, however that may be.
+#[derive(Debug)]
+pub struct Laboratory {
+    rtnetlink: Rtnetlink,
+    devices: [Wired; 2],
+    round: OwnedFd,
+    ipv4: OwnedFd,
+    ipv6: OwnedFd,
+}
+
+impl Laboratory {
+    /// Sets it up, without rules of a case. This process must have one thread only, and is in other namespaces
+    /// afterwards if `place` says so.
+    pub fn set_up(place: Place) -> Result<Self, LaboratoryError> {
+        if place == Place::Private {
+            namespaces::enter_private()?;
+        }
+        stay_on_this_processor()?;
+        sysctls::apply(place)?;
+        let rtnetlink = Rtnetlink::open()?;
+        let lo = rtnetlink.index_of(LO)?;
+        rtnetlink.set_up(lo, true)?;
+        let devices = [Wired::create(TAP0, &rtnetlink)?, Wired::create(TAP1, &rtnetlink)?];
+        let laboratory = Self {
+            devices,
+            round: devices::packet_socket(lo, ROUND_ETHER_TYPE)?,
+            ipv4: raw_socket(AddressFamily::INET)?,
+            ipv6: raw_socket(AddressFamily::INET6)?,
+            rtnetlink,
+        };
+        laboratory.await_addresses()?;
+        Ok(laboratory)
+    }
+
+    /// Puts `rules` in the place of those that are there.
+    pub fn set_rules(&self, rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
+        rules::install(rules, queues)
+    }
+
+    /// A frame arrives at a device, `count` times. Returns what the device said to the last.
+    pub fn inject(&self, device: &str, frame: &[u8], count: u32) -> Result<Result<(), Errno>, LaboratoryError> {
+        let device = self.device(device)?;
+        let mut taken = Ok(());
+        for sent in 1..=count {
+            taken = device.inject(frame);
+            // The kernel's backlog holds about a thousand.
+            if sent % 64 == 0 {
+                self.settle()?;
+            }
+        }
+        self.settle()?;
+        Ok(taken)
+    }
+
+    /// This host sends a packet, from its network header on.
+    pub fn output(&self, packet: &[u8]) -> Result<(), LaboratoryError> {
+        let (socket, destination) = match packet.first().map(|byte| byte >> 4) {
+            Some(4) => (&self.ipv4, packet.get(16..20).and_then(ipv4_at).map(SocketAddr::from)),
+            Some(6) => (&self.ipv6, packet.get(24..40).and_then(ipv6_at).map(SocketAddr::from)),
+            _ => (&self.ipv4, None),
+        };
+        let destination = destination.ok_or_else(|| LaboratoryError::Misuse("what is sent is no IP packet".into()))?;
+        match net::sendto(socket, packet, SendFlags::empty(), &destination) {
+            // Its packet was dropped on the way, which is no failure of the laboratory.
+            Ok(_) | Err(Errno::PERM) => self.settle(),
+            Err(error) => Err(LaboratoryError::system(
+                format!("send a packet to {destination}"),
+                error,
+            )),
+        }
+    }
+
+    /// Takes the next IP frame that has left by a device. ARP, neighbour discovery and multicast reports are passed over.
+    pub fn sniff(&mut self, device: &str) -> Result<Option<Vec<u8>>, LaboratoryError> {
+        let index = self.index(device)?;
+        let failed = |error| LaboratoryError::system(format!("take a frame from {device}"), error);
+        while let Some(frame) = self.devices[index].take_frame().map_err(failed)? {
+            if is_of_interest(frame) {
+                return Ok(Some(frame.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sets a device up, with all that belongs to it, or down.
+    pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), LaboratoryError> {
+        if device == LO {
+            self.rtnetlink.set_up(self.rtnetlink.index_of(LO)?, up)?;
+            return Ok(());
+        }
+        let index = self.index(device)?;
+        self.devices[index].set_up(up, &self.rtnetlink)?;
+        if up { self.await_address(index) } else { Ok(()) }
+    }
+
+    /// Waits until everything that was asked of the kernel is done.
+    pub fn settle(&self) -> Result<(), LaboratoryError> {
+        let failed = |error| LaboratoryError::system("send a frame round by lo", error);
+        for round in 0..ROUNDS {
+            let mut frame = [0; 60];
+            frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
+            frame[14] = round;
+            match net::send(&self.round, &frame, SendFlags::empty()) {
+                // With lo down nothing goes round, and nothing waits there either. Old kernels say ENXIO.
+                Err(Errno::NETDOWN | Errno::NXIO) => return Ok(()),
+                sent => sent.map_err(failed)?,
+            };
+            loop {
+                let mut came = [0; 60];
+                match net::recv(&self.round, &mut came[..], RecvFlags::DONTWAIT) {
+                    Ok(_) if came[14] == round => break,
+                    Ok(_) => {}
+                    Err(Errno::AGAIN) => await_readable(&self.round, "the frame that goes round by lo")?,
+                    Err(Errno::NETDOWN) => return Ok(()),
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn await_addresses(&self) -> Result<(), LaboratoryError> {
+        (0..self.devices.len()).try_for_each(|index| self.await_address(index))
+    }
+
+    /// Waits until a device's IPv6 address is one that packets are delivered to, which newer kernels see to later.
+    fn await_address(&self, index: usize) -> Result<(), LaboratoryError> {
+        self.rtnetlink.await_local(self.devices[index].ipv6())
+    }
+
+    fn device(&self, name: &str) -> Result<&Wired, LaboratoryError> {
+        Ok(&self.devices[self.index(name)?])
+    }
+
+    fn index(&self, name: &str) -> Result<usize, LaboratoryError> {
+        let index = self.devices.iter().position(|device| device.name() == name);
+        index.ok_or_else(|| LaboratoryError::Misuse(format!("there is no device {name:?} with a wire")))
+    }
+}
+
+/// What a laboratory in the initial namespace changes there, as it was before.
+///
+/// It belongs to a process that outlives the one with the laboratory, so that it can be put back whatever becomes of that.
+#[derive(Debug)]
+pub struct HostState {
+    sysctls: sysctls::Saved,
+    tables: rules::Saved,
+}
+
+impl HostState {
+    /// Reads it.
+    pub fn save() -> Result<Self, LaboratoryError> {
+        Ok(Self {
+            sysctls: sysctls::Saved::read(),
+            tables: rules::Saved::read()?,
+        })
+    }
+
+    /// Puts it back.
+    pub fn restore(&self) -> Result<(), LaboratoryError> {
+        self.sysctls.restore().and(self.tables.restore())
+    }
+}
+
+/// Why the laboratory could not be set up, or could not do something.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LaboratoryError {
+    /// The system lets this user have no namespaces.
+    #[error(
+        "this user may not make a network namespace ({source}): run as root, or let users make namespaces \
+         (user.max_user_namespaces above 0; on Debian kernel.unprivileged_userns_clone=1; on Ubuntu \
+         kernel.apparmor_restrict_unprivileged_userns=0; in a container, a seccomp profile that allows unshare)"
+    )]
+    NamespacesForbidden {
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The kernel has no such table of rules.
+    #[error(
+        "this kernel has no table {table:?} for {family}: rules are made by the socket options of ip_tables and ip6_tables, so \
+         load iptable_filter, iptable_mangle, ip6table_filter and ip6table_mangle, or use a kernel with \
+         CONFIG_IP_NF_IPTABLES_LEGACY and CONFIG_IP6_NF_IPTABLES_LEGACY"
+    )]
+    NoTable {
+        /// Whose table.
+        family: Family,
+        /// Which.
+        table: Table,
+    },
+    /// The kernel did not take a table of rules.
+    #[error(
+        "the kernel did not take the rules of table {table:?} for {family} ({source}): it needs the targets NFQUEUE and MARK \
+         (CONFIG_NETFILTER_XT_TARGET_NFQUEUE, CONFIG_NETFILTER_XT_MARK)"
+    )]
+    Rules {
+        /// Whose table.
+        family: Family,
+        /// Which.
+        table: Table,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// Something that is always possible in a laboratory was not.
+    #[error("can't {what}: {source}")]
+    Failed {
+        /// What was to be done.
+        what: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// Something that should have come at once did not.
+    #[error("{what} did not come within {seconds} s", seconds = PATIENCE.tv_sec)]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Misuse(String),
+}
+
+impl LaboratoryError {
+    fn system(what: impl Display, error: Errno) -> Self {
+        Self::io(what, error.into())
+    }
+
+    fn io(what: impl Display, error: io::Error) -> Self {
+        Self::Failed {
+            what: what.to_string(),
+            source: error.into(),
+        }
+    }
+
+    /// Whether the laboratory can't be had here at all, for a reason that the user can do something about.
+    #[must_use]
+    pub const fn is_of_the_system(&self) -> bool {
+        matches!(
+            self,
+            Self::NamespacesForbidden { .. } | Self::NoTable { .. } | Self::Rules { .. }
+        )
+    }
+}
+
+/// Waits until `socket` has something to read.
+fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
+    let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+    match poll(&mut sockets, Some(&PATIENCE)) {
+        Ok(0) => Err(LaboratoryError::TimedOut { what: what.to_owned() }),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(LaboratoryError::system(format!("wait for {what}"), error)),
+    }
+}
+
+/// Each processor has a backlog of its own: on one of them there is one order.
+fn stay_on_this_processor() -> Result<(), LaboratoryError> {
+    let mut processors = CpuSet::new();
+    processors.set(sched_getcpu());
+    sched_setaffinity(None, &processors).map_err(|error| LaboratoryError::system("stay on one processor", error))
+}
+
+/// A socket that sends packets as they are given to it, network header included.
+fn raw_socket(family: AddressFamily) -> Result<OwnedFd, LaboratoryError> {
+    let socket = net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(net::ipproto::RAW));
+    socket.map_err(|error| LaboratoryError::system("open a raw socket", error))
+}
+
+fn ipv4_at(bytes: &[u8]) -> Option<(Ipv4Addr, u16)> {
+    Some((<[u8; 4]>::try_from(bytes).ok()?.into(), 0))
+}
+
+fn ipv6_at(bytes: &[u8]) -> Option<(Ipv6Addr, u16)> {
+    Some((<[u8; 16]>::try_from(bytes).ok()?.into(), 0))
+}
+
+/// Whether a frame is none of those that a host sends of its own accord.
+fn is_of_interest(frame: &[u8]) -> bool {
+    const HOP_BY_HOP: u8 = 0;
+    const ICMPV6: u8 = 58;
+    let Some((ether_type, packet)) = frame.get(12..14).zip(frame.get(14..)) else {
+        return false;
+    };
+    match ether_type {
+        [8, 0] => true,
+        [0x86, 0xdd] => {
+            let header = packet.get(6).copied();
+            let icmp_type = match header {
+                Some(ICMPV6) => packet.get(40),
+                // A multicast report has a router alert of eight bytes before it.
+                Some(HOP_BY_HOP) if packet.get(40) == Some(&ICMPV6) => packet.get(48),
+                _ => None,
+            };
+            !icmp_type.is_some_and(|kind| rules::is_of_own_accord(*kind))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,160 @@
+//! The devices, and the wires that are plugged into them: what arrives at a device is put on its wire, and what leaves by it
+//! is taken from there.
+
+use super::rtnetlink::Rtnetlink;
+use super::{LaboratoryError, sys};
+use crate::lab::{Device, MTU};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What a pair's devices carry: as much as an IP packet can have, so that one over [`MTU`] can arrive.
+const PAIR_MTU: u32 = 65_535;
+/// The longest frame of a wire.
+const FRAME_BYTES: usize = 14 + 65_535;
+const EVERY_ETHER_TYPE: u16 = 3;
+/// What switches the offloads of checksums, segmentation and aggregation off: the commands of `ETHTOOL`
+/// that set RX and TX checksums, SG, TSO, GSO and GRO.
+const OFFLOADS: [u32; 6] = [0x15, 0x17, 0x19, 0x1f, 0x24, 0x2c];
+
+/// A device of the host that is tried, and its wire.
+#[derive(Debug)]
+pub(super) struct Wired {
+    device: Device,
+    index: u32,
+    wire: Wire,
+    up: bool,
+    buffer: Vec<u8>,
+}
+
+/// What is at the other end.
+#[derive(Debug)]
+enum Wire {
+    /// A TAP device's descriptor: the device vanishes when it is closed.
+    Tap(OwnedFd),
+    /// A packet socket on the peer of a veth device. Vanishes with the namespace.
+    Pair(OwnedFd),
+}
+
+impl Wired {
+    /// Makes the device, with its addresses and its neighbour, and sets it up. It is a TAP device if this process may make
+    /// such, else one of a pair.
+    pub(super) fn create(device: Device, rtnetlink: &Rtnetlink) -> Result<Self, LaboratoryError> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let wire = match rustix::fs::open("/dev/net/tun", flags, Mode::empty()) {
+            Ok(tun) => {
+                let made = sys::make_tap(tun.as_fd(), device.name);
+                made.map_err(|error| LaboratoryError::io(format!("make the TAP device {}", device.name), error))?;
+                Wire::Tap(tun)
+            }
+            Err(_) => Wire::Pair(create_pair(&device, rtnetlink)?),
+        };
+        let index = rtnetlink.index_of(device.name)?;
+        if matches!(wire, Wire::Tap(_)) {
+            rtnetlink.set_mac(index, device.mac)?;
+        }
+        let mut wired = Self {
+            device,
+            index,
+            wire,
+            up: false,
+            buffer: vec![0; FRAME_BYTES],
+        };
+        wired.set_up(true, rtnetlink)?;
+        Ok(wired)
+    }
+
+    /// Its name.
+    pub(super) const fn name(&self) -> &'static str {
+        self.device.name
+    }
+
+    /// Its IPv6 address.
+    pub(super) const fn ipv6(&self) -> Ipv6Addr {
+        self.device.ipv6
+    }
+
+    /// Sets it up, with its addresses and its neighbour, which it loses when it goes down; or down.
+    pub(super) fn set_up(&mut self, up: bool, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
+        rtnetlink.set_up(self.index, up)?;
+        self.up = up;
+        if !up {
+            return Ok(());
+        }
+        let Device { ipv4, ipv6, .. } = self.device;
+        rtnetlink.add_address(self.index, ipv4.into(), 24)?;
+        rtnetlink.add_address(self.index, ipv6.into(), 64)?;
+        let mac = self.device.neighbour_mac;
+        rtnetlink.add_neighbour(self.index, self.device.neighbour_ipv4.into(), mac)?;
+        rtnetlink.add_neighbour(self.index, self.device.neighbour_ipv6.into(), mac)?;
+        if matches!(self.wire, Wire::Pair(_)) {
+            rtnetlink.limit_route(self.index, network_of_ipv4(ipv4), 24, MTU as u32)?;
+            rtnetlink.limit_route(self.index, network_of_ipv6(ipv6), 64, MTU as u32)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a frame on the wire, so that it arrives; returns what the device said to it.
+    pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
+        match &self.wire {
+            Wire::Tap(tun) => rustix::io::write(tun, frame).map(drop),
+            // What a TAP device that is down says; a pair loses the frame in silence.
+            Wire::Pair(_) if !self.up => Err(Errno::IO),
+            Wire::Pair(socket) => net::send(socket, frame, SendFlags::empty()).map(drop),
+        }
+    }
+
+    /// Takes the next frame that has left by the device.
+    pub(super) fn take_frame(&mut self) -> Result<Option<&[u8]>, Errno> {
+        let taken = match &self.wire {
+            Wire::Tap(tun) => rustix::io::read(tun, &mut self.buffer[..]),
+            Wire::Pair(socket) => {
+                net::recv(socket, &mut self.buffer[..], RecvFlags::DONTWAIT).map(|(_, length)| length)
+            }
+        };
+        match taken {
+            Ok(length) => Ok(Some(&self.buffer[..length.min(FRAME_BYTES)])),
+            // A TAP device that is down gives EIO.
+            Err(Errno::AGAIN | Errno::IO | Errno::NETDOWN) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Makes a veth device, and a packet socket on its peer, which has no addresses and takes part in nothing.
+fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
+    let peer = format!("wire-{}", device.name);
+    rtnetlink.create_pair(device.name, device.mac, PAIR_MTU, &peer)?;
+    super::sysctls::write(&format!("net/ipv6/conf/{peer}/disable_ipv6"), "1")?;
+    let index = rtnetlink.index_of(&peer)?;
+    // A socket that is bound while the device is down has an error pending.
+    rtnetlink.set_up(index, true)?;
+    let socket = packet_socket(index, EVERY_ETHER_TYPE)?;
+    for name in [device.name, &peer] {
+        for command in OFFLOADS {
+            // A device that lacks an offload says so.
+            let _ = sys::switch_offload_off(socket.as_fd(), name, command);
+        }
+    }
+    Ok(socket)
+}
+
+/// A packet socket for the frames of `ether_type` on the device with this index.
+pub(super) fn packet_socket(index: u32, ether_type: u16) -> Result<OwnedFd, LaboratoryError> {
+    // With protocol 0 it takes nothing before it is bound.
+    let socket = net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
+    let socket = socket.map_err(|error| LaboratoryError::system("open a packet socket", error))?;
+    let bound = sys::bind_to_device(socket.as_fd(), index, ether_type);
+    bound.map_err(|error| LaboratoryError::io(format!("bind a packet socket to device {index}"), error))?;
+    Ok(socket)
+}
+
+fn network_of_ipv4(address: Ipv4Addr) -> IpAddr {
+    Ipv4Addr::from_bits(address.to_bits() & !0xff).into()
+}
+
+fn network_of_ipv6(address: Ipv6Addr) -> IpAddr {
+    Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+}

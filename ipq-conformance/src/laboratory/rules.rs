@@ -1,0 +1,103 @@
+//! The rules that a case asks for, and before them those that keep the host from sending anything of its own accord.
+
+use super::LaboratoryError;
+use super::xtables::{Action, Contents, Entry, Tables};
+use crate::setup::{Protocol, Rule, Table, Target};
+use ipq_core::{Family, Hook};
+
+const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];
+
+/// The ICMP messages that a host sends to say that something is wrong: what a world does not do, since its neighbours are not
+/// there to be told.
+const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
+const ICMPV6_ERRORS: [u8; 4] = [1, 2, 3, 4];
+/// Multicast listener reports, router and neighbour discovery.
+const ICMPV6_OF_OWN_ACCORD: [u8; 9] = [130, 131, 132, 133, 134, 135, 136, 137, 143];
+
+/// Where packets of a [`Target::Queue`] go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queues {
+    /// To the queue of their family: `-j QUEUE`, for `ip_queue`.
+    OfTheFamily,
+    /// To a numbered one: `-j NFQUEUE`.
+    Numbered {
+        /// The number for IPv4.
+        ipv4: u16,
+        /// The number for IPv6.
+        ipv6: u16,
+    },
+}
+
+/// Whether a message of `ICMPv6` is one that hosts send of their own accord.
+pub(super) fn is_of_own_accord(icmp_type: u8) -> bool {
+    ICMPV6_OF_OWN_ACCORD.contains(&icmp_type)
+}
+
+/// Puts the rules in the place of those that there are, in both families.
+pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
+    for family in Family::ALL {
+        let tables = Tables::open(family)?;
+        for table in TABLES {
+            let own = (table == Table::Mangle).then(|| silence(family));
+            let asked = rules.iter().filter(|rule| rule.family == family && rule.table == table);
+            let asked = asked.map(|rule| (rule.chain, entry(rule, queues)));
+            let entries: Vec<_> = own.into_iter().flatten().chain(asked).collect();
+            tables.replace(table, &Contents::build(family, table, &entries))?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables as they were.
+#[derive(Debug)]
+pub(super) struct Saved(Vec<(Family, Table, Contents)>);
+
+impl Saved {
+    pub(super) fn read() -> Result<Self, LaboratoryError> {
+        let mut saved = Vec::new();
+        for family in Family::ALL {
+            let tables = Tables::open(family)?;
+            for table in TABLES {
+                saved.push((family, table, tables.read(table)?));
+            }
+        }
+        Ok(Self(saved))
+    }
+
+    /// Puts all of them back, and returns the first failure.
+    pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
+        let results = self.0.iter().map(|(family, table, contents)| {
+            let tables = Tables::open(*family)?;
+            tables.replace(*table, contents)
+        });
+        results.fold(Ok(()), Result::and)
+    }
+}
+
+/// What keeps a host silent that would send errors, reports and solicitations.
+fn silence(family: Family) -> Vec<(Hook, Entry)> {
+    let (Protocol(protocol), types) = match family {
+        Family::Ipv4 => (Protocol::ICMP, ICMP_ERRORS.to_vec()),
+        Family::Ipv6 => (Protocol::ICMPV6, [&ICMPV6_ERRORS[..], &ICMPV6_OF_OWN_ACCORD].concat()),
+    };
+    let entries = types.into_iter().map(|icmp_type| Entry {
+        protocol: Some(protocol),
+        icmp_type: Some(icmp_type),
+        action: Action::Drop,
+    });
+    entries.map(|entry| (Hook::Output, entry)).collect()
+}
+
+fn entry(rule: &Rule, queues: Queues) -> Entry {
+    let action = match (rule.target, queues, rule.family) {
+        (Target::Mark(mark), ..) => Action::Mark(mark),
+        (Target::Queue, Queues::OfTheFamily, _) => Action::Queue,
+        (Target::Queue, Queues::Numbered { ipv4, .. }, Family::Ipv4) => Action::NumberedQueue(ipv4),
+        (Target::Queue, Queues::Numbered { ipv6, .. }, Family::Ipv6) => Action::NumberedQueue(ipv6),
+    };
+    Entry {
+        protocol: rule.protocol.map(|Protocol(number)| number),
+        icmp_type: None,
+        action,
+    }
+}

@@ -1,0 +1,135 @@
+//! The laboratory's system calls for which there is no safe crate: namespaces, options of sockets that are whole tables,
+//! TAP devices, and addresses of packet sockets.
+
+#![allow(
+    unsafe_code,
+    reason = "unshare, options of the xtables, TUNSETIFF, SIOCETHTOOL and sockaddr_ll have no safe wrapper"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// The kinds of namespace that [`unshare`] makes.
+pub(super) use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
+
+/// `unshare(2)`: this process gets namespaces of its own. Descriptors and memory stay as they are.
+pub(super) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
+    // SAFETY: the flags are none that take shared memory or descriptors apart, which safe code elsewhere could rely on.
+    check(unsafe { libc::unshare(namespaces & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUSER)) })
+}
+
+/// `getsockopt(2)` into `value`; returns how many bytes of it were filled.
+pub(super) fn read_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &mut [u8],
+) -> io::Result<usize> {
+    let mut length = value.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes at the pointer, which are those of `value`, and keeps neither.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok((length as usize).min(value.len()))
+}
+
+/// `setsockopt(2)` with `value`, which holds no pointers.
+pub(crate) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    // SAFETY: the kernel reads as many bytes as `value` has, and keeps none. No option that this is used with has a pointer.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
+        )
+    })
+}
+
+/// `setsockopt(2)` with a new table of rules, whose header has at `pointer_offset` a pointer to where the kernel puts the
+/// counters of the old table. `counters` is as long as the header says.
+pub(super) fn replace_table(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    table: &mut [u8],
+    pointer_offset: usize,
+    counters: &mut [[u64; 2]],
+) -> io::Result<()> {
+    let pointer = counters.as_mut_ptr().expose_provenance().to_ne_bytes();
+    table[pointer_offset..pointer_offset + pointer.len()].copy_from_slice(&pointer);
+    // SAFETY: the kernel reads `table`, and writes one pair of u64 for each counter that the header announces to the pointer in
+    // it, which is that of `counters`, borrowed mutably for the call. The one caller announces `counters.len()`.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            table.as_ptr().cast(),
+            table.len() as libc::socklen_t,
+        )
+    })
+}
+
+/// `TUNSETIFF`: makes of an open `/dev/net/tun` the TAP device `name`, whose frames have no header of their own.
+pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let mut request = request_for(name);
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+    // SAFETY: TUNSETIFF reads and writes an `ifreq`, which this is.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })
+}
+
+/// `SIOCETHTOOL`: switches one offload of a device off.
+pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u32) -> io::Result<()> {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    // A `struct ethtool_value`: the command, and what is set.
+    let mut value = [command, 0];
+    let mut request = request_for(name);
+    request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+    // SAFETY: SIOCETHTOOL reads the `ifreq`, and at its pointer, for the commands that set a value, the two numbers of `value`,
+    // which outlives the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+/// `bind(2)` of a packet socket to the device with this index, for frames of `ether_type`.
+pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16) -> io::Result<()> {
+    // SAFETY: a structure of integers, for which all zeros is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ether_type.to_be();
+    address.sll_ifindex = index.cast_signed();
+    let length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `address`, and keeps neither.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
+}
+
+/// An `ifreq` that names a device. A name that is too long is cut, and then no device's.
+fn request_for(name: &str) -> libc::ifreq {
+    // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    let room = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+        *to = from.cast_signed();
+    }
+    request
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

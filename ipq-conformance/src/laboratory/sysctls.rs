@@ -1,0 +1,86 @@
+//! The settings of a host that forwards, answers nothing, and sends nothing of its own accord.
+
+use super::{LaboratoryError, Place};
+use std::fs;
+use std::io::ErrorKind;
+
+/// Names with slashes, and values. Those marked so are not in every kernel that the laboratory is for.
+const SETTINGS: &[(&str, &str, Presence)] = &[
+    ("net/ipv4/ip_forward", "1", Presence::Always),
+    ("net/ipv4/icmp_echo_ignore_all", "1", Presence::Always),
+    ("net/ipv4/conf/all/rp_filter", "0", Presence::Always),
+    ("net/ipv4/conf/default/rp_filter", "0", Presence::Always),
+    ("net/ipv4/conf/all/send_redirects", "0", Presence::Always),
+    ("net/ipv4/conf/default/send_redirects", "0", Presence::Always),
+    ("net/ipv6/conf/all/forwarding", "1", Presence::Always),
+    ("net/ipv6/conf/default/accept_dad", "0", Presence::Always),
+    ("net/ipv6/conf/default/dad_transmits", "0", Presence::Always),
+    ("net/ipv6/conf/default/accept_ra", "0", Presence::Always),
+    ("net/ipv6/conf/default/autoconf", "0", Presence::Always),
+    ("net/ipv6/conf/default/router_solicitations", "0", Presence::Always),
+    // Since 4.20.
+    ("net/ipv6/icmp/echo_ignore_all", "1", Presence::Sometimes),
+];
+
+/// Those of the whole system, which namespaces have no part in: as they were where the recordings were made.
+const SYSTEM_SETTINGS: &[(&str, &str, Presence)] = &[
+    ("net/core/rmem_max", "1572864", Presence::Always),
+    ("net/core/rmem_default", "196608", Presence::Always),
+    // Up to 3.4.
+    ("net/ipv4/ip_queue_maxlen", "1024", Presence::Sometimes),
+    ("net/ipv6/ip6_queue_maxlen", "1024", Presence::Sometimes),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Always,
+    Sometimes,
+}
+
+/// Makes the settings, in the network namespace that this process is in. They are there before the devices are.
+pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
+    let of_the_system = match place {
+        Place::Private => &[],
+        Place::Initial => SYSTEM_SETTINGS,
+    };
+    for (name, value, presence) in SETTINGS.iter().chain(of_the_system) {
+        match write(name, value) {
+            Err(LaboratoryError::Failed { source, .. })
+                if *presence == Presence::Sometimes && source.kind() == ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// What the settings were, for whoever has to put them back.
+#[derive(Clone, Debug)]
+pub(super) struct Saved(Vec<(&'static str, String)>);
+
+impl Saved {
+    /// Those that this kernel has.
+    pub(super) fn read() -> Self {
+        let settings = SETTINGS.iter().chain(SYSTEM_SETTINGS);
+        let values = settings.filter_map(|(name, ..)| Some((*name, fs::read_to_string(path(name)).ok()?)));
+        Self(values.collect())
+    }
+
+    /// Puts all of them back, and returns the first failure.
+    pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
+        let results = self.0.iter().map(|(name, value)| write(name, value.trim_end()));
+        results.fold(Ok(()), Result::and)
+    }
+}
+
+/// Writes a sysctl; its name has slashes.
+pub(super) fn write(name: &str, value: &str) -> Result<(), LaboratoryError> {
+    let written = fs::write(path(name), value);
+    written.map_err(|source| LaboratoryError::Failed {
+        what: format!("write {value} to the sysctl {name}"),
+        source: source.into(),
+    })
+}
+
+fn path(name: &str) -> String {
+    format!("/proc/sys/{name}")
+}

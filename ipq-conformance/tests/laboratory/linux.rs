@@ -1,0 +1,156 @@
+use ipq_conformance::lab::{TAP0, TAP1};
+use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
+use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_core::{Family, Hook};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::process::{Command, ExitCode};
+
+/// The argument that makes this program run one test; its name follows.
+const ONE: &str = "--in-a-laboratory";
+/// What a process ends with that can have no laboratory.
+const NOT_HERE: i32 = 77;
+
+type Test = fn(&mut Laboratory) -> Result<(), LaboratoryError>;
+
+const TESTS: &[(&str, Test)] = &[
+    ("forwards-between-the-neighbours", forwards_between_the_neighbours),
+    ("carries-a-thousand-frames-in-order", carries_a_thousand_frames_in_order),
+    ("takes-frames-over-the-mtu", takes_frames_over_the_mtu),
+    ("keeps-quiet-about-packets-that-end", keeps_quiet_about_packets_that_end),
+    ("queues-what-a-rule-says", queues_what_a_rule_says),
+    ("comes-back-after-a-device-was-down", comes_back_after_a_device_was_down),
+    ("sends-what-the-host-sends", sends_what_the_host_sends),
+];
+
+pub(crate) fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(ONE) {
+        return run_one(&arguments.next().unwrap_or_default());
+    }
+    let trials = TESTS
+        .iter()
+        .map(|(name, _)| Trial::ignorable_test(*name, || in_a_process(name)));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn in_a_process(name: &str) -> Result<Completion, Failed> {
+    let output = Command::new("/proc/self/exe").args([ONE, name]).output()?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(Completion::Completed),
+        Some(NOT_HERE) if std::env::var_os("IPQ_REQUIRE_REAL").is_none() => Ok(Completion::ignored_with(words)),
+        _ => Err(format!("{}: {words}", output.status).into()),
+    }
+}
+
+fn run_one(name: &str) -> ExitCode {
+    let (_, test) = TESTS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .expect("a test has this name");
+    match Laboratory::set_up(Place::Private) {
+        Ok(mut laboratory) => {
+            let rules = laboratory.set_rules(&[], QUEUES);
+            rules
+                .and_then(|()| test(&mut laboratory))
+                .expect("the laboratory works");
+            ExitCode::SUCCESS
+        }
+        Err(error) if error.is_of_the_system() => {
+            eprint!("{error}");
+            std::process::exit(NOT_HERE)
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+const QUEUES: Queues = Queues::Numbered { ipv4: 4, ipv6: 6 };
+
+/// The packet arrives, and goes on.
+fn expect_forwarded(laboratory: &mut Laboratory, packet: &Packet) -> Result<(), LaboratoryError> {
+    laboratory
+        .inject(TAP0.name, &packet.frame(), 1)?
+        .expect("the device takes it");
+    let left = laboratory.sniff(TAP1.name)?;
+    assert_eq!(left.as_deref(), Some(&packet.forwarded().frame()[..]));
+    Ok(())
+}
+
+fn forwards_between_the_neighbours(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    for packet in [Packet::udp4(), Packet::udp6()] {
+        expect_forwarded(laboratory, &packet)?;
+    }
+    assert_eq!(laboratory.sniff(TAP0.name)?, None);
+    assert_eq!(laboratory.sniff(TAP1.name)?, None);
+    Ok(())
+}
+
+fn carries_a_thousand_frames_in_order(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    for number in 0..1000 {
+        expect_forwarded(laboratory, &Packet::udp4().identification(number))?;
+    }
+    Ok(())
+}
+
+fn takes_frames_over_the_mtu(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    let long = Packet::udp4().payload(vec![0x5a; 2000]);
+    laboratory
+        .inject(TAP0.name, &long.frame(), 1)?
+        .expect("the device takes it");
+    let mut fragments = 0;
+    while let Some(frame) = laboratory.sniff(TAP1.name)? {
+        assert!(frame.len() <= 14 + 1500, "{} bytes", frame.len());
+        fragments += 1;
+    }
+    assert_eq!(fragments, 2);
+    Ok(())
+}
+
+fn keeps_quiet_about_packets_that_end(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    for packet in [Packet::udp4(), Packet::udp6()] {
+        laboratory
+            .inject(TAP0.name, &packet.ttl(1).frame(), 1)?
+            .expect("the device takes it");
+        assert_eq!(laboratory.sniff(TAP0.name)?, None, "no neighbour is told");
+        assert_eq!(laboratory.sniff(TAP1.name)?, None);
+    }
+    Ok(())
+}
+
+fn queues_what_a_rule_says(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    let rule = |family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP));
+    laboratory.set_rules(&Family::ALL.map(rule), QUEUES)?;
+    for packet in [Packet::udp4(), Packet::udp6()] {
+        // Nobody listens to the queue, so what goes there is dropped.
+        laboratory
+            .inject(TAP0.name, &packet.frame(), 1)?
+            .expect("the device takes it");
+        assert_eq!(laboratory.sniff(TAP1.name)?, None);
+        expect_forwarded(laboratory, &packet.protocol(253))?;
+    }
+    laboratory.set_rules(&[], QUEUES)?;
+    expect_forwarded(laboratory, &Packet::udp4())
+}
+
+fn comes_back_after_a_device_was_down(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    for name in [TAP0.name, TAP1.name] {
+        laboratory.set_link(name, false)?;
+        laboratory.set_link(name, true)?;
+    }
+    laboratory.set_link(TAP0.name, false)?;
+    assert!(
+        laboratory.inject(TAP0.name, &Packet::udp4().frame(), 1)?.is_err(),
+        "EIO"
+    );
+    laboratory.set_link(TAP0.name, true)?;
+    forwards_between_the_neighbours(laboratory)
+}
+
+fn sends_what_the_host_sends(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    for packet in [Packet::udp4(), Packet::udp6()] {
+        laboratory.output(&packet.ip())?;
+        let left = laboratory.sniff(TAP1.name)?.expect("it leaves to the neighbour");
+        assert_eq!(left[14..], packet.ip()[..]);
+    }
+    Ok(())
+}
