@@ -1,5 +1,6 @@
 //! What one world can do and another can't.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -7,7 +8,7 @@ macro_rules! capabilities {
     ($($(#[$doc:meta])* $name:ident = $word:literal $description:literal,)*) => {
         /// Something that a case may need and a world may lack. A case that needs what is lacking is skipped, and the report
         /// names it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Capability {
             $(#[doc = concat!("It ", $description, ".")] $(#[$doc])* $name,)*

@@ -34,11 +34,12 @@ Examples:
   ipq-conformance verdicts replacement     the cases of two topics
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
+  ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
   ipq-conformance explain VER-3            what a requirement asks, and what checks it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
-3 nothing ran.";
+3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment a real kernel that could not be tried is a failure.";
 
 const ABOUT: &str = "Tries an implementation of ip_queue, case by case, and tells what it finds";
 
@@ -86,7 +87,7 @@ struct RunArguments {
     /// Known oddities too (level quirk).
     #[arg(long)]
     strict: bool,
-    /// Where to run.
+    /// Where to run: sim, the emulator; a world of the kernel that this runs on; or all, one after the other.
     #[arg(long, default_value = "sim")]
     world: String,
     /// How to report.

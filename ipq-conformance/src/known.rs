@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// What is known to be different, in which worlds, and why: data, so that it can be read, counted, and found out of date.
 ///
-/// An entry that no case matches, and one whose case passes after all, make a run fail.
+/// An entry that no case matches, and one whose case passes after all, make a run fail; the latter unless it varies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);
@@ -20,6 +20,9 @@ pub struct KnownDifference {
     pub cases: Vec<String>,
     /// Why, as a sentence for the report.
     pub reason: String,
+    /// Whether it depends on the version of what is tried: then it is no news that a case passes.
+    #[serde(default)]
+    pub varies: bool,
 }
 
 /// A list of known differences that can't be read.
@@ -33,18 +36,16 @@ impl KnownDifferences {
         Self::parse(include_str!("data/known-differences.json"))
     }
 
-    /// Reads a list: a JSON array of objects with `world`, `cases` and `reason`.
+    /// Reads a list: a JSON array of objects with `world`, `cases`, `reason`, and perhaps `varies`.
     pub fn parse(json: &str) -> Result<Self, KnownDifferencesError> {
         Ok(serde_json::from_str(json)?)
     }
 
     /// Why the case is known to be different in the world, if it is.
     #[must_use]
-    pub fn reason(&self, world: &str, case: &str) -> Option<&str> {
-        let known = self
-            .of(world)
-            .find(|known| known.patterns().any(|pattern| pattern.matches(case)));
-        known.map(|known| known.reason.as_str())
+    pub fn of_case(&self, world: &str, case: &str) -> Option<&KnownDifference> {
+        self.of(world)
+            .find(|known| known.patterns().any(|pattern| pattern.matches(case)))
     }
 
     /// What the entries of `world` name that is none of `cases`, each as a sentence.

@@ -32,6 +32,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 pub use rules::Queues;
+pub(crate) use sys::set_option;
 
 /// The EtherType of the frames that go round by `lo`: set aside for local experiments.
 const ROUND_ETHER_TYPE: u16 = 0x88b5;

@@ -84,6 +84,7 @@ pub mod report;
 mod request;
 pub mod requirements;
 pub mod runner;
+mod serial;
 mod setup;
 mod step;
 mod subject;

@@ -4,5 +4,7 @@ use ipq_conformance::{cli, worlds};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    worlds::serve_if_asked();
     cli::main(&worlds::all())
 }

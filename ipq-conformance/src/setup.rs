@@ -2,6 +2,7 @@
 
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use ipq_core::{Family, Hook};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How a world is to be before the first step. The rest is always the same, and described in [`lab`](crate::lab).
@@ -83,13 +84,15 @@ impl fmt::Display for Machine {
 }
 
 /// A netfilter rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Whose packets it looks at.
+    #[serde(with = "crate::serial::FamilyForm")]
     pub family: Family,
     /// The table that it is in.
     pub table: Table,
     /// The chain, which has its hook's name.
+    #[serde(with = "crate::serial::HookForm")]
     pub chain: Hook,
     /// The transport protocol that it is for; `None` for every packet.
     pub protocol: Option<Protocol>,
@@ -124,7 +127,7 @@ impl Rule {
 }
 
 /// The table of a rule. At a hook that both have, `mangle` runs first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Table {
     /// `mangle`, which has all five chains.
     Mangle,
@@ -133,7 +136,7 @@ pub enum Table {
 }
 
 /// What a rule does with a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
     /// It goes to the queue.
     Queue,
@@ -142,7 +145,7 @@ pub enum Target {
 }
 
 /// A transport protocol, by its number in the IP header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Protocol(pub u8);
 
 impl Protocol {

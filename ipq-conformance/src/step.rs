@@ -7,6 +7,7 @@
 use crate::capability::Capability;
 use bytes::Bytes;
 use ipq_core::Family;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub const MOST_INJECTED: u32 = 1_000_000;
 
 /// One thing that is done. Sockets and devices go by name; a socket's name is free again when it has been closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Step {
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`, then bind to a port id. Answered by [`Observation::Open`]. After a failed
@@ -92,6 +93,7 @@ pub enum Step {
     /// counters count from [`World::begin`](crate::World::begin) on.
     Proc {
         /// Whose queue.
+        #[serde(with = "crate::serial::FamilyForm")]
         family: Family,
     },
     /// A sysctl is written. Answered by [`Observation::Done`].
@@ -168,6 +170,7 @@ pub enum Step {
     /// A family's queue module is loaded or unloaded (EVT-2, SOCK-1). Answered by [`Observation::Done`].
     Module {
         /// Whose queue.
+        #[serde(with = "crate::serial::FamilyForm")]
         family: Family,
         /// Loaded, or else unloaded.
         loaded: bool,
@@ -254,7 +257,7 @@ impl Step {
 ///
 /// Numbers are wider than what the system gives, as wide as a recording's, so that an impossible answer can be written
 /// down, and told from the real one. An errno is positive, and 0 where nothing failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Observation {
     /// The step was done, and there is nothing to see.
@@ -334,7 +337,7 @@ pub enum Observation {
 }
 
 /// The two calls of [`Step::Open`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenStage {
     /// `socket()`
     Socket,
@@ -343,7 +346,7 @@ pub enum OpenStage {
 }
 
 /// What a receive call that does not wait returned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Received {
     /// There was nothing: EAGAIN.
     Nothing,
@@ -362,7 +365,7 @@ pub enum Received {
 }
 
 /// What became of every packet since [`World::begin`](crate::World::begin): entered = delivered + queued + dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Packets that came into being: by arrival, by a local sender, by fragmentation.
     pub entered: u64,

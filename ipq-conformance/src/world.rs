@@ -3,6 +3,7 @@
 use crate::capability::{Capabilities, Capability};
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, Step};
+use serde::{Deserialize, Serialize};
 
 /// An implementation of `ip_queue`, with enough around it to be tried: an emulator, a kernel, or what stands in for one.
 ///
@@ -59,7 +60,7 @@ pub struct Description {
 }
 
 /// Why a world could not do what it was asked to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WorldError {
     /// It lacks a capability: the case is skipped.

@@ -7,6 +7,7 @@ use crate::request::Request;
 use crate::subject::{CaseResult, Subject};
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
@@ -87,6 +88,13 @@ pub(super) fn cases() -> Vec<Case> {
             "Opening and binding need no capability, and the first verdict does",
             &["ATT-5"],
             open_without_capability,
+        )
+        .needs(&[Capability::DropNetAdmin]),
+        Case::kernel(
+            "attaching/opened-before-capability",
+            "A socket that was opened without the capability attaches once it is there",
+            &["ATT-5"],
+            opened_before_capability,
         )
         .needs(&[Capability::DropNetAdmin]),
         Case::must(
@@ -266,6 +274,12 @@ fn open_without_capability(subject: &Subject) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;
     let request = socket.request(&Request::verdict(PacketId(7), Verdict::Accept))?;
     socket.expect_error(Errno::EPERM, &request)?;
+    socket.expect_nothing()
+}
+
+fn opened_before_capability(subject: &Subject) -> CaseResult {
+    subject.set_net_admin(false)?;
+    let socket = subject.open(Family::Ipv4)?;
     subject.set_net_admin(true)?;
     let request = socket.request(&Request::mode(CopyMode::Packet, 0).ack())?;
     socket.expect_ack(&request)

@@ -36,19 +36,19 @@ fn opening_and_binding() -> Vec<Case> {
             module_missing,
         )
         .needs(&[Capability::ModuleLoading]),
-        Case::must(
+        Case::kernel(
             "sockets/port-id-taken",
             "A port id that is taken can't be bound again, which fails with EADDRINUSE",
             &["SOCK-2"],
             port_id_taken,
         ),
-        Case::must(
+        Case::kernel(
             "sockets/port-id-free-after-close",
             "A port id is taken until its socket closes",
             &["SOCK-2"],
             port_id_free_after_close,
         ),
-        Case::must(
+        Case::kernel(
             "sockets/port-id-per-protocol",
             "The two protocols are name spaces of port ids of their own",
             &["SOCK-2"],

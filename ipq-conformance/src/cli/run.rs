@@ -17,8 +17,32 @@ use std::time::{Duration, Instant};
 /// How long a run goes on before it shows how far it is.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The word for every world, one after the other.
+const ALL: &str = "all";
+/// What makes it a failure that a real kernel could not be tried.
+const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
+
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
-    let factory = find_world(worlds, &arguments.world)?;
+    if arguments.world != ALL {
+        return run_in(&find_world(worlds, &arguments.world)?, arguments);
+    }
+    if matches!(arguments.format, Format::Junit | Format::Tap) {
+        return Err(unable(
+            "one report in this format has one world: choose it with --world",
+        ));
+    }
+    let ends = worlds.iter().map(|factory| run_in(factory, arguments));
+    let ends = ends.collect::<Result<Vec<_>, _>>()?;
+    Ok(if ends.contains(&End::Bad) {
+        End::Bad
+    } else if ends.contains(&End::Good) {
+        End::Good
+    } else {
+        End::Nothing
+    })
+}
+
+fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<End, Failure> {
     let all = cases::all();
     let choice = &arguments.choice;
     let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
@@ -28,7 +52,7 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
         return Ok(End::Nothing);
     }
     let known = KnownDifferences::built_in().map_err(unable)?;
-    let runner = Runner::new(Arc::clone(&factory), known, arguments.seed);
+    let runner = Runner::new(Arc::clone(factory), known, arguments.seed);
     let head = head(factory.as_ref(), arguments.seed, chosen.len());
 
     let mut reporter = reporter(arguments.format);
@@ -50,10 +74,20 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     Ok(if !summary.is_good() {
         End::Bad
     } else if summary.nothing_ran() {
-        End::Nothing
+        without_a_run(factory.name())
     } else {
         End::Good
     })
+}
+
+/// What it comes to that no case could be tried in a world.
+fn without_a_run(world: &str) -> End {
+    let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
+    if required {
+        eprintln!("ipq-conformance: {REQUIRE_REAL} is set, and world {world} could not be tried here");
+        return End::Bad;
+    }
+    End::Nothing
 }
 
 /// A world that can't be made here is described as far as it goes: its cases will be skipped with the reason.

@@ -1,0 +1,385 @@
+//! What the worlds of real kernels have in common: the host around the queue, and netlink sockets as the kernel gives them.
+
+use crate::laboratory::{Laboratory, LaboratoryError};
+use crate::setup::{Machine, Setup};
+use crate::step::{Observation, OpenStage, Received, Step};
+use crate::world::{Description, WorldError};
+use bytes::Bytes;
+use ipq_core::transport::netlink::{Bind, Netlink};
+use ipq_core::wire::{Abi, Header, MessageType};
+use ipq_core::{Errno, Family, PortId, Transport, TransportError, Wait};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{self, AddressFamily, RecvAncillaryBuffer, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::system::uname;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use std::collections::HashMap;
+use std::io::{IoSlice, IoSliceMut};
+use std::num::NonZero;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// More than the longest datagram, which is an error that quotes as much as a send buffer holds.
+const BUFFER_BYTES: usize = 1 << 19;
+
+/// This machine's kernel, with an implementation of `ip_queue` on it.
+pub(super) fn describe(implementation: &str) -> Description {
+    let name = uname();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    Description {
+        implementation: format!("{implementation} of Linux {}", text(name.release())),
+        machine: Machine {
+            kernel: text(name.release()),
+            arch: text(name.machine()),
+            abi: Abi::NATIVE,
+        },
+        seed: None,
+    }
+}
+
+/// Refuses to be another machine than this one. A recording of another kernel may be tried, if its frames are laid out as
+/// here.
+pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
+    if let Some(machine) = setup.machine.as_ref().filter(|machine| machine.abi != Abi::NATIVE) {
+        return Err(WorldError::Unsupported(format!(
+            "a kernel can't stand for another machine, and this is {machine}"
+        )));
+    }
+    if setup.process_id.is_some() {
+        return Err(WorldError::Unsupported("a process can't choose its id".into()));
+    }
+    if setup.never_reuse_ids {
+        return Err(WorldError::Lacks(crate::capability::Capability::NeverReusedIds));
+    }
+    Ok(())
+}
+
+/// Does a step on the host around the queue; `None` if it is for a socket or the queue.
+pub(super) fn step_on_host(laboratory: &mut Laboratory, step: &Step) -> Option<Result<Observation, WorldError>> {
+    let done = match step {
+        Step::Inject { device, frame, count } => laboratory.inject(device, frame, *count).map(|taken| {
+            let errno = taken.err().map_or(0, |error| error.raw_os_error().into());
+            Observation::Inject { errno }
+        }),
+        Step::Output { packet, .. } => laboratory.output(packet).map(|()| Observation::Done),
+        Step::Sniff { device } => laboratory.sniff(device).map(|frame| Observation::Sniff {
+            frame: frame.map(Bytes::from),
+        }),
+        Step::Link { device, up } => laboratory.set_link(device, *up).map(|()| Observation::Done),
+        Step::NetAdmin { held } => return Some(set_net_admin(*held)),
+        _ => return None,
+    };
+    Some(done.map_err(failed))
+}
+
+fn set_net_admin(held: bool) -> Result<Observation, WorldError> {
+    let set = capabilities(None).and_then(|mut sets| {
+        sets.effective.set(CapabilitySet::NET_ADMIN, held);
+        set_capabilities(None, sets)
+    });
+    set.map(|()| Observation::Done)
+        .map_err(|error| broken(format!("CAP_NET_ADMIN can't be dropped or regained: {error}")))
+}
+
+/// The sockets that steps have opened, by name.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    sockets: HashMap<String, Socket>,
+    buffer: Vec<u8>,
+}
+
+/// A netlink socket.
+#[derive(Debug)]
+enum Socket {
+    /// A bound one is opened, and sends and receives, as a program does it that uses this project's transport.
+    Transport(Netlink),
+    /// What the transport has no word for.
+    Plain(OwnedFd),
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Transport(netlink) => netlink.as_fd(),
+            Self::Plain(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Sockets {
+    /// Does a step on a socket.
+    pub(super) fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        if let Step::Open { socket, protocol, bind } = step {
+            return self.open(socket, *protocol, *bind);
+        }
+        let name = step.socket().ok_or_else(|| lacks(step))?;
+        let socket = self.sockets.get(name);
+        let socket = socket.ok_or_else(|| misuse(format!("the socket {name:?} is not open")))?;
+        let fd = socket.as_fd();
+        Ok(match step {
+            Step::Close { .. } => {
+                self.sockets.remove(name);
+                Observation::Done
+            }
+            Step::Duplicate { duplicate, .. } => {
+                let copy = fd.try_clone_to_owned().map_err(|error| broken(error.to_string()))?;
+                self.add(duplicate, Socket::Plain(copy))?;
+                Observation::Done
+            }
+            Step::Send { to, bytes, .. } => send(socket, *to, bytes),
+            Step::Receive { size, .. } => {
+                Observation::Receive(receive(|buffer| take(socket, buffer), *size, &mut self.buffer))
+            }
+            Step::Drain { .. } => drain(|buffer| take(socket, buffer), &mut self.buffer),
+            Step::NoEnobufs { .. } => {
+                let one = 1_i32.to_ne_bytes();
+                let set = crate::laboratory::set_option(fd, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &one);
+                set.map_err(|error| broken(format!("NETLINK_NO_ENOBUFS: {error}")))?;
+                Observation::Done
+            }
+            Step::Bind { port_id, .. } => {
+                let errno = net::bind(fd, &SocketAddrNetlink::new(*port_id, 0)).err();
+                Observation::Bind {
+                    errno: errno.map_or(0, |error| error.raw_os_error().into()),
+                    port_id: port_id_of(fd)?,
+                }
+            }
+            Step::PortId { .. } => Observation::Bind {
+                errno: 0,
+                port_id: port_id_of(fd)?,
+            },
+            other => return step_on_descriptor(fd, other),
+        })
+    }
+
+    fn open(&mut self, name: &str, protocol: i32, bind: Option<u32>) -> Result<Observation, WorldError> {
+        if let Some((family, port_id)) = Family::from_netlink_protocol(protocol).zip(bind) {
+            let bind = match port_id {
+                0 => Bind::KernelChoice,
+                port_id => Bind::Port(PortId(port_id)),
+            };
+            if let Ok(netlink) = Netlink::open_bound(family, bind) {
+                let port_id = netlink.port_id().0.into();
+                self.add(name, Socket::Transport(netlink))?;
+                return Ok(opened(port_id));
+            }
+        }
+        let failed = |stage, error: rustix::io::Errno| Observation::Open {
+            failed_at: Some(stage),
+            errno: error.raw_os_error().into(),
+            port_id: None,
+        };
+        let number = NonZero::new(protocol.cast_unsigned()).map(net::Protocol::from_raw);
+        let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, number);
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => return Ok(failed(OpenStage::Socket, error)),
+        };
+        let bound = bind.map_or(Ok(()), |port_id| {
+            net::bind(&socket, &SocketAddrNetlink::new(port_id, 0))
+        });
+        let port_id = port_id_of(socket.as_fd())?;
+        self.add(name, Socket::Plain(socket))?;
+        Ok(match bound {
+            Ok(()) => opened(port_id),
+            Err(error) => failed(OpenStage::Bind, error),
+        })
+    }
+
+    fn add(&mut self, name: &str, socket: Socket) -> Result<(), WorldError> {
+        match self.sockets.insert(name.to_owned(), socket) {
+            None => Ok(()),
+            Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
+        }
+    }
+}
+
+/// Does a step for which a socket's descriptor is enough.
+pub(super) fn step_on_descriptor(fd: BorrowedFd<'_>, step: &Step) -> Result<Observation, WorldError> {
+    match step {
+        Step::ReceiveBuffer { bytes, .. } => {
+            set_number(fd, libc::SO_RCVBUF, *bytes)?;
+            buffer_size(sockopt::socket_recv_buffer_size(fd))
+        }
+        Step::SendBuffer { bytes, .. } => {
+            set_number(fd, libc::SO_SNDBUF, *bytes)?;
+            buffer_size(sockopt::socket_send_buffer_size(fd))
+        }
+        Step::Poll { timeout, .. } => poll_for(fd, *timeout),
+        Step::SocketError { .. } => {
+            let pending = sockopt::socket_error(fd).map_err(|error| broken(format!("SO_ERROR: {error}")))?;
+            Ok(Observation::SocketError {
+                errno: pending.err().map_or(0, |error| error.raw_os_error().into()),
+            })
+        }
+        other => Err(lacks(other)),
+    }
+}
+
+pub(super) const fn opened(port_id: i64) -> Observation {
+    Observation::Open {
+        failed_at: None,
+        errno: 0,
+        port_id: Some(port_id),
+    }
+}
+
+fn send(socket: &Socket, to: Option<u32>, bytes: &[u8]) -> Observation {
+    let sent = match (socket, to) {
+        (Socket::Transport(netlink), None) => netlink.send(&[IoSlice::new(bytes)]).map_err(errno_of),
+        (socket, to) => {
+            let address = SocketAddrNetlink::new(to.unwrap_or_default(), 0);
+            let sent = net::sendto(socket, bytes, SendFlags::DONTWAIT, &address);
+            sent.map_err(|error| Errno(error.raw_os_error()))
+        }
+    };
+    sent_or_not(sent)
+}
+
+/// What a call that sends returned.
+pub(super) fn sent_or_not(sent: Result<usize, Errno>) -> Observation {
+    let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (number(sent), 0));
+    Observation::Send { sent, errno }
+}
+
+/// Takes a datagram with at most `size` bytes, by way of `buffer`, from what `take` takes one from.
+pub(super) fn receive(
+    take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>,
+    size: usize,
+    buffer: &mut Vec<u8>,
+) -> Received {
+    buffer.resize(BUFFER_BYTES, 0);
+    let buffer = &mut buffer[..size.min(BUFFER_BYTES)];
+    match take(buffer) {
+        Ok((copied, sender)) => Received::Frame {
+            bytes: Bytes::copy_from_slice(&buffer[..copied]),
+            sender: sender.into(),
+        },
+        Err(Errno::EAGAIN) => Received::Nothing,
+        Err(errno) => Received::Error { errno: errno.0.into() },
+    }
+}
+
+/// Takes a datagram from a transport: how much was copied, and the sender.
+pub(super) fn take_from(transport: &impl Transport, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
+    let received = transport.receive(buffer, Wait::Never);
+    received
+        .map(|datagram| (datagram.copied, datagram.sender.0))
+        .map_err(errno_of)
+}
+
+fn take(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
+    match socket {
+        Socket::Transport(netlink) => take_from(netlink, buffer),
+        Socket::Plain(socket) => {
+            let mut parts = [IoSliceMut::new(buffer)];
+            let received = net::recvmsg(
+                socket,
+                &mut parts,
+                &mut RecvAncillaryBuffer::default(),
+                RecvFlags::DONTWAIT,
+            );
+            let received = received.map(|received| {
+                let sender = received
+                    .address
+                    .and_then(|address| SocketAddrNetlink::try_from(address).ok());
+                (received.bytes, sender.map_or(0, |sender| sender.pid()))
+            });
+            received.map_err(|error| Errno(error.raw_os_error()))
+        }
+    }
+}
+
+/// Takes everything, from what `take` takes one datagram from.
+pub(super) fn drain(take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>, buffer: &mut Vec<u8>) -> Observation {
+    let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
+    loop {
+        match receive(&take, Header::BYTES, buffer) {
+            Received::Nothing => break,
+            Received::Error { .. } => {
+                enobufs_before_frame.get_or_insert(frames);
+            }
+            Received::Frame { bytes, .. } => {
+                frames += 1;
+                let header = Header::parse(&bytes, Abi::NATIVE);
+                if header.is_some_and(|header| header.message_type == MessageType::Packet) {
+                    packets += 1;
+                }
+            }
+        }
+    }
+    Observation::Drain {
+        frames,
+        packets,
+        enobufs_before_frame,
+    }
+}
+
+fn poll_for(socket: BorrowedFd<'_>, timeout: Duration) -> Result<Observation, WorldError> {
+    let begun = Instant::now();
+    let limit = Timespec::try_from(timeout).map_err(|error| misuse(error.to_string()))?;
+    let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    poll(&mut sockets, Some(&limit)).map_err(|error| broken(format!("poll: {error}")))?;
+    let seen = sockets[0].revents();
+    Ok(Observation::Poll {
+        readable: seen.intersects(PollFlags::IN | PollFlags::ERR),
+        error: seen.contains(PollFlags::ERR),
+        waited: begun.elapsed(),
+    })
+}
+
+fn set_number(socket: BorrowedFd<'_>, option: i32, value: i32) -> Result<(), WorldError> {
+    let set = crate::laboratory::set_option(socket, libc::SOL_SOCKET, option, &value.to_ne_bytes());
+    set.map_err(|error| broken(format!("option {option} = {value}: {error}")))
+}
+
+fn buffer_size(size: Result<usize, rustix::io::Errno>) -> Result<Observation, WorldError> {
+    let size = size.map_err(|error| broken(format!("the buffer's size can't be read: {error}")))?;
+    Ok(Observation::BufferSize { actual: number(size) })
+}
+
+fn port_id_of(socket: BorrowedFd<'_>) -> Result<i64, WorldError> {
+    let address = net::getsockname(socket).and_then(SocketAddrNetlink::try_from);
+    let address = address.map_err(|error| broken(format!("a socket's port id can't be read: {error}")))?;
+    Ok(address.pid().into())
+}
+
+/// A number of bytes, as observations have it.
+fn number(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// The error number behind what a transport says.
+pub(super) fn errno_of(error: TransportError) -> Errno {
+    match error {
+        TransportError::TimedOut => Errno::EAGAIN,
+        TransportError::Interrupted => Errno::EINTR,
+        TransportError::Overrun => Errno::ENOBUFS,
+        TransportError::System(errno) => errno,
+        _ => Errno::EIO,
+    }
+}
+
+/// What an error of the laboratory means for a case.
+pub(super) fn failed(error: LaboratoryError) -> WorldError {
+    match error {
+        LaboratoryError::Misuse(what) => WorldError::Misuse(what),
+        error if error.is_of_the_system() => WorldError::Unsupported(error.to_string()),
+        error => WorldError::Broken(error.to_string()),
+    }
+}
+
+pub(super) fn lacks(step: &Step) -> WorldError {
+    step.needs().map_or_else(
+        || WorldError::Unsupported(format!("a real kernel has no word for {step:?}")),
+        WorldError::Lacks,
+    )
+}
+
+pub(super) fn misuse(what: impl Into<String>) -> WorldError {
+    WorldError::Misuse(what.into())
+}
+
+pub(super) fn broken(what: impl Into<String>) -> WorldError {
+    WorldError::Broken(what.into())
+}
