@@ -5,6 +5,8 @@ mod explain;
 mod list;
 mod replay;
 mod run;
+#[cfg(target_os = "linux")]
+mod vm;
 
 use crate::case::Level;
 use crate::world::WorldFactory;
@@ -35,6 +37,7 @@ Examples:
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
+  ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
   ipq-conformance explain VER-3            what a requirement asks, and what checks it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
 
@@ -67,6 +70,9 @@ enum Action {
     Coverage,
     /// Do what recordings of a kernel say, and compare byte for byte what comes back.
     Replay(ReplayArguments),
+    /// Boot a kernel in a virtual machine, and run the suite on it.
+    #[cfg(target_os = "linux")]
+    Vm(VmArguments),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +127,35 @@ struct ReplayArguments {
     /// How to report.
     #[arg(long, value_enum, default_value_t = ReplayFormat::Human)]
     format: ReplayFormat,
+}
+
+#[cfg(target_os = "linux")]
+#[derive(Debug, Args)]
+struct VmArguments {
+    /// The kernel: a bzImage for x86-64. Up to 3.4 with its queue built in, or one of today's.
+    #[arg(long, value_name = "BZIMAGE")]
+    kernel: PathBuf,
+    /// The folder of the kernel's modules, lib/modules/VERSION, where it does not have everything built in.
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
+    /// What executes the machine. Without it KVM where this user may use it, else TCG.
+    #[arg(long, value_enum)]
+    accel: Option<AccelArgument>,
+    /// How long the machine may run, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    time_limit: u64,
+    /// What the suite is told in the machine, such as `run --world ip_queue`.
+    #[arg(last = true, value_name = "COMMAND", default_values_t = ["run", "--world", "all"].map(String::from))]
+    arguments: Vec<String>,
+}
+
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AccelArgument {
+    /// The emulator alone, which is possible everywhere.
+    Tcg,
+    /// The processor, with the help of this machine's kernel.
+    Kvm,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -178,6 +213,8 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Explain { id }) => explain::explain(&id),
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
+        #[cfg(target_os = "linux")]
+        Some(Action::Vm(arguments)) => vm::vm(&arguments),
     };
     let end = done.unwrap_or_else(|error| {
         // Whoever reads no further needs no message.

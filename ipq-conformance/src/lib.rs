@@ -89,6 +89,8 @@ mod setup;
 mod step;
 mod subject;
 mod transcript;
+#[cfg(target_os = "linux")]
+pub mod vm;
 mod world;
 pub mod worlds;
 

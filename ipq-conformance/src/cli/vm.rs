@@ -1,0 +1,26 @@
+//! `vm`: the suite on another kernel.
+
+use super::{End, Failure, VmArguments, unable};
+use crate::vm::{Accelerator, Machine};
+use std::time::Duration;
+
+pub(super) fn vm(arguments: &VmArguments) -> Result<End, Failure> {
+    let machine = Machine {
+        kernel: arguments.kernel.clone(),
+        modules: arguments.modules.clone(),
+        accelerator: match arguments.accel {
+            Some(super::AccelArgument::Tcg) => Accelerator::Tcg,
+            Some(super::AccelArgument::Kvm) => Accelerator::Kvm,
+            None => Accelerator::best(),
+        },
+        time_limit: Duration::from_secs(arguments.time_limit),
+        arguments: arguments.arguments.clone(),
+    };
+    let status = machine.run(&mut super::standard_output()).map_err(unable)?;
+    Ok(match status {
+        0 => End::Good,
+        1 => End::Bad,
+        3 => End::Nothing,
+        _ => End::Unable,
+    })
+}

@@ -1,0 +1,90 @@
+//! Inside the machine: the first process, which makes the file system a usable one, runs the suite, and ends the machine.
+
+use super::{BEGIN_MARK, END_MARK};
+use rustix::fs::{CWD, FileType, Mode, mkdirat, mknodat};
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, init_module, reboot};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+/// Where the arguments are, one a line.
+pub(super) const ARGUMENTS: &str = "ipq-arguments";
+/// Where the modules are, in the order in which they are loaded.
+pub(super) const MODULES: &str = "ipq-modules";
+
+/// Does the first process's work, and never returns, if that is what this program is: the suite's own machine is known by the
+/// arguments that it was built with.
+pub fn run_if_first_process() {
+    if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
+        return;
+    }
+    println!("\n{BEGIN_MARK}");
+    let status = run().unwrap_or_else(|error| {
+        println!("the machine can't be made ready: {error}");
+        2
+    });
+    println!("{END_MARK}{status} ===");
+    // Written to the serial line before the machine ends: the line is a terminal, which has a buffer.
+    let _ = rustix::termios::tcdrain(io::stdout());
+    // If that fails the process ends, which makes the kernel panic, and that ends the machine, too.
+    let _ = reboot(RebootCommand::Restart);
+    std::process::exit(i32::from(status));
+}
+
+fn run() -> io::Result<u8> {
+    for (path, kind) in [("/proc", "proc"), ("/sys", "sysfs"), ("/tmp", "tmpfs")] {
+        make_folder(path)?;
+        mount(kind, path, kind, MountFlags::empty(), None)?;
+    }
+    make_folder("/dev/net")?;
+    let tun = rustix::fs::makedev(10, 200);
+    mknodat(
+        CWD,
+        "/dev/net/tun",
+        FileType::CharacterDevice,
+        Mode::RUSR | Mode::WUSR,
+        tun,
+    )?;
+    load_modules()?;
+    let arguments = fs::read_to_string(Path::new("/").join(ARGUMENTS))?;
+    // By pipes, since what writes to a terminal has colours and moves about.
+    let mut suite = Command::new("/proc/self/exe")
+        .args(arguments.lines())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let errors = suite.stderr.take();
+    let errors = thread::spawn(move || errors.map(|mut errors| io::copy(&mut errors, &mut io::stderr())));
+    if let Some(mut report) = suite.stdout.take() {
+        io::copy(&mut report, &mut io::stdout())?;
+    }
+    let status = suite.wait()?;
+    // What it could not pass on is lost with the machine.
+    let _ = errors.join();
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
+}
+
+fn make_folder(path: &str) -> io::Result<()> {
+    match mkdirat(CWD, path, Mode::RWXU) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        made => Ok(made?),
+    }
+}
+
+fn load_modules() -> io::Result<()> {
+    let Ok(folder) = fs::read_dir(Path::new("/").join(MODULES)) else {
+        return Ok(());
+    };
+    let mut paths: Vec<_> = folder
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()?;
+    paths.sort();
+    for path in paths {
+        let loaded = init_module(&fs::read(&path)?, c"");
+        loaded.map_err(|error| io::Error::other(format!("module {}: {error}", path.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The modules that a kernel needs to be tried, if it has as modules what others have built in.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the laboratory needs, and the option of the kernel that gives it.
+const NEEDED: &[(&str, &str)] = &[
+    ("af_packet", "CONFIG_PACKET"),
+    ("ipv6", "CONFIG_IPV6"),
+    ("tun", "CONFIG_TUN"),
+    ("iptable_filter", "CONFIG_IP_NF_FILTER"),
+    ("iptable_mangle", "CONFIG_IP_NF_MANGLE"),
+    ("ip6table_filter", "CONFIG_IP6_NF_FILTER"),
+    ("ip6table_mangle", "CONFIG_IP6_NF_MANGLE"),
+    ("xt_mark", "CONFIG_NETFILTER_XT_MARK"),
+    ("xt_NFQUEUE", "CONFIG_NETFILTER_XT_TARGET_NFQUEUE"),
+    ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
+];
+
+/// How deep folders may be.
+const MOST_DEPTH: usize = 16;
+
+/// A module to be loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Module {
+    /// Its name.
+    pub(super) name: String,
+    /// Its file.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Why the modules of a kernel could not be packed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModulesError {
+    /// A file or folder could not be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A module is neither there nor built in.
+    #[error(
+        "{folder} has no module {name}, and its modules.builtin does not name it: the kernel lacks {option}{compressed}",
+        folder = .folder.display(),
+        compressed = if *.compressed { ", or its modules are compressed: unpack them first" } else { "" }
+    )]
+    Missing {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// Its name.
+        name: String,
+        /// The option of the kernel that gives it.
+        option: String,
+        /// Whether there are modules that would have to be unpacked.
+        compressed: bool,
+    },
+}
+
+/// Those of the modules below `folder` that are needed, in the order in which they are to be loaded.
+pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
+    let mut found = Found {
+        folder: folder.to_owned(),
+        built_in: built_in(folder),
+        files: HashMap::new(),
+        compressed: false,
+        loaded: HashSet::new(),
+        order: Vec::new(),
+    };
+    found.search(folder, 0)?;
+    for (name, option) in NEEDED {
+        found.add(name, option)?;
+    }
+    Ok(found.order)
+}
+
+/// What modules.builtin names. Without that file nothing is.
+fn built_in(folder: &Path) -> HashSet<String> {
+    let listed = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+    listed.lines().filter_map(|line| name_of(Path::new(line))).collect()
+}
+
+struct Found {
+    folder: PathBuf,
+    built_in: HashSet<String>,
+    files: HashMap<String, PathBuf>,
+    compressed: bool,
+    loaded: HashSet<String>,
+    order: Vec<Module>,
+}
+
+impl Found {
+    fn search(&mut self, folder: &Path, depth: usize) -> Result<(), ModulesError> {
+        let unreadable = |source| ModulesError::Unreadable {
+            path: folder.to_owned(),
+            source,
+        };
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
+            if kind.is_dir() && depth < MOST_DEPTH {
+                self.search(&path, depth + 1)?;
+            } else if kind.is_file() {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                self.compressed |= name.is_some_and(|name| name.contains(".ko."));
+                if let Some(name) = name_of(&path) {
+                    self.files.insert(name, path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a module, and before it those that it depends on.
+    fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
+        if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let path = self.files.get(name).cloned().ok_or_else(|| ModulesError::Missing {
+            folder: self.folder.clone(),
+            name: name.to_owned(),
+            option: option.to_owned(),
+            compressed: self.compressed,
+        })?;
+        let bytes = fs::read(&path).map_err(|source| ModulesError::Unreadable { path, source })?;
+        for dependency in dependencies(&bytes) {
+            self.add(&dependency, &format!("what {name} depends on"))?;
+        }
+        self.order.push(Module {
+            name: name.to_owned(),
+            bytes,
+        });
+        Ok(())
+    }
+}
+
+/// The name of the module in the file `path`, if it is one: dashes are underscores.
+fn name_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
+    Some(name.replace('-', "_"))
+}
+
+/// What a module says that it depends on: a text `depends=a,b` between two zero bytes.
+fn dependencies(module: &[u8]) -> Vec<String> {
+    let texts = module.split(|byte| *byte == 0);
+    let depends = texts.filter_map(|text| text.strip_prefix(b"depends="));
+    let names = depends.flat_map(|names| names.split(|byte| *byte == b','));
+    let names = names.filter(|name| !name.is_empty());
+    names
+        .map(|name| String::from_utf8_lossy(name).replace('-', "_"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_comes_after_what_it_depends_on() {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let write = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).expect("it can be written");
+        let built_in: Vec<_> = NEEDED[..9]
+            .iter()
+            .map(|(name, _)| format!("kernel/{name}.ko"))
+            .collect();
+        write("modules.builtin", built_in.join("\n").as_bytes());
+        write("nfnetlink_queue.ko", b"\0license=GPL\0depends=nfnetlink,nf-base\0");
+        write("nfnetlink.ko", b"\0depends=\0");
+        write("nf-base.ko", b"\0depends=nfnetlink\0");
+        let order = needed(folder.path()).expect("all are there");
+        let names: Vec<_> = order.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["nfnetlink", "nf_base", "nfnetlink_queue"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_option() {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let error = needed(folder.path()).expect_err("there is nothing");
+        assert!(error.to_string().contains("CONFIG_PACKET"), "{error}");
+    }
+}
