@@ -3,6 +3,7 @@
 mod coverage;
 mod explain;
 mod list;
+mod record;
 mod replay;
 mod run;
 #[cfg(target_os = "linux")]
@@ -70,6 +71,8 @@ enum Action {
     Coverage,
     /// Do what recordings of a kernel say, and compare byte for byte what comes back.
     Replay(ReplayArguments),
+    /// Do what recordings say, and write what comes back to standard output, as recordings of this world.
+    Record(RecordArguments),
     /// Boot a kernel in a virtual machine, and run the suite on it.
     #[cfg(target_os = "linux")]
     Vm(VmArguments),
@@ -127,6 +130,16 @@ struct ReplayArguments {
     /// How to report.
     #[arg(long, value_enum, default_value_t = ReplayFormat::Human)]
     format: ReplayFormat,
+}
+
+#[derive(Debug, Args)]
+struct RecordArguments {
+    /// Files of recordings, whose steps are done; the recordings that come with the suite without one.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where to record.
+    #[arg(long)]
+    world: String,
 }
 
 #[cfg(target_os = "linux")]
@@ -213,6 +226,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Explain { id }) => explain::explain(&id),
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
+        Some(Action::Record(arguments)) => record::record(worlds, &arguments),
         #[cfg(target_os = "linux")]
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
     };

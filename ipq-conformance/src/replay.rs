@@ -6,6 +6,7 @@
 
 mod frames;
 mod ids;
+mod record;
 
 use crate::decode::{self, Kind};
 use crate::isolation::isolate;
@@ -16,6 +17,8 @@ use crate::world::{World, WorldError};
 use ids::Ids;
 use ipq_core::wire::Abi;
 use std::fmt::{self, Write as _};
+
+pub use record::record;
 
 /// What came of replaying one recording.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,69 @@
+//! `record`: does what recordings say, and writes down what comes back.
+
+use super::{End, Failure, RecordArguments, find_world};
+use crate::recording::{Embedded, Reader, RecordingError, write_all};
+use crate::replay::{ReplayError, record as record_on};
+use crate::world::WorldFactory;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+
+pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArguments) -> Result<End, Failure> {
+    let mut recorder = Recorder {
+        factory: find_world(worlds, &arguments.world)?,
+        recorded: 0,
+        failed: 0,
+    };
+    if arguments.files.is_empty() {
+        for file in Embedded::ALL {
+            recorder.file(file.reader())?;
+        }
+    }
+    for path in &arguments.files {
+        match Reader::open(path) {
+            Ok(reader) => recorder.file(reader)?,
+            Err(error) => recorder.error(&error),
+        }
+    }
+    eprintln!(
+        "ipq-conformance: {} scenarios recorded, {} not",
+        recorder.recorded, recorder.failed
+    );
+    Ok(match recorder {
+        Recorder { recorded: 0, .. } => End::Nothing,
+        Recorder { failed: 0, .. } => End::Good,
+        _ => End::Unable,
+    })
+}
+
+struct Recorder {
+    factory: Arc<dyn WorldFactory>,
+    recorded: usize,
+    failed: usize,
+}
+
+impl Recorder {
+    /// Writes each scenario as soon as it is recorded; one that can't be is said and left out.
+    fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
+        while let Some(read) = reader.next() {
+            let recorded = read.and_then(|recording| {
+                let unable = |error| ReplayError::World { step: None, error };
+                let recorded = self.factory.create().map_err(unable);
+                let recorded = recorded.and_then(|mut world| record_on(&recording, world.as_mut()));
+                recorded.map_err(|error| reader.error(error.into()))
+            });
+            match recorded {
+                Ok(recorded) => {
+                    write_all(&mut io::stdout().lock(), [&recorded])?;
+                    self.recorded += 1;
+                }
+                Err(error) => self.error(&error),
+            }
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, error: &RecordingError) {
+        self.failed += 1;
+        eprintln!("ipq-conformance: {error}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Does what a recording says to a world, and writes down what comes back, as a recording of that world.
+
+use super::ids::Ids;
+use super::{ReplayError, frames};
+use crate::capability::Capability;
+use crate::recording::{Problem, RecordedStep, Recording};
+use crate::step::{Observation, Received};
+use crate::world::World;
+use ipq_core::wire::{Abi, MessageType};
+
+/// Does the steps of `recording` in `world`, which nobody has used. What is returned has the same name, the machine of the
+/// world, and its packet ids, in the frames that were seen and in the verdicts that were sent.
+pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
+    let mut setup = recording.setup.clone();
+    let begun = world.begin(&setup);
+    begun.map_err(|error| ReplayError::World { step: None, error })?;
+    if !world.capabilities().has(Capability::OtherMachines) || setup.machine.is_none() {
+        setup.machine = Some(world.describe().machine);
+    }
+    let abi = setup.machine.as_ref().map_or(Abi::NATIVE, |machine| machine.abi);
+    let misuse = recording.misuse();
+    let mut ids = Ids::new(abi);
+    let mut steps = Vec::new();
+    for (number, recorded) in (1..).zip(&recording.steps) {
+        if let Some(misuse) = misuse.as_ref().filter(|misuse| misuse.step == number) {
+            return Err(ReplayError::Malformed(Problem::in_step(number, &misuse.what)));
+        }
+        let step = ids.rewrite(&recorded.step);
+        let seen = world.step(&step).map_err(|error| ReplayError::World {
+            step: Some(number),
+            error,
+        })?;
+        if let (Some(before), Some(now)) = (packet(&recorded.seen, abi), packet(&seen, abi)) {
+            ids.learn(before, now);
+        }
+        steps.push(RecordedStep { step, seen });
+    }
+    Ok(Recording {
+        name: recording.name.clone(),
+        setup,
+        steps,
+    })
+}
+
+/// The PACKET frame of the kernel's that was received, if one was.
+fn packet(seen: &Observation, abi: Abi) -> Option<&[u8]> {
+    match seen {
+        Observation::Receive(Received::Frame { bytes, sender: 0 }) => {
+            (frames::message_type(bytes, 4, abi) == Some(MessageType::Packet)).then_some(bytes)
+        }
+        _ => None,
+    }
+}
