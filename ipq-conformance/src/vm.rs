@@ -26,6 +26,8 @@ const EMULATOR: &str = "qemu-system-x86_64";
 /// What the first process says before the report and after it, on lines of their own; the exit status follows the latter.
 const BEGIN_MARK: &str = "=== ipq-conformance begins ===";
 const END_MARK: &str = "=== ipq-conformance ends: ";
+/// What begins a line that the suite wrote to its standard error.
+const ERROR_MARK: &str = "\u{2}";
 /// How many of the lines that are no report are kept.
 const LAST_LINES: usize = 40;
 
@@ -161,7 +163,9 @@ impl Console {
         if let Some(status) = line.strip_prefix(END_MARK) {
             return Ok(status.trim_end_matches([' ', '=']).parse().ok());
         }
-        if self.reporting {
+        if let Some(line) = line.strip_prefix(ERROR_MARK) {
+            eprintln!("{line}");
+        } else if self.reporting {
             writeln!(output, "{line}")?;
         } else if line.ends_with(BEGIN_MARK) {
             self.reporting = true;

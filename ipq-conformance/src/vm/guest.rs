@@ -1,11 +1,11 @@
 //! Inside the machine: the first process, which makes the file system a usable one, runs the suite, and ends the machine.
 
-use super::{BEGIN_MARK, END_MARK};
+use super::{BEGIN_MARK, END_MARK, ERROR_MARK};
 use rustix::fs::{CWD, FileType, Mode, mkdirat, mknodat};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, init_module, reboot};
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -56,15 +56,24 @@ fn run() -> io::Result<u8> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let errors = suite.stderr.take();
-    let errors = thread::spawn(move || errors.map(|mut errors| io::copy(&mut errors, &mut io::stderr())));
-    if let Some(mut report) = suite.stdout.take() {
-        io::copy(&mut report, &mut io::stdout())?;
-    }
+    let (report, errors) = (suite.stdout.take(), suite.stderr.take());
+    let errors = thread::spawn(move || errors.map(|errors| pass_on(errors, ERROR_MARK)));
+    report.map(|report| pass_on(report, "")).transpose()?;
     let status = suite.wait()?;
     // What it could not pass on is lost with the machine.
     let _ = errors.join();
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
+}
+
+/// Writes each line to the serial line, whole, and with `mark` before it.
+fn pass_on(lines: impl Read, mark: &str) -> io::Result<()> {
+    let mut lines = BufReader::new(lines);
+    let mut line = mark.as_bytes().to_vec();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().lock().write_all(&line)?;
+        line.truncate(mark.len());
+    }
+    Ok(())
 }
 
 fn make_folder(path: &str) -> io::Result<()> {
