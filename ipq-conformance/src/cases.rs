@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use ipq_conformance::{Case, CaseResult, Packet, Subject};
-//! use ipq_core::{Errno, Family, Verdict};
+//! use ipq_core::{Errno, Verdict};
 //!
 //! /// The table: one line for each case.
 //! fn cases() -> Vec<Case> {
@@ -21,10 +21,8 @@
 //! }
 //!
 //! fn second_verdict(subject: &Subject) -> CaseResult {
-//!     let socket = subject.attach(Family::Ipv4)?;
 //!     let sent = Packet::udp4();
-//!     subject.inject(&sent)?;
-//!     let packet = socket.expect_packet()?;
+//!     let (socket, packet) = subject.queued(&sent)?;
 //!     subject.equal_packets("the packet", &sent.forwarded().ip(), &packet.payload)?;
 //!
 //!     socket.verdict(packet.id(), Verdict::Accept)?;

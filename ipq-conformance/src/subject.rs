@@ -17,6 +17,7 @@ use crate::capability::{Capabilities, Capability};
 use crate::decode::{self, Kind};
 use crate::isolation::isolate;
 use crate::outcome::Stopped;
+use crate::packet::Packet;
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Step};
 use crate::transcript::Transcript;
@@ -215,6 +216,15 @@ impl Subject {
         let socket = self.open(family)?;
         socket.set_mode(mode, range)?;
         Ok(socket)
+    }
+
+    /// Attaches to the queue of the packet's family, in mode PACKET, and has the packet arrive there: how most cases begin.
+    #[track_caller]
+    pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
+        let socket = self.attach(packet.family())?;
+        self.inject(packet)?;
+        let received = socket.expect_packet()?;
+        Ok((socket, received))
     }
 
     /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`], as the transport of a handle. What the handle

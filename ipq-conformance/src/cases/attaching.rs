@@ -191,10 +191,8 @@ fn refused_messages_attach(subject: &Subject) -> CaseResult {
 }
 
 fn second_peer_verdict_is_busy(subject: &Subject) -> CaseResult {
-    let first = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = first.expect_packet()?;
+    let (first, packet) = subject.queued(&sent)?;
     let second = subject.open(Family::Ipv4)?;
     let request = second.request(&Request::verdict(packet.id(), Verdict::Drop))?;
     second.expect_error(Errno::EBUSY, &request)?;
@@ -255,10 +253,8 @@ fn close_of_sender_is_no_reset(subject: &Subject) -> CaseResult {
 }
 
 fn verdict_without_capability(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     subject.set_net_admin(false)?;
     let request = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
     socket.expect_error(Errno::EPERM, &request)?;

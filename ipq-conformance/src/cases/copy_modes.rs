@@ -97,10 +97,8 @@ pub(super) fn cases() -> Vec<Case> {
             "A mode change holds for later packets, and changes no queued one",
             &["PKT-10"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let first = socket.expect_packet()?;
+                let (socket, first) = subject.queued(&sent)?;
                 socket.set_mode(CopyMode::Meta, 0)?;
                 subject.inject(&Packet::udp4().identification(2))?;
                 let second = socket.expect_packet()?;

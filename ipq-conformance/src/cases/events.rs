@@ -2,8 +2,10 @@
 
 use crate::capability::Capability;
 use crate::case::Case;
+use crate::lab::{TAP0, TAP1};
 use crate::packet::Packet;
 use crate::request::Request;
+use crate::subject::{CaseResult, Subject};
 use ipq_core::{Errno, Family, Verdict};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -12,30 +14,14 @@ pub(super) fn cases() -> Vec<Case> {
             "events/incoming-device-down",
             "A device going down drops the queued packets that name it as their incoming device",
             &["EVT-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
-                subject.set_link("tap0", false)?;
-                socket.expect_nothing()?;
-                let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-                socket.expect_error(Errno::ENOENT, &late)
-            },
+            |subject| drops_what_is_queued(subject, TAP0.name),
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
             "events/outgoing-device-down",
             "A device going down drops the queued packets that name it as their outgoing device",
             &["EVT-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
-                subject.set_link("tap1", false)?;
-                socket.expect_nothing()?;
-                let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-                socket.expect_error(Errno::ENOENT, &late)
-            },
+            |subject| drops_what_is_queued(subject, TAP1.name),
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
@@ -43,10 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
             "Another device's going down changes nothing",
             &["EVT-1"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&sent)?;
                 subject.set_link("lo", false)?;
                 socket.verdict(packet.id(), Verdict::Accept)?;
                 subject.expect_forwarded(&sent)?;
@@ -59,9 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             "Unloading the module drops all queued packets",
             &["EVT-2"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 subject.set_module(Family::Ipv4, false)?;
                 subject.set_module(Family::Ipv4, true)?;
                 let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
@@ -71,4 +53,13 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(&[Capability::ModuleLoading]),
     ]
+}
+
+/// A queued packet is gone when this device has gone down, and nobody is told.
+fn drops_what_is_queued(subject: &Subject, device: &str) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    subject.set_link(device, false)?;
+    socket.expect_nothing()?;
+    let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+    socket.expect_error(Errno::ENOENT, &late)
 }

@@ -40,10 +40,8 @@ pub(super) fn cases() -> Vec<Case> {
             &["EVT-3", "ATT-4"],
             |subject| {
                 let four = subject.attach(Family::Ipv4)?;
-                let six = subject.attach(Family::Ipv6)?;
                 let sent = Packet::udp6();
-                subject.inject(&sent)?;
-                let packet = six.expect_packet()?;
+                let (six, packet) = subject.queued(&sent)?;
                 four.close()?;
                 subject.inject(&Packet::udp4())?;
                 subject.expect_not_forwarded()?;

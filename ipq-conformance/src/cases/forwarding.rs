@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::lab::{TAP0, TAP1};
 use crate::packet::Packet;
 use crate::setup::{Protocol, Rule, Setup, Table};
+use crate::subject::{CaseResult, Subject};
 use ipq_core::{Family, Hook, Verdict};
 use std::net::Ipv4Addr;
 
@@ -26,111 +27,59 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet with a wrong checksum is dropped before the queue",
             &["FWD-1"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let mut frame = Packet::udp4().frame().to_vec();
                 frame[24] ^= 0xff;
-                subject.inject_frame(&TAP0, &frame, 1)?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()
+                is_not_queued(subject, &frame)
             },
         ),
         Case::must(
             "forwarding/bad-version",
             "A packet with a wrong version is dropped before the queue",
             &["FWD-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject_frame(&TAP0, &damaged(14, 0x30), 1)?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()
-            },
+            |subject| is_not_queued(subject, &damaged(14, 0x30)),
         ),
         Case::must(
             "forwarding/bad-header-length",
             "A packet with a wrong header length is dropped before the queue",
             &["FWD-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject_frame(&TAP0, &damaged(14, 0x01), 1)?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()
-            },
+            |subject| is_not_queued(subject, &damaged(14, 0x01)),
         ),
         Case::must(
             "forwarding/bad-total-length",
             "A packet with a wrong total length is dropped before the queue",
             &["FWD-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject_frame(&TAP0, &damaged(16, 0x10), 1)?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()
-            },
+            |subject| is_not_queued(subject, &damaged(16, 0x10)),
         ),
         Case::must(
             "forwarding/ipv4-padding-is-cut",
             "Padding of the link layer never reaches the queue (IPv4)",
             &["FWD-2"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp(Family::Ipv4);
-                let frame = [&sent.frame()[..], &[0xee; 10]].concat();
-                subject.inject_frame(&TAP0, &frame, 1)?;
-                let packet = socket.expect_packet()?;
-                subject.equal_packets("the packet", &sent.forwarded().ip(), &packet.payload)
-            },
+            |subject| padding_is_cut(subject, Family::Ipv4),
         ),
         Case::must(
             "forwarding/ipv4-last-hop",
             "A packet at its last hop is dropped before FORWARD (IPv4)",
             &["FWD-3"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp(Family::Ipv4).ttl(1))?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()?;
-                let sent = Packet::udp(Family::Ipv4).ttl(2);
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                subject.equal_packets("the packet with two hops", &sent.forwarded().ip(), &packet.payload)
-            },
+            |subject| last_hop(subject, Family::Ipv4),
         ),
         Case::must(
             "forwarding/ipv6-padding-is-cut",
             "Padding of the link layer never reaches the queue (IPv6)",
             &["FWD-2"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv6)?;
-                let sent = Packet::udp(Family::Ipv6);
-                let frame = [&sent.frame()[..], &[0xee; 10]].concat();
-                subject.inject_frame(&TAP0, &frame, 1)?;
-                let packet = socket.expect_packet()?;
-                subject.equal_packets("the packet", &sent.forwarded().ip(), &packet.payload)
-            },
+            |subject| padding_is_cut(subject, Family::Ipv6),
         ),
         Case::must(
             "forwarding/ipv6-last-hop",
             "A packet at its last hop is dropped before FORWARD (IPv6)",
             &["FWD-3"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv6)?;
-                subject.inject(&Packet::udp(Family::Ipv6).ttl(1))?;
-                socket.expect_nothing()?;
-                subject.expect_not_forwarded()?;
-                let sent = Packet::udp(Family::Ipv6).ttl(2);
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                subject.equal_packets("the packet with two hops", &sent.forwarded().ip(), &packet.payload)
-            },
+            |subject| last_hop(subject, Family::Ipv6),
         ),
         Case::must(
             "forwarding/grown-over-the-mtu-is-fragmented",
             "A packet grown over the MTU leaves in fragments",
             &["FWD-4"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 socket.replace(packet.id(), &Packet::udp4().ttl(63).length(1501).ip())?;
                 let first = subject.sniff(&TAP1)?.ok_or_else(|| subject.fail("no first fragment"))?;
                 let second = subject
@@ -156,9 +105,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet grown over the MTU that must not be fragmented is dropped",
             &["FWD-4"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 socket.replace(packet.id(), &Packet::udp4().ttl(63).dont_fragment().length(1501).ip())?;
                 subject.expect_not_forwarded()
             },
@@ -168,9 +115,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet grown to the MTU leaves whole",
             &["FWD-4"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 let grown = Packet::udp4().ttl(63).length(1500).ip();
                 socket.replace(packet.id(), &grown)?;
                 subject.expect_sent(&TAP1, &grown)
@@ -181,9 +126,7 @@ pub(super) fn cases() -> Vec<Case> {
             "An IPv6 packet grown over the MTU is dropped",
             &["FWD-4"],
             |subject| {
-                let socket = subject.attach(Family::Ipv6)?;
-                subject.inject(&Packet::udp6())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp6())?;
                 socket.replace(packet.id(), &Packet::udp6().ttl(63).length(1501).ip())?;
                 subject.expect_not_forwarded()
             },
@@ -193,9 +136,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A replacement at PREROUTING is routed by its new addresses",
             &["FWD-5"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 let back = Packet::udp4().destination(TAP0.neighbour_ipv4);
                 socket.replace(packet.id(), &back.ip())?;
                 subject.expect_sent(&TAP0, &back.ttl(63).ip())
@@ -214,9 +155,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A mark goes with its packet from hook to hook",
             &["FWD-6"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("the mark", &0xabcd_1234, &packet.metadata.mark.0)
             },
         )
@@ -269,4 +208,32 @@ fn damaged(at: usize, bits: u8) -> Vec<u8> {
     let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
     frame[24..26].copy_from_slice(&checksum.to_be_bytes());
     frame
+}
+
+/// The frame arrives, and reaches neither the queue nor the other side.
+fn is_not_queued(subject: &Subject, frame: &[u8]) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.inject_frame(&TAP0, frame, 1)?;
+    socket.expect_nothing()?;
+    subject.expect_not_forwarded()
+}
+
+fn padding_is_cut(subject: &Subject, family: Family) -> CaseResult {
+    let socket = subject.attach(family)?;
+    let sent = Packet::udp(family);
+    let frame = [&sent.frame()[..], &[0xee; 10]].concat();
+    subject.inject_frame(&TAP0, &frame, 1)?;
+    let packet = socket.expect_packet()?;
+    subject.equal_packets("the packet", &sent.forwarded().ip(), &packet.payload)
+}
+
+fn last_hop(subject: &Subject, family: Family) -> CaseResult {
+    let socket = subject.attach(family)?;
+    subject.inject(&Packet::udp(family).ttl(1))?;
+    socket.expect_nothing()?;
+    subject.expect_not_forwarded()?;
+    let sent = Packet::udp(family).ttl(2);
+    subject.inject(&sent)?;
+    let packet = socket.expect_packet()?;
+    subject.equal_packets("the packet with two hops", &sent.forwarded().ip(), &packet.payload)
 }

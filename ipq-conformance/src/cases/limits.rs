@@ -3,56 +3,30 @@
 use crate::capability::Capability;
 use crate::case::Case;
 use crate::packet::Packet;
+use crate::subject::{CaseResult, Subject};
 use ipq_core::{CopyMode, Family, Verdict};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::kernel(
             "limits/maximum-length-0",
-            "With a maximum length of 0 the queue takes 0 packets, and counts the others",
+            "With a maximum length of 0 the queue takes no packets, and counts the others",
             &["PKT-2"],
-            |subject| {
-                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
-                subject.set_maximum_length(Family::Ipv4, "0")?;
-                subject.inject_many(&Packet::udp4(), 5)?;
-                subject.equal("packets", &0, &socket.drain()?.packets)?;
-                let text = subject.proc(Family::Ipv4)?;
-                subject.equal("length", &0, &text.queue_length)?;
-                subject.equal("dropped by the queue", &5, &text.queue_dropped)?;
-                subject.equal("dropped undelivered", &0, &text.peer_dropped)
-            },
+            |subject| takes(subject, 0),
         )
         .needs(&[Capability::Sysctl, Capability::ProcText]),
         Case::kernel(
             "limits/maximum-length-1",
-            "With a maximum length of 1 the queue takes 1 packets, and counts the others",
+            "With a maximum length of 1 the queue takes one packet, and counts the others",
             &["PKT-2"],
-            |subject| {
-                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
-                subject.set_maximum_length(Family::Ipv4, "1")?;
-                subject.inject_many(&Packet::udp4(), 5)?;
-                subject.equal("packets", &1, &socket.drain()?.packets)?;
-                let text = subject.proc(Family::Ipv4)?;
-                subject.equal("length", &1, &text.queue_length)?;
-                subject.equal("dropped by the queue", &4, &text.queue_dropped)?;
-                subject.equal("dropped undelivered", &0, &text.peer_dropped)
-            },
+            |subject| takes(subject, 1),
         )
         .needs(&[Capability::Sysctl, Capability::ProcText]),
         Case::kernel(
             "limits/maximum-length-3",
             "With a maximum length of 3 the queue takes 3 packets, and counts the others",
             &["PKT-2"],
-            |subject| {
-                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
-                subject.set_maximum_length(Family::Ipv4, "3")?;
-                subject.inject_many(&Packet::udp4(), 5)?;
-                subject.equal("packets", &3, &socket.drain()?.packets)?;
-                let text = subject.proc(Family::Ipv4)?;
-                subject.equal("length", &3, &text.queue_length)?;
-                subject.equal("dropped by the queue", &2, &text.queue_dropped)?;
-                subject.equal("dropped undelivered", &0, &text.peer_dropped)
-            },
+            |subject| takes(subject, 3),
         )
         .needs(&[Capability::Sysctl, Capability::ProcText]),
         Case::kernel(
@@ -86,4 +60,16 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(&[Capability::Sysctl]),
     ]
+}
+
+/// Of five packets, a queue with this maximum takes as many, and counts the others as its own to drop.
+fn takes(subject: &Subject, length: u8) -> CaseResult {
+    let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+    subject.set_maximum_length(Family::Ipv4, &length.to_string())?;
+    subject.inject_many(&Packet::udp4(), 5)?;
+    subject.equal("packets", &i64::from(length), &socket.drain()?.packets)?;
+    let text = subject.proc(Family::Ipv4)?;
+    subject.equal("length", &u64::from(length), &text.queue_length)?;
+    subject.equal("dropped by the queue", &(5 - u64::from(length)), &text.queue_dropped)?;
+    subject.equal("dropped undelivered", &0, &text.peer_dropped)
 }

@@ -369,10 +369,8 @@ fn body_ends_at_stated_length(subject: &Subject) -> CaseResult {
 }
 
 fn verdict_ends_at_stated_length(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     let stated = (Header::BYTES + subject.abi().request_bytes() - 1) as u32;
     let short = Request::verdict(packet.id(), Verdict::Drop).stated_length(stated);
     let request = socket.request(&short)?;
@@ -458,10 +456,8 @@ fn success_is_silent(subject: &Subject) -> CaseResult {
 }
 
 fn success_is_acknowledged_if_asked(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     let verdict = socket.request(&Request::verdict(packet.id(), Verdict::Accept).sequence(8).ack())?;
     socket.set_mode(CopyMode::Meta, 0)?;
     let refused = socket.request(&Request::verdict(PacketId(7), Verdict::Accept).sequence(9).ack())?;

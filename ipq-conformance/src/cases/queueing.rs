@@ -3,11 +3,9 @@
 use crate::capability::Capability;
 use crate::case::Case;
 use crate::lab::TAP0;
-use crate::outcome::Stopped;
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::setup::{Rule, Setup, Table};
-use crate::subject::{ReceivedPacket, Subject};
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
 use std::net::Ipv4Addr;
@@ -49,10 +47,8 @@ pub(super) fn cases() -> Vec<Case> {
             "The copy of a packet begins at its network header",
             &["PKT-5"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
+                let (_, packet) = subject.queued(&sent)?;
                 subject.equal_packets("the copy", &sent.forwarded().ip(), &packet.payload)
             },
         ),
@@ -61,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A forwarded packet of IPv4 has EtherType 0x0800",
             &["PKT-6"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("hw_protocol", &EtherType(0x0800), &packet.metadata.hw_protocol)
             },
         ),
@@ -70,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A forwarded packet of IPv6 has EtherType 0x86dd",
             &["PKT-6"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv6)?;
+                let (_, packet) = subject.queued(&Packet::udp6())?;
                 subject.equal("hw_protocol", &EtherType(0x86dd), &packet.metadata.hw_protocol)
             },
         ),
@@ -79,7 +75,7 @@ pub(super) fn cases() -> Vec<Case> {
             "At FORWARD a packet names the device it came by and the one it leaves by",
             &["PKT-6"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("hook", &Hook::Forward, &packet.metadata.hook)?;
                 subject.check("indev is tap0", packet.metadata.indev_name == "tap0")?;
                 subject.check("outdev is tap1", packet.metadata.outdev_name == "tap1")
@@ -90,39 +86,37 @@ pub(super) fn cases() -> Vec<Case> {
             "PREROUTING names one device only",
             &["PKT-6"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("hook", &Hook::Prerouting, &packet.metadata.hook)?;
                 subject.check("indev", packet.metadata.indev_name == "tap0")?;
                 subject.check("outdev", packet.metadata.outdev_name.is_empty())
             },
         )
-        .setup(|| rules(&[(Table::Mangle, Hook::Prerouting)])),
+        .setup(|| queue_at(Table::Mangle, Hook::Prerouting)),
         Case::must(
             "queueing/postrouting-names",
             "POSTROUTING names one device only",
             &["PKT-6"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("hook", &Hook::Postrouting, &packet.metadata.hook)?;
                 subject.check("indev", packet.metadata.indev_name.is_empty())?;
                 subject.check("outdev", packet.metadata.outdev_name == "tap1")
             },
         )
-        .setup(|| rules(&[(Table::Mangle, Hook::Postrouting)])),
+        .setup(|| queue_at(Table::Mangle, Hook::Postrouting)),
         Case::must(
             "queueing/input-names",
             "INPUT names the incoming device only",
             &["PKT-6"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4().to_host())?;
-                let packet = socket.expect_packet()?;
+                let (_, packet) = subject.queued(&Packet::udp4().to_host())?;
                 subject.equal("hook", &Hook::Input, &packet.metadata.hook)?;
                 subject.check("indev", packet.metadata.indev_name == "tap0")?;
                 subject.check("outdev is empty", packet.metadata.outdev_name.is_empty())
             },
         )
-        .setup(|| rules(&[(Table::Filter, Hook::Input)])),
+        .setup(|| queue_at(Table::Filter, Hook::Input)),
         Case::must(
             "queueing/output-names",
             "OUTPUT names the outgoing device, and neither EtherType nor address nor time",
@@ -138,13 +132,13 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.check("no time stamp", packet.metadata.timestamp.is_unset())
             },
         )
-        .setup(|| rules(&[(Table::Filter, Hook::Output)])),
+        .setup(|| queue_at(Table::Filter, Hook::Output)),
         Case::must(
             "queueing/hardware-address-is-the-senders",
             "The hardware address is the sender's, with the device's type",
             &["PKT-7"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 let expected = HardwareAddress::from(TAP0.neighbour_mac);
                 subject.equal("hw_addr", &expected, &packet.metadata.hw_address)?;
                 subject.equal("hw_type", &1, &packet.metadata.hw_type)
@@ -155,12 +149,12 @@ pub(super) fn cases() -> Vec<Case> {
             "At POSTROUTING there is no hardware address and no type",
             &["PKT-7"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.equal("hw_addr", &HardwareAddress::NONE, &packet.metadata.hw_address)?;
                 subject.equal("hw_type", &0, &packet.metadata.hw_type)
             },
         )
-        .setup(|| rules(&[(Table::Mangle, Hook::Postrouting)])),
+        .setup(|| queue_at(Table::Mangle, Hook::Postrouting)),
         Case::kernel(
             "queueing/loopback-hardware",
             "What came in by lo has type 772 and an address of six zeros",
@@ -174,13 +168,13 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.equal("hw_addr", &HardwareAddress::from([0; 6]), &packet.metadata.hw_address)
             },
         )
-        .setup(|| rules(&[(Table::Filter, Hook::Input)])),
+        .setup(|| queue_at(Table::Filter, Hook::Input)),
         Case::must(
             "queueing/arrival-time",
             "A packet that arrives while a peer is attached has a time stamp",
             &["PKT-8"],
             |subject| {
-                let packet = queued_at(subject, Family::Ipv4)?;
+                let (_, packet) = subject.queued(&Packet::udp4())?;
                 subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
             },
         ),
@@ -219,7 +213,7 @@ pub(super) fn cases() -> Vec<Case> {
         .needs(&[Capability::IdReuse]),
         Case::kernel(
             "queueing/id-is-reused",
-            "The id that was answered last is handed out first, when one packet comes at a time",
+            "Ids are handed out again in the opposite order of their answers",
             &["PKT-9"],
             |subject| {
                 let socket = subject.attach(Family::Ipv4)?;
@@ -267,13 +261,6 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A packet from A to B, as it is queued.
-fn queued_at(subject: &Subject, family: Family) -> Result<ReceivedPacket, Stopped> {
-    let socket = subject.attach(family)?;
-    subject.inject(&Packet::udp(family))?;
-    socket.expect_packet()
-}
-
 /// A packet that this host sends to itself.
 fn to_itself() -> Vec<u8> {
     Packet::udp4()
@@ -283,10 +270,6 @@ fn to_itself() -> Vec<u8> {
         .to_vec()
 }
 
-fn rules(chains: &[(Table, Hook)]) -> Setup {
-    Setup::with_rules(
-        chains
-            .iter()
-            .map(|(table, chain)| Rule::queue(Family::Ipv4, *table, *chain, None)),
-    )
+fn queue_at(table: Table, chain: Hook) -> Setup {
+    Setup::with_rules([Rule::queue(Family::Ipv4, table, chain, None)])
 }

@@ -5,9 +5,8 @@ use crate::lab::TAP1;
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::subject::{CaseResult, Subject};
-use ipq_core::{Family, Verdict};
+use ipq_core::Verdict;
 
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::must(
@@ -24,53 +23,28 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::kernel(
             "replacement/one-byte-is-ignored",
-            "A payload of 1 bytes is ignored, and the verdict holds",
+            "A payload of one byte is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                socket.replace(packet.id(), &[0x45; 1])?;
-                subject.expect_forwarded(&sent)?;
-                socket.expect_nothing()
-            },
+            |subject| is_ignored(subject, &Packet::udp4(), &[0x45; 1]),
         ),
         Case::kernel(
             "replacement/header-less-one-is-ignored",
             "A payload of 19 bytes is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                socket.replace(packet.id(), &[0x45; 19])?;
-                subject.expect_forwarded(&sent)?;
-                socket.expect_nothing()
-            },
+            |subject| is_ignored(subject, &Packet::udp4(), &[0x45; 19]),
         ),
         Case::kernel(
             "replacement/ipv6-header-less-one-is-ignored",
             "A payload of 39 bytes for an IPv6 packet is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv6)?;
-                let sent = Packet::udp6();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                socket.replace(packet.id(), &[0x60; 39])?;
-                subject.expect_forwarded(&sent)
-            },
+            |subject| is_ignored(subject, &Packet::udp6(), &[0x60; 39]),
         ),
         Case::must(
             "replacement/shorter",
             "A shorter payload trims the packet",
             &["VER-7"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4().length(200))?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4().length(200))?;
                 let shorter = Packet::udp4().ttl(63).length(40).ip();
                 socket.replace(packet.id(), &shorter)?;
                 subject.expect_sent(&TAP1, &shorter)
@@ -81,9 +55,7 @@ pub(super) fn cases() -> Vec<Case> {
             "Growing a packet over 65,535 bytes drops it, and the verdict succeeds",
             &["VER-7"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 let request = Request::verdict(packet.id(), Verdict::Accept)
                     .replacement(&[0x45; 65_536])
                     .ack();
@@ -97,9 +69,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A payload with a wrong checksum leaves as it is",
             &["VER-8"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 let mut wrong = Packet::udp4().ttl(63).ip().to_vec();
                 wrong[10] ^= 0x55;
                 socket.replace(packet.id(), &wrong)?;
@@ -111,9 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
             "A replaced packet is what a re-queue shows",
             &["VER-9"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
                 let changed = Packet::udp4().ttl(63).payload(*b"changed!").ip();
                 socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&changed))?;
                 let again = socket.expect_packet()?;
@@ -124,9 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn longer(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
-    subject.inject(&Packet::udp4())?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
     let mut replacement = Packet::udp4().ttl(63).payload(*b"something longer").ip().to_vec();
     replacement[26] ^= 0xff; // The UDP checksum: nobody mends it (VER-8).
     socket.replace(packet.id(), &replacement)?;
@@ -135,10 +101,8 @@ fn longer(subject: &Subject) -> CaseResult {
 }
 
 fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     let replacement = Packet::udp4().ttl(63).payload(*b"another").ip();
     let one_more = replacement.len() as u64 + 1;
     socket.request(
@@ -147,5 +111,13 @@ fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
             .data_len(one_more),
     )?;
     subject.expect_forwarded(&sent)?;
+    socket.expect_nothing()
+}
+
+/// The payload replaces nothing, and the packet is accepted all the same.
+fn is_ignored(subject: &Subject, sent: &Packet, payload: &[u8]) -> CaseResult {
+    let (socket, packet) = subject.queued(sent)?;
+    socket.replace(packet.id(), payload)?;
+    subject.expect_forwarded(sent)?;
     socket.expect_nothing()
 }

@@ -336,10 +336,8 @@ fn longest_datagram(subject: &Subject) -> CaseResult {
 }
 
 fn too_long_verdict(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     let buffer = socket.set_send_buffer(5_000)?;
     let length = usize::try_from(buffer).map_err(|_| subject.fail("the send buffer has a negative size"))?;
     let verdict = Request::verdict(packet.id(), Verdict::Accept).replacement(&vec![0xa5; length]);

@@ -41,65 +41,25 @@ pub(super) fn cases() -> Vec<Case> {
             "verdicts/value-stolen-is-refused",
             "Verdict value stolen is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(2)))?;
-                socket.expect_error(Errno::EINVAL, &wrong)?;
-                subject.expect_not_forwarded()?;
-                socket.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)
-            },
+            |subject| value_is_refused(subject, 2),
         ),
         Case::must(
             "verdicts/value-six-is-refused",
             "Verdict value six is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(6)))?;
-                socket.expect_error(Errno::EINVAL, &wrong)?;
-                subject.expect_not_forwarded()?;
-                socket.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)
-            },
+            |subject| value_is_refused(subject, 6),
         ),
         Case::must(
             "verdicts/value-upper-bits-is-refused",
             "Verdict value upper bits is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(0x0001_0001)))?;
-                socket.expect_error(Errno::EINVAL, &wrong)?;
-                subject.expect_not_forwarded()?;
-                socket.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)
-            },
+            |subject| value_is_refused(subject, 0x0001_0001),
         ),
         Case::must(
             "verdicts/value-all-bits-is-refused",
             "Verdict value all bits is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(u32::MAX)))?;
-                socket.expect_error(Errno::EINVAL, &wrong)?;
-                subject.expect_not_forwarded()?;
-                socket.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)
-            },
+            |subject| value_is_refused(subject, u32::MAX),
         ),
         Case::must(
             "verdicts/value-is-checked-before-the-id",
@@ -133,10 +93,8 @@ pub(super) fn cases() -> Vec<Case> {
             "STOP skips the hook's other functions",
             &["VER-4"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = subject.queued(&sent)?;
                 socket.verdict(packet.id(), Verdict::Stop)?;
                 socket.expect_nothing()?;
                 subject.expect_forwarded(&sent)
@@ -165,37 +123,13 @@ pub(super) fn cases() -> Vec<Case> {
             "verdicts/repeat-queues-again",
             "REPEAT brings the packet back with another id",
             &["VER-4", "PKT-9"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let first = socket.expect_packet()?;
-                socket.verdict(first.id(), Verdict::Repeat)?;
-                let second = socket.expect_packet()?;
-                subject.check("the id is another", first.id() != second.id())?;
-                subject.equal_packets("the packet", &first.payload, &second.payload)?;
-                socket.verdict(second.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)?;
-                socket.expect_nothing()
-            },
+            |subject| queues_again(subject, Verdict::Repeat),
         ),
         Case::must(
             "verdicts/queue-queues-again",
             "QUEUE brings the packet back with another id",
             &["VER-4", "PKT-9"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                let first = socket.expect_packet()?;
-                socket.verdict(first.id(), Verdict::Queue)?;
-                let second = socket.expect_packet()?;
-                subject.check("the id is another", first.id() != second.id())?;
-                subject.equal_packets("the packet", &first.payload, &second.payload)?;
-                socket.verdict(second.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)?;
-                socket.expect_nothing()
-            },
+            |subject| queues_again(subject, Verdict::Queue),
         ),
         Case::must(
             "verdicts/changed-output-is-routed-again",
@@ -223,10 +157,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn accept(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     subject.expect_not_forwarded()?;
     socket.verdict(packet.id(), Verdict::Accept)?;
     subject.expect_forwarded(&sent)?;
@@ -235,9 +167,7 @@ fn accept(subject: &Subject) -> CaseResult {
 }
 
 fn drop_packet(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
-    subject.inject(&Packet::udp4())?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
     socket.verdict(packet.id(), Verdict::Drop)?;
     subject.expect_not_forwarded()?;
     socket.expect_nothing()
@@ -251,10 +181,8 @@ fn unknown_id(subject: &Subject) -> CaseResult {
 }
 
 fn second_verdict(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
     let sent = Packet::udp4();
-    subject.inject(&sent)?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&sent)?;
     socket.verdict(packet.id(), Verdict::Accept)?;
     subject.expect_forwarded(&sent)?;
     let second = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
@@ -266,4 +194,28 @@ fn second_verdict(subject: &Subject) -> CaseResult {
 fn twice_at_forward() -> Setup {
     let tables = [Table::Mangle, Table::Filter];
     Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
+}
+
+/// A value that is none leaves the packet queued, for a verdict that is one.
+fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(value)))?;
+    socket.expect_error(Errno::EINVAL, &wrong)?;
+    subject.expect_not_forwarded()?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)
+}
+
+/// The verdict brings the packet back, as it was, under another id.
+fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, first) = subject.queued(&sent)?;
+    socket.verdict(first.id(), verdict)?;
+    let second = socket.expect_packet()?;
+    subject.check("the id is another", first.id() != second.id())?;
+    subject.equal_packets("the packet", &first.payload, &second.payload)?;
+    socket.verdict(second.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)?;
+    socket.expect_nothing()
 }

@@ -235,9 +235,7 @@ fn acknowledgement_quotes_header(subject: &Subject) -> CaseResult {
 }
 
 fn verdict_acknowledgement_quotes_header(subject: &Subject) -> CaseResult {
-    let socket = subject.attach(Family::Ipv4)?;
-    subject.inject(&Packet::udp4())?;
-    let packet = socket.expect_packet()?;
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
     let replacement = Packet::udp4().payload(*b"changed").forwarded().ip();
     let verdict = Request::verdict(packet.id(), Verdict::Accept).replacement(&replacement);
     let request = socket.request(&verdict.sequence(5).ack())?;
