@@ -1,0 +1,217 @@
+//! Packets that enter the emulated host, and what became of them (section 5b of the protocol).
+
+use super::{Kernel, Later};
+use crate::fault::Fault;
+use crate::host::network::{DeviceError, DeviceId, OutgoingFrame, Route, Taken, ethernet_header};
+use crate::host::packet::{Link, Packet};
+use crate::host::{ipv4, ipv6, routing};
+use crate::journal::PacketEvent;
+use crate::ledger::{Accounting, DropReason, Fate, PacketSerial};
+use crate::traversal::{Traversal, ether_type};
+use bytes::{Buf as _, Bytes};
+use ipq_core::Family;
+use ipq_core::wire::{EtherType, Timestamp};
+use std::time::Duration;
+
+/// Why something could not enter the emulated host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InjectError {
+    /// No such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// An Ethernet frame has a header of 14 bytes.
+    #[error("an Ethernet frame has at least 14 bytes, and this has {length}")]
+    FrameTooShort {
+        /// The frame's length in bytes.
+        length: usize,
+    },
+    /// Its header is wrong, or states more bytes than there are (FWD-1).
+    #[error("the header of this packet of {length} bytes is wrong, or states more bytes than there are")]
+    Malformed {
+        /// The packet's length in bytes.
+        length: usize,
+    },
+    /// An IP packet begins with a version of 4 or 6, and has a whole fixed header.
+    #[error("this is neither an IPv4 nor an IPv6 packet: {length} bytes, version {version}")]
+    NotIp {
+        /// The packet's length in bytes.
+        length: usize,
+        /// The first four bits.
+        version: u8,
+    },
+}
+
+impl Kernel {
+    /// An Ethernet frame arrives on a device. What it holds goes its way at once, up to the queue or out.
+    pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+        let frame = frame.into();
+        let id = self.network.by_name(device)?;
+        if frame.len() < Link::HEADER_BYTES {
+            return Err(InjectError::FrameTooShort { length: frame.len() });
+        }
+        let serial = self.ledger.enter();
+        match self.arrive(serial, id, frame) {
+            Ok(packet) => {
+                let mut traversal = Traversal::arriving(packet, id);
+                if self.faults.seeded(Fault::OldRouteKept) {
+                    traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
+                }
+                self.run(traversal);
+            }
+            Err(reason) => self.ledger.leave(serial, Fate::Dropped(reason)),
+        }
+        Ok(serial)
+    }
+
+    /// What a host does with a frame before PREROUTING (FWD-1, FWD-2).
+    fn arrive(&self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<Packet, DropReason> {
+        if !self.network.is_up(device) {
+            return Err(DropReason::DeviceDown);
+        }
+        let header: [u8; Link::HEADER_BYTES] = *frame.first_chunk().ok_or(DropReason::NotIp)?;
+        frame.advance(Link::HEADER_BYTES);
+        let [destination @ .., _, _, _, _, _, _, high, low] = header;
+        let protocol = EtherType(u16::from_be_bytes([high, low]));
+        let family = match protocol {
+            EtherType::IPV4 => Family::Ipv4,
+            EtherType::IPV6 => Family::Ipv6,
+            _ => return Err(DropReason::NotIp),
+        };
+        let taken = self.network.takes(device, destination);
+        let taken = taken.or(self
+            .faults
+            .seeded(Fault::ForeignFramesTaken)
+            .then_some(Taken::OwnAddress));
+        let for_this_host = taken.ok_or(DropReason::OtherHost)? == Taken::OwnAddress;
+        let padded = self.faults.seeded(Fault::EthernetPaddingKept).then(|| frame.clone());
+        let data = match family {
+            Family::Ipv4 => ipv4::arriving(frame),
+            Family::Ipv6 => ipv6::arriving(frame),
+        };
+        let data = data.ok_or(DropReason::Malformed)?;
+        Ok(Packet {
+            serial,
+            family,
+            data: padded.unwrap_or(data),
+            mark: 0,
+            timestamp: self.arrival_time(),
+            protocol,
+            link: Some(Link {
+                header,
+                hw_type: self.network.hw_type(device),
+                for_this_host,
+            }),
+        })
+    }
+
+    /// An IP packet arrives on a device from one of its neighbours: [`inject`](Self::inject) with an Ethernet header of the
+    /// emulator's making.
+    pub fn inject_packet(&mut self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
+        let id = self.network.by_name(device)?;
+        let family = family_of(packet)?;
+        let header = ethernet_header(
+            self.network.mac(id),
+            self.network.some_neighbour(id),
+            ether_type(family),
+        );
+        self.inject(device, [&header, packet].concat())
+    }
+
+    /// A frame arrives when virtual time has gone on by `delay`: see [`advance`](Self::advance). On real time it arrives
+    /// when somebody uses the kernel or waits for it, and `delay` is over.
+    pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
+        self.network.by_name(device)?;
+        let frame = frame.into();
+        if frame.len() < Link::HEADER_BYTES {
+            return Err(InjectError::FrameTooShort { length: frame.len() });
+        }
+        self.later_count += 1;
+        let at = self.now().saturating_add(delay);
+        self.later.insert(
+            (at, self.later_count),
+            Later {
+                device: device.to_owned(),
+                frame,
+            },
+        );
+        Ok(())
+    }
+
+    /// A program on this host sends an IP packet: it is routed by its destination and passes OUTPUT.
+    pub fn output(&mut self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+        let data = packet.into();
+        let family = family_of(&data)?;
+        let serial = self.ledger.enter();
+        let protocol = match family {
+            Family::Ipv6 if ipv6::is_discovery(&data) => EtherType::IPV6,
+            _ => EtherType::NONE,
+        };
+        let timestamp = Timestamp::default();
+        let packet = Packet {
+            serial,
+            family,
+            data,
+            mark: 0,
+            timestamp,
+            protocol,
+            link: None,
+        };
+        let (_, destination) = routing::addresses(&packet);
+        match self.network.route(destination) {
+            Some(route) => {
+                let outdev = match route {
+                    Route::Local => DeviceId::LOOPBACK,
+                    Route::Via { device, .. } => device,
+                };
+                self.run(Traversal::sending(packet, outdev, route));
+            }
+            None => self.ledger.leave(serial, Fate::Dropped(DropReason::NoRoute)),
+        }
+        Ok(serial)
+    }
+
+    /// Takes the oldest IP frame that left by a device and that has not been taken yet. The last 65,536 are kept.
+    pub fn sniff(&mut self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
+        let id = self.network.by_name(device)?;
+        Ok(self.network.take_sent(id))
+    }
+
+    /// What became of a packet; none if too many entered after it (see [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates)).
+    #[must_use]
+    pub fn fate(&self, packet: PacketSerial) -> Option<&Fate> {
+        self.ledger.fate(packet)
+    }
+
+    /// How many packets entered, and how they left.
+    #[must_use]
+    pub const fn accounting(&self) -> &Accounting {
+        self.ledger.accounting()
+    }
+
+    /// Keeps what happens to packets from now on, for [`take_events`](Self::take_events), which must be called often enough
+    /// for what there is to hold.
+    pub fn keep_journal(&mut self) {
+        self.ledger.journal.open();
+    }
+
+    /// Takes what has happened to packets since this was last called, in order.
+    pub fn take_events(&mut self) -> Vec<PacketEvent> {
+        self.ledger.journal.take()
+    }
+}
+
+/// The family of an IP packet that has at least its fixed header.
+pub(crate) fn family_of(packet: &[u8]) -> Result<Family, InjectError> {
+    let version = packet.first().map_or(0, |first| first >> 4);
+    let family = match version {
+        4 => Some(Family::Ipv4),
+        6 => Some(Family::Ipv6),
+        _ => None,
+    };
+    family
+        .filter(|family| packet.len() >= family.header_length())
+        .ok_or(InjectError::NotIp {
+            length: packet.len(),
+            version,
+        })
+}

@@ -1,0 +1,58 @@
+//! Time in the emulated kernel: what is put off, and what sets the clock forward.
+
+use super::{Kernel, Later};
+use crate::clock::{Clock, timestamp};
+use crate::fault::Fault;
+use crate::queue::Queue;
+use ipq_core::wire::Timestamp;
+use std::time::Duration;
+
+impl Kernel {
+    /// The time in this kernel, since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// Lets virtual time go on, and everything happen that was to happen meanwhile. On real time this does nothing but the
+    /// latter.
+    pub fn advance(&mut self, by: Duration) {
+        let end = self.now().saturating_add(by);
+        while self.advance_to_next(end) {}
+        self.set_virtual_time(end);
+    }
+
+    /// Lets virtual time go on to the next thing that is to happen, if that is not after `end`, and it happen.
+    pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
+        let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
+            return false;
+        };
+        let ((at, _), Later { device, frame }) = entry.remove_entry();
+        self.set_virtual_time(at);
+        let injected = self.inject(&device, frame);
+        debug_assert!(injected.is_ok(), "device and length were checked when it was put off");
+        true
+    }
+
+    /// How long it is until the next thing that is to happen.
+    pub(crate) fn until_next(&self) -> Option<Duration> {
+        let ((at, _), _) = self.later.first_key_value()?;
+        Some(at.saturating_sub(self.now()))
+    }
+
+    fn set_virtual_time(&mut self, to: Duration) {
+        if let Clock::Virtual(now) = &mut self.clock {
+            *now = to;
+        }
+    }
+
+    /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
+    pub(crate) fn arrival_time(&self) -> Timestamp {
+        let wanted = self.queues.iter().flatten().any(Queue::has_peer);
+        if wanted && !self.faults.seeded(Fault::NoTimestamps) {
+            timestamp(self.now())
+        } else {
+            Timestamp::default()
+        }
+    }
+}
