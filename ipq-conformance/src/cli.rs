@@ -3,6 +3,7 @@
 mod coverage;
 mod explain;
 mod list;
+mod matrix;
 mod record;
 mod replay;
 mod run;
@@ -39,6 +40,7 @@ Examples:
   ipq-conformance --strict --format junit  quirks too, for continuous integration
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
+  ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            what a requirement asks, and what checks it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
 
@@ -69,6 +71,8 @@ enum Action {
     },
     /// Show which requirements which cases check, and which seeded faults they have found.
     Coverage,
+    /// Put worlds side by side: what came of each case in each, with the reasons.
+    Matrix(MatrixArguments),
     /// Do what recordings of a kernel say, and compare byte for byte what comes back.
     Replay(ReplayArguments),
     /// Do what recordings say, and write what comes back to standard output, as recordings of this world.
@@ -117,6 +121,45 @@ struct ListArguments {
     /// An object a line, in JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = MATRIX_HELP)]
+struct MatrixArguments {
+    /// Files of results, as `run --format json` writes them; a column for each world in them.
+    #[arg(value_name = "RESULTS", required_unless_present = "world")]
+    results: Vec<PathBuf>,
+    /// A world to run every case in, quirks too, for one more column; or all of them. May be given more than once.
+    #[arg(long, value_name = "WORLD")]
+    world: Vec<String>,
+    /// How to show it.
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Text)]
+    format: MatrixFormat,
+    /// The file to write to, instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What cases that leave something to chance begin with.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+const MATRIX_HELP: &str = "\
+Examples:
+  ipq-conformance matrix --world sim --world nfqueue
+  ipq-conformance run --strict --format json >sim.json
+  ipq-conformance matrix sim.json 3.4.json --format html --output matrix.html
+
+Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed unexpectedly,
+3 if no case was tried; 2 if a file is no results, or damaged. With 0, 1 and 3 the matrix is written.";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MatrixFormat {
+    /// A table for a terminal, the reasons below.
+    Text,
+    /// A table in Markdown, the reasons below.
+    Markdown,
+    /// One page that needs nothing else, to be filtered.
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +268,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::List(arguments)) => list::list(&arguments),
         Some(Action::Explain { id }) => explain::explain(&id),
         Some(Action::Coverage) => coverage::coverage(),
+        Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),
         #[cfg(target_os = "linux")]
@@ -287,8 +331,17 @@ mod tests {
 
     #[test]
     fn help_for_replay() {
-        let mut command = Command::command().term_width(100);
-        let replay = command.find_subcommand_mut("replay").expect("it is a command");
-        insta::assert_snapshot!(replay.render_long_help());
+        insta::assert_snapshot!(help_for("replay"));
+    }
+
+    #[test]
+    fn help_for_matrix() {
+        insta::assert_snapshot!(help_for("matrix"));
+    }
+
+    fn help_for(command: &str) -> String {
+        let mut all = Command::command().term_width(100);
+        let command = all.find_subcommand_mut(command).expect("it is a command");
+        command.render_long_help().to_string()
     }
 }

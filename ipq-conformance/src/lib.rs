@@ -5,7 +5,8 @@
 //!
 //! - [`cases`] are the suite itself, and say how to write one;
 //! - [`recording`] reads what a real kernel did, and [`replay`] compares a world with it, byte for byte;
-//! - [`runner`] runs cases, [`report`] tells what came of them, and [`requirements`] what they cover;
+//! - [`runner`] runs cases, [`report`] tells what came of them, [`matrix`] puts several worlds side by side, and
+//!   [`requirements`] says what they cover;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own
@@ -76,6 +77,7 @@ mod known;
 pub mod lab;
 #[cfg(target_os = "linux")]
 pub mod laboratory;
+pub mod matrix;
 mod outcome;
 mod packet;
 pub mod recording;

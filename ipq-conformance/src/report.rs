@@ -7,6 +7,7 @@ mod tap;
 
 pub use human::Human;
 pub use json::JsonLines;
+pub(crate) use json::{CaseLine, Counts, Environment, LastLine};
 pub use junit::Junit;
 pub use tap::Tap;
 

@@ -1,11 +1,12 @@
 //! `run`: runs cases and reports.
 
 use super::{End, Failure, Format, RunArguments, find_world, standard_output, unable};
+use crate::case::Case;
 use crate::cases;
 use crate::filter::Filter;
 use crate::known::KnownDifferences;
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
-use crate::runner::{CaseReport, Runner};
+use crate::runner::{CaseReport, Runner, Summary};
 use crate::world::WorldFactory;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs;
@@ -23,10 +24,8 @@ const ALL: &str = "all";
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
-    if arguments.world != ALL {
-        return run_in(&find_world(worlds, &arguments.world)?, arguments);
-    }
-    if matches!(arguments.format, Format::Junit | Format::Tap) {
+    let worlds = worlds_named(worlds, &arguments.world)?;
+    if worlds.len() > 1 && matches!(arguments.format, Format::Junit | Format::Tap) {
         return Err(unable(
             "one report in this format has one world: choose it with --world",
         ));
@@ -42,6 +41,17 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     })
 }
 
+/// The kinds of world that `name` stands for on the command line.
+pub(super) fn worlds_named(
+    worlds: &[Arc<dyn WorldFactory>],
+    name: &str,
+) -> Result<Vec<Arc<dyn WorldFactory>>, Failure> {
+    if name == ALL {
+        return Ok(worlds.to_vec());
+    }
+    Ok(vec![find_world(worlds, name)?])
+}
+
 fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<End, Failure> {
     let all = cases::all();
     let choice = &arguments.choice;
@@ -51,33 +61,49 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
         eprintln!("ipq-conformance: no case is chosen; `ipq-conformance list` shows what there is");
         return Ok(End::Nothing);
     }
-    let known = KnownDifferences::built_in().map_err(unable)?;
-    let runner = Runner::new(Arc::clone(factory), known, arguments.seed);
-    let head = head(factory.as_ref(), arguments.seed, chosen.len());
-
+    let transcripts = arguments.transcripts.as_deref();
     let mut reporter = reporter(arguments.format);
-    reporter.begin(&head)?;
+    let summary = run_cases(factory, &chosen, arguments.seed, transcripts, reporter.as_mut())?;
+    Ok(end_of(factory.name(), &summary))
+}
+
+/// Runs `chosen` in worlds of `factory` and tells `reporter`, with a bar on a terminal if it lasts.
+pub(super) fn run_cases(
+    factory: &Arc<dyn WorldFactory>,
+    chosen: &[Case],
+    seed: u64,
+    transcripts: Option<&Path>,
+    reporter: &mut dyn Reporter,
+) -> Result<Summary, Failure> {
+    let known = KnownDifferences::built_in().map_err(unable)?;
+    let runner = Runner::new(Arc::clone(factory), known, seed);
+    reporter.begin(&head(factory.as_ref(), seed, chosen.len()))?;
     let progress = Progress::new(chosen.len());
     let mut written = Ok(());
-    let mut summary = runner.run(&chosen, &mut |report| {
+    let mut summary = runner.run(chosen, &mut |report| {
         if written.is_ok() {
             written = progress
                 .suspend(|| reporter.case(report))
-                .and_then(|()| keep_transcript(arguments.transcripts.as_deref(), report));
+                .and_then(|()| keep_transcript(transcripts, report));
         }
         progress.step();
     });
     progress.end();
     written?;
-    summary.stale = runner.stale(&all);
+    summary.stale = runner.stale(&cases::all());
     reporter.end(&summary)?;
-    Ok(if !summary.is_good() {
+    Ok(summary)
+}
+
+/// What a run in the world comes to.
+pub(super) fn end_of(world: &str, summary: &Summary) -> End {
+    if !summary.is_good() {
         End::Bad
     } else if summary.nothing_ran() {
-        without_a_run(factory.name())
+        without_a_run(world)
     } else {
         End::Good
-    })
+    }
 }
 
 /// What it comes to that no case could be tried in a world.
@@ -172,7 +198,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Case;
     use crate::packet::Packet;
     use crate::worlds::SimFactory;
     use pretty_assertions::assert_eq;

@@ -5,7 +5,7 @@ use crate::case::{Level, Topic};
 use crate::outcome::Outcome;
 use crate::runner::{CaseReport, Summary};
 use ipq_core::wire::ByteOrder;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
 /// Writes JSON lines.
@@ -13,6 +13,8 @@ use std::io::{self, Write};
 /// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome` and `reason`, which is null for a case
 /// that passed, and `details` if there are any. The last line has `summary`, with the number of each outcome;
 /// `environment`, which says what ran where; and `out_of_date`, if something is wrong with the known differences.
+///
+/// [`Results`](crate::matrix::Results) reads them again.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     output: W,
@@ -34,94 +36,126 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-#[derive(Serialize)]
-struct CaseLine<'a> {
-    id: &'a str,
-    title: &'a str,
-    topic: Option<&'a str>,
-    level: &'a str,
-    requirements: &'a [&'a str],
-    outcome: &'a str,
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<&'a str>,
+/// The line of a case.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct CaseLine {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) topic: Option<String>,
+    pub(crate) level: String,
+    pub(crate) requirements: Vec<String>,
+    pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<String>,
 }
 
-#[derive(Serialize)]
-struct LastLine<'a> {
-    #[serde(serialize_with = "counts")]
-    summary: &'a Summary,
-    environment: &'a Option<Environment>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    out_of_date: &'a [String],
+impl From<&CaseReport> for CaseLine {
+    fn from(report: &CaseReport) -> Self {
+        let case = &report.case;
+        Self {
+            id: case.id.into(),
+            title: case.title.into(),
+            topic: case.topic().map(|topic| Topic::name(topic).into()),
+            level: Level::name(case.level).into(),
+            requirements: case.requirements.iter().map(ToString::to_string).collect(),
+            outcome: report.outcome.name().into(),
+            reason: report.reason.clone(),
+            details: report.details.clone(),
+        }
+    }
+}
+
+/// The last line.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct LastLine {
+    pub(crate) summary: Counts,
+    pub(crate) environment: Environment,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) out_of_date: Vec<String>,
+}
+
+/// How many cases came to which end.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub(crate) struct Counts {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    broken: usize,
+    expected_difference: usize,
+    unexpected_pass: usize,
+}
+
+impl Counts {
+    /// What `count` says of each outcome.
+    pub(crate) fn of(count: impl Fn(Outcome) -> usize) -> Self {
+        Self {
+            passed: count(Outcome::Passed),
+            failed: count(Outcome::Failed),
+            skipped: count(Outcome::Skipped),
+            broken: count(Outcome::Broken),
+            expected_difference: count(Outcome::ExpectedDifference),
+            unexpected_pass: count(Outcome::UnexpectedPass),
+        }
+    }
 }
 
 /// What ran where.
-#[derive(Debug, Serialize)]
-struct Environment {
-    suite: &'static str,
-    world: String,
-    implementation: String,
-    kernel: String,
-    arch: String,
-    word_bytes: usize,
-    byte_order: &'static str,
-    capabilities: Vec<&'static str>,
-    seed: u64,
-    world_seed: Option<u64>,
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub(crate) struct Environment {
+    pub(crate) suite: String,
+    pub(crate) world: String,
+    pub(crate) implementation: String,
+    pub(crate) kernel: String,
+    pub(crate) arch: String,
+    pub(crate) word_bytes: usize,
+    pub(crate) byte_order: String,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) seed: u64,
+    pub(crate) world_seed: Option<u64>,
 }
 
-impl Environment {
-    fn of(head: &Head) -> Self {
+impl From<&Head> for Environment {
+    fn from(head: &Head) -> Self {
         let machine = &head.description.machine;
         Self {
-            suite: VERSION,
+            suite: VERSION.into(),
             world: head.world.clone(),
             implementation: head.description.implementation.clone(),
             kernel: machine.kernel.clone(),
             arch: machine.arch.clone(),
             word_bytes: machine.abi.word_bytes(),
             byte_order: match machine.abi.order {
-                ByteOrder::Little => "little",
-                ByteOrder::Big => "big",
+                ByteOrder::Little => "little".into(),
+                ByteOrder::Big => "big".into(),
             },
-            capabilities: head.capabilities.iter().map(crate::Capability::name).collect(),
+            capabilities: head
+                .capabilities
+                .iter()
+                .map(|capability| capability.name().into())
+                .collect(),
             seed: head.seed,
             world_seed: head.description.seed,
         }
     }
 }
 
-fn counts<S: Serializer>(summary: &Summary, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Outcome::ALL.map(|outcome| (outcome.name(), summary.count(outcome))))
-}
-
 impl<W: Write> Reporter for JsonLines<W> {
     fn begin(&mut self, head: &Head) -> io::Result<()> {
-        self.environment = Some(Environment::of(head));
+        self.environment = Some(Environment::from(head));
         Ok(())
     }
 
     fn case(&mut self, report: &CaseReport) -> io::Result<()> {
-        let case = &report.case;
-        self.line(&CaseLine {
-            id: case.id,
-            title: case.title,
-            topic: case.topic().map(Topic::name),
-            level: Level::name(case.level),
-            requirements: case.requirements,
-            outcome: report.outcome.name(),
-            reason: report.reason.as_deref(),
-            details: report.details.as_deref(),
-        })
+        self.line(&CaseLine::from(report))
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         let environment = self.environment.take();
         self.line(&LastLine {
-            summary,
-            environment: &environment,
-            out_of_date: &summary.stale,
+            summary: Counts::of(|outcome| summary.count(outcome)),
+            environment: environment.ok_or_else(|| io::Error::other("a run ends that has not begun"))?,
+            out_of_date: summary.stale.clone(),
         })
     }
 }

@@ -41,6 +41,11 @@ fn recording(name: &str) -> String {
 #[case::no_such_id(&["explain", "nothing"], 2)]
 #[case::no_such_file(&["replay", "nowhere.jsonl"], 2)]
 #[case::the_recordings_that_come_with_it(&["replay"], 0)]
+#[case::a_matrix_of_a_run(&["matrix", "--world", "sim"], 0)]
+#[case::a_matrix_of_nothing(&["matrix"], 2)]
+#[case::a_matrix_of_no_world(&["matrix", "--world", "nowhere"], 2)]
+#[case::a_matrix_of_no_file(&["matrix", "nowhere.json"], 2)]
+#[case::a_matrix_into_no_folder(&["matrix", "--world", "sim", "--output", "nowhere/at/all"], 2)]
 fn the_exit_status_says_how_it_went(#[case] arguments: &[&str], #[case] status: i32) {
     let output = program(arguments);
     assert_eq!(output.status.code(), Some(status), "{:?}", printed(&output));
@@ -126,4 +131,72 @@ fn an_id_is_explained(#[case] id: &str) {
     let (out, _) = printed(&program(&["explain", id]));
     assert!(out.to_lowercase().starts_with(&id.to_lowercase()), "{out}");
     assert!(out.lines().count() > 4, "{out}");
+}
+
+/// Results of a run of one topic, changed by `change`.
+fn results(change: impl Fn(String) -> String) -> NamedTempFile {
+    let (out, _) = printed(&program(&["run", "proc", "--format", "json"]));
+    file(&change(out))
+}
+
+#[test]
+fn a_matrix_of_saved_results_is_written_to_a_file() {
+    let saved = results(|text| text);
+    let page = NamedTempFile::new().expect("there is room for a file");
+    let (results, page) = (saved.path().display().to_string(), page.path().display().to_string());
+    let output = program(&["matrix", &results, "--format", "html", "--output", &page]);
+    assert_eq!(
+        (output.status.code(), printed(&output)),
+        (Some(0), (String::new(), String::new()))
+    );
+    let written = std::fs::read_to_string(page).expect("it is there");
+    assert!(
+        written.starts_with("<!DOCTYPE html>") && written.contains("proc/"),
+        "{written}"
+    );
+}
+
+#[test]
+fn a_matrix_has_no_colours_but_on_a_terminal() {
+    for format in ["text", "markdown", "html"] {
+        let saved = results(|text| text);
+        let (out, _) = printed(&program(&[
+            "matrix",
+            "--format",
+            format,
+            &saved.path().display().to_string(),
+        ]));
+        assert!(out.contains("proc/") && !out.contains('\x1b'), "{out}");
+    }
+}
+
+#[rstest]
+#[case::of_another_command(|_| "{\"summary\":{\"equal\":1,\"different\":0,\"frames\":2}}\n".to_owned(), 1)]
+#[case::cut(|text: String| text.lines().next().map(|line| line.to_owned() + "\n").unwrap_or_default(), 2)]
+fn a_matrix_of_damaged_results_is_refused_with_the_place(#[case] change: fn(String) -> String, #[case] line: usize) {
+    let damaged = results(change);
+    let path = damaged.path().display().to_string();
+    let output = program(&["matrix", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    let (out, error) = printed(&output);
+    assert_eq!(out, "");
+    assert!(
+        error.starts_with(&format!("ipq-conformance: {path}:{line}: the ")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_matrix_comes_to_what_its_worst_cell_does() {
+    let counted = |text: &str, from: &str, to: &str| {
+        let count = text.lines().count() - 1;
+        text.replace("\"outcome\":\"passed\"", &format!("\"outcome\":\"{to}\""))
+            .replace(&format!("\"{from}\":{count}"), &format!("\"{from}\":0"))
+            .replace(&format!("\"{to}\":0"), &format!("\"{to}\":{count}"))
+    };
+    for (outcome, status) in [("failed", 1), ("skipped", 3), ("expected_difference", 0)] {
+        let saved = results(|text| counted(&text, "passed", outcome));
+        let output = program(&["matrix", &saved.path().display().to_string()]);
+        assert_eq!(output.status.code(), Some(status), "{:?}", printed(&output));
+    }
 }

@@ -3,6 +3,7 @@
 mod captures;
 mod command_line;
 mod faults;
+mod matrix;
 mod recording_format;
 mod replay;
 mod reports;

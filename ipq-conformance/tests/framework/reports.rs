@@ -50,7 +50,8 @@ fn without_place(reason: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
+/// Has the sample run told.
+pub(crate) fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
     let (head, reports, summary) = run();
     reporter.begin(&head)?;
     for report in &reports {

@@ -1,0 +1,59 @@
+//! `matrix`: cases down, worlds across.
+
+use super::run::{end_of, run_cases, worlds_named};
+use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable};
+use crate::cases;
+use crate::matrix::{Collector, Matrix, Results};
+use crate::world::WorldFactory;
+use std::fs;
+use std::io::Write;
+use std::sync::Arc;
+
+pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArguments) -> Result<End, Failure> {
+    let mut columns = Vec::new();
+    for path in &arguments.results {
+        columns.extend(Results::open(path).map_err(unable)?);
+    }
+    let cases = cases::all();
+    let mut ends = Vec::new();
+    for name in &arguments.world {
+        for factory in worlds_named(worlds, name)? {
+            let mut collector = Collector::default();
+            let summary = run_cases(&factory, &cases, arguments.seed, None, &mut collector)?;
+            ends.push(end_of(factory.name(), &summary));
+            columns.extend(collector.results());
+        }
+    }
+    let matrix = Matrix::new(columns, &cases);
+    write(&matrix, arguments)?;
+    // A world that had to be tried and could not be has a bad end, although each of its cells is a skip.
+    Ok(if !matrix.is_good() || ends.contains(&End::Bad) {
+        End::Bad
+    } else if matrix.nothing_ran() {
+        End::Nothing
+    } else {
+        End::Good
+    })
+}
+
+fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {
+    let Some(path) = &arguments.output else {
+        return Ok(write_to(matrix, arguments.format, &mut standard_output())?);
+    };
+    let mut bytes = Vec::new();
+    write_to(matrix, arguments.format, &mut anstream::StripStream::new(&mut bytes))?;
+    fs::write(path, bytes).map_err(|error| {
+        unable(format_args!(
+            "{} can't be written: {error}; name another file with --output, or none for standard output",
+            path.display()
+        ))
+    })
+}
+
+fn write_to(matrix: &Matrix, format: MatrixFormat, output: &mut impl Write) -> std::io::Result<()> {
+    match format {
+        MatrixFormat::Text => matrix.write_text(output),
+        MatrixFormat::Markdown => matrix.write_markdown(output),
+        MatrixFormat::Html => output.write_all(matrix.to_html().as_bytes()),
+    }
+}
