@@ -5,86 +5,23 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/c_library.rs"]
+mod c_library;
+
+use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass, succeed};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
 use ipq_sim::run::{NotFed, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex};
+use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
-
-const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ipq-core");
-const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
-
-/// Where the library is installed.
-static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Path::new(SCRATCH).join("c-library");
-    let installed = target.join("root");
-    let made = run(Command::new("make")
-        .args(["-C", CORE, "install"])
-        .arg(format!("PREFIX={}", installed.display()))
-        .arg(format!("TARGET_DIR={}", target.display()))
-        .env("CARGO", env!("CARGO"))
-        .env_remove("DESTDIR"));
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    installed
-});
-
-fn run(command: &mut Command) -> Output {
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?} could not be started: {error}"))
-}
-
-/// Whether all of `tools` are here; if not, says that a test is skipped, or fails it.
-fn have(tools: &[&str]) -> bool {
-    let missing = tools.iter().find(|tool| {
-        !Command::new(tool)
-            .arg("--version")
-            .output()
-            .is_ok_and(|output| output.status.success())
-    });
-    if let Some(tool) = missing {
-        let reason = format!("skipped: there is no {tool} here");
-        assert!(std::env::var_os("IPQ_REQUIRE_C").is_none(), "{reason}");
-        eprintln!("{reason}");
-    }
-    missing.is_none()
-}
-
-/// What has been compiled: tests run side by side.
-static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-/// Compiles a program of C with `flags`, once.
-fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
-    let name = source.file_stem().unwrap().to_str().unwrap();
-    let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
-    let mut done = COMPILED.lock().unwrap();
-    if !done.insert(executable.clone()) {
-        return executable;
-    }
-    let output = run(Command::new("cc")
-        .args(["-std=gnu89", "-Wall", "-Wextra", "-Werror", "-O1", "-g"])
-        .args(flags)
-        .arg(source)
-        .arg(format!("-I{}", LIBRARY.join("include").display()))
-        .arg(format!("-L{}", LIBRARY.join("lib").display()))
-        .args(["-lipq", "-pthread", "-lm", "-o"])
-        .arg(&executable));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    executable
-}
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
-}
-
-fn pass() -> PathBuf {
-    compiled(&Path::new(CORE).join("tests/c/pass.c"), &[])
 }
 
 /// The n-th packet of the captures here: UDP, and every third TCP.
@@ -129,7 +66,7 @@ fn delivered(report: &Report) -> Vec<Vec<u8>> {
 fn the_manuals_example_lets_every_packet_through_unchanged(
     #[values(Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting)] hook: Hook,
 ) {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let capture = packets(&format!("example-{hook}"), 150);
         let report = Run::new(capture, pass())
             .library(LIBRARY.join("lib"))
@@ -143,7 +80,7 @@ fn the_manuals_example_lets_every_packet_through_unchanged(
 
 #[test]
 fn at_forward_a_packet_is_a_hop_older() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let report = Run::new(packets("forward", 120), pass())
             .library(LIBRARY.join("lib"))
             .hook(Hook::Forward)
@@ -163,7 +100,7 @@ fn at_forward_a_packet_is_a_hop_older() {
 
 #[test]
 fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let report = Run::new(packets("rewrite", 120), compiled(&source("rewrite.c"), &[]))
             .library(LIBRARY.join("lib"))
             .go()
@@ -199,9 +136,7 @@ fn awkward_uses_go_as_they_went_with_the_original(
     #[case] accepted: u64,
     #[values("plain", "address sanitizer", "valgrind")] under: &str,
 ) {
-    let mut tools = vec!["cc", "make"];
-    tools.extend((under == "valgrind").then_some("valgrind"));
-    if !have(&tools) {
+    if !have(if under == "valgrind" { &["valgrind"] } else { &[] }) {
         return;
     }
     let flags: &[&str] = if under == "address sanitizer" {
@@ -229,11 +164,12 @@ fn awkward_uses_go_as_they_went_with_the_original(
 /// The object for `LD_PRELOAD`.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("preload");
-    let built = run(Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--lib", "--manifest-path"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("preload/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", &target));
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    succeed(
+        Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--lib", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("preload/Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target),
+    );
     target.join("debug/libipq_preload.so")
 });
 
@@ -241,7 +177,7 @@ static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
 #[case::plain(&[])]
 #[case::fortified(&["-O2", "-D_FORTIFY_SOURCE=2"])]
 fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(#[case] flags: &[&str]) {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let report = Run::new(
             packets(&format!("raw-{}", flags.len()), 10),
             compiled(&source("raw_client.c"), flags),
@@ -257,7 +193,7 @@ fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(#[case] flags
 
 #[test]
 fn an_object_for_a_static_program_is_refused() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let program = compiled(&source("raw_client.c"), &["-static"]);
         let error = Run::new(packets("static", 1), program)
             .preload("object.so")
@@ -274,7 +210,7 @@ fn an_object_for_a_static_program_is_refused() {
 
 #[test]
 fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let old = Path::new(SCRATCH).join("one_argument.c");
         let text = std::fs::read_to_string(Path::new(CORE).join("tests/c/pass.c")).unwrap();
         std::fs::write(
@@ -290,7 +226,7 @@ fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
 
 #[test]
 fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let report = Run::new(packets("overrun", 3000), compiled(&source("awkward.c"), &[]))
             .argument("overrun")
             .library(LIBRARY.join("lib"))
@@ -310,7 +246,7 @@ fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for() {
 
 #[test]
 fn what_is_no_whole_ip_packet_is_not_fed_and_ethernet_padding_is_cut_off() {
-    if have(&["cc", "make"]) {
+    if have(&[]) {
         let header = |protocol: [u8; 2]| [&[0; 12][..], &protocol].concat();
         let framed = |number| [header([8, 0]), packet(number), vec![0; 6]].concat();
         let mut wrong = framed(4);
