@@ -28,7 +28,10 @@ int main(void)
 			die(h);
 		switch (ipq_message_type(buf)) {
 		case NLMSG_ERROR:
-			fprintf(stderr, "Received error message %d\n", ipq_get_msgerr(buf));
+			errno = ipq_get_msgerr(buf);
+			/* A packet goes without its verdict when its device goes down. */
+			if (errno != ENOENT)
+				die(h);
 			break;
 		case IPQM_PACKET: {
 			ipq_packet_msg_t *m = ipq_get_packet(buf);
