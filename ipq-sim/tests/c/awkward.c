@@ -1,6 +1,7 @@
 /*
- * What programs in the field do with libipq, one use for each name. Each exits with 0 if all was as it should be. The last packet
- * is left without a verdict, so that the run waits for the program to end by itself.
+ * What programs in the field do with libipq, one use for each name, which is the first argument; with a second one it says on
+ * standard output when it is attached. Each exits with 0 if all was as it should be. The last packet is left without a verdict, so
+ * that the run waits for the program to end by itself.
  */
 #include <libipq.h>
 #include <errno.h>
@@ -24,12 +25,18 @@
 	} while (0)
 
 static unsigned char buf[70000];
+/* Whether to say when packets may come. */
+static int tell;
 
 static struct ipq_handle *attached(void)
 {
 	struct ipq_handle *h = ipq_create_handle(0, PF_INET);
 
 	CHECK(h && ipq_set_mode(h, IPQ_COPY_PACKET, 0) > 0);
+	if (tell) {
+		puts("attached");
+		fflush(stdout);
+	}
 	return h;
 }
 
@@ -278,7 +285,8 @@ int main(int argc, char **argv)
 	};
 	size_t i;
 
-	for (i = 0; argc == 2 && i < sizeof uses / sizeof *uses; i++) {
+	tell = argc == 3;
+	for (i = 0; argc >= 2 && i < sizeof uses / sizeof *uses; i++) {
 		if (strcmp(argv[1], uses[i].name) == 0) {
 			uses[i].use();
 			return 0;

@@ -1,0 +1,214 @@
+#[path = "../support/c_library.rs"]
+mod c_library;
+#[path = "ping.rs"]
+mod ping;
+#[path = "program.rs"]
+mod program;
+
+use c_library::{CORE, compiled, lack, shown_in_readme};
+use ipq_conformance::lab::{TAP0, TAP1};
+use ipq_conformance::laboratory::{Laboratory, Place, Queues};
+use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_core::{Family, Hook};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use ping::Ping;
+use pretty_assertions::assert_eq;
+use program::Program;
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The argument that makes this program run one test; its name and the compiled program follow.
+const ONE: &str = "--in-a-laboratory";
+/// What a process ends with that can have no laboratory.
+const NOT_HERE: i32 = 77;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// A test of one program, by its source's path from the package ipq-core on.
+type Test = (&'static str, &'static str, fn(&mut Laboratory, &Path) -> Outcome);
+
+const PASS: &str = "tests/c/pass.c";
+const WATCH: &str = "../ipq-conformance/tests/c/watch.c";
+const AWKWARD: &str = "../ipq-sim/tests/c/awkward.c";
+
+const TESTS: &[Test] = &[
+    (
+        "a-ping-goes-through-with-the-example-and-not-without-it",
+        PASS,
+        ping_with_auto,
+    ),
+    (
+        "a-ping-goes-through-with-the-example-on-nfqueue",
+        PASS,
+        ping_with_nfqueue,
+    ),
+    (
+        "each-family-has-the-queue-of-its-number",
+        WATCH,
+        each_family_has_its_queue,
+    ),
+    (
+        "a-packet-of-the-other-family-is-passed-over",
+        WATCH,
+        other_family_is_passed_over,
+    ),
+    (
+        "without-the-capability-the-example-says-so",
+        PASS,
+        without_the_capability,
+    ),
+    (
+        "beside-another-listener-the-example-says-so",
+        PASS,
+        beside_another_listener,
+    ),
+    ("awkward-uses-go-as-they-went-with-the-original", AWKWARD, awkward_uses),
+];
+
+pub(crate) fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(ONE) {
+        let [name, program] = [arguments.next(), arguments.next()].map(Option::unwrap_or_default);
+        return run_one(&name, Path::new(&program));
+    }
+    let trials = TESTS
+        .iter()
+        .map(|(name, source, _)| Trial::ignorable_test(*name, || in_a_process(name, source)));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn in_a_process(name: &str, source: &str) -> Result<Completion, Failed> {
+    if let Some(reason) = lack(&[]) {
+        return Ok(Completion::ignored_with(reason));
+    }
+    let program: PathBuf = compiled(&Path::new(CORE).join(source), &[]);
+    let output = Command::new("/proc/self/exe").args([ONE, name]).arg(program).output()?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(Completion::Completed),
+        Some(NOT_HERE) if std::env::var_os("IPQ_REQUIRE_REAL").is_none() => Ok(Completion::ignored_with(words)),
+        _ => Err(format!("{}: {words}", output.status).into()),
+    }
+}
+
+fn run_one(name: &str, program: &Path) -> ExitCode {
+    let (_, _, test) = TESTS
+        .iter()
+        .find(|(known, ..)| *known == name)
+        .expect("a test has this name");
+    match Laboratory::set_up(Place::Private) {
+        Ok(mut laboratory) => {
+            test(&mut laboratory, program).expect("the program does what it is for");
+            ExitCode::SUCCESS
+        }
+        Err(error) if error.is_of_the_system() => {
+            eprint!("{error}");
+            std::process::exit(NOT_HERE)
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Where `-j QUEUE` puts packets of both families.
+const QUEUE: Queues = Queues::Numbered { ipv4: 0, ipv6: 0 };
+
+/// Queues what this host pings itself with, and the replies.
+fn queue_pings(laboratory: &Laboratory, queues: Queues) -> Outcome {
+    let rule = |family, protocol| Rule::queue(family, Table::Filter, Hook::Output, Some(protocol));
+    let rules = [rule(Family::Ipv4, Protocol::ICMP), rule(Family::Ipv6, Protocol::ICMPV6)];
+    Ok(laboratory.set_rules(&rules, queues)?)
+}
+
+fn ping_with_auto(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    ping_with_and_without(laboratory, program, None)
+}
+
+fn ping_with_nfqueue(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    ping_with_and_without(laboratory, program, Some("nfqueue"))
+}
+
+fn ping_with_and_without(laboratory: &Laboratory, program: &Path, transport: Option<&str>) -> Outcome {
+    queue_pings(laboratory, QUEUE)?;
+    let mut ping = Ping::open(Family::Ipv4)?;
+    assert!(!ping.is_answered_at_once(laboratory)?, "nobody listens yet");
+    let running = Program::start(program, transport, &[])?;
+    ping.until_answered()?;
+    drop(running);
+    assert!(!ping.is_answered_at_once(laboratory)?, "nobody listens any more");
+    laboratory.set_rules(&[], QUEUE)?;
+    assert!(ping.is_answered_at_once(laboratory)?, "no rule queues it");
+    Ok(())
+}
+
+fn each_family_has_its_queue(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    queue_pings(laboratory, Queues::Numbered { ipv4: 4, ipv6: 6 })?;
+    let mut running = Program::start(program, Some("nfqueue:4=4,6=6"), &["4", "6"])?;
+    assert_eq!(running.line()?, "attached");
+    for family in Family::ALL {
+        Ping::open(family)?.until_answered()?;
+    }
+    Ok(())
+}
+
+/// A packet of the other family makes the descriptor readable, and is none for the program.
+fn other_family_is_passed_over(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    queue_pings(laboratory, QUEUE)?;
+    let mut running = Program::start(program, Some("nfqueue"), &["4"])?;
+    assert_eq!(running.line()?, "attached");
+    assert!(!Ping::open(Family::Ipv6)?.is_answered_at_once(laboratory)?);
+    assert_eq!(running.line()?, "Timeout");
+    Ping::open(Family::Ipv4)?.until_answered()
+}
+
+fn without_the_capability(_: &mut Laboratory, program: &Path) -> Outcome {
+    // For what is run from here on.
+    remove_capability_from_bounding_set(CapabilitySet::NET_ADMIN)?;
+    for transport in [None, Some("nfqueue")] {
+        let (status, printed) = Program::start(program, transport, &[])?.end()?;
+        assert_eq!(printed, shown_in_readme("without `CAP_NET_ADMIN`"));
+        assert_eq!(status.code(), Some(1));
+    }
+    Ok(())
+}
+
+fn beside_another_listener(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    queue_pings(laboratory, QUEUE)?;
+    let _listener = Program::start(program, None, &[])?;
+    Ping::open(Family::Ipv4)?.until_answered()?;
+    let (status, printed) = Program::start(program, None, &[])?.end()?;
+    assert_eq!(printed, shown_in_readme("another program listens to the queue"));
+    assert_eq!(status.code(), Some(1));
+    Ok(())
+}
+
+/// All but a second handle of one family, which is refused later (see what differs on nfnetlink queues).
+fn awkward_uses(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
+    laboratory.set_rules(&[rule], QUEUE)?;
+    for (name, accepted) in [
+        ("select", 9),
+        ("threads", 9),
+        ("held", 9),
+        ("twice", 4),
+        ("small-buffer", 1),
+        ("timeout", 0),
+        ("fork", 9),
+        ("signals", 0),
+    ] {
+        let mut running = Program::start(program, Some("nfqueue"), &[name, "tell"])?;
+        assert_eq!(running.line()?, "attached", "{name}");
+        laboratory.inject(TAP0.name, &Packet::udp4().frame(), 10)??;
+        let (status, printed) = running.end()?;
+        assert!(status.success(), "{name}: {status}, {printed}");
+        let mut passed = 0;
+        while laboratory.sniff(TAP1.name)?.is_some() {
+            passed += 1;
+        }
+        assert_eq!(passed, accepted, "{name}");
+    }
+    let (status, printed) = Program::start(program, Some("nfqueue"), &["create-destroy"])?.end()?;
+    assert!(status.success(), "create-destroy: {status}, {printed}");
+    Ok(())
+}

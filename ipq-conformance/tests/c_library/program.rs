@@ -1,0 +1,67 @@
+//! A program that runs in the laboratory, and ends with the test.
+
+use super::c_library::INSTALLED;
+use std::error::Error;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+pub(super) struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// Starts it, with `IPQ_TRANSPORT` as said.
+    pub(super) fn start(program: &Path, transport: Option<&str>, arguments: &[&str]) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("LD_LIBRARY_PATH", format!("{INSTALLED}/lib"))
+            .env_remove("IPQ_TRANSPORT")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(transport) = transport {
+            command.env("IPQ_TRANSPORT", transport);
+        }
+        let mut child = command.spawn()?;
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            child,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// The next line that it prints.
+    pub(super) fn line(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        if line.is_empty() {
+            return Err(format!("the program ended, and said {:?}", self.errors()?).into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Waits until it has ended: how, and what it printed as errors.
+    pub(super) fn end(mut self) -> Result<(ExitStatus, String), Box<dyn Error>> {
+        let errors = self.errors()?;
+        Ok((self.child.wait()?, errors))
+    }
+
+    /// What it prints as errors until it ends.
+    fn errors(&mut self) -> io::Result<String> {
+        let mut text = String::new();
+        if let Some(errors) = &mut self.child.stderr {
+            errors.read_to_string(&mut text)?;
+        }
+        Ok(text)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Of no consequence to one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

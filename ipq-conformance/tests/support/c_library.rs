@@ -1,0 +1,1 @@
+../../../ipq-core/tests/support/c_library.rs
