@@ -1,0 +1,216 @@
+//! The floor: the system calls and nothing else. It looks at no more than a packet's id, and trusts that the kernel puts it
+//! where it always does.
+
+use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RECEIVE_BUFFER, Way};
+use crate::sys;
+use crate::task::Task;
+use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
+use rustix::net::{netlink, sockopt};
+use std::io::IoSlice;
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, OwnedFd};
+
+pub(crate) const WAYS: &[Way] = &[
+    Way {
+        name: "bare calls",
+        replaces: true,
+        open: |task| Ok(Box::new(OneByOne::open(task)?)),
+    },
+    Way {
+        name: "bare calls, 32 and 32 coalesced",
+        replaces: true,
+        open: |task| Ok(Box::new(Many::open(task, false)?)),
+    },
+    Way {
+        name: "bare calls, 32 and one batch verdict",
+        replaces: false,
+        open: |task| Ok(Box::new(Many::open(task, true)?)),
+    },
+];
+
+const VERDICT: u16 = 0x0301;
+const CONFIG: u16 = 0x0302;
+const BATCH_VERDICT: u16 = 0x0303;
+/// How many packets a call takes.
+const BATCH: usize = 32;
+/// The longest message: a packet's bytes, and what is said about it.
+const BUFFER_BYTES: usize = 0xffff + 4096;
+/// Where the id of a packet is in its message.
+const ID: usize = 24;
+
+/// The bytes of a verdict: two headers, and an attribute of two numbers; and the header of one with a replacement.
+const VERDICT_BYTES: usize = 32;
+const HEAD_BYTES: usize = 36;
+
+/// `recv`, `send`.
+struct OneByOne {
+    socket: OwnedFd,
+    replace: bool,
+    buffer: Vec<u8>,
+}
+
+impl OneByOne {
+    fn open(task: Task) -> Result<Self, Failed> {
+        Ok(Self {
+            socket: open(task)?,
+            replace: task.replace,
+            buffer: vec![0; BUFFER_BYTES],
+        })
+    }
+}
+
+impl Listener for OneByOne {
+    fn take(&mut self, packets: u64) -> Result<u64, Failed> {
+        for _ in 0..packets {
+            let (_, length) = net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
+            let message = &mut self.buffer[..length];
+            if self.replace {
+                let payload = changed(message);
+                let head = head(VERDICT, message, payload.len());
+                send(&self.socket, &[IoSlice::new(&head), IoSlice::new(&message[payload])])?;
+            } else {
+                net::send(
+                    &self.socket,
+                    &head(VERDICT, message, 0)[..VERDICT_BYTES],
+                    SendFlags::empty(),
+                )?;
+            }
+        }
+        Ok(packets)
+    }
+}
+
+/// `recvmmsg`, and one `send` with all verdicts, or with one that stands for all.
+struct Many {
+    socket: OwnedFd,
+    replace: bool,
+    batch_verdict: bool,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Many {
+    fn open(task: Task, batch_verdict: bool) -> Result<Self, Failed> {
+        Ok(Self {
+            socket: open(task)?,
+            replace: task.replace,
+            batch_verdict,
+            buffers: vec![vec![0; BUFFER_BYTES]; BATCH],
+        })
+    }
+}
+
+impl Listener for Many {
+    fn take(&mut self, packets: u64) -> Result<u64, Failed> {
+        let mut taken = 0;
+        while taken < packets {
+            let mut lengths = [0; BATCH];
+            let count = sys::receive_many(self.socket.as_fd(), &mut self.buffers, &mut lengths)?;
+            let mut messages = self.buffers.iter_mut().zip(lengths).take(count);
+            taken += count as u64;
+            if self.batch_verdict {
+                let (last, length) = messages.next_back().ok_or("no packet came")?;
+                net::send(
+                    &self.socket,
+                    &head(BATCH_VERDICT, &last[..length], 0)[..VERDICT_BYTES],
+                    SendFlags::empty(),
+                )?;
+                continue;
+            }
+            let mut heads = [[0; HEAD_BYTES]; BATCH];
+            let mut parts = [IoSlice::new(&[]); 2 * BATCH];
+            for (((message, length), head_of), parts) in messages.zip(&mut heads).zip(parts.chunks_exact_mut(2)) {
+                let message = &mut message[..length];
+                let payload = if self.replace { changed(message) } else { 0..0 };
+                *head_of = head(VERDICT, message, payload.len());
+                let used = if self.replace { HEAD_BYTES } else { VERDICT_BYTES };
+                parts[0] = IoSlice::new(&head_of[..used]);
+                parts[1] = IoSlice::new(&message[payload]);
+            }
+            send(&self.socket, &parts[..2 * count])?;
+        }
+        Ok(taken)
+    }
+}
+
+fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
+    net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
+}
+
+/// A verdict on the packet of `message`, and the header of the attribute with the `length` bytes that follow.
+fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    let whole = if length == 0 {
+        VERDICT_BYTES
+    } else {
+        HEAD_BYTES + length
+    } as u32;
+    head[..4].copy_from_slice(&whole.to_ne_bytes());
+    head[4..6].copy_from_slice(&kind.to_ne_bytes());
+    head[6] = 1;
+    head[18..20].copy_from_slice(&QUEUE.to_be_bytes());
+    head[20..24].copy_from_slice(&[12_u16.to_ne_bytes(), 2_u16.to_ne_bytes()].concat());
+    head[24..28].copy_from_slice(&1_u32.to_be_bytes());
+    head[28..32].copy_from_slice(&message[ID..ID + 4]);
+    head[32..34].copy_from_slice(&(length as u16 + 4).to_ne_bytes());
+    head[34..36].copy_from_slice(&10_u16.to_ne_bytes());
+    head
+}
+
+/// Changes the packet's last byte, and says where its bytes are: the last attribute.
+fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
+    let mut at = 20;
+    let number = |at: usize, message: &[u8]| usize::from(u16::from_ne_bytes([message[at], message[at + 1]]));
+    loop {
+        let length = number(at, message);
+        if number(at + 2, message) == 10 {
+            break;
+        }
+        at += length.next_multiple_of(4);
+    }
+    let payload = at + 4..at + number(at, message);
+    message[payload.end - 1] ^= 0xff;
+    payload
+}
+
+/// A socket that is bound to the queue.
+fn open(task: Task) -> Result<OwnedFd, Failed> {
+    let protocol = NonZeroU32::new(12).map(Protocol::from_raw);
+    let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    net::bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
+    sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
+    let copy_mode = if task.meta { 1 } else { 2 };
+    let parameters = [&0xffff_u32.to_be_bytes()[..], &[copy_mode]].concat();
+    let bind = [1, 0, 0, 2];
+    for (kind, content) in [(1, &bind[..]), (2, &parameters), (3, &MAX_LENGTH.to_be_bytes())] {
+        configure(&socket, kind, content)?;
+    }
+    Ok(socket)
+}
+
+/// Sends a CONFIG message with one attribute, and waits for the acknowledgement.
+fn configure(socket: &OwnedFd, kind: u16, content: &[u8]) -> Result<(), Failed> {
+    const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
+    let attribute = [
+        &(4 + content.len() as u16).to_ne_bytes()[..],
+        &kind.to_ne_bytes(),
+        content,
+        &[0; 3][..content.len().next_multiple_of(4) - content.len()],
+    ]
+    .concat();
+    let message = [
+        &(20 + attribute.len() as u32).to_ne_bytes()[..],
+        &CONFIG.to_ne_bytes(),
+        &REQUEST_AND_ACKNOWLEDGE.to_ne_bytes(),
+        &[0; 10],
+        &QUEUE.to_be_bytes(),
+        &attribute,
+    ]
+    .concat();
+    net::send(socket, &message, SendFlags::empty())?;
+    let mut answer = [0; 256];
+    net::recv(socket, &mut answer[..], RecvFlags::empty())?;
+    match i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
+        0 => Ok(()),
+        error => Err(std::io::Error::from_raw_os_error(-error).into()),
+    }
+}

@@ -1,0 +1,61 @@
+//! What every listener written in Rust has in common: a process of its own that is told how many packets to take, and says
+//! what they cost.
+
+use crate::task::Task;
+use crate::{crate_nfq, floor, ipq};
+use rustix::time::{ClockId, clock_gettime};
+use std::io::{BufRead, Write, stdin, stdout};
+
+pub(crate) type Failed = Box<dyn std::error::Error>;
+
+/// The queue that rules send packets to, and how many it holds: the kernel's own number.
+pub(crate) const QUEUE: u16 = 0;
+pub(crate) const MAX_LENGTH: u32 = 1024;
+/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. Rounds fit with room to spare.
+pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Takes packets, and gives a verdict on each.
+pub(crate) trait Listener {
+    /// Waits for at least so many packets, decides, and returns how many there were.
+    fn take(&mut self, packets: u64) -> Result<u64, Failed>;
+}
+
+/// One way to be a listener.
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    /// Whether it can give packets back changed.
+    pub(crate) replaces: bool,
+    pub(crate) open: fn(Task) -> Result<Box<dyn Listener>, Failed>,
+}
+
+/// All of them.
+pub(crate) fn ways() -> impl Iterator<Item = &'static Way> {
+    [floor::WAYS, crate_nfq::WAYS, ipq::WAYS].into_iter().flatten()
+}
+
+/// Does what `listener.c` does: says that it is ready, and then for each number on standard input takes so many packets, and
+/// says how many nanoseconds of this thread they took.
+pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
+    let way = ways().find(|way| way.name == name).ok_or("no listener has this name")?;
+    let mut listener = (way.open)(task)?;
+    say("ready")?;
+    for line in stdin().lock().lines() {
+        let packets = line?.parse()?;
+        let begun = thread_time();
+        let taken = listener.take(packets)?;
+        say(&format!("{} {taken}", thread_time() - begun))?;
+    }
+    Ok(())
+}
+
+/// How long this thread has run, in nanoseconds.
+fn thread_time() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+fn say(line: &str) -> Result<(), Failed> {
+    let mut output = stdout().lock();
+    writeln!(output, "{line}")?;
+    Ok(output.flush()?)
+}

@@ -1,0 +1,43 @@
+//! What a packet costs the thread that listens to an nfnetlink queue: by `ipq-core`, by `libnetfilter_queue`, by the crate
+//! `nfq`, and by the system calls alone.
+//!
+//! `cargo bench -p ipq-bench --bench nfqueue`. It makes a laboratory in a network namespace of its own, so needs no privilege
+//! where users may make such. Frames arrive at one device, are queued while they are forwarded, and have to leave by the
+//! other. Each listener is a process of its own with one thread, bound to a processor that nothing else here uses, with
+//! the same queue length, receive buffer, copy range and packets; who runs next changes after each run.
+
+#[cfg(target_os = "linux")]
+mod crate_nfq;
+#[cfg(target_os = "linux")]
+mod floor;
+#[cfg(target_os = "linux")]
+mod ipq;
+#[cfg(target_os = "linux")]
+mod library;
+#[cfg(target_os = "linux")]
+mod listener;
+#[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+mod task;
+
+#[cfg(target_os = "linux")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use clap::Parser;
+    let arguments: Vec<_> = std::env::args().collect();
+    if let [_, listen, name, meta, replace] = &arguments[..]
+        && listen == measure::LISTEN
+    {
+        return listener::serve(name, format!("{meta} {replace}").parse()?);
+    }
+    measure::main(&measure::Arguments::parse())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("the kernels that have these queues are Linux");
+}

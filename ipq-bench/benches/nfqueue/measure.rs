@@ -1,0 +1,248 @@
+//! Has the listeners run, one after the other, and writes down what they cost.
+
+use crate::library::{self, Library};
+use crate::listener::{Failed, QUEUE, ways};
+use crate::process::Process;
+use crate::task::{Arrival, LOADS, Load};
+use crate::{crate_nfq, ipq};
+use ipq_bench::{Contender, Machine, Report, Spread, Workload, plot, put_in, table};
+use ipq_conformance::lab::{TAP0, TAP1};
+use ipq_conformance::laboratory::{Laboratory, Place, Queues};
+use ipq_conformance::{Protocol, Rule, Table};
+use ipq_core::{Family, Hook};
+use rustix::thread::{sched_getaffinity, sched_getcpu};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The argument that makes this program a listener; its name and task follow.
+pub(crate) const LISTEN: &str = "--listen";
+
+/// How many packets wait when a listener begins. They fit the queue, and the second device's ring.
+const WAITING: u32 = 480;
+/// How many frames arrive at a time while a listener is at work.
+const AT_A_TIME: u32 = 32;
+/// How many packets a listener takes when they arrive meanwhile.
+const MEANWHILE: u64 = 20_000;
+/// The page that keeps the results, and its place for them.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../BENCHMARKS.md");
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
+const PLACE: &str = "nfqueue";
+
+/// Measures what a packet costs the thread that listens to an nfnetlink queue.
+#[derive(Clone, Debug, clap::Parser)]
+pub(crate) struct Arguments {
+    /// How often each listener runs.
+    #[arg(long, default_value_t = 9)]
+    passes: usize,
+    /// How many rounds of waiting packets a run has.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Only the loads whose names have this in them.
+    #[arg(long, default_value = "")]
+    load: String,
+    /// Only the listeners whose names have this in them.
+    #[arg(long, default_value = "")]
+    listener: String,
+    /// Keeps the results in BENCHMARKS.md and ipq-bench/results.
+    #[arg(long)]
+    save: bool,
+    /// What `cargo bench` says.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
+    // Before this process leaves the processors that it may use.
+    let processors = sched_getaffinity(None)?;
+    let machine = Machine::here();
+    let laboratory = match Laboratory::set_up(Place::Private) {
+        Err(error) if error.is_of_the_system() && std::env::var_os("IPQ_REQUIRE_REAL").is_none() => {
+            println!("skipped: {error}");
+            return Ok(());
+        }
+        laboratory => laboratory?,
+    };
+    let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, Some(Protocol::UDP));
+    let queues = Queues::Numbered {
+        ipv4: QUEUE,
+        ipv6: QUEUE,
+    };
+    laboratory.set_rules(&[rule], queues)?;
+    let own = sched_getcpu();
+    let other = (0..rustix::thread::CpuSet::MAX_CPU).find(|&cpu| cpu != own && processors.is_set(cpu));
+    let mut bench = Bench {
+        laboratory,
+        library: Library::compile().map_err(|error| error.to_string()),
+        processor: other,
+        rounds: arguments.rounds,
+    };
+    let loads = LOADS.iter().filter(|load| load.name.contains(&arguments.load));
+    let mut workloads = Vec::new();
+    for load in loads.filter(|load| other.is_some() || load.arrival == Arrival::Before) {
+        workloads.push(bench.measure(load, arguments)?);
+    }
+    let report = Report {
+        machine,
+        command: "cargo bench -p ipq-bench --bench nfqueue".to_owned(),
+        method: method(arguments, other.is_some()),
+        workloads,
+    };
+    let text = table(&report);
+    print!("{text}");
+    if arguments.save {
+        save(&report, &text)?;
+    }
+    Ok(())
+}
+
+fn method(arguments: &Arguments, apart: bool) -> String {
+    let Arguments { passes, rounds, .. } = arguments;
+    let place = if apart {
+        "on a processor of its own"
+    } else {
+        "on the one processor that there is"
+    };
+    format!(
+        "{passes} passes, in each of which every listener runs once, {place}: {rounds} rounds of {WAITING} packets that wait \
+         when it begins.\nMedians, and the middle half of the passes; ratios within a pass."
+    )
+}
+
+/// Writes the table into the page, and the numbers and the plot beside it.
+fn save(report: &Report, text: &str) -> Result<(), Failed> {
+    fs::create_dir_all(RESULTS)?;
+    let beside = Path::new(RESULTS);
+    let numbers = serde_json::to_string_pretty(report)? + "\n";
+    fs::write(beside.join("nfqueue.json"), numbers)?;
+    let is_ours = |contender: &Contender| contender.name.starts_with(ipq::NAME);
+    fs::write(beside.join("nfqueue.svg"), plot(report, is_ours))?;
+    Ok(fs::write(PAGE, put_in(&fs::read_to_string(PAGE)?, PLACE, text)?)?)
+}
+
+struct Bench {
+    laboratory: Laboratory,
+    library: Result<Library, String>,
+    /// Where listeners run.
+    processor: Option<usize>,
+    rounds: usize,
+}
+
+/// What came of one run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    /// Nanoseconds of the listener's thread per packet: the median of the rounds.
+    cost: f64,
+    packets: u64,
+    lost: u64,
+}
+
+impl Bench {
+    fn measure(&mut self, load: &Load, arguments: &Arguments) -> Result<Workload, Failed> {
+        let ours = ways().map(|way| way.name);
+        let names: Vec<_> = library::WAYS.iter().map(|(name, _)| *name).chain(ours).collect();
+        let mut contenders: Vec<_> = names
+            .into_iter()
+            .filter(|name| name.contains(&arguments.listener))
+            .map(Contender::named)
+            .collect();
+        for _ in 0..arguments.passes {
+            for contender in contenders.iter_mut().filter(|contender| contender.skipped.is_none()) {
+                match self.command(&contender.name, load) {
+                    Ok(mut command) => {
+                        let run = self.run(&mut command, load)?;
+                        contender.passes.push(run.cost);
+                        contender.packets += run.packets;
+                        contender.lost += run.lost;
+                    }
+                    Err(reason) => contender.skipped = Some(reason),
+                }
+            }
+        }
+        Ok(Workload {
+            name: load.name.to_owned(),
+            unit: "CPU ns per packet".to_owned(),
+            references: vec![library::NAME.to_owned(), crate_nfq::NAME.to_owned()],
+            contenders,
+        })
+    }
+
+    fn command(&self, name: &str, load: &Load) -> Result<Command, String> {
+        if let Some((_, way)) = library::WAYS.iter().find(|(known, _)| *known == name) {
+            return Ok(self.library.as_ref().map_err(Clone::clone)?.command(way, load.task));
+        }
+        if load.task.replace && ways().any(|way| way.name == name && !way.replaces) {
+            return Err("it can give no packet back changed".to_owned());
+        }
+        let mut command = Command::new("/proc/self/exe");
+        command.args([LISTEN, name]).args(load.task.words());
+        Ok(command)
+    }
+
+    fn run(&mut self, command: &mut Command, load: &Load) -> Result<Run, Failed> {
+        let mut process = Process::start(command, self.processor)?;
+        match load.arrival {
+            Arrival::Before => self.run_in_rounds(&mut process, load),
+            Arrival::Meanwhile => self.run_meanwhile(&mut process, load),
+        }
+    }
+
+    fn run_in_rounds(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
+        let (packet, expected) = load.packet();
+        let frame = packet.frame();
+        let mut run = Run::default();
+        let mut costs = Vec::new();
+        // The first one is for warming up.
+        for round in 0..=self.rounds {
+            self.laboratory.inject(TAP0.name, &frame, WAITING)??;
+            process.begin(WAITING.into())?;
+            let done = process.done()?;
+            if round > 0 {
+                costs.push(done.nanoseconds as f64 / done.packets as f64);
+            }
+            run.packets += u64::from(WAITING);
+            run.lost += u64::from(WAITING) - self.left(&expected)?;
+        }
+        run.cost = Spread::of(&costs).map_or(f64::NAN, |costs| costs.median);
+        Ok(run)
+    }
+
+    /// Sends without a pause until the listener is done.
+    fn run_meanwhile(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
+        let (packet, expected) = load.packet();
+        let frame = packet.frame();
+        let mut run = Run::default();
+        let mut left = 0;
+        process.begin(MEANWHILE)?;
+        loop {
+            self.laboratory.inject(TAP0.name, &frame, AT_A_TIME)??;
+            run.packets += u64::from(AT_A_TIME);
+            left += self.left(&expected)?;
+            if let Some(done) = process.done_by_now()? {
+                left += self.left(&expected)?;
+                run.cost = done.nanoseconds as f64 / done.packets as f64;
+                // What is still queued is not lost: it waits.
+                run.lost = run.packets - left - queued()?.unwrap_or_default();
+                return Ok(run);
+            }
+        }
+    }
+
+    /// How many frames have left as they should.
+    fn left(&mut self, expected: &[u8]) -> Result<u64, Failed> {
+        let mut count = 0;
+        while let Some(frame) = self.laboratory.sniff(TAP1.name)? {
+            count += u64::from(frame == expected);
+        }
+        Ok(count)
+    }
+}
+
+/// How many packets are in the queue now, where this user may know it.
+fn queued() -> Result<Option<u64>, Failed> {
+    let Ok(table) = fs::read_to_string("/proc/self/net/netfilter/nfnetlink_queue") else {
+        return Ok(None);
+    };
+    let length = table.lines().next().and_then(|line| line.split_whitespace().nth(2));
+    Ok(length.map(str::parse).transpose()?)
+}

@@ -1,0 +1,104 @@
+//! A listener's process, from the outside.
+
+use crate::listener::Failed;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// How long a listener may take for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A listener that is bound to its queue.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What a listener has done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    /// What it cost: nanoseconds that its thread ran.
+    pub(crate) nanoseconds: u64,
+    /// How many packets it took.
+    pub(crate) packets: u64,
+}
+
+impl Process {
+    /// Starts it, on one processor if that is said, and waits until it is ready.
+    pub(crate) fn start(command: &mut Command, processor: Option<usize>) -> Result<Self, Failed> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err("a listener has no pipes".into());
+        };
+        let mut process = Self {
+            child,
+            requests,
+            answers: BufReader::new(answers),
+        };
+        if let Some(processor) = processor {
+            let mut processors = CpuSet::new();
+            processors.set(processor);
+            let id = i32::try_from(process.child.id())?;
+            sched_setaffinity(Pid::from_raw(id), &processors)?;
+        }
+        match process.line(PATIENCE)? {
+            Some(line) if line == "ready" => Ok(process),
+            other => Err(format!("a listener that should be ready says {other:?}").into()),
+        }
+    }
+
+    /// Has it take so many packets.
+    pub(crate) fn begin(&mut self, packets: u64) -> Result<(), Failed> {
+        Ok(writeln!(self.requests, "{packets}")?)
+    }
+
+    /// Waits until it has.
+    pub(crate) fn done(&mut self) -> Result<Done, Failed> {
+        self.done_within(PATIENCE)?
+            .ok_or_else(|| format!("a listener was not done in {PATIENCE:?}: packets were lost").into())
+    }
+
+    /// Asks whether it has by now.
+    pub(crate) fn done_by_now(&mut self) -> Result<Option<Done>, Failed> {
+        self.done_within(Duration::ZERO)
+    }
+
+    fn done_within(&mut self, patience: Duration) -> Result<Option<Done>, Failed> {
+        let Some(line) = self.line(patience)? else {
+            return Ok(None);
+        };
+        let (nanoseconds, packets) = line
+            .split_once(' ')
+            .ok_or_else(|| format!("a listener says {line:?}"))?;
+        Ok(Some(Done {
+            nanoseconds: nanoseconds.parse()?,
+            packets: packets.parse()?,
+        }))
+    }
+
+    /// A line that it says, which it says at once or not at all.
+    fn line(&mut self, patience: Duration) -> Result<Option<String>, Failed> {
+        let mut pipes = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
+        if poll(&mut pipes, Some(&Timespec::try_from(patience)?))? == 0 {
+            return Ok(None);
+        }
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            return Err("a listener ended".into());
+        }
+        Ok(Some(line.trim_end().to_owned()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it is over already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

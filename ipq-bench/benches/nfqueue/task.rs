@@ -1,0 +1,100 @@
+//! What is measured.
+
+use ipq_conformance::Packet;
+use std::str::FromStr;
+
+/// What a listener is asked to do, in words that stand on its command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    /// Whether it gets no more of a packet than what is said about it: mode META.
+    pub(crate) meta: bool,
+    /// Whether it changes the last byte of each packet, and gives all of them back.
+    pub(crate) replace: bool,
+}
+
+impl Task {
+    pub(crate) const fn words(self) -> [&'static str; 2] {
+        [
+            if self.meta { "meta" } else { "packet" },
+            if self.replace { "replace" } else { "accept" },
+        ]
+    }
+}
+
+impl FromStr for Task {
+    type Err = String;
+
+    fn from_str(words: &str) -> Result<Self, String> {
+        let all = [(false, false), (true, false), (false, true), (true, true)];
+        let mut tasks = all.iter().map(|&(meta, replace)| Self { meta, replace });
+        tasks
+            .find(|task| task.words().join(" ") == words)
+            .ok_or_else(|| format!("\"{words}\" is no task"))
+    }
+}
+
+/// When packets come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// All of a round before the listener begins.
+    Before,
+    /// As fast as another processor can send them, while it listens.
+    Meanwhile,
+}
+
+/// A task, and the packets that it is done on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) name: &'static str,
+    pub(crate) task: Task,
+    /// Each packet's length in bytes, from its network header on.
+    pub(crate) length: usize,
+    pub(crate) arrival: Arrival,
+}
+
+const ACCEPT: Task = Task {
+    meta: false,
+    replace: false,
+};
+
+pub(crate) const LOADS: &[Load] = &[
+    Load {
+        name: "ACCEPT, 1400 bytes",
+        task: ACCEPT,
+        length: 1400,
+        arrival: Arrival::Before,
+    },
+    Load {
+        name: "ACCEPT, META, 64 bytes",
+        task: Task { meta: true, ..ACCEPT },
+        length: 64,
+        arrival: Arrival::Before,
+    },
+    Load {
+        name: "replacement, 1400 bytes",
+        task: Task {
+            replace: true,
+            ..ACCEPT
+        },
+        length: 1400,
+        arrival: Arrival::Before,
+    },
+    Load {
+        name: "ACCEPT, 1400 bytes, sent by the other processor meanwhile",
+        task: ACCEPT,
+        length: 1400,
+        arrival: Arrival::Meanwhile,
+    },
+];
+
+impl Load {
+    /// What arrives, and what should leave.
+    pub(crate) fn packet(&self) -> (Packet, Vec<u8>) {
+        let packet = Packet::udp4().length(self.length);
+        let mut left = packet.clone().forwarded().frame().to_vec();
+        if let Some(last) = left.last_mut().filter(|_| self.task.replace) {
+            *last ^= 0xff;
+        }
+        (packet, left)
+    }
+}

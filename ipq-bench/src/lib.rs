@@ -1,0 +1,19 @@
+//! What comes of measuring several ways to do the same, side by side: numbers, a table, a plot, and a page that keeps them.
+//!
+//! The benches are in `benches/`; this is what they share. A measurement is a number of passes, in each of which every
+//! contender runs once, one after the other: so what the machine does meanwhile befalls all of them, and a ratio is taken
+//! within a pass.
+
+mod machine;
+mod page;
+mod plot;
+mod results;
+mod statistics;
+mod table;
+
+pub use machine::Machine;
+pub use page::{PageError, put_in};
+pub use plot::plot;
+pub use results::{Contender, Report, Workload};
+pub use statistics::{Spread, ratios};
+pub use table::table;

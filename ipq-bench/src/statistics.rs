@@ -1,0 +1,78 @@
+//! The middle of several measurements, and how far they lie apart.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The median of some numbers, and the bounds of their middle half.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// A quarter of the numbers is below it.
+    pub lower: f64,
+    /// Half of the numbers is below it.
+    pub median: f64,
+    /// Three quarters of the numbers are below it.
+    pub upper: f64,
+}
+
+impl Spread {
+    /// That of `numbers`; `None` if there are none.
+    #[must_use]
+    pub fn of(numbers: &[f64]) -> Option<Self> {
+        let mut sorted = numbers.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |quarter: usize| {
+            let place = quarter * sorted.len().checked_sub(1)?;
+            let (index, part) = (place / 4, place % 4);
+            let next = sorted.get(index + 1).unwrap_or(&sorted[index]);
+            Some(sorted[index] + (next - sorted[index]) * part as f64 / 4.0)
+        };
+        Some(Self {
+            lower: at(1)?,
+            median: at(2)?,
+            upper: at(3)?,
+        })
+    }
+}
+
+/// As many digits as the formatter's precision says, two by default: `0.97 (0.95 to 0.98)`.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(2);
+        let Self { lower, median, upper } = self;
+        write!(f, "{median:.digits$} ({lower:.digits$} to {upper:.digits$})")
+    }
+}
+
+/// The ratios of two contenders' numbers, pass by pass.
+#[must_use]
+pub fn ratios(of: &[f64], to: &[f64]) -> Option<Spread> {
+    let ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| of / to).collect();
+    Spread::of(&ratios)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn the_middle_half_of_five_begins_at_the_second() {
+        let spread = Spread::of(&[5.0, 1.0, 4.0, 2.0, 3.0]).expect("numbers");
+        assert_eq!((spread.lower, spread.median, spread.upper), (2.0, 3.0, 4.0));
+        assert_eq!(format!("{spread:.1}"), "3.0 (2.0 to 4.0)");
+    }
+
+    #[test]
+    fn between_two_numbers_the_line_is_straight() {
+        let spread = Spread::of(&[1.0, 2.0]).expect("numbers");
+        assert_eq!((spread.lower, spread.median, spread.upper), (1.25, 1.5, 1.75));
+        assert_eq!(Spread::of(&[7.0]).map(|spread| spread.upper), Some(7.0));
+        assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_pass() {
+        let spread = ratios(&[1.0, 20.0, 3.0], &[2.0, 40.0, 6.0]).expect("numbers");
+        assert_eq!((spread.lower, spread.median, spread.upper), (0.5, 0.5, 0.5));
+    }
+}
