@@ -58,21 +58,67 @@ fn packets(name: &str, count: usize) -> PathBuf {
     capture(name, RAW_IP, &records)
 }
 
+/// How a program is watched while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Under {
+    Nothing,
+    /// The sanitizer of the compiler, with its search for leaks at the end.
+    AddressSanitizer,
+    /// It ends the program with the first error, or if something leaked.
+    Valgrind,
+}
+
+impl Under {
+    /// A run of the program that this source makes, unless there is no tool for it.
+    fn run(self, capture: PathBuf, source: &Path) -> Option<Run> {
+        if !have(if self == Self::Valgrind { &["valgrind"] } else { &[] }) {
+            return None;
+        }
+        let run = match self {
+            Self::Nothing => Run::new(capture, compiled(source, &[])),
+            // Its own library linked in, so that it comes before objects that are loaded first.
+            Self::AddressSanitizer => {
+                let flags = ["-fsanitize=address", "-static-libasan"];
+                Run::new(capture, compiled(source, &flags))
+            }
+            Self::Valgrind => Run::new(capture, "valgrind")
+                .argument("--quiet")
+                .argument("--error-exitcode=9")
+                .argument("--exit-on-first-error=yes")
+                .argument("--leak-check=full")
+                .argument("--errors-for-leak-kinds=definite")
+                .argument(compiled(source, &[])),
+        };
+        Some(run.library(LIBRARY.join("lib")))
+    }
+}
+
+/// Every program here is ended by the runner, or ends by itself and well.
+fn assert_well_ended(report: &Report) {
+    assert!(
+        report.exit.is_none_or(|status| status.success()),
+        "{:?}: {}",
+        report.exit,
+        report.summary
+    );
+}
+
 fn delivered(report: &Report) -> Vec<Vec<u8>> {
     report.delivered().map(|(_, packet)| packet.to_vec()).collect()
 }
 
 #[rstest]
-fn the_manuals_example_lets_every_packet_through_unchanged(
-    #[values(Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting)] hook: Hook,
-) {
-    if have(&[]) {
-        let capture = packets(&format!("example-{hook}"), 150);
-        let report = Run::new(capture, pass())
-            .library(LIBRARY.join("lib"))
-            .hook(hook)
-            .go()
-            .unwrap();
+#[case(Hook::Prerouting, Under::Nothing)]
+#[case(Hook::Input, Under::Nothing)]
+#[case(Hook::Output, Under::Nothing)]
+#[case(Hook::Postrouting, Under::Nothing)]
+#[case(Hook::Input, Under::AddressSanitizer)]
+#[case(Hook::Input, Under::Valgrind)]
+fn the_manuals_example_lets_every_packet_through_unchanged(#[case] hook: Hook, #[case] under: Under) {
+    let capture = packets(&format!("example-{hook}-{under:?}"), 150);
+    if let Some(run) = under.run(capture, &Path::new(CORE).join("tests/c/pass.c")) {
+        let report = run.hook(hook).go().unwrap();
+        assert_well_ended(&report);
         assert_eq!(report.summary.accepted, 150);
         assert_eq!(delivered(&report), (0..150).map(packet).collect::<Vec<_>>());
     }
@@ -98,13 +144,14 @@ fn at_forward_a_packet_is_a_hop_older() {
     }
 }
 
-#[test]
-fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another() {
-    if have(&[]) {
-        let report = Run::new(packets("rewrite", 120), compiled(&source("rewrite.c"), &[]))
-            .library(LIBRARY.join("lib"))
-            .go()
-            .unwrap();
+#[rstest]
+fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another(
+    #[values(Under::Nothing, Under::AddressSanitizer, Under::Valgrind)] under: Under,
+) {
+    let capture = packets(&format!("rewrite-{under:?}"), 120);
+    if let Some(run) = under.run(capture, &source("rewrite.c")) {
+        let report = run.go().unwrap();
+        assert_well_ended(&report);
         let rewritten = |number| {
             let mut bytes = Vec::new();
             PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
@@ -134,31 +181,29 @@ fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another() {
 fn awkward_uses_go_as_they_went_with_the_original(
     #[case] name: &str,
     #[case] accepted: u64,
-    #[values("plain", "address sanitizer", "valgrind")] under: &str,
+    #[values(Under::Nothing, Under::AddressSanitizer, Under::Valgrind)] under: Under,
 ) {
-    if !have(if under == "valgrind" { &["valgrind"] } else { &[] }) {
-        return;
+    let capture = packets(&format!("awkward-{name}-{under:?}"), 10);
+    if let Some(run) = under.run(capture, &source("awkward.c")) {
+        let report = run.argument(name).go().unwrap();
+        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+        assert_eq!(report.summary.accepted, accepted);
     }
-    let flags: &[&str] = if under == "address sanitizer" {
-        &["-fsanitize=address"]
-    } else {
-        &[]
-    };
-    let program = compiled(&source("awkward.c"), flags);
-    let capture = packets(&format!("awkward-{name}-{under}"), 10);
-    let run = if under == "valgrind" {
-        Run::new(capture, "valgrind")
-            .argument("--quiet")
-            .argument("--error-exitcode=9")
-            .argument("--leak-check=full")
-            .argument("--errors-for-leak-kinds=definite")
-            .argument(program)
-    } else {
-        Run::new(capture, program)
-    };
-    let report = run.argument(name).library(LIBRARY.join("lib")).go().unwrap();
-    assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
-    assert_eq!(report.summary.accepted, accepted);
+}
+
+#[test]
+fn a_hundred_thousand_handles_leave_no_memory_and_no_descriptor_behind() {
+    let capture = packets("cycles", 1);
+    if let Some(run) = Under::AddressSanitizer.run(capture, &source("awkward.c")) {
+        let report = run
+            .argument("create-destroy")
+            .argument("100000")
+            // No packet comes meanwhile.
+            .patience(Duration::from_secs(300))
+            .go()
+            .unwrap();
+        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+    }
 }
 
 /// The object for `LD_PRELOAD`.
@@ -174,21 +219,28 @@ static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 #[rstest]
-#[case::plain(&[])]
-#[case::fortified(&["-O2", "-D_FORTIFY_SOURCE=2"])]
-fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(#[case] flags: &[&str]) {
-    if have(&[]) {
-        let report = Run::new(
-            packets(&format!("raw-{}", flags.len()), 10),
-            compiled(&source("raw_client.c"), flags),
-        )
-        .library(LIBRARY.join("lib"))
-        .preload(&*PRELOAD)
-        .go()
-        .unwrap();
-        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
-        assert_eq!(report.summary.accepted, 9);
+fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(
+    #[values(Under::Nothing, Under::AddressSanitizer, Under::Valgrind)] under: Under,
+) {
+    let capture = packets(&format!("raw-{under:?}"), 10);
+    if let Some(run) = under.run(capture, &source("raw_client.c")) {
+        assert_raw_client_runs(run);
     }
+}
+
+/// Its calls go to checking variants in the C library then.
+#[test]
+fn a_client_that_is_compiled_with_fortified_calls_runs_with_the_object_loaded() {
+    if have(&[]) {
+        let program = compiled(&source("raw_client.c"), &["-O2", "-D_FORTIFY_SOURCE=2"]);
+        assert_raw_client_runs(Run::new(packets("raw-fortified", 10), program));
+    }
+}
+
+fn assert_raw_client_runs(run: Run) {
+    let report = run.preload(&*PRELOAD).go().unwrap();
+    assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+    assert_eq!(report.summary.accepted, 9);
 }
 
 #[test]
@@ -224,19 +276,17 @@ fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
     }
 }
 
-#[test]
-fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for() {
-    if have(&[]) {
-        let report = Run::new(packets("overrun", 3000), compiled(&source("awkward.c"), &[]))
-            .argument("overrun")
-            .library(LIBRARY.join("lib"))
-            .rate(Rate::Max)
-            .go()
-            .unwrap();
+#[rstest]
+fn a_slow_program_is_told_of_its_overrun_and_every_packet_is_accounted_for(
+    #[values(Under::Nothing, Under::AddressSanitizer, Under::Valgrind)] under: Under,
+) {
+    let capture = packets(&format!("overrun-{under:?}"), 3000);
+    if let Some(run) = under.run(capture, &source("awkward.c")) {
+        let report = run.argument("overrun").rate(Rate::Max).go().unwrap();
+        assert_well_ended(&report);
         let summary = &report.summary;
         let lost = summary.dropped[&DropReason::Undeliverable];
         assert!(lost > 0 && summary.overruns > 0, "{summary}");
-        assert!(report.exit.is_none_or(|status| status.success()), "{:?}", report.exit);
         assert_eq!(
             summary.accepted + summary.dropped.values().sum::<u64>() + summary.still_queued,
             3000

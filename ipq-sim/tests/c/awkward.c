@@ -1,9 +1,10 @@
 /*
- * What programs in the field do with libipq, one use for each name, which is the first argument; with a second one it says on
- * standard output when it is attached. Each exits with 0 if all was as it should be. The last packet is left without a verdict, so
+ * What programs in the field do with libipq, one use for each name, which is the first argument. The second can be "tell", to be told
+ * on standard output when packets may come, or how many handles are made and destroyed. Each exits with 0 if all was as it should be. The last packet is left without a verdict, so
  * that the run waits for the program to end by itself.
  */
 #include <libipq.h>
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -27,6 +28,8 @@
 static unsigned char buf[70000];
 /* Whether to say when packets may come. */
 static int tell;
+/* How many handles are made. */
+static long cycles;
 
 static struct ipq_handle *attached(void)
 {
@@ -262,15 +265,41 @@ static void use_overrun(void)
 	CHECK(overruns > 0);
 }
 
-static void use_create_destroy(void)
+/* What the process has: open descriptors, and pages of memory. */
+static void resources(long *descriptors, long *pages)
 {
-	long i, count = getenv("CYCLES") ? atol(getenv("CYCLES")) : 500;
+	DIR *open = opendir("/proc/self/fd");
+	FILE *statm = fopen("/proc/self/statm", "r");
 
-	for (i = 0; i < count; i++) {
+	CHECK(open && statm);
+	for (*descriptors = 0; readdir(open); ++*descriptors)
+		;
+	CHECK(fscanf(statm, "%*d %ld", pages) == 1);
+	CHECK(closedir(open) == 0 && fclose(statm) == 0);
+}
+
+static void create_and_destroy(long count)
+{
+	while (count--) {
 		struct ipq_handle *h = ipq_create_handle(0, PF_INET);
 
 		CHECK(h && ipq_destroy_handle(h) == 0);
 	}
+}
+
+static void use_create_destroy(void)
+{
+	long descriptors[2], pages[2];
+
+	create_and_destroy(500);
+	resources(&descriptors[0], &pages[0]);
+	create_and_destroy(cycles);
+	resources(&descriptors[1], &pages[1]);
+	CHECK(descriptors[0] == descriptors[1]);
+#ifndef __SANITIZE_ADDRESS__
+	/* The sanitizer keeps what was freed, to tell who uses it. */
+	CHECK(pages[1] - pages[0] < 100);
+#endif
 }
 
 int main(int argc, char **argv)
@@ -285,7 +314,8 @@ int main(int argc, char **argv)
 	};
 	size_t i;
 
-	tell = argc == 3;
+	tell = argc == 3 && strcmp(argv[2], "tell") == 0;
+	cycles = argc == 3 ? atol(argv[2]) : 0;
 	for (i = 0; argc >= 2 && i < sizeof uses / sizeof *uses; i++) {
 		if (strcmp(argv[1], uses[i].name) == 0) {
 			uses[i].use();
