@@ -84,7 +84,7 @@ struct RunArguments {
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
     /// The object of package ipq-preload, for a program with a libipq of its own; unless said, `libipq_preload.so` beside this
-    /// command, if it is there and can be loaded.
+    /// command, if it is there, for a program that does not load libipq.so.
     #[arg(long, value_name = "OBJECT")]
     preload: Option<PathBuf>,
     #[command(flatten)]
@@ -165,16 +165,16 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
     if let Some(directory) = &arguments.library {
         run = run.library(directory);
     }
-    // Of no consequence to a program that uses this project's libipq.
-    let beside = || Some(std::env::current_exe().ok()?.with_file_name("libipq_preload.so"));
     match &arguments.preload {
         Some(object) => run = run.preload(object),
-        None if !run.is_static() => {
-            if let Some(object) = beside().filter(|object| object.is_file()) {
+        None if run.has_libipq() => {}
+        None => {
+            let object = std::env::current_exe()?.with_file_name("libipq_preload.so");
+            // To a static program it would be of no use: that is said whether it is there or not.
+            if object.is_file() || run.is_static() {
                 run = run.preload(object);
             }
         }
-        None => {}
     }
     feed(run, &arguments.feed, &arguments.kernel)
 }
@@ -217,7 +217,10 @@ fn ended_early(report: &Report) -> bool {
     if report.stopped {
         eprintln!("interrupted");
     } else if report.gave_up {
-        eprintln!("nothing happened any more: does the program set a mode, and give every packet a verdict?");
+        eprintln!(
+            "nothing happened any more: does the program have this project's libipq or run under --preload, does it set a mode, and \
+             give every packet a verdict?"
+        );
     } else if let (Some(status), true) = (report.exit, open) {
         eprintln!("the program ended before the capture was through: {status}");
     }

@@ -7,17 +7,18 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/preload.rs"]
+mod preload;
 
-use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass, succeed};
+use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
 use ipq_sim::run::{NotFed, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
+use preload::PRELOAD;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 fn source(name: &str) -> PathBuf {
@@ -199,24 +200,12 @@ fn a_hundred_thousand_handles_leave_no_memory_and_no_descriptor_behind() {
             .argument("create-destroy")
             .argument("100000")
             // No packet comes meanwhile.
-            .patience(Duration::from_secs(300))
+            .patience(Duration::from_mins(5))
             .go()
             .unwrap();
         assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
     }
 }
-
-/// The object for `LD_PRELOAD`.
-static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Path::new(SCRATCH).join("preload");
-    succeed(
-        Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--lib", "--manifest-path"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("preload/Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &target),
-    );
-    target.join("debug/libipq_preload.so")
-});
 
 #[rstest]
 fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(

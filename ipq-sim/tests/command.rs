@@ -2,9 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
+use etherparse::PacketBuilder;
+use ipq_core::transport::unix::Unix;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Family, Handle, Verdict, Wait};
 use pretty_assertions::assert_eq;
-use std::path::Path;
-use std::process::{Command, Output};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn ipq_sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipq-sim"))
@@ -13,18 +20,41 @@ fn ipq_sim(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// A capture without a packet.
 fn empty_capture() -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty.pcap");
-    let words: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101];
-    std::fs::write(&path, words.map(u32::to_le_bytes).concat()).unwrap();
+    capture("empty", &[])
+}
+
+/// A capture of raw IP.
+fn capture(name: &str, packets: &[Vec<u8>]) -> String {
+    let path = scratch(&format!("{name}.pcap"));
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101]);
+    for packet in packets {
+        let length = packet.len() as u32;
+        bytes.extend(words(&[0, 0, length, length]));
+        bytes.extend(packet);
+    }
+    std::fs::write(&path, bytes).unwrap();
     path.to_str().unwrap().to_owned()
+}
+
+fn packet(number: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(1, 2)
+        .write(&mut bytes, &[number])
+        .unwrap();
+    bytes
 }
 
 #[test]
 fn an_empty_capture_ends_at_once_with_a_summary_and_files() {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty-out.pcap");
-    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty-log.jsonl");
+    let [out, log] = ["empty-out.pcap", "empty-log.jsonl"].map(scratch);
     let [out_name, log_name] = [&out, &log].map(|path| path.to_str().unwrap());
     let capture = empty_capture();
     let output = ipq_sim(&[
@@ -72,5 +102,90 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains(reason), "{stderr}");
         assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn an_interruption_ends_a_run_with_its_summary_and_files() {
+    let capture = capture("interrupted", &[packet(1), packet(2)]);
+    let out = scratch("interrupted-out.pcap");
+    // It says that it runs, which it does when the command has begun to listen for signals.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"))
+        .args(["run", "--patience", "600", "--pcap", &capture, "--out"])
+        .arg(&out)
+        .args(["--", "sh", "-c", "echo begun; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(command.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "begun\n");
+    let process = Pid::from_raw(command.id().cast_signed()).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    let output = command.wait_with_output().unwrap();
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
+             2  packets in the capture
+             2  not fed: the run had ended
+             0  accepted
+             0  still queued
+             0  replaced
+             0  messages refused
+             0  overruns told (ENOBUFS)
+    interrupted
+    ");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read(out).unwrap().len(), 24);
+}
+
+#[test]
+fn a_program_that_is_started_elsewhere_is_served_a_capture() {
+    let capture = capture("served", &[packet(1), packet(2), packet(3)]);
+    let [socket, out] = ["served.socket", "served-out.pcap"].map(scratch);
+    let command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"))
+        .args(["serve", "--pcap", &capture, "--socket"])
+        .arg(&socket)
+        .arg("--out")
+        .arg(&out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let handle = Handle::new(connected(&socket));
+    handle.set_mode(CopyMode::Packet, 0).unwrap();
+    let mut buffer = [0; 2048];
+    for number in 1..=3 {
+        let Ok(Message::Packet(queued)) = handle.read(&mut buffer, Wait::Forever) else {
+            panic!("packet {number} was to come");
+        };
+        assert_eq!(queued.payload(), packet(number));
+        let verdict = if number == 2 { Verdict::Drop } else { Verdict::Accept };
+        handle.set_verdict(queued.packet_id(), verdict, None).unwrap();
+    }
+    let output = command.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.starts_with(&format!("IPQ_TRANSPORT=unix:{}\n", socket.display())),
+        "{stderr}"
+    );
+    for line in ["         2  accepted\n", "         1  dropped: "] {
+        assert!(stderr.contains(line), "{stderr}");
+    }
+    assert_eq!(output.status.code(), Some(0));
+    let written = std::fs::read(out).unwrap();
+    assert_eq!(written.len(), 24 + 2 * (16 + packet(1).len()));
+    assert!(written.ends_with(&packet(3)));
+}
+
+/// A transport to an emulator that is just being started.
+fn connected(socket: &Path) -> Unix {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match Unix::open(socket, Family::Ipv4) {
+            Ok(transport) => return transport,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::yield_now();
     }
 }

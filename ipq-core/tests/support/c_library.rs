@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex};
@@ -23,6 +24,10 @@ pub(crate) const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/c-libr
 /// The library, installed.
 pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
+    std::fs::create_dir_all(&target).unwrap();
+    // Tests of other processes may be about to do the same.
+    let lock = File::create(target.join("lock")).unwrap();
+    lock.lock().unwrap();
     succeed(
         Command::new("make")
             .args(["-C", CORE, "install"])
@@ -80,15 +85,17 @@ pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
             .args(flags.iter().filter(|flag| **flag == "-static").map(|_| "--static"))
             .env("PKG_CONFIG_PATH", library.join("lib/pkgconfig")),
     );
+    let unfinished = executable.with_added_extension(std::process::id().to_string());
     succeed(
         Command::new("cc")
             .args(["-std=gnu89", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-pthread"])
             .args(flags)
             .arg("-o")
-            .arg(&executable)
+            .arg(&unfinished)
             .arg(source)
             .args(String::from_utf8_lossy(&found.stdout).split_whitespace()),
     );
+    std::fs::rename(unfinished, &executable).unwrap();
     executable
 }
 

@@ -1,23 +1,42 @@
-//! Whether a shared object can be loaded into a program first.
+//! How a program came by its libipq, which decides how the emulator can be put in the kernel's place.
 
+use elf::ElfBytes;
+use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};
+use elf::endian::AnyEndian;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// A program header that names the dynamic loader.
-const PT_INTERP: usize = 3;
+/// More than a program has, in bytes.
+const LONGEST: u64 = 1 << 30;
 
-/// How much of a file is looked at: program headers stand at its beginning.
-const LOOKED_AT: u64 = 1 << 16;
+/// What a program's file says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Linkage {
+    /// No dynamic loader loads it, so no object can be loaded into it.
+    pub(super) is_static: bool,
+    /// It loads a libipq.so, or has this project's libipq in it.
+    pub(super) has_libipq: bool,
+}
 
-/// Whether `program`, as a command line names it, is an ELF file that no dynamic loader loads. What is none, a script for
-/// example, or can't be found, is not.
-pub(super) fn is_static(program: &OsStr) -> bool {
-    let mut beginning = Vec::new();
-    let read = File::open(found(program)).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut beginning));
-    read.is_ok() && has_loader(&beginning) == Some(false)
+impl Linkage {
+    /// Of a program as a command line names it. What is no ELF file, a script for example, or can't be read, says nothing.
+    pub(super) fn of(program: &OsStr) -> Self {
+        let mut file = Vec::new();
+        let read = File::open(found(program)).and_then(|program| program.take(LONGEST).read_to_end(&mut file));
+        read.ok().and_then(|_| Self::read(&file)).unwrap_or_default()
+    }
+
+    fn read(file: &[u8]) -> Option<Self> {
+        let program = ElfBytes::minimal_parse(file).ok()?;
+        let is_static = !program.segments()?.iter().any(|segment| segment.p_type == PT_INTERP);
+        Some(Self {
+            is_static,
+            has_libipq: loads_libipq(file, &program).unwrap_or(false) || has_this_libipq(file),
+        })
+    }
 }
 
 /// Where the system finds a program.
@@ -32,50 +51,60 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Whether an ELF file names a dynamic loader; none if it is no such file, or its headers stand elsewhere.
-fn has_loader(file: &[u8]) -> Option<bool> {
-    let [0x7f, b'E', b'L', b'F', class, order, ..] = file else {
-        return None;
+/// Whether a libipq.so is among the objects that a program names; none if it names them nowhere.
+fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
+    let dynamic = program.dynamic().ok()??;
+    // Where the names will be in memory, and so where they are in the file.
+    let address = dynamic.iter().find(|entry| entry.d_tag == DT_STRTAB)?.d_ptr();
+    let offset = program.segments()?.iter().find_map(|segment| {
+        let within = address.checked_sub(segment.p_vaddr)?;
+        (segment.p_type == PT_LOAD && within < segment.p_filesz).then(|| segment.p_offset.checked_add(within))?
+    })?;
+    let names = file.get(usize::try_from(offset).ok()?..)?;
+    let is_libipq = |at: u64| {
+        let name = usize::try_from(at).ok().and_then(|at| names.get(at..));
+        name.is_some_and(|name| name.starts_with(b"libipq.so"))
     };
-    let number = |offset: usize, bytes: usize| -> Option<usize> {
-        let field = file.get(offset..offset.checked_add(bytes)?)?;
-        let add = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
-        Some(match order {
-            1 => field.iter().rev().fold(0, add),
-            _ => field.iter().fold(0, add),
-        })
-    };
-    // Offset of the program headers, the size of one, and how many there are, in ELF's two classes.
-    let [start, size, count] = match class {
-        1 => [number(28, 4)?, number(42, 2)?, number(44, 2)?],
-        _ => [number(32, 8)?, number(54, 2)?, number(56, 2)?],
-    };
-    for index in 0..count {
-        let header = start.checked_add(index * size)?;
-        if number(header, 4)? == PT_INTERP {
-            return Some(true);
-        }
-    }
-    Some(false)
+    let mut needed = dynamic.iter().filter(|entry| entry.d_tag == DT_NEEDED);
+    Some(needed.any(|entry| is_libipq(entry.d_val())))
+}
+
+/// Whether this project's libipq is linked in: it alone has the name of the variable that it looks at.
+fn has_this_libipq(file: &[u8]) -> bool {
+    memchr::memmem::find(file, b"IPQ_TRANSPORT").is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
     #[test]
     fn the_test_itself_is_loaded_dynamically_and_text_is_no_program() {
         let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(has_loader(&this), Some(true));
-        assert_eq!(has_loader(b"#!/bin/sh\n"), None);
-        assert!(!is_static(OsStr::new("no such program")));
+        let linkage = Linkage::read(&this).unwrap();
+        assert!(!linkage.is_static);
+        assert_eq!(Linkage::read(b"#!/bin/sh\n"), None);
+        assert_eq!(Linkage::of(OsStr::new("no such program")), Linkage::default());
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
-            let _ = has_loader(&[b"\x7fELF", &bytes[..]].concat());
+            for class in [1, 2] {
+                for order in [1, 2] {
+                    Linkage::read(&[&b"\x7fELF"[..], &[class, order, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], &bytes].concat());
+                }
+            }
+        }
+
+        #[test]
+        fn no_damage_to_a_program_makes_it_panic(at in 0..4096_usize, bytes: [u8; 8]) {
+            let mut this = Vec::new();
+            File::open(std::env::current_exe().unwrap()).unwrap().take(1 << 16).read_to_end(&mut this).unwrap();
+            this[at..at + 8].copy_from_slice(&bytes);
+            Linkage::read(&this);
         }
     }
 }

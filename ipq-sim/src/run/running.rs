@@ -1,0 +1,228 @@
+//! A run that is under way: packets go in as the program takes them, and what became of each is noted.
+
+use super::capture::{NotFed, Record};
+use super::program::Program;
+use super::summary::{Report, Summary, VerdictReport};
+use super::{DEVICES, Rate, Run, RunError};
+use crate::entrance::Entrance;
+use crate::journal::PacketEvent;
+use crate::kernel::Kernel;
+use crate::ledger::{Fate, PacketSerial};
+use crate::server::{Passed, Server};
+use ipq_core::Family;
+use ipq_core::wire::{Abi, Message};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The longest that a turn waits: so often the program is looked after.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How many packets are fed in a row at [`Rate::Max`], before the program's connection is looked after.
+const BURST: usize = 32;
+
+/// A run that is under way.
+pub(super) struct Running<'a> {
+    run: &'a Run,
+    kernel: Kernel,
+    server: Server,
+    /// None if it was started elsewhere.
+    program: Option<Program>,
+    report: Report,
+    /// Of the packets that have no fate yet: which record each is, and when it entered.
+    fed: HashMap<PacketSerial, (usize, Instant)>,
+    /// The next record to be fed.
+    next: usize,
+    began: Instant,
+    last_event: Instant,
+    /// Since when the next packet has had nobody to listen for it.
+    waiting_since: Option<Instant>,
+    /// Whether the program has ever had a socket.
+    had_sockets: bool,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn new(
+        run: &'a Run,
+        kernel: Kernel,
+        server: Server,
+        program: Option<Program>,
+        records: Vec<Record>,
+    ) -> Self {
+        Self {
+            run,
+            kernel,
+            server,
+            program,
+            report: Report::new(records),
+            fed: HashMap::new(),
+            next: 0,
+            began: Instant::now(),
+            last_event: Instant::now(),
+            waiting_since: None,
+            had_sockets: false,
+        }
+    }
+
+    /// Goes on until there is nothing more to do.
+    pub(super) fn turns(&mut self, progress: &mut dyn FnMut(usize, usize)) -> Result<(), RunError> {
+        let total = self.report.packets.len();
+        loop {
+            self.feed();
+            let fed_all = self.next == total;
+            let wait = if fed_all || !self.may_feed() {
+                TICK
+            } else {
+                self.until_next_is_due()
+            };
+            self.turn(Some(wait))?;
+            progress(self.next - self.fed.len(), total);
+            if fed_all && self.fed.is_empty() {
+                // What the last verdict was answered is still to be read.
+                return self.turn(Some(Duration::ZERO));
+            }
+            if self.program.as_mut().is_some_and(Program::has_ended) {
+                // Its sockets close with it; what it sent before counts.
+                let deadline = Instant::now() + TICK;
+                while self.server.has_programs() && Instant::now() < deadline {
+                    self.turn(Some(TICK))?;
+                }
+                return Ok(());
+            }
+            let patient = self.program.is_none() && self.next == 0;
+            if !patient && self.last_event.elapsed() > self.run.patience {
+                self.report.gave_up = true;
+                return Ok(());
+            }
+            if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                self.report.stopped = true;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets enter what may.
+    fn feed(&mut self) {
+        let mut burst = 0;
+        while self.next < self.report.packets.len()
+            && burst < BURST
+            && self.may_feed()
+            && self.until_next_is_due() == Duration::ZERO
+        {
+            burst += 1;
+            self.waiting_since = None;
+            let index = self.next;
+            self.next += 1;
+            let packet = &mut self.report.packets[index];
+            let Ok(record) = &packet.record.packet else { continue };
+            let entrance = Entrance {
+                hook: self.run.hook,
+                incoming: DEVICES[0],
+                outgoing: DEVICES[1],
+                link_header: record.link_header,
+            };
+            match self.kernel.enter_at(entrance, record.data.clone()) {
+                Ok(serial) => {
+                    self.fed.insert(serial, (index, Instant::now()));
+                    self.last_event = Instant::now();
+                }
+                Err(error) => packet.record.packet = Err(NotFed::from(&error)),
+            }
+            if self.run.rate == Rate::AsRead {
+                break;
+            }
+        }
+    }
+
+    /// Whether the next packet may enter now, as far as the program is concerned.
+    fn may_feed(&mut self) -> bool {
+        let Some(packet) = self.report.packets.get(self.next) else {
+            return false;
+        };
+        let Ok(record) = &packet.record.packet else {
+            return true;
+        };
+        if !self.kernel.has_listener(record.family) {
+            // A program that listens for the other family only gets a second to think of this one.
+            let listens = Family::ALL.iter().any(|family| self.kernel.has_listener(*family));
+            let since = *self.waiting_since.get_or_insert_with(Instant::now);
+            let over =
+                listens && (since.elapsed() > Duration::from_secs(1) || self.report.deaf[record.family as usize]);
+            self.report.deaf[record.family as usize] |= over;
+            return over;
+        }
+        let room = self.kernel.queue_length(record.family).unwrap_or(0) < self.run.profile.queue_length as usize;
+        self.run.rate != Rate::AsRead || (room && self.server.all_read(&self.kernel))
+    }
+
+    fn until_next_is_due(&self) -> Duration {
+        match self.run.rate {
+            Rate::PerSecond(rate) => {
+                let due = Duration::try_from_secs_f64(f64::from(u32::try_from(self.next).unwrap_or(u32::MAX)) / rate)
+                    .unwrap_or(Duration::MAX);
+                due.saturating_sub(self.began.elapsed())
+            }
+            Rate::AsRead | Rate::Max => Duration::ZERO,
+        }
+    }
+
+    fn turn(&mut self, wait: Option<Duration>) -> Result<(), RunError> {
+        let Self {
+            server, kernel, report, ..
+        } = self;
+        server.turn(kernel, wait, &mut |passed| report.summary.note(passed))?;
+        self.had_sockets |= self.server.has_programs();
+        for event in self.kernel.take_events() {
+            self.last_event = Instant::now();
+            match event {
+                PacketEvent::Verdict {
+                    packet,
+                    verdict,
+                    replaced,
+                    ..
+                } => {
+                    if let Some((index, entered)) = self.fed.get(&packet) {
+                        self.report.packets[*index].verdicts.push(VerdictReport {
+                            verdict,
+                            replaced,
+                            after: entered.elapsed(),
+                        });
+                    }
+                }
+                PacketEvent::Left { packet, fate } => {
+                    if let Some((index, _)) = self.fed.remove(&packet) {
+                        self.report.leave(index, fate);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the program, and sums up.
+    pub(super) fn end(mut self) -> Report {
+        for (index, _) in self.fed.values() {
+            self.report.packets[*index].fate = Some(Fate::Queued);
+        }
+        // One that has closed its sockets has nothing left to do here.
+        let ending = self.had_sockets && !self.server.has_programs() && !self.report.gave_up && !self.report.stopped;
+        self.report.exit = self.program.as_mut().and_then(|program| program.end(ending));
+        self.report.sum_up(self.next);
+        self.report
+    }
+}
+
+impl Summary {
+    /// Counts what passed between the program and the kernel.
+    fn note(&mut self, passed: Passed<'_>) {
+        match passed {
+            Passed::Overrun => self.overruns += 1,
+            Passed::ToProgram(frame) => {
+                if let Ok(Message::Error(error)) = Message::parse(frame, Abi::NATIVE) {
+                    self.refused += u64::from(!error.is_acknowledgement());
+                }
+            }
+            Passed::FromProgram(_) => {}
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! For which programs `ipq-sim run` loads the object that stands beside it, if it is not told.
+//!
+//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/c_library.rs"]
+mod c_library;
+#[path = "support/preload.rs"]
+mod preload;
+
+use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
+use etherparse::PacketBuilder;
+use preload::PRELOAD;
+use pretty_assertions::assert_eq;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A capture of ten packets of raw IP.
+fn capture() -> PathBuf {
+    let path = Path::new(SCRATCH).join("preload-choice.pcap");
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(1, 2)
+        .write(&mut packet, b"hello")
+        .unwrap();
+    let words = |words: [u32; 6], count: usize| words[..count].iter().flat_map(|word| word.to_le_bytes()).collect();
+    let length = packet.len() as u32;
+    let record: Vec<u8> = words([0, 0, length, length, 0, 0], 4);
+    let header: Vec<u8> = words([0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101], 6);
+    std::fs::write(&path, [header, [record, packet].concat().repeat(10)].concat()).unwrap();
+    path
+}
+
+/// Puts the command into a directory of its own, beside what `object` has in it, and runs a program with it.
+fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
+    let directory = Path::new(SCRATCH).join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("libipq_preload.so"), object).unwrap();
+    let command = directory.join("ipq-sim");
+    // One that is there may be running.
+    let _ = std::fs::remove_file(&command);
+    std::fs::hard_link(env!("CARGO_BIN_EXE_ipq-sim"), &command).unwrap();
+    Command::new(command)
+        .args(["run", "--patience", "1", "--library"])
+        .arg(LIBRARY.join("lib"))
+        .arg("--pcap")
+        .arg(capture())
+        .arg("--")
+        .arg(program)
+        .output()
+        .unwrap()
+}
+
+/// What the dynamic loader says to an object that is none.
+const NO_OBJECT: &str = "cannot be preloaded";
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn raw_client(flags: &[&str]) -> PathBuf {
+    compiled(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/raw_client.c"),
+        flags,
+    )
+}
+
+#[test]
+fn a_program_that_does_not_load_libipq_has_the_object_loaded() {
+    if have(&[]) {
+        let object = std::fs::read(&*PRELOAD).unwrap();
+        // It links nothing that it does not use.
+        let program = raw_client(&["-Wl,--as-needed"]);
+        let output = run_beside("without-libipq", &object, &program);
+        assert!(errors(&output).contains("         9  accepted"), "{}", errors(&output));
+        let output = run_beside("without-libipq-2", b"no object", &program);
+        assert!(errors(&output).contains(NO_OBJECT), "{}", errors(&output));
+    }
+}
+
+#[test]
+fn a_program_that_loads_libipq_or_has_this_one_in_it_has_not() {
+    if have(&[]) {
+        let linked_in = compiled(&Path::new(CORE).join("tests/c/pass.c"), &["-static"]);
+        for program in [pass(), linked_in] {
+            let output = run_beside("with-libipq", b"no object", &program);
+            let errors = errors(&output);
+            assert!(!errors.contains(NO_OBJECT), "{errors}");
+            assert!(errors.contains("        10  accepted"), "{errors}");
+            assert_eq!(output.status.code(), Some(0));
+        }
+    }
+}
+
+#[test]
+fn a_static_program_without_this_libipq_is_refused() {
+    if have(&[]) {
+        let program = raw_client(&["-static"]);
+        let output = run_beside("static", b"no object", &program);
+        let object = Path::new(SCRATCH).join("static/libipq_preload.so");
+        let expected = format!(
+            "ipq-sim: {} is linked statically as a whole, so {} can't be loaded into it: link it with the C library as a shared \
+             object, or with this project's libipq\n",
+            program.display(),
+            object.display()
+        );
+        assert_eq!(errors(&output), expected);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
