@@ -267,10 +267,12 @@ impl Network {
             .unwrap_or_default()
     }
 
-    /// Whether an address is this host's, on whichever device.
+    /// Whether an address is this host's, on whichever device. One of IPv4 stays so while its device is down; one of IPv6
+    /// comes back with it.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
-        self.up_devices()
-            .any(|(_, device)| device.addresses.iter().any(|(own, _)| *own == address))
+        let usable = self.devices.iter().filter(|state| state.up || address.is_ipv4());
+        let mut addresses = usable.flat_map(|state| &state.device.addresses);
+        addresses.any(|(own, _)| *own == address)
     }
 
     /// Whether an address is the broadcast address of one of this host's networks.

@@ -111,3 +111,15 @@ fn a_device_that_is_down_has_no_network() {
     network.set_up(down, true);
     assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)), "tap2");
 }
+
+#[test]
+fn a_device_that_is_down_loses_its_ipv6_address_alone() {
+    let mut network = network();
+    let down = network.by_name("tap1").unwrap();
+    network.set_up(down, false);
+    assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 0, 1)), "here");
+    let own = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 1);
+    assert_eq!(routed(&network, NEIGHBOUR_6, own), "no route");
+    network.set_up(down, true);
+    assert_eq!(routed(&network, NEIGHBOUR_6, own), "here");
+}

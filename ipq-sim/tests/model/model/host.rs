@@ -347,8 +347,10 @@ impl Model {
         (1..3).filter(|device| self.up[*device])
     }
 
+    /// A device that is down loses its IPv6 address alone.
     fn is_own(&self, address: IpAddr) -> bool {
-        self.up_taps().any(|device| own(address, device) == address) || (self.up[LO] && address == loopback(address))
+        let has = |device: Device| self.up[device] || address.is_ipv4();
+        (1..3).any(|device| has(device) && own(address, device) == address) || (has(LO) && address == loopback(address))
     }
 
     fn route_to(&self, destination: IpAddr) -> Option<Route> {
