@@ -30,6 +30,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use rules::Queues;
 pub(crate) use sys::set_option;
@@ -81,6 +82,9 @@ impl Laboratory {
             rtnetlink,
         };
         laboratory.await_addresses()?;
+        if place == Place::Private {
+            laboratory.await_time_stamps()?;
+        }
         Ok(laboratory)
     }
 
@@ -149,10 +153,7 @@ impl Laboratory {
     pub fn settle(&self) -> Result<(), LaboratoryError> {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);
         for round in 0..ROUNDS {
-            let mut frame = [0; 60];
-            frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
-            frame[14] = round;
-            match net::send(&self.round, &frame, SendFlags::empty()) {
+            match net::send(&self.round, &round_frame(round), SendFlags::empty()) {
                 // With lo down nothing goes round, and nothing waits there either. Old kernels say ENXIO.
                 Err(Errno::NETDOWN | Errno::NXIO) => return Ok(()),
                 sent => sent.map_err(failed)?,
@@ -169,6 +170,33 @@ impl Laboratory {
             }
         }
         Ok(())
+    }
+
+    /// Has arriving packets stamped with the time, and waits until they are, which newer kernels see to later. It goes on for
+    /// as long as a socket asks for it (PKT-8).
+    fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
+        /// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`.
+        const BY_THE_KERNEL: i32 = 0x18;
+        let what = "have a frame stamped with the time";
+        let asked = set_option(
+            self.round.as_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPING,
+            &BY_THE_KERNEL.to_ne_bytes(),
+        );
+        asked.map_err(|error| LaboratoryError::io(what, error))?;
+        let deadline = Instant::now() + Duration::from_secs(PATIENCE.tv_sec.cast_unsigned());
+        while Instant::now() < deadline {
+            let sent = net::send(&self.round, &round_frame(0), SendFlags::empty());
+            sent.map_err(|error| LaboratoryError::system(what, error))?;
+            await_readable(&self.round, "the frame that goes round by lo")?;
+            if sys::take_stamped(self.round.as_fd()).map_err(|error| LaboratoryError::io(what, error))? {
+                return Ok(());
+            }
+        }
+        Err(LaboratoryError::TimedOut {
+            what: "a frame with a time stamp".into(),
+        })
     }
 
     fn await_addresses(&self) -> Result<(), LaboratoryError> {
@@ -292,6 +320,14 @@ impl LaboratoryError {
             Self::NamespacesForbidden { .. } | Self::NoTable { .. } | Self::Rules { .. }
         )
     }
+}
+
+/// What goes round by `lo`.
+fn round_frame(round: u8) -> [u8; 60] {
+    let mut frame = [0; 60];
+    frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
+    frame[14] = round;
+    frame
 }
 
 /// Waits until `socket` has something to read.

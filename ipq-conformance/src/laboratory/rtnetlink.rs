@@ -107,7 +107,11 @@ impl Rtnetlink {
         let mut message = Message::new(RTM_NEWADDR, CREATE | REPLACE, &body);
         message.attribute(2, &octets(address));
         message.attribute(1, &octets(address));
-        self.request(message, &format!("give device {index} the address {address}"))
+        match self.request(message, &format!("give device {index} the address {address}")) {
+            // What kernels up to 3.8 say to an IPv4 address that there is.
+            Err(LaboratoryError::Failed { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            given => given,
+        }
     }
 
     /// Says which link-layer address the neighbour `address` has, for good.

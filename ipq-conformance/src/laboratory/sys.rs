@@ -115,6 +115,37 @@ pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
+/// `recvmsg(2)` without waiting, from a socket with `SO_TIMESTAMPING`: takes a datagram, and says whether the kernel had
+/// stamped it when it came.
+pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut bytes = [0_u8; 64];
+    let mut control = [0_u64; 16];
+    let mut part = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: a structure of integers and pointers, for which all zeros is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: `message` points to one part and one control buffer, both of which live as long as this frame, with their lengths.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    if received < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has filled the control buffer, which is aligned for headers, and set its length.
+    let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
+    let Some(header) = first.filter(|header| header.cmsg_type == libc::SCM_TIMESTAMPING) else {
+        return Ok(false);
+    };
+    // SAFETY: the data of this kind of message are three `timespec`, of which the first is the kernel's own stamp; they need no
+    // alignment to be read so.
+    let stamp: libc::timespec = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
+    Ok(stamp.tv_sec != 0)
+}
+
 /// An `ifreq` that names a device. A name that is too long is cut, and then no device's.
 fn request_for(name: &str) -> libc::ifreq {
     // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a value.
