@@ -1,9 +1,11 @@
 //! The command line.
 
 mod coverage;
+mod diff;
 mod explain;
 mod list;
 mod matrix;
+mod progress;
 mod record;
 mod replay;
 mod run;
@@ -43,9 +45,21 @@ Examples:
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            what a requirement asks, and what checks it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
+  ipq-conformance diff                     do the emulator and this kernel agree on what nobody wrote down?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
 3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment a real kernel that could not be tried is a failure.";
+
+const DIFF_AFTER_HELP: &str = "\
+Examples:
+  ipq-conformance diff                                    100 sequences, on the emulator and on this kernel
+  ipq-conformance diff --cases 2000 --seed 5000           other ones, and more
+  ipq-conformance diff --seed 5017 --cases 1              one of them again
+  ipq-conformance diff --cases 2000 | tail -1 > new.jsonl keep the recording of a difference, and then
+  ipq-conformance replay --world nfqueue new.jsonl        see it again
+
+Known differences are excepted, each with its reason. Exit status: 0 no others; 1 there is one; 2 wrong usage, or a world went
+wrong; 3 a world can't be tried here.";
 
 const ABOUT: &str = "Tries an implementation of ip_queue, case by case, and tells what it finds";
 
@@ -75,6 +89,14 @@ enum Action {
     Matrix(MatrixArguments),
     /// Do what recordings of a kernel say, and compare byte for byte what comes back.
     Replay(ReplayArguments),
+    /// Try two worlds with the same generated sequences of steps, and show where they part.
+    ///
+    /// Each seed leads to one sequence: rules, sockets, mode messages, packets that arrive, verdicts with and without replacements,
+    /// messages that make no sense, and devices that go down. It is carried out in the first world; the second has to answer each
+    /// step alike, byte for byte, but for what a replay exempts. At the first sequence where it does not, all that is not
+    /// needed for the difference is taken out, and what is left is printed as a recording.
+    #[command(after_help = DIFF_AFTER_HELP)]
+    Diff(DiffArguments),
     /// Do what recordings say, and write what comes back to standard output, as recordings of this world.
     Record(RecordArguments),
     /// Boot a kernel in a virtual machine, and run the suite on it.
@@ -176,6 +198,24 @@ struct ReplayArguments {
 }
 
 #[derive(Debug, Args)]
+struct DiffArguments {
+    /// The two worlds: the first is recorded, the second compared with it.
+    #[arg(
+        long,
+        value_name = "FIRST,SECOND",
+        value_delimiter = ',',
+        default_value = "sim,nfqueue"
+    )]
+    worlds: Vec<String>,
+    /// How many sequences to try.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    cases: u64,
+    /// The seed of the first sequence; the others have those that follow.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
 struct RecordArguments {
     /// Files of recordings, whose steps are done; the recordings that come with the suite without one.
     #[arg(value_name = "FILE")]
@@ -270,6 +310,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
+        Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),
         #[cfg(target_os = "linux")]
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
@@ -309,6 +350,19 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
+/// What makes it a failure that a real kernel could not be tried.
+const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
+
+/// What it comes to that nothing could be tried in a world.
+fn nothing_ran(world: &str) -> End {
+    let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
+    if required {
+        eprintln!("ipq-conformance: {REQUIRE_REAL} is set, and world {world} could not be tried here");
+        return End::Bad;
+    }
+    End::Nothing
+}
+
 /// Standard output, without colours where they are not wanted: in a file, and with `NO_COLOR` set.
 fn standard_output() -> impl io::Write {
     io::LineWriter::new(anstream::stdout())
@@ -337,6 +391,11 @@ mod tests {
     #[test]
     fn help_for_matrix() {
         insta::assert_snapshot!(help_for("matrix"));
+    }
+
+    #[test]
+    fn help_for_diff() {
+        insta::assert_snapshot!(help_for("diff"));
     }
 
     fn help_for(command: &str) -> String {

@@ -71,6 +71,7 @@ mod case;
 pub mod cases;
 pub mod cli;
 mod decode;
+pub mod diff;
 mod filter;
 mod isolation;
 mod known;

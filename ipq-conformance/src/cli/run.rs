@@ -1,6 +1,7 @@
 //! `run`: runs cases and reports.
 
-use super::{End, Failure, Format, RunArguments, find_world, standard_output, unable};
+use super::progress::Progress;
+use super::{End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
 use crate::case::Case;
 use crate::cases;
 use crate::filter::Filter;
@@ -8,20 +9,13 @@ use crate::known::KnownDifferences;
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::runner::{CaseReport, Runner, Summary};
 use crate::world::WorldFactory;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long a run goes on before it shows how far it is.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The word for every world, one after the other.
 const ALL: &str = "all";
-/// What makes it a failure that a real kernel could not be tried.
-const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
     let worlds = worlds_named(worlds, &arguments.world)?;
@@ -78,7 +72,7 @@ pub(super) fn run_cases(
     let known = KnownDifferences::built_in().map_err(unable)?;
     let runner = Runner::new(Arc::clone(factory), known, seed);
     reporter.begin(&head(factory.as_ref(), seed, chosen.len()))?;
-    let progress = Progress::new(chosen.len());
+    let progress = Progress::new(chosen.len() as u64, "cases");
     let mut written = Ok(());
     let mut summary = runner.run(chosen, &mut |report| {
         if written.is_ok() {
@@ -100,20 +94,10 @@ pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     if !summary.is_good() {
         End::Bad
     } else if summary.nothing_ran() {
-        without_a_run(world)
+        nothing_ran(world)
     } else {
         End::Good
     }
-}
-
-/// What it comes to that no case could be tried in a world.
-fn without_a_run(world: &str) -> End {
-    let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
-    if required {
-        eprintln!("ipq-conformance: {REQUIRE_REAL} is set, and world {world} could not be tried here");
-        return End::Bad;
-    }
-    End::Nothing
 }
 
 /// A world that can't be made here is described as far as it goes: its cases will be skipped with the reason.
@@ -159,40 +143,6 @@ fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()>
     let name = report.case.id.replace('/', "-");
     fs::write(folder.join(format!("{name}.txt")), transcript.render())?;
     fs::write(folder.join(format!("{name}.pcap")), transcript.pcap())
-}
-
-/// A bar on a terminal, once the run has lasted for a while.
-struct Progress {
-    bar: ProgressBar,
-    begun: Instant,
-}
-
-impl Progress {
-    fn new(cases: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} cases, {elapsed}") {
-            bar.set_style(style);
-        }
-        Self {
-            bar,
-            begun: Instant::now(),
-        }
-    }
-
-    fn step(&self) {
-        if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        self.bar.inc(1);
-    }
-
-    fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.bar.suspend(write)
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 #[cfg(test)]

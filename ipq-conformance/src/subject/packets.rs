@@ -122,7 +122,7 @@ impl Subject {
 
 impl Packet {
     /// Where it arrives.
-    fn device(&self) -> &'static Device {
+    pub(crate) fn device(&self) -> &'static Device {
         if self.arrives_at(TAP1.mac) { &TAP1 } else { &TAP0 }
     }
 

@@ -2,6 +2,7 @@
 
 mod captures;
 mod command_line;
+mod diff;
 mod faults;
 mod matrix;
 mod recording_format;

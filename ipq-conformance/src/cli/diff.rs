@@ -1,0 +1,221 @@
+//! `diff`: two worlds, and generated sequences of steps.
+
+use super::progress::Progress;
+use super::{DiffArguments, End, Failure, find_world, nothing_ran, unable};
+use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
+use crate::recording::write_all;
+use crate::replay::ReplayError;
+use crate::world::{WorldError, WorldFactory};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+pub(super) fn diff(
+    worlds: &[Arc<dyn WorldFactory>],
+    arguments: &DiffArguments,
+    output: &mut impl Write,
+) -> Result<End, Failure> {
+    let [first, second] = arguments.worlds.as_slice() else {
+        return Err(unable("two worlds are compared: --worlds sim,nfqueue"));
+    };
+    let (first, second) = (find_world(worlds, first)?, find_world(worlds, second)?);
+    let known = KnownDivergences::built_in().map_err(unable)?;
+    let pair = Pair {
+        first: first.as_ref(),
+        second: second.as_ref(),
+        known: &known,
+    };
+    let seed = arguments.seed;
+    let progress = Progress::new(arguments.cases, "sequences");
+    let mut tally = Tally::default();
+    let compared = compare_all(pair, seed..seed.saturating_add(arguments.cases), |seed, compared| {
+        progress.step();
+        tally.add(seed, compared)
+    });
+    progress.end();
+    if let Err(ReplayError::World { step: None, error }) = &compared
+        && matches!(error, WorldError::Unsupported(_) | WorldError::Lacks(_))
+    {
+        eprintln!("ipq-conformance: {error}");
+        return Ok(nothing_ran(&arguments.worlds.join(" or ")));
+    }
+    compared.map_err(unable)?;
+    tally.report(seed, output)?;
+    match &tally.first_divergence {
+        Some((seed, divergence)) => {
+            show(pair, *seed, divergence, output)?;
+            Ok(End::Bad)
+        }
+        None if tally.equal + tally.known() == 0 => Ok(End::Nothing),
+        None => Ok(End::Good),
+    }
+}
+
+/// What came of the sequences so far.
+#[derive(Default)]
+struct Tally {
+    equal: u64,
+    /// How many differ for each reason.
+    reasons: BTreeMap<String, u64>,
+    /// That of the lowest seed.
+    first_divergence: Option<(u64, Box<Divergence>)>,
+}
+
+impl Tally {
+    /// Says whether to go on.
+    fn add(&mut self, seed: u64, compared: Compared) -> bool {
+        match compared {
+            Compared::Equal => self.equal += 1,
+            Compared::Known(reason) => *self.reasons.entry(reason).or_default() += 1,
+            Compared::Different(divergence) => {
+                let lower = self.first_divergence.as_ref().is_none_or(|(first, _)| seed < *first);
+                if lower {
+                    self.first_divergence = Some((seed, divergence));
+                }
+            }
+        }
+        self.first_divergence.is_none()
+    }
+
+    fn known(&self) -> u64 {
+        self.reasons.values().sum()
+    }
+
+    fn report(&self, seed: u64, output: &mut impl Write) -> io::Result<()> {
+        for (reason, count) in &self.reasons {
+            writeln!(output, "known       {count} × {reason}")?;
+        }
+        let (equal, known) = (self.equal, self.known());
+        writeln!(
+            output,
+            "{} sequences from seed {seed} on: {equal} equal, {known} different as is known",
+            equal + known
+        )
+    }
+}
+
+fn show(pair: Pair<'_>, seed: u64, divergence: &Divergence, output: &mut impl Write) -> io::Result<()> {
+    let (first, second) = (pair.first.name(), pair.second.name());
+    writeln!(
+        output,
+        "\n{first} and {second} differ (--seed {seed} --cases 1); `recorded` is {first}, `here` is {second}:\n"
+    )?;
+    writeln!(output, "{}", divergence.difference)?;
+    writeln!(
+        output,
+        "As a recording of {first}, for `ipq-conformance replay --world {second}`:\n"
+    )?;
+    write_all(output, [&divergence.recording])
+}
+
+/// Compares the worlds with the plan of each seed, several at a time if both allow it, and all in order until `judge` has seen
+/// enough.
+fn compare_all(
+    pair: Pair<'_>,
+    seeds: Range<u64>,
+    mut judge: impl FnMut(u64, Compared) -> bool,
+) -> Result<(), ReplayError> {
+    let several = pair.first.parallel() && pair.second.parallel();
+    let workers = if several {
+        thread::available_parallelism().map_or(1, NonZero::get)
+    } else {
+        1
+    };
+    let next = AtomicU64::new(seeds.start);
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(workers);
+        for _ in 0..workers {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        break;
+                    }
+                    let compared = pair.compare(&Plan::generate(seed), &format!("generated-{seed}"));
+                    if sender.send((seed, compared)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (seed, compared) in receiver {
+            // Those of lower seeds are under way, and are waited for.
+            if !judge(seed, compared?) {
+                next.store(seeds.end, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    })
+}
+
+#[cfg(all(test, feature = "seeded-faults"))]
+mod tests {
+    use super::*;
+    use crate::recording::Recording;
+    use crate::replay::replay;
+    use crate::world::World;
+    use crate::worlds::SimFactory;
+    use ipq_sim::Fault;
+    use pretty_assertions::assert_eq;
+
+    /// Emulators under another name, or none.
+    struct Other(Option<SimFactory>);
+
+    impl WorldFactory for Other {
+        fn name(&self) -> &'static str {
+            "other"
+        }
+
+        fn create(&self) -> Result<Box<dyn World>, WorldError> {
+            let none = || WorldError::Unsupported("there is none here".into());
+            self.0.as_ref().ok_or_else(none)?.create()
+        }
+    }
+
+    fn compared(other: Option<SimFactory>, cases: u64) -> (End, String) {
+        let worlds: [Arc<dyn WorldFactory>; 2] = [Arc::new(SimFactory::default()), Arc::new(Other(other))];
+        let arguments = DiffArguments {
+            worlds: vec!["sim".into(), "other".into()],
+            cases,
+            seed: 0,
+        };
+        let mut output = Vec::new();
+        let end = diff(&worlds, &arguments, &mut output).expect("both can be tried");
+        (end, String::from_utf8(output).expect("it is text"))
+    }
+
+    #[test]
+    fn what_is_equal_is_counted() {
+        let (end, output) = compared(Some(SimFactory::default()), 50);
+        let expected = "50 sequences from seed 0 on: 50 equal, 0 different as is known\n";
+        assert_eq!((end, output.as_str()), (End::Good, expected));
+    }
+
+    #[test]
+    fn a_difference_is_printed_as_a_recording_that_shows_it_again() {
+        let other = SimFactory::with_fault(Fault::SuccessAcknowledged);
+        let (end, output) = compared(Some(other), 50);
+        assert_eq!(end, End::Bad);
+        let line = output.lines().next_back().expect("it says something");
+        let recording = Recording::parse(line).expect("the last line is a recording");
+        let shows_it = |factory: SimFactory| {
+            let mut world = factory.create().expect("there are always emulators");
+            let replayed = replay(&recording, world.as_mut()).expect("it can be replayed");
+            replayed.difference.is_some()
+        };
+        assert!(shows_it(other) && !shows_it(SimFactory::default()), "{output}");
+    }
+
+    #[test]
+    fn without_one_of_the_worlds_nothing_is_tried() {
+        assert_eq!(compared(None, 50), (End::Nothing, String::new()));
+        assert_eq!(compared(Some(SimFactory::default()), 0).0, End::Nothing);
+    }
+}

@@ -1,0 +1,268 @@
+//! Carries out a plan in a world, and writes down what is seen.
+
+use super::plan::{Action, Envelope, Plan, Replacement, Slot};
+use crate::lab::{LO, TAP0, TAP1};
+use crate::packet::Packet;
+use crate::recording::RecordedStep;
+use crate::replay::ReplayError;
+use crate::request::Request;
+use crate::setup::Setup;
+use crate::step::{Observation, Received, Step};
+use crate::subject::PORT_IDS;
+use crate::world::World;
+use bytes::Bytes;
+use ipq_core::wire::{Abi, Message};
+use ipq_core::{Family, PacketId, PortId, Verdict};
+
+/// How many frames are read at the end, at the most.
+const MOST_LEFT: usize = 200;
+/// The largest buffer that is needed.
+const FRAME_BYTES: usize = 1 << 17;
+
+/// Carries out `plan` in `world`, which nobody has used; at the end everything that is left is read.
+pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Result<Vec<RecordedStep>, ReplayError> {
+    let abi = world.describe().machine.abi;
+    let begun = world.begin(setup);
+    begun.map_err(|error| ReplayError::World { step: None, error })?;
+    let mut performance = Performance {
+        world,
+        abi,
+        open: Vec::new(),
+        down: Vec::new(),
+        net_admin: true,
+        packets: Vec::new(),
+        steps: Vec::new(),
+    };
+    for action in &plan.actions {
+        performance.act(action)?;
+    }
+    performance.end()?;
+    Ok(performance.steps)
+}
+
+struct Performance<'w> {
+    world: &'w mut dyn World,
+    abi: Abi,
+    open: Vec<Slot>,
+    /// The devices that are down.
+    down: Vec<&'static str>,
+    /// Whether the capability is held.
+    net_admin: bool,
+    /// The packets that have been read since their socket was opened, the last one last.
+    packets: Vec<(Slot, PacketId, Bytes)>,
+    steps: Vec<RecordedStep>,
+}
+
+impl Performance<'_> {
+    fn act(&mut self, action: &Action) -> Result<(), ReplayError> {
+        match *action {
+            Action::Open(slot) => self.open(slot),
+            Action::Close(slot) => self.close(slot),
+            Action::Send { slot, ref request } => self.send(slot, request),
+            Action::Verdict {
+                slot,
+                age,
+                verdict,
+                replacement,
+                envelope,
+            } => self.verdict(slot, age, verdict, replacement, envelope),
+            Action::Receive { slot, size } => self.receive(slot, size).map(drop),
+            Action::Inject {
+                device,
+                ref frame,
+                count,
+            } => self.do_step(Step::Inject {
+                device: device.name.into(),
+                frame: frame.clone(),
+                count,
+            }),
+            Action::Output(ref packet) => self.output(packet),
+            Action::Sniff(device) => self.sniff(device.name).map(drop),
+            Action::Link { device, up } => self.link(device.name, up),
+            Action::NetAdmin { held } => {
+                self.net_admin = held;
+                self.do_step(Step::NetAdmin { held })
+            }
+        }
+    }
+
+    /// Without the capability nothing is opened: whether a socket that was may send later is another question.
+    fn open(&mut self, slot: Slot) -> Result<(), ReplayError> {
+        if self.open.contains(&slot) || !self.net_admin {
+            return Ok(());
+        }
+        let seen = self.step(Step::Open {
+            socket: name(slot).into(),
+            protocol: slot.family().netlink_protocol().into(),
+            bind: Some(port_id(slot).0),
+        })?;
+        if matches!(seen, Observation::Open { failed_at: None, .. }) {
+            self.open.push(slot);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, slot: Slot) -> Result<(), ReplayError> {
+        if !self.open.contains(&slot) {
+            return Ok(());
+        }
+        self.open.retain(|other| *other != slot);
+        self.packets.retain(|(other, ..)| other.family() != slot.family());
+        self.do_step(Step::Close {
+            socket: name(slot).into(),
+        })
+    }
+
+    /// To this host. A device that is down has no IPv6 address that anything could be sent to.
+    fn output(&mut self, packet: &Packet) -> Result<(), ReplayError> {
+        if !self.net_admin || self.down.contains(&TAP0.name) {
+            return Ok(());
+        }
+        self.do_step(Step::Output {
+            device: LO.into(),
+            packet: packet.clone().to_host().ip(),
+        })
+    }
+
+    fn link(&mut self, device: &'static str, up: bool) -> Result<(), ReplayError> {
+        if !self.net_admin {
+            return Ok(());
+        }
+        self.down.retain(|name| *name != device);
+        self.down.extend((!up).then_some(device));
+        self.do_step(Step::Link {
+            device: device.into(),
+            up,
+        })
+    }
+
+    fn end(&mut self) -> Result<(), ReplayError> {
+        for slot in Slot::ALL {
+            let mut left = MOST_LEFT;
+            while left > 0 && self.receive(slot, FRAME_BYTES)? {
+                left -= 1;
+            }
+        }
+        for device in [TAP0, TAP1] {
+            let mut left = MOST_LEFT;
+            while left > 0 && self.sniff(device.name)? {
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(
+        &mut self,
+        slot: Slot,
+        age: usize,
+        verdict: Verdict,
+        replacement: Replacement,
+        envelope: Envelope,
+    ) -> Result<(), ReplayError> {
+        let mut of_this_queue = self
+            .packets
+            .iter()
+            .rev()
+            .filter(|(other, ..)| other.family() == slot.family());
+        let Some((_, id, packet)) = of_this_queue.nth(age).cloned() else {
+            return Ok(());
+        };
+        let request = Request::verdict(id, verdict)
+            .flags(envelope.flags)
+            .sequence(envelope.sequence);
+        let last = packet.len().saturating_sub(1);
+        let request = match replacement {
+            Replacement::None => request,
+            Replacement::Changed => request.replacement(&changed_at(&packet, last)),
+            Replacement::OtherHops => {
+                let at = match slot.family() {
+                    Family::Ipv4 => 8,
+                    Family::Ipv6 => 7,
+                };
+                request.replacement(&changed_at(&packet, at))
+            }
+            Replacement::OtherService => request.replacement(&changed_at(&packet, 1)),
+            Replacement::Longer(bytes) => request.replacement(&[&packet[..], &vec![0x77; bytes]].concat()),
+            Replacement::Shorter(bytes) => request.replacement(&packet[..packet.len().saturating_sub(bytes)]),
+            Replacement::Stub(bytes) => request.replacement(&vec![0x45; bytes.min(19)]),
+            Replacement::Cut => request
+                .replacement(&changed_at(&packet, last))
+                .data_len(packet.len() as u64 + 1),
+        };
+        self.send(slot, &request)
+    }
+
+    fn send(&mut self, slot: Slot, request: &Request) -> Result<(), ReplayError> {
+        if !self.open.contains(&slot) {
+            return Ok(());
+        }
+        let bytes = request.bytes(self.abi, port_id(slot));
+        self.do_step(Step::Send {
+            socket: name(slot).into(),
+            to: None,
+            bytes,
+        })
+    }
+
+    /// Whether there was something.
+    fn receive(&mut self, slot: Slot, size: usize) -> Result<bool, ReplayError> {
+        if !self.open.contains(&slot) {
+            return Ok(false);
+        }
+        let seen = self.step(Step::Receive {
+            socket: name(slot).into(),
+            size,
+        })?;
+        if let Observation::Receive(Received::Frame { bytes, .. }) = &seen
+            && let Ok(Message::Packet(packet)) = Message::parse(bytes, self.abi)
+        {
+            let payload = Bytes::copy_from_slice(packet.payload());
+            self.packets.push((slot, packet.packet_id(), payload));
+        }
+        Ok(seen != Observation::Receive(Received::Nothing))
+    }
+
+    /// Whether there was something.
+    fn sniff(&mut self, device: &str) -> Result<bool, ReplayError> {
+        let seen = self.step(Step::Sniff { device: device.into() })?;
+        Ok(matches!(seen, Observation::Sniff { frame: Some(_) }))
+    }
+
+    fn do_step(&mut self, step: Step) -> Result<(), ReplayError> {
+        self.step(step).map(drop)
+    }
+
+    fn step(&mut self, step: Step) -> Result<Observation, ReplayError> {
+        let seen = self.world.step(&step).map_err(|error| ReplayError::World {
+            step: Some(self.steps.len() + 1),
+            error,
+        })?;
+        self.steps.push(RecordedStep {
+            step,
+            seen: seen.clone(),
+        });
+        Ok(seen)
+    }
+}
+
+/// The packet with the byte at `at` changed, if there is one.
+fn changed_at(packet: &[u8], at: usize) -> Vec<u8> {
+    let mut changed = packet.to_vec();
+    if let Some(byte) = changed.get_mut(at) {
+        *byte ^= 0x5a;
+    }
+    changed
+}
+
+const fn name(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Ipv4 => "a",
+        Slot::Ipv6 => "b",
+        Slot::SecondIpv4 => "c",
+    }
+}
+
+const fn port_id(slot: Slot) -> PortId {
+    PORT_IDS[slot as usize]
+}

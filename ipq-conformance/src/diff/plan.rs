@@ -1,0 +1,354 @@
+//! What is done to two worlds, as far as it can be said before it is done.
+
+use crate::lab::{Device, TAP0, TAP1};
+use crate::packet::Packet;
+use crate::request::Request;
+use crate::setup::{Protocol, Rule, Setup, Table};
+use bytes::Bytes;
+use ipq_core::wire::Flags;
+use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
+use std::ops::Range;
+
+/// A sequence of actions, and the rules that are in force.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) setup: Setup,
+    pub(super) actions: Vec<Action>,
+}
+
+/// One thing that is done. What names a socket that is not open, or a packet that has not come, is passed over.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Open(Slot),
+    Close(Slot),
+    Send {
+        slot: Slot,
+        request: Request,
+    },
+    /// On the packet that came `age` packets before the last.
+    Verdict {
+        slot: Slot,
+        age: usize,
+        verdict: Verdict,
+        replacement: Replacement,
+        envelope: Envelope,
+    },
+    Receive {
+        slot: Slot,
+        size: usize,
+    },
+    Inject {
+        device: Device,
+        frame: Bytes,
+        count: u32,
+    },
+    Output(Packet),
+    Sniff(Device),
+    Link {
+        device: Device,
+        up: bool,
+    },
+    NetAdmin {
+        held: bool,
+    },
+}
+
+/// What the header of a message says beside its kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope {
+    pub(super) flags: Flags,
+    pub(super) sequence: u32,
+}
+
+/// What a verdict puts in the packet's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Replacement {
+    None,
+    /// The packet with its last byte changed.
+    Changed,
+    /// The packet with another time to live, or hop limit, and its checksum as it was.
+    OtherHops,
+    /// The packet with another type of service, or traffic class, and its checksum as it was.
+    OtherService,
+    /// The packet with so many bytes more.
+    Longer(usize),
+    /// The packet with so many bytes less.
+    Shorter(usize),
+    /// Bytes that are no packet.
+    Stub(usize),
+    /// The packet with its last byte changed, and one byte fewer than is announced.
+    Cut,
+}
+
+/// A socket: there is room for three, two of which speak to one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    Ipv4,
+    Ipv6,
+    SecondIpv4,
+}
+
+impl Slot {
+    pub(super) const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::SecondIpv4];
+
+    pub(super) const fn family(self) -> Family {
+        match self {
+            Self::Ipv4 | Self::SecondIpv4 => Family::Ipv4,
+            Self::Ipv6 => Family::Ipv6,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan that `seed` leads to.
+    #[must_use]
+    pub fn generate(seed: u64) -> Self {
+        let mut chance = Chance(fastrand::Rng::with_seed(seed));
+        let setup = Setup::with_rules(chance.rules());
+        let mut actions = vec![Action::Open(Slot::Ipv4)];
+        if chance.one_in(2) {
+            actions.push(Action::Open(Slot::Ipv6));
+        }
+        // Now and then something else is the first message.
+        for slot in [Slot::Ipv4, Slot::Ipv6] {
+            if !chance.one_in(8) {
+                actions.push(chance.attach(slot));
+            }
+        }
+        let length = chance.0.usize(8..40);
+        actions.extend((0..length).map(|_| chance.action()));
+        Self { setup, actions }
+    }
+
+    /// How many things there are that can be left out: actions, and rules.
+    pub(super) const fn length(&self) -> usize {
+        self.actions.len() + self.setup.rules.len()
+    }
+
+    /// The plan without these: actions first, then rules. What is beyond the last is nothing.
+    pub(super) fn without(&self, left_out: Range<usize>) -> Self {
+        let mut shorter = self.clone();
+        let mut number = 0;
+        let mut stays = || {
+            number += 1;
+            !left_out.contains(&(number - 1))
+        };
+        shorter.actions.retain(|_| stays());
+        shorter.setup.rules.retain(|_| stays());
+        shorter
+    }
+}
+
+struct Chance(fastrand::Rng);
+
+impl Chance {
+    fn one_in(&mut self, n: u32) -> bool {
+        self.0.u32(..n) == 0
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.0.usize(..choices.len())]
+    }
+
+    fn rules(&mut self) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        for family in Family::ALL {
+            let udp = Some(Protocol::UDP);
+            if self.one_in(4) {
+                let mark = self.0.u32(1..100);
+                rules.push(Rule::mark(family, Table::Mangle, Hook::Prerouting, udp, mark));
+            }
+            let (table, hook) = self.of(&[
+                (Table::Filter, Hook::Forward),
+                (Table::Filter, Hook::Forward),
+                (Table::Mangle, Hook::Prerouting),
+                (Table::Mangle, Hook::Forward),
+                (Table::Mangle, Hook::Postrouting),
+                (Table::Filter, Hook::Input),
+                (Table::Filter, Hook::Output),
+            ]);
+            rules.push(Rule::queue(family, table, hook, udp));
+            if self.one_in(3) {
+                rules.push(Rule::queue(family, Table::Filter, Hook::Forward, udp));
+            }
+        }
+        rules
+    }
+
+    fn attach(&mut self, slot: Slot) -> Action {
+        let request = Request::mode(CopyMode::Packet, self.of(&[0, 0, 0, 20, 64, 65_535]));
+        Action::Send { slot, request }
+    }
+
+    fn action(&mut self) -> Action {
+        let slot = self.of(&[Slot::Ipv4, Slot::Ipv4, Slot::Ipv6, Slot::Ipv6, Slot::SecondIpv4]);
+        match self.0.u32(..100) {
+            0..3 => Action::Open(slot),
+            3..5 => Action::Close(slot),
+            5..12 => {
+                let request = self.mode();
+                Action::Send { slot, request }
+            }
+            12..36 => Action::Verdict {
+                slot,
+                age: self.of(&[0, 0, 0, 1, 2, 5]),
+                verdict: self.verdict(),
+                replacement: self.replacement(),
+                envelope: self.envelope(),
+            },
+            36..40 => {
+                let request = self.strange();
+                Action::Send { slot, request }
+            }
+            40..60 => Action::Receive {
+                slot,
+                size: self.of(&[65_536, 65_536, 65_536, 100, 16, 1]),
+            },
+            60..82 => {
+                let (device, frame) = self.arriving();
+                let count = self.of(&[1, 1, 1, 2, 3]);
+                Action::Inject { device, frame, count }
+            }
+            82..85 => {
+                let family = self.of(&Family::ALL);
+                let length = self.0.usize(..64);
+                Action::Output(Packet::udp(family).length(packet_bytes(family) + length))
+            }
+            85..94 => Action::Sniff(self.device()),
+            94..98 => Action::Link {
+                device: self.device(),
+                up: self.one_in(2),
+            },
+            _ => Action::NetAdmin { held: !self.one_in(3) },
+        }
+    }
+
+    fn mode(&mut self) -> Request {
+        let mode = self.of(&[
+            CopyMode::Packet,
+            CopyMode::Packet,
+            CopyMode::Meta,
+            CopyMode::None,
+            CopyMode::Unknown(3),
+        ]);
+        let range = self.of(&[0, 1, 20, 40, 100, 2000, 65_535, 65_536, 1 << 32, (1 << 32) + 20]);
+        let envelope = self.envelope();
+        Request::mode(mode, range)
+            .flags(envelope.flags)
+            .sequence(envelope.sequence)
+    }
+
+    /// A message of any type, with a body of zeros, and now and then with a header that lies.
+    fn strange(&mut self) -> Request {
+        let message_type = self.of(&[0, 1, 2, 0x10, 0x11, 0x12, 0x13, 0x14, 0x100]);
+        let body = vec![0; self.of(&[0, 1, 8, 23, 24, 24, 40, 100])];
+        let envelope = self.envelope();
+        let mut request = Request::raw(message_type, body)
+            .flags(envelope.flags)
+            .sequence(envelope.sequence);
+        if self.one_in(4) {
+            request = request.stated_length(self.of(&[0, 15, 16, 17, 39, 40, 1000]));
+        }
+        if self.one_in(6) {
+            request = request.port_id(self.of(&[PortId(0), PortId(0x8000_0000), PortId(u32::MAX)]));
+        }
+        request
+    }
+
+    fn device(&mut self) -> Device {
+        if self.one_in(2) { TAP0 } else { TAP1 }
+    }
+
+    fn envelope(&mut self) -> Envelope {
+        Envelope {
+            flags: self.of(&[
+                Flags::REQUEST,
+                Flags::REQUEST,
+                Flags::REQUEST,
+                Flags::REQUEST | Flags::ACK,
+                Flags::REQUEST | Flags::ACK,
+                Flags::REQUEST | Flags::MULTI,
+                Flags::REQUEST | Flags::TRUNCATED,
+                Flags::ACK,
+            ]),
+            sequence: self.of(&[0, 0, 1, 77, u32::MAX]),
+        }
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        self.of(&[
+            Verdict::Accept,
+            Verdict::Accept,
+            Verdict::Accept,
+            Verdict::Drop,
+            Verdict::Stop,
+            Verdict::Queue,
+            Verdict::Repeat,
+            Verdict::Stolen,
+            Verdict::Unknown(6),
+            Verdict::Unknown(0x0001_0001),
+        ])
+    }
+
+    fn replacement(&mut self) -> Replacement {
+        let bytes = self.of(&[1, 2, 3, 4, 8, 100, 1500, 1500]);
+        self.of(&[
+            Replacement::None,
+            Replacement::None,
+            Replacement::None,
+            Replacement::Changed,
+            Replacement::OtherHops,
+            Replacement::OtherService,
+            Replacement::Longer(bytes),
+            Replacement::Shorter(bytes),
+            Replacement::Stub(bytes),
+            Replacement::Cut,
+        ])
+    }
+
+    /// A frame, and the device that it arrives at.
+    fn arriving(&mut self) -> (Device, Bytes) {
+        let family = self.of(&Family::ALL);
+        let length = packet_bytes(family) + self.of(&[0, 1, 2, 3, 8, 100, 1000]);
+        let mut packet = Packet::udp(family).length(length).identification(self.0.u16(..));
+        if self.one_in(5) {
+            packet = packet.back();
+        }
+        if self.one_in(6) {
+            packet = packet.to_host();
+        } else if self.one_in(10) {
+            // Not to this host, which puts fragments together before it queues them at INPUT.
+            packet = packet.fragment(self.of(&[0, 8, 800]), self.one_in(2));
+        }
+        if self.one_in(8) {
+            packet = packet.protocol(253);
+        }
+        if self.one_in(10) {
+            packet = packet.ttl(self.of(&[1, 2]));
+        }
+        if self.one_in(6) {
+            packet = packet.dont_fragment();
+        }
+        let device = *packet.device();
+        if self.one_in(12) {
+            packet = packet.destination_mac([0x02, 0, 0, 0, 0x30, 1]);
+        }
+        let mut frame = packet.frame().to_vec();
+        if self.one_in(8) {
+            // Padding, as short frames have on a wire.
+            frame.resize(frame.len() + self.of(&[1, 4, 20]), 0x99);
+        }
+        if self.one_in(10) && family == Family::Ipv4 {
+            // A header that is wrong, if only in its checksum.
+            frame[ETHERNET_HEADER_BYTES + self.0.usize(..family.header_length())] ^= self.0.u8(1..);
+        }
+        (device, frame.into())
+    }
+}
+
+const ETHERNET_HEADER_BYTES: usize = 14;
+
+/// The size of the shortest packet with a transport header that is generated.
+fn packet_bytes(family: Family) -> usize {
+    family.header_length() + 8
+}

@@ -1,0 +1,97 @@
+//! The comparison of two worlds: it finds what is seeded, and makes it short.
+
+use ipq_conformance::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
+use ipq_conformance::replay::replay;
+use ipq_conformance::worlds::SimFactory;
+use ipq_conformance::{Step, WorldFactory};
+use ipq_sim::Fault;
+use pretty_assertions::assert_eq;
+
+/// How many seeds are tried for a divergence.
+const SEEDS: u64 = 500;
+
+/// Compares emulators with those that have a fault, until they differ.
+fn find(fault: Fault, known: &KnownDivergences) -> Option<Divergence> {
+    let (first, second) = (SimFactory::default(), SimFactory::with_fault(fault));
+    let pair = Pair {
+        first: &first,
+        second: &second,
+        known,
+    };
+    (0..SEEDS).find_map(|seed| {
+        match pair
+            .compare(&Plan::generate(seed), "generated")
+            .expect("both can be tried")
+        {
+            Compared::Different(divergence) => Some(*divergence),
+            Compared::Equal | Compared::Known(_) => None,
+        }
+    })
+}
+
+#[test]
+fn a_seeded_fault_is_found_and_made_short() {
+    let divergence = find(Fault::SuccessAcknowledged, &KnownDivergences::default()).expect("it is found");
+    let seen: Vec<_> = divergence
+        .recording
+        .steps
+        .iter()
+        .map(|recorded| &recorded.step)
+        .collect();
+    assert!(
+        matches!(
+            seen[..],
+            [Step::Open { .. }, Step::Send { .. }, Step::Receive { .. }, ..]
+        ),
+        "{seen:?}"
+    );
+    assert_eq!(divergence.difference.step, 3);
+    assert_eq!(divergence.recording.setup.rules, []);
+    insta::assert_snapshot!(divergence.difference);
+}
+
+#[test]
+fn what_is_left_of_a_sequence_is_needed() {
+    for fault in [Fault::GrowthCut, Fault::StopIsAccept, Fault::DownKeepsPackets] {
+        let divergence = find(fault, &KnownDivergences::default()).expect("it is found");
+        let line = divergence.recording.to_line().expect("it can be written");
+        let differs = |factory: &SimFactory, recording: &_| {
+            let mut world = factory.create().expect("there are always emulators");
+            replay(recording, world.as_mut())
+                .expect("it can be replayed")
+                .difference
+        };
+        let recording = ipq_conformance::recording::Recording::parse(&line).expect("it can be read");
+        assert_eq!(differs(&SimFactory::default(), &recording), None, "{line}");
+        assert!(differs(&SimFactory::with_fault(fault), &recording).is_some(), "{line}");
+        let packets = recording
+            .steps
+            .iter()
+            .filter(|recorded| matches!(recorded.step, Step::Inject { .. }));
+        assert_eq!(packets.count(), 1, "one packet shows it: {line}");
+    }
+}
+
+/// What the generator reaches, and what it does not: rules that only sizes, sockets or capabilities show.
+#[test]
+fn most_faults_are_found() {
+    let missed = Fault::ALL
+        .iter()
+        .filter(|fault| find(**fault, &KnownDivergences::default()).is_none());
+    insta::assert_debug_snapshot!(missed.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_known_divergence_is_excepted_and_others_are_not() {
+    let known = |difference: &str| {
+        let entry = serde_json::json!([{ "worlds": ["sim", "sim"], "difference": difference, "reason": "on purpose" }]);
+        serde_json::from_value::<KnownDivergences>(entry).expect("it is well formed")
+    };
+    assert!(find(Fault::SuccessAcknowledged, &known("generated, step * of *: *")).is_none());
+    assert!(find(Fault::SuccessAcknowledged, &known("*the text differs*")).is_some());
+}
+
+#[test]
+fn every_known_divergence_has_a_reason() {
+    KnownDivergences::built_in().expect("the list is right");
+}
