@@ -1,7 +1,8 @@
 //! What time it is in the emulated kernel.
 
+use crate::threads::since_1970;
 use ipq_core::wire::Timestamp;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Time since 1970-01-01 00:00 UTC: one's own, or the real one.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +20,7 @@ impl Clock {
     pub(crate) fn now(self) -> Duration {
         match self {
             Self::Virtual(now) => now,
-            Self::Real => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
+            Self::Real => since_1970(),
         }
     }
 }

@@ -192,6 +192,12 @@ impl Kernel {
         }
     }
 
+    /// Ends the kernel: what was put off does not come, and sockets give what they have and then EBADF.
+    pub(crate) fn shut_down(&mut self) {
+        self.later.clear();
+        self.sockets.shut_down();
+    }
+
     /// From now on the emulator commits `fault`, and no other.
     #[cfg(feature = "seeded-faults")]
     pub fn seed_fault(&mut self, fault: Fault) {

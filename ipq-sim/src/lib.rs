@@ -78,6 +78,7 @@ mod sample;
 pub mod server;
 mod sim;
 mod sockets;
+mod threads;
 mod traversal;
 
 pub use builder::KernelBuilder;

@@ -5,9 +5,11 @@
 //! threads, whose handles really wait. Which of the two it is, is chosen when it is built.
 
 mod access;
+mod shared;
 mod transport;
 
-pub use access::{Access, Owned, Shared};
+pub use access::{Access, Owned};
+pub use shared::Shared;
 pub use transport::{OpenError, SimTransport};
 
 use crate::host::network::{DeviceError, OutgoingFrame};
@@ -16,20 +18,25 @@ use crate::kernel::{ClientId, InjectError, Kernel};
 use crate::ledger::{Accounting, Fate, PacketSerial};
 use bytes::Bytes;
 use ipq_core::{Family, Handle, PortId};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An emulated kernel, and the way to it.
 ///
 /// What a test does all the time has a method here; for everything else there is [`with`](Self::with).
 #[derive(Clone, Debug)]
-pub struct Simulation<A> {
+pub struct Simulation<A: Access> {
     access: A,
+    _kept: Arc<Kept<A>>,
 }
 
 /// An emulated kernel on virtual time, owned by one thread.
 pub type Sim = Simulation<Owned>;
 
 /// An emulated kernel on real time, shared by threads.
+///
+/// The kernel is gone when the last clone of this is dropped. Its handles can still read what had come for them, and what
+/// they wait for or send after that fails with [`TransportError::Closed`](ipq_core::TransportError::Closed).
 pub type SharedSim = Simulation<Shared>;
 
 impl Default for Sim {
@@ -43,7 +50,11 @@ impl Default for Sim {
 
 impl<A: Access> Simulation<A> {
     pub(crate) fn new(kernel: Kernel) -> Self {
-        Self { access: A::new(kernel) }
+        let access = A::new(kernel);
+        Self {
+            access: access.clone(),
+            _kept: Arc::new(Kept(access)),
+        }
     }
 
     /// Does something with the kernel that has no method here. On a shared kernel no other thread does anything meanwhile,
@@ -118,5 +129,15 @@ impl<A: Access> Simulation<A> {
     /// Lets virtual time go on.
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
+    }
+}
+
+/// Shuts the kernel down when the last clone of its simulation is dropped.
+#[derive(Debug)]
+struct Kept<A: Access>(A);
+
+impl<A: Access> Drop for Kept<A> {
+    fn drop(&mut self) {
+        self.0.shut_down();
     }
 }

@@ -95,6 +95,8 @@ pub(crate) struct Sockets {
     next_socket: u64,
     /// The next port id for a process that has its own already.
     rover: i32,
+    /// Nothing comes any more, and nothing goes.
+    shut_down: bool,
 }
 
 /// Where the kernel begins to count down for sockets that can't have their process's id (SOCK-2).
@@ -108,6 +110,15 @@ impl Sockets {
             ports: BTreeMap::new(),
             next_socket: 0,
             rover: FIRST_ROVER,
+            shut_down: false,
+        }
+    }
+
+    /// From now on sockets give what they have, and nothing comes or goes.
+    pub(crate) fn shut_down(&mut self) {
+        self.shut_down = true;
+        for socket in self.open.values_mut() {
+            socket.wake();
         }
     }
 
@@ -155,6 +166,9 @@ impl Sockets {
 
     /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
     pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, faults: &Faults) -> Result<Sending, Errno> {
+        if self.shut_down {
+            return Err(Errno::EBADF);
+        }
         let socket = self.get(id)?;
         let sending = Sending {
             family: socket.family,
@@ -245,10 +259,11 @@ impl Sockets {
     /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither.
     pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], faults: &Faults) -> Result<Received, Errno> {
         let weight = self.profile.weight;
+        let nothing = if self.shut_down { Errno::EBADF } else { Errno::EAGAIN };
         let socket = self.get_mut(id)?;
         let result = match socket.pending_error.take() {
             Some(error) => Err(error),
-            None => socket.datagrams.pop_front().ok_or(Errno::EAGAIN).map(|mut datagram| {
+            None => socket.datagrams.pop_front().ok_or(nothing).map(|mut datagram| {
                 let length = datagram.len();
                 socket.used -= if faults.seeded(Fault::WeightIsLength) {
                     length
@@ -289,9 +304,11 @@ impl Sockets {
 
     /// Whether a receive would return at once, with a datagram or an error.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
-        self.open
-            .get(&id)
-            .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
+        self.shut_down
+            || self
+                .open
+                .get(&id)
+                .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
     }
 
     /// Whether an error is pending.

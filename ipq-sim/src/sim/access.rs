@@ -5,10 +5,9 @@ use crate::sockets::{Received, SocketId};
 use ipq_core::{Errno, TransportError, Wait};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How handles reach their kernel. Implemented by [`Owned`] and [`Shared`], and by nothing else.
+/// How handles reach their kernel. Implemented by [`Owned`] and [`Shared`](super::Shared), and by nothing else.
 pub trait Access: Clone + private::Sealed {
     /// A kernel, and the first way to it.
     fn new(kernel: Kernel) -> Self;
@@ -18,12 +17,15 @@ pub trait Access: Clone + private::Sealed {
 
     /// Takes the next datagram for a socket, waiting as `wait` says.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError>;
+
+    /// The last [`Simulation`](super::Simulation) of the kernel is gone: whoever waits for more waits in vain.
+    fn shut_down(&self);
 }
 
 mod private {
     pub trait Sealed {}
     impl Sealed for super::Owned {}
-    impl Sealed for super::Shared {}
+    impl Sealed for super::super::Shared {}
 }
 
 /// A kernel on virtual time, owned by one thread. Waiting sets its clock forward.
@@ -66,73 +68,9 @@ impl Access for Owned {
             }
         }
     }
-}
 
-/// A kernel on real time, shared by threads. Waiting is real.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    kernel: Mutex<Kernel>,
-    /// Told whenever something was done with the kernel.
-    changed: Condvar,
-}
-
-impl Shared {
-    /// The kernel, after everything that was due.
-    fn lock(&self) -> MutexGuard<'_, Kernel> {
-        let mut kernel = self.inner.kernel.lock().unwrap_or_else(PoisonError::into_inner);
-        kernel.advance(Duration::ZERO);
-        kernel
-    }
-}
-
-impl Access for Shared {
-    fn new(kernel: Kernel) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                kernel: Mutex::new(kernel),
-                changed: Condvar::new(),
-            }),
-        }
-    }
-
-    fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        let result = action(&mut self.lock());
-        self.inner.changed.notify_all();
-        result
-    }
-
-    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
-        let began = Instant::now();
-        let mut kernel = self.lock();
-        loop {
-            match kernel.receive(socket, buffer) {
-                Err(Errno::EAGAIN) => {}
-                result => return result.map_err(transport_error),
-            }
-            let left = match wait {
-                Wait::Never => Some(Duration::ZERO),
-                Wait::Forever => None,
-                Wait::For(duration) => Some(duration.saturating_sub(began.elapsed())),
-            };
-            if left == Some(Duration::ZERO) {
-                return Err(TransportError::TimedOut);
-            }
-            kernel = match [left, kernel.until_next()].into_iter().flatten().min() {
-                Some(pause) => self
-                    .inner
-                    .changed
-                    .wait_timeout(kernel, pause)
-                    .map_or_else(|error| error.into_inner().0, |woken| woken.0),
-                None => self.inner.changed.wait(kernel).unwrap_or_else(PoisonError::into_inner),
-            };
-            kernel.advance(Duration::ZERO);
-        }
-    }
+    /// Its handles go on: one that waits for ever is told of the deadlock.
+    fn shut_down(&self) {}
 }
 
 /// What a handle makes of an error number of the emulated socket.

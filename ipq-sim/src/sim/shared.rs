@@ -1,0 +1,76 @@
+//! A kernel that threads share, and whose waits are real.
+
+use super::access::{Access, transport_error};
+use crate::kernel::Kernel;
+use crate::sockets::{Received, SocketId};
+use crate::threads::{Guard, Instant, Monitor};
+use ipq_core::{Errno, TransportError, Wait};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A kernel on real time, shared by threads. Waiting is real.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    kernel: Arc<Monitor<Kernel>>,
+}
+
+impl Access for Shared {
+    fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel: Arc::new(Monitor::new(kernel)),
+        }
+    }
+
+    fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
+        // Also if `action` panics: others may wait for what it did before.
+        let _wake = WakeOnDrop(&self.kernel);
+        action(&mut self.catch_up(self.kernel.lock()))
+    }
+
+    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
+        let began = Instant::now();
+        let mut kernel = self.catch_up(self.kernel.lock());
+        loop {
+            match kernel.receive(socket, buffer) {
+                Err(Errno::EAGAIN) => {}
+                result => return result.map_err(transport_error),
+            }
+            let left = match wait {
+                Wait::Never => Some(Duration::ZERO),
+                Wait::Forever => None,
+                Wait::For(duration) => Some(duration.saturating_sub(began.elapsed())),
+            };
+            if left == Some(Duration::ZERO) {
+                return Err(TransportError::TimedOut);
+            }
+            let pause = [left, kernel.until_next()].into_iter().flatten().min();
+            kernel = self.catch_up(self.kernel.wait(kernel, pause));
+        }
+    }
+
+    fn shut_down(&self) {
+        self.with(Kernel::shut_down);
+    }
+}
+
+impl Shared {
+    /// Has everything happen that is due, which may be something that others wait for.
+    fn catch_up<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
+        if kernel.until_next() == Some(Duration::ZERO) {
+            kernel.advance(Duration::ZERO);
+            self.kernel.wake_all();
+        }
+        kernel
+    }
+}
+
+struct WakeOnDrop<'a>(&'a Monitor<Kernel>);
+
+impl Drop for WakeOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.wake_all();
+    }
+}
+
+#[cfg(all(shuttle, test))]
+mod schedules;

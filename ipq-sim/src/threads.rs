@@ -1,0 +1,14 @@
+//! Locks, waits and time between threads: the standard library's; or, built with `--cfg shuttle`, those of a scheduler that
+//! a test controls, which decides what runs next and when a time-out is over.
+
+#[cfg(shuttle)]
+mod scheduled;
+#[cfg(not(shuttle))]
+mod system;
+
+#[cfg(all(shuttle, test))]
+pub(crate) use scheduled::{Flaw, restart};
+#[cfg(shuttle)]
+pub(crate) use scheduled::{Guard, Instant, Monitor, since_1970};
+#[cfg(not(shuttle))]
+pub(crate) use system::{Guard, Instant, Monitor, since_1970};

@@ -1,0 +1,111 @@
+//! Threads and time of a controlled scheduler.
+//!
+//! Time is virtual. A wait for a time starts a task that ends it, and the scheduler runs that task when it likes: so every
+//! time-out may come before, between or after all else, and no test waits.
+
+use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::cell::Cell;
+use std::time::Duration;
+
+thread_local! {
+    // All tasks of an execution run on one thread of the system's.
+    static NOW: Cell<Duration> = const { Cell::new(BEGINNING) };
+    static FLAW: Cell<Option<Flaw>> = const { Cell::new(None) };
+}
+
+/// Where time begins. It is not 0, from which nothing could be taken away.
+const BEGINNING: Duration = Duration::from_secs(1_000_000);
+
+/// Begins an execution: at the same time as each other, and with locks that do one thing wrong, or none.
+#[cfg(test)]
+pub(crate) fn restart(flaw: Option<Flaw>) {
+    NOW.set(BEGINNING);
+    FLAW.set(flaw);
+}
+
+/// What locks can be made to do wrong, to show that schedules are tried which bring it to light.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests want locks that are wrong"))]
+pub(crate) enum Flaw {
+    /// Whoever is going to wait lets go of the value first: what is changed between the two wakes nobody.
+    WaitsLate,
+    /// Only one is woken of those who wait.
+    WakesOne,
+    /// Nobody is woken.
+    WakesNone,
+    /// Time-outs are never over.
+    NeverTimesOut,
+}
+
+/// The scheduler's time, since 1970-01-01 00:00 UTC.
+pub(crate) fn since_1970() -> Duration {
+    NOW.get()
+}
+
+/// A point in the scheduler's time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instant(Duration);
+
+impl Instant {
+    pub(crate) fn now() -> Self {
+        Self(NOW.get())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        NOW.get().saturating_sub(self.0)
+    }
+}
+
+/// The same as the system's.
+#[derive(Debug)]
+pub(crate) struct Monitor<T> {
+    shared: Arc<(Mutex<T>, Condvar)>,
+}
+
+pub(crate) type Guard<'a, T> = MutexGuard<'a, T>;
+
+impl<T: Send + 'static> Monitor<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            shared: Arc::new((Mutex::new(value), Condvar::new())),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        lock(&self.shared.0)
+    }
+
+    pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
+        let guard = match FLAW.get() {
+            Some(Flaw::WaitsLate) => {
+                drop(guard);
+                self.lock()
+            }
+            _ => guard,
+        };
+        if let Some(pause) = pause.filter(|_| FLAW.get() != Some(Flaw::NeverTimesOut)) {
+            let shared = Arc::clone(&self.shared);
+            let end = NOW.get() + pause;
+            shuttle::thread::spawn(move || {
+                // Whoever waits holds the lock until it does.
+                let guard = lock(&shared.0);
+                NOW.set(NOW.get().max(end));
+                drop(guard);
+                shared.1.notify_all();
+            });
+        }
+        self.shared.1.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wake_all(&self) {
+        match FLAW.get() {
+            Some(Flaw::WakesOne) => self.shared.1.notify_one(),
+            Some(Flaw::WakesNone) => {}
+            _ => self.shared.1.notify_all(),
+        }
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> Guard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}

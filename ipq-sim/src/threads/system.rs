@@ -1,0 +1,52 @@
+//! The system's threads and time.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+pub(crate) use std::time::Instant;
+
+/// The system's time, since 1970-01-01 00:00 UTC.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// A value that one thread uses at a time, and whose changes others wait for. A thread that panics leaves it to the others.
+#[derive(Debug)]
+pub(crate) struct Monitor<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+/// The use of a monitor's value.
+pub(crate) type Guard<'a, T> = MutexGuard<'a, T>;
+
+impl<T> Monitor<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            value: Mutex::new(value),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets others use the value until [`wake_all`](Self::wake_all), for `pause` at most. May return sooner.
+    pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
+        match pause {
+            Some(pause) => self
+                .changed
+                .wait_timeout(guard, pause)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(guard, _)| guard),
+            None => self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Wakes everybody who waits.
+    pub(crate) fn wake_all(&self) {
+        self.changed.notify_all();
+    }
+}
