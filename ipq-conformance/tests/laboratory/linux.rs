@@ -1,3 +1,5 @@
+mod accounting;
+
 use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
 use ipq_conformance::{Packet, Protocol, Rule, Table};
@@ -20,6 +22,7 @@ const TESTS: &[(&str, Test)] = &[
     ("queues-what-a-rule-says", queues_what_a_rule_says),
     ("comes-back-after-a-device-was-down", comes_back_after_a_device_was_down),
     ("sends-what-the-host-sends", sends_what_the_host_sends),
+    ("accounts-for-every-packet", accounting::accounts_for_every_packet),
 ];
 
 pub(crate) fn main() -> ExitCode {
@@ -37,7 +40,10 @@ fn in_a_process(name: &str) -> Result<Completion, Failed> {
     let output = Command::new("/proc/self/exe").args([ONE, name]).output()?;
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
-        Some(0) => Ok(Completion::Completed),
+        Some(0) => {
+            eprint!("{words}");
+            Ok(Completion::Completed)
+        }
         Some(NOT_HERE) if std::env::var_os("IPQ_REQUIRE_REAL").is_none() => Ok(Completion::ignored_with(words)),
         _ => Err(format!("{}: {words}", output.status).into()),
     }

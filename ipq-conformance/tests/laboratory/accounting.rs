@@ -1,0 +1,315 @@
+//! Many packets, and where each of them went: it left the host with the bytes that its verdict asked for, was dropped by its
+//! verdict, or was lost for want of room. What the kernel counts has to be what this program counts.
+
+use super::QUEUES;
+use bytes::Bytes;
+use ipq_conformance::lab::{TAP0, TAP1};
+use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Queues};
+use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_core::transport::nfqueue::{NfQueue, Options};
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, Transport, Verdict, Wait};
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::time::Instant;
+
+/// How many packets there are, for a longer run.
+const PACKETS: &str = "IPQ_PACKETS";
+const FEW_PACKETS: u64 = 20_000;
+/// After so many verdicts what left is looked at: whoever listens to the wire has a buffer, too.
+const VERDICTS_AT_A_TIME: usize = 64;
+const FRAME_BYTES: usize = 1 << 16;
+const ETHERNET_HEADER_BYTES: usize = 14;
+
+pub(super) fn accounts_for_every_packet(laboratory: &mut Laboratory) -> Result<(), LaboratoryError> {
+    let packets = std::env::var(PACKETS).map_or(FEW_PACKETS, |number| number.parse().expect("a number of packets"));
+    let rule = |family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP));
+    laboratory.set_rules(&Family::ALL.map(rule), QUEUES)?;
+    let begun = Instant::now();
+    let tenth = packets / 10;
+
+    let in_ipv6 = Part::in_step(Family::Ipv6, 4 * tenth).run(laboratory)?;
+    for device in [TAP0.name, TAP1.name] {
+        let off = fs::write(format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), "1");
+        off.expect("the namespace is our own");
+    }
+    let in_ipv4 = Part::in_step(Family::Ipv4, packets - 6 * tenth).run(laboratory)?;
+    let into_a_full_queue = Part {
+        burst: 160,
+        max_length: Some(100),
+        ..Part::in_step(Family::Ipv4, tenth)
+    }
+    .run(laboratory)?;
+    let to_a_slow_reader = Part {
+        burst: 640,
+        receive_buffer: Some(1 << 16),
+        ..Part::in_step(Family::Ipv4, tenth)
+    }
+    .run(laboratory)?;
+
+    for nothing_lost in [in_ipv6, in_ipv4] {
+        assert_eq!((nothing_lost.queue_dropped, nothing_lost.user_dropped), (0, 0));
+    }
+    assert!(into_a_full_queue.queue_dropped > 0 && into_a_full_queue.user_dropped == 0);
+    assert!(to_a_slow_reader.user_dropped > 0 && to_a_slow_reader.queue_dropped == 0);
+    let all = [in_ipv6, in_ipv4, into_a_full_queue, to_a_slow_reader]
+        .into_iter()
+        .sum::<Tally>();
+    assert_eq!(all.entered, packets);
+    eprintln!(
+        "{} packets in {:.1} s: {} left (of them {} replaced), {} dropped by verdict, {} lost to a full queue, {} lost to a full buffer",
+        all.entered,
+        begun.elapsed().as_secs_f64(),
+        all.delivered,
+        all.replaced,
+        all.dropped,
+        all.queue_dropped,
+        all.user_dropped
+    );
+    Ok(())
+}
+
+/// Packets that go one way.
+struct Part {
+    family: Family,
+    packets: u64,
+    /// How many arrive before the first of them is read.
+    burst: u32,
+    max_length: Option<u32>,
+    receive_buffer: Option<usize>,
+}
+
+/// What became of packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    entered: u64,
+    delivered: u64,
+    /// Of those that were delivered.
+    replaced: u64,
+    dropped: u64,
+    queue_dropped: u64,
+    user_dropped: u64,
+}
+
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |sum, one| Self {
+            entered: sum.entered + one.entered,
+            delivered: sum.delivered + one.delivered,
+            replaced: sum.replaced + one.replaced,
+            dropped: sum.dropped + one.dropped,
+            queue_dropped: sum.queue_dropped + one.queue_dropped,
+            user_dropped: sum.user_dropped + one.user_dropped,
+        })
+    }
+}
+
+impl Part {
+    /// So few at a time that there is room for all of them.
+    const fn in_step(family: Family, packets: u64) -> Self {
+        Self {
+            family,
+            packets,
+            burst: 64,
+            max_length: None,
+            receive_buffer: None,
+        }
+    }
+
+    fn run(&self, laboratory: &mut Laboratory) -> Result<Tally, LaboratoryError> {
+        let Queues::Numbered { ipv4, ipv6 } = QUEUES else {
+            unreachable!("the queues have numbers")
+        };
+        let queue_number = match self.family {
+            Family::Ipv4 => ipv4,
+            Family::Ipv6 => ipv6,
+        };
+        let queue = NfQueue::open_with(Options {
+            queue_number,
+            max_length: self.max_length,
+            ..Options::new(self.family)
+        });
+        let queue = queue.expect("the queue is there");
+        if let Some(bytes) = self.receive_buffer {
+            queue.set_receive_buffer(bytes).expect("a buffer can be made smaller");
+        }
+        let handle = Handle::new(queue);
+        handle.set_mode(CopyMode::Packet, 0).expect("it can be sent");
+        let before = Counters::read();
+        let mut filter = Filter {
+            handle,
+            laboratory,
+            family: self.family,
+            random: fastrand::Rng::with_seed(self.packets),
+            last_id: 0,
+            expected: VecDeque::new(),
+            tally: Tally::default(),
+        };
+        while filter.tally.entered < self.packets {
+            // The last one comes alone: what was lost before it shows in its id.
+            let left = self.packets - filter.tally.entered;
+            filter.let_arrive(u64::from(self.burst).min(left.saturating_sub(1)).max(1))?;
+        }
+        // What found the queue full never got an id.
+        filter.tally.queue_dropped = filter.tally.entered - filter.last_id;
+        let Filter { handle, tally, .. } = filter;
+        self.check(tally, &handle, before);
+        Ok(tally)
+    }
+
+    /// Nothing is unaccounted for, and the kernel's counters say the same.
+    fn check(&self, tally: Tally, handle: &Handle<NfQueue>, before: Counters) {
+        let lost = tally.queue_dropped + tally.user_dropped;
+        assert_eq!(tally.entered, tally.delivered + tally.dropped + lost, "{tally:?}");
+        match handle.transport().statistics() {
+            Ok(statistics) => {
+                let statistics = statistics.expect("the queue is in the table");
+                assert_eq!(statistics.queue_length, 0, "{statistics:?}");
+                assert_eq!(statistics.queue_dropped, tally.queue_dropped, "{statistics:?}");
+                assert_eq!(statistics.user_dropped, tally.user_dropped, "{statistics:?}");
+            }
+            // The table is the real root's, also in a namespace of one's own.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                eprintln!("the kernel's table of queues is not compared, since only root may read it");
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(
+            handle.overruns() > 0,
+            tally.user_dropped > 0,
+            "{} overruns",
+            handle.overruns()
+        );
+        let now = Counters::read();
+        assert_eq!(now.arrived - before.arrived, tally.entered, "what tap0 received");
+        // With IPv6 on the host sends reports of its own.
+        if self.family == Family::Ipv4 {
+            assert_eq!(now.left - before.left, tally.delivered, "what tap1 sent");
+        }
+    }
+}
+
+/// A program that gives verdicts at random, and watches both ends.
+struct Filter<'l> {
+    handle: Handle<NfQueue>,
+    laboratory: &'l mut Laboratory,
+    family: Family,
+    random: fastrand::Rng,
+    /// The id of the last packet that was read. The kernel counts every packet that finds room in the queue.
+    last_id: u64,
+    /// The frames that have to leave, in order.
+    expected: VecDeque<Bytes>,
+    tally: Tally,
+}
+
+impl Filter<'_> {
+    /// So many packets arrive, and then all are read that there are.
+    fn let_arrive(&mut self, count: u64) -> Result<(), LaboratoryError> {
+        let number = self.tally.entered as u16;
+        let payload = vec![number as u8; self.random.usize(..200)];
+        let sent = Packet::udp(self.family).identification(number).payload(payload);
+        let taken = self.laboratory.inject(TAP0.name, &sent.frame(), count as u32)?;
+        taken.expect("the device takes them");
+        self.tally.entered += count;
+        let unchanged = sent.forwarded().frame();
+        let mut buffer = vec![0; FRAME_BYTES];
+        loop {
+            match self.handle.read(&mut buffer, Wait::Never) {
+                Ok(Message::Packet(packet)) => {
+                    let id = packet.packet_id();
+                    assert_eq!(packet.payload(), &unchanged[ETHERNET_HEADER_BYTES..], "packet {id:?}");
+                    self.judge(id, &unchanged);
+                    if self.expected.len() >= VERDICTS_AT_A_TIME {
+                        self.watch()?;
+                    }
+                }
+                Err(Error::TimedOut) => break,
+                Err(Error::Overrun) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        self.watch()?;
+        Ok(())
+    }
+
+    /// Gives a packet its verdict.
+    fn judge(&mut self, id: PacketId, unchanged: &Bytes) {
+        self.tally.user_dropped += id.0 - self.last_id - 1;
+        self.last_id = id.0;
+        let length = unchanged.len() - ETHERNET_HEADER_BYTES - Packet::udp(self.family).payload([]).ip().len();
+        let other_length = match self.random.u32(..100) {
+            0..45 => return self.let_leave(id, Verdict::Accept, None, unchanged.clone()),
+            45..60 => {
+                self.tally.dropped += 1;
+                let sent = self.handle.set_verdict(id, Verdict::Drop, None);
+                sent.expect("it can be sent");
+                return;
+            }
+            60..70 => length,
+            70..85 => length + self.random.usize(1..40),
+            _ => length.saturating_sub(self.random.usize(1..40)),
+        };
+        let payload = vec![id.0 as u8; other_length];
+        let replacement = Packet::udp(self.family)
+            .ttl(63)
+            .identification(id.0 as u16)
+            .payload(payload)
+            .ip();
+        let verdict = if self.random.bool() {
+            Verdict::Accept
+        } else {
+            Verdict::Stop
+        };
+        self.tally.replaced += 1;
+        self.let_leave(
+            id,
+            verdict,
+            Some(&replacement),
+            [&unchanged[..ETHERNET_HEADER_BYTES], &replacement].concat().into(),
+        );
+    }
+
+    fn let_leave(&mut self, id: PacketId, verdict: Verdict, replacement: Option<&[u8]>, expected: Bytes) {
+        let sent = self.handle.set_verdict(id, verdict, replacement);
+        sent.expect("it can be sent");
+        self.expected.push_back(expected);
+    }
+
+    /// Everything has left that had to, in order, and nothing else.
+    fn watch(&mut self) -> Result<(), LaboratoryError> {
+        self.laboratory.settle()?;
+        while let Some(frame) = self.laboratory.sniff(TAP1.name)? {
+            let expected = self.expected.pop_front();
+            assert_eq!(expected.as_deref(), Some(&frame[..]), "frame {}", self.tally.delivered);
+            self.tally.delivered += 1;
+        }
+        assert_eq!(self.expected.len(), 0, "some never left");
+        Ok(())
+    }
+}
+
+/// What the devices have counted.
+#[derive(Clone, Copy)]
+struct Counters {
+    /// What `tap0` has received.
+    arrived: u64,
+    /// What `tap1` has sent.
+    left: u64,
+}
+
+impl Counters {
+    fn read() -> Self {
+        let table = fs::read_to_string("/proc/self/net/dev").expect("the kernel has it");
+        let column = |device: &str, column: usize| {
+            let mut lines = table.lines().map(str::trim_start);
+            let columns = lines.find_map(|line| line.strip_prefix(device)?.strip_prefix(':'));
+            let packets = columns.and_then(|columns| columns.split_whitespace().nth(column)?.parse().ok());
+            packets.expect("the device has a line of numbers")
+        };
+        Self {
+            arrived: column(TAP0.name, 1),
+            left: column(TAP1.name, 9),
+        }
+    }
+}
