@@ -234,9 +234,9 @@ struct VmArguments {
     /// The folder of the kernel's modules, lib/modules/VERSION, where it does not have everything built in.
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
-    /// What executes the machine. Without it KVM where this user may use it, else TCG.
-    #[arg(long, value_enum)]
-    accel: Option<AccelArgument>,
+    /// What executes the machine.
+    #[arg(long, value_enum, default_value_t = AccelArgument::Tcg)]
+    accel: AccelArgument,
     /// How long the machine may run, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     time_limit: u64,
@@ -250,7 +250,7 @@ struct VmArguments {
 enum AccelArgument {
     /// The emulator alone, which is possible everywhere.
     Tcg,
-    /// The processor, with the help of this machine's kernel.
+    /// The processor, with the help of this machine's kernel: faster, if /dev/kvm is there and works.
     Kvm,
 }
 

@@ -56,13 +56,6 @@ pub enum Accelerator {
 }
 
 impl Accelerator {
-    /// The faster one that this user may have.
-    #[must_use]
-    pub fn best() -> Self {
-        let usable = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
-        if usable.is_ok() { Self::Kvm } else { Self::Tcg }
-    }
-
     const fn name(self) -> &'static str {
         match self {
             Self::Tcg => "tcg",
@@ -114,7 +107,7 @@ impl Machine {
         };
         let deadline = Instant::now() + self.time_limit;
         let mut unread = Vec::new();
-        while let Some(line) = next_line(&mut lines, &mut unread, deadline)? {
+        while let Some(line) = next_line(&mut lines, &mut unread, deadline).map_err(|error| console.broken(error))? {
             if let Some(status) = console.take_line(&line, output)? {
                 return Ok(status);
             }
@@ -131,7 +124,7 @@ impl Machine {
 }
 
 /// The next line of `from`, without its end; `None` after the last.
-fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> Result<Option<String>, MachineError> {
+fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
             let line: Vec<_> = unread.drain(..=end).collect();
@@ -140,8 +133,8 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
         let remaining = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(remaining).map_err(io::Error::other)?;
         let mut pipes = [PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN)];
-        if poll(&mut pipes, Some(&timeout)).map_err(io::Error::from)? == 0 {
-            return Err(MachineError::TimedOut);
+        if poll(&mut pipes, Some(&timeout))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         let mut piece = [0; 4096];
         match from.read(&mut piece)? {
@@ -178,6 +171,17 @@ impl Console {
         Ok(None)
     }
 
+    /// Why nothing more can be had from the serial line.
+    fn broken(&self, error: io::Error) -> MachineError {
+        match error.kind() {
+            io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,
+            io::ErrorKind::TimedOut => MachineError::TimedOut {
+                last_lines: self.last_lines(),
+            },
+            _ => MachineError::Io(error),
+        }
+    }
+
     fn last_lines(&self) -> String {
         let lines: Vec<_> = self.last_lines.iter().map(|line| format!("    {line}")).collect();
         lines.join("\n")
@@ -212,8 +216,19 @@ pub enum MachineError {
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
     /// It took too long.
-    #[error("broken: the machine is over its time limit; --time-limit gives it more")]
-    TimedOut,
+    #[error(
+        "broken: the machine is over its time limit; --time-limit gives it more. The last lines were:\n{last_lines}"
+    )]
+    TimedOut {
+        /// What the serial line said last.
+        last_lines: String,
+    },
+    /// It took too long, and nothing came by the serial line.
+    #[error(
+        "broken: the machine has said nothing up to its time limit. If it is KVM that does not get on, as in some virtual machines \
+         that have it, --accel tcg does without"
+    )]
+    Silent,
     /// It ended without a report's end.
     #[error(
         "broken: the machine ended before the suite did: the kernel does not boot here, or it panicked. The last lines were:\n\
@@ -246,5 +261,30 @@ mod tests {
         assert_eq!(console.take_line(&end, &mut report).expect("it is written"), Some(3));
         assert_eq!(report, b"12 passed\n");
         assert_eq!(console.last_lines(), "    Linux version 3.4\n    12 passed");
+    }
+
+    #[test]
+    fn a_machine_that_hangs_is_broken() {
+        let mut machine = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map(Emulator)
+            .expect("it can be started");
+        let mut lines = machine.0.stdout.take().expect("it has an output");
+        let late = next_line(&mut lines, &mut Vec::new(), Instant::now()).expect_err("it says nothing");
+        let mut console = Console {
+            last_lines: VecDeque::new(),
+            reporting: false,
+        };
+        assert!(matches!(console.broken(late), MachineError::Silent));
+        console
+            .take_line("Linux version 3.4", &mut Vec::new())
+            .expect("it is written");
+        let error = console.broken(io::ErrorKind::TimedOut.into()).to_string();
+        assert!(
+            error.starts_with("broken: ") && error.ends_with("\n    Linux version 3.4"),
+            "{error}"
+        );
     }
 }

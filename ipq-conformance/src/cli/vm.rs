@@ -1,6 +1,6 @@
 //! `vm`: the suite on another kernel.
 
-use super::{End, Failure, VmArguments, unable};
+use super::{AccelArgument, End, Failure, VmArguments, unable};
 use crate::vm::{Accelerator, Machine};
 use std::time::Duration;
 
@@ -9,9 +9,8 @@ pub(super) fn vm(arguments: &VmArguments) -> Result<End, Failure> {
         kernel: arguments.kernel.clone(),
         modules: arguments.modules.clone(),
         accelerator: match arguments.accel {
-            Some(super::AccelArgument::Tcg) => Accelerator::Tcg,
-            Some(super::AccelArgument::Kvm) => Accelerator::Kvm,
-            None => Accelerator::best(),
+            AccelArgument::Tcg => Accelerator::Tcg,
+            AccelArgument::Kvm => Accelerator::Kvm,
         },
         time_limit: Duration::from_secs(arguments.time_limit),
         arguments: arguments.arguments.clone(),
