@@ -4,8 +4,10 @@
 //! on an emulator is the code that runs on a kernel.
 
 mod error;
+mod many;
 
 pub use error::{Error, ErrorNumber};
+pub use many::{Buffers, Decision, Messages};
 
 use crate::family::Family;
 use crate::transport::{Datagram, Transport, TransportError, Wait};
@@ -87,20 +89,15 @@ impl<T: Transport> Handle<T> {
     #[doc(alias("ipq_read", "ipq_get_packet", "ipq_get_msgerr"))]
     pub fn read<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<Message<'b>, Error> {
         let read = self.read_datagram(buffer, wait)?;
-        Message::parse(&buffer[..read], self.abi()).map_err(|error| self.note(Error::Malformed(error)))
+        self.parse(&buffer[..read])
     }
 
     /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its length without looking at
     /// the message in it. [`read`](Self::read) is what Rust programs want.
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
-        if buffer.len() < ErrorMessage::BYTES {
-            return Err(self.note(Error::BufferTooSmall { length: buffer.len() }));
-        }
+        self.has_room(buffer.len())?;
         let received = self.transport.receive(buffer, wait);
-        received
-            .map_err(|error| Error::from_receive(error, wait))
-            .and_then(|datagram| check(buffer, datagram, self.abi()))
-            .map_err(|error| self.note(error))
+        self.received(buffer, received, wait)
     }
 
     /// How long a buffer must be, in bytes, to read any packet that is queued with copy range `range`, and the answer to any
@@ -160,11 +157,36 @@ impl<T: Transport> Handle<T> {
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, Error> {
         let stated = parts.iter().map(|part| part.len()).sum();
-        match self.transport.send(parts) {
+        self.sent(self.transport.send(parts), stated)
+    }
+
+    /// What a transport made of sending `stated` bytes, for the program.
+    fn sent(&self, result: Result<usize, TransportError>, stated: usize) -> Result<usize, Error> {
+        match result {
             Ok(sent) if sent < stated => Err(self.note(Error::SentShort { sent, stated })),
             Ok(sent) => Ok(sent),
             Err(error) => Err(self.note(Error::Send(error))),
         }
+    }
+
+    /// Refuses a buffer that has no room for the smallest message.
+    fn has_room(&self, length: usize) -> Result<(), Error> {
+        if length < ErrorMessage::BYTES {
+            return Err(self.note(Error::BufferTooSmall { length }));
+        }
+        Ok(())
+    }
+
+    /// What a transport made of receiving into `buffer`, for the program: how many bytes are a message's.
+    fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
+        result
+            .map_err(|error| Error::from_receive(error, wait))
+            .and_then(|datagram| check(buffer, datagram, self.abi()))
+            .map_err(|error| self.note(error))
+    }
+
+    fn parse<'b>(&self, datagram: &'b [u8]) -> Result<Message<'b>, Error> {
+        Message::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
     }
 
     /// Keeps the books on an error that is about to be returned.

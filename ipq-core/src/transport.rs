@@ -54,8 +54,8 @@ pub trait Transport {
     }
 
     /// Takes as many datagrams as there are and `slots` has room for, waiting as `wait` says for the first only. Returns
-    /// how many slots were filled: at least one, unless `slots` is empty. An error that comes after a datagram was taken
-    /// is put into the slot that it came for, which is the last that counts.
+    /// how many slots were filled, which are the first: at least one, unless `slots` is empty. An error that comes after a
+    /// datagram was taken is put into the slot that it came for.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {

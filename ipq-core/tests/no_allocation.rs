@@ -1,6 +1,7 @@
 //! Reading and writing allocates nothing, whatever comes, and neither does a handle.
 
 use allocation_counter::measure;
+use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::Datagram;
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, EtherType, Hook, Mark, Message, ModeRequest, PacketId, PacketMetadata,
@@ -139,6 +140,27 @@ fn a_packet_and_its_verdict_allocate_nothing() {
                 black_box(handle.set_verdict(id, Verdict::Accept, Some(&payload))).expect("everything is taken");
             }
         }
+    });
+    assert_eq!(counted, 0);
+}
+
+#[test]
+fn many_packets_and_their_verdicts_allocate_nothing() {
+    let payload = [0x45; 1400];
+    let frame = [&metadata().head(Abi::NATIVE, payload.len()), &payload[..]].concat();
+    let handle = Handle::new(Endless(frame));
+    let mut buffers = Buffers::new(70, 2048);
+    let counted = allocations(|| {
+        let messages = handle.read_many(&mut buffers, Wait::Forever).expect("messages");
+        let decisions = messages.filter_map(|message| match message {
+            Ok(Message::Packet(packet)) => Some(Decision {
+                replacement: Some(&payload),
+                ..Decision::new(packet.packet_id(), Verdict::Accept)
+            }),
+            _ => None,
+        });
+        let sent = handle.set_verdicts(decisions, |decision, error| panic!("{decision:?}: {error}"));
+        assert_eq!(sent, 70);
     });
     assert_eq!(counted, 0);
 }

@@ -35,6 +35,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, AddressFamily, MMsgHdr, Protocol, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 pub(super) use receiving::Place;
 
@@ -111,6 +112,11 @@ impl Netlink {
     /// many: at least one, unless there are no places. An error that comes after one was taken is the next call's.
     pub(super) fn receive_places(&self, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
         receiving::several(self.as_fd(), places, wait)
+    }
+
+    /// Waits until there is a datagram or an error, but not beyond `deadline`.
+    pub(super) fn until_readable(&self, deadline: Option<Instant>) -> Result<(), TransportError> {
+        receiving::until_readable(self.as_fd(), deadline)
     }
 
     /// Has the kernel stamp arriving packets with the time, for as long as this socket is open.

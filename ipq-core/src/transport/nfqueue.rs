@@ -63,15 +63,20 @@
 //!    (SOCK-7). The capability must have been there when the handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
 //! 10. A device that is gone by the time its packet is read has no name in it.
+//! 11. Of messages that are sent many at once without the capability, the first of each 32 or fewer gets EPERM, and the others no
+//!     answer.
 
 mod answer;
+mod coalesced;
 mod devices;
 mod error;
 mod many;
 mod message;
 mod options;
+mod outstanding;
 mod packet;
 mod permission;
+mod pieces;
 mod request;
 mod scattered;
 mod statistics;
@@ -90,9 +95,11 @@ use crate::errno::Errno;
 use crate::family::Family;
 use crate::wire::PortId;
 use devices::Devices;
-use message::{PROTOCOL, Span};
+use message::{PROTOCOL, Span, Writer};
+use outstanding::Outstanding;
 use permission::{Questions, Standing};
-use request::{Action, Outgoing, Request, START, Screened};
+use pieces::{beginning, length_of, within};
+use request::{Action, Request, START, Screened};
 use scattered::{BESIDE, Beside};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -113,6 +120,8 @@ pub struct NfQueue {
     /// Held by whoever attaches.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
+    /// Kept where a verdict may stand for several.
+    outstanding: Option<Mutex<Outstanding>>,
 }
 
 impl NfQueue {
@@ -146,6 +155,7 @@ impl NfQueue {
             peer: AtomicU32::new(PortId::KERNEL.0),
             attaching: Mutex::new(()),
             other_family_dropped: AtomicU64::new(0),
+            outstanding: options.batch_verdicts.then(Mutex::default),
         })
     }
 
@@ -198,32 +208,74 @@ impl NfQueue {
         (action, None)
     }
 
+    /// The packets that are outstanding, if they matter.
+    fn outstanding(&self) -> Option<MutexGuard<'_, Outstanding>> {
+        let outstanding = self.outstanding.as_ref()?;
+        Some(outstanding.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has `take` look at once, and then as `wait` says, until it finds something for the program.
+    fn until_some<R>(
+        &self,
+        wait: Wait,
+        mut take: impl FnMut(Wait) -> Result<Option<R>, TransportError>,
+    ) -> Result<R, TransportError> {
+        let deadline = match wait {
+            Wait::For(time) => Instant::now().checked_add(time),
+            _ => None,
+        };
+        loop {
+            match take(Wait::Never) {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => continue,
+                Err(TransportError::TimedOut) => self.devices.queue_ran_empty(),
+                Err(error) => return Err(error),
+            }
+            if wait == Wait::Never {
+                return Err(TransportError::TimedOut);
+            }
+            if self.outstanding.is_some() {
+                // What is received must be noted under the same lock, which is not held while anything waits.
+                self.socket.until_readable(deadline)?;
+                continue;
+            }
+            let remaining = deadline.map_or(Wait::Forever, |deadline| {
+                Wait::For(deadline.saturating_duration_since(Instant::now()))
+            });
+            if let Some(taken) = take(remaining)? {
+                return Ok(taken);
+            }
+        }
+    }
+
     fn peer(&self) -> PortId {
         PortId(self.peer.load(Ordering::Acquire))
     }
 
-    /// Sends the datagram that stands for a message whose bytes are `parts`.
-    fn transmit(&self, parts: &[IoSlice<'_>], outgoing: &Outgoing, following: usize) -> Result<(), TransportError> {
-        /// More parts than anybody has; those of more are glued.
-        const PARTS: usize = 14;
-        let glued: Vec<u8>;
-        let mut vectors = [IoSlice::new(&[]); PARTS + 2];
-        let mut count = 0;
-        let mut add = |bytes| {
-            vectors[count] = IoSlice::new(bytes);
-            count += 1;
+    fn attached(&self, port_id: PortId) {
+        self.peer.store(port_id.0, Ordering::Release);
+    }
+
+    /// What is to be asked of the kernel for a message of `length` bytes that begins with `start`: nothing, if the queue takes no
+    /// notice of it.
+    fn decide(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
+        let (request, (action, attaching)) = match request::screen(start, length) {
+            Screened::Ignored => return None,
+            Screened::Refused(request, errno) => {
+                let before_capability = true;
+                let action = Action::Refuse {
+                    errno,
+                    before_capability,
+                };
+                (request, (action, None))
+            }
+            Screened::Passed(request) => (request, self.admit(&request, start)),
         };
-        add(outgoing.head.written());
-        if parts.len() <= PARTS {
-            within(parts, START, following).for_each(&mut add);
-        } else {
-            glued = within(parts, START, following).flatten().copied().collect();
-            add(&glued);
-        }
-        if let Some(tail) = &outgoing.tail {
-            add(tail.written());
-        }
-        self.socket.send(&vectors[..count]).map(drop)
+        Some(Decided {
+            request,
+            action,
+            attaching,
+        })
     }
 
     /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it.
@@ -232,6 +284,7 @@ impl NfQueue {
         beside: &Beside,
         buffer: &mut [u8],
         received: Datagram,
+        outstanding: Option<&mut Outstanding>,
     ) -> Result<Option<Datagram>, TransportError> {
         let Datagram { copied, length, sender } = received;
         if sender != PortId::KERNEL {
@@ -251,12 +304,22 @@ impl NfQueue {
             buffer,
             |index| self.devices.get(index),
             || self.questions.permitted(&self.options),
-        )?;
-        let frame = match translated {
-            Translated::Packet(frame) => Some(frame),
+        );
+        if let Some(outstanding) = outstanding {
+            match translated {
+                Ok(Translated::Packet { id, .. }) => outstanding.arrived(id),
+                // It may have been a packet, which is in the queue.
+                Err(_) => outstanding.lose_track(),
+                Ok(_) => {}
+            }
+        }
+        let frame = match translated? {
+            Translated::Packet { frame, .. } => Some(frame),
             Translated::OtherFamily(id) => {
                 self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
-                let verdict = request::drop_packet(id, &self.options);
+                let mut bytes = [0; Writer::ROOM];
+                let mut verdict = Writer::new(&mut bytes);
+                request::drop_packet(&mut verdict, id, &self.options);
                 self.socket.send(&[IoSlice::new(verdict.written())])?;
                 None
             }
@@ -283,68 +346,46 @@ impl Transport for NfQueue {
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let length = parts.iter().map(|part| part.len()).sum();
+        let length = length_of(parts);
         let mut start = [0; START];
         let start = beginning(parts, &mut start);
-        let (request, action, attaching) = match request::screen(start, length) {
-            Screened::Ignored => return Ok(length),
-            Screened::Refused(request, errno) => {
-                let before_capability = true;
-                (
-                    request,
-                    Action::Refuse {
-                        errno,
-                        before_capability,
-                    },
-                    None,
-                )
-            }
-            Screened::Passed(request) => {
-                let (action, attaching) = self.admit(&request, start);
-                (request, action, attaching)
-            }
+        let Some(decided) = self.decide(start, length) else {
+            return Ok(length);
         };
-        let outgoing = request::write(&request, start, action, attaching.is_some(), &self.options)
+        let Decided { request, action, .. } = decided;
+        let mut bytes = [0; Writer::ROOM];
+        let mut writer = Writer::new(&mut bytes);
+        let attaches = decided.attaching.is_some();
+        let at = request::write(&mut writer, &request, start, action, attaches, &self.options)
             .ok_or(TransportError::System(Errno::EMSGSIZE))?;
-        self.transmit(parts, &outgoing, request.following())?;
-        if attaching.is_some() {
-            self.peer.store(request.header.port_id.0, Ordering::Release);
+        let following = within(parts, START, request.following()).map(|piece| (at, piece));
+        pieces::send::<16>(&self.socket, pieces::interleaved(writer.written(), following))?;
+        if attaches {
+            self.attached(request.header.port_id);
+        }
+        if let (Some(mut outstanding), Action::Verdict { id, .. }) = (self.outstanding(), action) {
+            outstanding.decided(id);
         }
         Ok(length)
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        let deadline = match wait {
-            Wait::For(time) => Instant::now().checked_add(time),
-            _ => None,
-        };
         let mut beside = [0; BESIDE];
-        let mut take = |buffer: &mut [u8], wait| {
-            let received = self
-                .socket
-                .receive_parts(&mut scattered::parts(&mut beside, buffer), wait)?;
-            self.take_in(&beside, buffer, received)
-        };
-        loop {
-            match take(buffer, Wait::Never) {
-                Ok(Some(datagram)) => return Ok(datagram),
-                Ok(None) => continue,
-                Err(TransportError::TimedOut) => self.devices.queue_ran_empty(),
-                Err(error) => return Err(error),
-            }
-            let remaining = match deadline {
-                Some(deadline) => Wait::For(deadline.saturating_duration_since(Instant::now())),
-                None if wait == Wait::Never => return Err(TransportError::TimedOut),
-                None => Wait::Forever,
-            };
-            if let Some(datagram) = take(buffer, remaining)? {
-                return Ok(datagram);
-            }
-        }
+        self.until_some(wait, |wait| {
+            let mut outstanding = self.outstanding();
+            let mut parts = scattered::parts(&mut beside, buffer);
+            let received = self.socket.receive_parts(&mut parts, wait)?;
+            self.take_in(&beside, buffer, received, outstanding.as_deref_mut())
+        })
     }
 
-    /// Where a datagram was not for the program, the buffers of later slots change places with it, so that the slots that are
-    /// filled are the first.
+    /// Messages go to the kernel up to 32 in a datagram. It obeys and answers each by itself; but where the sender lacks the
+    /// capability, a datagram gets one answer, to its first message.
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        coalesced::send(self, messages, results);
+    }
+
+    /// Where a datagram was not for the program, later ones are copied to the slots before theirs, so that the first are filled.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         many::receive(self, slots, wait)
     }
@@ -358,6 +399,14 @@ impl Transport for NfQueue {
     }
 }
 
+/// What is to be asked of the kernel for a message.
+struct Decided<'q> {
+    request: Request,
+    action: Action,
+    /// Held if the message attaches, until it has been sent.
+    attaching: Option<MutexGuard<'q, ()>>,
+}
+
 /// What the program is told of a datagram of `length` bytes that was put into `buffer` as far as it fits.
 fn datagram(length: usize, buffer: &[u8], sender: PortId) -> Datagram {
     Datagram {
@@ -365,25 +414,4 @@ fn datagram(length: usize, buffer: &[u8], sender: PortId) -> Datagram {
         length,
         sender,
     }
-}
-
-/// Copies the first bytes of `parts` into `start`, as many as there are and it has room for.
-fn beginning<'a>(parts: &[IoSlice<'_>], start: &'a mut [u8; START]) -> &'a [u8] {
-    let mut length = 0;
-    for part in within(parts, 0, START) {
-        start[length..length + part.len()].copy_from_slice(part);
-        length += part.len();
-    }
-    &start[..length]
-}
-
-/// The bytes of `parts` that follow the first `skipped`, at most `length`, in as many pieces.
-fn within<'a>(parts: &'a [IoSlice<'_>], mut skipped: usize, mut length: usize) -> impl Iterator<Item = &'a [u8]> {
-    parts.iter().filter_map(move |part| {
-        let piece = part.get(skipped.min(part.len())..).unwrap_or_default();
-        skipped -= part.len() - piece.len();
-        let piece = piece.get(..length.min(piece.len())).unwrap_or_default();
-        length -= piece.len();
-        (!piece.is_empty()).then_some(piece)
-    })
 }

@@ -3,6 +3,7 @@
 use crate::netlink::{self, Hook as At};
 use crate::program::{Program, arrived, sockets};
 use allocation_counter::measure;
+use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::Options;
 use ipq_core::transport::{Slot, TransportError};
 use ipq_core::wire::{Abi, Message, VerdictRequest};
@@ -18,6 +19,7 @@ tests![
     an_overrun_is_told_and_counted,
     many_packets_and_verdicts_in_few_calls,
     reading_and_deciding_allocates_nothing,
+    reading_and_deciding_many_allocates_nothing,
     a_signal_interrupts_a_wait,
 ];
 
@@ -160,6 +162,31 @@ fn reading_and_deciding_allocates_nothing() {
     };
     exchange();
     assert_eq!(measure(|| (0..200).for_each(|_| exchange())).count_total, 0);
+}
+
+fn reading_and_deciding_many_allocates_nothing() {
+    for batch_verdicts in [false, true] {
+        netlink::queue_all(Family::Ipv4, At::Output);
+        let program = Program::with(Options {
+            batch_verdicts,
+            ..Options::new(Family::Ipv4)
+        });
+        program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+        let [sender, receiver] = sockets("127.0.0.1");
+        let mut buffers = Buffers::new(40, 2048);
+        let mut exchange = || {
+            (0..40).for_each(|_| assert_eq!(sender.send(&[7; 900]).expect("sent"), 900));
+            let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
+            let decisions = messages.map(|message| match message {
+                Ok(Message::Packet(packet)) => Decision::new(packet.packet_id(), Verdict::Accept),
+                other => panic!("no packet: {other:?}"),
+            });
+            let sent = program.handle.set_verdicts(decisions, |_, error| panic!("{error}"));
+            (0..sent).for_each(|_| assert_eq!(receiver.recv(&mut [0; 1000]).expect("a datagram"), 900));
+        };
+        (0..5).for_each(|_| exchange());
+        assert_eq!(measure(|| (0..50).for_each(|_| exchange())).count_total, 0);
+    }
 }
 
 fn a_signal_interrupts_a_wait() {

@@ -19,6 +19,8 @@ mod attaching;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
+mod many;
+#[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod netlink;
@@ -37,6 +39,7 @@ fn main() {
         answers::TESTS,
         attaching::TESTS,
         limits::TESTS,
+        many::TESTS,
     ]
     .concat();
     if let Some(name) = std::env::var_os(namespace::CHILD) {

@@ -88,7 +88,7 @@ fn a_replacement_that_does_not_count_leaves_the_packet() {
 }
 
 /// The packet with other bytes after its UDP header, valid again.
-fn rewritten(packet: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn rewritten(packet: &[u8], payload: &[u8]) -> Vec<u8> {
     let bytes = |at: usize| -> [u8; 4] { packet[at..at + 4].try_into().expect("four bytes") };
     let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
     let mut rewritten = Vec::new();

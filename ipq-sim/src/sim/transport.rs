@@ -1,9 +1,9 @@
 //! The transport that connects a handle to an emulated kernel.
 
 use super::access::{Access, Owned, transport_error};
-use crate::kernel::ClientId;
+use crate::kernel::{ClientId, Kernel};
 use crate::sockets::SocketId;
-use ipq_core::transport::{Datagram, PollTransport};
+use ipq_core::transport::{Datagram, PollTransport, Slot};
 use ipq_core::wire::Abi;
 use ipq_core::{Errno, ErrorNumber, Family, PortId, Transport, TransportError, Wait};
 use std::io::IoSlice;
@@ -77,6 +77,25 @@ impl<A: Access> SimTransport<A> {
         })
     }
 
+    /// Sends a datagram; a short one, which most are, needs no allocation to be glued.
+    fn send_to(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let mut short = [0; 64];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let sent = if let Some(datagram) = short.get_mut(..length) {
+            let mut rest = &mut *datagram;
+            for part in parts {
+                let (target, after) = rest.split_at_mut(part.len());
+                target.copy_from_slice(part);
+                rest = after;
+            }
+            kernel.send(self.socket, datagram)
+        } else {
+            let datagram = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
+            kernel.send(self.socket, &datagram)
+        };
+        sent.map_err(transport_error)
+    }
+
     /// The socket, for what only the kernel knows of it.
     #[must_use]
     pub const fn socket(&self) -> SocketId {
@@ -94,25 +113,42 @@ impl<A: Access> Transport for SimTransport<A> {
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let mut short = [0; 64];
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let sent = if let Some(datagram) = short.get_mut(..length) {
-            let mut rest = &mut *datagram;
-            for part in parts {
-                let (target, after) = rest.split_at_mut(part.len());
-                target.copy_from_slice(part);
-                rest = after;
-            }
-            self.access.with(|kernel| kernel.send(self.socket, datagram))
-        } else {
-            let datagram = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
-            self.access.with(|kernel| kernel.send(self.socket, &datagram))
-        };
-        sent.map_err(transport_error)
+        self.access.with(|kernel| self.send_to(kernel, parts))
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         self.access.receive(self.socket, buffer, wait)
+    }
+
+    /// The kernel is asked once for all of them, so on a shared one nothing comes between.
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        self.access.with(|kernel| {
+            for (message, result) in messages.iter().zip(results) {
+                *result = self.send_to(kernel, message);
+            }
+        });
+    }
+
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        let Some((first, others)) = slots.split_first_mut() else {
+            return Ok(0);
+        };
+        first.result = Ok(self.receive(first.buffer, wait)?);
+        let mut filled = 1;
+        self.access.with(|kernel| {
+            for slot in others {
+                slot.result = kernel.receive(self.socket, slot.buffer).map_err(transport_error);
+                match slot.result {
+                    Err(TransportError::TimedOut) => break,
+                    Err(_) => {
+                        filled += 1;
+                        break;
+                    }
+                    Ok(_) => filled += 1,
+                }
+            }
+        });
+        Ok(filled)
     }
 
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {

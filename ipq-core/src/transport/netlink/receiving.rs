@@ -136,7 +136,7 @@ pub(in crate::transport) fn waiting<T>(
 }
 
 /// Waits until `socket` has a datagram or an error, but not beyond `deadline`.
-fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
+pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if remaining == Some(Duration::ZERO) {
         return Err(TransportError::TimedOut);

@@ -132,10 +132,10 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
                 attribute: attribute::DECISION,
             });
         }
-        (kind::CONFIG | kind::VERDICT, Errno::EPERM, _) => Reason::NotPermittedOrTaken,
+        (kind::CONFIG | kind::VERDICT | kind::VERDICT_BATCH, Errno::EPERM, _) => Reason::NotPermittedOrTaken,
         // The queue is not bound, so there is no such packet in it (VER-2).
-        (kind::VERDICT, Errno::ENODEV, _) => Reason::Number(Errno::ENOENT),
-        (kind::CONFIG | kind::VERDICT, _, _) => Reason::Number(errno),
+        (kind::VERDICT | kind::VERDICT_BATCH, Errno::ENODEV, _) => Reason::Number(Errno::ENOENT),
+        (kind::CONFIG | kind::VERDICT | kind::VERDICT_BATCH, _, _) => Reason::Number(errno),
         _ => return Err(ParseError::UnknownQuote { message_type }),
     };
     let found = quoted[0].length + quoted[1].length;

@@ -3,39 +3,37 @@
 use super::NfQueue;
 use super::scattered::{self, BESIDE};
 use crate::transport::netlink::Place;
-use crate::transport::{Slot, Transport, TransportError, Wait};
+use crate::transport::{Datagram, Slot, TransportError, Wait};
 use std::io::IoSliceMut;
 
 /// How many datagrams one system call takes: their beginnings live on the stack.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// Waits for the first datagram, and takes what is there with it.
 pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
-    let Some(first) = slots.first_mut() else {
+    if slots.is_empty() {
         return Ok(0);
-    };
-    first.result = Ok(queue.receive(first.buffer, wait)?);
-    let mut filled = 1;
-    while filled < slots.len() {
-        let room = BATCH.min(slots.len() - filled);
-        match take(queue, &mut slots[filled..filled + room]) {
+    }
+    let mut first = queue.until_some(wait, |wait| {
+        let taken = take(queue, slots, wait)?;
+        Ok((taken.kept > 0).then_some(taken))
+    })?;
+    let mut filled = first.kept;
+    while filled < slots.len() && first.received == BATCH {
+        match take(queue, &mut slots[filled..], Wait::Never) {
             Ok(taken) => {
                 filled += taken.kept;
-                if taken.received < room {
-                    queue.devices.queue_ran_empty();
-                    break;
-                }
+                first = taken;
             }
-            Err(TransportError::TimedOut) => {
-                queue.devices.queue_ran_empty();
-                break;
-            }
+            Err(TransportError::TimedOut) => break,
             Err(error) => {
                 slots[filled].result = Err(error);
-                filled += 1;
-                break;
+                return Ok(filled + 1);
             }
         }
+    }
+    if filled < slots.len() {
+        queue.devices.queue_ran_empty();
     }
     Ok(filled)
 }
@@ -49,7 +47,7 @@ struct Taken {
 }
 
 /// Takes what is there, at most [`BATCH`] datagrams, into `slots`.
-fn take(queue: &NfQueue, slots: &mut [Slot<'_>]) -> Result<Taken, TransportError> {
+fn take(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
     let mut beside = [[0; BESIDE]; BATCH];
     let count = slots.len().min(BATCH);
     let mut free = slots.iter_mut();
@@ -60,19 +58,28 @@ fn take(queue: &NfQueue, slots: &mut [Slot<'_>]) -> Result<Taken, TransportError
         };
         Place::new(parts)
     });
-    let received = queue.socket.receive_places(&mut places[..count], Wait::Never)?;
+    let mut outstanding = queue.outstanding();
+    let received = queue.socket.receive_places(&mut places[..count], wait)?;
     let datagrams = places.map(|place| place.datagram());
     let mut kept = 0;
     for (index, (beside, datagram)) in beside.iter().zip(datagrams).take(received).enumerate() {
-        let Some(result) = queue.take_in(beside, slots[index].buffer, datagram).transpose() else {
+        let taken_in = queue.take_in(beside, slots[index].buffer, datagram, outstanding.as_deref_mut());
+        let Some(result) = taken_in.transpose() else {
             continue;
         };
-        let (before, from) = slots.split_at_mut(index);
-        if let (Some(to), Some(from)) = (before.get_mut(kept), from.first_mut()) {
-            std::mem::swap(&mut to.buffer, &mut from.buffer);
-        }
-        slots[kept].result = result;
+        slots[kept].result = result.map(|datagram| moved_up(slots, index, kept, datagram));
         kept += 1;
     }
     Ok(Taken { received, kept })
+}
+
+/// Copies a datagram to an earlier slot, after one that was not for the program.
+fn moved_up(slots: &mut [Slot<'_>], from: usize, to: usize, datagram: Datagram) -> Datagram {
+    let (before, after) = slots.split_at_mut(from);
+    let Some(to) = before.get_mut(to) else {
+        return datagram;
+    };
+    let copied = datagram.copied.min(to.buffer.len());
+    to.buffer[..copied].copy_from_slice(&after[0].buffer[..copied]);
+    Datagram { copied, ..datagram }
 }

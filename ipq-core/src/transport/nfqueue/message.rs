@@ -21,6 +21,8 @@ pub(super) mod kind {
     pub(in super::super) const PACKET: u16 = 0x0300;
     pub(in super::super) const VERDICT: u16 = 0x0301;
     pub(in super::super) const CONFIG: u16 = 0x0302;
+    /// A verdict on every packet up to an id.
+    pub(in super::super) const VERDICT_BATCH: u16 = 0x0303;
     /// No message of the subsystem: the kernel refuses it without looking at what it carries, and quotes it back.
     pub(in super::super) const BOUNCE: u16 = 0x03ff;
 }
@@ -301,23 +303,28 @@ impl Iterator for Attributes<'_> {
     }
 }
 
-/// Writes the beginning of a datagram, up to where bytes of the caller's follow, on the stack.
-pub(super) struct Writer {
-    bytes: [u8; Self::CAPACITY],
+/// Writes a datagram, but for the bytes of the caller's that belong in it, into a buffer on the stack.
+pub(super) struct Writer<'b> {
+    bytes: &'b mut [u8],
     length: usize,
     message: usize,
 }
 
-impl Writer {
-    /// More than a binding CONFIG message and the longest beginning of another.
-    const CAPACITY: usize = 192;
+impl<'b> Writer<'b> {
+    /// More than the longest message with what binds the queue after it.
+    pub(super) const ROOM: usize = 256;
 
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(bytes: &'b mut [u8]) -> Self {
         Self {
-            bytes: [0; Self::CAPACITY],
+            bytes,
             length: 0,
             message: 0,
         }
+    }
+
+    /// How many bytes have been written.
+    pub(super) const fn length(&self) -> usize {
+        self.length
     }
 
     /// Begins a message: its two headers.
@@ -359,7 +366,7 @@ impl Writer {
 
     fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         let end = self.length + bytes.len();
-        debug_assert!(end <= Self::CAPACITY, "every message here fits");
+        debug_assert!(end <= self.bytes.len(), "every message here fits");
         if let Some(target) = self.bytes.get_mut(self.length..end) {
             target.copy_from_slice(bytes);
             self.length = end;

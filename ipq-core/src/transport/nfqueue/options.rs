@@ -32,6 +32,12 @@ pub struct Options {
     /// to be filled in. By default it is queued as its segments, as by `ip_queue` (PKT-5).
     #[doc(alias = "NFQA_CFG_F_GSO")]
     pub segments_whole: bool,
+    /// Whether verdicts that are sent many at once may go as one for several packets: equal verdicts without a replacement, on
+    /// the oldest packets that the program has read and not decided about, one after the other. A packet that is held back,
+    /// and those after it, get verdicts of their own. It costs less, and gives something up: a packet of several that was
+    /// gone already, with its device for example, is not reported (ENOENT, VER-2). By default each verdict is its own.
+    #[doc(alias = "NFQNL_MSG_VERDICT_BATCH")]
+    pub batch_verdicts: bool,
 }
 
 impl Options {
@@ -45,6 +51,7 @@ impl Options {
             max_length: None,
             fail_open: false,
             segments_whole: false,
+            batch_verdicts: false,
         }
     }
 }

@@ -73,7 +73,8 @@ impl Questions {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, sequence) = &mut *socket;
         *sequence = sequence.wrapping_add(1);
-        let mut question = Writer::new();
+        let mut bytes = [0; Writer::ROOM];
+        let mut question = Writer::new(&mut bytes);
         let header = header_of(kind::CONFIG, Flags::REQUEST | Flags::ACK, *sequence, 0);
         question.message(header, 0, options.queue_number);
         if let Some(command) = command {

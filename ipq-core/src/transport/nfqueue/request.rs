@@ -53,9 +53,23 @@ pub(super) enum Action {
         /// Whether what follows the message replaces the packet.
         replaces: bool,
     },
+    /// To give a verdict on every packet up to this id. The message is the last of those that ask for it.
+    VerdictUpTo { verdict: Verdict, id: u32 },
 }
 
 impl Action {
+    /// The verdict and the packet's id, if this is a verdict without a replacement, and without an answer if all goes well.
+    pub(super) fn plain_verdict(self, request: &Request) -> Option<(Verdict, u32)> {
+        match self {
+            Self::Verdict {
+                verdict,
+                id,
+                replaces: false,
+            } if request.following() == 0 && request.header.flags == Flags::REQUEST => Some((verdict, id)),
+            _ => None,
+        }
+    }
+
     /// Refuses what `ip_queue` refused after it had looked at the sender's capability.
     pub(super) const fn refuse(errno: Errno) -> Self {
         Self::Refuse {
@@ -150,22 +164,17 @@ fn mode(request: ModeRequest) -> Action {
     }
 }
 
-/// The nfnetlink datagram for a message: what comes before and after the bytes of it that are not copied.
-pub(super) struct Outgoing {
-    pub(super) head: Writer,
-    /// A message that binds the queue, and gets no answer if it does.
-    pub(super) tail: Option<Writer>,
-}
-
-/// Writes the datagram for `request`, whose first bytes are `start`; the message's bytes after those follow the head.
-/// `attaches` says that the queue is to be bound with it. `None` if the message is longer than nfnetlink can carry.
+/// Writes what stands for `request`, whose first bytes are `start`, and returns where the message's bytes after those
+/// belong in the datagram; they are not copied. `attaches` says that the queue is to be bound with it. `None`, and nothing
+/// written, if the message is longer than nfnetlink can carry.
 pub(super) fn write(
+    writer: &mut Writer<'_>,
     request: &Request,
     start: &[u8],
     action: Action,
     attaches: bool,
     options: &Options,
-) -> Option<Outgoing> {
+) -> Option<usize> {
     let following = request.following();
     if following > ATTRIBUTE_ROOM {
         return None;
@@ -177,70 +186,70 @@ pub(super) fn write(
         ..
     } = request.header;
     let mut rest = attribute::QUOTE;
-    let mut tail = None;
-    let mut head = Writer::new();
     match action {
         Action::Mode { mode, range } => {
-            begin(&mut head, kind::CONFIG, flags, sequence, length, options);
+            begin(writer, kind::CONFIG, flags, sequence, length, options);
             if attaches {
-                bind(&mut head, options);
+                bind(writer, options);
             }
-            parameters(&mut head, mode, range);
+            parameters(writer, mode, range);
         }
         Action::Verdict { verdict, id, replaces } => {
-            begin(&mut head, kind::VERDICT, flags, sequence, length, options);
-            verdict_header(&mut head, verdict, id, options);
+            begin(writer, kind::VERDICT, flags, sequence, length, options);
+            verdict_header(writer, verdict, id, options);
             if replaces {
                 rest = attribute::PAYLOAD;
             }
-            tail = attaches.then(|| binding(following, options));
+        }
+        Action::VerdictUpTo { verdict, id } => {
+            begin(writer, kind::VERDICT_BATCH, flags, sequence, length, options);
+            verdict_header(writer, verdict, id, options);
         }
         Action::Refuse {
             errno: Errno(number),
             before_capability,
         } => {
             let [a, b, c, d] = number.to_be_bytes();
-            begin(&mut head, kind::BOUNCE, Flags::REQUEST, sequence, length, options);
-            head.attribute(attribute::DECISION, &[a, b, c, d, before_capability.into()]);
-            tail = attaches.then(|| binding(following, options));
+            begin(writer, kind::BOUNCE, Flags::REQUEST, sequence, length, options);
+            writer.attribute(attribute::DECISION, &[a, b, c, d, before_capability.into()]);
         }
     }
     let quoted = start.get(..request.length().min(START)).unwrap_or_default();
-    head.attribute(attribute::QUOTE, quoted);
+    writer.attribute(attribute::QUOTE, quoted);
     if following > 0 {
-        head.attribute_of(rest, following);
+        writer.attribute_of(rest, following);
     }
-    head.end(following);
-    Some(Outgoing { head, tail })
+    writer.end(following);
+    let cut = writer.length();
+    if attaches && !matches!(action, Action::Mode { .. }) {
+        writer.pad_after(following);
+        bind_also(writer, options);
+    }
+    Some(cut)
 }
 
 /// What binds the queue after a message that does not: it comes second, so that where the sender lacks the capability, which
 /// the kernel says once a datagram, the answer is the message's.
-fn binding(following: usize, options: &Options) -> Writer {
-    let mut tail = Writer::new();
-    tail.pad_after(following);
-    begin(&mut tail, kind::CONFIG, Flags::REQUEST, 0, 0, options);
-    bind(&mut tail, options);
-    parameters(&mut tail, CopyMode::None, 0);
-    tail.end(0);
-    tail
-}
-
-/// The datagram that drops a packet without anybody having asked for it, and without an answer if all goes well.
-pub(super) fn drop_packet(id: u32, options: &Options) -> Writer {
-    let mut writer = Writer::new();
-    begin(&mut writer, kind::VERDICT, Flags::REQUEST, 0, 0, options);
-    verdict_header(&mut writer, Verdict::Drop, id, options);
+fn bind_also(writer: &mut Writer<'_>, options: &Options) {
+    begin(writer, kind::CONFIG, Flags::REQUEST, 0, 0, options);
+    bind(writer, options);
+    parameters(writer, CopyMode::None, 0);
     writer.end(0);
-    writer
 }
 
-fn begin(writer: &mut Writer, kind: u16, flags: Flags, sequence: u32, length: u32, options: &Options) {
+/// Writes the datagram that drops a packet without anybody having asked for it, and without an answer if all goes well.
+pub(super) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
+    begin(writer, kind::VERDICT, Flags::REQUEST, 0, 0, options);
+    verdict_header(writer, Verdict::Drop, id, options);
+    writer.end(0);
+}
+
+fn begin(writer: &mut Writer<'_>, kind: u16, flags: Flags, sequence: u32, length: u32, options: &Options) {
     writer.message(header_of(kind, flags, sequence, length), 0, options.queue_number);
 }
 
 /// A queue is bound with its options: those that were not asked for are left as the kernel has them.
-fn bind(writer: &mut Writer, options: &Options) {
+fn bind(writer: &mut Writer<'_>, options: &Options) {
     const BIND: u8 = 1;
     const FAIL_OPEN: u32 = 1;
     const SEGMENTS_WHOLE: u32 = 4;
@@ -256,12 +265,12 @@ fn bind(writer: &mut Writer, options: &Options) {
     }
 }
 
-fn parameters(writer: &mut Writer, mode: CopyMode, range: u32) {
+fn parameters(writer: &mut Writer<'_>, mode: CopyMode, range: u32) {
     let [a, b, c, d] = range.to_be_bytes();
     writer.attribute(attribute::CONFIG_PARAMETERS, &[a, b, c, d, mode.to_wire()]);
 }
 
-fn verdict_header(writer: &mut Writer, verdict: Verdict, id: u32, options: &Options) {
+fn verdict_header(writer: &mut Writer<'_>, verdict: Verdict, id: u32, options: &Options) {
     // The upper half of a QUEUE verdict is the number of the queue to go to: this one again.
     let upper = match verdict {
         Verdict::Queue => u32::from(options.queue_number) << 16,
@@ -276,7 +285,7 @@ fn verdict_header(writer: &mut Writer, verdict: Verdict, id: u32, options: &Opti
 pub(super) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
     let message_type = match quoted.message_type.to_wire() {
         kind::CONFIG => MessageType::Mode,
-        kind::VERDICT => MessageType::Verdict,
+        kind::VERDICT | kind::VERDICT_BATCH => MessageType::Verdict,
         _ => return None,
     };
     Some(Header {

@@ -5,9 +5,10 @@ mod outward;
 mod packets;
 mod round_trip;
 
-use super::message::ParseError;
+use super::message::{ParseError, Writer};
 use super::options::Options;
 use super::packet::Device;
+use super::request::{Action, Request, write};
 use super::scattered::{self, BESIDE};
 use super::translation::{Received, Translated};
 use crate::family::Family;
@@ -57,6 +58,22 @@ fn body(family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
 /// The attribute that every packet has: id, protocol, hook.
 fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
+}
+
+/// The datagram that stands for a message, with what follows its start in its place.
+fn datagram(
+    request: &Request,
+    start: &[u8],
+    following: &[u8],
+    action: Action,
+    attaches: bool,
+    options: &Options,
+) -> Option<Vec<u8>> {
+    let mut bytes = [0; Writer::ROOM];
+    let mut writer = Writer::new(&mut bytes);
+    let cut = write(&mut writer, request, start, action, attaches, options)?;
+    let (head, tail) = writer.written().split_at(cut);
+    Some([head, following, tail].concat())
 }
 
 /// Puts `datagram` where the socket would, and translates it. The second value is the buffer.

@@ -26,8 +26,8 @@ pub(super) struct Received<'a> {
 /// What became of a datagram. A frame is in the buffer as far as that has room, and its whole length is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Translated {
-    /// A PACKET frame.
-    Packet(usize),
+    /// A PACKET frame, for the packet with this id.
+    Packet { frame: usize, id: u32 },
     /// A packet for which `ip_queue` had another queue or none, by its id. It is still queued.
     OtherFamily(u32),
     /// An answer.
@@ -74,7 +74,10 @@ impl Received<'_> {
         let metadata = packet.metadata(known.get(..length).unwrap_or(known), device);
         scattered::place(self.beside, buffer, packet.payload, FIXED);
         scattered::write(buffer, &metadata.head(Abi::NATIVE, length), 0);
-        Ok(Translated::Packet(padded(buffer, FIXED + length)))
+        Ok(Translated::Packet {
+            frame: padded(buffer, FIXED + length),
+            id: packet.id,
+        })
     }
 
     fn answer(&self, buffer: &mut [u8], permitted: impl FnOnce() -> bool) -> Result<Translated, ParseError> {

@@ -1,8 +1,8 @@
 //! What is sent for each message of the program's.
 
 use super::super::options::Options;
-use super::super::request::{Action, START, Screened, screen, write};
-use super::{PEER, options};
+use super::super::request::{Action, START, Screened, screen};
+use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
 use crate::wire::{Abi, CopyMode, Envelope, Flags, Head, ModeRequest, PacketId, Verdict, VerdictRequest};
@@ -35,9 +35,7 @@ fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> Str
         panic!("refused");
     };
     let action = request.action(head, options);
-    let outgoing = write(&request, head, action, attaches, options).expect("a message of this length");
-    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
-    let datagram = [outgoing.head.written(), following, tail].concat();
+    let datagram = datagram(&request, head, following, action, attaches, options).expect("a message of this length");
     let mut rows = Vec::new();
     let mut left = &datagram[..];
     while left.len() >= 20 {
@@ -177,7 +175,8 @@ fn what_nfnetlink_can_not_carry_is_not_written() {
     let Screened::Passed(request) = screen(&head, START + 65_532) else {
         panic!("refused");
     };
-    assert!(write(&request, &head, Action::refuse(Errno::EINVAL), false, &options()).is_none());
+    let refused = datagram(&request, &head, &[], Action::refuse(Errno::EINVAL), false, &options());
+    assert_eq!(refused, None);
 }
 
 #[test]

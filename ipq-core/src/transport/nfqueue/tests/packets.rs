@@ -28,7 +28,7 @@ fn everything(hook: u8, payload: &[u8]) -> Vec<u8> {
 
 fn read(datagram: &[u8]) -> (PacketMetadata, Vec<u8>) {
     let (result, buffer) = translated(datagram, 4096, true);
-    let Ok(Translated::Packet(length)) = result else {
+    let Ok(Translated::Packet { frame: length, .. }) = result else {
         panic!("{result:?}");
     };
     match Message::parse(&buffer[..length], Abi::NATIVE) {
@@ -167,7 +167,14 @@ fn a_buffer_of_any_length_has_as_much_of_the_frame_as_fits() {
     let payload: Vec<u8> = (0..900).map(|index: usize| index as u8).collect();
     let datagram = everything(2, &payload);
     let (whole, frame) = translated(&datagram, 112 + 900, true);
-    assert_eq!(whole, Ok(Translated::Packet(1012)));
+    let (frame_length, id) = (1012, 0x0102_0304);
+    assert_eq!(
+        whole,
+        Ok(Translated::Packet {
+            frame: frame_length,
+            id
+        })
+    );
     for room in 0..frame.len() {
         let (cut, buffer) = translated(&datagram, room, true);
         assert_eq!(cut, whole);

@@ -1,8 +1,9 @@
 //! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
 
-use super::super::request::{Action, START, Screened, screen, write};
+use super::super::message::Writer;
+use super::super::request::{Action, START, Screened, screen};
 use super::super::translation::Translated;
-use super::{PEER, message, options, translated};
+use super::{PEER, datagram, message, options, translated};
 use crate::errno::Errno;
 use crate::wire::{Abi, Envelope, ErrorMessage, Flags, Header, Message, ModeRequest, PacketId, PortId, Verdict};
 use crate::wire::{CopyMode, VerdictRequest};
@@ -74,10 +75,8 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
         Screened::Passed(request) if request.header.port_id != PEER => (request, Action::refuse(Errno::EBUSY), false),
         Screened::Passed(request) => (request, request.action(start, &options()), attaches),
     };
-    let outgoing = write(&request, start, action, attaches, &options())?;
     let following = &bytes[START.min(request.length())..request.length()];
-    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
-    let datagram = [outgoing.head.written(), following, tail].concat();
+    let datagram = datagram(&request, start, following, action, attaches, &options())?;
     let answers = kernel.answers(&datagram);
     let frames = answers.iter().filter_map(|answer| {
         let (result, buffer) = translated(answer, 4096, kernel.permitted);
@@ -179,7 +178,7 @@ proptest! {
             Action::Refuse { errno, before_capability: true } => Some(errno.0),
             Action::Refuse { errno, .. } => Some(if kernel.permitted { errno.0 } else { Errno::EPERM.0 }),
             Action::Mode { .. } => of_the_kernel(Errno::ENODEV.0),
-            Action::Verdict { .. } => of_the_kernel(Errno::ENOENT.0),
+            Action::Verdict { .. } | Action::VerdictUpTo { .. } => of_the_kernel(Errno::ENOENT.0),
         };
         let Some(expected) = expected else {
             prop_assert_eq!(frames.len(), 0);
@@ -201,7 +200,9 @@ proptest! {
 
 #[test]
 fn a_drop_of_the_transports_own_is_answered_to_nobody() {
-    let verdict = super::super::request::drop_packet(77, &options());
+    let mut bytes = [0; Writer::ROOM];
+    let mut verdict = Writer::new(&mut bytes);
+    super::super::request::drop_packet(&mut verdict, 77, &options());
     for permitted in [true, false] {
         let kernel = Kernel {
             permitted,

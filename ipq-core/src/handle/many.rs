@@ -1,0 +1,218 @@
+//! Many messages in one call: fewer system calls for each packet, where a kernel is on the other side.
+//!
+//! ```
+//! use ipq_core::handle::{Buffers, Decision, Handle};
+//! use ipq_core::{Transport, Verdict, Wait, wire::Message};
+//!
+//! /// Lets the packets through that are there, and tells of everything else.
+//! fn accept_all(handle: &Handle<impl Transport>, buffers: &mut Buffers) -> Result<(), ipq_core::Error> {
+//!     let messages = handle.read_many(buffers, Wait::Forever)?;
+//!     let decisions = messages.filter_map(|message| match message {
+//!         Ok(Message::Packet(packet)) => Some(Decision::new(packet.packet_id(), Verdict::Accept)),
+//!         other => {
+//!             eprintln!("no packet: {other:?}");
+//!             None
+//!         }
+//!     });
+//!     handle.set_verdicts(decisions, |decision, error| eprintln!("{}: {error}", decision.packet_id));
+//!     Ok(())
+//! }
+//! ```
+
+use super::{Error, Handle};
+use crate::transport::{Datagram, Slot, Transport, TransportError, Wait};
+use crate::wire::{Head, Message, PacketId, Verdict, VerdictRequest};
+use std::io::IoSlice;
+
+/// How many messages go through a transport in one call: what is known of them lives on the stack.
+const AT_ONCE: usize = 32;
+
+/// Room for many messages, to be used again and again.
+#[derive(Debug)]
+pub struct Buffers {
+    bytes: Vec<u8>,
+    each: usize,
+    received: Vec<Result<Datagram, TransportError>>,
+}
+
+impl Buffers {
+    /// Room for `messages` messages, at least one, of `each` bytes; see [`Handle::buffer_for`] for how many a packet needs.
+    /// This is all the memory that they ever take.
+    #[must_use]
+    pub fn new(messages: usize, each: usize) -> Self {
+        let messages = messages.max(1);
+        Self {
+            bytes: vec![0; messages.saturating_mul(each)],
+            each,
+            received: vec![Err(TransportError::TimedOut); messages],
+        }
+    }
+
+    fn message(&self, index: usize) -> &[u8] {
+        self.bytes
+            .get(index * self.each..)
+            .map_or(&[], |from| &from[..self.each])
+    }
+}
+
+/// Messages that have been read from a queue's socket: each is given out once.
+///
+/// Nothing else is read ahead, so while there are some in here ([`len`](ExactSizeIterator::len)) it does not matter whether the
+/// descriptor is readable. Those that are never asked for are lost to the program, and the kernel holds their packets until the
+/// handle is closed.
+#[derive(Debug)]
+pub struct Messages<'a, T> {
+    handle: &'a Handle<T>,
+    buffers: &'a Buffers,
+    next: usize,
+    end: usize,
+}
+
+impl<'a, T: Transport> Iterator for Messages<'a, T> {
+    type Item = Result<Message<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.end {
+            return None;
+        }
+        let buffer = self.buffers.message(self.next);
+        let received = self.buffers.received[self.next];
+        self.next += 1;
+        let read = self.handle.received(buffer, received, Wait::Never);
+        Some(read.and_then(|read| self.handle.parse(&buffer[..read])))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.end - self.next;
+        (left, Some(left))
+    }
+}
+
+impl<T: Transport> ExactSizeIterator for Messages<'_, T> {}
+
+/// What is to become of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// Which packet.
+    pub packet_id: PacketId,
+    /// What is to be done with it.
+    pub verdict: Verdict,
+    /// What its bytes are to be from now on, as for [`Handle::set_verdict`].
+    pub replacement: Option<&'a [u8]>,
+}
+
+impl Decision<'_> {
+    /// A decision that leaves the packet's bytes as they are.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, verdict: Verdict) -> Self {
+        Self {
+            packet_id,
+            verdict,
+            replacement: None,
+        }
+    }
+}
+
+impl<T: Transport> Handle<T> {
+    /// Reads as many messages as there are and `buffers` has room for, waiting as `wait` says for the first only. There is at
+    /// least one in what is returned. Errors are those of [`read`](Self::read), each in the place that it came for; only one that
+    /// comes first is returned here.
+    pub fn read_many<'a>(&'a self, buffers: &'a mut Buffers, wait: Wait) -> Result<Messages<'a, T>, Error> {
+        let each = buffers.each;
+        self.has_room(each)?;
+        let mut end = 0;
+        let places = buffers.bytes.chunks_mut(each * AT_ONCE);
+        for (places, received) in places.zip(buffers.received.chunks_mut(AT_ONCE)) {
+            let mut places = places.chunks_exact_mut(each);
+            let mut slots: [Slot<'_>; AT_ONCE] = std::array::from_fn(|_| Slot::new(places.next().unwrap_or_default()));
+            let slots = &mut slots[..received.len()];
+            let wait = if end == 0 { wait } else { Wait::Never };
+            let filled = match self.transport.receive_many(slots, wait) {
+                Ok(filled) => filled.min(slots.len()),
+                Err(error) if end == 0 => return Err(self.note(Error::from_receive(error, wait))),
+                Err(TransportError::TimedOut) => break,
+                Err(error) => {
+                    slots[0].result = Err(error);
+                    1
+                }
+            };
+            for (received, slot) in received.iter_mut().zip(&*slots).take(filled) {
+                *received = slot.result;
+            }
+            end += filled;
+            if filled < slots.len() || received[filled - 1].is_err() {
+                break;
+            }
+        }
+        Ok(Messages {
+            handle: self,
+            buffers,
+            next: 0,
+            end,
+        })
+    }
+
+    /// Sends many decisions, in their order, and returns how many were sent. One that can't be sent keeps none of the others
+    /// back, and is handed to `failed` with the reason.
+    ///
+    /// They are sent whenever 32 have been taken from `decisions`, and at its end: none is held back when this returns. Who
+    /// takes long over a decision lets those before it wait so long. A refusal by the kernel comes to the next read, for each
+    /// by itself.
+    pub fn set_verdicts<'d>(
+        &self,
+        decisions: impl IntoIterator<Item = Decision<'d>>,
+        mut failed: impl FnMut(Decision<'d>, Error),
+    ) -> usize {
+        let mut decisions = decisions.into_iter();
+        let mut sent = 0;
+        loop {
+            let mut taken = [Decision::new(PacketId(0), Verdict::Drop); AT_ONCE];
+            let mut count = 0;
+            while let Some((place, decision)) = taken.get_mut(count).and_then(|place| Some((place, decisions.next()?)))
+            {
+                *place = decision;
+                count += 1;
+            }
+            for (decision, result) in taken[..count].iter().zip(self.send_verdicts(&taken, count)) {
+                match result {
+                    Ok(_) => sent += 1,
+                    Err(error) => failed(*decision, error),
+                }
+            }
+            if count < AT_ONCE {
+                return sent;
+            }
+        }
+    }
+
+    /// Sends the first `count` of `decisions`; what is returned for the others means nothing.
+    fn send_verdicts(
+        &self,
+        decisions: &[Decision<'_>; AT_ONCE],
+        count: usize,
+    ) -> impl Iterator<Item = Result<usize, Error>> {
+        let heads = decisions.map(|decision| self.verdict_head(decision));
+        let parts: [[IoSlice<'_>; 2]; AT_ONCE] = std::array::from_fn(|n| {
+            let replacement = decisions[n].replacement.unwrap_or_default();
+            [IoSlice::new(&heads[n]), IoSlice::new(replacement)]
+        });
+        let messages = parts.each_ref().map(|parts| &parts[..]);
+        let mut results = [Err(TransportError::TimedOut); AT_ONCE];
+        self.transport.send_many(&messages[..count], &mut results[..count]);
+        let stated = parts.map(|[head, replacement]| head.len() + replacement.len());
+        results
+            .into_iter()
+            .zip(stated)
+            .map(|(result, stated)| self.sent(result, stated))
+    }
+
+    fn verdict_head(&self, decision: Decision<'_>) -> Head {
+        let length = decision.replacement.map_or(0, <[u8]>::len);
+        let request = VerdictRequest {
+            verdict: decision.verdict,
+            packet_id: decision.packet_id,
+            data_len: length as u64,
+        };
+        request.head(self.abi(), self.envelope(), length)
+    }
+}

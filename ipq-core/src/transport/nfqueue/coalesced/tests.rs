@@ -1,0 +1,217 @@
+//! Datagrams of many verdicts, against a queue that is played: whatever is held back, each packet gets its own verdict.
+
+use super::super::message::kind;
+use super::super::outstanding::Outstanding;
+use super::super::request::{Screened, screen};
+use super::*;
+use crate::family::Family;
+use crate::wire::{Abi, Envelope, Header, PacketId, VerdictRequest};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::BTreeMap;
+
+const PEER: PortId = PortId(4242);
+
+/// What happens to a queue.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// The program reads so many packets.
+    Arrive(u8),
+    /// A packet's id is used up, and the program never hears of it.
+    Lost,
+    /// The program decides about some of the packets that it holds, in some order.
+    Decide(Vec<(Index, Verdict, Option<Vec<u8>>)>),
+    /// The same, each packet with the same verdict, the oldest first.
+    DecideOldest(u8, Verdict),
+    /// A packet that the kernel has dropped by itself, with its device.
+    Flushed(Index),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let verdict = || prop_oneof![3 => Just(Verdict::Accept), 1 => Just(Verdict::Drop)];
+    let replacement = prop::option::weighted(0.2, prop::collection::vec(any::<u8>(), 20..90));
+    let decision = (any::<Index>(), verdict(), replacement);
+    prop_oneof![
+        4 => (1_u8..40).prop_map(Happening::Arrive),
+        1 => Just(Happening::Lost),
+        2 => prop::collection::vec(decision, 0..70).prop_map(Happening::Decide),
+        3 => (1_u8..70, verdict()).prop_map(|(count, verdict)| Happening::DecideOldest(count, verdict)),
+        1 => any::<Index>().prop_map(Happening::Flushed),
+    ]
+}
+
+type Decision = (u32, Verdict, Vec<u8>);
+
+/// Both ends of a queue.
+#[derive(Default)]
+struct Played {
+    last_id: u32,
+    queued: Vec<u32>,
+    held: Vec<u32>,
+    outstanding: Outstanding,
+    /// How many packets had their verdict with others.
+    batched: usize,
+}
+
+impl Played {
+    /// Sends decisions as the transport does, and lets the kernel obey.
+    fn decide(&mut self, decisions: &[Decision]) -> Result<(), TestCaseError> {
+        let options = Options {
+            port_id: PEER,
+            ..Options::new(Family::Ipv4)
+        };
+        let heads: Vec<_> = decisions
+            .iter()
+            .map(|(id, verdict, following)| head(*id, *verdict, following.len()))
+            .collect();
+        let parts: Vec<[IoSlice<'_>; 2]> = heads
+            .iter()
+            .zip(decisions)
+            .map(|(head, (.., following))| [IoSlice::new(head), IoSlice::new(following)])
+            .collect();
+        let messages: Vec<&[IoSlice<'_>]> = parts.iter().map(|parts| &parts[..]).collect();
+        let mut sent = 0;
+        while sent < messages.len() {
+            let mut bytes = [0; WRITTEN];
+            let mut gathered = Gathered::new(&options, &mut bytes);
+            let taken = gathered.take(
+                &messages[sent..],
+                Some(&self.outstanding),
+                |start, length| match screen(start, length) {
+                    Screened::Passed(request) => Some(Decided {
+                        request,
+                        action: request.action(start, &options),
+                        attaching: None,
+                    }),
+                    other => panic!("{other:?}"),
+                },
+            );
+            gathered.end_run();
+            let datagram: Vec<u8> = gathered.pieces().flatten().copied().collect();
+            self.obey(&datagram, &decisions[sent..sent + taken.count])?;
+            prop_assert!(taken.count > 0);
+            sent += taken.count;
+        }
+        Ok(())
+    }
+
+    /// What the kernel makes of a datagram that is to carry out `decisions`.
+    fn obey(&mut self, mut datagram: &[u8], decisions: &[Decision]) -> Result<(), TestCaseError> {
+        let mut wanted: BTreeMap<u32, (Verdict, &[u8])> = decisions
+            .iter()
+            .map(|(id, verdict, following)| (*id, (*verdict, &following[..])))
+            .collect();
+        for (id, ..) in decisions {
+            self.outstanding.decided(*id);
+        }
+        while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
+            let length = header.length as usize;
+            let (message, later) = datagram.split_at(length.next_multiple_of(4).min(datagram.len()));
+            datagram = later;
+            let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().expect("four bytes"));
+            let (verdict, id) = (Verdict::from_wire(number(24)), number(28));
+            match header.message_type.to_wire() {
+                kind::VERDICT => {
+                    let (expected, replacement) = wanted.remove(&id).expect("a verdict that was asked for");
+                    prop_assert_eq!(verdict, expected);
+                    prop_assert_eq!(&message[length - replacement.len()..length], replacement);
+                    self.queued.retain(|queued| *queued != id);
+                }
+                kind::VERDICT_BATCH => {
+                    let (together, rest) = self.queued.iter().partition::<Vec<u32>, _>(|queued| **queued <= id);
+                    self.batched += together.len();
+                    self.queued = rest;
+                    for id in together {
+                        let expected = wanted.remove(&id).map(|(verdict, _)| verdict);
+                        prop_assert_eq!(expected, Some(verdict), "packet {} was held back", id);
+                    }
+                    // Those that the kernel had dropped are not missed.
+                    wanted.retain(|other, _| *other > id || self.queued.contains(other));
+                }
+                other => panic!("type {other:#x}"),
+            }
+        }
+        let left: Vec<u32> = wanted.into_keys().collect();
+        prop_assert_eq!(left, Vec::<u32>::new(), "every decision was carried out");
+        Ok(())
+    }
+}
+
+fn head(id: u32, verdict: Verdict, following: usize) -> Vec<u8> {
+    let request = VerdictRequest {
+        verdict,
+        packet_id: PacketId(id.into()),
+        data_len: following as u64,
+    };
+    request.head(Abi::NATIVE, Envelope::request(PEER), following).to_vec()
+}
+
+fn play(happenings: &[Happening]) -> Result<Played, TestCaseError> {
+    let mut played = Played::default();
+    for happening in happenings {
+        match happening {
+            Happening::Arrive(count) => {
+                for _ in 0..*count {
+                    played.last_id += 1;
+                    played.queued.push(played.last_id);
+                    played.held.push(played.last_id);
+                    played.outstanding.arrived(played.last_id);
+                }
+            }
+            Happening::Lost => played.last_id += 1,
+            Happening::Flushed(which) if !played.queued.is_empty() => {
+                played.queued.remove(which.index(played.queued.len()));
+            }
+            Happening::Flushed(_) => {}
+            Happening::Decide(chosen) => {
+                let mut decisions = Vec::new();
+                for (which, verdict, following) in chosen.iter().take(played.held.len()) {
+                    let id = played.held.remove(which.index(played.held.len()));
+                    decisions.push((id, *verdict, following.clone().unwrap_or_default()));
+                }
+                played.decide(&decisions)?;
+            }
+            Happening::DecideOldest(count, verdict) => {
+                let count = usize::from(*count).min(played.held.len());
+                let decisions: Vec<Decision> = played
+                    .held
+                    .drain(..count)
+                    .map(|id| (id, *verdict, Vec::new()))
+                    .collect();
+                played.decide(&decisions)?;
+            }
+        }
+    }
+    Ok(played)
+}
+
+proptest! {
+    #[test]
+    fn each_packet_gets_its_own_verdict(happenings in prop::collection::vec(happening(), 1..30)) {
+        let played = play(&happenings)?;
+        let waiting: Vec<u32> = played.outstanding.oldest_first().collect();
+        prop_assert_eq!(waiting, played.held, "what is outstanding is what the program holds");
+    }
+}
+
+#[test]
+fn verdicts_in_order_go_together_and_a_packet_that_is_held_stops_that() {
+    let all_but_one = [
+        Happening::Arrive(30),
+        Happening::Lost,
+        Happening::Arrive(9),
+        Happening::DecideOldest(39, Verdict::Accept),
+    ];
+    assert_eq!(play(&all_but_one).expect("as wanted").batched, 39);
+    let mut held = Played::default();
+    for id in 1..=10 {
+        held.queued.push(id);
+        held.outstanding.arrived(id);
+    }
+    let decisions: Vec<Decision> = (1..=10)
+        .filter(|id| *id != 4)
+        .map(|id| (id, Verdict::Accept, Vec::new()))
+        .collect();
+    held.decide(&decisions).expect("as wanted");
+    assert_eq!((held.batched, held.queued), (3, vec![4]));
+}

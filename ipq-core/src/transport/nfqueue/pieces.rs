@@ -1,0 +1,69 @@
+//! A message in the pieces that the program has it in, and a datagram with some of them in it.
+
+use super::request::START;
+use crate::transport::netlink::Netlink;
+use crate::transport::{Transport, TransportError};
+use std::io::IoSlice;
+use std::mem;
+
+/// The bytes of `written`, and before the stated ones those that follow there.
+pub(super) fn interleaved<'a>(
+    written: &'a [u8],
+    following: impl Iterator<Item = (usize, &'a [u8])> + Clone,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    following
+        .chain([(written.len(), &[][..])])
+        .scan(0, |from, (at, bytes)| {
+            Some([&written[mem::replace(from, at)..at], bytes])
+        })
+        .flatten()
+        .filter(|piece| !piece.is_empty())
+}
+
+/// Sends the datagram that `pieces` make up without gluing them, if there are at most `MOST`.
+pub(super) fn send<'a, const MOST: usize>(
+    socket: &Netlink,
+    pieces: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<(), TransportError> {
+    if pieces.clone().nth(MOST).is_some() {
+        let glued: Vec<u8> = pieces.flatten().copied().collect();
+        return socket.send(&[IoSlice::new(&glued)]).map(drop);
+    }
+    let mut vectors = [IoSlice::new(&[]); MOST];
+    let mut count = 0;
+    for (vector, piece) in vectors.iter_mut().zip(pieces) {
+        *vector = IoSlice::new(piece);
+        count += 1;
+    }
+    socket.send(&vectors[..count]).map(drop)
+}
+
+/// How many bytes `parts` have.
+pub(super) fn length_of(parts: &[IoSlice<'_>]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+/// Copies the first bytes of `parts` into `start`, as many as there are and it has room for.
+pub(super) fn beginning<'a>(parts: &[IoSlice<'_>], start: &'a mut [u8; START]) -> &'a [u8] {
+    let mut length = 0;
+    for part in within(parts, 0, START) {
+        start[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    }
+    &start[..length]
+}
+
+/// The bytes of `parts` that follow the first `skipped`, at most `length`, in as many pieces.
+pub(super) fn within<'a>(
+    parts: &'a [IoSlice<'_>],
+    mut skipped: usize,
+    mut length: usize,
+) -> impl Iterator<Item = &'a [u8]> + Clone {
+    parts.iter().filter_map(move |part| {
+        let piece = part.get(skipped.min(part.len())..).unwrap_or_default();
+        skipped -= part.len() - piece.len();
+        let piece = piece.get(..length.min(piece.len())).unwrap_or_default();
+        length -= piece.len();
+        (!piece.is_empty()).then_some(piece)
+    })
+}

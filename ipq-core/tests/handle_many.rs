@@ -1,0 +1,158 @@
+//! Many messages in one call, and messages for a task.
+
+mod support;
+
+use ipq_core::handle::{Buffers, Decision};
+use ipq_core::transport::Datagram;
+use ipq_core::wire::{Abi, Message};
+use ipq_core::{Errno, Error, ErrorNumber, Handle, PacketId, PortId, Transport, TransportError, Verdict, Wait};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use support::{Incoming, Pipe, error_frame, packet_frame};
+
+const ABI: Abi = Abi::LP64_LITTLE;
+
+/// A handle with packets 1 to `count` to be read.
+fn with_packets(count: u64) -> Handle<Pipe> {
+    let handle = Handle::new(Pipe::with_abi(ABI));
+    for id in 1..=count {
+        handle.transport().put_datagram(packet_frame(ABI, id, &[id as u8; 20]));
+    }
+    handle
+}
+
+/// What was read: an id, an error number of the kernel's, or an error.
+fn told(message: &Result<Message<'_>, Error>) -> Result<i64, Error> {
+    match message {
+        Ok(Message::Packet(packet)) => {
+            assert_eq!(packet.payload(), [packet.packet_id().0 as u8; 20]);
+            Ok(packet.packet_id().0.cast_signed())
+        }
+        Ok(Message::Error(answer)) => Ok(i64::from(-answer.errno().0)),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(*error),
+    }
+}
+
+fn read(handle: &Handle<Pipe>, buffers: &mut Buffers) -> Vec<Result<i64, Error>> {
+    let messages = handle.read_many(buffers, Wait::Forever).expect("messages");
+    let length = messages.len();
+    let told: Vec<_> = messages.map(|message| told(&message)).collect();
+    assert_eq!(length, told.len());
+    told
+}
+
+#[rstest]
+#[case::fewer_than_there_is_room_for(5, 8, &[5])]
+#[case::as_many(8, 8, &[8])]
+#[case::more(20, 8, &[8, 8, 4])]
+#[case::more_than_one_call_takes(100, 70, &[70, 30])]
+#[case::room_for_none_is_room_for_one(2, 0, &[1, 1])]
+fn messages_are_read_in_order_as_many_as_there_is_room_for(
+    #[case] packets: u64,
+    #[case] room: usize,
+    #[case] reads: &[usize],
+) {
+    let handle = with_packets(packets);
+    let mut buffers = Buffers::new(room, 256);
+    let mut expected = 1..;
+    for count in reads {
+        let ids: Vec<_> = expected.by_ref().take(*count).map(Ok).collect();
+        assert_eq!(read(&handle, &mut buffers), ids);
+    }
+    assert_eq!(handle.read_many(&mut buffers, Wait::Never).err(), Some(Error::TimedOut));
+}
+
+#[test]
+fn only_the_first_message_is_waited_for() {
+    let handle = with_packets(2);
+    let mut buffers = Buffers::new(5, 256);
+    read(&handle, &mut buffers);
+    assert_eq!(handle.transport().waits(), [Wait::Forever, Wait::Never, Wait::Never]);
+}
+
+#[test]
+fn each_error_is_in_its_place_and_in_the_books() {
+    let handle = with_packets(1);
+    let sender = PortId(77);
+    let foreign = Incoming::Datagram(packet_frame(ABI, 2, &[2; 20]).into(), sender);
+    let cut = Datagram {
+        copied: 100,
+        length: 400,
+        sender: PortId::KERNEL,
+    };
+    let pipe = handle.transport();
+    pipe.put(foreign);
+    pipe.put_datagram(error_frame(ABI, Errno::ENOENT, &[0; 40]));
+    pipe.put_datagram(vec![0; 20]);
+    pipe.put(Incoming::Claim(packet_frame(ABI, 3, &[3; 20]).into(), cut));
+    pipe.put_datagram(packet_frame(ABI, 4, &[4; 20]));
+    pipe.put(Incoming::Failure(TransportError::Overrun));
+    pipe.put_datagram(packet_frame(ABI, 5, &[5; 20]));
+
+    let mut buffers = Buffers::new(20, 256);
+    let told = read(&handle, &mut buffers);
+    assert_eq!(told[..3], [Ok(1), Err(Error::ForeignSender { sender }), Ok(-2)]);
+    assert!(
+        matches!(told[3], Err(Error::Truncated { .. } | Error::Malformed(_))),
+        "{:?}",
+        told[3]
+    );
+    assert!(matches!(told[4], Err(Error::Truncated { .. })), "{:?}", told[4]);
+    assert_eq!(
+        told[5..],
+        [Ok(4), Err(Error::Overrun)],
+        "an error of the transport ends the call"
+    );
+    assert_eq!((handle.overruns(), handle.last_error()), (1, ErrorNumber::Receive));
+    assert_eq!(read(&handle, &mut buffers), [Ok(5)], "and nothing is lost");
+}
+
+#[test]
+fn an_error_that_comes_first_is_the_calls() {
+    let handle = Handle::new(Pipe::with_abi(ABI));
+    handle.transport().put(Incoming::Failure(TransportError::Overrun));
+    let mut buffers = Buffers::new(4, 256);
+    assert_eq!(handle.read_many(&mut buffers, Wait::Never).err(), Some(Error::Overrun));
+    assert_eq!(handle.overruns(), 1);
+    let too_small = handle.read_many(&mut Buffers::new(4, 19), Wait::Never).err();
+    assert_eq!(too_small, Some(Error::BufferTooSmall { length: 19 }));
+}
+
+#[rstest]
+fn decisions_go_out_in_order_each_as_it_would_alone(#[values(0, 1, 31, 32, 33, 64, 100)] count: u64) {
+    let replacement = [0x45; 21];
+    let decisions = (1..=count).map(|id| Decision {
+        packet_id: PacketId(id),
+        verdict: if id % 3 == 0 { Verdict::Drop } else { Verdict::Accept },
+        replacement: (id % 4 == 0).then_some(&replacement[..]),
+    });
+    let [together, alone] = [(); 2].map(|()| Handle::new(Pipe::with_abi(ABI)));
+    let sent = together.set_verdicts(decisions.clone(), |decision, error| panic!("{decision:?}: {error}"));
+    assert_eq!(sent as u64, count);
+    for decision in decisions {
+        let Decision {
+            packet_id,
+            verdict,
+            replacement,
+        } = decision;
+        alone.set_verdict(packet_id, verdict, replacement).expect("sent");
+    }
+    assert_eq!(together.transport().sent(), alone.transport().sent());
+}
+
+#[test]
+fn a_decision_that_can_not_be_sent_comes_back_and_keeps_none_of_the_others() {
+    let handle = Handle::new(Pipe::with_abi(ABI));
+    let refused = TransportError::System(Errno::EMSGSIZE);
+    for result in [Ok(40), Err(refused), Ok(40), Ok(39)] {
+        handle.transport().answer_send(result);
+    }
+    let mut failed = Vec::new();
+    let decisions = (1..=5).map(|id| Decision::new(PacketId(id), Verdict::Accept));
+    let sent = handle.set_verdicts(decisions, |decision, error| failed.push((decision.packet_id.0, error)));
+    let short = Error::SentShort { sent: 39, stated: 40 };
+    assert_eq!((sent, failed), (3, vec![(2, Error::Send(refused)), (4, short)]));
+    assert_eq!(handle.transport().sent().len(), 5);
+    assert_eq!(handle.last_error(), ErrorNumber::SentTruncated);
+}

@@ -1,0 +1,171 @@
+//! Many messages in one call, through a handle.
+
+use crate::netlink::{self, Hook as At};
+use crate::program::{Program, arrived, sockets};
+use ipq_core::handle::{Buffers, Decision};
+use ipq_core::transport::nfqueue::Options;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
+use pretty_assertions::assert_eq;
+use std::net::UdpSocket;
+
+tests![
+    refused_verdicts_are_each_answered,
+    replacements_of_any_length_go_together,
+    a_batch_takes_along_no_packet_that_is_held,
+    a_batch_is_for_what_was_read_by_one_or_by_many,
+];
+
+/// Sends datagrams of one byte, which counts up, and reads them as packets.
+fn packets(program: &Program, sender: &UdpSocket, numbers: std::ops::Range<u8>) -> Vec<PacketId> {
+    for number in numbers.clone() {
+        sender.send(&[number]).expect("sent");
+    }
+    let mut buffers = Buffers::new(numbers.len(), 256);
+    let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
+    let ids: Vec<_> = messages
+        .zip(numbers.clone())
+        .map(|(message, number)| id(&message, number))
+        .collect();
+    assert_eq!(ids.len(), numbers.len());
+    ids
+}
+
+fn id(message: &Result<Message<'_>, Error>, number: u8) -> PacketId {
+    match message {
+        Ok(Message::Packet(packet)) => {
+            assert_eq!(packet.payload()[28..], [number]);
+            packet.packet_id()
+        }
+        other => panic!("no packet: {other:?}"),
+    }
+}
+
+fn decide<'d>(program: &Program, decisions: impl IntoIterator<Item = Decision<'d>>) -> usize {
+    program
+        .handle
+        .set_verdicts(decisions, |decision, error| panic!("{decision:?}: {error}"))
+}
+
+fn refused_verdicts_are_each_answered() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, receiver] = sockets("127.0.0.1");
+    let ids = packets(&program, &sender, 0..40);
+    let unknown = (0..3).map(|number| PacketId(1000 + number));
+    let all = ids.iter().copied().chain(unknown).chain([PacketId(u64::MAX)]);
+    let mut decisions: Vec<_> = all.map(|id| Decision::new(id, Verdict::Accept)).collect();
+    decisions.swap(5, 41);
+    decisions[7].verdict = Verdict::Stolen;
+    assert_eq!(decide(&program, decisions), 44);
+    let answers: Vec<_> = (0..5).map(|_| program.answer().0).collect();
+    assert_eq!(
+        answers,
+        [
+            Errno::ENOENT,
+            Errno::EINVAL,
+            Errno::ENOENT,
+            Errno::ENOENT,
+            Errno::ENOENT
+        ]
+    );
+    program.nothing();
+    let others = [0, 1, 2, 3, 4, 6].into_iter().chain(8..40).chain([5]);
+    for number in others {
+        assert_eq!(arrived(&receiver), [number]);
+    }
+    program.decide(ids[7], Verdict::Accept);
+    assert_eq!(arrived(&receiver), [7]);
+}
+
+fn replacements_of_any_length_go_together() {
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, receiver] = sockets("127.0.0.1");
+    let mut buffers = Buffers::new(40, 256);
+    for number in 0..40 {
+        sender.send(&[number]).expect("sent");
+    }
+    // One of them has no room for others beside it.
+    let length = |number: usize| if number == 9 { 65_000 } else { 1 + number * 37 };
+    let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
+    let replaced: Vec<(PacketId, Vec<u8>)> = messages
+        .enumerate()
+        .map(|(number, message)| match message {
+            Ok(Message::Packet(packet)) => {
+                let bytes = crate::verdicts::rewritten(packet.payload(), &vec![number as u8; length(number)]);
+                (packet.packet_id(), bytes)
+            }
+            other => panic!("no packet: {other:?}"),
+        })
+        .collect();
+    let decisions = replaced.iter().map(|(id, bytes)| Decision {
+        replacement: Some(bytes),
+        ..Decision::new(*id, Verdict::Accept)
+    });
+    assert_eq!(decide(&program, decisions), 40);
+    for number in 0..40 {
+        assert_eq!(arrived(&receiver), vec![number as u8; length(number)]);
+    }
+    program.nothing();
+}
+
+fn batching() -> Program {
+    netlink::queue_all(Family::Ipv4, At::Output);
+    let program = Program::with(Options {
+        batch_verdicts: true,
+        ..Options::new(Family::Ipv4)
+    });
+    program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
+    program
+}
+
+fn a_batch_takes_along_no_packet_that_is_held() {
+    let program = batching();
+    let [sender, receiver] = sockets("127.0.0.1");
+    let ids = packets(&program, &sender, 0..30);
+    let (held, dropped) = (ids[10], ids[20]);
+    let decisions = ids.iter().filter(|id| **id != held).map(|id| {
+        let verdict = if *id == dropped { Verdict::Drop } else { Verdict::Accept };
+        Decision::new(*id, verdict)
+    });
+    assert_eq!(decide(&program, decisions), 29);
+    let statistics = program.handle.transport().statistics();
+    if let Ok(statistics) = statistics {
+        assert_eq!(statistics.expect("the queue is bound").queue_length, 1, "one is held");
+    }
+    for number in (0..10).chain(11..20).chain(21..30) {
+        assert_eq!(arrived(&receiver), [number]);
+    }
+    let later = packets(&program, &sender, 30..40);
+    assert_eq!(
+        decide(&program, later.iter().map(|id| Decision::new(*id, Verdict::Drop))),
+        10
+    );
+    program.decide(held, Verdict::Accept);
+    assert_eq!(arrived(&receiver), [10]);
+    program.nothing();
+}
+
+fn a_batch_is_for_what_was_read_by_one_or_by_many() {
+    let program = batching();
+    let [sender, receiver] = sockets("127.0.0.1");
+    sender.send(&[0]).expect("sent");
+    let (first, _) = program.packet();
+    let mut ids = vec![first.packet_id];
+    ids.extend(packets(&program, &sender, 1..8));
+    assert_eq!(
+        decide(&program, ids.iter().map(|id| Decision::new(*id, Verdict::Accept))),
+        8
+    );
+    for number in 0..8 {
+        assert_eq!(arrived(&receiver), [number]);
+    }
+    // Again: the list says that they are decided, so each of these is a verdict of its own, on nothing.
+    assert_eq!(
+        decide(&program, ids.iter().map(|id| Decision::new(*id, Verdict::Accept))),
+        8
+    );
+    for _ in 0..8 {
+        assert_eq!(program.answer().0, Errno::ENOENT);
+    }
+    program.nothing();
+}
