@@ -5,6 +5,7 @@
 
 mod error;
 mod many;
+mod polled;
 
 pub use error::{Error, ErrorNumber};
 pub use many::{Buffers, Decision, Messages};

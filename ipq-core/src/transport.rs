@@ -17,6 +17,8 @@ pub mod faulty;
 pub mod netlink;
 #[cfg(target_os = "linux")]
 pub mod nfqueue;
+#[cfg(all(feature = "tokio", unix))]
+pub mod tokio;
 pub mod traced;
 #[cfg(target_os = "linux")]
 pub mod unix;

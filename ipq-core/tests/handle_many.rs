@@ -8,6 +8,11 @@ use ipq_core::wire::{Abi, Message};
 use ipq_core::{Errno, Error, ErrorNumber, Handle, PacketId, PortId, Transport, TransportError, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use support::{Incoming, Pipe, error_frame, packet_frame};
 
 const ABI: Abi = Abi::LP64_LITTLE;
@@ -155,4 +160,56 @@ fn a_decision_that_can_not_be_sent_comes_back_and_keeps_none_of_the_others() {
     assert_eq!((sent, failed), (3, vec![(2, Error::Send(refused)), (4, short)]));
     assert_eq!(handle.transport().sent().len(), 5);
     assert_eq!(handle.last_error(), ErrorNumber::SentTruncated);
+}
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_task_is_woken_when_there_is_a_message() {
+    let handle = with_packets(0);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut buffer = [0; 256];
+    {
+        let mut reading = pin!(handle.read_async(&mut buffer));
+        assert!(reading.as_mut().poll(&mut context).is_pending());
+        assert!(reading.as_mut().poll(&mut context).is_pending());
+        handle.transport().put_datagram(packet_frame(ABI, 7, &[7; 20]));
+        assert!(woken.0.load(Ordering::SeqCst) > 0);
+        let Poll::Ready(message) = reading.as_mut().poll(&mut context) else {
+            panic!("it is there");
+        };
+        assert_eq!(told(&message), Ok(7));
+    }
+    handle.transport().put(Incoming::Failure(TransportError::Overrun));
+    let overrun = pin!(handle.read_async(&mut buffer))
+        .poll(&mut context)
+        .map(|message| told(&message));
+    assert_eq!(overrun, Poll::Ready(Err(Error::Overrun)));
+    assert_eq!(handle.overruns(), 1);
+    let too_small = pin!(handle.read_async(&mut buffer[..19]))
+        .poll(&mut context)
+        .map(|message| told(&message));
+    assert_eq!(too_small, Poll::Ready(Err(Error::BufferTooSmall { length: 19 })));
+}
+
+#[test]
+fn a_task_that_gives_up_loses_nothing() {
+    let handle = with_packets(0);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut buffer = [0; 256];
+    assert!(pin!(handle.read_async(&mut buffer)).poll(&mut context).is_pending());
+    handle.transport().put_datagram(packet_frame(ABI, 7, &[7; 20]));
+    let message = handle.read(&mut buffer, Wait::Never);
+    assert_eq!(told(&message), Ok(7));
+    assert_eq!(handle.port_id(), handle.transport().port_id());
 }

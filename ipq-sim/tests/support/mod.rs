@@ -1,5 +1,8 @@
 //! Packets and answers that several tests need.
 
+// Each test target uses a part of this.
+#![allow(dead_code)]
+
 use etherparse::PacketBuilder;
 use ipq_core::wire::Message;
 use ipq_core::{Error, Handle, PacketId, Transport, Wait};

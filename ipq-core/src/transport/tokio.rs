@@ -1,0 +1,112 @@
+//! A transport with a descriptor, for tasks on tokio.
+//!
+//! ```no_run
+//! use ipq_core::transport::{nfqueue::NfQueue, tokio::Watched};
+//! use ipq_core::{CopyMode, Family, Handle, Verdict, wire::Message};
+//!
+//! # async fn filter() -> Result<(), Box<dyn std::error::Error>> {
+//! let handle = Handle::new(Watched::new(NfQueue::open(Family::Ipv4)?)?);
+//! handle.set_mode(CopyMode::Packet, 1500)?;
+//! let mut buffer = vec![0; handle.buffer_for(1500)];
+//! while let Message::Packet(packet) = handle.read_async(&mut buffer).await? {
+//!     handle.set_verdict(packet.packet_id(), Verdict::Accept, None)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use super::{Datagram, PollTransport, Slot, Transport, TransportError, Wait};
+use crate::errno::Errno;
+use crate::wire::{Abi, PortId};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A transport whose descriptor tokio watches. Everything but [`poll_receive`](PollTransport::poll_receive) is the transport's
+/// own, and a read that waits blocks its thread.
+///
+/// One task reads: where several do, the one that began to wait last is woken.
+#[derive(Debug)]
+pub struct Watched<T> {
+    transport: T,
+    /// A descriptor of tokio's own for the same socket: it stays what it is, whatever the transport does.
+    readable: AsyncFd<OwnedFd>,
+}
+
+impl<T: AsFd> Watched<T> {
+    /// Has the runtime that this is called in watch the transport's descriptor. Fails if the system can't.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime, or in one without I/O, as everything of tokio's.
+    pub fn new(transport: T) -> io::Result<Self> {
+        let descriptor = transport.as_fd().try_clone_to_owned()?;
+        #[allow(
+            deprecated,
+            reason = "the other constructors are unsafe, for descriptors that change; an OwnedFd does not"
+        )]
+        let readable = AsyncFd::with_interest(descriptor, Interest::READABLE)?;
+        Ok(Self { transport, readable })
+    }
+}
+
+impl<T: AsFd> AsFd for Watched<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.transport.as_fd()
+    }
+}
+
+impl<T: Transport + AsFd> Transport for Watched<T> {
+    fn abi(&self) -> Abi {
+        self.transport.abi()
+    }
+
+    fn port_id(&self) -> PortId {
+        self.transport.port_id()
+    }
+
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        self.transport.send(parts)
+    }
+
+    fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        self.transport.receive(buffer, wait)
+    }
+
+    fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
+        self.transport.send_many(messages, results);
+    }
+
+    fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+        self.transport.receive_many(slots, wait)
+    }
+
+    fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
+        self.transport.set_receive_buffer(bytes)
+    }
+
+    fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
+        self.transport.set_no_enobufs(on)
+    }
+}
+
+impl<T: Transport + AsFd> PollTransport for Watched<T> {
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
+        loop {
+            let mut ready = match ready!(self.readable.poll_read_ready(context)) {
+                Ok(ready) => ready,
+                // The runtime is shutting down.
+                Err(error) => {
+                    let errno = error.raw_os_error().map(|number| TransportError::System(Errno(number)));
+                    return Poll::Ready(Err(errno.unwrap_or(TransportError::Closed)));
+                }
+            };
+            match self.transport.receive(buffer, Wait::Never) {
+                Err(TransportError::TimedOut) => ready.clear_ready(),
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+}
