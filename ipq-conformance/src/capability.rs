@@ -48,6 +48,8 @@ capabilities! {
     DropNetAdmin = "drop-net-admin" "can give up the network administrator's capability for a while",
     /// (ATT-1)
     ForeignPortId = "foreign-port-id" "lets a message attach another socket's port id",
+    /// (SOCK-2)
+    SocketPortIds = "socket-port-ids" "binds a socket to its port id, which nobody else can have until it closes",
     /// (SOCK-8)
     UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
     /// (EVT-3)

@@ -213,7 +213,6 @@ impl Step {
             | Self::Inject { .. }
             | Self::Output { .. }
             | Self::Sniff { .. }
-            | Self::Bind { .. }
             | Self::PortId { .. }
             | Self::SendBuffer { .. }
             | Self::Poll { .. } => return None,
@@ -221,6 +220,7 @@ impl Step {
             Self::Sysctl { .. } | Self::ReadSysctl { .. } => Capability::Sysctl,
             Self::Link { .. } => Capability::LinkState,
             Self::NetAdmin { .. } => Capability::DropNetAdmin,
+            Self::Bind { .. } => Capability::SocketPortIds,
             Self::Duplicate { .. } => Capability::Duplicate,
             Self::SocketError { .. } => Capability::SocketError,
             Self::Advance { .. } | Self::Clock => Capability::VirtualClock,

@@ -1,5 +1,5 @@
 //! The laboratory itself, on the kernel that this runs on: each test in a process of its own, since it takes over the whole
-//! process.
+//! process. And the suite on that kernel.
 //!
 //! Where the system allows no laboratory the tests are skipped, with the reason; `IPQ_REQUIRE_REAL=1` makes that a failure.
 

@@ -41,40 +41,45 @@ fn opening_and_binding() -> Vec<Case> {
             "A port id that is taken can't be bound again, which fails with EADDRINUSE",
             &["SOCK-2"],
             port_id_taken,
-        ),
+        )
+        .needs(&[Capability::SocketPortIds]),
         Case::kernel(
             "sockets/port-id-free-after-close",
             "A port id is taken until its socket closes",
             &["SOCK-2"],
             port_id_free_after_close,
-        ),
+        )
+        .needs(&[Capability::SocketPortIds]),
         Case::kernel(
             "sockets/port-id-per-protocol",
             "The two protocols are name spaces of port ids of their own",
             &["SOCK-2"],
             port_id_per_protocol,
         )
-        .needs(&[Capability::BothFamilies]),
+        .needs(&[Capability::SocketPortIds, Capability::BothFamilies]),
         Case::kernel(
             "sockets/chosen-port-id",
             "The kernel chooses the process id, and then numbers counted down from -4097",
             &["SOCK-2"],
             chosen_port_id,
         )
-        .setup(one_process),
+        .setup(one_process)
+        .needs(&[Capability::SocketPortIds]),
         Case::kernel(
             "sockets/unbound-sender-is-bound",
             "A socket that sends unbound is bound to the process id first",
             &["SOCK-2"],
             unbound_sender_is_bound,
         )
-        .setup(one_process),
+        .setup(one_process)
+        .needs(&[Capability::SocketPortIds]),
         Case::kernel(
             "sockets/second-bind",
             "A bound socket can't be bound to another port id, which fails with EINVAL",
             &["SOCK-2"],
             second_bind,
-        ),
+        )
+        .needs(&[Capability::SocketPortIds]),
     ]
 }
 

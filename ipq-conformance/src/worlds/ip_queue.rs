@@ -55,6 +55,7 @@ impl World for IpQueueWorld {
             Capability::LinkState,
             Capability::DropNetAdmin,
             Capability::ForeignPortId,
+            Capability::SocketPortIds,
             Capability::UserDatagrams,
             Capability::BothFamilies,
             Capability::DatagramWeights,

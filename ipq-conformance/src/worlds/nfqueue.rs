@@ -161,11 +161,7 @@ impl Running {
                 errno: 0,
                 port_id: queue.port_id().0.into(),
             },
-            Step::Bind { .. } => {
-                return Err(WorldError::Unsupported(
-                    "the transport is bound when it is opened".into(),
-                ));
-            }
+            Step::Bind { .. } => return Err(WorldError::Lacks(Capability::SocketPortIds)),
             other => return real::step_on_descriptor(queue.as_fd(), other),
         })
     }

@@ -1,4 +1,5 @@
 mod accounting;
+mod reasons;
 
 use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
@@ -26,6 +27,7 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 pub(crate) fn main() -> ExitCode {
+    ipq_conformance::worlds::serve_if_asked();
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some(ONE) {
         return run_one(&arguments.next().unwrap_or_default());
@@ -33,7 +35,9 @@ pub(crate) fn main() -> ExitCode {
     let trials = TESTS
         .iter()
         .map(|(name, _)| Trial::ignorable_test(*name, || in_a_process(name)));
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    let suite = Trial::ignorable_test("exceptions-have-few-reasons", reasons::exceptions_have_few_reasons);
+    let trials = trials.chain([suite]).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn in_a_process(name: &str) -> Result<Completion, Failed> {

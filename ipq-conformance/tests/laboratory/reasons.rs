@@ -1,0 +1,61 @@
+//! What the suite does not pass on today's kernel, and why: few reasons, and none at all for what is a *must*, but for what
+//! that kernel has no way to show.
+
+use ipq_conformance::runner::Runner;
+use ipq_conformance::worlds::NfQueueFactory;
+use ipq_conformance::{Capability, KnownDifferences, Level, Outcome, cases};
+use libtest_mimic::{Completion, Failed};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many reasons there may be for all cases that are not passed.
+const MOST_REASONS: usize = 12;
+/// How many cases have to pass.
+const FEWEST_PASSED: usize = 100;
+/// What a case of level *must* may need and not find.
+const LACKING: [Capability; 7] = [
+    Capability::ProcText,
+    Capability::Sysctl,
+    Capability::ModuleLoading,
+    Capability::DatagramWeights,
+    Capability::ForeignPortId,
+    Capability::IdReuse,
+    Capability::BothFamilies,
+];
+
+pub(super) fn exceptions_have_few_reasons() -> Result<Completion, Failed> {
+    let runner = Runner::new(Arc::new(NfQueueFactory), KnownDifferences::built_in()?, 0);
+    let mut passed = 0;
+    let mut reasons = BTreeMap::<String, Vec<&str>>::new();
+    let mut wrong = Vec::new();
+    runner.run(&cases::all(), &mut |report| {
+        let case = &report.case;
+        match report.outcome {
+            Outcome::Passed => passed += 1,
+            Outcome::Skipped | Outcome::ExpectedDifference => {
+                let reason = report.reason.clone().unwrap_or_default();
+                let lacking = LACKING.iter().find(|lacking| case.needs.contains(lacking));
+                let named = lacking.is_some_and(|lacking| reason.starts_with(&format!("needs {lacking}: ")));
+                if case.level == Level::Must && !named {
+                    wrong.push(format!("{} is a must, and {}: {reason}", case.id, report.outcome));
+                }
+                reasons.entry(reason).or_default().push(case.id);
+            }
+            other => wrong.push(format!("{}: {other}", case.id)),
+        }
+    });
+    if passed == 0 && reasons.len() == 1 && std::env::var_os("IPQ_REQUIRE_REAL").is_none() {
+        return Ok(Completion::ignored_with(reasons.into_keys().collect::<String>()));
+    }
+    if reasons.len() > MOST_REASONS || reasons.contains_key("") {
+        wrong.push(format!("{} reasons: {reasons:#?}", reasons.len()));
+    }
+    if passed < FEWEST_PASSED {
+        wrong.push(format!("{passed} passed: {reasons:#?}"));
+    }
+    if wrong.is_empty() {
+        Ok(Completion::Completed)
+    } else {
+        Err(wrong.join("\n").into())
+    }
+}
