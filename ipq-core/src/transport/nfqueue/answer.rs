@@ -123,9 +123,14 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
         }
     }
     let reason = match (message_type, errno, decision) {
-        (kind::BOUNCE, _, Some([number @ .., before_capability])) => match (before_capability, errno) {
-            (0, Errno::EPERM) => Reason::Number(Errno::EPERM),
-            _ => Reason::Number(Errno(i32::from_be_bytes(number))),
+        (kind::BOUNCE, Errno::EPERM, Some([.., 0])) => Reason::Number(Errno::EPERM),
+        (kind::BOUNCE, _, Some([number @ .., _])) => match i32::from_be_bytes(number) {
+            number @ 1..=4095 => Reason::Number(Errno(number)),
+            number => {
+                return Err(ParseError::ErrorNumber {
+                    stated: number.wrapping_neg(),
+                });
+            }
         },
         (kind::BOUNCE, _, None) => {
             return Err(ParseError::MissingAttribute {

@@ -49,6 +49,15 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
     attribute(known::QUOTE, bytes)
 }
 
+/// A message of ours that was to be refused with `number`.
+fn decided(number: i32) -> Vec<u8> {
+    ours(
+        BOUNCE,
+        0,
+        &[attribute(known::DECISION, &[&number.to_be_bytes()[..], &[1]].concat())],
+    )
+}
+
 #[rstest]
 // The datagram and its header.
 #[case::nothing(vec![], NoHeader { found: 0 })]
@@ -113,6 +122,9 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
 #[case::acknowledging_what_was_not_sent(answer(0, &ours(BOUNCE, 0, &[])), UnknownQuote { message_type: BOUNCE })]
 #[case::a_bounce_without_decision(answer(-22, &ours(BOUNCE, 2, &[quote(&[1; 2])])), MissingAttribute { attribute: known::DECISION })]
 #[case::half_a_decision(answer(-22, &ours(BOUNCE, 0, &[attribute(known::DECISION, &[0; 4])])), AttributeSize { attribute: known::DECISION, expected: 5, found: 4 })]
+#[case::a_decision_of_no_errno(answer(-22, &decided(4096)), ErrorNumber { stated: -4096 })]
+#[case::a_decision_of_0(answer(-22, &decided(0)), ErrorNumber { stated: 0 })]
+#[case::the_smallest_decision(answer(-22, &decided(i32::MIN)), ErrorNumber { stated: i32::MIN })]
 #[case::three_quotes(answer(-1, &ours(VERDICT, 6, &[quote(&[1; 2]), quote(&[1; 2]), quote(&[1; 2])])), DuplicateAttribute { attribute: known::QUOTE })]
 #[case::a_quote_one_short(answer(-1, &ours(CONFIG, 3, &[quote(&[1; 2])])), QuotedLength { stated: 3, found: 2 })]
 #[case::a_quoted_attribute_of_0(answer(-1, &ours(CONFIG, 0, &[attribute_of(0, 1, &[])])), AttributeLength { attribute: 1, stated: 0, left: 4 })]
