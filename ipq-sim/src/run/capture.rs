@@ -103,7 +103,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Record>, CaptureError> {
     };
     let mut reader = create_reader(1 << 20, file).map_err(|error| failed(&records, error.to_string()))?;
     let mut interfaces = Interfaces::default();
+    let next_generation = reader.data().starts_with(&SECTION_HEADER);
     loop {
+        if next_generation && states_too_little(reader.data()) {
+            return Err(failed(
+                &records,
+                "a block states fewer bytes than every block has".to_owned(),
+            ));
+        }
         match reader.next() {
             Ok((length, block)) => {
                 records.extend(interfaces.record(&block));
@@ -123,6 +130,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<Record>, CaptureError> {
             Err(error) => return Err(failed(&records, error.to_string())),
         }
     }
+}
+
+/// The type of the block that begins a pcapng file, the same in both byte orders.
+const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+
+/// Whether a block of a pcapng file states fewer bytes than its type and its two lengths have: the parser subtracts those before
+/// it has checked. In whichever order the length's bytes are: turned round, so small a number is more than any block has.
+fn states_too_little(block: &[u8]) -> bool {
+    const LEAST: u32 = 12;
+    let stated = block.get(4..).and_then(<[u8]>::first_chunk).copied();
+    stated.is_some_and(|bytes| u32::from_le_bytes(bytes).min(u32::from_be_bytes(bytes)) < LEAST)
 }
 
 /// What blocks so far have said of those to come.
