@@ -280,6 +280,12 @@ impl Run {
     }
 }
 
+/// Reads a capture and runs nothing: for the fuzz targets alone.
+#[cfg(fuzzing)]
+pub fn read_capture(path: &std::path::Path) -> Result<Vec<Record>, CaptureError> {
+    capture::read(path)
+}
+
 /// A host with two devices, whose rules queue every packet at `hook`.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {

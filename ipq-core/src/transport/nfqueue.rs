@@ -70,6 +70,8 @@ mod answer;
 mod coalesced;
 mod devices;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod many;
 mod message;
 mod options;

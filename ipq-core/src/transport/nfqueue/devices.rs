@@ -132,13 +132,13 @@ impl Devices {
 
 /// What an event says of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
+pub(super) enum Event {
     Is(u32, Device),
     Gone(u32),
 }
 
 /// The events in a datagram. What is damaged, and what is about something else, is passed over.
-fn events(mut datagram: &[u8]) -> impl Iterator<Item = Event> + '_ {
+pub(super) fn events(mut datagram: &[u8]) -> impl Iterator<Item = Event> + '_ {
     std::iter::from_fn(move || {
         loop {
             let header = Header::parse(datagram, Abi::NATIVE)?;

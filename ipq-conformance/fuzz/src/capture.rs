@@ -1,0 +1,224 @@
+//! Captures that `ipq-sim run` is given: every record of the file is fed, or has a reason why not, and what is fed has a fate.
+//!
+//! The input is the file.
+
+use ipq_core::transport::unix::Unix;
+use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
+use ipq_core::{CopyMode, Family, Handle, Hook, PortId, Verdict, Wait};
+use ipq_sim::run::{self, CaptureError, NotFed, Record, Run, Summary};
+use ipq_sim::{ClientId, DropReason, Entrance, Kernel, Profile, SocketId};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// One input of so many is run as the command does, which takes a thousand times as long.
+const SELDOM: u32 = 512;
+
+/// Checks the reading of captures on the file `bytes`, and feeds what it holds.
+pub fn check(bytes: &[u8]) {
+    let mut result = None;
+    let path = in_memory(bytes);
+    let held = allocation_counter::measure(|| result = Some(run::read_capture(path.as_ref())));
+    let most = (5 << 18) + 4 * bytes.len() as u64 + 256 * (bytes.len() as u64 / 16);
+    assert!(
+        held.bytes_max <= most,
+        "{} bytes held for {}",
+        held.bytes_max,
+        bytes.len()
+    );
+    match result {
+        Some(Ok(records)) => {
+            assert!(records.len() <= bytes.len() / 16);
+            if let Some(expected) = classic(bytes) {
+                let read: Vec<_> = records
+                    .iter()
+                    .map(|record| record.packet.as_ref().err() == Some(&NotFed::Cut))
+                    .collect();
+                assert_eq!(read, expected);
+            }
+            feed(&records);
+            let sum = bytes
+                .iter()
+                .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+            if sum % SELDOM == 0 {
+                run_whole(path.as_ref(), &records);
+            }
+        }
+        Some(Err(CaptureError::Format { records, .. })) => assert!(records <= bytes.len() / 16),
+        other => panic!("a file in memory can be opened: {other:?}"),
+    }
+}
+
+/// Whether each record of a file of the classic format is cut, as a reader sees it that looks at lengths alone; none if the
+/// file is of another format, or ends within a record.
+fn classic(bytes: &[u8]) -> Option<Vec<bool>> {
+    let word = |at: usize| -> Option<u32> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
+    if !matches!(word(0)?, 0xa1b2_c3d4 | 0xa1b2_3c4d) {
+        return None;
+    }
+    let (mut at, mut cut) = (24, Vec::new());
+    while at != bytes.len() {
+        let (captured, length) = (word(at + 8)?, word(at + 12)?);
+        cut.push(captured < length);
+        at = (at + 16)
+            .checked_add(captured as usize)
+            .filter(|at| *at <= bytes.len())?;
+    }
+    Some(cut)
+}
+
+/// `records = not fed + fed`, and `fed = delivered + dropped + queued`.
+fn feed(records: &[Record]) {
+    let mut kernel = run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are");
+    let sockets = Family::ALL.map(|family| listen(&mut kernel, family));
+    let mut not_fed: BTreeMap<NotFed, u64> = BTreeMap::new();
+    let mut fed = 0;
+    for record in records {
+        let error = match &record.packet {
+            Ok(packet) => {
+                assert!(packet.data.len() >= packet.family.header_length());
+                let entrance = Entrance {
+                    hook: Hook::Input,
+                    incoming: "eth0",
+                    outgoing: "eth1",
+                    link_header: packet.link_header,
+                };
+                let entered = kernel.enter_at(entrance, packet.data.clone());
+                fed += u64::from(entered.is_ok());
+                answer(
+                    &mut kernel,
+                    sockets[packet.family as usize],
+                    record.time.subsec_nanos() & 1 == 0,
+                );
+                entered.err().map(|_| NotFed::Malformed)
+            }
+            Err(reason) => Some(*reason),
+        };
+        if let Some(reason) = error {
+            *not_fed.entry(reason).or_default() += 1;
+        }
+    }
+    let accounting = kernel.accounting();
+    assert!(accounting.balances());
+    assert_eq!((accounting.entered, accounting.queued), (fed, 0));
+    assert_eq!(fed + not_fed.values().sum::<u64>(), records.len() as u64);
+    assert_eq!(accounting.delivered + accounting.dropped(), fed);
+    assert!(!not_fed.contains_key(&NotFed::RunEnded));
+}
+
+/// The same sums in the report of a run whose program, on a thread of its own, accepts everything.
+fn run_whole(capture: &Path, records: &[Record]) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let socket = directory.path().join("socket");
+    let done = AtomicBool::new(false);
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| accept_everything(&socket, &done));
+        let report = Run::serving(capture, &socket).patience(Duration::from_secs(1)).go();
+        done.store(true, Ordering::Release);
+        report.expect("what was read once is read again")
+    });
+    let Summary {
+        records: total,
+        not_fed,
+        accepted,
+        dropped,
+        still_queued,
+        ..
+    } = &report.summary;
+    assert_eq!((*total, report.packets.len()), (records.len() as u64, records.len()));
+    let [not, lost] = [not_fed.values().sum::<u64>(), dropped.values().sum()];
+    assert_eq!(*total, not + accepted + lost + still_queued);
+    // Where the machine had no time for it; and to a program that is a second late for one family, its packets are lost.
+    if report.gave_up {
+        return;
+    }
+    assert_eq!((*still_queued, not_fed.get(&NotFed::RunEnded)), (0, None));
+    assert!(
+        dropped.keys().all(|reason| *reason == DropReason::NoListener),
+        "{dropped:?}"
+    );
+    for (record, packet) in records.iter().zip(&report.packets) {
+        match &record.packet {
+            Err(reason) => assert_eq!(packet.record.packet.as_ref().err(), Some(reason)),
+            Ok(_) => assert_eq!(packet.fate.is_some(), packet.record.packet.is_ok()),
+        }
+    }
+}
+
+/// Lets every packet through until the run is over.
+fn accept_everything(socket: &Path, done: &AtomicBool) {
+    let mut buffer = vec![0; 1 << 17];
+    let mut handles = Vec::new();
+    while !done.load(Ordering::Acquire) {
+        if let Some(family) = Family::ALL.get(handles.len())
+            && let Ok(unix) = Unix::open(socket, *family)
+        {
+            let handle = Handle::new(unix);
+            let _ = handle.set_mode(CopyMode::Packet, 0);
+            handles.push(handle);
+        }
+        for handle in &handles {
+            if let Ok(Message::Packet(packet)) = handle.read(&mut buffer, Wait::For(Duration::from_micros(200))) {
+                let _ = handle.set_verdict(packet.packet_id(), Verdict::Accept, None);
+            }
+        }
+    }
+}
+
+fn listen(kernel: &mut Kernel, family: Family) -> SocketId {
+    let socket = kernel
+        .open(ClientId::FIRST, family.netlink_protocol().into())
+        .expect("a loaded module");
+    kernel.bind(socket, PortId(1)).expect("a free port id");
+    let mode = ModeRequest {
+        mode: CopyMode::Packet,
+        range: 0,
+    };
+    let abi = kernel.profile().abi;
+    kernel
+        .send(socket, &mode.head(abi, Envelope::request(PortId(1))))
+        .expect("a short message");
+    socket
+}
+
+/// Reads the packet that was fed, if it was, and gives a verdict.
+fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
+    let abi = kernel.profile().abi;
+    let mut buffer = vec![0; 1 << 17];
+    let Ok(received) = kernel.receive(socket, &mut buffer) else {
+        return;
+    };
+    assert_eq!(received.copied, received.length);
+    let Ok(Message::Packet(packet)) = Message::parse(&buffer[..received.copied], abi) else {
+        panic!("only packets come");
+    };
+    let verdict = VerdictRequest {
+        verdict: if accept { Verdict::Accept } else { Verdict::Drop },
+        packet_id: packet.packet_id(),
+        data_len: 0,
+    };
+    kernel
+        .send(socket, &verdict.head(abi, Envelope::request(PortId(1)), 0))
+        .expect("a short message");
+}
+
+/// Where a file that holds `bytes` can be opened, until the next is made.
+fn in_memory(bytes: &[u8]) -> String {
+    use std::cell::RefCell;
+    thread_local! {
+        static FILE: RefCell<File> = RefCell::new(
+            rustix::fs::memfd_create("capture", rustix::fs::MemfdFlags::CLOEXEC).expect("a file in memory").into()
+        );
+    }
+    FILE.with_borrow_mut(|file| {
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(bytes))
+            .expect("memory");
+        format!("/proc/self/fd/{}", file.as_raw_fd())
+    })
+}

@@ -1,0 +1,275 @@
+//! The server for programs in other processes, whose bytes may be anything: it survives them, holds no more than it should,
+//! and serves the next program.
+//!
+//! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread, so nothing waits.
+
+use crate::input::{Input, Output};
+use ipq_core::transport::unix::protocol::{Answer, Request};
+use ipq_core::wire::{Abi, Envelope, Flags, Message, ModeRequest};
+use ipq_core::{CopyMode, Errno, Hook, PortId};
+use ipq_sim::server::Server;
+use ipq_sim::{Entrance, Kernel, Profile, run};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How many connections hostile programs have at one time.
+const CONNECTIONS: usize = 16;
+
+/// Something that hostile programs do, or that happens meanwhile. Its number comes first in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Action {
+    /// A connection is made anew: which.
+    Connect,
+    /// Bytes are sent: which, bytes.
+    Send,
+    /// A request is sent: which, its kind, value (u32), socket.
+    Request,
+    /// Something is received: which, room.
+    Receive,
+    /// A connection is closed: which.
+    Close,
+    /// One direction of a connection, or both, are shut down: which, how.
+    ShutDown,
+    /// The server has a turn.
+    Turn,
+    /// A packet enters the kernel: how long it is.
+    Packet,
+}
+
+impl Action {
+    const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Send,
+        Self::Request,
+        Self::Receive,
+        Self::Close,
+        Self::ShutDown,
+        Self::Turn,
+        Self::Packet,
+    ];
+
+    pub(crate) fn begin(self, output: &mut Output) -> &mut Output {
+        output.u8(self as u8)
+    }
+}
+
+/// Checks a server while programs do to it what `bytes` say.
+pub fn check(bytes: &[u8]) {
+    thread_local! {
+        static PLACE: TempDir = tempfile::tempdir().expect("a temporary directory");
+    }
+    let path = PLACE.with(|directory| directory.path().join("socket"));
+    let before = next_descriptor();
+    let mut actions = 0;
+    let held = allocation_counter::measure(|| {
+        let mut run = Run::new(&path);
+        let mut input = Input::new(bytes);
+        while !input.is_empty() && actions < 1024 {
+            run.act(&mut input);
+            actions += 1;
+        }
+        run.serve_the_next();
+        run.end();
+    });
+    // The server's buffer and the kernel; and for each action no more than a packet, or a frame as long as was sent.
+    let most = (1 << 20) + 32 * bytes.len() as u64 + 4096 * actions;
+    assert!(
+        held.bytes_max <= most,
+        "{} bytes held after {actions} actions",
+        held.bytes_max
+    );
+    assert_eq!((held.bytes_current, next_descriptor()), (0, before));
+}
+
+struct Run {
+    kernel: Kernel,
+    server: Server,
+    address: SocketAddrUnix,
+    connections: [Option<OwnedFd>; CONNECTIONS],
+}
+
+impl Run {
+    fn new(path: &Path) -> Self {
+        Self {
+            kernel: run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are"),
+            server: Server::listen(path).expect("a socket in a directory of its own"),
+            address: SocketAddrUnix::new(path).expect("a short path"),
+            connections: [const { None }; CONNECTIONS],
+        }
+    }
+
+    fn act(&mut self, input: &mut Input<'_>) {
+        let action = Action::ALL[usize::from(input.u8()) % Action::ALL.len()];
+        match action {
+            Action::Turn => return self.turn(),
+            Action::Packet => return self.packet(input.u8()),
+            _ => {}
+        }
+        let which = usize::from(input.u8()) % CONNECTIONS;
+        if action == Action::Connect {
+            self.connections[which] = self.connect();
+            return;
+        }
+        if action == Action::Close {
+            self.connections[which] = None;
+            return;
+        }
+        let sent = match action {
+            Action::Send => input.bytes().to_vec(),
+            Action::Request => request(input),
+            _ => Vec::new(),
+        };
+        let Some(connection) = &self.connections[which] else {
+            return;
+        };
+        // Whatever comes of it is what a program deserves.
+        match action {
+            Action::Receive => {
+                let mut buffer = [0; 256];
+                let room = usize::from(input.u8());
+                let _ = net::recv(connection, &mut buffer[..room], RecvFlags::DONTWAIT);
+            }
+            Action::ShutDown => {
+                let how = [Shutdown::Read, Shutdown::Write, Shutdown::Both][usize::from(input.u8() % 3)];
+                let _ = net::shutdown(connection, how);
+            }
+            _ => {
+                let _ = net::send(connection, &sent, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            }
+        }
+    }
+
+    fn connect(&self) -> Option<OwnedFd> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).expect("a socket");
+        // Not while too many wait to be accepted.
+        net::connect(&connection, &self.address).ok().map(|()| connection)
+    }
+
+    fn turn(&mut self) {
+        self.server
+            .turn(&mut self.kernel, Some(Duration::ZERO), &mut |_| {})
+            .expect("a server goes on whatever its programs do");
+        assert!(self.kernel.accounting().balances());
+    }
+
+    fn packet(&mut self, length: u8) {
+        let entrance = Entrance {
+            hook: Hook::Input,
+            incoming: "eth0",
+            outgoing: "eth1",
+            link_header: None,
+        };
+        let length = length.max(40);
+        let mut packet = vec![0; length.into()];
+        packet[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, length - 40, 59, 64]);
+        self.kernel.enter_at(entrance, packet).expect("an IP packet");
+    }
+
+    /// A program that keeps to the rules opens a socket, binds it, asks for something and is answered.
+    fn serve_the_next(&mut self) {
+        // What waits to be accepted is, one each turn.
+        for _ in 0..70 {
+            self.turn();
+        }
+        let frames = self.connect().expect("there is room");
+        let opening = Request::Open {
+            protocol: 3,
+            process_id: 4242,
+        };
+        let socket = self.ask(&frames, opening).socket;
+        let binding = self.connect().expect("there is room");
+        let port_id = PortId::KERNEL;
+        let port_id = PortId(self.ask(&binding, Request::Bind { socket, port_id }).value);
+        let envelope = Envelope {
+            flags: Flags::REQUEST | Flags::ACK,
+            sequence: 9,
+            port_id,
+        };
+        let mode = ModeRequest {
+            mode: CopyMode::None,
+            range: 0,
+        };
+        let message = mode.head(Abi::NATIVE, envelope);
+        net::send(&frames, &message, SendFlags::empty()).expect("a program is listened to");
+        let mut buffer = [0; 256];
+        let length = self.received(&frames, &mut buffer);
+        let Ok(Message::Error(error)) = Message::parse(&buffer[..length], Abi::NATIVE) else {
+            panic!("an answer was to come: {:02x?}", &buffer[..length]);
+        };
+        // EBUSY, if another has attached; EINVAL, if the process id is another's port id.
+        assert!(
+            matches!(error.errno(), Errno(0) | Errno::EBUSY | Errno::EINVAL),
+            "{}",
+            error.errno()
+        );
+        assert_eq!(error.quoted[..16], message[..16]);
+    }
+
+    fn ask(&mut self, connection: &OwnedFd, request: Request) -> Answer {
+        net::send(connection, &request.write(), SendFlags::empty()).expect("a program is listened to");
+        let mut buffer = [0; 256];
+        let length = self.received(connection, &mut buffer);
+        let answer = Answer::parse(&buffer[..length]).expect("an answer");
+        assert_eq!((answer.errno, answer.abi), (Errno(0), Abi::NATIVE), "{request:?}");
+        answer
+    }
+
+    /// Receives what comes within a few turns.
+    fn received(&mut self, connection: &OwnedFd, buffer: &mut [u8]) -> usize {
+        for _ in 0..8 {
+            self.turn();
+            if let Ok((length, _)) = net::recv(connection, &mut *buffer, RecvFlags::DONTWAIT) {
+                return length;
+            }
+        }
+        panic!("nothing came");
+    }
+
+    /// When every program is gone so is what the server held for it, and what was queued for it.
+    fn end(mut self) {
+        self.connections = [const { None }; CONNECTIONS];
+        for _ in 0..4 {
+            self.turn();
+        }
+        assert!(!self.server.has_programs());
+        assert!(self.server.all_read(&self.kernel));
+        assert_eq!(self.kernel.accounting().queued, 0);
+    }
+}
+
+/// A request of the right form, more or less.
+fn request(input: &mut Input<'_>) -> Vec<u8> {
+    let (kind, value, socket) = (input.u8() % 6, input.u32(), u64::from(input.u8()));
+    let request = match kind {
+        0 => Request::Open {
+            protocol: if value & 1 == 0 { 3 } else { 13 },
+            process_id: value >> 1,
+        },
+        1 => Request::Notices { socket },
+        2 => Request::Bind {
+            socket,
+            port_id: PortId(value),
+        },
+        3 => Request::ReceiveBuffer { socket, bytes: value },
+        4 => Request::NoEnobufs {
+            socket,
+            on: value & 1 != 0,
+        },
+        _ => Request::Open {
+            protocol: value,
+            process_id: 1,
+        },
+    };
+    request.write().to_vec()
+}
+
+/// The number that the next descriptor would have.
+fn next_descriptor() -> i32 {
+    let probe = rustix::event::eventfd(0, rustix::event::EventfdFlags::empty());
+    probe.expect("a descriptor").as_raw_fd()
+}

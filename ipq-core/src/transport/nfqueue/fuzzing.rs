@@ -1,0 +1,91 @@
+//! The translation without a socket, as the fuzz targets try it. Built for them alone.
+
+use super::devices;
+use super::message::ParseError;
+use super::options::Options;
+use super::packet::Device;
+use super::request::{self, Action, START, Screened};
+use super::scattered::{self, BESIDE};
+use super::translation::{Received, Translated};
+use crate::errno::Errno;
+use crate::wire::{InterfaceName, PortId};
+
+/// What became of a datagram from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inward {
+    /// A frame of so many bytes for the program.
+    Frame(usize),
+    /// A packet of the other family, by its id.
+    OtherFamily(u32),
+    /// An answer, with a frame of so many bytes or none, and whether it says that the queue is not bound.
+    Answer(Option<usize>, bool),
+}
+
+/// Receives `datagram` into `buffer`, and translates it there.
+pub fn inward(
+    datagram: &[u8],
+    buffer: &mut [u8],
+    options: &Options,
+    peer: PortId,
+    permitted: bool,
+) -> Result<Inward, ParseError> {
+    let mut beside = [0xee; BESIDE];
+    let mut left = datagram;
+    for mut part in scattered::parts(&mut beside, buffer) {
+        let (now, later) = left.split_at(part.len().min(left.len()));
+        part[..now.len()].copy_from_slice(now);
+        left = later;
+    }
+    let received = Received {
+        beside: &beside,
+        copied: datagram.len() - left.len(),
+        length: datagram.len(),
+        options,
+        peer,
+    };
+    let device = |index| Device {
+        name: InterfaceName::from_wire([index as u8; 16]),
+        hw_type: index as u16,
+    };
+    Ok(match received.translate(buffer, device, || permitted)? {
+        Translated::Packet(length) => Inward::Frame(length),
+        Translated::OtherFamily(id) => Inward::OtherFamily(id),
+        Translated::Answer { frame, attach_failed } => Inward::Answer(frame, attach_failed),
+    })
+}
+
+/// The datagram that stands for the message `bytes` of a program; none if nothing is sent. `peer` is who has attached, or 0.
+#[must_use]
+pub fn outward(bytes: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
+    let start = &bytes[..bytes.len().min(START)];
+    let (request, action, attaches) = match request::screen(start, bytes.len()) {
+        Screened::Ignored => return None,
+        Screened::Refused(request, errno) => {
+            let before_capability = true;
+            let refuse = Action::Refuse {
+                errno,
+                before_capability,
+            };
+            (request, refuse, false)
+        }
+        Screened::Passed(request) if peer != PortId::KERNEL && request.header.port_id != peer => {
+            (request, Action::refuse(Errno::EBUSY), false)
+        }
+        Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
+    };
+    let outgoing = request::write(&request, start, action, attaches, options)?;
+    let following = &bytes[START.min(request.length())..request.length()];
+    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
+    Some([outgoing.head.written(), following, tail].concat())
+}
+
+/// The devices that come in a datagram of events: index and name, or no name for one that is gone.
+#[must_use]
+pub fn devices(datagram: &[u8]) -> Vec<(u32, Option<InterfaceName>)> {
+    devices::events(datagram)
+        .map(|event| match event {
+            devices::Event::Is(index, device) => (index, Some(device.name)),
+            devices::Event::Gone(index) => (index, None),
+        })
+        .collect()
+}
