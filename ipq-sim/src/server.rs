@@ -19,7 +19,7 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, Soc
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -401,6 +401,14 @@ impl Server {
                 observer(Passed::ToProgram(bytes));
             }
         }
+    }
+}
+
+impl AsFd for Server {
+    /// A descriptor that is readable when a [`turn`](Server::turn) has something to do, for those who wait for something else,
+    /// too.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

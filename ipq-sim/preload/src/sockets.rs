@@ -5,8 +5,8 @@ use ipq_core::transport::unix::Unix;
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// Descriptors from this on can't be the emulator's.
-const MOST: usize = 1024;
+/// Descriptors from this on can't be the emulator's. Well beyond 1024, where programs with an `fd_set` end.
+const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
