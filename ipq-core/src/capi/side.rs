@@ -6,7 +6,7 @@ use crate::handle::ErrorNumber;
 use crate::transport::Transport;
 use crate::transport::netlink::{self, Netlink};
 use crate::transport::nfqueue::{self, InvalidQueueNumbers, NfQueue, QueueNumbers};
-use crate::transport::unix::Unix;
+use crate::transport::unix::{self, Unix};
 use crate::wire::Abi;
 use std::ffi::OsStr;
 use std::fmt;
@@ -111,7 +111,8 @@ fn open_emulator(path: &Path, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let unix = Unix::open(path, family).map_err(|error| NoSide {
         number: error.number(),
         errno: error.errno(),
-        detail: Some(error.to_string()),
+        // A port id that is taken is libipq's own error, in its own words (LIB-5).
+        detail: (!matches!(error, unix::OpenError::Bind { .. })).then(|| error.to_string()),
     })?;
     if unix.abi() != Abi::NATIVE {
         return Err(no_side(
