@@ -74,6 +74,7 @@ capabilities! {
     /// (PKT-5)
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
     OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
+    CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 
 impl fmt::Display for Capability {

@@ -171,6 +171,7 @@ topics! {
     Proc = "proc" "the text of a queue's file in /proc",
     Sockets = "sockets" "port ids, binding, and datagrams of other programs",
     Libipq = "libipq" "the library's logic",
+    CLibrary = "c-library" "what only a program in C sees of the library",
     Forwarding = "forwarding" "what the host does around the queue",
 }
 

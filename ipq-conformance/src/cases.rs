@@ -59,6 +59,7 @@
 //!   [`last_sent`](crate::Subject::last_sent).
 
 mod attaching;
+mod c_library;
 mod copy_modes;
 mod events;
 mod families;
@@ -77,7 +78,19 @@ mod wire;
 
 use crate::case::Case;
 
-/// Every case of the suite, topic by topic.
+/// The cases that a libipq is tried with: those of the library's logic, and what only a program in C sees of it.
+#[must_use]
+pub fn of_clients() -> Vec<Case> {
+    [libipq::cases(), c_library::cases()].concat()
+}
+
+/// Every case that there is: those that an implementation of the queue is tried with, and those of a libipq alone.
+#[must_use]
+pub fn every() -> Vec<Case> {
+    [all(), c_library::cases()].concat()
+}
+
+/// Every case that an implementation of the queue is tried with, topic by topic.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn ids_are_words_after_a_topic_and_name_one_case_each() {
         let mut ids = HashSet::new();
-        for case in all() {
+        for case in every() {
             let id = case.id;
             assert!(case.topic().is_some(), "{id} begins with no topic");
             assert!(
@@ -124,7 +137,7 @@ mod tests {
 
     #[test]
     fn titles_are_sentences_without_a_full_stop() {
-        for case in all() {
+        for case in every() {
             let first = case.title.chars().next();
             assert!(
                 first.is_some_and(|letter| !letter.is_lowercase()),

@@ -15,10 +15,12 @@ mod vm;
 use crate::case::Level;
 use crate::world::WorldFactory;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a command comes to.
@@ -41,6 +43,7 @@ Examples:
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
+  ipq-conformance --client dlopen:libipq.so.0   a libipq for C, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            what a requirement asks, and what checks it
@@ -125,6 +128,14 @@ struct RunArguments {
     /// Where to run: sim, the emulator; a world of the kernel that this runs on; or all, one after the other.
     #[arg(long, default_value = "sim")]
     world: String,
+    /// Try a libipq, on the emulator, instead of a kernel: rust, this project's own; or dlopen:PATH, a libipq.so for C. The cases
+    /// are those of the library, and what only C sees of it.
+    #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
+    client: Option<ClientArgument>,
+    /// The object of package ipq-preload, for a library that does not know the emulator; unless said, `libipq_preload.so` beside
+    /// this command, if it is there.
+    #[arg(long, value_name = "OBJECT", requires = "client")]
+    preload: Option<PathBuf>,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -282,6 +293,27 @@ enum LevelArgument {
     Kernel,
     /// Known oddities.
     Quirk,
+}
+
+/// Whose libipq is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ClientArgument {
+    /// This project's, in Rust.
+    Rust,
+    /// That of a library for C, by its name.
+    Library(OsString),
+}
+
+impl FromStr for ClientArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "rust" => Ok(Self::Rust),
+            Some(("dlopen", name)) if !name.is_empty() => Ok(Self::Library(name.into())),
+            _ => Err("it can be rust, or dlopen: and the path of a libipq.so".into()),
+        }
+    }
 }
 
 impl Choice {

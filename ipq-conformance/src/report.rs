@@ -24,6 +24,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Head {
     /// The world's name.
     pub world: String,
+    /// What chooses it on the command line: `--world sim`.
+    pub choice: String,
     /// What it is made of.
     pub description: Description,
     /// What it can do.
@@ -38,7 +40,7 @@ impl Head {
     /// The command that runs one case again as it ran.
     #[must_use]
     pub fn command(&self, case: &str) -> String {
-        format!("ipq-conformance run --world {} --seed {} {case}", self.world, self.seed)
+        format!("ipq-conformance run {} --seed {} {case}", self.choice, self.seed)
     }
 }
 

@@ -5,6 +5,7 @@
 //! from what its [`Capability`] set lacks. The others are for cases that go further, and each needs a capability.
 
 use crate::capability::Capability;
+use crate::client::{Call, Called};
 use bytes::Bytes;
 use ipq_core::Family;
 use serde::{Deserialize, Serialize};
@@ -196,6 +197,8 @@ pub enum Step {
         /// How many bytes of payload each segment has, if it stands for several.
         segment_bytes: Option<u16>,
     },
+    /// A program calls its libipq. Answered by [`Observation::Called`].
+    Call(Call),
 }
 
 impl Step {
@@ -228,6 +231,7 @@ impl Step {
             Self::Account => Capability::DropReasons,
             Self::InjectBridged { .. } => Capability::Bridge,
             Self::InjectOffloaded { .. } => Capability::Offload,
+            Self::Call(_) => Capability::CLibrary,
         })
     }
 
@@ -334,6 +338,8 @@ pub enum Observation {
     },
     /// The books.
     Account(Account),
+    /// What came of a call.
+    Called(Called),
 }
 
 /// The two calls of [`Step::Open`].

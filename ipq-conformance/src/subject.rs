@@ -6,10 +6,12 @@
 mod host;
 mod packets;
 mod proc_text;
+mod program;
 mod socket;
 mod transport;
 
 pub use proc_text::ProcText;
+pub use program::Program;
 pub use socket::{Drained, ReceivedPacket, Socket};
 pub use transport::WorldTransport;
 

@@ -1,5 +1,6 @@
 //! Everything that was done and seen, in order.
 
+use crate::client::Called;
 use crate::decode::{self, Kind};
 use crate::step::{Observation, Received, Step};
 use bytes::Bytes;
@@ -123,6 +124,12 @@ impl Transcript {
             | (_, Observation::Sniff { frame: Some(frame) }) => decode::dump(frame, Kind::Ethernet),
             (Step::Output { packet, .. }, _) => decode::dump(packet, Kind::Ip),
             (_, Observation::Text(text)) => text.clone(),
+            (_, Observation::Called(Called::Returned(returned))) => {
+                let datagrams = returned.sent.iter().chain([&returned.bytes]);
+                datagrams
+                    .map(|bytes| decode::dump(bytes, Kind::Netlink(self.abi)))
+                    .collect()
+            }
             _ => String::new(),
         }
     }
@@ -145,6 +152,7 @@ pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
         Step::Inject { device, frame, count } => format!("{count} × {} bytes arrive on {device}", frame.len()),
         Step::Output { device, packet } => format!("this host sends {} bytes by {device}", packet.len()),
         Step::Sniff { device } => format!("what left by {device}"),
+        Step::Call(call) => call.to_string(),
         other => format!("{other:?}"),
     };
     let seen = match seen {
@@ -156,6 +164,7 @@ pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
         }
         Observation::Sniff { frame: Some(frame) } => format!("{} bytes", frame.len()),
         Observation::Text(_) => "this text".to_owned(),
+        Observation::Called(Called::Returned(returned)) => returned.to_string(),
         other => format!("{other:?}"),
     };
     format!("{done} → {seen}")

@@ -1,6 +1,8 @@
 //! The worlds that come with the suite.
 
 #[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
 mod ip_queue;
 #[cfg(target_os = "linux")]
 mod nfqueue;
@@ -10,6 +12,8 @@ mod process;
 mod real;
 mod sim;
 
+#[cfg(target_os = "linux")]
+pub use client::ClientFactory;
 #[cfg(target_os = "linux")]
 pub use ip_queue::IpQueueFactory;
 #[cfg(target_os = "linux")]
@@ -31,12 +35,13 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     ]
 }
 
-/// Serves a world of a real kernel, and ends the process, if that is what this program was started for.
+/// Serves a world of a real kernel, or a library for C, and ends the process, if that is what this program was started for.
 ///
-/// Such a world is in a process of its own, which is this program once more. So a program that makes one calls this before
+/// Such a thing is in a process of its own, which is this program once more. So a program that makes one calls this before
 /// anything else, above all before it has a second thread.
 #[cfg(target_os = "linux")]
 pub fn serve_if_asked() {
+    crate::client::serve_if_asked();
     let Some(world) = process::asked_for() else { return };
     let served = match world.as_str() {
         nfqueue::NAME => process::serve::<nfqueue::Running>(),

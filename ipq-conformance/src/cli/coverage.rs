@@ -6,7 +6,7 @@ use crate::requirements::Coverage;
 use std::io::Write;
 
 pub(super) fn coverage() -> Result<End, Failure> {
-    let coverage = Coverage::of(&cases::all()).map_err(unable)?;
+    let coverage = Coverage::of(&cases::every()).map_err(unable)?;
     let mut output = standard_output();
     for row in &coverage.rows {
         let id = row.requirement.id;

@@ -7,7 +7,7 @@ use crate::requirements::{Coverage, Requirement};
 use std::io::Write;
 
 pub(super) fn explain(id: &str) -> Result<End, Failure> {
-    let all = cases::all();
+    let all = cases::every();
     if let Some(case) = all.iter().find(|case| case.id == id) {
         explain_case(case)?;
     } else if let Some(requirement) = Requirement::named(id) {

@@ -10,7 +10,7 @@ use std::io::Write;
 
 pub(super) fn list(arguments: &ListArguments) -> Result<End, Failure> {
     let filter = Filter::new(&arguments.choice.filters, &arguments.choice.levels(), true);
-    let all = cases::all();
+    let all = cases::every();
     let chosen = all.iter().filter(|case| filter.chooses(case));
     let mut output = standard_output();
     let mut count = 0;

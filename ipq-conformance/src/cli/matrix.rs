@@ -18,8 +18,9 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     let mut ends = Vec::new();
     for name in &arguments.world {
         for factory in worlds_named(worlds, name)? {
+            let how = format!("--world {}", factory.name());
             let mut collector = Collector::default();
-            let summary = run_cases(&factory, &cases, arguments.seed, None, &mut collector)?;
+            let summary = run_cases(&factory, &how, &cases, arguments.seed, None, &mut collector)?;
             ends.push(end_of(factory.name(), &summary));
             columns.extend(collector.results());
         }

@@ -1,7 +1,7 @@
 //! `run`: runs cases and reports.
 
 use super::progress::Progress;
-use super::{End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
+use super::{ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
 use crate::case::Case;
 use crate::cases;
 use crate::filter::Filter;
@@ -9,6 +9,8 @@ use crate::known::KnownDifferences;
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::runner::{CaseReport, Runner, Summary};
 use crate::world::WorldFactory;
+use crate::worlds::SimFactory;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,6 +20,9 @@ use std::sync::Arc;
 const ALL: &str = "all";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
+    if let Some(client) = &arguments.client {
+        return run_client(client, arguments);
+    }
     let worlds = worlds_named(worlds, &arguments.world)?;
     if worlds.len() > 1 && matches!(arguments.format, Format::Junit | Format::Tap) {
         return Err(unable(
@@ -47,7 +52,44 @@ pub(super) fn worlds_named(
 }
 
 fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<End, Failure> {
-    let all = cases::all();
+    let choice = format!("--world {}", factory.name());
+    run_chosen(factory, &choice, &cases::all(), arguments)
+}
+
+/// Tries a libipq on the emulator.
+fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
+    let (factory, choice): (Arc<dyn WorldFactory>, _) = match client {
+        ClientArgument::Rust => (Arc::new(SimFactory::default()), "--client rust".to_owned()),
+        ClientArgument::Library(name) => (
+            library(name, arguments.preload.as_deref())?,
+            format!("--client dlopen:{}", name.display()),
+        ),
+    };
+    run_chosen(&factory, &choice, &cases::of_clients(), arguments)
+}
+
+#[cfg(target_os = "linux")]
+fn library(name: &OsStr, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
+    let beside = || {
+        let object = std::env::current_exe().ok()?.with_file_name("libipq_preload.so");
+        object.is_file().then_some(object)
+    };
+    let preload = preload.map(Path::to_owned).or_else(beside);
+    let factory = crate::worlds::ClientFactory::new(name.to_owned(), preload).map_err(unable)?;
+    Ok(Arc::new(factory))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn library(_: &OsStr, _: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
+    Err(unable("a library for C can be tried on Linux alone"))
+}
+
+fn run_chosen(
+    factory: &Arc<dyn WorldFactory>,
+    how: &str,
+    all: &[Case],
+    arguments: &RunArguments,
+) -> Result<End, Failure> {
     let choice = &arguments.choice;
     let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
     let chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).copied().collect();
@@ -57,13 +99,14 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
     }
     let transcripts = arguments.transcripts.as_deref();
     let mut reporter = reporter(arguments.format);
-    let summary = run_cases(factory, &chosen, arguments.seed, transcripts, reporter.as_mut())?;
+    let summary = run_cases(factory, how, &chosen, arguments.seed, transcripts, reporter.as_mut())?;
     Ok(end_of(factory.name(), &summary))
 }
 
-/// Runs `chosen` in worlds of `factory` and tells `reporter`, with a bar on a terminal if it lasts.
+/// Runs `chosen` in worlds of `factory`, which `how` chooses on the command line, and tells `reporter`, with a bar on a terminal if it lasts.
 pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
+    how: &str,
     chosen: &[Case],
     seed: u64,
     transcripts: Option<&Path>,
@@ -71,7 +114,7 @@ pub(super) fn run_cases(
 ) -> Result<Summary, Failure> {
     let known = KnownDifferences::built_in().map_err(unable)?;
     let runner = Runner::new(Arc::clone(factory), known, seed);
-    reporter.begin(&head(factory.as_ref(), seed, chosen.len()))?;
+    reporter.begin(&head(factory.as_ref(), how, seed, chosen.len()))?;
     let progress = Progress::new(chosen.len() as u64, "cases");
     let mut written = Ok(());
     let mut summary = runner.run(chosen, &mut |report| {
@@ -101,7 +144,7 @@ pub(super) fn end_of(world: &str, summary: &Summary) -> End {
 }
 
 /// A world that can't be made here is described as far as it goes: its cases will be skipped with the reason.
-fn head(factory: &dyn WorldFactory, seed: u64, cases: usize) -> Head {
+fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head {
     let world = factory.create();
     let description = match &world {
         Ok(world) => world.describe(),
@@ -117,6 +160,7 @@ fn head(factory: &dyn WorldFactory, seed: u64, cases: usize) -> Head {
     };
     Head {
         world: factory.name().to_owned(),
+        choice: how.to_owned(),
         description,
         capabilities: world.map(|world| world.capabilities()).unwrap_or_default(),
         seed,
@@ -149,7 +193,6 @@ fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()>
 mod tests {
     use super::*;
     use crate::packet::Packet;
-    use crate::worlds::SimFactory;
     use pretty_assertions::assert_eq;
 
     #[test]

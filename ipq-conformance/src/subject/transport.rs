@@ -29,6 +29,11 @@ impl<'s> WorldTransport<'s> {
         &self.socket
     }
 
+    /// The socket below, for itself.
+    pub(crate) fn into_socket(self) -> Socket<'s> {
+        self.socket
+    }
+
     /// How long a wait for ever may be before a case is said to hang.
     const FOREVER: Duration = Duration::from_hours(1);
 

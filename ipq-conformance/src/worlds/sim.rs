@@ -60,6 +60,15 @@ struct Running {
     buffer: Vec<u8>,
 }
 
+#[cfg(target_os = "linux")]
+impl SimWorld {
+    /// The emulated kernel, once it has begun.
+    pub(super) fn kernel(&mut self) -> Result<&mut Kernel, WorldError> {
+        let running = self.running.as_mut().map(|running| &mut running.kernel);
+        running.ok_or_else(|| misuse("this world has not begun"))
+    }
+}
+
 impl World for SimWorld {
     fn describe(&self) -> Description {
         let profile = Profile::default();
@@ -75,7 +84,7 @@ impl World for SimWorld {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let lacks = [Capability::Bridge, Capability::Offload];
+        let lacks = [Capability::Bridge, Capability::Offload, Capability::CLibrary];
         let all = Capability::ALL.iter().copied();
         all.filter(|capability| !lacks.contains(capability)).collect()
     }

@@ -15,6 +15,7 @@ fn run() -> (Head, Vec<CaseReport>, Summary) {
     let world = factory.create().expect("the emulator is there");
     let head = Head {
         world: factory.name().to_owned(),
+        choice: format!("--world {}", factory.name()),
         description: world.describe(),
         capabilities: world.capabilities(),
         seed: 7,

@@ -1,0 +1,206 @@
+//! The library's cases on implementations of the library: this project's in Rust and in C, and one in C that has a defect of
+//! choice, which a case has to find.
+//!
+//! Where there is no C compiler the tests are skipped, with the reason; `IPQ_REQUIRE_C=1` makes that a failure.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/c_library.rs"]
+mod c_library;
+
+use c_library::{CORE, LIBRARY, SCRATCH, have, succeed};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// The object of `ipq-preload`, for a library that opens a netlink socket of its own.
+static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(SCRATCH).join("preload");
+    succeed(
+        Command::new(env!("CARGO"))
+            .args(["build", "--manifest-path"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ipq-sim/preload/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target),
+    );
+    target.join("debug/libipq_preload.so")
+});
+
+/// The library of `tests/c/faulty.c`, with that defect or without one.
+fn library(defect: Option<&str>) -> PathBuf {
+    let library = Path::new(SCRATCH).join(format!("libipq-{}.so", defect.unwrap_or("sound")));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/faulty.c");
+    // The C library then sees it when an fd_set overruns.
+    succeed(
+        Command::new("cc")
+            .args([
+                "-std=gnu99",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-O2",
+                "-U_FORTIFY_SOURCE",
+                "-D_FORTIFY_SOURCE=2",
+            ])
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&library)
+            .args(defect.map(|defect| format!("-D{defect}")))
+            .arg(format!("-I{CORE}/include"))
+            .arg(source),
+    );
+    library
+}
+
+/// A case's line in a report.
+struct Line {
+    outcome: String,
+    reason: String,
+    requirements: Vec<String>,
+}
+
+/// What came of each case that `filter` chooses, by its id, with a client.
+fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<String, Line> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
+    command
+        .args(["run", "--strict", "--format", "json", "--client", client])
+        .args(filter);
+    if let Some(object) = preload {
+        command.arg("--preload").arg(object);
+    }
+    let output = command.output().expect("the program can be run");
+    let report = String::from_utf8(output.stdout).expect("a report is text");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let lines = report
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let cases = lines.filter(|line| line.get("id").is_some()).map(|line| {
+        let requirements = line["requirements"].as_array().expect("they are a list");
+        let case = Line {
+            outcome: text(&line["outcome"]),
+            reason: text(&line["reason"]),
+            requirements: requirements.iter().map(text).collect(),
+        };
+        (text(&line["id"]), case)
+    });
+    let cases: BTreeMap<_, _> = cases.collect();
+    assert!(!cases.is_empty(), "{errors}");
+    cases
+}
+
+/// The cases that did not pass, with why.
+fn troubles(results: &BTreeMap<String, Line>) -> Vec<String> {
+    let troubles = results.iter().filter(|(_, case)| case.outcome != "passed");
+    troubles
+        .map(|(id, case)| format!("{} {id}: {}", case.outcome, case.reason))
+        .collect()
+}
+
+fn dlopen(library: &Path) -> String {
+    format!("dlopen:{}", library.display())
+}
+
+#[test]
+fn every_case_that_rust_has_passes_in_rust() {
+    let results = results("rust", None, &[]);
+    let skipped = |case: &&Line| case.outcome == "skipped" && case.reason.starts_with("needs c-library");
+    let (c_only, rest): (Vec<_>, Vec<_>) = results.values().partition(skipped);
+    assert!(c_only.len() > 10 && rest.len() > 15, "{}, {}", c_only.len(), rest.len());
+    for case in rest {
+        assert_eq!(case.outcome, "passed", "{}", case.reason);
+    }
+}
+
+#[test]
+fn our_library_passes_every_case() {
+    if have(&[]) {
+        let results = results(&dlopen(&LIBRARY.join("lib/libipq.so.0")), None, &[]);
+        assert_eq!(troubles(&results), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_library_on_a_netlink_socket_of_its_own_passes_every_case() {
+    if have(&[]) {
+        let results = results(&dlopen(&library(None)), Some(&PRELOAD), &[]);
+        assert_eq!(troubles(&results), Vec::<String>::new());
+    }
+}
+
+#[rstest]
+// The defects of the original (section 11 of the protocol).
+#[case("STACK_IS_SENT", "WIRE-7", "libipq/set-mode-bytes")]
+#[case("SELECT_OVERRUNS", "LIB-3", "c-library/high-descriptor")]
+#[case("GLOBAL_ERROR_NUMBER", "LIB-7", "c-library/threads-have-errors-of-their-own")]
+// What else a replacement can get wrong.
+#[case("SUCCESS_CLEARS", "LIB-12", "libipq/success-keeps-the-error-number")]
+#[case("TIMEOUT_SETS_ERRNO", "LIB-3", "c-library/timeout-leaves-errno")]
+#[case("TIMEOUT_IS_AN_ERROR", "LIB-3", "libipq/timeout")]
+#[case("SIGNAL_IS_AN_ERROR", "LIB-3", "c-library/signal-ends-a-timed-wait")]
+#[case("SMALL_BUFFER_TAKEN", "LIB-3", "libipq/small-buffer")]
+#[case("TRUNCATION_UNSEEN", "LIB-3", "libipq/truncated")]
+#[case("BUFFER_OVERRUNS", "LIB-3", "libipq/truncated")]
+#[case("OTHER_TEXT", "LIB-5", "libipq/timeout")]
+#[case("ALWAYS_PRINTS_ERRNO", "LIB-6", "c-library/perror")]
+#[case("NO_CTL", "LIB-9", "c-library/ctl")]
+#[case("NEGATIVE_ERRORS", "ERR-4", "libipq/error-number-is-positive")]
+#[case("RETURNS_NOTHING", "LIB-2", "libipq/set-mode-bytes")]
+#[case("SEQUENCE_COUNTED", "LIB-11", "libipq/request-header")]
+#[case("LENGTH_NEEDS_PAYLOAD", "LIB-11", "c-library/length-without-payload")]
+fn a_defect_is_found_by_name(#[case] defect: &str, #[case] requirement: &str, #[case] case: &str) {
+    if !have(&[]) {
+        return;
+    }
+    let results = results(&dlopen(&library(Some(defect))), Some(&PRELOAD), &[case]);
+    let found = &results[case];
+    assert_eq!(found.outcome, "failed", "{case}: {:?}", troubles(&results));
+    assert!(
+        found.requirements.iter().any(|id| id == requirement),
+        "{:?}",
+        found.requirements
+    );
+}
+
+#[test]
+fn a_crash_is_said_to_be_one() {
+    if have(&[]) {
+        let results = results(&dlopen(&library(Some("NULL_CRASHES"))), Some(&PRELOAD), &[]);
+        let Line {
+            outcome,
+            reason,
+            requirements,
+        } = &results["c-library/destroy-null"];
+        assert_eq!(
+            (outcome.as_str(), &requirements[..]),
+            ("failed", &["LIB-9".to_owned()][..])
+        );
+        assert!(
+            reason.contains("ipq_destroy_handle(NULL) did not return: it crashed: signal: 11"),
+            "{reason}"
+        );
+        assert_eq!(troubles(&results).len(), 1);
+    }
+}
+
+#[rstest]
+#[case::no_such_file("dlopen:/nowhere/libipq.so", "the library can't be loaded: ")]
+#[case::no_library("dlopen:/dev/null", "the library can't be loaded: ")]
+#[case::no_client(
+    "python",
+    "invalid value 'python' for '--client <CLIENT>': it can be rust, or dlopen:"
+)]
+#[case::no_name("dlopen:", "invalid value 'dlopen:' for '--client <CLIENT>'")]
+fn what_is_no_library_is_refused(#[case] client: &str, #[case] words: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
+    let output = command
+        .args(["run", "--client", client])
+        .output()
+        .expect("it can be run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains(words), "{error}");
+}
