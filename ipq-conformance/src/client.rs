@@ -126,6 +126,26 @@ pub enum Function {
         /// Which handle.
         handle: Handle,
     },
+    /// `ipq_read(handle, buffer, length, -1)` of a datagram that the kernel has not sent: the handle's descriptor is another
+    /// socket from then on.
+    ReadForged {
+        /// Which handle.
+        handle: Handle,
+        /// How long the buffer is said to be.
+        length: u32,
+        /// The datagram.
+        datagram: Bytes,
+    },
+    /// `ipq_read(handle, buffer, length, -1)` of another program's datagram: while it lasts the handle's structure has the
+    /// descriptor of a socket that one came to.
+    ReadForeign {
+        /// Which handle.
+        handle: Handle,
+        /// How long the buffer is said to be.
+        length: u32,
+        /// The datagram.
+        datagram: Bytes,
+    },
     /// Opens files until the next descriptor is this one or above. Returns the last one's number, or -1 if the system allows no
     /// so many.
     Occupy {
@@ -176,6 +196,8 @@ pub enum Called {
     Missing(String),
     /// It wrote past the end of the buffer that it was given.
     Overwrote,
+    /// What is beside the function can't be done here, and this is why.
+    Unable(String),
     /// It did not come back, and this became of the process.
     Ended(String),
 }
@@ -188,7 +210,7 @@ impl Function {
             Self::CreateHandle { .. } => "ipq_create_handle",
             Self::DestroyHandle { .. } => "ipq_destroy_handle",
             Self::SetMode { .. } => "ipq_set_mode",
-            Self::Read { .. } => "ipq_read",
+            Self::Read { .. } | Self::ReadForged { .. } | Self::ReadForeign { .. } => "ipq_read",
             Self::SetVerdict { .. } => "ipq_set_verdict",
             Self::MessageType => "ipq_message_type",
             Self::Packet => "ipq_get_packet",
@@ -214,6 +236,28 @@ impl fmt::Display for Call {
                 length,
                 timeout,
             } => write!(f, "ipq_read({handle}, buffer, {length}, {timeout})"),
+            Function::ReadForged {
+                handle,
+                length,
+                datagram,
+            } => {
+                write!(
+                    f,
+                    "ipq_read({handle}, buffer, {length}, -1) of {} forged bytes",
+                    datagram.len()
+                )
+            }
+            Function::ReadForeign {
+                handle,
+                length,
+                datagram,
+            } => {
+                let bytes = datagram.len();
+                write!(
+                    f,
+                    "ipq_read({handle}, buffer, {length}, -1) of {bytes} bytes from another program"
+                )
+            }
             Function::SetVerdict {
                 handle,
                 packet_id,

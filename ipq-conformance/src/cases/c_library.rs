@@ -3,13 +3,15 @@
 
 use crate::capability::Capability;
 use crate::case::Case;
-use crate::client::{Call, Function, Handle};
+use crate::client::{Call, Function, Handle, Returned};
+use crate::outcome::Stopped;
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::subject::{CaseResult, Subject};
 use bytes::Bytes;
 use ipq_core::handle::ErrorNumber;
-use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
+use ipq_core::wire::{Flags, MessageType};
+use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
 /// A wait that nothing ends, in microseconds.
 const WAIT: i32 = 10_000;
@@ -152,6 +154,40 @@ pub(super) fn cases() -> Vec<Case> {
             "A second handle of the same family is error number 4 with EADDRINUSE; the other family's is none, nor one after the first",
             &["LIB-1"],
             second_handle,
+        ),
+        Case::must(
+            "c-library/header-flag",
+            "A message whose header has flag 0x20 is no truncated one",
+            &["LIB-3"],
+            |subject| {
+                let frame = forged(subject, |message| message.flags(Flags::TRUNCATED));
+                let read = read_forged(subject, frame.clone())?;
+                subject.equal(
+                    "what ipq_read returns",
+                    &(frame.len().cast_signed() as i64),
+                    &read.value,
+                )
+            },
+        ),
+        Case::must(
+            "c-library/stated-length-over-datagram",
+            "A message whose header states more than came is error number 10",
+            &["LIB-3"],
+            |subject| {
+                let length = forged(subject, |message| message).len() as u32;
+                let frame = forged(subject, |message| message.stated_length(length + 1));
+                let read = read_forged(subject, frame)?;
+                subject.program().returns(-1, ErrorNumber::ReceivedTruncated, &read)
+            },
+        ),
+        Case::must(
+            "c-library/empty-datagram",
+            "A datagram of no bytes is error number 7",
+            &["LIB-3"],
+            |subject| {
+                let read = read_forged(subject, Bytes::new())?;
+                subject.program().returns(-1, ErrorNumber::EndOfFile, &read)
+            },
         ),
         Case::must(
             "c-library/length-without-payload",
@@ -301,6 +337,23 @@ fn second_handle(subject: &Subject) -> CaseResult {
     let destroyed = program.run(Function::DestroyHandle { handle })?;
     subject.equal("what ipq_destroy_handle returns", &0, &destroyed.value)?;
     program.create(Family::Ipv4).map(drop)
+}
+
+/// A message that looks like a packet of the kernel's, but for what `change` does to it.
+fn forged(subject: &Subject, change: impl FnOnce(Request) -> Request) -> Bytes {
+    let body = vec![0; subject.abi().packet_message_bytes()];
+    let message = Request::raw(MessageType::Packet.to_wire(), body).flags(Flags::NONE);
+    change(message).bytes(subject.abi(), PortId::KERNEL)
+}
+
+fn read_forged(subject: &Subject, datagram: Bytes) -> Result<Returned, Stopped> {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    program.run(Function::ReadForged {
+        handle,
+        length: 2048,
+        datagram,
+    })
 }
 
 fn verdict_with(subject: &Subject, data_length: u64, payload: Option<Bytes>, expected: &Request) -> CaseResult {

@@ -201,6 +201,13 @@ pub(super) fn cases() -> Vec<Case> {
                 program.succeeds(&program.set_mode(handle, CopyMode::Meta, 0)?)
             },
         ),
+        Case::kernel(
+            "libipq/foreign-datagram",
+            "Another program's datagram is error number 6, and what follows still goes to the kernel",
+            &["LIB-3", "SOCK-6"],
+            foreign_datagram,
+        )
+        .needs(&[Capability::UserDatagrams]),
         Case::must(
             "libipq/overrun",
             "A receive buffer that overran is error number 6 once, ahead of what is in it",
@@ -274,6 +281,31 @@ fn success_keeps_the_error_number(subject: &Subject) -> CaseResult {
         &ErrorNumber::Unknown.text(),
         &elsewhere.text.as_str(),
     )
+}
+
+fn foreign_datagram(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let sent = program.set_mode(handle, CopyMode::Packet, 0)?;
+    let port_id = program.port_id(&sent)?;
+    let other = subject.open(Family::Ipv4)?;
+    let forged = Request::mode(CopyMode::None, 0).bytes(subject.abi(), other.port_id());
+    let read = if subject.has(Capability::CLibrary) {
+        program.run(Function::ReadForeign {
+            handle,
+            length: 2048,
+            datagram: forged,
+        })?
+    } else {
+        let delivered = other.try_send(Some(port_id), &forged)?;
+        subject.equal("what the other's send call returned", &Ok(forged.len()), &delivered)?;
+        program.read(handle, -1)?
+    };
+    program.returns(-1, ErrorNumber::Receive, &read)?;
+    let id = PacketId(7);
+    let verdict = program.set_verdict(handle, id, Verdict::Drop, None)?;
+    program.sends(&Request::verdict(id, Verdict::Drop), &verdict)?;
+    other.expect_nothing()
 }
 
 fn request_header(subject: &Subject) -> CaseResult {

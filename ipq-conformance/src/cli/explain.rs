@@ -1,6 +1,7 @@
 //! `explain`: what a case tries, or what a requirement asks.
 
 use super::{End, Failure, standard_output, unable};
+use crate::capability::Capability;
 use crate::case::Case;
 use crate::cases;
 use crate::requirements::{Coverage, Requirement};
@@ -47,7 +48,12 @@ fn explain_case(case: &Case) -> Result<(), Failure> {
         let text = Requirement::named(id).map_or("", |requirement| requirement.text);
         writeln!(output, "  {id:<8} {text}")?;
     }
-    writeln!(output, "\nRun it: ipq-conformance run {}", case.id)?;
+    let client = if case.needs.contains(&Capability::CLibrary) {
+        "--client dlopen:PATH "
+    } else {
+        ""
+    };
+    writeln!(output, "\nRun it: ipq-conformance run {client}{}", case.id)?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
             columns.extend(collector.results());
         }
     }
-    let matrix = Matrix::new(columns, &cases);
+    let matrix = Matrix::new(columns, &cases::every());
     write(&matrix, arguments)?;
     // A world that had to be tried and could not be has a bad end, although each of its cells is a skip.
     Ok(if !matrix.is_good() || ends.contains(&End::Bad) {

@@ -13,11 +13,13 @@ use super::{Call, Called, Function, Handle, Public, Returned};
 use libc::{c_char, c_int, c_uchar, c_uint, c_ulong, c_void, sockaddr_nl, ssize_t};
 use libloading::Library;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::netlink::{SocketAddrNetlink, USERSOCK};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 /// What stands behind a read buffer, to see whether more is written than there is room for.
@@ -51,6 +53,14 @@ enum Wrong {
     Missing(String),
     /// It wrote past the end of a buffer.
     Overwrote,
+    /// This system, or this library, is not one with which it can be seen.
+    Unable(String),
+}
+
+impl From<rustix::io::Errno> for Wrong {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Unable(format!("no socket could be put before the library: {errno}"))
+    }
 }
 
 impl Loaded {
@@ -87,6 +97,7 @@ impl Loaded {
             }),
             Err(Wrong::Missing(name)) => Called::Missing(name),
             Err(Wrong::Overwrote) => Called::Overwrote,
+            Err(Wrong::Unable(why)) => Called::Unable(why),
         }
     }
 
@@ -113,6 +124,19 @@ impl Loaded {
                 length,
                 timeout,
             } => self.read(*handle, *length as usize, *timeout, returned)?,
+            Function::ReadForged {
+                handle,
+                length,
+                datagram,
+            } => {
+                self.forge(*handle, datagram)?;
+                self.read(*handle, *length as usize, -1, returned)?
+            }
+            Function::ReadForeign {
+                handle,
+                length,
+                datagram,
+            } => self.read_foreign(*handle, *length as usize, datagram, returned)?,
             Function::SetVerdict {
                 handle,
                 packet_id,
@@ -188,6 +212,56 @@ impl Loaded {
         *lock(&self.buffer) = buffer;
         set_errno(errno);
         Ok(value as i64)
+    }
+
+    /// Puts a socket that `datagram` came to in the place of the handle's.
+    fn forge(&self, handle: Handle, datagram: &[u8]) -> Result<(), Wrong> {
+        let flags = SocketFlags::CLOEXEC;
+        let (near, far) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        net::send(&far, datagram, SendFlags::empty())?;
+        // SAFETY: the descriptor is the library's, to which this is what a program may do that has the structure (LIB-8): it
+        // stays one, and the library closes it.
+        if unsafe { libc::dup2(near.as_raw_fd(), self.descriptor(handle)) } < 0 {
+            return Err(Wrong::Unable(io::Error::last_os_error().to_string()));
+        }
+        lock(&self.files).extend([near, far].map(File::from));
+        set_errno(0);
+        Ok(())
+    }
+
+    fn read_foreign(
+        &self,
+        handle: Handle,
+        length: usize,
+        datagram: &[u8],
+        returned: &mut Returned,
+    ) -> Result<i64, Wrong> {
+        let pointer = self.pointer(handle);
+        let (receiver, sender) = (user_socket()?, user_socket()?);
+        let address = SocketAddrNetlink::try_from(net::getsockname(&receiver)?)?;
+        net::sendto(&sender, datagram, SendFlags::empty(), &address)?;
+        let own = self.descriptor(handle);
+        // SAFETY: a live handle of the library's, whose structure programs may write to (LIB-8), and no thread uses it now.
+        unsafe { (&raw mut (*pointer).fd).write_unaligned(receiver.as_raw_fd()) };
+        set_errno(0);
+        let value = self.read(handle, length, -1, returned);
+        let errno = errno();
+        // SAFETY: the same.
+        unsafe { (&raw mut (*pointer).fd).write_unaligned(own) };
+        if net::recv(&receiver, &mut [0_u8; 1], RecvFlags::DONTWAIT) != Err(rustix::io::Errno::AGAIN) {
+            return Err(Wrong::Unable(
+                "the library does not use the descriptor in the handle's structure, so no other program's datagram can be put \
+                 before it here"
+                    .into(),
+            ));
+        }
+        set_errno(errno);
+        value
+    }
+
+    /// The descriptor in a handle's structure.
+    fn descriptor(&self, handle: Handle) -> c_int {
+        self.public(handle).map_or(-1, |public| public.descriptor)
     }
 
     fn with_buffer(&self, look: impl FnOnce(*const c_uchar) -> i64) -> i64 {
@@ -271,6 +345,14 @@ impl Loaded {
             }
         }
     }
+}
+
+/// A netlink socket for programs among themselves, which every user may have, bound to a port id that the kernel chose.
+fn user_socket() -> Result<OwnedFd, Wrong> {
+    let protocol = Some(USERSOCK);
+    let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    Ok(socket)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -4,6 +4,7 @@ use super::{CaseResult, Stopped, Subject};
 use crate::capability::Capability;
 use crate::client::{Call, Called, Client, Function, Handle, Public, Returned, RustClient};
 use crate::decode::Kind;
+use crate::outcome::Outcome;
 use crate::step::{Observation, Step};
 use bytes::Bytes;
 use ipq_core::handle::ErrorNumber;
@@ -234,6 +235,7 @@ impl Client for WorldClient<'_> {
             Observation::Called(Called::Overwrote) => {
                 Err(Stopped::failed(format!("{call} wrote past the end of its buffer")))
             }
+            Observation::Called(Called::Unable(why)) => Err(Stopped::without_place(Outcome::Skipped, why)),
             Observation::Called(Called::Ended(how)) => Err(Stopped::failed(format!("{call} did not return: {how}"))),
             other => Err(super::wrong_answer(&step, &other)),
         }

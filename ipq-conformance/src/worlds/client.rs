@@ -80,7 +80,6 @@ impl World for ClientWorld {
             Capability::DropNetAdmin,
             Capability::Duplicate,
             Capability::OtherMachines,
-            Capability::UserDatagrams,
         ];
         let sim = self.sim.capabilities();
         let has = sim.iter().filter(|capability| !lacks.contains(capability));
