@@ -70,7 +70,7 @@ mod answer;
 mod coalesced;
 mod devices;
 mod error;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod many;
 mod message;

@@ -1,7 +1,7 @@
-//! The translation without a socket, as the fuzz targets try it. Built for them alone.
+//! The translation without a socket, as the fuzz targets try it. Built for them, and in tests so that it goes on building.
 
 use super::devices;
-use super::message::ParseError;
+use super::message::{ParseError, Writer};
 use super::options::Options;
 use super::packet::Device;
 use super::request::{self, Action, START, Screened};
@@ -48,17 +48,17 @@ pub fn inward(
         hw_type: index as u16,
     };
     Ok(match received.translate(buffer, device, || permitted)? {
-        Translated::Packet(length) => Inward::Frame(length),
+        Translated::Packet { frame, .. } => Inward::Frame(frame),
         Translated::OtherFamily(id) => Inward::OtherFamily(id),
         Translated::Answer { frame, attach_failed } => Inward::Answer(frame, attach_failed),
     })
 }
 
-/// The datagram that stands for the message `bytes` of a program; none if nothing is sent. `peer` is who has attached, or 0.
+/// The datagram that stands for the `message` of a program; none if nothing is sent. `peer` is who has attached, or 0.
 #[must_use]
-pub fn outward(bytes: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
-    let start = &bytes[..bytes.len().min(START)];
-    let (request, action, attaches) = match request::screen(start, bytes.len()) {
+pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
+    let start = &message[..message.len().min(START)];
+    let (request, action, attaches) = match request::screen(start, message.len()) {
         Screened::Ignored => return None,
         Screened::Refused(request, errno) => {
             let before_capability = true;
@@ -73,10 +73,12 @@ pub fn outward(bytes: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>>
         }
         Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
     };
-    let outgoing = request::write(&request, start, action, attaches, options)?;
-    let following = &bytes[START.min(request.length())..request.length()];
-    let tail = outgoing.tail.as_ref().map_or(&[][..], |tail| tail.written());
-    Some([outgoing.head.written(), following, tail].concat())
+    let mut bytes = [0; Writer::ROOM];
+    let mut writer = Writer::new(&mut bytes);
+    let cut = request::write(&mut writer, &request, start, action, attaches, options)?;
+    let following = &message[START.min(request.length())..request.length()];
+    let (head, tail) = writer.written().split_at(cut);
+    Some([head, following, tail].concat())
 }
 
 /// The devices that come in a datagram of events: index and name, or no name for one that is gone.
