@@ -23,6 +23,12 @@
 //! it; nothing is allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at all.
 //! Names of devices come from a table that device events keep true, not from a call per packet.
 //!
+//! # Several queues
+//!
+//! A rule with `--queue-balance FIRST:LAST` spreads packets over several queues, each with an [`NfQueue`] and a thread of its own:
+//! the example `several_queues` does that. Packets of one flow come to one queue, and so keep their order; those of different flows
+//! need not.
+//!
 //! # What becomes of each rule
 //!
 //! | rule | on an nfnetlink queue |

@@ -29,6 +29,8 @@ mod packets;
 #[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
+mod several_queues;
+#[cfg(target_os = "linux")]
 mod verdicts;
 
 #[cfg(target_os = "linux")]
@@ -40,6 +42,7 @@ fn main() {
         attaching::TESTS,
         limits::TESTS,
         many::TESTS,
+        several_queues::TESTS,
     ]
     .concat();
     if let Some(name) = std::env::var_os(namespace::CHILD) {

@@ -30,31 +30,39 @@ pub(crate) fn queue_all(family: Family, hook: Hook) {
 
 /// Queues every packet of `family` at `hook` to queue `number`.
 pub(crate) fn queue_all_to(family: Family, hook: Hook, number: u16) {
-    install(family, Some(hook), number).expect("a rule with the expression queue or the target NFQUEUE");
+    queue_all_among(family, hook, number, 1);
+}
+
+/// Spreads the packets of `family` at `hook` over `count` queues, of which `first` is the first, as
+/// `-j NFQUEUE --queue-balance` does.
+pub(crate) fn queue_all_among(family: Family, hook: Hook, first: u16, count: u16) {
+    install(family, Some(hook), [first, count]).expect("a rule with the expression queue or the target NFQUEUE");
 }
 
 /// Whether such rules can be made here, in a chain that no packet meets.
 pub(crate) fn probe() -> Result<(), String> {
-    install(Family::Ipv4, None, 0)
+    install(Family::Ipv4, None, [0, 1])
         .map_err(|error| format!("no nf_tables rule with the expression queue or the target NFQUEUE: {error}"))
 }
 
 /// Takes the expression if it can, and else the target.
-fn install(family: Family, hook: Option<Hook>, number: u16) -> Result<(), Error> {
-    install_rule(family, hook, &queue_expression(number))
-        .or_else(|_| install_rule(family, hook, &target_expression(number)))
+fn install(family: Family, hook: Option<Hook>, queues: [u16; 2]) -> Result<(), Error> {
+    install_rule(family, hook, &queue_expression(queues))
+        .or_else(|_| install_rule(family, hook, &target_expression(queues)))
 }
 
-fn queue_expression(number: u16) -> Vec<u8> {
-    [text(1, "queue"), nested(2, &attribute(1, &number.to_be_bytes()))].concat()
+fn queue_expression([first, count]: [u16; 2]) -> Vec<u8> {
+    let numbers = [(1, first), (2, count)].map(|(kind, number)| attribute(kind, &number.to_be_bytes()));
+    [text(1, "queue"), nested(2, &numbers.concat())].concat()
 }
 
-fn target_expression(number: u16) -> Vec<u8> {
-    let [low, high] = number.to_ne_bytes();
+fn target_expression(queues: [u16; 2]) -> Vec<u8> {
+    let revision = 1_u32;
+    let numbers = [queues.map(u16::to_ne_bytes).concat(), vec![0; 4]].concat();
     let target = [
         text(1, "NFQUEUE"),
-        attribute(2, &0_u32.to_be_bytes()),
-        attribute(3, &[low, high, 0, 0, 0, 0, 0, 0]),
+        attribute(2, &revision.to_be_bytes()),
+        attribute(3, &numbers),
     ];
     [text(1, "target"), nested(2, &target.concat())].concat()
 }
