@@ -278,6 +278,32 @@ fn without_enobufs_an_overrun_is_silent() {
     assert_eq!(socket.receive(&mut [0; 64], Wait::Never), Err(TransportError::Overrun));
 }
 
+/// The way of every message to and from a kernel, but for what it says: that of `ip_queue` is on kernels up to 3.4.
+#[test]
+fn sending_and_receiving_allocates_nothing() {
+    let socket = open(ROUTE);
+    let (first, second) = (acknowledged(1), acknowledged(2));
+    let [first, second] = [&first, &second].map(|request| IoSlice::new(request.as_ref()));
+    let messages: [&[IoSlice<'_>]; 2] = [&[first], &[second]];
+    let mut buffers = [[0; 64]; 2];
+    let mut exchange = |wait| {
+        socket.send(&[first]).expect("sending");
+        socket.receive(&mut buffers[0], wait).expect("an answer");
+        let mut results = [Err(TransportError::Closed); 2];
+        socket.send_many(&messages, &mut results);
+        assert_eq!(results, [Ok(16); 2]);
+        let mut slots = buffers.each_mut().map(|buffer| Slot::new(buffer));
+        assert_eq!(socket.receive_many(&mut slots, wait), Ok(2));
+    };
+    let waits = [Wait::Forever, Wait::For(Duration::from_mins(1)), Wait::Never];
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            waits.into_iter().for_each(&mut exchange);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
 #[test]
 fn the_receive_buffer_is_what_the_system_made_of_it() {
     let socket = open(ROUTE);
