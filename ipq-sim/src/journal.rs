@@ -43,6 +43,11 @@ impl Journal {
         }
     }
 
+    /// Whether it was.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Takes what has been noted.
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()

@@ -147,9 +147,11 @@ impl Ledger {
         let serial = PacketSerial(self.accounting.entered);
         self.accounting.entered += 1;
         self.accounting.queued += 1;
-        self.fates.push_back(Fate::Queued);
-        if self.fates.len() > self.kept {
-            self.fates.pop_front();
+        if self.kept > 0 {
+            if self.fates.len() == self.kept {
+                self.fates.pop_front();
+            }
+            self.fates.push_back(Fate::Queued);
         }
         serial
     }
@@ -169,6 +171,11 @@ impl Ledger {
         if let Some(kept) = self.index(serial).and_then(|index| self.fates.get_mut(index)) {
             *kept = fate;
         }
+    }
+
+    /// Whether anybody can ask what exactly became of a packet.
+    pub(crate) const fn remembers(&self) -> bool {
+        self.kept > 0 || self.journal.is_open()
     }
 
     pub(crate) fn fate(&self, serial: PacketSerial) -> Option<&Fate> {

@@ -355,9 +355,9 @@ impl Kernel {
         let mtu = self.network.mtu(device);
         let Packet { family, data, .. } = &traversal.packet;
         let fits = data.len() <= mtu || self.faults.seeded(Fault::OversizeSentWhole);
-        let pieces = match family {
-            _ if fits => vec![data.clone()],
-            Family::Ipv4 if !ipv4::dont_fragment(data) => ipv4::fragments(data, mtu).ok_or(DropReason::TooLong)?,
+        let fragments = match family {
+            _ if fits => None,
+            Family::Ipv4 if !ipv4::dont_fragment(data) => Some(ipv4::fragments(data, mtu).ok_or(DropReason::TooLong)?),
             Family::Ipv4 | Family::Ipv6 => return Err(DropReason::TooLong),
         };
         if !self.network.is_up(device) {
@@ -365,6 +365,7 @@ impl Kernel {
         }
         let protocol = ether_type(*family);
         if device == DeviceId::LOOPBACK {
+            let pieces = fragments.unwrap_or_else(|| vec![data.clone()]);
             return self.return_by_loopback(traversal, pieces);
         }
         let next_hop = match traversal.route {
@@ -375,18 +376,30 @@ impl Kernel {
             .network
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
-        Ok(Next::Left(self.send_by(device, to, protocol, pieces)))
+        let fate = match fragments {
+            Some(fragments) => self.send_by(device, to, protocol, fragments),
+            None => self.send_by(device, to, protocol, [std::mem::take(&mut traversal.packet.data)]),
+        };
+        Ok(Next::Left(fate))
     }
 
-    fn send_by(&mut self, device: DeviceId, to: MacAddress, protocol: EtherType, pieces: Vec<Bytes>) -> Fate {
-        let frames = pieces
-            .into_iter()
-            .map(|piece| self.network.transmit(device, to, protocol, piece))
-            .collect();
-        Fate::Sent {
-            device: self.network.name(Some(device)),
-            frames,
+    fn send_by(
+        &mut self,
+        device: DeviceId,
+        to: MacAddress,
+        protocol: EtherType,
+        pieces: impl IntoIterator<Item = Bytes>,
+    ) -> Fate {
+        let name = self.network.name(Some(device));
+        let mut frames = Vec::new();
+        for piece in pieces {
+            let frame = self.network.transmit(device, to, protocol, piece);
+            if self.ledger.remembers() {
+                frames.reserve_exact(1);
+                frames.push(frame.clone());
+            }
         }
+        Fate::Sent { device: name, frames }
     }
 
     /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.

@@ -143,9 +143,9 @@ fn mend_checksum(header: &mut [u8]) {
 
 /// The internet checksum: 0 for a header that is right.
 fn checksum(header: &[u8]) -> u16 {
-    let sum = header
-        .chunks(2)
-        .fold(0u32, |sum, pair| sum + u32::from(u16_at(pair, 0)));
+    let (pairs, rest) = header.as_chunks();
+    let sum: u32 = pairs.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).sum();
+    let sum = sum + rest.first().map_or(0, |last| u32::from(*last) << 8);
     let folded = (sum & 0xffff) + (sum >> 16);
     !(((folded & 0xffff) + (folded >> 16)) as u16)
 }

@@ -176,6 +176,38 @@ struct State {
     name: InterfaceName,
     up: bool,
     sent: VecDeque<OutgoingFrame>,
+    /// The device's addresses of IPv4 once more: every packet of that family is compared with all of them.
+    ipv4: Vec<Ipv4Network>,
+}
+
+/// An address of IPv4, and the network that it is in.
+#[derive(Clone, Copy)]
+struct Ipv4Network {
+    own: u32,
+    mask: u32,
+    /// Networks of one or two addresses have no broadcast address, nor has that of `lo`.
+    has_broadcast: bool,
+}
+
+impl Ipv4Network {
+    fn new(own: Ipv4Addr, prefix: u8) -> Self {
+        let mask = !u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+        Self {
+            own: own.to_bits(),
+            mask,
+            has_broadcast: !mask > 1 && !own.is_loopback(),
+        }
+    }
+
+    const fn holds(self, address: u32) -> bool {
+        (self.own ^ address) & self.mask == 0
+    }
+
+    /// Whether an address is the network's broadcast address, or the network's own, which once was it.
+    const fn is_broadcast(self, address: u32) -> bool {
+        let host = address & !self.mask;
+        self.has_broadcast && self.holds(address) && (host == 0 || host == !self.mask)
+    }
 }
 
 impl Network {
@@ -192,7 +224,12 @@ impl Network {
             if network.devices.iter().any(|other| other.name == name) {
                 return Err(DeviceError::Duplicate { name: device.name });
             }
+            let ipv4 = device.addresses.iter().filter_map(|(own, prefix)| match own {
+                IpAddr::V4(own) => Some(Ipv4Network::new(*own, *prefix)),
+                IpAddr::V6(_) => None,
+            });
             network.devices.push(State {
+                ipv4: ipv4.collect(),
                 device,
                 name,
                 up: true,
@@ -205,7 +242,7 @@ impl Network {
     pub(crate) fn by_name(&self, name: &str) -> Result<DeviceId, DeviceError> {
         self.devices
             .iter()
-            .position(|state| state.name == name)
+            .position(|state| state.device.name == name)
             .map(|index| DeviceId(index as u32))
             .ok_or_else(|| DeviceError::Unknown {
                 name: name.to_owned(),
@@ -270,24 +307,23 @@ impl Network {
     /// Whether an address is this host's, on whichever device. One of IPv4 stays so while its device is down; one of IPv6
     /// comes back with it.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
-        let usable = self.devices.iter().filter(|state| state.up || address.is_ipv4());
-        let mut addresses = usable.flat_map(|state| &state.device.addresses);
-        addresses.any(|(own, _)| *own == address)
+        match address {
+            IpAddr::V4(address) => {
+                let mut addresses = self.devices.iter().flat_map(|state| &state.ipv4);
+                addresses.any(|network| network.own == address.to_bits())
+            }
+            IpAddr::V6(_) => {
+                let mut addresses = self.up().flat_map(|(_, state)| &state.device.addresses);
+                addresses.any(|(own, _)| *own == address)
+            }
+        }
     }
 
     /// Whether an address is the broadcast address of one of this host's networks.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
-        address.is_broadcast()
-            || self
-                .up_devices()
-                .flat_map(|(_, device)| &device.addresses)
-                .any(|(own, prefix)| {
-                    let host_bits = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
-                    let IpAddr::V4(own) = own else { return false };
-                    let distance = own.to_bits() ^ address.to_bits();
-                    let host = address.to_bits() & host_bits;
-                    *prefix < 31 && distance & !host_bits == 0 && (host == 0 || host == host_bits) && !own.is_loopback()
-                })
+        let bits = address.to_bits();
+        let mut networks = self.up().flat_map(|(_, state)| &state.ipv4);
+        address.is_broadcast() || networks.any(|network| network.is_broadcast(bits))
     }
 
     /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
@@ -295,14 +331,21 @@ impl Network {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
         }
-        self.up_devices()
-            .flat_map(|(id, device)| device.addresses.iter().map(move |(own, prefix)| (id, own, *prefix)))
-            .filter(|(_, own, prefix)| shares_prefix(**own, destination, *prefix))
-            .max_by_key(|(DeviceId(index), _, prefix)| (*prefix, std::cmp::Reverse(*index)))
-            .map(|(device, ..)| Route::Via {
-                device,
-                next_hop: destination,
-            })
+        let longest = match destination {
+            IpAddr::V4(address) => longest_prefix(self.up().flat_map(|(id, state)| {
+                let networks = state.ipv4.iter().filter(|network| network.holds(address.to_bits()));
+                networks.map(move |network| (network.mask.count_ones(), id))
+            })),
+            IpAddr::V6(address) => longest_prefix(self.up().flat_map(|(id, state)| {
+                let networks = state.device.addresses.iter();
+                let networks = networks.filter(move |(own, prefix)| shares_prefix(*own, address, *prefix));
+                networks.map(move |(_, prefix)| (u32::from(*prefix), id))
+            })),
+        };
+        longest.map(|device| Route::Via {
+            device,
+            next_hop: destination,
+        })
     }
 
     /// The link-layer address of a neighbour.
@@ -318,7 +361,7 @@ impl Network {
         to: MacAddress,
         protocol: EtherType,
         packet: Bytes,
-    ) -> OutgoingFrame {
+    ) -> &OutgoingFrame {
         let frame = OutgoingFrame {
             header: ethernet_header(to, self.mac(device), protocol),
             packet,
@@ -327,8 +370,7 @@ impl Network {
         if sent.len() == FRAMES_KEPT {
             sent.pop_front();
         }
-        sent.push_back(frame.clone());
-        frame
+        sent.push_back_mut(frame)
     }
 
     /// Takes the oldest frame that left by a device and that nobody has taken.
@@ -344,12 +386,11 @@ impl Network {
         &mut self.devices[index as usize]
     }
 
-    fn up_devices(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.devices
-            .iter()
-            .enumerate()
+    fn up(&self) -> impl Iterator<Item = (DeviceId, &State)> {
+        let devices = self.devices.iter().enumerate();
+        devices
             .filter(|(_, state)| state.up)
-            .map(|(index, state)| (DeviceId(index as u32), &state.device))
+            .map(|(index, state)| (DeviceId(index as u32), state))
     }
 }
 
@@ -370,16 +411,14 @@ pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherT
     header
 }
 
-fn shares_prefix(own: IpAddr, other: IpAddr, prefix: u8) -> bool {
-    match (own, other) {
-        (IpAddr::V4(own), IpAddr::V4(other)) => {
-            let distance = own.to_bits() ^ other.to_bits();
-            distance.leading_zeros() >= u32::from(prefix.min(32))
-        }
-        (IpAddr::V6(own), IpAddr::V6(other)) => {
-            let distance = own.to_bits() ^ other.to_bits();
-            distance.leading_zeros() >= u32::from(prefix.min(128))
-        }
-        _ => false,
-    }
+/// The device with the longest prefix, and of several the first.
+fn longest_prefix(networks: impl Iterator<Item = (u32, DeviceId)>) -> Option<DeviceId> {
+    let longest = networks.max_by_key(|(prefix, DeviceId(index))| (*prefix, std::cmp::Reverse(*index)));
+    longest.map(|(_, device)| device)
+}
+
+fn shares_prefix(own: IpAddr, other: Ipv6Addr, prefix: u8) -> bool {
+    let IpAddr::V6(own) = own else { return false };
+    let distance = own.to_bits() ^ other.to_bits();
+    distance.leading_zeros() >= u32::from(prefix.min(128))
 }
