@@ -138,7 +138,11 @@ impl Transport for Netlink {
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (section 11).
-        net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()).map_err(transport_error)
+        let sent = match parts {
+            [whole] => net::send(self, whole, SendFlags::empty()),
+            parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),
+        };
+        sent.map_err(transport_error)
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {

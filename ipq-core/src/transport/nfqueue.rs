@@ -366,8 +366,12 @@ impl Transport for NfQueue {
         let attaches = decided.attaching.is_some();
         let at = request::write(&mut writer, &request, start, action, attaches, &self.options)
             .ok_or(TransportError::System(Errno::EMSGSIZE))?;
-        let following = within(parts, START, request.following()).map(|piece| (at, piece));
-        pieces::send::<16>(&self.socket, pieces::interleaved(writer.written(), following))?;
+        if request.following() == 0 {
+            self.socket.send(&[IoSlice::new(writer.written())])?;
+        } else {
+            let following = within(parts, START, request.following()).map(|piece| (at, piece));
+            pieces::send::<16>(&self.socket, pieces::interleaved(writer.written(), following))?;
+        }
         if attaches {
             self.attached(request.header.port_id);
         }

@@ -1,13 +1,16 @@
-//! The system calls of the real backends for which there is no safe crate: receiving many datagrams in one call, or one
-//! without anything to clean up, and socket options that are a number.
+//! The system calls of the real backends for which there is no safe crate: receiving many datagrams in one call, and
+//! socket options that are a number. Beside them, receiving one with nothing to clean up.
 
 #![allow(
     unsafe_code,
-    reason = "recvmmsg, recvmsg without a destructor, and options of the netlink level have no safe wrapper"
+    reason = "recvmmsg, and options of the netlink level, have no safe wrapper"
 )]
 
 use crate::errno::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
 use std::io::IoSliceMut;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// The most datagrams that one system call moves here: their headers live on the stack.
@@ -38,27 +41,20 @@ pub(super) fn set_option(
 }
 
 /// `recvmsg(2)`: takes one datagram into `parts`; returns its whole length (with `MSG_TRUNC` in `flags`) and the port id of
-/// its sender. Nothing here has a destructor, so that a C program may jump out of a signal handler while this waits.
+/// its sender. Nothing here is dropped, so that a C program may jump out of a signal handler while this waits.
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
     parts: &mut [IoSliceMut<'_>],
     flags: libc::c_int,
 ) -> Result<(usize, u32), Errno> {
-    // SAFETY: both are structures of integers and pointers, for which all zeros is a value.
-    let (mut header, mut sender): (libc::msghdr, libc::sockaddr_nl) =
-        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-    header.msg_name = (&raw mut sender).cast();
-    header.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
-    header.msg_iov = parts.as_mut_ptr().cast();
-    header.msg_iovlen = parts.len() as _;
-    // SAFETY: the header points to a sender's address in this frame and to the parts, borrowed mutably for the call; an
-    // `IoSliceMut` is an `iovec`, which its documentation promises. The kernel writes within the lengths that are given.
-    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
-    let received = usize::try_from(received).map_err(|_| last_error())?;
-    if (header.msg_namelen as usize) < size_of::<libc::sockaddr_nl>() {
-        return Err(Errno::EAFNOSUPPORT);
-    }
-    Ok((received, sender.nl_pid))
+    // It has room for nothing, so there is nothing in it to be dropped.
+    let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
+    let flags = RecvFlags::from_bits_retain(flags.cast_unsigned());
+    let received = net::recvmsg(socket, parts, &mut control, flags).map_err(super::errno)?;
+    let sender = received
+        .address
+        .and_then(|address| SocketAddrNetlink::try_from(address).ok());
+    Ok((received.bytes, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
 }
 
 /// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.
