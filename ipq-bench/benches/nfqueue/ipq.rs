@@ -2,18 +2,34 @@
 
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RECEIVE_BUFFER, Way};
 use crate::task::Task;
+use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::{NfQueue, Options};
 use ipq_core::wire::Message;
-use ipq_core::{CopyMode, Family, Handle, Transport, Verdict, Wait};
+use ipq_core::{Family, Handle, Transport, Verdict, Wait};
 
 /// What the names of all of them begin with.
 pub(crate) const NAME: &str = "ipq";
 
-pub(crate) const WAYS: &[Way] = &[Way {
-    name: "ipq, one by one",
-    replaces: true,
-    open: |task| Ok(Box::new(OneByOne::open(task)?)),
-}];
+pub(crate) const WAYS: &[Way] = &[
+    Way {
+        name: "ipq, one by one",
+        replaces: true,
+        open: |task| Ok(Box::new(OneByOne::open(task)?)),
+    },
+    Way {
+        name: "ipq, 32 and 32 coalesced",
+        replaces: true,
+        open: |task| Ok(Box::new(Many::open(task, false)?)),
+    },
+    Way {
+        name: "ipq, 32 and batch verdicts",
+        replaces: false,
+        open: |task| Ok(Box::new(Many::open(task, true)?)),
+    },
+];
+
+/// How many packets are read at a time.
+const BATCH: usize = 32;
 
 /// A message read, a verdict given.
 struct OneByOne {
@@ -25,7 +41,7 @@ struct OneByOne {
 
 impl OneByOne {
     fn open(task: Task) -> Result<Self, Failed> {
-        let handle = open(task)?;
+        let handle = open(task, false)?;
         Ok(Self {
             buffer: vec![0; handle.buffer_for(0)],
             changed: Vec::new(),
@@ -49,20 +65,68 @@ impl Listener for OneByOne {
     }
 }
 
-fn open(task: Task) -> Result<Handle<NfQueue>, Failed> {
+/// Many messages read, and a verdict given on each, in a call each.
+struct Many {
+    handle: Handle<NfQueue>,
+    replace: bool,
+    buffers: Buffers,
+    changed: Vec<Vec<u8>>,
+}
+
+impl Many {
+    fn open(task: Task, batch_verdicts: bool) -> Result<Self, Failed> {
+        let handle = open(task, batch_verdicts)?;
+        Ok(Self {
+            buffers: Buffers::new(BATCH, handle.buffer_for(0)),
+            changed: vec![Vec::new(); BATCH],
+            replace: task.replace,
+            handle,
+        })
+    }
+}
+
+impl Listener for Many {
+    fn take(&mut self, packets: u64) -> Result<u64, Failed> {
+        let mut taken = 0;
+        while taken < packets {
+            let messages = self.handle.read_many(&mut self.buffers, Wait::Forever)?;
+            taken += messages.len() as u64;
+            let mut wrong = 0;
+            let decisions = messages.zip(&mut self.changed).filter_map(|(message, changed)| {
+                let Ok(Message::Packet(packet)) = message else {
+                    wrong += 1;
+                    return None;
+                };
+                let replacement = self.replace.then(|| change(packet.payload(), changed));
+                Some(Decision {
+                    replacement,
+                    ..Decision::new(packet.packet_id(), Verdict::Accept)
+                })
+            });
+            let mut unsent = 0;
+            self.handle.set_verdicts(decisions, |_, _| unsent += 1);
+            if wrong + unsent > 0 {
+                return Err(format!("{wrong} messages were no packets, {unsent} verdicts could not be sent").into());
+            }
+        }
+        Ok(taken)
+    }
+}
+
+pub(crate) fn open(task: Task, batch_verdicts: bool) -> Result<Handle<NfQueue>, Failed> {
     let handle = Handle::new(NfQueue::open_with(Options {
         queue_number: QUEUE,
         max_length: Some(MAX_LENGTH),
+        batch_verdicts,
         ..Options::new(Family::Ipv4)
     })?);
     handle.transport().set_receive_buffer(RECEIVE_BUFFER)?;
-    let mode = if task.meta { CopyMode::Meta } else { CopyMode::Packet };
-    handle.set_mode(mode, 0)?;
+    handle.set_mode(task.mode(), 0)?;
     Ok(handle)
 }
 
 /// The packet with its last byte changed.
-fn change<'a>(payload: &[u8], changed: &'a mut Vec<u8>) -> &'a [u8] {
+fn change<'c>(payload: &[u8], changed: &'c mut Vec<u8>) -> &'c [u8] {
     changed.clear();
     changed.extend_from_slice(payload);
     if let Some(last) = changed.last_mut() {

@@ -49,7 +49,7 @@ pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
 }
 
 /// How long this thread has run, in nanoseconds.
-fn thread_time() -> i64 {
+pub(crate) fn thread_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

@@ -9,6 +9,8 @@
 #[cfg(target_os = "linux")]
 mod crate_nfq;
 #[cfg(target_os = "linux")]
+mod emulator;
+#[cfg(target_os = "linux")]
 mod floor;
 #[cfg(target_os = "linux")]
 mod ipq;

@@ -4,7 +4,7 @@ use crate::library::{self, Library};
 use crate::listener::{Failed, QUEUE, ways};
 use crate::process::Process;
 use crate::task::{Arrival, LOADS, Load};
-use crate::{crate_nfq, ipq};
+use crate::{crate_nfq, emulator, ipq};
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, plot, put_in, table};
 use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, Place, Queues};
@@ -81,6 +81,15 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
     let mut workloads = Vec::new();
     for load in loads.filter(|load| other.is_some() || load.arrival == Arrival::Before) {
         workloads.push(bench.measure(load, arguments)?);
+    }
+    for load in LOADS
+        .iter()
+        .filter(|load| load.arrival == Arrival::Before && !load.task.replace)
+    {
+        if "round trip".contains(&arguments.load) {
+            let measured = emulator::measure(&mut bench.laboratory, arguments.passes, load.task, load.length)?;
+            workloads.push(measured);
+        }
     }
     let report = Report {
         machine,

@@ -1,6 +1,7 @@
 //! What is measured.
 
 use ipq_conformance::Packet;
+use ipq_core::CopyMode;
 use std::str::FromStr;
 
 /// What a listener is asked to do, in words that stand on its command line.
@@ -13,6 +14,10 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    pub(crate) const fn mode(self) -> CopyMode {
+        if self.meta { CopyMode::Meta } else { CopyMode::Packet }
+    }
+
     pub(crate) const fn words(self) -> [&'static str; 2] {
         [
             if self.meta { "meta" } else { "packet" },

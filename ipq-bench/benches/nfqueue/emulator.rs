@@ -1,0 +1,123 @@
+//! The same program on this kernel's queue and on the emulated kernel: packets arrive, are read, are let through and leave,
+//! all by one thread.
+
+use crate::ipq;
+use crate::listener::{Failed, thread_time};
+use crate::task::Task;
+use ipq_bench::{Contender, Workload};
+use ipq_conformance::Packet;
+use ipq_conformance::lab::{TAP0, TAP1};
+use ipq_conformance::laboratory::Laboratory;
+use ipq_core::wire::Message;
+use ipq_core::{Family, Handle, Hook, Transport, Verdict, Wait};
+use ipq_sim::{Kernel, Rule};
+
+pub(crate) const KERNEL: &str = "this kernel's nfqueue";
+pub(crate) const EMULATOR: &str = "ipq-sim";
+
+/// How many packets are on their way at a time: fewer than the laboratory sends without looking after them.
+const AT_A_TIME: u32 = 64;
+/// How many packets a pass has.
+const PACKETS: u32 = 100 * AT_A_TIME;
+
+/// What a program of its own would do, with the queue and what is around it.
+trait Around {
+    /// So many packets arrive.
+    fn inject(&mut self, count: u32) -> Result<(), Failed>;
+
+    /// Takes one that has left.
+    fn take(&mut self) -> Result<bool, Failed>;
+}
+
+/// Measures round trips, in so many passes.
+pub(crate) fn measure(
+    laboratory: &mut Laboratory,
+    passes: usize,
+    task: Task,
+    length: usize,
+) -> Result<Workload, Failed> {
+    let packet = Packet::udp4().length(length);
+    let mut contenders = [KERNEL, EMULATOR].map(Contender::named);
+    let sim = Kernel::builder().keep_fates(0).simulate()?;
+    sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward).protocol(17))?;
+    let emulated = sim.open(Family::Ipv4)?;
+    emulated.set_mode(task.mode(), 0)?;
+    let mut sim = Emulated {
+        sim: &sim,
+        frame: packet.frame().to_vec(),
+    };
+    let real = ipq::open(task, false)?;
+    for _ in 0..passes {
+        let mut kernel = Real {
+            laboratory,
+            frame: &packet.frame(),
+        };
+        let [of_kernel, of_emulator] = &mut contenders;
+        of_kernel.passes.push(pass(&mut kernel, &real)?);
+        of_emulator.passes.push(pass(&mut sim, &emulated)?);
+        for contender in &mut contenders {
+            contender.packets += u64::from(PACKETS);
+        }
+    }
+    let [mode, _] = task.words();
+    Ok(Workload {
+        name: format!("the whole round trip on one thread, {mode}, {length} bytes"),
+        unit: "CPU ns per packet".to_owned(),
+        references: vec![EMULATOR.to_owned()],
+        contenders: contenders.into(),
+    })
+}
+
+/// How many nanoseconds a packet's round trip takes. None is lost, or this fails.
+fn pass(around: &mut impl Around, handle: &Handle<impl Transport>) -> Result<f64, Failed> {
+    let mut buffer = vec![0; handle.buffer_for(0)];
+    let begun = thread_time();
+    for _ in 0..PACKETS / AT_A_TIME {
+        around.inject(AT_A_TIME)?;
+        for _ in 0..AT_A_TIME {
+            let Message::Packet(packet) = handle.read(&mut buffer, Wait::Never)? else {
+                return Err("the queue sent what is no packet".into());
+            };
+            handle.set_verdict(packet.packet_id(), Verdict::Accept, None)?;
+        }
+        for _ in 0..AT_A_TIME {
+            if !around.take()? {
+                return Err("a packet has not left".into());
+            }
+        }
+    }
+    Ok((thread_time() - begun) as f64 / f64::from(PACKETS))
+}
+
+struct Real<'a> {
+    laboratory: &'a mut Laboratory,
+    frame: &'a [u8],
+}
+
+impl Around for Real<'_> {
+    fn inject(&mut self, count: u32) -> Result<(), Failed> {
+        Ok(self.laboratory.inject(TAP0.name, self.frame, count)??)
+    }
+
+    fn take(&mut self) -> Result<bool, Failed> {
+        Ok(self.laboratory.sniff(TAP1.name)?.is_some())
+    }
+}
+
+struct Emulated<'a> {
+    sim: &'a ipq_sim::Sim,
+    frame: Vec<u8>,
+}
+
+impl Around for Emulated<'_> {
+    fn inject(&mut self, count: u32) -> Result<(), Failed> {
+        for _ in 0..count {
+            self.sim.inject(TAP0.name, self.frame.clone())?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<bool, Failed> {
+        Ok(self.sim.sniff(TAP1.name)?.is_some())
+    }
+}
