@@ -308,7 +308,7 @@ impl Cell {
         } else if case.level == Level::Quirk && !quirks() {
             "not among these results: a quirk, which `run` leaves out without --strict".to_owned()
         } else {
-            "not among these results: it was not chosen".to_owned()
+            "not among these results: it was not chosen, or not there yet".to_owned()
         };
         Self {
             state: State::NotRun,

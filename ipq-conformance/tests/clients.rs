@@ -17,17 +17,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The object of `ipq-preload`, for a library that opens a netlink socket of its own.
+/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. Built where the library is, with which it
+/// shares most of what it is made of.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Path::new(SCRATCH).join("preload");
+    let target = Path::new(SCRATCH).join("c-library");
     succeed(
         Command::new(env!("CARGO"))
-            .args(["build", "--manifest-path"])
+            .args(["build", "--release", "--manifest-path"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ipq-sim/preload/Cargo.toml"))
             .arg("--target-dir")
             .arg(&target),
     );
-    target.join("debug/libipq_preload.so")
+    target.join("release/libipq_preload.so")
 });
 
 /// The library of `tests/c/faulty.c`, with that defect or without one.
