@@ -43,7 +43,7 @@ Examples:
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
-  ipq-conformance --client dlopen:libipq.so.0   a libipq for C, on the emulator
+  ipq-conformance --client dlopen:PATH     a libipq.so for C, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            what a requirement asks, and what checks it

@@ -17,7 +17,9 @@ mod process;
 mod rust;
 
 #[cfg(target_os = "linux")]
-pub(crate) use process::{Emulator, Library, Process, StartError, serve_if_asked};
+pub use process::LoadError;
+#[cfg(target_os = "linux")]
+pub(crate) use process::{Emulator, Library, Process, serve_if_asked};
 pub(crate) use rust::RustClient;
 
 use crate::outcome::Stopped;

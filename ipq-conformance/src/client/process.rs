@@ -34,7 +34,7 @@ pub(crate) fn serve_if_asked() {
     let name = arguments.next().unwrap_or_default();
     let served = match Loaded::open(&name) {
         Ok(loaded) => answer(&Ok::<(), String>(())).and_then(|()| serve(&loaded)),
-        Err(error) => answer(&Err::<(), _>(error.to_string())),
+        Err(error) => answer(&Err::<(), _>(in_full(&error))),
     };
     match served {
         Ok(()) => std::process::exit(0),
@@ -42,6 +42,14 @@ pub(crate) fn serve_if_asked() {
             eprintln!("{error}");
             std::process::exit(2);
         }
+    }
+}
+
+/// What is wrong, and why: the dynamic loader's own words are the second.
+fn in_full(error: &libloading::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
@@ -114,18 +122,21 @@ pub(crate) struct Process {
     printed: Vec<u8>,
 }
 
-/// Why there is no process with the library.
+/// Why there is no process with a library to try.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+#[non_exhaustive]
+pub enum LoadError {
+    /// The system gives no process, or no place for its socket.
     #[error("the library's process can't be started: {0}")]
     Process(#[from] io::Error),
-    #[error("the library can't be loaded: {0}")]
+    /// There is no such library, or it is none for this machine.
+    #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
 }
 
 impl Process {
     /// Starts one whose kernel is the emulator at `socket`.
-    pub(crate) fn start(library: &Library, socket: &Path) -> Result<Self, StartError> {
+    pub(crate) fn start(library: &Library, socket: &Path) -> Result<Self, LoadError> {
         let mut transport = OsString::from("unix:");
         transport.push(socket);
         let mut command = Command::new("/proc/self/exe");
@@ -155,10 +166,10 @@ impl Process {
         match process.read_line(None, &mut Vec::new())? {
             Line::Read(line) => {
                 let loaded: Result<(), String> = serde_json::from_slice(&line).map_err(io::Error::other)?;
-                loaded.map_err(StartError::Library)?;
+                loaded.map_err(LoadError::Library)?;
                 Ok(process)
             }
-            other => Err(StartError::Library(process.end(&other)?)),
+            other => Err(LoadError::Library(process.end(&other)?)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::SimWorld;
 use crate::capability::{Capabilities, Capability};
-use crate::client::{Emulator, Library, Process, StartError};
+use crate::client::{Emulator, Library, LoadError, Process};
 use crate::setup::Setup;
 use crate::step::{Observation, Step};
 use crate::world::{Description, World, WorldError, WorldFactory};
@@ -24,14 +24,11 @@ pub struct ClientFactory {
 impl ClientFactory {
     /// For the library of that name, as `dlopen` takes it. `preload` is the object of `ipq-preload`, for a library that does not
     /// know this emulator. An error says why the library can't be loaded.
-    pub fn new(name: OsString, preload: Option<PathBuf>) -> Result<Self, WorldError> {
+    pub fn new(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
-        let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
-        match Process::start(&library, &folder.path().join(SOCKET)) {
-            Ok(_) => Ok(Self { library }),
-            Err(error @ StartError::Library(_)) => Err(WorldError::Unsupported(error.to_string())),
-            Err(error) => Err(broken(&error)),
-        }
+        let folder = tempfile::tempdir()?;
+        Process::start(&library, &folder.path().join(SOCKET))?;
+        Ok(Self { library })
     }
 }
 
