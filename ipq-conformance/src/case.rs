@@ -164,7 +164,7 @@ topics! {
     CopyModes = "copy-modes" "how much of a packet is handed over",
     Verdicts = "verdicts" "what becomes of a packet",
     Replacement = "replacement" "packets that come back changed",
-    Limits = "limits" "the length of the queue, and sizes at their ends",
+    Limits = "limits" "the length of the queue, and sizes, counts and times at their ends",
     Overrun = "overrun" "receive buffers that are full",
     Events = "events" "devices that go down, and modules that are unloaded",
     Families = "families" "IPv4 and IPv6 side by side",

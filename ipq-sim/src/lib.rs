@@ -52,10 +52,16 @@
 //!
 //! # Bounds
 //!
-//! What a peer can make the emulator hold is bounded: a socket holds no more than its receive buffer and one datagram, a
-//! queue no more packets than its maximum length, each with its bytes and less than half a kilobyte beside. A verdict's
-//! cost does not grow with the queue. What the test itself holds on to is its own affair: frames that left
-//! and fates are kept for the last 65,536.
+//! What a peer can make the emulator hold is bounded, and a verdict's cost does not grow with the queue:
+//!
+//! | what | holds at most | measured |
+//! |---|---|---|
+//! | a queue | as many packets as its maximum length | |
+//! | a queued packet | its bytes, and 256 beside | 221 beside, of 1,000,000 |
+//! | an open socket | 256 bytes, and what is in its receive buffer | 230 bytes, of 10,000 |
+//! | a receive buffer | its size, and one datagram beyond it | |
+//!
+//! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
 
 mod builder;
 mod clock;

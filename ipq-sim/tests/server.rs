@@ -124,6 +124,30 @@ fn an_overrun_comes_first_then_what_there_was_room_for_and_nothing_more_before_i
 }
 
 #[test]
+fn a_read_that_waits_for_ever_ends_when_the_emulator_does() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gone");
+    let mut kernel = run::kernel(Profile::default(), Hook::Input).unwrap();
+    let mut server = Server::listen(&path).unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let handle = Handle::new(Unix::open(&path, Family::Ipv4).unwrap());
+            handle.set_mode(CopyMode::Packet, 0).unwrap();
+            let read = handle.read(&mut [0; 256], Wait::Forever).map(|_| ());
+            (read, handle.set_mode(CopyMode::Meta, 0))
+        });
+        while !kernel.has_listener(Family::Ipv4) {
+            server
+                .turn(&mut kernel, Some(Duration::from_millis(1)), &mut |_| {})
+                .unwrap();
+        }
+        drop(server);
+        let (read, sent) = reader.join().unwrap();
+        assert_eq!(read, Err(Error::EndOfFile));
+        assert!(matches!(sent, Err(Error::Send(_))), "{sent:?}");
+    });
+}
+
+#[test]
 fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
     served("hostile", 0, |path| {
         let address = SocketAddrUnix::new(path).unwrap();

@@ -1,4 +1,7 @@
-//! The length of the queue, and sizes at their ends.
+//! The length of the queue, and sizes, counts and times at their ends.
+
+mod sizes;
+mod times;
 
 use crate::capability::Capability;
 use crate::case::Case;
@@ -7,6 +10,10 @@ use crate::subject::{CaseResult, Subject};
 use ipq_core::{CopyMode, Family, Verdict};
 
 pub(super) fn cases() -> Vec<Case> {
+    [lengths(), sizes::cases(), times::cases()].concat()
+}
+
+fn lengths() -> Vec<Case> {
     vec![
         Case::kernel(
             "limits/maximum-length-0",

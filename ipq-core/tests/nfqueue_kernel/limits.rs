@@ -11,7 +11,7 @@ use ipq_core::{CopyMode, Error, Family, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 tests![
@@ -21,6 +21,7 @@ tests![
     reading_and_deciding_allocates_nothing,
     reading_and_deciding_many_allocates_nothing,
     a_signal_interrupts_a_wait,
+    a_storm_of_signals_loses_nothing,
 ];
 
 fn a_full_queue_drops_or_lets_through() {
@@ -190,11 +191,68 @@ fn reading_and_deciding_many_allocates_nothing() {
 }
 
 fn a_signal_interrupts_a_wait() {
-    use rustix::process::{Signal, getpid, kill_process};
     let program = Program::new(Family::Ipv4);
+    let read = in_a_storm(|| {
+        program
+            .handle
+            .read(&mut [0; 100], Wait::For(Duration::from_mins(10)))
+            .err()
+    });
+    assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
+}
+
+/// A program that calls again after each signal reads every packet once, and every verdict goes once.
+fn a_storm_of_signals_loses_nothing() {
+    const PACKETS: u8 = 200;
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, receiver] = sockets("127.0.0.1");
+    let (decided, mut interrupted, mut seen) = (AtomicU8::new(0), 0, Vec::new());
+    std::thread::scope(|scope| {
+        // Each packet is sent when the one before has been decided, so that every read has to wait.
+        scope.spawn(|| {
+            for number in 0..PACKETS {
+                while decided.load(Ordering::Acquire) < number {
+                    std::thread::yield_now();
+                }
+                sender.send(&[number]).expect("sent");
+            }
+        });
+        in_a_storm(|| {
+            let mut buffer = [0; 2048];
+            while seen.len() < usize::from(PACKETS) {
+                // A wait for ever goes on after the handler, as a receive call does; one for a time ends, as poll does.
+                let id = match program.handle.read(&mut buffer, Wait::For(Duration::from_mins(10))) {
+                    Ok(Message::Packet(packet)) => {
+                        seen.push(packet.payload()[28]);
+                        packet.packet_id()
+                    }
+                    Err(Error::Interrupted { forever: false }) => {
+                        interrupted += 1;
+                        continue;
+                    }
+                    other => panic!("no packet: {other:?}"),
+                };
+                while let Err(error) = program.handle.set_verdict(id, Verdict::Accept, None) {
+                    assert_eq!(error, Error::Send(TransportError::Interrupted));
+                }
+                decided.fetch_add(1, Ordering::Release);
+            }
+        });
+    });
+    assert!(interrupted > 0, "no signal came during a wait");
+    assert!(seen.into_iter().eq(0..PACKETS), "each once, in order");
+    for number in 0..PACKETS {
+        assert_eq!(arrived(&receiver), [number]);
+    }
+    program.nothing();
+}
+
+/// Does something while signals come to this thread without end.
+fn in_a_storm<T>(action: impl FnOnce() -> T) -> T {
+    use rustix::process::{Signal, getpid, kill_process};
     let (came, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     signal_hook::flag::register(Signal::USR1.as_raw(), Arc::clone(&came)).expect("a handler");
-    std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         // The main thread, which is this one, is the first choice of a signal to the process.
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
@@ -202,12 +260,10 @@ fn a_signal_interrupts_a_wait() {
                 std::thread::yield_now();
             }
         });
-        let read = program
-            .handle
-            .read(&mut [0; 100], Wait::For(Duration::from_mins(10)))
-            .err();
+        let result = action();
         done.store(true, Ordering::Release);
-        assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
+        result
     });
     assert!(came.load(Ordering::Acquire));
+    result
 }
