@@ -4,6 +4,20 @@
 //! takes one line at a time, however long the file, and is strict: what it does not know it refuses, with the place and the
 //! reason, since a scenario that is read wrongly proves nothing.
 //!
+//! Beside the steps of real kernels, which that README describes, it reads and writes those that only an emulator can answer
+//! alike at each time, so that a generated sequence can be replayed. Times are in nanoseconds.
+//!
+//! | `op` | what was done | what was seen |
+//! |---|---|---|
+//! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: to what it is bound now, 0 if it is not |
+//! | `port_id` | | `bound` |
+//! | `poll` | waiting for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
+//! | `socket_error` | SO_ERROR read | `errno` |
+//! | `advance` | `ns` pass | |
+//! | `clock` | | `since_begin_ns` |
+//! | `module` | that of `family` is `loaded`, or unloaded | then `text` or `value` of what is read of it is null |
+//! | `account` | | `entered`, `delivered`, `queued`, and `dropped` by reason |
+//!
 //! | what | at most |
 //! |---|---|
 //! | a line | [`MOST_LINE_BYTES`] |

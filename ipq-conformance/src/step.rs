@@ -1,8 +1,8 @@
 //! What can be done to a world, and what can be seen of it: the vocabulary of cases, recordings and reports.
 //!
 //! A [`Step`] is done to a [`World`](crate::World), which has come to rest when it answers with an [`Observation`]. The
-//! steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin) are those of recordings; each world has them, apart
-//! from what its [`Capability`] set lacks. The others are for cases that go further, and each needs a capability.
+//! steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin) are those of the recordings of real kernels; each world
+//! has them, apart from what its [`Capability`] set lacks. The others are for cases and generated sequences that go further.
 
 use crate::capability::Capability;
 use crate::client::{Call, Called};
@@ -310,6 +310,8 @@ pub enum Observation {
     },
     /// A text that was read.
     Text(String),
+    /// There is no such text: the module that it belongs to is not loaded.
+    Absent,
     /// A socket was bound, or not.
     Bind {
         /// Why not; 0 if it is.

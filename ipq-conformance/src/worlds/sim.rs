@@ -256,7 +256,7 @@ impl Running {
         Ok(match step {
             Step::Proc { family } => {
                 let text = kernel.proc_text(*family);
-                Observation::Text(text.ok_or_else(|| misuse("there is no such file while the module is not loaded"))?)
+                text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
                 let length: i32 = value.parse().map_err(|error| misuse(format!("{value:?}: {error}")))?;
@@ -265,8 +265,9 @@ impl Running {
             }
             Step::ReadSysctl { name } => {
                 let length = kernel.maximum_length(family_of_sysctl(name)?);
-                let length = length.ok_or_else(|| misuse("there is no such sysctl while the module is not loaded"))?;
-                Observation::Text(length.cast_signed().to_string())
+                length.map_or(Observation::Absent, |length| {
+                    Observation::Text(length.cast_signed().to_string())
+                })
             }
             Step::NetAdmin { held } => {
                 kernel.set_net_admin(ClientId::FIRST, *held);

@@ -159,6 +159,7 @@ impl Emulator {
                 self.kernel.advance(*by);
                 Answer::Done
             }
+            Step::Look(look) => unreachable!("{look:?} is part of the view"),
         }
     }
 
@@ -255,7 +256,7 @@ impl Emulator {
     }
 }
 
-fn named_by(reason: DropReason) -> Reason {
+pub(crate) fn named_by(reason: DropReason) -> Reason {
     match reason {
         DropReason::Verdict => Reason::Verdict,
         DropReason::NoListener => Reason::NoListener,

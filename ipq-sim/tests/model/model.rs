@@ -29,6 +29,9 @@ pub(crate) mod errno {
     pub(crate) const ECONNREFUSED: i32 = 111;
 }
 
+/// When time begins: as the emulator's, on the day of Linux 3.4.
+pub(crate) const BEGINNING: Duration = Duration::from_mins(22_292_549);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     abi: Abi,
@@ -88,8 +91,7 @@ impl Model {
             figures,
             process_id: setup.process_id,
             net_admin: true,
-            // The emulator's virtual time begins on the day of Linux 3.4.
-            now: Duration::from_mins(22_292_549),
+            now: BEGINNING,
             sockets: Vec::new(),
             rover: -4097,
             queues: [Queue::new(0x1000_0000), Queue::new(0x2000_0000)],
@@ -198,6 +200,7 @@ impl Model {
                 self.now += *by;
                 Answer::Done
             }
+            Step::Look(look) => unreachable!("{look:?} is part of the view"),
         }
     }
 

@@ -1,8 +1,13 @@
-//! What was done and seen, as a recording in the format of `fixtures/recordings`, which `ipq-conformance replay` takes.
+//! What was done and seen, as a recording that `ipq-conformance replay` takes: in the format of `fixtures/recordings`, with
+//! words for what only generated sequences do.
 
-use crate::step::{Answer, DEVICES, Machine, Rule, Setup, Step};
+use crate::emulator::named_by;
+use crate::model::BEGINNING;
+use crate::step::{Answer, DEVICES, Look, Machine, Rule, Setup, Step};
 use ipq_core::Family;
-use serde_json::{Value, json};
+use ipq_sim::DropReason;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// A step, the bytes that it sent, and its answer.
 pub(crate) type Done = (Step, Option<Vec<u8>>, Answer);
@@ -112,19 +117,74 @@ fn step((step, sent, answer): &Done) -> Option<Value> {
         (Step::Sniff { device }, Answer::Sniff { frame }) => json!({
             "op": "sniff", "device": DEVICES[*device], "hex": frame.as_ref().map(hex::encode),
         }),
-        (Step::Proc { family }, Answer::Text(Some(text))) => json!({
+        (Step::Proc { family }, Answer::Text(text)) => json!({
             "op": "proc", "file": match family { Family::Ipv4 => "ip_queue", Family::Ipv6 => "ip6_queue" }, "text": text,
         }),
         (Step::Sysctl { family, value }, Answer::Done) => json!({
             "op": "sysctl", "name": sysctl(*family), "value": value.to_string(),
         }),
-        (Step::ReadSysctl { family }, Answer::Text(Some(value))) => json!({
+        (Step::ReadSysctl { family }, Answer::Text(value)) => json!({
             "op": "read_sysctl", "name": sysctl(*family), "value": value,
         }),
         (Step::Link { device, up }, Answer::Done) => json!({"op": "link", "device": DEVICES[*device], "up": up}),
         (Step::NetAdmin { held }, Answer::Done) => json!({"op": "net_admin", "held": held}),
+        (step, answer) => return generated(step, answer),
+    })
+}
+
+/// The steps that only generated sequences have.
+fn generated(step: &Step, answer: &Answer) -> Option<Value> {
+    let socket = |number: &usize| format!("s{number}");
+    Some(match (step, answer) {
+        (
+            Step::Bind {
+                socket: number,
+                port_id: wanted,
+            },
+            Answer::Bind { errno, port_id },
+        ) => json!({"op": "bind", "socket": socket(number), "port_id": wanted, "errno": errno, "bound": port_id}),
+        (Step::SocketError { socket: number }, Answer::SocketError { errno }) => {
+            json!({"op": "socket_error", "socket": socket(number), "errno": errno})
+        }
+        (Step::Module { family, loaded }, Answer::Done) => json!({
+            "op": "module", "family": match family { Family::Ipv4 => "ipv4", Family::Ipv6 => "ipv6" }, "loaded": loaded,
+        }),
+        (Step::Advance { by }, Answer::Done) => json!({"op": "advance", "ns": nanoseconds(*by)?}),
+        (Step::Look(Look::PortId { socket: number }), Answer::PortId { port_id }) => {
+            json!({"op": "port_id", "socket": socket(number), "bound": port_id})
+        }
+        (Step::Look(Look::Poll { socket: number }), Answer::Poll { readable, error }) => json!({
+            "op": "poll", "socket": socket(number), "timeout_ns": 0, "readable": readable, "error": error, "waited_ns": 0,
+        }),
+        (Step::Look(Look::Clock), Answer::Clock { now }) => {
+            json!({"op": "clock", "since_begin_ns": nanoseconds(now.checked_sub(BEGINNING)?)?})
+        }
+        (
+            Step::Look(Look::Account),
+            Answer::Account {
+                entered,
+                delivered,
+                queued,
+                dropped,
+            },
+        ) => {
+            let mut by_reason = Map::new();
+            for reason in DropReason::ALL {
+                let count = dropped[named_by(*reason) as usize];
+                if count > 0 {
+                    by_reason.insert(reason.to_string(), count.into());
+                }
+            }
+            json!({
+                "op": "account", "entered": entered, "delivered": delivered, "queued": queued, "dropped": by_reason,
+            })
+        }
         _ => return None,
     })
+}
+
+fn nanoseconds(time: Duration) -> Option<u64> {
+    time.as_nanos().try_into().ok()
 }
 
 const fn sysctl(family: Family) -> &'static str {

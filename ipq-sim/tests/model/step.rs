@@ -64,6 +64,8 @@ pub(crate) enum Step {
     Proc {
         family: Family,
     },
+    /// Not generated either: what [`View::looks`] is made of.
+    Look(Look),
     Sysctl {
         family: Family,
         value: i32,
@@ -85,6 +87,15 @@ pub(crate) enum Step {
     Advance {
         by: Duration,
     },
+}
+
+/// What can be looked at at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Account,
+    PortId { socket: usize },
+    Poll { socket: usize },
+    Clock,
 }
 
 /// What is seen when a step was done. An errno is positive, and 0 where nothing failed.
@@ -130,6 +141,23 @@ pub(crate) enum Answer {
     },
     /// None: there is no such file.
     Text(Option<String>),
+    /// Packets that entered, were delivered, are queued, and were dropped, by [`Reason`].
+    Account {
+        entered: u64,
+        delivered: u64,
+        queued: u64,
+        dropped: [u64; Reason::COUNT],
+    },
+    PortId {
+        port_id: u32,
+    },
+    Poll {
+        readable: bool,
+        error: bool,
+    },
+    Clock {
+        now: Duration,
+    },
 }
 
 /// What is looked at after every step.
@@ -143,6 +171,44 @@ pub(crate) struct View {
     /// By [`Reason`].
     pub(crate) dropped: [u64; Reason::COUNT],
     pub(crate) sockets: Vec<SocketView>,
+}
+
+impl View {
+    /// The same, look by look.
+    pub(crate) fn looks(&self) -> Vec<(Step, Answer)> {
+        let mut looks = Vec::new();
+        for family in Family::ALL {
+            let text = self.proc[family as usize].clone();
+            looks.push((Step::Proc { family }, Answer::Text(text)));
+        }
+        let Self {
+            now,
+            entered,
+            delivered,
+            queued,
+            dropped,
+            ..
+        } = *self;
+        let account = Answer::Account {
+            entered,
+            delivered,
+            queued,
+            dropped,
+        };
+        looks.push((Step::Look(Look::Account), account));
+        for view in &self.sockets {
+            let SocketView {
+                socket,
+                port_id,
+                readable,
+                error,
+            } = *view;
+            looks.push((Step::Look(Look::PortId { socket }), Answer::PortId { port_id }));
+            looks.push((Step::Look(Look::Poll { socket }), Answer::Poll { readable, error }));
+        }
+        looks.push((Step::Look(Look::Clock), Answer::Clock { now }));
+        looks
+    }
 }
 
 /// What poll and getsockname say of a socket.

@@ -1,11 +1,13 @@
 //! The JSON of a step and of what was seen: a table, with one entry for each op.
 
 use super::super::RecordedStep;
-use super::{Hex, names, nullable};
-use crate::step::{MOST_INJECTED, Observation, OpenStage, Received, Step};
+use super::{FamilyJson, Hex, names, nullable};
+use crate::step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 use ipq_core::Family;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The queues' files in `/proc/net`.
 const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
@@ -79,7 +81,8 @@ pub(super) enum StepJson<'a> {
     },
     Proc {
         file: Cow<'a, str>,
-        text: Cow<'a, str>,
+        #[serde(deserialize_with = "nullable")]
+        text: Option<Cow<'a, str>>,
     },
     Sysctl {
         name: Cow<'a, str>,
@@ -87,7 +90,8 @@ pub(super) enum StepJson<'a> {
     },
     ReadSysctl {
         name: Cow<'a, str>,
-        value: Cow<'a, str>,
+        #[serde(deserialize_with = "nullable")]
+        value: Option<Cow<'a, str>>,
     },
     Link {
         device: Cow<'a, str>,
@@ -95,6 +99,45 @@ pub(super) enum StepJson<'a> {
     },
     NetAdmin {
         held: bool,
+    },
+
+    // What no recording of a real kernel has, and generated sequences do.
+    Bind {
+        socket: Cow<'a, str>,
+        port_id: u32,
+        errno: i64,
+        bound: i64,
+    },
+    PortId {
+        socket: Cow<'a, str>,
+        bound: i64,
+    },
+    Poll {
+        socket: Cow<'a, str>,
+        timeout_ns: u64,
+        readable: bool,
+        error: bool,
+        waited_ns: u64,
+    },
+    SocketError {
+        socket: Cow<'a, str>,
+        errno: i64,
+    },
+    Advance {
+        ns: u64,
+    },
+    Clock {
+        since_begin_ns: u64,
+    },
+    Module {
+        family: FamilyJson,
+        loaded: bool,
+    },
+    Account {
+        entered: u64,
+        delivered: u64,
+        queued: u64,
+        dropped: BTreeMap<String, u64>,
     },
 }
 
@@ -224,7 +267,7 @@ impl<'a> StepJson<'a> {
                 let known = PROC_FILES.iter().find(|(name, _)| *name == file);
                 let (_, family) =
                     known.ok_or_else(|| format!("there is no file {file:?}: there are {}", names(&PROC_FILES)))?;
-                (Step::Proc { family: *family }, Observation::Text(text.into()))
+                (Step::Proc { family: *family }, text_or_absent(text))
             }
             Self::Sysctl { name, value } => (
                 Step::Sysctl {
@@ -233,9 +276,7 @@ impl<'a> StepJson<'a> {
                 },
                 Observation::Done,
             ),
-            Self::ReadSysctl { name, value } => {
-                (Step::ReadSysctl { name: name.into() }, Observation::Text(value.into()))
-            }
+            Self::ReadSysctl { name, value } => (Step::ReadSysctl { name: name.into() }, text_or_absent(value)),
             Self::Link { device, up } => (
                 Step::Link {
                     device: device.into(),
@@ -244,11 +285,85 @@ impl<'a> StepJson<'a> {
                 Observation::Done,
             ),
             Self::NetAdmin { held } => (Step::NetAdmin { held }, Observation::Done),
+            Self::Bind {
+                socket,
+                port_id,
+                errno,
+                bound,
+            } => (
+                Step::Bind {
+                    socket: socket.into(),
+                    port_id,
+                },
+                Observation::Bind { errno, port_id: bound },
+            ),
+            Self::PortId { socket, bound } => (
+                Step::PortId { socket: socket.into() },
+                Observation::Bind {
+                    errno: 0,
+                    port_id: bound,
+                },
+            ),
+            Self::Poll {
+                socket,
+                timeout_ns,
+                readable,
+                error,
+                waited_ns,
+            } => (
+                Step::Poll {
+                    socket: socket.into(),
+                    timeout: Duration::from_nanos(timeout_ns),
+                },
+                Observation::Poll {
+                    readable,
+                    error,
+                    waited: Duration::from_nanos(waited_ns),
+                },
+            ),
+            Self::SocketError { socket, errno } => (
+                Step::SocketError { socket: socket.into() },
+                Observation::SocketError { errno },
+            ),
+            Self::Advance { ns } => (
+                Step::Advance {
+                    by: Duration::from_nanos(ns),
+                },
+                Observation::Done,
+            ),
+            Self::Clock { since_begin_ns } => (
+                Step::Clock,
+                Observation::Clock {
+                    since_begin: Duration::from_nanos(since_begin_ns),
+                },
+            ),
+            Self::Module { family, loaded } => (
+                Step::Module {
+                    family: family.into(),
+                    loaded,
+                },
+                Observation::Done,
+            ),
+            Self::Account {
+                entered,
+                delivered,
+                queued,
+                dropped,
+            } => (
+                Step::Account,
+                Observation::Account(Account {
+                    entered,
+                    delivered,
+                    queued,
+                    dropped,
+                }),
+            ),
         };
         Ok(RecordedStep { step, seen })
     }
 
     /// `None` for a step that recordings have no word for, and for an answer that is not the step's.
+    #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {
             (
@@ -327,26 +442,85 @@ impl<'a> StepJson<'a> {
                 device: device.into(),
                 hex: frame.clone().map(Hex),
             },
-            (Step::Proc { family }, Observation::Text(text)) => Self::Proc {
+            (Step::Proc { family }, Observation::Text(_) | Observation::Absent) => Self::Proc {
                 file: PROC_FILES.iter().find(|(_, known)| known == family)?.0.into(),
-                text: text.into(),
+                text: text_of(seen),
             },
             (Step::Sysctl { name, value }, Observation::Done) => Self::Sysctl {
                 name: name.into(),
                 value: value.into(),
             },
-            (Step::ReadSysctl { name }, Observation::Text(value)) => Self::ReadSysctl {
+            (Step::ReadSysctl { name }, Observation::Text(_) | Observation::Absent) => Self::ReadSysctl {
                 name: name.into(),
-                value: value.into(),
+                value: text_of(seen),
             },
             (Step::Link { device, up }, Observation::Done) => Self::Link {
                 device: device.into(),
                 up: *up,
             },
             (Step::NetAdmin { held }, Observation::Done) => Self::NetAdmin { held: *held },
+            (Step::Bind { socket, port_id }, Observation::Bind { errno, port_id: bound }) => Self::Bind {
+                socket: socket.into(),
+                port_id: *port_id,
+                errno: *errno,
+                bound: *bound,
+            },
+            (Step::PortId { socket }, Observation::Bind { errno: 0, port_id }) => Self::PortId {
+                socket: socket.into(),
+                bound: *port_id,
+            },
+            (
+                Step::Poll { socket, timeout },
+                Observation::Poll {
+                    readable,
+                    error,
+                    waited,
+                },
+            ) => Self::Poll {
+                socket: socket.into(),
+                timeout_ns: nanoseconds(*timeout)?,
+                readable: *readable,
+                error: *error,
+                waited_ns: nanoseconds(*waited)?,
+            },
+            (Step::SocketError { socket }, Observation::SocketError { errno }) => Self::SocketError {
+                socket: socket.into(),
+                errno: *errno,
+            },
+            (Step::Advance { by }, Observation::Done) => Self::Advance { ns: nanoseconds(*by)? },
+            (Step::Clock, Observation::Clock { since_begin }) => Self::Clock {
+                since_begin_ns: nanoseconds(*since_begin)?,
+            },
+            (Step::Module { family, loaded }, Observation::Done) => Self::Module {
+                family: (*family).into(),
+                loaded: *loaded,
+            },
+            (Step::Account, Observation::Account(account)) => Self::Account {
+                entered: account.entered,
+                delivered: account.delivered,
+                queued: account.queued,
+                dropped: account.dropped.clone(),
+            },
             _ => return None,
         })
     }
+}
+
+fn text_or_absent(text: Option<Cow<'_, str>>) -> Observation {
+    text.map_or(Observation::Absent, |text| Observation::Text(text.into()))
+}
+
+/// None where there is no text.
+fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
+    match seen {
+        Observation::Text(text) => Some(text.into()),
+        _ => None,
+    }
+}
+
+/// None for more than 584 years.
+fn nanoseconds(time: Duration) -> Option<u64> {
+    time.as_nanos().try_into().ok()
 }
 
 fn received(
