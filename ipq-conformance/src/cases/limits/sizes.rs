@@ -11,14 +11,14 @@ use std::collections::HashSet;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::must(
+        Case::kernel(
             "limits/longest-ipv4-packet",
             "An IPv4 packet of 65,535 bytes is handed over whole, and goes on when it is accepted",
             &["PKT-4"],
             |subject| handed_over_whole(subject, &Packet::udp4().to_host().length(65_535)),
         )
         .setup(queue_for_host),
-        Case::must(
+        Case::kernel(
             "limits/longest-ipv6-packet",
             "An IPv6 packet of 65,575 bytes is handed over whole where the range is 0",
             &["PKT-4"],
