@@ -187,7 +187,7 @@ impl Subject {
         done.push((step, sent, expected.clone()));
         let told = recording::line("model", &self.setup, &done).map_or_else(
             || format!("no recording has words for all of these steps: {done:#?}"),
-            |line| format!("{TOLD}\n{line}"),
+            |line| format!("{TOLD}\n{line}\n"),
         );
         panic!("the emulator answers\n{seen:?}\nwhere the model answers\n{expected:?}\n{told}");
     }
