@@ -1,6 +1,6 @@
 //! The crate `nfq`.
 
-use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RECEIVE_BUFFER, Way};
+use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
 use crate::task::Task;
 use nfq::{Queue, Verdict};
@@ -28,9 +28,7 @@ impl Crate {
         sys::set_receive_buffer(next, RECEIVE_BUFFER)?;
         queue.bind(QUEUE)?;
         queue.set_queue_max_len(QUEUE, MAX_LENGTH)?;
-        if task.meta {
-            queue.set_copy_range(QUEUE, 0)?;
-        }
+        queue.set_copy_range(QUEUE, if task.meta { 0 } else { RANGE })?;
         Ok(Self {
             queue,
             replace: task.replace,

@@ -2,7 +2,7 @@
 //! all by one thread.
 
 use crate::ipq;
-use crate::listener::{Failed, thread_time};
+use crate::listener::{Failed, RANGE, thread_time};
 use crate::task::Task;
 use ipq_bench::{Contender, Workload};
 use ipq_conformance::Packet;
@@ -41,7 +41,7 @@ pub(crate) fn measure(
     let sim = Kernel::builder().keep_fates(0).simulate()?;
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward).protocol(17))?;
     let emulated = sim.open(Family::Ipv4)?;
-    emulated.set_mode(task.mode(), 0)?;
+    emulated.set_mode(task.mode(), RANGE.into())?;
     let mut sim = Emulated {
         sim: &sim,
         frame: packet.frame().to_vec(),
@@ -70,7 +70,7 @@ pub(crate) fn measure(
 
 /// How many nanoseconds a packet's round trip takes. None is lost, or this fails.
 fn pass(around: &mut impl Around, handle: &Handle<impl Transport>) -> Result<f64, Failed> {
-    let mut buffer = vec![0; handle.buffer_for(0)];
+    let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
     let begun = thread_time();
     for _ in 0..PACKETS / AT_A_TIME {
         around.inject(AT_A_TIME)?;

@@ -1,7 +1,7 @@
 //! The floor: the system calls and nothing else. It looks at no more than a packet's id, and trusts that the kernel puts it
 //! where it always does.
 
-use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RECEIVE_BUFFER, Way};
+use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
 use crate::task::Task;
 use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
@@ -34,7 +34,7 @@ const BATCH_VERDICT: u16 = 0x0303;
 /// How many packets a call takes.
 const BATCH: usize = 32;
 /// The longest message: a packet's bytes, and what is said about it.
-const BUFFER_BYTES: usize = 0xffff + 4096;
+const BUFFER_BYTES: usize = RANGE as usize + 512;
 /// Where the id of a packet is in its message.
 const ID: usize = 24;
 
@@ -148,7 +148,8 @@ fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     head[4..6].copy_from_slice(&kind.to_ne_bytes());
     head[6] = 1;
     head[18..20].copy_from_slice(&QUEUE.to_be_bytes());
-    head[20..24].copy_from_slice(&[12_u16.to_ne_bytes(), 2_u16.to_ne_bytes()].concat());
+    head[20..22].copy_from_slice(&12_u16.to_ne_bytes());
+    head[22..24].copy_from_slice(&2_u16.to_ne_bytes());
     head[24..28].copy_from_slice(&1_u32.to_be_bytes());
     head[28..32].copy_from_slice(&message[ID..ID + 4]);
     head[32..34].copy_from_slice(&(length as u16 + 4).to_ne_bytes());
@@ -179,7 +180,7 @@ fn open(task: Task) -> Result<OwnedFd, Failed> {
     net::bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
     sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
     let copy_mode = if task.meta { 1 } else { 2 };
-    let parameters = [&0xffff_u32.to_be_bytes()[..], &[copy_mode]].concat();
+    let parameters = [&u32::from(RANGE).to_be_bytes()[..], &[copy_mode]].concat();
     let bind = [1, 0, 0, 2];
     for (kind, content) in [(1, &bind[..]), (2, &parameters), (3, &MAX_LENGTH.to_be_bytes())] {
         configure(&socket, kind, content)?;

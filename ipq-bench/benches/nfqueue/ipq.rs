@@ -1,6 +1,6 @@
 //! `ipq-core`'s handle on its transport `nfqueue`.
 
-use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RECEIVE_BUFFER, Way};
+use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::task::Task;
 use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::{NfQueue, Options};
@@ -43,7 +43,7 @@ impl OneByOne {
     fn open(task: Task) -> Result<Self, Failed> {
         let handle = open(task, false)?;
         Ok(Self {
-            buffer: vec![0; handle.buffer_for(0)],
+            buffer: vec![0; handle.buffer_for(RANGE.into())],
             changed: Vec::new(),
             replace: task.replace,
             handle,
@@ -77,7 +77,7 @@ impl Many {
     fn open(task: Task, batch_verdicts: bool) -> Result<Self, Failed> {
         let handle = open(task, batch_verdicts)?;
         Ok(Self {
-            buffers: Buffers::new(BATCH, handle.buffer_for(0)),
+            buffers: Buffers::new(BATCH, handle.buffer_for(RANGE.into())),
             changed: vec![Vec::new(); BATCH],
             replace: task.replace,
             handle,
@@ -121,7 +121,7 @@ pub(crate) fn open(task: Task, batch_verdicts: bool) -> Result<Handle<NfQueue>, 
         ..Options::new(Family::Ipv4)
     })?);
     handle.transport().set_receive_buffer(RECEIVE_BUFFER)?;
-    handle.set_mode(task.mode(), 0)?;
+    handle.set_mode(task.mode(), RANGE.into())?;
     Ok(handle)
 }
 

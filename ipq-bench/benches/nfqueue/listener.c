@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { QUEUE = 0, RANGE = 0xffff, MAX_LENGTH = 1024 };
+enum { QUEUE = 0, RANGE = 1500, MAX_LENGTH = 1024 };
 
 static int meta, replace;
 static long handled;

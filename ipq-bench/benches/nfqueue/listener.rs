@@ -14,6 +14,9 @@ pub(crate) const MAX_LENGTH: u32 = 1024;
 /// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. Rounds fit with room to spare.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// The copy range of those that want a packet's bytes: the devices' MTU.
+pub(crate) const RANGE: u16 = 1500;
+
 /// Takes packets, and gives a verdict on each.
 pub(crate) trait Listener {
     /// Waits for at least so many packets, decides, and returns how many there were.
