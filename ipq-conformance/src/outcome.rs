@@ -114,6 +114,12 @@ impl Stopped {
         }
     }
 
+    /// The same, with `place` to blame if a line of a case is.
+    pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
+        self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
+        self
+    }
+
     pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
         self.details = Some(details.into());
         self

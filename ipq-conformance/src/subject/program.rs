@@ -8,9 +8,10 @@ use crate::outcome::Outcome;
 use crate::step::{Observation, Step};
 use bytes::Bytes;
 use ipq_core::handle::ErrorNumber;
-use ipq_core::wire::{Message, PacketId};
+use ipq_core::wire::{Header, Message, PacketId};
 use ipq_core::{CopyMode, Family, PortId, Verdict};
 use std::fmt;
+use std::panic::Location;
 
 /// How long a buffer is that a case reads into without saying how long.
 const BUFFER_BYTES: u32 = 1 << 17;
@@ -37,7 +38,8 @@ impl Program<'_> {
     /// Makes a call, as it is.
     #[track_caller]
     pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
-        self.client.call(call)
+        let place = Location::caller();
+        self.client.call(call).map_err(|stopped| stopped.at(place))
     }
 
     /// Calls a function on the first thread, with errno 0 before.
@@ -154,13 +156,14 @@ impl Program<'_> {
     /// The port id that a handle's messages have: the first to come says it.
     #[track_caller]
     pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
-        let header = returned
+        let sent = returned
             .sent
             .first()
-            .and_then(|sent| ipq_core::wire::Header::parse(sent, self.subject.abi()));
-        header
-            .map(|header| header.port_id)
-            .ok_or_else(|| Stopped::failed("nothing reached the kernel"))
+            .map(|sent| Header::parse(sent, self.subject.abi()));
+        match sent {
+            Some(Some(header)) => Ok(header.port_id),
+            _ => Err(Stopped::failed(format!("nothing reached the kernel: {returned}"))),
+        }
     }
 
     // Judging.
