@@ -125,9 +125,10 @@ impl Kernel {
         let id = self.network.by_name(device)?;
         self.network.set_up(id, up);
         if !up && !self.faults.seeded(Fault::DownKeepsPackets) {
+            let all = self.faults.seeded(Fault::DownDropsAll);
             for family in Family::ALL {
                 if let Some(queue) = &mut self.queues[family as usize] {
-                    let dropped = queue.take_if(|traversal| traversal.names(id));
+                    let dropped = queue.take_if(|traversal| all || traversal.names(id));
                     self.drop_all(dropped, DropReason::DeviceDown);
                 }
             }

@@ -171,7 +171,8 @@ impl<T> Queue<T> {
         faults: &Faults,
         deliver: impl FnOnce(PortId, Datagram) -> bool,
     ) -> Result<(), Refusal> {
-        if !self.has_listener() {
+        let listens_without_a_mode = self.has_peer() && faults.seeded(Fault::NoneQueues);
+        if !self.has_listener() && !listens_without_a_mode {
             self.dropped_when_full += u32::from(faults.seeded(Fault::NoListenerCounted));
             return Err(Refusal::NoListener);
         }
@@ -195,6 +196,9 @@ impl<T> Queue<T> {
         match (self.mode, self.range as usize) {
             (CopyMode::Packet, 0) if faults.seeded(Fault::RangeZeroCopiesNothing) => 0,
             (CopyMode::Packet, 0) => length,
+            (CopyMode::Packet, range) if range >= length && faults.seeded(Fault::WideRangeCopiesNothing) => 0,
+            (CopyMode::Packet, range) if faults.seeded(Fault::RangeExceeded) => length.min(range + 1),
+            (CopyMode::Meta, _) if faults.seeded(Fault::MetaCopiesAll) => length,
             (CopyMode::Packet, range) => length.min(range),
             _ => 0,
         }
@@ -208,8 +212,13 @@ impl<T> Queue<T> {
             reply: None,
         };
         let Ok(frame) = Frame::parse(datagram, self.abi) else {
-            let answered = faults.seeded(Fault::MalformedAnswered);
-            if let Some(header) = Header::parse(datagram, self.abi).filter(|_| answered) {
+            let answered = match Header::parse(datagram, self.abi) {
+                Some(header) => Some(header).filter(|_| faults.seeded(Fault::MalformedAnswered)),
+                None => {
+                    Header::parse(&[0; Header::BYTES], self.abi).filter(|_| faults.seeded(Fault::ShortDatagramAnswered))
+                }
+            };
+            if let Some(header) = answered {
                 outcome.reply = Some(self.reply(Errno::EINVAL, header, datagram, sender, faults));
             }
             return outcome;
@@ -240,13 +249,15 @@ impl<T> Queue<T> {
         let flags = header.flags.0;
         let attachable = header.port_id.can_attach()
             || (header.port_id != PortId::KERNEL && faults.seeded(Fault::NegativePortIdTaken));
-        if !attachable || flags & 1 == 0 || flags & 2 != 0 {
+        let sound = attachable && flags & 1 != 0 && flags & 2 == 0;
+        if !sound && !faults.seeded(Fault::EnvelopeUnchecked) {
             return Err(Errno::EINVAL);
         }
         if flags & 0x20 != 0 && !faults.seeded(Fault::TruncatedFlagIgnored) {
             return Err(Errno::ECOMM);
         }
         match header.message_type.to_wire() {
+            0 | 0x14.. if faults.seeded(Fault::UnknownTypesIgnored) => return Ok(Obeyed::Silently),
             0 | 0x14.. => return Err(Errno::EINVAL),
             1..=0x10 if faults.seeded(Fault::ControlTypesRefused) => return Err(Errno::EINVAL),
             1..=0x10 => return Ok(Obeyed::Silently),
@@ -317,7 +328,14 @@ impl<T> Queue<T> {
                 Ok(())
             }
             MessageType::Verdict => {
-                let (request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
+                let (mut request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
+                if faults.seeded(Fault::VerdictIdInThirdWord) {
+                    let third = &body[self.abi.word_bytes()..];
+                    request.packet_id = VerdictRequest::parse(&[third, &[0; 8]].concat(), self.abi)
+                        .map_err(|_| Errno::EINVAL)?
+                        .0
+                        .packet_id;
+                }
                 outcome.released = self.take(request, following, faults)?;
                 Ok(())
             }
@@ -347,7 +365,11 @@ impl<T> Queue<T> {
         following: &'a [u8],
         faults: &Faults,
     ) -> Result<Option<Released<'a, T>>, Errno> {
+        if faults.seeded(Fault::IdCheckedFirst) && self.entries.find(request.packet_id).is_none() {
+            return Err(Errno::ENOENT);
+        }
         match request.verdict {
+            Verdict::Unknown(_) if faults.seeded(Fault::UnknownVerdictsAccepted) => {}
             Verdict::Stolen if faults.seeded(Fault::StolenAccepted) => {}
             Verdict::Stolen | Verdict::Unknown(_) => return Err(Errno::EINVAL),
             _ => {}
@@ -457,6 +479,12 @@ enum Obeyed {
 fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: &Faults) -> Datagram {
     if faults.seeded(Fault::DeviceNamesSwapped) {
         std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name);
+    }
+    if faults.seeded(Fault::DeviceNamesMissing) {
+        (metadata.indev_name, metadata.outdev_name) = Default::default();
+    }
+    if faults.seeded(Fault::OneIdForAll) {
+        metadata.packet_id = PacketId(1);
     }
     if faults.seeded(Fault::ProtocolByteSwapped) {
         metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();

@@ -149,10 +149,11 @@ impl Sockets {
         let socket = self.get(id)?;
         let (family, bound) = (socket.family, socket.port_id);
         if let Some(bound) = bound {
-            return if bound == wanted { Ok(bound) } else { Err(Errno::EINVAL) };
+            let fits = bound == wanted || faults.seeded(Fault::SecondBindTaken);
+            return if fits { Ok(bound) } else { Err(Errno::EINVAL) };
         }
         let port_id = if wanted == PortId::KERNEL {
-            self.free_port(id)?
+            self.free_port(id, faults)?
         } else {
             wanted
         };
@@ -187,10 +188,13 @@ impl Sockets {
     }
 
     /// The process's own id if it is free, else the next that is, counted down.
-    fn free_port(&mut self, id: SocketId) -> Result<PortId, Errno> {
+    fn free_port(&mut self, id: SocketId, faults: &Faults) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let family = socket.family;
         let mut candidate = PortId(socket.process_id);
+        if faults.seeded(Fault::ProcessIdPassedOver) {
+            candidate = PortId::KERNEL;
+        }
         while self.ports.contains_key(&(family, candidate)) || candidate == PortId::KERNEL {
             candidate = PortId(self.rover.cast_unsigned());
             self.rover = self.rover.checked_sub(1).unwrap_or(FIRST_ROVER);
@@ -220,15 +224,23 @@ impl Sockets {
         };
         let over_full = socket.used > socket.receive_buffer as usize;
         if over_full || (socket.congested && !faults.seeded(Fault::NoLatch)) {
-            if !socket.no_enobufs && !socket.congested {
+            if (!socket.no_enobufs || faults.seeded(Fault::NoEnobufsIgnored)) && !socket.congested {
                 socket.congested = true;
-                socket.pending_error = Some(Errno::ENOBUFS);
+                socket.pending_error = Some(Errno::ENOBUFS).filter(|_| !faults.seeded(Fault::OverrunUntold));
                 socket.wake();
             }
             return false;
         }
         socket.push(datagram, weight);
         true
+    }
+
+    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket, however full: a fault's doing.
+    pub(crate) fn force(&mut self, family: Family, port_id: PortId, datagram: Datagram, faults: &Faults) {
+        let weight = self.weight(&datagram, faults);
+        if let Some(socket) = self.socket_at(family, port_id) {
+            socket.push(datagram, weight);
+        }
     }
 
     /// Sends a program's datagram to another program's port (SOCK-8).
@@ -246,7 +258,11 @@ impl Sockets {
             padding: 0,
         };
         let weight = self.weight(&datagram, faults);
-        let socket = self.socket_at(family, to).ok_or(Errno::ECONNREFUSED)?;
+        let socket = match self.socket_at(family, to) {
+            Some(socket) => socket,
+            None if faults.seeded(Fault::NobodyTakesDatagrams) => return Ok(()),
+            None => return Err(Errno::ECONNREFUSED),
+        };
         if socket.used > socket.receive_buffer as usize || socket.congested {
             return Err(Errno::EAGAIN);
         }

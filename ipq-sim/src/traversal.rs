@@ -177,6 +177,11 @@ impl Kernel {
             return self.drop_packet(&traversal, reason);
         }
         match verdict {
+            Verdict::Accept if self.faults.seeded(Fault::AcceptIsDrop) => {
+                self.drop_packet(&traversal, DropReason::Verdict);
+            }
+            Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, 1),
+            Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => self.resume(traversal, 1),
             Verdict::Accept => self.resume(traversal, 1),
             Verdict::Repeat => self.resume(traversal, 0),
             Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
@@ -202,8 +207,10 @@ impl Kernel {
         if self.faults.seeded(Fault::GrowthCut) {
             replacement = &replacement[..replacement.len().min(packet.data.len())];
         }
+        let tail_kept = [replacement, packet.data.get(replacement.len()..).unwrap_or_default()];
+        let tail_kept = self.faults.seeded(Fault::TailKept).then(|| tail_kept.concat());
         packet
-            .replace(replacement)
+            .replace(tail_kept.as_deref().unwrap_or(replacement))
             .map_err(|_| DropReason::ReplacementTooLong)?;
         if self.faults.seeded(Fault::ChecksumMended) && packet.family == Family::Ipv4 {
             packet.data = ipv4::with_mended_checksum(std::mem::take(&mut packet.data));
@@ -231,11 +238,19 @@ impl Kernel {
 
     /// Sends a packet to the queue of its family.
     fn enqueue(&mut self, mut traversal: Traversal) {
-        let family = traversal.packet.family;
+        let family = if self.faults.seeded(Fault::OneQueueForBoth) {
+            Family::Ipv4
+        } else {
+            traversal.packet.family
+        };
         traversal.routed_by = (traversal.hook == Hook::Output).then(|| RouteKey::of(&traversal.packet).into());
         let mut metadata = traversal.metadata(&self.network);
         let mut packet = Cow::Borrowed(&traversal.packet.data);
         if let Some(link) = &traversal.packet.link {
+            let by_loopback = metadata.hw_type == self.network.hw_type(DeviceId::LOOPBACK);
+            if by_loopback && self.faults.seeded(Fault::LoopbackIsEthernet) {
+                metadata.hw_type = 1;
+            }
             if self.faults.seeded(Fault::AddressOfReceiver) {
                 metadata.hw_address = link.destination();
             }
@@ -354,6 +369,7 @@ impl Kernel {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
         let Packet { family, data, .. } = &traversal.packet;
+        let mtu = mtu - usize::from(self.faults.seeded(Fault::MtuIsTooLong));
         let fits = data.len() <= mtu || self.faults.seeded(Fault::OversizeSentWhole);
         let fragments = match family {
             _ if fits => None,

@@ -158,7 +158,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::kernel(
             "queueing/loopback-hardware",
             "What came in by lo has type 772 and an address of six zeros",
-            &["PKT-7", "FWD-7"],
+            &["PKT-7"],
             |subject| {
                 let socket = subject.attach(Family::Ipv4)?;
                 subject.output(&to_itself())?;

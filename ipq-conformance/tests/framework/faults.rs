@@ -6,6 +6,7 @@ use ipq_conformance::worlds::SimFactory;
 use ipq_conformance::{KnownDifferences, Outcome, cases};
 use ipq_sim::Fault;
 use pretty_assertions::assert_eq;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// Set to have the table written anew, after cases or faults have changed.
@@ -58,6 +59,47 @@ fn the_table_of_found_faults_is_up_to_date() {
         to_json(&table),
         to_json(&found),
         "run this test with {UPDATE}=1 to write the table anew"
+    );
+}
+
+/// A citation that no seeded fault earns.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unearned {
+    case: String,
+    requirement: String,
+    reason: String,
+}
+
+/// A case that cites a requirement fails when that is broken, in one way at least; or there is a reason why it does not.
+#[test]
+fn every_citation_is_earned_or_excused() {
+    let earned = Coverage::faults().expect("the table is right");
+    let unchecked = Coverage::unchecked().expect("the table is right");
+    let excused: Vec<Unearned> =
+        serde_json::from_str(include_str!("unearned-citations.json")).expect("the list is right");
+    assert!(
+        excused.iter().all(|unearned| unearned.reason.ends_with('.')),
+        "{excused:#?}"
+    );
+    let mut unearned = Vec::new();
+    for case in cases::all() {
+        for requirement in case.requirements {
+            let found = earned.iter().filter(|fault| fault.requirement == *requirement);
+            let found = found.flat_map(|fault| &fault.cases).any(|found| found == case.id);
+            let impossible = unchecked.iter().any(|unchecked| unchecked.requirement == *requirement);
+            if !found && !impossible {
+                unearned.push((case.id.to_owned(), (*requirement).to_owned()));
+            }
+        }
+    }
+    let excused = excused
+        .into_iter()
+        .map(|unearned| (unearned.case, unearned.requirement));
+    assert_eq!(
+        excused.collect::<Vec<_>>(),
+        unearned,
+        "the list has to name these, in this order"
     );
 }
 

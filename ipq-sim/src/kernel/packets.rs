@@ -84,8 +84,9 @@ impl Kernel {
             .then_some(Taken::OwnAddress));
         let for_this_host = taken.ok_or(DropReason::OtherHost)? == Taken::OwnAddress;
         let padded = self.faults.seeded(Fault::EthernetPaddingKept).then(|| frame.clone());
+        let unchecked = self.faults.seeded(Fault::BadHeadersTaken).then(|| frame.clone());
         let data = match family {
-            Family::Ipv4 => ipv4::arriving(frame),
+            Family::Ipv4 => ipv4::arriving(frame).or(unchecked),
             Family::Ipv6 => ipv6::arriving(frame),
         };
         let data = data.ok_or(DropReason::Malformed)?;
@@ -146,7 +147,11 @@ impl Kernel {
             Family::Ipv6 if ipv6::is_discovery(&data) => EtherType::IPV6,
             _ => EtherType::NONE,
         };
-        let timestamp = Timestamp::default();
+        let timestamp = if self.faults.seeded(Fault::OwnPacketsStamped) {
+            self.arrival_time()
+        } else {
+            Timestamp::default()
+        };
         let packet = Packet {
             serial,
             family,

@@ -65,8 +65,17 @@ impl Kernel {
         if self.faults.seeded(Fault::CloseKeepsPeer) {
             return;
         }
-        if let Some(queue) = &mut self.queues[family as usize] {
-            let dropped = queue.socket_closed(port_id);
+        for queue_family in Family::ALL {
+            let Some(queue) = &mut self.queues[queue_family as usize] else {
+                continue;
+            };
+            let dropped = if queue_family == family {
+                queue.socket_closed(port_id)
+            } else if self.faults.seeded(Fault::CloseResetsBoth) {
+                queue.reset()
+            } else {
+                continue;
+            };
             self.drop_all(dropped, DropReason::PeerClosed);
         }
     }
@@ -123,7 +132,11 @@ impl Kernel {
         }
         if let Some((to, reply)) = reply {
             let reply = distortion::of_kernel_datagram(reply, &self.faults);
-            self.sockets.deliver(family, to, reply, &self.faults);
+            if self.faults.seeded(Fault::RepliesAlwaysFit) {
+                self.sockets.force(family, to, reply, &self.faults);
+            } else {
+                self.sockets.deliver(family, to, reply, &self.faults);
+            }
         }
         if self.faults.seeded(Fault::SecondMessageObeyed) {
             let following = second_message(datagram, self.profile.abi);
