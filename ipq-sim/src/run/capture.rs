@@ -1,5 +1,8 @@
 //! Captures: the packets of a pcap or pcapng file, and why some are none.
 
+#[cfg(test)]
+mod tests;
+
 use crate::kernel::{InjectError, family_of};
 use bytes::Bytes;
 use ipq_core::Family;

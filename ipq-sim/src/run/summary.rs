@@ -169,3 +169,24 @@ impl fmt::Display for Summary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0, 1)]
+    #[case(50, 100)]
+    #[case(99, 198)]
+    #[case(100, 200)]
+    #[case(1000, 200)]
+    fn a_percentile_is_a_time_that_so_many_did_not_exceed(#[case] percent: usize, #[case] milliseconds: u64) {
+        let summary = Summary {
+            times: (1..=200).map(Duration::from_millis).collect(),
+            ..Summary::default()
+        };
+        assert_eq!(summary.percentile(percent), Some(Duration::from_millis(milliseconds)));
+        assert_eq!(Summary::default().percentile(percent), None);
+    }
+}
