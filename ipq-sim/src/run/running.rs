@@ -81,6 +81,11 @@ impl<'a> Running<'a> {
                 // What the last verdict was answered is still to be read.
                 return self.turn(Some(Duration::ZERO));
             }
+            // A terminal interrupts the program too: it comes first.
+            if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                self.report.stopped = true;
+                return Ok(());
+            }
             if self.program.as_mut().is_some_and(Program::has_ended) {
                 // Its sockets close with it; what it sent before counts.
                 let deadline = Instant::now() + TICK;
@@ -92,10 +97,6 @@ impl<'a> Running<'a> {
             let patient = self.program.is_none() && self.next == 0;
             if !patient && self.last_event.elapsed() > self.run.patience {
                 self.report.gave_up = true;
-                return Ok(());
-            }
-            if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                self.report.stopped = true;
                 return Ok(());
             }
         }
