@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
-use ipq_sim::run::{Rate, Report, Run, RunError};
+use ipq_sim::run::{NotFed, Rate, Report, Run, RunError};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ struct RunArguments {
     /// The capture whose packets are fed: pcap or pcapng, raw IP, Ethernet or Linux cooked.
     #[arg(long, value_name = "IN.pcap")]
     pcap: PathBuf,
-    /// In which directory the program finds libipq.so.0.
+    /// In which directory the program finds libipq.so.0; unless said, that of this command or the `lib` beside it, if it is there.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
     /// The object of package ipq-preload, for a program with a libipq of its own; unless said, `libipq_preload.so` beside this
@@ -162,7 +162,7 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
     for argument in rest {
         run = run.argument(argument);
     }
-    if let Some(directory) = &arguments.library {
+    if let Some(directory) = arguments.library.clone().or_else(library) {
         run = run.library(directory);
     }
     match &arguments.preload {
@@ -177,6 +177,15 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
         }
     }
     feed(run, &arguments.feed, &arguments.kernel)
+}
+
+/// Where this project's libipq is, if it was installed with this command or built where this is.
+fn library() -> Option<PathBuf> {
+    let command = std::env::current_exe().ok()?;
+    let directory = command.parent()?;
+    let beside = directory.parent().map(|prefix| prefix.join("lib"));
+    let mut candidates = [Some(directory.to_owned()), beside].into_iter().flatten();
+    candidates.find(|directory| directory.join("libipq.so.0").is_file())
 }
 
 /// Runs with what the command line says, writes the files that it asks for, and prints the summary.
@@ -213,7 +222,7 @@ fn feed(run: Run, arguments: &FeedArguments, kernel: &KernelArguments) -> Result
 
 /// Says why a run ended early, if it did.
 fn ended_early(report: &Report) -> bool {
-    let open = report.summary.still_queued > 0 || report.summary.not_fed.contains_key(&ipq_sim::run::NotFed::RunEnded);
+    let open = report.summary.still_queued > 0 || report.summary.not_fed.contains_key(&NotFed::RunEnded);
     if report.stopped {
         eprintln!("interrupted");
     } else if report.gave_up {

@@ -1,4 +1,5 @@
-//! For which programs `ipq-sim run` loads the object that stands beside it, if it is not told.
+//! What `ipq-sim run` takes from beside itself, if it is not told: the library, and for which programs the object that is loaded
+//! first.
 //!
 //! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
 
@@ -32,7 +33,7 @@ fn capture() -> PathBuf {
     path
 }
 
-/// Puts the command into a directory of its own, beside what `object` has in it, and runs a program with it.
+/// Puts the command into a directory of its own, beside the library and what `object` has in it, and runs a program with it.
 fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
     let directory = Path::new(SCRATCH).join(name);
     std::fs::create_dir_all(&directory).unwrap();
@@ -41,9 +42,10 @@ fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
     // One that is there may be running.
     let _ = std::fs::remove_file(&command);
     std::fs::hard_link(env!("CARGO_BIN_EXE_ipq-sim"), &command).unwrap();
+    std::fs::copy(LIBRARY.join("lib/libipq.so.0"), directory.join("libipq.so.0")).unwrap();
     Command::new(command)
-        .args(["run", "--patience", "1", "--library"])
-        .arg(LIBRARY.join("lib"))
+        .args(["run", "--patience", "1", "--out"])
+        .arg(directory.join("out.pcap"))
         .arg("--pcap")
         .arg(capture())
         .arg("--")
@@ -89,6 +91,9 @@ fn a_program_that_loads_libipq_or_has_this_one_in_it_has_not() {
             assert!(!errors.contains(NO_OBJECT), "{errors}");
             assert!(errors.contains("        10  accepted"), "{errors}");
             assert_eq!(output.status.code(), Some(0));
+            // Nothing in it is changed, but that times may have nanoseconds.
+            let out = std::fs::read(Path::new(SCRATCH).join("with-libipq/out.pcap")).unwrap();
+            assert_eq!(out[24..], std::fs::read(capture()).unwrap()[24..]);
         }
     }
 }
