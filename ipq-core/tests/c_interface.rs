@@ -33,8 +33,10 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
     }
     let compiled = succeed(
         Command::new(compiler)
-            .args([model, "-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+            .args([model, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"])
             .arg(format!("-std={standard}"))
+            // Under its other name too.
+            .args(["-include", "libipq/libipq.h"])
             .arg(format!("-DPACKET_BYTES={}", abi.packet_message_bytes()))
             .arg(format!("-DREQUEST_BYTES={}", abi.request_bytes()))
             .arg(format!("-I{CORE}/include"))

@@ -125,6 +125,20 @@ fn the_manuals_example_lets_every_packet_through_unchanged(#[case] hook: Hook, #
     }
 }
 
+#[rstest]
+#[case(&["-std=c89"])]
+#[case(&["-std=c17"])]
+#[case(&["-std=c++17", "-xc++"])]
+fn the_manuals_example_is_c_of_any_standard_and_cplusplus(#[case] flags: &[&str]) {
+    if have(&[]) {
+        let flags = [flags, &["-pedantic"]].concat();
+        let program = compiled(&Path::new(CORE).join("tests/c/pass.c"), &flags);
+        let capture = packets(&format!("example{}", flags.concat()), 100);
+        let report = Run::new(capture, program).library(LIBRARY.join("lib")).go().unwrap();
+        assert_eq!(delivered(&report), (0..100).map(packet).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn at_forward_a_packet_is_a_hop_older() {
     if have(&[]) {
@@ -171,6 +185,7 @@ fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another(
 #[rstest]
 #[case::select("select", 9)]
 #[case::two_threads("threads", 9)]
+#[case::more_descriptors_than_select_can_have("descriptors", 9)]
 #[case::held_verdicts("held", 9)]
 #[case::verdicts_twice_stolen_and_stop("twice", 4)]
 #[case::small_buffers("small-buffer", 1)]

@@ -190,6 +190,7 @@ fn awkward_uses(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     for (name, accepted) in [
         ("select", 9),
         ("threads", 9),
+        ("descriptors", 9),
         ("held", 9),
         ("twice", 4),
         ("small-buffer", 1),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The package that the library is of.
 pub(crate) const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ipq-core");
@@ -70,12 +70,13 @@ pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
     Some(reason)
 }
 
-/// Compiles a program against what was installed, found by pkg-config, with `flags` for the compiler, once.
+/// Compiles a program against what was installed, found by pkg-config, with `flags` for the compiler, once. It is old C unless
+/// they say otherwise.
 pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     let name = source.file_stem().unwrap_or_default().display();
     let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
     let library = &*LIBRARY;
-    let mut done = COMPILED.lock().unwrap();
+    let mut done = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     if !done.insert(executable.clone()) {
         return executable;
     }
@@ -85,10 +86,15 @@ pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
             .args(flags.iter().filter(|flag| **flag == "-static").map(|_| "--static"))
             .env("PKG_CONFIG_PATH", library.join("lib/pkgconfig")),
     );
+    let standard = flags
+        .iter()
+        .all(|flag| !flag.starts_with("-std="))
+        .then_some("-std=gnu89");
     let unfinished = executable.with_added_extension(std::process::id().to_string());
     succeed(
         Command::new("cc")
-            .args(["-std=gnu89", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-pthread"])
+            .args(standard)
+            .args(["-Wall", "-Wextra", "-Werror", "-O1", "-g", "-pthread"])
             .args(flags)
             .arg("-o")
             .arg(&unfinished)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -85,6 +86,8 @@ static void *give_verdicts(void *unused)
 {
 	ipq_id_t id;
 
+	/* The last error is each thread's own. */
+	CHECK(strcmp(ipq_errstr(), "Unknown error") == 0);
 	while (read(ids[0], &id, sizeof id) == sizeof id)
 		accept_packet(shared, id);
 	return unused;
@@ -96,6 +99,7 @@ static void use_threads(void)
 	int i;
 
 	shared = attached();
+	CHECK(ipq_read(shared, buf, 1, 0) == -1 && strcmp(ipq_errstr(), "Receive buffer size invalid") == 0);
 	CHECK(pipe(ids) == 0 && pthread_create(&thread, NULL, give_verdicts, NULL) == 0);
 	for (i = 0; i < PACKETS; i++) {
 		ipq_id_t id = next_packet(shared);
@@ -105,6 +109,28 @@ static void use_threads(void)
 	}
 	close(ids[1]);
 	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(strcmp(ipq_errstr(), "Receive buffer size invalid") == 0);
+}
+
+/* More descriptors than an fd_set has room for. */
+static void use_descriptors(void)
+{
+	struct rlimit limit;
+	struct ipq_handle *h;
+	int i;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * FD_SETSIZE);
+	while ((i = dup(0)) < FD_SETSIZE)
+		CHECK(i >= 0);
+	h = attached();
+	CHECK(h->fd > FD_SETSIZE);
+	for (i = 0; i < PACKETS; i++) {
+		CHECK(ipq_read(h, buf, sizeof buf, 5000000) > 0);
+		if (i + 1 < PACKETS)
+			accept_packet(h, ipq_get_packet(buf)->packet_id);
+	}
 }
 
 static void use_held(void)
@@ -308,7 +334,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*use)(void);
 	} uses[] = {
-		{"select", use_select}, {"threads", use_threads}, {"held", use_held}, {"twice", use_twice},
+		{"select", use_select}, {"threads", use_threads}, {"descriptors", use_descriptors}, {"held", use_held}, {"twice", use_twice},
 		{"small-buffer", use_small_buffer}, {"timeout", use_timeout}, {"fork", use_fork}, {"signals", use_signals},
 		{"families", use_families}, {"overrun", use_overrun}, {"create-destroy", use_create_destroy},
 	};

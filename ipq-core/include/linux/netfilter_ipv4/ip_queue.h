@@ -58,8 +58,8 @@ typedef struct ipq_verdict_msg {
 } ipq_verdict_msg_t;
 
 /* Both requests have one size. */
-typedef struct ipq_peer_msg {
-	__extension__ union {
+__extension__ typedef struct ipq_peer_msg {
+	union {
 		ipq_verdict_msg_t verdict;
 		ipq_mode_msg_t mode;
 	} msg;
