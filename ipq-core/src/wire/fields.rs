@@ -265,6 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn heads_are_equal_by_their_bytes() {
+        let head = |bytes: &[u8]| HeadWriter::new(Abi::NATIVE).bytes(bytes).finish();
+        assert_eq!(head(&[1, 2]), head(&[1, 2]));
+        for other in [&[1, 3][..], &[1], &[1, 2, 0], &[]] {
+            assert_ne!(head(&[1, 2]), head(other));
+        }
+    }
+
+    #[test]
+    fn a_head_has_room_for_the_longest_layout_and_no_more() {
+        let longest = Abi::ALL
+            .map(|abi| Header::BYTES + abi.packet_message_bytes())
+            .into_iter()
+            .max();
+        assert_eq!(Some(Head::CAPACITY), longest);
+    }
+
+    #[test]
     fn a_head_shows_its_bytes_and_nothing_of_its_spare_room() {
         let head = HeadWriter::new(Abi::NATIVE).bytes(&[1, 0xff]).finish();
         assert_eq!(format!("{head:?}"), "Head([01, ff])");

@@ -254,6 +254,7 @@ mod tests {
     fn flags_are_sets_of_bits() {
         let both = Flags::REQUEST | Flags::ACK;
         assert_eq!(both, Flags(5));
+        assert_eq!(both | Flags::ACK, both);
         assert!(both.contains(Flags::ACK) && both.contains(both) && both.contains(Flags::NONE));
         assert!(!both.contains(Flags::MULTI) && !Flags::ACK.contains(both));
         assert!(!Flags::NONE.contains(Flags::TRUNCATED));
