@@ -253,6 +253,11 @@ mod tests {
             assert_eq!(answer(&mut entries, id), Some(item));
             assert_eq!(answer(&mut entries, id), None);
         }
+        let newest = queue(&mut entries, 1000);
+        assert!(
+            seen.iter().all(|id| entries.find(*id).is_none()),
+            "{newest} has the entry of one of them"
+        );
     }
 
     #[test]

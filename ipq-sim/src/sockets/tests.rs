@@ -154,6 +154,21 @@ fn a_datagram_may_have_32_bytes_less_than_the_send_buffer(#[case] length: usize,
     );
 }
 
+#[rstest]
+#[case::as_asked_for(3000, 6000, 5968)]
+#[case::never_less(0, 2048, 2016)]
+fn a_send_buffer_is_what_was_granted(#[case] asked_for: u32, #[case] granted: u32, #[case] longest: usize) {
+    let mut sockets = sockets();
+    let id = opened(&mut sockets, Family::Ipv4);
+    assert_eq!(sockets.set_send_buffer(id, asked_for), Ok(granted));
+    assert_eq!(sockets.longest_to_send(id), Ok(longest));
+    assert!(sockets.begin_sending(id, longest, FAULTS).is_ok());
+    assert_eq!(
+        sockets.begin_sending(id, longest + 1, FAULTS).err(),
+        Some(Errno::EMSGSIZE)
+    );
+}
+
 #[test]
 fn a_socket_takes_frames_until_what_is_queued_exceeds_its_buffer() {
     let mut sockets = sockets();
@@ -178,6 +193,19 @@ fn an_overrun_is_told_once_and_first_and_ends_when_the_socket_is_empty() {
     assert!(deliver(&mut sockets, 7));
     assert_eq!(receive(&mut sockets, id), Ok((112, 0)));
     assert_eq!(receive(&mut sockets, id), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn reading_a_frame_makes_room_for_what_it_weighed() {
+    let mut sockets = sockets();
+    let id = bound(&mut sockets, 7);
+    sockets.set_receive_buffer(id, 0).unwrap();
+    assert_eq!([(); 4].map(|()| deliver(&mut sockets, 7)), [true; 4]);
+    receive(&mut sockets, id).unwrap();
+    assert_eq!([(); 2].map(|()| deliver(&mut sockets, 7)), [true, false]);
+    assert!(sockets.has_error(id));
+    assert_eq!(receive(&mut sockets, id), Err(Errno::ENOBUFS));
+    assert!(!sockets.has_error(id), "it is told once");
 }
 
 #[test]
@@ -256,6 +284,21 @@ fn a_programs_datagram_comes_with_its_port_id_and_never_overruns() {
 }
 
 #[test]
+fn a_programs_datagram_is_refused_by_a_buffer_that_is_over_full_and_not_by_a_full_one() {
+    let mut sockets = sockets();
+    let (from, to) = (bound(&mut sockets, 6), bound(&mut sockets, 7));
+    assert_eq!(
+        sockets.set_receive_buffer(to, 0),
+        Ok(2240),
+        "what the longer one weighs"
+    );
+    let sent: Vec<_> = [&[0; 1500][..], b"hello", b"hello"]
+        .map(|payload| send(&mut sockets, from, 7, payload))
+        .into();
+    assert_eq!(sent, [Ok(()), Ok(()), Err(Errno::EAGAIN)]);
+}
+
+#[test]
 fn an_overrun_keeps_other_programs_out_too() {
     let mut sockets = sockets();
     let (from, to) = (bound(&mut sockets, 6), bound(&mut sockets, 7));
@@ -308,4 +351,21 @@ fn whoever_waits_is_woken_once_by_what_comes_an_overrun_or_the_end() {
     sockets.close(id);
     assert_eq!(woken(), 2);
     assert!(sockets.is_readable(id), "a read tells that it is closed");
+}
+
+#[test]
+fn after_the_end_of_all_a_socket_gives_what_it_has_and_takes_nothing() {
+    let mut sockets = sockets();
+    let (idle, full) = (bound(&mut sockets, 6), bound(&mut sockets, 7));
+    deliver(&mut sockets, 7);
+    let counter = Arc::new(Counter::default());
+    sockets.wake_on_input(idle, &Waker::from(Arc::clone(&counter)));
+
+    sockets.shut_down();
+    assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+    assert!(sockets.is_readable(idle) && sockets.is_readable(full));
+    assert_eq!(receive(&mut sockets, idle), Err(Errno::EBADF));
+    assert_eq!(receive(&mut sockets, full), Ok((112, 0)));
+    assert_eq!(receive(&mut sockets, full), Err(Errno::EBADF));
+    assert_eq!(send(&mut sockets, idle, 7, b"hello"), Err(Errno::EBADF));
 }

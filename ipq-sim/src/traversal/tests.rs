@@ -1,6 +1,7 @@
 //! A kernel with a program that listens, for the tests of what packets go through.
 
 mod changes;
+mod entering;
 mod forwarding;
 mod verdicts;
 

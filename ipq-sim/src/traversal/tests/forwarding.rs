@@ -65,15 +65,17 @@ fn a_longer_ipv6_packet_is_dropped() {
     assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::TooLong));
 }
 
-#[test]
-fn what_arrives_over_the_mtu_and_may_not_be_divided_never_sees_forward() {
-    let mut lab = Lab::new(&[Rule::queue(Family::Ipv4, Hook::Forward)]);
-    let whole = ipv4_with(|header| header.dont_fragment = true, 1473);
-    let serial = lab.kernel.inject_packet("tap0", &whole).unwrap();
-    assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::TooLong));
-    let divisible = udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 1473);
-    let serial = lab.kernel.inject_packet("tap0", &divisible).unwrap();
-    assert_eq!(lab.fate(serial), Fate::Queued);
+#[rstest]
+#[case::as_long_as_the_mtu(ipv4_with(|header| header.dont_fragment = true, 1472), Fate::Queued)]
+#[case::longer(ipv4_with(|header| header.dont_fragment = true, 1473), Fate::Dropped(DropReason::TooLong))]
+#[case::longer_and_divisible(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 1473), Fate::Queued)]
+#[case::as_long_as_the_mtu_6(udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 1452), Fate::Queued)]
+#[case::longer_6(udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 1453), Fate::Dropped(DropReason::TooLong))]
+#[case::much_longer_6(udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 1480), Fate::Dropped(DropReason::TooLong))]
+fn what_arrives_over_the_mtu_and_may_not_be_divided_never_sees_forward(#[case] packet: Bytes, #[case] expected: Fate) {
+    let mut lab = Lab::new(&Family::ALL.map(|family| Rule::queue(family, Hook::Forward)));
+    let serial = lab.kernel.inject_packet("tap0", &packet).unwrap();
+    assert_eq!(lab.fate(serial), expected);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::Lab;
 use crate::host::rules::{Rule, Table, Target};
 use crate::ledger::{DropReason, Fate};
-use crate::sample::{OWN, udp};
+use crate::sample::{OWN, OWN_6, udp};
+use bytes::Bytes;
 use ipq_core::{Errno, Family, Hook, Verdict};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -145,19 +146,29 @@ fn a_mark_goes_with_its_packet_from_hook_to_hook() {
     assert_eq!(lab.packet(Family::Ipv4).0.mark.0, 0xabcd_ef01);
 }
 
-#[test]
-fn what_this_host_sends_to_itself_passes_four_hooks() {
+#[rstest]
+#[case(udp(OWN, OWN, 64, 8), Family::Ipv4, [0, 0x0800, 0x0800, 0x0800])]
+#[case(udp(OWN_6, OWN_6, 64, 8), Family::Ipv6, [0, 0, 0x86dd, 0x86dd])]
+fn what_this_host_sends_to_itself_passes_four_hooks(
+    #[case] packet: Bytes,
+    #[case] family: Family,
+    #[case] ether_types: [u16; 4],
+) {
     let hooks = [Hook::Output, Hook::Postrouting, Hook::Prerouting, Hook::Input];
-    let mut lab = Lab::new(&hooks.map(|hook| Rule::queue(Family::Ipv4, hook)));
-    let serial = lab.kernel.output(udp(OWN, OWN, 64, 8)).unwrap();
-    for (hook, indev, outdev, hw_type, address) in [
+    let mut lab = Lab::new(&hooks.map(|hook| Rule::queue(family, hook)));
+    let serial = lab.kernel.output(packet.clone()).unwrap();
+    for ((hook, indev, outdev, hw_type, address), ether_type) in [
         (Hook::Output, "", "lo", 0, 0),
         (Hook::Postrouting, "", "lo", 0, 0),
         (Hook::Prerouting, "lo", "", 772, 6),
         (Hook::Input, "lo", "", 772, 6),
-    ] {
-        let (metadata, _) = lab.packet(Family::Ipv4);
-        assert_eq!(metadata.hook, hook);
+    ]
+    .into_iter()
+    .zip(ether_types)
+    {
+        let (metadata, _) = lab.packet(family);
+        assert_eq!((metadata.hook, metadata.hw_protocol.0), (hook, ether_type));
+        assert_eq!(metadata.timestamp.is_unset(), indev.is_empty());
         assert_eq!(
             (metadata.indev_name.to_string(), metadata.outdev_name.to_string()),
             (indev.into(), outdev.into())
@@ -166,10 +177,10 @@ fn what_this_host_sends_to_itself_passes_four_hooks() {
             (metadata.hw_type, metadata.hw_address.as_bytes().len()),
             (hw_type, address)
         );
-        lab.give(Family::Ipv4, metadata.packet_id, Verdict::Accept, &[]);
+        lab.give(family, metadata.packet_id, Verdict::Accept, &[]);
     }
-    assert_eq!(lab.fate(serial), Fate::DeliveredHere(udp(OWN, OWN, 64, 8)));
-    assert_eq!(lab.left("lo"), [udp(OWN, OWN, 64, 8)]);
+    assert_eq!(lab.fate(serial), Fate::DeliveredHere(packet.clone()));
+    assert_eq!(lab.left("lo"), [packet]);
 }
 
 #[test]
@@ -181,9 +192,15 @@ fn what_is_too_long_for_lo_arrives_there_as_fragments() {
     };
     assert_eq!((device.to_string(), frames.len()), ("lo".into(), 2));
     assert_eq!(lab.kernel.queue_length(Family::Ipv4), Some(2));
-    for _ in 0..2 {
-        lab.answer(Family::Ipv4, Verdict::Accept, &[]);
+    for sent in lab.left("lo") {
+        let (metadata, arrived) = lab.packet(Family::Ipv4);
+        assert_eq!(arrived, sent);
+        lab.give(Family::Ipv4, metadata.packet_id, Verdict::Accept, &[]);
     }
+    assert!(
+        matches!(lab.fate(serial), Fate::Sent { .. }),
+        "its fragments are packets of their own"
+    );
     let accounting = lab.kernel.accounting();
     assert_eq!((accounting.entered, accounting.delivered), (3, 3));
 }

@@ -1,0 +1,50 @@
+//! What enters at a hook, without having come by a device or been routed.
+
+use super::Lab;
+use crate::entrance::Entrance;
+use crate::host::rules::Rule;
+use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, udp};
+use ipq_core::{Family, Hook};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+#[rstest]
+#[case(Hook::Prerouting, "tap0", "", 1, [0x0800, 0x86dd], 64)]
+#[case(Hook::Input, "tap0", "", 1, [0x0800, 0x86dd], 64)]
+#[case(Hook::Forward, "tap0", "tap1", 1, [0x0800, 0x86dd], 63)]
+#[case(Hook::Output, "", "tap1", 0, [0, 0], 64)]
+#[case(Hook::Postrouting, "", "tap1", 0, [0x0800, 0], 64)]
+fn a_packet_looks_as_if_it_had_come_to_its_hook_in_the_ordinary_way(
+    #[values(Family::Ipv4, Family::Ipv6)] family: Family,
+    #[case] hook: Hook,
+    #[case] indev: &str,
+    #[case] outdev: &str,
+    #[case] hw_type: u16,
+    #[case] ether_types: [u16; 2],
+    #[case] hops: u8,
+) {
+    let mut lab = Lab::new(&[Rule::queue(family, hook)]);
+    let packet = match family {
+        Family::Ipv4 => udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 8),
+        Family::Ipv6 => udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 8),
+    };
+    let entrance = Entrance {
+        hook,
+        incoming: "tap0",
+        outgoing: "tap1",
+        link_header: None,
+    };
+    lab.kernel.enter_at(entrance, packet).unwrap();
+    let (metadata, packet) = lab.packet(family);
+    assert_eq!(metadata.hook, hook);
+    assert_eq!(
+        (metadata.indev_name.to_string(), metadata.outdev_name.to_string()),
+        (indev.into(), outdev.into())
+    );
+    assert_eq!(
+        (metadata.hw_type, metadata.hw_protocol.0),
+        (hw_type, ether_types[family as usize])
+    );
+    assert_eq!(metadata.timestamp.is_unset(), indev.is_empty());
+    assert_eq!(packet[if family == Family::Ipv4 { 8 } else { 7 }], hops);
+}
