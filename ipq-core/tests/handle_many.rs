@@ -40,11 +40,15 @@ fn told(message: &Result<Message<'_>, Error>) -> Result<i64, Error> {
 }
 
 fn read(handle: &Handle<Pipe>, buffers: &mut Buffers) -> Vec<Result<i64, Error>> {
-    let messages = handle.read_many(buffers, Wait::Forever).expect("messages");
+    let mut messages = handle.read_many(buffers, Wait::Forever).expect("messages");
     let length = messages.len();
-    let told: Vec<_> = messages.map(|message| told(&message)).collect();
-    assert_eq!(length, told.len());
-    told
+    let mut read = Vec::new();
+    while let Some(message) = messages.next() {
+        read.push(told(&message));
+        assert_eq!(messages.len(), length - read.len());
+    }
+    assert_eq!(length, read.len());
+    read
 }
 
 #[rstest]
@@ -52,6 +56,7 @@ fn read(handle: &Handle<Pipe>, buffers: &mut Buffers) -> Vec<Result<i64, Error>>
 #[case::as_many(8, 8, &[8])]
 #[case::more(20, 8, &[8, 8, 4])]
 #[case::more_than_one_call_takes(100, 70, &[70, 30])]
+#[case::as_many_as_one_call_takes_and_room_for_more(32, 70, &[32])]
 #[case::room_for_none_is_room_for_one(2, 0, &[1, 1])]
 fn messages_are_read_in_order_as_many_as_there_is_room_for(
     #[case] packets: u64,
