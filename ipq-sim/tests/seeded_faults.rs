@@ -166,6 +166,13 @@ fn the_queue_takes_one_packet_more_and_not_two() {
 }
 
 #[test]
+fn what_is_no_later_fragment_is_queued() {
+    let mut lab = Lab::listening(Fault::FragmentsPassed);
+    let serial = lab.arrive();
+    assert_eq!(*lab.fate(serial), Fate::Queued);
+}
+
+#[test]
 fn entries_are_reused_first_freed_first() {
     let mut lab = Lab::listening(Fault::OldestEntryReused);
     let ids = [lab.queued().1, lab.queued().1, lab.queued().1];
