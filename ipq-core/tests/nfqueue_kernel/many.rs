@@ -10,6 +10,7 @@ use pretty_assertions::assert_eq;
 use std::net::UdpSocket;
 
 tests![
+    what_is_not_for_the_program_takes_no_room,
     refused_verdicts_are_each_answered,
     replacements_of_any_length_go_together,
     a_batch_takes_along_no_packet_that_is_held,
@@ -45,6 +46,23 @@ fn decide<'d>(program: &Program, decisions: impl IntoIterator<Item = Decision<'d
     program
         .handle
         .set_verdicts(decisions, |decision, error| panic!("{decision:?}: {error}"))
+}
+
+fn what_is_not_for_the_program_takes_no_room() {
+    let program = Program::reading_output(Family::Ipv4);
+    netlink::queue_all(Family::Ipv6, At::Output);
+    let [[sender, _receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
+    for number in 0..5 {
+        sender.send(&[number]).expect("sent");
+        six.send(b"of the other family").expect("sent");
+    }
+    let mut buffers = Buffers::new(4, 256);
+    let messages = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
+    let ids: Vec<_> = messages
+        .zip(0..)
+        .map(|(message, number)| id(&message, number))
+        .collect();
+    assert_eq!(ids.len(), 4);
 }
 
 fn refused_verdicts_are_each_answered() {

@@ -14,16 +14,16 @@ pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Re
     if slots.is_empty() {
         return Ok(0);
     }
-    let mut first = queue.until_some(wait, |wait| {
+    let mut last = queue.until_some(wait, |wait| {
         let taken = take(queue, slots, wait)?;
         Ok((taken.kept > 0).then_some(taken))
     })?;
-    let mut filled = first.kept;
-    while filled < slots.len() && first.received == BATCH {
+    let mut filled = last.kept;
+    while filled < slots.len() && last.may_be_more {
         match take(queue, &mut slots[filled..], Wait::Never) {
             Ok(taken) => {
                 filled += taken.kept;
-                first = taken;
+                last = taken;
             }
             Err(TransportError::TimedOut) => break,
             Err(error) => {
@@ -40,10 +40,10 @@ pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Re
 
 /// What came of a system call.
 struct Taken {
-    /// How many datagrams it took.
-    received: usize,
-    /// How many of them were for the program: the first slots have them.
+    /// How many datagrams were for the program: the first slots have them.
     kept: usize,
+    /// Whether it took as many as it could.
+    may_be_more: bool,
 }
 
 /// Takes what is there, at most [`BATCH`] datagrams, into `slots`.
@@ -70,7 +70,8 @@ fn take(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, Tr
         slots[kept].result = result.map(|datagram| moved_up(slots, index, kept, datagram));
         kept += 1;
     }
-    Ok(Taken { received, kept })
+    let may_be_more = received == count;
+    Ok(Taken { kept, may_be_more })
 }
 
 /// Copies a datagram to an earlier slot, after one that was not for the program.
