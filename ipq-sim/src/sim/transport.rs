@@ -78,7 +78,7 @@ impl<A: Access> SimTransport<A> {
     }
 
     /// Sends a datagram; a short one, which most are, needs no allocation to be glued.
-    fn send_to(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+    fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let mut short = [0; 64];
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let sent = if let Some(datagram) = short.get_mut(..length) {
@@ -113,7 +113,7 @@ impl<A: Access> Transport for SimTransport<A> {
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        self.access.with(|kernel| self.send_to(kernel, parts))
+        self.access.with(|kernel| self.send_by(kernel, parts))
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
@@ -124,7 +124,7 @@ impl<A: Access> Transport for SimTransport<A> {
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.access.with(|kernel| {
             for (message, result) in messages.iter().zip(results) {
-                *result = self.send_to(kernel, message);
+                *result = self.send_by(kernel, message);
             }
         });
     }
