@@ -269,14 +269,7 @@ impl NfQueue {
     fn decide(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
         let (request, (action, attaching)) = match request::screen(start, length) {
             Screened::Ignored => return None,
-            Screened::Refused(request, errno) => {
-                let before_capability = true;
-                let action = Action::Refuse {
-                    errno,
-                    before_capability,
-                };
-                (request, (action, None))
-            }
+            Screened::Refused(request, action) => (request, (action, None)),
             Screened::Passed(request) => (request, self.admit(&request, start)),
         };
         Some(Decided {

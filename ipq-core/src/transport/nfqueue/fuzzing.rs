@@ -4,7 +4,7 @@ use super::devices;
 use super::message::{ParseError, Writer};
 use super::options::Options;
 use super::packet::Device;
-use super::request::{self, Action, START, Screened};
+use super::request::{self, Action, Request, START, Screened};
 use super::scattered::{self, BESIDE};
 use super::translation::{Received, Translated};
 use crate::errno::Errno;
@@ -30,15 +30,10 @@ pub fn inward(
     permitted: bool,
 ) -> Result<Inward, ParseError> {
     let mut beside = [0xee; BESIDE];
-    let mut left = datagram;
-    for mut part in scattered::parts(&mut beside, buffer) {
-        let (now, later) = left.split_at(part.len().min(left.len()));
-        part[..now.len()].copy_from_slice(now);
-        left = later;
-    }
+    let copied = scattered::fill(&mut beside, buffer, datagram);
     let received = Received {
         beside: &beside,
-        copied: datagram.len() - left.len(),
+        copied,
         length: datagram.len(),
         options,
         peer,
@@ -60,23 +55,28 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
     let start = &message[..message.len().min(START)];
     let (request, action, attaches) = match request::screen(start, message.len()) {
         Screened::Ignored => return None,
-        Screened::Refused(request, errno) => {
-            let before_capability = true;
-            let refuse = Action::Refuse {
-                errno,
-                before_capability,
-            };
-            (request, refuse, false)
-        }
+        Screened::Refused(request, action) => (request, action, false),
         Screened::Passed(request) if peer != PortId::KERNEL && request.header.port_id != peer => {
             (request, Action::refuse(Errno::EBUSY), false)
         }
         Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
     };
+    let following = &message[START.min(request.length())..request.length()];
+    datagram(&request, start, following, action, attaches, options)
+}
+
+/// The datagram that stands for a message, with what follows its start in its place.
+pub(super) fn datagram(
+    request: &Request,
+    start: &[u8],
+    following: &[u8],
+    action: Action,
+    attaches: bool,
+    options: &Options,
+) -> Option<Vec<u8>> {
     let mut bytes = [0; Writer::ROOM];
     let mut writer = Writer::new(&mut bytes);
-    let cut = request::write(&mut writer, &request, start, action, attaches, options)?;
-    let following = &message[START.min(request.length())..request.length()];
+    let cut = request::write(&mut writer, request, start, action, attaches, options)?;
     let (head, tail) = writer.written().split_at(cut);
     Some([head, following, tail].concat())
 }

@@ -24,7 +24,7 @@ pub(super) enum Screened {
     /// The queue takes no notice of it.
     Ignored,
     /// It is refused, and did not attach.
-    Refused(Request, Errno),
+    Refused(Request, Action),
     /// It attaches, and whoever has attached may go on with [`Request::action`].
     Passed(Request),
 }
@@ -89,15 +89,23 @@ pub(super) fn screen(start: &[u8], length: usize) -> Screened {
         return Screened::Ignored;
     }
     let request = Request { header };
+    let refused = |errno| {
+        let before_capability = true;
+        let action = Action::Refuse {
+            errno,
+            before_capability,
+        };
+        Screened::Refused(request, action)
+    };
     let asks = header.flags.contains(Flags::REQUEST) && !header.flags.contains(Flags::MULTI);
     if !header.port_id.can_attach() || !asks {
-        return Screened::Refused(request, Errno::EINVAL);
+        return refused(Errno::EINVAL);
     }
     if header.flags.contains(Flags::TRUNCATED) {
-        return Screened::Refused(request, Errno::ECOMM);
+        return refused(Errno::ECOMM);
     }
     match header.message_type.to_wire() {
-        0 | 0x14.. => Screened::Refused(request, Errno::EINVAL),
+        0 | 0x14.. => refused(Errno::EINVAL),
         1..=0x10 => Screened::Ignored,
         0x11..=0x13 => Screened::Passed(request),
     }

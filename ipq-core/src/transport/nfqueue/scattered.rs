@@ -47,6 +47,13 @@ pub(super) fn write(buffer: &mut [u8], bytes: &[u8], to: usize) {
     target[..count].copy_from_slice(&bytes[..count]);
 }
 
+/// Puts `datagram` where a socket would, and returns how many of its bytes there was room for.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fill(beside: &mut Beside, buffer: &mut [u8], mut datagram: &[u8]) -> usize {
+    let filled = std::io::Read::read_vectored(&mut datagram, &mut parts(beside, buffer));
+    filled.expect("bytes in memory can be read")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,12 +68,7 @@ mod tests {
         ) {
             let mut beside = [0; BESIDE];
             let mut buffer = vec![0; room];
-            let mut left = &datagram[..];
-            for mut part in parts(&mut beside, &mut buffer) {
-                let count = part.len().min(left.len());
-                part[..count].copy_from_slice(&left[..count]);
-                left = &left[count..];
-            }
+            fill(&mut beside, &mut buffer, &datagram);
             let span = Span { start, length: length.min(datagram.len().saturating_sub(start)) };
             place(&beside, &mut buffer, span, to);
             let expected = datagram.get(start..start + span.length).unwrap_or_default();

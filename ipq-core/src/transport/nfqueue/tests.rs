@@ -5,10 +5,10 @@ mod outward;
 mod packets;
 mod round_trip;
 
-use super::message::{ParseError, Writer};
+use super::fuzzing::datagram;
+use super::message::ParseError;
 use super::options::Options;
 use super::packet::Device;
-use super::request::{Action, Request, write};
 use super::scattered::{self, BESIDE};
 use super::translation::{Received, Translated};
 use crate::family::Family;
@@ -60,35 +60,14 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
-/// The datagram that stands for a message, with what follows its start in its place.
-fn datagram(
-    request: &Request,
-    start: &[u8],
-    following: &[u8],
-    action: Action,
-    attaches: bool,
-    options: &Options,
-) -> Option<Vec<u8>> {
-    let mut bytes = [0; Writer::ROOM];
-    let mut writer = Writer::new(&mut bytes);
-    let cut = write(&mut writer, request, start, action, attaches, options)?;
-    let (head, tail) = writer.written().split_at(cut);
-    Some([head, following, tail].concat())
-}
-
 /// Puts `datagram` where the socket would, and translates it. The second value is the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let mut beside = [0xee; BESIDE];
     let mut buffer = vec![0xee; room];
-    let mut left = datagram;
-    for mut part in scattered::parts(&mut beside, &mut buffer) {
-        let (now, later) = left.split_at(part.len().min(left.len()));
-        part[..now.len()].copy_from_slice(now);
-        left = later;
-    }
+    let copied = scattered::fill(&mut beside, &mut buffer, datagram);
     let received = Received {
         beside: &beside,
-        copied: datagram.len() - left.len(),
+        copied,
         length: datagram.len(),
         options: &options(),
         peer: PEER,

@@ -61,17 +61,7 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     let start = &bytes[..bytes.len().min(START)];
     let (request, action, attaches) = match screen(start, bytes.len()) {
         Screened::Ignored => return None,
-        Screened::Refused(request, errno) => {
-            let before_capability = true;
-            (
-                request,
-                Action::Refuse {
-                    errno,
-                    before_capability,
-                },
-                false,
-            )
-        }
+        Screened::Refused(request, action) => (request, action, false),
         Screened::Passed(request) if request.header.port_id != PEER => (request, Action::refuse(Errno::EBUSY), false),
         Screened::Passed(request) => (request, request.action(start, &options()), attaches),
     };
