@@ -25,7 +25,7 @@ const AT_A_TIME: u32 = 32;
 /// How many packets a listener takes when they arrive meanwhile.
 const MEANWHILE: u64 = 20_000;
 /// The page that keeps the results, and its place for them.
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../BENCHMARKS.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 const PLACE: &str = "nfqueue";
 
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Only the listeners whose names have this in them.
     #[arg(long, default_value = "")]
     listener: String,
-    /// Keeps the results in BENCHMARKS.md and ipq-bench/results.
+    /// Keeps the results in BENCHMARKS.md and results.
     #[arg(long)]
     save: bool,
     /// What `cargo bench` says.
