@@ -63,6 +63,16 @@ impl Machine {
             abi: Abi::LP64_LITTLE,
         }
     }
+
+    /// The machine that the recordings of 32 bits come from.
+    #[must_use]
+    pub fn linux_3_4_i386() -> Self {
+        Self {
+            arch: "i386".into(),
+            abi: Abi::ILP32_LITTLE,
+            ..Self::linux_3_4_x86_64()
+        }
+    }
 }
 
 impl fmt::Display for Machine {

@@ -61,10 +61,11 @@ mod in_another_process {
     use ipq_core::transport::unix::Unix;
     use ipq_core::{PacketId, Transport, TransportError, Wait};
     use ipq_sim::server::Server;
-    use ipq_sim::{Entrance, Profile, run};
+    use ipq_sim::{Profile, run};
     use pretty_assertions::assert_eq;
     use std::path::PathBuf;
     use std::time::Duration;
+    use support::at_input;
 
     const PACKETS: u32 = 50;
 
@@ -99,13 +100,7 @@ mod in_another_process {
                 .expect("a turn");
             if left > 0 && kernel.has_listener(Family::Ipv4) {
                 left -= 1;
-                let entrance = Entrance {
-                    hook: Hook::Input,
-                    incoming: "eth0",
-                    outgoing: "eth1",
-                    link_header: None,
-                };
-                kernel.enter_at(entrance, frame(8)[14..].to_vec()).expect("a packet");
+                kernel.enter_at(at_input(), frame(8)[14..].to_vec()).expect("a packet");
             }
         }
         drop(server);

@@ -2,16 +2,19 @@
 
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use ipq_core::transport::unix::{OpenError, Unix};
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Errno, Error, Family, Handle, Hook, PortId, Transport, Verdict, Wait};
 use ipq_sim::server::Server;
-use ipq_sim::{Entrance, Kernel, Profile, run};
+use ipq_sim::{Kernel, Profile, run};
 use pretty_assertions::assert_eq;
 use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketType};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use support::at_input;
 
 /// Says that the client has ended, also when it failed.
 struct Ended<'a>(&'a AtomicBool);
@@ -37,13 +40,7 @@ fn served(name: &str, packets: usize, client: impl FnOnce(&Path)) -> Kernel {
                     .unwrap();
                 while left > 0 && kernel.has_listener(Family::Ipv4) {
                     left -= 1;
-                    let entrance = Entrance {
-                        hook: Hook::Input,
-                        incoming: "eth0",
-                        outgoing: "eth1",
-                        link_header: None,
-                    };
-                    kernel.enter_at(entrance, packet()).unwrap();
+                    kernel.enter_at(at_input(), packet()).unwrap();
                 }
             }
         });

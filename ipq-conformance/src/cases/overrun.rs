@@ -6,7 +6,6 @@ use crate::packet::Packet;
 use crate::request::Request;
 use crate::setup::{Machine, Setup};
 use crate::subject::{CaseResult, Subject};
-use ipq_core::wire::Abi;
 use ipq_core::{CopyMode, Family};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -26,11 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(&[Capability::DatagramWeights, Capability::OtherMachines])
         .setup(|| Setup {
-            machine: Some(Machine {
-                kernel: "3.4.10".into(),
-                arch: "i386".into(),
-                abi: Abi::ILP32_LITTLE,
-            }),
+            machine: Some(Machine::linux_3_4_i386()),
             ..Setup::default()
         }),
         Case::kernel(

@@ -5,7 +5,8 @@
 
 use etherparse::PacketBuilder;
 use ipq_core::wire::Message;
-use ipq_core::{Error, Handle, PacketId, Transport, Wait};
+use ipq_core::{Error, Handle, Hook, PacketId, Transport, Wait};
+use ipq_sim::Entrance;
 
 /// A UDP packet from one neighbour of the laboratory to the other, with `payload` bytes of payload: 28 more in all.
 pub(crate) fn udp(payload: usize) -> Vec<u8> {
@@ -21,6 +22,16 @@ pub(crate) fn udp(payload: usize) -> Vec<u8> {
 pub(crate) fn frame(payload: usize) -> Vec<u8> {
     let header = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
     [&header[..], &udp(payload)].concat()
+}
+
+/// Where packets enter a kernel of `ipq_sim::run`'s that queues what is for the host itself.
+pub(crate) fn at_input() -> Entrance<'static> {
+    Entrance {
+        hook: Hook::Input,
+        incoming: "eth0",
+        outgoing: "eth1",
+        link_header: None,
+    }
 }
 
 /// The id of the packet that comes next.

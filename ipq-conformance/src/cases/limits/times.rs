@@ -7,7 +7,6 @@ use crate::packet::Packet;
 use crate::setup::{Machine, Setup};
 use crate::subject::{CaseResult, Socket, Subject};
 use ipq_core::Family;
-use ipq_core::wire::Abi;
 use std::time::Duration;
 
 /// The last second of 31 bits, and the last of 32.
@@ -30,11 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(&[Capability::VirtualClock, Capability::OtherMachines])
         .setup(|| Setup {
-            machine: Some(Machine {
-                kernel: "3.4.10".into(),
-                arch: "i386".into(),
-                abi: Abi::ILP32_LITTLE,
-            }),
+            machine: Some(Machine::linux_3_4_i386()),
             ..Setup::default()
         }),
     ]
