@@ -12,7 +12,7 @@
 
 use crate::kernel::{ClientId, Kernel};
 use crate::sockets::SocketId;
-use ipq_core::transport::unix::protocol::{Answer, Request};
+use ipq_core::transport::unix::protocol::{Answer, Notice, Request};
 use ipq_core::{Errno, PortId};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -64,7 +64,7 @@ enum Connection {
     New(OwnedFd),
     /// A program's socket.
     Frames(Frames),
-    /// Where overruns of the socket with that key are told.
+    /// Where notices of the socket with that key are told.
     Notices(OwnedFd, u64),
 }
 
@@ -81,6 +81,8 @@ struct Frames {
     ahead: bool,
     /// Whether there was an overrun that could not be told yet.
     overran: bool,
+    /// Whose frames the program was told come.
+    sender: PortId,
 }
 
 /// The listener's key; those of connections count from 0.
@@ -258,6 +260,7 @@ impl Server {
                         idle: false,
                         ahead: false,
                         overran: false,
+                        sender: PortId::KERNEL,
                     }),
                 );
             }
@@ -360,30 +363,9 @@ impl Server {
         }
     }
 
-    /// Tells of overruns, and puts the next frame on every connection that has none: in this order (SOCK-4).
+    /// Gives notice of overruns and senders, and puts the next frame on every connection that has none: in this order (SOCK-4).
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn FnMut(Passed<'_>)) {
-        let mut overran = Vec::new();
-        for (key, connection) in &mut self.connections {
-            if let Connection::Frames(frames) = connection {
-                frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
-                if frames.overran {
-                    overran.push(*key);
-                }
-            }
-        }
-        for key in overran {
-            let told = self.connections.values().find_map(|connection| match connection {
-                Connection::Notices(descriptor, of) if *of == key => Some(descriptor),
-                _ => None,
-            });
-            let Some(notices) = told else { continue };
-            // Where there is no room for another notice there are many unread already.
-            let _ = net::send(notices, &[0], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-            observer(Passed::Overrun);
-            if let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) {
-                frames.overran = false;
-            }
-        }
+        self.give_notice(kernel, observer);
         for connection in self.connections.values_mut() {
             let Connection::Frames(frames) = connection else {
                 continue;
@@ -394,11 +376,52 @@ impl Server {
             let Some(datagram) = kernel.peek(frames.socket, &mut self.buffer) else {
                 continue;
             };
+            if datagram.sender != frames.sender {
+                continue;
+            }
             let bytes = &self.buffer[..datagram.copied];
             frames.idle = false;
             if net::send(&frames.connection, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok() {
                 frames.ahead = true;
                 observer(Passed::ToProgram(bytes));
+            }
+        }
+    }
+
+    /// Tells what there is to be told. What can't be told yet stays, and so does the frame that it is about.
+    fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn FnMut(Passed<'_>)) {
+        let mut due = Vec::new();
+        for (key, connection) in &mut self.connections {
+            let Connection::Frames(frames) = connection else {
+                continue;
+            };
+            frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
+            if frames.overran {
+                due.push((*key, Notice::Overrun));
+            }
+            let next = kernel.peek(frames.socket, &mut []).filter(|_| frames.idle);
+            if let Some(next) = next.filter(|next| next.sender != frames.sender) {
+                due.push((*key, Notice::Sender(next.sender)));
+            }
+        }
+        for (key, notice) in due {
+            let to = self.connections.values().find_map(|connection| match connection {
+                Connection::Notices(descriptor, of) if *of == key => Some(descriptor),
+                _ => None,
+            });
+            let Some(to) = to else { continue };
+            let told = net::send(to, &notice.write(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok();
+            let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) else {
+                continue;
+            };
+            match notice {
+                Notice::Overrun => {
+                    // Where there is no room for another notice there are many unread already.
+                    observer(Passed::Overrun);
+                    frames.overran = false;
+                }
+                Notice::Sender(sender) if told => frames.sender = sender,
+                Notice::Sender(_) => {}
             }
         }
     }

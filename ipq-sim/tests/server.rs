@@ -10,7 +10,7 @@ use ipq_core::{CopyMode, Errno, Error, Family, Handle, Hook, PortId, Transport, 
 use ipq_sim::server::Server;
 use ipq_sim::{Kernel, Profile, run};
 use pretty_assertions::assert_eq;
-use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketType};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -145,6 +145,48 @@ fn a_read_that_waits_for_ever_ends_when_the_emulator_does() {
 }
 
 #[test]
+fn each_frame_has_its_own_sender_also_where_one_was_read_around_the_transport() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("foreign");
+    let mut kernel = run::kernel(Profile::default(), Hook::Input).unwrap();
+    let mut server = Server::listen(&path).unwrap();
+    let mut turn = |kernel: &mut Kernel| server.turn(kernel, Some(Duration::ZERO), &mut |_| {}).unwrap();
+    let handle = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            let handle = Handle::new(Unix::open(&path, Family::Ipv4).unwrap());
+            handle.set_mode(CopyMode::Packet, 0).unwrap();
+            handle
+        });
+        while !opening.is_finished() {
+            turn(&mut kernel);
+        }
+        opening.join().unwrap()
+    });
+    turn(&mut kernel);
+    let client = kernel.add_client(7, false);
+    let other = kernel.open(client, Family::Ipv4.netlink_protocol().into()).unwrap();
+    let other_id = kernel.bind(other, PortId(7)).unwrap();
+    kernel.enter_at(at_input(), packet()).unwrap();
+    for _ in 0..2 {
+        kernel.send_to(other, handle.port_id(), b"not the kernel's").unwrap();
+    }
+    kernel.enter_at(at_input(), packet()).unwrap();
+
+    let mut read = Vec::new();
+    for around in [false, false, true, false] {
+        turn(&mut kernel);
+        if around {
+            net::recv(handle.transport(), &mut [0; 64], RecvFlags::DONTWAIT).unwrap();
+            turn(&mut kernel);
+        }
+        let mut buffer = [0; 2048];
+        let message = handle.read(&mut buffer, Wait::Never);
+        read.push(message.map(|message| matches!(message, Message::Packet(_))));
+    }
+    let foreign = Err(Error::ForeignSender { sender: other_id });
+    assert_eq!(read, [Ok(true), foreign, Ok(true), Err(Error::TimedOut)]);
+}
+
+#[test]
 fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
     served("hostile", 0, |path| {
         let address = SocketAddrUnix::new(path).unwrap();
@@ -154,7 +196,7 @@ fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
             net::connect(&connection, &address).unwrap();
             net::send(&connection, &vec![0xff; length], SendFlags::empty()).unwrap();
             let mut answer = [0; 64];
-            assert_eq!(net::recv(&connection, &mut answer, net::RecvFlags::empty()), Ok((0, 0)));
+            assert_eq!(net::recv(&connection, &mut answer, RecvFlags::empty()), Ok((0, 0)));
         }
         // Whatever is sent as a frame is the queue's to judge.
         let mut buffer = [0; 2048];

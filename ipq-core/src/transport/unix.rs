@@ -2,12 +2,12 @@
 //!
 //! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries bare frames both ways, at
 //! most one of them ahead of the reader, so that its descriptor is readable when there is a message and what is read from
-//! it is what a netlink socket would have given. The second carries notices of overruns, which only this transport sees.
+//! it is what a netlink socket would have given. The second carries notices of overruns and of senders that are not the kernel,
+//! which only this transport sees.
 //! Everything else (binding, options) is a question on a connection of its own: see [`protocol`].
 //!
 //! Frames wait in the emulated receive buffer, not in the Unix socket's: what they weigh and how it overruns is the
-//! emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed. The emulator lets
-//! no program send to another's port id, so every frame is the kernel's.
+//! emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
 //!
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket (LIB-3).
 
@@ -19,7 +19,7 @@ use crate::errno::Errno;
 use crate::family::Family;
 use crate::handle::ErrorNumber;
 use crate::wire::{Abi, PortId};
-use protocol::{Answer, Request};
+use protocol::{Answer, Notice, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -41,6 +41,8 @@ pub struct Unix {
     socket: u64,
     /// 0 until it is bound.
     port_id: AtomicU32,
+    /// Whose frames come, as the last notice said.
+    sender: AtomicU32,
     abi: Abi,
     longest: usize,
 }
@@ -84,6 +86,7 @@ impl Unix {
             emulator,
             socket,
             port_id: AtomicU32::new(PortId::KERNEL.0),
+            sender: AtomicU32::new(PortId::KERNEL.0),
             abi,
             longest: value as usize,
         })
@@ -105,8 +108,22 @@ impl Unix {
 
     /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4): whether datagrams were lost since this was last asked.
     pub fn take_overrun(&self) -> bool {
-        let mut notice = [0; 1];
-        matches!(net::recv(&self.notices, &mut notice, RecvFlags::DONTWAIT), Ok((_, 1..)))
+        let mut overran = false;
+        let mut bytes = [0; Notice::BYTES];
+        while let Ok((_, length @ 1..)) = net::recv(&self.notices, &mut bytes, RecvFlags::DONTWAIT) {
+            match bytes.get(..length).and_then(Notice::parse) {
+                Some(Notice::Overrun) => overran = true,
+                Some(Notice::Sender(PortId(port_id))) => self.sender.store(port_id, Ordering::Relaxed),
+                None => {}
+            }
+        }
+        overran
+    }
+
+    /// Who sent the frame that is next, if there was one when [`take_overrun`](Self::take_overrun) was called (SOCK-8).
+    #[must_use]
+    pub fn sender(&self) -> PortId {
+        PortId(self.sender.load(Ordering::Relaxed))
     }
 
     fn option(&self, request: Request) -> Result<u32, TransportError> {
@@ -143,25 +160,27 @@ impl Transport for Unix {
             .map_err(|error| transport_error(errno(error)))
     }
 
-    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a wait. Nothing here has a
-    /// destructor while it waits.
+    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a wait. Notices are read while the
+    /// frame is seen and not yet taken: then they are those that it needs, and no later ones. Nothing here has a destructor while
+    /// it waits.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
+            let flags = match attempt {
+                Attempt::AtOnce => RecvFlags::PEEK | RecvFlags::DONTWAIT,
+                Attempt::Blocking if self.take_overrun() => return Err(Errno::ENOBUFS),
+                Attempt::Blocking => RecvFlags::PEEK,
+            };
+            let seen = net::recv(&self.frames, &mut [0_u8; 0], flags);
             if self.take_overrun() {
                 return Err(Errno::ENOBUFS);
             }
-            if matches!(attempt, Attempt::Blocking) {
-                net::recv(&self.frames, &mut [0_u8; 0], RecvFlags::PEEK).map_err(errno)?;
-                if self.take_overrun() {
-                    return Err(Errno::ENOBUFS);
-                }
-            }
+            seen.map_err(errno)?;
             net::recv(&self.frames, &mut *buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC).map_err(errno)
         })?;
         Ok(Datagram {
             copied,
             length,
-            sender: PortId::KERNEL,
+            sender: self.sender(),
         })
     }
 

@@ -178,7 +178,7 @@ extern "C" fn recvfrom(
     // SAFETY: the caller's buffer; nobody asks for the address of the Unix socket.
     let received = unsafe { next::recvfrom()(descriptor, buffer, length, flags, none.0, none.1) };
     if received >= 0 {
-        put_address(PortId::KERNEL, address, address_length);
+        put_address(unix.sender(), address, address_length);
     }
     received
 }
@@ -200,19 +200,18 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         let received = next::recvmsg()(descriptor, message, flags);
         ((*message).msg_name, (*message).msg_namelen) = (name, room);
         if received >= 0 {
-            put_address(PortId::KERNEL, name.cast(), &raw mut (*message).msg_namelen);
+            put_address(unix.sender(), name.cast(), &raw mut (*message).msg_namelen);
         }
         received
     }
 }
 
 /// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the frames (SOCK-4). What the call
-/// returns, if it fails.
+/// returns, if it fails. Otherwise a frame is there, and its sender known.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Option<ssize_t> {
     let overran = || unix.take_overrun().then(|| failed(Errno::ENOBUFS) as ssize_t);
-    let told = overran();
-    if told.is_some() || flags & libc::MSG_DONTWAIT != 0 {
-        return told;
+    if let Some(told) = overran() {
+        return Some(told);
     }
     let none = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: nothing is written to a buffer of no bytes.
@@ -221,12 +220,12 @@ fn wait_and_tell(unix: &Unix, flags: c_int) -> Option<ssize_t> {
             descriptor_of(unix),
             [0_u8; 0].as_mut_ptr().cast(),
             0,
-            libc::MSG_PEEK,
+            libc::MSG_PEEK | flags & libc::MSG_DONTWAIT,
             none.0,
             none.1,
         )
     };
-    if waited < 0 { Some(waited) } else { overran() }
+    overran().or_else(|| (waited < 0).then_some(waited))
 }
 
 /// What `recv` is where a program was compiled with `_FORTIFY_SOURCE`.

@@ -1,8 +1,8 @@
 //! What is said between a program and an emulator in another process, beside the frames themselves.
 //!
 //! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is afterwards depends on the
-//! request: after [`Request::Open`] it carries frames, after [`Request::Notices`] one byte for each overrun; after any other it
-//! is of no more use. Both have a fixed size and are little-endian; whatever else comes is refused, so nothing here can
+//! request: after [`Request::Open`] it carries frames, after [`Request::Notices`] a [`Notice`] of what frames don't say; after any
+//! other it is of no more use. All have a fixed size and are little-endian; whatever else comes is refused, so nothing here can
 //! panic or allocate.
 
 use crate::errno::Errno;
@@ -22,7 +22,7 @@ pub enum Request {
         /// Whose socket it is.
         process_id: u32,
     },
-    /// The connection becomes the one on which overruns of a socket are told.
+    /// The connection becomes the one on which [notices](Notice) of a socket are told.
     Notices {
         /// As the answer to `Open` named it.
         socket: u64,
@@ -158,6 +158,44 @@ impl Answer {
     };
 }
 
+/// What an emulator tells of a socket beside its frames, each before the frame that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Datagrams were lost (SOCK-4).
+    Overrun,
+    /// The frames that follow come from that port id (SOCK-8). At first they come from the kernel.
+    Sender(PortId),
+}
+
+impl Notice {
+    /// The size of every notice in bytes.
+    pub const BYTES: usize = 8;
+
+    /// The notice as bytes.
+    #[must_use]
+    pub fn write(self) -> [u8; Self::BYTES] {
+        let (kind, value): (u32, u32) = match self {
+            Self::Overrun => (1, 0),
+            Self::Sender(PortId(port_id)) => (2, port_id),
+        };
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&kind.to_le_bytes());
+        bytes[4..].copy_from_slice(&value.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a notice; none if the bytes are not exactly one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        match (u32_at(bytes, 0)?, u32_at(bytes, 4)?) {
+            (1, 0) => Some(Self::Overrun),
+            (2, port_id) => Some(Self::Sender(PortId(port_id))),
+            _ => None,
+        }
+    }
+}
+
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
@@ -196,6 +234,14 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case(Notice::Overrun)]
+    #[case(Notice::Sender(PortId::KERNEL))]
+    #[case(Notice::Sender(PortId(u32::MAX)))]
+    fn a_notice_is_read_as_it_was_written(#[case] notice: Notice) {
+        assert_eq!(Notice::parse(&notice.write()), Some(notice));
+    }
+
     proptest! {
         #[test]
         fn whatever_comes_is_read_as_what_it_would_be_written_as_or_refused(
@@ -203,6 +249,12 @@ mod tests {
             kind in 0_u32..8,
         ) {
             let mut bytes = bytes;
+            if bytes.len() >= 4 {
+                bytes[..4].copy_from_slice(&kind.to_le_bytes());
+            }
+            if let Some(notice) = Notice::parse(bytes.get(..Notice::BYTES).unwrap_or(&bytes)) {
+                prop_assert_eq!(&notice.write()[..], &bytes[..Notice::BYTES]);
+            }
             if bytes.len() >= 8 {
                 bytes[..4].copy_from_slice(&MAGIC);
                 bytes[4..8].copy_from_slice(&kind.to_le_bytes());
