@@ -138,16 +138,6 @@ pub enum Function {
         /// The datagram.
         datagram: Bytes,
     },
-    /// `ipq_read(handle, buffer, length, -1)` of another program's datagram: while it lasts the handle's structure has the
-    /// descriptor of a socket that one came to.
-    ReadForeign {
-        /// Which handle.
-        handle: Handle,
-        /// How long the buffer is said to be.
-        length: u32,
-        /// The datagram.
-        datagram: Bytes,
-    },
     /// Opens files until the next descriptor is this one or above. Returns the last one's number, or -1 if the system allows no
     /// so many.
     Occupy {
@@ -212,7 +202,7 @@ impl Function {
             Self::CreateHandle { .. } => "ipq_create_handle",
             Self::DestroyHandle { .. } => "ipq_destroy_handle",
             Self::SetMode { .. } => "ipq_set_mode",
-            Self::Read { .. } | Self::ReadForged { .. } | Self::ReadForeign { .. } => "ipq_read",
+            Self::Read { .. } | Self::ReadForged { .. } => "ipq_read",
             Self::SetVerdict { .. } => "ipq_set_verdict",
             Self::MessageType => "ipq_message_type",
             Self::Packet => "ipq_get_packet",
@@ -247,17 +237,6 @@ impl fmt::Display for Call {
                     f,
                     "ipq_read({handle}, buffer, {length}, -1) of {} forged bytes",
                     datagram.len()
-                )
-            }
-            Function::ReadForeign {
-                handle,
-                length,
-                datagram,
-            } => {
-                let bytes = datagram.len();
-                write!(
-                    f,
-                    "ipq_read({handle}, buffer, {length}, -1) of {bytes} bytes from another program"
                 )
             }
             Function::SetVerdict {

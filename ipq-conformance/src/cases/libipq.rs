@@ -290,17 +290,9 @@ fn foreign_datagram(subject: &Subject) -> CaseResult {
     let port_id = program.port_id(&sent)?;
     let other = subject.open(Family::Ipv4)?;
     let forged = Request::mode(CopyMode::None, 0).bytes(subject.abi(), other.port_id());
-    let read = if subject.has(Capability::CLibrary) {
-        program.run(Function::ReadForeign {
-            handle,
-            length: 2048,
-            datagram: forged,
-        })?
-    } else {
-        let delivered = other.try_send(Some(port_id), &forged)?;
-        subject.equal("what the other's send call returned", &Ok(forged.len()), &delivered)?;
-        program.read(handle, -1)?
-    };
+    let delivered = other.try_send(Some(port_id), &forged)?;
+    subject.equal("what the other's send call returned", &Ok(forged.len()), &delivered)?;
+    let read = program.read(handle, -1)?;
     program.returns(-1, ErrorNumber::Receive, &read)?;
     let id = PacketId(7);
     let verdict = program.set_verdict(handle, id, Verdict::Drop, None)?;

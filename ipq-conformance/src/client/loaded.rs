@@ -13,13 +13,12 @@ use super::{Call, Called, Function, Handle, Public, Returned};
 use libc::{c_char, c_int, c_uchar, c_uint, c_ulong, c_void, sockaddr_nl, ssize_t};
 use libloading::Library;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::netlink::{SocketAddrNetlink, USERSOCK};
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{self, AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
 /// What stands behind a read buffer, to see whether more is written than there is room for.
@@ -132,11 +131,6 @@ impl Loaded {
                 self.forge(*handle, datagram)?;
                 self.read(*handle, *length as usize, -1, returned)?
             }
-            Function::ReadForeign {
-                handle,
-                length,
-                datagram,
-            } => self.read_foreign(*handle, *length as usize, datagram, returned)?,
             Function::SetVerdict {
                 handle,
                 packet_id,
@@ -229,36 +223,6 @@ impl Loaded {
         Ok(())
     }
 
-    fn read_foreign(
-        &self,
-        handle: Handle,
-        length: usize,
-        datagram: &[u8],
-        returned: &mut Returned,
-    ) -> Result<i64, Wrong> {
-        let pointer = self.pointer(handle);
-        let (receiver, sender) = (user_socket()?, user_socket()?);
-        let address = SocketAddrNetlink::try_from(net::getsockname(&receiver)?)?;
-        net::sendto(&sender, datagram, SendFlags::empty(), &address)?;
-        let own = self.descriptor(handle);
-        // SAFETY: a live handle of the library's, whose structure programs may write to (LIB-8), and no thread uses it now.
-        unsafe { (&raw mut (*pointer).fd).write_unaligned(receiver.as_raw_fd()) };
-        set_errno(0);
-        let value = self.read(handle, length, -1, returned);
-        let errno = errno();
-        // SAFETY: the same.
-        unsafe { (&raw mut (*pointer).fd).write_unaligned(own) };
-        if net::recv(&receiver, &mut [0_u8; 1], RecvFlags::DONTWAIT) != Err(rustix::io::Errno::AGAIN) {
-            return Err(Wrong::Unable(
-                "the library does not use the descriptor in the handle's structure, so no other program's datagram can be put \
-                 before it here"
-                    .into(),
-            ));
-        }
-        set_errno(errno);
-        value
-    }
-
     /// The descriptor in a handle's structure.
     fn descriptor(&self, handle: Handle) -> c_int {
         self.public(handle).map_or(-1, |public| public.descriptor)
@@ -345,14 +309,6 @@ impl Loaded {
             }
         }
     }
-}
-
-/// A netlink socket for programs among themselves, which every user may have, bound to a port id that the kernel chose.
-fn user_socket() -> Result<OwnedFd, Wrong> {
-    let protocol = Some(USERSOCK);
-    let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
-    net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
-    Ok(socket)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
