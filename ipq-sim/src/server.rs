@@ -13,7 +13,7 @@
 use crate::kernel::{ClientId, Kernel};
 use crate::sockets::SocketId;
 use ipq_core::transport::unix::protocol::{Answer, Notice, Request};
-use ipq_core::{Errno, PortId};
+use ipq_core::{Errno, Family, PortId};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::HashMap;
@@ -83,6 +83,25 @@ struct Frames {
     overran: bool,
     /// Whose frames the program was told come.
     sender: PortId,
+}
+
+/// What a request comes to.
+enum Granted {
+    Value(u32),
+    /// A socket was opened, which sends datagrams of at most so many bytes.
+    Socket(SocketId, usize),
+    Text(String),
+}
+
+impl Granted {
+    /// As the answer has it.
+    fn value(&self) -> u32 {
+        match self {
+            Self::Value(value) => *value,
+            Self::Socket(_, length) => u32::try_from(*length).unwrap_or(u32::MAX),
+            Self::Text(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// The listener's key; those of connections count from 0.
@@ -227,23 +246,17 @@ impl Server {
 
     fn answer(&mut self, kernel: &mut Kernel, key: u64, descriptor: OwnedFd, request: Request) -> io::Result<()> {
         let result = self.obey(kernel, key, request);
-        let (errno, value) = match result {
-            Ok((value, _)) => (Errno(0), value),
-            Err(errno) => (errno, 0),
-        };
         let answer = Answer {
-            errno,
-            value,
+            errno: result.as_ref().err().copied().unwrap_or(Errno(0)),
+            value: result.as_ref().map_or(0, Granted::value),
             socket: key,
             abi: kernel.profile().abi,
         };
-        let sent = net::send(&descriptor, &answer.write(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-        let Ok((_, opened)) = result else {
-            return Ok(());
-        };
-        match (opened, request) {
-            (Some(socket), _) if sent.is_err() => kernel.close(socket),
-            (Some(socket), _) => {
+        let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        let sent = tell(&answer.write());
+        match (result, request) {
+            (Ok(Granted::Socket(socket, _)), _) if sent.is_err() => kernel.close(socket),
+            (Ok(Granted::Socket(socket, _)), _) => {
                 let space = descriptor.try_clone()?;
                 epoll::add(
                     &self.epoll,
@@ -264,38 +277,45 @@ impl Server {
                     }),
                 );
             }
-            (None, Request::Notices { socket }) if sent.is_ok() => {
+            (Ok(Granted::Text(text)), _) => {
+                // Who does not read it has no need of it.
+                let _ = tell(text.as_bytes());
+            }
+            (Ok(Granted::Value(_)), Request::Notices { socket }) if sent.is_ok() => {
                 self.connections.insert(key, Connection::Notices(descriptor, socket));
             }
-            (None, _) => {}
+            (Ok(Granted::Value(_)) | Err(_), _) => {}
         }
         Ok(())
     }
 
-    /// What a request comes to: a value, and the socket that was opened.
-    fn obey(&mut self, kernel: &mut Kernel, key: u64, request: Request) -> Result<(u32, Option<SocketId>), Errno> {
-        match request {
+    fn obey(&mut self, kernel: &mut Kernel, key: u64, request: Request) -> Result<Granted, Errno> {
+        Ok(match request {
             Request::Open { protocol, process_id } => {
                 let client = self.program(kernel, process_id)?;
                 let protocol = i32::try_from(protocol).map_err(|_| Errno::EPROTONOSUPPORT)?;
                 let socket = kernel.open(client, protocol)?;
-                let longest = kernel.longest_to_send(socket)?;
-                Ok((u32::try_from(longest).unwrap_or(u32::MAX), Some(socket)))
+                Granted::Socket(socket, kernel.longest_to_send(socket)?)
             }
-            Request::Notices { socket } if socket != key => self.socket(socket).map(|_| (0, None)),
-            Request::Notices { .. } => Err(Errno::EBADF),
+            Request::Notices { socket } if socket != key => self.socket(socket).map(|_| Granted::Value(0))?,
+            Request::Notices { .. } => return Err(Errno::EBADF),
             Request::Bind { socket, port_id } => {
                 let PortId(bound) = kernel.bind(self.socket(socket)?, port_id)?;
-                Ok((bound, None))
+                Granted::Value(bound)
             }
             Request::ReceiveBuffer { socket, bytes } => {
-                Ok((kernel.set_receive_buffer(self.socket(socket)?, bytes)?, None))
+                Granted::Value(kernel.set_receive_buffer(self.socket(socket)?, bytes)?)
             }
             Request::NoEnobufs { socket, on } => {
                 kernel.set_no_enobufs(self.socket(socket)?, on)?;
-                Ok((0, None))
+                Granted::Value(0)
             }
-        }
+            Request::ProcText { protocol } => {
+                let family = i32::try_from(protocol).ok().and_then(Family::from_netlink_protocol);
+                let text = family.and_then(|family| kernel.proc_text(family));
+                Granted::Text(text.ok_or(Errno::ENOENT)?)
+            }
+        })
     }
 
     fn program(&mut self, kernel: &mut Kernel, process_id: u32) -> Result<ClientId, Errno> {

@@ -244,7 +244,7 @@ impl Run {
 
 /// A request of the right form, more or less.
 fn request(input: &mut Input<'_>) -> Vec<u8> {
-    let (kind, value, socket) = (input.u8() % 6, input.u32(), u64::from(input.u8()));
+    let (kind, value, socket) = (input.u8() % 7, input.u32(), u64::from(input.u8()));
     let request = match kind {
         0 => Request::Open {
             protocol: if value & 1 == 0 { 3 } else { 13 },
@@ -260,6 +260,7 @@ fn request(input: &mut Input<'_>) -> Vec<u8> {
             socket,
             on: value & 1 != 0,
         },
+        5 => Request::ProcText { protocol: value % 16 },
         _ => Request::Open {
             protocol: value,
             process_id: 1,

@@ -19,7 +19,7 @@ use crate::errno::Errno;
 use crate::family::Family;
 use crate::handle::ErrorNumber;
 use crate::wire::{Abi, PortId};
-use protocol::{Answer, Notice, Request};
+use protocol::{Answer, LONGEST_TEXT, Notice, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -197,6 +197,21 @@ impl Transport for Unix {
     }
 }
 
+/// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at `path` (PROC-1). ENOENT: it emulates
+/// a kernel without that module.
+pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
+    let emulator = SocketAddrUnix::new(path).map_err(errno)?;
+    let protocol = family.netlink_protocol().into();
+    let (connection, answer) = ask(&emulator, Request::ProcText { protocol }).map_err(|failure| failure.errno())?;
+    let mut text = vec![0; LONGEST_TEXT];
+    let length = receive_soon(&connection, &mut text).map_err(errno)?;
+    if length != answer.value as usize || length > text.len() {
+        return Err(Errno(rustix::io::Errno::PROTO.raw_os_error()));
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
 /// Why an emulator's queue could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -270,15 +285,8 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         net::connect(&connection, emulator)?;
         net::send(&connection, &request.write(), SendFlags::NOSIGNAL)?;
-        let patience = Timespec {
-            tv_sec: PATIENCE,
-            tv_nsec: 0,
-        };
-        if poll(&mut [PollFd::new(&connection, PollFlags::IN)], Some(&patience))? == 0 {
-            return Err(rustix::io::Errno::TIMEDOUT);
-        }
         let mut bytes = [0; Answer::BYTES];
-        let (_, length) = net::recv(&connection, &mut bytes, RecvFlags::TRUNC)?;
+        let length = receive_soon(&connection, &mut bytes)?;
         let answer = (length == bytes.len()).then(|| Answer::parse(&bytes)).flatten();
         Ok((connection, answer.ok_or(rustix::io::Errno::PROTO)?))
     };
@@ -287,6 +295,18 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
         Ok(answered) => Ok(answered),
         Err(error) => Err(Failure::Unreachable(errno(error))),
     }
+}
+
+/// Receives what has to come, and returns its whole length.
+fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+    let patience = Timespec {
+        tv_sec: PATIENCE,
+        tv_nsec: 0,
+    };
+    if poll(&mut [PollFd::new(connection, PollFlags::IN)], Some(&patience))? == 0 {
+        return Err(rustix::io::Errno::TIMEDOUT);
+    }
+    net::recv(connection, buffer, RecvFlags::TRUNC).map(|(_, length)| length)
 }
 
 fn errno(error: rustix::io::Errno) -> Errno {

@@ -6,11 +6,14 @@
 //! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname and close. The descriptor is a real one, so select, poll, dup and fork work;
 //! but a copy that dup makes is a bare connection to this object. Every other socket is left alone.
 //!
+//! `/proc/net/ip_queue` and `/proc/net/ip6_queue` are the emulated kernel's, too, where a program opens them.
+//!
 //! No other program can be reached: a datagram for another port id than the kernel's is refused with ECONNREFUSED (SOCK-8).
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "it stands in for functions of the C library")]
 
+mod files;
 mod next;
 mod sockets;
 
@@ -41,9 +44,14 @@ fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
         return None;
     }
     let family = Family::from_netlink_protocol(protocol)?;
+    Some((emulator()?, family))
+}
+
+/// Where the emulator listens, if there is to be one.
+fn emulator() -> Option<PathBuf> {
     let transport = std::env::var_os("IPQ_TRANSPORT")?.into_vec();
     let path = transport.strip_prefix(b"unix:")?;
-    Some((PathBuf::from(OsStr::from_bytes(path)), family))
+    Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
 /// `bind(2)`

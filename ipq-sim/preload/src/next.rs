@@ -1,6 +1,6 @@
 //! The functions of the C library that this object stands in front of.
 
-use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
+use libc::{FILE, c_char, c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 macro_rules! next {
@@ -35,4 +35,8 @@ next! {
     setsockopt: unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, socklen_t) -> c_int = c"setsockopt";
     getsockopt: unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void, *mut socklen_t) -> c_int = c"getsockopt";
     close: unsafe extern "C" fn(c_int) -> c_int = c"close";
+    open: unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int = c"open";
+    openat: unsafe extern "C" fn(c_int, *const c_char, c_int, ...) -> c_int = c"openat";
+    fopen: unsafe extern "C" fn(*const c_char, *const c_char) -> *mut FILE = c"fopen";
+    access: unsafe extern "C" fn(*const c_char, c_int) -> c_int = c"access";
 }

@@ -2,6 +2,7 @@
 #include <linux/netlink.h>
 #include <linux/netfilter_ipv4/ip_queue.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,21 @@
 
 static int fd;
 static struct sockaddr_nl kernel;
+
+/* The kernel's own list of who listens, which programs search for themselves. */
+static int listener(void)
+{
+	char text[512] = "";
+	FILE *file = fopen("/proc/net/ip_queue", "r");
+	int process = -1, again = open("/proc/net/ip_queue", O_RDONLY);
+	ssize_t length;
+
+	CHECK(file != NULL && fscanf(file, "Peer PID : %d", &process) == 1 && fclose(file) == 0);
+	length = read(again, text, sizeof text - 1);
+	CHECK(length > 0 && strstr(text, "\nQueue length      : ") != NULL && close(again) == 0);
+	CHECK(access("/proc/net/ip_queue", R_OK) == 0 && access("/proc/net/ip_que", F_OK) == -1);
+	return process;
+}
 
 static void request(int type, const ipq_peer_msg_t *message)
 {
@@ -70,7 +86,9 @@ int main(void)
 
 	memset(&message, 0, sizeof message);
 	message.msg.mode.value = IPQ_COPY_PACKET;
+	CHECK(listener() == 0);
 	request(IPQM_MODE, &message);
+	CHECK(listener() == getpid());
 	for (number = 0; number < PACKETS; number++) {
 		struct pollfd readable = {0, POLLIN, 0};
 		ipq_packet_msg_t *packet = NLMSG_DATA((struct nlmsghdr *)buf);

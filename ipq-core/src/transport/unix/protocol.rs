@@ -48,7 +48,16 @@ pub enum Request {
         /// Whether overruns are to go untold.
         on: bool,
     },
+    /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows the answer as a datagram of its own.
+    /// The answer's value is how many bytes it has, at most [`LONGEST_TEXT`].
+    ProcText {
+        /// 3 or 13 (ATT-1).
+        protocol: u32,
+    },
 }
+
+/// The longest text that [`Request::ProcText`] can bring, in bytes. That of Linux 3.4 has seven lines.
+pub const LONGEST_TEXT: usize = 1024;
 
 impl Request {
     /// The size of every request in bytes.
@@ -63,6 +72,7 @@ impl Request {
             Self::Bind { socket, port_id } => (3, port_id.0, socket),
             Self::ReceiveBuffer { socket, bytes } => (4, bytes, socket),
             Self::NoEnobufs { socket, on } => (5, on.into(), socket),
+            Self::ProcText { protocol } => (6, protocol, 0),
         };
         let mut bytes = [0; Self::BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
@@ -92,6 +102,7 @@ impl Request {
             },
             (4, bytes) => Self::ReceiveBuffer { socket, bytes },
             (5, 0 | 1) => Self::NoEnobufs { socket, on: value == 1 },
+            (6, protocol) if socket == 0 => Self::ProcText { protocol },
             _ => return None,
         })
     }
@@ -217,6 +228,7 @@ mod tests {
     #[case(Request::Bind { socket: 7, port_id: PortId(u32::MAX) })]
     #[case(Request::ReceiveBuffer { socket: u64::MAX, bytes: 4096 })]
     #[case(Request::NoEnobufs { socket: 7, on: true })]
+    #[case(Request::ProcText { protocol: 13 })]
     fn a_request_is_read_as_it_was_written(#[case] request: Request) {
         assert_eq!(Request::parse(&request.write()), Some(request));
     }
