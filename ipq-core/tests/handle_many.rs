@@ -73,10 +73,10 @@ fn messages_are_read_in_order_as_many_as_there_is_room_for(
     assert_eq!(handle.read_many(&mut buffers, Wait::Never).err(), Some(Error::TimedOut));
 }
 
-#[test]
-fn only_the_first_message_is_waited_for() {
+#[rstest]
+fn only_the_first_message_is_waited_for_and_nothing_is_asked_after_the_last(#[values(5, 70)] room: usize) {
     let handle = with_packets(2);
-    let mut buffers = Buffers::new(5, 256);
+    let mut buffers = Buffers::new(room, 256);
     read(&handle, &mut buffers);
     assert_eq!(handle.transport().waits(), [Wait::Forever, Wait::Never, Wait::Never]);
 }
@@ -158,12 +158,26 @@ fn a_decision_that_can_not_be_sent_comes_back_and_keeps_none_of_the_others() {
     for result in [Ok(40), Err(refused), Ok(40), Ok(39)] {
         handle.transport().answer_send(result);
     }
+    handle.transport().answer_send(Ok(60));
+    let replaced = Decision {
+        replacement: Some(&[0x45; 21]),
+        ..Decision::new(PacketId(5), Verdict::Accept)
+    };
     let mut failed = Vec::new();
-    let decisions = (1..=5).map(|id| Decision::new(PacketId(id), Verdict::Accept));
+    let decisions = (1..=6).map(|id| match id {
+        5 => replaced,
+        id => Decision::new(PacketId(id), Verdict::Accept),
+    });
     let sent = handle.set_verdicts(decisions, |decision, error| failed.push((decision.packet_id.0, error)));
-    let short = Error::SentShort { sent: 39, stated: 40 };
-    assert_eq!((sent, failed), (3, vec![(2, Error::Send(refused)), (4, short)]));
-    assert_eq!(handle.transport().sent().len(), 5);
+    let short = |sent, stated| Error::SentShort { sent, stated };
+    assert_eq!(
+        (sent, failed),
+        (
+            3,
+            vec![(2, Error::Send(refused)), (4, short(39, 40)), (5, short(60, 61))]
+        )
+    );
+    assert_eq!(handle.transport().sent().len(), 6);
     assert_eq!(handle.last_error(), ErrorNumber::SentTruncated);
 }
 
