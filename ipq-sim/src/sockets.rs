@@ -279,7 +279,7 @@ impl Sockets {
         let socket = self.get_mut(id)?;
         let result = match socket.pending_error.take() {
             Some(error) => Err(error),
-            None => socket.datagrams.pop_front().ok_or(nothing).map(|mut datagram| {
+            None => socket.datagrams.pop_front().ok_or(nothing).map(|datagram| {
                 let length = datagram.len();
                 socket.used -= if faults.seeded(Fault::WeightIsLength) {
                     length
@@ -293,11 +293,16 @@ impl Sockets {
                     sender: datagram.sender,
                 };
                 if copied < length && faults.seeded(Fault::CutRestKept) {
-                    let whole: Vec<u8> = [datagram.head.as_deref().unwrap_or_default(), &datagram.payload].concat();
-                    datagram.payload = Bytes::from(whole).slice(copied.min(length - datagram.padding)..);
-                    datagram.head = None;
-                    socket.used += weight.of(datagram.len());
-                    socket.datagrams.push_front(datagram);
+                    let mut whole = vec![0; length];
+                    datagram.copy_to(&mut whole);
+                    let rest = Datagram {
+                        sender: datagram.sender,
+                        head: None,
+                        payload: Bytes::from(whole).slice(copied..),
+                        padding: 0,
+                    };
+                    socket.used += weight.of(rest.len());
+                    socket.datagrams.push_front(rest);
                 }
                 received
             }),
