@@ -90,6 +90,8 @@ struct Run {
     server: Server,
     address: SocketAddrUnix,
     connections: [Option<OwnedFd>; CONNECTIONS],
+    /// How many connections the server has still to accept, one each turn.
+    waiting: usize,
 }
 
 impl Run {
@@ -99,6 +101,7 @@ impl Run {
             server: Server::listen(path).expect("a socket in a directory of its own"),
             address: SocketAddrUnix::new(path).expect("a short path"),
             connections: [const { None }; CONNECTIONS],
+            waiting: 0,
         }
     }
 
@@ -143,14 +146,17 @@ impl Run {
         }
     }
 
-    fn connect(&self) -> Option<OwnedFd> {
+    fn connect(&mut self) -> Option<OwnedFd> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).expect("a socket");
         // Not while too many wait to be accepted.
-        net::connect(&connection, &self.address).ok().map(|()| connection)
+        net::connect(&connection, &self.address).ok()?;
+        self.waiting += 1;
+        Some(connection)
     }
 
     fn turn(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
         self.server
             .turn(&mut self.kernel, Some(Duration::ZERO), &mut |_| {})
             .expect("a server goes on whatever its programs do");
@@ -172,8 +178,7 @@ impl Run {
 
     /// A program that keeps to the rules opens a socket, binds it, asks for something and is answered.
     fn serve_the_next(&mut self) {
-        // What waits to be accepted is, one each turn.
-        for _ in 0..70 {
+        while self.waiting > 0 {
             self.turn();
         }
         let frames = self.connect().expect("there is room");
