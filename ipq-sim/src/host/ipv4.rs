@@ -26,25 +26,27 @@ pub(crate) fn arriving(mut data: Bytes) -> Option<Bytes> {
 }
 
 pub(crate) fn source(data: &[u8]) -> Ipv4Addr {
-    Ipv4Addr::from_bits(u32::from(u16_at(data, 12)) << 16 | u32::from(u16_at(data, 14)))
+    let [.., a, b, c, d, _, _, _, _] = *fixed_header(data);
+    Ipv4Addr::new(a, b, c, d)
 }
 
 pub(crate) fn destination(data: &[u8]) -> Ipv4Addr {
-    Ipv4Addr::from_bits(u32::from(u16_at(data, 16)) << 16 | u32::from(u16_at(data, 18)))
+    let [.., a, b, c, d] = *fixed_header(data);
+    Ipv4Addr::new(a, b, c, d)
 }
 
 /// The type-of-service byte.
 pub(crate) fn tos(data: &[u8]) -> u8 {
-    data.get(1).copied().unwrap_or_default()
+    fixed_header(data)[1]
 }
 
 pub(crate) fn ttl(data: &[u8]) -> u8 {
-    data.get(8).copied().unwrap_or_default()
+    fixed_header(data)[8]
 }
 
 /// The number of the protocol that the packet carries.
 pub(crate) fn protocol(data: &[u8]) -> u8 {
-    data.get(9).copied().unwrap_or_default()
+    fixed_header(data)[9]
 }
 
 pub(crate) fn dont_fragment(data: &[u8]) -> bool {
@@ -132,7 +134,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
 
 /// The header's length in bytes, as the header says it: anything from 0 to 60.
 fn header_length(data: &[u8]) -> usize {
-    data.first().map_or(0, |first| usize::from(first & 0x0f) * 4)
+    usize::from(fixed_header(data)[0] & 0x0f) * 4
 }
 
 fn mend_checksum(header: &mut [u8]) {
@@ -150,10 +152,15 @@ fn checksum(header: &[u8]) -> u16 {
     !(((folded & 0xffff) + (folded >> 16)) as u16)
 }
 
-/// The number at `at`; bytes that are not there are zeros.
+/// The number at `at` in the fixed header.
 fn u16_at(data: &[u8], at: usize) -> u16 {
-    let byte = |at: usize| data.get(at).copied().unwrap_or_default();
-    u16::from_be_bytes([byte(at), byte(at + 1)])
+    let header = fixed_header(data);
+    u16::from_be_bytes([header[at], header[at + 1]])
+}
+
+/// What every header begins with; zeros where there is less than that.
+fn fixed_header(data: &[u8]) -> &[u8; FIXED_HEADER] {
+    data.first_chunk().unwrap_or(&[0; FIXED_HEADER])
 }
 
 /// The bytes for writing, copied only if somebody else has them too.
