@@ -169,6 +169,9 @@ const FRAMES_KEPT: usize = 65_536;
 /// The devices of the host, and what follows from their addresses.
 pub(crate) struct Network {
     devices: Vec<State>,
+    /// The addresses of IPv4 once more, those in the smallest networks first: every packet of that family is compared with
+    /// all of them.
+    ipv4: Vec<Ipv4Network>,
 }
 
 struct State {
@@ -176,43 +179,43 @@ struct State {
     name: InterfaceName,
     up: bool,
     sent: VecDeque<OutgoingFrame>,
-    /// The device's addresses of IPv4 once more: every packet of that family is compared with all of them.
-    ipv4: Vec<Ipv4Network>,
 }
 
 /// An address of IPv4, and the network that it is in.
 #[derive(Clone, Copy)]
 struct Ipv4Network {
+    device: DeviceId,
     own: u32,
     mask: u32,
-    /// Networks of one or two addresses have no broadcast address, nor has that of `lo`.
-    has_broadcast: bool,
+    /// The network's broadcast address, and its own, which once was it. Networks of one or two addresses have none, nor has
+    /// that of `lo`.
+    broadcast: Option<[u32; 2]>,
 }
 
 impl Ipv4Network {
-    fn new(own: Ipv4Addr, prefix: u8) -> Self {
+    fn new(device: DeviceId, own: Ipv4Addr, prefix: u8) -> Self {
         let mask = !u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+        let has_broadcast = !mask > 1 && !own.is_loopback();
+        let own = own.to_bits();
         Self {
-            own: own.to_bits(),
+            device,
+            own,
             mask,
-            has_broadcast: !mask > 1 && !own.is_loopback(),
+            broadcast: has_broadcast.then_some([own | !mask, own & mask]),
         }
     }
 
     const fn holds(self, address: u32) -> bool {
         (self.own ^ address) & self.mask == 0
     }
-
-    /// Whether an address is the network's broadcast address, or the network's own, which once was it.
-    const fn is_broadcast(self, address: u32) -> bool {
-        let host = address & !self.mask;
-        self.has_broadcast && self.holds(address) && (host == 0 || host == !self.mask)
-    }
 }
 
 impl Network {
     pub(crate) fn new(devices: Vec<Device>) -> Result<Self, DeviceError> {
-        let mut network = Self { devices: Vec::new() };
+        let mut network = Self {
+            devices: Vec::new(),
+            ipv4: Vec::new(),
+        };
         for device in std::iter::once(Device::loopback()).chain(devices) {
             let name = InterfaceName::from_str(&device.name).map_err(|source| DeviceError::InvalidName {
                 name: device.name.clone(),
@@ -224,18 +227,22 @@ impl Network {
             if network.devices.iter().any(|other| other.name == name) {
                 return Err(DeviceError::Duplicate { name: device.name });
             }
-            let ipv4 = device.addresses.iter().filter_map(|(own, prefix)| match own {
-                IpAddr::V4(own) => Some(Ipv4Network::new(*own, *prefix)),
-                IpAddr::V6(_) => None,
-            });
+            let id = DeviceId(network.devices.len() as u32);
+            network
+                .ipv4
+                .extend(device.addresses.iter().filter_map(|(own, prefix)| match own {
+                    IpAddr::V4(own) => Some(Ipv4Network::new(id, *own, *prefix)),
+                    IpAddr::V6(_) => None,
+                }));
             network.devices.push(State {
-                ipv4: ipv4.collect(),
                 device,
                 name,
                 up: true,
                 sent: VecDeque::new(),
             });
         }
+        // Of networks of one size the first device's stays first.
+        network.ipv4.sort_by_key(|network| std::cmp::Reverse(network.mask));
         Ok(network)
     }
 
@@ -308,10 +315,7 @@ impl Network {
     /// comes back with it.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(address) => {
-                let mut addresses = self.devices.iter().flat_map(|state| &state.ipv4);
-                addresses.any(|network| network.own == address.to_bits())
-            }
+            IpAddr::V4(address) => self.ipv4.iter().any(|network| network.own == address.to_bits()),
             IpAddr::V6(_) => {
                 let mut addresses = self.up().flat_map(|(_, state)| &state.device.addresses);
                 addresses.any(|(own, _)| *own == address)
@@ -321,9 +325,11 @@ impl Network {
 
     /// Whether an address is the broadcast address of one of this host's networks.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
-        let bits = address.to_bits();
-        let mut networks = self.up().flat_map(|(_, state)| &state.ipv4);
-        address.is_broadcast() || networks.any(|network| network.is_broadcast(bits))
+        let is_that_of = |network: &Ipv4Network| {
+            let broadcast = network.broadcast;
+            broadcast.is_some_and(|both| both.contains(&address.to_bits())) && self.is_up(network.device)
+        };
+        address.is_broadcast() || self.ipv4.iter().any(is_that_of)
     }
 
     /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
@@ -332,14 +338,15 @@ impl Network {
             return Some(Route::Local);
         }
         let longest = match destination {
-            IpAddr::V4(address) => longest_prefix(self.up().flat_map(|(id, state)| {
-                let networks = state.ipv4.iter().filter(|network| network.holds(address.to_bits()));
-                networks.map(move |network| (network.mask.count_ones(), id))
-            })),
+            IpAddr::V4(address) => {
+                let mut networks = self.ipv4.iter();
+                let longest = networks.find(|network| network.holds(address.to_bits()) && self.is_up(network.device));
+                longest.map(|network| network.device)
+            }
             IpAddr::V6(address) => longest_prefix(self.up().flat_map(|(id, state)| {
                 let networks = state.device.addresses.iter();
                 let networks = networks.filter(move |(own, prefix)| shares_prefix(*own, address, *prefix));
-                networks.map(move |(_, prefix)| (u32::from(*prefix), id))
+                networks.map(move |(_, prefix)| (*prefix, id))
             })),
         };
         longest.map(|device| Route::Via {
@@ -412,7 +419,7 @@ pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherT
 }
 
 /// The device with the longest prefix, and of several the first.
-fn longest_prefix(networks: impl Iterator<Item = (u32, DeviceId)>) -> Option<DeviceId> {
+fn longest_prefix(networks: impl Iterator<Item = (u8, DeviceId)>) -> Option<DeviceId> {
     let longest = networks.max_by_key(|(prefix, DeviceId(index))| (*prefix, std::cmp::Reverse(*index)));
     longest.map(|(_, device)| device)
 }
