@@ -41,8 +41,8 @@ impl Datagram {
         self.head.as_deref().map_or(0, <[u8]>::len) + self.payload.len() + self.padding
     }
 
-    /// Copies what fits into `buffer`, and returns how much that was.
-    fn copy_to(&self, buffer: &mut [u8]) -> usize {
+    /// Copies what fits into `buffer`, and says of itself what its receiver learns.
+    fn received(&self, buffer: &mut [u8]) -> Received {
         let parts = [
             self.head.as_deref().unwrap_or_default(),
             &self.payload,
@@ -55,7 +55,11 @@ impl Datagram {
             room[..count].copy_from_slice(&part[..count]);
             copied += count;
         }
-        copied
+        Received {
+            copied,
+            length: self.len(),
+            sender: self.sender,
+        }
     }
 }
 
@@ -277,35 +281,32 @@ impl Sockets {
         let weight = self.profile.weight;
         let nothing = if self.shut_down { Errno::EBADF } else { Errno::EAGAIN };
         let socket = self.get_mut(id)?;
-        let result = match socket.pending_error.take() {
-            Some(error) => Err(error),
-            None => socket.datagrams.pop_front().ok_or(nothing).map(|datagram| {
-                let length = datagram.len();
+        let result = match (socket.pending_error.take(), socket.datagrams.front_mut()) {
+            (Some(error), _) => Err(error),
+            (None, None) => Err(nothing),
+            (None, Some(datagram)) => {
+                let received = datagram.received(buffer);
+                let Received { copied, length, .. } = received;
                 socket.used -= if faults.seeded(Fault::WeightIsLength) {
                     length
                 } else {
                     weight.of(length)
                 };
-                let copied = datagram.copy_to(buffer);
-                let received = Received {
-                    copied,
-                    length,
-                    sender: datagram.sender,
-                };
                 if copied < length && faults.seeded(Fault::CutRestKept) {
                     let mut whole = vec![0; length];
-                    datagram.copy_to(&mut whole);
-                    let rest = Datagram {
+                    datagram.received(&mut whole);
+                    *datagram = Datagram {
                         sender: datagram.sender,
                         head: None,
                         payload: Bytes::from(whole).slice(copied..),
                         padding: 0,
                     };
-                    socket.used += weight.of(rest.len());
-                    socket.datagrams.push_front(rest);
+                    socket.used += weight.of(datagram.len());
+                } else {
+                    socket.datagrams.pop_front();
                 }
-                received
-            }),
+                Ok(received)
+            }
         };
         if socket.datagrams.is_empty() {
             socket.congested = false;
@@ -315,12 +316,7 @@ impl Sockets {
 
     /// Copies the next datagram into `buffer` and leaves it where it is.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
-        let datagram = self.open.get(&id)?.datagrams.front()?;
-        Some(Received {
-            copied: datagram.copy_to(buffer),
-            length: datagram.len(),
-            sender: datagram.sender,
-        })
+        Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
 
     /// Whether a receive would return at once, with a datagram or an error.
