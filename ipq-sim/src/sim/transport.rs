@@ -77,21 +77,17 @@ impl<A: Access> SimTransport<A> {
         })
     }
 
-    /// Sends a datagram; a short one, which most are, needs no allocation to be glued.
+    /// Sends a datagram, which is glued only if more than one of its parts holds anything.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let mut short = [0; 64];
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let sent = if let Some(datagram) = short.get_mut(..length) {
-            let mut rest = &mut *datagram;
-            for part in parts {
-                let (target, after) = rest.split_at_mut(part.len());
-                target.copy_from_slice(part);
-                rest = after;
+        let mut parts = parts.iter().map(|part| &**part).filter(|part| !part.is_empty());
+        let first = parts.next().unwrap_or_default();
+        let sent = match parts.next() {
+            None => kernel.send(self.socket, first),
+            Some(second) => {
+                let mut glued = [first, second].concat();
+                parts.for_each(|part| glued.extend_from_slice(part));
+                kernel.send(self.socket, &glued)
             }
-            kernel.send(self.socket, datagram)
-        } else {
-            let datagram = parts.iter().map(|part| &**part).collect::<Vec<_>>().concat();
-            kernel.send(self.socket, &datagram)
         };
         sent.map_err(transport_error)
     }
