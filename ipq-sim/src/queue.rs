@@ -56,8 +56,16 @@ pub(crate) struct Outcome<'a, T> {
     pub(crate) released: Option<Released<'a, T>>,
     /// Packets that went out of the queue with nothing but a fault to blame.
     pub(crate) flushed: Vec<T>,
-    /// A reply, and the port id that it goes to.
-    pub(crate) reply: Option<(PortId, Datagram)>,
+    /// What there is to [reply](Queue::reply).
+    pub(crate) answer: Option<Answer<'a>>,
+}
+
+/// What a message is answered with: 0 or an error, and what is quoted of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    errno: Errno,
+    header: Header,
+    quoted: &'a [u8],
 }
 
 /// A packet that a verdict took out of the queue.
@@ -209,7 +217,7 @@ impl<T> Queue<T> {
         let mut outcome = Outcome {
             released: None,
             flushed: Vec::new(),
-            reply: None,
+            answer: None,
         };
         let Ok(frame) = Frame::parse(datagram, self.abi) else {
             let answered = match Header::parse(datagram, self.abi) {
@@ -218,22 +226,26 @@ impl<T> Queue<T> {
                     Header::parse(&[0; Header::BYTES], self.abi).filter(|_| faults.seeded(Fault::ShortDatagramAnswered))
                 }
             };
-            if let Some(header) = answered {
-                outcome.reply = Some(self.reply(Errno::EINVAL, header, datagram, sender, faults));
-            }
+            outcome.answer = answered.map(|header| Answer {
+                errno: Errno::EINVAL,
+                header,
+                quoted: datagram,
+            });
             return outcome;
         };
         let Frame { header, .. } = frame;
-        let quoted = &datagram[..header.length as usize];
-        match self.obey(frame, datagram, sender, faults, &mut outcome) {
-            Ok(Obeyed::Silently) => {}
+        let errno = match self.obey(frame, datagram, sender, faults, &mut outcome) {
+            Ok(Obeyed::Silently) => None,
             Ok(Obeyed::Success) => {
-                if header.flags.0 & 4 != 0 || faults.seeded(Fault::SuccessAcknowledged) {
-                    outcome.reply = Some(self.reply(Errno(0), header, quoted, sender, faults));
-                }
+                (header.flags.0 & 4 != 0 || faults.seeded(Fault::SuccessAcknowledged)).then_some(Errno(0))
             }
-            Err(errno) => outcome.reply = Some(self.reply(errno, header, quoted, sender, faults)),
-        }
+            Err(errno) => Some(errno),
+        };
+        outcome.answer = errno.map(|errno| Answer {
+            errno,
+            header,
+            quoted: &datagram[..header.length as usize],
+        });
         outcome
     }
 
@@ -426,23 +438,17 @@ impl<T> Queue<T> {
         self.entries.take_if(condition)
     }
 
-    /// An `NLMSG_ERROR` frame that answers `request` (section 4), and the port id that it goes to: the sending socket's
+    /// The `NLMSG_ERROR` frame of an answer (section 4), and the port id that it goes to: the sending socket's
     /// (ERR-1).
-    fn reply(
-        &self,
-        errno: Errno,
-        request: Header,
-        quoted: &[u8],
-        sender: Sender,
-        faults: &Faults,
-    ) -> (PortId, Datagram) {
+    pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, faults: &Faults) -> (PortId, Datagram) {
+        let Answer { errno, header, quoted } = answer;
         let acknowledges = errno == Errno(0) && !faults.seeded(Fault::AcknowledgementQuotesAll);
         let quoted = if acknowledges { &quoted[..Header::BYTES] } else { quoted };
         let envelope = Envelope {
             sequence: if faults.seeded(Fault::ReplySequenceLost) {
                 0
             } else {
-                request.sequence
+                header.sequence
             },
             port_id: sender.port_id,
             ..Envelope::default()
@@ -459,7 +465,7 @@ impl<T> Queue<T> {
         };
         let head = ErrorMessage::head(error, self.abi, envelope, stated);
         let to = if faults.seeded(Fault::ReplyGoesToHeader) {
-            request.port_id
+            header.port_id
         } else {
             sender.port_id
         };

@@ -114,7 +114,7 @@ impl Kernel {
         let Outcome {
             released,
             flushed,
-            reply,
+            answer,
         } = queue.request(datagram, sender, &self.faults);
         self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(released) = released {
@@ -130,7 +130,10 @@ impl Kernel {
                 queue.free(slot, &self.faults);
             }
         }
-        if let Some((to, reply)) = reply {
+        if let Some(answer) = answer
+            && let Some(queue) = &self.queues[family as usize]
+        {
+            let (to, reply) = queue.reply(answer, sender, &self.faults);
             let reply = distortion::of_kernel_datagram(reply, &self.faults);
             if self.faults.seeded(Fault::RepliesAlwaysFit) {
                 self.sockets.force(family, to, reply, &self.faults);

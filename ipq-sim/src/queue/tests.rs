@@ -41,7 +41,8 @@ fn answer_to(queue: &mut Queue<&'static str>, datagram: &[u8], net_admin: bool) 
         port_id: PortId(99),
         net_admin,
     };
-    let (to, reply) = queue.request(datagram, sender, FAULTS).reply?;
+    let answer = queue.request(datagram, sender, FAULTS).answer?;
+    let (to, reply) = queue.reply(answer, sender, FAULTS);
     let bytes = bytes_of(&reply);
     match Message::parse(&bytes, Abi::LP64_LITTLE) {
         Ok(Message::Error(error)) => Some((to, error.errno())),
@@ -176,7 +177,8 @@ fn success_is_acknowledged_if_it_was_asked_for_with_the_requests_header() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let (to, reply) = queue.request(&datagram, sender, FAULTS).reply.unwrap();
+    let answer = queue.request(&datagram, sender, FAULTS).answer.unwrap();
+    let (to, reply) = queue.reply(answer, sender, FAULTS);
     let mut expected = vec![36, 0, 0, 0, 2, 0, 0, 0, 0x34, 0x12, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0];
     expected.extend(&datagram[..16]);
     assert_eq!((to, bytes_of(&reply)), (PortId(99), expected));
@@ -192,7 +194,8 @@ fn an_error_quotes_the_message_to_its_odd_end_and_is_padded() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let (_, reply) = queue.request(&datagram, sender, FAULTS).reply.unwrap();
+    let answer = queue.request(&datagram, sender, FAULTS).answer.unwrap();
+    let (_, reply) = queue.reply(answer, sender, FAULTS);
     let mut expected = vec![37, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 99, 0, 0, 0, 0xea, 0xff, 0xff, 0xff];
     expected.extend(&datagram[..17]);
     expected.extend([0; 3]);
@@ -300,7 +303,7 @@ fn a_payload_counts_if_it_is_as_long_as_stated(#[case] stated: u64, #[case] ther
     let released = outcome.released.unwrap();
     assert_eq!(released.item, "a");
     assert_eq!(released.replacement, counts.then_some(&payload[..]));
-    assert!(outcome.reply.is_none());
+    assert!(outcome.answer.is_none());
 }
 
 #[test]
@@ -369,6 +372,6 @@ fn an_i386_kernel_has_smaller_messages() {
     };
     let datagram = mode.head(profile.abi, request());
     assert_eq!(datagram.len(), 28);
-    assert!(queue.request(&datagram, sender, FAULTS).reply.is_none());
+    assert!(queue.request(&datagram, sender, FAULTS).answer.is_none());
     assert_eq!(queue.status().range, 9);
 }
