@@ -6,7 +6,7 @@
 use crate::fault::Fault;
 use crate::host::network::{DeviceId, MacAddress, Network, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
-use crate::host::rules::{Judgement, Rules};
+use crate::host::rules::Judgement;
 use crate::host::{ipv4, ipv6, routing};
 use crate::kernel::Kernel;
 use crate::ledger::{DropReason, Fate};
@@ -144,14 +144,14 @@ impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(crate) fn run(&mut self, mut traversal: Traversal) {
         loop {
-            while let Some(&table) = Rules::functions(traversal.hook).get(usize::from(traversal.function)) {
-                match self
-                    .rules
-                    .judge(table, traversal.hook, &mut traversal.packet, &self.faults)
-                {
-                    Judgement::Accept => traversal.function += 1,
-                    Judgement::Queue => return self.enqueue(traversal),
+            let Traversal { hook, function, .. } = traversal;
+            match self.rules.judge(hook, function, &mut traversal.packet, &self.faults) {
+                Some(Judgement::Accept) => {
+                    traversal.function += 1;
+                    continue;
                 }
+                Some(Judgement::Queue) => return self.enqueue(traversal),
+                None => {}
             }
             let serial = traversal.packet.serial;
             match self.after_hook(&mut traversal) {

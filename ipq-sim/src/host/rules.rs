@@ -14,6 +14,18 @@ pub enum Table {
     Filter,
 }
 
+impl Table {
+    /// All of them, in the order that their rules run.
+    const ALL: [Self; 2] = [Self::Mangle, Self::Filter];
+
+    const fn has_chain(self, hook: Hook) -> bool {
+        match self {
+            Self::Mangle => true,
+            Self::Filter => matches!(hook, Hook::Input | Hook::Forward | Hook::Output),
+        }
+    }
+}
+
 /// What a rule does with a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -90,54 +102,55 @@ pub(crate) enum Judgement {
     Queue,
 }
 
-/// The rules in force, in the order that they were added.
+/// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
-    rules: Vec<Rule>,
+    /// By family, hook and table: the rules of each chain, in the order that they were added.
+    chains: [[[Vec<Rule>; Table::ALL.len()]; Hook::ALL.len()]; Family::ALL.len()],
 }
 
 impl Rules {
     /// Adds a rule at the end of its chain.
     pub(crate) fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
         let Rule { table, chain, .. } = rule;
-        if matches!(chain, Hook::Unknown(_)) {
-            return Err(RuleError::NoSuchHook { chain });
-        }
-        if !Self::functions(chain).contains(&table) {
+        let hook = index(chain).ok_or(RuleError::NoSuchHook { chain })?;
+        if !table.has_chain(chain) {
             return Err(RuleError::NoSuchChain { chain });
         }
-        self.rules.push(rule);
+        self.chains[rule.family as usize][hook][table as usize].push(rule);
         Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
-        self.rules.clear();
+        *self = Self::default();
     }
 
-    /// The hook functions of a hook, in the order that they run: one for each table that has a chain there.
-    pub(crate) const fn functions(hook: Hook) -> &'static [Table] {
-        match hook {
-            Hook::Input | Hook::Forward | Hook::Output => &[Table::Mangle, Table::Filter],
-            _ => &[Table::Mangle],
-        }
-    }
-
-    /// Runs one hook function: the rules of `table` at `hook`, in order.
-    pub(crate) fn judge(&self, table: Table, hook: Hook, packet: &mut Packet, faults: &Faults) -> Judgement {
-        let place = |rule: &&Rule| rule.family == packet.family && rule.table == table && rule.chain == hook;
+    /// Runs one function of a hook, which is a table's chain there: its rules, in order. `None`: the hook has no such
+    /// function. Where a table has no chain its function lets everything through.
+    pub(crate) fn judge(&self, hook: Hook, function: u8, packet: &mut Packet, faults: &Faults) -> Option<Judgement> {
+        let chains = &self.chains[packet.family as usize][index(hook)?];
+        let chain = chains.get(usize::from(function))?;
         let mut protocol = None;
-        for rule in self.rules.iter().filter(place) {
+        for rule in chain {
             let found = *protocol.get_or_insert_with(|| protocol_of(packet));
             if rule.protocol.is_some_and(|wanted| found != Some(wanted)) {
                 continue;
             }
             match rule.target {
                 Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
-                Target::Queue => return Judgement::Queue,
+                Target::Queue => return Some(Judgement::Queue),
                 Target::Mark(mark) => packet.mark = mark,
             }
         }
-        Judgement::Accept
+        Some(Judgement::Accept)
+    }
+}
+
+/// A hook's place in [`Hook::ALL`].
+const fn index(hook: Hook) -> Option<usize> {
+    match hook {
+        Hook::Unknown(_) => None,
+        known => Some(known.to_wire() as usize),
     }
 }
 

@@ -16,11 +16,15 @@ fn rules(rules: &[Rule]) -> Rules {
     all
 }
 
+/// What the filter table makes of a packet at FORWARD.
+fn filtered(rules: &Rules, packet: &mut Packet) -> Option<Judgement> {
+    rules.judge(Hook::Forward, Table::Filter as u8, packet, &Faults::NONE)
+}
+
 /// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
 fn judged(rules: &Rules) -> (Judgement, u32) {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
-    let judgement = rules.judge(Table::Filter, Hook::Forward, &mut packet, &Faults::NONE);
-    (judgement, packet.mark)
+    (filtered(rules, &mut packet).unwrap(), packet.mark)
 }
 
 #[rstest]
@@ -49,10 +53,7 @@ fn rules_are_asked_in_order_until_one_queues(#[case] all: &[Rule], #[case] expec
 fn a_later_fragment_has_its_packets_protocol() {
     let rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)]);
     let mut fragment = packet(later_fragment());
-    assert_eq!(
-        rules.judge(Table::Filter, Hook::Forward, &mut fragment, &Faults::NONE),
-        Judgement::Queue
-    );
+    assert_eq!(filtered(&rules, &mut fragment), Some(Judgement::Queue));
 }
 
 #[test]
@@ -66,10 +67,7 @@ fn an_ipv6_packet_whose_protocol_is_hidden_matches_rules_without_one() {
         (Rule::queue(Family::Ipv6, Hook::Forward), Judgement::Queue),
     ] {
         let rules = rules(&[rule]);
-        assert_eq!(
-            rules.judge(Table::Filter, Hook::Forward, &mut hidden, &Faults::NONE),
-            expected
-        );
+        assert_eq!(filtered(&rules, &mut hidden), Some(expected));
     }
 }
 
@@ -102,6 +100,16 @@ fn a_hook_that_is_none_is_refused_in_words() {
     let chain = Hook::Unknown(5);
     let error = Rules::default().add(Rule::queue(Family::Ipv4, chain)).unwrap_err();
     insta::assert_snapshot!(error, @"there is no hook 0x5: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING");
+}
+
+#[rstest]
+fn a_hook_has_one_function_for_each_table(#[values(0, 1, 2, u8::MAX)] function: u8) {
+    let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
+    for hook in Hook::ALL.iter().copied().chain([Hook::Unknown(5)]) {
+        let expected = (function < 2 && hook != Hook::Unknown(5)).then_some(Judgement::Accept);
+        let judgement = Rules::default().judge(hook, function, &mut packet, &Faults::NONE);
+        assert_eq!(judgement, expected, "{hook}");
+    }
 }
 
 #[test]
