@@ -4,7 +4,7 @@ use crate::host::network::{Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
 use crate::host::{ipv4, ipv6, routing};
 use crate::kernel::{InjectError, Kernel, family_of};
-use crate::ledger::{DropReason, Fate, PacketSerial};
+use crate::ledger::{DropReason, PacketSerial};
 use crate::traversal::{Traversal, ether_type};
 use bytes::Bytes;
 use ipq_core::wire::EtherType;
@@ -79,14 +79,14 @@ impl Kernel {
             Hook::Forward => match self.make_forwardable(&mut packet, self.network.mtu(outgoing)) {
                 Ok(()) => Traversal::entering(packet, Hook::Forward, Some(incoming), Some(outgoing), out),
                 Err(reason) => {
-                    self.ledger.leave(serial, Fate::Dropped(reason));
+                    self.ledger.dropped(serial, reason);
                     return Ok(serial);
                 }
             },
             Hook::Output => Traversal::sending(packet, outgoing, out),
             Hook::Postrouting => Traversal::entering(packet, Hook::Postrouting, None, Some(outgoing), out),
             Hook::Unknown(_) => {
-                self.ledger.leave(serial, Fate::Dropped(DropReason::NoRoute));
+                self.ledger.dropped(serial, DropReason::NoRoute);
                 return Ok(serial);
             }
         };

@@ -156,14 +156,29 @@ impl Ledger {
         serial
     }
 
-    /// The packet leaves. Until then it counts as queued.
-    pub(crate) fn leave(&mut self, serial: PacketSerial, fate: Fate) {
-        match &fate {
-            Fate::Queued => return,
-            Fate::DeliveredHere(_) | Fate::Sent { .. } => self.accounting.delivered += 1,
-            Fate::Dropped(reason) => self.accounting.dropped[*reason as usize] += 1,
-        }
+    /// The packet was delivered. Until then it counts as queued. `fate`, which says where, is asked only if anybody can ask for
+    /// it.
+    #[inline]
+    pub(crate) fn delivered(&mut self, serial: PacketSerial, fate: impl FnOnce() -> Fate) {
+        self.accounting.delivered += 1;
+        self.leave(serial, fate);
+    }
+
+    /// The packet was dropped. Until then it counts as queued.
+    pub(crate) fn dropped(&mut self, serial: PacketSerial, reason: DropReason) {
+        self.accounting.dropped[reason as usize] += 1;
+        self.leave(serial, || Fate::Dropped(reason));
+    }
+
+    #[inline]
+    fn leave(&mut self, serial: PacketSerial, fate: impl FnOnce() -> Fate) {
         self.accounting.queued -= 1;
+        if self.remembers() {
+            self.remember(serial, fate());
+        }
+    }
+
+    fn remember(&mut self, serial: PacketSerial, fate: Fate) {
         self.journal.note(|| PacketEvent::Left {
             packet: serial,
             fate: fate.clone(),
@@ -201,8 +216,8 @@ mod tests {
     fn every_packet_is_counted_where_it_is() {
         let mut ledger = Ledger::new(10);
         let [here, dropped, _waiting] = [0; 3].map(|_| ledger.enter());
-        ledger.leave(here, Fate::DeliveredHere(Bytes::new()));
-        ledger.leave(dropped, Fate::Dropped(DropReason::Martian));
+        ledger.delivered(here, || Fate::DeliveredHere(Bytes::new()));
+        ledger.dropped(dropped, DropReason::Martian);
         let accounting = ledger.accounting();
         assert_eq!((accounting.entered, accounting.delivered, accounting.queued), (3, 1, 1));
         assert_eq!(
@@ -218,7 +233,7 @@ mod tests {
         let mut ledger = Ledger::new(2);
         let [first, second, third] = [0; 3].map(|_| ledger.enter());
         for packet in [first, second, third] {
-            ledger.leave(packet, Fate::Dropped(DropReason::Verdict));
+            ledger.dropped(packet, DropReason::Verdict);
         }
         assert_eq!(ledger.fate(first), None);
         assert_eq!(ledger.fate(second), Some(&Fate::Dropped(DropReason::Verdict)));
@@ -230,7 +245,7 @@ mod tests {
     fn nothing_is_kept_where_nothing_is_asked_for() {
         let mut ledger = Ledger::new(0);
         let packet = ledger.enter();
-        ledger.leave(packet, Fate::DeliveredHere(Bytes::new()));
+        ledger.delivered(packet, || panic!("nobody can ask for it"));
         assert_eq!(ledger.fate(packet), None);
         assert!(ledger.accounting().balances());
     }

@@ -4,12 +4,12 @@
 //! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
 
 use crate::fault::Fault;
-use crate::host::network::{DeviceId, MacAddress, Network, Route, ethernet_header};
+use crate::host::network::{DeviceId, MacAddress, Network, OutgoingFrame, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
 use crate::host::rules::Judgement;
 use crate::host::{ipv4, ipv6, routing};
 use crate::kernel::Kernel;
-use crate::ledger::{DropReason, Fate};
+use crate::ledger::{DropReason, Fate, PacketSerial};
 use crate::queue::{Refusal, Released};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, PacketMetadata};
@@ -137,7 +137,8 @@ impl Traversal {
 enum Next {
     /// It is at another hook now.
     Hook,
-    Left(Fate),
+    /// Nowhere: it was delivered, and is in the books.
+    Gone,
 }
 
 impl Kernel {
@@ -146,21 +147,14 @@ impl Kernel {
         loop {
             let Traversal { hook, function, .. } = traversal;
             match self.rules.judge(hook, function, &mut traversal.packet, &self.faults) {
-                Some(Judgement::Accept) => {
-                    traversal.function += 1;
-                    continue;
-                }
+                Some(Judgement::Accept) => traversal.function += 1,
                 Some(Judgement::Queue) => return self.enqueue(traversal),
-                None => {}
-            }
-            let serial = traversal.packet.serial;
-            match self.after_hook(&mut traversal) {
-                Ok(Next::Hook) => {}
-                Ok(Next::Left(fate)) => return self.ledger.leave(serial, fate),
-                Err(reason) => return self.ledger.leave(serial, Fate::Dropped(reason)),
-            }
-            if self.faults.seeded(Fault::MarkForgotten) {
-                traversal.packet.mark = 0;
+                None => match self.after_hook(&mut traversal) {
+                    Ok(Next::Hook) if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
+                    Ok(Next::Hook) => {}
+                    Ok(Next::Gone) => return,
+                    Err(reason) => return self.drop_packet(&traversal, reason),
+                },
             }
         }
     }
@@ -286,16 +280,17 @@ impl Kernel {
 
     /// A packet leaves for a reason.
     pub(crate) fn drop_packet(&mut self, traversal: &Traversal, reason: DropReason) {
-        self.ledger.leave(traversal.packet.serial, Fate::Dropped(reason));
+        self.ledger.dropped(traversal.packet.serial, reason);
     }
 
     fn after_hook(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         match traversal.hook {
             Hook::Prerouting => self.route(traversal)?,
             Hook::Input => {
-                return Ok(Next::Left(Fate::DeliveredHere(std::mem::take(
-                    &mut traversal.packet.data,
-                ))));
+                let Packet { serial, data, .. } = &mut traversal.packet;
+                self.ledger
+                    .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
+                return Ok(Next::Gone);
             }
             Hook::Forward => traversal.go_to(Hook::Postrouting, None, traversal.outdev),
             Hook::Output => return self.after_output(traversal),
@@ -392,21 +387,22 @@ impl Kernel {
             .network
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
-        let fate = match fragments {
+        let frames = match fragments {
             Some(fragments) => self.send_by(device, to, protocol, fragments),
             None => self.send_by(device, to, protocol, [std::mem::take(&mut traversal.packet.data)]),
         };
-        Ok(Next::Left(fate))
+        self.has_left(traversal.packet.serial, device, frames);
+        Ok(Next::Gone)
     }
 
+    /// Sends pieces of a packet by a device. Returns the frames that left, if anybody can ask for them.
     fn send_by(
         &mut self,
         device: DeviceId,
         to: MacAddress,
         protocol: EtherType,
         pieces: impl IntoIterator<Item = Bytes>,
-    ) -> Fate {
-        let name = self.network.name(Some(device));
+    ) -> Vec<OutgoingFrame> {
         let mut frames = Vec::new();
         for piece in pieces {
             let frame = self.network.transmit(device, to, protocol, piece);
@@ -415,13 +411,22 @@ impl Kernel {
                 frames.push(frame.clone());
             }
         }
-        Fate::Sent { device: name, frames }
+        frames
+    }
+
+    /// A packet has left by a device, in these frames.
+    fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Vec<OutgoingFrame>) {
+        let device = Some(device);
+        self.ledger.delivered(serial, || Fate::Sent {
+            device: self.network.name(device),
+            frames,
+        });
     }
 
     /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
-        let fate = self.send_by(DeviceId::LOOPBACK, [0; 6], ether_type(packet.family), pieces.clone());
+        let frames = self.send_by(DeviceId::LOOPBACK, [0; 6], ether_type(packet.family), pieces.clone());
         if pieces.len() == 1 {
             *traversal = self.looped(packet.clone())?;
             return Ok(Next::Hook);
@@ -435,10 +440,11 @@ impl Kernel {
             };
             match self.looped(fragment) {
                 Ok(traversal) => self.run(traversal),
-                Err(reason) => self.ledger.leave(serial, Fate::Dropped(reason)),
+                Err(reason) => self.ledger.dropped(serial, reason),
             }
         }
-        Ok(Next::Left(fate))
+        self.has_left(packet.serial, DeviceId::LOOPBACK, frames);
+        Ok(Next::Gone)
     }
 
     /// A packet as it arrives by `lo`.

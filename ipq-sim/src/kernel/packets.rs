@@ -58,7 +58,7 @@ impl Kernel {
                 }
                 self.run(traversal);
             }
-            Err(reason) => self.ledger.leave(serial, Fate::Dropped(reason)),
+            Err(reason) => self.ledger.dropped(serial, reason),
         }
         Ok(serial)
     }
@@ -170,7 +170,7 @@ impl Kernel {
                 };
                 self.run(Traversal::sending(packet, outdev, route));
             }
-            None => self.ledger.leave(serial, Fate::Dropped(DropReason::NoRoute)),
+            None => self.ledger.dropped(serial, DropReason::NoRoute),
         }
         Ok(serial)
     }
