@@ -1,5 +1,6 @@
 //! Packets that enter at a hook, without having come by a device or been routed.
 
+use crate::host::hook::HookPoint;
 use crate::host::network::{Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
 use crate::host::{ipv4, ipv6, routing};
@@ -38,7 +39,11 @@ impl Kernel {
         };
         let data = data.ok_or(InjectError::Malformed { length })?;
         let protocol = ether_type(family);
-        let arrived = matches!(entrance.hook, Hook::Prerouting | Hook::Input | Hook::Forward);
+        let hook = HookPoint::named(entrance.hook);
+        let arrived = matches!(
+            hook,
+            Some(HookPoint::Prerouting | HookPoint::Input | HookPoint::Forward)
+        );
         let link = arrived.then(|| Link {
             header: entrance.link_header.unwrap_or_else(|| {
                 ethernet_header(
@@ -47,7 +52,6 @@ impl Kernel {
                     protocol,
                 )
             }),
-            hw_type: self.network.hw_type(incoming),
             for_this_host: true,
         });
         let serial = self.ledger.enter();
@@ -61,8 +65,8 @@ impl Kernel {
             } else {
                 ipq_core::wire::Timestamp::default()
             },
-            protocol: match (entrance.hook, family) {
-                (Hook::Output, _) | (Hook::Postrouting, Family::Ipv6) => EtherType::NONE,
+            protocol: match (hook, family) {
+                (Some(HookPoint::Output), _) | (Some(HookPoint::Postrouting), Family::Ipv6) => EtherType::NONE,
                 _ => protocol,
             },
             link,
@@ -72,20 +76,20 @@ impl Kernel {
             device: outgoing,
             next_hop: destination,
         };
-        let traversal = match entrance.hook {
-            Hook::Prerouting | Hook::Input => {
-                Traversal::entering(packet, entrance.hook, Some(incoming), None, Route::Local)
+        let traversal = match hook {
+            Some(hook @ (HookPoint::Prerouting | HookPoint::Input)) => {
+                Traversal::entering(packet, hook, Some(incoming), None, Route::Local)
             }
-            Hook::Forward => match self.make_forwardable(&mut packet, self.network.mtu(outgoing)) {
-                Ok(()) => Traversal::entering(packet, Hook::Forward, Some(incoming), Some(outgoing), out),
+            Some(hook @ HookPoint::Forward) => match self.make_forwardable(&mut packet, self.network.mtu(outgoing)) {
+                Ok(()) => Traversal::entering(packet, hook, Some(incoming), Some(outgoing), out),
                 Err(reason) => {
                     self.ledger.dropped(serial, reason);
                     return Ok(serial);
                 }
             },
-            Hook::Output => Traversal::sending(packet, outgoing, out),
-            Hook::Postrouting => Traversal::entering(packet, Hook::Postrouting, None, Some(outgoing), out),
-            Hook::Unknown(_) => {
+            Some(HookPoint::Output) => Traversal::sending(packet, outgoing, out),
+            Some(hook @ HookPoint::Postrouting) => Traversal::entering(packet, hook, None, Some(outgoing), out),
+            None => {
                 self.ledger.dropped(serial, DropReason::NoRoute);
                 return Ok(serial);
             }

@@ -26,16 +26,16 @@ pub(crate) struct Slot(u32);
 pub(crate) struct Entries<T> {
     nodes: Vec<Node<T>>,
     free: std::collections::VecDeque<u32>,
-    oldest: Option<u32>,
-    youngest: Option<u32>,
     linked: usize,
+    /// How many were ever linked.
+    arrivals: u64,
     ids: Ids,
 }
 
 struct Node<T> {
     item: Option<T>,
-    older: Option<u32>,
-    younger: Option<u32>,
+    /// How many were linked before it. An entry knows nothing of the others, so that a verdict touches no other's.
+    arrival: u64,
     /// How often the entry was released, where ids are never reused.
     generation: u64,
 }
@@ -45,9 +45,8 @@ impl<T> Entries<T> {
         Self {
             nodes: Vec::new(),
             free: std::collections::VecDeque::new(),
-            oldest: None,
-            youngest: None,
             linked: 0,
+            arrivals: 0,
             ids,
         }
     }
@@ -62,8 +61,7 @@ impl<T> Entries<T> {
         let index = self.free.pop_back().unwrap_or_else(|| {
             self.nodes.push(Node {
                 item: None,
-                older: None,
-                younger: None,
+                arrival: 0,
                 generation: 0,
             });
             self.nodes.len() as u32 - 1
@@ -71,17 +69,12 @@ impl<T> Entries<T> {
         (Slot(index), self.ids.id(index, self.nodes[index as usize].generation))
     }
 
-    /// Puts the entry at the end of the queue.
-    pub(crate) fn link(&mut self, Slot(index): Slot, item: T) {
+    /// Puts the entry at the end of the queue, with the item, which is moved there.
+    pub(crate) fn link(&mut self, Slot(index): Slot, item: &mut Option<T>) {
         let node = &mut self.nodes[index as usize];
-        node.item = Some(item);
-        node.older = self.youngest;
-        node.younger = None;
-        match self.youngest {
-            Some(youngest) => self.nodes[youngest as usize].younger = Some(index),
-            None => self.oldest = Some(index),
-        }
-        self.youngest = Some(index);
+        std::mem::swap(&mut node.item, item);
+        node.arrival = self.arrivals;
+        self.arrivals += 1;
         self.linked += 1;
     }
 
@@ -94,19 +87,9 @@ impl<T> Entries<T> {
 
     /// Takes a packet out of the queue; its entry stays allocated.
     pub(crate) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
-        let node = self.nodes.get_mut(index as usize)?;
-        let item = node.item.take()?;
-        let (older, younger) = (node.older.take(), node.younger.take());
-        match older {
-            Some(older) => self.nodes[older as usize].younger = younger,
-            None => self.oldest = younger,
-        }
-        match younger {
-            Some(younger) => self.nodes[younger as usize].older = older,
-            None => self.youngest = older,
-        }
-        self.linked -= 1;
-        Some(item)
+        let item = self.nodes.get_mut(index as usize)?.item.take();
+        self.linked -= usize::from(item.is_some());
+        item
     }
 
     /// Frees an entry for reuse.
@@ -128,22 +111,28 @@ impl<T> Entries<T> {
 
     /// Whether this is the packet that has been queued longest.
     pub(crate) fn is_oldest(&self, slot: Slot) -> bool {
-        self.oldest == Some(slot.0)
+        self.in_order().next() == Some(slot)
     }
 
     /// Takes every packet out for which `condition` holds, oldest first, and releases its entry.
     pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
-        let mut next = self.oldest;
-        while let Some(index) = next {
-            let node = &self.nodes[index as usize];
-            next = node.younger;
-            if node.item.as_ref().is_some_and(&condition) {
-                taken.extend(self.unlink(Slot(index)));
-                self.release(Slot(index));
+        for slot in self.in_order() {
+            if self.nodes[slot.0 as usize].item.as_ref().is_some_and(&condition) {
+                taken.extend(self.unlink(slot));
+                self.release(slot);
             }
         }
         taken
+    }
+
+    /// The packets that are queued, oldest first.
+    fn in_order(&self) -> impl Iterator<Item = Slot> + use<T> {
+        let queued = (0..).zip(&self.nodes).filter(|(_, node)| node.item.is_some());
+        let arrivals = queued.map(|(index, node)| (node.arrival, index));
+        let mut arrivals: Vec<(u64, u32)> = arrivals.take(self.linked).collect();
+        arrivals.sort_unstable();
+        arrivals.into_iter().map(|(_, index)| Slot(index))
     }
 }
 
@@ -221,7 +210,7 @@ mod tests {
 
     fn queue(entries: &mut Entries<u32>, item: u32) -> PacketId {
         let (slot, id) = entries.allocate();
-        entries.link(slot, item);
+        entries.link(slot, &mut Some(item));
         id
     }
 
@@ -269,6 +258,28 @@ mod tests {
         assert_eq!(entries.take_if(|item| item % 2 == 0), [0, 2, 4]);
         assert_eq!(entries.take_if(|_| true), [1, 3, 5]);
         assert_eq!(entries.len(), 0);
+    }
+
+    #[test]
+    fn the_order_is_that_of_arrival_and_not_of_places() {
+        let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Eight);
+        let [a, b, _] = [1, 2, 3].map(|item| queue(&mut entries, item));
+        answer(&mut entries, b);
+        answer(&mut entries, a);
+        assert_eq!([4, 5].map(|item| queue(&mut entries, item)), [a, b]);
+        let oldest = [a, b].map(|id| entries.is_oldest(entries.find(id).unwrap()));
+        assert_eq!(oldest, [false, false]);
+        assert_eq!(entries.take_if(|item| *item != 4), [3, 5]);
+        assert!(entries.is_oldest(entries.find(a).unwrap()));
+    }
+
+    #[test]
+    fn an_entry_gives_its_item_once() {
+        let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Eight);
+        let [id, _] = [1, 2].map(|item| queue(&mut entries, item));
+        let slot = entries.find(id).unwrap();
+        assert_eq!((entries.unlink(slot), entries.len()), (Some(1), 1));
+        assert_eq!((entries.unlink(slot), entries.len()), (None, 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! What the pieces do with a packet, one after another, is in `traversal`; here each answers one question.
 
+pub(crate) mod hook;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 pub(crate) mod network;

@@ -207,7 +207,7 @@ impl Kernel {
 
     fn drop_all(&mut self, traversals: Vec<Traversal>, reason: DropReason) {
         for traversal in traversals {
-            self.drop_packet(&traversal, reason);
+            self.ledger.dropped(traversal.packet.serial, reason);
         }
     }
 }

@@ -52,8 +52,8 @@ pub(crate) struct Sender {
 
 /// What came of a message.
 pub(crate) struct Outcome<'a, T> {
-    /// A packet that the message took out of the queue. It goes on before the reply is sent.
-    pub(crate) released: Option<Released<'a, T>>,
+    /// A packet that a verdict is for. It goes on before the reply is sent.
+    pub(crate) released: Option<Released<'a>>,
     /// Packets that went out of the queue with nothing but a fault to blame.
     pub(crate) flushed: Vec<T>,
     /// What there is to [reply](Queue::reply).
@@ -68,15 +68,16 @@ pub(crate) struct Answer<'a> {
     quoted: &'a [u8],
 }
 
-/// A packet that a verdict took out of the queue.
-pub(crate) struct Released<'a, T> {
-    pub(crate) item: T,
+/// A queued packet, and the verdict that is for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Released<'a> {
+    /// To be [taken out](Queue::take) at once, and [freed](Queue::free) when the packet has gone on: a re-queue takes its new
+    /// entry first (PKT-9).
+    pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
     /// The payload of the verdict, if it is a replacement (VER-5).
     pub(crate) replacement: Option<&'a [u8]>,
-    /// To be [freed](Queue::free) once the packet has gone on: a re-queue takes its new entry first (PKT-9).
-    pub(crate) slot: Slot,
 }
 
 /// Why a packet was not queued.
@@ -166,8 +167,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Queues what belongs to a packet that was taken.
-    pub(crate) fn keep(&mut self, slot: Slot, item: T) {
+    /// Queues what belongs to a packet that was offered and taken, and moves it there.
+    pub(crate) fn keep(&mut self, slot: Slot, item: &mut Option<T>) {
         self.entries.link(slot, item);
     }
 
@@ -348,7 +349,7 @@ impl<T> Queue<T> {
                         .0
                         .packet_id;
                 }
-                outcome.released = self.take(request, following, faults)?;
+                outcome.released = self.find(request, following, faults)?;
                 Ok(())
             }
             _ if faults.seeded(Fault::PacketTypeIgnored) => Ok(()),
@@ -370,13 +371,13 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes the packet that a verdict is for out of the queue (VER-1 to VER-3, VER-5).
-    fn take<'a>(
-        &mut self,
+    /// The packet that a verdict is for (VER-1 to VER-3, VER-5).
+    fn find<'a>(
+        &self,
         request: VerdictRequest,
         following: &'a [u8],
         faults: &Faults,
-    ) -> Result<Option<Released<'a, T>>, Errno> {
+    ) -> Result<Option<Released<'a>>, Errno> {
         if faults.seeded(Fault::IdCheckedFirst) && self.entries.find(request.packet_id).is_none() {
             return Err(Errno::ENOENT);
         }
@@ -388,7 +389,7 @@ impl<T> Queue<T> {
         }
         let found = self.entries.find(request.packet_id);
         let found = found.filter(|slot| !faults.seeded(Fault::OldestFirstOnly) || self.entries.is_oldest(*slot));
-        let Some((slot, item)) = found.and_then(|slot| Some((slot, self.entries.unlink(slot)?))) else {
+        let Some(slot) = found else {
             return if faults.seeded(Fault::UnknownIdIgnored) {
                 Ok(None)
             } else {
@@ -399,12 +400,16 @@ impl<T> Queue<T> {
             .replacement(following)
             .or_else(|| (faults.seeded(Fault::AnyPayloadTaken) && !following.is_empty()).then_some(following));
         Ok(Some(Released {
-            item,
+            slot,
             packet_id: request.packet_id,
             verdict: request.verdict,
             replacement,
-            slot,
         }))
+    }
+
+    /// Takes a packet out of the queue, whose entry stays its own until it is freed.
+    pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
+        self.entries.unlink(slot)
     }
 
     /// Frees the entry of a packet that a verdict released.

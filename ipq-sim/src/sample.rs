@@ -64,7 +64,6 @@ pub(crate) fn packet(data: Bytes) -> Packet {
         protocol: EtherType::IPV4,
         link: Some(Link {
             header: [0; Link::HEADER_BYTES],
-            hw_type: 1,
             for_this_host: true,
         }),
     }

@@ -3,17 +3,20 @@
 //! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
 //! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
 
+use crate::entries::Slot;
 use crate::fault::Fault;
+use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, MacAddress, Network, OutgoingFrame, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
 use crate::host::rules::Judgement;
 use crate::host::{ipv4, ipv6, routing};
+use crate::journal::PacketEvent;
 use crate::kernel::Kernel;
 use crate::ledger::{DropReason, Fate, PacketSerial};
 use crate::queue::{Refusal, Released};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, PacketMetadata};
-use ipq_core::{Family, Hook, Mark, PacketId, Verdict};
+use ipq_core::{Family, Mark, PacketId, Verdict};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -23,7 +26,7 @@ const IPV6_LEAST_MTU: usize = 1280;
 /// A packet, and where on its way it is.
 pub(crate) struct Traversal {
     pub(crate) packet: Packet,
-    pub(crate) hook: Hook,
+    pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
     /// Which of the hook's functions comes next, or has queued it.
@@ -62,7 +65,7 @@ impl Traversal {
     pub(crate) const fn arriving(packet: Packet, indev: DeviceId) -> Self {
         Self {
             packet,
-            hook: Hook::Prerouting,
+            hook: HookPoint::Prerouting,
             indev: Some(indev),
             outdev: None,
             function: 0,
@@ -75,7 +78,7 @@ impl Traversal {
     pub(crate) const fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
         Self {
             packet,
-            hook: Hook::Output,
+            hook: HookPoint::Output,
             indev: None,
             outdev: Some(outdev),
             function: 0,
@@ -87,7 +90,7 @@ impl Traversal {
     /// A packet that enters at a hook, with its route.
     pub(crate) const fn entering(
         packet: Packet,
-        hook: Hook,
+        hook: HookPoint,
         indev: Option<DeviceId>,
         outdev: Option<DeviceId>,
         route: Route,
@@ -104,7 +107,7 @@ impl Traversal {
     }
 
     /// Goes to the first function of another hook.
-    fn go_to(&mut self, hook: Hook, indev: Option<DeviceId>, outdev: Option<DeviceId>) {
+    fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) {
         (self.hook, self.indev, self.outdev, self.function) = (hook, indev, outdev, 0);
     }
 
@@ -116,14 +119,14 @@ impl Traversal {
     /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
     fn metadata(&self, network: &Network) -> PacketMetadata {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
-            (Some(_), Some(link)) => (link.hw_type, link.source()),
+            (Some(indev), Some(link)) => (network.hw_type(indev), link.source()),
             _ => (0, HardwareAddress::NONE),
         };
         PacketMetadata {
             packet_id: PacketId::default(),
             mark: Mark(u64::from(self.packet.mark)),
             timestamp: self.packet.timestamp,
-            hook: self.hook,
+            hook: self.hook.into(),
             indev_name: network.name(self.indev),
             outdev_name: network.name(self.outdev),
             hw_protocol: self.packet.protocol,
@@ -133,47 +136,77 @@ impl Traversal {
     }
 }
 
-/// What becomes of a packet when a hook's functions are through with it.
+/// Where a packet is when a hook's functions are through with it.
 enum Next {
-    /// It is at another hook now.
+    /// At another hook.
     Hook,
     /// Nowhere: it was delivered, and is in the books.
     Gone,
 }
 
+/// The place that a packet has in its queue when nothing more happens to it; none if it was delivered, and is in the books.
+type End = Result<Option<Slot>, DropReason>;
+
 impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
-    pub(crate) fn run(&mut self, mut traversal: Traversal) {
+    pub(crate) fn run(&mut self, traversal: Traversal) {
+        let mut place = Some(traversal);
+        if let Some(traversal) = &mut place {
+            let end = self.pass_hooks(traversal);
+            self.settle(&mut place, end);
+        }
+    }
+
+    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
+    pub(crate) fn reinject(&mut self, place: &mut Option<Traversal>, released: Released<'_>) {
+        if let Some(traversal) = place {
+            self.ledger.journal.note(|| PacketEvent::Verdict {
+                packet: traversal.packet.serial,
+                packet_id: released.packet_id,
+                verdict: released.verdict,
+                replaced: released.replacement.is_some(),
+            });
+            let end = self.obey_verdict(traversal, released.verdict, released.replacement);
+            self.settle(place, end);
+        }
+    }
+
+    /// Moves what is queued into its entry, and enters what is dropped into the books.
+    fn settle(&mut self, place: &mut Option<Traversal>, end: End) {
+        let Some(Traversal { packet, .. }) = place else {
+            return;
+        };
+        match end {
+            Ok(None) => {}
+            Ok(Some(slot)) => {
+                let family = self.queue_of(packet);
+                if let Some(queue) = &mut self.queues[family as usize] {
+                    queue.keep(slot, place);
+                }
+            }
+            Err(reason) => self.ledger.dropped(packet.serial, reason),
+        }
+    }
+
+    fn pass_hooks(&mut self, traversal: &mut Traversal) -> End {
         loop {
-            let Traversal { hook, function, .. } = traversal;
+            let Traversal { hook, function, .. } = *traversal;
             match self.rules.judge(hook, function, &mut traversal.packet, &self.faults) {
                 Some(Judgement::Accept) => traversal.function += 1,
-                Some(Judgement::Queue) => return self.enqueue(traversal),
-                None => match self.after_hook(&mut traversal) {
-                    Ok(Next::Hook) if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
-                    Ok(Next::Hook) => {}
-                    Ok(Next::Gone) => return,
-                    Err(reason) => return self.drop_packet(&traversal, reason),
+                Some(Judgement::Queue) => return self.enqueue(traversal).map(Some),
+                None => match self.after_hook(traversal)? {
+                    Next::Hook if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
+                    Next::Hook => {}
+                    Next::Gone => return Ok(None),
                 },
             }
         }
     }
 
-    /// Lets a packet go on as its verdict says (VER-4 to VER-10).
-    pub(crate) fn reinject(&mut self, released: Released<'_, Traversal>) {
-        let Released {
-            item: mut traversal,
-            verdict,
-            replacement,
-            ..
-        } = released;
-        if let Err(reason) = self.replace(&mut traversal.packet, verdict, replacement) {
-            return self.drop_packet(&traversal, reason);
-        }
+    fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
+        self.replace(&mut traversal.packet, verdict, replacement)?;
         match verdict {
-            Verdict::Accept if self.faults.seeded(Fault::AcceptIsDrop) => {
-                self.drop_packet(&traversal, DropReason::Verdict);
-            }
+            Verdict::Accept if self.faults.seeded(Fault::AcceptIsDrop) => Err(DropReason::Verdict),
             Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, 1),
             Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => self.resume(traversal, 1),
             Verdict::Accept => self.resume(traversal, 1),
@@ -181,10 +214,10 @@ impl Kernel {
             Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
             Verdict::Stop => {
                 traversal.function = u8::MAX;
-                self.run(traversal);
+                self.pass_hooks(traversal)
             }
-            Verdict::Queue => self.enqueue(traversal),
-            Verdict::Drop | Verdict::Stolen | Verdict::Unknown(_) => self.drop_packet(&traversal, DropReason::Verdict),
+            Verdict::Queue => self.enqueue(traversal).map(Some),
+            Verdict::Drop | Verdict::Stolen | Verdict::Unknown(_) => Err(DropReason::Verdict),
         }
     }
 
@@ -214,30 +247,33 @@ impl Kernel {
 
     /// Goes on, `skip` functions after the one that queued the packet; before that what was changed at OUTPUT is routed
     /// again (VER-10).
-    fn resume(&mut self, mut traversal: Traversal, skip: u8) {
+    fn resume(&mut self, traversal: &mut Traversal, skip: u8) -> End {
         let changed = traversal
             .routed_by
             .take()
             .is_some_and(|key| *key != RouteKey::of(&traversal.packet));
         if changed && !self.faults.seeded(Fault::OutputRouteKept) {
             let (_, destination) = routing::addresses(&traversal.packet);
-            match self.network.route(destination) {
-                Some(route) => traversal.route = Some(route),
-                None => return self.drop_packet(&traversal, DropReason::NotReroutable),
-            }
+            let route = self.network.route(destination).ok_or(DropReason::NotReroutable)?;
+            traversal.route = Some(route);
         }
         traversal.function += skip;
-        self.run(traversal);
+        self.pass_hooks(traversal)
     }
 
-    /// Sends a packet to the queue of its family.
-    fn enqueue(&mut self, mut traversal: Traversal) {
-        let family = if self.faults.seeded(Fault::OneQueueForBoth) {
+    /// The family whose queue a packet is sent to.
+    fn queue_of(&self, packet: &Packet) -> Family {
+        if self.faults.seeded(Fault::OneQueueForBoth) {
             Family::Ipv4
         } else {
-            traversal.packet.family
-        };
-        traversal.routed_by = (traversal.hook == Hook::Output).then(|| RouteKey::of(&traversal.packet).into());
+            packet.family
+        }
+    }
+
+    /// Sends a packet to the queue of its family, which keeps a place for it.
+    fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
+        let family = self.queue_of(&traversal.packet);
+        traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
         let mut metadata = traversal.metadata(&self.network);
         let mut packet = Cow::Borrowed(&traversal.packet.data);
         if let Some(link) = &traversal.packet.link {
@@ -258,43 +294,30 @@ impl Kernel {
             faults,
             ..
         } = self;
-        let Some(queue) = &mut queues[family as usize] else {
-            return self.drop_packet(&traversal, DropReason::ModuleUnloaded);
-        };
+        let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
         let offered = queue.offer(metadata, &packet, faults, |port_id, frame| {
             let frame = crate::distortion::of_kernel_datagram(frame, faults);
             sockets.deliver(family, port_id, frame, faults)
         });
-        match offered {
-            Ok(slot) => queue.keep(slot, traversal),
-            Err(refusal) => self.drop_packet(
-                &traversal,
-                match refusal {
-                    Refusal::NoListener => DropReason::NoListener,
-                    Refusal::Full => DropReason::QueueFull,
-                    Refusal::Undeliverable => DropReason::Undeliverable,
-                },
-            ),
-        }
-    }
-
-    /// A packet leaves for a reason.
-    pub(crate) fn drop_packet(&mut self, traversal: &Traversal, reason: DropReason) {
-        self.ledger.dropped(traversal.packet.serial, reason);
+        offered.map_err(|refusal| match refusal {
+            Refusal::NoListener => DropReason::NoListener,
+            Refusal::Full => DropReason::QueueFull,
+            Refusal::Undeliverable => DropReason::Undeliverable,
+        })
     }
 
     fn after_hook(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         match traversal.hook {
-            Hook::Prerouting => self.route(traversal)?,
-            Hook::Input => {
+            HookPoint::Prerouting => self.route(traversal)?,
+            HookPoint::Input => {
                 let Packet { serial, data, .. } = &mut traversal.packet;
                 self.ledger
                     .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
                 return Ok(Next::Gone);
             }
-            Hook::Forward => traversal.go_to(Hook::Postrouting, None, traversal.outdev),
-            Hook::Output => return self.after_output(traversal),
-            Hook::Postrouting | Hook::Unknown(_) => return self.leave_by_device(traversal),
+            HookPoint::Forward => traversal.go_to(HookPoint::Postrouting, None, traversal.outdev),
+            HookPoint::Output => return self.after_output(traversal),
+            HookPoint::Postrouting => return self.leave_by_device(traversal),
         }
         Ok(Next::Hook)
     }
@@ -307,10 +330,10 @@ impl Kernel {
         };
         traversal.route = Some(route);
         match route {
-            Route::Local => traversal.go_to(Hook::Input, traversal.indev, None),
+            Route::Local => traversal.go_to(HookPoint::Input, traversal.indev, None),
             Route::Via { device, .. } => {
                 self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;
-                traversal.go_to(Hook::Forward, traversal.indev, Some(device));
+                traversal.go_to(HookPoint::Forward, traversal.indev, Some(device));
             }
         }
         Ok(())
@@ -352,7 +375,7 @@ impl Kernel {
         if traversal.packet.family == Family::Ipv4 {
             traversal.packet.protocol = EtherType::IPV4;
         }
-        traversal.go_to(Hook::Postrouting, None, Some(outdev));
+        traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
         if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
             return self.leave_by_device(traversal);
         }
@@ -460,7 +483,6 @@ impl Kernel {
             timestamp: self.arrival_time(),
             link: Some(Link {
                 header: ethernet_header([0; 6], [0; 6], protocol),
-                hw_type: self.network.hw_type(DeviceId::LOOPBACK),
                 for_this_host: true,
             }),
             ..packet

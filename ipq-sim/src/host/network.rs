@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// The address of an Ethernet device.
@@ -123,11 +124,20 @@ impl Device {
 
 /// Names a device of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct DeviceId(u32);
+pub(crate) struct DeviceId(NonZeroU32);
 
 impl DeviceId {
     /// `lo` is always the first.
-    pub(crate) const LOOPBACK: Self = Self(0);
+    pub(crate) const LOOPBACK: Self = Self(NonZeroU32::MIN);
+
+    /// The device in that place.
+    const fn at(index: usize) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index as u32))
+    }
+
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
 }
 
 /// An IP frame that left by a device.
@@ -227,7 +237,7 @@ impl Network {
             if network.devices.iter().any(|other| other.name == name) {
                 return Err(DeviceError::Duplicate { name: device.name });
             }
-            let id = DeviceId(network.devices.len() as u32);
+            let id = DeviceId::at(network.devices.len());
             network
                 .ipv4
                 .extend(device.addresses.iter().filter_map(|(own, prefix)| match own {
@@ -250,7 +260,7 @@ impl Network {
         self.devices
             .iter()
             .position(|state| state.device.name == name)
-            .map(|index| DeviceId(index as u32))
+            .map(DeviceId::at)
             .ok_or_else(|| DeviceError::Unknown {
                 name: name.to_owned(),
                 has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
@@ -385,19 +395,19 @@ impl Network {
         self.state_mut(device).sent.pop_front()
     }
 
-    fn state(&self, DeviceId(index): DeviceId) -> &State {
-        &self.devices[index as usize]
+    fn state(&self, device: DeviceId) -> &State {
+        &self.devices[device.index()]
     }
 
-    fn state_mut(&mut self, DeviceId(index): DeviceId) -> &mut State {
-        &mut self.devices[index as usize]
+    fn state_mut(&mut self, device: DeviceId) -> &mut State {
+        &mut self.devices[device.index()]
     }
 
     fn up(&self) -> impl Iterator<Item = (DeviceId, &State)> {
         let devices = self.devices.iter().enumerate();
         devices
             .filter(|(_, state)| state.up)
-            .map(|(index, state)| (DeviceId(index as u32), state))
+            .map(|(index, state)| (DeviceId::at(index), state))
     }
 }
 
@@ -420,7 +430,7 @@ pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherT
 
 /// The device with the longest prefix, and of several the first.
 fn longest_prefix(networks: impl Iterator<Item = (u8, DeviceId)>) -> Option<DeviceId> {
-    let longest = networks.max_by_key(|(prefix, DeviceId(index))| (*prefix, std::cmp::Reverse(*index)));
+    let longest = networks.max_by_key(|(prefix, device)| (*prefix, std::cmp::Reverse(device.index())));
     longest.map(|(_, device)| device)
 }
 

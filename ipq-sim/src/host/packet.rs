@@ -27,8 +27,6 @@ pub(crate) struct Packet {
 pub(crate) struct Link {
     /// Destination, source, `EtherType`.
     pub(crate) header: [u8; Self::HEADER_BYTES],
-    /// The kind of the device: `ARPHRD_…`.
-    pub(crate) hw_type: u16,
     /// Whether the frame was for this host alone, and not a broadcast or multicast.
     pub(crate) for_this_host: bool,
 }

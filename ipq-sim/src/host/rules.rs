@@ -1,5 +1,6 @@
 //! The netfilter rules: which packets are queued at which hook, and which get a mark.
 
+use super::hook::HookPoint;
 use super::packet::Packet;
 use super::{ipv4, ipv6};
 use crate::fault::{Fault, Faults};
@@ -18,10 +19,10 @@ impl Table {
     /// All of them, in the order that their rules run.
     const ALL: [Self; 2] = [Self::Mangle, Self::Filter];
 
-    const fn has_chain(self, hook: Hook) -> bool {
+    const fn has_chain(self, hook: HookPoint) -> bool {
         match self {
             Self::Mangle => true,
-            Self::Filter => matches!(hook, Hook::Input | Hook::Forward | Hook::Output),
+            Self::Filter => matches!(hook, HookPoint::Input | HookPoint::Forward | HookPoint::Output),
         }
     }
 }
@@ -113,11 +114,11 @@ impl Rules {
     /// Adds a rule at the end of its chain.
     pub(crate) fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
         let Rule { table, chain, .. } = rule;
-        let hook = index(chain).ok_or(RuleError::NoSuchHook { chain })?;
-        if !table.has_chain(chain) {
+        let hook = HookPoint::named(chain).ok_or(RuleError::NoSuchHook { chain })?;
+        if !table.has_chain(hook) {
             return Err(RuleError::NoSuchChain { chain });
         }
-        self.chains[rule.family as usize][hook][table as usize].push(rule);
+        self.chains[rule.family as usize][hook as usize][table as usize].push(rule);
         Ok(())
     }
 
@@ -127,9 +128,14 @@ impl Rules {
 
     /// Runs one function of a hook, which is a table's chain there: its rules, in order. `None`: the hook has no such
     /// function. Where a table has no chain its function lets everything through.
-    pub(crate) fn judge(&self, hook: Hook, function: u8, packet: &mut Packet, faults: &Faults) -> Option<Judgement> {
-        let chains = &self.chains[packet.family as usize][index(hook)?];
-        let chain = chains.get(usize::from(function))?;
+    pub(crate) fn judge(
+        &self,
+        hook: HookPoint,
+        function: u8,
+        packet: &mut Packet,
+        faults: &Faults,
+    ) -> Option<Judgement> {
+        let chain = self.chains[packet.family as usize][hook as usize].get(usize::from(function))?;
         let mut protocol = None;
         for rule in chain {
             let found = *protocol.get_or_insert_with(|| protocol_of(packet));
@@ -143,14 +149,6 @@ impl Rules {
             }
         }
         Some(Judgement::Accept)
-    }
-}
-
-/// A hook's place in [`Hook::ALL`].
-const fn index(hook: Hook) -> Option<usize> {
-    match hook {
-        Hook::Unknown(_) => None,
-        known => Some(known.to_wire() as usize),
     }
 }
 

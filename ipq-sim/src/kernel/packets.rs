@@ -97,11 +97,7 @@ impl Kernel {
             mark: 0,
             timestamp: self.arrival_time(),
             protocol,
-            link: Some(Link {
-                header,
-                hw_type: self.network.hw_type(device),
-                for_this_host,
-            }),
+            link: Some(Link { header, for_this_host }),
         })
     }
 

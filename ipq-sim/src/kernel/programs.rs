@@ -3,7 +3,6 @@
 use super::{Client, ClientId, Kernel};
 use crate::distortion;
 use crate::fault::Fault;
-use crate::journal::PacketEvent;
 use crate::ledger::DropReason;
 use crate::queue::{Outcome, Sender};
 use crate::sockets::{Received, Sending, SocketId};
@@ -116,20 +115,14 @@ impl Kernel {
             flushed,
             answer,
         } = queue.request(datagram, sender, &self.faults);
-        self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(released) = released {
-            let slot = released.slot;
-            self.ledger.journal.note(|| PacketEvent::Verdict {
-                packet: released.item.packet.serial,
-                packet_id: released.packet_id,
-                verdict: released.verdict,
-                replaced: released.replacement.is_some(),
-            });
-            self.reinject(released);
+            let mut traversal = queue.take(released.slot);
+            self.reinject(&mut traversal, released);
             if let Some(queue) = &mut self.queues[family as usize] {
-                queue.free(slot, &self.faults);
+                queue.free(released.slot, &self.faults);
             }
         }
+        self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(answer) = answer
             && let Some(queue) = &self.queues[family as usize]
         {

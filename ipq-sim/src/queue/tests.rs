@@ -31,7 +31,8 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and says which error comes back to it.
+/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A packet that it releases is
+/// taken out.
 fn answer(queue: &mut Queue<&'static str>, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -41,8 +42,12 @@ fn answer_to(queue: &mut Queue<&'static str>, datagram: &[u8], net_admin: bool) 
         port_id: PortId(99),
         net_admin,
     };
-    let answer = queue.request(datagram, sender, FAULTS).answer?;
-    let (to, reply) = queue.reply(answer, sender, FAULTS);
+    let outcome = queue.request(datagram, sender, FAULTS);
+    if let Some(released) = outcome.released {
+        assert!(queue.take(released.slot).is_some());
+        queue.free(released.slot, FAULTS);
+    }
+    let (to, reply) = queue.reply(outcome.answer?, sender, FAULTS);
     let bytes = bytes_of(&reply);
     match Message::parse(&bytes, Abi::LP64_LITTLE) {
         Ok(Message::Error(error)) => Some((to, error.errno())),
@@ -83,7 +88,7 @@ fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(Packet
         seen = Some((packet.packet_id(), packet.payload().to_vec()));
         true
     })?;
-    queue.keep(slot, item);
+    queue.keep(slot, &mut Some(item));
     Ok(seen.unwrap())
 }
 
@@ -301,9 +306,11 @@ fn a_payload_counts_if_it_is_as_long_as_stated(#[case] stated: u64, #[case] ther
     };
     let outcome = queue.request(&datagram, sender, FAULTS);
     let released = outcome.released.unwrap();
-    assert_eq!(released.item, "a");
+    assert_eq!(released.packet_id, packet_id);
     assert_eq!(released.replacement, counts.then_some(&payload[..]));
     assert!(outcome.answer.is_none());
+    assert_eq!(queue.take(released.slot), Some("a"));
+    assert_eq!(queue.status().length, 0);
 }
 
 #[test]
