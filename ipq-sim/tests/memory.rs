@@ -17,8 +17,9 @@ fn frame(length: usize) -> Bytes {
 }
 
 #[test]
-fn a_queued_packet_takes_its_bytes_and_less_than_half_a_kilobyte() {
-    const PACKETS: usize = 20_000;
+fn a_queued_packet_takes_its_bytes_and_no_more_beside_than_is_said() {
+    // A few more than a power of two, when a table that doubles has most room to spare.
+    const PACKETS: usize = 16_400;
     let sim = Kernel::builder().keep_fates(0).simulate().unwrap();
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Input)).unwrap();
     sim.with(|kernel| kernel.set_maximum_length(Family::Ipv4, u32::MAX));
@@ -33,7 +34,7 @@ fn a_queued_packet_takes_its_bytes_and_less_than_half_a_kilobyte() {
         }
     });
     let each = usize::try_from(held.bytes_current).unwrap() / PACKETS;
-    assert!(each < frame.len() + 512, "{each}");
+    assert!(each < frame.len() + 320, "{each}");
 }
 
 /// What is held after many rounds is what is held after some.
