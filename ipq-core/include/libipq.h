@@ -10,10 +10,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
-#include <netinet/in.h>
 #include <linux/netlink.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter_ipv4/ip_queue.h>
 
 #ifdef __cplusplus
@@ -27,6 +26,16 @@ extern "C" {
 #endif
 #ifndef NETLINK_IP6_FW
 #define NETLINK_IP6_FW 13
+#endif
+
+/* Verdicts, as <linux/netfilter.h> has them. That header is left out, since with <netinet/in.h> it needs an order. */
+#ifndef NF_DROP
+#define NF_DROP 0
+#define NF_ACCEPT 1
+#define NF_STOLEN 2
+#define NF_QUEUE 3
+#define NF_REPEAT 4
+#define NF_STOP 5
 #endif
 
 typedef unsigned long ipq_id_t;

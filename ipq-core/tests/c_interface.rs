@@ -46,6 +46,39 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
     assert_eq!(String::from_utf8_lossy(&compiled.stderr), "");
 }
 
+/// Each as many programs have it before or after, with the compiler's own dialect.
+#[rstest]
+fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
+    #[values(
+        &["libipq.h"],
+        &["linux/netfilter.h", "libipq.h"],
+        &["linux/netfilter_ipv4.h", "libipq.h"],
+        &["linux/in.h", "libipq.h"],
+        &["netinet/in.h", "linux/netfilter.h", "libipq.h"],
+        &["netinet/in.h", "netinet/ip.h", "libipq.h", "linux/netfilter.h"],
+        &["libipq.h", "linux/netfilter.h"],
+        &["libipq.h", "netinet/in.h", "linux/netfilter.h"],
+        &["net/if.h", "libipq.h", "arpa/inet.h"],
+        &["linux/netfilter_ipv4/ip_queue.h", "linux/netfilter.h", "libipq/libipq.h"],
+    )]
+    headers: &[&str],
+    #[values(("cc", "gnu89", "c"), ("c++", "gnu++17", "c++"))] (compiler, dialect, language): (&str, &str, &str),
+) {
+    if let Some(reason) = can_not(compiler, &["--version"]) {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    succeed(
+        Command::new(compiler)
+            .args(["-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+            .arg(format!("-std={dialect}"))
+            .arg(format!("-I{CORE}/include"))
+            .args(headers.iter().flat_map(|header| ["-include", header]))
+            .args(["-x", language])
+            .arg(source("includes.c")),
+    );
+}
+
 #[test]
 fn the_library_exports_the_functions_of_libipq_and_nothing_else() {
     if !have(&["nm"]) {

@@ -10,6 +10,7 @@
 #define _IP_QUEUE_H
 
 #include <stddef.h>
+#include <net/if.h>
 
 /* Types of messages. */
 #define IPQM_BASE 0x10
