@@ -37,6 +37,30 @@ extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode
     openat(directory, path, flags | libc::O_LARGEFILE, mode)
 }
 
+/// What `open` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __open_2(path: *const c_char, flags: c_int) -> c_int {
+    open(path, flags, 0)
+}
+
+/// What `open64` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
+    open64(path, flags, 0)
+}
+
+/// What `openat` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __openat_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
+    openat(directory, path, flags, 0)
+}
+
+/// What `openat64` is where a program was compiled with `_FORTIFY_SOURCE`.
+#[unsafe(no_mangle)]
+extern "C" fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
+    openat64(directory, path, flags, 0)
+}
+
 /// `fopen(3)`
 #[unsafe(no_mangle)]
 extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {

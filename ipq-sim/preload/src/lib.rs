@@ -112,6 +112,8 @@ extern "C" fn sendto(
     };
     match may_send(unix, length, address, address_length) {
         Err(errno) => failed(errno) as ssize_t,
+        // It would be ignored (MSG-1), and is what the end of a connection looks like.
+        Ok(()) if length == 0 => 0,
         // SAFETY: the caller's bytes; without an address, they go to the emulator.
         Ok(()) => unsafe { next::sendto()(descriptor, bytes, length, flags, std::ptr::null(), 0) },
     }
@@ -132,6 +134,9 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
         .fold(0, usize::saturating_add);
     if let Err(errno) = may_send(unix, length, copy.msg_name.cast(), copy.msg_namelen) {
         return failed(errno) as ssize_t;
+    }
+    if length == 0 {
+        return 0;
     }
     (copy.msg_name, copy.msg_namelen) = (std::ptr::null_mut(), 0);
     // SAFETY: the caller's message, without its address.
@@ -322,6 +327,30 @@ extern "C" fn getsockopt(
         *length = room as socklen_t;
     }
     0
+}
+
+/// `dup2(2)`: what the new descriptor was before is closed.
+#[unsafe(no_mangle)]
+extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
+    close_for_copy(descriptor, new);
+    // SAFETY: the caller's arguments, unchanged.
+    unsafe { next::dup2()(descriptor, new) }
+}
+
+/// `dup3(2)`
+#[unsafe(no_mangle)]
+extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
+    close_for_copy(descriptor, new);
+    // SAFETY: the caller's arguments, unchanged.
+    unsafe { next::dup3()(descriptor, new, flags) }
+}
+
+/// Closes the emulator's socket at `new` if a copy of `descriptor` is to take its place.
+fn close_for_copy(descriptor: c_int, new: c_int) {
+    // SAFETY: a command of fcntl that takes no argument and changes nothing.
+    if descriptor != new && unsafe { libc::fcntl(descriptor, libc::F_GETFD) } >= 0 {
+        sockets::remove(new);
+    }
 }
 
 /// `close(2)`

@@ -34,6 +34,8 @@ next! {
     recvmsg: unsafe extern "C" fn(c_int, *mut msghdr, c_int) -> ssize_t = c"recvmsg";
     setsockopt: unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, socklen_t) -> c_int = c"setsockopt";
     getsockopt: unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void, *mut socklen_t) -> c_int = c"getsockopt";
+    dup2: unsafe extern "C" fn(c_int, c_int) -> c_int = c"dup2";
+    dup3: unsafe extern "C" fn(c_int, c_int, c_int) -> c_int = c"dup3";
     close: unsafe extern "C" fn(c_int) -> c_int = c"close";
     open: unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int = c"open";
     openat: unsafe extern "C" fn(c_int, *const c_char, c_int, ...) -> c_int = c"openat";
