@@ -8,7 +8,8 @@
 //! put on a connection only when the one before has been read, and is taken out of the emulated socket only then. That a
 //! program has read is told by the Unix socket itself, whose space becomes free: an edge that epoll reports once.
 //!
-//! Everything that programs can make a server hold is bounded: connections, programs, and one frame for each connection.
+//! Everything that programs can make a server hold is bounded: connections, and one frame for each connection. Where the system
+//! has no more descriptors for another, that one is closed, and those that there are go on.
 
 use crate::kernel::{ClientId, Kernel};
 use crate::sockets::SocketId;
@@ -20,14 +21,12 @@ use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many connections there can be at once; one more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
-
-/// How many programs, by their process ids, there can be in all.
-const MOST_PROGRAMS: usize = 4096;
 
 /// How many datagrams of one program are taken before the others have their turn.
 const MOST_IN_A_ROW: usize = 1024;
@@ -52,8 +51,15 @@ pub struct Server {
     listener: OwnedFd,
     epoll: OwnedFd,
     path: PathBuf,
+    /// The device and the inode of the socket that was made at the path.
+    file: (u64, u64),
     connections: HashMap<u64, Connection>,
+    /// By their process ids, those that have a socket.
     programs: HashMap<u32, ClientId>,
+    /// Those that have none any more, to become others.
+    former: Vec<ClientId>,
+    /// A descriptor to be given up where there are no others.
+    spare: Option<OwnedFd>,
     next_key: u64,
     buffer: Box<[u8]>,
 }
@@ -74,6 +80,8 @@ struct Frames {
     /// The same connection, known to epoll for its space alone.
     _space: OwnedFd,
     socket: SocketId,
+    /// The process id of the program that it is of.
+    process_id: u32,
     /// Whether the frame that was put on the connection has been read. Not so at first: the first edge says that there is
     /// space at all.
     idle: bool,
@@ -122,12 +130,15 @@ impl Server {
         )?;
         if let Err(error) = net::bind(&listener, &address) {
             let probe = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-            if net::connect(&probe, &address) != Err(rustix::io::Errno::CONNREFUSED) {
+            // What is no socket refuses connections, too.
+            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+            if !is_socket || net::connect(&probe, &address) != Err(rustix::io::Errno::CONNREFUSED) {
                 return Err(error.into());
             }
             std::fs::remove_file(path)?;
             net::bind(&listener, &address)?;
         }
+        let file = std::fs::symlink_metadata(path)?;
         net::listen(&listener, 64)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(
@@ -138,10 +149,13 @@ impl Server {
         )?;
         Ok(Self {
             listener,
-            epoll,
             path: path.to_owned(),
+            file: (file.dev(), file.ino()),
             connections: HashMap::new(),
             programs: HashMap::new(),
+            former: Vec::new(),
+            spare: Some(epoll.try_clone()?),
+            epoll,
             next_key: 0,
             buffer: vec![0; LONGEST].into_boxed_slice(),
         })
@@ -175,7 +189,7 @@ impl Server {
             } else if key & SPACE != 0 {
                 self.has_read(kernel, key & !SPACE);
             } else {
-                self.has_sent(kernel, key, observer)?;
+                self.has_sent(kernel, key, observer);
             }
         }
         self.hand_over(kernel, observer);
@@ -203,49 +217,68 @@ impl Server {
         let connection = match net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(connection) => connection,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => return Ok(()),
+            Err(
+                rustix::io::Errno::MFILE
+                | rustix::io::Errno::NFILE
+                | rustix::io::Errno::NOBUFS
+                | rustix::io::Errno::NOMEM,
+            ) => {
+                // Left alone it would be there at each turn.
+                self.spare = None;
+                let _ = net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+                self.spare = self.epoll.try_clone().ok();
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         if self.connections.len() < MOST_CONNECTIONS {
             let key = self.next_key;
-            self.next_key += 1;
-            epoll::add(
-                &self.epoll,
-                &connection,
-                epoll::EventData::new_u64(key),
-                epoll::EventFlags::IN,
-            )?;
-            self.connections.insert(key, Connection::New(connection));
+            let data = epoll::EventData::new_u64(key);
+            if epoll::add(&self.epoll, &connection, data, epoll::EventFlags::IN).is_ok() {
+                self.next_key += 1;
+                self.connections.insert(key, Connection::New(connection));
+            }
         }
         Ok(())
     }
 
     /// A connection has input, or is at its end.
-    fn has_sent(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) -> io::Result<()> {
+    fn has_sent(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) {
         let Some(connection) = self.connections.get(&key) else {
-            return Ok(());
+            return;
         };
         let (Connection::New(descriptor) | Connection::Notices(descriptor, _)) = connection else {
             self.take_from_program(kernel, key, observer);
-            return Ok(());
+            return;
         };
         let received = net::recv(descriptor, &mut *self.buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC);
         let is_new = matches!(connection, Connection::New(_));
         let request = match received {
-            Err(rustix::io::Errno::AGAIN) => return Ok(()),
+            Err(rustix::io::Errno::AGAIN) => return,
             Ok((_, length)) if is_new => self.buffer.get(..length).and_then(Request::parse),
             _ => None,
         };
         let Some(Connection::New(descriptor)) = self.connections.remove(&key) else {
-            return Ok(());
+            return;
         };
-        match request {
-            Some(request) => self.answer(kernel, key, descriptor, request),
-            None => Ok(()),
+        if let Some(request) = request {
+            self.answer(kernel, key, descriptor, request);
         }
     }
 
-    fn answer(&mut self, kernel: &mut Kernel, key: u64, descriptor: OwnedFd, request: Request) -> io::Result<()> {
-        let result = self.obey(kernel, key, request);
+    fn answer(&mut self, kernel: &mut Kernel, key: u64, descriptor: OwnedFd, request: Request) {
+        let mut result = self.obey(kernel, key, request);
+        let mut opened = None;
+        if let (Ok(Granted::Socket(socket, _)), Request::Open { process_id, .. }) = (&result, request) {
+            match self.tell_of_space(&descriptor, key) {
+                Ok(space) => opened = Some((*socket, process_id, space)),
+                Err(errno) => {
+                    kernel.close(*socket);
+                    self.forget_if_gone(process_id);
+                    result = Err(errno);
+                }
+            }
+        }
         let answer = Answer {
             errno: result.as_ref().err().copied().unwrap_or(Errno(0)),
             value: result.as_ref().map_or(0, Granted::value),
@@ -254,47 +287,53 @@ impl Server {
         };
         let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let sent = tell(&answer.write());
-        match (result, request) {
-            (Ok(Granted::Socket(socket, _)), _) if sent.is_err() => kernel.close(socket),
-            (Ok(Granted::Socket(socket, _)), _) => {
-                let space = descriptor.try_clone()?;
-                epoll::add(
-                    &self.epoll,
-                    &space,
-                    epoll::EventData::new_u64(key | SPACE),
-                    epoll::EventFlags::OUT | epoll::EventFlags::ET,
-                )?;
-                self.connections.insert(
-                    key,
-                    Connection::Frames(Frames {
-                        connection: descriptor,
-                        _space: space,
-                        socket,
-                        idle: false,
-                        ahead: false,
-                        overran: false,
-                        sender: PortId::KERNEL,
-                    }),
-                );
-            }
-            (Ok(Granted::Text(text)), _) => {
-                // Who does not read it has no need of it.
-                let _ = tell(text.as_bytes());
-            }
-            (Ok(Granted::Value(_)), Request::Notices { socket }) if sent.is_ok() => {
-                self.connections.insert(key, Connection::Notices(descriptor, socket));
-            }
-            (Ok(Granted::Value(_)) | Err(_), _) => {}
+        if let Some((socket, process_id, space)) = opened {
+            // One that could not be told is at its end, which is seen at the next turn.
+            let frames = Frames {
+                connection: descriptor,
+                _space: space,
+                socket,
+                process_id,
+                idle: false,
+                ahead: false,
+                overran: false,
+                sender: PortId::KERNEL,
+            };
+            self.connections.insert(key, Connection::Frames(frames));
+        } else if let Ok(Granted::Text(text)) = result {
+            // Who does not read it has no need of it.
+            let _ = tell(text.as_bytes());
+        } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
+            self.connections.insert(key, Connection::Notices(descriptor, socket));
         }
-        Ok(())
+    }
+
+    /// The same connection once more, to be told when it has space.
+    fn tell_of_space(&self, connection: &OwnedFd, key: u64) -> Result<OwnedFd, Errno> {
+        let space = connection
+            .try_clone()
+            .map_err(|error| Errno(error.raw_os_error().unwrap_or_default()))?;
+        let data = epoll::EventData::new_u64(key | SPACE);
+        epoll::add(
+            &self.epoll,
+            &space,
+            data,
+            epoll::EventFlags::OUT | epoll::EventFlags::ET,
+        )
+        .map_err(|error| Errno(error.raw_os_error()))?;
+        Ok(space)
     }
 
     fn obey(&mut self, kernel: &mut Kernel, key: u64, request: Request) -> Result<Granted, Errno> {
         Ok(match request {
             Request::Open { protocol, process_id } => {
-                let client = self.program(kernel, process_id)?;
                 let protocol = i32::try_from(protocol).map_err(|_| Errno::EPROTONOSUPPORT)?;
-                let socket = kernel.open(client, protocol)?;
+                let client = self.program(kernel, process_id);
+                let opened = kernel.open(client, protocol);
+                if opened.is_err() {
+                    self.forget_if_gone(process_id);
+                }
+                let socket = opened?;
                 Granted::Socket(socket, kernel.longest_to_send(socket)?)
             }
             Request::Notices { socket } if socket != key => self.socket(socket).map(|_| Granted::Value(0))?,
@@ -318,16 +357,26 @@ impl Server {
         })
     }
 
-    fn program(&mut self, kernel: &mut Kernel, process_id: u32) -> Result<ClientId, Errno> {
-        if let Some(client) = self.programs.get(&process_id) {
-            return Ok(*client);
+    fn program(&mut self, kernel: &mut Kernel, process_id: u32) -> ClientId {
+        let former = &mut self.former;
+        *self.programs.entry(process_id).or_insert_with(|| match former.pop() {
+            Some(client) => {
+                kernel.set_process_id(client, process_id);
+                client
+            }
+            None => kernel.add_client(process_id, true),
+        })
+    }
+
+    /// A program that has no socket any more is none of those that there are.
+    fn forget_if_gone(&mut self, process_id: u32) {
+        let is_of_it =
+            |other: &Connection| matches!(other, Connection::Frames(frames) if frames.process_id == process_id);
+        if !self.connections.values().any(is_of_it)
+            && let Some(client) = self.programs.remove(&process_id)
+        {
+            self.former.push(client);
         }
-        if self.programs.len() == MOST_PROGRAMS {
-            return Err(Errno::ENOMEM);
-        }
-        let client = kernel.add_client(process_id, true);
-        self.programs.insert(process_id, client);
-        Ok(client)
     }
 
     fn socket(&self, key: u64) -> Result<SocketId, Errno> {
@@ -363,7 +412,9 @@ impl Server {
                 }
                 _ => {
                     kernel.close(frames.socket);
+                    let process_id = frames.process_id;
                     self.connections.remove(&key);
+                    self.forget_if_gone(process_id);
                     self.connections
                         .retain(|_, other| !matches!(other, Connection::Notices(_, of) if *of == key));
                     return;
@@ -457,7 +508,10 @@ impl AsFd for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
-        let _ = std::fs::remove_file(&self.path);
+        // It may be gone already, or another's that was made there since.
+        let is_own = |file: std::fs::Metadata| (file.dev(), file.ino()) == self.file;
+        if std::fs::symlink_metadata(&self.path).is_ok_and(is_own) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use ipq_core::transport::unix::protocol::{Answer, Request};
 use ipq_core::transport::unix::{OpenError, Unix};
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Errno, Error, Family, Handle, Hook, PortId, Transport, Verdict, Wait};
@@ -206,5 +207,58 @@ fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
             panic!("an error was to come");
         };
         assert_eq!(error.errno(), Errno::EINVAL);
+    });
+}
+
+#[test]
+fn only_a_socket_that_nobody_listens_at_is_replaced_and_only_its_own_is_removed() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("not-a-socket");
+    std::fs::write(&path, "precious").unwrap();
+    let refused = Server::listen(&path).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    std::fs::remove_file(&path).unwrap();
+
+    let first = Server::listen(&path).unwrap();
+    assert_eq!(Server::listen(&path).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    std::fs::remove_file(&path).unwrap();
+    let second = Server::listen(&path).unwrap();
+    drop(first);
+    assert!(path.exists());
+    drop(second);
+    assert!(!path.exists());
+}
+
+#[test]
+fn there_may_be_any_number_of_programs_one_after_the_other() {
+    let kernel = served("many-programs", 0, |path| {
+        let address = SocketAddrUnix::new(path).unwrap();
+        for process_id in 1..5000 {
+            let connection = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+            net::connect(&connection, &address).unwrap();
+            let open = Request::Open {
+                protocol: 3,
+                process_id,
+            };
+            net::send(&connection, &open.write(), SendFlags::empty()).unwrap();
+            let mut answer = [0; Answer::BYTES];
+            net::recv(&connection, &mut answer, RecvFlags::empty()).unwrap();
+            let answer = Answer::parse(&answer).unwrap();
+            assert_eq!(answer.errno, Errno(0), "program {process_id}");
+        }
+    });
+    drop(kernel);
+}
+
+#[test]
+fn a_datagram_of_no_bytes_is_no_end_of_the_socket() {
+    served("empty", 1, |path| {
+        let handle = Handle::new(Unix::open(path, Family::Ipv4).unwrap());
+        assert_eq!(handle.transport().send(&[]), Ok(0));
+        assert_eq!(handle.set_mode(CopyMode::Meta, 0), Ok(40));
+        assert!(matches!(
+            handle.read(&mut [0; 256], Wait::Forever),
+            Ok(Message::Packet(_))
+        ));
     });
 }

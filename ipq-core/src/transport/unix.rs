@@ -21,6 +21,7 @@ use crate::handle::ErrorNumber;
 use crate::wire::{Abi, PortId};
 use protocol::{Answer, LONGEST_TEXT, Notice, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
@@ -28,9 +29,10 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-/// How long an emulator may take for an answer, in seconds. It has nothing else to do.
-const PATIENCE: i64 = 10;
+/// How long an emulator may take for an answer. It has nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An emulated netlink socket in another process.
 #[derive(Debug)]
@@ -155,6 +157,10 @@ impl Transport for Unix {
         if length > self.longest {
             return Err(TransportError::System(Errno::EMSGSIZE));
         }
+        // It would be ignored (MSG-1), and is what the end of a connection looks like.
+        if length == 0 {
+            return Ok(0);
+        }
         let mut control = SendAncillaryBuffer::default();
         net::sendmsg(&self.frames, parts, &mut control, SendFlags::NOSIGNAL)
             .map_err(|error| transport_error(errno(error)))
@@ -180,7 +186,8 @@ impl Transport for Unix {
         Ok(Datagram {
             copied,
             length,
-            sender: self.sender(),
+            // At its end there is nobody.
+            sender: if length == 0 { PortId::KERNEL } else { self.sender() },
         })
     }
 
@@ -283,8 +290,8 @@ impl Failure {
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        net::connect(&connection, emulator)?;
-        net::send(&connection, &request.write(), SendFlags::NOSIGNAL)?;
+        retry_on_intr(|| net::connect(&connection, emulator))?;
+        retry_on_intr(|| net::send(&connection, &request.write(), SendFlags::NOSIGNAL))?;
         let mut bytes = [0; Answer::BYTES];
         let length = receive_soon(&connection, &mut bytes)?;
         let answer = (length == bytes.len()).then(|| Answer::parse(&bytes)).flatten();
@@ -297,16 +304,18 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
     }
 }
 
-/// Receives what has to come, and returns its whole length.
+/// Receives what has to come, whatever signals come meanwhile, and returns its whole length.
 fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
-    let patience = Timespec {
-        tv_sec: PATIENCE,
-        tv_nsec: 0,
-    };
-    if poll(&mut [PollFd::new(connection, PollFlags::IN)], Some(&patience))? == 0 {
+    let deadline = Instant::now() + PATIENCE;
+    let readable = retry_on_intr(|| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|_| rustix::io::Errno::INVAL)?;
+        poll(&mut [PollFd::new(connection, PollFlags::IN)], Some(&left))
+    })?;
+    if readable == 0 {
         return Err(rustix::io::Errno::TIMEDOUT);
     }
-    net::recv(connection, buffer, RecvFlags::TRUNC).map(|(_, length)| length)
+    retry_on_intr(|| net::recv(connection, &mut *buffer, RecvFlags::TRUNC)).map(|(_, length)| length)
 }
 
 fn errno(error: rustix::io::Errno) -> Errno {

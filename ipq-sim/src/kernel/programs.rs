@@ -24,6 +24,14 @@ impl Kernel {
         self.clients.get(client.0).map_or(0, |client| client.process_id)
     }
 
+    /// Another process goes on as that program, as a child does for its parent. Its id is the first choice for sockets that are opened
+    /// from now on and bound to none (SOCK-2).
+    pub fn set_process_id(&mut self, client: ClientId, process_id: u32) {
+        if let Some(client) = self.clients.get_mut(client.0) {
+            client.process_id = process_id;
+        }
+    }
+
     /// Gives a program `CAP_NET_ADMIN`, or takes it away. It counts when a message is sent (ATT-5).
     pub fn set_net_admin(&mut self, client: ClientId, held: bool) {
         if let Some(client) = self.clients.get_mut(client.0) {
