@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
 use ipq_sim::run::{NotFed, Rate, Report, Run, RunError};
+use output::Destination;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -16,9 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// What an exit status says, at the end of every help.
+const EXIT_STATUS: &str =
+    "Exit status: 0 all went well; 1 the run ended early, or the program failed; 2 it could not be done.";
+
 /// Runs programs written for libipq against an emulated kernel: no privilege, no network.
 #[derive(Parser)]
-#[command(name = "ipq-sim", version)]
+#[command(name = "ipq-sim", version, after_help = EXIT_STATUS)]
 struct CommandLine {
     #[command(subcommand)]
     action: Action,
@@ -27,8 +32,10 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Action {
     /// Runs a program on the packets of a capture, and prints what became of them.
+    #[command(after_help = EXIT_STATUS)]
     Run(RunArguments),
     /// Serves an emulated kernel to programs that are started elsewhere, with `IPQ_TRANSPORT=unix:PATH`.
+    #[command(after_help = EXIT_STATUS)]
     Serve(serve::ServeArguments),
 }
 
@@ -62,16 +69,16 @@ impl KernelArguments {
 #[derive(Args)]
 struct FeedArguments {
     /// Where the packets that got through are written, as raw IP, with the capture's times.
-    #[arg(long, value_name = "OUT.pcap")]
+    #[arg(long, value_name = "OUT.pcap", requires = "pcap")]
     out: Option<PathBuf>,
     /// Where what became of each packet is written, one JSON object a line.
-    #[arg(long, value_name = "VERDICTS.jsonl")]
+    #[arg(long, value_name = "VERDICTS.jsonl", requires = "pcap")]
     log: Option<PathBuf>,
     /// How many packets a second are fed, or `max`; unless said, the next when the program has read those before.
-    #[arg(long, value_name = "PPS|max", value_parser = rate)]
+    #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
     /// How many seconds nothing may happen before the run is ended.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "pcap")]
     patience: u64,
 }
 
@@ -84,7 +91,7 @@ struct RunArguments {
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
     /// The object of package ipq-preload, for a program with a libipq of its own; unless said, `libipq_preload.so` beside this
-    /// command, if it is there, for a program that does not load libipq.so.
+    /// command, if it is there, for a program that does not load libipq.so. One that does needs it for `/proc/net/ip_queue` alone.
     #[arg(long, value_name = "OBJECT")]
     preload: Option<PathBuf>,
     #[command(flatten)]
@@ -133,7 +140,18 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Exit codes: 0 all went well, 1 the run ended early, 2 it could not be done.
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// What the packets went through is not lost: the summary is printed before.
+    #[error("{} can't be written: {source}", .path.display())]
+    Output { path: PathBuf, source: io::Error },
+    #[error("signals can't be waited for: {0}")]
+    Signals(io::Error),
+}
+
 pub(crate) fn main() -> ExitCode {
     let result = match CommandLine::parse().action {
         Action::Run(arguments) => run(&arguments),
@@ -146,15 +164,15 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Set by SIGINT and SIGTERM.
-fn interruption() -> io::Result<Arc<AtomicBool>> {
+fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(Failure::Signals)?;
     }
     Ok(interrupted)
 }
 
-fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
+fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let [program, rest @ ..] = &arguments.program[..] else {
         return Ok(ExitCode::from(2));
     };
@@ -165,18 +183,18 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, RunError> {
     if let Some(directory) = arguments.library.clone().or_else(library) {
         run = run.library(directory);
     }
-    match &arguments.preload {
-        Some(object) => run = run.preload(object),
-        None if run.has_libipq() => {}
-        None => {
-            let object = std::env::current_exe()?.with_file_name("libipq_preload.so");
+    match (&arguments.preload, std::env::current_exe()) {
+        (Some(object), _) => run = run.preload(object),
+        (None, Ok(command)) if !run.has_libipq() => {
+            let object = command.with_file_name("libipq_preload.so");
             // To a static program it would be of no use: that is said whether it is there or not.
             if object.is_file() || run.is_static() {
                 run = run.preload(object);
             }
         }
+        (None, _) => {}
     }
-    feed(run, &arguments.feed, &arguments.kernel)
+    feed(run, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
 /// Where this project's libipq is, if it was installed with this command or built where this is.
@@ -188,8 +206,16 @@ fn library() -> Option<PathBuf> {
     candidates.find(|directory| directory.join("libipq.so.0").is_file())
 }
 
-/// Runs with what the command line says, writes the files that it asks for, and prints the summary.
-fn feed(run: Run, arguments: &FeedArguments, kernel: &KernelArguments) -> Result<ExitCode, RunError> {
+/// Runs with what the command line says, calling `listening` when programs can come, prints the summary, and writes the files that
+/// it asks for.
+fn feed(
+    run: Run,
+    arguments: &FeedArguments,
+    kernel: &KernelArguments,
+    listening: &mut dyn FnMut(),
+) -> Result<ExitCode, Failure> {
+    let out = arguments.out.as_deref().map(Destination::open).transpose()?;
+    let log = arguments.log.as_deref().map(Destination::open).transpose()?;
     let run = run
         .profile(kernel.profile())
         .hook(kernel.hook.into())
@@ -202,26 +228,28 @@ fn feed(run: Run, arguments: &FeedArguments, kernel: &KernelArguments) -> Result
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let report = run.go_watched(&mut |done, of| {
+        listening();
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
-    if let Some(path) = &arguments.out {
-        output::write_capture(path, &report)?;
-    }
-    if let Some(path) = &arguments.log {
-        output::write_log(path, &report)?;
-    }
     eprint!("{}", report.summary);
-    Ok(if ended_early(&report) {
+    if let Some(out) = out {
+        out.write(|file| output::write_capture(file, &report))?;
+    }
+    if let Some(log) = log {
+        log.write(|file| output::write_log(file, &report))?;
+    }
+    Ok(if went_wrong(&report) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
 }
 
-/// Says why a run ended early, if it did.
-fn ended_early(report: &Report) -> bool {
+/// Says what went wrong, if anything did.
+fn went_wrong(report: &Report) -> bool {
+    let failed = report.exit.filter(|status| !status.success());
     let open = report.summary.still_queued > 0 || report.summary.not_fed.contains_key(&NotFed::RunEnded);
     if report.stopped {
         eprintln!("interrupted");
@@ -232,6 +260,8 @@ fn ended_early(report: &Report) -> bool {
         );
     } else if let (Some(status), true) = (report.exit, open) {
         eprintln!("the program ended before the capture was through: {status}");
+    } else if let Some(status) = failed {
+        eprintln!("the program failed: {status}");
     }
-    report.stopped || report.gave_up || open
+    report.stopped || report.gave_up || open || failed.is_some()
 }

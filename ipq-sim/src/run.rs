@@ -36,7 +36,7 @@ use program::Program;
 use running::Running;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -119,6 +119,14 @@ pub enum RunError {
     /// The devices of the emulated host can't be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Programs can't be waited for at that path.
+    #[error("programs can't be waited for at {}: {source}; choose a path of its own for each emulator", .path.display())]
+    Listen {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The socket of the emulator failed.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
@@ -257,7 +265,7 @@ impl Run {
         let kernel = kernel(self.profile, self.hook)?;
         let directory = tempfile::Builder::new().prefix("ipq-sim-").tempdir()?;
         let (server, program) = match &self.client {
-            Client::Anybody(socket) => (Server::listen(socket)?, None),
+            Client::Anybody(socket) => (listen(socket)?, None),
             Client::Program(name) => {
                 if let Some(object) = self.preload.as_ref().filter(|_| self.is_static()) {
                     return Err(RunError::Static {
@@ -265,7 +273,7 @@ impl Run {
                         object: object.clone(),
                     });
                 }
-                let server = Server::listen(&directory.path().join("socket"))?;
+                let server = listen(&directory.path().join("socket"))?;
                 let program = Program::start(self, name, server.path());
                 let program = program.map_err(|source| RunError::Program {
                     program: name.clone(),
@@ -280,9 +288,17 @@ impl Run {
     }
 }
 
+/// Listens for programs at a path.
+pub fn listen(path: &Path) -> Result<Server, RunError> {
+    Server::listen(path).map_err(|source| RunError::Listen {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Reads a capture and runs nothing: for the fuzz targets alone.
 #[cfg(fuzzing)]
-pub fn read_capture(path: &std::path::Path) -> Result<Vec<Record>, CaptureError> {
+pub fn read_capture(path: &Path) -> Result<Vec<Record>, CaptureError> {
     capture::read(path)
 }
 

@@ -191,6 +191,7 @@ fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another(
 #[case::small_buffers("small-buffer", 1)]
 #[case::time_out("timeout", 0)]
 #[case::fork("fork", 9)]
+#[case::fork_and_leave_it_to_the_child("daemon", 9)]
 #[case::signals_and_siglongjmp("signals", 0)]
 #[case::a_handle_for_each_family("families", 1)]
 #[case::create_and_destroy("create-destroy", 0)]

@@ -5,12 +5,13 @@
 use etherparse::PacketBuilder;
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::Message;
-use ipq_core::{CopyMode, Family, Handle, Verdict, Wait};
+use ipq_core::{CopyMode, Family, Handle, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
+use rustix::net::{self, AddressFamily, RecvFlags, SocketAddrUnix, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn ipq_sim(arguments: &[&str]) -> Output {
@@ -97,11 +98,96 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
             &["run", "--pcap", &capture, "--kernel", "linux-3.4.10-i386", "--", "true"],
             "another architecture than this machine",
         ),
+        (
+            &["run", "--pcap", &capture, "--out", "/nowhere/out.pcap", "--", "true"],
+            "ipq-sim: /nowhere/out.pcap can't be written: No such file",
+        ),
+        (
+            &["serve", "--socket", "unused.socket", "--out", "out.pcap"],
+            "required arguments were not provided:\n  --pcap",
+        ),
+        (
+            &["serve", "--socket", "/dev/null"],
+            "ipq-sim: programs can't be waited for at /dev/null: Address already in use",
+        ),
     ] {
         let output = ipq_sim(arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains(reason), "{stderr}");
         assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_program_that_fails_makes_the_run_fail_and_files_are_written_over_only_then() {
+    let log = scratch("written-over.jsonl");
+    std::fs::write(&log, "from before").unwrap();
+    let log_name = log.to_str().unwrap();
+    let output = ipq_sim(&["run", "--pcap", "nowhere.pcap", "--log", log_name, "--", "true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "from before");
+
+    let one = capture("fails", &[packet(1)]);
+    let output = ipq_sim(&["run", "--pcap", &one, "--log", log_name, "--", "sh", "-c", "exit 3"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("the program ended before the capture was through: exit status: 3\n"),
+        "{stderr}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .starts_with(r#"{"fate":"not fed"#)
+    );
+}
+
+#[test]
+fn more_connections_than_descriptors_are_closed_and_those_that_there_are_go_on() {
+    let socket = scratch("few-descriptors.socket");
+    let limited = format!(
+        "ulimit -n 40; exec {} serve --socket {}",
+        env!("CARGO_BIN_EXE_ipq-sim"),
+        socket.display()
+    );
+    let mut command = Killed(
+        Command::new("sh")
+            .args(["-c", &limited])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut line = String::new();
+    let mut errors = BufReader::new(command.0.stderr.take().unwrap());
+    errors.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("IPQ_TRANSPORT=unix:{}\n", socket.display()));
+    // It listens when it says so.
+    let handle = Handle::new(Unix::open(&socket, Family::Ipv4).unwrap());
+    let address = SocketAddrUnix::new(&socket).unwrap();
+    let idle: Vec<_> = (0..100)
+        .map(|_| {
+            let connection = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+            net::connect(&connection, &address).unwrap();
+            connection
+        })
+        .collect();
+    // The last is closed by the emulator, which has by then come to all that were before.
+    assert_eq!(net::recv(&idle[99], &mut [0; 8], RecvFlags::empty()), Ok((0, 0)));
+    handle.set_mode(CopyMode::Meta, 0).unwrap();
+    handle.set_verdict(PacketId(7), Verdict::Drop, None).unwrap();
+    let mut buffer = [0; 256];
+    assert!(matches!(handle.read(&mut buffer, Wait::Forever), Ok(Message::Error(_))));
+    drop((handle, idle));
+    connected(&socket);
+}
+
+/// A process that ends with its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -178,7 +264,7 @@ fn a_program_that_is_started_elsewhere_is_served_a_capture() {
     assert!(written.ends_with(&packet(3)));
 }
 
-/// A transport to an emulator that is just being started.
+/// A transport to an emulator that is just being started, or just has room again.
 fn connected(socket: &Path) -> Unix {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

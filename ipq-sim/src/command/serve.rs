@@ -1,9 +1,8 @@
 //! An emulated kernel for programs that are started elsewhere.
 
-use super::{FeedArguments, KernelArguments, feed, interruption};
+use super::{Failure, FeedArguments, KernelArguments, feed, interruption};
 use clap::Args;
 use ipq_sim::run::{self, Run, RunError};
-use ipq_sim::server::Server;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -24,17 +23,25 @@ pub(super) struct ServeArguments {
 }
 
 /// Serves until the capture is through, or until it is interrupted.
-pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, RunError> {
-    eprintln!("IPQ_TRANSPORT=unix:{}", arguments.socket.display());
+pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
+    let mut told = false;
+    // A script may start its program when it has read this.
+    let mut listening = || {
+        if !std::mem::replace(&mut told, true) {
+            eprintln!("IPQ_TRANSPORT=unix:{}", arguments.socket.display());
+        }
+    };
     if let Some(capture) = &arguments.pcap {
         let run = Run::serving(capture, &arguments.socket);
-        return feed(run, &arguments.feed, &arguments.kernel);
+        return feed(run, &arguments.feed, &arguments.kernel, &mut listening);
     }
     let interrupted = interruption()?;
     let mut kernel = run::kernel(arguments.kernel.profile(), arguments.kernel.hook.into())?;
-    let mut server = Server::listen(&arguments.socket)?;
+    let mut server = run::listen(&arguments.socket)?;
+    listening();
     while !interrupted.load(Ordering::Relaxed) {
-        server.turn(&mut kernel, Some(Duration::from_secs(1)), &mut |_| {})?;
+        let turned = server.turn(&mut kernel, Some(Duration::from_secs(1)), &mut |_| {});
+        turned.map_err(RunError::Socket)?;
         kernel.take_events();
     }
     Ok(ExitCode::SUCCESS)

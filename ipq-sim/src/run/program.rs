@@ -4,7 +4,7 @@ use super::Run;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,14 @@ impl Program {
     pub(super) fn start(run: &Run, program: &OsStr, socket: &Path) -> io::Result<Self> {
         let mut transport = OsString::from("unix:");
         transport.push(socket);
+        let object = run
+            .preload
+            .as_ref()
+            .map(|object| loadable(object, socket))
+            .transpose()?;
         let mut command = Command::new(program);
         command.args(&run.arguments).env("IPQ_TRANSPORT", transport);
-        for (variable, value) in [("LD_LIBRARY_PATH", &run.library), ("LD_PRELOAD", &run.preload)] {
+        for (variable, value) in [("LD_LIBRARY_PATH", &run.library), ("LD_PRELOAD", &object)] {
             if let Some(value) = value {
                 command.env(variable, before_others(value, variable));
             }
@@ -58,6 +63,23 @@ impl Program {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// A path by which the dynamic loader finds the object: of those in `LD_PRELOAD` it looks for none without a slash where the
+/// program is, and takes none with a space or a colon for one path. For these there is a link beside the socket.
+fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
+    let object = std::path::absolute(object)?;
+    if !object
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .any(|byte| b" :\t\n".contains(byte))
+    {
+        return Ok(object);
+    }
+    let link = socket.with_file_name("preload.so");
+    std::os::unix::fs::symlink(object, &link)?;
+    Ok(link)
 }
 
 /// What a variable is when `value` comes first in its list.

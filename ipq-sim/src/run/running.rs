@@ -33,7 +33,8 @@ pub(super) struct Running<'a> {
     fed: HashMap<PacketSerial, (usize, Instant)>,
     /// The next record to be fed.
     next: usize,
-    began: Instant,
+    /// When the first packet entered.
+    began: Option<Instant>,
     last_event: Instant,
     /// Since when the next packet has had nobody to listen for it.
     waiting_since: Option<Instant>,
@@ -57,7 +58,7 @@ impl<'a> Running<'a> {
             report: Report::new(records),
             fed: HashMap::new(),
             next: 0,
-            began: Instant::now(),
+            began: None,
             last_event: Instant::now(),
             waiting_since: None,
             had_sockets: false,
@@ -86,12 +87,8 @@ impl<'a> Running<'a> {
                 self.report.stopped = true;
                 return Ok(());
             }
-            if self.program.as_mut().is_some_and(Program::has_ended) {
-                // Its sockets close with it; what it sent before counts.
-                let deadline = Instant::now() + TICK;
-                while self.server.has_programs() && Instant::now() < deadline {
-                    self.turn(Some(TICK))?;
-                }
+            // Its sockets close with it, unless it has left them to a child.
+            if self.program.as_mut().is_some_and(Program::has_ended) && !self.server.has_programs() {
                 return Ok(());
             }
             let patient = self.program.is_none() && self.next == 0;
@@ -116,6 +113,7 @@ impl<'a> Running<'a> {
             self.next += 1;
             let packet = &mut self.report.packets[index];
             let Ok(record) = &packet.record.packet else { continue };
+            self.began.get_or_insert_with(Instant::now);
             let entrance = Entrance {
                 hook: self.run.hook,
                 incoming: DEVICES[0],
@@ -157,14 +155,12 @@ impl<'a> Running<'a> {
     }
 
     fn until_next_is_due(&self) -> Duration {
-        match self.run.rate {
-            Rate::PerSecond(rate) => {
-                let due = Duration::try_from_secs_f64(f64::from(u32::try_from(self.next).unwrap_or(u32::MAX)) / rate)
-                    .unwrap_or(Duration::MAX);
-                due.saturating_sub(self.began.elapsed())
-            }
-            Rate::AsRead | Rate::Max => Duration::ZERO,
-        }
+        let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
+            return Duration::ZERO;
+        };
+        let due = f64::from(u32::try_from(self.next).unwrap_or(u32::MAX)) / rate;
+        let due = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX);
+        due.saturating_sub(began.elapsed())
     }
 
     fn turn(&mut self, wait: Option<Duration>) -> Result<(), RunError> {

@@ -206,6 +206,20 @@ static void use_fork(void)
 	}
 }
 
+/* As daemon(3) does: the one that was started is gone, and its child goes on. */
+static void use_daemon(void)
+{
+	struct ipq_handle *h = attached();
+	int i;
+
+	if (fork() != 0)
+		_exit(0);
+	for (i = 0; i + 1 < PACKETS; i++)
+		accept_packet(h, next_packet(h));
+	next_packet(h);
+	CHECK(ipq_destroy_handle(h) == 0);
+}
+
 static sigjmp_buf back;
 static volatile sig_atomic_t jumping;
 
@@ -335,7 +349,7 @@ int main(int argc, char **argv)
 		void (*use)(void);
 	} uses[] = {
 		{"select", use_select}, {"threads", use_threads}, {"descriptors", use_descriptors}, {"held", use_held}, {"twice", use_twice},
-		{"small-buffer", use_small_buffer}, {"timeout", use_timeout}, {"fork", use_fork}, {"signals", use_signals},
+		{"small-buffer", use_small_buffer}, {"timeout", use_timeout}, {"fork", use_fork}, {"daemon", use_daemon}, {"signals", use_signals},
 		{"families", use_families}, {"overrun", use_overrun}, {"create-destroy", use_create_destroy},
 	};
 	size_t i;
