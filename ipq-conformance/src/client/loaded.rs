@@ -213,9 +213,10 @@ impl Loaded {
         let flags = SocketFlags::CLOEXEC;
         let (near, far) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         net::send(&far, datagram, SendFlags::empty())?;
+        let (from, to) = (near.as_raw_fd(), self.descriptor(handle));
         // SAFETY: the descriptor is the library's, to which this is what a program may do that has the structure (LIB-8): it
-        // stays one, and the library closes it.
-        if unsafe { libc::dup2(near.as_raw_fd(), self.descriptor(handle)) } < 0 {
+        // stays one, and the library closes it. Not by dup2, so that the object of ipq-preload goes on to take it for its own.
+        if unsafe { libc::syscall(libc::SYS_dup3, from, to, 0) } < 0 {
             return Err(Wrong::Unable(io::Error::last_os_error().to_string()));
         }
         lock(&self.files).extend([near, far].map(File::from));
