@@ -101,18 +101,20 @@ impl<T: Transport> Handle<T> {
         self.received(buffer, received, wait)
     }
 
-    /// How long a buffer must be, in bytes, to read any packet that is queued with copy range `range`, and the answer to any
-    /// verdict whose replacement is no longer than the range.
+    /// How long a buffer should be, in bytes, to read any packet that is queued with copy range `range`, and the answer to any
+    /// verdict whose replacement is no longer than the range. That is 400 bytes more than such a packet needs: what an nfnetlink
+    /// queue says about a packet is longer than what `ip_queue` said, and a buffer that has room for it costs it less.
     ///
     /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets: 65,575 bytes, IPv6's longest without a jumbo
     /// payload. A larger range than 65,535 is cut to that by the kernel (MSG-8).
     #[must_use]
     pub fn buffer_for(&self, range: usize) -> usize {
+        const SPARE: usize = 400;
         let payload = match range {
             0 => Family::Ipv6.header_length() + usize::from(u16::MAX),
             range => range.min(usize::from(u16::MAX)),
         };
-        Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4)
+        Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4) + SPARE
     }
 
     /// How often the kernel has reported that datagrams for this handle were lost for want of room in its receive buffer

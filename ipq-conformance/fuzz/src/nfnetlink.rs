@@ -10,7 +10,7 @@
 //! - From the kernel, of devices: no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;
-use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, outward};
+use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, inward_in_place, outward};
 use ipq_core::wire::{Abi, Flags, Header, Message, MessageType, PortId, padding};
 use ipq_core::{Errno, Family};
 
@@ -95,6 +95,14 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     // What is beyond the frame and what was received is as it was.
     let touched = length.max(FIXED + datagram.len().saturating_sub(512));
     assert!(buffer[touched..].iter().all(|byte| *byte == 0xee));
+    // Received whole into the buffer it becomes the same.
+    let mut whole = vec![0xee; buffer.len()];
+    let mut result = None;
+    let held = allocation_counter::measure(|| {
+        result = Some(inward_in_place(datagram, &mut whole, options, *peer, *permitted));
+    });
+    assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
+    assert_eq!(whole[..length], buffer[..length]);
     // A shorter buffer has the beginning of the same.
     let mut short = vec![0xee; room];
     assert_eq!(inward(datagram, &mut short, options, *peer, *permitted), Ok(translated));

@@ -19,9 +19,10 @@
 //! is readable, in which order answers and packets come, and what is lost when the receive buffer overruns are the kernel's
 //! doing, as they were.
 //!
-//! A datagram is received with the first 512 bytes beside the caller's buffer, and the rest where a packet's bytes belong in
-//! it; nothing is allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at all.
-//! Names of devices come from a table that device events keep true, not from a call per packet.
+//! A datagram is received into the caller's buffer, which costs least if that has 512 bytes more than the copy range, as
+//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it; else its first 512 bytes are received beside it. Nothing is
+//! allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at all. Names of devices
+//! come from a table that device events keep true, not from a call per packet.
 //!
 //! # Several queues
 //!
@@ -85,6 +86,7 @@ mod outstanding;
 mod packet;
 mod permission;
 mod pieces;
+mod receiving;
 mod request;
 mod scattered;
 mod statistics;
@@ -103,18 +105,16 @@ use crate::errno::Errno;
 use crate::family::Family;
 use crate::wire::PortId;
 use devices::Devices;
-use message::{PROTOCOL, Span, Writer};
+use message::{PROTOCOL, Writer};
 use outstanding::Outstanding;
 use permission::{Questions, Standing};
 use pieces::{beginning, length_of, within};
 use request::{Action, Request, START, Screened};
-use scattered::{BESIDE, Beside};
+use scattered::BESIDE;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-use translation::{Received, Translated};
 
 /// An nfnetlink queue that speaks the `ip_queue` protocol.
 #[derive(Debug)]
@@ -128,6 +128,8 @@ pub struct NfQueue {
     /// Held by whoever attaches.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
+    /// How long a datagram can be: what is said about a packet, and the most of one that was asked for or sent.
+    longest: AtomicUsize,
     /// Kept where a verdict may stand for several.
     outstanding: Option<Mutex<Outstanding>>,
 }
@@ -163,6 +165,7 @@ impl NfQueue {
             peer: AtomicU32::new(PortId::KERNEL.0),
             attaching: Mutex::new(()),
             other_family_dropped: AtomicU64::new(0),
+            longest: AtomicUsize::new(BESIDE),
             outstanding: options.batch_verdicts.then(Mutex::default),
         })
     }
@@ -222,37 +225,10 @@ impl NfQueue {
         Some(outstanding.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has `take` look at once, and then as `wait` says, until it finds something for the program.
-    fn until_some<R>(
-        &self,
-        wait: Wait,
-        mut take: impl FnMut(Wait) -> Result<Option<R>, TransportError>,
-    ) -> Result<R, TransportError> {
-        let deadline = match wait {
-            Wait::For(time) => Instant::now().checked_add(time),
-            _ => None,
-        };
-        loop {
-            match take(Wait::Never) {
-                Ok(Some(taken)) => return Ok(taken),
-                Ok(None) => continue,
-                Err(TransportError::TimedOut) => self.devices.queue_ran_empty(),
-                Err(error) => return Err(error),
-            }
-            if wait == Wait::Never {
-                return Err(TransportError::TimedOut);
-            }
-            if self.outstanding.is_some() {
-                // What is received must be noted under the same lock, which is not held while anything waits.
-                self.socket.until_readable(deadline)?;
-                continue;
-            }
-            let remaining = deadline.map_or(Wait::Forever, |deadline| {
-                Wait::For(deadline.saturating_duration_since(Instant::now()))
-            });
-            if let Some(taken) = take(remaining)? {
-                return Ok(taken);
-            }
+    /// Takes note of a message that was sent, if it is a verdict.
+    fn note_decided(&self, action: Action) {
+        if let (Some(mut outstanding), Action::Verdict { id, .. }) = (self.outstanding(), action) {
+            outstanding.decided(id);
         }
     }
 
@@ -272,66 +248,14 @@ impl NfQueue {
             Screened::Refused(request, action) => (request, (action, None)),
             Screened::Passed(request) => (request, self.admit(&request, start)),
         };
+        if let Some(bytes) = request.calls_for(action) {
+            self.longest.fetch_max(BESIDE + bytes, Ordering::Relaxed);
+        }
         Some(Decided {
             request,
             action,
             attaching,
         })
-    }
-
-    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it.
-    fn take_in(
-        &self,
-        beside: &Beside,
-        buffer: &mut [u8],
-        received: Datagram,
-        outstanding: Option<&mut Outstanding>,
-    ) -> Result<Option<Datagram>, TransportError> {
-        let Datagram { copied, length, sender } = received;
-        if sender != PortId::KERNEL {
-            // Not for us to read: the handle refuses it (SOCK-6).
-            scattered::place(beside, buffer, Span { start: 0, length }, 0);
-            return Ok(Some(datagram(length, buffer, sender)));
-        }
-        self.devices.datagram_came();
-        let translated = Received {
-            beside,
-            copied,
-            length,
-            options: &self.options,
-            peer: self.peer(),
-        }
-        .translate(
-            buffer,
-            |index| self.devices.get(index),
-            || self.questions.permitted(&self.options),
-        );
-        if let Some(outstanding) = outstanding {
-            match translated {
-                Ok(Translated::Packet { id, .. }) => outstanding.arrived(id),
-                // It may have been a packet, which is in the queue.
-                Err(_) => outstanding.lose_track(),
-                Ok(_) => {}
-            }
-        }
-        let frame = match translated? {
-            Translated::Packet { frame, .. } => Some(frame),
-            Translated::OtherFamily(id) => {
-                self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
-                let mut bytes = [0; Writer::ROOM];
-                let mut verdict = Writer::new(&mut bytes);
-                request::drop_packet(&mut verdict, id, &self.options);
-                self.socket.send(&[IoSlice::new(verdict.written())])?;
-                None
-            }
-            Translated::Answer { frame, attach_failed } => {
-                if attach_failed {
-                    self.peer.store(PortId::KERNEL.0, Ordering::Release);
-                }
-                frame
-            }
-        };
-        Ok(frame.map(|length| datagram(length, buffer, PortId::KERNEL)))
     }
 }
 
@@ -368,20 +292,18 @@ impl Transport for NfQueue {
         if attaches {
             self.attached(request.header.port_id);
         }
-        if let (Some(mut outstanding), Action::Verdict { id, .. }) = (self.outstanding(), action) {
-            outstanding.decided(id);
-        }
+        self.note_decided(action);
         Ok(length)
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        let mut beside = [0; BESIDE];
-        self.until_some(wait, |wait| {
-            let mut outstanding = self.outstanding();
-            let mut parts = scattered::parts(&mut beside, buffer);
-            let received = self.socket.receive_parts(&mut parts, wait)?;
-            self.take_in(&beside, buffer, received, outstanding.as_deref_mut())
-        })
+        if self.may_be_cut(buffer) {
+            return self.receive_scattered(buffer, wait);
+        }
+        match self.take(None, buffer, Wait::Never) {
+            Ok(Some(taken)) => Ok(taken),
+            looked => self.until_some(wait, looked, |wait| self.take(None, buffer, wait)),
+        }
     }
 
     /// Messages go to the kernel up to 32 in a datagram. It obeys and answers each by itself; but where the sender lacks the
@@ -410,13 +332,4 @@ struct Decided<'q> {
     action: Action,
     /// Held if the message attaches, until it has been sent.
     attaching: Option<MutexGuard<'q, ()>>,
-}
-
-/// What the program is told of a datagram of `length` bytes that was put into `buffer` as far as it fits.
-fn datagram(length: usize, buffer: &[u8], sender: PortId) -> Datagram {
-    Datagram {
-        copied: length.min(buffer.len()),
-        length,
-        sender,
-    }
 }

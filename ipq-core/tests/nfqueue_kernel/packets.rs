@@ -2,7 +2,9 @@
 
 use crate::netlink::{self, Hook as At};
 use crate::program::{Program, arrived, listening_to_a_pair, name, sockets};
-use ipq_core::wire::{Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, PacketMetadata, Timestamp};
+use ipq_core::wire::{
+    Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, Message, PacketMetadata, Timestamp,
+};
 use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 
@@ -13,6 +15,7 @@ tests![
     a_device_going_down_takes_its_packets,
     the_copy_range_cuts_and_meta_has_no_bytes,
     in_mode_none_packets_are_dropped,
+    a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it,
     a_short_buffer_loses_the_rest,
 ];
 
@@ -130,6 +133,36 @@ fn in_mode_none_packets_are_dropped() {
     program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
     sender.send(b"queued").expect("sent");
     assert_eq!(&program.packet().1[28..], b"queued");
+}
+
+/// From one that is exactly long enough up to one that has room for whatever the kernel says of a packet.
+fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it() {
+    const RANGE: usize = 630;
+    let program = Program::reading_output(Family::Ipv4);
+    let [sender, _receiver] = sockets("127.0.0.1");
+    program
+        .handle
+        .set_mode(CopyMode::Packet, RANGE as u64)
+        .expect("mode PACKET");
+    let payload: Vec<u8> = (0..700_u32).map(|index| index as u8).collect();
+    let frame = 112 + RANGE.next_multiple_of(4);
+    for room in [
+        frame,
+        frame + 1,
+        frame + 300,
+        512 + RANGE - 1,
+        512 + RANGE,
+        program.handle.buffer_for(RANGE),
+        70_000,
+    ] {
+        sender.send(&payload).expect("sent");
+        let mut buffer = vec![0xee; room];
+        let Ok(Message::Packet(packet)) = program.handle.read(&mut buffer, Wait::Never) else {
+            panic!("no packet in {room} bytes");
+        };
+        assert_eq!(packet.payload().len(), RANGE);
+        assert_eq!(packet.payload()[28..], payload[..RANGE - 28], "in {room} bytes");
+    }
 }
 
 fn a_short_buffer_loses_the_rest() {

@@ -40,21 +40,26 @@ pub(super) fn set_option(
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// `recvmsg(2)`: takes one datagram into `parts`; returns its whole length (with `MSG_TRUNC` in `flags`) and the port id of
-/// its sender. Nothing here is dropped, so that a C program may jump out of a signal handler while this waits.
+/// `recvfrom(2)`, or `recvmsg(2)` into several parts, which costs more: takes one datagram into `parts`; returns its whole
+/// length (with `MSG_TRUNC` in `flags`) and the port id of its sender. Nothing here is dropped, so that a C program may jump
+/// out of a signal handler while this waits.
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
     parts: &mut [IoSliceMut<'_>],
     flags: libc::c_int,
 ) -> Result<(usize, u32), Errno> {
-    // It has room for nothing, so there is nothing in it to be dropped.
-    let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
     let flags = RecvFlags::from_bits_retain(flags.cast_unsigned());
-    let received = net::recvmsg(socket, parts, &mut control, flags).map_err(super::errno)?;
-    let sender = received
-        .address
-        .and_then(|address| SocketAddrNetlink::try_from(address).ok());
-    Ok((received.bytes, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
+    let (length, address) = if let [whole] = parts {
+        let (_, length, address) = net::recvfrom(socket, &mut whole[..], flags).map_err(super::errno)?;
+        (length, address)
+    } else {
+        // It has room for nothing, so there is nothing in it to be dropped.
+        let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
+        let received = net::recvmsg(socket, parts, &mut control, flags).map_err(super::errno)?;
+        (received.bytes, received.address)
+    };
+    let sender = address.and_then(|address| SocketAddrNetlink::try_from(address).ok());
+    Ok((length, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
 }
 
 /// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.

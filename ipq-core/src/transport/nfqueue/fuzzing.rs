@@ -21,7 +21,7 @@ pub enum Inward {
     Answer(Option<usize>, bool),
 }
 
-/// Receives `datagram` into `buffer`, and translates it there.
+/// Receives `datagram` into `buffer`, with its start beside it, and translates it there.
 pub fn inward(
     datagram: &[u8],
     buffer: &mut [u8],
@@ -30,14 +30,36 @@ pub fn inward(
     permitted: bool,
 ) -> Result<Inward, ParseError> {
     let mut beside = [0xee; BESIDE];
-    let copied = scattered::fill(&mut beside, buffer, datagram);
     let received = Received {
-        beside: &beside,
-        copied,
+        copied: scattered::fill(&mut beside, buffer, datagram),
+        beside: Some(&beside),
         length: datagram.len(),
         options,
         peer,
     };
+    translate(&received, buffer, permitted)
+}
+
+/// The same with all of `datagram` in `buffer`, which has room for it.
+pub fn inward_in_place(
+    datagram: &[u8],
+    buffer: &mut [u8],
+    options: &Options,
+    peer: PortId,
+    permitted: bool,
+) -> Result<Inward, ParseError> {
+    let received = Received {
+        copied: datagram.len().min(buffer.len()),
+        beside: None,
+        length: datagram.len(),
+        options,
+        peer,
+    };
+    scattered::write(buffer, datagram, 0);
+    translate(&received, buffer, permitted)
+}
+
+fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Result<Inward, ParseError> {
     let device = |index| Device {
         name: InterfaceName::from_wire([index as u8; 16]),
         hw_type: index as u16,

@@ -14,10 +14,14 @@ pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Re
     if slots.is_empty() {
         return Ok(0);
     }
-    let mut last = queue.until_some(wait, |wait| {
+    let mut some = |wait| {
         let taken = take(queue, slots, wait)?;
         Ok((taken.kept > 0).then_some(taken))
-    })?;
+    };
+    let mut last = match some(Wait::Never) {
+        Ok(Some(taken)) => taken,
+        looked => queue.until_some(wait, looked, some)?,
+    };
     let mut filled = last.kept;
     while filled < slots.len() && last.may_be_more {
         match take(queue, &mut slots[filled..], Wait::Never) {
@@ -63,7 +67,7 @@ fn take(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, Tr
     let datagrams = places.map(|place| place.datagram());
     let mut kept = 0;
     for (index, (beside, datagram)) in beside.iter().zip(datagrams).take(received).enumerate() {
-        let taken_in = queue.take_in(beside, slots[index].buffer, datagram, outstanding.as_deref_mut());
+        let taken_in = queue.take_in(Some(beside), slots[index].buffer, datagram, outstanding.as_deref_mut());
         let Some(result) = taken_in.transpose() else {
             continue;
         };

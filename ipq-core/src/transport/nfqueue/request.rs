@@ -122,6 +122,20 @@ impl Request {
         self.length().saturating_sub(START)
     }
 
+    /// How many bytes of a packet, or of this message, the kernel may now send, if it may be any.
+    pub(super) fn calls_for(&self, action: Action) -> Option<usize> {
+        let asked = match action {
+            Action::Mode {
+                mode: CopyMode::Packet,
+                range: 0,
+            } => ATTRIBUTE_ROOM,
+            Action::Mode { range, .. } => range as usize,
+            _ => 0,
+        };
+        let bytes = asked.max(self.following()).min(ATTRIBUTE_ROOM);
+        (bytes > 0).then_some(bytes)
+    }
+
     /// What a message of the peer's asks for (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6).
     pub(super) fn action(&self, start: &[u8], options: &Options) -> Action {
         let body = start.get(Header::BYTES..self.length().min(START)).unwrap_or_default();

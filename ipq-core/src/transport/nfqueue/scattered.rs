@@ -1,15 +1,17 @@
 //! Where a datagram of nfnetlink's is received, and how its bytes get to where `ip_queue`'s would be.
 //!
-//! A packet's bytes come after attributes of varying length, and belong behind a PACKET frame's fixed part. So the first 512
-//! bytes of a datagram are received beside the caller's buffer, and the rest into it, at the place where a packet's bytes
-//! begin: each byte is copied once at the most after the kernel has delivered it.
+//! A packet's bytes come after attributes of varying length, and belong behind a PACKET frame's fixed part. In a buffer that
+//! has room for whatever may come, a datagram is received as it is, and its bytes are moved there. Of one that might not fit
+//! the first 512 bytes are received beside the caller's buffer, and the rest into it, at the place where a packet's bytes
+//! begin; so nothing is cut off that `ip_queue`'s frame would have had. Either way each byte is copied once at the most after
+//! the kernel has delivered it.
 
 use crate::wire::{Abi, Header};
 use std::io::IoSliceMut;
 
 use super::message::Span;
 
-/// How many bytes of a datagram are received beside the caller's buffer: more than any kernel says about a packet.
+/// How many bytes of a datagram can be received beside the caller's buffer: more than any kernel says about a packet.
 pub(super) const BESIDE: usize = 512;
 
 /// Where in the caller's buffer a packet's bytes begin.
@@ -18,36 +20,50 @@ pub(super) const FIXED: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes
 /// A datagram's first bytes.
 pub(super) type Beside = [u8; BESIDE];
 
-/// The two parts that a datagram is received into.
+/// The two parts that a datagram is received into where the buffer may be too short for it.
 pub(super) fn parts<'a>(beside: &'a mut Beside, buffer: &'a mut [u8]) -> [IoSliceMut<'a>; 2] {
     let rest = buffer.get_mut(FIXED..).unwrap_or_default();
     [IoSliceMut::new(beside), IoSliceMut::new(rest)]
 }
 
+/// The first [`BESIDE`] bytes of a datagram of which `copied` bytes were received.
+pub(super) fn start<'a>(beside: Option<&'a Beside>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
+    let start = beside.map_or(buffer, <[u8; BESIDE]>::as_slice);
+    start.get(..copied.min(BESIDE)).unwrap_or(start)
+}
+
 /// Moves the bytes `from` of the datagram to `to` in the buffer. What does not fit the buffer is left out; and since the
-/// buffer had room for all but the first [`BESIDE`] bytes, nothing that fits is missing.
-pub(super) fn place(beside: &Beside, buffer: &mut [u8], from: Span, to: usize) {
+/// buffer had room for all but what is `beside` it, nothing that fits is missing.
+pub(super) fn place(beside: Option<&Beside>, buffer: &mut [u8], from: Span, to: usize) {
+    let beside = beside.map_or(&[][..], <[u8; BESIDE]>::as_slice);
     let end = from.start.saturating_add(from.length);
-    let in_buffer = from.start.max(BESIDE);
-    let source = FIXED.saturating_add(in_buffer - BESIDE);
+    let in_buffer = from.start.max(beside.len());
+    // The first byte that is not beside the buffer is the first in it, or where a packet's bytes begin.
+    let rest = if beside.is_empty() { 0 } else { FIXED };
+    let source = rest.saturating_add(in_buffer - beside.len());
     let target = to.saturating_add(in_buffer - from.start);
     let room = buffer.len().saturating_sub(source.max(target));
     let count = end.saturating_sub(in_buffer).min(room);
     if count > 0 {
         buffer.copy_within(source..source + count, target);
     }
-    let beside = beside.get(from.start..end.min(BESIDE)).unwrap_or_default();
-    write(buffer, beside, to);
+    if let Some(beside) = beside.get(from.start..end.min(beside.len())) {
+        write(buffer, beside, to);
+    }
 }
 
 /// Writes `bytes` into the buffer at `to`, as far as they fit.
 pub(super) fn write(buffer: &mut [u8], bytes: &[u8], to: usize) {
     let target = buffer.get_mut(to..).unwrap_or_default();
-    let count = target.len().min(bytes.len());
-    target[..count].copy_from_slice(&bytes[..count]);
+    if let Some(target) = target.get_mut(..bytes.len()) {
+        // Where their number is known to the compiler, this is no call.
+        target.copy_from_slice(bytes);
+    } else {
+        target.copy_from_slice(&bytes[..target.len()]);
+    }
 }
 
-/// Puts `datagram` where a socket would, and returns how many of its bytes there was room for.
+/// Puts `datagram` where a socket would, with its start beside the buffer, and returns how many of its bytes there was room for.
 #[cfg(any(fuzzing, test))]
 pub(super) fn fill(beside: &mut Beside, buffer: &mut [u8], mut datagram: &[u8]) -> usize {
     let filled = std::io::Read::read_vectored(&mut datagram, &mut parts(beside, buffer));
@@ -70,8 +86,15 @@ mod tests {
             let mut buffer = vec![0; room];
             fill(&mut beside, &mut buffer, &datagram);
             let span = Span { start, length: length.min(datagram.len().saturating_sub(start)) };
-            place(&beside, &mut buffer, span, to);
+            place(Some(&beside), &mut buffer, span, to);
             let expected = datagram.get(start..start + span.length).unwrap_or_default();
+            if datagram.len() <= room {
+                let mut whole = vec![0; room];
+                whole[..datagram.len()].copy_from_slice(&datagram);
+                place(None, &mut whole, span, to);
+                let fitting = expected.len().min(room.saturating_sub(to));
+                prop_assert_eq!(whole.get(to..to + fitting).unwrap_or_default(), &expected[..fitting]);
+            }
             let fitting = expected.len().min(room.saturating_sub(to));
             // Bytes move towards the front by no more than the room beside the buffer has.
             prop_assume!(to + BESIDE >= start + FIXED || start + span.length <= BESIDE);
@@ -80,7 +103,8 @@ mod tests {
 
         #[test]
         fn any_span_is_within_bounds(start in any::<usize>(), length in any::<usize>(), to in 0_usize..200, room in 0_usize..300) {
-            place(&[0; BESIDE], &mut vec![0; room], Span { start, length }, to);
+            place(Some(&[0; BESIDE]), &mut vec![0; room], Span { start, length }, to);
+            place(None, &mut vec![0; room], Span { start, length }, to);
         }
     }
 }

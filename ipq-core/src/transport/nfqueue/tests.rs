@@ -9,7 +9,7 @@ use super::fuzzing::datagram;
 use super::message::ParseError;
 use super::options::Options;
 use super::packet::Device;
-use super::scattered::{self, BESIDE};
+use super::scattered::{self, BESIDE, Beside};
 use super::translation::{Received, Translated};
 use crate::family::Family;
 use crate::wire::PortId;
@@ -60,20 +60,42 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
-/// Puts `datagram` where the socket would, and translates it. The second value is the buffer.
+/// Puts `datagram` where the socket would, and translates it: in each of the ways that there is room for. The second value is
+/// the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
+    let translate = |beside: Option<&Beside>, copied: usize, mut buffer: Vec<u8>| {
+        let received = Received {
+            beside,
+            copied,
+            length: datagram.len(),
+            options: &options(),
+            peer: PEER,
+        };
+        let result = received.translate(&mut buffer, device, || permitted);
+        (result, buffer)
+    };
     let mut beside = [0xee; BESIDE];
     let mut buffer = vec![0xee; room];
     let copied = scattered::fill(&mut beside, &mut buffer, datagram);
-    let received = Received {
-        beside: &beside,
-        copied,
-        length: datagram.len(),
-        options: &options(),
-        peer: PEER,
-    };
-    let result = received.translate(&mut buffer, device, || permitted);
-    (result, buffer)
+    let scattered = translate(Some(&beside), copied, buffer);
+    if datagram.len() <= room {
+        let mut buffer = vec![0xee; room];
+        buffer[..datagram.len()].copy_from_slice(datagram);
+        let whole = translate(None, datagram.len(), buffer);
+        assert_eq!(whole.0, scattered.0, "all of it in the buffer, and its start beside it");
+        let length = frame_length(&whole.0).min(room);
+        assert_eq!(whole.1[..length], scattered.1[..length]);
+    }
+    scattered
+}
+
+/// How long the frame is that a datagram became, if any.
+fn frame_length(translated: &Result<Translated, ParseError>) -> usize {
+    match *translated {
+        Ok(Translated::Packet { frame, .. }) => frame,
+        Ok(Translated::Answer { frame, .. }) => frame.unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 /// Devices 1 and 2 are there.

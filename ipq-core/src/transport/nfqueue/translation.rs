@@ -4,15 +4,15 @@ use super::answer::{Answer, Reason, Reply};
 use super::message::{ParseError, Span, header, kind};
 use super::options::Options;
 use super::packet::{Device, QueuedPacket};
-use super::scattered::{self, BESIDE, Beside, FIXED};
+use super::scattered::{self, Beside, FIXED};
 use crate::errno::Errno;
 use crate::transport::TransportError;
 use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
 
-/// A datagram from the kernel, received as [`scattered::parts`] says.
+/// A datagram from the kernel.
 pub(super) struct Received<'a> {
-    /// Its first bytes.
-    pub(super) beside: &'a Beside,
+    /// Its first bytes, if it was received as [`scattered::parts`] says; else all of it is in the buffer.
+    pub(super) beside: Option<&'a Beside>,
     /// How many of its bytes were received.
     pub(super) copied: usize,
     /// How many it had.
@@ -47,19 +47,19 @@ impl Received<'_> {
         device: impl Fn(u32) -> Device,
         permitted: impl FnOnce() -> bool,
     ) -> Result<Translated, ParseError> {
-        match header(self.start(), self.length)?.message_type.to_wire() {
+        match header(self.start(buffer), self.length)?.message_type.to_wire() {
             kind::PACKET => self.packet(buffer, device),
             kind::ANSWER => self.answer(buffer, permitted),
             message_type => Err(ParseError::UnknownMessage { message_type }),
         }
     }
 
-    fn start(&self) -> &[u8] {
-        self.beside.get(..self.copied.min(BESIDE)).unwrap_or_default()
+    fn start<'b>(&'b self, buffer: &'b [u8]) -> &'b [u8] {
+        scattered::start(self.beside, buffer, self.copied)
     }
 
     fn packet(&self, buffer: &mut [u8], device: impl Fn(u32) -> Device) -> Result<Translated, ParseError> {
-        let packet = QueuedPacket::parse(self.start(), self.length)?;
+        let packet = QueuedPacket::parse(self.start(buffer), self.length)?;
         if packet.queue != self.options.queue_number {
             return Err(ParseError::WrongQueue {
                 stated: packet.queue,
@@ -70,7 +70,7 @@ impl Received<'_> {
             return Ok(Translated::OtherFamily(packet.id));
         }
         let Span { start, length } = packet.payload;
-        let known = self.start().get(start..).unwrap_or_default();
+        let known = self.start(buffer).get(start..).unwrap_or_default();
         let metadata = packet.metadata(known.get(..length).unwrap_or(known), device);
         scattered::place(self.beside, buffer, packet.payload, FIXED);
         scattered::write(buffer, &metadata.head(Abi::NATIVE, length), 0);
@@ -87,7 +87,7 @@ impl Received<'_> {
             reply,
             attach_failed,
             sequence,
-        } = Answer::parse(self.start(), self.length, self.peer)?;
+        } = Answer::parse(self.start(buffer), self.length, self.peer)?;
         let (Errno(number), quoted) = match reply {
             Reply::None => {
                 return Ok(Translated::Answer {
@@ -103,8 +103,14 @@ impl Received<'_> {
                 reason,
                 quoted: [first, rest],
             } => {
-                scattered::place(self.beside, buffer, rest, QUOTED + first.length);
-                scattered::place(self.beside, buffer, first, QUOTED);
+                let mut moves = [(first, QUOTED), (rest, QUOTED + first.length)];
+                // Neither may be written over before it has moved: what begins beside the buffer comes from there last.
+                if self.beside.is_some() {
+                    moves.reverse();
+                }
+                for (from, to) in moves {
+                    scattered::place(self.beside, buffer, from, to);
+                }
                 let errno = match reason {
                     Reason::Number(errno) => errno,
                     Reason::NotPermittedOrTaken if permitted() => Errno::EBUSY,
@@ -131,7 +137,9 @@ impl Received<'_> {
 /// Pads a frame of `length` bytes to a multiple of 4 with zeros, and returns its length then.
 fn padded(buffer: &mut [u8], length: usize) -> usize {
     let padding = padding(length);
-    scattered::write(buffer, &[0; 3][..padding], length);
+    if padding > 0 {
+        scattered::write(buffer, &[0; 3][..padding], length);
+    }
     length + padding
 }
 

@@ -1,0 +1,145 @@
+//! Taking a datagram, with all the ways to wait, and what becomes of it.
+
+use super::message::{Span, Writer};
+use super::outstanding::Outstanding;
+use super::scattered::{self, BESIDE, Beside};
+use super::translation::{Received, Translated};
+use super::{NfQueue, request};
+use crate::transport::{Datagram, Transport, TransportError, Wait};
+use crate::wire::PortId;
+use std::io::IoSlice;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl NfQueue {
+    /// Whether a datagram may come for which `buffer` is too short, although the frame that is made of it may fit. One that another
+    /// thread asks for meanwhile may come too, and then counts as cut.
+    pub(super) fn may_be_cut(&self, buffer: &[u8]) -> bool {
+        buffer.len() < self.longest.load(Ordering::Relaxed)
+    }
+
+    /// Takes a datagram, partly beside the buffer if a place for that is given.
+    pub(super) fn take(
+        &self,
+        mut beside: Option<&mut Beside>,
+        buffer: &mut [u8],
+        wait: Wait,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let mut outstanding = self.outstanding();
+        let received = match &mut beside {
+            None => self.socket.receive(buffer, wait)?,
+            Some(beside) => self.socket.receive_parts(&mut scattered::parts(beside, buffer), wait)?,
+        };
+        self.take_in(beside.as_deref(), buffer, received, outstanding.as_deref_mut())
+    }
+
+    /// Receives a datagram for which `buffer` may be too short.
+    pub(super) fn receive_scattered(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        let mut beside = [0; BESIDE];
+        let looked = self.take(Some(&mut beside), buffer, Wait::Never);
+        self.until_some(wait, looked, |wait| self.take(Some(&mut beside), buffer, wait))
+    }
+
+    /// Goes on after the first look, of which `looked` came: has `take` look again, and wait as `wait` says, until something is for
+    /// the program.
+    #[cold]
+    pub(super) fn until_some<R>(
+        &self,
+        wait: Wait,
+        mut looked: Result<Option<R>, TransportError>,
+        mut take: impl FnMut(Wait) -> Result<Option<R>, TransportError>,
+    ) -> Result<R, TransportError> {
+        let deadline = match wait {
+            Wait::For(time) => Instant::now().checked_add(time),
+            _ => None,
+        };
+        loop {
+            match looked {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => {}
+                Err(TransportError::TimedOut) => {
+                    self.devices.queue_ran_empty();
+                    if wait == Wait::Never {
+                        return Err(TransportError::TimedOut);
+                    }
+                    if self.outstanding.is_some() {
+                        // What is received must be noted under the same lock, which is not held while anything waits.
+                        self.socket.until_readable(deadline)?;
+                    } else {
+                        let remaining = deadline.map_or(Wait::Forever, |deadline| {
+                            Wait::For(deadline.saturating_duration_since(Instant::now()))
+                        });
+                        if let Some(taken) = take(remaining)? {
+                            return Ok(taken);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            looked = take(Wait::Never);
+        }
+    }
+
+    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it.
+    pub(super) fn take_in(
+        &self,
+        beside: Option<&Beside>,
+        buffer: &mut [u8],
+        received: Datagram,
+        outstanding: Option<&mut Outstanding>,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let Datagram { copied, length, sender } = received;
+        if sender != PortId::KERNEL {
+            // Not for us to read: the handle refuses it (SOCK-6).
+            scattered::place(beside, buffer, Span { start: 0, length }, 0);
+            return Ok(Some(Datagram {
+                copied: copied.min(buffer.len()),
+                ..received
+            }));
+        }
+        self.devices.datagram_came();
+        let translated = Received {
+            beside,
+            copied,
+            length,
+            options: &self.options,
+            peer: self.peer(),
+        }
+        .translate(
+            buffer,
+            |index| self.devices.get(index),
+            || self.questions.permitted(&self.options),
+        );
+        if let Some(outstanding) = outstanding {
+            match translated {
+                Ok(Translated::Packet { id, .. }) => outstanding.arrived(id),
+                // It may have been a packet, which is in the queue.
+                Err(_) => outstanding.lose_track(),
+                Ok(_) => {}
+            }
+        }
+        let frame = match translated? {
+            Translated::Packet { frame, .. } => Some(frame),
+            Translated::OtherFamily(id) => {
+                self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
+                let mut bytes = [0; Writer::ROOM];
+                let mut verdict = Writer::new(&mut bytes);
+                request::drop_packet(&mut verdict, id, &self.options);
+                self.socket.send(&[IoSlice::new(verdict.written())])?;
+                None
+            }
+            Translated::Answer { frame, attach_failed } => {
+                if attach_failed {
+                    self.peer.store(PortId::KERNEL.0, Ordering::Release);
+                }
+                frame
+            }
+        };
+        let cut = length - copied;
+        Ok(frame.map(|length| Datagram {
+            copied: length.saturating_sub(cut).min(buffer.len()),
+            length,
+            sender,
+        }))
+    }
+}
