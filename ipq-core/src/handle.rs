@@ -3,6 +3,11 @@
 //! [`Handle`] is everything that libipq decides, over a [`Transport`] that decides nothing. So the code that is tested
 //! on an emulator is the code that runs on a kernel.
 
+#![expect(
+    clippy::inline_always,
+    reason = "no function returns after a system call: see what a call costs in `transport::netlink`"
+)]
+
 mod error;
 mod many;
 mod polled;
@@ -61,6 +66,7 @@ impl<T: Transport> Handle<T> {
     /// A refusal, [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id for example, comes as an error message
     /// to the next [`read`](Self::read); success is silent.
     #[doc(alias = "ipq_set_verdict")]
+    #[inline(always)]
     pub fn set_verdict(
         &self,
         packet_id: PacketId,
@@ -77,6 +83,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Sends a verdict whose stated length need not be its payload's: C programs state what they like (LIB-11).
+    #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
         let head = request.head(self.abi(), self.envelope(), payload.len());
         self.send(&[IoSlice::new(&head), IoSlice::new(payload)])
@@ -88,6 +95,7 @@ impl<T: Transport> Handle<T> {
     /// A datagram that is refused, because another program sent it or it is damaged, changes nothing here: the next call
     /// reads the next.
     #[doc(alias("ipq_read", "ipq_get_packet", "ipq_get_msgerr"))]
+    #[inline(always)]
     pub fn read<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<Message<'b>, Error> {
         let read = self.read_datagram(buffer, wait)?;
         self.parse(&buffer[..read])
@@ -95,6 +103,7 @@ impl<T: Transport> Handle<T> {
 
     /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its length without looking at
     /// the message in it. [`read`](Self::read) is what Rust programs want.
+    #[inline(always)]
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
         self.has_room(buffer.len())?;
         let received = self.transport.receive(buffer, wait);
@@ -158,12 +167,14 @@ impl<T: Transport> Handle<T> {
         Envelope::request(self.transport.port_id())
     }
 
+    #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, Error> {
         let stated = parts.iter().map(|part| part.len()).sum();
         self.sent(self.transport.send(parts), stated)
     }
 
     /// What a transport made of sending `stated` bytes, for the program.
+    #[inline(always)]
     fn sent(&self, result: Result<usize, TransportError>, stated: usize) -> Result<usize, Error> {
         match result {
             Ok(sent) if sent < stated => Err(self.note(Error::SentShort { sent, stated })),
@@ -173,6 +184,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Refuses a buffer that has no room for the smallest message.
+    #[inline(always)]
     fn has_room(&self, length: usize) -> Result<(), Error> {
         if length < ErrorMessage::BYTES {
             return Err(self.note(Error::BufferTooSmall { length }));
@@ -181,6 +193,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// What a transport made of receiving into `buffer`, for the program: how many bytes are a message's.
+    #[inline(always)]
     fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
         result
             .map_err(|error| Error::from_receive(error, wait))
@@ -193,6 +206,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Keeps the books on an error that is about to be returned.
+    #[cold]
     fn note(&self, error: Error) -> Error {
         if error == Error::Overrun {
             self.overruns.fetch_add(1, Ordering::Relaxed);

@@ -18,8 +18,18 @@
 //! forms, for up to 32 messages each. A wait with an end first looks whether there is something, and asks for a wake-up
 //! only if there is not. Nothing is allocated per datagram.
 //!
+//! On some machines the first return from a function that made a system call costs another half a microsecond, be the function
+//! the C library's or one of ours. So what takes or sends one datagram is expanded in place, from [`Handle`](crate::Handle)
+//! down to the system call, and a filter that counts nanoseconds reads and decides in one loop, not in functions of its own
+//! that return in between.
+//!
 //! An end is a point on the monotonic clock and belongs to the one call: a signal ends the call as
 //! [`TransportError::Interrupted`], and what was left of the time is not kept.
+
+#![expect(
+    clippy::inline_always,
+    reason = "no function returns after a system call: see what a call costs"
+)]
 
 pub(super) mod receiving;
 mod sys;
@@ -104,6 +114,7 @@ impl Netlink {
 
     /// Takes one datagram into `parts`, one after the other: [`Transport::receive`] for whoever wants its beginning
     /// elsewhere than the rest.
+    #[inline(always)]
     pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
         receiving::one(self.as_fd(), parts, wait)
     }
@@ -136,6 +147,7 @@ impl Transport for Netlink {
         self.port_id
     }
 
+    #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (section 11).
         let sent = match parts {
@@ -145,6 +157,7 @@ impl Transport for Netlink {
         sent.map_err(transport_error)
     }
 
+    #[inline(always)]
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         self.receive_parts(&mut [IoSliceMut::new(buffer)], wait)
     }

@@ -73,6 +73,12 @@
 //! 11. Of messages that are sent many at once without the capability, the first of each 32 or fewer gets EPERM, and the others no
 //!     answer.
 
+#![expect(
+    clippy::inline_always,
+    reason = "no function returns after a system call, and what is known of a usual verdict is folded away: see what a call \
+              costs in `transport::netlink`"
+)]
+
 mod answer;
 mod coalesced;
 mod devices;
@@ -108,7 +114,7 @@ use devices::Devices;
 use message::{PROTOCOL, Writer};
 use outstanding::Outstanding;
 use permission::{Questions, Standing};
-use pieces::{beginning, length_of, within};
+use pieces::{beginning, length_of, whole, within};
 use request::{Action, Request, START, Screened};
 use scattered::BESIDE;
 use std::io::{self, IoSlice};
@@ -257,20 +263,26 @@ impl NfQueue {
             attaching,
         })
     }
-}
 
-impl AsFd for NfQueue {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    /// What stands for a verdict that is as nearly all are.
+    fn usual(&self, parts: &[IoSlice<'_>]) -> Option<([u8; Writer::USUAL], Action)> {
+        let message = whole(parts)?;
+        let (request, action) = request::usual(message, self.peer())?;
+        let mut bytes = [0; Writer::USUAL];
+        request::write(
+            &mut Writer::new(&mut bytes),
+            &request,
+            message,
+            action,
+            false,
+            &self.options,
+        );
+        Some((bytes, action))
     }
-}
 
-impl Transport for NfQueue {
-    fn port_id(&self) -> PortId {
-        self.options.port_id
-    }
-
-    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+    /// Sends what stands for any message.
+    #[inline(never)]
+    fn send_any(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let length = length_of(parts);
         let mut start = [0; START];
         let start = beginning(parts, &mut start);
@@ -295,7 +307,32 @@ impl Transport for NfQueue {
         self.note_decided(action);
         Ok(length)
     }
+}
 
+impl AsFd for NfQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Transport for NfQueue {
+    fn port_id(&self) -> PortId {
+        self.options.port_id
+    }
+
+    #[inline(always)]
+    fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let Some((datagram, action)) = self.usual(parts) else {
+            return self.send_any(parts);
+        };
+        self.socket.send(&[IoSlice::new(&datagram)])?;
+        if self.outstanding.is_some() {
+            self.note_decided(action);
+        }
+        Ok(START)
+    }
+
+    #[inline(always)]
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         if self.may_be_cut(buffer) {
             return self.receive_scattered(buffer, wait);

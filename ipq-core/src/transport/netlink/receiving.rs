@@ -33,20 +33,26 @@ impl<'a> Place<'a> {
 }
 
 /// Takes one datagram into `parts`.
+#[inline(always)]
 pub(super) fn one(
     socket: BorrowedFd<'_>,
     parts: &mut [IoSliceMut<'_>],
     wait: Wait,
 ) -> Result<Datagram, TransportError> {
     let room = parts.iter().map(|part| part.len()).sum();
-    let (length, sender) = waiting(socket, wait, |attempt| {
-        let flags = match attempt {
-            Attempt::AtOnce => libc::MSG_DONTWAIT,
-            Attempt::Blocking => 0,
-        };
-        // With MSG_TRUNC the call returns the datagram's whole length, however much of it there is room for.
-        sys::receive_one(socket, parts, flags | libc::MSG_TRUNC)
-    })?;
+    // With MSG_TRUNC the call returns the datagram's whole length, however much of it there is room for.
+    let (length, sender) = match wait {
+        Wait::Never => {
+            sys::receive_one(socket, parts, libc::MSG_DONTWAIT | libc::MSG_TRUNC).map_err(transport_error)?
+        }
+        wait => waiting(socket, wait, |attempt| {
+            let flags = match attempt {
+                Attempt::AtOnce => libc::MSG_DONTWAIT,
+                Attempt::Blocking => 0,
+            };
+            sys::receive_one(socket, parts, flags | libc::MSG_TRUNC)
+        })?,
+    };
     Ok(Datagram {
         copied: length.min(room),
         length,
@@ -109,6 +115,7 @@ pub(in crate::transport) enum Attempt {
 }
 
 /// Calls `receive` until it gives something else than EAGAIN, or the time is over.
+#[inline(always)]
 pub(in crate::transport) fn waiting<T>(
     socket: BorrowedFd<'_>,
     wait: Wait,
@@ -136,6 +143,7 @@ pub(in crate::transport) fn waiting<T>(
 }
 
 /// Waits until `socket` has a datagram or an error, but not beyond `deadline`.
+#[cold]
 pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if remaining == Some(Duration::ZERO) {

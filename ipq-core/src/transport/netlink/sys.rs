@@ -43,6 +43,7 @@ pub(super) fn set_option(
 /// `recvfrom(2)`, or `recvmsg(2)` into several parts, which costs more: takes one datagram into `parts`; returns its whole
 /// length (with `MSG_TRUNC` in `flags`) and the port id of its sender. Nothing here is dropped, so that a C program may jump
 /// out of a signal handler while this waits.
+#[inline(always)]
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
     parts: &mut [IoSliceMut<'_>],

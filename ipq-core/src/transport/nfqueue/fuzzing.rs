@@ -72,6 +72,10 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
 }
 
 /// The datagram that stands for the `message` of a program; none if nothing is sent. `peer` is who has attached, or 0.
+///
+/// # Panics
+///
+/// If the message is found to be a usual verdict, and to be something else.
 #[must_use]
 pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
     let start = &message[..message.len().min(START)];
@@ -83,6 +87,13 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
         }
         Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
     };
+    if let Some(usual) = message
+        .try_into()
+        .ok()
+        .and_then(|message| request::usual(message, peer))
+    {
+        assert_eq!(usual, (request, action), "a usual verdict");
+    }
     let following = &message[START.min(request.length())..request.length()];
     datagram(&request, start, following, action, attaches, options)
 }

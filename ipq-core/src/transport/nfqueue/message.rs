@@ -3,6 +3,7 @@
 //! Numbers in nfnetlink headers and attributes are big-endian; netlink's own header, and the length and type of an
 //! attribute, are native.
 
+use super::request::START;
 use crate::wire::{Abi, Flags, Header, MessageType, PortId, padding};
 
 /// The netlink protocol that carries nfnetlink.
@@ -314,6 +315,9 @@ impl<'b> Writer<'b> {
     /// More than the longest message with what binds the queue after it.
     pub(super) const ROOM: usize = 256;
 
+    /// As long as a verdict without a replacement, and the message that it stands for.
+    pub(super) const USUAL: usize = HEADERS + 12 + 4 + START;
+
     pub(super) const fn new(bytes: &'b mut [u8]) -> Self {
         Self {
             bytes,
@@ -335,12 +339,14 @@ impl<'b> Writer<'b> {
     }
 
     /// Adds an attribute, with padding.
+    #[inline(always)]
     pub(super) fn attribute(&mut self, kind: u16, content: &[u8]) -> &mut Self {
         let length = content.len();
         self.attribute_of(kind, length).raw(content).pad_after(length)
     }
 
     /// Adds what `length` bytes need to end at a multiple of 4.
+    #[inline(always)]
     pub(super) fn pad_after(&mut self, length: usize) -> &mut Self {
         self.raw(&[0; 3][..padding(length)])
     }
@@ -364,6 +370,7 @@ impl<'b> Writer<'b> {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
+    #[inline(always)]
     fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         let end = self.length + bytes.len();
         debug_assert!(end <= self.bytes.len(), "every message here fits");

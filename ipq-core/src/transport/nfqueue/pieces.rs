@@ -38,6 +38,16 @@ pub(super) fn send<'a, const MOST: usize>(
     socket.send(&vectors[..count]).map(drop)
 }
 
+/// The message, if the first part is all of it, and it is as long as a plain verdict.
+#[inline]
+pub(super) fn whole<'a>(parts: &'a [IoSlice<'_>]) -> Option<&'a [u8; START]> {
+    match parts {
+        [whole] => whole[..].try_into().ok(),
+        [whole, nothing] if nothing.is_empty() => whole[..].try_into().ok(),
+        _ => None,
+    }
+}
+
 /// How many bytes `parts` have.
 pub(super) fn length_of(parts: &[IoSlice<'_>]) -> usize {
     parts.iter().map(|part| part.len()).sum()

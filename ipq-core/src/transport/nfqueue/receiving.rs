@@ -19,6 +19,7 @@ impl NfQueue {
     }
 
     /// Takes a datagram, partly beside the buffer if a place for that is given.
+    #[inline(always)]
     pub(super) fn take(
         &self,
         mut beside: Option<&mut Beside>,

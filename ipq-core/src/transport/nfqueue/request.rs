@@ -111,6 +111,34 @@ pub(super) fn screen(start: &[u8], length: usize) -> Screened {
     }
 }
 
+/// What the `message` is, if it is what nearly all are: a verdict of the peer's without a replacement, whose success is silent.
+/// [`screen`] and [`Request::action`] say the same of it, and more of others.
+#[inline]
+pub(super) fn usual(message: &[u8; START], peer: PortId) -> Option<(Request, Action)> {
+    let request = Request {
+        header: Header {
+            length: START as u32,
+            message_type: MessageType::Verdict,
+            flags: Flags::REQUEST,
+            sequence: 0,
+            port_id: peer,
+        },
+    };
+    let (header, body) = message.split_at(Header::BYTES);
+    if peer == PortId::KERNEL || *header != *request.header.write(Abi::NATIVE) {
+        return None;
+    }
+    let (VerdictRequest { verdict, packet_id, .. }, _) = VerdictRequest::parse(body, Abi::NATIVE).ok()?;
+    let id = u32::try_from(packet_id.0).ok()?;
+    let replaces = false;
+    match verdict {
+        Verdict::Drop | Verdict::Accept | Verdict::Repeat | Verdict::Stop => {
+            Some((request, Action::Verdict { verdict, id, replaces }))
+        }
+        _ => None,
+    }
+}
+
 impl Request {
     /// The message's length in bytes, by its header.
     pub(super) const fn length(&self) -> usize {
@@ -189,6 +217,7 @@ fn mode(request: ModeRequest) -> Action {
 /// Writes what stands for `request`, whose first bytes are `start`, and returns where the message's bytes after those
 /// belong in the datagram; they are not copied. `attaches` says that the queue is to be bound with it. `None`, and nothing
 /// written, if the message is longer than nfnetlink can carry.
+#[inline(always)]
 pub(super) fn write(
     writer: &mut Writer<'_>,
     request: &Request,

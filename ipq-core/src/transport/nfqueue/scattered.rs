@@ -53,6 +53,7 @@ pub(super) fn place(beside: Option<&Beside>, buffer: &mut [u8], from: Span, to: 
 }
 
 /// Writes `bytes` into the buffer at `to`, as far as they fit.
+#[inline(always)]
 pub(super) fn write(buffer: &mut [u8], bytes: &[u8], to: usize) {
     let target = buffer.get_mut(to..).unwrap_or_default();
     if let Some(target) = target.get_mut(..bytes.len()) {

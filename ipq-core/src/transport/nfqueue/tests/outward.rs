@@ -1,12 +1,13 @@
 //! What is sent for each message of the program's.
 
 use super::super::options::Options;
-use super::super::request::{Action, START, Screened, screen};
+use super::super::request::{Action, START, Screened, screen, usual};
 use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
-use crate::wire::{Abi, CopyMode, Envelope, Flags, Head, ModeRequest, PacketId, Verdict, VerdictRequest};
+use crate::wire::{Abi, CopyMode, Envelope, Flags, Head, ModeRequest, PacketId, PortId, Verdict, VerdictRequest};
 use pretty_assertions::assert_eq;
+use proptest::prelude::*;
 use rstest::rstest;
 
 fn mode(mode: CopyMode, range: u64) -> Head {
@@ -27,6 +28,41 @@ fn action(head: &[u8], following: usize) -> Action {
         Screened::Passed(request) => request.action(head, &options()),
         other => panic!("{other:?}"),
     }
+}
+
+proptest! {
+    #[test]
+    fn a_usual_verdict_is_what_it_would_be_found_to_be(
+        given in prop_oneof![0_u32..8, any::<u32>()],
+        id in prop_oneof![any::<u32>().prop_map(u64::from), any::<u64>()],
+        data_len in prop_oneof![Just(0), any::<u64>()],
+        damage in prop::option::of((0..START, any::<u8>())),
+    ) {
+        let mut message = [0; START];
+        message.copy_from_slice(&verdict(Verdict::from_wire(given), id, data_len, 0));
+        if let Some((at, byte)) = damage {
+            message[at] = byte;
+        }
+        let found = match screen(&message, START) {
+            Screened::Passed(request) if request.header.port_id == PEER => Some((request, request.action(&message, &options()))),
+            _ => None,
+        };
+        let usual = usual(&message, PEER);
+        prop_assert!(usual.is_none() || usual == found, "{usual:?}, {found:?}");
+        let plain = matches!(given, 0 | 1 | 4 | 5) && id <= u32::MAX.into();
+        prop_assert!(damage.is_some() || usual.is_some() == plain);
+    }
+}
+
+#[test]
+fn nothing_is_usual_before_anybody_has_attached() {
+    let head = VerdictRequest {
+        verdict: Verdict::Accept,
+        packet_id: PacketId(1),
+        data_len: 0,
+    }
+    .head(Abi::NATIVE, Envelope::request(PortId::KERNEL), 0);
+    assert_eq!(usual(head[..].try_into().unwrap(), PortId::KERNEL), None);
 }
 
 /// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
