@@ -189,11 +189,12 @@ impl HeadWriter {
         }
     }
 
-    /// Zeros up to the next multiple of a word. The netlink header is one, so counting from the frame's start is right.
+    /// Zeros, which is what there is, up to the next multiple of a word. The netlink header is one, so counting from the
+    /// frame's start is right.
     #[inline(always)]
     pub(super) fn pad_to_word(&mut self) -> &mut Self {
-        let pad = self.head.length.wrapping_neg() & (self.abi.word_bytes() - 1);
-        self.bytes(&[0; 8][..pad])
+        self.head.length = self.head.length.next_multiple_of(self.abi.word_bytes());
+        self
     }
 
     #[inline(always)]
