@@ -149,12 +149,9 @@ type End = Result<Option<Slot>, DropReason>;
 
 impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
-    pub(crate) fn run(&mut self, traversal: Traversal) {
-        let mut place = Some(traversal);
-        if let Some(traversal) = &mut place {
-            let end = self.pass_hooks(traversal);
-            self.settle(&mut place, end);
-        }
+    pub(crate) fn run(&mut self, mut traversal: Traversal) {
+        let end = self.pass_hooks(&mut traversal);
+        self.settle(&mut Some(traversal), end);
     }
 
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).

@@ -44,27 +44,24 @@ pub enum InjectError {
 impl Kernel {
     /// An Ethernet frame arrives on a device. What it holds goes its way at once, up to the queue or out.
     pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
-        let frame = frame.into();
+        self.inject_frame(device, frame.into())
+    }
+
+    fn inject_frame(&mut self, device: &str, frame: Bytes) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
         if frame.len() < Link::HEADER_BYTES {
             return Err(InjectError::FrameTooShort { length: frame.len() });
         }
         let serial = self.ledger.enter();
         match self.arrive(serial, id, frame) {
-            Ok(packet) => {
-                let mut traversal = Traversal::arriving(packet, id);
-                if self.faults.seeded(Fault::OldRouteKept) {
-                    traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
-                }
-                self.run(traversal);
-            }
+            Ok(traversal) => self.run(traversal),
             Err(reason) => self.ledger.dropped(serial, reason),
         }
         Ok(serial)
     }
 
     /// What a host does with a frame before PREROUTING (FWD-1, FWD-2).
-    fn arrive(&self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<Packet, DropReason> {
+    fn arrive(&self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<Traversal, DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
         }
@@ -90,7 +87,7 @@ impl Kernel {
             Family::Ipv6 => ipv6::arriving(frame),
         };
         let data = data.ok_or(DropReason::Malformed)?;
-        Ok(Packet {
+        let packet = Packet {
             serial,
             family,
             data: padded.unwrap_or(data),
@@ -98,7 +95,12 @@ impl Kernel {
             timestamp: self.arrival_time(),
             protocol,
             link: Some(Link { header, for_this_host }),
-        })
+        };
+        let mut traversal = Traversal::arriving(packet, device);
+        if self.faults.seeded(Fault::OldRouteKept) {
+            traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
+        }
+        Ok(traversal)
     }
 
     /// An IP packet arrives on a device from one of its neighbours: [`inject`](Self::inject) with an Ethernet header of the
