@@ -233,7 +233,9 @@ impl NfQueue {
 
     /// Takes note of a message that was sent, if it is a verdict.
     fn note_decided(&self, action: Action) {
-        if let (Some(mut outstanding), Action::Verdict { id, .. }) = (self.outstanding(), action) {
+        if let Action::Verdict { id, .. } = action
+            && let Some(mut outstanding) = self.outstanding()
+        {
             outstanding.decided(id);
         }
     }
@@ -289,10 +291,14 @@ impl NfQueue {
         let Some(decided) = self.decide(start, length) else {
             return Ok(length);
         };
-        let Decided { request, action, .. } = decided;
+        let Decided {
+            request,
+            action,
+            attaching,
+        } = decided;
         let mut bytes = [0; Writer::ROOM];
         let mut writer = Writer::new(&mut bytes);
-        let attaches = decided.attaching.is_some();
+        let attaches = attaching.is_some();
         let at = request::write(&mut writer, &request, start, action, attaches, &self.options)
             .ok_or(TransportError::System(Errno::EMSGSIZE))?;
         if request.following() == 0 {
@@ -304,6 +310,8 @@ impl NfQueue {
         if attaches {
             self.attached(request.header.port_id);
         }
+        // Never waits for the other lock with this one held: who sends many takes them the other way round.
+        drop(attaching);
         self.note_decided(action);
         Ok(length)
     }

@@ -8,6 +8,7 @@ use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::net::UdpSocket;
+use std::sync::Barrier;
 
 tests![
     what_is_not_for_the_program_takes_no_room,
@@ -15,6 +16,7 @@ tests![
     replacements_of_any_length_go_together,
     a_batch_takes_along_no_packet_that_is_held,
     a_batch_is_for_what_was_read_by_one_or_by_many,
+    threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other,
 ];
 
 /// Sends datagrams of one byte, which counts up, and reads them as packets.
@@ -128,12 +130,16 @@ fn replacements_of_any_length_go_together() {
 
 fn batching() -> Program {
     netlink::queue_all(Family::Ipv4, At::Output);
-    let program = Program::with(Options {
-        batch_verdicts: true,
-        ..Options::new(Family::Ipv4)
-    });
+    let program = detached_batching();
     program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
     program
+}
+
+fn detached_batching() -> Program {
+    Program::with(Options {
+        batch_verdicts: true,
+        ..Options::new(Family::Ipv4)
+    })
 }
 
 fn a_batch_takes_along_no_packet_that_is_held() {
@@ -186,4 +192,24 @@ fn a_batch_is_for_what_was_read_by_one_or_by_many() {
         assert_eq!(program.answer().0, Errno::ENOENT);
     }
     program.nothing();
+}
+
+fn threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other() {
+    for _ in 0..500 {
+        let program = detached_batching();
+        let together = Barrier::new(3);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                together.wait();
+                program.handle.set_mode(CopyMode::Meta, 0).expect("mode META");
+            });
+            for id in [7, 8] {
+                let (together, program) = (&together, &program);
+                scope.spawn(move || {
+                    together.wait();
+                    assert_eq!(decide(program, [Decision::new(PacketId(id), Verdict::Drop)]), 1);
+                });
+            }
+        });
+    }
 }

@@ -53,7 +53,11 @@ fn datagram(queue: &NfQueue, messages: &[&[IoSlice<'_>]], results: &mut [Result<
     if let (Ok(()), Some((port_id, _))) = (sent, &attaching) {
         queue.attached(*port_id);
     }
+    // Before the packets are noted: this lock is never held while the other is waited for.
     drop(attaching);
+    if sent.is_ok() {
+        gathered.note_decided(queue);
+    }
     for (parts, result) in messages.iter().zip(results).take(count) {
         *result = match sent {
             Ok(()) => Ok(length_of(parts)),
@@ -225,17 +229,22 @@ impl<'m, 'b> Gathered<'m, 'b> {
         pieces::interleaved(self.writer.written(), following.iter().copied())
     }
 
-    fn send(mut self, queue: &NfQueue) -> Result<(), TransportError> {
+    fn send(&mut self, queue: &NfQueue) -> Result<(), TransportError> {
         self.end_run();
         if self.writer.length() == 0 {
             return Ok(());
         }
         pieces::send::<{ 2 * MESSAGES + 1 }>(&queue.socket, self.pieces())?;
-        if let Some(mut outstanding) = queue.outstanding() {
-            self.packets[..self.packet_count]
-                .iter()
-                .for_each(|id| outstanding.decided(*id));
-        }
         Ok(())
+    }
+
+    /// Takes note of the packets that were decided about.
+    fn note_decided(&self, queue: &NfQueue) {
+        if let Some(mut outstanding) = queue.outstanding() {
+            let packets = &self.packets[..self.packet_count];
+            for id in packets {
+                outstanding.decided(*id);
+            }
+        }
     }
 }
