@@ -4,14 +4,17 @@ use crate::netlink::{self, Hook as At};
 use crate::program::{Program, arrived, mode_of, name, sockets};
 use ipq_core::transport::nfqueue::{Options, Refusal};
 use ipq_core::wire::{Abi, Envelope, EtherType, Flags, VerdictRequest};
-use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
+use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 tests![
     a_refused_first_message_attaches_all_the_same,
     a_queue_has_one_listener,
     without_the_capability_each_message_is_refused,
     the_other_family_is_dropped_and_counted,
+    a_wait_ends_in_time_however_many_of_the_other_family_come,
     two_families_have_two_queues,
 ];
 
@@ -151,6 +154,31 @@ fn the_other_family_is_dropped_and_counted() {
         // The kernel's table is for the system's own root.
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied),
     }
+}
+
+fn a_wait_ends_in_time_however_many_of_the_other_family_come() {
+    let program = Program::reading_output(Family::Ipv4);
+    netlink::queue_all(Family::Ipv6, At::Output);
+    let [sender, _receiver] = sockets("::1");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // The kernel may have no room for it.
+                    let _ = sender.send(b"of the other family");
+                }
+            });
+        }
+        let mut buffer = [0; 256];
+        let mut read = Err(Error::Overrun);
+        while read == Err(Error::Overrun) {
+            let wait = Wait::For(Duration::from_millis(100));
+            read = program.handle.read_datagram(&mut buffer, wait).map(drop);
+        }
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(read, Err(Error::TimedOut));
+    });
 }
 
 fn two_families_have_two_queues() {

@@ -57,6 +57,10 @@ impl NfQueue {
         loop {
             match looked {
                 Ok(Some(taken)) => return Ok(taken),
+                // However many there are of what is not for the program, its time is over when it is.
+                Ok(None) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Err(TransportError::TimedOut);
+                }
                 Ok(None) => {}
                 Err(TransportError::TimedOut) => {
                     self.devices.queue_ran_empty();
