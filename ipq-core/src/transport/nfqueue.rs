@@ -114,7 +114,7 @@ use devices::Devices;
 use message::{PROTOCOL, Writer};
 use outstanding::Outstanding;
 use permission::{Questions, Standing};
-use pieces::{beginning, length_of, whole, within};
+use pieces::{beginning, in_two, length_of, within};
 use request::{Action, Request, START, Screened};
 use scattered::BESIDE;
 use std::io::{self, IoSlice};
@@ -256,9 +256,7 @@ impl NfQueue {
             Screened::Refused(request, action) => (request, (action, None)),
             Screened::Passed(request) => (request, self.admit(&request, start)),
         };
-        if let Some(bytes) = request.calls_for(action) {
-            self.longest.fetch_max(BESIDE + bytes, Ordering::Relaxed);
-        }
+        self.expect(&request, action);
         Some(Decided {
             request,
             action,
@@ -266,20 +264,33 @@ impl NfQueue {
         })
     }
 
+    /// Takes note of how long a datagram may come of a message that is about to be sent.
+    fn expect(&self, request: &Request, action: Action) {
+        if let Some(bytes) = request.calls_for(action) {
+            self.longest.fetch_max(BESIDE + bytes, Ordering::Relaxed);
+        }
+    }
+
     /// What stands for a verdict that is as nearly all are.
-    fn usual(&self, parts: &[IoSlice<'_>]) -> Option<([u8; Writer::USUAL], Action)> {
-        let message = whole(parts)?;
-        let (request, action) = request::usual(message, self.peer())?;
+    fn usual<'p>(&self, parts: &'p [IoSlice<'_>]) -> Option<Usual<'p>> {
+        let (start, following) = in_two(parts)?;
+        let (request, action) = request::usual(start, following.len(), self.peer(), &self.options)?;
+        self.expect(&request, action);
         let mut bytes = [0; Writer::USUAL];
-        request::write(
+        let length = request::write(
             &mut Writer::new(&mut bytes),
             &request,
-            message,
+            start,
             action,
             false,
             &self.options,
-        );
-        Some((bytes, action))
+        )?;
+        Some(Usual {
+            action,
+            bytes,
+            length,
+            following,
+        })
     }
 
     /// Sends what stands for any message.
@@ -330,14 +341,19 @@ impl Transport for NfQueue {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let Some((datagram, action)) = self.usual(parts) else {
+        let Some(usual) = self.usual(parts) else {
             return self.send_any(parts);
         };
-        self.socket.send(&[IoSlice::new(&datagram)])?;
-        if self.outstanding.is_some() {
-            self.note_decided(action);
+        let head = IoSlice::new(&usual.bytes[..usual.length]);
+        if usual.following.is_empty() {
+            self.socket.send(&[head])?;
+        } else {
+            self.socket.send(&[head, IoSlice::new(usual.following)])?;
         }
-        Ok(START)
+        if self.outstanding.is_some() {
+            self.note_decided(usual.action);
+        }
+        Ok(START + usual.following.len())
     }
 
     #[inline(always)]
@@ -369,6 +385,14 @@ impl Transport for NfQueue {
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.socket.set_no_enobufs(on)
     }
+}
+
+/// What stands for a usual verdict: `length` bytes, and those that follow.
+struct Usual<'p> {
+    action: Action,
+    bytes: [u8; Writer::USUAL],
+    length: usize,
+    following: &'p [u8],
 }
 
 /// What is to be asked of the kernel for a message.

@@ -87,10 +87,8 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
         }
         Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
     };
-    if let Some(usual) = message
-        .try_into()
-        .ok()
-        .and_then(|message| request::usual(message, peer))
+    if let Some((start, following)) = message.split_first_chunk()
+        && let Some(usual) = request::usual(start, following.len(), peer, options)
     {
         assert_eq!(usual, (request, action), "a usual verdict");
     }

@@ -315,8 +315,8 @@ impl<'b> Writer<'b> {
     /// More than the longest message with what binds the queue after it.
     pub(super) const ROOM: usize = 256;
 
-    /// As long as a verdict without a replacement, and the message that it stands for.
-    pub(super) const USUAL: usize = HEADERS + 12 + 4 + START;
+    /// As long as a verdict and the message that it stands for, but for a replacement.
+    pub(super) const USUAL: usize = HEADERS + 12 + 4 + START + 4;
 
     pub(super) const fn new(bytes: &'b mut [u8]) -> Self {
         Self {

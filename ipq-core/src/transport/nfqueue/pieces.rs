@@ -38,14 +38,15 @@ pub(super) fn send<'a, const MOST: usize>(
     socket.send(&vectors[..count]).map(drop)
 }
 
-/// The message, if the first part is all of it, and it is as long as a plain verdict.
+/// The message's first [`START`] bytes and what follows them, if that is how it comes.
 #[inline]
-pub(super) fn whole<'a>(parts: &'a [IoSlice<'_>]) -> Option<&'a [u8; START]> {
-    match parts {
-        [whole] => whole[..].try_into().ok(),
-        [whole, nothing] if nothing.is_empty() => whole[..].try_into().ok(),
-        _ => None,
-    }
+pub(super) fn in_two<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; START], &'a [u8])> {
+    let (start, following) = match parts {
+        [start] => (start, &[][..]),
+        [start, following] => (start, &following[..]),
+        _ => return None,
+    };
+    Some((start[..].try_into().ok()?, following))
 }
 
 /// How many bytes `parts` have.

@@ -111,30 +111,31 @@ pub(super) fn screen(start: &[u8], length: usize) -> Screened {
     }
 }
 
-/// What the `message` is, if it is what nearly all are: a verdict of the peer's without a replacement, whose success is silent.
-/// [`screen`] and [`Request::action`] say the same of it, and more of others.
+/// What a message is that begins with `start`, and that `following` bytes follow, if it is what nearly all are: a verdict of the
+/// peer's, whose success is silent. [`screen`] and [`Request::action`] say the same of it, and more of others.
 #[inline]
-pub(super) fn usual(message: &[u8; START], peer: PortId) -> Option<(Request, Action)> {
+pub(super) fn usual(
+    start: &[u8; START],
+    following: usize,
+    peer: PortId,
+    options: &Options,
+) -> Option<(Request, Action)> {
     let request = Request {
         header: Header {
-            length: START as u32,
+            length: u32::try_from(START + following).ok()?,
             message_type: MessageType::Verdict,
             flags: Flags::REQUEST,
             sequence: 0,
             port_id: peer,
         },
     };
-    let (header, body) = message.split_at(Header::BYTES);
+    let (header, body) = start.split_at(Header::BYTES);
     if peer == PortId::KERNEL || *header != *request.header.write(Abi::NATIVE) {
         return None;
     }
-    let (VerdictRequest { verdict, packet_id, .. }, _) = VerdictRequest::parse(body, Abi::NATIVE).ok()?;
-    let id = u32::try_from(packet_id.0).ok()?;
-    let replaces = false;
-    match verdict {
-        Verdict::Drop | Verdict::Accept | Verdict::Repeat | Verdict::Stop => {
-            Some((request, Action::Verdict { verdict, id, replaces }))
-        }
+    let (verdict, _) = VerdictRequest::parse(body, Abi::NATIVE).ok()?;
+    match request.verdict(verdict, options) {
+        action @ Action::Verdict { .. } => Some((request, action)),
         _ => None,
     }
 }
@@ -177,6 +178,7 @@ impl Request {
         read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
     }
 
+    #[inline]
     fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
         let VerdictRequest {
             verdict,

@@ -35,21 +35,21 @@ proptest! {
     fn a_usual_verdict_is_what_it_would_be_found_to_be(
         given in prop_oneof![0_u32..8, any::<u32>()],
         id in prop_oneof![any::<u32>().prop_map(u64::from), any::<u64>()],
-        data_len in prop_oneof![Just(0), any::<u64>()],
+        (data_len, following) in prop_oneof![(0..50_u64).prop_map(|length| (length, length as usize)), (any::<u64>(), 0..50_usize)],
         damage in prop::option::of((0..START, any::<u8>())),
     ) {
-        let mut message = [0; START];
-        message.copy_from_slice(&verdict(Verdict::from_wire(given), id, data_len, 0));
+        let mut start = [0; START];
+        start.copy_from_slice(&verdict(Verdict::from_wire(given), id, data_len, following));
         if let Some((at, byte)) = damage {
-            message[at] = byte;
+            start[at] = byte;
         }
-        let found = match screen(&message, START) {
-            Screened::Passed(request) if request.header.port_id == PEER => Some((request, request.action(&message, &options()))),
+        let found = match screen(&start, START + following) {
+            Screened::Passed(request) if request.header.port_id == PEER => Some((request, request.action(&start, &options()))),
             _ => None,
         };
-        let usual = usual(&message, PEER);
+        let usual = usual(&start, following, PEER, &options());
         prop_assert!(usual.is_none() || usual == found, "{usual:?}, {found:?}");
-        let plain = matches!(given, 0 | 1 | 4 | 5) && id <= u32::MAX.into();
+        let plain = matches!(given, 0 | 1 | 3 | 4 | 5) && id <= u32::MAX.into();
         prop_assert!(damage.is_some() || usual.is_some() == plain);
     }
 }
@@ -62,7 +62,7 @@ fn nothing_is_usual_before_anybody_has_attached() {
         data_len: 0,
     }
     .head(Abi::NATIVE, Envelope::request(PortId::KERNEL), 0);
-    assert_eq!(usual(head[..].try_into().unwrap(), PortId::KERNEL), None);
+    assert_eq!(usual(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
 /// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
