@@ -177,3 +177,45 @@ impl<A: Access> Drop for SimTransport<A> {
         self.access.with(|kernel| kernel.close(self.socket));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sim;
+    use super::*;
+    use ipq_core::wire::{CopyMode, Envelope, Flags, Message, ModeRequest};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::whole(&[40])]
+    #[case::with_an_empty_part(&[0, 40, 0])]
+    #[case::in_two(&[16, 24])]
+    #[case::in_many(&[1, 0, 15, 20, 4])]
+    fn a_message_is_one_in_however_many_parts(#[case] lengths: &[usize]) {
+        let sim = Sim::default();
+        let handle = sim.open(Family::Ipv4).unwrap();
+        let envelope = Envelope {
+            flags: Flags::REQUEST | Flags::ACK,
+            sequence: 7,
+            port_id: handle.port_id(),
+        };
+        let request = ModeRequest {
+            mode: CopyMode::Packet,
+            range: 1500,
+        };
+        let message = request.head(Abi::LP64_LITTLE, envelope);
+        let mut rest = &message[..];
+        let parts: Vec<IoSlice<'_>> = lengths
+            .iter()
+            .map(|length| IoSlice::new(rest.split_off(..*length).unwrap()))
+            .collect();
+        assert_eq!(handle.transport().send(&parts), Ok(message.len()));
+        let mut buffer = [0; 64];
+        let Message::Error(reply) = handle.read(&mut buffer, Wait::Never).unwrap() else {
+            panic!("an acknowledgement was asked for");
+        };
+        assert_eq!(reply.errno(), Errno(0));
+        let text = sim.with(|kernel| kernel.proc_text(Family::Ipv4)).unwrap();
+        assert!(text.contains("Copy range        : 1500"), "{text}");
+    }
+}

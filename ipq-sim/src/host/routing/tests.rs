@@ -108,8 +108,10 @@ fn a_device_that_is_down_has_no_network() {
     let down = network.by_name("tap2").unwrap();
     network.set_up(down, false);
     assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)), "tap1");
+    assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 255)), "tap1");
     network.set_up(down, true);
     assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)), "tap2");
+    assert_eq!(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 255)), "here");
 }
 
 #[test]
