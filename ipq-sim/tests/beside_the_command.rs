@@ -17,9 +17,9 @@ use pretty_assertions::assert_eq;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A capture of ten packets of raw IP.
-fn capture() -> PathBuf {
-    let path = Path::new(SCRATCH).join("preload-choice.pcap");
+/// A capture of ten packets of raw IP, in that directory.
+fn capture(directory: &Path) -> PathBuf {
+    let path = directory.join("in.pcap");
     let mut packet = Vec::new();
     PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
         .udp(1, 2)
@@ -47,7 +47,7 @@ fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
         .args(["run", "--patience", "1", "--out"])
         .arg(directory.join("out.pcap"))
         .arg("--pcap")
-        .arg(capture())
+        .arg(capture(&directory))
         .arg("--")
         .arg(program)
         .output()
