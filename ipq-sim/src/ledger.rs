@@ -88,6 +88,8 @@ drop_reasons! {
     HopLimit "TTL or hop limit at its end",
     /// It was longer than the MTU and could not be fragmented (FWD-4).
     TooLong "over the MTU",
+    /// It was an IPv4 fragment for this host, which a kernel keeps until it has the others, and puts together before INPUT (PKT-11).
+    Unassembled "a fragment for this host",
     /// Nobody knows the link-layer address of the next hop.
     NoNeighbour "neighbour unknown",
 }

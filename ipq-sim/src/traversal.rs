@@ -191,6 +191,7 @@ impl Kernel {
             match self.rules.judge(hook, function, &mut traversal.packet, &self.faults) {
                 Some(Judgement::Accept) => traversal.function += 1,
                 Some(Judgement::Queue) => return self.enqueue(traversal).map(Some),
+                Some(Judgement::Unreadable) => return Err(DropReason::Malformed),
                 None => match self.after_hook(traversal)? {
                     Next::Hook if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
                     Next::Hook => {}
@@ -327,6 +328,9 @@ impl Kernel {
         };
         traversal.route = Some(route);
         match route {
+            Route::Local if traversal.packet.family == Family::Ipv4 && ipv4::is_fragment(&traversal.packet.data) => {
+                return Err(DropReason::Unassembled);
+            }
             Route::Local => traversal.go_to(HookPoint::Input, traversal.indev, None),
             Route::Via { device, .. } => {
                 self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;

@@ -53,6 +53,11 @@ pub(crate) fn dont_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & DONT_FRAGMENT != 0
 }
 
+/// Whether this is a fragment.
+pub(crate) fn is_fragment(data: &[u8]) -> bool {
+    u16_at(data, 6) & (OFFSET | MORE_FRAGMENTS) != 0
+}
+
 /// Whether this is a fragment, but not the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0

@@ -45,9 +45,19 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The number of the protocol that the packet carries behind its extension headers; `None` if they run over its end.
+/// The number of the protocol that the packet carries behind its extension headers, which need not be whole. `None`: the packet ends
+/// before it is said, or it is a later fragment, whose first said it.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
-    transport(data).map(|(protocol, _)| protocol)
+    let (mut kind, mut at) = (*data.get(6)?, FIXED_HEADER);
+    while is_extension(kind) {
+        let [next, length] = *data.get(at..)?.first_chunk()?;
+        if kind == FRAGMENT && u16::from_be_bytes(*data.get(at + 2..)?.first_chunk()?) & !7 != 0 {
+            return (!is_extension(next)).then_some(next);
+        }
+        at += extension_bytes(kind, length);
+        kind = next;
+    }
+    Some(kind)
 }
 
 /// Whether this is a fragment, but not the first.
@@ -93,16 +103,11 @@ fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
             return None;
         }
         let [next, length] = *data.get(at..)?.first_chunk()?;
-        let bytes = match kind {
-            FRAGMENT => 8,
-            AUTHENTICATION => (usize::from(length) + 2) * 4,
-            _ => (usize::from(length) + 1) * 8,
-        };
         let header = ExtensionHeader {
             kind,
             at,
             next,
-            end: at + bytes,
+            end: at + extension_bytes(kind, length),
         };
         ended = kind == FRAGMENT
             && data
@@ -111,6 +116,15 @@ fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
         (kind, at) = (next, header.end);
         (header.end <= data.len()).then_some(header)
     })
+}
+
+/// How many bytes a header has that says `length`.
+fn extension_bytes(kind: u8, length: u8) -> usize {
+    match kind {
+        FRAGMENT => 8,
+        AUTHENTICATION => (usize::from(length) + 2) * 4,
+        _ => (usize::from(length) + 1) * 8,
+    }
 }
 
 const fn is_extension(kind: u8) -> bool {

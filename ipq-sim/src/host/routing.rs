@@ -36,18 +36,23 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
     if source.is_multicast() || source.is_broadcast() || source.is_loopback() {
         return Err(DropReason::Martian);
     }
-    if destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified()) {
-        return Ok(Route::Local);
+    let of_this_host = network.is_own(source.into()) || network.is_broadcast(source);
+    // What goes to many may come from a host that does not know its own address yet.
+    let for_all = destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified());
+    if for_all || destination == ALL_HOSTS {
+        return if of_this_host && !in_network_zero(source) {
+            Err(DropReason::Martian)
+        } else {
+            Ok(Route::Local)
+        };
     }
-    if in_network_zero(source) || in_network_zero(destination) || destination.is_loopback() {
-        return Err(DropReason::Martian);
+    if destination.is_multicast() {
+        return Err(DropReason::NoRoute);
     }
-    if network.is_own(source.into()) || network.is_broadcast(source) {
+    if in_network_zero(source) || in_network_zero(destination) || destination.is_loopback() || of_this_host {
         return Err(DropReason::Martian);
     }
     match destination {
-        ALL_HOSTS => Ok(Route::Local),
-        _ if destination.is_multicast() => Err(DropReason::NoRoute),
         _ if network.is_broadcast(destination) => Ok(Route::Local),
         _ => network.route(destination.into()).ok_or(DropReason::NoRoute),
     }
@@ -56,9 +61,6 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
 fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, DropReason> {
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-    if destination.is_loopback() {
-        return Err(DropReason::Martian);
-    }
     if destination.is_multicast() {
         let joined = matches!(destination, ALL_NODES | ALL_ROUTERS);
         return if joined {

@@ -101,6 +101,8 @@ impl Rule {
 pub(crate) enum Judgement {
     Accept,
     Queue,
+    /// A rule asks for the packet's protocol, and it can't be read.
+    Unreadable,
 }
 
 /// The rules in force.
@@ -138,9 +140,12 @@ impl Rules {
         let chain = self.chains[packet.family as usize][hook as usize].get(usize::from(function))?;
         let mut protocol = None;
         for rule in chain {
-            let found = *protocol.get_or_insert_with(|| protocol_of(packet));
-            if rule.protocol.is_some_and(|wanted| found != Some(wanted)) {
-                continue;
+            if let Some(wanted) = rule.protocol {
+                match *protocol.get_or_insert_with(|| protocol_of(packet)) {
+                    Some(found) if found == wanted => {}
+                    Some(_) => continue,
+                    None => return Some(Judgement::Unreadable),
+                }
             }
             match rule.target {
                 Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}

@@ -87,6 +87,10 @@ impl Kernel {
             Family::Ipv6 => ipv6::arriving(frame),
         };
         let data = data.ok_or(DropReason::Malformed)?;
+        // No other host has anything to send to this one's loopback.
+        if family == Family::Ipv6 && device != DeviceId::LOOPBACK && ipv6::destination(&data).is_loopback() {
+            return Err(DropReason::Martian);
+        }
         let packet = Packet {
             serial,
             family,

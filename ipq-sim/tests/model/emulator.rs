@@ -274,6 +274,7 @@ pub(crate) fn named_by(reason: DropReason) -> Reason {
         DropReason::NoRoute => Reason::NoRoute,
         DropReason::HopLimit => Reason::HopLimit,
         DropReason::TooLong => Reason::TooLong,
+        DropReason::Unassembled => Reason::Unassembled,
         DropReason::NoNeighbour => Reason::NoNeighbour,
     }
 }

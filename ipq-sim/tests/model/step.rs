@@ -239,6 +239,7 @@ pub(crate) enum Reason {
     NoRoute,
     HopLimit,
     TooLong,
+    Unassembled,
     NoNeighbour,
 }
 

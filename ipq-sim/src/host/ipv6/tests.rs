@@ -57,7 +57,7 @@ fn what_follows_the_packets_own_length_is_cut_off_but_not_of_a_jumbogram() {
 #[case::first_fragment(44, &[17, 0, 0, 1, 0, 0, 0, 1], Some(17))]
 #[case::later_fragment(44, &[17, 0, 0, 9, 0, 0, 0, 1], Some(17))]
 #[case::later_fragment_of_an_extension(44, &[60, 0, 0, 9, 0, 0, 0, 1], None)]
-#[case::over_the_end(60, &[17, 9, 1, 4, 0, 0, 0, 0], None)]
+#[case::over_the_end(60, &[17, 9, 1, 4, 0, 0, 0, 0], Some(17))]
 #[case::no_next_header(59, &[], Some(59))]
 fn the_transport_protocol_is_found_behind_extension_headers(
     #[case] first: u8,
@@ -110,5 +110,15 @@ fn the_hop_limit_is_one_less_and_nothing_else_changes() {
 fn no_header_chain_is_endless() {
     // Each hop-by-hop header says that another follows.
     let chain = [0, 0, 1, 4, 0, 0, 0, 0].repeat(1000);
-    assert_eq!(protocol(&extended(0, &chain)), None);
+    let packet = extended(0, &chain);
+    assert_eq!(protocol(&packet[..40 + chain.len()]), None);
+}
+
+#[rstest]
+#[case::header(0, 41)]
+#[case::fragment(44, 43)]
+fn a_protocol_is_not_said_where_the_packet_ends_before_it(#[case] first: u8, #[case] length: usize) {
+    let packet = extended(first, &[17, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(protocol(&packet[..length]), None);
+    assert_eq!(protocol(&packet[..=length]), Some(17));
 }

@@ -72,10 +72,20 @@ fn whoever_has_no_address_yet_may_ask_everybody_and_nobody_else() {
     let nobody = Ipv4Addr::UNSPECIFIED;
     assert_eq!(routed(&network, nobody, Ipv4Addr::BROADCAST), "here");
     assert_eq!(routed(&network, nobody, nobody), "here");
+    assert_eq!(routed(&network, nobody, Ipv4Addr::new(224, 0, 0, 1)), "here");
     assert_eq!(
         routed(&network, nobody, Ipv4Addr::new(10, 2, 0, 9)),
         "impossible address"
     );
+}
+
+#[rstest]
+fn what_this_host_sends_to_all_does_not_come_to_it(
+    #[values([10, 1, 0, 1], [10, 1, 0, 255])] source: [u8; 4],
+    #[values([255, 255, 255, 255], [224, 0, 0, 1])] destination: [u8; 4],
+) {
+    let [source, destination] = [source, destination].map(Ipv4Addr::from);
+    assert_eq!(routed(&network(), source, destination), "impossible address");
 }
 
 #[rstest]
@@ -85,7 +95,6 @@ fn whoever_has_no_address_yet_may_ask_everybody_and_nobody_else() {
 #[case::all_routers("ff02::2", "here")]
 #[case::another_group("ff02::9", "no route")]
 #[case::elsewhere("2001:db8::1", "no route")]
-#[case::loopback("::1", "impossible address")]
 #[case::nobody("::", "no route")]
 fn an_ipv6_packet_goes_by_its_destination(#[case] destination: Ipv6Addr, #[case] expected: &str) {
     assert_eq!(routed(&network(), NEIGHBOUR_6, destination), expected);

@@ -57,13 +57,17 @@ fn a_later_fragment_has_its_packets_protocol() {
 }
 
 #[test]
-fn an_ipv6_packet_whose_protocol_is_hidden_matches_rules_without_one() {
+fn an_ipv6_packet_that_does_not_say_its_protocol_passes_no_rule_that_asks_for_one() {
     let mut bytes = udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 0).to_vec();
-    // Hop-by-hop options that run over the packet's end.
-    (bytes[6], bytes[41]) = (0, 0xff);
+    // A later fragment, of what its first had an extension header for.
+    bytes[6] = 44;
+    bytes[40..].copy_from_slice(&[60, 0, 0, 9, 0, 0, 0, 1]);
     let mut hidden = packet(bytes.into());
     for (rule, expected) in [
-        (Rule::queue(Family::Ipv6, Hook::Forward).protocol(17), Judgement::Accept),
+        (
+            Rule::queue(Family::Ipv6, Hook::Forward).protocol(17),
+            Judgement::Unreadable,
+        ),
         (Rule::queue(Family::Ipv6, Hook::Forward), Judgement::Queue),
     ] {
         let rules = rules(&[rule]);

@@ -3,10 +3,12 @@
 use super::Lab;
 use crate::entrance::Entrance;
 use crate::host::rules::Rule;
-use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, udp};
+use crate::ledger::{DropReason, Fate};
+use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, ipv4_with, udp};
 use ipq_core::{Family, Hook};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
+use std::net::Ipv6Addr;
 
 #[rstest]
 #[case(Hook::Prerouting, "tap0", "", 1, [0x0800, 0x86dd], 64)]
@@ -47,4 +49,39 @@ fn a_packet_looks_as_if_it_had_come_to_its_hook_in_the_ordinary_way(
     );
     assert_eq!(metadata.timestamp.is_unset(), indev.is_empty());
     assert_eq!(packet[if family == Family::Ipv4 { 8 } else { 7 }], hops);
+}
+
+#[rstest]
+#[case::the_first(true, 0)]
+#[case::the_last(false, 2)]
+fn an_ipv4_fragment_for_this_host_does_not_come_to_input_by_itself(#[case] more: bool, #[case] offset: u16) {
+    let mut lab = Lab::new(&[Rule::queue(Family::Ipv4, Hook::Input)]);
+    let fragment = ipv4_with(
+        |header| {
+            header.destination = OWN.octets();
+            header.more_fragments = more;
+            header.fragment_offset = offset.try_into().unwrap();
+        },
+        16,
+    );
+    let serial = lab.kernel.inject_packet("tap0", &fragment).unwrap();
+    assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::Unassembled));
+}
+
+#[test]
+fn what_another_host_sends_to_the_loopback_address_comes_to_no_hook() {
+    let mut lab = Lab::new(&[Rule::queue(Family::Ipv6, Hook::Prerouting)]);
+    let packet = udp(NEIGHBOUR_6, Ipv6Addr::LOCALHOST, 64, 8);
+    let serial = lab.kernel.inject_packet("tap0", &packet).unwrap();
+    assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::Martian));
+}
+
+#[test]
+fn a_rule_that_asks_for_a_protocol_drops_what_does_not_say_it() {
+    let mut lab = Lab::new(&[Rule::queue(Family::Ipv6, Hook::Forward).protocol(17)]);
+    let mut packet = udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 0).to_vec();
+    packet[6] = 44;
+    packet[40..].copy_from_slice(&[60, 0, 0, 9, 0, 0, 0, 1]);
+    let serial = lab.kernel.inject_packet("tap0", &packet).unwrap();
+    assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::Malformed));
 }

@@ -116,6 +116,9 @@ impl Model {
         let Some(bytes) = ip::arriving(family, &frame[14..]) else {
             return self.drop_packet(Reason::Malformed);
         };
+        if device != LO && ip::addresses(family, bytes).1 == IpAddr::V6(Ipv6Addr::LOCALHOST) {
+            return self.drop_packet(Reason::Martian);
+        }
         self.travel(Packet {
             family,
             bytes: bytes.to_vec(),
@@ -192,8 +195,10 @@ impl Model {
                 _ => &[false],
             };
             while packet.function < functions.len() {
-                if self.is_queued_by(functions[packet.function], &mut packet) {
-                    return self.enqueue(packet);
+                match self.is_queued_by(functions[packet.function], &mut packet) {
+                    Ok(false) => {}
+                    Ok(true) => return self.enqueue(packet),
+                    Err(reason) => return self.drop_packet(reason),
                 }
                 packet.function += 1;
             }
@@ -226,22 +231,25 @@ impl Model {
         }
     }
 
-    /// The rules of one table, in order; a mark goes on to the next rule.
-    fn is_queued_by(&self, filter: bool, packet: &mut Packet) -> bool {
+    /// The rules of one table, in order; a mark goes on to the next rule. One that asks for a protocol that can't be read drops the
+    /// packet.
+    fn is_queued_by(&self, filter: bool, packet: &mut Packet) -> Result<bool, Reason> {
         for rule in &self.rules {
             if rule.family != packet.family || rule.filter != filter || rule.hook != packet.hook {
                 continue;
             }
-            let found = ip::transport(packet.family, &packet.bytes).map(|(protocol, _)| protocol);
-            if rule.protocol.is_some() && rule.protocol != found {
-                continue;
+            if rule.protocol.is_some() {
+                let found = ip::protocol(packet.family, &packet.bytes).ok_or(Reason::Malformed)?;
+                if rule.protocol != Some(found) {
+                    continue;
+                }
             }
             match rule.mark {
                 Some(mark) => packet.mark = mark,
-                None => return true,
+                None => return Ok(true),
             }
         }
-        false
+        Ok(false)
     }
 
     /// FWD-3 to FWD-5.
@@ -253,6 +261,9 @@ impl Model {
         packet.route = Some(route);
         let indev = packet.indev;
         let Route::Via(device, _) = route else {
+            if ip::is_ipv4_fragment(packet.family, &packet.bytes) {
+                return Err(Reason::Unassembled);
+            }
             packet.go_to(INPUT, indev, None);
             return Ok(());
         };
@@ -380,28 +391,32 @@ impl Model {
         if source.is_multicast() || source == Ipv4Addr::BROADCAST || source.is_loopback() {
             return Err(Reason::Martian);
         }
-        if destination == Ipv4Addr::BROADCAST || (source.is_unspecified() && destination.is_unspecified()) {
-            return Ok(Route::Local);
+        let own = self.is_own(source.into()) || self.is_broadcast(source);
+        let to_all_hosts = destination == Ipv4Addr::BROADCAST || destination == Ipv4Addr::new(224, 0, 0, 1);
+        if to_all_hosts || (source.is_unspecified() && destination.is_unspecified()) {
+            let impossible = own && !zero(source);
+            return if impossible {
+                Err(Reason::Martian)
+            } else {
+                Ok(Route::Local)
+            };
+        }
+        if destination.is_multicast() {
+            return Err(Reason::NoRoute);
         }
         if zero(source) || zero(destination) || destination.is_loopback() {
             return Err(Reason::Martian);
         }
-        if self.is_own(source.into()) || self.is_broadcast(source) {
+        if own {
             return Err(Reason::Martian);
         }
-        if destination == Ipv4Addr::new(224, 0, 0, 1) || self.is_broadcast(destination) {
+        if self.is_broadcast(destination) {
             return Ok(Route::Local);
-        }
-        if destination.is_multicast() {
-            return Err(Reason::NoRoute);
         }
         self.route_to(destination.into()).ok_or(Reason::NoRoute)
     }
 
     fn route_of_arriving_ipv6(&self, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, Reason> {
-        if destination == Ipv6Addr::LOCALHOST {
-            return Err(Reason::Martian);
-        }
         if destination.is_multicast() {
             let nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
             let routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);

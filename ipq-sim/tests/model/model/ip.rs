@@ -105,6 +105,37 @@ pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
     Some((kind, at))
 }
 
+/// The transport protocol as a rule reads it, whether the headers before it are whole or not. None: the bytes that would say it are
+/// not there.
+pub(crate) fn protocol(family: Family, bytes: &[u8]) -> Option<u8> {
+    if family == Family::Ipv4 {
+        return Some(bytes[9]);
+    }
+    let extensions = [0, 43, 44, 51, 60];
+    let (mut kind, mut at) = (bytes[6], 40);
+    while extensions.contains(&kind) {
+        let (next, length) = (*bytes.get(at)?, usize::from(*bytes.get(at + 1)?));
+        if kind == 44 {
+            bytes.get(at + 3)?;
+            if u16_at(bytes, at + 2) & 0xfff8 != 0 {
+                return Some(next).filter(|next| !extensions.contains(next));
+            }
+        }
+        at += match kind {
+            44 => 8,
+            51 => (length + 2) * 4,
+            _ => (length + 1) * 8,
+        };
+        kind = next;
+    }
+    Some(kind)
+}
+
+/// A fragment of IPv4.
+pub(crate) fn is_ipv4_fragment(family: Family, bytes: &[u8]) -> bool {
+    family == Family::Ipv4 && u16_at(bytes, 6) & 0x3fff != 0
+}
+
 /// PKT-6: neighbour discovery and multicast listener discovery.
 pub(crate) fn is_discovery(bytes: &[u8]) -> bool {
     match transport(Family::Ipv6, bytes) {
