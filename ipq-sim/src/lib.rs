@@ -59,7 +59,7 @@
 //! | a queue | as many packets as its maximum length | |
 //! | a queued packet | its bytes, and 320 beside | 174 beside, of 1,000,000 |
 //! | an open socket | 256 bytes, and what is in its receive buffer | 230 bytes, of 10,000 |
-//! | a receive buffer | its size, and one datagram beyond it | |
+//! | a receive buffer | its size, and one datagram beyond it; for a part of a packet all of it | |
 //!
 //! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
 
