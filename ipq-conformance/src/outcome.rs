@@ -114,6 +114,11 @@ impl Stopped {
         }
     }
 
+    /// Whether a case found that something does not hold, which can be known of a world. That it hangs or panics can't.
+    pub(crate) fn is_judgement(&self) -> bool {
+        self.outcome == Outcome::Failed && self.place.is_some()
+    }
+
     /// The same, with `place` to blame if a line of a case is.
     pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
         self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));

@@ -178,7 +178,7 @@ impl Runner {
                 (Outcome::UnexpectedPass, Some(reason), None)
             }
             (None, _) => (Outcome::Passed, None, None),
-            (Some(stopped), Some(known)) if stopped.outcome == Outcome::Failed => (
+            (Some(stopped), Some(known)) if stopped.is_judgement() => (
                 Outcome::ExpectedDifference,
                 Some(known.reason.clone()),
                 Some(stopped.to_string()),

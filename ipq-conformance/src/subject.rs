@@ -18,7 +18,7 @@ pub use transport::WorldTransport;
 use crate::capability::{Capabilities, Capability};
 use crate::decode::{self, Kind};
 use crate::isolation::isolate;
-use crate::outcome::Stopped;
+use crate::outcome::{Outcome, Stopped};
 use crate::packet::Packet;
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Step};
@@ -116,7 +116,8 @@ impl Subject {
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            return Err(Stopped::failed("the case is over its time limit"));
+            let reason = "the case is over its time limit";
+            return Err(Stopped::without_place(Outcome::Failed, reason));
         }
         let Ok(mut world) = self.world.try_borrow_mut() else {
             return Err(Stopped::broken("a world does one step at a time"));
@@ -125,9 +126,8 @@ impl Subject {
             Ok(Ok(seen)) => seen,
             Ok(Err(error)) => return Err(Stopped::from_world(&error)),
             Err(panic) => {
-                return Err(Stopped::failed(format!(
-                    "the world panicked at {panic}, when asked for {step:?}"
-                )));
+                let reason = format!("the world panicked at {panic}, when asked for {step:?}");
+                return Err(Stopped::without_place(Outcome::Failed, reason));
             }
         };
         self.transcript.borrow_mut().push(step.clone(), seen.clone());

@@ -8,6 +8,7 @@ use ipq_conformance::{
 };
 use ipq_core::Family;
 use pretty_assertions::assert_eq;
+use rstest::rstest;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -105,6 +106,16 @@ fn a_world_that_hangs_makes_the_case_failed_and_is_left_behind() {
         (Outcome::Failed, true),
         "{reason}"
     );
+}
+
+#[rstest]
+#[case::a_panic(Wrong::Panics, CASE)]
+#[case::a_hang(Wrong::Hangs, Case { time_limit: Duration::ZERO, ..CASE })]
+fn what_is_known_to_be_different_may_not_hang_or_panic(#[case] wrong: Wrong, #[case] case: Case) {
+    let known = r#"[{"world": "wrong", "cases": ["messages/one"], "reason": "It is another kernel."}]"#;
+    let known = KnownDifferences::parse(known).expect("the list is right");
+    let report = Runner::new(Arc::new(wrong), known, 0).run_case(&case);
+    assert_eq!(report.outcome, Outcome::Failed);
 }
 
 #[test]
