@@ -13,7 +13,8 @@ mod run;
 mod vm;
 
 use crate::case::Level;
-use crate::world::WorldFactory;
+use crate::setup::Setup;
+use crate::world::{WorldError, WorldFactory};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt;
@@ -142,7 +143,7 @@ struct RunArguments {
     /// What cases that leave something to chance begin with.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that does not pass.
+    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that fails or is broken.
     #[arg(long, value_name = "DIR")]
     transcripts: Option<PathBuf>,
 }
@@ -250,7 +251,7 @@ struct VmArguments {
     accel: AccelArgument,
     /// How long the machine may run, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
-    time_limit: u64,
+    time_limit: u32,
     /// What the suite is told in the machine, such as `run --world ip_queue`.
     #[arg(last = true, value_name = "COMMAND", default_values_t = ["run", "--world", "all"].map(String::from))]
     arguments: Vec<String>,
@@ -386,6 +387,18 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
 /// What it comes to that nothing could be tried in a world.
+/// What becomes of the command if the world can't be tried here, which is then said once.
+fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
+    let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
+    match tried {
+        Err(error @ (WorldError::Unsupported(_) | WorldError::Lacks(_))) => {
+            eprintln!("ipq-conformance: {error}");
+            Some(nothing_ran(factory.name()))
+        }
+        _ => None,
+    }
+}
+
 fn nothing_ran(world: &str) -> End {
     let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
     if required {

@@ -31,9 +31,16 @@ pub(super) fn diff(
         known: &known,
     };
     let seed = arguments.seed;
+    let Some(end) = seed.checked_add(arguments.cases) else {
+        return Err(unable(format!(
+            "there are no {} seeds from {seed} on: the last is {}; give --seed a smaller one",
+            arguments.cases,
+            u64::MAX
+        )));
+    };
     let progress = Progress::new(arguments.cases, "sequences");
     let mut tally = Tally::default();
-    let compared = compare_all(pair, seed..seed.saturating_add(arguments.cases), |seed, compared| {
+    let compared = compare_all(pair, seed..end, |seed, compared| {
         progress.step();
         tally.add(seed, compared)
     });
@@ -133,10 +140,10 @@ fn compare_all(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    let following = |seed: u64| (seed < seeds.end).then(|| seed + 1);
+                    let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following) else {
                         break;
-                    }
+                    };
                     let compared = pair.compare(&Plan::generate(seed), &format!("generated-{seed}"));
                     if sender.send((seed, compared)).is_err() {
                         break;

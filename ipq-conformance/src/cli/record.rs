@@ -1,6 +1,6 @@
 //! `record`: does what recordings say, and writes down what comes back.
 
-use super::{End, Failure, RecordArguments, find_world};
+use super::{End, Failure, RecordArguments, find_world, unless_possible};
 use crate::recording::{Embedded, Reader, RecordingError, write_all};
 use crate::replay::{ReplayError, record as record_on};
 use crate::world::WorldFactory;
@@ -8,8 +8,12 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArguments) -> Result<End, Failure> {
+    let factory = find_world(worlds, &arguments.world)?;
+    if let Some(end) = unless_possible(factory.as_ref()) {
+        return Ok(end);
+    }
     let mut recorder = Recorder {
-        factory: find_world(worlds, &arguments.world)?,
+        factory,
         recorded: 0,
         failed: 0,
     };
@@ -29,7 +33,9 @@ pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArgumen
         recorder.recorded, recorder.failed
     );
     Ok(match recorder {
-        Recorder { recorded: 0, .. } => End::Nothing,
+        Recorder {
+            recorded: 0, failed: 0, ..
+        } => End::Nothing,
         Recorder { failed: 0, .. } => End::Good,
         _ => End::Unable,
     })

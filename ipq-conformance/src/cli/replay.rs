@@ -1,6 +1,6 @@
 //! `replay`: does what recordings say, and compares.
 
-use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output};
+use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output, unless_possible};
 use crate::recording::{Embedded, Reader, Recording, RecordingError};
 use crate::replay::{ReplayError, Replayed, replay as replay_on};
 use crate::world::{WorldError, WorldFactory};
@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArguments) -> Result<End, Failure> {
     let factory = find_world(worlds, &arguments.world)?;
+    if let Some(end) = unless_possible(factory.as_ref()) {
+        return Ok(end);
+    }
     let mut replayer = Replayer {
         factory: factory.as_ref(),
         format: arguments.format,
@@ -133,7 +136,8 @@ impl<W: Write> Replayer<'_, W> {
                 }
             }
             ReplayFormat::Json => {
-                let summary = json!({ "summary": { "equal": equal, "different": different, "frames": frames } });
+                let summary = json!({ "equal": equal, "different": different, "errors": errors, "frames": frames });
+                let summary = json!({ "summary": summary });
                 writeln!(self.output, "{summary}")?;
             }
         }

@@ -12,7 +12,7 @@ pub(super) fn vm(arguments: &VmArguments) -> Result<End, Failure> {
             AccelArgument::Tcg => Accelerator::Tcg,
             AccelArgument::Kvm => Accelerator::Kvm,
         },
-        time_limit: Duration::from_secs(arguments.time_limit),
+        time_limit: Duration::from_secs(arguments.time_limit.into()),
         arguments: arguments.arguments.clone(),
     };
     let status = machine.run(&mut super::standard_output()).map_err(unable)?;

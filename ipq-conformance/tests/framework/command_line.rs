@@ -41,6 +41,8 @@ fn recording(name: &str) -> String {
 #[case::no_such_id(&["explain", "nothing"], 2)]
 #[case::no_such_file(&["replay", "nowhere.jsonl"], 2)]
 #[case::the_recordings_that_come_with_it(&["replay"], 0)]
+#[case::a_recording_of_no_file(&["record", "--world", "sim", "nowhere.jsonl"], 2)]
+#[case::seeds_beyond_the_last(&["diff", "--worlds", "sim,sim", "--seed", "18446744073709551615", "--cases", "1"], 2)]
 #[case::a_matrix_of_a_run(&["matrix", "--world", "sim"], 0)]
 #[case::a_matrix_of_nothing(&["matrix"], 2)]
 #[case::a_matrix_of_no_world(&["matrix", "--world", "nowhere"], 2)]
@@ -49,6 +51,42 @@ fn recording(name: &str) -> String {
 fn the_exit_status_says_how_it_went(#[case] arguments: &[&str], #[case] status: i32) {
     let output = program(arguments);
     assert_eq!(output.status.code(), Some(status), "{:?}", printed(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_is_no_command() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
+    let output = command.arg(std::ffi::OsStr::from_bytes(b"\xff")).output();
+    let output = output.expect("the program can be run");
+    assert_eq!(output.status.code(), Some(2), "{:?}", printed(&output));
+}
+
+/// Once, and not for each scenario.
+#[rstest]
+#[case::tried(None, 3)]
+#[case::required(Some("1"), 1)]
+fn a_world_that_is_not_to_be_had_here_is_said_to_be(
+    #[values("replay", "record")] command: &str,
+    #[case] required: Option<&str>,
+    #[case] status: i32,
+) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
+    program
+        .args([command, "--world", "ip_queue"])
+        .env_remove("IPQ_REQUIRE_REAL");
+    let output = program.envs(required.map(|value| ("IPQ_REQUIRE_REAL", value))).output();
+    let output = output.expect("the program can be run");
+    let (out, errors) = printed(&output);
+    if out.is_empty() {
+        assert_eq!(output.status.code(), Some(status), "{errors}");
+        assert!(errors.lines().count() <= 2, "{errors}");
+    } else {
+        // On a kernel up to 3.4.
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+    }
 }
 
 #[test]
@@ -80,7 +118,7 @@ fn the_recordings_are_counted() {
     let (out, _) = printed(&program(&["replay", "--format", "json"]));
     assert_eq!(out.lines().count(), 350);
     let last = out.lines().last().map(|line| serde_json::from_str(line).expect("JSON"));
-    let expected = serde_json::json!({ "summary": { "equal": 349, "different": 0, "frames": 1314 } });
+    let expected = serde_json::json!({ "summary": { "equal": 349, "different": 0, "errors": 0, "frames": 1314 } });
     assert_eq!(last, Some(expected));
 }
 
