@@ -43,10 +43,9 @@ type Answer = Result<Observation, WorldError>;
 
 /// The name of the world that this program was started to serve, if it was.
 pub(super) fn asked_for() -> Option<String> {
-    let mut arguments = std::env::args().skip(1);
-    (arguments.next().as_deref() == Some(SERVE))
-        .then(|| arguments.next())
-        .flatten()
+    let mut arguments = std::env::args_os().skip(1);
+    let serves = arguments.next().is_some_and(|argument| argument == SERVE);
+    serves.then(|| arguments.next())??.into_string().ok()
 }
 
 /// Answers requests until there are no more.

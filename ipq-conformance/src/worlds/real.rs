@@ -178,10 +178,14 @@ impl Sockets {
         let bound = bind.map_or(Ok(()), |port_id| {
             net::bind(&socket, &SocketAddrNetlink::new(port_id, 0))
         });
-        let port_id = port_id_of(socket.as_fd())?;
+        let port_id = bind.map(|_| port_id_of(socket.as_fd())).transpose()?;
         self.add(name, Socket::Plain(socket))?;
         Ok(match bound {
-            Ok(()) => opened(port_id),
+            Ok(()) => Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id,
+            },
             Err(error) => failed(OpenStage::Bind, error),
         })
     }
@@ -295,10 +299,11 @@ pub(super) fn drain(take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>, buf
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {
         match receive(&take, Header::BYTES, buffer) {
-            Received::Nothing => break,
-            Received::Error { .. } => {
+            Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
                 enobufs_before_frame.get_or_insert(frames);
             }
+            // Another error may stay for ever.
+            Received::Nothing | Received::Error { .. } => break,
             Received::Frame { bytes, .. } => {
                 frames += 1;
                 let header = Header::parse(&bytes, Abi::NATIVE);

@@ -259,8 +259,10 @@ impl Running {
                 text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
-                let length: i32 = value.parse().map_err(|error| misuse(format!("{value:?}: {error}")))?;
-                kernel.set_maximum_length(family_of_sysctl(name)?, length.cast_unsigned());
+                // As a kernel of that time reads a number: with space around it, and what is over 32 bits cut off.
+                let number = value.trim().parse::<i64>();
+                let length = number.map_err(|error| misuse(format!("{value:?}: {error}")))?;
+                kernel.set_maximum_length(family_of_sysctl(name)?, length.cast_unsigned() as u32);
                 Observation::Done
             }
             Step::ReadSysctl { name } => {
@@ -323,10 +325,11 @@ impl Running {
         let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
         loop {
             match self.receive(id, Header::BYTES)? {
-                Received::Nothing => break,
-                Received::Error { .. } => {
+                Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
                     enobufs_before_frame.get_or_insert(frames);
                 }
+                // Another error may stay for ever.
+                Received::Nothing | Received::Error { .. } => break,
                 Received::Frame { bytes, .. } => {
                     frames += 1;
                     let header = Header::parse(&bytes, self.kernel.profile().abi);
