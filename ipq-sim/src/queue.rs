@@ -186,7 +186,8 @@ impl<T> Queue<T> {
             return Err(Refusal::NoListener);
         }
         let room = u64::from(self.maximum_length) + u64::from(faults.seeded(Fault::MaximumExceeded));
-        if self.entries.len() as u64 >= room {
+        let below = faults.seeded(Fault::MaximumHasSign) && self.maximum_length.cast_signed() < 0;
+        if self.entries.len() as u64 >= room || below {
             self.dropped_when_full = self.dropped_when_full.wrapping_add(1);
             return Err(Refusal::Full);
         }

@@ -233,6 +233,7 @@ impl Sockets {
                 socket.pending_error = Some(Errno::ENOBUFS).filter(|_| !faults.seeded(Fault::OverrunUntold));
                 socket.wake();
             }
+            socket.congested |= faults.seeded(Fault::QuietOverrunLatches);
             return false;
         }
         socket.push(datagram, weight);
@@ -341,8 +342,12 @@ impl Sockets {
     }
 
     /// Takes the pending error, as `SO_ERROR` does.
-    pub(crate) fn take_error(&mut self, id: SocketId) -> Result<Option<Errno>, Errno> {
-        Ok(self.get_mut(id)?.pending_error.take())
+    pub(crate) fn take_error(&mut self, id: SocketId, faults: &Faults) -> Result<Option<Errno>, Errno> {
+        let pending = &mut self.get_mut(id)?.pending_error;
+        if faults.seeded(Fault::SocketErrorStays) {
+            return Ok(*pending);
+        }
+        Ok(pending.take())
     }
 
     pub(crate) fn set_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
@@ -363,10 +368,10 @@ impl Sockets {
     }
 
     /// Setting it clears the latch, but not an error that is pending (SOCK-4).
-    pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool) -> Result<(), Errno> {
+    pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, faults: &Faults) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
-        if on {
+        if on && !faults.seeded(Fault::LatchOutlivesOption) {
             socket.congested = false;
         }
         Ok(())

@@ -208,10 +208,14 @@ impl Kernel {
             Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, 1),
             Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => self.resume(traversal, 1),
             Verdict::Accept => self.resume(traversal, 1),
+            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => self.pass_hooks(traversal),
             Verdict::Repeat => self.resume(traversal, 0),
             Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
             Verdict::Stop => {
                 traversal.function = u8::MAX;
+                if self.faults.seeded(Fault::StopIsRouted) {
+                    return self.resume(traversal, 0);
+                }
                 self.pass_hooks(traversal)
             }
             Verdict::Queue => self.enqueue(traversal).map(Some),
@@ -252,8 +256,9 @@ impl Kernel {
             .is_some_and(|key| *key != RouteKey::of(&traversal.packet));
         if changed && !self.faults.seeded(Fault::OutputRouteKept) {
             let (_, destination) = routing::addresses(&traversal.packet);
-            let route = self.network.route(destination).ok_or(DropReason::NotReroutable)?;
-            traversal.route = Some(route);
+            let kept = traversal.route.filter(|_| self.faults.seeded(Fault::LostRouteKept));
+            let route = self.network.route(destination).or(kept);
+            traversal.route = Some(route.ok_or(DropReason::NotReroutable)?);
         }
         traversal.function += skip;
         self.pass_hooks(traversal)
@@ -356,7 +361,8 @@ impl Kernel {
             Family::Ipv4 => packet.data.len() > mtu && ipv4::dont_fragment(&packet.data),
             Family::Ipv6 => packet.data.len() > mtu.max(IPV6_LEAST_MTU),
         };
-        if too_long && !self.faults.seeded(Fault::OversizeSentWhole) {
+        let passed = self.faults.seeded(Fault::OversizeSentWhole) || self.faults.seeded(Fault::ArrivingOversizePassed);
+        if too_long && !passed {
             return Err(DropReason::TooLong);
         }
         let data = std::mem::take(&mut packet.data);

@@ -111,6 +111,17 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
         Case::must(
+            "forwarding/arriving-over-the-mtu-is-dropped",
+            "A packet that arrives over the MTU and must not be fragmented is dropped before FORWARD",
+            &["FWD-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject(&Packet::udp4().dont_fragment().length(1501))?;
+                socket.expect_nothing()?;
+                subject.expect_not_forwarded()
+            },
+        ),
+        Case::must(
             "forwarding/exactly-the-mtu",
             "A packet grown to the MTU leaves whole",
             &["FWD-4"],

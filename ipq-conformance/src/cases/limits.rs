@@ -37,6 +37,18 @@ fn lengths() -> Vec<Case> {
         )
         .needs(&[Capability::Sysctl, Capability::ProcText]),
         Case::kernel(
+            "limits/maximum-length-below-0",
+            "A maximum length of -1 is the largest that there is, since it has no sign",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "-1")?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::Sysctl]),
+        Case::kernel(
             "limits/default-length",
             "A queue takes 1024 packets unless told otherwise",
             &["PKT-2"],

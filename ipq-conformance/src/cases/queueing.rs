@@ -179,6 +179,15 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
         Case::must(
+            "queueing/arrival-time-in-ipv6",
+            "A packet that arrives while there is a peer of IPv6 alone has a time stamp",
+            &["PKT-8"],
+            |subject| {
+                let (_, packet) = subject.queued(&Packet::udp6())?;
+                subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
+            },
+        ),
+        Case::must(
             "queueing/ids-differ",
             "Packets that are queued at one time have different ids",
             &["PKT-9"],
@@ -224,6 +233,22 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.inject_many(&Packet::udp4(), 2)?;
                 subject.equal("the first id", &first.id(), &socket.expect_packet()?.id())?;
                 subject.equal("the second id", &second.id(), &socket.expect_packet()?.id())
+            },
+        )
+        .needs(&[Capability::IdReuse]),
+        Case::kernel(
+            "queueing/a-reset-frees-the-oldest-first",
+            "When a queue is reset the id of its youngest packet is handed out first",
+            &["PKT-9"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject_many(&Packet::udp4(), 2)?;
+                let (first, second) = (socket.expect_packet()?, socket.expect_packet()?);
+                socket.close()?;
+                let socket = subject.attach(Family::Ipv4)?;
+                subject.inject_many(&Packet::udp4(), 2)?;
+                subject.equal("the first id", &second.id(), &socket.expect_packet()?.id())?;
+                subject.equal("the second id", &first.id(), &socket.expect_packet()?.id())
             },
         )
         .needs(&[Capability::IdReuse]),

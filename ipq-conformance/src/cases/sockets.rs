@@ -80,6 +80,13 @@ fn opening_and_binding() -> Vec<Case> {
             second_bind,
         )
         .needs(&[Capability::SocketPortIds]),
+        Case::must(
+            "sockets/second-descriptor",
+            "A socket that has two descriptors, as after fork, listens until the last is closed",
+            &["LIB-13", "ATT-4"],
+            second_descriptor,
+        )
+        .needs(&[Capability::Duplicate]),
     ]
 }
 
@@ -219,6 +226,20 @@ fn unbound_sender_is_bound(subject: &Subject) -> CaseResult {
     subject.inject(&Packet::udp4())?;
     socket.expect_packet()?;
     socket.expect_nothing()
+}
+
+fn second_descriptor(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let second = socket.duplicate()?;
+    socket.close()?;
+    subject.inject_many(&Packet::udp4(), 2)?;
+    let packet = second.expect_packet()?;
+    second.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&Packet::udp4())?;
+    second.close()?;
+    let other = subject.attach(Family::Ipv4)?;
+    subject.expect_not_forwarded()?;
+    other.expect_nothing()
 }
 
 fn second_bind(subject: &Subject) -> CaseResult {

@@ -1,7 +1,7 @@
 //! What becomes of a packet (VER).
 
 use crate::case::Case;
-use crate::lab::TAP1;
+use crate::lab::{TAP0, TAP1};
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::setup::{Protocol, Rule, Setup, Table};
@@ -145,15 +145,65 @@ pub(super) fn cases() -> Vec<Case> {
                 subject.expect_sent(&TAP1, &away)
             },
         )
-        .setup(|| {
-            Setup::with_rules([Rule::queue(
-                Family::Ipv4,
-                Table::Filter,
-                Hook::Output,
-                Some(Protocol::UDP),
-            )])
-        }),
+        .setup(queue_at_output),
+        Case::must(
+            "verdicts/repeated-output-is-routed-again",
+            "A packet that is changed at OUTPUT by REPEAT is routed again, too",
+            &["VER-10"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+                subject.output(&local.ip())?;
+                let packet = socket.expect_packet()?;
+                let away = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
+                let again = socket.expect_packet()?;
+                socket.verdict(again.id(), Verdict::Accept)?;
+                subject.expect_sent(&TAP1, &away)
+            },
+        )
+        .setup(queue_at_output),
+        Case::must(
+            "verdicts/stopped-output-keeps-its-route",
+            "A packet that is changed at OUTPUT by STOP goes where it would have gone",
+            &["VER-10"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+                subject.output(&local.ip())?;
+                let packet = socket.expect_packet()?;
+                let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
+                subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
+                subject.expect_sent(&TAP0, &elsewhere)
+            },
+        )
+        .setup(queue_at_output),
+        Case::must(
+            "verdicts/changed-output-without-a-route-is-dropped",
+            "A packet that is changed at OUTPUT to where no route leads is dropped",
+            &["VER-10"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+                subject.output(&local.ip())?;
+                let packet = socket.expect_packet()?;
+                let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
+                socket.replace(packet.id(), &nowhere)?;
+                subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
+            },
+        )
+        .setup(queue_at_output),
     ]
+}
+
+fn queue_at_output() -> Setup {
+    Setup::with_rules([Rule::queue(
+        Family::Ipv4,
+        Table::Filter,
+        Hook::Output,
+        Some(Protocol::UDP),
+    )])
 }
 
 fn accept(subject: &Subject) -> CaseResult {

@@ -72,6 +72,7 @@
 //! 10. A device that is gone by the time its packet is read has no name in it.
 //! 11. Of messages that are sent many at once without the capability, the first of each 32 or fewer gets EPERM, and the others no
 //!     answer.
+//! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed again (VER-10).
 
 #![expect(
     clippy::inline_always,

@@ -190,7 +190,7 @@ impl Kernel {
 
     /// Takes the pending error, as `SO_ERROR` does (SOCK-4).
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
-        self.sockets.take_error(socket)
+        self.sockets.take_error(socket, &self.faults)
     }
 
     /// `SO_RCVBUF`; returns what it then is, in bytes (SOCK-4).
@@ -205,7 +205,7 @@ impl Kernel {
 
     /// `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
-        self.sockets.set_no_enobufs(socket, on)
+        self.sockets.set_no_enobufs(socket, on, &self.faults)
     }
 
     /// The port id that a socket is bound to.

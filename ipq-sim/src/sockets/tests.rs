@@ -134,7 +134,7 @@ fn a_closed_socket_is_never_another() {
     let open = bound(&mut sockets, 7);
     assert_ne!(closed, open);
     assert_eq!(receive(&mut sockets, closed), Err(Errno::EBADF));
-    assert_eq!(sockets.take_error(closed), Err(Errno::EBADF));
+    assert_eq!(sockets.take_error(closed, &Faults::NONE), Err(Errno::EBADF));
     assert_eq!(sockets.set_receive_buffer(closed, 1), Err(Errno::EBADF));
     assert_eq!(sockets.begin_sending(closed, 0, FAULTS).unwrap_err(), Errno::EBADF);
     assert!(!sockets.is_open(closed) && sockets.is_open(open));
@@ -213,9 +213,9 @@ fn refusals_during_an_overrun_are_no_new_errors() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     overrun(&mut sockets, id, 7);
-    assert_eq!(sockets.take_error(id), Ok(Some(Errno::ENOBUFS)));
+    assert_eq!(sockets.take_error(id, &Faults::NONE), Ok(Some(Errno::ENOBUFS)));
     assert!(!deliver(&mut sockets, 7));
-    assert_eq!(sockets.take_error(id), Ok(None));
+    assert_eq!(sockets.take_error(id, &Faults::NONE), Ok(None));
     assert!(!sockets.has_error(id) && sockets.is_readable(id));
 }
 
@@ -223,7 +223,7 @@ fn refusals_during_an_overrun_are_no_new_errors() {
 fn without_enobufs_frames_are_lost_one_by_one_and_in_silence() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
-    sockets.set_no_enobufs(id, true).unwrap();
+    sockets.set_no_enobufs(id, true, &Faults::NONE).unwrap();
     overrun(&mut sockets, id, 7);
     assert_eq!(receive(&mut sockets, id), Ok((112, 0)));
     assert!(deliver(&mut sockets, 7), "there is room again");
@@ -234,7 +234,7 @@ fn asking_for_no_enobufs_ends_the_latch_and_leaves_the_error() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     overrun(&mut sockets, id, 7);
-    sockets.set_no_enobufs(id, true).unwrap();
+    sockets.set_no_enobufs(id, true, &Faults::NONE).unwrap();
     assert_eq!(receive(&mut sockets, id), Err(Errno::ENOBUFS));
     assert_eq!(receive(&mut sockets, id), Ok((112, 0)));
     assert!(deliver(&mut sockets, 7));
@@ -343,7 +343,7 @@ fn whoever_waits_is_woken_once_by_what_comes_an_overrun_or_the_end() {
 
     sockets.set_receive_buffer(id, 0).unwrap();
     while deliver(&mut sockets, 7) {}
-    sockets.take_error(id).unwrap();
+    sockets.take_error(id, &Faults::NONE).unwrap();
     sockets.wake_on_input(id, &waker);
     assert!(!deliver(&mut sockets, 7));
     assert_eq!(woken(), 1, "there is nothing new");

@@ -280,7 +280,7 @@ fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {
         .copied()
         .filter(|fault| {
             emulator::FAULT.set(Some(*fault));
-            let difference = run_quietly(100_000, 1, 1).err();
+            let difference = run_quietly(1_000_000, 1, 1).err();
             emulator::FAULT.set(None);
             !difference.is_some_and(|told| told.contains(TOLD))
         })
