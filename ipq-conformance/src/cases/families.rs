@@ -63,6 +63,8 @@ pub(super) fn cases() -> Vec<Case> {
                 let wrong = six.request(&Request::verdict(packet.id(), Verdict::Accept))?;
                 six.expect_error(Errno::ENOENT, &wrong)
             },
-        ),
+        )
+        // Where ids are numbers of each queue's own, and not addresses, both have the same.
+        .needs(&[Capability::IdReuse]),
     ]
 }

@@ -146,7 +146,7 @@ pub(super) fn cases() -> Vec<Case> {
             },
         )
         .setup(queue_at_output),
-        Case::must(
+        Case::kernel(
             "verdicts/repeated-output-is-routed-again",
             "A packet that is changed at OUTPUT by REPEAT is routed again, too",
             &["VER-10"],

@@ -13,6 +13,7 @@ use ipq_core::{Errno, Family, PortId, Transport};
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 /// Its name on the command line.
 pub(super) const NAME: &str = "nfqueue";
@@ -51,6 +52,7 @@ impl World for NfQueueWorld {
             Capability::DropNetAdmin,
             Capability::BothFamilies,
             Capability::SocketError,
+            Capability::Duplicate,
         ];
         has.into_iter().collect()
     }
@@ -71,7 +73,8 @@ impl World for NfQueueWorld {
 #[derive(Debug)]
 pub(super) struct Running {
     laboratory: Laboratory,
-    sockets: HashMap<String, NfQueue>,
+    /// By name; one that has two descriptors has two names.
+    sockets: HashMap<String, Rc<NfQueue>>,
     buffer: Vec<u8>,
 }
 
@@ -127,8 +130,17 @@ impl Running {
             Err(OpenError::Socket { errno } | OpenError::Devices { errno }) => return Ok(failed(errno)),
             Err(error) => return Err(WorldError::Unsupported(error.to_string())),
         };
+        self.add(name, Rc::new(queue))?;
+        Ok(Observation::Open {
+            failed_at: None,
+            errno: 0,
+            port_id: bind.map(|_| port_id.0.into()),
+        })
+    }
+
+    fn add(&mut self, name: &str, queue: Rc<NfQueue>) -> Result<(), WorldError> {
         match self.sockets.insert(name.to_owned(), queue) {
-            None => Ok(real::opened(bind.map_or(0, |_| port_id.0.into()))),
+            None => Ok(()),
             Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
         }
     }
@@ -140,6 +152,11 @@ impl Running {
         Ok(match step {
             Step::Close { .. } => {
                 self.sockets.remove(name);
+                Observation::Done
+            }
+            Step::Duplicate { duplicate, .. } => {
+                let queue = Rc::clone(queue);
+                self.add(duplicate, queue)?;
                 Observation::Done
             }
             Step::Send { to: None, bytes, .. } => {
