@@ -386,7 +386,6 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
 /// What makes it a failure that a real kernel could not be tried.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// What it comes to that nothing could be tried in a world.
 /// What becomes of the command if the world can't be tried here, which is then said once.
 fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
@@ -399,6 +398,7 @@ fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     }
 }
 
+/// What it comes to that nothing could be tried in a world.
 fn nothing_ran(world: &str) -> End {
     let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
     if required {
