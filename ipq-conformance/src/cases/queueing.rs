@@ -6,6 +6,7 @@ use crate::lab::TAP0;
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::setup::{Rule, Setup, Table};
+use crate::subject::{CaseResult, Subject};
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
 use std::net::Ipv4Addr;
@@ -173,19 +174,13 @@ pub(super) fn cases() -> Vec<Case> {
             "queueing/arrival-time",
             "A packet that arrives while a peer is attached has a time stamp",
             &["PKT-8"],
-            |subject| {
-                let (_, packet) = subject.queued(&Packet::udp4())?;
-                subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
-            },
+            |subject| has_time_stamp(subject, &Packet::udp4()),
         ),
         Case::must(
             "queueing/arrival-time-in-ipv6",
             "A packet that arrives while there is a peer of IPv6 alone has a time stamp",
             &["PKT-8"],
-            |subject| {
-                let (_, packet) = subject.queued(&Packet::udp6())?;
-                subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
-            },
+            |subject| has_time_stamp(subject, &Packet::udp6()),
         ),
         Case::must(
             "queueing/ids-differ",
@@ -284,6 +279,11 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
     ]
+}
+
+fn has_time_stamp(subject: &Subject, packet: &Packet) -> CaseResult {
+    let (_, packet) = subject.queued(packet)?;
+    subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
 }
 
 /// A packet that this host sends to itself.

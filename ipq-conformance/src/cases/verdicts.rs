@@ -2,10 +2,11 @@
 
 use crate::case::Case;
 use crate::lab::{TAP0, TAP1};
+use crate::outcome::Stopped;
 use crate::packet::Packet;
 use crate::request::Request;
 use crate::setup::{Protocol, Rule, Setup, Table};
-use crate::subject::{CaseResult, Subject};
+use crate::subject::{CaseResult, ReceivedPacket, Socket, Subject};
 use ipq_core::Hook;
 use ipq_core::{Errno, Family, PacketId, Verdict};
 use std::net::Ipv4Addr;
@@ -136,10 +137,8 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet whose destination is changed at OUTPUT leaves for the new one",
             &["VER-10"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-                subject.output(&local.ip())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = queued_output(subject, &local)?;
                 let away = local.destination(TAP1.neighbour_ipv4).ip();
                 socket.replace(packet.id(), &away)?;
                 subject.expect_sent(&TAP1, &away)
@@ -151,10 +150,8 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet that is changed at OUTPUT by REPEAT is routed again, too",
             &["VER-10"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-                subject.output(&local.ip())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = queued_output(subject, &local)?;
                 let away = local.destination(TAP1.neighbour_ipv4).ip();
                 socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
                 let again = socket.expect_packet()?;
@@ -168,10 +165,8 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet that is changed at OUTPUT by STOP goes where it would have gone",
             &["VER-10"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-                subject.output(&local.ip())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = queued_output(subject, &local)?;
                 let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
                 socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
                 subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
@@ -184,10 +179,8 @@ pub(super) fn cases() -> Vec<Case> {
             "A packet that is changed at OUTPUT to where no route leads is dropped",
             &["VER-10"],
             |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
                 let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-                subject.output(&local.ip())?;
-                let packet = socket.expect_packet()?;
+                let (socket, packet) = queued_output(subject, &local)?;
                 let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
                 socket.replace(packet.id(), &nowhere)?;
                 subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
@@ -195,6 +188,14 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .setup(queue_at_output),
     ]
+}
+
+/// Attaches, sends a packet from this host and receives it from the queue.
+fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.output(&local.ip())?;
+    let packet = socket.expect_packet()?;
+    Ok((socket, packet))
 }
 
 fn queue_at_output() -> Setup {
