@@ -45,27 +45,19 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The number of the protocol that the packet carries behind its extension headers, which need not be whole. `None`: the packet ends
-/// before it is said, or it is a later fragment, whose first said it.
+/// The number of the protocol that the packet carries behind its extension headers, which need not be whole. `None`: it is not said,
+/// since the packet ends before it, or is a later fragment of an extension header.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
-    let (mut kind, mut at) = (*data.get(6)?, FIXED_HEADER);
-    while is_extension(kind) {
-        let [next, length] = *data.get(at..)?.first_chunk()?;
-        if kind == FRAGMENT && u16::from_be_bytes(*data.get(at + 2..)?.first_chunk()?) & !7 != 0 {
-            return (!is_extension(next)).then_some(next);
-        }
-        at += extension_bytes(kind, length);
-        kind = next;
-    }
-    Some(kind)
+    let protocol = match extension_headers(data).last() {
+        Some(header) => header.next,
+        None => *data.get(6)?,
+    };
+    (!is_extension(protocol)).then_some(protocol)
 }
 
 /// Whether this is a fragment, but not the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
-    extension_headers(data)
-        .find(|header| header.kind == FRAGMENT)
-        .and_then(|header| data.get(header.at + 2..header.at + 4))
-        .is_some_and(|field| u16::from_be_bytes([field[0], field[1]]) & !7 != 0)
+    extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
 /// Whether it is neighbour discovery or multicast listener discovery, which this host's own stack makes (PKT-6).
@@ -77,10 +69,9 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
 }
 
 struct ExtensionHeader {
-    kind: u8,
-    at: usize,
     next: u8,
     end: usize,
+    is_of_later_fragment: bool,
 }
 
 /// The transport protocol and where it begins.
@@ -93,7 +84,8 @@ fn transport(data: &[u8]) -> Option<(u8, usize)> {
     (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
 }
 
-/// The extension headers that are whole, in order. Nothing behind the header of a later fragment is one.
+/// The extension headers in order, as far as they say what comes next; the last may run over the packet's end. Nothing behind the
+/// header of a later fragment is one.
 fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     let mut kind = data.get(6).copied().unwrap_or_default();
     let mut at = FIXED_HEADER;
@@ -103,18 +95,14 @@ fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
             return None;
         }
         let [next, length] = *data.get(at..)?.first_chunk()?;
-        let header = ExtensionHeader {
-            kind,
-            at,
+        ended = kind == FRAGMENT && u16::from_be_bytes(*data.get(at + 2..)?.first_chunk()?) & !7 != 0;
+        at += extension_bytes(kind, length);
+        kind = next;
+        Some(ExtensionHeader {
             next,
-            end: at + extension_bytes(kind, length),
-        };
-        ended = kind == FRAGMENT
-            && data
-                .get(at + 2..at + 4)
-                .is_none_or(|field| field[0] != 0 || field[1] & !7 != 0);
-        (kind, at) = (next, header.end);
-        (header.end <= data.len()).then_some(header)
+            end: at,
+            is_of_later_fragment: ended,
+        })
     })
 }
 
