@@ -122,10 +122,14 @@ impl Unix {
         overran
     }
 
-    /// Who sent the frame that is next, if there was one when [`take_overrun`](Self::take_overrun) was called (SOCK-8).
+    /// Who sent the frame of `length` bytes that was next when [`take_overrun`](Self::take_overrun) was called (SOCK-8). At the end, which
+    /// has none, it is nobody: 0.
     #[must_use]
-    pub fn sender(&self) -> PortId {
-        PortId(self.sender.load(Ordering::Relaxed))
+    pub fn sender(&self, length: usize) -> PortId {
+        match length {
+            0 => PortId::KERNEL,
+            _ => PortId(self.sender.load(Ordering::Relaxed)),
+        }
     }
 
     fn option(&self, request: Request) -> Result<u32, TransportError> {
@@ -186,8 +190,7 @@ impl Transport for Unix {
         Ok(Datagram {
             copied,
             length,
-            // At its end there is nobody.
-            sender: if length == 0 { PortId::KERNEL } else { self.sender() },
+            sender: self.sender(length),
         })
     }
 

@@ -112,10 +112,9 @@ extern "C" fn sendto(
     };
     match may_send(unix, length, address, address_length) {
         Err(errno) => failed(errno) as ssize_t,
-        // It would be ignored (MSG-1), and is what the end of a connection looks like.
-        Ok(()) if length == 0 => 0,
+        Ok(false) => 0,
         // SAFETY: the caller's bytes; without an address, they go to the emulator.
-        Ok(()) => unsafe { next::sendto()(descriptor, bytes, length, flags, std::ptr::null(), 0) },
+        Ok(true) => unsafe { next::sendto()(descriptor, bytes, length, flags, std::ptr::null(), 0) },
     }
 }
 
@@ -132,19 +131,19 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
         // SAFETY: the header says that there are so many parts.
         .map(|index| unsafe { (*copy.msg_iov.add(index)).iov_len })
         .fold(0, usize::saturating_add);
-    if let Err(errno) = may_send(unix, length, copy.msg_name.cast(), copy.msg_namelen) {
-        return failed(errno) as ssize_t;
-    }
-    if length == 0 {
-        return 0;
+    match may_send(unix, length, copy.msg_name.cast(), copy.msg_namelen) {
+        Err(errno) => return failed(errno) as ssize_t,
+        Ok(false) => return 0,
+        Ok(true) => {}
     }
     (copy.msg_name, copy.msg_namelen) = (std::ptr::null_mut(), 0);
     // SAFETY: the caller's message, without its address.
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// What a netlink socket checks and does before it sends (SOCK-2, SOCK-8, SOCK-9).
-fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<(), Errno> {
+/// What a netlink socket checks and does before it sends (SOCK-2, SOCK-8, SOCK-9). `false`: there is nothing to be sent. It would be
+/// ignored (MSG-1), and is what the end of a connection looks like.
+fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);
     }
@@ -154,7 +153,7 @@ fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length
     if length > unix.longest() {
         return Err(Errno::EMSGSIZE);
     }
-    Ok(())
+    Ok(length > 0)
 }
 
 /// `recv(2)`
@@ -191,7 +190,7 @@ extern "C" fn recvfrom(
     // SAFETY: the caller's buffer; nobody asks for the address of the Unix socket.
     let received = unsafe { next::recvfrom()(descriptor, buffer, length, flags, none.0, none.1) };
     if received >= 0 {
-        put_address(unix.sender(), address, address_length);
+        put_address(unix.sender(received.unsigned_abs()), address, address_length);
     }
     received
 }
@@ -213,7 +212,11 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         let received = next::recvmsg()(descriptor, message, flags);
         ((*message).msg_name, (*message).msg_namelen) = (name, room);
         if received >= 0 {
-            put_address(unix.sender(), name.cast(), &raw mut (*message).msg_namelen);
+            put_address(
+                unix.sender(received.unsigned_abs()),
+                name.cast(),
+                &raw mut (*message).msg_namelen,
+            );
         }
         received
     }
