@@ -1,11 +1,11 @@
 //! `diff`: two worlds, and generated sequences of steps.
 
 use super::progress::Progress;
-use super::{DiffArguments, End, Failure, find_world, nothing_ran, unable};
+use super::{DiffArguments, End, Failure, find_world, unable, unless_possible};
 use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use crate::recording::write_all;
 use crate::replay::ReplayError;
-use crate::world::{WorldError, WorldFactory};
+use crate::world::WorldFactory;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::num::NonZero;
@@ -24,6 +24,11 @@ pub(super) fn diff(
         return Err(unable("two worlds are compared: --worlds sim,nfqueue"));
     };
     let (first, second) = (find_world(worlds, first)?, find_world(worlds, second)?);
+    for world in [&first, &second] {
+        if let Some(end) = unless_possible(world.as_ref()) {
+            return Ok(end);
+        }
+    }
     let known = KnownDivergences::built_in().map_err(unable)?;
     let pair = Pair {
         first: first.as_ref(),
@@ -45,12 +50,6 @@ pub(super) fn diff(
         tally.add(seed, compared)
     });
     progress.end();
-    if let Err(ReplayError::World { step: None, error }) = &compared
-        && matches!(error, WorldError::Unsupported(_) | WorldError::Lacks(_))
-    {
-        eprintln!("ipq-conformance: {error}");
-        return Ok(nothing_ran(&arguments.worlds.join(" or ")));
-    }
     compared.map_err(unable)?;
     tally.report(seed, output)?;
     match &tally.first_divergence {
@@ -165,9 +164,10 @@ fn compare_all(
 #[cfg(all(test, feature = "seeded-faults"))]
 mod tests {
     use super::*;
+    use crate::cli::nothing_ran;
     use crate::recording::Recording;
     use crate::replay::replay;
-    use crate::world::World;
+    use crate::world::{World, WorldError};
     use crate::worlds::SimFactory;
     use ipq_sim::Fault;
     use pretty_assertions::assert_eq;
