@@ -36,9 +36,9 @@
 //! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and fragmentation; the way of
 //!   what a host sends to itself (section 5b).
 //!
-//! Out of scope, and never pretended: ICMP answers, connection tracking, reassembly of fragments for this host (those of IPv4 are dropped, and counted), IPv4 options
-//! that a router fills in, bridges, segmentation and checksum offload, address resolution, network namespaces. A neighbour
-//! that was not named is unknown.
+//! Out of scope, and never pretended: ICMP answers, connection tracking, reassembly of fragments for this host (those of IPv4
+//! are dropped, and counted), IPv4 options that a router fills in, bridges, segmentation and checksum offload, address
+//! resolution, network namespaces. A neighbour that was not named is unknown.
 //!
 //! # Time and threads
 //!

@@ -214,7 +214,8 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        let connection = match net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        let accept = || net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+        let connection = match accept() {
             Ok(connection) => connection,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => return Ok(()),
             Err(
@@ -225,7 +226,7 @@ impl Server {
             ) => {
                 // Left alone it would be there at each turn.
                 self.spare = None;
-                let _ = net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+                let _ = accept();
                 self.spare = self.epoll.try_clone().ok();
                 return Ok(());
             }

@@ -20,9 +20,9 @@
 //! doing, as they were.
 //!
 //! A datagram is received into the caller's buffer, which costs least if that has 512 bytes more than the copy range, as
-//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it; else its first 512 bytes are received beside it. Nothing is
-//! allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at all. Names of devices
-//! come from a table that device events keep true, not from a call per packet.
+//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits; else its first 512 bytes are received
+//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at
+//! all. Names of devices come from a table that device events keep true, not from a call per packet.
 //!
 //! # Several queues
 //!

@@ -52,10 +52,10 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
     if in_network_zero(source) || in_network_zero(destination) || destination.is_loopback() || of_this_host {
         return Err(DropReason::Martian);
     }
-    match destination {
-        _ if network.is_broadcast(destination) => Ok(Route::Local),
-        _ => network.route(destination.into()).ok_or(DropReason::NoRoute),
+    if network.is_broadcast(destination) {
+        return Ok(Route::Local);
     }
+    network.route(destination.into()).ok_or(DropReason::NoRoute)
 }
 
 fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, DropReason> {

@@ -48,12 +48,11 @@ impl Kernel {
 
     /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> Timestamp {
-        let counted = if self.faults.seeded(Fault::SixStampsNothing) {
-            1
-        } else {
-            2
-        };
-        let wanted = self.queues.iter().take(counted).flatten().any(Queue::has_peer);
+        let [four, six] = self
+            .queues
+            .each_ref()
+            .map(|queue| queue.as_ref().is_some_and(Queue::has_peer));
+        let wanted = four || (six && !self.faults.seeded(Fault::SixStampsNothing));
         if wanted && !self.faults.seeded(Fault::NoTimestamps) {
             timestamp(self.now())
         } else {
