@@ -66,7 +66,8 @@ impl KernelBuilder {
         Self { process_id, ..self }
     }
 
-    /// Where virtual time begins, since 1970-01-01 00:00 UTC.
+    /// Where virtual time begins, since 1970-01-01 00:00 UTC. What arrives after the year 586,500 has the time stamp of its
+    /// end.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {
@@ -171,12 +172,14 @@ mod tests {
             built(&["lo"]),
             built(&["sixteen-letters-"]),
             built(&[""]),
+            built(&vec!["a"; 65_535]),
         ];
         insta::assert_snapshot!(told.join("\n"), @r#"
         there are two devices "a": give each a name of its own
         there are two devices "lo": give each a name of its own
         "sixteen-letters-" can't be a device: an interface name has at most 15 bytes, and this has 16: shorten it
         a device has no name, and in frames that stands for no device: give it one
+        a host has 65534 devices at most beside lo, and these are 65535: describe fewer
         "#);
     }
 

@@ -25,11 +25,24 @@ impl Clock {
     }
 }
 
-/// The time as frames carry it.
-pub(crate) fn timestamp(now: Duration) -> Timestamp {
-    Timestamp {
-        seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        microseconds: i64::from(now.subsec_micros()),
+/// When a packet arrived, in microseconds since 1970; 0 if nobody wanted to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ArrivalTime(u64);
+
+impl ArrivalTime {
+    pub(crate) fn at(now: Duration) -> Self {
+        let seconds = now.as_secs().saturating_mul(1_000_000);
+        Self(seconds.saturating_add(now.subsec_micros().into()))
+    }
+}
+
+/// As frames carry it.
+impl From<ArrivalTime> for Timestamp {
+    fn from(ArrivalTime(microseconds): ArrivalTime) -> Self {
+        Self {
+            seconds: (microseconds / 1_000_000).cast_signed(),
+            microseconds: (microseconds % 1_000_000).cast_signed(),
+        }
     }
 }
 
@@ -44,13 +57,14 @@ mod tests {
     #[case::the_day_of_linux_3_4(Clock::EPOCH, 1_337_552_940, 0)]
     #[case::the_last_second_of_32_bits(Duration::new(0x7fff_ffff, 999_999_999), 0x7fff_ffff, 999_999)]
     #[case::after_2106(Duration::from_secs(0x1_0000_0000), 0x1_0000_0000, 0)]
-    #[case::the_end(Duration::MAX, i64::MAX, 999_999)]
+    #[case::the_end(Duration::MAX, 18_446_744_073_709, 551_615)]
     fn a_timestamp_has_seconds_and_microseconds(
         #[case] now: Duration,
         #[case] seconds: i64,
         #[case] microseconds: i64,
     ) {
-        assert_eq!(timestamp(now), Timestamp { seconds, microseconds });
+        let timestamp = Timestamp::from(ArrivalTime::at(now));
+        assert_eq!(timestamp, Timestamp { seconds, microseconds });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Packets that enter at a hook, without having come by a device or been routed.
 
+use crate::clock::ArrivalTime;
 use crate::host::hook::HookPoint;
 use crate::host::network::{Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
@@ -60,10 +61,10 @@ impl Kernel {
             family,
             data,
             mark: 0,
-            timestamp: if arrived {
+            arrival_time: if arrived {
                 self.arrival_time()
             } else {
-                ipq_core::wire::Timestamp::default()
+                ArrivalTime::default()
             },
             protocol: match (hook, family) {
                 (Some(HookPoint::Output), _) | (Some(HookPoint::Postrouting), Family::Ipv6) => EtherType::NONE,

@@ -1,11 +1,12 @@
 //! Packets for the tests of this package's parts.
 
+use crate::clock::ArrivalTime;
 use crate::host::packet::{Link, Packet};
 use crate::ledger::Ledger;
 use bytes::Bytes;
 use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
 use ipq_core::Family;
-use ipq_core::wire::{EtherType, Timestamp};
+use ipq_core::wire::EtherType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
@@ -60,7 +61,7 @@ pub(crate) fn packet(data: Bytes) -> Packet {
         family,
         data,
         mark: 0,
-        timestamp: Timestamp::default(),
+        arrival_time: ArrivalTime::default(),
         protocol: EtherType::IPV4,
         link: Some(Link {
             header: [0; Link::HEADER_BYTES],

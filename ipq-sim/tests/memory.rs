@@ -34,7 +34,7 @@ fn a_queued_packet_takes_its_bytes_and_no_more_beside_than_is_said() {
         }
     });
     let each = usize::try_from(held.bytes_current).unwrap() / PACKETS;
-    assert!(each < frame.len() + 320, "{each}");
+    assert!(each < frame.len() + 288, "{each}");
 }
 
 /// What is held after many rounds is what is held after some.

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::num::NonZeroU32;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 /// The address of an Ethernet device.
@@ -54,6 +54,12 @@ pub enum DeviceError {
     Duplicate {
         /// The name that both have.
         name: String,
+    },
+    /// There are more devices than a host can have.
+    #[error("a host has {} devices at most beside lo, and these are {count}: describe fewer", DeviceId::MANY - 1)]
+    TooMany {
+        /// How many were given.
+        count: usize,
     },
     /// A device has no name.
     #[error("a device has no name, and in frames that stands for no device: give it one")]
@@ -124,15 +130,18 @@ impl Device {
 
 /// Names a device of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct DeviceId(NonZeroU32);
+pub(crate) struct DeviceId(NonZeroU16);
 
 impl DeviceId {
     /// `lo` is always the first.
-    pub(crate) const LOOPBACK: Self = Self(NonZeroU32::MIN);
+    pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
+
+    /// How many there can be.
+    const MANY: usize = u16::MAX as usize;
 
     /// The device in that place.
     const fn at(index: usize) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(index as u32))
+        Self(NonZeroU16::MIN.saturating_add(index as u16))
     }
 
     const fn index(self) -> usize {
@@ -222,6 +231,10 @@ impl Ipv4Network {
 
 impl Network {
     pub(crate) fn new(devices: Vec<Device>) -> Result<Self, DeviceError> {
+        let count = devices.len();
+        if count >= DeviceId::MANY {
+            return Err(DeviceError::TooMany { count });
+        }
         let mut network = Self {
             devices: Vec::new(),
             ipv4: Vec::new(),
@@ -439,3 +452,6 @@ fn shares_prefix(own: IpAddr, other: Ipv6Addr, prefix: u8) -> bool {
     let distance = own.to_bits() ^ other.to_bits();
     distance.leading_zeros() >= u32::from(prefix.min(128))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! A packet on its way through the host.
 
+use crate::clock::ArrivalTime;
 use crate::ledger::PacketSerial;
 use bytes::Bytes;
-use ipq_core::wire::{EtherType, HardwareAddress, Timestamp};
+use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{Errno, Family};
 
 /// The longest that a replacement may make a packet, in bytes (VER-7).
@@ -17,7 +18,7 @@ pub(crate) struct Packet {
     pub(crate) data: Bytes,
     /// Goes with the packet from hook to hook (FWD-6).
     pub(crate) mark: u32,
-    pub(crate) timestamp: Timestamp,
+    pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,
     pub(crate) link: Option<Link>,
 }

@@ -1,6 +1,7 @@
 //! Packets that enter the emulated host, and what became of them (section 5b of the protocol).
 
 use super::{Kernel, Later};
+use crate::clock::ArrivalTime;
 use crate::fault::Fault;
 use crate::host::network::{DeviceError, DeviceId, OutgoingFrame, Route, Taken, ethernet_header};
 use crate::host::packet::{Link, Packet};
@@ -10,7 +11,7 @@ use crate::ledger::{Accounting, DropReason, Fate, PacketSerial};
 use crate::traversal::{Traversal, ether_type};
 use bytes::{Buf as _, Bytes};
 use ipq_core::Family;
-use ipq_core::wire::{EtherType, Timestamp};
+use ipq_core::wire::EtherType;
 use std::time::Duration;
 
 /// Why something could not enter the emulated host.
@@ -96,7 +97,7 @@ impl Kernel {
             family,
             data: padded.unwrap_or(data),
             mark: 0,
-            timestamp: self.arrival_time(),
+            arrival_time: self.arrival_time(),
             protocol,
             link: Some(Link { header, for_this_host }),
         };
@@ -149,17 +150,17 @@ impl Kernel {
             Family::Ipv6 if ipv6::is_discovery(&data) => EtherType::IPV6,
             _ => EtherType::NONE,
         };
-        let timestamp = if self.faults.seeded(Fault::OwnPacketsStamped) {
+        let arrival_time = if self.faults.seeded(Fault::OwnPacketsStamped) {
             self.arrival_time()
         } else {
-            Timestamp::default()
+            ArrivalTime::default()
         };
         let packet = Packet {
             serial,
             family,
             data,
             mark: 0,
-            timestamp,
+            arrival_time,
             protocol,
             link: None,
         };

@@ -1,10 +1,9 @@
 //! Time in the emulated kernel: what is put off, and what sets the clock forward.
 
 use super::{Kernel, Later};
-use crate::clock::{Clock, timestamp};
+use crate::clock::{ArrivalTime, Clock};
 use crate::fault::Fault;
 use crate::queue::Queue;
-use ipq_core::wire::Timestamp;
 use std::time::Duration;
 
 impl Kernel {
@@ -47,16 +46,16 @@ impl Kernel {
     }
 
     /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
-    pub(crate) fn arrival_time(&self) -> Timestamp {
+    pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let [four, six] = self
             .queues
             .each_ref()
             .map(|queue| queue.as_ref().is_some_and(Queue::has_peer));
         let wanted = four || (six && !self.faults.seeded(Fault::SixStampsNothing));
         if wanted && !self.faults.seeded(Fault::NoTimestamps) {
-            timestamp(self.now())
+            ArrivalTime::at(self.now())
         } else {
-            Timestamp::default()
+            ArrivalTime::default()
         }
     }
 }
