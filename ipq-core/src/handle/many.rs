@@ -22,6 +22,7 @@
 use super::{Error, Handle};
 use crate::transport::{Datagram, Slot, Transport, TransportError, Wait};
 use crate::wire::{Head, Message, PacketId, Verdict, VerdictRequest};
+use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
 /// How many messages go through a transport in one call: what is known of them lives on the stack.
@@ -163,50 +164,37 @@ impl<T: Transport> Handle<T> {
         decisions: impl IntoIterator<Item = Decision<'d>>,
         mut failed: impl FnMut(Decision<'d>, Error),
     ) -> usize {
-        let mut decisions = decisions.into_iter();
+        let mut decisions = decisions.into_iter().fuse();
         let mut sent = 0;
         loop {
-            let mut taken = [Decision::new(PacketId(0), Verdict::Drop); AT_ONCE];
-            let mut count = 0;
-            while let Some((place, decision)) = taken.get_mut(count).and_then(|place| Some((place, decisions.next()?)))
-            {
-                *place = decision;
-                count += 1;
-            }
-            for (decision, result) in taken[..count].iter().zip(self.send_verdicts(&taken, count)) {
-                match result {
-                    Ok(_) => sent += 1,
-                    Err(error) => failed(*decision, error),
-                }
-            }
-            if count < AT_ONCE {
+            let taken: ArrayVec<_, AT_ONCE> = decisions.by_ref().take(AT_ONCE).collect();
+            if taken.is_empty() {
                 return sent;
             }
+            self.send_verdicts(&taken, |decision, result| match result {
+                Ok(_) => sent += 1,
+                Err(error) => failed(decision, error),
+            });
         }
     }
 
-    /// Sends the first `count` of `decisions`; what is returned for the others means nothing.
-    fn send_verdicts(
-        &self,
-        decisions: &[Decision<'_>; AT_ONCE],
-        count: usize,
-    ) -> impl Iterator<Item = Result<usize, Error>> {
-        let heads = decisions.map(|decision| self.verdict_head(decision));
-        let parts: [[IoSlice<'_>; 2]; AT_ONCE] = std::array::from_fn(|n| {
-            let replacement = decisions[n].replacement.unwrap_or_default();
-            [IoSlice::new(&heads[n]), IoSlice::new(replacement)]
-        });
-        let messages = parts.each_ref().map(|parts| &parts[..]);
+    /// Sends decisions, at most [`AT_ONCE`], and says what came of each.
+    fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
+        let heads: ArrayVec<Head, AT_ONCE> = decisions.iter().map(|decision| self.verdict_head(decision)).collect();
+        let parts: ArrayVec<[IoSlice<'_>; 2], AT_ONCE> = heads
+            .iter()
+            .zip(decisions)
+            .map(|(head, decision)| [head, decision.replacement.unwrap_or_default()].map(IoSlice::new))
+            .collect();
+        let messages: ArrayVec<&[IoSlice<'_>], AT_ONCE> = parts.iter().map(<[_; 2]>::as_slice).collect();
         let mut results = [Err(TransportError::TimedOut); AT_ONCE];
-        self.transport.send_many(&messages[..count], &mut results[..count]);
-        let stated = parts.map(|[head, replacement]| head.len() + replacement.len());
-        results
-            .into_iter()
-            .zip(stated)
-            .map(|(result, stated)| self.sent(result, stated))
+        self.transport.send_many(&messages, &mut results[..messages.len()]);
+        for ((decision, [head, replacement]), result) in decisions.iter().zip(&parts).zip(results) {
+            done(*decision, self.sent(result, head.len() + replacement.len()));
+        }
     }
 
-    fn verdict_head(&self, decision: Decision<'_>) -> Head {
+    fn verdict_head(&self, decision: &Decision<'_>) -> Head {
         let length = decision.replacement.map_or(0, <[u8]>::len);
         let request = VerdictRequest {
             verdict: decision.verdict,
