@@ -115,6 +115,15 @@ impl Kernel {
         Ok(datagram.len())
     }
 
+    /// Reads what the datagrams that come next are about, and does nothing with it.
+    pub(crate) fn look_ahead<'a>(&self, socket: SocketId, datagrams: impl Iterator<Item = &'a [u8]>) {
+        if let Ok(family) = self.sockets.family(socket)
+            && let Some(queue) = &self.queues[family as usize]
+        {
+            datagrams.for_each(|datagram| queue.look_ahead(datagram));
+        }
+    }
+
     /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
     fn obey(&mut self, family: Family, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let queue = self.queues[family as usize].as_mut().ok_or(Errno::ECONNREFUSED)?;

@@ -119,6 +119,8 @@ impl<A: Access> Transport for SimTransport<A> {
     /// The kernel is asked once for all of them, so on a shared one nothing comes between.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.access.with(|kernel| {
+            let heads = messages.iter().filter_map(|parts| parts.first());
+            kernel.look_ahead(self.socket, heads.map(|head| &**head));
             for (message, result) in messages.iter().zip(results) {
                 *result = self.send_by(kernel, message);
             }
