@@ -12,8 +12,7 @@ mod statistics;
 mod table;
 
 pub use machine::Machine;
-pub use page::{PageError, put_in};
-pub use plot::plot;
+pub use page::{PageError, save};
 pub use results::{Contender, Report, Workload};
 pub use statistics::{Spread, ratios};
 pub use table::table;

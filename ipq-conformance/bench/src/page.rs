@@ -1,7 +1,14 @@
 //! The page that keeps what was measured.
 
+use crate::plot::plot;
+use crate::results::{Contender, Report};
+use crate::table::table;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
 /// Why a page could not be brought up to date.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
     /// The page has no place for it.
@@ -10,10 +17,44 @@ pub enum PageError {
         /// The line that should stand before it.
         mark: String,
     },
+    /// A file could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Writes the table into BENCHMARKS.md, in the block of text that follows the comment `<!-- name -->`, and the numbers and the
+/// [plot] into `results`, in files of this name.
+pub fn save(report: &Report, name: &str, is_ours: impl Fn(&Contender) -> bool) -> Result<(), PageError> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = package.join("BENCHMARKS.md");
+    let results = package.join("results").join(name);
+    let numbers = serde_json::to_string_pretty(report).map_err(io::Error::from);
+    let numbers = numbers.map_err(at(&results))? + "\n";
+    let text = fs::read_to_string(&page).map_err(at(&page))?;
+    for (path, content) in [
+        (results.with_extension("json"), numbers),
+        (results.with_extension("svg"), plot(report, is_ours)),
+        (page, put_in(&text, name, &table(report))?),
+    ] {
+        fs::write(&path, content).map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> PageError {
+    |source| PageError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// The page with `text` in the place of the block of text that follows the comment `<!-- name -->`.
-pub fn put_in(page: &str, name: &str, text: &str) -> Result<String, PageError> {
+fn put_in(page: &str, name: &str, text: &str) -> Result<String, PageError> {
     const FENCE: &str = "```";
     let mark = format!("<!-- {name} -->");
     let place = || {
@@ -36,7 +77,7 @@ mod tests {
     fn a_block_is_replaced_and_the_rest_stays() {
         let page = "# Title\n<!-- a -->\n```text\nold\n```\n<!-- b -->\n```text\nother\n```\nend\n";
         let expected = "# Title\n<!-- a -->\n```text\nold\n```\n<!-- b -->\n```text\nnew\n```\nend\n";
-        assert_eq!(put_in(page, "b", "new\n").as_deref(), Ok(expected));
+        assert_eq!(put_in(page, "b", "new\n").expect("a place"), expected);
     }
 
     #[test]

@@ -14,8 +14,7 @@ const STYLE: &str = "text { font: 13px sans-serif; fill: #808080 } .title { font
 
 /// The whole measurement as bars, in SVG: one a contender, with the middle half of its passes as a line. Those that
 /// `is_ours` are in another colour.
-#[must_use]
-pub fn plot(report: &Report, is_ours: impl Fn(&Contender) -> bool) -> String {
+pub(crate) fn plot(report: &Report, is_ours: impl Fn(&Contender) -> bool) -> String {
     let mut body = String::new();
     let mut top = LINE;
     for workload in &report.workloads {

@@ -66,6 +66,11 @@ impl Contender {
 }
 
 impl Workload {
+    /// Whether packets are counted in it, and might be lost.
+    pub(crate) fn counts_packets(&self) -> bool {
+        self.contenders.iter().any(|contender| contender.packets > 0)
+    }
+
     /// A contender's cost as a multiple of a reference's, if both ran.
     #[must_use]
     pub fn ratio(&self, of: &Contender, to: &str) -> Option<Spread> {

@@ -21,7 +21,7 @@ fn table_of(workload: &Workload) -> String {
         [workload.name.clone(), workload.unit.clone()]
             .into_iter()
             .chain(titles)
-            .chain(["lost".to_owned()])
+            .chain(workload.counts_packets().then(|| "lost".to_owned()))
             .collect::<Vec<_>>(),
     ];
     rows.extend(workload.contenders.iter().map(|contender| row(workload, contender)));
@@ -43,7 +43,7 @@ fn row(workload: &Workload, contender: &Contender) -> Vec<String> {
     [name, shown(contender.cost(), 0)]
         .into_iter()
         .chain(ratios)
-        .chain([format!("{} of {}", contender.lost, contender.packets)])
+        .chain((contender.packets > 0).then(|| format!("{} of {}", contender.lost, contender.packets)))
         .collect()
 }
 

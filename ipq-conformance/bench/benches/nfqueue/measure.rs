@@ -5,14 +5,13 @@ use crate::listener::{Failed, QUEUE, ways};
 use crate::process::Process;
 use crate::task::{Arrival, LOADS, Load};
 use crate::{crate_nfq, emulator, ipq};
-use ipq_bench::{Contender, Machine, Report, Spread, Workload, plot, put_in, table};
+use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
 use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, Place, Queues};
 use ipq_conformance::{Protocol, Rule, Table};
 use ipq_core::{Family, Hook};
 use rustix::thread::{sched_getaffinity, sched_getcpu};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 /// The argument that makes this program a listener; its name and task follow.
@@ -24,10 +23,6 @@ const WAITING: u32 = 480;
 const AT_A_TIME: u32 = 32;
 /// How many packets a listener takes when they arrive meanwhile.
 const MEANWHILE: u64 = 20_000;
-/// The page that keeps the results, and its place for them.
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/BENCHMARKS.md");
-const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
-const PLACE: &str = "nfqueue";
 
 /// Measures what a packet costs the thread that listens to an nfnetlink queue.
 #[derive(Clone, Debug, clap::Parser)]
@@ -97,10 +92,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
         method: method(arguments, other.is_some()),
         workloads,
     };
-    let text = table(&report);
-    print!("{text}");
+    print!("{}", table(&report));
     if arguments.save {
-        save(&report, &text)?;
+        save(&report, "nfqueue", |contender| contender.name.starts_with(ipq::NAME))?;
     }
     Ok(())
 }
@@ -116,17 +110,6 @@ fn method(arguments: &Arguments, apart: bool) -> String {
         "{passes} passes, in each of which every listener runs once, {place}: {rounds} rounds of {WAITING} packets that wait \
          when it begins.\nMedians, and the middle half of the passes; ratios within a pass."
     )
-}
-
-/// Writes the table into the page, and the numbers and the plot beside it.
-fn save(report: &Report, text: &str) -> Result<(), Failed> {
-    fs::create_dir_all(RESULTS)?;
-    let beside = Path::new(RESULTS);
-    let numbers = serde_json::to_string_pretty(report)? + "\n";
-    fs::write(beside.join("nfqueue.json"), numbers)?;
-    let is_ours = |contender: &Contender| contender.name.starts_with(ipq::NAME);
-    fs::write(beside.join("nfqueue.svg"), plot(report, is_ours))?;
-    Ok(fs::write(PAGE, put_in(&fs::read_to_string(PAGE)?, PLACE, text)?)?)
 }
 
 struct Bench {

@@ -1,0 +1,216 @@
+//! What a verdict costs on the emulator, by how many packets are queued and by the order of the verdicts.
+//!
+//! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict costs at most 1.5 times
+//! what it does with 64, in the order of arrival; and at most 6 times in any order, when it has to wait for memory that no
+//! cache holds. What such a wait costs is measured beside it.
+
+use bytes::Bytes;
+use clap::Parser;
+use fastrand::Rng;
+use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
+use ipq_conformance::Packet;
+use ipq_conformance::lab::TAP0;
+use ipq_core::handle::Decision;
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, Verdict, Wait};
+use ipq_sim::{Kernel, Rule, Sim, SimTransport};
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+type Failed = Box<dyn std::error::Error>;
+
+/// How many packets are queued while verdicts are given: these, and at most a batch more.
+const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
+/// How many verdicts, or reads, are measured at a time: as many as [`Handle::set_verdicts`] sends in one call.
+const BATCH: usize = 32;
+/// How many batches a turn has.
+const BATCHES: usize = 400;
+
+/// Measures what a verdict costs on the emulator, by how many packets are queued.
+#[derive(Clone, Debug, Parser)]
+struct Arguments {
+    /// How often each length has its turn.
+    #[arg(long, default_value_t = 25)]
+    passes: usize,
+    /// Keeps the results in BENCHMARKS.md and results.
+    #[arg(long)]
+    save: bool,
+    /// What `cargo bench` says.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<(), Failed> {
+    let arguments = Arguments::parse();
+    let passes = arguments.passes;
+    let report = Report {
+        machine: Machine::here(),
+        command: "cargo bench -p ipq-bench --bench verdicts".to_owned(),
+        method: format!(
+            "{passes} passes, in each of which each has its turn: {BATCHES} times {BATCH} verdicts, or reads.\n\
+             Medians, and the middle half of the passes; ratios within a pass."
+        ),
+        workloads: vec![
+            verdicts(
+                "verdicts one by one, in the order of arrival",
+                passes,
+                one_by_one,
+                oldest,
+            )?,
+            verdicts(
+                "verdicts 32 in a call, in the order of arrival",
+                passes,
+                in_one_call,
+                oldest,
+            )?,
+            verdicts("verdicts one by one, in any order", passes, one_by_one, any())?,
+            verdicts("verdicts 32 in a call, in any order", passes, in_one_call, any())?,
+            reads("reads of memory, one after the other, in any order", passes)?,
+        ],
+    };
+    print!("{}", table(&report));
+    if arguments.save {
+        save(&report, "verdicts", |contender| contender.name.ends_with(QUEUED))?;
+    }
+    Ok(())
+}
+
+/// What the names of those end with that give verdicts.
+const QUEUED: &str = " queued";
+
+/// What is measured in a turn: so many verdicts on the packets of these ids.
+type Verdicts = fn(&Handle<SimTransport>, [PacketId; BATCH]) -> Result<(), Error>;
+
+fn one_by_one(handle: &Handle<SimTransport>, ids: [PacketId; BATCH]) -> Result<(), Error> {
+    for id in ids {
+        handle.set_verdict(id, Verdict::Accept, None)?;
+    }
+    Ok(())
+}
+
+fn in_one_call(handle: &Handle<SimTransport>, ids: [PacketId; BATCH]) -> Result<(), Error> {
+    let mut result = Ok(());
+    let decisions = ids.into_iter().map(|id| Decision::new(id, Verdict::Accept));
+    handle.set_verdicts(decisions, |_, error| result = Err(error));
+    result
+}
+
+fn oldest(ids: &mut VecDeque<PacketId>) -> Option<PacketId> {
+    ids.pop_front()
+}
+
+fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
+    let mut chance = Rng::with_seed(1);
+    move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
+}
+
+/// Measures verdicts at each length, on the packets that `choose` takes out of those that are queued.
+fn verdicts(
+    name: &str,
+    passes: usize,
+    give: Verdicts,
+    choose: impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone,
+) -> Result<Workload, Failed> {
+    let mut turns = Vec::new();
+    for length in LENGTHS {
+        let (mut queue, mut choose) = (Queue::new()?, choose.clone());
+        let turn = move || {
+            queue.fill(length + BATCH)?;
+            let ids = std::array::from_fn(|_| choose(&mut queue.ids).unwrap_or_default());
+            let begun = Instant::now();
+            give(&queue.handle, ids)?;
+            Ok(begun.elapsed())
+        };
+        turns.push((format!("{length}{QUEUED}"), turn));
+    }
+    measure(name, passes, turns)
+}
+
+/// Measures reads that wait for each other: of as many places as a queue of each length has entries, and as large.
+fn reads(name: &str, passes: usize) -> Result<Workload, Failed> {
+    let turns = LENGTHS.map(|places| {
+        // Each place names another, in one circle through all of them.
+        let mut circle: Vec<[u32; 32]> = (0..).map(|place| [place; 32]).take(places).collect();
+        let mut chance = Rng::with_seed(1);
+        for place in (1..places).rev() {
+            circle.swap(place, chance.usize(..place));
+        }
+        let mut place = 0;
+        let turn = move || {
+            let begun = Instant::now();
+            for _ in 0..BATCH {
+                place = circle[place as usize][0];
+            }
+            black_box(place);
+            Ok(begun.elapsed())
+        };
+        (format!("{places} places"), turn)
+    });
+    let workload = measure(name, passes, turns.into())?;
+    Ok(Workload {
+        references: Vec::new(),
+        ..workload
+    })
+}
+
+/// Gives each its turn, in each pass.
+fn measure(
+    name: &str,
+    passes: usize,
+    turns: Vec<(String, impl FnMut() -> Result<Duration, Failed>)>,
+) -> Result<Workload, Failed> {
+    let (names, mut turns): (Vec<_>, Vec<_>) = turns.into_iter().unzip();
+    let mut contenders: Vec<_> = names.into_iter().map(Contender::named).collect();
+    for _ in 0..passes {
+        for (contender, batch) in contenders.iter_mut().zip(&mut turns) {
+            let nanoseconds = |_| batch().map(|time| time.as_nanos() as f64);
+            let batches = (0..BATCHES).map(nanoseconds).collect::<Result<Vec<_>, _>>()?;
+            let cost = Spread::of(&batches).map_or(f64::NAN, |batches| batches.median);
+            contender.passes.push(cost / BATCH as f64);
+        }
+    }
+    Ok(Workload {
+        name: name.to_owned(),
+        unit: "ns each".to_owned(),
+        references: vec![contenders[0].name.clone()],
+        contenders,
+    })
+}
+
+/// A program that listens to an emulated queue in mode META, and has the ids of the packets in it.
+struct Queue {
+    sim: Sim,
+    handle: Handle<SimTransport>,
+    ids: VecDeque<PacketId>,
+    frame: Bytes,
+    buffer: Vec<u8>,
+}
+
+impl Queue {
+    fn new() -> Result<Self, Failed> {
+        let sim = Kernel::builder().keep_fates(0).simulate()?;
+        sim.add_rule(Rule::queue(Family::Ipv4, Hook::Input))?;
+        sim.with(|kernel| kernel.set_maximum_length(Family::Ipv4, u32::MAX));
+        let handle = sim.open(Family::Ipv4)?;
+        handle.set_mode(CopyMode::Meta, 0)?;
+        Ok(Self {
+            sim,
+            handle,
+            ids: VecDeque::new(),
+            frame: Packet::udp4().to_host().frame(),
+            buffer: vec![0; 256],
+        })
+    }
+
+    fn fill(&mut self, length: usize) -> Result<(), Failed> {
+        while self.ids.len() < length {
+            self.sim.inject(TAP0.name, self.frame.clone())?;
+            let Message::Packet(packet) = self.handle.read(&mut self.buffer, Wait::Never)? else {
+                return Err("the queue sent what is no packet".into());
+            };
+            self.ids.push_back(packet.packet_id());
+        }
+        Ok(())
+    }
+}
