@@ -189,15 +189,25 @@ impl Kernel {
     }
 
     fn pass_hooks(&mut self, traversal: &mut Traversal) -> End {
+        let mut function = traversal.function;
         loop {
-            let Traversal { hook, function, .. } = *traversal;
-            match self.rules.judge(hook, function, &mut traversal.packet, &self.faults) {
-                Some(Judgement::Accept) => traversal.function += 1,
-                Some(Judgement::Queue) => return self.enqueue(traversal).map(Some),
+            match self
+                .rules
+                .judge(traversal.hook, function, &mut traversal.packet, &self.faults)
+            {
+                Some(Judgement::Accept) => function += 1,
+                Some(Judgement::Queue) => {
+                    traversal.function = function;
+                    return self.enqueue(traversal).map(Some);
+                }
                 Some(Judgement::Unreadable) => return Err(DropReason::Malformed),
                 None => match self.after_hook(traversal)? {
-                    Next::Hook if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
-                    Next::Hook => {}
+                    Next::Hook => {
+                        function = traversal.function;
+                        if self.faults.seeded(Fault::MarkForgotten) {
+                            traversal.packet.mark = 0;
+                        }
+                    }
                     Next::Gone => return Ok(None),
                 },
             }
