@@ -1,11 +1,11 @@
 //! Where and when something was measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 
 /// A machine on a day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Machine {
     /// The day, in UTC: `2026-11-24`.
     pub date: String,

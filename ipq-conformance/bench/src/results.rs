@@ -2,10 +2,10 @@
 
 use crate::machine::Machine;
 use crate::statistics::{Spread, ratios};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A whole measurement.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     /// Where and when.
     pub machine: Machine,
@@ -18,7 +18,7 @@ pub struct Report {
 }
 
 /// One task that every contender does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Workload {
     /// What the task is.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Workload {
 }
 
 /// One way to do a task, and what it cost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Contender {
     /// What does it.
     pub name: String,
