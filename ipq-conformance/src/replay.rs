@@ -65,7 +65,7 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     let begun = world.begin(&recording.setup);
     begun.map_err(|error| ReplayError::World { step: None, error })?;
     let misuse = recording.misuse();
-    let mut ids = Ids::new(abi);
+    let mut ids = Ids::new(abi, &world.capabilities());
     let mut frames = 0;
     for (number, recorded) in (1..).zip(&recording.steps) {
         if let Some(misuse) = misuse.as_ref().filter(|misuse| misuse.step == number) {

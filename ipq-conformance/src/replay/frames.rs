@@ -15,7 +15,7 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
         match message_type(expected, 4, abi) {
             Some(MessageType::Packet) => {
                 judged = judge_packet(expected, seen, abi);
-                ids.learn(expected, seen);
+                ids.learn(socket, expected, seen);
             }
             Some(MessageType::Error) => judged = judge_error(expected, seen, socket, ids),
             _ => {}

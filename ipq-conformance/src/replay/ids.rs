@@ -1,28 +1,45 @@
 //! Packet ids: the recorded kernel's, and this world's for the same packets.
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
+use crate::capability::{Capabilities, Capability};
 use crate::step::Step;
 use ipq_core::wire::{Abi, MessageType};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A packet id as it lies in a frame: a word of the recording's ABI.
 type RawId = Vec<u8>;
 
+/// A netlink protocol, which stands for the queue of its family.
+type QueueProtocol = i32;
+
 /// Which of this world's packet ids stands for which recorded one.
+///
+/// Ids belong to a queue, and the socket that a frame comes to, or that a verdict is sent by, tells which: where ids are
+/// numbers, those of both families are the same ones.
 pub(super) struct Ids {
     abi: Abi,
-    /// By recorded id: the id that came in the same frame, of the last frame that had it.
-    own: HashMap<RawId, RawId>,
-    /// By socket: the ids of the verdicts that it has sent and that no error has answered, recorded and put in.
-    sent: HashMap<String, VecDeque<(RawId, RawId)>>,
+    /// Whether this world's ids are addresses: then one queue's id is never the other's.
+    addresses: bool,
+    /// By recorded id, and by queue: the id that came in the same frame, of the last frame that had it.
+    own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
+    /// By name: those that are open.
+    sockets: HashMap<String, Socket>,
+}
+
+struct Socket {
+    protocol: QueueProtocol,
+    /// The ids of the verdicts that it has sent and that no error has answered, recorded and put in.
+    sent: VecDeque<(RawId, RawId)>,
 }
 
 impl Ids {
-    pub(super) fn new(abi: Abi) -> Self {
+    /// For a world with these capabilities.
+    pub(super) fn new(abi: Abi, capabilities: &Capabilities) -> Self {
         Self {
             abi,
+            addresses: capabilities.has(Capability::IdReuse),
             own: HashMap::new(),
-            sent: HashMap::new(),
+            sockets: HashMap::new(),
         }
     }
 
@@ -35,41 +52,52 @@ impl Ids {
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
+            Step::Open { socket, protocol, .. } => {
+                let opened = Socket {
+                    protocol: *protocol,
+                    sent: VecDeque::new(),
+                };
+                self.sockets.insert(socket.clone(), opened);
+            }
             Step::Send {
                 socket,
                 to: None | Some(0),
                 bytes,
             } if message_type(bytes, 4, self.abi) == Some(MessageType::Verdict) => {
                 let at = verdict_id_at(self.abi);
-                if let Some(recorded) = bytes.get(at.clone()) {
+                if let (Some(recorded), Some(socket)) = (bytes.get(at.clone()), self.sockets.get_mut(socket)) {
                     let recorded = recorded.to_vec();
-                    let own = self.own.get(&recorded).unwrap_or(&recorded).clone();
+                    let handed_out = self.own.get(&recorded);
+                    let own = handed_out.and_then(|own| named_by(socket.protocol, own, self.addresses));
+                    let own = own.unwrap_or(&recorded).clone();
                     let mut rewritten = bytes.to_vec();
                     rewritten[at].copy_from_slice(&own);
                     *bytes = rewritten.into();
-                    let sent = self.sent.entry(socket.clone()).or_default();
-                    sent.push_back((recorded, own));
+                    socket.sent.push_back((recorded, own));
                 }
             }
             // What it has sent will not be answered any more.
-            Step::Close { socket } => drop(self.sent.remove(socket)),
+            Step::Close { socket } => drop(self.sockets.remove(socket)),
             _ => {}
         }
         step
     }
 
-    /// Both PACKET frames tell of the same packet. One that is cut before the end of its id names none.
-    pub(super) fn learn(&mut self, recorded: &[u8], seen: &[u8]) {
+    /// Both PACKET frames, which came to `socket`, tell of the same packet. One that is cut before the end of its id names
+    /// none.
+    pub(super) fn learn(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) {
         let at = packet_id_at(self.abi);
-        if let (Some(recorded), Some(own)) = (recorded.get(at.clone()), seen.get(at)) {
-            self.own.insert(recorded.to_vec(), own.to_vec());
+        let ids = recorded.get(at.clone()).zip(seen.get(at));
+        if let Some(((recorded, own), socket)) = ids.zip(self.sockets.get(socket)) {
+            let by_queue = self.own.entry(recorded.to_vec()).or_default();
+            by_queue.insert(socket.protocol, own.to_vec());
         }
     }
 
     /// An error on `socket` quotes `recorded`, and here `seen`, or as much of them as was received. Says whether they are
     /// the same verdict's. Errors come in the order of what they answer, so verdicts before it have had theirs.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
-        let Some(sent) = self.sent.get_mut(socket) else {
+        let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
             return false;
         };
         let answered = sent
@@ -79,5 +107,76 @@ impl Ids {
             sent.drain(..=answered);
         }
         answered.is_some()
+    }
+}
+
+/// Which of the ids that stand for a recorded one a verdict for the queue of `protocol` is to have. The other queue's packet
+/// is none of its packets, so its id will do only where that is sure to be no id of theirs.
+fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
+    own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+    use bytes::Bytes;
+    use ipq_core::{Family, PacketId, PortId, Verdict};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const ABI: Abi = Abi::LP64_LITTLE;
+
+    fn open(family: Family) -> Step {
+        Step::Open {
+            socket: family.to_string(),
+            protocol: family.netlink_protocol().into(),
+            bind: Some(4242),
+        }
+    }
+
+    fn verdict(family: Family, id: u64) -> Step {
+        Step::Send {
+            socket: family.to_string(),
+            to: None,
+            bytes: Request::verdict(PacketId(id), Verdict::Accept).bytes(ABI, PortId(4242)),
+        }
+    }
+
+    /// The beginning of a PACKET frame, as far as the id.
+    fn packet(id: u64) -> Bytes {
+        [[0; 16].as_slice(), &id.to_le_bytes()].concat().into()
+    }
+
+    /// With a socket of each family, which have read these packets: recorded, and here.
+    fn having_read(capabilities: &Capabilities, read: &[(Family, u64, u64)]) -> Ids {
+        let mut ids = Ids::new(ABI, capabilities);
+        for family in Family::ALL {
+            assert_eq!(ids.rewrite(&open(family)), open(family));
+        }
+        for (family, recorded, own) in read {
+            ids.learn(&family.to_string(), &packet(*recorded), &packet(*own));
+        }
+        ids
+    }
+
+    #[rstest]
+    #[case::addresses([Capability::IdReuse].into_iter().collect())]
+    #[case::numbers(Capabilities::default())]
+    fn an_id_that_both_families_have_is_each_ones_own(#[case] capabilities: Capabilities) {
+        let read = [(Family::Ipv4, 1, 40), (Family::Ipv6, 1, 60), (Family::Ipv4, 2, 41)];
+        let mut ids = having_read(&capabilities, &read);
+        for (family, recorded, own) in read {
+            assert_eq!(ids.rewrite(&verdict(family, recorded)), verdict(family, own));
+        }
+    }
+
+    /// As a number it could be that of a packet which waits in the queue and was not read yet.
+    #[rstest]
+    #[case::is_the_others_where_ids_are_addresses([Capability::IdReuse].into_iter().collect(), 60)]
+    #[case::stays_where_ids_are_numbers(Capabilities::default(), 1000)]
+    fn an_id_of_the_other_family(#[case] capabilities: Capabilities, #[case] own: u64) {
+        let mut ids = having_read(&capabilities, &[(Family::Ipv6, 1000, 60)]);
+        assert_eq!(ids.rewrite(&verdict(Family::Ipv4, 1000)), verdict(Family::Ipv4, own));
     }
 }

@@ -19,7 +19,7 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
     }
     let abi = setup.machine.as_ref().map_or(Abi::NATIVE, |machine| machine.abi);
     let misuse = recording.misuse();
-    let mut ids = Ids::new(abi);
+    let mut ids = Ids::new(abi, &world.capabilities());
     let mut steps = Vec::new();
     for (number, recorded) in (1..).zip(&recording.steps) {
         if let Some(misuse) = misuse.as_ref().filter(|misuse| misuse.step == number) {
@@ -30,8 +30,10 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
             step: Some(number),
             error,
         })?;
-        if let (Some(before), Some(now)) = (packet(&recorded.seen, abi), packet(&seen, abi)) {
-            ids.learn(before, now);
+        if let (Some(socket), Some(before), Some(now)) =
+            (step.socket(), packet(&recorded.seen, abi), packet(&seen, abi))
+        {
+            ids.learn(socket, before, now);
         }
         steps.push(RecordedStep { step, seen });
     }

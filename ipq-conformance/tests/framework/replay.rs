@@ -1,11 +1,13 @@
 //! Replaying: what is equal by the rules of comparison is found equal, and what is not is found, at its step.
 
 use crate::support::{self, Playback};
-use ipq_conformance::recording::{Reader, Recording};
-use ipq_conformance::replay::{ReplayError, Replayed, replay};
+use bytes::Bytes;
+use ipq_conformance::recording::{Reader, RecordedStep, Recording};
+use ipq_conformance::replay::{ReplayError, Replayed, record, replay};
 use ipq_conformance::worlds::SimWorld;
-use ipq_conformance::{Observation, OpenStage, Received, Step};
-use ipq_core::wire::{Header, MessageType};
+use ipq_conformance::{Machine, Observation, OpenStage, Packet, Received, Request, Setup, Step, World};
+use ipq_core::wire::{Abi, Header, MessageType};
+use ipq_core::{CopyMode, Family, PacketId, PortId, Verdict};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use std::sync::OnceLock;
@@ -58,6 +60,80 @@ fn the_emulator_reproduces_every_recording() {
     }
     assert_eq!(different.len(), 0, "{}", different[0]);
     assert_eq!(frames, 1314);
+}
+
+/// What a kernel does that numbers the packets of each queue: a packet of each family is read, and accepted by its number,
+/// which is 1 for both.
+fn numbered() -> Recording {
+    const PORT_ID: PortId = PortId(4242);
+    let mut setup = Setup::default();
+    setup.machine = Some(Machine::linux_3_4_x86_64());
+    let mut world = SimWorld::default();
+    world.begin(&setup).expect("the emulator can do it");
+    let mut done = |step: Step| {
+        let seen = world.step(&step).expect("the emulator can do it");
+        RecordedStep { step, seen }
+    };
+    let sending = |family: Family, request: &Request| Step::Send {
+        socket: family.to_string(),
+        to: None,
+        bytes: request.bytes(Abi::LP64_LITTLE, PORT_ID),
+    };
+    let one_at =
+        |at: usize, bytes: &Bytes| Bytes::from([&bytes[..at], &1_u64.to_le_bytes(), &bytes[at + 8..]].concat());
+    let mut steps = Vec::new();
+    let mut ids = Vec::new();
+    for family in Family::ALL {
+        steps.push(done(Step::Open {
+            socket: family.to_string(),
+            protocol: family.netlink_protocol().into(),
+            bind: Some(PORT_ID.0),
+        }));
+        steps.push(done(sending(family, &Request::mode(CopyMode::Packet, 0))));
+        steps.push(done(Step::Inject {
+            device: "tap0".into(),
+            frame: Packet::udp(family).frame(),
+            count: 1,
+        }));
+        let mut received = done(Step::Receive {
+            socket: family.to_string(),
+            size: 8192,
+        });
+        if let Observation::Receive(Received::Frame { bytes, .. }) = &mut received.seen {
+            let id: [u8; 8] = bytes[16..24].try_into().expect("a word");
+            ids.push((family, PacketId(u64::from_le_bytes(id))));
+            *bytes = one_at(16, bytes);
+        }
+        steps.push(received);
+    }
+    for (family, id) in ids {
+        let mut verdict = done(sending(family, &Request::verdict(id, Verdict::Accept)));
+        if let Step::Send { bytes, .. } = &mut verdict.step {
+            *bytes = one_at(24, bytes);
+        }
+        steps.extend([verdict, done(Step::Sniff { device: "tap1".into() })]);
+    }
+    Recording {
+        name: "numbered".into(),
+        setup,
+        steps,
+    }
+}
+
+fn left(recording: &Recording) -> usize {
+    let seen = recording.steps.iter().map(|recorded| &recorded.seen);
+    seen.filter(|seen| matches!(seen, Observation::Sniff { frame: Some(_) }))
+        .count()
+}
+
+#[test]
+fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
+    let numbered = numbered();
+    assert_eq!(left(&numbered), 2);
+    let replayed = replay(&numbered, &mut SimWorld::default()).expect("the emulator can do it");
+    assert_eq!(replayed.difference, None);
+    let recorded = record(&numbered, &mut SimWorld::default()).expect("the emulator can do it");
+    assert_eq!(left(&recorded), 2);
 }
 
 /// Which bytes of a recorded frame the rules leave open, or would lead to another packet.
