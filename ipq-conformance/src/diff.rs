@@ -130,12 +130,27 @@ pub struct KnownDivergences(Vec<KnownDivergence>);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
-    /// The worlds' names, in any order.
+    /// The worlds' names. It holds whichever of them is recorded when they are compared.
     pub worlds: [String; 2],
-    /// The difference as it is shown, in which `*` stands for anything.
+    /// The difference as it is shown when the first of them is the one that is recorded, in which `*` stands for anything.
     pub difference: String,
     /// Why.
     pub reason: String,
+}
+
+impl KnownDivergence {
+    /// Whether it is this difference, of worlds with these names.
+    fn is(&self, names: [&str; 2], difference: &Difference) -> bool {
+        let [first, second] = self.worlds.each_ref().map(String::as_str);
+        let shown = if names == [first, second] {
+            Some(difference.to_string())
+        } else if names == [second, first] {
+            difference.mirrored().map(|mirrored| mirrored.to_string())
+        } else {
+            None
+        };
+        shown.is_some_and(|shown| Pattern::whole(&self.difference).matches(&shown))
+    }
 }
 
 /// A list of known divergences that can't be read.
@@ -151,12 +166,7 @@ impl KnownDivergences {
 
     fn reason(&self, pair: &Pair<'_>, difference: &Difference) -> Option<&str> {
         let names = [pair.first.name(), pair.second.name()];
-        let shown = difference.to_string();
-        let of_these = self
-            .0
-            .iter()
-            .filter(|known| names.iter().all(|name| known.worlds.iter().any(|world| world == name)));
-        let mut matching = of_these.filter(|known| Pattern::whole(&known.difference).matches(&shown));
-        matching.next().map(|known| known.reason.as_str())
+        let known = self.0.iter().find(|known| known.is(names, difference));
+        known.map(|known| known.reason.as_str())
     }
 }

@@ -16,7 +16,8 @@ use crate::transcript::describe;
 use crate::world::{World, WorldError};
 use ids::Ids;
 use ipq_core::wire::Abi;
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::ops::Range;
 
 pub use record::record;
 
@@ -82,13 +83,7 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
             }
             Err(panic) => {
                 let what = format!("the world panicked at {panic}");
-                Some((
-                    Unequal {
-                        what,
-                        details: String::new(),
-                    },
-                    None,
-                ))
+                Some((Unequal::plainly(what), None))
             }
         };
         if is_frame(&recorded.seen) {
@@ -125,7 +120,8 @@ pub struct Difference {
     pub seen: Option<Observation>,
     /// What differs, in one line.
     pub what: String,
-    details: String,
+    abi: Abi,
+    exempt: Vec<Range<usize>>,
 }
 
 impl Difference {
@@ -137,25 +133,28 @@ impl Difference {
         unequal: Unequal,
         abi: Abi,
     ) -> Self {
-        let recorded = recording.steps[step - 1].seen.clone();
-        let mut details = String::new();
-        let _ = writeln!(details, "  recorded  {}", describe(&done, &recorded, abi));
-        if let Some(seen) = &seen {
-            let _ = writeln!(details, "  here      {}", describe(&done, seen, abi));
-        }
-        for line in unequal.details.lines() {
-            let _ = writeln!(details, "    {line}");
-        }
         Self {
             scenario: recording.name.clone(),
             step,
             steps: recording.steps.len(),
             done,
-            recorded,
+            recorded: recording.steps[step - 1].seen.clone(),
             seen,
             what: unequal.what,
-            details,
+            abi,
+            exempt: unequal.exempt,
         }
+    }
+
+    /// The same difference if what was seen here had been recorded, and what was recorded were seen here. `None` if nothing
+    /// was seen.
+    pub(crate) fn mirrored(&self) -> Option<Self> {
+        let seen = self.seen.clone()?;
+        Some(Self {
+            recorded: seen,
+            seen: Some(self.recorded.clone()),
+            ..self.clone()
+        })
     }
 }
 
@@ -163,13 +162,33 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, steps, what, .. } = self;
         writeln!(f, "{}, step {step} of {steps}: {what}", self.scenario)?;
-        f.write_str(&self.details)
+        writeln!(f, "  recorded  {}", describe(&self.done, &self.recorded, self.abi))?;
+        let Some(seen) = &self.seen else {
+            return Ok(());
+        };
+        writeln!(f, "  here      {}", describe(&self.done, seen, self.abi))?;
+        for line in details(&self.recorded, seen, &self.exempt, self.abi).lines() {
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
     }
 }
 
+/// That two answers are not the same.
 struct Unequal {
+    /// What differs, in one line: it is as true of the one as of the other.
     what: String,
-    details: String,
+    /// Where different bytes are no difference.
+    exempt: Vec<Range<usize>>,
+}
+
+impl Unequal {
+    fn plainly(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            exempt: Vec::new(),
+        }
+    }
 }
 
 fn is_frame(seen: &Observation) -> bool {
@@ -192,33 +211,37 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
             }),
         ) => {
             if sender != sender_here {
-                return Some(Unequal {
-                    what: format!("the sender: recorded port id {sender}, here {sender_here}"),
-                    details: decode::compare(expected, bytes, Kind::Netlink(ids.abi()), &[]),
-                });
+                return Some(Unequal::plainly("the senders differ"));
             }
             let socket = recorded.step.socket().unwrap_or_default();
             frames::compare(expected, bytes, *sender == 0, socket, ids)
         }
         (Observation::Sniff { frame: Some(expected) }, Observation::Sniff { frame: Some(frame) }) => {
             let offset = decode::first_difference(expected, frame)?;
-            Some(Unequal {
-                what: format!("the frame that left differs from byte {offset} on"),
-                details: decode::compare(expected, frame, Kind::Ethernet, &[]),
-            })
+            let what = format!("the frame that left differs from byte {offset} on");
+            Some(Unequal::plainly(what))
         }
         (Observation::Text(expected), Observation::Text(text)) => {
             let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other);
             let line = line.unwrap_or_else(|| expected.lines().count().min(text.lines().count())) + 1;
-            (expected != text).then(|| Unequal {
-                what: format!("the text differs in line {line}"),
-                details: compare_lines(expected, text),
-            })
+            (expected != text).then(|| Unequal::plainly(format!("the text differs in line {line}")))
         }
-        (expected, seen) => (expected != seen).then(|| Unequal {
-            what: "the answer differs".to_owned(),
-            details: dump_frame(expected, '-', ids.abi()) + &dump_frame(seen, '+', ids.abi()),
-        }),
+        (expected, seen) => (expected != seen).then(|| Unequal::plainly("the answer differs")),
+    }
+}
+
+/// Two answers side by side: `-` is what was recorded, `+` what was seen here.
+fn details(recorded: &Observation, seen: &Observation, exempt: &[Range<usize>], abi: Abi) -> String {
+    match (recorded, seen) {
+        (
+            Observation::Receive(Received::Frame { bytes: expected, .. }),
+            Observation::Receive(Received::Frame { bytes, .. }),
+        ) => decode::compare(expected, bytes, Kind::Netlink(abi), exempt),
+        (Observation::Sniff { frame: Some(expected) }, Observation::Sniff { frame: Some(frame) }) => {
+            decode::compare(expected, frame, Kind::Ethernet, exempt)
+        }
+        (Observation::Text(expected), Observation::Text(text)) => compare_lines(expected, text),
+        (expected, seen) => dump_frame(expected, '-', abi) + &dump_frame(seen, '+', abi),
     }
 }
 

@@ -3,7 +3,7 @@
 use ipq_conformance::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use ipq_conformance::replay::replay;
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{Step, WorldFactory};
+use ipq_conformance::{Step, World, WorldError, WorldFactory};
 use ipq_sim::Fault;
 use pretty_assertions::assert_eq;
 
@@ -89,6 +89,46 @@ fn a_known_divergence_is_excepted_and_others_are_not() {
     };
     assert!(find(Fault::SuccessAcknowledged, &known("generated, step * of *: *")).is_none());
     assert!(find(Fault::SuccessAcknowledged, &known("*the text differs*")).is_some());
+}
+
+/// Emulators that acknowledge every success, under a name of their own.
+struct Acknowledging;
+
+impl WorldFactory for Acknowledging {
+    fn name(&self) -> &'static str {
+        "acknowledging"
+    }
+
+    fn create(&self) -> Result<Box<dyn World>, WorldError> {
+        SimFactory::with_fault(Fault::SuccessAcknowledged).create()
+    }
+}
+
+/// What the list says of each world holds of that world alone, whichever of them is recorded.
+#[test]
+fn a_known_divergence_is_one_in_either_order_of_the_worlds() {
+    let known = |worlds: [&str; 2]| {
+        let difference = "*recorded *→ nothing*here *+ *length = *";
+        let entry = serde_json::json!([{ "worlds": worlds, "difference": difference, "reason": "on purpose" }]);
+        serde_json::from_value::<KnownDivergences>(entry).expect("it is well formed")
+    };
+    let plain: &dyn WorldFactory = &SimFactory::default();
+    let acknowledging: &dyn WorldFactory = &Acknowledging;
+    let compared = |[first, second]: [&dyn WorldFactory; 2], known: &KnownDivergences| {
+        let pair = Pair { first, second, known };
+        let plans = (0..SEEDS).map(Plan::generate);
+        let mut compared = plans.map(|plan| pair.compare(&plan, "generated").expect("both can be tried"));
+        compared.find(|compared| !matches!(compared, Compared::Equal))
+    };
+    for worlds in [[plain, acknowledging], [acknowledging, plain]] {
+        let right = compared(worlds, &known(["sim", "acknowledging"]));
+        assert!(
+            matches!(&right, Some(Compared::Known(reason)) if reason == "on purpose"),
+            "{right:?}"
+        );
+        let wrong = compared(worlds, &known(["acknowledging", "sim"]));
+        assert!(matches!(wrong, Some(Compared::Different(_))), "{wrong:?}");
+    }
 }
 
 #[test]
