@@ -190,8 +190,10 @@ pub enum Called {
     Overwrote,
     /// What is beside the function can't be done here, and this is why.
     Unable(String),
-    /// It did not come back, and this became of the process.
+    /// It did not come back, and this became of the process, which came to its end by itself.
     Ended(String),
+    /// It did not come back in time, and its process was ended.
+    Hung(String),
 }
 
 impl Function {

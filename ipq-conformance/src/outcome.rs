@@ -114,7 +114,8 @@ impl Stopped {
         }
     }
 
-    /// Whether a case found that something does not hold, which can be known of a world. That it hangs or panics can't.
+    /// Whether a case found that something does not hold, which can be known of a world. That the world hangs or panics, or that
+    /// the library which is tried in it hangs, can't.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }

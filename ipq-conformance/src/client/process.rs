@@ -120,6 +120,7 @@ pub(crate) struct Process {
     errors: Option<ChildStderr>,
     unread: Vec<u8>,
     printed: Vec<u8>,
+    patience: Duration,
 }
 
 /// Why there is no process with a library to try.
@@ -140,29 +141,11 @@ impl Process {
         let mut transport = OsString::from("unix:");
         transport.push(socket);
         let mut command = Command::new("/proc/self/exe");
-        command
-            .arg(SERVE)
-            .arg(&library.name)
-            .env("IPQ_TRANSPORT", transport)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.arg(SERVE).arg(&library.name).env("IPQ_TRANSPORT", transport);
         if let Some(object) = &library.preload {
             command.env("LD_PRELOAD", object);
         }
-        let mut child = command.spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(calls), Some(answers), Some(errors)) = pipes else {
-            return Err(io::Error::other("it has no pipes").into());
-        };
-        let mut process = Self {
-            child,
-            calls,
-            answers,
-            errors: Some(errors),
-            unread: Vec::new(),
-            printed: Vec::new(),
-        };
+        let mut process = Self::spawn(&mut command)?;
         match process.read_line(None, &mut Vec::new())? {
             Line::Read(line) => {
                 let loaded: Result<(), String> = serde_json::from_slice(&line).map_err(io::Error::other)?;
@@ -171,6 +154,27 @@ impl Process {
             }
             other => Err(LoadError::Library(process.end(&other)?)),
         }
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let command = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(calls), Some(answers), Some(errors)) = pipes else {
+            return Err(io::Error::other("it has no pipes"));
+        };
+        Ok(Self {
+            child,
+            calls,
+            answers,
+            errors: Some(errors),
+            unread: Vec::new(),
+            printed: Vec::new(),
+            patience: PATIENCE,
+        })
     }
 
     /// Makes a call, and serves the emulator until it is back.
@@ -183,7 +187,8 @@ impl Process {
         let mut sent = Vec::new();
         let line = match self.read_line(Some(&mut emulator), &mut sent)? {
             Line::Read(line) => line,
-            other => return Ok(Called::Ended(self.end(&other)?)),
+            Line::None => return Ok(Called::Ended(self.end(&Line::None)?)),
+            Line::Late => return Ok(Called::Hung(self.end(&Line::Late)?)),
         };
         // What was sent and printed before the answer is there by now.
         emulator.turn(&mut sent)?;
@@ -200,7 +205,7 @@ impl Process {
     }
 
     fn read_line(&mut self, mut emulator: Option<&mut Emulator<'_>>, sent: &mut Vec<Bytes>) -> io::Result<Line> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let rest = self.unread.split_off(end + 1);
@@ -251,7 +256,7 @@ impl Process {
         let status = self.child.wait()?;
         self.read_errors()?;
         let how = match (line, status.signal()) {
-            (Line::Late, _) => format!("it did not come back in {PATIENCE:?}"),
+            (Line::Late, _) => format!("it did not come back in {:?}", self.patience),
             (_, Some(_)) => format!("it crashed: {status}"),
             (_, None) => format!("it ended the process: {status}"),
         };
@@ -288,5 +293,39 @@ impl Drop for Process {
         // Both fail only if it is over already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Function;
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::hung("cat", Duration::ZERO, Called::Hung("it did not come back in 0ns".into()))]
+    #[case::ended("true", PATIENCE, Called::Ended("it ended the process: exit status: 0".into()))]
+    fn a_process_that_hangs_is_told_from_one_that_ends(
+        #[case] program: &str,
+        #[case] patience: Duration,
+        #[case] expected: Called,
+    ) {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut server = Server::listen(&folder.path().join("emulator")).expect("nobody else is there");
+        let mut process = Process::spawn(&mut Command::new(program)).expect("it can be started");
+        process.patience = patience;
+        let call = Call {
+            thread: 0,
+            errno: 0,
+            signals: false,
+            function: Function::ErrorText,
+        };
+        let emulator = Emulator {
+            server: &mut server,
+            kernel: &mut Kernel::builder().build().expect("it has no device"),
+        };
+        assert_eq!(process.call(&call, emulator).expect("the pipes are there"), expected);
+        let status = process.child.try_wait().expect("it is a child");
+        assert!(status.is_some(), "it is over");
     }
 }

@@ -240,6 +240,10 @@ impl Client for WorldClient<'_> {
             }
             Observation::Called(Called::Unable(why)) => Err(Stopped::without_place(Outcome::Skipped, why)),
             Observation::Called(Called::Ended(how)) => Err(Stopped::failed(format!("{call} did not return: {how}"))),
+            Observation::Called(Called::Hung(how)) => {
+                let reason = format!("{call} did not return: {how}");
+                Err(Stopped::without_place(Outcome::Failed, reason))
+            }
             other => Err(super::wrong_answer(&step, &other)),
         }
     }

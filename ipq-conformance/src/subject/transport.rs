@@ -1,6 +1,7 @@
 //! A case's socket as the transport of a handle.
 
 use super::{Socket, Stopped};
+use crate::outcome::Outcome;
 use crate::step::{Observation, Received, Step};
 use bytes::Bytes;
 use ipq_core::transport::Datagram;
@@ -123,7 +124,8 @@ impl Transport for WorldTransport<'_> {
                 "poll says that there is something to read, and there is not",
             ))),
             None if wait == Wait::Forever => {
-                Err(self.stop(Stopped::failed("nothing came to a read without a time limit")))
+                let reason = "nothing came to a read without a time limit";
+                Err(self.stop(Stopped::without_place(Outcome::Failed, reason)))
             }
             None => Err(TransportError::TimedOut),
         }

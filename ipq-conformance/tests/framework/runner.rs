@@ -1,5 +1,6 @@
 //! The runner: nothing that a case or a world does reaches another case.
 
+use ipq_conformance::client::Called;
 use ipq_conformance::runner::{CaseReport, Runner};
 use ipq_conformance::worlds::SimFactory;
 use ipq_conformance::{
@@ -18,6 +19,7 @@ use std::time::Duration;
 enum Wrong {
     Panics,
     Hangs,
+    CallHangs,
     LaboratoryFails,
     PanicsWhenDropped,
     LacksEverything,
@@ -46,6 +48,7 @@ impl World for WrongWorld {
 
     fn step(&mut self, _: &Step) -> Result<Observation, WorldError> {
         match self.0 {
+            Wrong::CallHangs => Ok(Observation::Called(Called::Hung("it did not come back in 5s".into()))),
             Wrong::Panics => panic!("out of order"),
             Wrong::Hangs => loop {
                 std::thread::park();
@@ -111,6 +114,7 @@ fn a_world_that_hangs_makes_the_case_failed_and_is_left_behind() {
 #[rstest]
 #[case::a_panic(Wrong::Panics, CASE)]
 #[case::a_hang(Wrong::Hangs, Case { time_limit: Duration::ZERO, ..CASE })]
+#[case::a_hang_of_the_library(Wrong::CallHangs, Case { run: |subject| subject.program().create(Family::Ipv4).map(drop), ..CASE })]
 fn what_is_known_to_be_different_may_not_hang_or_panic(#[case] wrong: Wrong, #[case] case: Case) {
     let known = r#"[{"world": "wrong", "cases": ["messages/one"], "reason": "It is another kernel."}]"#;
     let known = KnownDifferences::parse(known).expect("the list is right");
@@ -269,14 +273,17 @@ fn a_world_that_must_be_alone_is_and_reports_come_in_order() {
     assert_eq!(summary.count(Outcome::Passed), 3);
 }
 
-#[test]
-fn what_a_handle_could_not_do_is_the_reason_even_if_the_case_does_not_look() {
+#[rstest]
+#[case::unexcused("[]")]
+#[case::a_hang_is_not_excused(r#"[{"world": "sim", "cases": ["libipq/one"], "reason": "It is another kernel."}]"#)]
+fn what_a_handle_could_not_do_is_the_reason_even_if_the_case_does_not_look(#[case] known: &str) {
     let case = Case::must("libipq/one", "One", &["LIB-3"], |subject| {
         let handle = subject.handle(Family::Ipv4)?;
         let _ = handle.read(&mut [0; 64], ipq_core::Wait::Forever);
         Ok(())
     });
-    let report = Runner::new(Arc::new(SimFactory::default()), KnownDifferences::default(), 0).run_case(&case);
+    let known = KnownDifferences::parse(known).expect("the list is right");
+    let report = Runner::new(Arc::new(SimFactory::default()), known, 0).run_case(&case);
     let reason = report.reason.unwrap_or_default();
     assert_eq!(report.outcome, Outcome::Failed);
     assert!(
