@@ -20,7 +20,10 @@ pub use ip_queue::IpQueueFactory;
 pub use nfqueue::NfQueueFactory;
 pub use sim::{SimFactory, SimWorld};
 
-use crate::world::WorldFactory;
+use crate::step::{Observation, Received};
+use crate::world::{WorldError, WorldFactory};
+use ipq_core::Errno;
+use ipq_core::wire::{Abi, Header, MessageType};
 use std::sync::Arc;
 
 /// Every kind of world that there is.
@@ -56,5 +59,81 @@ pub fn serve_if_asked() {
             eprintln!("{error}");
             std::process::exit(2);
         }
+    }
+}
+
+/// Takes everything, from what `receive` takes one datagram from, into as many bytes as it is told.
+fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
+    let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
+    loop {
+        match receive(Header::BYTES)? {
+            Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
+                enobufs_before_frame.get_or_insert(frames);
+            }
+            // Another error may stay for ever.
+            Received::Nothing | Received::Error { .. } => break,
+            Received::Frame { bytes, .. } => {
+                frames += 1;
+                let header = Header::parse(&bytes, abi);
+                if header.is_some_and(|header| header.message_type == MessageType::Packet) {
+                    packets += 1;
+                }
+            }
+        }
+    }
+    Ok(Observation::Drain {
+        frames,
+        packets,
+        enobufs_before_frame,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    fn error(Errno(errno): Errno) -> Received {
+        Received::Error { errno: errno.into() }
+    }
+
+    fn frame(message_type: MessageType) -> Received {
+        let [length, kind] = [
+            16_u32.to_ne_bytes().to_vec(),
+            message_type.to_wire().to_ne_bytes().to_vec(),
+        ];
+        Received::Frame {
+            bytes: [length, kind, vec![0; 10]].concat().into(),
+            sender: 0,
+        }
+    }
+
+    #[rstest]
+    #[case::nothing(Received::Nothing)]
+    #[case::an_error_that_may_stay(error(Errno::EIO))]
+    fn what_is_drained_is_counted_to_its_end(#[case] end: Received) {
+        let received = [
+            frame(MessageType::Packet),
+            error(Errno::ENOBUFS),
+            frame(MessageType::Error),
+            error(Errno::ENOBUFS),
+            frame(MessageType::Packet),
+            end,
+        ];
+        let mut received = received.into_iter();
+        let drained = drain(Abi::NATIVE, |_| Ok(received.next().expect("nobody asks after the end")));
+        let expected = Observation::Drain {
+            frames: 3,
+            packets: 2,
+            enobufs_before_frame: Some(1),
+        };
+        assert_eq!(drained, Ok(expected));
+    }
+
+    #[test]
+    fn what_the_world_can_not_do_ends_a_drain() {
+        let broken = WorldError::Broken("no power".into());
+        assert_eq!(drain(Abi::NATIVE, |_| Err(broken.clone())), Err(broken));
     }
 }

@@ -1,6 +1,7 @@
 //! Today's kernel as a world: its nfnetlink queues, by way of the transport that speaks `ip_queue`'s protocol over them, in
 //! namespaces of its own.
 
+use super::drain;
 use super::process::{Process, Served};
 use super::real::{self, misuse, unsupported_unless_own};
 use crate::capability::{Capabilities, Capability};
@@ -9,6 +10,7 @@ use crate::setup::{Rule, Setup};
 use crate::step::{Observation, OpenStage, Step};
 use crate::world::{Description, World, WorldError, WorldFactory};
 use ipq_core::transport::nfqueue::{NfQueue, OpenError, Options, QueueNumbers};
+use ipq_core::wire::Abi;
 use ipq_core::{Errno, Family, PortId, Transport};
 use std::collections::HashMap;
 use std::io::IoSlice;
@@ -168,7 +170,10 @@ impl Running {
                 let take = |buffer: &mut [u8]| real::take_from(queue, buffer);
                 Observation::Receive(real::receive(take, *size, &mut self.buffer))
             }
-            Step::Drain { .. } => real::drain(|buffer| real::take_from(queue, buffer), &mut self.buffer),
+            Step::Drain { .. } => drain(Abi::NATIVE, |size| {
+                let take = |buffer: &mut [u8]| real::take_from(queue, buffer);
+                Ok(real::receive(take, size, &mut self.buffer))
+            })?,
             Step::NoEnobufs { .. } => {
                 let set = queue.set_no_enobufs(true);
                 set.map_err(|error| real::broken(format!("NETLINK_NO_ENOBUFS: {error}")))?;

@@ -1,12 +1,13 @@
 //! What the worlds of real kernels have in common: the host around the queue, and netlink sockets as the kernel gives them.
 
+use super::drain;
 use crate::laboratory::{Laboratory, LaboratoryError};
 use crate::setup::{Machine, Setup};
 use crate::step::{Observation, OpenStage, Received, Step};
 use crate::world::{Description, WorldError};
 use bytes::Bytes;
 use ipq_core::transport::netlink::{Bind, Netlink};
-use ipq_core::wire::{Abi, Header, MessageType};
+use ipq_core::wire::Abi;
 use ipq_core::{Errno, Family, PortId, Transport, TransportError, Wait};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::netlink::SocketAddrNetlink;
@@ -130,7 +131,9 @@ impl Sockets {
             Step::Receive { size, .. } => {
                 Observation::Receive(receive(|buffer| take(socket, buffer), *size, &mut self.buffer))
             }
-            Step::Drain { .. } => drain(|buffer| take(socket, buffer), &mut self.buffer),
+            Step::Drain { .. } => drain(Abi::NATIVE, |size| {
+                Ok(receive(|buffer| take(socket, buffer), size, &mut self.buffer))
+            })?,
             Step::NoEnobufs { .. } => {
                 let one = 1_i32.to_ne_bytes();
                 let set = crate::laboratory::set_option(fd, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &one);
@@ -291,32 +294,6 @@ fn take(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
             });
             received.map_err(|error| Errno(error.raw_os_error()))
         }
-    }
-}
-
-/// Takes everything, from what `take` takes one datagram from.
-pub(super) fn drain(take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>, buffer: &mut Vec<u8>) -> Observation {
-    let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
-    loop {
-        match receive(&take, Header::BYTES, buffer) {
-            Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
-                enobufs_before_frame.get_or_insert(frames);
-            }
-            // Another error may stay for ever.
-            Received::Nothing | Received::Error { .. } => break,
-            Received::Frame { bytes, .. } => {
-                frames += 1;
-                let header = Header::parse(&bytes, Abi::NATIVE);
-                if header.is_some_and(|header| header.message_type == MessageType::Packet) {
-                    packets += 1;
-                }
-            }
-        }
-    }
-    Observation::Drain {
-        frames,
-        packets,
-        enobufs_before_frame,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The emulator as a world.
 
+use super::drain;
 use crate::capability::{Capabilities, Capability};
 use crate::lab;
 use crate::setup::{Machine, Protocol, Rule, Setup, Table, Target};
 use crate::step::{Account, Observation, OpenStage, Received, Step};
 use crate::world::{Description, World, WorldError, WorldFactory};
-use ipq_core::wire::{Header, MessageType, WordSize};
+use ipq_core::wire::WordSize;
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
 use std::collections::HashMap;
@@ -209,7 +210,7 @@ impl Running {
                 Observation::Send { sent, errno }
             }
             Step::Receive { size, .. } => Observation::Receive(self.receive(id, *size)?),
-            Step::Drain { .. } => self.drain(id)?,
+            Step::Drain { .. } => drain(self.kernel.profile().abi, |size| self.receive(id, size))?,
             Step::ReceiveBuffer { bytes, .. } => {
                 let actual = kernel.set_receive_buffer(id, bytes.cast_unsigned()).map_err(broken)?;
                 Observation::BufferSize { actual: actual.into() }
@@ -319,31 +320,6 @@ impl Running {
             Err(Errno::EBADF) => Err(broken(Errno::EBADF)),
             Err(errno) => Ok(Received::Error { errno: errno.0.into() }),
         }
-    }
-
-    fn drain(&mut self, id: SocketId) -> Result<Observation, WorldError> {
-        let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
-        loop {
-            match self.receive(id, Header::BYTES)? {
-                Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
-                    enobufs_before_frame.get_or_insert(frames);
-                }
-                // Another error may stay for ever.
-                Received::Nothing | Received::Error { .. } => break,
-                Received::Frame { bytes, .. } => {
-                    frames += 1;
-                    let header = Header::parse(&bytes, self.kernel.profile().abi);
-                    if header.is_some_and(|header| header.message_type == MessageType::Packet) {
-                        packets += 1;
-                    }
-                }
-            }
-        }
-        Ok(Observation::Drain {
-            frames,
-            packets,
-            enobufs_before_frame,
-        })
     }
 
     fn inject(&mut self, device: &str, frame: &bytes::Bytes) -> Result<i64, WorldError> {
