@@ -125,15 +125,8 @@ impl Served for Running {
                 let counted = self.dropped[usize::from(*family == Family::Ipv6)];
                 Observation::Text(without(&read_proc(*family)?, counted))
             }
-            Step::Sysctl { name, value } => {
-                fs::write(sysctl_path(name)?, value).map_err(|error| misuse(format!("{name} = {value}: {error}")))?;
-                Observation::Done
-            }
-            Step::ReadSysctl { name } => {
-                let text = fs::read_to_string(sysctl_path(name)?);
-                let text = text.map_err(|error| misuse(format!("{name}: {error}")))?;
-                Observation::Text(text.trim_end().to_owned())
-            }
+            Step::Sysctl { name, value } => write_sysctl(sysctl_path(name)?, value)?,
+            Step::ReadSysctl { name } => read_sysctl(sysctl_path(name)?)?,
             step => self.sockets.step(step)?,
         };
         self.laboratory.settle().map_err(real::failed)?;
@@ -200,9 +193,25 @@ fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     }
 }
 
+/// Writes the text as it is: what it means is the kernel's to say.
+fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
+    let written = fs::write(path, value);
+    written
+        .map(|()| Observation::Done)
+        .map_err(|error| misuse(format!("{path} = {value}: {error}")))
+}
+
+/// Reads the text, without the end of its line.
+fn read_sysctl(path: &str) -> Result<Observation, WorldError> {
+    let text = fs::read_to_string(path);
+    text.map(|text| Observation::Text(text.trim_end().to_owned()))
+        .map_err(|error| misuse(format!("{path}: {error}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pretty_assertions::assert_eq;
 
     const TEXT: &str = "Peer PID          : 0\nCopy mode         : 0\nCopy range        : 0\nQueue length      : 0\n\
                         Queue max. length : 1024\nQueue dropped     : 17\nNetlink dropped   : 5\n";
@@ -213,5 +222,30 @@ mod tests {
         let since = without(TEXT, [15, 5]);
         assert!(since.ends_with("Queue max. length : 1024\nQueue dropped     : 2\nNetlink dropped   : 0\n"));
         assert!(since.starts_with("Peer PID          : 0\n"));
+    }
+
+    #[test]
+    fn a_sysctl_is_written_as_it_is_and_read_without_the_end_of_its_line() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("ip_queue_maxlen");
+        let path = path.to_str().expect("its name is text");
+        assert_eq!(write_sysctl(path, " 3\n"), Ok(Observation::Done));
+        assert_eq!(fs::read_to_string(path).expect("it is there"), " 3\n");
+        fs::write(path, "1024\n").expect("there is room");
+        assert_eq!(read_sysctl(path), Ok(Observation::Text("1024".into())));
+    }
+
+    #[test]
+    fn what_is_no_sysctl_of_the_queues_is_a_mistake_of_the_case() {
+        let misuse = |result: Result<_, _>| matches!(result, Err(WorldError::Misuse(_)));
+        assert!(misuse(sysctl_path("net.ipv4.ip_forward").map(drop)));
+        assert!(misuse(read_sysctl("/nowhere/maxlen").map(drop)));
+        assert!(misuse(write_sysctl("/nowhere/maxlen", "1").map(drop)));
+        for (name, file) in [
+            ("net.ipv4.ip_queue_maxlen", "/proc/sys/net/ipv4/ip_queue_maxlen"),
+            ("net.ipv6.ip6_queue_maxlen", "/proc/sys/net/ipv6/ip6_queue_maxlen"),
+        ] {
+            assert_eq!(sysctl_path(name), Ok(file));
+        }
     }
 }

@@ -365,3 +365,36 @@ pub(super) fn misuse(what: impl Into<String>) -> WorldError {
 pub(super) fn broken(what: impl Into<String>) -> WorldError {
     WorldError::Broken(what.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    /// Of a protocol that every kernel has.
+    fn open(sockets: &mut Sockets, name: &str, bind: Option<u32>) -> Option<i64> {
+        let opened = sockets.step(&Step::Open {
+            socket: name.into(),
+            protocol: libc::NETLINK_ROUTE,
+            bind,
+        });
+        match opened {
+            Ok(Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id,
+            }) => port_id,
+            other => panic!("it is opened: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_socket_has_no_port_id_before_it_is_bound() {
+        let mut sockets = Sockets::default();
+        assert_eq!(open(&mut sockets, "a", None), None);
+        let asked = sockets.step(&Step::PortId { socket: "a".into() });
+        assert_eq!(asked, Ok(Observation::Bind { errno: 0, port_id: 0 }));
+        let chosen = open(&mut sockets, "b", Some(0));
+        assert!(chosen.is_some_and(|port_id| port_id != 0), "{chosen:?}");
+    }
+}

@@ -3,6 +3,7 @@
 mod captures;
 mod command_line;
 mod diff;
+mod emulator;
 mod faults;
 mod matrix;
 mod recording_format;

@@ -1,0 +1,108 @@
+//! The emulator's world: texts and numbers as a kernel of that time takes and gives them.
+
+use ipq_conformance::worlds::SimFactory;
+use ipq_conformance::{Observation, Setup, Step, Subject, World, WorldError, WorldFactory};
+use ipq_core::{Family, PortId};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+const MAXIMUM: [&str; 2] = ["net.ipv4.ip_queue_maxlen", "net.ipv6.ip6_queue_maxlen"];
+
+fn begun() -> Box<dyn World> {
+    let mut world = SimFactory::default().create().expect("the emulator is there");
+    world.begin(&Setup::default()).expect("the emulator begins");
+    world
+}
+
+fn write(world: &mut dyn World, name: &str, value: &str) -> Result<Observation, WorldError> {
+    let (name, value) = (name.into(), value.into());
+    world.step(&Step::Sysctl { name, value })
+}
+
+fn read(world: &mut dyn World, name: &str) -> Result<Observation, WorldError> {
+    world.step(&Step::ReadSysctl { name: name.into() })
+}
+
+fn text(text: &str) -> Observation {
+    Observation::Text(text.into())
+}
+
+#[rstest]
+#[case::plain("3", "3")]
+#[case::with_space_around_it(" 3\n", "3")]
+#[case::negative("-1", "-1")]
+#[case::over_31_bits("2147483648", "-2147483648")]
+#[case::over_32_bits("4294967299", "3")]
+fn a_maximum_length_is_read_as_a_kernel_reads_it(#[case] written: &str, #[case] then: &str) {
+    let world = &mut *begun();
+    let [four, six] = MAXIMUM;
+    assert_eq!(read(world, four), Ok(text("1024")));
+    assert_eq!(write(world, four, written), Ok(Observation::Done));
+    assert_eq!(
+        [read(world, four), read(world, six)],
+        [text(then), text("1024")].map(Ok)
+    );
+    assert_eq!(write(world, six, written), Ok(Observation::Done));
+    assert_eq!(read(world, six), Ok(text(then)));
+}
+
+#[test]
+fn what_is_no_sysctl_or_no_number_is_a_mistake_of_the_case() {
+    let world = &mut *begun();
+    let [four, _] = MAXIMUM;
+    for (name, value, word) in [(four, "many", "\"many\""), ("net.ipv4.ip_forward", "1", "ip_forward")] {
+        let Err(WorldError::Misuse(why)) = write(world, name, value) else {
+            panic!("{name} = {value} is refused");
+        };
+        assert!(why.contains(word), "{why}");
+    }
+    assert!(matches!(read(world, "net.ipv4.ip_forward"), Err(WorldError::Misuse(_))));
+    assert_eq!(read(world, four), Ok(text("1024")));
+}
+
+#[test]
+fn without_its_module_a_family_has_no_sysctl() {
+    let world = &mut *begun();
+    let unload = Step::Module {
+        family: Family::Ipv4,
+        loaded: false,
+    };
+    world.step(&unload).expect("it can be unloaded");
+    let [four, six] = MAXIMUM.map(|name| read(world, name));
+    assert_eq!((four, six), (Ok(Observation::Absent), Ok(text("1024"))));
+}
+
+#[test]
+fn a_socket_has_no_port_id_before_it_is_bound() {
+    let world = &mut *begun();
+    let mut open = |socket: &str, bind| {
+        let opened = world.step(&Step::Open {
+            socket: socket.into(),
+            protocol: 3,
+            bind,
+        });
+        match opened {
+            Ok(Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id,
+            }) => port_id,
+            other => panic!("it is opened: {other:?}"),
+        }
+    };
+    assert_eq!([open("a", None), open("b", Some(7))], [None, Some(7)]);
+    assert!(open("c", Some(0)).is_some_and(|chosen| chosen != 0));
+}
+
+#[test]
+fn a_case_has_port_id_0_of_a_socket_that_is_not_bound() {
+    let world = SimFactory::default().create().expect("the emulator is there");
+    let subject = Subject::begin(world, &Setup::default(), 0, None).expect("the emulator begins");
+    let socket = subject.open_unbound(Family::Ipv4).expect("it is opened");
+    assert_eq!(
+        [socket.port_id(), socket.bound_to().expect("it says so")],
+        [PortId::KERNEL; 2]
+    );
+    let bound = socket.bind(PortId(7)).expect("it says so");
+    assert_eq!((bound, socket.bound_to()), ((None, PortId(7)), Ok(PortId(7))));
+}
