@@ -154,6 +154,46 @@ fn a_malformed_file_is_refused_with_the_place() {
     }
 }
 
+/// Whatever differs beside it: the command could not be carried out.
+#[test]
+fn what_can_not_be_replayed_is_counted_and_is_the_exit_status() {
+    let changed = recording("verdict-twice").replacen("\"sent\":40", "\"sent\":41", 1);
+    let malformed = recording("verdict-twice").replacen("\"op\":\"send\"", "\"op\":\"sand\"", 1);
+    let file = file(&(recording("verdict-ack") + &changed + &malformed));
+    let path = file.path().display().to_string();
+    let output = program(&["replay", "--format", "json", &path, "/nowhere/new.jsonl"]);
+    let (out, errors) = printed(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    let lines = out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let lines: Vec<_> = lines.collect();
+    let [equal, different, unread, not_there, last] = &lines[..] else {
+        panic!("five lines: {out}");
+    };
+    assert_eq!([&equal["outcome"], &different["outcome"]], ["equal", "different"]);
+    assert_eq!(
+        [&unread["file"], &not_there["file"]],
+        [path.as_str(), "/nowhere/new.jsonl"]
+    );
+    assert_eq!(unread["line"], 3);
+    assert!(unread["step"].is_u64(), "{unread}");
+    for error in [unread, not_there] {
+        let words = error["error"].as_str().expect("it says why");
+        assert!(errors.contains(words), "{errors}");
+    }
+    let frames = equal["frames"].as_u64().zip(different["frames"].as_u64());
+    let frames = frames.map(|(equal, different)| equal + different);
+    let summary = serde_json::json!({ "equal": 1, "different": 1, "errors": 2, "frames": frames });
+    assert_eq!(last, &serde_json::json!({ "summary": summary }));
+
+    let (out, _) = printed(&program(&["replay", &path]));
+    assert!(
+        out.ends_with(" 1 equal, 1 different\n1 could not be replayed\n"),
+        "{out}"
+    );
+}
+
 #[test]
 fn a_recording_of_a_kernel_that_the_emulator_is_not_is_refused_and_not_passed() {
     let file = file(&recording("verdict-ack").replacen("3.4.10", "2.4.0", 1));
