@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,20 +75,12 @@ impl Machine {
             .transpose()?
             .unwrap_or_default();
         let initramfs = initramfs::build(&program, &modules, &self.arguments)?;
-        let console = Console {
-            last_lines: VecDeque::new(),
-            reporting: false,
-        };
-        self.boot(initramfs.path(), console, output)
+        self.boot(&mut self.emulator(initramfs.path()), output)
     }
 
-    fn boot(
-        &self,
-        initramfs: &std::path::Path,
-        mut console: Console,
-        output: &mut impl Write,
-    ) -> Result<u8, MachineError> {
-        let started = Command::new(EMULATOR)
+    fn emulator(&self, initramfs: &Path) -> Command {
+        let mut command = Command::new(EMULATOR);
+        command
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"])
             .args(["-m", "512", "-accel", self.accelerator.name()])
             .arg("-kernel")
@@ -99,12 +91,17 @@ impl Machine {
             .args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut emulator = Emulator(started.map_err(MachineError::Emulator)?);
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts what executes the machine, and ends it when the report is over, or the time.
+    fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
+        let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
         let Some(mut lines) = emulator.0.stdout.take() else {
             return Err(MachineError::Emulator(io::Error::other("it has no output")));
         };
+        let mut console = Console::default();
         let deadline = Instant::now() + self.time_limit;
         let mut unread = Vec::new();
         while let Some(line) = next_line(&mut lines, &mut unread, deadline).map_err(|error| console.broken(error))? {
@@ -131,6 +128,10 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
             return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
+        // However much it says.
+        if remaining.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let timeout = Timespec::try_from(remaining).map_err(io::Error::other)?;
         let mut pipes = [PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN)];
         if poll(&mut pipes, Some(&timeout))? == 0 {
@@ -145,6 +146,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
 }
 
 /// What the serial line has said.
+#[derive(Default)]
 struct Console {
     last_lines: VecDeque<String>,
     reporting: bool,
@@ -246,13 +248,11 @@ pub enum MachineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::PipeReader;
 
     #[test]
     fn only_what_is_between_the_marks_is_the_report() {
-        let mut console = Console {
-            last_lines: VecDeque::new(),
-            reporting: false,
-        };
+        let mut console = Console::default();
         let mut report = Vec::new();
         for line in ["Linux version 3.4", BEGIN_MARK, "12 passed"] {
             assert_eq!(console.take_line(line, &mut report).expect("it is written"), None);
@@ -263,27 +263,63 @@ mod tests {
         assert_eq!(console.last_lines(), "    Linux version 3.4\n    12 passed");
     }
 
+    fn machine() -> Machine {
+        Machine {
+            kernel: "bzImage".into(),
+            modules: None,
+            accelerator: Accelerator::Tcg,
+            time_limit: Duration::ZERO,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// A program that says what it reads, and never ends by itself while somebody may write to `input`.
+    fn endless(input: PipeReader) -> Command {
+        let mut command = Command::new("cat");
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Waits until it is as it has to be, or has an error.
+    fn wait_for(awaited: PollFd<'_>) {
+        let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
+        assert_eq!(poll(&mut [awaited], Some(&patience)), Ok(1), "it never is");
+    }
+
+    #[test]
+    fn a_machine_that_outlives_its_time_limit_is_ended() {
+        let (input, held) = io::pipe().expect("there are pipes");
+        let mut emulator = endless(input);
+        let ended = machine().boot(&mut emulator, &mut Vec::new());
+        assert!(matches!(ended, Err(MachineError::Silent)), "{ended:?}");
+        drop(emulator);
+        // Nobody reads from it any more.
+        wait_for(PollFd::new(&held, PollFlags::empty()));
+    }
+
+    #[test]
+    fn a_machine_that_goes_on_talking_is_over_its_time_limit_all_the_same() {
+        let (input, mut held) = io::pipe().expect("there are pipes");
+        let mut machine = endless(input).spawn().map(Emulator).expect("it can be started");
+        let mut lines = machine.0.stdout.take().expect("it has an output");
+        held.write_all(b"Linux version 3.4\n").expect("it reads");
+        wait_for(PollFd::new(&lines, PollFlags::IN));
+        let late = next_line(&mut lines, &mut Vec::new(), Instant::now()).expect_err("its time is over");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
     #[test]
     fn a_machine_that_hangs_is_broken() {
-        let mut machine = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map(Emulator)
-            .expect("it can be started");
-        let mut lines = machine.0.stdout.take().expect("it has an output");
-        let late = next_line(&mut lines, &mut Vec::new(), Instant::now()).expect_err("it says nothing");
-        let mut console = Console {
-            last_lines: VecDeque::new(),
-            reporting: false,
-        };
-        assert!(matches!(console.broken(late), MachineError::Silent));
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
+        let mut console = Console::default();
+        assert!(matches!(console.broken(late()), MachineError::Silent));
         console
             .take_line("Linux version 3.4", &mut Vec::new())
             .expect("it is written");
-        let error = console.broken(io::ErrorKind::TimedOut.into()).to_string();
+        let error = console.broken(late()).to_string();
         assert!(
-            error.starts_with("broken: ") && error.ends_with("\n    Linux version 3.4"),
+            error.starts_with("broken: the machine is over its time limit; --time-limit gives it more.")
+                && error.ends_with("\n    Linux version 3.4"),
             "{error}"
         );
     }
