@@ -68,6 +68,21 @@ fn the_transport_protocol_is_found_behind_extension_headers(
 }
 
 #[rstest]
+#[case::none(17, &[], true)]
+#[case::long(60, &[17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], true)]
+#[case::authentication(51, &[17, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], true)]
+#[case::fragment_with_something_reserved(44, &[17, 7, 0, 1, 0, 0, 0, 1], true)]
+#[case::over_the_end(60, &[17, 9, 1, 4, 0, 0, 0, 0], false)]
+fn the_transport_header_begins_where_the_extension_headers_end(
+    #[case] first: u8,
+    #[case] extensions: &[u8],
+    #[case] is_there: bool,
+) {
+    let expected = is_there.then_some((17, FIXED_HEADER + extensions.len()));
+    assert_eq!(transport(&extended(first, extensions)), expected);
+}
+
+#[rstest]
 #[case::none(17, &[], false)]
 #[case::first(44, &[17, 0, 0, 1, 0, 0, 0, 1], false)]
 #[case::later(44, &[17, 0, 0, 9, 0, 0, 0, 1], true)]
