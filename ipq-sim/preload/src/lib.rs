@@ -183,14 +183,15 @@ extern "C" fn recvfrom(
         // SAFETY: the caller's arguments, unchanged.
         return unsafe { next::recvfrom()(descriptor, buffer, length, flags, address, address_length) };
     };
-    if let Some(failed) = wait_and_tell(unix, flags) {
-        return failed;
-    }
+    let sender = match wait_and_tell(unix, flags) {
+        Ok(sender) => sender,
+        Err(failed) => return failed,
+    };
     let none = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's buffer; nobody asks for the address of the Unix socket.
     let received = unsafe { next::recvfrom()(descriptor, buffer, length, flags, none.0, none.1) };
     if received >= 0 {
-        put_address(unix.sender(received.unsigned_abs()), address, address_length);
+        put_address(sender, address, address_length);
     }
     received
 }
@@ -202,9 +203,10 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         // SAFETY: the caller's arguments, unchanged.
         return unsafe { next::recvmsg()(descriptor, message, flags) };
     };
-    if let Some(failed) = wait_and_tell(unix, flags) {
-        return failed;
-    }
+    let sender = match wait_and_tell(unix, flags) {
+        Ok(sender) => sender,
+        Err(failed) => return failed,
+    };
     // SAFETY: the caller passes a message header, which is its own during the call: its address is taken out and put back.
     unsafe {
         let (name, room) = ((*message).msg_name, (*message).msg_namelen);
@@ -212,23 +214,23 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         let received = next::recvmsg()(descriptor, message, flags);
         ((*message).msg_name, (*message).msg_namelen) = (name, room);
         if received >= 0 {
-            put_address(
-                unix.sender(received.unsigned_abs()),
-                name.cast(),
-                &raw mut (*message).msg_namelen,
-            );
+            put_address(sender, name.cast(), &raw mut (*message).msg_namelen);
         }
         received
     }
 }
 
-/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the frames (SOCK-4). What the call
-/// returns, if it fails. Otherwise a frame is there, and its sender known.
-fn wait_and_tell(unix: &Unix, flags: c_int) -> Option<ssize_t> {
-    let overran = || unix.take_overrun().then(|| failed(Errno::ENOBUFS) as ssize_t);
-    if let Some(told) = overran() {
-        return Some(told);
-    }
+/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the frames (SOCK-4). Who sent the frame
+/// that is next, or what the call returns if it fails.
+fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
+    let overrun = || {
+        if unix.take_overrun() {
+            Err(failed(Errno::ENOBUFS) as ssize_t)
+        } else {
+            Ok(())
+        }
+    };
+    overrun()?;
     let none = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: nothing is written to a buffer of no bytes.
     let waited = unsafe {
@@ -236,12 +238,15 @@ fn wait_and_tell(unix: &Unix, flags: c_int) -> Option<ssize_t> {
             descriptor_of(unix),
             [0_u8; 0].as_mut_ptr().cast(),
             0,
-            libc::MSG_PEEK | flags & libc::MSG_DONTWAIT,
+            libc::MSG_PEEK | libc::MSG_TRUNC | flags & libc::MSG_DONTWAIT,
             none.0,
             none.1,
         )
     };
-    overran().or_else(|| (waited < 0).then_some(waited))
+    overrun()?;
+    usize::try_from(waited)
+        .map(|length| unix.sender(length))
+        .map_err(|_| waited)
 }
 
 /// What `recv` is where a program was compiled with `_FORTIFY_SOURCE`.
