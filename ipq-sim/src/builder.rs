@@ -66,8 +66,8 @@ impl KernelBuilder {
         Self { process_id, ..self }
     }
 
-    /// Where virtual time begins, since 1970-01-01 00:00 UTC. What arrives after the year 586,500 has the time stamp of its
-    /// end.
+    /// Where virtual time begins, since 1970-01-01 00:00 UTC. What arrives after the year 586,500 has the latest time stamp
+    /// there is.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {

@@ -45,8 +45,8 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The number of the protocol that the packet carries behind its extension headers, which need not be whole. `None`: it is not said,
-/// since the packet ends before it, or is a later fragment of an extension header.
+/// The number of the protocol behind the extension headers, the last of which the packet's end may cut off. `None`: the packet ends
+/// before it says so, or is a later fragment of an extension header.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     let protocol = match extension_headers(data).last() {
         Some(header) => header.next,
