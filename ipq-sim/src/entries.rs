@@ -32,8 +32,6 @@ pub(crate) struct Entries<T> {
     ids: Ids,
 }
 
-/// Begins with a cache line: what a verdict in a long queue costs is mostly the wait for memory that was not read for long.
-#[repr(align(64))]
 struct Node<T> {
     item: Option<T>,
     /// How many were linked before it. An entry knows nothing of the others, so that a verdict touches no other's.
