@@ -19,6 +19,7 @@ use crate::proc_text;
 use crate::profile::Profile;
 use crate::queue::Queue;
 use crate::sockets::Sockets;
+use crate::spent::Spent;
 use crate::traversal::Traversal;
 use bytes::Bytes;
 use ipq_core::Family;
@@ -44,6 +45,8 @@ pub struct Kernel {
     pub(crate) rules: Rules,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    /// Of packets that a verdict let go of.
+    spent: Spent,
 }
 
 /// A program on the emulated host.
@@ -101,6 +104,7 @@ impl Kernel {
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
             faults: Faults::default(),
+            spent: Spent::default(),
         })
     }
 

@@ -138,6 +138,9 @@ impl Kernel {
             if let Some(queue) = &mut self.queues[family as usize] {
                 queue.free(released.slot, &self.faults);
             }
+            if let Some(traversal) = traversal {
+                self.spent.add(traversal.packet.data);
+            }
         }
         self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(answer) = answer
