@@ -4,7 +4,6 @@
 //! what it does with 64, in the order of arrival; and at most 6 times in any order, when it has to wait for memory that no
 //! cache holds. What such a wait costs is measured beside it.
 
-use bytes::Bytes;
 use clap::Parser;
 use fastrand::Rng;
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
@@ -15,10 +14,7 @@ use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, Verdict, Wait};
 use ipq_sim::{Kernel, Rule, Sim, SimTransport};
 use std::collections::VecDeque;
-use std::env::current_exe;
 use std::hint::black_box;
-use std::io::stdout;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 type Failed = Box<dyn std::error::Error>;
@@ -30,18 +26,12 @@ const BATCH: usize = 32;
 /// How many batches a turn has.
 const BATCHES: usize = 400;
 
-/// What makes the C library of GNU ask for huge pages, where the kernel gives them to whoever asks.
-const HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-
 /// Measures what a verdict costs on the emulator, by how many packets are queued.
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// How often each length has its turn.
-    #[arg(long, default_value_t = 25)]
-    passes: usize,
-    /// Prints nothing but numbers, as JSON, and measures in pages of the usual size alone.
-    #[arg(long, conflicts_with = "save")]
-    json: bool,
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
+    passes: u16,
     /// Keeps the results in BENCHMARKS.md and results.
     #[arg(long)]
     save: bool,
@@ -51,46 +41,12 @@ struct Arguments {
 }
 
 fn main() -> Result<(), Failed> {
-    let Arguments {
-        passes,
-        json,
-        save: keep,
-        ..
-    } = Arguments::parse();
-    let mut report = measured(passes)?;
-    if json {
-        return Ok(serde_json::to_writer(stdout(), &report)?);
-    }
-    report.workloads.extend(in_huge_pages(passes)?);
-    print!("{}", table(&report));
-    if keep {
-        save(&report, "verdicts", |contender| contender.name.ends_with(QUEUED))?;
-    }
-    Ok(())
-}
-
-/// The same once more, in memory that a processor finds its way about in more easily.
-fn in_huge_pages(passes: usize) -> Result<Vec<Workload>, Failed> {
-    let (variable, value) = HUGE_PAGES;
-    let mut command = Command::new(current_exe()?);
-    command
-        .args(["--json", "--passes", &passes.to_string()])
-        .env(variable, value);
-    let output = command.stderr(Stdio::inherit()).output()?;
-    let report: Report = serde_json::from_slice(&output.stdout)?;
-    let named = report.workloads.into_iter().map(|workload| Workload {
-        name: format!("{}, in huge pages", workload.name),
-        ..workload
-    });
-    Ok(named.collect())
-}
-
-fn measured(passes: usize) -> Result<Report, Failed> {
-    Ok(Report {
+    let Arguments { passes, save: keep, .. } = Arguments::parse();
+    let report = Report {
         machine: Machine::here(),
         command: "cargo bench -p ipq-bench --bench verdicts".to_owned(),
         method: format!(
-            "{passes} passes, in each of which each has its turn: {BATCHES} times {BATCH} verdicts, or reads.\n\
+            "{passes} passes, in each of which each has its turn: {BATCHES} times {BATCH} verdicts, or reads, of which the median counts.\n\
              Medians, and the middle half of the passes; ratios within a pass."
         ),
         workloads: vec![
@@ -110,7 +66,12 @@ fn measured(passes: usize) -> Result<Report, Failed> {
             verdicts("verdicts 32 in a call, in any order", passes, in_one_call, any())?,
             reads("reads of memory, one after the other, in any order", passes)?,
         ],
-    })
+    };
+    print!("{}", table(&report));
+    if keep {
+        save(&report, "verdicts", |contender| contender.name.ends_with(QUEUED))?;
+    }
+    Ok(())
 }
 
 /// What the names of those end with that give verdicts.
@@ -145,7 +106,7 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
 /// Measures verdicts at each length, on the packets that `choose` takes out of those that are queued.
 fn verdicts(
     name: &str,
-    passes: usize,
+    passes: u16,
     give: Verdicts,
     choose: impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone,
 ) -> Result<Workload, Failed> {
@@ -161,11 +122,12 @@ fn verdicts(
         };
         turns.push((format!("{length}{QUEUED}"), turn));
     }
-    measure(name, passes, turns)
+    let to_the_shortest = vec![format!("{}{QUEUED}", LENGTHS[0])];
+    measure(name, passes, turns, to_the_shortest)
 }
 
 /// Measures reads that wait for each other: of as many places as a queue of each length has entries, and as large.
-fn reads(name: &str, passes: usize) -> Result<Workload, Failed> {
+fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
         // Each place names another, in one circle through all of them.
         let mut circle: Vec<[u32; 32]> = (0..).map(|place| [place; 32]).take(places).collect();
@@ -184,18 +146,15 @@ fn reads(name: &str, passes: usize) -> Result<Workload, Failed> {
         };
         (format!("{places} places"), turn)
     });
-    let workload = measure(name, passes, turns.into())?;
-    Ok(Workload {
-        references: Vec::new(),
-        ..workload
-    })
+    measure(name, passes, turns.into(), Vec::new())
 }
 
 /// Gives each its turn, in each pass.
 fn measure(
     name: &str,
-    passes: usize,
+    passes: u16,
     turns: Vec<(String, impl FnMut() -> Result<Duration, Failed>)>,
+    references: Vec<String>,
 ) -> Result<Workload, Failed> {
     let (names, mut turns): (Vec<_>, Vec<_>) = turns.into_iter().unzip();
     let mut contenders: Vec<_> = names.into_iter().map(Contender::named).collect();
@@ -210,7 +169,7 @@ fn measure(
     Ok(Workload {
         name: name.to_owned(),
         unit: "ns each".to_owned(),
-        references: vec![contenders[0].name.clone()],
+        references,
         contenders,
     })
 }
@@ -220,7 +179,7 @@ struct Queue {
     sim: Sim,
     handle: Handle<SimTransport>,
     ids: VecDeque<PacketId>,
-    frame: Bytes,
+    frame: Vec<u8>,
     buffer: Vec<u8>,
 }
 
@@ -235,11 +194,12 @@ impl Queue {
             sim,
             handle,
             ids: VecDeque::new(),
-            frame: Packet::udp4().to_host().frame(),
+            frame: Packet::udp4().length(64).to_host().frame().to_vec(),
             buffer: vec![0; 256],
         })
     }
 
+    /// Has as many packets wait as that, each of which has bytes of its own.
     fn fill(&mut self, length: usize) -> Result<(), Failed> {
         while self.ids.len() < length {
             self.sim.inject(TAP0.name, self.frame.clone())?;
