@@ -10,8 +10,16 @@ fn main() {
     let is_run = std::env::args().any(|argument| argument == "--gungraun-run");
     let missing = || ["valgrind", "gungraun-runner"].into_iter().find(|name| !is_found(name));
     match missing().filter(|_| !is_run) {
-        Some(name) => println!("skipped: {name} is not installed"),
+        Some(name) => println!("skipped: {name} is not found in PATH: {}", remedy(name)),
         None => counted::run(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn remedy(program: &str) -> &'static str {
+    match program {
+        "valgrind" => "install your distribution's package of that name",
+        _ => "cargo install gungraun-runner --version 0.20.0",
     }
 }
 
@@ -39,7 +47,7 @@ mod counted {
     use ipq_conformance::Packet;
     use ipq_conformance::lab::{TAP0, TAP1};
     use ipq_core::handle::Decision;
-    use ipq_core::wire::{Abi, Envelope, EtherType, Head, Mark, Message, PacketMetadata, Timestamp, VerdictRequest};
+    use ipq_core::wire::{Abi, Envelope, Head, Message, PacketMetadata, VerdictRequest};
     use ipq_core::{CopyMode, Family, Handle, Hook, PacketId, PortId, Verdict, Wait};
     use ipq_sim::{Kernel, Rule, Sim, SimTransport};
     use std::hint::black_box;
@@ -50,37 +58,34 @@ mod counted {
 
     const ABI: Abi = Abi::NATIVE;
 
-    fn metadata() -> PacketMetadata {
-        PacketMetadata {
-            packet_id: PacketId(7),
-            mark: Mark(0),
-            timestamp: Timestamp::default(),
-            hook: Hook::Forward,
-            indev_name: "tap0".parse().expect("a name"),
-            outdev_name: "tap1".parse().expect("a name"),
-            hw_protocol: EtherType::IPV4,
-            hw_type: 1,
-            hw_address: [2, 0, 0, 0, 0x20, 1].into(),
-        }
+    /// A PACKET frame with 1400 bytes of payload, as a program receives it.
+    fn packet_frame() -> Vec<u8> {
+        let mut listening = listening(Hook::Forward, CopyMode::Packet, 1400);
+        listening.inject();
+        let read = listening.handle.read_datagram(&mut listening.buffer, Wait::Never);
+        listening.buffer.truncate(read.expect("a packet"));
+        listening.buffer
     }
 
-    /// A PACKET frame with so many bytes of payload.
-    fn frame(payload: usize) -> Vec<u8> {
-        let head = metadata().head(ABI, payload);
-        [&head[..], &vec![0x45; payload]].concat()
+    fn packet_metadata() -> PacketMetadata {
+        match Message::parse(&packet_frame(), ABI) {
+            Ok(Message::Packet(packet)) => packet.metadata(),
+            other => panic!("{other:?} is no packet"),
+        }
     }
 
     #[library_benchmark]
-    #[bench::of_1400_bytes(frame(1400))]
+    #[bench::of_1400_bytes(packet_frame())]
     fn packet_is_read(frame: Vec<u8>) -> Vec<u8> {
-        if let Ok(Message::Packet(packet)) = Message::parse(black_box(&frame), ABI) {
-            black_box((&packet.metadata(), packet.payload()));
-        }
+        let Ok(Message::Packet(packet)) = Message::parse(black_box(&frame), ABI) else {
+            panic!("this is no packet");
+        };
+        black_box((&packet.metadata(), packet.payload()));
         frame
     }
 
     #[library_benchmark]
-    #[bench::of_1400_bytes(metadata())]
+    #[bench::of_1400_bytes(packet_metadata())]
     fn packet_is_written(metadata: PacketMetadata) -> Head {
         black_box(&metadata).head(ABI, black_box(1400))
     }
@@ -116,8 +121,12 @@ mod counted {
     }
 
     impl Listening {
-        fn read(&mut self) -> PacketId {
+        fn inject(&self) {
             self.sim.inject(TAP0.name, self.frame.to_vec()).expect("a frame");
+        }
+
+        fn read(&mut self) -> PacketId {
+            self.inject();
             match self.handle.read(&mut self.buffer, Wait::Never) {
                 Ok(Message::Packet(packet)) => packet.packet_id(),
                 other => panic!("{other:?} is no packet"),
@@ -146,6 +155,12 @@ mod counted {
     /// So many packets that wait for a verdict.
     fn queued<const COUNT: usize>() -> (Listening, [PacketId; COUNT]) {
         let mut listening = listening(Hook::Input, CopyMode::Meta, 64);
+        // Entries that were used before, as they are in a program that runs.
+        let earlier: [PacketId; COUNT] = std::array::from_fn(|_| listening.read());
+        for id in earlier {
+            let given = listening.handle.set_verdict(id, Verdict::Accept, None);
+            given.expect("a verdict");
+        }
         let ids = std::array::from_fn(|_| listening.read());
         (listening, ids)
     }
@@ -154,7 +169,7 @@ mod counted {
     #[bench::one(queued())]
     fn verdict_is_given((listening, [id]): (Listening, [PacketId; 1])) -> Listening {
         let given = listening.handle.set_verdict(id, Verdict::Accept, None);
-        black_box(given.is_ok());
+        given.expect("a verdict");
         listening
     }
 
