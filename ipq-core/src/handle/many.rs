@@ -157,8 +157,8 @@ impl<T: Transport> Handle<T> {
     /// back, and is handed to `failed` with the reason.
     ///
     /// They are sent whenever 32 have been taken from `decisions`, and at its end: none is held back when this returns. Who
-    /// takes long over a decision lets those before it wait so long, and if `decisions` panics they are not sent. A refusal by the kernel comes to the next read, for each
-    /// by itself.
+    /// takes long over a decision lets those before it wait so long, and if `decisions` panics they are not sent. A refusal by
+    /// the kernel comes to the next read, for each by itself.
     pub fn set_verdicts<'d>(
         &self,
         decisions: impl IntoIterator<Item = Decision<'d>>,

@@ -117,7 +117,7 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
                 *place = found.content;
                 count += 1;
             }
-            (kind::BOUNCE, attribute::DECISION) => decision = Some(found.fixed::<5>(start)?),
+            (kind::BOUNCE, attribute::DECISION) => decision = Some(*found.fixed::<5>(start)?),
             (kind::CONFIG, attribute::CONFIG_COMMAND) => binds = true,
             _ => {}
         }

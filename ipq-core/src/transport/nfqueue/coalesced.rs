@@ -85,19 +85,19 @@ struct Gathered<'m, 'b> {
     following_count: usize,
     following_bytes: usize,
     /// Equal verdicts on the oldest packets that are outstanding, of which nothing is written yet.
-    run: Option<Run>,
+    run: Option<Run<'m>>,
     /// The packets that this decides about.
     packets: [u32; MESSAGES],
     packet_count: usize,
 }
 
 /// Equal verdicts, and the last message that asks for one of them.
-struct Run {
+struct Run<'m> {
     verdict: Verdict,
     id: u32,
     count: usize,
     request: Request,
-    start: [u8; START],
+    parts: &'m [IoSlice<'m>],
 }
 
 impl<'m, 'b> Gathered<'m, 'b> {
@@ -143,7 +143,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
             }
             let plain = action.plain_verdict(&request);
             match plain.filter(|(_, id)| oldest_first.next_if_eq(id).is_some()) {
-                Some((verdict, id)) => self.add_to_run(verdict, id, request, start),
+                Some((verdict, id)) => self.add_to_run(verdict, id, request, parts),
                 None => self.add(&request, start, action, attaching.is_some(), following),
             }
             count += 1;
@@ -171,20 +171,18 @@ impl<'m, 'b> Gathered<'m, 'b> {
     }
 
     /// Adds a verdict on the oldest packet that is outstanding and has none in this datagram.
-    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, from: &[u8]) {
+    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, parts: &'m [IoSlice<'m>]) {
         if self.run.as_ref().is_some_and(|run| run.verdict != verdict) {
             self.end_run();
         }
         self.note(id);
-        let mut start = [0; START];
-        start[..from.len()].copy_from_slice(from);
         let count = self.run.take().map_or(1, |run| run.count + 1);
         self.run = Some(Run {
             verdict,
             id,
             count,
             request,
-            start,
+            parts,
         });
     }
 
@@ -198,7 +196,9 @@ impl<'m, 'b> Gathered<'m, 'b> {
             let replaces = false;
             Action::Verdict { verdict, id, replaces }
         };
-        self.write(&run.request, &run.start, action, false, &[]);
+        let mut start = [0; START];
+        let start = beginning(run.parts, &mut start);
+        self.write(&run.request, start, action, false, &[]);
     }
 
     fn note(&mut self, id: u32) {

@@ -54,29 +54,33 @@ impl Devices {
         self.queue_ran_empty.store(true, Ordering::Relaxed);
     }
 
-    /// Says that a datagram came, which may be a packet, and is not translated yet.
-    pub(super) fn datagram_came(&self) {
-        let due = self.datagrams.fetch_add(1, Ordering::Relaxed) % Self::UNLOOKED == Self::UNLOOKED - 1;
-        if due || self.queue_ran_empty.swap(false, Ordering::Relaxed) {
+    /// Says that so many datagrams came, which may be packets, and are not translated yet.
+    pub(super) fn datagrams_came(&self, count: u32) {
+        let before = self.datagrams.fetch_add(count, Ordering::Relaxed);
+        let due = before / Self::UNLOOKED != before.wrapping_add(count) / Self::UNLOOKED;
+        // A look costs less than a swap, and nearly always there is nothing to swap.
+        let ran_empty =
+            || self.queue_ran_empty.load(Ordering::Relaxed) && self.queue_ran_empty.swap(false, Ordering::Relaxed);
+        if due || ran_empty() {
             self.look();
         }
     }
 
-    /// The device with an index; without a name if there is none.
-    pub(super) fn get(&self, index: u32) -> Device {
+    /// The devices with these indices; without a name where there is none.
+    pub(super) fn get(&self, indices: [u32; 2]) -> [Device; 2] {
         let known = || {
-            self.known
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&index)
-                .copied()
-        };
-        known()
-            .or_else(|| {
-                self.look();
-                known()
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            indices.map(|index| match index {
+                0 => Some(Device::default()),
+                index => known.get(&index).copied(),
             })
-            .unwrap_or_default()
+        };
+        let mut devices = known();
+        if devices.contains(&None) {
+            self.look();
+            devices = known();
+        }
+        devices.map(Option::unwrap_or_default)
     }
 
     /// Takes in the events that have come.

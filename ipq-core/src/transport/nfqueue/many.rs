@@ -1,12 +1,12 @@
 //! Taking many datagrams in one system call.
 
 use super::NfQueue;
-use super::scattered::{self, BESIDE};
+use super::scattered::{self, BESIDE, Beside};
 use crate::transport::netlink::Place;
 use crate::transport::{Datagram, Slot, TransportError, Wait};
 use std::io::IoSliceMut;
 
-/// How many datagrams one system call takes: their beginnings live on the stack.
+/// How many datagrams one system call takes: what is known of them, and perhaps their beginnings, lives on the stack.
 const BATCH: usize = 32;
 
 /// Waits for the first datagram, and takes what is there with it.
@@ -52,22 +52,45 @@ struct Taken {
 
 /// Takes what is there, at most [`BATCH`] datagrams, into `slots`.
 fn take(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
-    let mut beside = [[0; BESIDE]; BATCH];
     let count = slots.len().min(BATCH);
-    let mut free = slots.iter_mut();
-    let mut places = beside.each_mut().map(|beside| {
-        let parts = match free.next() {
-            Some(slot) => scattered::parts(beside, slot.buffer),
-            None => [&mut [], &mut []].map(|none: &mut [u8; 0]| IoSliceMut::new(none)),
-        };
-        Place::new(parts)
+    let slots = &mut slots[..count];
+    if slots.iter().any(|slot| queue.may_be_cut(slot.buffer)) {
+        take_scattered(queue, slots, wait)
+    } else {
+        take_into(queue, slots, &mut [], wait)
+    }
+}
+
+/// The same where a buffer may be too short.
+#[cold]
+fn take_scattered(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
+    take_into(queue, slots, &mut [[0; BESIDE]; BATCH], wait)
+}
+
+/// Takes datagrams into `slots`, with their beginnings `beside` if there is room for them.
+fn take_into(
+    queue: &NfQueue,
+    slots: &mut [Slot<'_>],
+    beside: &mut [Beside],
+    wait: Wait,
+) -> Result<Taken, TransportError> {
+    let count = slots.len();
+    let (mut free, mut free_beside) = (slots.iter_mut(), beside.iter_mut());
+    let mut places: [_; BATCH] = std::array::from_fn(|_| {
+        let buffer: &mut [u8] = free.next().map(|slot| &mut *slot.buffer).unwrap_or_default();
+        Place::new(match free_beside.next() {
+            Some(beside) => scattered::parts(beside, buffer),
+            None => [buffer, &mut []].map(IoSliceMut::new),
+        })
     });
     let mut outstanding = queue.outstanding();
     let received = queue.socket.receive_places(&mut places[..count], wait)?;
+    queue.devices.datagrams_came(received as u32);
     let datagrams = places.map(|place| place.datagram());
     let mut kept = 0;
-    for (index, (beside, datagram)) in beside.iter().zip(datagrams).take(received).enumerate() {
-        let taken_in = queue.take_in(Some(beside), slots[index].buffer, datagram, outstanding.as_deref_mut());
+    for (index, datagram) in datagrams.into_iter().take(received).enumerate() {
+        let (beside, buffer) = (beside.get(index), &mut *slots[index].buffer);
+        let taken_in = queue.take_in(beside, buffer, datagram, outstanding.as_deref_mut());
         let Some(result) = taken_in.transpose() else {
             continue;
         };

@@ -214,7 +214,7 @@ pub(super) struct Span {
 
 impl Attribute {
     /// The content, which always has `N` bytes.
-    pub(super) fn fixed<const N: usize>(self, message: &[u8]) -> Result<[u8; N], ParseError> {
+    pub(super) fn fixed<const N: usize>(self, message: &[u8]) -> Result<&[u8; N], ParseError> {
         if self.content.length != N {
             return Err(ParseError::AttributeSize {
                 attribute: self.kind,
@@ -223,7 +223,7 @@ impl Attribute {
             });
         }
         let content = message.get(self.content.start..).and_then(<[u8]>::first_chunk);
-        content.copied().ok_or(ParseError::MetadataTooLong {
+        content.ok_or(ParseError::MetadataTooLong {
             at: self.content.start,
             limit: message.len(),
         })

@@ -61,13 +61,13 @@ impl QueuedPacket {
             let found = found?;
             match found.kind {
                 attribute::PACKET_HEADER => fixed = Some(found.fixed::<7>(start)?),
-                attribute::MARK => packet.mark = Mark(u32::from_be_bytes(found.fixed(start)?).into()),
+                attribute::MARK => packet.mark = Mark(u32::from_be_bytes(*found.fixed(start)?).into()),
                 attribute::TIMESTAMP => {
                     let [seconds, microseconds] = halves::<16, 8>(found.fixed(start)?).map(i64::from_be_bytes);
                     packet.timestamp = Timestamp { seconds, microseconds };
                 }
-                attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(found.fixed(start)?),
-                attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(found.fixed(start)?),
+                attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(*found.fixed(start)?),
+                attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(*found.fixed(start)?),
                 attribute::HARDWARE_ADDRESS => packet.hw_address = Some(hardware_address(found.fixed(start)?)?),
                 attribute::PAYLOAD => {
                     packet.payload = found.content;
@@ -80,7 +80,7 @@ impl QueuedPacket {
                 _ => {}
             }
         }
-        let [a, b, c, d, protocol @ .., hook] = fixed.ok_or(ParseError::MissingAttribute {
+        let [a, b, c, d, protocol @ .., hook] = *fixed.ok_or(ParseError::MissingAttribute {
             attribute: attribute::PACKET_HEADER,
         })?;
         packet.id = u32::from_be_bytes([a, b, c, d]);
@@ -94,21 +94,16 @@ impl QueuedPacket {
         Family::from_protocol_family(self.family as u32)
     }
 
-    /// What the PACKET frame says beside the packet's bytes, of which `payload` is the start. `device` knows the devices.
-    pub(super) fn metadata(&self, payload: &[u8], device: impl Fn(u32) -> Device) -> PacketMetadata {
+    /// What the PACKET frame says beside the packet's bytes, of which `payload` is the start. `devices` knows the devices of two
+    /// indices, of which 0 is no device's.
+    pub(super) fn metadata(&self, payload: &[u8], devices: impl FnOnce([u32; 2]) -> [Device; 2]) -> PacketMetadata {
         let (shows_incoming, shows_outgoing) = match self.hook {
             Hook::Prerouting | Hook::Input => (true, false),
             Hook::Output | Hook::Postrouting => (false, true),
             _ => (true, true),
         };
-        let named = |index: u32, shown: bool| {
-            if shown && index != 0 {
-                device(index)
-            } else {
-                Device::default()
-            }
-        };
-        let incoming = named(self.incoming, shows_incoming);
+        let shown = [(self.incoming, shows_incoming), (self.outgoing, shows_outgoing)];
+        let [incoming, outgoing] = devices(shown.map(|(index, shows)| if shows { index } else { 0 }));
         // Where there is no incoming device, or the packet came without a link-layer header, there is no address (PKT-7).
         let hw_address = self.hw_address.filter(|_| shows_incoming);
         PacketMetadata {
@@ -117,7 +112,7 @@ impl QueuedPacket {
             timestamp: self.timestamp,
             hook: self.hook,
             indev_name: incoming.name,
-            outdev_name: named(self.outgoing, shows_outgoing).name,
+            outdev_name: outgoing.name,
             hw_protocol: self.hw_protocol(payload),
             hw_type: hw_address.map_or(0, |_| incoming.hw_type),
             hw_address: hw_address.unwrap_or_default(),
@@ -156,8 +151,8 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
 }
 
 /// Length (u16), two bytes of padding, and eight bytes.
-fn hardware_address(content: [u8; 12]) -> Result<HardwareAddress, ParseError> {
-    let [high, low, _, _, field @ ..] = content;
+fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
+    let [high, low, _, _, field @ ..] = *content;
     let stated = u16::from_be_bytes([high, low]);
     u8::try_from(stated)
         .ok()
@@ -165,7 +160,7 @@ fn hardware_address(content: [u8; 12]) -> Result<HardwareAddress, ParseError> {
         .ok_or(ParseError::HardwareAddress { stated })
 }
 
-fn halves<const N: usize, const HALF: usize>(content: [u8; N]) -> [[u8; HALF]; 2] {
+fn halves<const N: usize, const HALF: usize>(content: &[u8; N]) -> [[u8; HALF]; 2] {
     let half = |at: usize| {
         content
             .get(at..)

@@ -31,6 +31,7 @@ impl NfQueue {
             None => self.socket.receive(buffer, wait)?,
             Some(beside) => self.socket.receive_parts(&mut scattered::parts(beside, buffer), wait)?,
         };
+        self.devices.datagrams_came(1);
         self.take_in(beside.as_deref(), buffer, received, outstanding.as_deref_mut())
     }
 
@@ -102,7 +103,6 @@ impl NfQueue {
                 ..received
             }));
         }
-        self.devices.datagram_came();
         let translated = Received {
             beside,
             copied,
@@ -112,7 +112,7 @@ impl NfQueue {
         }
         .translate(
             buffer,
-            |index| self.devices.get(index),
+            |indices| self.devices.get(indices),
             || self.questions.permitted(&self.options),
         );
         if let Some(outstanding) = outstanding {

@@ -71,7 +71,7 @@ fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translat
             options: &options(),
             peer: PEER,
         };
-        let result = received.translate(&mut buffer, device, || permitted);
+        let result = received.translate(&mut buffer, devices, || permitted);
         (result, buffer)
     };
     let mut beside = [0xee; BESIDE];
@@ -99,6 +99,10 @@ fn frame_length(translated: &Result<Translated, ParseError>) -> usize {
 }
 
 /// Devices 1 and 2 are there.
+fn devices(indices: [u32; 2]) -> [Device; 2] {
+    indices.map(device)
+}
+
 fn device(index: u32) -> Device {
     let named = |name: &str, hw_type| Device {
         name: name.parse().expect("a name"),

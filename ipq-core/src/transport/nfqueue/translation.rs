@@ -40,15 +40,15 @@ pub(super) enum Translated {
 }
 
 impl Received<'_> {
-    /// Makes a frame in `buffer`. `device` knows the devices; `permitted` whether the capability is there now.
+    /// Makes a frame in `buffer`. `devices` knows two devices, as for [`QueuedPacket::metadata`]; `permitted` whether the capability is there now.
     pub(super) fn translate(
         &self,
         buffer: &mut [u8],
-        device: impl Fn(u32) -> Device,
+        devices: impl FnOnce([u32; 2]) -> [Device; 2],
         permitted: impl FnOnce() -> bool,
     ) -> Result<Translated, ParseError> {
         match header(self.start(buffer), self.length)?.message_type.to_wire() {
-            kind::PACKET => self.packet(buffer, device),
+            kind::PACKET => self.packet(buffer, devices),
             kind::ANSWER => self.answer(buffer, permitted),
             message_type => Err(ParseError::UnknownMessage { message_type }),
         }
@@ -58,7 +58,11 @@ impl Received<'_> {
         scattered::start(self.beside, buffer, self.copied)
     }
 
-    fn packet(&self, buffer: &mut [u8], device: impl Fn(u32) -> Device) -> Result<Translated, ParseError> {
+    fn packet(
+        &self,
+        buffer: &mut [u8],
+        devices: impl FnOnce([u32; 2]) -> [Device; 2],
+    ) -> Result<Translated, ParseError> {
         let packet = QueuedPacket::parse(self.start(buffer), self.length)?;
         if packet.queue != self.options.queue_number {
             return Err(ParseError::WrongQueue {
@@ -71,7 +75,7 @@ impl Received<'_> {
         }
         let Span { start, length } = packet.payload;
         let known = self.start(buffer).get(start..).unwrap_or_default();
-        let metadata = packet.metadata(known.get(..length).unwrap_or(known), device);
+        let metadata = packet.metadata(known.get(..length).unwrap_or(known), devices);
         scattered::place(self.beside, buffer, packet.payload, FIXED);
         scattered::write(buffer, &metadata.head(Abi::NATIVE, length), 0);
         Ok(Translated::Packet {

@@ -138,7 +138,7 @@ fn the_protocol_is_what_the_kernel_of_the_time_knew(
     attributes.push(attribute(10, &payload));
     let datagram = message(0x0300, 0, 0, &body(family, &attributes));
     let packet = super::super::packet::QueuedPacket::parse(&datagram, datagram.len()).expect("a packet");
-    assert_eq!(packet.metadata(&payload, super::device).hw_protocol.0, expected);
+    assert_eq!(packet.metadata(&payload, super::devices).hw_protocol.0, expected);
 }
 
 #[rstest]
