@@ -40,7 +40,8 @@ pub(super) enum Translated {
 }
 
 impl Received<'_> {
-    /// Makes a frame in `buffer`. `devices` knows two devices, as for [`QueuedPacket::metadata`]; `permitted` whether the capability is there now.
+    /// Makes a frame in `buffer`. `devices` knows two devices, as for [`QueuedPacket::metadata`]; `permitted` whether the capability
+    /// is there now.
     pub(super) fn translate(
         &self,
         buffer: &mut [u8],
