@@ -64,13 +64,12 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
         name: InterfaceName::from_wire([index as u8; 16]),
         hw_type: index as u16,
     };
-    Ok(
-        match received.translate(buffer, |indices| indices.map(device), || permitted)? {
-            Translated::Packet { frame, .. } => Inward::Frame(frame),
-            Translated::OtherFamily(id) => Inward::OtherFamily(id),
-            Translated::Answer { frame, attach_failed } => Inward::Answer(frame, attach_failed),
-        },
-    )
+    let devices = |indices: [u32; 2]| indices.map(device);
+    Ok(match received.translate(buffer, devices, || permitted)? {
+        Translated::Packet { frame, .. } => Inward::Frame(frame),
+        Translated::OtherFamily(id) => Inward::OtherFamily(id),
+        Translated::Answer { frame, attach_failed } => Inward::Answer(frame, attach_failed),
+    })
 }
 
 /// The datagram that stands for the `message` of a program; none if nothing is sent. `peer` is who has attached, or 0.
