@@ -37,7 +37,7 @@ pub(crate) struct Traversal {
     routed_by: Option<Box<RouteKey>>,
 }
 
-/// With what its entry in the queue knows beside, it fills two cache lines.
+/// With what its entry in the queue knows beside, it is as long as two cache lines.
 const _: () = assert!(size_of::<Option<Traversal>>() <= 112);
 
 /// What a locally sent packet's route depends on.
