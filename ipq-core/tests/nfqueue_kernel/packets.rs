@@ -2,6 +2,7 @@
 
 use crate::netlink::{self, Hook as At};
 use crate::program::{Program, arrived, listening_to_a_pair, name, sockets};
+use ipq_core::handle::Buffers;
 use ipq_core::wire::{
     Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, Message, PacketMetadata, Timestamp,
 };
@@ -155,13 +156,21 @@ fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it() {
         program.handle.buffer_for(RANGE),
         70_000,
     ] {
-        sender.send(&payload).expect("sent");
+        for _ in 0..4 {
+            sender.send(&payload).expect("sent");
+        }
         let mut buffer = vec![0xee; room];
-        let Ok(Message::Packet(packet)) = program.handle.read(&mut buffer, Wait::Never) else {
-            panic!("no packet in {room} bytes");
-        };
-        assert_eq!(packet.payload().len(), RANGE);
-        assert_eq!(packet.payload()[28..], payload[..RANGE - 28], "in {room} bytes");
+        let mut buffers = Buffers::new(3, room);
+        let one = program.handle.read(&mut buffer, Wait::Never);
+        let others = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
+        assert_eq!(others.len(), 3, "in {room} bytes");
+        for message in others.chain([one]) {
+            let Ok(Message::Packet(packet)) = message else {
+                panic!("no packet in {room} bytes");
+            };
+            assert_eq!(packet.payload().len(), RANGE);
+            assert_eq!(packet.payload()[28..], payload[..RANGE - 28], "in {room} bytes");
+        }
     }
 }
 
