@@ -8,7 +8,6 @@ use crate::fault::Fault;
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, MacAddress, Network, OutgoingFrame, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
-use crate::host::rules::Judgement;
 use crate::host::{ipv4, ipv6, routing};
 use crate::journal::PacketEvent;
 use crate::kernel::Kernel;
@@ -189,27 +188,18 @@ impl Kernel {
     }
 
     fn pass_hooks(&mut self, traversal: &mut Traversal) -> End {
-        let mut function = traversal.function;
         loop {
-            match self
-                .rules
-                .judge(traversal.hook, function, &mut traversal.packet, &self.faults)
-            {
-                Some(Judgement::Accept) => function += 1,
-                Some(Judgement::Queue) => {
-                    traversal.function = function;
-                    return self.enqueue(traversal).map(Some);
-                }
-                Some(Judgement::Unreadable) => return Err(DropReason::Malformed),
-                None => match self.after_hook(traversal)? {
-                    Next::Hook => {
-                        function = traversal.function;
-                        if self.faults.seeded(Fault::MarkForgotten) {
-                            traversal.packet.mark = 0;
-                        }
-                    }
-                    Next::Gone => return Ok(None),
-                },
+            let Traversal {
+                packet, hook, function, ..
+            } = traversal;
+            if let Some(queues) = self.rules.judge(*hook, *function, packet, &self.faults)? {
+                *function = queues;
+                return self.enqueue(traversal).map(Some);
+            }
+            match self.after_hook(traversal)? {
+                Next::Hook if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
+                Next::Hook => {}
+                Next::Gone => return Ok(None),
             }
         }
     }

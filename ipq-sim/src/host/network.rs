@@ -270,14 +270,16 @@ impl Network {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Result<DeviceId, DeviceError> {
-        self.devices
-            .iter()
-            .position(|state| state.device.name == name)
-            .map(DeviceId::at)
-            .ok_or_else(|| DeviceError::Unknown {
-                name: name.to_owned(),
-                has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
-            })
+        let place = self.devices.iter().position(|state| state.device.name == name);
+        place.map(DeviceId::at).ok_or_else(|| self.unknown(name))
+    }
+
+    #[cold]
+    fn unknown(&self, name: &str) -> DeviceError {
+        DeviceError::Unknown {
+            name: name.to_owned(),
+            has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
+        }
     }
 
     pub(crate) fn name(&self, device: Option<DeviceId>) -> InterfaceName {

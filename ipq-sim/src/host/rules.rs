@@ -4,6 +4,7 @@ use super::hook::HookPoint;
 use super::packet::Packet;
 use super::{ipv4, ipv6};
 use crate::fault::{Fault, Faults};
+use crate::ledger::DropReason;
 use ipq_core::{Family, Hook};
 
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
@@ -96,15 +97,6 @@ impl Rule {
     }
 }
 
-/// What the rules of one table say about a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
-    Accept,
-    Queue,
-    /// A rule asks for the packet's protocol, and it can't be read.
-    Unreadable,
-}
-
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
@@ -128,32 +120,36 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs one function of a hook, which is a table's chain there: its rules, in order. `None`: the hook has no such
-    /// function. Where a table has no chain its function lets everything through.
+    /// Runs a hook's functions from `first` on, each of which is a table's chain there: its rules, in order. Returns which of
+    /// them sends the packet to the queue; `None` if all let it through. A packet that does not say its protocol passes no
+    /// rule that asks for one.
     pub(crate) fn judge(
         &self,
         hook: HookPoint,
-        function: u8,
+        first: u8,
         packet: &mut Packet,
         faults: &Faults,
-    ) -> Option<Judgement> {
-        let chain = self.chains[packet.family as usize][hook as usize].get(usize::from(function))?;
+    ) -> Result<Option<u8>, DropReason> {
+        let chains = &self.chains[packet.family as usize][hook as usize];
         let mut protocol = None;
-        for rule in chain {
-            if let Some(wanted) = rule.protocol {
-                match *protocol.get_or_insert_with(|| protocol_of(packet)) {
-                    Some(found) if found == wanted => {}
-                    Some(_) => continue,
-                    None => return Some(Judgement::Unreadable),
+        let mut function = first;
+        while let Some(chain) = chains.get(usize::from(function)) {
+            for rule in chain {
+                if let Some(wanted) = rule.protocol {
+                    let found = *protocol.get_or_insert_with(|| protocol_of(packet));
+                    if found.ok_or(DropReason::Malformed)? != wanted {
+                        continue;
+                    }
+                }
+                match rule.target {
+                    Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
+                    Target::Queue => return Ok(Some(function)),
+                    Target::Mark(mark) => packet.mark = mark,
                 }
             }
-            match rule.target {
-                Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
-                Target::Queue => return Some(Judgement::Queue),
-                Target::Mark(mark) => packet.mark = mark,
-            }
+            function += 1;
         }
-        Some(Judgement::Accept)
+        Ok(None)
     }
 }
 

@@ -8,6 +8,9 @@ const MARK_7: Rule = Rule {
     ..Rule::queue(Family::Ipv4, Hook::Forward)
 };
 
+/// The filter table's function at FORWARD sends the packet to the queue.
+const QUEUED: Option<u8> = Some(Table::Filter as u8);
+
 fn rules(rules: &[Rule]) -> Rules {
     let mut all = Rules::default();
     for rule in rules {
@@ -17,35 +20,35 @@ fn rules(rules: &[Rule]) -> Rules {
 }
 
 /// What the filter table makes of a packet at FORWARD.
-fn filtered(rules: &Rules, packet: &mut Packet) -> Option<Judgement> {
+fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     rules.judge(HookPoint::Forward, Table::Filter as u8, packet, &Faults::NONE)
 }
 
 /// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
-fn judged(rules: &Rules) -> (Judgement, u32) {
+fn judged(rules: &Rules) -> (Option<u8>, u32) {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
     (filtered(rules, &mut packet).unwrap(), packet.mark)
 }
 
 #[rstest]
-#[case::none(&[], (Judgement::Accept, 0))]
-#[case::queue(&[Rule::queue(Family::Ipv4, Hook::Forward)], (Judgement::Queue, 0))]
-#[case::the_other_family(&[Rule::queue(Family::Ipv6, Hook::Forward)], (Judgement::Accept, 0))]
-#[case::another_hook(&[Rule::queue(Family::Ipv4, Hook::Input)], (Judgement::Accept, 0))]
+#[case::none(&[], (None, 0))]
+#[case::queue(&[Rule::queue(Family::Ipv4, Hook::Forward)], (QUEUED, 0))]
+#[case::the_other_family(&[Rule::queue(Family::Ipv6, Hook::Forward)], (None, 0))]
+#[case::another_hook(&[Rule::queue(Family::Ipv4, Hook::Input)], (None, 0))]
 #[case::another_table(
     &[Rule { table: Table::Mangle, ..Rule::queue(Family::Ipv4, Hook::Forward) }],
-    (Judgement::Accept, 0)
+    (None, 0)
 )]
-#[case::its_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)], (Judgement::Queue, 0))]
-#[case::another_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(6)], (Judgement::Accept, 0))]
-#[case::a_mark_goes_on(&[MARK_7, Rule::queue(Family::Ipv4, Hook::Forward)], (Judgement::Queue, 7))]
-#[case::a_mark_alone(&[MARK_7], (Judgement::Accept, 7))]
-#[case::queue_ends_it(&[Rule::queue(Family::Ipv4, Hook::Forward), MARK_7], (Judgement::Queue, 0))]
+#[case::its_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)], (QUEUED, 0))]
+#[case::another_protocol(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(6)], (None, 0))]
+#[case::a_mark_goes_on(&[MARK_7, Rule::queue(Family::Ipv4, Hook::Forward)], (QUEUED, 7))]
+#[case::a_mark_alone(&[MARK_7], (None, 7))]
+#[case::queue_ends_it(&[Rule::queue(Family::Ipv4, Hook::Forward), MARK_7], (QUEUED, 0))]
 #[case::the_last_mark_stays(
     &[MARK_7, Rule { target: Target::Mark(u32::MAX), ..MARK_7 }],
-    (Judgement::Accept, u32::MAX)
+    (None, u32::MAX)
 )]
-fn rules_are_asked_in_order_until_one_queues(#[case] all: &[Rule], #[case] expected: (Judgement, u32)) {
+fn rules_are_asked_in_order_until_one_queues(#[case] all: &[Rule], #[case] expected: (Option<u8>, u32)) {
     assert_eq!(judged(&rules(all)), expected);
 }
 
@@ -53,7 +56,7 @@ fn rules_are_asked_in_order_until_one_queues(#[case] all: &[Rule], #[case] expec
 fn a_later_fragment_has_its_packets_protocol() {
     let rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward).protocol(17)]);
     let mut fragment = packet(later_fragment());
-    assert_eq!(filtered(&rules, &mut fragment), Some(Judgement::Queue));
+    assert_eq!(filtered(&rules, &mut fragment), Ok(QUEUED));
 }
 
 #[test]
@@ -66,12 +69,12 @@ fn an_ipv6_packet_that_does_not_say_its_protocol_passes_no_rule_that_asks_for_on
     for (rule, expected) in [
         (
             Rule::queue(Family::Ipv6, Hook::Forward).protocol(17),
-            Judgement::Unreadable,
+            Err(DropReason::Malformed),
         ),
-        (Rule::queue(Family::Ipv6, Hook::Forward), Judgement::Queue),
+        (Rule::queue(Family::Ipv6, Hook::Forward), Ok(QUEUED)),
     ] {
         let rules = rules(&[rule]);
-        assert_eq!(filtered(&rules, &mut hidden), Some(expected));
+        assert_eq!(filtered(&rules, &mut hidden), expected);
     }
 }
 
@@ -107,18 +110,25 @@ fn a_hook_that_is_none_is_refused_in_words() {
 }
 
 #[rstest]
-fn a_hook_has_one_function_for_each_table(#[values(0, 1, 2, u8::MAX)] function: u8) {
+#[case::from_the_start(0, [Some(0), Some(1)])]
+#[case::from_the_second(1, [None, Some(1)])]
+#[case::behind_the_last(2, [None, None])]
+#[case::behind_everything(u8::MAX, [None, None])]
+fn a_hook_has_one_function_for_each_table(#[case] first: u8, #[case] expected: [Option<u8>; 2]) {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
-    for hook in Hook::ALL {
-        let point = HookPoint::named(*hook).unwrap();
-        let judgement = Rules::default().judge(point, function, &mut packet, &Faults::NONE);
-        assert_eq!(judgement, (function < 2).then_some(Judgement::Accept), "{hook}");
-    }
+    let queueing = [Table::Mangle, Table::Filter].map(|table| {
+        let rule = Rule {
+            table,
+            ..Rule::queue(Family::Ipv4, Hook::Forward)
+        };
+        rules(&[rule]).judge(HookPoint::Forward, first, &mut packet, &Faults::NONE)
+    });
+    assert_eq!(queueing, expected.map(Ok));
 }
 
 #[test]
 fn cleared_rules_are_gone() {
     let mut rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward)]);
     rules.clear();
-    assert_eq!(judged(&rules), (Judgement::Accept, 0));
+    assert_eq!(judged(&rules), (None, 0));
 }
