@@ -511,11 +511,7 @@ fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: 
     if faults.seeded(Fault::ProtocolByteSwapped) {
         metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();
     }
-    let head = match abi {
-        // A layout that the compiler knows is written in place.
-        Abi::LP64_LITTLE => metadata.head(Abi::LP64_LITTLE, payload.len()),
-        abi => metadata.head(abi, payload.len()),
-    };
+    let head = metadata.head(abi, payload.len());
     let datagram = Datagram::from_kernel(head, payload);
     crate::distortion::of_packet_frame(datagram, abi, faults)
 }

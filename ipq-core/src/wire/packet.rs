@@ -38,12 +38,20 @@ impl PacketMetadata {
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
+        match abi {
+            // A layout that the compiler knows is written in place.
+            Abi::LP64_LITTLE => self.head_in(Abi::LP64_LITTLE, payload_length),
+            abi => self.head_in(abi, payload_length),
+        }
+    }
+
+    #[inline(always)]
+    fn head_in(&self, abi: Abi, payload_length: usize) -> Head {
         let padded_length = payload_length.saturating_add(padding(payload_length));
         let (address_length, address) = self.hw_address.to_wire();
-        let mut writer = Envelope::default()
+        Envelope::default()
             .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
-            .begin(abi);
-        writer
+            .begin(abi)
             .word(self.packet_id.0)
             .word(self.mark.0)
             .word(self.timestamp.seconds.cast_unsigned())

@@ -58,10 +58,18 @@ impl VerdictRequest {
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
-        let mut writer = envelope
+        match abi {
+            // A layout that the compiler knows is written in place.
+            Abi::LP64_LITTLE => self.head_in(Abi::LP64_LITTLE, envelope, payload_length),
+            abi => self.head_in(abi, envelope, payload_length),
+        }
+    }
+
+    #[inline(always)]
+    fn head_in(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
+        envelope
             .header(MessageType::Verdict, abi.request_bytes(), payload_length)
-            .begin(abi);
-        writer
+            .begin(abi)
             .u32(self.verdict.to_wire())
             .pad_to_word()
             .word(self.packet_id.0)
