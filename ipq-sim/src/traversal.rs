@@ -19,6 +19,8 @@ use ipq_core::{Family, Mark, PacketId, Verdict};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// A place that no hook has a function at.
+const BEHIND_THE_LAST: u8 = u8::MAX;
 /// The least MTU that IPv6 knows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
@@ -28,7 +30,7 @@ pub(crate) struct Traversal {
     pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
-    /// Which of the hook's functions comes next, or has queued it.
+    /// Which of the hook's functions has queued it.
     pub(crate) function: u8,
     /// Known from the start for what this host sends, and for the rest after PREROUTING.
     pub(crate) route: Option<Route>,
@@ -108,9 +110,10 @@ impl Traversal {
         }
     }
 
-    /// Goes to the first function of another hook.
-    fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) {
-        (self.hook, self.indev, self.outdev, self.function) = (hook, indev, outdev, 0);
+    /// Goes to another hook.
+    fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
+        (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
+        Next::Hook(hook)
     }
 
     /// Whether its PACKET frame names the device (EVT-1).
@@ -141,7 +144,7 @@ impl Traversal {
 /// Where a packet is when a hook's functions are through with it.
 enum Next {
     /// At another hook.
-    Hook,
+    Hook(HookPoint),
     /// Nowhere: it was delivered, and is in the books.
     Gone,
 }
@@ -152,7 +155,7 @@ type End = Result<Option<Slot>, DropReason>;
 impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(crate) fn run(&mut self, mut traversal: Traversal) {
-        let end = self.pass_hooks(&mut traversal);
+        let end = self.pass_hooks(&mut traversal, 0);
         self.settle(&mut Some(traversal), end);
     }
 
@@ -187,19 +190,21 @@ impl Kernel {
         }
     }
 
-    fn pass_hooks(&mut self, traversal: &mut Traversal) -> End {
+    /// Runs the functions of the hook that the packet is at, from `function` on, and then those of others.
+    fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
+        let mut hook = traversal.hook;
         loop {
-            let Traversal {
-                packet, hook, function, ..
-            } = traversal;
-            if let Some(queues) = self.rules.judge(*hook, *function, packet, &self.faults)? {
-                *function = queues;
+            let queued_by = self.rules.judge(hook, function, &mut traversal.packet, &self.faults)?;
+            if let Some(function) = queued_by {
+                traversal.function = function;
                 return self.enqueue(traversal).map(Some);
             }
             match self.after_hook(traversal)? {
-                Next::Hook if self.faults.seeded(Fault::MarkForgotten) => traversal.packet.mark = 0,
-                Next::Hook => {}
+                Next::Hook(next) => (hook, function) = (next, 0),
                 Next::Gone => return Ok(None),
+            }
+            if self.faults.seeded(Fault::MarkForgotten) {
+                traversal.packet.mark = 0;
             }
         }
     }
@@ -211,16 +216,13 @@ impl Kernel {
             Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, 1),
             Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => self.resume(traversal, 1),
             Verdict::Accept => self.resume(traversal, 1),
-            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => self.pass_hooks(traversal),
+            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => {
+                self.pass_hooks(traversal, traversal.function)
+            }
             Verdict::Repeat => self.resume(traversal, 0),
             Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
-            Verdict::Stop => {
-                traversal.function = u8::MAX;
-                if self.faults.seeded(Fault::StopIsRouted) {
-                    return self.resume(traversal, 0);
-                }
-                self.pass_hooks(traversal)
-            }
+            Verdict::Stop if self.faults.seeded(Fault::StopIsRouted) => self.resume(traversal, BEHIND_THE_LAST),
+            Verdict::Stop => self.pass_hooks(traversal, BEHIND_THE_LAST),
             Verdict::Queue => self.enqueue(traversal).map(Some),
             Verdict::Drop | Verdict::Stolen | Verdict::Unknown(_) => Err(DropReason::Verdict),
         }
@@ -263,8 +265,7 @@ impl Kernel {
             let route = self.network.route(destination).or(kept);
             traversal.route = Some(route.ok_or(DropReason::NotReroutable)?);
         }
-        traversal.function += skip;
-        self.pass_hooks(traversal)
+        self.pass_hooks(traversal, traversal.function.saturating_add(skip))
     }
 
     /// The family whose queue a packet is sent to.
@@ -314,22 +315,21 @@ impl Kernel {
 
     fn after_hook(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         match traversal.hook {
-            HookPoint::Prerouting => self.route(traversal)?,
+            HookPoint::Prerouting => self.route(traversal),
             HookPoint::Input => {
                 let Packet { serial, data, .. } = &mut traversal.packet;
                 self.ledger
                     .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
-                return Ok(Next::Gone);
+                Ok(Next::Gone)
             }
-            HookPoint::Forward => traversal.go_to(HookPoint::Postrouting, None, traversal.outdev),
-            HookPoint::Output => return self.after_output(traversal),
-            HookPoint::Postrouting => return self.leave_by_device(traversal),
+            HookPoint::Forward => Ok(traversal.go_to(HookPoint::Postrouting, None, traversal.outdev)),
+            HookPoint::Output => self.after_output(traversal),
+            HookPoint::Postrouting => self.leave_by_device(traversal),
         }
-        Ok(Next::Hook)
     }
 
     /// After PREROUTING: to this host, or on to another.
-    fn route(&self, traversal: &mut Traversal) -> Result<(), DropReason> {
+    fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = match traversal.route {
             Some(route) => route,
             None => routing::of_arriving(&self.network, &traversal.packet)?,
@@ -337,15 +337,14 @@ impl Kernel {
         traversal.route = Some(route);
         match route {
             Route::Local if traversal.packet.family == Family::Ipv4 && ipv4::is_fragment(&traversal.packet.data) => {
-                return Err(DropReason::Unassembled);
+                Err(DropReason::Unassembled)
             }
-            Route::Local => traversal.go_to(HookPoint::Input, traversal.indev, None),
+            Route::Local => Ok(traversal.go_to(HookPoint::Input, traversal.indev, None)),
             Route::Via { device, .. } => {
                 self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;
-                traversal.go_to(HookPoint::Forward, traversal.indev, Some(device));
+                Ok(traversal.go_to(HookPoint::Forward, traversal.indev, Some(device)))
             }
         }
-        Ok(())
     }
 
     /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
@@ -385,11 +384,11 @@ impl Kernel {
         if traversal.packet.family == Family::Ipv4 {
             traversal.packet.protocol = EtherType::IPV4;
         }
-        traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
+        let next = traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
         if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
             return self.leave_by_device(traversal);
         }
-        Ok(Next::Hook)
+        Ok(next)
     }
 
     /// After POSTROUTING: fragmented if need be, and out (FWD-4); what leaves by `lo` arrives again (FWD-7).
@@ -462,7 +461,7 @@ impl Kernel {
         let frames = self.send_by(DeviceId::LOOPBACK, [0; 6], ether_type(packet.family), pieces.clone());
         if pieces.len() == 1 {
             *traversal = self.looped(packet.clone())?;
-            return Ok(Next::Hook);
+            return Ok(Next::Hook(traversal.hook));
         }
         for data in pieces {
             let serial = self.ledger.enter();
