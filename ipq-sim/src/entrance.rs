@@ -4,8 +4,8 @@ use crate::clock::ArrivalTime;
 use crate::host::hook::HookPoint;
 use crate::host::network::{Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
-use crate::host::{ipv4, ipv6, routing};
-use crate::kernel::{InjectError, Kernel, family_of};
+use crate::host::routing;
+use crate::kernel::{InjectError, Kernel, family_of, own_length};
 use crate::ledger::{DropReason, PacketSerial};
 use crate::traversal::{Traversal, ether_type};
 use bytes::Bytes;
@@ -29,16 +29,12 @@ impl Kernel {
     /// An IP packet enters at a hook. What PREROUTING lets through is for this host; what FORWARD gets has been through a
     /// router's checks, which cost it one of its TTL or hop limit. What follows the packet's own length is cut off.
     pub fn enter_at(&mut self, entrance: Entrance<'_>, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
-        let data = packet.into();
+        let mut data = packet.into();
         let length = data.len();
         let family = family_of(&data)?;
         let incoming = self.network.by_name(entrance.incoming)?;
         let outgoing = self.network.by_name(entrance.outgoing)?;
-        let data = match family {
-            Family::Ipv4 => ipv4::arriving(data),
-            Family::Ipv6 => ipv6::arriving(data),
-        };
-        let data = data.ok_or(InjectError::Malformed { length })?;
+        data.truncate(own_length(family, &data).ok_or(InjectError::Malformed { length })?);
         let protocol = ether_type(family);
         let hook = HookPoint::named(entrance.hook);
         let arrived = matches!(

@@ -7,7 +7,7 @@ mod programs;
 mod time;
 
 pub use packets::InjectError;
-pub(crate) use packets::family_of;
+pub(crate) use packets::{family_of, own_length};
 
 use crate::builder::KernelBuilder;
 use crate::clock::Clock;

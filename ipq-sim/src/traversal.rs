@@ -10,7 +10,7 @@ use crate::host::network::{DeviceId, MacAddress, Network, OutgoingFrame, Route, 
 use crate::host::packet::{Link, Packet};
 use crate::host::{ipv4, ipv6, routing};
 use crate::journal::PacketEvent;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, own_length};
 use crate::ledger::{DropReason, Fate, PacketSerial};
 use crate::queue::{Refusal, Released};
 use bytes::Bytes;
@@ -480,14 +480,11 @@ impl Kernel {
     }
 
     /// A packet as it arrives by `lo`.
-    fn looped(&self, packet: Packet) -> Result<Traversal, DropReason> {
+    fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
-        let data = match packet.family {
-            Family::Ipv4 => ipv4::arriving(packet.data),
-            Family::Ipv6 => ipv6::arriving(packet.data),
-        };
+        let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;
+        packet.data.truncate(length);
         let packet = Packet {
-            data: data.ok_or(DropReason::Malformed)?,
             protocol,
             arrival_time: self.arrival_time(),
             link: Some(Link {

@@ -11,18 +11,18 @@ const FIXED_HEADER: usize = 20;
 /// An option of one byte that does nothing.
 const NO_OPERATION: u8 = 1;
 
-/// What a host checks when a packet arrives (FWD-1), and the packet cut to its own length (FWD-2). `None`: it is dropped.
-pub(crate) fn arriving(mut data: Bytes) -> Option<Bytes> {
-    let header_length = header_length(&data);
-    let total = usize::from(u16_at(&data, 2));
+/// The packet's own length in bytes, behind which it is cut when it arrives (FWD-2). `None`: it is dropped there, for a wrong
+/// header (FWD-1).
+pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
+    let header_length = header_length(data);
+    let total = usize::from(u16_at(data, 2));
     let sound = data.len() >= FIXED_HEADER
         && data[0] >> 4 == 4
         && header_length >= FIXED_HEADER
         && data.len() >= header_length
         && checksum(&data[..header_length]) == 0
         && (header_length..=data.len()).contains(&total);
-    data.truncate(total);
-    sound.then_some(data)
+    sound.then_some(total)
 }
 
 pub(crate) fn source(data: &[u8]) -> Ipv4Addr {
@@ -65,7 +65,7 @@ pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
 
 /// The packet with one taken off its TTL, and its checksum changed by as much: wrong ones stay wrong (VER-8).
 pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
-    let mut data = into_mut(data);
+    let mut data = BytesMut::from(data);
     let sum = u32::from(u16_at(&data, 10)) + 0x0100;
     let sum = (sum + u32::from(sum >= 0xffff)) as u16;
     data[8] = data[8].wrapping_sub(1);
@@ -76,7 +76,7 @@ pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
 /// The packet with its header checksum made right.
 pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     let header = header_length(&data).clamp(FIXED_HEADER, data.len());
-    let mut data = into_mut(data);
+    let mut data = BytesMut::from(data);
     mend_checksum(&mut data[..header]);
     data.freeze()
 }
@@ -166,11 +166,6 @@ fn u16_at(data: &[u8], at: usize) -> u16 {
 /// What every header begins with; zeros where there is less than that.
 fn fixed_header(data: &[u8]) -> &[u8; FIXED_HEADER] {
     data.first_chunk().unwrap_or(&[0; FIXED_HEADER])
-}
-
-/// The bytes for writing, copied only if somebody else has them too.
-pub(super) fn into_mut(data: Bytes) -> BytesMut {
-    data.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))
 }
 
 #[cfg(test)]

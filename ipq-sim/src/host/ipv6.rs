@@ -1,7 +1,6 @@
 //! IPv6 headers, as far as a host that forwards looks at them.
 
-use super::ipv4::into_mut;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::net::Ipv6Addr;
 
 const FIXED_HEADER: usize = 40;
@@ -12,19 +11,17 @@ const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 const ICMPV6: u8 = 58;
 
-/// What a host checks when a packet arrives, and the packet cut to its own length (FWD-2). `None`: it is dropped.
-pub(crate) fn arriving(mut data: Bytes) -> Option<Bytes> {
-    let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(&data).is_multicast();
+/// The packet's own length in bytes, behind which it is cut when it arrives (FWD-2). `None`: it is dropped there, for a wrong
+/// header.
+pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
+    let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
     let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
     if !sound || stated + FIXED_HEADER > data.len() {
         return None;
     }
     // A payload of 0 bytes before hop-by-hop options announces a jumbogram.
     let jumbo = stated == 0 && data[6] == HOP_BY_HOP;
-    if !jumbo {
-        data.truncate(FIXED_HEADER + stated);
-    }
-    Some(data)
+    Some(if jumbo { data.len() } else { FIXED_HEADER + stated })
 }
 
 pub(crate) fn source(data: &[u8]) -> Ipv6Addr {
@@ -40,7 +37,7 @@ pub(crate) fn hop_limit(data: &[u8]) -> u8 {
 }
 
 pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
-    let mut data = into_mut(data);
+    let mut data = BytesMut::from(data);
     data[7] = data[7].wrapping_sub(1);
     data.freeze()
 }

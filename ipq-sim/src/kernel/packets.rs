@@ -81,21 +81,20 @@ impl Kernel {
             .seeded(Fault::ForeignFramesTaken)
             .then_some(Taken::OwnAddress));
         let for_this_host = taken.ok_or(DropReason::OtherHost)? == Taken::OwnAddress;
-        let padded = self.faults.seeded(Fault::EthernetPaddingKept).then(|| frame.clone());
-        let unchecked = self.faults.seeded(Fault::BadHeadersTaken).then(|| frame.clone());
-        let data = match family {
-            Family::Ipv4 => ipv4::arriving(frame).or(unchecked),
-            Family::Ipv6 => ipv6::arriving(frame),
-        };
-        let data = data.ok_or(DropReason::Malformed)?;
+        let unchecked = self.faults.seeded(Fault::BadHeadersTaken) && family == Family::Ipv4;
+        let length = own_length(family, &frame).or(unchecked.then_some(frame.len()));
+        let length = length.ok_or(DropReason::Malformed)?;
+        if !self.faults.seeded(Fault::EthernetPaddingKept) {
+            frame.truncate(length);
+        }
         // No other host has anything to send to this one's loopback.
-        if family == Family::Ipv6 && device != DeviceId::LOOPBACK && ipv6::destination(&data).is_loopback() {
+        if family == Family::Ipv6 && device != DeviceId::LOOPBACK && ipv6::destination(&frame).is_loopback() {
             return Err(DropReason::Martian);
         }
         let packet = Packet {
             serial,
             family,
-            data: padded.unwrap_or(data),
+            data: frame,
             mark: 0,
             arrival_time: self.arrival_time(),
             protocol,
@@ -205,6 +204,14 @@ impl Kernel {
     /// Takes what has happened to packets since this was last called, in order.
     pub fn take_events(&mut self) -> Vec<PacketEvent> {
         self.ledger.journal.take()
+    }
+}
+
+/// The own length in bytes of a packet that arrives (FWD-2); none if it is to be dropped (FWD-1).
+pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
+    match family {
+        Family::Ipv4 => ipv4::own_length(packet),
+        Family::Ipv6 => ipv6::own_length(packet),
     }
 }
 

@@ -31,7 +31,7 @@ fn changed(changes: &[(usize, u8)]) -> Bytes {
 #[case::header_alone(changed(&[(3, 20)]), true)]
 #[case::total_over_what_arrived(changed(&[(3, 37)]), false)]
 fn a_packet_is_taken_if_its_header_is_right(#[case] data: Bytes, #[case] taken: bool) {
-    assert_eq!(arriving(data).is_some(), taken);
+    assert_eq!(own_length(&data).is_some(), taken);
 }
 
 #[test]
@@ -39,14 +39,14 @@ fn each_wrong_bit_of_a_header_is_found_by_the_checksum() {
     for bit in 0..160 {
         let mut bytes = plain(8).to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(arriving(bytes.into()), None, "bit {bit}");
+        assert_eq!(own_length(&bytes), None, "bit {bit}");
     }
 }
 
 #[test]
-fn what_follows_the_packets_own_length_is_cut_off() {
-    let padded = Bytes::from([&plain(2)[..], &[0xee; 16]].concat());
-    assert_eq!(arriving(padded), Some(plain(2)));
+fn what_follows_the_packets_own_length_is_not_counted() {
+    let padded = [&plain(2)[..], &[0xee; 16]].concat();
+    assert_eq!(own_length(&padded), Some(plain(2).len()));
 }
 
 #[rstest]
