@@ -2,51 +2,37 @@
 
 use crate::fault::{Fault, Faults};
 use crate::sockets::Datagram;
-use bytes::Bytes;
 use ipq_core::PortId;
-use ipq_core::wire::{Abi, ByteOrder, Head};
+use ipq_core::wire::{Abi, ByteOrder, Header};
 
 /// A PACKET frame, as a seeded fault has it.
-pub(crate) fn of_packet_frame(datagram: Datagram, abi: Abi, faults: &Faults) -> Datagram {
-    let Some(head) = datagram.head else {
-        return datagram;
-    };
-    let length_at = head.len() - abi.word_bytes();
+pub(crate) fn of_packet_frame(datagram: &mut Datagram, abi: Abi, faults: &Faults) {
     if faults.seeded(Fault::PacketTypeOff) {
-        rewritten(&datagram, head, |bytes| put(bytes, 4, 0x14, 2, abi))
+        rewrite(datagram, |bytes| put(bytes, 4, 0x14, 2, abi));
     } else if faults.seeded(Fault::PacketSequenceCounted) {
-        rewritten(&datagram, head, |bytes| put(bytes, 8, 1, 4, abi))
+        rewrite(datagram, |bytes| put(bytes, 8, 1, 4, abi));
     } else if faults.seeded(Fault::DataLengthOff) {
-        rewritten(&datagram, head, |bytes| put(bytes, length_at, 0x1_0000, 4, abi))
+        let length_at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
+        rewrite(datagram, |bytes| put(bytes, length_at, 0x1_0000, 4, abi));
     } else if faults.seeded(Fault::PaddingForgotten) {
-        let length = (head.len() + datagram.payload.len()) as u32;
-        let unpadded = rewritten(&datagram, head, |bytes| put(bytes, 0, length, 4, abi));
-        Datagram { padding: 0, ..unpadded }
-    } else {
-        datagram
+        datagram.padding = 0;
+        let length = datagram.len() as u32;
+        rewrite(datagram, |bytes| put(bytes, 0, length, 4, abi));
     }
 }
 
 /// Any datagram of the kernel's, as a seeded fault has it.
-pub(crate) fn of_kernel_datagram(datagram: Datagram, faults: &Faults) -> Datagram {
+pub(crate) fn of_kernel_datagram(datagram: &mut Datagram, faults: &Faults) {
     if faults.seeded(Fault::KernelHasPortId) {
-        Datagram {
-            sender: PortId(1),
-            ..datagram
-        }
-    } else {
-        datagram
+        datagram.sender = PortId(1);
     }
 }
 
-fn rewritten(datagram: &Datagram, head: Head, change: impl FnOnce(&mut [u8])) -> Datagram {
-    let mut bytes = [&head[..], &datagram.payload].concat();
+fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
+    let head = datagram.head.take();
+    let mut bytes = [head.as_deref().unwrap_or_default(), &datagram.payload].concat();
     change(&mut bytes);
-    Datagram {
-        head: None,
-        payload: Bytes::from(bytes),
-        ..datagram.clone()
-    }
+    datagram.payload = bytes.into();
 }
 
 /// Writes the low `width` bytes of `value` at `at`.

@@ -6,6 +6,7 @@
 //!
 //! What is queued is of no concern to it: it keeps an item `T` for whoever queues, and gives it back.
 
+use crate::distortion;
 use crate::entries::{Entries, IdReuse, Ids, Slot};
 use crate::fault::{Fault, Faults};
 use crate::profile::Profile;
@@ -512,8 +513,9 @@ fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: 
         metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();
     }
     let head = metadata.head(abi, payload.len());
-    let datagram = Datagram::from_kernel(head, payload);
-    crate::distortion::of_packet_frame(datagram, abi, faults)
+    let mut datagram = Datagram::from_kernel(head, payload);
+    distortion::of_packet_frame(&mut datagram, abi, faults);
+    datagram
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
 //! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
 
+use crate::distortion;
 use crate::entries::Slot;
 use crate::fault::Fault;
 use crate::host::hook::HookPoint;
@@ -302,8 +303,8 @@ impl Kernel {
             ..
         } = self;
         let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
-        let offered = queue.offer(metadata, &packet, faults, |port_id, frame| {
-            let frame = crate::distortion::of_kernel_datagram(frame, faults);
+        let offered = queue.offer(metadata, &packet, faults, |port_id, mut frame| {
+            distortion::of_kernel_datagram(&mut frame, faults);
             sockets.deliver(family, port_id, frame, faults)
         });
         offered.map_err(|refusal| match refusal {
@@ -419,34 +420,40 @@ impl Kernel {
             .network
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
-        let frames = match fragments {
-            Some(fragments) => self.send_by(device, to, protocol, fragments),
-            None => self.send_by(device, to, protocol, [std::mem::take(&mut traversal.packet.data)]),
-        };
+        let mut frames = Vec::new();
+        match fragments {
+            Some(fragments) => {
+                for fragment in fragments {
+                    self.send_by(device, to, protocol, fragment, &mut frames);
+                }
+            }
+            None => {
+                let whole = std::mem::take(&mut traversal.packet.data);
+                self.send_by(device, to, protocol, whole, &mut frames);
+            }
+        }
         self.has_left(traversal.packet.serial, device, frames);
         Ok(Next::Gone)
     }
 
-    /// Sends pieces of a packet by a device. Returns the frames that left, if anybody can ask for them.
+    /// Sends a piece of a packet by a device, or all of it, and adds to `frames` what left if anybody can ask for that.
     fn send_by(
         &mut self,
         device: DeviceId,
         to: MacAddress,
         protocol: EtherType,
-        pieces: impl IntoIterator<Item = Bytes>,
-    ) -> Vec<OutgoingFrame> {
-        let mut frames = Vec::new();
-        for piece in pieces {
-            let frame = self.network.transmit(device, to, protocol, piece);
-            if self.ledger.remembers() {
-                frames.reserve_exact(1);
-                frames.push(frame.clone());
-            }
+        piece: Bytes,
+        frames: &mut Vec<OutgoingFrame>,
+    ) {
+        let frame = self.network.transmit(device, to, protocol, piece);
+        if self.ledger.remembers() {
+            frames.reserve_exact(1);
+            frames.push(frame.clone());
         }
-        frames
     }
 
     /// A packet has left by a device, in these frames.
+    #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Vec<OutgoingFrame>) {
         let device = Some(device);
         self.ledger.delivered(serial, || Fate::Sent {
@@ -458,7 +465,16 @@ impl Kernel {
     /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
-        let frames = self.send_by(DeviceId::LOOPBACK, [0; 6], ether_type(packet.family), pieces.clone());
+        let mut frames = Vec::new();
+        for piece in pieces.clone() {
+            self.send_by(
+                DeviceId::LOOPBACK,
+                [0; 6],
+                ether_type(packet.family),
+                piece,
+                &mut frames,
+            );
+        }
         if pieces.len() == 1 {
             *traversal = self.looped(packet.clone())?;
             return Ok(Next::Hook(traversal.hook));

@@ -146,8 +146,8 @@ impl Kernel {
         if let Some(answer) = answer
             && let Some(queue) = &self.queues[family as usize]
         {
-            let (to, reply) = queue.reply(answer, sender, &self.faults);
-            let reply = distortion::of_kernel_datagram(reply, &self.faults);
+            let (to, mut reply) = queue.reply(answer, sender, &self.faults);
+            distortion::of_kernel_datagram(&mut reply, &self.faults);
             if self.faults.seeded(Fault::RepliesAlwaysFit) {
                 self.sockets.force(family, to, reply, &self.faults);
             } else {
