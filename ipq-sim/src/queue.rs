@@ -236,18 +236,17 @@ impl<T> Queue<T> {
             });
             return outcome;
         };
-        let Frame { header, .. } = frame;
-        let errno = match self.obey(frame, datagram, sender, faults, &mut outcome) {
+        let errno = match self.obey(&frame, datagram, sender, faults, &mut outcome) {
             Ok(Obeyed::Silently) => None,
             Ok(Obeyed::Success) => {
-                (header.flags.0 & 4 != 0 || faults.seeded(Fault::SuccessAcknowledged)).then_some(Errno(0))
+                (frame.header.flags.0 & 4 != 0 || faults.seeded(Fault::SuccessAcknowledged)).then_some(Errno(0))
             }
             Err(errno) => Some(errno),
         };
         outcome.answer = errno.map(|errno| Answer {
             errno,
-            header,
-            quoted: &datagram[..header.length as usize],
+            header: frame.header,
+            quoted: &datagram[..frame.header.length as usize],
         });
         outcome
     }
@@ -265,7 +264,7 @@ impl<T> Queue<T> {
     /// MSG-2 to MSG-6, and then the body.
     fn obey<'a>(
         &mut self,
-        Frame { header, body }: Frame<'a>,
+        Frame { header, body }: &Frame<'a>,
         datagram: &'a [u8],
         sender: Sender,
         faults: &Faults,
@@ -301,7 +300,7 @@ impl<T> Queue<T> {
         if faults.seeded(Fault::PeerCheckedLast) && body.len() < self.abi.request_bytes() {
             return Err(Errno::EINVAL);
         }
-        let previous = self.attach(header, sender, faults)?;
+        let previous = self.attach(*header, sender, faults)?;
         let result = self.obey_body(header.message_type, body, faults, outcome);
         if result.is_err() && faults.seeded(Fault::RefusedRequestDetaches) {
             self.peer = previous;
