@@ -358,7 +358,7 @@ impl Network {
     }
 
     /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);

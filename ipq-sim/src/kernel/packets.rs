@@ -54,15 +54,14 @@ impl Kernel {
             return Err(InjectError::FrameTooShort { length: frame.len() });
         }
         let serial = self.ledger.enter();
-        match self.arrive(serial, id, frame) {
-            Ok(traversal) => self.run(traversal),
-            Err(reason) => self.ledger.dropped(serial, reason),
+        if let Err(reason) = self.arrive(serial, id, frame) {
+            self.ledger.dropped(serial, reason);
         }
         Ok(serial)
     }
 
-    /// What a host does with a frame before PREROUTING (FWD-1, FWD-2).
-    fn arrive(&self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<Traversal, DropReason> {
+    /// What a host does with a frame before PREROUTING (FWD-1, FWD-2), and from there on.
+    fn arrive(&mut self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<(), DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
         }
@@ -104,7 +103,8 @@ impl Kernel {
         if self.faults.seeded(Fault::OldRouteKept) {
             traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
         }
-        Ok(traversal)
+        self.run(traversal);
+        Ok(())
     }
 
     /// An IP packet arrives on a device from one of its neighbours: [`inject`](Self::inject) with an Ethernet header of the
