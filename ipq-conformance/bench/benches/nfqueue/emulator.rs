@@ -4,7 +4,7 @@
 use crate::ipq;
 use crate::listener::{Failed, RANGE, thread_time};
 use crate::task::Task;
-use ipq_bench::{Contender, Workload};
+use ipq_bench::{Contender, Spread, Workload};
 use ipq_conformance::Packet;
 use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::Laboratory;
@@ -17,8 +17,8 @@ pub(crate) const EMULATOR: &str = "ipq-sim";
 
 /// How many packets are on their way at a time: fewer than the laboratory sends without looking after them.
 const AT_A_TIME: u32 = 64;
-/// How many packets a pass has.
-const PACKETS: u32 = 100 * AT_A_TIME;
+/// How many packets a round has.
+const PACKETS: u32 = 10 * AT_A_TIME;
 
 /// What a program of its own would do, with the queue and what is around it.
 trait Around {
@@ -29,10 +29,10 @@ trait Around {
     fn take(&mut self) -> Result<bool, Failed>;
 }
 
-/// Measures round trips, in so many passes.
+/// Measures round trips, in so many passes of so many rounds.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
-    passes: usize,
+    (passes, rounds): (usize, usize),
     task: Task,
     length: usize,
 ) -> Result<Workload, Failed> {
@@ -53,10 +53,10 @@ pub(crate) fn measure(
             frame: &packet.frame(),
         };
         let [of_kernel, of_emulator] = &mut contenders;
-        of_kernel.passes.push(pass(&mut kernel, &real)?);
-        of_emulator.passes.push(pass(&mut sim, &emulated)?);
+        of_kernel.passes.push(pass(&mut kernel, &real, rounds)?);
+        of_emulator.passes.push(pass(&mut sim, &emulated, rounds)?);
         for contender in &mut contenders {
-            contender.packets += u64::from(PACKETS);
+            contender.packets += u64::from(PACKETS) * (rounds as u64 + 1);
         }
     }
     let [mode, _] = task.words();
@@ -68,14 +68,22 @@ pub(crate) fn measure(
     })
 }
 
-/// How many nanoseconds a packet's round trip takes. None is lost, or this fails.
-fn pass(around: &mut impl Around, handle: &Handle<impl Transport>) -> Result<f64, Failed> {
+/// How many nanoseconds a packet's round trip takes: the median of so many rounds, after one for warming up. None is lost, or
+/// this fails.
+fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize) -> Result<f64, Failed> {
     let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
+    let costs: Vec<_> = (0..=rounds)
+        .map(|_| round(around, handle, &mut buffer))
+        .collect::<Result<_, _>>()?;
+    Ok(Spread::of(&costs[1..]).map_or(f64::NAN, |costs| costs.median))
+}
+
+fn round(around: &mut impl Around, handle: &Handle<impl Transport>, buffer: &mut [u8]) -> Result<f64, Failed> {
     let begun = thread_time();
     for _ in 0..PACKETS / AT_A_TIME {
         around.inject(AT_A_TIME)?;
         for _ in 0..AT_A_TIME {
-            let Message::Packet(packet) = handle.read(&mut buffer, Wait::Never)? else {
+            let Message::Packet(packet) = handle.read(buffer, Wait::Never)? else {
                 return Err("the queue sent what is no packet".into());
             };
             handle.set_verdict(packet.packet_id(), Verdict::Accept, None)?;

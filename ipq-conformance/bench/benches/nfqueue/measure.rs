@@ -82,7 +82,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
         .filter(|load| load.arrival == Arrival::Before && !load.task.replace)
     {
         if "round trip".contains(&arguments.load) {
-            let measured = emulator::measure(&mut bench.laboratory, arguments.passes, load.task, load.length)?;
+            let runs = (arguments.passes, arguments.rounds);
+            let measured = emulator::measure(&mut bench.laboratory, runs, load.task, load.length)?;
             workloads.push(measured);
         }
     }
