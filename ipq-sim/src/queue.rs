@@ -52,11 +52,11 @@ pub(crate) struct Sender {
 }
 
 /// What came of a message.
-pub(crate) struct Outcome<'a, T> {
+pub(crate) struct Outcome<'a> {
     /// A packet that a verdict is for. It goes on before the reply is sent.
     pub(crate) released: Option<Released<'a>>,
-    /// Packets that went out of the queue with nothing but a fault to blame.
-    pub(crate) flushed: Vec<T>,
+    /// Whether it set the mode.
+    pub(crate) mode_set: bool,
     /// What there is to [reply](Queue::reply).
     pub(crate) answer: Option<Answer<'a>>,
 }
@@ -216,10 +216,10 @@ impl<T> Queue<T> {
     }
 
     /// Takes a message from userspace, with the kernel's checks in the kernel's order (section 3).
-    pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, faults: &Faults) -> Outcome<'a, T> {
+    pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, faults: &Faults) -> Outcome<'a> {
         let mut outcome = Outcome {
             released: None,
-            flushed: Vec::new(),
+            mode_set: false,
             answer: None,
         };
         let Ok(frame) = Frame::parse(datagram, self.abi) else {
@@ -268,7 +268,7 @@ impl<T> Queue<T> {
         datagram: &'a [u8],
         sender: Sender,
         faults: &Faults,
-        outcome: &mut Outcome<'a, T>,
+        outcome: &mut Outcome<'a>,
     ) -> Result<Obeyed, Errno> {
         let flags = header.flags.0;
         let attachable = header.port_id.can_attach()
@@ -328,7 +328,7 @@ impl<T> Queue<T> {
         message_type: MessageType,
         body: &'a [u8],
         faults: &Faults,
-        outcome: &mut Outcome<'a, T>,
+        outcome: &mut Outcome<'a>,
     ) -> Result<(), Errno> {
         if faults.seeded(Fault::LongModeRefused)
             && message_type == MessageType::Mode
@@ -346,9 +346,7 @@ impl<T> Queue<T> {
                         .range;
                 }
                 self.set_mode(request, faults)?;
-                if faults.seeded(Fault::ModeChangeFlushes) {
-                    outcome.flushed = self.entries.take_if(|_| true);
-                }
+                outcome.mode_set = true;
                 Ok(())
             }
             MessageType::Verdict => {

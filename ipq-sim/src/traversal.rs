@@ -421,16 +421,13 @@ impl Kernel {
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
         let mut frames = Vec::new();
-        match fragments {
-            Some(fragments) => {
-                for fragment in fragments {
-                    self.send_by(device, to, protocol, fragment, &mut frames);
-                }
+        if let Some(fragments) = fragments {
+            for fragment in fragments {
+                self.send_by(device, to, protocol, fragment, &mut frames);
             }
-            None => {
-                let whole = std::mem::take(&mut traversal.packet.data);
-                self.send_by(device, to, protocol, whole, &mut frames);
-            }
+        } else {
+            let whole = std::mem::take(&mut traversal.packet.data);
+            self.send_by(device, to, protocol, whole, &mut frames);
         }
         self.has_left(traversal.packet.serial, device, frames);
         Ok(Next::Gone)

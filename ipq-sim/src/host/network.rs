@@ -207,8 +207,8 @@ struct Ipv4Network {
     own: u32,
     mask: u32,
     /// The network's broadcast address, and its own, which once was it. Networks of one or two addresses have none, nor has
-    /// that of `lo`.
-    broadcast: Option<[u32; 2]>,
+    /// that of `lo`: there the host's own address stands for them.
+    broadcast: [u32; 2],
 }
 
 impl Ipv4Network {
@@ -220,7 +220,11 @@ impl Ipv4Network {
             device,
             own,
             mask,
-            broadcast: has_broadcast.then_some([own | !mask, own & mask]),
+            broadcast: if has_broadcast {
+                [own | !mask, own & mask]
+            } else {
+                [own; 2]
+            },
         }
     }
 
@@ -348,22 +352,28 @@ impl Network {
         }
     }
 
-    /// Whether an address is the broadcast address of one of this host's networks.
-    pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
-        let is_that_of = |network: &Ipv4Network| {
-            let broadcast = network.broadcast;
-            broadcast.is_some_and(|both| both.contains(&address.to_bits())) && self.is_up(network.device)
-        };
-        address.is_broadcast() || self.ipv4.iter().any(is_that_of)
+    /// Whether an address is this host's, or the broadcast address of one of its networks.
+    pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
+        let address = address.to_bits();
+        self.ipv4.iter().any(|network| {
+            network.own == address || (network.broadcast.contains(&address) && self.is_up(network.device))
+        })
     }
 
     /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
-    #[inline(always)]
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
         }
-        let longest = match destination {
+        self.device_to(destination).map(|device| Route::Via {
+            device,
+            next_hop: destination,
+        })
+    }
+
+    /// The device that leads to an address of another host: the one with the longest prefix that holds it.
+    pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
+        match destination {
             IpAddr::V4(address) => {
                 let mut networks = self.ipv4.iter();
                 let longest = networks.find(|network| network.holds(address.to_bits()) && self.is_up(network.device));
@@ -374,11 +384,7 @@ impl Network {
                 let networks = networks.filter(move |(own, prefix)| shares_prefix(*own, address, *prefix));
                 networks.map(move |(_, prefix)| (*prefix, id))
             })),
-        };
-        longest.map(|device| Route::Via {
-            device,
-            next_hop: destination,
-        })
+        }
     }
 
     /// The link-layer address of a neighbour.

@@ -36,7 +36,7 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
     if source.is_multicast() || source.is_broadcast() || source.is_loopback() {
         return Err(DropReason::Martian);
     }
-    let of_this_host = network.is_own(source.into()) || network.is_broadcast(source);
+    let of_this_host = network.is_local(source);
     // What goes to many may come from a host that does not know its own address yet.
     let for_all = destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified());
     if for_all || destination == ALL_HOSTS {
@@ -52,10 +52,12 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
     if in_network_zero(source) || in_network_zero(destination) || destination.is_loopback() || of_this_host {
         return Err(DropReason::Martian);
     }
-    if network.is_broadcast(destination) {
+    if network.is_local(destination) {
         return Ok(Route::Local);
     }
-    network.route(destination.into()).ok_or(DropReason::NoRoute)
+    let next_hop = destination.into();
+    let device = network.device_to(next_hop).ok_or(DropReason::NoRoute)?;
+    Ok(Route::Via { device, next_hop })
 }
 
 fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, DropReason> {

@@ -129,7 +129,7 @@ impl Kernel {
         let queue = self.queues[family as usize].as_mut().ok_or(Errno::ECONNREFUSED)?;
         let Outcome {
             released,
-            flushed,
+            mode_set,
             answer,
         } = queue.request(datagram, sender, &self.faults);
         if let Some(released) = released {
@@ -142,7 +142,13 @@ impl Kernel {
                 self.spent.add(traversal.packet.data);
             }
         }
-        self.drop_all(flushed, DropReason::PeerClosed);
+        if mode_set
+            && self.faults.seeded(Fault::ModeChangeFlushes)
+            && let Some(queue) = &mut self.queues[family as usize]
+        {
+            let flushed = queue.take_if(|_| true);
+            self.drop_all(flushed, DropReason::PeerClosed);
+        }
         if let Some(answer) = answer
             && let Some(queue) = &self.queues[family as usize]
         {
