@@ -251,7 +251,32 @@ impl NfQueue {
 
     /// What is to be asked of the kernel for a message of `length` bytes that begins with `start`: nothing, if the queue takes no
     /// notice of it.
+    #[inline(always)]
     fn decide(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
+        let usual = start
+            .try_into()
+            .ok()
+            .and_then(|start| self.decide_usual(start, length - START));
+        match usual {
+            Some((request, action)) => Some(Decided {
+                request,
+                action,
+                attaching: None,
+            }),
+            None => self.decide_any(start, length),
+        }
+    }
+
+    /// The same of a verdict that is as nearly all are; none of anything else.
+    #[inline(always)]
+    fn decide_usual(&self, start: &[u8; START], following: usize) -> Option<(Request, Action)> {
+        let (request, action) = request::usual(start, following, self.peer(), &self.options)?;
+        self.expect(&request, action);
+        Some((request, action))
+    }
+
+    #[inline(never)]
+    fn decide_any(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
         let (request, (action, attaching)) = match request::screen(start, length) {
             Screened::Ignored => return None,
             Screened::Refused(request, action) => (request, (action, None)),
@@ -275,8 +300,7 @@ impl NfQueue {
     /// What stands for a verdict that is as nearly all are.
     fn usual<'p>(&self, parts: &'p [IoSlice<'_>]) -> Option<Usual<'p>> {
         let (start, following) = in_two(parts)?;
-        let (request, action) = request::usual(start, following.len(), self.peer(), &self.options)?;
-        self.expect(&request, action);
+        let (request, action) = self.decide_usual(start, following.len())?;
         let mut bytes = [0; Writer::USUAL];
         let length = request::write(
             &mut Writer::new(&mut bytes),
@@ -300,7 +324,7 @@ impl NfQueue {
         let length = length_of(parts);
         let mut start = [0; START];
         let start = beginning(parts, &mut start);
-        let Some(decided) = self.decide(start, length) else {
+        let Some(decided) = self.decide_any(start, length) else {
             return Ok(length);
         };
         let Decided {

@@ -127,11 +127,12 @@ impl<'m, 'b> Gathered<'m, 'b> {
         for parts in messages.iter().take(MESSAGES) {
             let mut start = [0; START];
             let start = beginning(parts, &mut start);
+            // Looked at where it is: what was just written field by field is slow to be moved.
             let Some(Decided {
                 request,
                 action,
                 attaching,
-            }) = decide(start, length_of(parts))
+            }) = &mut decide(start, length_of(parts))
             else {
                 count += 1;
                 continue;
@@ -141,13 +142,13 @@ impl<'m, 'b> Gathered<'m, 'b> {
             if in_pieces || !self.has_room_for(following) {
                 break;
             }
-            let plain = action.plain_verdict(&request);
+            let plain = action.plain_verdict(request);
             match plain.filter(|(_, id)| oldest_first.next_if_eq(id).is_some()) {
-                Some((verdict, id)) => self.add_to_run(verdict, id, request, parts),
-                None => self.add(&request, start, action, attaching.is_some(), following),
+                Some((verdict, id)) => self.add_to_run(verdict, id, *request, parts),
+                None => self.add(request, start, action, attaching.is_some(), following),
             }
             count += 1;
-            if let Some(attaching) = attaching {
+            if let Some(attaching) = attaching.take() {
                 let attaching = Some((request.header.port_id, attaching));
                 return Taken { count, attaching };
             }
@@ -162,9 +163,9 @@ impl<'m, 'b> Gathered<'m, 'b> {
     }
 
     /// Adds a message.
-    fn add(&mut self, request: &Request, start: &[u8], action: Action, attaches: bool, following: &'m [u8]) {
+    fn add(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         self.end_run();
-        if let Action::Verdict { id, .. } = action {
+        if let Action::Verdict { id, .. } = *action {
             self.note(id);
         }
         self.write(request, start, action, attaches, following);
@@ -198,7 +199,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
         };
         let mut start = [0; START];
         let start = beginning(run.parts, &mut start);
-        self.write(&run.request, start, action, false, &[]);
+        self.write(&run.request, start, &action, false, &[]);
     }
 
     fn note(&mut self, id: u32) {
@@ -206,14 +207,14 @@ impl<'m, 'b> Gathered<'m, 'b> {
         self.packet_count += 1;
     }
 
-    fn write(&mut self, request: &Request, start: &[u8], action: Action, attaches: bool, following: &'m [u8]) {
+    fn write(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         // The message before this one ended with bytes of the program's, at any length.
         if let Some((at, bytes)) = self.following[..self.following_count].last()
             && *at == self.writer.length()
         {
             self.writer.pad_after(bytes.len());
         }
-        let Some(at) = request::write(&mut self.writer, request, start, action, attaches, self.options) else {
+        let Some(at) = request::write(&mut self.writer, request, start, *action, attaches, self.options) else {
             return;
         };
         if !following.is_empty() {

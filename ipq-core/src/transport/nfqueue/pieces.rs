@@ -54,8 +54,12 @@ pub(super) fn length_of(parts: &[IoSlice<'_>]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
-/// Copies the first bytes of `parts` into `start`, as many as there are and it has room for.
-pub(super) fn beginning<'a>(parts: &[IoSlice<'_>], start: &'a mut [u8; START]) -> &'a [u8] {
+/// The first bytes of `parts`, as many as there are and `start` has room for; they are copied there if they are in pieces.
+#[inline]
+pub(super) fn beginning<'a>(parts: &'a [IoSlice<'_>], start: &'a mut [u8; START]) -> &'a [u8] {
+    if let Some(whole) = parts.first().and_then(|first| first.get(..START)) {
+        return whole;
+    }
     let mut length = 0;
     for part in within(parts, 0, START) {
         start[length..length + part.len()].copy_from_slice(part);

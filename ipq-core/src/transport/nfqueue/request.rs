@@ -59,8 +59,8 @@ pub(super) enum Action {
 
 impl Action {
     /// The verdict and the packet's id, if this is a verdict without a replacement, and without an answer if all goes well.
-    pub(super) fn plain_verdict(self, request: &Request) -> Option<(Verdict, u32)> {
-        match self {
+    pub(super) fn plain_verdict(&self, request: &Request) -> Option<(Verdict, u32)> {
+        match *self {
             Self::Verdict {
                 verdict,
                 id,
@@ -129,11 +129,10 @@ pub(super) fn usual(
             port_id: peer,
         },
     };
-    let (header, body) = start.split_at(Header::BYTES);
-    if peer == PortId::KERNEL || *header != *request.header.write(Abi::NATIVE) {
+    if peer == PortId::KERNEL || Header::parse(start, Abi::NATIVE)? != request.header {
         return None;
     }
-    let (verdict, _) = VerdictRequest::parse(body, Abi::NATIVE).ok()?;
+    let (verdict, _) = VerdictRequest::parse(&start[Header::BYTES..], Abi::NATIVE).ok()?;
     match request.verdict(verdict, options) {
         action @ Action::Verdict { .. } => Some((request, action)),
         _ => None,
