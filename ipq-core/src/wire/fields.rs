@@ -2,6 +2,7 @@
 
 use super::abi::{Abi, ByteOrder, WordSize};
 use super::header::Header;
+use std::borrow::BorrowMut;
 use std::fmt;
 use std::ops::Deref;
 
@@ -129,9 +130,11 @@ impl fmt::Debug for Head {
     }
 }
 
-/// Fills a [`Head`] from its start. What would not fit is left out; the layouts of this module all fit.
-pub(super) struct HeadWriter {
-    head: Head,
+/// Fills a [`Head`], or room that somebody else has for one, from its start. What would not fit is left out; the layouts of this
+/// module all fit.
+pub(super) struct HeadWriter<B = [u8; Head::CAPACITY]> {
+    room: B,
+    length: usize,
     abi: Abi,
 }
 
@@ -139,21 +142,42 @@ impl HeadWriter {
     #[inline(always)]
     pub(super) const fn new(abi: Abi) -> Self {
         Self {
-            head: Head {
-                bytes: [0; Head::CAPACITY],
-                length: 0,
-            },
+            room: [0; Head::CAPACITY],
+            length: 0,
             abi,
         }
     }
 
     #[inline(always)]
+    pub(super) const fn finish(&self) -> Head {
+        Head {
+            bytes: self.room,
+            length: self.length,
+        }
+    }
+}
+
+impl<'a> HeadWriter<&'a mut [u8]> {
+    #[inline(always)]
+    pub(super) fn over(room: &'a mut [u8], abi: Abi) -> Self {
+        room.fill(0);
+        Self { room, length: 0, abi }
+    }
+}
+
+impl<B: BorrowMut<[u8]>> HeadWriter<B> {
+    #[inline(always)]
+    pub(super) const fn abi(&self) -> Abi {
+        self.abi
+    }
+
+    #[inline(always)]
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.head.length + bytes.len();
+        let end = self.length + bytes.len();
         debug_assert!(end <= Head::CAPACITY, "a head holds every layout of this module");
-        if let Some(target) = self.head.bytes.get_mut(self.head.length..end) {
+        if let Some(target) = self.room.borrow_mut().get_mut(self.length..end) {
             target.copy_from_slice(bytes);
-            self.head.length = end;
+            self.length = end;
         }
         self
     }
@@ -193,13 +217,8 @@ impl HeadWriter {
     /// frame's start is right.
     #[inline(always)]
     pub(super) fn pad_to_word(&mut self) -> &mut Self {
-        self.head.length = self.head.length.next_multiple_of(self.abi.word_bytes());
+        self.length = self.length.next_multiple_of(self.abi.word_bytes());
         self
-    }
-
-    #[inline(always)]
-    pub(super) const fn finish(&self) -> Head {
-        self.head
     }
 }
 

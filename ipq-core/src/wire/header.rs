@@ -3,6 +3,7 @@
 use super::abi::Abi;
 use super::fields::{Fields, HeadWriter};
 use super::values::PortId;
+use std::borrow::BorrowMut;
 use std::fmt;
 use std::ops::BitOr;
 
@@ -52,13 +53,19 @@ impl Header {
     #[inline(always)]
     pub(super) fn begin(&self, abi: Abi) -> HeadWriter {
         let mut writer = HeadWriter::new(abi);
+        self.begin_with(&mut writer);
+        writer
+    }
+
+    /// Begins a head with this header.
+    #[inline(always)]
+    pub(super) fn begin_with<'w, B: BorrowMut<[u8]>>(&self, writer: &'w mut HeadWriter<B>) -> &'w mut HeadWriter<B> {
         writer
             .u32(self.length)
             .u16(self.message_type.to_wire())
             .u16(self.flags.0)
             .u32(self.sequence)
-            .u32(self.port_id.0);
-        writer
+            .u32(self.port_id.0)
     }
 }
 

@@ -1,13 +1,14 @@
 //! PACKET: the kernel hands over a packet.
 
 use super::abi::Abi;
-use super::fields::{Fields, Head};
+use super::fields::{Fields, Head, HeadWriter};
 use super::hardware_address::{HardwareAddress, HardwareAddressTooLong};
 use super::header::{Envelope, MessageType};
 use super::interface_name::InterfaceName;
 use super::message::WireError;
 use super::padding;
 use super::values::{EtherType, Hook, Mark, PacketId, Timestamp};
+use std::borrow::BorrowMut;
 
 /// What the kernel says about a packet, beside its bytes (WIRE-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +48,25 @@ impl PacketMetadata {
 
     #[inline(always)]
     fn head_in(&self, abi: Abi, payload_length: usize) -> Head {
+        let mut writer = HeadWriter::new(abi);
+        self.write(&mut writer, payload_length);
+        writer.finish()
+    }
+
+    /// Writes the [head](Self::head) to where it is to be, which has just room for it, as this machine lays it out.
+    #[inline(always)]
+    pub(crate) fn write_head(&self, room: &mut [u8], payload_length: usize) {
+        self.write(&mut HeadWriter::over(room, Abi::NATIVE), payload_length);
+    }
+
+    #[inline(always)]
+    fn write<B: BorrowMut<[u8]>>(&self, writer: &mut HeadWriter<B>, payload_length: usize) {
+        let abi = writer.abi();
         let padded_length = payload_length.saturating_add(padding(payload_length));
         let (address_length, address) = self.hw_address.to_wire();
         Envelope::default()
             .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
-            .begin(abi)
+            .begin_with(writer)
             .word(self.packet_id.0)
             .word(self.mark.0)
             .word(self.timestamp.seconds.cast_unsigned())
@@ -64,8 +79,7 @@ impl PacketMetadata {
             .bytes(&[address_length])
             .bytes(&address)
             .pad_to_word()
-            .word(payload_length as u64)
-            .finish()
+            .word(payload_length as u64);
     }
 }
 
