@@ -297,27 +297,6 @@ impl NfQueue {
         }
     }
 
-    /// What stands for a verdict that is as nearly all are.
-    fn usual<'p>(&self, parts: &'p [IoSlice<'_>]) -> Option<Usual<'p>> {
-        let (start, following) = in_two(parts)?;
-        let (request, action) = self.decide_usual(start, following.len())?;
-        let mut bytes = [0; Writer::USUAL];
-        let length = request::write(
-            &mut Writer::new(&mut bytes),
-            &request,
-            start,
-            action,
-            false,
-            &self.options,
-        )?;
-        Some(Usual {
-            action,
-            bytes,
-            length,
-            following,
-        })
-    }
-
     /// Sends what stands for any message.
     #[inline(never)]
     fn send_any(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
@@ -366,19 +345,27 @@ impl Transport for NfQueue {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let Some(usual) = self.usual(parts) else {
+        let Some((start, following)) = in_two(parts) else {
             return self.send_any(parts);
         };
-        let head = IoSlice::new(&usual.bytes[..usual.length]);
-        if usual.following.is_empty() {
+        let Some((request, action)) = self.decide_usual(start, following.len()) else {
+            return self.send_any(parts);
+        };
+        let mut bytes = [0; Writer::USUAL];
+        let mut writer = Writer::new(&mut bytes);
+        if request::write(&mut writer, &request, start, action, false, &self.options).is_none() {
+            return self.send_any(parts);
+        }
+        let head = IoSlice::new(writer.written());
+        if following.is_empty() {
             self.socket.send(&[head])?;
         } else {
-            self.socket.send(&[head, IoSlice::new(usual.following)])?;
+            self.socket.send(&[head, IoSlice::new(following)])?;
         }
         if self.outstanding.is_some() {
-            self.note_decided(usual.action);
+            self.note_decided(action);
         }
-        Ok(START + usual.following.len())
+        Ok(START + following.len())
     }
 
     #[inline(always)]
@@ -410,14 +397,6 @@ impl Transport for NfQueue {
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.socket.set_no_enobufs(on)
     }
-}
-
-/// What stands for a usual verdict: `length` bytes, and those that follow.
-struct Usual<'p> {
-    action: Action,
-    bytes: [u8; Writer::USUAL],
-    length: usize,
-    following: &'p [u8],
 }
 
 /// What is to be asked of the kernel for a message.

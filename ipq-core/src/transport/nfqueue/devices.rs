@@ -56,8 +56,11 @@ impl Devices {
 
     /// Says that so many datagrams came, which may be packets, and are not translated yet.
     pub(super) fn datagrams_came(&self, count: u32) {
-        let before = self.datagrams.fetch_add(count, Ordering::Relaxed);
-        let due = before / Self::UNLOOKED != before.wrapping_add(count) / Self::UNLOOKED;
+        // Not an atomic addition, which waits for whatever the kernel has just written.
+        let before = self.datagrams.load(Ordering::Relaxed);
+        let after = before.wrapping_add(count);
+        self.datagrams.store(after, Ordering::Relaxed);
+        let due = before / Self::UNLOOKED != after / Self::UNLOOKED;
         // A look costs less than a swap, and nearly always there is nothing to swap.
         let ran_empty =
             || self.queue_ran_empty.load(Ordering::Relaxed) && self.queue_ran_empty.swap(false, Ordering::Relaxed);
