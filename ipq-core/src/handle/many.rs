@@ -21,7 +21,7 @@
 
 use super::{Error, Handle};
 use crate::transport::{Datagram, Slot, Transport, TransportError, Wait};
-use crate::wire::{Head, Message, PacketId, Verdict, VerdictRequest};
+use crate::wire::{Message, PacketId, Verdict, VerdictRequest};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -180,11 +180,11 @@ impl<T: Transport> Handle<T> {
 
     /// Sends decisions, at most [`AT_ONCE`], and says what came of each.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
-        let heads: ArrayVec<Head, AT_ONCE> = decisions.iter().map(|decision| self.verdict_head(decision)).collect();
+        let mut heads = [[0; VerdictRequest::HEAD_BYTES]; AT_ONCE];
         let parts: ArrayVec<[IoSlice<'_>; 2], AT_ONCE> = heads
-            .iter()
+            .iter_mut()
             .zip(decisions)
-            .map(|(head, decision)| [head, decision.replacement.unwrap_or_default()].map(IoSlice::new))
+            .map(|(room, decision)| self.parts_of(decision, room).map(IoSlice::new))
             .collect();
         let messages: ArrayVec<&[IoSlice<'_>], AT_ONCE> = parts.iter().map(<[_; 2]>::as_slice).collect();
         let mut results = [Err(TransportError::TimedOut); AT_ONCE];
@@ -194,13 +194,16 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    fn verdict_head(&self, decision: &Decision<'_>) -> Head {
-        let length = decision.replacement.map_or(0, <[u8]>::len);
+    /// The two parts of a decision's message, of which the first is written in `room`.
+    #[inline(always)]
+    fn parts_of<'d>(&self, decision: &Decision<'d>, room: &'d mut [u8; VerdictRequest::HEAD_BYTES]) -> [&'d [u8]; 2] {
+        let replacement = decision.replacement.unwrap_or_default();
         let request = VerdictRequest {
             verdict: decision.verdict,
             packet_id: decision.packet_id,
-            data_len: length as u64,
+            data_len: replacement.len() as u64,
         };
-        request.head(self.abi(), self.envelope(), length)
+        let head = request.write_head(room, self.abi(), self.envelope(), replacement.len());
+        [head, replacement]
     }
 }

@@ -1,10 +1,11 @@
 //! MODE and VERDICT: what a program asks of the kernel.
 
 use super::abi::Abi;
-use super::fields::{Fields, Head};
-use super::header::{Envelope, MessageType};
+use super::fields::{Fields, Head, HeadWriter};
+use super::header::{Envelope, Header, MessageType};
 use super::message::WireError;
 use super::values::{CopyMode, PacketId, Verdict};
+use std::borrow::BorrowMut;
 
 /// MODE: a program sets how much of each packet it wants (WIRE-3, MSG-8).
 #[doc(alias = "ipq_mode_msg_t")]
@@ -67,14 +68,39 @@ impl VerdictRequest {
 
     #[inline(always)]
     fn head_in(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
+        let mut writer = HeadWriter::new(abi);
+        self.write(&mut writer, envelope, payload_length);
+        writer.finish()
+    }
+
+    /// The length of the longest [head](Self::head), a 64-bit machine's: 40 bytes.
+    pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::LP64_LITTLE.request_bytes();
+
+    /// Writes the [head](Self::head) to where it stays, and returns it.
+    #[inline(always)]
+    pub(crate) fn write_head<'r>(
+        &self,
+        room: &'r mut [u8; Self::HEAD_BYTES],
+        abi: Abi,
+        envelope: Envelope,
+        payload_length: usize,
+    ) -> &'r [u8] {
+        match abi {
+            Abi::LP64_LITTLE => self.write(&mut HeadWriter::over(room, Abi::LP64_LITTLE), envelope, payload_length),
+            abi => self.write(&mut HeadWriter::over(room, abi), envelope, payload_length),
+        }
+        room.get(..Header::BYTES + abi.request_bytes()).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn write<B: BorrowMut<[u8]>>(&self, writer: &mut HeadWriter<B>, envelope: Envelope, payload_length: usize) {
         envelope
-            .header(MessageType::Verdict, abi.request_bytes(), payload_length)
-            .begin(abi)
+            .header(MessageType::Verdict, writer.abi().request_bytes(), payload_length)
+            .begin_with(writer)
             .u32(self.verdict.to_wire())
             .pad_to_word()
             .word(self.packet_id.0)
-            .word(self.data_len)
-            .finish()
+            .word(self.data_len);
     }
 
     /// Reads the message in `body`, which is what follows the header; the second value is all that follows the message.
