@@ -148,8 +148,9 @@ mod counted {
     #[bench::meta_at_input(listening(Hook::Input, CopyMode::Meta, 64))]
     #[bench::meta_at_forward(listening(Hook::Forward, CopyMode::Meta, 64))]
     #[bench::packet_of_1400_bytes_at_forward(listening(Hook::Forward, CopyMode::Packet, 1400))]
-    fn packet_comes_and_goes(listening: Listening) -> Listening {
-        round_trip(listening)
+    fn packets_come_and_go(listening: Listening) -> Listening {
+        // As many as are freed together.
+        (0..32).fold(listening, |listening, _| round_trip(listening))
     }
 
     /// So many packets that wait for a verdict.
@@ -187,7 +188,7 @@ mod counted {
     );
     library_benchmark_group!(
         name = emulator,
-        benchmarks = [packet_comes_and_goes, verdict_is_given, verdicts_are_given]
+        benchmarks = [packets_come_and_go, verdict_is_given, verdicts_are_given]
     );
 
     main!(library_benchmark_groups = [wire, emulator]);

@@ -64,6 +64,10 @@ impl PacketMetadata {
         let abi = writer.abi();
         let padded_length = payload_length.saturating_add(padding(payload_length));
         let (address_length, address) = self.hw_address.to_wire();
+        // The length, the address and the padding as one number: of fields that lie across the borders of words a compiler makes
+        // stores and loads that wait for each other.
+        let address = u128::from(u64::from_le_bytes(address)) << 8 | u128::from(address_length);
+        let address_bytes = (1 + HardwareAddress::WIRE_BYTES).next_multiple_of(abi.word_bytes());
         Envelope::default()
             .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
             .begin_with(writer)
@@ -76,9 +80,7 @@ impl PacketMetadata {
             .bytes(&self.outdev_name.to_wire())
             .u16_big_endian(self.hw_protocol.0)
             .u16(self.hw_type)
-            .bytes(&[address_length])
-            .bytes(&address)
-            .pad_to_word()
+            .bytes(&address.to_le_bytes()[..address_bytes])
             .word(payload_length as u64);
     }
 }
