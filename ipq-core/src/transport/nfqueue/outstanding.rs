@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-/// Packets that have been read, in the order of their ids.
+/// Packets that have been read, in the order of their ids. The first has never been decided about.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
     packets: VecDeque<Packet>,
@@ -47,17 +47,21 @@ impl Outstanding {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {
             return;
         };
-        // Ids wrap around after 2^32 packets, so they are compared by how far they are from the oldest.
-        let distance = |id: u32| id.wrapping_sub(first);
-        let Ok(index) = self
-            .packets
-            .binary_search_by_key(&distance(id), |packet| distance(packet.id))
-        else {
-            return;
-        };
-        let packet = &mut self.packets[index];
-        self.decided += usize::from(!packet.decided);
-        packet.decided = true;
+        if id == first {
+            self.packets.pop_front();
+        } else {
+            // Ids wrap around after 2^32 packets, so they are compared by how far they are from the oldest.
+            let distance = |id: u32| id.wrapping_sub(first);
+            let Ok(index) = self
+                .packets
+                .binary_search_by_key(&distance(id), |packet| distance(packet.id))
+            else {
+                return;
+            };
+            let packet = &mut self.packets[index];
+            self.decided += usize::from(!packet.decided);
+            packet.decided = true;
+        }
         while self.packets.front().is_some_and(|packet| packet.decided) {
             self.packets.pop_front();
             self.decided -= 1;
