@@ -150,13 +150,10 @@ fn mend_checksum(header: &mut [u8]) {
 
 /// The internet checksum: 0 for a header that is right.
 fn checksum(header: &[u8]) -> u16 {
-    let (words, rest) = header.as_chunks();
-    let sum: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    let sum = sum + u64::from(u32::from_be_bytes(last));
-    // Of at most 60 bytes: 16 words, so what is over 32 bits is less than 16.
-    let folded = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    let (pairs, rest) = header.as_chunks();
+    let sum: u32 = pairs.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).sum();
+    let sum = sum + rest.first().map_or(0, |last| u32::from(*last) << 8);
+    let folded = (sum & 0xffff) + (sum >> 16);
     !(((folded & 0xffff) + (folded >> 16)) as u16)
 }
 

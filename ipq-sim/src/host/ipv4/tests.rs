@@ -43,6 +43,20 @@ fn each_wrong_bit_of_a_header_is_found_by_the_checksum() {
     }
 }
 
+#[rstest]
+#[case::of_nothing(&[0; 20], 0xffff)]
+#[case::of_ones(&[0xff; 60], 0)]
+#[case::of_an_odd_length(&[0x12, 0x34, 0x56], 0x97cb)]
+#[case::with_a_carry(&[0xff, 0xff, 0, 2], 0xfffd)]
+#[case::with_a_carry_of_the_carry(&[0xff, 0xff, 0xff, 0xff, 0, 1], 0xfffe)]
+#[case::of_a_fragment(
+    &[0x45, 0, 5, 0xdc, 0, 0, 0x20, 0, 0x3f, 17, 0, 0, 192, 168, 0, 2, 187, 70, 218, 33],
+    0xfffe
+)]
+fn a_checksum_is_the_ones_complement_of_the_sum_in_ones_complement(#[case] header: &[u8], #[case] expected: u16) {
+    assert_eq!(checksum(header), expected);
+}
+
 #[test]
 fn what_follows_the_packets_own_length_is_not_counted() {
     let padded = [&plain(2)[..], &[0xee; 16]].concat();
