@@ -9,3 +9,13 @@ pub(crate) mod network;
 pub(crate) mod packet;
 pub(crate) mod routing;
 pub(crate) mod rules;
+
+use ipq_core::Family;
+
+/// The own length in bytes of a packet that arrives (FWD-2); none if it is to be dropped (FWD-1).
+pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
+    match family {
+        Family::Ipv4 => ipv4::own_length(packet),
+        Family::Ipv6 => ipv6::own_length(packet),
+    }
+}

@@ -7,7 +7,7 @@ mod programs;
 mod time;
 
 pub use packets::InjectError;
-pub(crate) use packets::{family_of, own_length};
+pub(crate) use packets::family_of;
 
 use crate::builder::KernelBuilder;
 use crate::clock::Clock;

@@ -447,7 +447,7 @@ impl<T> Queue<T> {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets that a device's going down drops, oldest first (EVT-1).
+    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1), or a fault.
     pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(condition)
     }

@@ -9,9 +9,9 @@ use crate::fault::Fault;
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, MacAddress, Network, OutgoingFrame, Route, ethernet_header};
 use crate::host::packet::{Link, Packet};
-use crate::host::{ipv4, ipv6, routing};
+use crate::host::{ipv4, ipv6, own_length, routing};
 use crate::journal::PacketEvent;
-use crate::kernel::{Kernel, own_length};
+use crate::kernel::Kernel;
 use crate::ledger::{DropReason, Fate, PacketSerial};
 use crate::queue::{Refusal, Released};
 use bytes::Bytes;
@@ -144,7 +144,7 @@ impl Traversal {
 
 /// Where a packet is when a hook's functions are through with it.
 enum Next {
-    /// At another hook.
+    /// At another hook: its own, said once more to whoever need not look it up then.
     Hook(HookPoint),
     /// Nowhere: it was delivered, and is in the books.
     Gone,
@@ -212,16 +212,17 @@ impl Kernel {
 
     fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
         self.replace(&mut traversal.packet, verdict, replacement)?;
+        let (this, next) = (traversal.function, traversal.function + 1);
         match verdict {
             Verdict::Accept if self.faults.seeded(Fault::AcceptIsDrop) => Err(DropReason::Verdict),
-            Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, 1),
-            Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => self.resume(traversal, 1),
-            Verdict::Accept => self.resume(traversal, 1),
-            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => {
-                self.pass_hooks(traversal, traversal.function)
+            Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, next),
+            Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => {
+                self.resume(traversal, next)
             }
-            Verdict::Repeat => self.resume(traversal, 0),
-            Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, 1),
+            Verdict::Accept => self.resume(traversal, next),
+            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => self.pass_hooks(traversal, this),
+            Verdict::Repeat => self.resume(traversal, this),
+            Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, next),
             Verdict::Stop if self.faults.seeded(Fault::StopIsRouted) => self.resume(traversal, BEHIND_THE_LAST),
             Verdict::Stop => self.pass_hooks(traversal, BEHIND_THE_LAST),
             Verdict::Queue => self.enqueue(traversal).map(Some),
@@ -253,9 +254,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Goes on, `skip` functions after the one that queued the packet; before that what was changed at OUTPUT is routed
-    /// again (VER-10).
-    fn resume(&mut self, traversal: &mut Traversal, skip: u8) -> End {
+    /// Goes on with a function of the hook that queued the packet; before that what was changed at OUTPUT is routed again
+    /// (VER-10).
+    fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let changed = traversal
             .routed_by
             .take()
@@ -266,7 +267,7 @@ impl Kernel {
             let route = self.network.route(destination).or(kept);
             traversal.route = Some(route.ok_or(DropReason::NotReroutable)?);
         }
-        self.pass_hooks(traversal, traversal.function.saturating_add(skip))
+        self.pass_hooks(traversal, function)
     }
 
     /// The family whose queue a packet is sent to.

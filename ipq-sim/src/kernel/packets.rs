@@ -5,7 +5,7 @@ use crate::clock::ArrivalTime;
 use crate::fault::Fault;
 use crate::host::network::{DeviceError, DeviceId, OutgoingFrame, Route, Taken, ethernet_header};
 use crate::host::packet::{Link, Packet};
-use crate::host::{ipv4, ipv6, routing};
+use crate::host::{ipv6, own_length, routing};
 use crate::journal::PacketEvent;
 use crate::ledger::{Accounting, DropReason, Fate, PacketSerial};
 use crate::traversal::{Traversal, ether_type};
@@ -204,14 +204,6 @@ impl Kernel {
     /// Takes what has happened to packets since this was last called, in order.
     pub fn take_events(&mut self) -> Vec<PacketEvent> {
         self.ledger.journal.take()
-    }
-}
-
-/// The own length in bytes of a packet that arrives (FWD-2); none if it is to be dropped (FWD-1).
-pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
-    match family {
-        Family::Ipv4 => ipv4::own_length(packet),
-        Family::Ipv6 => ipv6::own_length(packet),
     }
 }
 
