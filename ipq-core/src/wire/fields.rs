@@ -130,8 +130,8 @@ impl fmt::Debug for Head {
     }
 }
 
-/// Fills a [`Head`], or room that somebody else has for one, from its start. What would not fit is left out; the layouts of this
-/// module all fit.
+/// Fills a [`Head`], or room that somebody else has for one, which is all zeros, from its start. What would not fit is left out; the
+/// layouts of this module all fit.
 pub(super) struct HeadWriter<B = [u8; Head::CAPACITY]> {
     room: B,
     length: usize,
@@ -159,8 +159,7 @@ impl HeadWriter {
 
 impl<'a> HeadWriter<&'a mut [u8]> {
     #[inline(always)]
-    pub(super) fn over(room: &'a mut [u8], abi: Abi) -> Self {
-        room.fill(0);
+    pub(super) const fn over(room: &'a mut [u8], abi: Abi) -> Self {
         Self { room, length: 0, abi }
     }
 }

@@ -3,7 +3,7 @@
 use super::abi::Abi;
 use super::fields::{Fields, Head, HeadWriter};
 use super::hardware_address::{HardwareAddress, HardwareAddressTooLong};
-use super::header::{Envelope, MessageType};
+use super::header::{Envelope, Header, MessageType};
 use super::interface_name::InterfaceName;
 use super::message::WireError;
 use super::padding;
@@ -53,9 +53,13 @@ impl PacketMetadata {
         writer.finish()
     }
 
-    /// Writes the [head](Self::head) to where it is to be, which has just room for it, as this machine lays it out.
+    /// The length of the [head](Self::head) as this machine lays it out: 112 or 88 bytes.
+    pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
+
+    /// Writes the [head](Self::head) to where it stays, as this machine lays it out.
     #[inline(always)]
-    pub(crate) fn write_head(&self, room: &mut [u8], payload_length: usize) {
+    pub(crate) fn write_head(&self, room: &mut [u8; Self::HEAD_BYTES], payload_length: usize) {
+        *room = [0; Self::HEAD_BYTES];
         self.write(&mut HeadWriter::over(room, Abi::NATIVE), payload_length);
     }
 

@@ -76,7 +76,7 @@ impl VerdictRequest {
     /// The length of the longest [head](Self::head), a 64-bit machine's: 40 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::LP64_LITTLE.request_bytes();
 
-    /// Writes the [head](Self::head) to where it stays, and returns it.
+    /// Writes the [head](Self::head) to where it stays, which is all zeros, and returns it.
     #[inline(always)]
     pub(crate) fn write_head<'r>(
         &self,

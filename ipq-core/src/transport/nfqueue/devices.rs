@@ -2,7 +2,8 @@
 //!
 //! A second netlink socket hears of every device that comes, changes or goes. It is looked at when the queue has run empty,
 //! when a packet names an unknown device, and at every 64th packet in between; so a program that keeps up sees each
-//! renaming at once, and one that lags behind sees it 64 packets later at the most. No lock is held while anything waits.
+//! renaming at once, and one that lags behind sees it 64 packets later at the most. (Threads that read from one queue together
+//! may count a packet twice or not at all, and look as much sooner or later.) No lock is held while anything waits.
 
 use super::message::Attributes;
 use super::packet::Device;

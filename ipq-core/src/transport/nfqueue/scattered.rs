@@ -6,7 +6,7 @@
 //! begin; so nothing is cut off that `ip_queue`'s frame would have had. Either way each byte is copied once at the most after
 //! the kernel has delivered it.
 
-use crate::wire::{Abi, Header};
+use crate::wire::PacketMetadata;
 use std::io::IoSliceMut;
 
 use super::message::Span;
@@ -15,7 +15,7 @@ use super::message::Span;
 pub(super) const BESIDE: usize = 512;
 
 /// Where in the caller's buffer a packet's bytes begin.
-pub(super) const FIXED: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
+pub(super) const FIXED: usize = PacketMetadata::HEAD_BYTES;
 
 /// A datagram's first bytes.
 pub(super) type Beside = [u8; BESIDE];

@@ -78,7 +78,7 @@ impl Received<'_> {
         let known = self.start(buffer).get(start..).unwrap_or_default();
         let metadata = packet.metadata(known.get(..length).unwrap_or(known), devices);
         scattered::place(self.beside, buffer, packet.payload, FIXED);
-        match buffer.get_mut(..FIXED) {
+        match buffer.first_chunk_mut() {
             // Written where it stays: what was just written field by field is slow to be moved.
             Some(room) => metadata.write_head(room, length),
             None => scattered::write(buffer, &metadata.head(Abi::NATIVE, length), 0),
