@@ -70,7 +70,7 @@ impl PacketMetadata {
         let (address_length, address) = self.hw_address.to_wire();
         // The length, the address and the padding as one number: of fields that lie across the borders of words a compiler makes
         // stores and loads that wait for each other.
-        let address = u128::from(u64::from_le_bytes(address)) << 8 | u128::from(address_length);
+        let address = (u128::from(u64::from_le_bytes(address)) << 8) + u128::from(address_length);
         let address_bytes = (1 + HardwareAddress::WIRE_BYTES).next_multiple_of(abi.word_bytes());
         Envelope::default()
             .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
@@ -342,6 +342,15 @@ mod tests {
             size - 1
         };
         assert_eq!(one[Header::BYTES + low_byte], 1);
+    }
+
+    #[test]
+    fn a_head_is_the_same_where_it_stays() {
+        let datagram = bytes(recorded::PACKET_LP64);
+        let metadata = packet(&datagram, Abi::LP64_LITTLE).metadata();
+        let mut room = [0xee; PacketMetadata::HEAD_BYTES];
+        metadata.write_head(&mut room, 1400);
+        assert_eq!(room[..], metadata.head(Abi::NATIVE, 1400)[..]);
     }
 
     #[rstest]
