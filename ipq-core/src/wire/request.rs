@@ -173,7 +173,7 @@ mod tests {
         };
         let datagram = bytes(hex);
         assert_eq!(request.head(abi, ENVELOPE, 0)[..], datagram);
-        let mut room = [0; VerdictRequest::HEAD_BYTES];
+        let mut room = [0; 40];
         assert_eq!(request.write_head(&mut room, abi, ENVELOPE, 0), datagram);
         assert_eq!(
             VerdictRequest::parse(&datagram[Header::BYTES..], abi),
