@@ -17,9 +17,6 @@ pub enum Table {
 }
 
 impl Table {
-    /// All of them, in the order that their rules run.
-    const ALL: [Self; 2] = [Self::Mangle, Self::Filter];
-
     const fn has_chain(self, hook: HookPoint) -> bool {
         match self {
             Self::Mangle => true,
@@ -100,8 +97,8 @@ impl Rule {
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// By family, hook and table: the rules of each chain, in the order that they were added.
-    chains: [[[Vec<Rule>; Table::ALL.len()]; Hook::ALL.len()]; Family::ALL.len()],
+    /// By family and hook: the rules of all its chains, table after table, and of each in the order that they were added.
+    hooks: [[Vec<Rule>; Hook::ALL.len()]; Family::ALL.len()],
 }
 
 impl Rules {
@@ -112,7 +109,9 @@ impl Rules {
         if !table.has_chain(hook) {
             return Err(RuleError::NoSuchChain { chain });
         }
-        self.chains[rule.family as usize][hook as usize][table as usize].push(rule);
+        let rules = &mut self.hooks[rule.family as usize][hook as usize];
+        let behind = rules.partition_point(|other| other.table <= table);
+        rules.insert(behind, rule);
         Ok(())
     }
 
@@ -130,24 +129,23 @@ impl Rules {
         packet: &mut Packet,
         faults: &Faults,
     ) -> Result<Option<u8>, DropReason> {
-        let chains = &self.chains[packet.family as usize][hook as usize];
         let mut protocol = None;
-        let mut function = first;
-        while let Some(chain) = chains.get(usize::from(function)) {
-            for rule in chain {
-                if let Some(wanted) = rule.protocol {
-                    let found = *protocol.get_or_insert_with(|| protocol_of(packet));
-                    if found.ok_or(DropReason::Malformed)? != wanted {
-                        continue;
-                    }
-                }
-                match rule.target {
-                    Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
-                    Target::Queue => return Ok(Some(function)),
-                    Target::Mark(mark) => packet.mark = mark,
+        for rule in &self.hooks[packet.family as usize][hook as usize] {
+            let function = rule.table as u8;
+            if function < first {
+                continue;
+            }
+            if let Some(wanted) = rule.protocol {
+                let found = *protocol.get_or_insert_with(|| protocol_of(packet));
+                if found.ok_or(DropReason::Malformed)? != wanted {
+                    continue;
                 }
             }
-            function += 1;
+            match rule.target {
+                Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
+                Target::Queue => return Ok(Some(function)),
+                Target::Mark(mark) => packet.mark = mark,
+            }
         }
         Ok(None)
     }

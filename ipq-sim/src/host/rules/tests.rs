@@ -127,6 +127,34 @@ fn a_hook_has_one_function_for_each_table(#[case] first: u8, #[case] expected: [
 }
 
 #[test]
+fn mangles_rules_run_before_filters_and_each_tables_in_their_order() {
+    let marking = |table, mark| Rule {
+        table,
+        target: Target::Mark(mark),
+        ..MARK_7
+    };
+    let mut rules = rules(&[
+        marking(Table::Filter, 3),
+        marking(Table::Mangle, 1),
+        marking(Table::Filter, 4),
+        marking(Table::Mangle, 2),
+    ]);
+    let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
+    for (first, expected) in [(0, 4), (1, 4), (2, 0)] {
+        packet.mark = 0;
+        let judged = rules.judge(HookPoint::Forward, first, &mut packet, &Faults::NONE);
+        assert_eq!((judged, packet.mark), (Ok(None), expected));
+    }
+    let queue = Rule {
+        table: Table::Mangle,
+        ..Rule::queue(Family::Ipv4, Hook::Forward)
+    };
+    rules.add(queue).unwrap();
+    let judged = rules.judge(HookPoint::Forward, 0, &mut packet, &Faults::NONE);
+    assert_eq!((judged, packet.mark), (Ok(Some(Table::Mangle as u8)), 2));
+}
+
+#[test]
 fn cleared_rules_are_gone() {
     let mut rules = rules(&[Rule::queue(Family::Ipv4, Hook::Forward)]);
     rules.clear();
