@@ -85,8 +85,9 @@ impl<T: Transport> Handle<T> {
     /// Sends a verdict whose stated length need not be its payload's: C programs state what they like (LIB-11).
     #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
-        let head = request.head(self.abi(), self.envelope(), payload.len());
-        self.send(&[IoSlice::new(&head), IoSlice::new(payload)])
+        let mut room = [0; VerdictRequest::HEAD_BYTES];
+        let head = request.write_head(&mut room, self.abi(), self.envelope(), payload.len());
+        self.send(&[IoSlice::new(head), IoSlice::new(payload)])
     }
 
     /// Reads one message from the kernel into `buffer`, which must have room for at least 20 bytes, and for whole packets

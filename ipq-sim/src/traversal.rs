@@ -464,14 +464,9 @@ impl Kernel {
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
         let mut frames = Vec::new();
-        for piece in pieces.clone() {
-            self.send_by(
-                DeviceId::LOOPBACK,
-                [0; 6],
-                ether_type(packet.family),
-                piece,
-                &mut frames,
-            );
+        let protocol = ether_type(packet.family);
+        for piece in &pieces {
+            self.send_by(DeviceId::LOOPBACK, [0; 6], protocol, piece.clone(), &mut frames);
         }
         if pieces.len() == 1 {
             *traversal = self.looped(packet.clone())?;

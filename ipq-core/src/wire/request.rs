@@ -59,15 +59,6 @@ impl VerdictRequest {
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
-        match abi {
-            // A layout that the compiler knows is written in place.
-            Abi::LP64_LITTLE => self.head_in(Abi::LP64_LITTLE, envelope, payload_length),
-            abi => self.head_in(abi, envelope, payload_length),
-        }
-    }
-
-    #[inline(always)]
-    fn head_in(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
         let mut writer = HeadWriter::new(abi);
         self.write(&mut writer, envelope, payload_length);
         writer.finish()
@@ -86,6 +77,7 @@ impl VerdictRequest {
         payload_length: usize,
     ) -> &'r [u8] {
         match abi {
+            // A layout that the compiler knows is written without looking at it.
             Abi::LP64_LITTLE => self.write(&mut HeadWriter::over(room, Abi::LP64_LITTLE), envelope, payload_length),
             abi => self.write(&mut HeadWriter::over(room, abi), envelope, payload_length),
         }

@@ -10,6 +10,7 @@ use ipq_core::{Family, Hook};
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
+    // In the order that their rules run: a hook's functions are numbered by it.
     /// Has a chain at every hook.
     Mangle,
     /// Has chains at INPUT, FORWARD and OUTPUT.

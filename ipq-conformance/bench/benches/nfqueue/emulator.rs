@@ -32,7 +32,8 @@ trait Around {
 /// Measures round trips, in so many passes of so many rounds.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
-    (passes, rounds): (usize, usize),
+    passes: usize,
+    rounds: usize,
     task: Task,
     length: usize,
 ) -> Result<Workload, Failed> {

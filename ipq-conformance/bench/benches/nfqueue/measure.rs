@@ -82,8 +82,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
         .filter(|load| load.arrival == Arrival::Before && !load.task.replace)
     {
         if "round trip".contains(&arguments.load) {
-            let runs = (arguments.passes, arguments.rounds);
-            let measured = emulator::measure(&mut bench.laboratory, runs, load.task, load.length)?;
+            let Arguments { passes, rounds, .. } = *arguments;
+            let measured = emulator::measure(&mut bench.laboratory, passes, rounds, load.task, load.length)?;
             workloads.push(measured);
         }
     }
