@@ -148,13 +148,17 @@ fn mend_checksum(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// The internet checksum: 0 for a header that is right.
+/// The internet checksum: 0 for a header that is right. The sum is the same in either byte order, but for that order.
 fn checksum(header: &[u8]) -> u16 {
-    let (pairs, rest) = header.as_chunks();
-    let sum: u32 = pairs.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).sum();
-    let sum = sum + rest.first().map_or(0, |last| u32::from(*last) << 8);
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !(((folded & 0xffff) + (folded >> 16)) as u16)
+    let (words, rest) = header.as_chunks();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]);
+    let mut sum: u64 = words.map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    while let carry @ 1.. = sum >> 16 {
+        sum = (sum & 0xffff) + carry;
+    }
+    !u16::from_be(sum as u16)
 }
 
 /// The number at `at` in the fixed header.
