@@ -77,15 +77,15 @@ impl<A: Access> SimTransport<A> {
         })
     }
 
-    /// Sends a datagram, which is glued only if more than one of its parts holds anything.
+    /// Sends a datagram, which is glued if anything follows its first part.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        let mut parts = parts.iter().map(|part| &**part).filter(|part| !part.is_empty());
-        let first = parts.next().unwrap_or_default();
-        let sent = match parts.next() {
-            None => kernel.send(self.socket, first),
-            Some(second) => {
-                let mut glued = [first, second].concat();
-                parts.for_each(|part| glued.extend_from_slice(part));
+        let sent = match parts {
+            [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),
+            _ => {
+                let mut glued = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+                for part in parts {
+                    glued.extend_from_slice(part);
+                }
                 kernel.send(self.socket, &glued)
             }
         };
