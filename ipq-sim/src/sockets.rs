@@ -49,7 +49,7 @@ impl Datagram {
             &[0; 4][..self.padding],
         ];
         let mut copied = 0;
-        for part in parts {
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
             let room = &mut buffer[copied..];
             let count = room.len().min(part.len());
             room[..count].copy_from_slice(&part[..count]);
