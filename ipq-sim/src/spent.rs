@@ -15,8 +15,11 @@ const AT_ONCE: usize = 32;
 pub(crate) struct Spent(ArrayVec<Bytes, AT_ONCE>);
 
 impl Spent {
-    /// Frees these bytes with the next ones.
+    /// Frees these bytes with the next ones; of a packet that has left there are none.
     pub(crate) fn add(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
         if self.0.is_full() {
             for bytes in &self.0 {
                 black_box((bytes.first().copied(), bytes.last().copied()));
