@@ -72,10 +72,10 @@ impl<T> Entries<T> {
         (Slot(index), self.ids.id(index, self.nodes[index as usize].generation))
     }
 
-    /// Puts the entry at the end of the queue, with the item, which is moved there.
-    pub(crate) fn link(&mut self, Slot(index): Slot, item: &mut Option<T>) {
+    /// Puts the entry at the end of the queue, with the item.
+    pub(crate) fn link(&mut self, Slot(index): Slot, item: T) {
         let node = &mut self.nodes[index as usize];
-        std::mem::swap(&mut node.item, item);
+        node.item = Some(item);
         node.arrival = self.arrivals;
         self.arrivals += 1;
         self.linked += 1;
@@ -213,7 +213,7 @@ mod tests {
 
     fn queue(entries: &mut Entries<u32>, item: u32) -> PacketId {
         let (slot, id) = entries.allocate();
-        entries.link(slot, &mut Some(item));
+        entries.link(slot, item);
         id
     }
 

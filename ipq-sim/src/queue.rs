@@ -168,8 +168,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Queues what belongs to a packet that was offered and taken, and moves it there.
-    pub(crate) fn keep(&mut self, slot: Slot, item: &mut Option<T>) {
+    /// Queues what belongs to a packet that was offered and taken.
+    pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 

@@ -157,37 +157,44 @@ impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(crate) fn run(&mut self, mut traversal: Traversal) {
         let end = self.pass_hooks(&mut traversal, 0);
-        self.settle(&mut Some(traversal), end);
-    }
-
-    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
-    pub(crate) fn reinject(&mut self, place: &mut Option<Traversal>, released: Released<'_>) {
-        if let Some(traversal) = place {
-            self.ledger.journal.note(|| PacketEvent::Verdict {
-                packet: traversal.packet.serial,
-                packet_id: released.packet_id,
-                verdict: released.verdict,
-                replaced: released.replacement.is_some(),
-            });
-            let end = self.obey_verdict(traversal, released.verdict, released.replacement);
-            self.settle(place, end);
+        if let Some(slot) = self.place_after(end, &traversal.packet) {
+            self.keep(slot, traversal);
         }
     }
 
-    /// Moves what is queued into its entry, and enters what is dropped into the books.
-    fn settle(&mut self, place: &mut Option<Traversal>, end: End) {
-        let Some(Traversal { packet, .. }) = place else {
+    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10). It is left where it is, unless it is
+    /// queued again.
+    pub(crate) fn reinject(&mut self, place: &mut Option<Traversal>, released: Released<'_>) {
+        let Some(traversal) = place else {
             return;
         };
-        match end {
-            Ok(None) => {}
-            Ok(Some(slot)) => {
-                let family = self.queue_of(packet);
-                if let Some(queue) = &mut self.queues[family as usize] {
-                    queue.keep(slot, place);
-                }
-            }
-            Err(reason) => self.ledger.dropped(packet.serial, reason),
+        self.ledger.journal.note(|| PacketEvent::Verdict {
+            packet: traversal.packet.serial,
+            packet_id: released.packet_id,
+            verdict: released.verdict,
+            replaced: released.replacement.is_some(),
+        });
+        let end = self.obey_verdict(traversal, released.verdict, released.replacement);
+        if let Some(slot) = self.place_after(end, &traversal.packet)
+            && let Some(traversal) = place.take()
+        {
+            self.keep(slot, traversal);
+        }
+    }
+
+    /// The place that a packet has in its queue after all; one that is dropped has none, and is entered into the books.
+    fn place_after(&mut self, end: End, packet: &Packet) -> Option<Slot> {
+        end.unwrap_or_else(|reason| {
+            self.ledger.dropped(packet.serial, reason);
+            None
+        })
+    }
+
+    /// Queues a packet in its place.
+    fn keep(&mut self, slot: Slot, traversal: Traversal) {
+        let family = self.queue_of(&traversal.packet);
+        if let Some(queue) = &mut self.queues[family as usize] {
+            queue.keep(slot, traversal);
         }
     }
 
@@ -200,7 +207,14 @@ impl Kernel {
                 traversal.function = function;
                 return self.enqueue(traversal).map(Some);
             }
-            match self.after_hook(traversal)? {
+            let next = match hook {
+                HookPoint::Prerouting => self.route(traversal)?,
+                HookPoint::Input => self.deliver_here(&mut traversal.packet),
+                HookPoint::Forward => traversal.go_to(HookPoint::Postrouting, None, traversal.outdev),
+                HookPoint::Output => self.after_output(traversal)?,
+                HookPoint::Postrouting => self.leave_by_device(traversal)?,
+            };
+            match next {
                 Next::Hook(next) => (hook, function) = (next, 0),
                 Next::Gone => return Ok(None),
             }
@@ -315,21 +329,6 @@ impl Kernel {
         })
     }
 
-    fn after_hook(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
-        match traversal.hook {
-            HookPoint::Prerouting => self.route(traversal),
-            HookPoint::Input => {
-                let Packet { serial, data, .. } = &mut traversal.packet;
-                self.ledger
-                    .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
-                Ok(Next::Gone)
-            }
-            HookPoint::Forward => Ok(traversal.go_to(HookPoint::Postrouting, None, traversal.outdev)),
-            HookPoint::Output => self.after_output(traversal),
-            HookPoint::Postrouting => self.leave_by_device(traversal),
-        }
-    }
-
     /// After PREROUTING: to this host, or on to another.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = match traversal.route {
@@ -377,6 +376,13 @@ impl Kernel {
         Ok(())
     }
 
+    /// After INPUT.
+    fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
+        self.ledger
+            .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
+        Next::Gone
+    }
+
     /// After OUTPUT: the route may have changed there.
     fn after_output(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let outdev = match traversal.route {
@@ -421,7 +427,7 @@ impl Kernel {
             .network
             .neighbour(device, next_hop)
             .ok_or(DropReason::NoNeighbour)?;
-        let mut frames = Vec::new();
+        let mut frames = self.ledger.remembers().then(Vec::new);
         if let Some(fragments) = fragments {
             for fragment in fragments {
                 self.send_by(device, to, protocol, fragment, &mut frames);
@@ -434,17 +440,17 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Sends a piece of a packet by a device, or all of it, and adds to `frames` what left if anybody can ask for that.
+    /// Sends a piece of a packet by a device, or all of it, and adds what left to `frames`, if anybody can ask for them.
     fn send_by(
         &mut self,
         device: DeviceId,
         to: MacAddress,
         protocol: EtherType,
         piece: Bytes,
-        frames: &mut Vec<OutgoingFrame>,
+        frames: &mut Option<Vec<OutgoingFrame>>,
     ) {
         let frame = self.network.transmit(device, to, protocol, piece);
-        if self.ledger.remembers() {
+        if let Some(frames) = frames {
             frames.reserve_exact(1);
             frames.push(frame.clone());
         }
@@ -452,18 +458,17 @@ impl Kernel {
 
     /// A packet has left by a device, in these frames.
     #[inline]
-    fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Vec<OutgoingFrame>) {
-        let device = Some(device);
+    fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {
-            device: self.network.name(device),
-            frames,
+            device: self.network.name(Some(device)),
+            frames: frames.unwrap_or_default(),
         });
     }
 
     /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
-        let mut frames = Vec::new();
+        let mut frames = self.ledger.remembers().then(Vec::new);
         let protocol = ether_type(packet.family);
         for piece in &pieces {
             self.send_by(DeviceId::LOOPBACK, [0; 6], protocol, piece.clone(), &mut frames);

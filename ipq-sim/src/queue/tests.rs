@@ -88,7 +88,7 @@ fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(Packet
         seen = Some((packet.packet_id(), packet.payload().to_vec()));
         true
     })?;
-    queue.keep(slot, &mut Some(item));
+    queue.keep(slot, item);
     Ok(seen.unwrap())
 }
 
