@@ -54,6 +54,16 @@ pub(super) use receiving::Place;
 pub struct Netlink {
     socket: OwnedFd,
     port_id: PortId,
+    senders: Senders,
+}
+
+/// Who can send datagrams to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Senders {
+    /// Who sent one is known only once it came.
+    Anybody,
+    /// The kernel, which refuses those of others.
+    Kernel,
 }
 
 /// Which port id a socket is to have (SOCK-2).
@@ -109,20 +119,33 @@ impl Netlink {
         Ok(Self {
             socket,
             port_id: PortId(bound.pid()),
+            senders: Senders::Anybody,
         })
+    }
+
+    /// The same socket, which from now on takes datagrams from the kernel alone: to anybody else there is none at its port id. What
+    /// came before is lost.
+    pub(super) fn connected(mut self) -> Result<Self, Errno> {
+        net::connect(&self, &SocketAddrNetlink::new(PortId::KERNEL.0, 0)).map_err(errno)?;
+        self.senders = Senders::Kernel;
+        while !matches!(
+            self.receive(&mut [], Wait::Never),
+            Err(TransportError::TimedOut | TransportError::System(_))
+        ) {}
+        Ok(self)
     }
 
     /// Takes one datagram into `parts`, one after the other: [`Transport::receive`] for whoever wants its beginning
     /// elsewhere than the rest.
     #[inline(always)]
     pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
-        receiving::one(self.as_fd(), parts, wait)
+        receiving::one(self, parts, wait)
     }
 
     /// Takes as many datagrams as there are into `places`, at most 32, waiting for the first as `wait` says. Returns how
     /// many: at least one, unless there are no places. An error that comes after one was taken is the next call's.
     pub(super) fn receive_places(&self, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
-        receiving::several(self.as_fd(), places, wait)
+        receiving::several(self, places, wait)
     }
 
     /// Waits until there is a datagram or an error, but not beyond `deadline`.
@@ -189,7 +212,7 @@ impl Transport for Netlink {
     }
 
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
-        receiving::slots(self.as_fd(), slots, wait)
+        receiving::slots(self, slots, wait)
     }
 
     /// `SO_RCVBUFFORCE`, which the system's limit does not bound, where the caller has the capability; else `SO_RCVBUF`.

@@ -159,6 +159,7 @@ impl NfQueue {
             SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoNfnetlink,
             SocketError::Socket(errno) | SocketError::Bind(errno, _) => OpenError::Socket { errno },
         })?;
+        let socket = socket.connected().map_err(|errno| OpenError::Socket { errno })?;
         let questions = Questions::open().map_err(|errno| OpenError::Socket { errno })?;
         if questions.bind_family(&options) == Err(Errno::EINVAL) {
             return Err(OpenError::NoNfnetlinkQueue);

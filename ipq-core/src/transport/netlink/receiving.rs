@@ -1,12 +1,12 @@
 //! Taking datagrams, one or several, with all the ways to wait.
 
-use super::sys;
+use super::{Netlink, sys};
 use crate::errno::Errno;
 use crate::transport::{Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::IoSliceMut;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 pub(in crate::transport) use sys::Place;
@@ -35,22 +35,23 @@ impl<'a> Place<'a> {
 /// Takes one datagram into `parts`.
 #[inline(always)]
 pub(super) fn one(
-    socket: BorrowedFd<'_>,
+    Netlink { socket, senders, .. }: &Netlink,
     parts: &mut [IoSliceMut<'_>],
     wait: Wait,
 ) -> Result<Datagram, TransportError> {
+    let (socket, senders) = (socket.as_fd(), *senders);
     let room = parts.iter().map(|part| part.len()).sum();
     // With MSG_TRUNC the call returns the datagram's whole length, however much of it there is room for.
     let (length, sender) = match wait {
         Wait::Never => {
-            sys::receive_one(socket, parts, libc::MSG_DONTWAIT | libc::MSG_TRUNC).map_err(transport_error)?
+            sys::receive_one(socket, senders, parts, libc::MSG_DONTWAIT | libc::MSG_TRUNC).map_err(transport_error)?
         }
         wait => waiting(socket, wait, |attempt| {
             let flags = match attempt {
                 Attempt::AtOnce => libc::MSG_DONTWAIT,
                 Attempt::Blocking => 0,
             };
-            sys::receive_one(socket, parts, flags | libc::MSG_TRUNC)
+            sys::receive_one(socket, senders, parts, flags | libc::MSG_TRUNC)
         })?,
     };
     Ok(Datagram {
@@ -61,7 +62,12 @@ pub(super) fn one(
 }
 
 /// Takes datagrams into `places`, with one system call unless it has to wait.
-pub(super) fn several(socket: BorrowedFd<'_>, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
+pub(super) fn several(
+    Netlink { socket, senders, .. }: &Netlink,
+    places: &mut [Place<'_>],
+    wait: Wait,
+) -> Result<usize, TransportError> {
+    let (socket, senders) = (socket.as_fd(), *senders);
     if places.is_empty() {
         return Ok(0);
     }
@@ -70,12 +76,12 @@ pub(super) fn several(socket: BorrowedFd<'_>, places: &mut [Place<'_>], wait: Wa
             Attempt::AtOnce => libc::MSG_DONTWAIT,
             Attempt::Blocking => libc::MSG_WAITFORONE,
         };
-        sys::receive(socket, places, flags | libc::MSG_TRUNC)
+        sys::receive(socket, senders, places, flags | libc::MSG_TRUNC)
     })
 }
 
 /// Takes datagrams into `slots`, in as few system calls as there are batches.
-pub(super) fn slots(socket: BorrowedFd<'_>, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
+pub(super) fn slots(socket: &Netlink, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
     let mut filled = 0;
     for batch in slots.chunks_mut(sys::BATCH) {
         let (count, mut buffers) = (batch.len(), batch.iter_mut());

@@ -6,6 +6,7 @@
     reason = "recvmmsg, and options of the netlink level, have no safe wrapper"
 )]
 
+use super::Senders;
 use crate::errno::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
@@ -40,17 +41,22 @@ pub(super) fn set_option(
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// `recvfrom(2)`, or `recvmsg(2)` into several parts, which costs more: takes one datagram into `parts`; returns its whole
-/// length (with `MSG_TRUNC` in `flags`) and the port id of its sender. Nothing here is dropped, so that a C program may jump
-/// out of a signal handler while this waits.
+/// `recv(2)`, `recvfrom(2)` if the sender may be anybody, or `recvmsg(2)` into several parts, each of which costs more than the one
+/// before: takes one datagram into `parts`; returns its whole length (with `MSG_TRUNC` in `flags`) and the port id of its sender.
+/// Nothing here is dropped, so that a C program may jump out of a signal handler while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
+    senders: Senders,
     parts: &mut [IoSliceMut<'_>],
     flags: libc::c_int,
 ) -> Result<(usize, u32), Errno> {
     let flags = RecvFlags::from_bits_retain(flags.cast_unsigned());
     let (length, address) = if let [whole] = parts {
+        if senders == Senders::Kernel {
+            let (_, length) = net::recv(socket, &mut whole[..], flags).map_err(super::errno)?;
+            return Ok((length, 0));
+        }
         let (_, length, address) = net::recvfrom(socket, &mut whole[..], flags).map_err(super::errno)?;
         (length, address)
     } else {
@@ -64,21 +70,29 @@ pub(super) fn receive_one(
 }
 
 /// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.
-pub(super) fn receive(socket: BorrowedFd<'_>, places: &mut [Place<'_>], flags: libc::c_int) -> Result<usize, Errno> {
+pub(super) fn receive(
+    socket: BorrowedFd<'_>,
+    senders: Senders,
+    places: &mut [Place<'_>],
+    flags: libc::c_int,
+) -> Result<usize, Errno> {
     // SAFETY: both are structures of integers and pointers, for which all zeros is a value.
-    let (mut headers, mut senders): ([libc::mmsghdr; BATCH], [libc::sockaddr_nl; BATCH]) =
+    let (mut headers, mut addresses): ([libc::mmsghdr; BATCH], [libc::sockaddr_nl; BATCH]) =
         unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     let mut count = 0;
-    for ((place, header), sender) in places.iter_mut().zip(&mut headers).zip(&mut senders) {
-        header.msg_hdr.msg_name = (&raw mut *sender).cast();
-        header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+    for ((place, header), address) in places.iter_mut().zip(&mut headers).zip(&mut addresses) {
+        // To be told who sent a datagram costs, too.
+        if senders == Senders::Anybody {
+            header.msg_hdr.msg_name = (&raw mut *address).cast();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+        }
         header.msg_hdr.msg_iov = place.parts.as_mut_ptr().cast();
         // One part costs the kernel less than two.
         header.msg_hdr.msg_iovlen = if place.parts[1].is_empty() { 1 } else { 2 };
         count += 1;
     }
-    // SAFETY: the first `count` headers are filled in. Each points to a sender's address that lives as long as this frame
-    // and to the parts of a place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation
+    // SAFETY: the first `count` headers are filled in. Each points, if at all, to a sender's address that lives as long as this
+    // frame, and to the parts of a place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation
     // promises. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
     let received = unsafe {
         libc::recvmmsg(
@@ -90,9 +104,9 @@ pub(super) fn receive(socket: BorrowedFd<'_>, places: &mut [Place<'_>], flags: l
         )
     };
     let received = usize::try_from(received).map_err(|_| last_error())?;
-    for ((place, header), sender) in places.iter_mut().zip(&headers).zip(&senders).take(received) {
+    for ((place, header), address) in places.iter_mut().zip(&headers).zip(&addresses).take(received) {
         place.length = header.msg_len as usize;
-        place.sender = sender.nl_pid;
+        place.sender = address.nl_pid;
     }
     Ok(received)
 }

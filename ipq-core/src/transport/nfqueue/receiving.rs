@@ -1,6 +1,6 @@
 //! Taking a datagram, with all the ways to wait, and what becomes of it.
 
-use super::message::{Span, Writer};
+use super::message::Writer;
 use super::outstanding::Outstanding;
 use super::scattered::{self, BESIDE, Beside};
 use super::translation::{Received, Translated};
@@ -95,14 +95,6 @@ impl NfQueue {
         outstanding: Option<&mut Outstanding>,
     ) -> Result<Option<Datagram>, TransportError> {
         let Datagram { copied, length, sender } = received;
-        if sender != PortId::KERNEL {
-            // Not for us to read: the handle refuses it (SOCK-6).
-            scattered::place(beside, buffer, Span { start: 0, length }, 0);
-            return Ok(Some(Datagram {
-                copied: copied.min(buffer.len()),
-                ..received
-            }));
-        }
         let translated = Received {
             beside,
             copied,
