@@ -5,8 +5,8 @@
 //!
 //! - From the kernel: a frame that is handed to the program is one that `ipq_core::wire` reads, its payload or quotation is in
 //!   the datagram, it is no longer than that and its own fixed part, and nothing was allocated for it.
-//! - From a program: the datagram is well-formed nfnetlink and carries the message byte for byte; and whatever the kernel
-//!   answers, the program reads one answer that quotes the message as `ip_queue` did.
+//! - From a program: the datagram is well-formed nfnetlink and carries the message byte for byte, unless its verdict says all of it;
+//!   and whatever the kernel answers, the program reads one answer that quotes the message as `ip_queue` did.
 //! - From the kernel, of devices: no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;
@@ -168,7 +168,11 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     let header = Header::parse(message, Abi::NATIVE).expect("what has no header is ignored");
     let message = &message[..header.length as usize];
     let (asked, after) = first_message(&datagram);
-    assert_eq!(carried(asked), message);
+    if attributes(asked).any(|(kind, _)| kind == QUOTE) {
+        assert_eq!(carried(asked), message);
+    } else {
+        assert_eq!((message_type(asked), queue.peer), (VERDICT, header.port_id));
+    }
     let kind = message_type(asked);
     let outcome = match kind {
         _ if !queue.permitted => Errno::EPERM.0,

@@ -64,8 +64,9 @@
 //! 5. What a datagram weighs in the receive buffer is today's kernel's matter (SOCK-5).
 //! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see [`Options::max_length`]), and no module to be
 //!    unloaded under a listener.
-//! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE (SOCK-2); and the port id in
-//!    the options is no address that another program could send to (SOCK-8).
+//! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE (SOCK-2); and no other program
+//!    can send to the handle: the port id in the options is no address, and the kernel refuses what is sent to the socket's own
+//!    (SOCK-6, SOCK-8).
 //! 8. Queues, and the capability, are those of the network namespace that the handle was opened in, which need not be the first
 //!    (SOCK-7). The capability must have been there when the handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).

@@ -8,6 +8,7 @@ use pretty_assertions::assert_eq;
 tests![
     an_acknowledgement_quotes_the_header,
     every_refusal_quotes_the_message,
+    a_refused_verdict_is_quoted_as_the_handle_sent_it,
     some_messages_are_ignored,
     packets_between_request_and_answer_are_not_lost,
 ];
@@ -123,6 +124,44 @@ fn every_refusal_quotes_the_message() {
         );
         program.nothing();
     }
+}
+
+/// What the handle sends is the usual: it is not carried along, but told again.
+fn a_refused_verdict_is_quoted_as_the_handle_sent_it() {
+    let program = Program::new(Family::Ipv4);
+    program.handle.set_mode(CopyMode::Packet, 0).expect("attached");
+    let longest = vec![7; 65_531];
+    for (verdict, replacement) in [
+        (Verdict::Drop, &[][..]),
+        (Verdict::Accept, &[]),
+        (Verdict::Queue, &[]),
+        (Verdict::Repeat, &longest[..20]),
+        (Verdict::Stop, &longest[..21]),
+        (Verdict::Accept, &longest),
+        (Verdict::Accept, &longest[..19]),
+    ] {
+        let request = VerdictRequest {
+            verdict,
+            packet_id: PacketId(0xfedc_ba98),
+            data_len: replacement.len() as u64,
+        };
+        let head = request.head(Abi::NATIVE, program.envelope(), replacement.len());
+        let sent = program.send(&head, replacement);
+        let (errno, header, quoted) = program.answer();
+        assert_eq!((errno, header.sequence), (Errno::ENOENT, 0), "{request:?}");
+        assert_eq!(quoted, sent, "{request:?}");
+        program.nothing();
+    }
+    // Padding that says something is told, too.
+    let request = VerdictRequest {
+        verdict: Verdict::Accept,
+        packet_id: PacketId(77),
+        data_len: 0,
+    };
+    let mut head = request.head(Abi::NATIVE, program.envelope(), 0).to_vec();
+    head[Header::BYTES + 4] = 1;
+    let sent = program.send(&head, &[]);
+    assert_eq!(program.answer().2, sent);
 }
 
 fn some_messages_are_ignored() {

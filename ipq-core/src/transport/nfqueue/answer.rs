@@ -1,7 +1,7 @@
 //! From an answer of nfnetlink's to the `NLMSG_ERROR` frame that `ip_queue` would have sent.
 
 use super::message::{Attributes, HEADERS, ParseError, Span, attribute, header, kind};
-use super::request;
+use super::request::{self, START};
 use crate::errno::Errno;
 use crate::wire::{Abi, Header, PortId};
 
@@ -29,9 +29,18 @@ pub(super) enum Reply {
     /// It was refused.
     Refusal {
         reason: Reason,
-        /// The `ip_queue` message: its beginning and what follows, in the datagram.
-        quoted: [Span; 2],
+        /// The `ip_queue` message.
+        quoted: Quoted,
     },
+}
+
+/// What a refusal quotes of the message that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quoted {
+    /// Its beginning and what follows, in the datagram.
+    Carried([Span; 2]),
+    /// Its beginning, made again, and what follows, in the datagram.
+    Retold([u8; START], Span),
 }
 
 /// Why the message was refused.
@@ -106,16 +115,21 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
         });
     }
     let (mut count, mut quoted) = (0, [Span::default(); 2]);
+    let (mut carried, mut verdict) = (false, None);
     let (mut decision, mut binds) = (None, false);
     for found in Attributes::new(start, QUOTED + HEADERS, end) {
         let found = found?;
         match (message_type, found.kind) {
             (_, attribute::QUOTE) | (kind::VERDICT, attribute::PAYLOAD) => {
+                carried |= found.kind == attribute::QUOTE;
                 let place = quoted
                     .get_mut(count)
                     .ok_or(ParseError::DuplicateAttribute { attribute: found.kind })?;
                 *place = found.content;
                 count += 1;
+            }
+            (kind::VERDICT | kind::VERDICT_BATCH, attribute::VERDICT_HEADER) => {
+                verdict = Some(*found.fixed::<8>(start)?);
             }
             (kind::BOUNCE, attribute::DECISION) => decision = Some(*found.fixed::<5>(start)?),
             (kind::CONFIG, attribute::CONFIG_COMMAND) => binds = true,
@@ -143,16 +157,22 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
         (kind::CONFIG | kind::VERDICT | kind::VERDICT_BATCH, _, _) => Reason::Number(errno),
         _ => return Err(ParseError::UnknownQuote { message_type }),
     };
-    let found = quoted[0].length + quoted[1].length;
-    if found != inner.port_id.0 as usize {
-        return Err(ParseError::QuotedLength {
-            stated: inner.port_id.0,
-            found,
-        });
-    }
-    let reply = match count {
-        0 => Reply::None,
-        _ => Reply::Refusal { reason, quoted },
+    let reply = match (inner.port_id, verdict) {
+        (PortId(0), _) if count == 0 => Reply::None,
+        (port_id, Some(verdict)) if !carried && port_id != PortId::KERNEL => {
+            let [following, _] = quoted;
+            let start = request::retold(port_id, verdict, following.length);
+            let quoted = Quoted::Retold(start, following);
+            Reply::Refusal { reason, quoted }
+        }
+        (PortId(stated), _) => {
+            let found = quoted[0].length + quoted[1].length;
+            if found != stated as usize {
+                return Err(ParseError::QuotedLength { stated, found });
+            }
+            let quoted = Quoted::Carried(quoted);
+            Reply::Refusal { reason, quoted }
+        }
     };
     // A configuration of no queue can be one that overtook the message which was to bind it.
     let unbound = (message_type, errno) == (kind::CONFIG, Errno::ENODEV);

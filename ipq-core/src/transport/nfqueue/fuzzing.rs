@@ -88,11 +88,13 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
         }
         Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
     };
-    if let Some((start, following)) = message.split_first_chunk()
-        && let Some(usual) = request::usual(start, following.len(), peer, options)
-    {
-        assert_eq!(usual, (request, action), "a usual verdict");
-    }
+    let usual = message
+        .split_first_chunk()
+        .and_then(|(start, following)| request::usual(start, following.len(), peer, options));
+    let request = usual.map_or(request, |(usual, of_usual)| {
+        assert_eq!((usual.header, of_usual), (request.header, action), "a usual verdict");
+        usual
+    });
     let following = &message[START.min(request.length())..request.length()];
     datagram(&request, start, following, action, attaches, options)
 }

@@ -3,7 +3,6 @@
 //! Numbers in nfnetlink headers and attributes are big-endian; netlink's own header, and the length and type of an
 //! attribute, are native.
 
-use super::request::START;
 use crate::wire::{Abi, Flags, Header, MessageType, PortId, padding};
 
 /// The netlink protocol that carries nfnetlink.
@@ -315,8 +314,8 @@ impl<'b> Writer<'b> {
     /// More than the longest message with what binds the queue after it.
     pub(super) const ROOM: usize = 256;
 
-    /// As long as a verdict and the message that it stands for, but for a replacement.
-    pub(super) const USUAL: usize = HEADERS + 12 + 4 + START + 4;
+    /// As long as a usual verdict, but for the bytes of a replacement.
+    pub(super) const USUAL: usize = HEADERS + 12 + 4;
 
     pub(super) const fn new(bytes: &'b mut [u8]) -> Self {
         Self {

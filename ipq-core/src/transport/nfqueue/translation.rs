@@ -1,9 +1,10 @@
 //! From a datagram of nfnetlink's to a frame of `ip_queue`'s, in the caller's buffer.
 
-use super::answer::{Answer, Reason, Reply};
+use super::answer::{Answer, Quoted, Reason, Reply};
 use super::message::{ParseError, Span, header, kind};
 use super::options::Options;
 use super::packet::{Device, QueuedPacket};
+use super::request::START;
 use super::scattered::{self, Beside, FIXED};
 use crate::errno::Errno;
 use crate::transport::TransportError;
@@ -108,24 +109,31 @@ impl Received<'_> {
                 scattered::write(buffer, &header.write(Abi::NATIVE), QUOTED);
                 (Errno(0), Header::BYTES)
             }
-            Reply::Refusal {
-                reason,
-                quoted: [first, rest],
-            } => {
-                let mut moves = [(first, QUOTED), (rest, QUOTED + first.length)];
-                // Neither may be written over before it has moved: what begins beside the buffer comes from there last.
-                if self.beside.is_some() {
-                    moves.reverse();
-                }
-                for (from, to) in moves {
-                    scattered::place(self.beside, buffer, from, to);
-                }
+            Reply::Refusal { reason, quoted } => {
+                let length = match quoted {
+                    Quoted::Carried([first, rest]) => {
+                        let mut moves = [(first, QUOTED), (rest, QUOTED + first.length)];
+                        // Neither may be written over before it has moved: what begins beside the buffer comes from there last.
+                        if self.beside.is_some() {
+                            moves.reverse();
+                        }
+                        for (from, to) in moves {
+                            scattered::place(self.beside, buffer, from, to);
+                        }
+                        first.length + rest.length
+                    }
+                    Quoted::Retold(start, following) => {
+                        scattered::place(self.beside, buffer, following, QUOTED + START);
+                        scattered::write(buffer, &start, QUOTED);
+                        START + following.length
+                    }
+                };
                 let errno = match reason {
                     Reason::Number(errno) => errno,
                     Reason::NotPermittedOrTaken if permitted() => Errno::EBUSY,
                     Reason::NotPermittedOrTaken => Errno::EPERM,
                 };
-                (errno, first.length + rest.length)
+                (errno, length)
             }
         };
         // The request's sequence, and the sending socket's port id (ERR-2).

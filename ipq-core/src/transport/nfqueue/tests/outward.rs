@@ -1,7 +1,7 @@
 //! What is sent for each message of the program's.
 
 use super::super::options::Options;
-use super::super::request::{Action, START, Screened, screen, usual};
+use super::super::request::{Action, Request, START, Screened, screen, usual};
 use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -48,9 +48,14 @@ proptest! {
             _ => None,
         };
         let usual = usual(&start, following, PEER, &options());
-        prop_assert!(usual.is_none() || usual == found, "{usual:?}, {found:?}");
         let plain = matches!(given, 0 | 1 | 3 | 4 | 5) && id <= u32::MAX.into();
-        prop_assert!(damage.is_some() || usual.is_some() == plain);
+        let all_said = data_len == following as u64 && (following == 0 || following >= 20);
+        prop_assert!(damage.is_some() || usual.is_some() == (plain && all_said));
+        if let Some((request, action)) = usual {
+            let expected = Request { carried: true, ..request };
+            prop_assert_eq!(Some((expected, action)), found);
+            prop_assert!(!request.carried);
+        }
     }
 }
 

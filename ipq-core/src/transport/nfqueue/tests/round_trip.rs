@@ -1,7 +1,7 @@
 //! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
 
 use super::super::message::Writer;
-use super::super::request::{Action, START, Screened, screen};
+use super::super::request::{Action, START, Screened, screen, usual};
 use super::super::translation::Translated;
 use super::{PEER, datagram, message, options, translated};
 use crate::errno::Errno;
@@ -65,6 +65,11 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
         Screened::Passed(request) if request.header.port_id != PEER => (request, Action::refuse(Errno::EBUSY), false),
         Screened::Passed(request) => (request, request.action(start, &options()), attaches),
     };
+    let usual = bytes
+        .split_first_chunk()
+        .filter(|_| !attaches)
+        .and_then(|(start, following)| usual(start, following.len(), PEER, &options()));
+    let (request, action) = usual.unwrap_or((request, action));
     let following = &bytes[START.min(request.length())..request.length()];
     let datagram = datagram(&request, start, following, action, attaches, &options())?;
     let answers = kernel.answers(&datagram);
@@ -90,6 +95,7 @@ fn says_unbound(answer: &[u8], attaches: bool) -> bool {
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let types = prop_oneof![4 => Just(0x11_u16), 6 => Just(0x12), 1 => Just(0x13), 1 => 0_u16..0x20];
     let flags = prop_oneof![6 => Just(1_u16), 6 => Just(5), 1 => any::<u16>()];
+    let sequence = prop_oneof![Just(0), any::<u32>()];
     let port = prop_oneof![8 => Just(PEER.0), 1 => Just(PEER.0 + 1), 1 => any::<u32>()];
     let value = prop_oneof![8 => 0_u32..8, 1 => any::<u32>()];
     let id = prop_oneof![4 => 0_u64..9, 1 => any::<u64>()];
@@ -101,7 +107,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     (
         types,
         flags,
-        any::<u32>(),
+        sequence,
         port,
         value,
         id,
@@ -186,6 +192,32 @@ proptest! {
         let length = if expected == 0 { 16 } else { header.length as usize };
         prop_assert_eq!(quoted, &bytes[..length]);
     }
+}
+
+#[test]
+fn a_usual_verdict_is_told_again_whoever_has_attached_since() {
+    let request = VerdictRequest {
+        verdict: Verdict::Queue,
+        packet_id: PacketId(3),
+        data_len: 20,
+    };
+    let sender = PortId(PEER.0 + 1);
+    let message = [&request.head(Abi::NATIVE, Envelope::request(sender), 20)[..], &[7; 20]].concat();
+    let (start, following) = message.split_first_chunk().expect("a whole head");
+    let (request, action) = usual(start, following.len(), sender, &options()).expect("a usual verdict");
+    let datagram = datagram(&request, start, following, action, false, &options()).expect("short enough");
+    assert_eq!(
+        datagram.len(),
+        Writer::USUAL + following.len(),
+        "nothing else goes along"
+    );
+    let kernel = Kernel {
+        permitted: true,
+        outcome: 2,
+        pads: false,
+    };
+    let (_, buffer) = translated(&kernel.answers(&datagram)[0], 2048, true);
+    assert_eq!(buffer[20..20 + message.len()], message);
 }
 
 #[test]
