@@ -87,6 +87,14 @@ impl Devices {
         devices.map(Option::unwrap_or_default)
     }
 
+    /// The same for packets that came together, most of which are between the same devices.
+    pub(super) const fn recent(&self) -> Recent<'_> {
+        Recent {
+            devices: self,
+            last: None,
+        }
+    }
+
     /// Takes in the events that have come.
     fn look(&self) {
         let mut received = self.received();
@@ -134,6 +142,27 @@ impl Devices {
             Ok(_) => Ok(()),
             Err(TransportError::System(errno)) => Err(errno),
             Err(_) => Err(Errno::EIO),
+        }
+    }
+}
+
+/// Devices, as they were when one of some packets was looked at.
+#[derive(Debug)]
+pub(super) struct Recent<'a> {
+    devices: &'a Devices,
+    last: Option<([u32; 2], [Device; 2])>,
+}
+
+impl Recent<'_> {
+    /// As [`Devices::get`], which is asked, and a lock taken, only if these are not the devices of the packet before.
+    pub(super) fn get(&mut self, indices: [u32; 2]) -> [Device; 2] {
+        match self.last {
+            Some((last, devices)) if last == indices => devices,
+            _ => {
+                let devices = self.devices.get(indices);
+                self.last = Some((indices, devices));
+                devices
+            }
         }
     }
 }

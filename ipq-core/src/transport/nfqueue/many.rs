@@ -87,10 +87,12 @@ fn take_into(
     let received = queue.socket.receive_places(&mut places[..count], wait)?;
     queue.devices.datagrams_came(received as u32);
     let datagrams = places.map(|place| place.datagram());
+    let mut devices = queue.devices.recent();
     let mut kept = 0;
     for (index, datagram) in datagrams.into_iter().take(received).enumerate() {
         let (beside, buffer) = (beside.get(index), &mut *slots[index].buffer);
-        let taken_in = queue.take_in(beside, buffer, datagram, outstanding.as_deref_mut());
+        let outstanding = outstanding.as_deref_mut();
+        let taken_in = queue.take_in(beside, buffer, datagram, outstanding, |indices| devices.get(indices));
         let Some(result) = taken_in.transpose() else {
             continue;
         };

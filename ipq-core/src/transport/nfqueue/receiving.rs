@@ -2,6 +2,7 @@
 
 use super::message::Writer;
 use super::outstanding::Outstanding;
+use super::packet::Device;
 use super::scattered::{self, BESIDE, Beside};
 use super::translation::{Received, Translated};
 use super::{NfQueue, request};
@@ -32,7 +33,8 @@ impl NfQueue {
             Some(beside) => self.socket.receive_parts(&mut scattered::parts(beside, buffer), wait)?,
         };
         self.devices.datagrams_came(1);
-        self.take_in(beside.as_deref(), buffer, received, outstanding.as_deref_mut())
+        let devices = |indices| self.devices.get(indices);
+        self.take_in(beside.as_deref(), buffer, received, outstanding.as_deref_mut(), devices)
     }
 
     /// Receives a datagram for which `buffer` may be too short.
@@ -86,13 +88,15 @@ impl NfQueue {
         }
     }
 
-    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it.
+    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it. `devices` knows two devices,
+    /// as for [`Devices::get`](super::devices::Devices::get).
     pub(super) fn take_in(
         &self,
         beside: Option<&Beside>,
         buffer: &mut [u8],
         received: Datagram,
         outstanding: Option<&mut Outstanding>,
+        devices: impl FnOnce([u32; 2]) -> [Device; 2],
     ) -> Result<Option<Datagram>, TransportError> {
         let Datagram { copied, length, sender } = received;
         let translated = Received {
@@ -102,11 +106,7 @@ impl NfQueue {
             options: &self.options,
             peer: self.peer(),
         }
-        .translate(
-            buffer,
-            |indices| self.devices.get(indices),
-            || self.questions.permitted(&self.options),
-        );
+        .translate(buffer, devices, || self.questions.permitted(&self.options));
         if let Some(outstanding) = outstanding {
             match translated {
                 Ok(Translated::Packet { id, .. }) => outstanding.arrived(id),
