@@ -99,7 +99,7 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     let mut whole = vec![0xee; buffer.len()];
     let mut result = None;
     let held = allocation_counter::measure(|| {
-        result = Some(inward_in_place(datagram, &mut whole, options, *peer, *permitted));
+        result = Some(inward_in_place(datagram, room, &mut whole, options, *peer, *permitted));
     });
     assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
     assert_eq!(whole[..length], buffer[..length]);

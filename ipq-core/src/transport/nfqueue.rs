@@ -21,7 +21,7 @@
 //!
 //! A datagram is received into the caller's buffer, which costs least if that has 512 bytes more than the copy range, as
 //! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits; else its first 512 bytes are received
-//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most. A verdict's replacement is not copied at
+//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most, and mostly not at all. A verdict's replacement is not copied at
 //! all. Names of devices come from a table that device events keep true, not from a call per packet.
 //!
 //! # Several queues
@@ -138,6 +138,8 @@ pub struct NfQueue {
     other_family_dropped: AtomicU64,
     /// How long a datagram can be: what is said about a packet, and the most of one that was asked for or sent.
     longest: AtomicUsize,
+    /// How far from the beginning of a buffer a datagram is received: so far that the last packet's bytes needed not be moved.
+    ahead: AtomicUsize,
     /// Kept where a verdict may stand for several.
     outstanding: Option<Mutex<Outstanding>>,
 }
@@ -175,6 +177,7 @@ impl NfQueue {
             attaching: Mutex::new(()),
             other_family_dropped: AtomicU64::new(0),
             longest: AtomicUsize::new(BESIDE),
+            ahead: AtomicUsize::new(0),
             outstanding: options.batch_verdicts.then(Mutex::default),
         })
     }

@@ -5,7 +5,7 @@ use super::message::{ParseError, Writer};
 use super::options::Options;
 use super::packet::Device;
 use super::request::{self, Action, Request, START, Screened};
-use super::scattered::{self, BESIDE};
+use super::scattered::{self, BESIDE, FIXED, Origin};
 use super::translation::{Received, Translated};
 use crate::errno::Errno;
 use crate::wire::{InterfaceName, PortId};
@@ -32,7 +32,7 @@ pub fn inward(
     let mut beside = [0xee; BESIDE];
     let received = Received {
         copied: scattered::fill(&mut beside, buffer, datagram),
-        beside: Some(&beside),
+        origin: Origin::Beside(&beside),
         length: datagram.len(),
         options,
         peer,
@@ -40,22 +40,25 @@ pub fn inward(
     translate(&received, buffer, permitted)
 }
 
-/// The same with all of `datagram` in `buffer`, which has room for it.
+/// The same with all of `datagram` in `buffer`, which has room for it, and begins with as many other bytes as `ahead` says, or as
+/// there is room for.
 pub fn inward_in_place(
     datagram: &[u8],
+    ahead: usize,
     buffer: &mut [u8],
     options: &Options,
     peer: PortId,
     permitted: bool,
 ) -> Result<Inward, ParseError> {
+    let at = ahead.min(FIXED).min(buffer.len().saturating_sub(datagram.len()));
     let received = Received {
         copied: datagram.len().min(buffer.len()),
-        beside: None,
+        origin: Origin::Within(at),
         length: datagram.len(),
         options,
         peer,
     };
-    scattered::write(buffer, datagram, 0);
+    scattered::write(buffer, datagram, at);
     translate(&received, buffer, permitted)
 }
 

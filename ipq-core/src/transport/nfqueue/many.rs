@@ -1,7 +1,7 @@
 //! Taking many datagrams in one system call.
 
 use super::NfQueue;
-use super::scattered::{self, BESIDE, Beside};
+use super::scattered::{self, BESIDE, Beside, Origin};
 use crate::transport::netlink::Place;
 use crate::transport::{Datagram, Slot, TransportError, Wait};
 use std::io::IoSliceMut;
@@ -75,12 +75,13 @@ fn take_into(
     wait: Wait,
 ) -> Result<Taken, TransportError> {
     let count = slots.len();
+    let ahead = queue.ahead();
     let (mut free, mut free_beside) = (slots.iter_mut(), beside.iter_mut());
     let mut places: [_; BATCH] = std::array::from_fn(|_| {
         let buffer: &mut [u8] = free.next().map(|slot| &mut *slot.buffer).unwrap_or_default();
         Place::new(match free_beside.next() {
             Some(beside) => scattered::parts(beside, buffer),
-            None => [buffer, &mut []].map(IoSliceMut::new),
+            None => [buffer.get_mut(ahead..).unwrap_or_default(), &mut []].map(IoSliceMut::new),
         })
     });
     let mut outstanding = queue.outstanding();
@@ -90,9 +91,10 @@ fn take_into(
     let mut devices = queue.devices.recent();
     let mut kept = 0;
     for (index, datagram) in datagrams.into_iter().take(received).enumerate() {
-        let (beside, buffer) = (beside.get(index), &mut *slots[index].buffer);
+        let origin = beside.get(index).map_or(Origin::Within(ahead), Origin::Beside);
+        let buffer = &mut *slots[index].buffer;
         let outstanding = outstanding.as_deref_mut();
-        let taken_in = queue.take_in(beside, buffer, datagram, outstanding, |indices| devices.get(indices));
+        let taken_in = queue.take_in(origin, buffer, datagram, outstanding, |indices| devices.get(indices));
         let Some(result) = taken_in.transpose() else {
             continue;
         };

@@ -3,7 +3,7 @@
 use super::message::Writer;
 use super::outstanding::Outstanding;
 use super::packet::Device;
-use super::scattered::{self, BESIDE, Beside};
+use super::scattered::{self, BESIDE, Beside, Origin};
 use super::translation::{Received, Translated};
 use super::{NfQueue, request};
 use crate::transport::{Datagram, Transport, TransportError, Wait};
@@ -19,6 +19,11 @@ impl NfQueue {
         buffer.len() < self.longest.load(Ordering::Relaxed)
     }
 
+    /// How far from the beginning of a buffer the next datagram is received.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
     /// Takes a datagram, partly beside the buffer if a place for that is given.
     #[inline(always)]
     pub(super) fn take(
@@ -28,13 +33,15 @@ impl NfQueue {
         wait: Wait,
     ) -> Result<Option<Datagram>, TransportError> {
         let mut outstanding = self.outstanding();
+        let ahead = self.ahead();
         let received = match &mut beside {
-            None => self.socket.receive(buffer, wait)?,
+            None => self.socket.receive(buffer.get_mut(ahead..).unwrap_or_default(), wait)?,
             Some(beside) => self.socket.receive_parts(&mut scattered::parts(beside, buffer), wait)?,
         };
         self.devices.datagrams_came(1);
         let devices = |indices| self.devices.get(indices);
-        self.take_in(beside.as_deref(), buffer, received, outstanding.as_deref_mut(), devices)
+        let origin = beside.as_deref().map_or(Origin::Within(ahead), Origin::Beside);
+        self.take_in(origin, buffer, received, outstanding.as_deref_mut(), devices)
     }
 
     /// Receives a datagram for which `buffer` may be too short.
@@ -92,7 +99,7 @@ impl NfQueue {
     /// as for [`Devices::get`](super::devices::Devices::get).
     pub(super) fn take_in(
         &self,
-        beside: Option<&Beside>,
+        origin: Origin<'_>,
         buffer: &mut [u8],
         received: Datagram,
         outstanding: Option<&mut Outstanding>,
@@ -100,7 +107,7 @@ impl NfQueue {
     ) -> Result<Option<Datagram>, TransportError> {
         let Datagram { copied, length, sender } = received;
         let translated = Received {
-            beside,
+            origin,
             copied,
             length,
             options: &self.options,
@@ -116,7 +123,12 @@ impl NfQueue {
             }
         }
         let frame = match translated? {
-            Translated::Packet { frame, .. } => Some(frame),
+            Translated::Packet { frame, before, .. } => {
+                if let Some(ahead) = before.map(scattered::ahead).filter(|ahead| *ahead != self.ahead()) {
+                    self.ahead.store(ahead, Ordering::Relaxed);
+                }
+                Some(frame)
+            }
             Translated::OtherFamily(id) => {
                 self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
                 let mut bytes = [0; Writer::ROOM];

@@ -9,7 +9,7 @@ use super::fuzzing::datagram;
 use super::message::ParseError;
 use super::options::Options;
 use super::packet::Device;
-use super::scattered::{self, BESIDE, Beside};
+use super::scattered::{self, BESIDE, FIXED, Origin};
 use super::translation::{Received, Translated};
 use crate::family::Family;
 use crate::wire::PortId;
@@ -63,9 +63,9 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
 /// Puts `datagram` where the socket would, and translates it: in each of the ways that there is room for. The second value is
 /// the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
-    let translate = |beside: Option<&Beside>, copied: usize, mut buffer: Vec<u8>| {
+    let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {
-            beside,
+            origin,
             copied,
             length: datagram.len(),
             options: &options(),
@@ -77,11 +77,14 @@ fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translat
     let mut beside = [0xee; BESIDE];
     let mut buffer = vec![0xee; room];
     let copied = scattered::fill(&mut beside, &mut buffer, datagram);
-    let scattered = translate(Some(&beside), copied, buffer);
-    if datagram.len() <= room {
+    let scattered = translate(Origin::Beside(&beside), copied, buffer);
+    for at in [0, 1, 24, FIXED] {
         let mut buffer = vec![0xee; room];
-        buffer[..datagram.len()].copy_from_slice(datagram);
-        let whole = translate(None, datagram.len(), buffer);
+        let Some(place) = buffer.get_mut(at..at + datagram.len()) else {
+            break;
+        };
+        place.copy_from_slice(datagram);
+        let whole = translate(Origin::Within(at), datagram.len(), buffer);
         assert_eq!(whole.0, scattered.0, "all of it in the buffer, and its start beside it");
         let length = frame_length(&whole.0).min(room);
         assert_eq!(whole.1[..length], scattered.1[..length]);

@@ -5,15 +5,15 @@ use super::message::{ParseError, Span, header, kind};
 use super::options::Options;
 use super::packet::{Device, QueuedPacket};
 use super::request::START;
-use super::scattered::{self, Beside, FIXED};
+use super::scattered::{self, FIXED, Origin};
 use crate::errno::Errno;
 use crate::transport::TransportError;
 use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
 
 /// A datagram from the kernel.
 pub(super) struct Received<'a> {
-    /// Its first bytes, if it was received as [`scattered::parts`] says; else all of it is in the buffer.
-    pub(super) beside: Option<&'a Beside>,
+    /// Where it was received.
+    pub(super) origin: Origin<'a>,
     /// How many of its bytes were received.
     pub(super) copied: usize,
     /// How many it had.
@@ -28,7 +28,12 @@ pub(super) struct Received<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Translated {
     /// A PACKET frame, for the packet with this id.
-    Packet { frame: usize, id: u32 },
+    Packet {
+        frame: usize,
+        id: u32,
+        /// How many bytes of the datagram come before the packet's; none if there are none of the packet's.
+        before: Option<usize>,
+    },
     /// A packet for which `ip_queue` had another queue or none, by its id. It is still queued.
     OtherFamily(u32),
     /// An answer.
@@ -57,7 +62,7 @@ impl Received<'_> {
     }
 
     fn start<'b>(&'b self, buffer: &'b [u8]) -> &'b [u8] {
-        scattered::start(self.beside, buffer, self.copied)
+        scattered::start(self.origin, buffer, self.copied)
     }
 
     fn packet(
@@ -78,7 +83,7 @@ impl Received<'_> {
         let Span { start, length } = packet.payload;
         let known = self.start(buffer).get(start..).unwrap_or_default();
         let metadata = packet.metadata(known.get(..length).unwrap_or(known), devices);
-        scattered::place(self.beside, buffer, packet.payload, FIXED);
+        scattered::place(self.origin, buffer, packet.payload, FIXED);
         match buffer.first_chunk_mut() {
             // Written where it stays: what was just written field by field is slow to be moved.
             Some(room) => metadata.write_head(room, length),
@@ -87,6 +92,7 @@ impl Received<'_> {
         Ok(Translated::Packet {
             frame: padded(buffer, FIXED + length),
             id: packet.id,
+            before: (length > 0).then_some(start),
         })
     }
 
@@ -114,16 +120,16 @@ impl Received<'_> {
                     Quoted::Carried([first, rest]) => {
                         let mut moves = [(first, QUOTED), (rest, QUOTED + first.length)];
                         // Neither may be written over before it has moved: what begins beside the buffer comes from there last.
-                        if self.beside.is_some() {
+                        if let Origin::Beside(_) = self.origin {
                             moves.reverse();
                         }
                         for (from, to) in moves {
-                            scattered::place(self.beside, buffer, from, to);
+                            scattered::place(self.origin, buffer, from, to);
                         }
                         first.length + rest.length
                     }
                     Quoted::Retold(start, following) => {
-                        scattered::place(self.beside, buffer, following, QUOTED + START);
+                        scattered::place(self.origin, buffer, following, QUOTED + START);
                         scattered::write(buffer, &start, QUOTED);
                         START + following.length
                     }

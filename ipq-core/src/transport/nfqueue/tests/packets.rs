@@ -172,7 +172,8 @@ fn a_buffer_of_any_length_has_as_much_of_the_frame_as_fits() {
         whole,
         Ok(Translated::Packet {
             frame: frame_length,
-            id
+            id,
+            before: Some(datagram.len() - payload.len()),
         })
     );
     for room in 0..frame.len() {
