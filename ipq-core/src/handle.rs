@@ -18,7 +18,8 @@ pub use many::{Buffers, Decision, Messages};
 use crate::family::Family;
 use crate::transport::{Datagram, Transport, TransportError, Wait};
 use crate::wire::{
-    Abi, CopyMode, Envelope, ErrorMessage, Header, Message, ModeRequest, PacketId, PortId, Verdict, VerdictRequest,
+    Abi, CopyMode, Envelope, ErrorMessage, Header, Message, MessageMut, ModeRequest, PacketId, PortId, Verdict,
+    VerdictRequest,
 };
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -100,6 +101,29 @@ impl<T: Transport> Handle<T> {
     pub fn read<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<Message<'b>, Error> {
         let read = self.read_datagram(buffer, wait)?;
         self.parse(&buffer[..read])
+    }
+
+    /// The same, but a packet can be changed where it is, and given back without having been copied:
+    ///
+    /// ```
+    /// use ipq_core::{Handle, Transport, Verdict, Wait, wire::MessageMut};
+    ///
+    /// /// Lets a packet go on with another last byte.
+    /// fn change(handle: &Handle<impl Transport>, buffer: &mut [u8]) -> Result<(), ipq_core::Error> {
+    ///     if let MessageMut::Packet(packet) = handle.read_mut(buffer, Wait::Forever)? {
+    ///         let (id, bytes) = (packet.packet_id(), packet.into_payload());
+    ///         if let Some(last) = bytes.last_mut() {
+    ///             *last ^= 0xff;
+    ///         }
+    ///         handle.set_verdict(id, Verdict::Accept, Some(bytes))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[inline(always)]
+    pub fn read_mut<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<MessageMut<'b>, Error> {
+        let read = self.read_datagram(buffer, wait)?;
+        self.parse_mut(&mut buffer[..read])
     }
 
     /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its length without looking at
@@ -204,6 +228,10 @@ impl<T: Transport> Handle<T> {
 
     fn parse<'b>(&self, datagram: &'b [u8]) -> Result<Message<'b>, Error> {
         Message::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
+    }
+
+    fn parse_mut<'b>(&self, datagram: &'b mut [u8]) -> Result<MessageMut<'b>, Error> {
+        MessageMut::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
     }
 
     /// Keeps the books on an error that is about to be returned.

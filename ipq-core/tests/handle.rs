@@ -3,7 +3,7 @@
 mod support;
 
 use ipq_core::transport::Datagram;
-use ipq_core::wire::{Abi, CopyMode, Message, MessageType, WireError};
+use ipq_core::wire::{Abi, CopyMode, Hook, Message, MessageMut, MessageType, WireError};
 use ipq_core::{Errno, Error, ErrorNumber, Handle, PacketId, PortId, Transport, TransportError, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -162,6 +162,34 @@ mod reading {
             other => panic!("not an acknowledgement: {other:?}"),
         }
         assert_eq!(handle.last_error(), ErrorNumber::Unknown);
+    }
+
+    #[test]
+    fn a_packet_is_changed_where_it_is_and_given_back() {
+        let handle = handle_with([
+            from_kernel(packet_frame(ABI, 7, &[0x45; 33])),
+            from_kernel(error_frame(ABI, Errno::ENOENT, &[1; 40])),
+            from_kernel(packet_frame(ABI, 8, &[0x45; 33])[..100].to_vec()),
+        ]);
+        let mut buffer = [0; 2048];
+        match handle.read_mut(&mut buffer, Wait::Never) {
+            Ok(MessageMut::Packet(packet)) => {
+                assert_eq!(packet.message().hook(), Hook::Forward);
+                let (id, bytes) = (packet.packet_id(), packet.into_payload());
+                bytes[1] = 0x66;
+                handle.set_verdict(id, Verdict::Accept, Some(bytes)).unwrap();
+            }
+            other => panic!("not a packet: {other:?}"),
+        }
+        let changed = [&[0x45, 0x66][..], &[0x45; 31]].concat();
+        assert_eq!(handle.transport().sent()[0][40..], changed);
+        assert_eq!(buffer[112..145], changed);
+        match handle.read_mut(&mut buffer, Wait::Never) {
+            Ok(MessageMut::Other(Message::Error(error))) => assert_eq!(error.errno(), Errno::ENOENT),
+            other => panic!("not an error: {other:?}"),
+        }
+        let cut = handle.read_mut(&mut buffer, Wait::Never).err();
+        assert!(matches!(cut, Some(Error::Truncated { .. })), "{cut:?}");
     }
 
     #[rstest]

@@ -4,7 +4,7 @@ mod support;
 
 use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::Datagram;
-use ipq_core::wire::{Abi, Message};
+use ipq_core::wire::{Abi, Message, MessageMut};
 use ipq_core::{Errno, Error, ErrorNumber, Handle, PacketId, PortId, Transport, TransportError, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -116,6 +116,42 @@ fn each_error_is_in_its_place_and_in_the_books() {
     );
     assert_eq!((handle.overruns(), handle.last_error()), (1, ErrorNumber::Receive));
     assert_eq!(read(&handle, &mut buffers), [Ok(5)], "and nothing is lost");
+}
+
+#[test]
+fn packets_are_changed_where_they_are() {
+    let handle = with_packets(2);
+    handle
+        .transport()
+        .put_datagram(error_frame(ABI, Errno::ENOENT, &[0; 40]));
+    handle.transport().put_datagram(packet_frame(ABI, 3, &[3; 20]));
+    let mut buffers = Buffers::new(9, 256);
+    let mut messages = handle.read_many(&mut buffers, Wait::Never).unwrap();
+    assert_eq!(told(&messages.next().unwrap()), Ok(1), "one that is only read");
+    assert_eq!(messages.len(), 3);
+    let mut others = 0;
+    let decisions = std::iter::from_fn(|| messages.next_mut()).filter_map(|message| match message.unwrap() {
+        MessageMut::Packet(packet) => {
+            let (id, bytes) = (packet.packet_id(), packet.into_payload());
+            bytes[19] = 0x66;
+            Some(Decision {
+                replacement: Some(bytes),
+                ..Decision::new(id, Verdict::Accept)
+            })
+        }
+        MessageMut::Other(message) => {
+            others += told(&Ok(message)).unwrap();
+            None
+        }
+    });
+    assert_eq!(handle.set_verdicts(decisions, |decision, _| panic!("{decision:?}")), 2);
+    assert_eq!(others, -2);
+    let sent = handle.transport().sent();
+    for (sent, id) in sent.iter().zip([2_u8, 3]) {
+        let replacement = [&[id; 19][..], &[0x66]].concat();
+        assert_eq!(sent[40..], replacement);
+    }
+    assert_eq!(sent.len(), 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, EtherType, Flags, Frame, HardwareAddress, Header, Hook, InterfaceName, Mark,
-    Message, MessageType, ModeRequest, PacketId, PacketMessage, PacketMetadata, PortId, Timestamp, Verdict,
+    Message, MessageMut, MessageType, ModeRequest, PacketId, PacketMessage, PacketMetadata, PortId, Timestamp, Verdict,
     VerdictRequest, WordSize, padding,
 };
 use proptest::collection::vec;
@@ -132,6 +132,22 @@ fn read_everything(bytes: &[u8], abi: Abi) -> Result<(), TestCaseError> {
     if let Ok(packet) = PacketMessage::parse(bytes, abi) {
         prop_assert!(lies_in(packet.payload(), bytes));
         let _ = format!("{packet:?}");
+    }
+    let mut changeable = bytes.to_vec();
+    let [start, start_of_changeable] = [place(bytes), place(&changeable)].map(|place| place.start.addr());
+    match (Message::parse(bytes, abi), MessageMut::parse(&mut changeable, abi)) {
+        (Ok(Message::Packet(packet)), Ok(MessageMut::Packet(same))) => {
+            prop_assert_eq!(format!("{packet:?}"), format!("{same:?}"));
+            prop_assert_eq!(packet.packet_id(), same.packet_id());
+            let [payload, other] = [packet.payload(), same.into_payload()];
+            prop_assert_eq!(payload, other);
+            prop_assert_eq!(
+                place(payload).start.addr() - start,
+                place(other).start.addr() - start_of_changeable
+            );
+        }
+        (Ok(message), Ok(MessageMut::Other(same))) => prop_assert_eq!(format!("{message:?}"), format!("{same:?}")),
+        (message, same) => prop_assert_eq!(message.err(), same.err()),
     }
     match Message::parse(bytes, abi) {
         Ok(message) => drop(format!("{} {message:?}", message.message_type())),

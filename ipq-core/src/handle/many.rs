@@ -21,7 +21,7 @@
 
 use super::{Error, Handle};
 use crate::transport::{Datagram, Slot, Transport, TransportError, Wait};
-use crate::wire::{Message, PacketId, Verdict, VerdictRequest};
+use crate::wire::{Message, MessageMut, PacketId, Verdict, VerdictRequest};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -48,12 +48,6 @@ impl Buffers {
             received: vec![Err(TransportError::TimedOut); messages],
         }
     }
-
-    fn message(&self, index: usize) -> &[u8] {
-        self.bytes
-            .get(index * self.each..)
-            .map_or(&[], |from| &from[..self.each])
-    }
 }
 
 /// Messages that have been read from a queue's socket: each is given out once.
@@ -64,28 +58,61 @@ impl Buffers {
 #[derive(Debug)]
 pub struct Messages<'a, T> {
     handle: &'a Handle<T>,
-    buffers: &'a Buffers,
-    next: usize,
-    end: usize,
+    buffers: std::slice::ChunksExactMut<'a, u8>,
+    received: std::slice::Iter<'a, Result<Datagram, TransportError>>,
+}
+
+impl<'a, T: Transport> Messages<'a, T> {
+    /// The next of them, as [`Iterator::next`]; but a packet can be changed where it is, and given back without having been copied:
+    ///
+    /// ```
+    /// use ipq_core::handle::{Buffers, Decision, Handle};
+    /// use ipq_core::{Transport, Verdict, Wait, wire::MessageMut};
+    ///
+    /// /// Lets the packets that are there go on, each with another last byte.
+    /// fn change_all(handle: &Handle<impl Transport>, buffers: &mut Buffers) -> Result<(), ipq_core::Error> {
+    ///     let mut messages = handle.read_many(buffers, Wait::Forever)?;
+    ///     let decisions = std::iter::from_fn(|| messages.next_mut()).filter_map(|message| {
+    ///         let Ok(MessageMut::Packet(packet)) = message else {
+    ///             return None;
+    ///         };
+    ///         let (id, bytes) = (packet.packet_id(), packet.into_payload());
+    ///         if let Some(last) = bytes.last_mut() {
+    ///             *last ^= 0xff;
+    ///         }
+    ///         Some(Decision {
+    ///             replacement: Some(bytes),
+    ///             ..Decision::new(id, Verdict::Accept)
+    ///         })
+    ///     });
+    ///     handle.set_verdicts(decisions, |decision, error| eprintln!("{}: {error}", decision.packet_id));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn next_mut(&mut self) -> Option<Result<MessageMut<'a>, Error>> {
+        let (buffer, read) = self.next_datagram()?;
+        Some(read.and_then(|read| self.handle.parse_mut(&mut buffer[..read])))
+    }
+
+    /// The next one's buffer, and how many bytes in it are the datagram's.
+    fn next_datagram(&mut self) -> Option<(&'a mut [u8], Result<usize, Error>)> {
+        let received = *self.received.next()?;
+        let buffer = self.buffers.next()?;
+        let read = self.handle.received(buffer, received, Wait::Never);
+        Some((buffer, read))
+    }
 }
 
 impl<'a, T: Transport> Iterator for Messages<'a, T> {
     type Item = Result<Message<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.end {
-            return None;
-        }
-        let buffer = self.buffers.message(self.next);
-        let received = self.buffers.received[self.next];
-        self.next += 1;
-        let read = self.handle.received(buffer, received, Wait::Never);
+        let (buffer, read) = self.next_datagram()?;
         Some(read.and_then(|read| self.handle.parse(&buffer[..read])))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.end - self.next;
-        (left, Some(left))
+        self.received.size_hint()
     }
 }
 
@@ -147,9 +174,8 @@ impl<T: Transport> Handle<T> {
         }
         Ok(Messages {
             handle: self,
-            buffers,
-            next: 0,
-            end,
+            buffers: buffers.bytes.chunks_exact_mut(each),
+            received: buffers.received[..end].iter(),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::abi::Abi;
 use super::error_message::ErrorMessage;
 use super::header::{Header, MessageType};
-use super::packet::PacketMessage;
+use super::packet::{PacketMessage, PacketMut};
 use super::request::{ModeRequest, VerdictRequest};
 
 /// A datagram's one message: a checked header, and the bytes that it says are its body (MSG-11).
@@ -73,6 +73,37 @@ impl<'a> Message<'a> {
             Self::Verdict(..) => MessageType::Verdict,
             Self::Packet(_) => MessageType::Packet,
             Self::Unknown(other, _) => MessageType::Unknown(*other),
+        }
+    }
+}
+
+/// The message of one datagram, checked as [`Message`] is; but a packet can be changed where it is.
+#[derive(Debug)]
+pub enum MessageMut<'a> {
+    /// The kernel hands over a packet.
+    Packet(PacketMut<'a>),
+    /// Any other message.
+    Other(Message<'a>),
+}
+
+impl<'a> MessageMut<'a> {
+    /// Reads the message in `datagram`, as [`Message::parse`] does.
+    #[inline(always)]
+    pub fn parse(datagram: &'a mut [u8], abi: Abi) -> Result<Self, WireError> {
+        let fixed = match Message::parse(datagram, abi)? {
+            Message::Packet(packet) => Some((Header::BYTES + abi.packet_message_bytes(), packet.payload().len())),
+            _ => None,
+        };
+        match fixed {
+            Some((fixed, length)) => {
+                let (head, rest) = datagram.split_at_mut(fixed);
+                Ok(Self::Packet(PacketMut::new(
+                    &head[Header::BYTES..],
+                    abi,
+                    &mut rest[..length],
+                )))
+            }
+            None => Message::parse(datagram, abi).map(Self::Other),
         }
     }
 }

@@ -58,8 +58,8 @@ pub use fields::Head;
 pub use hardware_address::{HardwareAddress, HardwareAddressTooLong};
 pub use header::{Envelope, Flags, Header, MessageType};
 pub use interface_name::{InterfaceName, InvalidInterfaceName};
-pub use message::{Frame, Message, WireError};
-pub use packet::{PacketMessage, PacketMetadata};
+pub use message::{Frame, Message, MessageMut, WireError};
+pub use packet::{PacketMessage, PacketMetadata, PacketMut};
 pub use request::{ModeRequest, VerdictRequest};
 pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
 

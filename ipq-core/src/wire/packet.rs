@@ -89,6 +89,45 @@ impl PacketMetadata {
     }
 }
 
+/// A PACKET message, checked, whose packet can be changed where it came: for a replacement that is not much of another packet.
+pub struct PacketMut<'a> {
+    fixed: Fields<'a>,
+    payload: &'a mut [u8],
+}
+
+impl<'a> PacketMut<'a> {
+    /// A message of which `fixed` is all but the packet's bytes, and which is known to be sound.
+    #[inline(always)]
+    pub(super) const fn new(fixed: &'a [u8], abi: Abi, payload: &'a mut [u8]) -> Self {
+        let fixed = Fields::new(fixed, abi);
+        Self { fixed, payload }
+    }
+
+    /// The message, to be read.
+    #[must_use]
+    #[inline(always)]
+    pub fn message(&self) -> PacketMessage<'_> {
+        PacketMessage {
+            fields: self.fixed,
+            payload: self.payload,
+        }
+    }
+
+    /// Names the packet in its verdict.
+    #[must_use]
+    #[inline(always)]
+    pub fn packet_id(&self) -> PacketId {
+        self.message().packet_id()
+    }
+
+    /// The packet's bytes, as many as were handed over, to be changed and given back as a replacement of the same length.
+    #[must_use]
+    #[inline(always)]
+    pub fn into_payload(self) -> &'a mut [u8] {
+        self.payload
+    }
+}
+
 /// A PACKET message, checked, over the bytes that it came in.
 #[doc(alias("ipq_packet_msg_t", "ipq_get_packet"))]
 #[derive(Clone, Copy)]
@@ -232,6 +271,12 @@ impl<'a> PacketMessage<'a> {
     #[inline(always)]
     const fn after_timestamp(abi: Abi) -> usize {
         4 * abi.word_bytes()
+    }
+}
+
+impl std::fmt::Debug for PacketMut<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.message().fmt(f)
     }
 }
 

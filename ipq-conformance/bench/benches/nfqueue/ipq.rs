@@ -4,7 +4,7 @@ use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER
 use crate::task::Task;
 use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::{NfQueue, Options};
-use ipq_core::wire::Message;
+use ipq_core::wire::{MessageMut, PacketMut};
 use ipq_core::{Family, Handle, Transport, Verdict, Wait};
 
 /// What the names of all of them begin with.
@@ -36,7 +36,6 @@ struct OneByOne {
     handle: Handle<NfQueue>,
     replace: bool,
     buffer: Vec<u8>,
-    changed: Vec<u8>,
 }
 
 impl OneByOne {
@@ -44,7 +43,6 @@ impl OneByOne {
         let handle = open(task, false)?;
         Ok(Self {
             buffer: vec![0; handle.buffer_for(RANGE.into())],
-            changed: Vec::new(),
             replace: task.replace,
             handle,
         })
@@ -54,12 +52,12 @@ impl OneByOne {
 impl Listener for OneByOne {
     fn take(&mut self, packets: u64) -> Result<u64, Failed> {
         for _ in 0..packets {
-            let Message::Packet(packet) = self.handle.read(&mut self.buffer, Wait::Forever)? else {
+            let MessageMut::Packet(packet) = self.handle.read_mut(&mut self.buffer, Wait::Forever)? else {
                 return Err("the queue sent what is no packet".into());
             };
-            let replacement = self.replace.then(|| change(packet.payload(), &mut self.changed));
-            self.handle
-                .set_verdict(packet.packet_id(), Verdict::Accept, replacement)?;
+            let id = packet.packet_id();
+            let replacement = self.replace.then(|| changed(packet));
+            self.handle.set_verdict(id, Verdict::Accept, replacement)?;
         }
         Ok(packets)
     }
@@ -70,7 +68,6 @@ struct Many {
     handle: Handle<NfQueue>,
     replace: bool,
     buffers: Buffers,
-    changed: Vec<Vec<u8>>,
 }
 
 impl Many {
@@ -78,7 +75,6 @@ impl Many {
         let handle = open(task, batch_verdicts)?;
         Ok(Self {
             buffers: Buffers::new(BATCH, handle.buffer_for(RANGE.into())),
-            changed: vec![Vec::new(); BATCH],
             replace: task.replace,
             handle,
         })
@@ -89,18 +85,19 @@ impl Listener for Many {
     fn take(&mut self, packets: u64) -> Result<u64, Failed> {
         let mut taken = 0;
         while taken < packets {
-            let messages = self.handle.read_many(&mut self.buffers, Wait::Forever)?;
+            let mut messages = self.handle.read_many(&mut self.buffers, Wait::Forever)?;
             taken += messages.len() as u64;
             let mut wrong = 0;
-            let decisions = messages.zip(&mut self.changed).filter_map(|(message, changed)| {
-                let Ok(Message::Packet(packet)) = message else {
+            let decisions = std::iter::from_fn(|| messages.next_mut()).filter_map(|message| {
+                let Ok(MessageMut::Packet(packet)) = message else {
                     wrong += 1;
                     return None;
                 };
-                let replacement = self.replace.then(|| change(packet.payload(), changed));
+                let decision = Decision::new(packet.packet_id(), Verdict::Accept);
+                let replacement = self.replace.then(|| changed(packet));
                 Some(Decision {
                     replacement,
-                    ..Decision::new(packet.packet_id(), Verdict::Accept)
+                    ..decision
                 })
             });
             let mut unsent = 0;
@@ -126,11 +123,10 @@ pub(crate) fn open(task: Task, batch_verdicts: bool) -> Result<Handle<NfQueue>, 
 }
 
 /// The packet with its last byte changed.
-fn change<'c>(payload: &[u8], changed: &'c mut Vec<u8>) -> &'c [u8] {
-    changed.clear();
-    changed.extend_from_slice(payload);
-    if let Some(last) = changed.last_mut() {
+fn changed(packet: PacketMut<'_>) -> &[u8] {
+    let bytes = packet.into_payload();
+    if let Some(last) = bytes.last_mut() {
         *last ^= 0xff;
     }
-    changed
+    bytes
 }
