@@ -230,6 +230,7 @@ impl<T: Transport> Handle<T> {
         Message::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
     }
 
+    #[inline(always)]
     fn parse_mut<'b>(&self, datagram: &'b mut [u8]) -> Result<MessageMut<'b>, Error> {
         MessageMut::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
     }

@@ -72,19 +72,24 @@ impl Devices {
 
     /// The devices with these indices; without a name where there is none.
     pub(super) fn get(&self, indices: [u32; 2]) -> [Device; 2] {
-        let known = || {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            indices.map(|index| match index {
-                0 => Some(Device::default()),
-                index => known.get(&index).copied(),
-            })
-        };
-        let mut devices = known();
-        if devices.contains(&None) {
-            self.look();
-            devices = known();
+        let (devices, all_known) = self.known(indices);
+        if all_known {
+            return devices;
         }
-        devices.map(Option::unwrap_or_default)
+        self.look();
+        self.known(indices).0
+    }
+
+    /// The same without a look at the events, and whether all are known.
+    fn known(&self, [incoming, outgoing]: [u32; 2]) -> ([Device; 2], bool) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all_known = true;
+        let mut find = |index| {
+            let device = known.get(&index).copied();
+            all_known &= index == 0 || device.is_some();
+            device.unwrap_or_default()
+        };
+        ([find(incoming), find(outgoing)], all_known)
     }
 
     /// The same for packets that came together, most of which are between the same devices.
