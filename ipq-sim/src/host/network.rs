@@ -28,7 +28,8 @@ pub struct Device {
     kind: Kind,
     mtu: usize,
     addresses: Vec<(IpAddr, u8)>,
-    neighbours: BTreeMap<IpAddr, MacAddress>,
+    ipv4_neighbours: BTreeMap<Ipv4Addr, MacAddress>,
+    ipv6_neighbours: BTreeMap<Ipv6Addr, MacAddress>,
     gateway: Option<MacAddress>,
 }
 
@@ -83,7 +84,8 @@ impl Device {
             kind: Kind::Ethernet(mac),
             mtu: 1500,
             addresses: Vec::new(),
-            neighbours: BTreeMap::new(),
+            ipv4_neighbours: BTreeMap::new(),
+            ipv6_neighbours: BTreeMap::new(),
             gateway: None,
         }
     }
@@ -109,7 +111,10 @@ impl Device {
     /// Says where a neighbour is, so that packets for it can leave.
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
-        self.neighbours.insert(address.into(), mac);
+        match address.into() {
+            IpAddr::V4(address) => self.ipv4_neighbours.insert(address, mac),
+            IpAddr::V6(address) => self.ipv6_neighbours.insert(address, mac),
+        };
         self
     }
 
@@ -330,14 +335,9 @@ impl Network {
 
     /// Any neighbour of the device, for a frame that is made up on behalf of one.
     pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
-        self.state(device)
-            .device
-            .neighbours
-            .values()
-            .min()
-            .copied()
-            .or(self.state(device).device.gateway)
-            .unwrap_or_default()
+        let device = &self.state(device).device;
+        let neighbours = device.ipv4_neighbours.values().chain(device.ipv6_neighbours.values());
+        neighbours.min().copied().or(device.gateway).unwrap_or_default()
     }
 
     /// Whether an address is this host's, on whichever device. One of IPv4 stays so while its device is down; one of IPv6
@@ -374,11 +374,7 @@ impl Network {
     /// The device that leads to an address of another host: the one with the longest prefix that holds it.
     pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
         match destination {
-            IpAddr::V4(address) => {
-                let mut networks = self.ipv4.iter();
-                let longest = networks.find(|network| network.holds(address.to_bits()) && self.is_up(network.device));
-                longest.map(|network| network.device)
-            }
+            IpAddr::V4(address) => self.device_to_ipv4(address),
             IpAddr::V6(address) => longest_prefix(self.up().flat_map(|(id, state)| {
                 let networks = state.device.addresses.iter();
                 let networks = networks.filter(move |(own, prefix)| shares_prefix(*own, address, *prefix));
@@ -387,10 +383,22 @@ impl Network {
         }
     }
 
+    /// The same of IPv4.
+    pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
+        let destination = destination.to_bits();
+        let mut networks = self.ipv4.iter();
+        let longest = networks.find(|network| network.holds(destination) && self.is_up(network.device));
+        longest.map(|network| network.device)
+    }
+
     /// The link-layer address of a neighbour.
     pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         let device = &self.state(device).device;
-        device.neighbours.get(&address).copied().or(device.gateway)
+        let known = match address {
+            IpAddr::V4(address) => device.ipv4_neighbours.get(&address),
+            IpAddr::V6(address) => device.ipv6_neighbours.get(&address),
+        };
+        known.copied().or(device.gateway)
     }
 
     /// Lets a packet leave by a device.

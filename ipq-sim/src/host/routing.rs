@@ -55,8 +55,8 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
     if network.is_local(destination) {
         return Ok(Route::Local);
     }
+    let device = network.device_to_ipv4(destination).ok_or(DropReason::NoRoute)?;
     let next_hop = destination.into();
-    let device = network.device_to(next_hop).ok_or(DropReason::NoRoute)?;
     Ok(Route::Via { device, next_hop })
 }
 
