@@ -2,7 +2,7 @@
 
 use crate::library::{self, Library};
 use crate::listener::{Failed, QUEUE, ways};
-use crate::process::Process;
+use crate::process::{Process, stay_on};
 use crate::task::{Arrival, LOADS, Load};
 use crate::{crate_nfq, emulator, ipq};
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
@@ -10,7 +10,7 @@ use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, Place, Queues};
 use ipq_conformance::{Protocol, Rule, Table};
 use ipq_core::{Family, Hook};
-use rustix::thread::{sched_getaffinity, sched_getcpu};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu};
 use std::fs;
 use std::process::Command;
 
@@ -64,17 +64,18 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
         ipv6: QUEUE,
     };
     laboratory.set_rules(&[rule], queues)?;
-    let own = sched_getcpu();
-    let other = (0..rustix::thread::CpuSet::MAX_CPU).find(|&cpu| cpu != own && processors.is_set(cpu));
+    let here = sched_getcpu();
+    let elsewhere = (0..CpuSet::MAX_CPU).find(|&cpu| cpu != here && processors.is_set(cpu));
     let mut bench = Bench {
         laboratory,
         library: Library::compile().map_err(|error| error.to_string()),
-        processor: other,
+        here,
+        elsewhere,
         rounds: arguments.rounds,
     };
     let loads = LOADS.iter().filter(|load| load.name.contains(&arguments.load));
     let mut workloads = Vec::new();
-    for load in loads.filter(|load| other.is_some() || load.arrival == Arrival::Before) {
+    for load in loads.filter(|load| elsewhere.is_some() || load.arrival == Arrival::Before) {
         workloads.push(bench.measure(load, arguments)?);
     }
     for load in LOADS
@@ -90,7 +91,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
     let report = Report {
         machine,
         command: "cargo bench -p ipq-bench --bench nfqueue".to_owned(),
-        method: method(arguments, other.is_some()),
+        method: method(arguments),
         workloads,
     };
     print!("{}", table(&report));
@@ -100,24 +101,21 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
     Ok(())
 }
 
-fn method(arguments: &Arguments, apart: bool) -> String {
-    let Arguments { passes, rounds, .. } = arguments;
-    let place = if apart {
-        "on a processor of its own"
-    } else {
-        "on the one processor that there is"
-    };
+fn method(Arguments { passes, rounds, .. }: &Arguments) -> String {
     format!(
-        "{passes} passes, in each of which every listener runs once, {place}: {rounds} rounds of {WAITING} packets that wait \
-         when it begins.\nMedians, and the middle half of the passes; ratios within a pass."
+        "{passes} passes, in each of which every listener runs once: {rounds} rounds of {WAITING} packets that wait when it \
+         begins.\nMedians, and the middle half of the passes; ratios within a pass."
     )
 }
 
 struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
-    /// Where listeners run.
-    processor: Option<usize>,
+    /// The processor that listeners run on, and whoever sends before one begins: what is in one processor's cache must not come
+    /// from another's, which on a virtual machine takes as long as the host's placing of processors has it.
+    here: usize,
+    /// The one that packets are sent by while a listener is at work.
+    elsewhere: Option<usize>,
     rounds: usize,
 }
 
@@ -173,7 +171,12 @@ impl Bench {
     }
 
     fn run(&mut self, command: &mut Command, load: &Load) -> Result<Run, Failed> {
-        let mut process = Process::start(command, self.processor)?;
+        let sender = match load.arrival {
+            Arrival::Before => self.here,
+            Arrival::Meanwhile => self.elsewhere.unwrap_or(self.here),
+        };
+        stay_on(sender, None)?;
+        let mut process = Process::start(command, self.here)?;
         match load.arrival {
             Arrival::Before => self.run_in_rounds(&mut process, load),
             Arrival::Meanwhile => self.run_meanwhile(&mut process, load),

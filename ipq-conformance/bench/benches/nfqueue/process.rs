@@ -29,8 +29,8 @@ pub(crate) struct Done {
 }
 
 impl Process {
-    /// Starts it, on one processor if that is said, and waits until it is ready.
-    pub(crate) fn start(command: &mut Command, processor: Option<usize>) -> Result<Self, Failed> {
+    /// Starts it on a processor, and waits until it is ready.
+    pub(crate) fn start(command: &mut Command, processor: usize) -> Result<Self, Failed> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("a listener has no pipes".into());
@@ -40,12 +40,7 @@ impl Process {
             requests,
             answers: BufReader::new(answers),
         };
-        if let Some(processor) = processor {
-            let mut processors = CpuSet::new();
-            processors.set(processor);
-            let id = i32::try_from(process.child.id())?;
-            sched_setaffinity(Pid::from_raw(id), &processors)?;
-        }
+        stay_on(processor, Pid::from_raw(i32::try_from(process.child.id())?))?;
         match process.line(PATIENCE)? {
             Some(line) if line == "ready" => Ok(process),
             other => Err(format!("a listener that should be ready says {other:?}").into()),
@@ -93,6 +88,13 @@ impl Process {
         }
         Ok(Some(line.trim_end().to_owned()))
     }
+}
+
+/// Has a process, or the thread that calls this, run on one processor alone.
+pub(crate) fn stay_on(processor: usize, process: Option<Pid>) -> Result<(), Failed> {
+    let mut processors = CpuSet::new();
+    processors.set(processor);
+    Ok(sched_setaffinity(process, &processors)?)
 }
 
 impl Drop for Process {

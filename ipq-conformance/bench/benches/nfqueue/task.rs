@@ -41,7 +41,7 @@ impl FromStr for Task {
 /// When packets come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// All of a round before the listener begins.
+    /// All of a round before the listener begins, by the processor that it runs on.
     Before,
     /// As fast as another processor can send them, while it listens.
     Meanwhile,
