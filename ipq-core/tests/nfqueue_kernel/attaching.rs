@@ -7,11 +7,14 @@ use ipq_core::wire::{Abi, Envelope, EtherType, Flags, VerdictRequest};
 use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{self, AddressFamily, Protocol, SendFlags, SocketFlags, SocketType};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 tests![
     a_refused_first_message_attaches_all_the_same,
     a_queue_has_one_listener,
+    nobody_but_the_kernel_can_send_to_the_socket,
     without_the_capability_each_message_is_refused,
     the_other_family_is_dropped_and_counted,
     a_wait_ends_in_time_however_many_of_the_other_family_come,
@@ -80,6 +83,21 @@ fn a_queue_has_one_listener() {
     let (metadata, _) = second.packet();
     second.decide(metadata.packet_id, Verdict::Accept);
     assert_eq!(arrived(&receiver), b"for the second", "ATT-4");
+}
+
+/// SOCK-6: what another program sends is not even received, and can't take the room of packets.
+fn nobody_but_the_kernel_can_send_to_the_socket() {
+    let program = Program::reading_output(Family::Ipv4);
+    let nfnetlink = NonZeroU32::new(12).map(Protocol::from_raw);
+    let other = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, nfnetlink);
+    let other = other.expect("a socket");
+    let here = net::getsockname(program.handle.transport()).expect("an address");
+    let sent = net::sendto(&other, &[0; 20], SendFlags::empty(), &here);
+    assert_eq!(sent, Err(rustix::io::Errno::CONNREFUSED));
+    program.nothing();
+    let [sender, _receiver] = sockets("127.0.0.1");
+    sender.send(b"still heard").expect("sent");
+    assert_eq!(&program.packet().1[28..], b"still heard");
 }
 
 fn without_the_capability_each_message_is_refused() {

@@ -39,7 +39,7 @@ pub(super) enum Reply {
 pub(super) enum Quoted {
     /// Its beginning and what follows, in the datagram.
     Carried([Span; 2]),
-    /// Its beginning, made again, and what follows, in the datagram.
+    /// Its beginning, told again, and what follows, in the datagram.
     Retold([u8; START], Span),
 }
 

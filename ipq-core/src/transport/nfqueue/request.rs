@@ -8,8 +8,8 @@
 //! that no kernel knows, the rest as the replacement packet or as another such attribute. An acknowledgement quotes a
 //! header only; so the header's port id, which no kernel looks at, holds the `ip_queue` message's length.
 //!
-//! A usual verdict says all that its message said, and need not carry it, which costs the kernel as much as half of what it does with
-//! an attribute that it knows. Its header has the program's port id, and its beginning is [made again](retold) where an answer quotes it.
+//! A usual verdict says all that its message said, and does not carry it. Its header has the program's port id, and the message's
+//! beginning is [told again](retold) where an answer quotes it.
 
 use super::message::{ATTRIBUTE_ROOM, Writer, attribute, header_of, kind};
 use super::options::Options;
