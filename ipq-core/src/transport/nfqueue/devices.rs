@@ -224,3 +224,22 @@ fn event(message_type: u16, message: &[u8]) -> Option<Event> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn packets_that_came_together_each_have_their_own_devices() {
+        // Index 1 is `lo` in each network namespace, and index 0 none.
+        let devices = Devices::open().expect("netlink sockets");
+        let mut recent = devices.recent();
+        let lo = devices.get([1, 0])[0];
+        assert_eq!((&*lo.name.to_string(), lo.hw_type), ("lo", 772));
+        for [incoming, outgoing] in [[1, 0], [1, 0], [0, 1], [1, 1], [0, 0], [u32::MAX, 1]] {
+            let device = |index| if index == 1 { lo } else { Device::default() };
+            assert_eq!(recent.get([incoming, outgoing]), [incoming, outgoing].map(device));
+        }
+    }
+}
