@@ -103,7 +103,9 @@ impl<T: Transport> Handle<T> {
         self.parse(&buffer[..read])
     }
 
-    /// The same, but a packet can be changed where it is, and given back without having been copied:
+    /// As [`read`](Self::read), with the same errors; but a packet can be changed where it is, and given back without having been
+    /// copied. The copy range must be as long as packets are, since one that is given back shorter is cut (VER-7), and checksums are
+    /// the program's matter (VER-8).
     ///
     /// ```
     /// use ipq_core::{Handle, Transport, Verdict, Wait, wire::MessageMut};

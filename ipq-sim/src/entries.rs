@@ -32,8 +32,8 @@ pub(crate) struct Entries<T> {
     ids: Ids,
 }
 
-/// In a long queue no cache holds it: whoever comes to it waits for two lines of memory, and would for three if it did not begin with
-/// one.
+/// In a long queue no cache holds it: whoever comes to it waits for two lines of memory, and would for three if it did not
+/// begin with one.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,

@@ -157,13 +157,13 @@ impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(crate) fn run(&mut self, mut traversal: Traversal) {
         let end = self.pass_hooks(&mut traversal, 0);
-        if let Some(slot) = self.place_after(end, &traversal.packet) {
+        if let Some(slot) = self.settle(end, &traversal.packet) {
             self.keep(slot, traversal);
         }
     }
 
-    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10). It is left where it is, unless it is
-    /// queued again.
+    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10). What is left of it stays with the
+    /// caller, to be freed, unless it is queued again.
     pub(crate) fn reinject(&mut self, place: &mut Option<Traversal>, released: Released<'_>) {
         let Some(traversal) = place else {
             return;
@@ -175,15 +175,15 @@ impl Kernel {
             replaced: released.replacement.is_some(),
         });
         let end = self.obey_verdict(traversal, released.verdict, released.replacement);
-        if let Some(slot) = self.place_after(end, &traversal.packet)
+        if let Some(slot) = self.settle(end, &traversal.packet)
             && let Some(traversal) = place.take()
         {
             self.keep(slot, traversal);
         }
     }
 
-    /// The place that a packet has in its queue after all; one that is dropped has none, and is entered into the books.
-    fn place_after(&mut self, end: End, packet: &Packet) -> Option<Slot> {
+    /// Enters a packet that is dropped into the books. Returns the place in its queue of one that is to be kept there.
+    fn settle(&mut self, end: End, packet: &Packet) -> Option<Slot> {
         end.unwrap_or_else(|reason| {
             self.ledger.dropped(packet.serial, reason);
             None

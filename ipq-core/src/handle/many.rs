@@ -63,7 +63,7 @@ pub struct Messages<'a, T> {
 }
 
 impl<'a, T: Transport> Messages<'a, T> {
-    /// The next of them, as [`Iterator::next`]; but a packet can be changed where it is, and given back without having been copied:
+    /// The next of them, as [`Iterator::next`]; but a packet can be changed where it is, as by [`Handle::read_mut`]:
     ///
     /// ```
     /// use ipq_core::handle::{Buffers, Decision, Handle};

@@ -62,7 +62,7 @@ pub struct Netlink {
 enum Senders {
     /// Who sent one is known only once it came.
     Anybody,
-    /// The kernel, which refuses those of others.
+    /// The kernel, to which it is connected: those of others are refused.
     Kernel,
 }
 
@@ -103,36 +103,44 @@ impl Netlink {
 
     /// The same, and a member of the multicast groups whose bits are set in `groups`.
     pub(super) fn with_groups(protocol: u8, bind: Bind, groups: u32) -> Result<Self, SocketError> {
-        let protocol = std::num::NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
-        let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
-            .map_err(|error| SocketError::Socket(errno(error)))?;
+        let socket = socket_of(protocol)?;
         let asked = match bind {
             Bind::ProcessId => PortId(std::process::id()),
             Bind::KernelChoice => PortId::KERNEL,
             Bind::Port(port_id) => port_id,
         };
-        let failed = |error| SocketError::Bind(errno(error), asked);
-        net::bind(&socket, &SocketAddrNetlink::new(asked.0, groups)).map_err(failed)?;
+        net::bind(&socket, &SocketAddrNetlink::new(asked.0, groups))
+            .map_err(|error| SocketError::Bind(errno(error), asked))?;
+        Self::bound(socket, asked, Senders::Anybody)
+    }
+
+    /// A socket that is connected to the kernel, which chooses its port id and refuses what anybody else sends there. A datagram of another's
+    /// that was on its way while the socket was opened could still come; on kernels that carry one at all that takes the capability.
+    pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
+        let socket = socket_of(protocol)?;
+        net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
+            .map_err(|error| SocketError::Bind(errno(error), PortId::KERNEL))?;
+        let connected = Self::bound(socket, PortId::KERNEL, Senders::Kernel)?;
+        // The kernel has been asked nothing yet, so whatever is there is another's.
+        loop {
+            match connected.receive(&mut [], Wait::Never) {
+                Err(TransportError::TimedOut) => return Ok(connected),
+                Err(TransportError::System(errno)) => return Err(SocketError::Socket(errno)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The socket that was to have the port id `asked`, with the one that it has.
+    fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
-            .map_err(failed)?;
+            .map_err(|error| SocketError::Bind(errno(error), asked))?;
         Ok(Self {
             socket,
             port_id: PortId(bound.pid()),
-            senders: Senders::Anybody,
+            senders,
         })
-    }
-
-    /// The same socket, which from now on takes datagrams from the kernel alone: to anybody else there is none at its port id. What
-    /// came before is lost.
-    pub(super) fn connected(mut self) -> Result<Self, Errno> {
-        net::connect(&self, &SocketAddrNetlink::new(PortId::KERNEL.0, 0)).map_err(errno)?;
-        self.senders = Senders::Kernel;
-        while !matches!(
-            self.receive(&mut [], Wait::Never),
-            Err(TransportError::TimedOut | TransportError::System(_))
-        ) {}
-        Ok(self)
     }
 
     /// Takes one datagram into `parts`, one after the other: [`Transport::receive`] for whoever wants its beginning
@@ -227,6 +235,13 @@ impl Transport for Netlink {
         sys::set_option(self.as_fd(), libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, i32::from(on))
             .map_err(TransportError::System)
     }
+}
+
+/// A netlink socket that is not bound yet.
+fn socket_of(protocol: u8) -> Result<OwnedFd, SocketError> {
+    let protocol = std::num::NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
+    net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+        .map_err(|error| SocketError::Socket(errno(error)))
 }
 
 /// Why a netlink socket could not be had.

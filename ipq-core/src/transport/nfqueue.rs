@@ -21,8 +21,9 @@
 //!
 //! A datagram is received into the caller's buffer, which costs least if that has 512 bytes more than the copy range, as
 //! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits; else its first 512 bytes are received
-//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most, and mostly not at all. A verdict's replacement is not copied at
-//! all. Names of devices come from a table that device events keep true, not from a call per packet.
+//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most, and mostly not at all. A verdict's
+//! replacement is not copied at all. Names of devices come from a table that device events keep true, not from a call per
+//! packet.
 //!
 //! # Several queues
 //!
@@ -65,8 +66,8 @@
 //! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see [`Options::max_length`]), and no module to be
 //!    unloaded under a listener.
 //! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE (SOCK-2); and no other program
-//!    can send to the handle: the port id in the options is no address, and the kernel refuses what is sent to the socket's own
-//!    (SOCK-6, SOCK-8).
+//!    can send to the handle once it is open: the port id in the options is no address, and the kernel refuses what is sent to the
+//!    socket's own (SOCK-6, SOCK-8).
 //! 8. Queues, and the capability, are those of the network namespace that the handle was opened in, which need not be the first
 //!    (SOCK-7). The capability must have been there when the handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
@@ -107,7 +108,7 @@ pub use message::ParseError;
 pub use options::{InvalidQueueNumbers, Options, QueueNumbers};
 pub use statistics::Statistics;
 
-use super::netlink::{Bind, Netlink, SocketError};
+use super::netlink::{Netlink, SocketError};
 use super::{Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -158,11 +159,10 @@ impl NfQueue {
                 port_id: options.port_id,
             });
         }
-        let socket = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(|error| match error {
+        let socket = Netlink::connected(PROTOCOL).map_err(|error| match error {
             SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoNfnetlink,
             SocketError::Socket(errno) | SocketError::Bind(errno, _) => OpenError::Socket { errno },
         })?;
-        let socket = socket.connected().map_err(|errno| OpenError::Socket { errno })?;
         let questions = Questions::open().map_err(|errno| OpenError::Socket { errno })?;
         if questions.bind_family(&options) == Err(Errno::EINVAL) {
             return Err(OpenError::NoNfnetlinkQueue);

@@ -89,7 +89,7 @@ impl PacketMetadata {
     }
 }
 
-/// A PACKET message, checked, whose packet can be changed where it came: for a replacement that is not much of another packet.
+/// A PACKET message, checked, whose packet can be changed in the buffer that it was read into.
 pub struct PacketMut<'a> {
     fixed: Fields<'a>,
     payload: &'a mut [u8],
@@ -120,7 +120,8 @@ impl<'a> PacketMut<'a> {
         self.message().packet_id()
     }
 
-    /// The packet's bytes, as many as were handed over, to be changed and given back as a replacement of the same length.
+    /// The packet's bytes, as many as were handed over, to be changed and given back as a replacement. A packet that is longer than
+    /// the copy range would be cut to them (PKT-4, VER-7), and no checksum is made right (VER-8).
     #[must_use]
     #[inline(always)]
     pub fn into_payload(self) -> &'a mut [u8] {

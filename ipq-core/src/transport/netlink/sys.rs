@@ -81,7 +81,7 @@ pub(super) fn receive(
         unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     let mut count = 0;
     for ((place, header), address) in places.iter_mut().zip(&mut headers).zip(&mut addresses) {
-        // To be told who sent a datagram costs, too.
+        // To be told who sent a datagram costs, too. Where nobody asks, the address stays all zeros, which is the kernel's.
         if senders == Senders::Anybody {
             header.msg_hdr.msg_name = (&raw mut *address).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;

@@ -85,14 +85,17 @@ impl Devices {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all_known = true;
         let mut find = |index| {
+            if index == 0 {
+                return Device::default();
+            }
             let device = known.get(&index).copied();
-            all_known &= index == 0 || device.is_some();
+            all_known &= device.is_some();
             device.unwrap_or_default()
         };
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// The same for packets that came together, most of which are between the same devices.
+    /// [`get`](Self::get) for packets that came together, most of which are between the same devices.
     pub(super) const fn recent(&self) -> Recent<'_> {
         Recent {
             devices: self,

@@ -21,7 +21,8 @@ pub(super) struct QueuedPacket {
     timestamp: Timestamp,
 }
 
-/// What there is to know of a network device. Its name is read as it was written, in one piece.
+/// What there is to know of a network device.
+// Aligned, so that the name of the second of two is read as it was written, in one piece: else the one waits for the other.
 #[repr(align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Device {

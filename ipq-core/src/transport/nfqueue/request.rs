@@ -4,12 +4,12 @@
 //! leaves as exactly one nfnetlink message that will get one. What `ip_queue` refused and nfnetlink would not is sent as a
 //! [`kind::BOUNCE`], which the kernel refuses whoever sends it, with what the answer is to be.
 //!
-//! Every message carries the `ip_queue` message that it stands for, for the answer to quote: its beginning as an attribute
-//! that no kernel knows, the rest as the replacement packet or as another such attribute. An acknowledgement quotes a
-//! header only; so the header's port id, which no kernel looks at, holds the `ip_queue` message's length.
+//! Every message but a usual verdict carries the `ip_queue` message that it stands for, for the answer to quote: its beginning
+//! as an attribute that no kernel knows, the rest as the replacement packet or as another such attribute. An acknowledgement
+//! quotes a header only; so the header's port id, which no kernel looks at, holds the `ip_queue` message's length.
 //!
-//! A usual verdict says all that its message said, and does not carry it. Its header has the program's port id, and the message's
-//! beginning is [told again](retold) where an answer quotes it.
+//! A usual verdict says all that its message said, and is not acknowledged. Its header has the program's port id, and the
+//! message's beginning is [told again](retold) where an answer quotes it.
 
 use super::message::{ATTRIBUTE_ROOM, Writer, attribute, header_of, kind};
 use super::options::Options;
@@ -173,6 +173,15 @@ impl Request {
         self.header.length as usize
     }
 
+    /// What the header of the nfnetlink message has as its port id: the message's length if that is carried, and else whose it is.
+    const fn length_or_port_id(&self) -> u32 {
+        if self.carried {
+            self.header.length
+        } else {
+            self.header.port_id.0
+        }
+    }
+
     /// How many bytes of the message follow its first [`START`].
     pub(super) const fn following(&self) -> usize {
         self.length().saturating_sub(START)
@@ -259,32 +268,25 @@ pub(super) fn write(
     if following > ATTRIBUTE_ROOM {
         return None;
     }
-    let Header {
-        flags,
-        sequence,
-        length,
-        port_id: PortId(port_id),
-        ..
-    } = request.header;
-    let length_or_port_id = if request.carried { length } else { port_id };
+    let flags = request.header.flags;
     let mut rest = attribute::QUOTE;
     match action {
         Action::Mode { mode, range } => {
-            begin(writer, kind::CONFIG, flags, sequence, length_or_port_id, options);
+            begin(writer, kind::CONFIG, flags, request, options);
             if attaches {
                 bind(writer, options);
             }
             parameters(writer, mode, range);
         }
         Action::Verdict { verdict, id, replaces } => {
-            begin(writer, kind::VERDICT, flags, sequence, length_or_port_id, options);
+            begin(writer, kind::VERDICT, flags, request, options);
             verdict_header(writer, verdict, id, options);
             if replaces {
                 rest = attribute::PAYLOAD;
             }
         }
         Action::VerdictUpTo { verdict, id } => {
-            begin(writer, kind::VERDICT_BATCH, flags, sequence, length_or_port_id, options);
+            begin(writer, kind::VERDICT_BATCH, flags, request, options);
             verdict_header(writer, verdict, id, options);
         }
         Action::Refuse {
@@ -292,14 +294,7 @@ pub(super) fn write(
             before_capability,
         } => {
             let [a, b, c, d] = number.to_be_bytes();
-            begin(
-                writer,
-                kind::BOUNCE,
-                Flags::REQUEST,
-                sequence,
-                length_or_port_id,
-                options,
-            );
+            begin(writer, kind::BOUNCE, Flags::REQUEST, request, options);
             writer.attribute(attribute::DECISION, &[a, b, c, d, before_capability.into()]);
         }
     }
@@ -322,7 +317,7 @@ pub(super) fn write(
 /// What binds the queue after a message that does not: it comes second, so that where the sender lacks the capability, which
 /// the kernel says once a datagram, the answer is the message's.
 fn bind_also(writer: &mut Writer<'_>, options: &Options) {
-    begin(writer, kind::CONFIG, Flags::REQUEST, 0, 0, options);
+    begin_own(writer, kind::CONFIG, options);
     bind(writer, options);
     parameters(writer, CopyMode::None, 0);
     writer.end(0);
@@ -330,13 +325,20 @@ fn bind_also(writer: &mut Writer<'_>, options: &Options) {
 
 /// Writes the datagram that drops a packet without anybody having asked for it, and without an answer if all goes well.
 pub(super) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
-    begin(writer, kind::VERDICT, Flags::REQUEST, 0, 0, options);
+    begin_own(writer, kind::VERDICT, options);
     verdict_header(writer, Verdict::Drop, id, options);
     writer.end(0);
 }
 
-fn begin(writer: &mut Writer<'_>, kind: u16, flags: Flags, sequence: u32, port_id: u32, options: &Options) {
-    writer.message(header_of(kind, flags, sequence, port_id), 0, options.queue_number);
+/// Begins what stands for a message of the program's.
+fn begin(writer: &mut Writer<'_>, kind: u16, flags: Flags, request: &Request, options: &Options) {
+    let header = header_of(kind, flags, request.header.sequence, request.length_or_port_id());
+    writer.message(header, 0, options.queue_number);
+}
+
+/// Begins a message that nobody has asked for.
+fn begin_own(writer: &mut Writer<'_>, kind: u16, options: &Options) {
+    writer.message(header_of(kind, Flags::REQUEST, 0, 0), 0, options.queue_number);
 }
 
 /// A queue is bound with its options: those that were not asked for are left as the kernel has them.

@@ -1,11 +1,11 @@
 //! Where a datagram of nfnetlink's is received, and how its bytes get to where `ip_queue`'s would be.
 //!
 //! A packet's bytes come after attributes of varying length, and belong behind a PACKET frame's fixed part. In a buffer that
-//! has room for whatever may come, a datagram is received so far from the beginning that they are where they belong if they come after
-//! as much as in the packet before; else they are moved there. Of one that might not fit
-//! the first 512 bytes are received beside the caller's buffer, and the rest into it, at the place where a packet's bytes
-//! begin; so nothing is cut off that `ip_queue`'s frame would have had. Either way each byte is copied once at the most after
-//! the kernel has delivered it.
+//! has room for whatever may come, a datagram is received so far from the beginning that they are where they belong, if they
+//! come after as much as those of the packet before; else they are moved there. Of one that might not fit the first 512 bytes
+//! are received beside the caller's buffer, and the rest into it, at the place where a packet's bytes begin; so nothing is cut
+//! off that `ip_queue`'s frame would have had. Either way each byte is copied once at the most after the kernel has delivered
+//! it.
 
 use crate::wire::PacketMetadata;
 use std::io::IoSliceMut;
@@ -31,7 +31,8 @@ pub(super) enum Origin<'a> {
 }
 
 /// How far from the beginning of a buffer a datagram is to be received, so that the bytes of its packet, which come after `before`
-/// others, are where they belong. Not so far that it would need more room than one of which [`BESIDE`] bytes are no packet's.
+/// others, are where they belong: at most [`FIXED`]. Whatever a kernel says about a packet, or answers, has room behind that in
+/// the [`BESIDE`] bytes that the buffer has for it.
 pub(super) const fn ahead(before: usize) -> usize {
     FIXED.saturating_sub(before)
 }

@@ -1,7 +1,8 @@
 //! What a PACKET frame says of a packet, at each hook and for each family.
 
-use super::super::translation::Translated;
-use super::{attribute, attribute_of, body, message, packet_header, translated};
+use super::super::scattered::{FIXED, Origin};
+use super::super::translation::{Received, Translated};
+use super::{PEER, attribute, attribute_of, body, devices, message, options, packet_header, translated};
 use crate::wire::{Abi, Hook, Message, PacketMetadata};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -138,7 +139,7 @@ fn the_protocol_is_what_the_kernel_of_the_time_knew(
     attributes.push(attribute(10, &payload));
     let datagram = message(0x0300, 0, 0, &body(family, &attributes));
     let packet = super::super::packet::QueuedPacket::parse(&datagram, datagram.len()).expect("a packet");
-    assert_eq!(packet.metadata(&payload, super::devices).hw_protocol.0, expected);
+    assert_eq!(packet.metadata(&payload, devices).hw_protocol.0, expected);
 }
 
 #[rstest]
@@ -160,6 +161,28 @@ fn a_device_that_is_unknown_has_no_name() {
     );
     let (metadata, payload) = read(&datagram);
     assert!(metadata.indev_name.is_empty() && payload.is_empty());
+}
+
+#[rstest]
+fn of_a_datagram_that_was_cut_the_frame_has_what_came(#[values(0, 1, 20, 36, FIXED)] at: usize) {
+    let payload: Vec<u8> = (0..900).map(|index: usize| index as u8).collect();
+    let datagram = everything(2, &payload);
+    let (whole, frame) = translated(&datagram, FIXED + 900, true);
+    for cut in 1..=payload.len() {
+        let copied = datagram.len() - cut;
+        let mut buffer = vec![0xee; at + copied];
+        buffer[at..].copy_from_slice(&datagram[..copied]);
+        let received = Received {
+            origin: Origin::Within(at),
+            copied,
+            length: datagram.len(),
+            options: &options(),
+            peer: PEER,
+        };
+        assert_eq!(received.translate(&mut buffer, devices, || true), whole);
+        let came = (frame.len() - cut).min(buffer.len());
+        assert_eq!(buffer[..came], frame[..came], "{cut} bytes cut");
+    }
 }
 
 #[test]

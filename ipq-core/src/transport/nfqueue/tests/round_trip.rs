@@ -30,7 +30,7 @@ impl Kernel {
             let message = &datagram[..length];
             let outcome = match header.message_type.to_wire() {
                 _ if !self.permitted => Errno::EPERM.0,
-                0x0301 | 0x0302 => self.outcome,
+                0x0301..=0x0303 => self.outcome,
                 _ => Errno::EINVAL.0,
             };
             if outcome != 0 || header.flags.contains(Flags::ACK) {
@@ -218,6 +218,34 @@ fn a_usual_verdict_is_told_again_whoever_has_attached_since() {
     };
     let (_, buffer) = translated(&kernel.answers(&datagram)[0], 2048, true);
     assert_eq!(buffer[20..20 + message.len()], message);
+}
+
+#[test]
+fn a_verdict_for_many_is_told_again_as_the_last_that_asked_for_it() {
+    let request = VerdictRequest {
+        verdict: Verdict::Drop,
+        packet_id: PacketId(9),
+        data_len: 0,
+    };
+    let head = request.head(Abi::NATIVE, Envelope::request(PEER), 0);
+    let start = head[..].try_into().expect("a whole head");
+    let (request, _) = usual(start, 0, PEER, &options()).expect("a usual verdict");
+    let action = Action::VerdictUpTo {
+        verdict: Verdict::Drop,
+        id: 9,
+    };
+    let datagram = datagram(&request, start, &[], action, false, &options()).expect("short enough");
+    assert_eq!(datagram[4..6], 0x0303_u16.to_ne_bytes());
+    let kernel = Kernel {
+        permitted: true,
+        outcome: 2,
+        pads: true,
+    };
+    let (result, buffer) = translated(&kernel.answers(&datagram)[0], 2048, true);
+    let Ok(Translated::Answer { frame: Some(frame), .. }) = result else {
+        panic!("{result:?}");
+    };
+    assert_eq!(buffer[20..frame], head[..]);
 }
 
 #[test]
