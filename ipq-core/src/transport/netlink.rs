@@ -114,8 +114,8 @@ impl Netlink {
         Self::bound(socket, asked, Senders::Anybody)
     }
 
-    /// A socket that is connected to the kernel, which chooses its port id and refuses what anybody else sends there. A datagram of another's
-    /// that was on its way while the socket was opened could still come; on kernels that carry one at all that takes the capability.
+    /// A socket that is connected to the kernel, which chooses its port id and refuses what anybody else sends there. Only a
+    /// datagram of another's that is on its way in that very moment could still come, and to send one takes the capability.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
