@@ -80,18 +80,45 @@ fn a_port_id_can_be_chosen_and_is_then_taken() {
 #[test]
 fn a_datagram_says_who_sent_it() {
     let (sender, receiver) = (open(BETWEEN_PROGRAMS), open(BETWEEN_PROGRAMS));
-    send_between(&sender, &receiver, b"from a program");
+    let expected = Ok(Datagram {
+        copied: 14,
+        length: 14,
+        sender: sender.port_id(),
+    });
     let mut buffer = [0; 64];
-    let datagram = receiver.receive(&mut buffer, Wait::Forever);
-    assert_eq!(
-        datagram,
-        Ok(Datagram {
-            copied: 14,
-            length: 14,
-            sender: sender.port_id()
-        })
-    );
+    send_between(&sender, &receiver, b"from a program");
+    assert_eq!(receiver.receive(&mut buffer, Wait::Forever), expected);
     assert_eq!(&buffer[..14], b"from a program");
+    send_between(&sender, &receiver, b"from a program");
+    let mut slots = [Slot::new(&mut buffer)];
+    assert_eq!(receiver.receive_many(&mut slots, Wait::Forever), Ok(1));
+    assert_eq!(slots[0].result, expected);
+}
+
+#[test]
+fn a_connected_socket_takes_datagrams_from_the_kernel_alone() {
+    let receiver = Netlink::connected(BETWEEN_PROGRAMS).expect("a socket");
+    let address = SocketAddrNetlink::new(receiver.port_id().0, 0);
+    let sent = net::sendto(open(BETWEEN_PROGRAMS), b"from a program", SendFlags::empty(), &address);
+    assert_eq!(sent, Err(rustix::io::Errno::CONNREFUSED));
+    let mut buffer = [0; 64];
+    assert_eq!(
+        receiver.receive(&mut buffer, Wait::Never),
+        Err(TransportError::TimedOut)
+    );
+
+    let socket = Netlink::connected(ROUTE).expect("a socket");
+    for sequence in [7, 8] {
+        socket
+            .send(&[IoSlice::new(acknowledged(sequence).as_ref())])
+            .expect("sent");
+    }
+    let datagram = socket.receive(&mut buffer, Wait::Never).expect("an acknowledgement");
+    assert_eq!((datagram.sender, sequence_in(&buffer)), (PortId::KERNEL, Some(7)));
+    let mut slots = [Slot::new(&mut buffer)];
+    assert_eq!(socket.receive_many(&mut slots, Wait::Never), Ok(1));
+    let sender = slots[0].result.map(|datagram| datagram.sender);
+    assert_eq!((sender, sequence_in(&buffer)), (Ok(PortId::KERNEL), Some(8)));
 }
 
 #[rstest]

@@ -234,6 +234,17 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     #[test]
+    fn a_device_that_is_not_known_yet_is_looked_for() {
+        let devices = Devices::open().expect("netlink sockets");
+        for indices in [[1, 0], [0, 1]] {
+            devices.known.write().expect("nobody panicked").clear();
+            devices.ask_for_all().expect("asked");
+            let names = devices.get(indices).map(|device| device.name.to_string());
+            assert_eq!(names.concat(), "lo");
+        }
+    }
+
+    #[test]
     fn packets_that_came_together_each_have_their_own_devices() {
         // Index 1 is `lo` in each network namespace, and index 0 none.
         let devices = Devices::open().expect("netlink sockets");

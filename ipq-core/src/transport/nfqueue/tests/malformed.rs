@@ -127,6 +127,9 @@ fn decided(number: i32) -> Vec<u8> {
 #[case::the_smallest_decision(answer(-22, &decided(i32::MIN)), ErrorNumber { stated: i32::MIN })]
 #[case::three_quotes(answer(-1, &ours(VERDICT, 6, &[quote(&[1; 2]), quote(&[1; 2]), quote(&[1; 2])])), DuplicateAttribute { attribute: known::QUOTE })]
 #[case::a_quote_one_short(answer(-1, &ours(CONFIG, 3, &[quote(&[1; 2])])), QuotedLength { stated: 3, found: 2 })]
+#[case::a_quote_of_nobodys(answer(-1, &ours(VERDICT, 0, &[quote(&[1; 2])])), QuotedLength { stated: 0, found: 2 })]
+#[case::a_replacement_of_nobodys(answer(-1, &ours(VERDICT, 0, &[attribute(10, &[1; 20])])), QuotedLength { stated: 0, found: 20 })]
+#[case::a_verdict_that_is_none(answer(-1, &ours(VERDICT, 7, &[])), QuotedLength { stated: 7, found: 0 })]
 #[case::a_quoted_attribute_of_0(answer(-1, &ours(CONFIG, 0, &[attribute_of(0, 1, &[])])), AttributeLength { attribute: 1, stated: 0, left: 4 })]
 fn what_no_kernel_sends_is_an_error(#[case] datagram: Vec<u8>, #[case] expected: ParseError) {
     assert_eq!(translated(&datagram, 2048, true).0, Err(expected));
