@@ -98,6 +98,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn bytes_of_a_packet_are_received_where_they_belong() {
+        for before in 0..=FIXED {
+            assert_eq!(ahead(before) + before, FIXED);
+        }
+        assert_eq!(ahead(FIXED + 1), 0, "too much comes before them, so they are moved");
+    }
+
     proptest! {
         #[test]
         fn bytes_arrive_where_they_belong(

@@ -1,7 +1,7 @@
 //! What is sent for each message of the program's.
 
 use super::super::options::Options;
-use super::super::request::{Action, Request, START, Screened, screen, usual};
+use super::super::request::{Action, Request, START, Screened, retold, screen, usual};
 use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -55,8 +55,36 @@ proptest! {
             let expected = Request { carried: true, ..request };
             prop_assert_eq!(Some((expected, action)), found);
             prop_assert!(!request.carried);
+            prop_assert_eq!(told_again(action, following), start);
         }
     }
+}
+
+/// The start of the message that a usual verdict stands for, from what the kernel is told.
+fn told_again(action: Action, following: usize) -> [u8; START] {
+    let Action::Verdict { verdict, id, .. } = action else {
+        panic!("{action:?}");
+    };
+    let header = u64::from(verdict.to_wire()) << 32 | u64::from(id);
+    retold(PEER, header.to_be_bytes(), following)
+}
+
+#[rstest]
+fn a_usual_verdict_says_all_of_its_message(#[values(0, 20, 33)] following: usize) {
+    let start: [u8; START] = verdict(Verdict::Accept, 7, following as u64, following)[..]
+        .try_into()
+        .unwrap();
+    let mut found = 0;
+    for (at, bit) in (0..START).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = start;
+        damaged[at] ^= 1 << bit;
+        if let Some((_, action)) = usual(&damaged, following, PEER, &options()) {
+            assert_eq!(told_again(action, following), damaged, "bit {bit} of byte {at}");
+            found += 1;
+        }
+    }
+    // Three other verdicts, and any id of 32 bits.
+    assert_eq!(found, 3 + 32);
 }
 
 #[test]

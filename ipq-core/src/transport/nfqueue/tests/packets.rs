@@ -186,6 +186,15 @@ fn of_a_datagram_that_was_cut_the_frame_has_what_came(#[values(0, 1, 20, 36, FIX
 }
 
 #[test]
+fn where_there_are_no_bytes_of_a_packet_nothing_comes_before_them() {
+    let (result, _) = translated(&everything(2, &[]), 2048, true);
+    assert!(
+        matches!(result, Ok(Translated::Packet { before: None, .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
 fn a_buffer_of_any_length_has_as_much_of_the_frame_as_fits() {
     let payload: Vec<u8> = (0..900).map(|index: usize| index as u8).collect();
     let datagram = everything(2, &payload);
