@@ -34,24 +34,19 @@ impl<'a> Place<'a> {
 
 /// Takes one datagram into `parts`.
 #[inline(always)]
-pub(super) fn one(
-    Netlink { socket, senders, .. }: &Netlink,
-    parts: &mut [IoSliceMut<'_>],
-    wait: Wait,
-) -> Result<Datagram, TransportError> {
-    let (socket, senders) = (socket.as_fd(), *senders);
+pub(super) fn one(socket: &Netlink, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
     let room = parts.iter().map(|part| part.len()).sum();
     // With MSG_TRUNC the call returns the datagram's whole length, however much of it there is room for.
     let (length, sender) = match wait {
         Wait::Never => {
-            sys::receive_one(socket, senders, parts, libc::MSG_DONTWAIT | libc::MSG_TRUNC).map_err(transport_error)?
+            sys::receive_one(socket, parts, libc::MSG_DONTWAIT | libc::MSG_TRUNC).map_err(transport_error)?
         }
-        wait => waiting(socket, wait, |attempt| {
+        wait => waiting(socket.as_fd(), wait, |attempt| {
             let flags = match attempt {
                 Attempt::AtOnce => libc::MSG_DONTWAIT,
                 Attempt::Blocking => 0,
             };
-            sys::receive_one(socket, senders, parts, flags | libc::MSG_TRUNC)
+            sys::receive_one(socket, parts, flags | libc::MSG_TRUNC)
         })?,
     };
     Ok(Datagram {
@@ -62,21 +57,16 @@ pub(super) fn one(
 }
 
 /// Takes datagrams into `places`, with one system call unless it has to wait.
-pub(super) fn several(
-    Netlink { socket, senders, .. }: &Netlink,
-    places: &mut [Place<'_>],
-    wait: Wait,
-) -> Result<usize, TransportError> {
-    let (socket, senders) = (socket.as_fd(), *senders);
+pub(super) fn several(socket: &Netlink, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
     if places.is_empty() {
         return Ok(0);
     }
-    waiting(socket, wait, |attempt| {
+    waiting(socket.as_fd(), wait, |attempt| {
         let flags = match attempt {
             Attempt::AtOnce => libc::MSG_DONTWAIT,
             Attempt::Blocking => libc::MSG_WAITFORONE,
         };
-        sys::receive(socket, senders, places, flags | libc::MSG_TRUNC)
+        sys::receive(socket, places, flags | libc::MSG_TRUNC)
     })
 }
 

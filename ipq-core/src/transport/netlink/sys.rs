@@ -6,13 +6,13 @@
     reason = "recvmmsg, and options of the netlink level, have no safe wrapper"
 )]
 
-use super::Senders;
+use super::{Netlink, Senders};
 use crate::errno::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
 use std::io::IoSliceMut;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// The most datagrams that one system call moves here: their headers live on the stack.
 pub(super) const BATCH: usize = 32;
@@ -46,14 +46,13 @@ pub(super) fn set_option(
 /// Nothing here is dropped, so that a C program may jump out of a signal handler while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
-    socket: BorrowedFd<'_>,
-    senders: Senders,
+    socket: &Netlink,
     parts: &mut [IoSliceMut<'_>],
     flags: libc::c_int,
 ) -> Result<(usize, u32), Errno> {
     let flags = RecvFlags::from_bits_retain(flags.cast_unsigned());
     let (length, address) = if let [whole] = parts {
-        if senders == Senders::Kernel {
+        if socket.senders == Senders::Kernel {
             let (_, length) = net::recv(socket, &mut whole[..], flags).map_err(super::errno)?;
             return Ok((length, 0));
         }
@@ -70,19 +69,14 @@ pub(super) fn receive_one(
 }
 
 /// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.
-pub(super) fn receive(
-    socket: BorrowedFd<'_>,
-    senders: Senders,
-    places: &mut [Place<'_>],
-    flags: libc::c_int,
-) -> Result<usize, Errno> {
+pub(super) fn receive(socket: &Netlink, places: &mut [Place<'_>], flags: libc::c_int) -> Result<usize, Errno> {
     // SAFETY: both are structures of integers and pointers, for which all zeros is a value.
     let (mut headers, mut addresses): ([libc::mmsghdr; BATCH], [libc::sockaddr_nl; BATCH]) =
         unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     let mut count = 0;
     for ((place, header), address) in places.iter_mut().zip(&mut headers).zip(&mut addresses) {
         // To be told who sent a datagram costs, too. Where nobody asks, the address stays all zeros, which is the kernel's.
-        if senders == Senders::Anybody {
+        if socket.senders == Senders::Anybody {
             header.msg_hdr.msg_name = (&raw mut *address).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
         }
@@ -96,7 +90,7 @@ pub(super) fn receive(
     // promises. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
     let received = unsafe {
         libc::recvmmsg(
-            socket.as_raw_fd(),
+            socket.as_fd().as_raw_fd(),
             headers.as_mut_ptr(),
             count,
             flags as _,

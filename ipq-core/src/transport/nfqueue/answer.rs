@@ -158,7 +158,7 @@ fn refusal(start: &[u8], end: usize, inner: Header, errno: Errno) -> Result<(Rep
         _ => return Err(ParseError::UnknownQuote { message_type }),
     };
     let reply = match (inner.port_id, verdict) {
-        (PortId(0), _) if count == 0 => Reply::None,
+        (PortId::KERNEL, _) if count == 0 => Reply::None,
         (port_id, Some(verdict)) if !carried && port_id != PortId::KERNEL => {
             let [following, _] = quoted;
             let start = request::retold(port_id, verdict, following.length);
