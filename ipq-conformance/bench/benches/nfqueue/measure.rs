@@ -3,7 +3,7 @@
 use crate::library::{self, Library};
 use crate::listener::{Failed, QUEUE, ways};
 use crate::process::{Process, stay_on};
-use crate::task::{Arrival, LOADS, Load};
+use crate::task::{Arrival, FELL_BEHIND, LOADS, Load};
 use crate::{crate_nfq, emulator, ipq};
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
 use ipq_conformance::lab::{TAP0, TAP1};
@@ -17,8 +17,6 @@ use std::process::Command;
 /// The argument that makes this program a listener; its name and task follow.
 pub(crate) const LISTEN: &str = "--listen";
 
-/// How many packets wait when a listener begins. They fit the queue, and the second device's ring.
-const WAITING: u32 = 480;
 /// How many frames arrive at a time while a listener is at work.
 const AT_A_TIME: u32 = 32;
 /// How many packets a listener takes when they arrive meanwhile.
@@ -30,7 +28,7 @@ pub(crate) struct Arguments {
     /// How often each listener runs.
     #[arg(long, default_value_t = 9)]
     passes: usize,
-    /// How many rounds of waiting packets a run has.
+    /// How many rounds a run has where many packets wait; where fewer do it has more.
     #[arg(long, default_value_t = 20)]
     rounds: usize,
     /// Only the loads whose names have this in them.
@@ -75,12 +73,12 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
     };
     let loads = LOADS.iter().filter(|load| load.name.contains(&arguments.load));
     let mut workloads = Vec::new();
-    for load in loads.filter(|load| elsewhere.is_some() || load.arrival == Arrival::Before) {
+    for load in loads.filter(|load| elsewhere.is_some() || load.arrival != Arrival::Meanwhile) {
         workloads.push(bench.measure(load, arguments)?);
     }
     for load in LOADS
         .iter()
-        .filter(|load| load.arrival == Arrival::Before && !load.task.replace)
+        .filter(|load| load.arrival == Arrival::Before(FELL_BEHIND) && !load.task.replace)
     {
         if "round trip".contains(&arguments.load) {
             let Arguments { passes, rounds, .. } = *arguments;
@@ -103,8 +101,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
 
 fn method(Arguments { passes, rounds, .. }: &Arguments) -> String {
     format!(
-        "{passes} passes, in each of which every listener runs once: {rounds} rounds of {WAITING} packets that wait when it \
-         begins.\nMedians, and the middle half of the passes; ratios within a pass."
+        "{passes} passes, in each of which every listener runs once: {rounds} rounds of {FELL_BEHIND} packets that wait when \
+         it begins, or more rounds of fewer.\nMedians, and the middle half of the passes; ratios within a pass."
     )
 }
 
@@ -172,32 +170,33 @@ impl Bench {
 
     fn run(&mut self, command: &mut Command, load: &Load) -> Result<Run, Failed> {
         let sender = match load.arrival {
-            Arrival::Before => self.here,
+            Arrival::Before(_) => self.here,
             Arrival::Meanwhile => self.elsewhere.unwrap_or(self.here),
         };
         stay_on(sender, None)?;
         let mut process = Process::start(command, self.here)?;
         match load.arrival {
-            Arrival::Before => self.run_in_rounds(&mut process, load),
+            Arrival::Before(waiting) => self.run_in_rounds(&mut process, load, waiting),
             Arrival::Meanwhile => self.run_meanwhile(&mut process, load),
         }
     }
 
-    fn run_in_rounds(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
+    fn run_in_rounds(&mut self, process: &mut Process, load: &Load, waiting: u32) -> Result<Run, Failed> {
         let (packet, expected) = load.packet();
         let frame = packet.frame();
         let mut run = Run::default();
         let mut costs = Vec::new();
         // The first one is for warming up.
-        for round in 0..=self.rounds {
-            self.laboratory.inject(TAP0.name, &frame, WAITING)??;
-            process.begin(WAITING.into())?;
+        let rounds = self.rounds * (FELL_BEHIND / waiting) as usize;
+        for round in 0..=rounds {
+            self.laboratory.inject(TAP0.name, &frame, waiting)??;
+            process.begin(waiting.into())?;
             let done = process.done()?;
             if round > 0 {
                 costs.push(done.nanoseconds as f64 / done.packets as f64);
             }
-            run.packets += u64::from(WAITING);
-            run.lost += u64::from(WAITING) - self.left(&expected)?;
+            run.packets += u64::from(waiting);
+            run.lost += u64::from(waiting) - self.left(&expected)?;
         }
         run.cost = Spread::of(&costs).map_or(f64::NAN, |costs| costs.median);
         Ok(run)

@@ -41,8 +41,8 @@ impl FromStr for Task {
 /// When packets come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// All of a round before the listener begins, by the processor that it runs on.
-    Before,
+    /// So many before the listener begins, in each of its rounds, by the processor that it runs on.
+    Before(u32),
     /// As fast as another processor can send them, while it listens.
     Meanwhile,
 }
@@ -57,6 +57,11 @@ pub(crate) struct Load {
     pub(crate) arrival: Arrival,
 }
 
+/// How many packets wait for a listener that has fallen behind. They fit the queue, and the second device's ring.
+pub(crate) const FELL_BEHIND: u32 = 480;
+/// How many wait for one that keeps up: as many as it takes at a time, if it takes many.
+const KEEPS_UP: u32 = 32;
+
 const ACCEPT: Task = Task {
     meta: false,
     replace: false,
@@ -67,13 +72,19 @@ pub(crate) const LOADS: &[Load] = &[
         name: "ACCEPT, 1400 bytes",
         task: ACCEPT,
         length: 1400,
-        arrival: Arrival::Before,
+        arrival: Arrival::Before(FELL_BEHIND),
+    },
+    Load {
+        name: "ACCEPT, 1400 bytes, 32 at a time",
+        task: ACCEPT,
+        length: 1400,
+        arrival: Arrival::Before(KEEPS_UP),
     },
     Load {
         name: "ACCEPT, META, 64 bytes",
         task: Task { meta: true, ..ACCEPT },
         length: 64,
-        arrival: Arrival::Before,
+        arrival: Arrival::Before(FELL_BEHIND),
     },
     Load {
         name: "replacement, 1400 bytes",
@@ -82,7 +93,7 @@ pub(crate) const LOADS: &[Load] = &[
             ..ACCEPT
         },
         length: 1400,
-        arrival: Arrival::Before,
+        arrival: Arrival::Before(FELL_BEHIND),
     },
     Load {
         name: "ACCEPT, 1400 bytes, sent by the other processor meanwhile",
