@@ -1,8 +1,10 @@
 //! The emulated kernel: sockets, queues and host put together, as one machine without I/O.
 //!
-//! Everything happens when a method is called, and is over when it returns. Nothing waits, and nothing is random.
+//! Everything happens when a method is called, and is over when it returns; only what a simulation's handle sends may be carried out
+//! with what it does next. Nothing waits, and nothing is random.
 
 mod packets;
+mod postponed;
 mod programs;
 mod time;
 
@@ -23,6 +25,7 @@ use crate::spent::Spent;
 use crate::traversal::Traversal;
 use bytes::Bytes;
 use ipq_core::Family;
+use postponed::Postponed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -47,6 +50,7 @@ pub struct Kernel {
     pub(crate) faults: Faults,
     /// Of packets that a verdict let go of.
     spent: Spent,
+    postponed: Postponed,
 }
 
 /// A program on the emulated host.
@@ -105,6 +109,7 @@ impl Kernel {
             ledger: Ledger::new(fates_kept),
             faults: Faults::default(),
             spent: Spent::default(),
+            postponed: Postponed::default(),
         })
     }
 
@@ -184,6 +189,8 @@ impl Kernel {
         if self.faults.seeded(Fault::UnloadKeepsPackets) {
             return;
         }
+        // The peer's socket outlives its packets, and may be read when others have their places.
+        self.end_loans();
         if let Some(mut queue) = self.queues[family as usize].take() {
             self.drop_all(queue.reset(), DropReason::ModuleUnloaded);
             self.unloaded[family as usize] = Some(queue);
@@ -206,6 +213,8 @@ impl Kernel {
     /// From now on the emulator commits `fault`, and no other.
     #[cfg(feature = "seeded-faults")]
     pub fn seed_fault(&mut self, fault: Fault) {
+        // It may be one that would lose what was lent.
+        self.end_loans();
         self.faults.seed(fault);
     }
 

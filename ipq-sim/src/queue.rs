@@ -10,7 +10,7 @@ use crate::distortion;
 use crate::entries::{Entries, IdReuse, Ids, Slot};
 use crate::fault::{Fault, Faults};
 use crate::profile::Profile;
-use crate::sockets::Datagram;
+use crate::sockets::{Datagram, DatagramNumber};
 use bytes::Bytes;
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, Frame, Header, MessageType, ModeRequest, PacketMetadata, VerdictRequest,
@@ -19,6 +19,9 @@ use ipq_core::{Errno, Family, PacketId, PortId, Verdict};
 
 /// The most bytes of a packet that a peer can ask for, and the longest packet there is.
 const LONGEST: u32 = 0xffff;
+
+/// How many entries a near cache holds: half a megabyte of them.
+const NEAR: usize = 4096;
 
 /// The queue of one family.
 pub(crate) struct Queue<T> {
@@ -79,6 +82,15 @@ pub(crate) struct Released<'a> {
     pub(crate) verdict: Verdict,
     /// The payload of the verdict, if it is a replacement (VER-5).
     pub(crate) replacement: Option<&'a [u8]>,
+}
+
+/// A packet that the peer was offered, and took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// Its place in the queue.
+    pub(crate) slot: Slot,
+    /// The datagram that has the packet's bytes, if they were lent to it.
+    pub(crate) lent_to: Option<DatagramNumber>,
 }
 
 /// Why a packet was not queued.
@@ -150,17 +162,20 @@ impl<T> Queue<T> {
 
     /// Offers a packet to the peer: makes its frame and has it delivered, under an id that overwrites `metadata`'s (section
     /// 5). If it is taken, what is to be [kept](Self::keep) until its verdict has a place then.
+    ///
+    /// A frame that has all of the packet's bytes is lent them, until it has been read: to share them would cost more than to copy
+    /// a short packet. They are gone with a frame that is not delivered.
     pub(crate) fn offer(
         &mut self,
         metadata: PacketMetadata,
-        packet: &Bytes,
+        packet: &mut Bytes,
         faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> bool,
-    ) -> Result<Slot, Refusal> {
+        deliver: impl FnOnce(PortId, Datagram) -> Option<DatagramNumber>,
+    ) -> Result<Offered, Refusal> {
         let (slot, packet_id) = self.entries.allocate();
         let metadata = PacketMetadata { packet_id, ..metadata };
-        match self.deliver(metadata, packet, faults, deliver) {
-            Ok(()) => Ok(slot),
+        match self.deliver(slot, metadata, packet, faults, deliver) {
+            Ok(lent_to) => Ok(Offered { slot, lent_to }),
             Err(refusal) => {
                 self.free(slot, faults);
                 Err(refusal)
@@ -168,19 +183,30 @@ impl<T> Queue<T> {
         }
     }
 
+    /// What is kept there, of the packet that has the place now.
+    pub(crate) fn kept(&mut self, slot: Slot) -> Option<&mut T> {
+        self.entries.get_mut(slot)
+    }
+
+    /// The port id that frames go to.
+    pub(crate) const fn peer(&self) -> PortId {
+        self.peer
+    }
+
     /// Queues what belongs to a packet that was offered and taken.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// The checks of a packet, in the kernel's order, and its delivery.
+    /// The checks of a packet, in the kernel's order, and its delivery. Returns which datagram was lent the packet's bytes.
     fn deliver(
         &mut self,
+        slot: Slot,
         metadata: PacketMetadata,
-        packet: &Bytes,
+        packet: &mut Bytes,
         faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> bool,
-    ) -> Result<(), Refusal> {
+        deliver: impl FnOnce(PortId, Datagram) -> Option<DatagramNumber>,
+    ) -> Result<Option<DatagramNumber>, Refusal> {
         let listens_without_a_mode = self.has_peer() && faults.seeded(Fault::NoneQueues);
         if !self.has_listener() && !listens_without_a_mode {
             self.dropped_when_full += u32::from(faults.seeded(Fault::NoListenerCounted));
@@ -192,14 +218,22 @@ impl<T> Queue<T> {
             self.dropped_when_full = self.dropped_when_full.wrapping_add(1);
             return Err(Refusal::Full);
         }
-        let payload = packet.slice(..self.copy_length(packet.len(), faults));
-        if !deliver(self.peer, packet_frame(metadata, payload, self.abi, faults)) {
+        let length = self.copy_length(packet.len(), faults);
+        // A seeded fault may change the frame, or keep a packet whose frame is gone.
+        let lent = length == packet.len() && faults.is_empty();
+        let payload = if lent {
+            std::mem::take(packet)
+        } else {
+            packet.slice(..length)
+        };
+        let frame = packet_frame(metadata, payload, lent.then_some(slot), self.abi, faults);
+        let Some(number) = deliver(self.peer, frame) else {
             self.dropped_undelivered = self
                 .dropped_undelivered
                 .wrapping_add(u32::from(!faults.seeded(Fault::UndeliverableUncounted)));
             return Err(Refusal::Undeliverable);
-        }
-        Ok(())
+        };
+        Ok(lent.then_some(number))
     }
 
     /// How many bytes of a packet are handed over (PKT-4).
@@ -416,6 +450,11 @@ impl<T> Queue<T> {
         }))
     }
 
+    /// Whether it has so many entries that no near cache holds them.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.entries.count() > NEAR
+    }
+
     /// Takes a packet out of the queue, whose entry stays its own until it is freed.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
@@ -496,7 +535,13 @@ enum Obeyed {
 }
 
 /// The frame of a packet (WIRE-2, WIRE-4, WIRE-5).
-fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: &Faults) -> Datagram {
+fn packet_frame(
+    mut metadata: PacketMetadata,
+    payload: Bytes,
+    lent_by: Option<Slot>,
+    abi: Abi,
+    faults: &Faults,
+) -> Datagram {
     if faults.seeded(Fault::DeviceNamesSwapped) {
         std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name);
     }
@@ -510,7 +555,10 @@ fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: 
         metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();
     }
     let head = metadata.head(abi, payload.len());
-    let mut datagram = Datagram::from_kernel(head, payload);
+    let mut datagram = Datagram {
+        lent_by,
+        ..Datagram::from_kernel(head, payload)
+    };
     distortion::of_packet_frame(&mut datagram, abi, faults);
     datagram
 }

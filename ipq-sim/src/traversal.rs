@@ -13,11 +13,11 @@ use crate::host::{ipv4, ipv6, own_length, routing};
 use crate::journal::PacketEvent;
 use crate::kernel::Kernel;
 use crate::ledger::{DropReason, Fate, PacketSerial};
-use crate::queue::{Refusal, Released};
+use crate::queue::{Offered, Refusal, Released};
+use crate::sockets::DatagramNumber;
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, PacketMetadata};
 use ipq_core::{Family, Mark, PacketId, Verdict};
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A place that no hook has a function at.
@@ -37,6 +37,8 @@ pub(crate) struct Traversal {
     pub(crate) route: Option<Route>,
     /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
     routed_by: Option<Box<RouteKey>>,
+    /// The datagram that has the packet's bytes, while the packet is queued and its frame was not read: it has none itself.
+    pub(crate) lent_to: Option<DatagramNumber>,
 }
 
 /// With what its entry in the queue knows beside, it is as long as two cache lines.
@@ -76,6 +78,7 @@ impl Traversal {
             function: 0,
             route: None,
             routed_by: None,
+            lent_to: None,
         }
     }
 
@@ -89,6 +92,7 @@ impl Traversal {
             function: 0,
             route: Some(route),
             routed_by: None,
+            lent_to: None,
         }
     }
 
@@ -108,6 +112,7 @@ impl Traversal {
             function: 0,
             route: Some(route),
             routed_by: None,
+            lent_to: None,
         }
     }
 
@@ -298,7 +303,7 @@ impl Kernel {
         let family = self.queue_of(&traversal.packet);
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
         let mut metadata = traversal.metadata(&self.network);
-        let mut packet = Cow::Borrowed(&traversal.packet.data);
+        let mut with_link_header = None;
         if let Some(link) = &traversal.packet.link {
             let by_loopback = metadata.hw_type == self.network.hw_type(DeviceId::LOOPBACK);
             if by_loopback && self.faults.seeded(Fault::LoopbackIsEthernet) {
@@ -308,7 +313,7 @@ impl Kernel {
                 metadata.hw_address = link.destination();
             }
             if self.faults.seeded(Fault::LinkHeaderCopied) {
-                packet = Cow::Owned(Bytes::from([&link.header[..], &packet].concat()));
+                with_link_header = Some(Bytes::from([&link.header[..], &traversal.packet.data].concat()));
             }
         }
         let Self {
@@ -318,15 +323,23 @@ impl Kernel {
             ..
         } = self;
         let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
-        let offered = queue.offer(metadata, &packet, faults, |port_id, mut frame| {
+        let packet = with_link_header.as_mut().unwrap_or(&mut traversal.packet.data);
+        let offered = queue.offer(metadata, packet, faults, |port_id, mut frame| {
             distortion::of_kernel_datagram(&mut frame, faults);
             sockets.deliver(family, port_id, frame, faults)
         });
-        offered.map_err(|refusal| match refusal {
-            Refusal::NoListener => DropReason::NoListener,
-            Refusal::Full => DropReason::QueueFull,
-            Refusal::Undeliverable => DropReason::Undeliverable,
-        })
+        match offered {
+            Ok(Offered { slot, lent_to }) => {
+                // What is not written need not be waited for when the packet is moved to its place.
+                if lent_to.is_some() {
+                    traversal.lent_to = lent_to;
+                }
+                Ok(slot)
+            }
+            Err(Refusal::NoListener) => Err(DropReason::NoListener),
+            Err(Refusal::Full) => Err(DropReason::QueueFull),
+            Err(Refusal::Undeliverable) => Err(DropReason::Undeliverable),
+        }
     }
 
     /// After PREROUTING: to this host, or on to another.

@@ -1,11 +1,14 @@
 //! Programs on the emulated host, and what they do with their netlink sockets (section 9 of the protocol).
 
+use super::postponed::Pace;
 use super::{Client, ClientId, Kernel};
 use crate::distortion;
+use crate::entries::Slot;
 use crate::fault::Fault;
 use crate::ledger::DropReason;
-use crate::queue::{Outcome, Sender};
-use crate::sockets::{Received, Sending, SocketId};
+use crate::queue::{Outcome, Queue, Sender};
+use crate::sockets::{DatagramNumber, Received, Sending, SocketId};
+use crate::traversal::Traversal;
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, Family, PortId};
@@ -90,6 +93,23 @@ impl Kernel {
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
     /// comes as a reply.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
+        self.send_at(socket, datagram, Pace::AtOnce)
+    }
+
+    /// The same for whoever lets the kernel [catch up](Self::catch_up) before anything but this is done with it.
+    pub(crate) fn send_lazily(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
+        self.send_at(socket, datagram, Pace::Lazily)
+    }
+
+    // One function for both, so that it has all of its own in it, and calls little.
+    #[inline(never)]
+    fn send_at(&mut self, socket: SocketId, datagram: &[u8], pace: Pace) -> Result<usize, Errno> {
+        if pace == Pace::Lazily {
+            if self.queues.iter().flatten().any(Queue::is_long) && self.postpone(socket, datagram).is_some() {
+                return Ok(datagram.len());
+            }
+            self.catch_up();
+        }
         let Sending { family, owner, port_id } = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
         let sender = Sender {
             port_id,
@@ -115,15 +135,6 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Reads what the datagrams that come next are about, and does nothing with it.
-    pub(crate) fn look_ahead<'a>(&self, socket: SocketId, datagrams: impl Iterator<Item = &'a [u8]>) {
-        if let Ok(family) = self.sockets.family(socket)
-            && let Some(queue) = &self.queues[family as usize]
-        {
-            datagrams.for_each(|datagram| queue.look_ahead(datagram));
-        }
-    }
-
     /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
     fn obey(&mut self, family: Family, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let queue = self.queues[family as usize].as_mut().ok_or(Errno::ECONNREFUSED)?;
@@ -134,6 +145,9 @@ impl Kernel {
         } = queue.request(datagram, sender, &self.faults);
         if let Some(released) = released {
             let mut traversal = queue.take(released.slot);
+            if let Some(traversal) = traversal.as_mut().filter(|traversal| traversal.lent_to.is_some()) {
+                self.fetch_lent_bytes(traversal, family);
+            }
             self.reinject(&mut traversal, released);
             if let Some(queue) = &mut self.queues[family as usize] {
                 queue.free(released.slot, &self.faults);
@@ -169,9 +183,36 @@ impl Kernel {
         Ok(())
     }
 
+    /// Gives a packet the bytes that it lent to a datagram which has not been read. It waits at the peer's: a socket that closes takes
+    /// the queue's packets with it, and before another can be the peer for any other reason [all loans end](Self::end_loans).
+    #[cold]
+    fn fetch_lent_bytes(&mut self, traversal: &mut Traversal, family: Family) {
+        if let Some(number) = traversal.lent_to.take()
+            && let Some(queue) = &self.queues[family as usize]
+            && let Some(bytes) = self.sockets.payload(family, queue.peer(), number)
+        {
+            traversal.packet.data = bytes;
+        }
+    }
+
+    /// From now on each packet has its bytes, and shares them with its frame if that has not been read.
+    pub(super) fn end_loans(&mut self) {
+        let Self { queues, sockets, .. } = self;
+        sockets.end_loans(|family, slot, number, bytes| give_back(queues, family, slot, number, bytes));
+    }
+
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
-        match self.sockets.receive(socket, buffer, &self.faults) {
+        let Self {
+            queues,
+            sockets,
+            faults,
+            ..
+        } = self;
+        let received = sockets.receive(socket, buffer, faults, |family, slot, number, bytes| {
+            give_back(queues, family, slot, number, bytes);
+        });
+        match received {
             Err(Errno::EAGAIN) if self.faults.seeded(Fault::NothingIsAnError) => Err(Errno::ENOTCONN),
             received => received,
         }
@@ -203,6 +244,7 @@ impl Kernel {
     /// Has `waker` called, once, when something comes for the socket. It is called while this kernel is in use, so it must
     /// not use the kernel itself, and only the one that was given last is.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
+        self.postponed.never();
         self.sockets.wake_on_input(socket, waker);
     }
 
@@ -236,6 +278,20 @@ impl Kernel {
     #[must_use]
     pub fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.is_open(socket)
+    }
+}
+
+/// Gives a packet back the bytes that it lent to that datagram; unless it is gone, and the place is another's.
+fn give_back(
+    queues: &mut [Option<Queue<Traversal>>],
+    family: Family,
+    slot: Slot,
+    number: DatagramNumber,
+    bytes: Bytes,
+) {
+    let kept = queues[family as usize].as_mut().and_then(|queue| queue.kept(slot));
+    if let Some(traversal) = kept.filter(|traversal| traversal.lent_to == Some(number)) {
+        (traversal.packet.data, traversal.lent_to) = (bytes, None);
     }
 }
 

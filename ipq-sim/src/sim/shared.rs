@@ -27,6 +27,15 @@ impl Access for Shared {
         action(&mut self.catch_up(self.kernel.lock()))
     }
 
+    /// Others may wait for what comes of it.
+    fn send<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
+        self.with(|kernel| {
+            let result = action(kernel);
+            kernel.catch_up();
+            result
+        })
+    }
+
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         let began = Instant::now();
         let mut kernel = self.catch_up(self.kernel.lock());
