@@ -292,6 +292,20 @@ fn a_verdict_finds_what_the_one_before_it_did() {
     );
 }
 
+/// What a call returns is a matter of some faults.
+#[cfg(feature = "seeded-faults")]
+#[test]
+fn a_fault_is_seen_in_the_call_that_commits_it() {
+    let mut both = Both::new(IdReuse::LastFreedFirst);
+    let fault = ipq_sim::Fault::SentCountShort;
+    both.sim.with(|kernel| kernel.seed_fault(fault));
+    both.kernel.seed_fault(fault);
+    for place in [100, 3000] {
+        both.verdict(Family::Ipv4, both.ids[0][place], Verdict::Drop, Flags::REQUEST, &[]);
+    }
+    both.look();
+}
+
 /// Many at a time, in any order, come to what they come to one by one.
 #[test]
 fn many_verdicts_are_carried_out_when_somebody_looks() {
