@@ -5,25 +5,17 @@
 //! entries from memory at a time.
 
 use super::Kernel;
+use crate::queue::Queue;
 use crate::sockets::SocketId;
 use arrayvec::ArrayVec;
 use ipq_core::wire::{Abi, Header, MessageType, VerdictRequest};
-use ipq_core::{Family, PacketId};
+use ipq_core::{Errno, Family, PacketId};
 
 /// How many verdicts are carried out together.
 const AT_ONCE: usize = 32;
 
 /// The longest verdict without a replacement.
 const VERDICT_BYTES: usize = Header::BYTES + Abi::LP64_LITTLE.request_bytes();
-
-/// When a message is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Before the call that sends it returns.
-    AtOnce,
-    /// Before anything else is done with the kernel.
-    Lazily,
-}
 
 /// Verdicts that have been sent, and are not carried out yet.
 #[derive(Default)]
@@ -50,10 +42,19 @@ impl Postponed {
 }
 
 impl Kernel {
+    /// [`send`](Self::send) for whoever lets the kernel [catch up](Self::catch_up) before anything but this is done with it.
+    pub(crate) fn send_lazily(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
+        if self.queues.iter().flatten().any(Queue::is_long) && self.postpone(socket, datagram).is_some() {
+            return Ok(datagram.len());
+        }
+        self.catch_up();
+        self.send(socket, datagram)
+    }
+
     /// Has a message wait for others, if it is a verdict that would wait for memory. That it can be sent is known then; what is thought
     /// of it comes as a reply, which nobody sees before it is carried out.
     #[inline(never)]
-    pub(super) fn postpone(&mut self, socket: SocketId, datagram: &[u8]) -> Option<()> {
+    fn postpone(&mut self, socket: SocketId, datagram: &[u8]) -> Option<()> {
         let header = Header::parse(datagram, self.profile.abi)?;
         let (request, _) = VerdictRequest::parse(&datagram[Header::BYTES..], self.profile.abi).ok()?;
         let last = std::mem::replace(&mut self.postponed.last, request.packet_id);

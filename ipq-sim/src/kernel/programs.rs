@@ -1,6 +1,5 @@
 //! Programs on the emulated host, and what they do with their netlink sockets (section 9 of the protocol).
 
-use super::postponed::Pace;
 use super::{Client, ClientId, Kernel};
 use crate::distortion;
 use crate::entries::Slot;
@@ -93,23 +92,6 @@ impl Kernel {
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
     /// comes as a reply.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
-        self.send_at(socket, datagram, Pace::AtOnce)
-    }
-
-    /// The same for whoever lets the kernel [catch up](Self::catch_up) before anything but this is done with it.
-    pub(crate) fn send_lazily(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
-        self.send_at(socket, datagram, Pace::Lazily)
-    }
-
-    // One function for both, so that it has all of its own in it, and calls little.
-    #[inline(never)]
-    fn send_at(&mut self, socket: SocketId, datagram: &[u8], pace: Pace) -> Result<usize, Errno> {
-        if pace == Pace::Lazily {
-            if self.queues.iter().flatten().any(Queue::is_long) && self.postpone(socket, datagram).is_some() {
-                return Ok(datagram.len());
-            }
-            self.catch_up();
-        }
         let Sending { family, owner, port_id } = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
         let sender = Sender {
             port_id,
