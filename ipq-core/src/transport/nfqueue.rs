@@ -82,6 +82,7 @@
               costs in `transport::netlink`"
 )]
 
+mod alike;
 mod answer;
 mod coalesced;
 mod devices;

@@ -95,14 +95,6 @@ impl Devices {
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// [`get`](Self::get) for packets that came together, most of which are between the same devices.
-    pub(super) const fn recent(&self) -> Recent<'_> {
-        Recent {
-            devices: self,
-            last: None,
-        }
-    }
-
     /// Takes in the events that have come.
     fn look(&self) {
         let mut received = self.received();
@@ -150,27 +142,6 @@ impl Devices {
             Ok(_) => Ok(()),
             Err(TransportError::System(errno)) => Err(errno),
             Err(_) => Err(Errno::EIO),
-        }
-    }
-}
-
-/// Devices, as they were when one of some packets was looked at.
-#[derive(Debug)]
-pub(super) struct Recent<'a> {
-    devices: &'a Devices,
-    last: Option<([u32; 2], [Device; 2])>,
-}
-
-impl Recent<'_> {
-    /// As [`Devices::get`], which is asked, and a lock taken, only if these are not the devices of the packet before.
-    pub(super) fn get(&mut self, indices: [u32; 2]) -> [Device; 2] {
-        match self.last {
-            Some((last, devices)) if last == indices => devices,
-            _ => {
-                let devices = self.devices.get(indices);
-                self.last = Some((indices, devices));
-                devices
-            }
         }
     }
 }
@@ -241,19 +212,6 @@ mod tests {
             devices.ask_for_all().expect("asked");
             let names = devices.get(indices).map(|device| device.name.to_string());
             assert_eq!(names.concat(), "lo");
-        }
-    }
-
-    #[test]
-    fn packets_that_came_together_each_have_their_own_devices() {
-        // Index 1 is `lo` in each network namespace, and index 0 none.
-        let devices = Devices::open().expect("netlink sockets");
-        let mut recent = devices.recent();
-        let lo = devices.get([1, 0])[0];
-        assert_eq!((&*lo.name.to_string(), lo.hw_type), ("lo", 772));
-        for [incoming, outgoing] in [[1, 0], [1, 0], [0, 1], [1, 1], [0, 0], [u32::MAX, 1]] {
-            let device = |index| if index == 1 { lo } else { Device::default() };
-            assert_eq!(recent.get([incoming, outgoing]), [incoming, outgoing].map(device));
         }
     }
 }

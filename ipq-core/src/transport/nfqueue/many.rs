@@ -1,7 +1,10 @@
 //! Taking many datagrams in one system call.
 
 use super::NfQueue;
+use super::alike::Alike;
+use super::message::ParseError;
 use super::scattered::{self, BESIDE, Beside, Origin};
+use super::translation::Translated;
 use crate::transport::netlink::Place;
 use crate::transport::{Datagram, Slot, TransportError, Wait};
 use std::io::IoSliceMut;
@@ -88,13 +91,15 @@ fn take_into(
     let received = queue.socket.receive_places(&mut places[..count], wait)?;
     queue.devices.datagrams_came(received as u32);
     let datagrams = places.map(|place| place.datagram());
-    let mut devices = queue.devices.recent();
+    let mut alike = Alike::default();
     let mut kept = 0;
     for (index, datagram) in datagrams.into_iter().take(received).enumerate() {
-        let origin = beside.get(index).map_or(Origin::Within(ahead), Origin::Beside);
         let buffer = &mut *slots[index].buffer;
-        let outstanding = outstanding.as_deref_mut();
-        let taken_in = queue.take_in(origin, buffer, datagram, outstanding, |indices| devices.get(indices));
+        let translated = match beside.get(index) {
+            Some(beside) => queue.translate(Origin::Beside(beside), buffer, datagram),
+            None => translate_within(queue, &mut alike, buffer, ahead, datagram),
+        };
+        let taken_in = queue.take_in(translated, buffer.len(), datagram, outstanding.as_deref_mut());
         let Some(result) = taken_in.transpose() else {
             continue;
         };
@@ -103,6 +108,40 @@ fn take_into(
     }
     let may_be_more = received == count;
     Ok(Taken { kept, may_be_more })
+}
+
+/// Turns a datagram that was received in `buffer` from byte `ahead` on into a frame, if it is one.
+#[inline(always)]
+fn translate_within(
+    queue: &NfQueue,
+    alike: &mut Alike,
+    buffer: &mut [u8],
+    ahead: usize,
+    datagram: Datagram,
+) -> Result<Translated, ParseError> {
+    if datagram.copied == datagram.length
+        && let Some(translated) = alike.translate(buffer, ahead, datagram.length)
+    {
+        return Ok(translated);
+    }
+    translate_and_learn(queue, alike, buffer, ahead, datagram)
+}
+
+/// The same of a datagram that is like none before.
+#[cold]
+fn translate_and_learn(
+    queue: &NfQueue,
+    alike: &mut Alike,
+    buffer: &mut [u8],
+    ahead: usize,
+    datagram: Datagram,
+) -> Result<Translated, ParseError> {
+    let start = alike.start(buffer, ahead);
+    let translated = queue.translate(Origin::Within(ahead), buffer, datagram)?;
+    if let (Some(start), Translated::Packet { frame, .. }) = (start, translated) {
+        alike.learn(&start, buffer.get(..frame).unwrap_or_default(), queue.options.family);
+    }
+    Ok(translated)
 }
 
 /// Copies a datagram to an earlier slot, after one that was not for the program.

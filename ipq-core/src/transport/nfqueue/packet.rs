@@ -67,8 +67,7 @@ impl QueuedPacket {
                 attribute::PACKET_HEADER => fixed = Some(found.fixed::<7>(start)?),
                 attribute::MARK => packet.mark = Mark(u32::from_be_bytes(*found.fixed(start)?).into()),
                 attribute::TIMESTAMP => {
-                    let [seconds, microseconds] = halves::<16, 8>(found.fixed(start)?).map(i64::from_be_bytes);
-                    packet.timestamp = Timestamp { seconds, microseconds };
+                    packet.timestamp = timestamp(found.fixed(start)?);
                 }
                 attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(*found.fixed(start)?),
                 attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(*found.fixed(start)?),
@@ -101,11 +100,8 @@ impl QueuedPacket {
     /// What the PACKET frame says beside the packet's bytes, of which `payload` is the start. `devices` knows the devices of two
     /// indices, of which 0 is no device's.
     pub(super) fn metadata(&self, payload: &[u8], devices: impl FnOnce([u32; 2]) -> [Device; 2]) -> PacketMetadata {
-        let (shows_incoming, shows_outgoing) = match self.hook {
-            Hook::Prerouting | Hook::Input => (true, false),
-            Hook::Output | Hook::Postrouting => (false, true),
-            _ => (true, true),
-        };
+        let shows_incoming = shows_incoming(self.hook);
+        let shows_outgoing = !matches!(self.hook, Hook::Prerouting | Hook::Input);
         let shown = [(self.incoming, shows_incoming), (self.outgoing, shows_outgoing)];
         let [incoming, outgoing] = devices(shown.map(|(index, shows)| if shows { index } else { 0 }));
         // Where there is no incoming device, or the packet came without a link-layer header, there is no address (PKT-7).
@@ -154,8 +150,15 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
+/// Whether a frame says which device a packet came in by, and from which address.
+#[inline]
+pub(super) const fn shows_incoming(hook: Hook) -> bool {
+    !matches!(hook, Hook::Output | Hook::Postrouting)
+}
+
 /// Length (u16), two bytes of padding, and eight bytes.
-fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
+#[inline]
+pub(super) fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
     let [high, low, _, _, field @ ..] = *content;
     let stated = u16::from_be_bytes([high, low]);
     u8::try_from(stated)
@@ -164,13 +167,9 @@ fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
         .ok_or(ParseError::HardwareAddress { stated })
 }
 
-fn halves<const N: usize, const HALF: usize>(content: &[u8; N]) -> [[u8; HALF]; 2] {
-    let half = |at: usize| {
-        content
-            .get(at..)
-            .and_then(<[u8]>::first_chunk)
-            .copied()
-            .unwrap_or([0; HALF])
-    };
-    [half(0), half(HALF)]
+/// Seconds and microseconds.
+#[inline]
+pub(super) fn timestamp(content: &[u8; 16]) -> Timestamp {
+    let [seconds, microseconds] = [0, 8].map(|at| i64::from_be_bytes(std::array::from_fn(|byte| content[at + byte])));
+    Timestamp { seconds, microseconds }
 }

@@ -1,8 +1,7 @@
 //! Taking a datagram, with all the ways to wait, and what becomes of it.
 
-use super::message::Writer;
+use super::message::{ParseError, Writer};
 use super::outstanding::Outstanding;
-use super::packet::Device;
 use super::scattered::{self, BESIDE, Beside, Origin};
 use super::translation::{Received, Translated};
 use super::{NfQueue, request};
@@ -39,9 +38,9 @@ impl NfQueue {
             Some(beside) => self.socket.receive_parts(&mut scattered::parts(beside, buffer), wait)?,
         };
         self.devices.datagrams_came(1);
-        let devices = |indices| self.devices.get(indices);
         let origin = beside.as_deref().map_or(Origin::Within(ahead), Origin::Beside);
-        self.take_in(origin, buffer, received, outstanding.as_deref_mut(), devices)
+        let translated = self.translate(origin, buffer, received);
+        self.take_in(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
     /// Receives a datagram for which `buffer` may be too short.
@@ -95,60 +94,86 @@ impl NfQueue {
         }
     }
 
-    /// Turns what was received into a frame in `buffer`; `None` if there is nothing for the program in it. `devices` knows two devices,
-    /// as for [`Devices::get`](super::devices::Devices::get).
-    pub(super) fn take_in(
+    /// Turns what was received into a frame in `buffer`, if it is one.
+    pub(super) fn translate(
         &self,
         origin: Origin<'_>,
         buffer: &mut [u8],
         received: Datagram,
-        outstanding: Option<&mut Outstanding>,
-        devices: impl FnOnce([u32; 2]) -> [Device; 2],
-    ) -> Result<Option<Datagram>, TransportError> {
-        let Datagram { copied, length, sender } = received;
-        let translated = Received {
+    ) -> Result<Translated, ParseError> {
+        let Datagram { copied, length, .. } = received;
+        Received {
             origin,
             copied,
             length,
             options: &self.options,
             peer: self.peer(),
         }
-        .translate(buffer, devices, || self.questions.permitted(&self.options));
-        if let Some(outstanding) = outstanding {
-            match translated {
-                Ok(Translated::Packet { id, .. }) => outstanding.arrived(id),
-                // It may have been a packet, which is in the queue.
-                Err(_) => outstanding.lose_track(),
-                Ok(_) => {}
-            }
-        }
-        let frame = match translated? {
-            Translated::Packet { frame, before, .. } => {
+        .translate(
+            buffer,
+            |indices| self.devices.get(indices),
+            || self.questions.permitted(&self.options),
+        )
+    }
+
+    /// Takes in what became of a datagram that was `received`, in a buffer of `room` bytes; `None` if there is nothing for the program
+    /// in it.
+    #[inline(always)]
+    pub(super) fn take_in(
+        &self,
+        translated: Result<Translated, ParseError>,
+        room: usize,
+        received: Datagram,
+        outstanding: Option<&mut Outstanding>,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let frame = match translated {
+            Ok(Translated::Packet { frame, id, before }) => {
+                if let Some(outstanding) = outstanding {
+                    outstanding.arrived(id);
+                }
                 if let Some(ahead) = before.map(scattered::ahead).filter(|ahead| *ahead != self.ahead()) {
                     self.ahead.store(ahead, Ordering::Relaxed);
                 }
                 Some(frame)
             }
+            other => self.take_in_other(other, outstanding)?,
+        };
+        let Datagram { copied, length, sender } = received;
+        let cut = length - copied;
+        Ok(frame.map(|length| Datagram {
+            copied: length.saturating_sub(cut).min(room),
+            length,
+            sender,
+        }))
+    }
+
+    /// The same of what is no packet for the program: how long the frame is, if there is one.
+    #[cold]
+    fn take_in_other(
+        &self,
+        translated: Result<Translated, ParseError>,
+        outstanding: Option<&mut Outstanding>,
+    ) -> Result<Option<usize>, TransportError> {
+        if let (Err(_), Some(outstanding)) = (translated, outstanding) {
+            // It may have been a packet, which is in the queue.
+            outstanding.lose_track();
+        }
+        match translated? {
+            Translated::Packet { frame, .. } => Ok(Some(frame)),
             Translated::OtherFamily(id) => {
                 self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
                 let mut bytes = [0; Writer::ROOM];
                 let mut verdict = Writer::new(&mut bytes);
                 request::drop_packet(&mut verdict, id, &self.options);
                 self.socket.send(&[IoSlice::new(verdict.written())])?;
-                None
+                Ok(None)
             }
             Translated::Answer { frame, attach_failed } => {
                 if attach_failed {
                     self.peer.store(PortId::KERNEL.0, Ordering::Release);
                 }
-                frame
+                Ok(frame)
             }
-        };
-        let cut = length - copied;
-        Ok(frame.map(|length| Datagram {
-            copied: length.saturating_sub(cut).min(buffer.len()),
-            length,
-            sender,
-        }))
+        }
     }
 }

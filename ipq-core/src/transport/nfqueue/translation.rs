@@ -158,7 +158,7 @@ impl Received<'_> {
 }
 
 /// Pads a frame of `length` bytes to a multiple of 4 with zeros, and returns its length then.
-fn padded(buffer: &mut [u8], length: usize) -> usize {
+pub(super) fn padded(buffer: &mut [u8], length: usize) -> usize {
     let padding = padding(length);
     if padding > 0 {
         scattered::write(buffer, &[0; 3][..padding], length);
