@@ -255,25 +255,7 @@ impl NfQueue {
         self.peer.store(port_id.0, Ordering::Release);
     }
 
-    /// What is to be asked of the kernel for a message of `length` bytes that begins with `start`: nothing, if the queue takes no
-    /// notice of it.
-    #[inline(always)]
-    fn decide(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
-        let usual = start
-            .try_into()
-            .ok()
-            .and_then(|start| self.decide_usual(start, length - START));
-        match usual {
-            Some((request, action)) => Some(Decided {
-                request,
-                action,
-                attaching: None,
-            }),
-            None => self.decide_any(start, length),
-        }
-    }
-
-    /// The same of a verdict that is as nearly all are; none of anything else.
+    /// What is to be asked of the kernel for a verdict that is as nearly all are; none for anything else.
     #[inline(always)]
     fn decide_usual(&self, start: &[u8; START], following: usize) -> Option<(Request, Action)> {
         let (request, action) = request::usual(start, following, self.peer(), &self.options)?;
@@ -281,6 +263,8 @@ impl NfQueue {
         Some((request, action))
     }
 
+    /// What is to be asked of the kernel for a message of `length` bytes that begins with `start`: nothing, if the queue takes no
+    /// notice of it.
     #[inline(never)]
     fn decide_any(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
         let (request, (action, attaching)) = match request::screen(start, length) {

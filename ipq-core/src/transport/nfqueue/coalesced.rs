@@ -9,7 +9,7 @@ mod tests;
 use super::message::{ATTRIBUTE_ROOM, Writer};
 use super::options::Options;
 use super::outstanding::Outstanding;
-use super::pieces::{self, beginning, length_of, within};
+use super::pieces::{self, beginning, in_two, length_of, within};
 use super::request::{self, Action, Request, START};
 use super::{Decided, NfQueue};
 use crate::transport::{Transport, TransportError};
@@ -41,9 +41,12 @@ pub(super) fn send(
 fn datagram(queue: &NfQueue, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
     let mut bytes = [0; WRITTEN];
     let mut gathered = Gathered::new(&queue.options, &mut bytes);
-    let Taken { count, attaching } = gathered.take(messages, queue.outstanding().as_deref(), |start, length| {
-        queue.decide(start, length)
-    });
+    let Taken { count, attaching } = gathered.take(
+        messages,
+        queue.outstanding().as_deref(),
+        |start, following| queue.decide_usual(start, following),
+        |start, length| queue.decide_any(start, length),
+    );
     if count == 0 {
         // Too long to be sent, or in many pieces: a matter for the single message.
         results[0] = queue.send(messages[0]);
@@ -74,6 +77,29 @@ struct Taken<'q> {
     count: usize,
     /// Who attaches with the last of them.
     attaching: Option<(PortId, MutexGuard<'q, ()>)>,
+}
+
+/// Packets that are outstanding, from the oldest on.
+struct Oldest<I> {
+    later: Option<I>,
+    next: Option<u32>,
+}
+
+impl<I: Iterator<Item = u32>> Oldest<I> {
+    fn new(mut packets: Option<I>) -> Self {
+        let next = packets.as_mut().and_then(Iterator::next);
+        Self { later: packets, next }
+    }
+
+    /// Goes on to the next packet if this is the one with that id.
+    #[inline(always)]
+    fn next_if_eq(&mut self, id: u32) -> bool {
+        let is_next = self.next == Some(id);
+        if is_next {
+            self.next = self.later.as_mut().and_then(Iterator::next);
+        }
+        is_next
+    }
 }
 
 /// A datagram in the making.
@@ -114,44 +140,52 @@ impl<'m, 'b> Gathered<'m, 'b> {
         }
     }
 
-    /// Takes the first of `messages`, as many as there is room for. Where the packets that are outstanding are known, one verdict
-    /// may stand for several.
+    /// Takes the first of `messages`, as many as there is room for. `usual` decides about those that are as nearly all are, by their start
+    /// and how many bytes follow it, and `any` about the others, by their start and their length. Where the packets that are outstanding
+    /// are known, one verdict may stand for several.
     fn take<'q>(
         &mut self,
         messages: &'m [&'m [IoSlice<'m>]],
         outstanding: Option<&Outstanding>,
-        mut decide: impl FnMut(&[u8], usize) -> Option<Decided<'q>>,
+        mut usual: impl FnMut(&[u8; START], usize) -> Option<(Request, Action)>,
+        mut any: impl FnMut(&[u8], usize) -> Option<Decided<'q>>,
     ) -> Taken<'q> {
-        let mut oldest_first = outstanding.iter().flat_map(|packets| packets.oldest_first()).peekable();
+        let mut oldest = Oldest::new(outstanding.map(Outstanding::oldest_first));
         let mut count = 0;
         for parts in messages.iter().take(MESSAGES) {
+            if let Some((start, following)) = in_two(parts)
+                && let Some((request, action)) = usual(start, following.len())
+            {
+                if !self.has_room_for(following) {
+                    break;
+                }
+                self.add(request, start, action, following, parts, &mut oldest);
+                count += 1;
+                continue;
+            }
             let mut start = [0; START];
             let start = beginning(parts, &mut start);
-            // Looked at where it is: what was just written field by field is slow to be moved.
-            let Some(Decided {
-                request,
-                action,
-                attaching,
-            }) = &mut decide(start, length_of(parts))
-            else {
+            let Some(decided) = any(start, length_of(parts)) else {
                 count += 1;
                 continue;
             };
+            let Decided {
+                request,
+                action,
+                attaching,
+            } = decided;
             let mut following = within(parts, START, request.following());
             let (following, in_pieces) = (following.next().unwrap_or_default(), following.next().is_some());
             if in_pieces || !self.has_room_for(following) {
                 break;
             }
-            let plain = action.plain_verdict(request);
-            match plain.filter(|(_, id)| oldest_first.next_if_eq(id).is_some()) {
-                Some((verdict, id)) => self.add_to_run(verdict, id, *request, parts),
-                None => self.add(request, start, action, attaching.is_some(), following),
-            }
             count += 1;
-            if let Some(attaching) = attaching.take() {
+            if let Some(attaching) = attaching {
+                self.add_alone(&request, start, &action, true, following);
                 let attaching = Some((request.header.port_id, attaching));
                 return Taken { count, attaching };
             }
+            self.add(request, start, action, following, parts, &mut oldest);
         }
         let attaching = None;
         Taken { count, attaching }
@@ -162,8 +196,25 @@ impl<'m, 'b> Gathered<'m, 'b> {
         self.following_bytes + following.len() <= ATTRIBUTE_ROOM
     }
 
-    /// Adds a message.
-    fn add(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
+    /// Adds a message that does not attach, to the run if it can be.
+    #[inline(always)]
+    fn add(
+        &mut self,
+        request: Request,
+        start: &[u8],
+        action: Action,
+        following: &'m [u8],
+        parts: &'m [IoSlice<'m>],
+        oldest: &mut Oldest<impl Iterator<Item = u32>>,
+    ) {
+        match action.plain_verdict(&request) {
+            Some((verdict, id)) if oldest.next_if_eq(id) => self.add_to_run(verdict, id, request, parts),
+            _ => self.add_alone(&request, start, &action, false, following),
+        }
+    }
+
+    /// Adds a message that stands for itself.
+    fn add_alone(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         self.end_run();
         if let Action::Verdict { id, .. } = *action {
             self.note(id);
@@ -172,12 +223,16 @@ impl<'m, 'b> Gathered<'m, 'b> {
     }
 
     /// Adds a verdict on the oldest packet that is outstanding and has none in this datagram.
+    #[inline(always)]
     fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, parts: &'m [IoSlice<'m>]) {
-        if self.run.as_ref().is_some_and(|run| run.verdict != verdict) {
-            self.end_run();
-        }
+        let count = match &self.run {
+            Some(run) if run.verdict == verdict => run.count + 1,
+            _ => {
+                self.end_run();
+                1
+            }
+        };
         self.note(id);
-        let count = self.run.take().map_or(1, |run| run.count + 1);
         self.run = Some(Run {
             verdict,
             id,
@@ -242,10 +297,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
     /// Takes note of the packets that were decided about.
     fn note_decided(&self, queue: &NfQueue) {
         if let Some(mut outstanding) = queue.outstanding() {
-            let packets = &self.packets[..self.packet_count];
-            for id in packets {
-                outstanding.decided(*id);
-            }
+            outstanding.all_decided(&self.packets[..self.packet_count]);
         }
     }
 }

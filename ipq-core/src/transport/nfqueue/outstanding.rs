@@ -42,6 +42,21 @@ impl Outstanding {
         self.packets = VecDeque::new();
     }
 
+    /// Takes note of verdicts that were sent.
+    pub(super) fn all_decided(&mut self, ids: &[u32]) {
+        // Nearly always they are the oldest, and no other has been decided about.
+        let oldest = if self.decided == 0 {
+            let pairs = self.packets.iter().zip(ids);
+            pairs.take_while(|(packet, id)| packet.id == **id).count()
+        } else {
+            0
+        };
+        self.packets.drain(..oldest);
+        for id in &ids[oldest..] {
+            self.decided(*id);
+        }
+    }
+
     /// Takes note of a verdict that was sent.
     pub(super) fn decided(&mut self, id: u32) {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {

@@ -50,8 +50,12 @@ pub(super) fn in_two<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; START], &
 }
 
 /// How many bytes `parts` have.
+#[inline(always)]
 pub(super) fn length_of(parts: &[IoSlice<'_>]) -> usize {
-    parts.iter().map(|part| part.len()).sum()
+    match parts {
+        [start, following] => start.len() + following.len(),
+        _ => parts.iter().map(|part| part.len()).sum(),
+    }
 }
 
 /// The first bytes of `parts`, as many as there are and `start` has room for; they are copied there if they are in pieces.

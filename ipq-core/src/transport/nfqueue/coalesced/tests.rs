@@ -2,7 +2,7 @@
 
 use super::super::message::kind;
 use super::super::outstanding::Outstanding;
-use super::super::request::{Screened, screen};
+use super::super::request::{Screened, screen, usual};
 use super::*;
 use crate::family::Family;
 use crate::wire::{Abi, Envelope, Header, PacketId, VerdictRequest};
@@ -77,6 +77,7 @@ impl Played {
             let taken = gathered.take(
                 &messages[sent..],
                 Some(&self.outstanding),
+                |start, following| usual(start, following, PEER, &options),
                 |start, length| match screen(start, length) {
                     Screened::Passed(request) => Some(Decided {
                         request,
@@ -101,9 +102,8 @@ impl Played {
             .iter()
             .map(|(id, verdict, following)| (*id, (*verdict, &following[..])))
             .collect();
-        for (id, ..) in decisions {
-            self.outstanding.decided(*id);
-        }
+        let ids: Vec<u32> = decisions.iter().map(|(id, ..)| *id).collect();
+        self.outstanding.all_decided(&ids);
         while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
             let length = header.length as usize;
             let (message, later) = datagram.split_at(length.next_multiple_of(4).min(datagram.len()));
