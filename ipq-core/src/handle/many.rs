@@ -20,13 +20,11 @@
 //! ```
 
 use super::{Error, Handle};
-use crate::transport::{Datagram, Slot, Transport, TransportError, Wait};
+use crate::transport::{AT_ONCE, Datagram, Slot, Transport, TransportError, Wait};
 use crate::wire::{Message, MessageMut, PacketId, Verdict, VerdictRequest};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
-
-/// How many messages go through a transport in one call: what is known of them lives on the stack.
-const AT_ONCE: usize = 32;
+use std::iter::repeat_n;
 
 /// Room for many messages, to be used again and again.
 #[derive(Debug)]
@@ -151,11 +149,10 @@ impl<T: Transport> Handle<T> {
         let mut end = 0;
         let places = buffers.bytes.chunks_mut(each * AT_ONCE);
         for (places, received) in places.zip(buffers.received.chunks_mut(AT_ONCE)) {
-            let mut places = places.chunks_exact_mut(each);
-            let mut slots: [Slot<'_>; AT_ONCE] = std::array::from_fn(|_| Slot::new(places.next().unwrap_or_default()));
-            let slots = &mut slots[..received.len()];
+            let mut slots = ArrayVec::<_, AT_ONCE>::new();
+            slots.extend(places.chunks_exact_mut(each).map(Slot::new));
             let wait = if end == 0 { wait } else { Wait::Never };
-            let filled = match self.transport.receive_many(slots, wait) {
+            let filled = match self.transport.receive_many(&mut slots, wait) {
                 Ok(filled) => filled.min(slots.len()),
                 Err(error) if end == 0 => return Err(self.note(Error::from_receive(error, wait))),
                 Err(TransportError::TimedOut) => break,
@@ -182,7 +179,7 @@ impl<T: Transport> Handle<T> {
     /// Sends many decisions, in their order, and returns how many were sent. One that can't be sent keeps none of the others
     /// back, and is handed to `failed` with the reason.
     ///
-    /// They are sent whenever 32 have been taken from `decisions`, and at its end: none is held back when this returns. Who
+    /// They are sent whenever 64 have been taken from `decisions`, and at its end: none is held back when this returns. Who
     /// takes long over a decision lets those before it wait so long, and if `decisions` panics they are not sent. A refusal by
     /// the kernel comes to the next read, for each by itself.
     pub fn set_verdicts<'d>(
@@ -193,7 +190,8 @@ impl<T: Transport> Handle<T> {
         let mut decisions = decisions.into_iter().fuse();
         let mut sent = 0;
         loop {
-            let taken: ArrayVec<_, AT_ONCE> = decisions.by_ref().take(AT_ONCE).collect();
+            let mut taken = ArrayVec::<_, AT_ONCE>::new();
+            taken.extend(decisions.by_ref().take(AT_ONCE));
             if taken.is_empty() {
                 return sent;
             }
@@ -206,17 +204,22 @@ impl<T: Transport> Handle<T> {
 
     /// Sends decisions, at most [`AT_ONCE`], and says what came of each.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
-        let mut heads = [[0; VerdictRequest::HEAD_BYTES]; AT_ONCE];
-        let parts: ArrayVec<[IoSlice<'_>; 2], AT_ONCE> = heads
-            .iter_mut()
-            .zip(decisions)
-            .map(|(room, decision)| self.parts_of(decision, room).map(IoSlice::new))
-            .collect();
-        let messages: ArrayVec<&[IoSlice<'_>], AT_ONCE> = parts.iter().map(<[_; 2]>::as_slice).collect();
-        let mut results = [Err(TransportError::TimedOut); AT_ONCE];
-        self.transport.send_many(&messages, &mut results[..messages.len()]);
-        for ((decision, [head, replacement]), result) in decisions.iter().zip(&parts).zip(results) {
-            done(*decision, self.sent(result, head.len() + replacement.len()));
+        let count = decisions.len();
+        // Extended where they are: one that is collected is moved, whole.
+        let (mut heads, mut parts) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
+        let (mut messages, mut results) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
+        heads.extend(repeat_n([0; VerdictRequest::HEAD_BYTES], count));
+        parts.extend(
+            heads
+                .iter_mut()
+                .zip(decisions)
+                .map(|(room, decision)| self.parts_of(decision, room).map(IoSlice::new)),
+        );
+        messages.extend(parts.iter().map(<[_; 2]>::as_slice));
+        results.extend(repeat_n(Err(TransportError::TimedOut), count));
+        self.transport.send_many(&messages, &mut results);
+        for ((decision, [head, replacement]), result) in decisions.iter().zip(&parts).zip(&results) {
+            done(*decision, self.sent(*result, head.len() + replacement.len()));
         }
     }
 

@@ -15,7 +15,7 @@
 //! # What a call costs
 //!
 //! Sending is one system call, and so are [`receive`](Transport::receive) with [`Wait::Forever`] and the many-message
-//! forms, for up to 32 messages each. A wait with an end first looks whether there is something, and asks for a wake-up
+//! forms, for up to 64 messages each. A wait with an end first looks whether there is something, and asks for a wake-up
 //! only if there is not. Nothing is allocated per datagram.
 //!
 //! On some machines the first return from a function that made a system call costs another half a microsecond, be the function
@@ -36,7 +36,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 
-use super::{Datagram, Slot, Transport, TransportError, Wait};
+use super::{AT_ONCE, Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::family::Family;
 use crate::handle::ErrorNumber;
@@ -47,7 +47,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-pub(super) use receiving::Place;
+pub(super) use receiving::{Arrival, Arrivals};
 
 /// A netlink socket that is bound to a port id.
 #[derive(Debug)]
@@ -150,10 +150,16 @@ impl Netlink {
         receiving::one(self, parts, wait)
     }
 
-    /// Takes as many datagrams as there are into `places`, at most 32, waiting for the first as `wait` says. Returns how
-    /// many: at least one, unless there are no places. An error that comes after one was taken is the next call's.
-    pub(super) fn receive_places(&self, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
-        receiving::several(self, places, wait)
+    /// Takes as many datagrams as there are, each into one of `places`, which are at most 64, waiting for the first as `wait` says. Adds
+    /// what is known of them to `arrivals`: of at least one, unless there are no places. An error that comes after one was taken is the next
+    /// call's.
+    pub(super) fn receive_places<const PARTS: usize>(
+        &self,
+        places: &mut [[IoSliceMut<'_>; PARTS]],
+        arrivals: &mut Arrivals,
+        wait: Wait,
+    ) -> Result<(), TransportError> {
+        receiving::several(self, places, arrivals, wait)
     }
 
     /// Waits until there is a datagram or an error, but not beyond `deadline`.
@@ -194,9 +200,10 @@ impl Transport for Netlink {
     }
 
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
-        for (messages, results) in messages.chunks(sys::BATCH).zip(results.chunks_mut(sys::BATCH)) {
+        for (messages, results) in messages.chunks(AT_ONCE).zip(results.chunks_mut(AT_ONCE)) {
             let count = messages.len().min(results.len());
-            let mut controls: [SendAncillaryBuffer<'_, '_, '_>; sys::BATCH] = Default::default();
+            let mut controls: [SendAncillaryBuffer<'_, '_, '_>; AT_ONCE] =
+                std::array::from_fn(|_| SendAncillaryBuffer::default());
             let mut remaining = messages.iter();
             let mut headers = controls
                 .each_mut()

@@ -72,7 +72,7 @@
 //!    (SOCK-7). The capability must have been there when the handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
 //! 10. A device that is gone by the time its packet is read has no name in it.
-//! 11. Of messages that are sent many at once without the capability, the first of each 32 or fewer gets EPERM, and the others no
+//! 11. Of messages that are sent many at once without the capability, the first of each 64 or fewer gets EPERM, and the others no
 //!     answer.
 //! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed again (VER-10).
 
@@ -114,8 +114,9 @@ use super::{Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::family::Family;
 use crate::wire::PortId;
+use alike::Alike;
 use devices::Devices;
-use message::{PROTOCOL, Writer};
+use message::{PROTOCOL, Room, Writer};
 use outstanding::Outstanding;
 use permission::{Questions, Standing};
 use pieces::{beginning, in_two, length_of, within};
@@ -142,6 +143,8 @@ pub struct NfQueue {
     longest: AtomicUsize,
     /// How far from the beginning of a buffer a datagram is received: so far that the last packet's bytes needed not be moved.
     ahead: AtomicUsize,
+    /// What is known of packets that are told of alike, for one thread at a time.
+    alike: Mutex<Alike>,
     /// Kept where a verdict may stand for several.
     outstanding: Option<Mutex<Outstanding>>,
 }
@@ -179,6 +182,7 @@ impl NfQueue {
             other_family_dropped: AtomicU64::new(0),
             longest: AtomicUsize::new(BESIDE),
             ahead: AtomicUsize::new(0),
+            alike: Mutex::default(),
             outstanding: options.batch_verdicts.then(Mutex::default),
         })
     }
@@ -301,7 +305,7 @@ impl NfQueue {
             action,
             attaching,
         } = decided;
-        let mut bytes = [0; Writer::ROOM];
+        let mut bytes = Room::new();
         let mut writer = Writer::new(&mut bytes);
         let attaches = attaching.is_some();
         let at = request::write(&mut writer, &request, start, action, attaches, &self.options)
@@ -341,7 +345,7 @@ impl Transport for NfQueue {
         let Some((request, action)) = self.decide_usual(start, following.len()) else {
             return self.send_any(parts);
         };
-        let mut bytes = [0; Writer::USUAL];
+        let mut bytes = Room::new();
         let mut writer = Writer::new(&mut bytes);
         if request::write(&mut writer, &request, start, action, false, &self.options).is_none() {
             return self.send_any(parts);
@@ -360,7 +364,7 @@ impl Transport for NfQueue {
 
     #[inline(always)]
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
-        if self.may_be_cut(buffer) {
+        if self.may_be_cut(buffer.len()) {
             return self.receive_scattered(buffer, wait);
         }
         match self.take(None, buffer, Wait::Never) {
@@ -369,7 +373,7 @@ impl Transport for NfQueue {
         }
     }
 
-    /// Messages go to the kernel up to 32 in a datagram. It obeys and answers each by itself; but where the sender lacks the
+    /// Messages go to the kernel up to 64 in a datagram. It obeys and answers each by itself; but where the sender lacks the
     /// capability, a datagram gets one answer, to its first message.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         coalesced::send(self, messages, results);

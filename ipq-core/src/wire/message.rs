@@ -90,22 +90,14 @@ impl<'a> MessageMut<'a> {
     /// Reads the message in `datagram`, as [`Message::parse`] does, with the same errors.
     #[inline(always)]
     pub fn parse(datagram: &'a mut [u8], abi: Abi) -> Result<Self, WireError> {
-        let fixed = match Message::parse(datagram, abi)? {
-            Message::Packet(packet) => Some((Header::BYTES + abi.packet_message_bytes(), packet.payload().len())),
-            _ => None,
-        };
-        // What is returned must not be borrowed before it is known whether it is to be changed: so the rest are read twice.
-        match fixed {
-            Some((fixed, length)) => {
-                let (head, rest) = datagram.split_at_mut(fixed);
-                Ok(Self::Packet(PacketMut::new(
-                    &head[Header::BYTES..],
-                    abi,
-                    &mut rest[..length],
-                )))
-            }
-            None => Message::parse(datagram, abi).map(Self::Other),
+        let Frame { header, body } = Frame::parse(datagram, abi)?;
+        if header.message_type != MessageType::Packet {
+            return Message::parse(datagram, abi).map(Self::Other);
         }
+        let length = PacketMessage::parse(body, abi)?.payload().len();
+        let (head, rest) = datagram.split_at_mut(Header::BYTES + abi.packet_message_bytes());
+        let payload = &mut rest[..length];
+        Ok(Self::Packet(PacketMut::new(&head[Header::BYTES..], abi, payload)))
     }
 }
 

@@ -2,31 +2,23 @@
 
 use super::{Netlink, sys};
 use crate::errno::Errno;
-use crate::transport::{Datagram, Slot, TransportError, Wait};
+use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
+use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-pub(in crate::transport) use sys::Place;
+pub(in crate::transport) use sys::{Arrival, Arrivals};
 
-impl<'a> Place<'a> {
-    /// An empty place over `parts`.
-    pub(in crate::transport) fn new(parts: [IoSliceMut<'a>; 2]) -> Self {
-        Self {
-            parts,
-            length: 0,
-            sender: 0,
-        }
-    }
-
-    /// What came.
-    pub(in crate::transport) fn datagram(&self) -> Datagram {
-        let room = self.parts.iter().map(|part| part.len()).sum();
+impl Arrival {
+    /// The datagram, where there were `room` bytes for it.
+    pub(in crate::transport) fn datagram(self, room: usize) -> Datagram {
+        let length = self.length as usize;
         Datagram {
-            copied: self.length.min(room),
-            length: self.length,
+            copied: length.min(room),
+            length,
             sender: PortId(self.sender),
         }
     }
@@ -56,49 +48,61 @@ pub(super) fn one(socket: &Netlink, parts: &mut [IoSliceMut<'_>], wait: Wait) ->
     })
 }
 
-/// Takes datagrams into `places`, with one system call unless it has to wait.
-pub(super) fn several(socket: &Netlink, places: &mut [Place<'_>], wait: Wait) -> Result<usize, TransportError> {
+/// Takes datagrams, each into one of `places`, with one system call unless it has to wait, and adds what is known of them to `arrivals`.
+pub(super) fn several<const PARTS: usize>(
+    socket: &Netlink,
+    places: &mut [[IoSliceMut<'_>; PARTS]],
+    arrivals: &mut Arrivals,
+    wait: Wait,
+) -> Result<(), TransportError> {
     if places.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     waiting(socket.as_fd(), wait, |attempt| {
         let flags = match attempt {
             Attempt::AtOnce => libc::MSG_DONTWAIT,
             Attempt::Blocking => libc::MSG_WAITFORONE,
         };
-        sys::receive(socket, places, flags | libc::MSG_TRUNC)
+        sys::receive(socket, places, arrivals, flags | libc::MSG_TRUNC)
     })
 }
 
-/// Takes datagrams into `slots`, in as few system calls as there are batches.
+/// Takes datagrams into `slots`, in as few system calls as can be.
 pub(super) fn slots(socket: &Netlink, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
     let mut filled = 0;
-    for batch in slots.chunks_mut(sys::BATCH) {
-        let (count, mut buffers) = (batch.len(), batch.iter_mut());
-        let mut places: [Place<'_>; sys::BATCH] = std::array::from_fn(|_| {
-            let buffer: &mut [u8] = buffers.next().map(|slot| &mut *slot.buffer).unwrap_or_default();
-            Place::new([IoSliceMut::new(buffer), IoSliceMut::new(&mut [])])
-        });
+    for batch in slots.chunks_mut(AT_ONCE) {
         let wait = if filled == 0 { wait } else { Wait::Never };
-        let received = match several(socket, &mut places[..count], wait) {
-            Ok(received) => received,
+        let mut arrivals = Arrivals::new();
+        match into_slots(socket, batch, &mut arrivals, wait) {
+            Ok(()) => {}
             Err(error) if filled == 0 => return Err(error),
             Err(TransportError::TimedOut) => break,
             Err(error) => {
                 batch[0].result = Err(error);
                 return Ok(filled + 1);
             }
-        };
-        let datagrams = places.map(|place| place.datagram());
-        for (slot, datagram) in batch.iter_mut().zip(datagrams).take(received) {
-            slot.result = Ok(datagram);
         }
-        filled += received;
-        if received < count {
+        for (slot, arrival) in batch.iter_mut().zip(&arrivals) {
+            slot.result = Ok(arrival.datagram(slot.buffer.len()));
+        }
+        filled += arrivals.len();
+        if arrivals.len() < batch.len() {
             break;
         }
     }
     Ok(filled)
+}
+
+/// Takes datagrams into the buffers of `slots`, which are at most [`AT_ONCE`].
+fn into_slots(
+    socket: &Netlink,
+    slots: &mut [Slot<'_>],
+    arrivals: &mut Arrivals,
+    wait: Wait,
+) -> Result<(), TransportError> {
+    let mut places = ArrayVec::<_, AT_ONCE>::new();
+    places.extend(slots.iter_mut().map(|slot| [IoSliceMut::new(slot.buffer)]));
+    several(socket, &mut places, arrivals, wait)
 }
 
 /// What a receive system call is to do when there is nothing.

@@ -8,22 +8,23 @@
 
 use super::{Netlink, Senders};
 use crate::errno::Errno;
+use crate::transport::AT_ONCE;
+use arrayvec::ArrayVec;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
 use std::io::IoSliceMut;
+use std::iter::repeat_n;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// The most datagrams that one system call moves here: their headers live on the stack.
-pub(super) const BATCH: usize = 32;
+/// What is known of datagrams that came together.
+pub(in crate::transport) type Arrivals = ArrayVec<Arrival, AT_ONCE>;
 
-/// Where a datagram goes, and what is known of it once it came.
-#[derive(Debug)]
-pub(in crate::transport) struct Place<'a> {
-    /// Where its bytes go: the second part takes what the first has no room for.
-    pub(in crate::transport) parts: [IoSliceMut<'a>; 2],
-    /// Its whole length, which may be more than the parts have.
-    pub(in crate::transport) length: usize,
+/// What is known of a datagram that came.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::transport) struct Arrival {
+    /// Its whole length, which may be more than there was room for.
+    pub(in crate::transport) length: u32,
     /// The port id of its sender.
     pub(in crate::transport) sender: u32,
 }
@@ -68,41 +69,57 @@ pub(super) fn receive_one(
     Ok((length, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
 }
 
-/// `recvmmsg(2)`: takes datagrams into `places`, at most [`BATCH`], and returns how many.
-pub(super) fn receive(socket: &Netlink, places: &mut [Place<'_>], flags: libc::c_int) -> Result<usize, Errno> {
+/// `recvmmsg(2)`: takes datagrams, each into one of `places`, which are at most [`AT_ONCE`], and adds what is known of them to `arrivals`. A
+/// part of a place takes what those before it have no room for; one costs the kernel less than two.
+pub(super) fn receive<const PARTS: usize>(
+    socket: &Netlink,
+    places: &mut [[IoSliceMut<'_>; PARTS]],
+    arrivals: &mut Arrivals,
+    flags: libc::c_int,
+) -> Result<(), Errno> {
     // SAFETY: both are structures of integers and pointers, for which all zeros is a value.
-    let (mut headers, mut addresses): ([libc::mmsghdr; BATCH], [libc::sockaddr_nl; BATCH]) =
-        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
-    let mut count = 0;
-    for ((place, header), address) in places.iter_mut().zip(&mut headers).zip(&mut addresses) {
-        // To be told who sent a datagram costs, too. Where nobody asks, the address stays all zeros, which is the kernel's.
-        if socket.senders == Senders::Anybody {
-            header.msg_hdr.msg_name = (&raw mut *address).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
-        }
-        header.msg_hdr.msg_iov = place.parts.as_mut_ptr().cast();
-        // One part costs the kernel less than two.
-        header.msg_hdr.msg_iovlen = if place.parts[1].is_empty() { 1 } else { 2 };
-        count += 1;
+    let (header, address): (libc::mmsghdr, libc::sockaddr_nl) = unsafe { std::mem::zeroed() };
+    let (mut headers, mut addresses) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
+    headers.extend(repeat_n(header, places.len()));
+    for (place, header) in places.iter_mut().zip(&mut headers) {
+        header.msg_hdr.msg_iov = place.as_mut_ptr().cast();
+        header.msg_hdr.msg_iovlen = PARTS as _;
     }
-    // SAFETY: the first `count` headers are filled in. Each points, if at all, to a sender's address that lives as long as this
-    // frame, and to the parts of a place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation
-    // promises. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
+    // To be told who sent a datagram costs, too. Where nobody asks, it is nobody but the kernel.
+    let asked = if socket.senders == Senders::Anybody {
+        places.len()
+    } else {
+        0
+    };
+    addresses.extend(repeat_n(address, asked));
+    for (address, header) in addresses.iter_mut().zip(&mut headers) {
+        header.msg_hdr.msg_name = (&raw mut *address).cast();
+        header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
+    }
+    // SAFETY: each of the headers points, if at all, to a sender's address that lives as long as this frame, and to the parts of a
+    // place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation promises. The other pointers
+    // are null, with length 0. The kernel writes within the lengths that are given.
     let received = unsafe {
         libc::recvmmsg(
             socket.as_fd().as_raw_fd(),
             headers.as_mut_ptr(),
-            count,
+            headers.len() as _,
             flags as _,
             std::ptr::null_mut(),
         )
     };
     let received = usize::try_from(received).map_err(|_| last_error())?;
-    for ((place, header), address) in places.iter_mut().zip(&headers).zip(&addresses).take(received) {
-        place.length = header.msg_len as usize;
-        place.sender = address.nl_pid;
-    }
-    Ok(received)
+    arrivals.extend(
+        headers
+            .iter()
+            .take(received)
+            .enumerate()
+            .map(|(index, header)| Arrival {
+                length: header.msg_len,
+                sender: addresses.get(index).map_or(0, |address| address.nl_pid),
+            }),
+    );
+    Ok(())
 }
 
 fn last_error() -> Errno {

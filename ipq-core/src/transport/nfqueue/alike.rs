@@ -2,11 +2,11 @@
 //! devices, at the same hook. What the first of them became is kept, and nobody goes through the attributes of the others.
 
 use super::message::{Attribute, Attributes, HEADERS, Span, attribute, header};
-use super::packet::{hardware_address, shows_incoming, timestamp};
+use super::packet::{hardware_address, shows_devices, timestamp};
 use super::scattered::{self, FIXED, Origin};
-use super::translation::{Translated, padded};
+use super::translation::padded;
 use crate::family::Family;
-use crate::wire::{Abi, Header, Mark, Message, PacketId, PacketMetadata};
+use crate::wire::{Abi, Header, InterfaceName, Mark, Message, PacketId, PacketMetadata};
 use arrayvec::ArrayVec;
 
 /// How many bytes are compared. By then a kernel has said all that it says of most packets.
@@ -22,6 +22,12 @@ type Told = [u8; TOLD];
 #[derive(Debug, Default)]
 pub(super) struct Alike {
     kinds: ArrayVec<Kind, KEPT>,
+    /// Which of them gives way to a new one.
+    oldest: usize,
+    /// Whether one may, until the next packets that come together: to learn costs more than to go through one packet's attributes.
+    may_replace: bool,
+    /// The devices' [`changes`](super::devices::Devices::changes), after which all is to be learnt anew.
+    changes: u32,
 }
 
 /// What all packets of one kind have in common.
@@ -44,9 +50,18 @@ struct Kind {
 }
 
 impl Alike {
-    /// A datagram's start, which begins at byte `at` of `buffer`, to [learn](Self::learn) from; none if nothing more can be learnt.
+    /// Begins with packets that came together: of the devices that many `changes` are known.
+    pub(super) fn begin(&mut self, changes: u32) {
+        if self.changes != changes {
+            self.changes = changes;
+            self.kinds.clear();
+        }
+        self.may_replace = true;
+    }
+
+    /// A datagram's start, which begins at byte `at` of `buffer`, to [learn](Self::learn) from; none if nothing more is to be learnt.
     pub(super) fn start(&self, buffer: &[u8], at: usize) -> Option<Told> {
-        if self.kinds.is_full() {
+        if self.kinds.is_full() && !self.may_replace {
             return None;
         }
         buffer.get(at..)?.first_chunk().copied()
@@ -54,29 +69,32 @@ impl Alike {
 
     /// Learns what a packet became of which a datagram that began with `told` told: `frame`.
     pub(super) fn learn(&mut self, told: &Told, frame: &[u8], family: Family) {
-        if let Some(kind) = Kind::of(told, frame, family) {
-            let _ = self.kinds.try_push(kind);
+        let Some(kind) = Kind::of(told, frame, family) else {
+            return;
+        };
+        if let Err(full) = self.kinds.try_push(kind) {
+            self.kinds[self.oldest] = full.element();
+            self.oldest = (self.oldest + 1) % KEPT;
+            self.may_replace = false;
         }
     }
 
-    /// Makes a frame of the datagram that was received in `buffer` from byte `at` on, all of its `length` bytes, just as
-    /// [`Received::translate`](super::translation::Received::translate) would. `None`, and nothing is done, if it is like none before.
+    /// Makes a frame of the datagram that was received in `buffer` from byte `at` on, just as
+    /// [`Received::translate`](super::translation::Received::translate) would: for which packet, and how long it is. `None`, and nothing is done, if it
+    /// is like none before, or its `length` bytes are not all there.
     #[inline]
-    pub(super) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<Translated> {
-        let told: &Told = buffer.get(at..)?.first_chunk()?;
+    pub(super) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<(u32, usize)> {
+        let received = buffer.get(at..).filter(|received| received.len() >= length)?;
+        let told: &Told = received.first_chunk()?;
         let kind = self.kinds.iter().find(|kind| kind.has(told))?;
         let payload = kind.payload(told, length)?;
         let metadata = kind.metadata(told)?;
-        let PacketId(id) = metadata.packet_id;
         if at + kind.before != FIXED {
             scattered::place(Origin::Within(at), buffer, payload, FIXED);
         }
         metadata.write_head(buffer.first_chunk_mut()?, payload.length);
-        Some(Translated::Packet {
-            frame: padded(buffer, FIXED + payload.length),
-            id: id as u32,
-            before: (payload.length > 0).then_some(payload.start),
-        })
+        let PacketId(id) = metadata.packet_id;
+        Some((id as u32, padded(buffer, FIXED + payload.length)))
     }
 }
 
@@ -88,7 +106,7 @@ impl Kind {
             return None;
         };
         let metadata = packet.metadata();
-        let shows_incoming = shows_incoming(metadata.hook);
+        let [shows_incoming, shows_outgoing] = shows_devices(metadata.hook);
         // Of those that may be the host's own the bytes say what protocol is shown.
         if family == Family::Ipv6 && !shows_incoming {
             return None;
@@ -124,7 +142,8 @@ impl Kind {
                     kind.fix(told, at + 4, 3)?;
                     kind.id = at;
                 }
-                attribute::INCOMING_DEVICE | attribute::OUTGOING_DEVICE => kind.fix(told, at, 4)?,
+                attribute::INCOMING_DEVICE => kind.fix_device(told, at, shows_incoming, metadata.indev_name)?,
+                attribute::OUTGOING_DEVICE => kind.fix_device(told, at, shows_outgoing, metadata.outdev_name)?,
                 attribute::MARK => kind.mark = Some(at),
                 attribute::TIMESTAMP => kind.timestamp = Some(at),
                 attribute::HARDWARE_ADDRESS => {
@@ -135,6 +154,13 @@ impl Kind {
             }
         }
         Some(kind)
+    }
+
+    /// Says that all are by the device with the index `at`, if `name` is its, or is not shown: one that is not known is to be looked for
+    /// with each packet.
+    fn fix_device(&mut self, told: &Told, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
+        let is_known = !is_shown || !name.as_bytes().is_empty();
+        is_known.then(|| self.fix(told, at, 4))?
     }
 
     /// Says that these bytes are the same in all.

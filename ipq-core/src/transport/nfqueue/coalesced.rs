@@ -6,22 +6,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::message::{ATTRIBUTE_ROOM, Writer};
+use super::message::{ATTRIBUTE_ROOM, Room, Writer};
 use super::options::Options;
 use super::outstanding::Outstanding;
 use super::pieces::{self, beginning, in_two, length_of, within};
 use super::request::{self, Action, Request, START};
 use super::{Decided, NfQueue};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{AT_ONCE, Transport, TransportError};
 use crate::wire::{PortId, Verdict};
+use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::sync::MutexGuard;
-
-/// How many messages go into one datagram at the most.
-const MESSAGES: usize = 32;
-
-/// How many bytes are written for them, of which only the last may bind the queue. What follows them is not copied.
-const WRITTEN: usize = MESSAGES * 80 + Writer::ROOM;
 
 /// Sends as [`Transport::send_many`] does.
 pub(super) fn send(
@@ -39,7 +34,7 @@ pub(super) fn send(
 
 /// Sends as many messages as go into one datagram, and returns how many: at least one.
 fn datagram(queue: &NfQueue, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
-    let mut bytes = [0; WRITTEN];
+    let mut bytes = Room::new();
     let mut gathered = Gathered::new(&queue.options, &mut bytes);
     let Taken { count, attaching } = gathered.take(
         messages,
@@ -61,12 +56,11 @@ fn datagram(queue: &NfQueue, messages: &[&[IoSlice<'_>]], results: &mut [Result<
     if sent.is_ok() {
         gathered.note_decided(queue);
     }
-    for (parts, result) in messages.iter().zip(results).take(count) {
-        *result = match sent {
-            Ok(()) => Ok(length_of(parts)),
-            Err(error) if count == 1 => Err(error),
-            Err(_) => queue.send(parts),
-        };
+    let results = messages.iter().zip(results).take(count);
+    match sent {
+        Ok(()) => results.for_each(|(parts, result)| *result = Ok(length_of(parts))),
+        Err(error) if count == 1 => results.for_each(|(_, result)| *result = Err(error)),
+        Err(_) => results.for_each(|(parts, result)| *result = queue.send(parts)),
     }
     count
 }
@@ -107,36 +101,33 @@ struct Gathered<'m, 'b> {
     options: &'m Options,
     writer: Writer<'b>,
     /// Bytes of the program's, and before which byte of the written they belong.
-    following: [(usize, &'m [u8]); MESSAGES],
-    following_count: usize,
+    following: ArrayVec<(usize, &'m [u8]), AT_ONCE>,
     following_bytes: usize,
     /// Equal verdicts on the oldest packets that are outstanding, of which nothing is written yet.
-    run: Option<Run<'m>>,
+    run: Option<Run>,
     /// The packets that this decides about.
-    packets: [u32; MESSAGES],
-    packet_count: usize,
+    packets: ArrayVec<u32, AT_ONCE>,
 }
 
-/// Equal verdicts, and the last message that asks for one of them.
-struct Run<'m> {
+/// Equal verdicts, each as usual.
+struct Run {
     verdict: Verdict,
+    /// The last packet's.
     id: u32,
     count: usize,
+    /// What any of them asks for.
     request: Request,
-    parts: &'m [IoSlice<'m>],
 }
 
 impl<'m, 'b> Gathered<'m, 'b> {
-    fn new(options: &'m Options, bytes: &'b mut [u8; WRITTEN]) -> Self {
+    fn new(options: &'m Options, bytes: &'b mut Room) -> Self {
         Self {
             options,
             writer: Writer::new(bytes),
-            following: [(0, &[]); MESSAGES],
-            following_count: 0,
+            following: ArrayVec::new(),
             following_bytes: 0,
             run: None,
-            packets: [0; MESSAGES],
-            packet_count: 0,
+            packets: ArrayVec::new(),
         }
     }
 
@@ -151,16 +142,38 @@ impl<'m, 'b> Gathered<'m, 'b> {
         mut any: impl FnMut(&[u8], usize) -> Option<Decided<'q>>,
     ) -> Taken<'q> {
         let mut oldest = Oldest::new(outstanding.map(Outstanding::oldest_first));
+        // The beginning of the message that was the last to be added to the run.
+        let mut last: Option<&[u8; START]> = None;
         let mut count = 0;
-        for parts in messages.iter().take(MESSAGES) {
+        for parts in messages.iter().take(AT_ONCE) {
+            if let Some(last) = last
+                && let Some((start, [])) = in_two(parts)
+                && let Some(id) = request::alike(start, last)
+                && oldest.next_if_eq(id)
+            {
+                self.go_on_with_run(id);
+                count += 1;
+                continue;
+            }
+            last = None;
             if let Some((start, following)) = in_two(parts)
                 && let Some((request, action)) = usual(start, following.len())
             {
                 if !self.has_room_for(following) {
                     break;
                 }
-                self.add(request, start, action, following, parts, &mut oldest);
                 count += 1;
+                match action {
+                    Action::Verdict {
+                        verdict,
+                        id,
+                        replaces: false,
+                    } if oldest.next_if_eq(id) => {
+                        self.add_to_run(verdict, id, request);
+                        last = Some(start);
+                    }
+                    _ => self.add(&request, start, &action, false, following),
+                }
                 continue;
             }
             let mut start = [0; START];
@@ -180,12 +193,11 @@ impl<'m, 'b> Gathered<'m, 'b> {
                 break;
             }
             count += 1;
+            self.add(&request, start, &action, attaching.is_some(), following);
             if let Some(attaching) = attaching {
-                self.add_alone(&request, start, &action, true, following);
                 let attaching = Some((request.header.port_id, attaching));
                 return Taken { count, attaching };
             }
-            self.add(request, start, action, following, parts, &mut oldest);
         }
         let attaching = None;
         Taken { count, attaching }
@@ -196,25 +208,8 @@ impl<'m, 'b> Gathered<'m, 'b> {
         self.following_bytes + following.len() <= ATTRIBUTE_ROOM
     }
 
-    /// Adds a message that does not attach, to the run if it can be.
-    #[inline(always)]
-    fn add(
-        &mut self,
-        request: Request,
-        start: &[u8],
-        action: Action,
-        following: &'m [u8],
-        parts: &'m [IoSlice<'m>],
-        oldest: &mut Oldest<impl Iterator<Item = u32>>,
-    ) {
-        match action.plain_verdict(&request) {
-            Some((verdict, id)) if oldest.next_if_eq(id) => self.add_to_run(verdict, id, request, parts),
-            _ => self.add_alone(&request, start, &action, false, following),
-        }
-    }
-
     /// Adds a message that stands for itself.
-    fn add_alone(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
+    fn add(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         self.end_run();
         if let Action::Verdict { id, .. } = *action {
             self.note(id);
@@ -222,24 +217,29 @@ impl<'m, 'b> Gathered<'m, 'b> {
         self.write(request, start, action, attaches, following);
     }
 
-    /// Adds a verdict on the oldest packet that is outstanding and has none in this datagram.
+    /// Adds a usual verdict on the oldest packet that is outstanding and has none in this datagram.
+    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request) {
+        if self.run.as_ref().is_none_or(|run| run.verdict != verdict) {
+            self.end_run();
+            let count = 0;
+            self.run = Some(Run {
+                verdict,
+                id,
+                count,
+                request,
+            });
+        }
+        self.go_on_with_run(id);
+    }
+
+    /// Adds the verdict that the run is of on the oldest packet that is outstanding and has none in this datagram.
     #[inline(always)]
-    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, parts: &'m [IoSlice<'m>]) {
-        let count = match &self.run {
-            Some(run) if run.verdict == verdict => run.count + 1,
-            _ => {
-                self.end_run();
-                1
-            }
-        };
+    fn go_on_with_run(&mut self, id: u32) {
+        if let Some(run) = &mut self.run {
+            run.id = id;
+            run.count += 1;
+        }
         self.note(id);
-        self.run = Some(Run {
-            verdict,
-            id,
-            count,
-            request,
-            parts,
-        });
     }
 
     /// Writes the run: what stands for all of it, if there is more than one in it.
@@ -252,19 +252,16 @@ impl<'m, 'b> Gathered<'m, 'b> {
             let replaces = false;
             Action::Verdict { verdict, id, replaces }
         };
-        let mut start = [0; START];
-        let start = beginning(run.parts, &mut start);
-        self.write(&run.request, start, &action, false, &[]);
+        self.write(&run.request, &[], &action, false, &[]);
     }
 
     fn note(&mut self, id: u32) {
-        self.packets[self.packet_count] = id;
-        self.packet_count += 1;
+        self.packets.push(id);
     }
 
     fn write(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         // The message before this one ended with bytes of the program's, at any length.
-        if let Some((at, bytes)) = self.following[..self.following_count].last()
+        if let Some((at, bytes)) = self.following.last()
             && *at == self.writer.length()
         {
             self.writer.pad_after(bytes.len());
@@ -273,16 +270,14 @@ impl<'m, 'b> Gathered<'m, 'b> {
             return;
         };
         if !following.is_empty() {
-            self.following[self.following_count] = (at, following);
-            self.following_count += 1;
+            self.following.push((at, following));
             self.following_bytes += following.len();
         }
     }
 
     /// The whole datagram, in pieces.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let following = &self.following[..self.following_count];
-        pieces::interleaved(self.writer.written(), following.iter().copied())
+        pieces::interleaved(self.writer.written(), self.following.iter().copied())
     }
 
     fn send(&mut self, queue: &NfQueue) -> Result<(), TransportError> {
@@ -290,14 +285,17 @@ impl<'m, 'b> Gathered<'m, 'b> {
         if self.writer.length() == 0 {
             return Ok(());
         }
-        pieces::send::<{ 2 * MESSAGES + 1 }>(&queue.socket, self.pieces())?;
-        Ok(())
+        if self.following.is_empty() {
+            queue.socket.send(&[IoSlice::new(self.writer.written())]).map(drop)
+        } else {
+            pieces::send::<{ 2 * AT_ONCE + 1 }>(&queue.socket, self.pieces())
+        }
     }
 
     /// Takes note of the packets that were decided about.
     fn note_decided(&self, queue: &NfQueue) {
         if let Some(mut outstanding) = queue.outstanding() {
-            outstanding.all_decided(&self.packets[..self.packet_count]);
+            outstanding.all_decided(&self.packets);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What there is to know of the network devices, so that no packet costs a system call for the names of its devices.
 //!
 //! A second netlink socket hears of every device that comes, changes or goes. It is looked at when the queue has run empty,
-//! when a packet names an unknown device, and at every 64th packet in between; so a program that keeps up sees each
-//! renaming at once, and one that lags behind sees it 64 packets later at the most. (Threads that read from one queue together
+//! when a packet names an unknown device, and at every 256th packet in between; so a program that keeps up sees each
+//! renaming at once, and one that lags behind sees it 256 packets later at the most. (Threads that read from one queue together
 //! may count a packet twice or not at all, and look as much sooner or later.) No lock is held while anything waits.
 
 use super::message::Attributes;
@@ -21,6 +21,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 pub(super) struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
+    /// How often anything of what is known has changed.
+    changes: AtomicU32,
     /// Where events are received: one reader at a time.
     received: Mutex<Box<[u8]>>,
     datagrams: AtomicU32,
@@ -29,7 +31,7 @@ pub(super) struct Devices {
 
 impl Devices {
     /// How many datagrams may go by without a look at the events.
-    const UNLOOKED: u32 = 64;
+    const UNLOOKED: u32 = 256;
     /// More than the kernel puts into one datagram of events.
     const RECEIVED: usize = 32 << 10;
 
@@ -41,6 +43,7 @@ impl Devices {
         let devices = Self {
             events,
             known: RwLock::default(),
+            changes: AtomicU32::new(0),
             received: Mutex::new(vec![0; Self::RECEIVED].into()),
             datagrams: AtomicU32::new(0),
             queue_ran_empty: AtomicBool::new(false),
@@ -68,6 +71,11 @@ impl Devices {
         if due || ran_empty() {
             self.look();
         }
+    }
+
+    /// A number that is another one as soon as a look at the events has changed anything that [`get`](Self::get) says.
+    pub(super) fn changes(&self) -> u32 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// The devices with these indices; without a name where there is none.
@@ -108,12 +116,14 @@ impl Devices {
                             Event::Gone(index) => known.remove(&index),
                         };
                     }
+                    self.changes.fetch_add(1, Ordering::Relaxed);
                 }
                 // Not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
                 // Events were lost, so everything is asked for anew. If that fails, unknown devices will have no name.
                 Err(TransportError::Overrun) => {
                     self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+                    self.changes.fetch_add(1, Ordering::Relaxed);
                     let _ = self.ask_for_all();
                 }
                 Err(_) => return,

@@ -1,7 +1,7 @@
 //! The translation without a socket, as the fuzz targets try it. Built for them, and in tests so that it goes on building.
 
 use super::devices;
-use super::message::{ParseError, Writer};
+use super::message::{ParseError, Room, Writer};
 use super::options::Options;
 use super::packet::Device;
 use super::request::{self, Action, Request, START, Screened};
@@ -111,7 +111,7 @@ pub(super) fn datagram(
     attaches: bool,
     options: &Options,
 ) -> Option<Vec<u8>> {
-    let mut bytes = [0; Writer::ROOM];
+    let mut bytes = Room::new();
     let mut writer = Writer::new(&mut bytes);
     let cut = request::write(&mut writer, request, start, action, attaches, options)?;
     let (head, tail) = writer.written().split_at(cut);

@@ -2,15 +2,14 @@
 
 use super::NfQueue;
 use super::alike::Alike;
-use super::message::ParseError;
-use super::scattered::{self, BESIDE, Beside, Origin};
+use super::outstanding::Outstanding;
+use super::scattered::{self, BESIDE, FIXED, Origin};
 use super::translation::Translated;
-use crate::transport::netlink::Place;
-use crate::transport::{Datagram, Slot, TransportError, Wait};
+use crate::transport::netlink::{Arrival, Arrivals};
+use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
+use crate::wire::PortId;
+use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
-
-/// How many datagrams one system call takes: what is known of them, and perhaps their beginnings, lives on the stack.
-const BATCH: usize = 32;
 
 /// Waits for the first datagram, and takes what is there with it.
 pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
@@ -53,95 +52,121 @@ struct Taken {
     may_be_more: bool,
 }
 
-/// Takes what is there, at most [`BATCH`] datagrams, into `slots`.
+/// Takes what is there, at most [`AT_ONCE`] datagrams, into `slots`.
 fn take(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
-    let count = slots.len().min(BATCH);
+    let count = slots.len().min(AT_ONCE);
     let slots = &mut slots[..count];
-    if slots.iter().any(|slot| queue.may_be_cut(slot.buffer)) {
+    let shortest = slots.iter().map(|slot| slot.buffer.len()).min().unwrap_or_default();
+    if queue.may_be_cut(shortest) {
         take_scattered(queue, slots, wait)
     } else {
-        take_into(queue, slots, &mut [], wait)
+        take_within(queue, slots, wait)
     }
+}
+
+/// The same where each buffer is long enough.
+fn take_within(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
+    let ahead = queue.ahead();
+    let count = slots.len();
+    let rooms = slots
+        .iter_mut()
+        .map(|slot| slot.buffer.get_mut(ahead..).unwrap_or_default());
+    let mut outstanding = queue.outstanding();
+    let mut arrivals = Arrivals::new();
+    receive_into(queue, rooms.map(|room| [IoSliceMut::new(room)]), &mut arrivals, wait)?;
+    let (mut own, mut shared) = (Alike::default(), queue.alike.try_lock());
+    let alike = shared.as_deref_mut().unwrap_or(&mut own);
+    alike.begin(queue.devices.changes());
+    let kept = keep(slots, &arrivals, |_, buffer, arrival| {
+        let Some((id, length)) = alike.translate(buffer, ahead, arrival.length as usize) else {
+            let received = arrival.datagram(buffer.len().saturating_sub(ahead));
+            return take_in_and_learn(queue, alike, buffer, ahead, received, outstanding.as_deref_mut());
+        };
+        if let Some(outstanding) = &mut outstanding {
+            outstanding.arrived(id);
+        }
+        let copied = length.min(buffer.len());
+        let sender = PortId(arrival.sender);
+        Ok(Some(Datagram { copied, length, sender }))
+    });
+    let may_be_more = arrivals.len() == count;
+    Ok(Taken { kept, may_be_more })
 }
 
 /// The same where a buffer may be too short.
 #[cold]
 fn take_scattered(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Taken, TransportError> {
-    take_into(queue, slots, &mut [[0; BESIDE]; BATCH], wait)
-}
-
-/// Takes datagrams into `slots`, with their beginnings `beside` if there is room for them.
-fn take_into(
-    queue: &NfQueue,
-    slots: &mut [Slot<'_>],
-    beside: &mut [Beside],
-    wait: Wait,
-) -> Result<Taken, TransportError> {
-    let count = slots.len();
-    let ahead = queue.ahead();
-    let (mut free, mut free_beside) = (slots.iter_mut(), beside.iter_mut());
-    let mut places: [_; BATCH] = std::array::from_fn(|_| {
-        let buffer: &mut [u8] = free.next().map(|slot| &mut *slot.buffer).unwrap_or_default();
-        Place::new(match free_beside.next() {
-            Some(beside) => scattered::parts(beside, buffer),
-            None => [buffer.get_mut(ahead..).unwrap_or_default(), &mut []].map(IoSliceMut::new),
-        })
-    });
+    // Half as many at a time: they take much room on the stack.
+    let mut beside = [[0; BESIDE]; AT_ONCE / 2];
+    let count = slots.len().min(beside.len());
+    let slots = &mut slots[..count];
+    let rooms = slots.iter_mut().zip(&mut beside);
     let mut outstanding = queue.outstanding();
-    let received = queue.socket.receive_places(&mut places[..count], wait)?;
-    queue.devices.datagrams_came(received as u32);
-    let datagrams = places.map(|place| place.datagram());
-    let mut alike = Alike::default();
-    let mut kept = 0;
-    for (index, datagram) in datagrams.into_iter().take(received).enumerate() {
-        let buffer = &mut *slots[index].buffer;
-        let translated = match beside.get(index) {
-            Some(beside) => queue.translate(Origin::Beside(beside), buffer, datagram),
-            None => translate_within(queue, &mut alike, buffer, ahead, datagram),
-        };
-        let taken_in = queue.take_in(translated, buffer.len(), datagram, outstanding.as_deref_mut());
-        let Some(result) = taken_in.transpose() else {
-            continue;
-        };
-        slots[kept].result = result.map(|datagram| moved_up(slots, index, kept, datagram));
-        kept += 1;
-    }
-    let may_be_more = received == count;
+    let mut arrivals = Arrivals::new();
+    let places = rooms.map(|(slot, beside)| scattered::parts(beside, slot.buffer));
+    receive_into(queue, places, &mut arrivals, wait)?;
+    let kept = keep(slots, &arrivals, |index, buffer, arrival| {
+        let received = arrival.datagram(BESIDE + buffer.len().saturating_sub(FIXED));
+        let translated = queue.translate(Origin::Beside(&beside[index]), buffer, received);
+        queue.take_in(translated, buffer.len(), received, outstanding.as_deref_mut())
+    });
+    let may_be_more = arrivals.len() == count;
     Ok(Taken { kept, may_be_more })
 }
 
-/// Turns a datagram that was received in `buffer` from byte `ahead` on into a frame, if it is one.
+/// Receives datagrams, each into one of `places`.
 #[inline(always)]
-fn translate_within(
+fn receive_into<'a, const PARTS: usize>(
     queue: &NfQueue,
-    alike: &mut Alike,
-    buffer: &mut [u8],
-    ahead: usize,
-    datagram: Datagram,
-) -> Result<Translated, ParseError> {
-    if datagram.copied == datagram.length
-        && let Some(translated) = alike.translate(buffer, ahead, datagram.length)
-    {
-        return Ok(translated);
-    }
-    translate_and_learn(queue, alike, buffer, ahead, datagram)
+    places: impl Iterator<Item = [IoSliceMut<'a>; PARTS]>,
+    arrivals: &mut Arrivals,
+    wait: Wait,
+) -> Result<(), TransportError> {
+    let mut room = ArrayVec::<_, AT_ONCE>::new();
+    room.extend(places);
+    queue.socket.receive_places(&mut room, arrivals, wait)?;
+    queue.devices.datagrams_came(arrivals.len() as u32);
+    Ok(())
 }
 
-/// The same of a datagram that is like none before.
+/// Has `take_in` make frames of the datagrams that came into `slots`, and moves those that are for the program to the
+/// front: returns how many are.
+#[inline(always)]
+fn keep(
+    slots: &mut [Slot<'_>],
+    arrivals: &Arrivals,
+    mut take_in: impl FnMut(usize, &mut [u8], Arrival) -> Result<Option<Datagram>, TransportError>,
+) -> usize {
+    let mut kept = 0;
+    for (index, arrival) in arrivals.iter().enumerate() {
+        let Some(result) = take_in(index, slots[index].buffer, *arrival).transpose() else {
+            continue;
+        };
+        slots[kept].result = match result {
+            Ok(datagram) if kept < index => Ok(moved_up(slots, index, kept, datagram)),
+            result => result,
+        };
+        kept += 1;
+    }
+    kept
+}
+
+/// Takes in a datagram that is in `buffer` from byte `ahead` on and like none before.
 #[cold]
-fn translate_and_learn(
+fn take_in_and_learn(
     queue: &NfQueue,
     alike: &mut Alike,
     buffer: &mut [u8],
     ahead: usize,
-    datagram: Datagram,
-) -> Result<Translated, ParseError> {
+    received: Datagram,
+    outstanding: Option<&mut Outstanding>,
+) -> Result<Option<Datagram>, TransportError> {
     let start = alike.start(buffer, ahead);
-    let translated = queue.translate(Origin::Within(ahead), buffer, datagram)?;
-    if let (Some(start), Translated::Packet { frame, .. }) = (start, translated) {
+    let translated = queue.translate(Origin::Within(ahead), buffer, received);
+    if let (Some(start), Ok(Translated::Packet { frame, .. })) = (start, translated) {
         alike.learn(&start, buffer.get(..frame).unwrap_or_default(), queue.options.family);
     }
-    Ok(translated)
+    queue.take_in(translated, buffer.len(), received, outstanding)
 }
 
 /// Copies a datagram to an earlier slot, after one that was not for the program.

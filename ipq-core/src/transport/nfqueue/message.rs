@@ -3,7 +3,9 @@
 //! Numbers in nfnetlink headers and attributes are big-endian; netlink's own header, and the length and type of an
 //! attribute, are native.
 
+use crate::transport::AT_ONCE;
 use crate::wire::{Abi, Flags, Header, MessageType, PortId, padding};
+use arrayvec::ArrayVec;
 
 /// The netlink protocol that carries nfnetlink.
 pub(super) const PROTOCOL: u8 = 12;
@@ -303,36 +305,29 @@ impl Iterator for Attributes<'_> {
     }
 }
 
-/// Writes a datagram, but for the bytes of the caller's that belong in it, into a buffer on the stack.
+/// Room on the stack for a datagram of so many messages, but for the bytes of the caller's that belong in it. Nothing is written there
+/// that is not needed.
+pub(super) type Room = ArrayVec<u8, { AT_ONCE * 80 + 256 }>;
+
+/// Writes a datagram, but for the bytes of the caller's that belong in it.
 pub(super) struct Writer<'b> {
-    bytes: &'b mut [u8],
-    length: usize,
+    bytes: &'b mut Room,
     message: usize,
 }
 
 impl<'b> Writer<'b> {
-    /// More than the longest message with what binds the queue after it.
-    pub(super) const ROOM: usize = 256;
-
-    /// As long as a usual verdict, but for the bytes of a replacement.
-    pub(super) const USUAL: usize = HEADERS + 12 + 4;
-
-    pub(super) const fn new(bytes: &'b mut [u8]) -> Self {
-        Self {
-            bytes,
-            length: 0,
-            message: 0,
-        }
+    pub(super) const fn new(bytes: &'b mut Room) -> Self {
+        Self { bytes, message: 0 }
     }
 
     /// How many bytes have been written.
     pub(super) const fn length(&self) -> usize {
-        self.length
+        self.bytes.len()
     }
 
     /// Begins a message: its two headers.
     pub(super) fn message(&mut self, header: Header, family: u8, queue: u16) -> &mut Self {
-        self.message = self.length;
+        self.message = self.length();
         let [high, low] = queue.to_be_bytes();
         self.raw(&header.write(Abi::NATIVE)).raw(&[family, 0, high, low])
     }
@@ -358,7 +353,7 @@ impl<'b> Writer<'b> {
 
     /// Writes the length of the message that was begun last, which `following` more bytes will be part of.
     pub(super) fn end(&mut self, following: usize) -> &mut Self {
-        let length = (self.length - self.message + following) as u32;
+        let length = (self.length() - self.message + following) as u32;
         if let Some(field) = self.bytes.get_mut(self.message..self.message + 4) {
             field.copy_from_slice(&length.to_ne_bytes());
         }
@@ -366,17 +361,13 @@ impl<'b> Writer<'b> {
     }
 
     pub(super) fn written(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        self.bytes
     }
 
     #[inline(always)]
     fn raw(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.length + bytes.len();
-        debug_assert!(end <= self.bytes.len(), "every message here fits");
-        if let Some(target) = self.bytes.get_mut(self.length..end) {
-            target.copy_from_slice(bytes);
-            self.length = end;
-        }
+        let written = self.bytes.try_extend_from_slice(bytes);
+        debug_assert!(written.is_ok(), "as many messages as are allowed here fit");
         self
     }
 }

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 
 /// Packets that have been read, in the order of their ids. The first has never been decided about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outstanding {
     packets: VecDeque<Packet>,
     decided: usize,
-    incomplete: bool,
+    /// How many there may be: none any more once track was lost of one.
+    most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,18 +28,19 @@ impl Outstanding {
     const MOST: usize = 1 << 20;
 
     /// Takes note of a packet that was received.
+    #[inline]
     pub(super) fn arrived(&mut self, id: u32) {
-        if self.packets.len() == Self::MOST {
-            self.lose_track();
-        }
-        if !self.incomplete {
+        if self.packets.len() < self.most {
             self.packets.push_back(Packet { id, decided: false });
+        } else {
+            self.lose_track();
         }
     }
 
     /// Says that there may be a packet that is not on the list: from now on there are no batches.
+    #[cold]
     pub(super) fn lose_track(&mut self) {
-        self.incomplete = true;
+        self.most = 0;
         self.packets = VecDeque::new();
     }
 
@@ -94,6 +96,16 @@ impl Outstanding {
             .iter()
             .filter(|packet| !packet.decided)
             .map(|packet| packet.id)
+    }
+}
+
+impl Default for Outstanding {
+    fn default() -> Self {
+        Self {
+            packets: VecDeque::new(),
+            decided: 0,
+            most: Self::MOST,
+        }
     }
 }
 

@@ -100,8 +100,7 @@ impl QueuedPacket {
     /// What the PACKET frame says beside the packet's bytes, of which `payload` is the start. `devices` knows the devices of two
     /// indices, of which 0 is no device's.
     pub(super) fn metadata(&self, payload: &[u8], devices: impl FnOnce([u32; 2]) -> [Device; 2]) -> PacketMetadata {
-        let shows_incoming = shows_incoming(self.hook);
-        let shows_outgoing = !matches!(self.hook, Hook::Prerouting | Hook::Input);
+        let [shows_incoming, shows_outgoing] = shows_devices(self.hook);
         let shown = [(self.incoming, shows_incoming), (self.outgoing, shows_outgoing)];
         let [incoming, outgoing] = devices(shown.map(|(index, shows)| if shows { index } else { 0 }));
         // Where there is no incoming device, or the packet came without a link-layer header, there is no address (PKT-7).
@@ -150,10 +149,14 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
-/// Whether a frame says which device a packet came in by, and from which address.
+/// Whether a frame says which device a packet came in by, with the address that it came from, and which it will leave by.
 #[inline]
-pub(super) const fn shows_incoming(hook: Hook) -> bool {
-    !matches!(hook, Hook::Output | Hook::Postrouting)
+pub(super) const fn shows_devices(hook: Hook) -> [bool; 2] {
+    match hook {
+        Hook::Prerouting | Hook::Input => [true, false],
+        Hook::Output | Hook::Postrouting => [false, true],
+        _ => [true, true],
+    }
 }
 
 /// Length (u16), two bytes of padding, and eight bytes.

@@ -1,6 +1,6 @@
 //! Questions to the kernel that are asked apart from the queue's own socket, and answered at once.
 
-use super::message::{PROTOCOL, Writer, attribute, header_of, kind};
+use super::message::{PROTOCOL, Room, Writer, attribute, header_of, kind};
 use super::options::Options;
 use crate::errno::Errno;
 use crate::family::Family;
@@ -73,7 +73,7 @@ impl Questions {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, sequence) = &mut *socket;
         *sequence = sequence.wrapping_add(1);
-        let mut bytes = [0; Writer::ROOM];
+        let mut bytes = Room::new();
         let mut question = Writer::new(&mut bytes);
         let header = header_of(kind::CONFIG, Flags::REQUEST | Flags::ACK, *sequence, 0);
         question.message(header, 0, options.queue_number);

@@ -3,6 +3,7 @@
 use super::request::START;
 use crate::transport::netlink::Netlink;
 use crate::transport::{Transport, TransportError};
+use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::mem;
 
@@ -29,13 +30,9 @@ pub(super) fn send<'a, const MOST: usize>(
         let glued: Vec<u8> = pieces.flatten().copied().collect();
         return socket.send(&[IoSlice::new(&glued)]).map(drop);
     }
-    let mut vectors = [IoSlice::new(&[]); MOST];
-    let mut count = 0;
-    for (vector, piece) in vectors.iter_mut().zip(pieces) {
-        *vector = IoSlice::new(piece);
-        count += 1;
-    }
-    socket.send(&vectors[..count]).map(drop)
+    let mut vectors = ArrayVec::<_, MOST>::new();
+    vectors.extend(pieces.map(IoSlice::new));
+    socket.send(&vectors).map(drop)
 }
 
 /// The message's first [`START`] bytes and what follows them, if that is how it comes.

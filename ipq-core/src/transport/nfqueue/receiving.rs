@@ -1,6 +1,6 @@
 //! Taking a datagram, with all the ways to wait, and what becomes of it.
 
-use super::message::{ParseError, Writer};
+use super::message::{ParseError, Room, Writer};
 use super::outstanding::Outstanding;
 use super::scattered::{self, BESIDE, Beside, Origin};
 use super::translation::{Received, Translated};
@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl NfQueue {
-    /// Whether a datagram may come for which `buffer` is too short, although the frame that is made of it may fit. One that another
-    /// thread asks for meanwhile may come too, and then counts as cut.
-    pub(super) fn may_be_cut(&self, buffer: &[u8]) -> bool {
-        buffer.len() < self.longest.load(Ordering::Relaxed)
+    /// Whether a datagram may come for which a buffer of `room` bytes is too short, although the frame that is made of it may fit. One that
+    /// another thread asks for meanwhile may come too, and then counts as cut.
+    pub(super) fn may_be_cut(&self, room: usize) -> bool {
+        room < self.longest.load(Ordering::Relaxed)
     }
 
     /// How far from the beginning of a buffer the next datagram is received.
@@ -162,7 +162,7 @@ impl NfQueue {
             Translated::Packet { frame, .. } => Ok(Some(frame)),
             Translated::OtherFamily(id) => {
                 self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
-                let mut bytes = [0; Writer::ROOM];
+                let mut bytes = Room::new();
                 let mut verdict = Writer::new(&mut bytes);
                 request::drop_packet(&mut verdict, id, &self.options);
                 self.socket.send(&[IoSlice::new(verdict.written())])?;

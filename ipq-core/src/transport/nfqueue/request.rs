@@ -64,18 +64,6 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// The verdict and the packet's id, if this is a verdict without a replacement, and without an answer if all goes well.
-    pub(super) fn plain_verdict(&self, request: &Request) -> Option<(Verdict, u32)> {
-        match *self {
-            Self::Verdict {
-                verdict,
-                id,
-                replaces: false,
-            } if request.following() == 0 && request.header.flags == Flags::REQUEST => Some((verdict, id)),
-            _ => None,
-        }
-    }
-
     /// Refuses what `ip_queue` refused after it had looked at the sender's capability.
     pub(super) const fn refuse(errno: Errno) -> Self {
         Self::Refuse {
@@ -151,6 +139,19 @@ pub(super) fn usual(
         action @ Action::Verdict { replaces, .. } if replaces || following == 0 => Some((request, action)),
         _ => None,
     }
+}
+
+/// Which packet the verdict is on that begins with `start`, if it differs from `other` in nothing else. That is a [`usual`] one, and nothing
+/// follows either.
+#[inline]
+pub(super) fn alike(start: &[u8; START], other: &[u8; START]) -> Option<u32> {
+    const ID: usize = Header::BYTES + Abi::NATIVE.word_bytes();
+    const ID_END: usize = ID + Abi::NATIVE.word_bytes();
+    if start[..ID] != other[..ID] || start[ID_END..] != other[ID_END..] {
+        return None;
+    }
+    let (request, _) = VerdictRequest::parse(&start[Header::BYTES..], Abi::NATIVE).ok()?;
+    u32::try_from(request.packet_id.0).ok()
 }
 
 /// The beginning of the [`usual`] message of a program with that port id, from the attribute that holds its verdict, and how many

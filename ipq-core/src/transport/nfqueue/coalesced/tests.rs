@@ -72,7 +72,7 @@ impl Played {
         let messages: Vec<&[IoSlice<'_>]> = parts.iter().map(|parts| &parts[..]).collect();
         let mut sent = 0;
         while sent < messages.len() {
-            let mut bytes = [0; WRITTEN];
+            let mut bytes = Room::new();
             let mut gathered = Gathered::new(&options, &mut bytes);
             let taken = gathered.take(
                 &messages[sent..],

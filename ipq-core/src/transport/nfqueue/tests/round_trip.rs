@@ -1,6 +1,6 @@
 //! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
 
-use super::super::message::Writer;
+use super::super::message::{HEADERS, Room, Writer};
 use super::super::request::{Action, START, Screened, screen, usual};
 use super::super::translation::Translated;
 use super::{PEER, datagram, message, options, translated};
@@ -208,7 +208,7 @@ fn a_usual_verdict_is_told_again_whoever_has_attached_since() {
     let datagram = datagram(&request, start, following, action, false, &options()).expect("short enough");
     assert_eq!(
         datagram.len(),
-        Writer::USUAL + following.len(),
+        HEADERS + 12 + 4 + following.len(),
         "nothing else goes along"
     );
     let kernel = Kernel {
@@ -250,7 +250,7 @@ fn a_verdict_for_many_is_told_again_as_the_last_that_asked_for_it() {
 
 #[test]
 fn a_drop_of_the_transports_own_is_answered_to_nobody() {
-    let mut bytes = [0; Writer::ROOM];
+    let mut bytes = Room::new();
     let mut verdict = Writer::new(&mut bytes);
     super::super::request::drop_packet(&mut verdict, 77, &options());
     for permitted in [true, false] {
