@@ -19,20 +19,25 @@ pub(crate) const WAYS: &[Way] = &[
     Way {
         name: "bare calls, 32 and 32 coalesced",
         replaces: true,
-        open: |task| Ok(Box::new(Many::open(task, false)?)),
+        open: |task| Ok(Box::new(Many::open(task, 32, false)?)),
     },
     Way {
         name: "bare calls, 32 and one batch verdict",
         replaces: false,
-        open: |task| Ok(Box::new(Many::open(task, true)?)),
+        open: |task| Ok(Box::new(Many::open(task, 32, true)?)),
+    },
+    Way {
+        name: "bare calls, 64 and one batch verdict",
+        replaces: false,
+        open: |task| Ok(Box::new(Many::open(task, 64, true)?)),
     },
 ];
 
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 const BATCH_VERDICT: u16 = 0x0303;
-/// How many packets a call takes.
-const BATCH: usize = 32;
+/// How many packets a call takes at the most.
+const BATCH: usize = sys::MOST;
 /// The longest message: a packet's bytes, and what is said about it.
 const BUFFER_BYTES: usize = RANGE as usize + 512;
 /// Where the id of a packet is in its message.
@@ -89,12 +94,13 @@ struct Many {
 }
 
 impl Many {
-    fn open(task: Task, batch_verdict: bool) -> Result<Self, Failed> {
+    /// Takes so many packets in a call.
+    fn open(task: Task, packets: usize, batch_verdict: bool) -> Result<Self, Failed> {
         Ok(Self {
             socket: open(task)?,
             replace: task.replace,
             batch_verdict,
-            buffers: vec![vec![0; BUFFER_BYTES]; BATCH],
+            buffers: vec![vec![0; BUFFER_BYTES]; packets],
         })
     }
 }

@@ -19,17 +19,19 @@ pub(crate) const WAYS: &[Way] = &[
     Way {
         name: "ipq, 32 and 32 coalesced",
         replaces: true,
-        open: |task| Ok(Box::new(Many::open(task, false)?)),
+        open: |task| Ok(Box::new(Many::open(task, 32, false)?)),
     },
     Way {
         name: "ipq, 32 and batch verdicts",
         replaces: false,
-        open: |task| Ok(Box::new(Many::open(task, true)?)),
+        open: |task| Ok(Box::new(Many::open(task, 32, true)?)),
+    },
+    Way {
+        name: "ipq, 64 and batch verdicts",
+        replaces: false,
+        open: |task| Ok(Box::new(Many::open(task, 64, true)?)),
     },
 ];
-
-/// How many packets are read at a time.
-const BATCH: usize = 32;
 
 /// A message read, a verdict given.
 struct OneByOne {
@@ -71,10 +73,11 @@ struct Many {
 }
 
 impl Many {
-    fn open(task: Task, batch_verdicts: bool) -> Result<Self, Failed> {
+    /// Reads so many packets at a time.
+    fn open(task: Task, packets: usize, batch_verdicts: bool) -> Result<Self, Failed> {
         let handle = open(task, batch_verdicts)?;
         Ok(Self {
-            buffers: Buffers::new(BATCH, handle.buffer_for(RANGE.into())),
+            buffers: Buffers::new(packets, handle.buffer_for(RANGE.into())),
             replace: task.replace,
             handle,
         })

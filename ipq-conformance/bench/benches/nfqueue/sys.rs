@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// The most datagrams that one call receives here.
-const MOST: usize = 32;
+pub(crate) const MOST: usize = 64;
 
 /// `setsockopt(2)` with `SO_RCVBUF`: what is no socket's number is refused by the kernel.
 pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> {
