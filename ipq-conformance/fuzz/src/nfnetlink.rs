@@ -4,13 +4,14 @@
 //! kernel answers that is played here; the rest is a datagram.
 //!
 //! - From the kernel: a frame that is handed to the program is one that `ipq_core::wire` reads, its payload or quotation is in
-//!   the datagram, it is no longer than that and its own fixed part, and nothing was allocated for it.
+//!   the datagram, it is no longer than that and its own fixed part, and nothing was allocated for it. One like it becomes what it would have
+//!   become by itself.
 //! - From a program: the datagram is well-formed nfnetlink and carries the message byte for byte, unless its verdict says all of it;
 //!   and whatever the kernel answers, the program reads one answer that quotes the message as `ip_queue` did.
 //! - From the kernel, of devices: no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;
-use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, inward_in_place, outward};
+use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, inward_alike, inward_in_place, outward};
 use ipq_core::wire::{Abi, Flags, Header, Message, MessageType, PortId, padding};
 use ipq_core::{Errno, Family};
 
@@ -103,11 +104,35 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     });
     assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
     assert_eq!(whole[..length], buffer[..length]);
+    alike(datagram, room, queue);
     // A shorter buffer has the beginning of the same.
     let mut short = vec![0xee; room];
     assert_eq!(inward(datagram, &mut short, options, *peer, *permitted), Ok(translated));
     let common = room.min(length);
     assert_eq!(short[..common], buffer[..common]);
+}
+
+/// A datagram that differs from one before it in a byte is taken for one like it only if it becomes the same by itself.
+fn alike(first: &[u8], room: usize, queue: &Queue) {
+    let Queue {
+        options,
+        peer,
+        permitted,
+    } = queue;
+    let mut second = first.to_vec();
+    if let Some(byte) = second.get_mut(room / 8) {
+        *byte ^= 1 << (room / 8 % 8);
+    }
+    for datagram in [first, &second] {
+        let mut buffers = [(); 2].map(|()| vec![0xee; first.len() + 2 * FIXED]);
+        let [known, by_itself] = &mut buffers;
+        let Some(Inward::Frame(length)) = inward_alike(first, datagram, room, known, options) else {
+            continue;
+        };
+        let expected = inward_in_place(datagram, room, by_itself, options, *peer, *permitted);
+        assert_eq!(expected, Ok(Inward::Frame(length)));
+        assert_eq!(known[..length], by_itself[..length]);
+    }
 }
 
 /// WIRE-2, WIRE-4, WIRE-5.

@@ -1,18 +1,19 @@
 //! What a PACKET frame says, and how much of the packet it has.
 
 use crate::netlink::{self, Hook as At};
-use crate::program::{Program, arrived, listening_to_a_pair, name, sockets};
+use crate::program::{Program, SOON, arrived, listening_to_a_pair, name, sockets};
 use ipq_core::handle::Buffers;
 use ipq_core::wire::{
     Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, Message, PacketMetadata, Timestamp,
 };
-use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, Transport, Verdict, Wait};
+use ipq_core::{CopyMode, Errno, Error, Family, Hook, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 
 tests![
     a_packet_comes_with_everything_known_of_it,
     a_packet_from_a_device_names_it,
     a_renamed_device_has_its_new_name,
+    packets_that_came_together_have_a_renamed_devices_new_name,
     a_device_going_down_takes_its_packets,
     the_copy_range_cuts_and_meta_has_no_bytes,
     in_mode_none_packets_are_dropped,
@@ -96,6 +97,38 @@ fn a_renamed_device_has_its_new_name() {
     netlink::rename("v1", "a_longer_name_1");
     netlink::set_up("a_longer_name_1", true);
     named("a_longer_name_1");
+}
+
+fn packets_that_came_together_have_a_renamed_devices_new_name() {
+    let (program, sender) = listening_to_a_pair();
+    let mut buffers = Buffers::new(8, program.handle.buffer_for(0));
+    for (old, new) in [("v1", "first"), ("first", "second"), ("second", "third")] {
+        // Twice, so that the second time they are like those before.
+        for _ in 0..2 {
+            program.packet_from(&sender, b"by a device");
+            for _ in 0..3 {
+                sender.send(b"by a device").expect("sent");
+            }
+            let mut names = Vec::new();
+            while names.len() < 3 {
+                let messages = program.handle.read_many(&mut buffers, SOON).expect("messages");
+                names.extend(messages.map(named));
+            }
+            assert!(names.iter().all(|found| *found == name(old)), "{names:?}");
+        }
+        while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
+        netlink::set_up(old, false);
+        netlink::rename(old, new);
+        netlink::set_up(new, true);
+    }
+}
+
+/// The name of the device that a packet came in by.
+fn named(message: Result<Message<'_>, Error>) -> InterfaceName {
+    match message {
+        Ok(Message::Packet(packet)) => packet.indev_name(),
+        other => panic!("no packet: {other:?}"),
+    }
 }
 
 fn a_device_going_down_takes_its_packets() {

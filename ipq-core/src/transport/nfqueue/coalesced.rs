@@ -148,7 +148,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
         for parts in messages.iter().take(AT_ONCE) {
             if let Some(last) = last
                 && let Some((start, [])) = in_two(parts)
-                && let Some(id) = request::alike(start, last)
+                && let Some(id) = request::repeated(start, last)
                 && oldest.next_if_eq(id)
             {
                 self.go_on_with_run(id);

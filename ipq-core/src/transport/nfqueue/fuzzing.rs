@@ -1,5 +1,6 @@
 //! The translation without a socket, as the fuzz targets try it. Built for them, and in tests so that it goes on building.
 
+use super::alike::Alike;
 use super::devices;
 use super::message::{ParseError, Room, Writer};
 use super::options::Options;
@@ -60,6 +61,27 @@ pub fn inward_in_place(
     };
     scattered::write(buffer, datagram, at);
     translate(&received, buffer, permitted)
+}
+
+/// The same of a `datagram` that may be like `first`, which came before it: none if it is not.
+#[must_use]
+pub fn inward_alike(
+    first: &[u8],
+    datagram: &[u8],
+    ahead: usize,
+    buffer: &mut [u8],
+    options: &Options,
+) -> Option<Inward> {
+    let mut alike = Alike::default();
+    scattered::write(buffer, first, 0);
+    let start = alike.start(buffer, 0)?;
+    if let Ok(Inward::Frame(length)) = inward_in_place(first, 0, buffer, options, PortId::KERNEL, false) {
+        alike.learn(&start, buffer.get(..length).unwrap_or_default(), options.family);
+    }
+    let at = ahead.min(FIXED);
+    scattered::write(buffer, datagram, at);
+    let (_, length) = alike.translate(buffer, at, datagram.len())?;
+    Some(Inward::Frame(length))
 }
 
 fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Result<Inward, ParseError> {

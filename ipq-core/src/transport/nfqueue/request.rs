@@ -144,7 +144,7 @@ pub(super) fn usual(
 /// Which packet the verdict is on that begins with `start`, if it differs from `other` in nothing else. That is a [`usual`] one, and nothing
 /// follows either.
 #[inline]
-pub(super) fn alike(start: &[u8; START], other: &[u8; START]) -> Option<u32> {
+pub(super) fn repeated(start: &[u8; START], other: &[u8; START]) -> Option<u32> {
     const ID: usize = Header::BYTES + Abi::NATIVE.word_bytes();
     const ID_END: usize = ID + Abi::NATIVE.word_bytes();
     if start[..ID] != other[..ID] || start[ID_END..] != other[ID_END..] {

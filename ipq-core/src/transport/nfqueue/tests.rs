@@ -1,5 +1,6 @@
 //! The translation alone, against datagrams made by hand and a kernel that is played.
 
+mod alike;
 mod malformed;
 mod outward;
 mod packets;

@@ -1,0 +1,320 @@
+//! Packets that are told of alike become what each would have become by itself.
+
+use super::super::alike::Alike;
+use super::super::options::Options;
+use super::super::scattered::{FIXED, Origin};
+use super::super::translation::{Received, Translated};
+use super::{attribute, attribute_of, body, devices, message, options, packet_header};
+use crate::family::Family;
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use rstest::rstest;
+
+/// What is said of a packet, in the kernel's order.
+#[derive(Clone, Debug)]
+struct Said {
+    /// What makes its kind.
+    kind: Kind,
+    /// What may differ.
+    own: Own,
+}
+
+#[derive(Clone, Debug)]
+struct Kind {
+    family: u8,
+    protocol: u16,
+    hook: u8,
+    /// 3 is unknown.
+    incoming: Option<u32>,
+    outgoing: Option<u32>,
+    is_marked: bool,
+    /// How long its address is said to be.
+    address_length: Option<u16>,
+    is_stamped: bool,
+    /// The types of attributes that nobody looks at, and how long they are.
+    others: Vec<(u16, usize)>,
+    has_payload: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Own {
+    id: u32,
+    mark: u32,
+    address: [u8; 8],
+    time: [i64; 2],
+    other: u8,
+    payload: Vec<u8>,
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let device = || prop::option::of(prop_oneof![8 => 1_u32..3, 1 => Just(3)]);
+    let others = prop::collection::btree_map(11_u16..70, 0_usize..20, 0..4);
+    (
+        (prop_oneof![8 => Just(2_u8), 1 => Just(10)], any::<u16>(), 0_u8..6),
+        (device(), device()),
+        any::<[bool; 3]>(),
+        prop::option::of(0_u16..10),
+        others,
+    )
+        .prop_map(
+            |(
+                (family, protocol, hook),
+                (incoming, outgoing),
+                [is_marked, is_stamped, has_payload],
+                address_length,
+                others,
+            )| Kind {
+                family,
+                protocol,
+                hook,
+                incoming,
+                outgoing,
+                is_marked,
+                address_length,
+                is_stamped,
+                others: others.into_iter().collect(),
+                has_payload,
+            },
+        )
+}
+
+fn own() -> impl Strategy<Value = Own> {
+    let payload = prop::collection::vec(any::<u8>(), 0..80);
+    (
+        any::<(u32, u32)>(),
+        any::<[u8; 8]>(),
+        any::<[i64; 2]>(),
+        any::<u8>(),
+        payload,
+    )
+        .prop_map(|((id, mark), address, time, other, payload)| Own {
+            id,
+            mark,
+            address,
+            time,
+            other,
+            payload,
+        })
+}
+
+impl Said {
+    fn datagram(&self) -> Vec<u8> {
+        let Self { kind, own } = self;
+        let number = |number: &u32| number.to_be_bytes();
+        let mut said = vec![packet_header(own.id, kind.protocol, kind.hook)];
+        said.extend(kind.incoming.as_ref().map(|index| attribute(5, &number(index))));
+        said.extend(kind.outgoing.as_ref().map(|index| attribute(6, &number(index))));
+        said.extend(kind.is_marked.then(|| attribute(3, &number(&own.mark))));
+        said.extend(kind.address_length.map(|length| {
+            let [high, low] = length.to_be_bytes();
+            attribute(9, &[&[high, low, own.other, own.other], &own.address[..]].concat())
+        }));
+        let time = own.time.map(i64::to_be_bytes).concat();
+        said.extend(kind.is_stamped.then(|| attribute(4, &time)));
+        said.extend(
+            kind.others
+                .iter()
+                .map(|(kind, length)| attribute(*kind, &vec![own.other; *length])),
+        );
+        if kind.has_payload {
+            said.push(attribute_of(own.payload.len() as u16 + 4, 10, &own.payload));
+        }
+        message(0x0300, u32::from(own.other), own.id, &body(kind.family, &said))
+    }
+
+    /// Whether each of the devices that are shown is there.
+    fn shows_known_devices(&self) -> bool {
+        let Kind {
+            incoming,
+            outgoing,
+            hook,
+            ..
+        } = self.kind;
+        let is_known = |device| device != Some(3);
+        (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
+    }
+
+    /// Whether all is said in as many bytes as are compared.
+    fn is_short(&self) -> bool {
+        let payload = if self.kind.has_payload {
+            self.own.payload.len()
+        } else {
+            0
+        };
+        self.datagram().len() - payload <= 128
+    }
+}
+
+/// Where a datagram is received in these tests, and in how much room.
+const ROOM: usize = 600;
+
+/// A buffer with `datagram` from byte `at` on.
+fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
+    let mut buffer = vec![0xee; ROOM];
+    buffer[at..at + datagram.len()].copy_from_slice(datagram);
+    buffer
+}
+
+/// What becomes of a datagram by itself: which packet it tells of, and the frame; none if it is no packet for the program.
+fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
+    let mut buffer = buffer(datagram, at);
+    let received = Received {
+        origin: Origin::Within(at),
+        copied: datagram.len(),
+        length: datagram.len(),
+        options,
+        peer: super::PEER,
+    };
+    match received.translate(&mut buffer, devices, || true) {
+        Ok(Translated::Packet { frame, id, .. }) => {
+            buffer.truncate(frame);
+            Some((id, buffer))
+        }
+        _ => None,
+    }
+}
+
+/// Learns from a datagram, as it becomes by itself.
+fn learn(alike: &mut Alike, datagram: &[u8], options: &Options) {
+    let start = alike.start(&buffer(datagram, 0), 0);
+    if let (Some(start), Some((_, frame))) = (start, by_itself(datagram, 0, options)) {
+        alike.learn(&start, &frame, options.family);
+    }
+}
+
+/// What becomes of a datagram that is known to be like another.
+fn as_known(alike: &Alike, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
+    let mut buffer = buffer(datagram, at);
+    let (id, frame) = alike.translate(&mut buffer, at, datagram.len())?;
+    buffer.truncate(frame);
+    Some((id, buffer))
+}
+
+fn knowing(datagram: &[u8], options: &Options) -> Alike {
+    let mut alike = Alike::default();
+    alike.begin(1);
+    learn(&mut alike, datagram, options);
+    alike
+}
+
+proptest! {
+    #[test]
+    fn packets_that_differ_in_their_own_are_known_again(kind in kind(), own in [own(), own()], at in 0..=FIXED) {
+        let [first, second] = own.map(|own| Said { kind: kind.clone(), own });
+        let alike = knowing(&first.datagram(), &options());
+        let expected = by_itself(&second.datagram(), at, &options());
+        let found = as_known(&alike, &second.datagram(), at);
+        if !first.shows_known_devices() {
+            prop_assert_eq!(found, None);
+        } else if first.is_short() || found.is_some() {
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_for_what_it_is_not(
+        kind in kind(),
+        own in [own(), own()],
+        ipv6 in any::<bool>(),
+        changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..3),
+        resized in -4_isize..=4,
+        at in 0..=FIXED,
+    ) {
+        let family = if ipv6 { Family::Ipv6 } else { Family::Ipv4 };
+        let options = Options { family, ..options() };
+        let [first, second] = own.map(|own| Said { kind: kind.clone(), own }.datagram());
+        let alike = knowing(&first, &options);
+        let mut changed = second;
+        for (index, byte) in changes {
+            let index = index.index(changed.len());
+            changed[index] = byte;
+        }
+        changed.resize(changed.len().saturating_add_signed(resized), 0);
+        if let Some(found) = as_known(&alike, &changed, at) {
+            prop_assert_eq!(Some(found), by_itself(&changed, at, &options));
+        }
+    }
+}
+
+/// A packet at FORWARD with that mark or none, by the devices with those indices.
+fn forwarded(incoming: u32, outgoing: u32, is_marked: bool) -> Vec<u8> {
+    let kind = Kind {
+        family: 2,
+        protocol: 0x0800,
+        hook: 2,
+        incoming: Some(incoming),
+        outgoing: Some(outgoing),
+        is_marked,
+        address_length: Some(6),
+        is_stamped: true,
+        others: Vec::new(),
+        has_payload: true,
+    };
+    let own = Own {
+        id: 7,
+        mark: 8,
+        address: [1, 2, 3, 4, 5, 6, 0, 0],
+        time: [9, 10],
+        other: 0,
+        payload: vec![0x45; 30],
+    };
+    Said { kind, own }.datagram()
+}
+
+#[test]
+fn only_one_kind_gives_way_to_another_among_packets_that_came_together() {
+    let kinds = [(1, 2), (2, 1), (1, 1), (2, 2)].map(|(incoming, outgoing)| forwarded(incoming, outgoing, false));
+    let others = [(1, 2), (2, 1)].map(|(incoming, outgoing)| forwarded(incoming, outgoing, true));
+    let mut alike = Alike::default();
+    let known = |alike: &Alike| {
+        let all = kinds.iter().chain(&others);
+        all.map(|datagram| as_known(alike, datagram, 16).is_some())
+            .collect::<Vec<_>>()
+    };
+    alike.begin(1);
+    kinds
+        .iter()
+        .chain(&others)
+        .for_each(|datagram| learn(&mut alike, datagram, &options()));
+    assert_eq!(known(&alike), [false, true, true, true, true, false]);
+    alike.begin(1);
+    learn(&mut alike, &others[1], &options());
+    assert_eq!(known(&alike), [false, false, true, true, true, true]);
+}
+
+#[test]
+fn nothing_is_known_any_more_when_devices_have_changed() {
+    let datagram = forwarded(1, 2, false);
+    let mut alike = knowing(&datagram, &options());
+    alike.begin(1);
+    assert!(as_known(&alike, &datagram, 0).is_some());
+    alike.begin(2);
+    assert_eq!(as_known(&alike, &datagram, 0), None);
+}
+
+#[rstest]
+#[case::output(3, false)]
+#[case::postrouting(4, false)]
+#[case::input(1, true)]
+#[case::forward(2, true)]
+fn what_depends_on_the_packets_bytes_is_looked_at_each_time(#[case] hook: u8, #[case] is_learnt: bool) {
+    let options = Options {
+        family: Family::Ipv6,
+        ..options()
+    };
+    let said = [packet_header(1, 0x86dd, hook), attribute_of(44, 10, &[0x60; 40])];
+    let datagram = message(0x0300, 0, 0, &body(10, &said));
+    let alike = knowing(&datagram, &options);
+    assert_eq!(as_known(&alike, &datagram, 0).is_some(), is_learnt);
+}
+
+#[test]
+fn what_was_not_received_whole_is_known_by_nobody() {
+    let datagram = forwarded(1, 2, false);
+    let alike = knowing(&datagram, &options());
+    let mut buffer = buffer(&datagram, 0);
+    assert_eq!(alike.translate(&mut buffer, 0, ROOM + 1), None);
+    buffer.truncate(datagram.len() - 1);
+    assert_eq!(alike.translate(&mut buffer, 0, datagram.len()), None);
+}
