@@ -89,8 +89,8 @@ pub trait Transport {
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
 }
 
-/// How many messages go through one system call at the most: what is known of them lives on the stack. Twice as many would cost a packet
-/// 2 % less.
+/// How many messages go through one system call at the most: what is known of them lives on the stack. With more of them no packet is done
+/// sooner (see `ipq-conformance/bench/BENCHMARKS.md`).
 pub(crate) const AT_ONCE: usize = 64;
 
 /// A transport that can also be waited for by an asynchronous task.

@@ -36,7 +36,8 @@ pub struct Buffers {
 
 impl Buffers {
     /// Room for `messages` messages, at least one, of `each` bytes; see [`Handle::buffer_for`] for how many a packet needs.
-    /// This is all the memory that they ever take.
+    /// This is all the memory that they ever take. On a kernel up to 64 messages are read in a system call, so room for 64 is enough to
+    /// have the best of it.
     #[must_use]
     pub fn new(messages: usize, each: usize) -> Self {
         let messages = messages.max(1);
