@@ -56,7 +56,7 @@ fn read(handle: &Handle<Pipe>, buffers: &mut Buffers) -> Vec<Result<i64, Error>>
 #[case::as_many(8, 8, &[8])]
 #[case::more(20, 8, &[8, 8, 4])]
 #[case::more_than_one_call_takes(100, 70, &[70, 30])]
-#[case::as_many_as_one_call_takes_and_room_for_more(32, 70, &[32])]
+#[case::as_many_as_one_call_takes_and_room_for_more(64, 70, &[64])]
 #[case::room_for_none_is_room_for_one(2, 0, &[1, 1])]
 fn messages_are_read_in_order_as_many_as_there_is_room_for(
     #[case] packets: u64,
@@ -166,7 +166,7 @@ fn an_error_that_comes_first_is_the_calls() {
 }
 
 #[rstest]
-fn decisions_go_out_in_order_each_as_it_would_alone(#[values(0, 1, 31, 32, 33, 64, 100)] count: u64) {
+fn decisions_go_out_in_order_each_as_it_would_alone(#[values(0, 1, 63, 64, 65, 128, 200)] count: u64) {
     let replacement = [0x45; 21];
     let decisions = (1..=count).map(|id| Decision {
         packet_id: PacketId(id),

@@ -94,7 +94,7 @@ fn many_packets_and_verdicts_in_few_calls() {
     netlink::queue_all(Family::Ipv6, At::Output);
     let transport = program.handle.transport();
     let [[sender, receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
-    let count = 70;
+    let count = 100;
     for number in 0..count {
         sender.send(&[number; 3]).expect("sent");
         if number % 7 == 3 {

@@ -24,7 +24,7 @@ fn packets(program: &Program, sender: &UdpSocket, numbers: std::ops::Range<u8>) 
     for number in numbers.clone() {
         sender.send(&[number]).expect("sent");
     }
-    let mut buffers = Buffers::new(numbers.len(), 256);
+    let mut buffers = Buffers::new(numbers.len(), program.handle.buffer_for(0));
     let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
     let ids: Vec<_> = messages
         .zip(numbers.clone())
@@ -54,29 +54,33 @@ fn what_is_not_for_the_program_takes_no_room() {
     let program = Program::reading_output(Family::Ipv4);
     netlink::queue_all(Family::Ipv6, At::Output);
     let [[sender, _receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
-    for number in 0..5 {
-        sender.send(&[number]).expect("sent");
-        six.send(b"of the other family").expect("sent");
+    for (room, first) in [(256, 0), (program.handle.buffer_for(0), 5)] {
+        for number in first..first + 5 {
+            sender.send(&[number]).expect("sent");
+            six.send(b"of the other family").expect("sent");
+        }
+        for (packets, first) in [(4, first), (1, first + 4)] {
+            let mut buffers = Buffers::new(packets, room);
+            let messages = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
+            let ids: Vec<_> = messages
+                .zip(first..)
+                .map(|(message, number)| id(&message, number))
+                .collect();
+            assert_eq!(ids.len(), packets);
+        }
     }
-    let mut buffers = Buffers::new(4, 256);
-    let messages = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
-    let ids: Vec<_> = messages
-        .zip(0..)
-        .map(|(message, number)| id(&message, number))
-        .collect();
-    assert_eq!(ids.len(), 4);
 }
 
 fn refused_verdicts_are_each_answered() {
     let program = Program::reading_output(Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
-    let ids = packets(&program, &sender, 0..40);
+    let ids = packets(&program, &sender, 0..80);
     let unknown = (0..3).map(|number| PacketId(1000 + number));
     let all = ids.iter().copied().chain(unknown).chain([PacketId(u64::MAX)]);
     let mut decisions: Vec<_> = all.map(|id| Decision::new(id, Verdict::Accept)).collect();
-    decisions.swap(5, 41);
+    decisions.swap(5, 81);
     decisions[7].verdict = Verdict::Stolen;
-    assert_eq!(decide(&program, decisions), 44);
+    assert_eq!(decide(&program, decisions), 84);
     let answers: Vec<_> = (0..5).map(|_| program.answer().0).collect();
     assert_eq!(
         answers,
@@ -89,7 +93,7 @@ fn refused_verdicts_are_each_answered() {
         ]
     );
     program.nothing();
-    let others = [0, 1, 2, 3, 4, 6].into_iter().chain(8..40).chain([5]);
+    let others = [0, 1, 2, 3, 4, 6].into_iter().chain(8..80).chain([5]);
     for number in others {
         assert_eq!(arrived(&receiver), [number]);
     }
@@ -100,12 +104,12 @@ fn refused_verdicts_are_each_answered() {
 fn replacements_of_any_length_go_together() {
     let program = Program::reading_output(Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
-    let mut buffers = Buffers::new(40, 256);
-    for number in 0..40 {
+    let mut buffers = Buffers::new(80, 256);
+    for number in 0..80 {
         sender.send(&[number]).expect("sent");
     }
     // One of them has no room for others beside it.
-    let length = |number: usize| if number == 9 { 65_000 } else { 1 + number * 37 };
+    let length = |number: usize| if number == 9 { 65_000 } else { 1 + number * 9 };
     let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
     let replaced: Vec<(PacketId, Vec<u8>)> = messages
         .enumerate()
@@ -121,8 +125,8 @@ fn replacements_of_any_length_go_together() {
         replacement: Some(bytes),
         ..Decision::new(*id, Verdict::Accept)
     });
-    assert_eq!(decide(&program, decisions), 40);
-    for number in 0..40 {
+    assert_eq!(decide(&program, decisions), 80);
+    for number in 0..80 {
         assert_eq!(arrived(&receiver), vec![number as u8; length(number)]);
     }
     program.nothing();

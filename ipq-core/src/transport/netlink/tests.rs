@@ -212,12 +212,12 @@ fn what_is_sent_in_parts_is_one_datagram_to_the_kernel() {
 #[test]
 fn many_messages_each_have_a_result_and_come_in_order() {
     let socket = open(ROUTE);
-    let requests: Vec<_> = (0..70).map(acknowledged).collect();
+    let requests: Vec<_> = (0..100).map(acknowledged).collect();
     // One in the middle is too long for the send buffer (SOCK-9), and keeps none of the others.
     let too_long = vec![0; 4 << 20];
-    let parts: Vec<[IoSlice<'_>; 1]> = (0..70)
+    let parts: Vec<[IoSlice<'_>; 1]> = (0..100)
         .map(|index| {
-            if index == 40 {
+            if index == 80 {
                 [IoSlice::new(&too_long)]
             } else {
                 [IoSlice::new(requests[index].as_ref())]
@@ -225,10 +225,10 @@ fn many_messages_each_have_a_result_and_come_in_order() {
         })
         .collect();
     let messages: Vec<&[IoSlice<'_>]> = parts.iter().map(|parts| &parts[..]).collect();
-    let mut results = vec![Err(TransportError::Closed); 70];
+    let mut results = vec![Err(TransportError::Closed); 100];
     socket.send_many(&messages, &mut results);
     for (index, result) in results.into_iter().enumerate() {
-        let expected = if index == 40 {
+        let expected = if index == 80 {
             Err(TransportError::System(Errno::EMSGSIZE))
         } else {
             Ok(16)
@@ -236,18 +236,18 @@ fn many_messages_each_have_a_result_and_come_in_order() {
         assert_eq!(result, expected, "message {index}");
     }
 
-    let mut buffers = vec![[0; 64]; 80];
+    let mut buffers = vec![[0; 64]; 110];
     let mut slots: Vec<Slot<'_>> = buffers.iter_mut().map(|buffer| Slot::new(buffer)).collect();
-    assert_eq!(socket.receive_many(&mut slots, Wait::Forever), Ok(69));
+    assert_eq!(socket.receive_many(&mut slots, Wait::Forever), Ok(99));
     assert!(
-        slots[..69]
+        slots[..99]
             .iter()
             .all(|slot| slot.result.map(|datagram| datagram.length) == Ok(36))
     );
-    let sequences: Vec<_> = buffers[..69].iter().filter_map(|buffer| sequence_in(buffer)).collect();
+    let sequences: Vec<_> = buffers[..99].iter().filter_map(|buffer| sequence_in(buffer)).collect();
     assert_eq!(
         sequences,
-        (0..70).filter(|sequence| *sequence != 40).collect::<Vec<_>>()
+        (0..100).filter(|sequence| *sequence != 80).collect::<Vec<_>>()
     );
 }
 

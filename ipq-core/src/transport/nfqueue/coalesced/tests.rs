@@ -32,10 +32,10 @@ fn happening() -> impl Strategy<Value = Happening> {
     let replacement = prop::option::weighted(0.2, prop::collection::vec(any::<u8>(), 20..90));
     let decision = (any::<Index>(), verdict(), replacement);
     prop_oneof![
-        4 => (1_u8..40).prop_map(Happening::Arrive),
+        4 => (1_u8..90).prop_map(Happening::Arrive),
         1 => Just(Happening::Lost),
-        2 => prop::collection::vec(decision, 0..70).prop_map(Happening::Decide),
-        3 => (1_u8..70, verdict()).prop_map(|(count, verdict)| Happening::DecideOldest(count, verdict)),
+        2 => prop::collection::vec(decision, 0..140).prop_map(Happening::Decide),
+        3 => (1_u8..140, verdict()).prop_map(|(count, verdict)| Happening::DecideOldest(count, verdict)),
         1 => any::<Index>().prop_map(Happening::Flushed),
     ]
 }
