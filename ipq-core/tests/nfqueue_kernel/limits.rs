@@ -10,6 +10,7 @@ use ipq_core::wire::{Abi, Message, VerdictRequest};
 use ipq_core::{CopyMode, Error, Family, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::io::IoSlice;
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
@@ -92,8 +93,15 @@ fn an_overrun_is_told_and_counted() {
 fn many_packets_and_verdicts_in_few_calls() {
     let program = Program::reading_output(Family::Ipv4);
     netlink::queue_all(Family::Ipv6, At::Output);
-    let transport = program.handle.transport();
     let [[sender, receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
+    for room in [600, program.handle.buffer_for(0)] {
+        many_packets_and_verdicts(&program, [&sender, &receiver, &six], room);
+    }
+}
+
+/// The same where each buffer has so many bytes.
+fn many_packets_and_verdicts(program: &Program, [sender, receiver, six]: [&UdpSocket; 3], room: usize) {
+    let transport = program.handle.transport();
     let count = 100;
     for number in 0..count {
         sender.send(&[number; 3]).expect("sent");
@@ -101,7 +109,7 @@ fn many_packets_and_verdicts_in_few_calls() {
             six.send(b"of the other family").expect("sent");
         }
     }
-    let mut buffers = vec![[0; 600]; 100];
+    let mut buffers = vec![vec![0; room]; 100];
     let mut slots: Vec<Slot<'_>> = buffers.iter_mut().map(|buffer| Slot::new(buffer)).collect();
     let filled = transport.receive_many(&mut slots, Wait::Forever).expect("packets");
     assert_eq!(filled, usize::from(count));

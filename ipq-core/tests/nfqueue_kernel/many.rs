@@ -15,6 +15,8 @@ tests![
     refused_verdicts_are_each_answered,
     replacements_of_any_length_go_together,
     a_batch_takes_along_no_packet_that_is_held,
+    a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind,
+    a_packet_whose_verdict_could_not_be_sent_is_not_taken_along,
     a_batch_is_for_what_was_read_by_one_or_by_many,
     threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other,
 ];
@@ -170,6 +172,61 @@ fn a_batch_takes_along_no_packet_that_is_held() {
     );
     program.decide(held, Verdict::Accept);
     assert_eq!(arrived(&receiver), [10]);
+    program.nothing();
+}
+
+/// What comes twice in the same way is known the second time, and what goes out by another device is not.
+fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind() {
+    let program = batching();
+    let [address, neighbour] = ["10.9.0.1", "10.9.0.2"].map(|address| address.parse().expect("an address"));
+    netlink::pair(["v0", "v1"], address, neighbour);
+    let [sender, receiver] = sockets("127.0.0.1");
+    let other = UdpSocket::bind("10.9.0.1:0").expect("a socket");
+    other.connect("10.9.0.2:9").expect("connected");
+    let first = packets(&program, &sender, 0..1);
+    sender.send(&[1]).expect("sent");
+    other.send(&[2]).expect("sent");
+    let mut buffers = Buffers::new(2, program.handle.buffer_for(0));
+    let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
+    let later: Vec<_> = messages
+        .zip(1..)
+        .map(|(message, number)| id(&message, number))
+        .collect();
+    let (held, last) = (later[0], later[1]);
+    let decisions = [first[0], last].map(|id| Decision::new(id, Verdict::Accept));
+    assert_eq!(decide(&program, decisions), 2);
+    assert_eq!(arrived(&receiver), [0]);
+    program.decide(held, Verdict::Drop);
+    program.nothing();
+    sender.send(&[3]).expect("sent");
+    let (metadata, _) = program.packet();
+    program.decide(metadata.packet_id, Verdict::Accept);
+    assert_eq!(arrived(&receiver), [3], "the one that was held was dropped");
+}
+
+fn a_packet_whose_verdict_could_not_be_sent_is_not_taken_along() {
+    let program = batching();
+    let [sender, receiver] = sockets("127.0.0.1");
+    let ids = packets(&program, &sender, 0..4);
+    let transport = program.handle.transport();
+    rustix::net::sockopt::set_socket_send_buffer_size(transport, 1).expect("the smallest send buffer");
+    let too_long = Decision {
+        replacement: Some(&[0x45; 60_000]),
+        ..Decision::new(ids[0], Verdict::Accept)
+    };
+    let decisions = [too_long, Decision::new(ids[1], Verdict::Accept)];
+    let mut failed = Vec::new();
+    let sent = program
+        .handle
+        .set_verdicts(decisions, |decision, _| failed.push(decision.packet_id));
+    assert_eq!((sent, failed), (1, vec![ids[0]]));
+    let decisions = ids[2..].iter().map(|id| Decision::new(*id, Verdict::Accept));
+    assert_eq!(decide(&program, decisions), 2);
+    for number in 1..4 {
+        assert_eq!(arrived(&receiver), [number]);
+    }
+    program.decide(ids[0], Verdict::Accept);
+    assert_eq!(arrived(&receiver), [0]);
     program.nothing();
 }
 

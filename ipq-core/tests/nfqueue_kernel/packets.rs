@@ -116,7 +116,7 @@ fn packets_that_came_together_have_a_renamed_devices_new_name() {
             }
             assert!(names.iter().all(|found| *found == name(old)), "{names:?}");
         }
-        while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
+        while program.handle.read_many(&mut buffers, Wait::Never).is_ok() {}
         netlink::set_up(old, false);
         netlink::rename(old, new);
         netlink::set_up(new, true);

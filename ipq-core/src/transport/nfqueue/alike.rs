@@ -24,10 +24,20 @@ pub(super) struct Alike {
     kinds: ArrayVec<Kind, KEPT>,
     /// Which of them gives way to a new one.
     oldest: usize,
-    /// Whether one may, until the next packets that come together: to learn costs more than to go through one packet's attributes.
-    may_replace: bool,
+    /// How many more of the packets that came together are learnt from: that costs more than to go through one's attributes.
+    lessons: usize,
     /// The devices' [`changes`](super::devices::Devices::changes), after which all is to be learnt anew.
     changes: u32,
+}
+
+/// What became of a packet of a known kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) id: u32,
+    /// How long its frame is.
+    pub(super) frame: usize,
+    /// How far from the beginning of a buffer the next is to be received, so that its bytes need not be moved.
+    pub(super) ahead: usize,
 }
 
 /// What all packets of one kind have in common.
@@ -50,20 +60,19 @@ struct Kind {
 }
 
 impl Alike {
-    /// Begins with packets that came together: of the devices that many `changes` are known.
+    /// Begins with packets that came together: so many `changes` of devices are known. Of those that a look at the events brings while they
+    /// are gone through the known kinds hear the next time.
     pub(super) fn begin(&mut self, changes: u32) {
         if self.changes != changes {
             self.changes = changes;
             self.kinds.clear();
         }
-        self.may_replace = true;
+        self.lessons = KEPT;
     }
 
-    /// A datagram's start, which begins at byte `at` of `buffer`, to [learn](Self::learn) from; none if nothing more is to be learnt.
-    pub(super) fn start(&self, buffer: &[u8], at: usize) -> Option<Told> {
-        if self.kinds.is_full() && !self.may_replace {
-            return None;
-        }
+    /// A datagram's start, which begins at byte `at` of `buffer`, to [learn](Self::learn) from; none if no more is to be learnt.
+    pub(super) fn start(&mut self, buffer: &[u8], at: usize) -> Option<Told> {
+        self.lessons = self.lessons.checked_sub(1)?;
         buffer.get(at..)?.first_chunk().copied()
     }
 
@@ -75,26 +84,32 @@ impl Alike {
         if let Err(full) = self.kinds.try_push(kind) {
             self.kinds[self.oldest] = full.element();
             self.oldest = (self.oldest + 1) % KEPT;
-            self.may_replace = false;
         }
     }
 
     /// Makes a frame of the datagram that was received in `buffer` from byte `at` on, just as
-    /// [`Received::translate`](super::translation::Received::translate) would: for which packet, and how long it is. `None`, and nothing is done, if it
-    /// is like none before, or its `length` bytes are not all there.
+    /// [`Received::translate`](super::translation::Received::translate) would. `None`, and nothing is done, if it is like none before, or its
+    /// `length` bytes are not all there.
     #[inline]
-    pub(super) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<(u32, usize)> {
+    pub(super) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<Known> {
         let received = buffer.get(at..).filter(|received| received.len() >= length)?;
         let told: &Told = received.first_chunk()?;
         let kind = self.kinds.iter().find(|kind| kind.has(told))?;
         let payload = kind.payload(told, length)?;
         let metadata = kind.metadata(told)?;
-        if at + kind.before != FIXED {
+        let mut ahead = at;
+        if payload.length > 0 && at + payload.start != FIXED {
             scattered::place(Origin::Within(at), buffer, payload, FIXED);
+            ahead = scattered::ahead(payload.start);
         }
+        // There is room for it, since there was for what was told.
         metadata.write_head(buffer.first_chunk_mut()?, payload.length);
         let PacketId(id) = metadata.packet_id;
-        Some((id as u32, padded(buffer, FIXED + payload.length)))
+        Some(Known {
+            id: id as u32,
+            frame: padded(buffer, FIXED + payload.length),
+            ahead,
+        })
     }
 }
 
@@ -153,14 +168,21 @@ impl Kind {
                 _ => {}
             }
         }
+        // All that is to be read of the others can be.
+        kind.metadata(told)?;
         Some(kind)
     }
 
-    /// Says that all are by the device with the index `at`, if `name` is its, or is not shown: one that is not known is to be looked for
-    /// with each packet.
+    /// Says that all are by the device whose index is at `at`, if its `name` is shown. One without a name is not known yet, and is to be looked
+    /// for with each packet.
     fn fix_device(&mut self, told: &Told, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
-        let is_known = !is_shown || !name.as_bytes().is_empty();
-        is_known.then(|| self.fix(told, at, 4))?
+        if !is_shown {
+            return Some(());
+        }
+        if name.as_bytes().is_empty() {
+            return None;
+        }
+        self.fix(told, at, 4)
     }
 
     /// Says that these bytes are the same in all.

@@ -104,19 +104,29 @@ struct Gathered<'m, 'b> {
     following: ArrayVec<(usize, &'m [u8]), AT_ONCE>,
     following_bytes: usize,
     /// Equal verdicts on the oldest packets that are outstanding, of which nothing is written yet.
-    run: Option<Run>,
+    run: Option<Run<'m>>,
     /// The packets that this decides about.
     packets: ArrayVec<u32, AT_ONCE>,
 }
 
 /// Equal verdicts, each as usual.
-struct Run {
+struct Run<'m> {
     verdict: Verdict,
     /// The last packet's.
     id: u32,
     count: usize,
-    /// What any of them asks for.
+    /// What any of them asks for, and how the first begins.
     request: Request,
+    start: &'m [u8; START],
+}
+
+impl Run<'_> {
+    /// Goes on with the same verdict on another packet.
+    #[inline(always)]
+    fn go_on(&mut self, id: u32) {
+        self.id = id;
+        self.count += 1;
+    }
 }
 
 impl<'m, 'b> Gathered<'m, 'b> {
@@ -142,20 +152,18 @@ impl<'m, 'b> Gathered<'m, 'b> {
         mut any: impl FnMut(&[u8], usize) -> Option<Decided<'q>>,
     ) -> Taken<'q> {
         let mut oldest = Oldest::new(outstanding.map(Outstanding::oldest_first));
-        // The beginning of the message that was the last to be added to the run.
-        let mut last: Option<&[u8; START]> = None;
         let mut count = 0;
         for parts in messages.iter().take(AT_ONCE) {
-            if let Some(last) = last
+            if let Some(run) = &mut self.run
                 && let Some((start, [])) = in_two(parts)
-                && let Some(id) = request::repeated(start, last)
+                && let Some(id) = request::repeated(start, run.start)
                 && oldest.next_if_eq(id)
             {
-                self.go_on_with_run(id);
+                run.go_on(id);
+                self.packets.push(id);
                 count += 1;
                 continue;
             }
-            last = None;
             if let Some((start, following)) = in_two(parts)
                 && let Some((request, action)) = usual(start, following.len())
             {
@@ -168,10 +176,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
                         verdict,
                         id,
                         replaces: false,
-                    } if oldest.next_if_eq(id) => {
-                        self.add_to_run(verdict, id, request);
-                        last = Some(start);
-                    }
+                    } if oldest.next_if_eq(id) => self.add_to_run(verdict, id, request, start),
                     _ => self.add(&request, start, &action, false, following),
                 }
                 continue;
@@ -212,34 +217,28 @@ impl<'m, 'b> Gathered<'m, 'b> {
     fn add(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {
         self.end_run();
         if let Action::Verdict { id, .. } = *action {
-            self.note(id);
+            self.packets.push(id);
         }
         self.write(request, start, action, attaches, following);
     }
 
     /// Adds a usual verdict on the oldest packet that is outstanding and has none in this datagram.
-    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request) {
-        if self.run.as_ref().is_none_or(|run| run.verdict != verdict) {
-            self.end_run();
-            let count = 0;
-            self.run = Some(Run {
-                verdict,
-                id,
-                count,
-                request,
-            });
+    fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, start: &'m [u8; START]) {
+        match &mut self.run {
+            Some(run) if run.verdict == verdict => run.go_on(id),
+            _ => {
+                self.end_run();
+                let count = 1;
+                self.run = Some(Run {
+                    verdict,
+                    id,
+                    count,
+                    request,
+                    start,
+                });
+            }
         }
-        self.go_on_with_run(id);
-    }
-
-    /// Adds the verdict that the run is of on the oldest packet that is outstanding and has none in this datagram.
-    #[inline(always)]
-    fn go_on_with_run(&mut self, id: u32) {
-        if let Some(run) = &mut self.run {
-            run.id = id;
-            run.count += 1;
-        }
-        self.note(id);
+        self.packets.push(id);
     }
 
     /// Writes the run: what stands for all of it, if there is more than one in it.
@@ -252,11 +251,7 @@ impl<'m, 'b> Gathered<'m, 'b> {
             let replaces = false;
             Action::Verdict { verdict, id, replaces }
         };
-        self.write(&run.request, &[], &action, false, &[]);
-    }
-
-    fn note(&mut self, id: u32) {
-        self.packets.push(id);
+        self.write(&run.request, run.start, &action, false, &[]);
     }
 
     fn write(&mut self, request: &Request, start: &[u8], action: &Action, attaches: bool, following: &'m [u8]) {

@@ -73,6 +73,7 @@ pub fn inward_alike(
     options: &Options,
 ) -> Option<Inward> {
     let mut alike = Alike::default();
+    alike.begin(0);
     scattered::write(buffer, first, 0);
     let start = alike.start(buffer, 0)?;
     if let Ok(Inward::Frame(length)) = inward_in_place(first, 0, buffer, options, PortId::KERNEL, false) {
@@ -80,8 +81,8 @@ pub fn inward_alike(
     }
     let at = ahead.min(FIXED);
     scattered::write(buffer, datagram, at);
-    let (_, length) = alike.translate(buffer, at, datagram.len())?;
-    Some(Inward::Frame(length))
+    let known = alike.translate(buffer, at, datagram.len())?;
+    Some(Inward::Frame(known.frame))
 }
 
 fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Result<Inward, ParseError> {

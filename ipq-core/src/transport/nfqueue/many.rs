@@ -10,6 +10,7 @@ use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
+use std::sync::atomic::Ordering;
 
 /// Waits for the first datagram, and takes what is there with it.
 pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
@@ -78,16 +79,21 @@ fn take_within(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Ta
     let alike = shared.as_deref_mut().unwrap_or(&mut own);
     alike.begin(queue.devices.changes());
     let kept = keep(slots, &arrivals, |_, buffer, arrival| {
-        let Some((id, length)) = alike.translate(buffer, ahead, arrival.length as usize) else {
+        let Some(known) = alike.translate(buffer, ahead, arrival.length as usize) else {
             let received = arrival.datagram(buffer.len().saturating_sub(ahead));
             return take_in_and_learn(queue, alike, buffer, ahead, received, outstanding.as_deref_mut());
         };
         if let Some(outstanding) = &mut outstanding {
-            outstanding.arrived(id);
+            outstanding.arrived(known.id);
         }
-        let copied = length.min(buffer.len());
-        let sender = PortId(arrival.sender);
-        Ok(Some(Datagram { copied, length, sender }))
+        if known.ahead != ahead {
+            queue.ahead.store(known.ahead, Ordering::Relaxed);
+        }
+        Ok(Some(Datagram {
+            copied: known.frame.min(buffer.len()),
+            length: known.frame,
+            sender: PortId(arrival.sender),
+        }))
     });
     let may_be_more = arrivals.len() == count;
     Ok(Taken { kept, may_be_more })
@@ -152,7 +158,7 @@ fn keep(
 }
 
 /// Takes in a datagram that is in `buffer` from byte `ahead` on and like none before.
-#[cold]
+#[inline(never)]
 fn take_in_and_learn(
     queue: &NfQueue,
     alike: &mut Alike,

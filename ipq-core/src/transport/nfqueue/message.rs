@@ -305,9 +305,10 @@ impl Iterator for Attributes<'_> {
     }
 }
 
-/// Room on the stack for a datagram of so many messages, but for the bytes of the caller's that belong in it. Nothing is written there
-/// that is not needed.
-pub(super) type Room = ArrayVec<u8, { AT_ONCE * 80 + 256 }>;
+/// Room on the stack for a datagram of [`AT_ONCE`] messages, but for the bytes of the caller's that belong in it: for each at most the 80
+/// bytes of a verdict that carries its message and 3 of padding, and for what binds the queue after the last. What is not needed is not
+/// written.
+pub(super) type Room = ArrayVec<u8, { AT_ONCE * 84 + 256 }>;
 
 /// Writes a datagram, but for the bytes of the caller's that belong in it.
 pub(super) struct Writer<'b> {

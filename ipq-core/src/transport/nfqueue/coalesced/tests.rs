@@ -89,7 +89,9 @@ impl Played {
             );
             gathered.end_run();
             let datagram: Vec<u8> = gathered.pieces().flatten().copied().collect();
+            let packets = gathered.packets;
             self.obey(&datagram, &decisions[sent..sent + taken.count])?;
+            self.outstanding.all_decided(&packets);
             prop_assert!(taken.count > 0);
             sent += taken.count;
         }
@@ -102,8 +104,6 @@ impl Played {
             .iter()
             .map(|(id, verdict, following)| (*id, (*verdict, &following[..])))
             .collect();
-        let ids: Vec<u32> = decisions.iter().map(|(id, ..)| *id).collect();
-        self.outstanding.all_decided(&ids);
         while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
             let length = header.length as usize;
             let (message, later) = datagram.split_at(length.next_multiple_of(4).min(datagram.len()));
@@ -191,6 +191,47 @@ proptest! {
         let played = play(&happenings)?;
         let waiting: Vec<u32> = played.outstanding.oldest_first().collect();
         prop_assert_eq!(waiting, played.held, "what is outstanding is what the program holds");
+    }
+}
+
+/// A verdict of the program's as it sends it.
+fn start(verdict: Verdict, id: u64, data_len: u64) -> [u8; START] {
+    let request = VerdictRequest {
+        verdict,
+        packet_id: PacketId(id),
+        data_len,
+    };
+    let head = request.head(Abi::NATIVE, Envelope::request(PEER), 0);
+    head[..].try_into().expect("a whole head")
+}
+
+#[test]
+fn a_verdict_is_repeated_only_if_nothing_but_the_packet_differs() {
+    let first = start(Verdict::Accept, 5, 0);
+    let repeated = |verdict, id, data_len| request::repeated(&start(verdict, id, data_len), &first);
+    assert_eq!(repeated(Verdict::Accept, 6, 0), Some(6));
+    assert_eq!(repeated(Verdict::Accept, 5, 0), Some(5));
+    assert_eq!(repeated(Verdict::Accept, u64::from(u32::MAX), 0), Some(u32::MAX));
+    assert_eq!(repeated(Verdict::Drop, 6, 0), None);
+    assert_eq!(repeated(Verdict::Accept, 6, 1), None);
+    #[cfg(target_pointer_width = "64")]
+    assert_eq!(repeated(Verdict::Accept, 1 << 32 | 6, 0), None);
+}
+
+#[test]
+fn a_verdict_that_stands_for_itself_is_one_whose_packet_may_be_gone() {
+    let mut played = Played::default();
+    for id in 1..=3 {
+        played.queued.push(id);
+        played.outstanding.arrived(id);
+    }
+    for (count, batched) in [(1, 0), (2, 2)] {
+        let decisions: Vec<Decision> = played.queued[..count]
+            .iter()
+            .map(|id| (*id, Verdict::Accept, Vec::new()))
+            .collect();
+        played.decide(&decisions).expect("as wanted");
+        assert_eq!(played.batched, batched);
     }
 }
 
