@@ -150,9 +150,9 @@ impl Netlink {
         receiving::one(self, parts, wait)
     }
 
-    /// Takes as many datagrams as there are, each into one of `places`, which are at most 64, waiting for the first as `wait` says. Adds
-    /// what is known of them to `arrivals`: of at least one, unless there are no places. An error that comes after one was taken is the next
-    /// call's.
+    /// Takes as many datagrams as there are, each into one of `places`, which are at most 64, waiting for the first as `wait` says. What is
+    /// known of them is put into `arrivals`, which is empty: of at least one, unless there are no places. An error that comes after one was
+    /// taken is the next call's.
     pub(super) fn receive_places<const PARTS: usize>(
         &self,
         places: &mut [[IoSliceMut<'_>; PARTS]],

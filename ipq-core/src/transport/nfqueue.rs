@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: the messages that
-//! it sends and reads are the same. Between it and the kernel stands a translation without state, but for who has attached.
+//! it sends and reads are the same. Between it and the kernel stands a translation, which knows who has attached, how packets were told
+//! of lately, and, where one verdict may stand for several, which are outstanding.
 //!
 //! # How it stays true
 //!
@@ -21,9 +22,9 @@
 //!
 //! A datagram is received into the caller's buffer, which costs least if that has 512 bytes more than the copy range, as
 //! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits; else its first 512 bytes are received
-//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most, and mostly not at all. A verdict's
-//! replacement is not copied at all. Names of devices come from a table that device events keep true, not from a call per
-//! packet.
+//! beside it. Nothing is allocated, and a packet's bytes are copied once at the most, and mostly not at all. Of packets that are read many
+//! at a time and told of alike, only the first one's attributes are gone through. A verdict's replacement is not copied at all. Names of
+//! devices come from a table that device events keep true, not from a call per packet.
 //!
 //! # Several queues
 //!
@@ -141,7 +142,8 @@ pub struct NfQueue {
     other_family_dropped: AtomicU64,
     /// How long a datagram can be: what is said about a packet, and the most of one that was asked for or sent.
     longest: AtomicUsize,
-    /// How far from the beginning of a buffer a datagram is received: so far that the last packet's bytes needed not be moved.
+    /// How far from the beginning of a buffer a datagram is received: so far that a packet's bytes need not be moved if as much is said
+    /// of it as of the one before.
     ahead: AtomicUsize,
     /// What is known of packets that are told of alike, for one thread at a time.
     alike: Mutex<Alike>,

@@ -140,7 +140,7 @@ fn many_packets_and_verdicts(program: &Program, [sender, receiver, six]: [&UdpSo
     transport.send_many(&messages, &mut results);
     assert!(results.iter().all(|result| *result == Ok(40)));
     for number in (0..count).step_by(2) {
-        assert_eq!(arrived(&receiver), [number; 3]);
+        assert_eq!(arrived(receiver), [number; 3]);
     }
     program.nothing();
 }

@@ -210,8 +210,9 @@ fn a_packet_whose_verdict_could_not_be_sent_is_not_taken_along() {
     let ids = packets(&program, &sender, 0..4);
     let transport = program.handle.transport();
     rustix::net::sockopt::set_socket_send_buffer_size(transport, 1).expect("the smallest send buffer");
+    let bytes = vec![0x45; 60_000];
     let too_long = Decision {
-        replacement: Some(&[0x45; 60_000]),
+        replacement: Some(&bytes),
         ..Decision::new(ids[0], Verdict::Accept)
     };
     let decisions = [too_long, Decision::new(ids[1], Verdict::Accept)];

@@ -48,7 +48,8 @@ pub(super) fn one(socket: &Netlink, parts: &mut [IoSliceMut<'_>], wait: Wait) ->
     })
 }
 
-/// Takes datagrams, each into one of `places`, with one system call unless it has to wait, and adds what is known of them to `arrivals`.
+/// Takes datagrams, each into one of `places`, with one system call unless it has to wait, and puts what is known of them into
+/// `arrivals`, which is empty.
 pub(super) fn several<const PARTS: usize>(
     socket: &Netlink,
     places: &mut [[IoSliceMut<'_>; PARTS]],

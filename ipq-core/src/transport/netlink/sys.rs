@@ -69,8 +69,8 @@ pub(super) fn receive_one(
     Ok((length, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
 }
 
-/// `recvmmsg(2)`: takes datagrams, each into one of `places`, which are at most [`AT_ONCE`], and puts what is known of them into `arrivals`, which is empty. A
-/// part of a place takes what those before it have no room for; one costs the kernel less than two.
+/// `recvmmsg(2)`: takes datagrams, each into one of `places`, which are at most [`AT_ONCE`], and puts what is known of them into
+/// `arrivals`, which is empty. A part of a place takes what those before it have no room for; one costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
     socket: &Netlink,
     places: &mut [[IoSliceMut<'_>; PARTS]],
@@ -97,9 +97,9 @@ pub(super) fn receive<const PARTS: usize>(
         header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     }
     let count = headers.len();
-    // SAFETY: each of the headers was filled in. It points, if at all, to a sender's address that lives as long as this frame, and to the parts of a
-    // place, borrowed mutably and for longer; an `IoSliceMut` is an `iovec`, which its documentation promises. The other pointers
-    // are null, with length 0. The kernel writes within the lengths that are given.
+    // SAFETY: the `count` headers are filled in, as many as there are places. Each points to the parts of its own place, borrowed mutably
+    // and for longer (an `IoSliceMut` is an `iovec`, which its documentation promises), and, if at all, to a sender's address that lives
+    // as long as this frame. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
     let received = unsafe {
         libc::recvmmsg(
             socket.as_fd().as_raw_fd(),

@@ -14,7 +14,7 @@ use crate::wire::{Abi, Flags, Header, InterfaceName, MessageType, PortId};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 /// The devices of the network namespace that this was opened in.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Devices {
         }
     }
 
-    /// A number that is another one as soon as a look at the events has changed anything that [`get`](Self::get) says.
+    /// How often what [`get`](Self::get) says may have changed.
     pub(super) fn changes(&self) -> u32 {
         self.changes.load(Ordering::Relaxed)
     }
@@ -116,19 +116,26 @@ impl Devices {
                             Event::Gone(index) => known.remove(&index),
                         };
                     }
-                    self.changes.fetch_add(1, Ordering::Relaxed);
+                    self.count_change(&known);
                 }
                 // Not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
                 // Events were lost, so everything is asked for anew. If that fails, unknown devices will have no name.
                 Err(TransportError::Overrun) => {
-                    self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
-                    self.changes.fetch_add(1, Ordering::Relaxed);
+                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                    known.clear();
+                    self.count_change(&known);
+                    drop(known);
                     let _ = self.ask_for_all();
                 }
                 Err(_) => return,
             }
         }
+    }
+
+    /// Counts a change of what is known while nobody else can read it: who hears of the change can't read what was before it.
+    fn count_change(&self, _known: &RwLockWriteGuard<'_, BTreeMap<u32, Device>>) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     fn received(&self) -> MutexGuard<'_, Box<[u8]>> {

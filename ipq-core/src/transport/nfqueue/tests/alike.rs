@@ -341,15 +341,14 @@ fn the_oldest_kind_gives_way_to_a_new_one_but_few_are_learnt_at_a_time() {
             .collect::<Vec<_>>()
     };
     alike.begin(1);
-    kinds
-        .iter()
-        .chain(&others)
-        .for_each(|datagram| learn(&mut alike, datagram, &options()));
+    for datagram in kinds.iter().chain(&others) {
+        learn(&mut alike, datagram, &options());
+    }
     assert_eq!(known(&alike), [true, true, true, true, false, false]);
     alike.begin(1);
-    others
-        .iter()
-        .for_each(|datagram| learn(&mut alike, datagram, &options()));
+    for datagram in &others {
+        learn(&mut alike, datagram, &options());
+    }
     assert_eq!(known(&alike), [false, false, true, true, true, true]);
 }
 
