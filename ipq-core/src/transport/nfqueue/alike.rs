@@ -1,7 +1,7 @@
 //! Packets that are told of alike, as most are that come together: with the same attributes at the same places, by the same
 //! devices, at the same hook. What the first of them became is kept, and nobody goes through the attributes of the others.
 
-use super::message::{Attribute, Attributes, HEADERS, Span, attribute, header};
+use super::message::{Attribute, Attributes, HEADERS, Span, attribute, header, kind};
 use super::packet::{hardware_address, shows_devices, timestamp};
 use super::scattered::{self, FIXED, Origin};
 use super::translation::padded;
@@ -70,10 +70,16 @@ impl Alike {
         self.lessons = KEPT;
     }
 
-    /// A datagram's start, which begins at byte `at` of `buffer`, to [learn](Self::learn) from; none if no more is to be learnt.
+    /// The start of a datagram that tells of a packet, from byte `at` of `buffer` on, to [learn](Self::learn) from; none if no more is to be
+    /// learnt.
     pub(super) fn start(&mut self, buffer: &[u8], at: usize) -> Option<Told> {
-        self.lessons = self.lessons.checked_sub(1)?;
-        buffer.get(at..)?.first_chunk().copied()
+        let left = self.lessons.checked_sub(1)?;
+        let told = buffer.get(at..)?.first_chunk()?;
+        if Header::parse(told, Abi::NATIVE)?.message_type.to_wire() != kind::PACKET {
+            return None;
+        }
+        self.lessons = left;
+        Some(*told)
     }
 
     /// Learns what a packet became of which a datagram that began with `told` told: `frame`.
