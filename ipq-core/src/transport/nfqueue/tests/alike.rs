@@ -2,7 +2,7 @@
 
 use super::super::alike::Alike;
 use super::super::options::Options;
-use super::super::scattered::{FIXED, Origin};
+use super::super::scattered::{self, FIXED, Origin};
 use super::super::translation::{Received, Translated};
 use super::{attribute, attribute_of, body, devices, message, options, packet_header};
 use crate::family::Family;
@@ -313,7 +313,7 @@ fn the_next_is_received_where_the_last_needed_not_be_moved() {
     let mut said = forwarded(1, 2, 21);
     let alike = knowing(&said.datagram(), &options());
     let datagram = said.datagram();
-    let right = FIXED - (datagram.len() - 21);
+    let right = scattered::ahead(datagram.len() - 21);
     for at in [right, 0, right + 4] {
         let known = alike.translate(&mut buffer(&datagram, at), at, datagram.len());
         assert_eq!(
