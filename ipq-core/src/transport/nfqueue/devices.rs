@@ -14,7 +14,7 @@ use crate::wire::{Abi, Flags, Header, InterfaceName, MessageType, PortId};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The devices of the network namespace that this was opened in.
 #[derive(Debug)]
@@ -109,23 +109,21 @@ impl Devices {
         loop {
             match self.events.receive(&mut received, Wait::Never) {
                 Ok(datagram) if datagram.sender == PortId::KERNEL && datagram.length == datagram.copied => {
-                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                    for event in events(received.get(..datagram.copied).unwrap_or_default()) {
-                        match event {
-                            Event::Is(index, device) => known.insert(index, device),
-                            Event::Gone(index) => known.remove(&index),
-                        };
-                    }
-                    self.count_change(&known);
+                    let events = events(received.get(..datagram.copied).unwrap_or_default());
+                    self.change(|known| {
+                        for event in events {
+                            match event {
+                                Event::Is(index, device) => known.insert(index, device),
+                                Event::Gone(index) => known.remove(&index),
+                            };
+                        }
+                    });
                 }
                 // Not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
                 // Events were lost, so everything is asked for anew. If that fails, unknown devices will have no name.
                 Err(TransportError::Overrun) => {
-                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                    known.clear();
-                    self.count_change(&known);
-                    drop(known);
+                    self.change(BTreeMap::clear);
                     let _ = self.ask_for_all();
                 }
                 Err(_) => return,
@@ -133,8 +131,10 @@ impl Devices {
         }
     }
 
-    /// Counts a change of what is known while nobody else can read it: who hears of the change can't read what was before it.
-    fn count_change(&self, _known: &RwLockWriteGuard<'_, BTreeMap<u32, Device>>) {
+    /// Changes what is known, and counts that while nobody else can read it: who hears of the change can't read what was before it.
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Device>)) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known);
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
