@@ -10,7 +10,6 @@ use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
-use std::sync::atomic::Ordering;
 
 /// Waits for the first datagram, and takes what is there with it.
 pub(super) fn receive(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
@@ -86,9 +85,7 @@ fn take_within(queue: &NfQueue, slots: &mut [Slot<'_>], wait: Wait) -> Result<Ta
         if let Some(outstanding) = &mut outstanding {
             outstanding.arrived(known.id);
         }
-        if known.ahead != ahead {
-            queue.ahead.store(known.ahead, Ordering::Relaxed);
-        }
+        queue.receive_ahead(known.ahead);
         Ok(Some(Datagram {
             copied: known.frame.min(buffer.len()),
             length: known.frame,

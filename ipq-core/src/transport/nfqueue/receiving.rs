@@ -23,6 +23,14 @@ impl NfQueue {
         self.ahead.load(Ordering::Relaxed)
     }
 
+    /// Says how far from the beginning of a buffer datagrams are to be received from now on.
+    #[inline(always)]
+    pub(super) fn receive_ahead(&self, ahead: usize) {
+        if ahead != self.ahead() {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a datagram, partly beside the buffer if a place for that is given.
     #[inline(always)]
     pub(super) fn take(
@@ -131,12 +139,28 @@ impl NfQueue {
                 if let Some(outstanding) = outstanding {
                     outstanding.arrived(id);
                 }
-                if let Some(ahead) = before.map(scattered::ahead).filter(|ahead| *ahead != self.ahead()) {
-                    self.ahead.store(ahead, Ordering::Relaxed);
+                if let Some(before) = before {
+                    self.receive_ahead(scattered::ahead(before));
                 }
                 Some(frame)
             }
-            other => self.take_in_other(other, outstanding)?,
+            Ok(Translated::OtherFamily(id)) => {
+                self.drop_of_other_family(id)?;
+                None
+            }
+            Ok(Translated::Answer { frame, attach_failed }) => {
+                if attach_failed {
+                    self.peer.store(PortId::KERNEL.0, Ordering::Release);
+                }
+                frame
+            }
+            Err(error) => {
+                // It may have been a packet, which is in the queue.
+                if let Some(outstanding) = outstanding {
+                    outstanding.lose_track();
+                }
+                return Err(error.into());
+            }
         };
         let Datagram { copied, length, sender } = received;
         let cut = length - copied;
@@ -147,33 +171,13 @@ impl NfQueue {
         }))
     }
 
-    /// The same of what is no packet for the program: how long the frame is, if there is one.
+    /// Drops a packet for which `ip_queue` had another queue, or none.
     #[cold]
-    fn take_in_other(
-        &self,
-        translated: Result<Translated, ParseError>,
-        outstanding: Option<&mut Outstanding>,
-    ) -> Result<Option<usize>, TransportError> {
-        if let (Err(_), Some(outstanding)) = (translated, outstanding) {
-            // It may have been a packet, which is in the queue.
-            outstanding.lose_track();
-        }
-        match translated? {
-            Translated::Packet { frame, .. } => Ok(Some(frame)),
-            Translated::OtherFamily(id) => {
-                self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
-                let mut bytes = Room::new();
-                let mut verdict = Writer::new(&mut bytes);
-                request::drop_packet(&mut verdict, id, &self.options);
-                self.socket.send(&[IoSlice::new(verdict.written())])?;
-                Ok(None)
-            }
-            Translated::Answer { frame, attach_failed } => {
-                if attach_failed {
-                    self.peer.store(PortId::KERNEL.0, Ordering::Release);
-                }
-                Ok(frame)
-            }
-        }
+    fn drop_of_other_family(&self, id: u32) -> Result<(), TransportError> {
+        self.other_family_dropped.fetch_add(1, Ordering::Relaxed);
+        let mut bytes = Room::new();
+        let mut verdict = Writer::new(&mut bytes);
+        request::drop_packet(&mut verdict, id, &self.options);
+        self.socket.send(&[IoSlice::new(verdict.written())]).map(drop)
     }
 }
