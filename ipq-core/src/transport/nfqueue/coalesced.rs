@@ -154,44 +154,44 @@ impl<'m, 'b> Gathered<'m, 'b> {
         let mut oldest = Oldest::new(outstanding.map(Outstanding::oldest_first));
         let mut count = 0;
         for parts in messages.iter().take(AT_ONCE) {
-            if let Some(run) = &mut self.run
-                && let Some((start, [])) = in_two(parts)
-                && let Some(id) = request::repeated(start, run.start)
-                && oldest.next_if_eq(id)
-            {
-                run.go_on(id);
-                self.packets.push(id);
-                count += 1;
-                continue;
-            }
-            if let Some((start, following)) = in_two(parts)
-                && let Some((request, action)) = usual(start, following.len())
-            {
-                if !self.has_room_for(following) {
-                    break;
+            if let Some((start, following)) = in_two(parts) {
+                if let Some(run) = &mut self.run
+                    && following.is_empty()
+                    && let Some(id) = request::repeated(start, run.start)
+                    && oldest.next_if_eq(id)
+                {
+                    run.go_on(id);
+                    self.packets.push(id);
+                    count += 1;
+                    continue;
                 }
-                count += 1;
-                match action {
-                    Action::Verdict {
-                        verdict,
-                        id,
-                        replaces: false,
-                    } if oldest.next_if_eq(id) => self.add_to_run(verdict, id, request, start),
-                    _ => self.add(&request, start, &action, false, following),
+                if let Some((request, action)) = usual(start, following.len()) {
+                    if !self.has_room_for(following) {
+                        break;
+                    }
+                    match action {
+                        Action::Verdict {
+                            verdict,
+                            id,
+                            replaces: false,
+                        } if oldest.next_if_eq(id) => self.add_to_run(verdict, id, request, start),
+                        _ => self.add(&request, start, &action, false, following),
+                    }
+                    count += 1;
+                    continue;
                 }
-                continue;
             }
             let mut start = [0; START];
             let start = beginning(parts, &mut start);
-            let Some(decided) = any(start, length_of(parts)) else {
-                count += 1;
-                continue;
-            };
-            let Decided {
+            let Some(Decided {
                 request,
                 action,
                 attaching,
-            } = decided;
+            }) = any(start, length_of(parts))
+            else {
+                count += 1;
+                continue;
+            };
             let mut following = within(parts, START, request.following());
             let (following, in_pieces) = (following.next().unwrap_or_default(), following.next().is_some());
             if in_pieces || !self.has_room_for(following) {
@@ -281,10 +281,10 @@ impl<'m, 'b> Gathered<'m, 'b> {
             return Ok(());
         }
         if self.following.is_empty() {
-            queue.socket.send(&[IoSlice::new(self.writer.written())]).map(drop)
-        } else {
-            pieces::send::<{ 2 * AT_ONCE + 1 }>(&queue.socket, self.pieces())
+            // As nearly all are. To look for its pieces costs 5 ns of each of 64 packets.
+            return queue.socket.send(&[IoSlice::new(self.writer.written())]).map(drop);
         }
+        pieces::send::<{ 2 * AT_ONCE + 1 }>(&queue.socket, self.pieces())
     }
 
     /// Takes note of the packets that were decided about.
