@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
-use ipq_sim::run::{NotFed, Rate, Report, Run, RunError};
+use ipq_sim::programs::run::{NotFed, Rate, Report, Run, RunError};
 use output::Destination;
 use std::ffi::OsString;
 use std::io;

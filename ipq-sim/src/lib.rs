@@ -77,13 +77,11 @@ mod kernel;
 mod ledger;
 mod proc_text;
 mod profile;
-mod queue;
 #[cfg(all(feature = "run", target_os = "linux"))]
-pub mod run;
+pub mod programs;
+mod queue;
 #[cfg(test)]
 mod sample;
-#[cfg(all(feature = "run", target_os = "linux"))]
-pub mod server;
 mod sim;
 mod sockets;
 mod spent;

@@ -60,8 +60,9 @@ mod in_another_process {
     use ipq_core::transport::tokio::Watched;
     use ipq_core::transport::unix::Unix;
     use ipq_core::{PacketId, Transport, TransportError, Wait};
-    use ipq_sim::server::Server;
-    use ipq_sim::{Profile, run};
+    use ipq_sim::Profile;
+    use ipq_sim::programs::run;
+    use ipq_sim::programs::server::Server;
     use pretty_assertions::assert_eq;
     use std::path::PathBuf;
     use std::time::Duration;

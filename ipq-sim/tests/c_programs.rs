@@ -13,7 +13,7 @@ mod preload;
 use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
-use ipq_sim::run::{NotFed, Rate, Report, Run};
+use ipq_sim::programs::run::{NotFed, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
 use preload::PRELOAD;
 use pretty_assertions::assert_eq;

@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use ipq_sim::run::{Run, RunError};
+use ipq_sim::programs::run::{Run, RunError};
 use rstest::rstest;
 use std::io::Write as _;
 

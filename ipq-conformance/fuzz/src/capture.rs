@@ -5,7 +5,7 @@
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, Family, Handle, Hook, PortId, Verdict, Wait};
-use ipq_sim::run::{self, CaptureError, NotFed, Record, Run, Summary};
+use ipq_sim::programs::run::{self, CaptureError, NotFed, Record, Run, Summary};
 use ipq_sim::{ClientId, DropReason, Entrance, Kernel, Profile, SocketId};
 use std::collections::BTreeMap;
 use std::fs::File;

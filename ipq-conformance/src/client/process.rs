@@ -5,7 +5,7 @@ use super::loaded::Loaded;
 use super::{Call, Called, Returned};
 use bytes::Bytes;
 use ipq_sim::Kernel;
-use ipq_sim::server::{Passed, Server};
+use ipq_sim::programs::server::{Passed, Server};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use crate::step::{Observation, Step};
 use crate::world::{Description, World, WorldError, WorldFactory};
 use ipq_core::wire::Abi;
-use ipq_sim::server::Server;
+use ipq_sim::programs::server::Server;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use ipq_sim::Fate;
-use ipq_sim::run::{PacketReport, Report};
+use ipq_sim::programs::run::{PacketReport, Report};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

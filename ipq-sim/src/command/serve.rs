@@ -2,7 +2,7 @@
 
 use super::{Failure, FeedArguments, KernelArguments, feed, interruption};
 use clap::Args;
-use ipq_sim::run::{self, Run, RunError};
+use ipq_sim::programs::run::{self, Run, RunError};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;

@@ -24,7 +24,7 @@ pub(crate) fn frame(payload: usize) -> Vec<u8> {
     [&header[..], &udp(payload)].concat()
 }
 
-/// Where packets enter a kernel of `ipq_sim::run`'s that queues what is for the host itself.
+/// Where packets enter a kernel of `ipq_sim::programs::run`'s that queues what is for the host itself.
 pub(crate) fn at_input() -> Entrance<'static> {
     Entrance {
         hook: Hook::Input,

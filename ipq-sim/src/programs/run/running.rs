@@ -8,7 +8,7 @@ use crate::entrance::Entrance;
 use crate::journal::PacketEvent;
 use crate::kernel::Kernel;
 use crate::ledger::{Fate, PacketSerial};
-use crate::server::{Passed, Server};
+use crate::programs::server::{Passed, Server};
 use ipq_core::Family;
 use ipq_core::wire::{Abi, Message};
 use std::collections::HashMap;

@@ -1,11 +1,11 @@
 //! A program written for libipq, run on the packets of a capture: no privilege, no network, no kernel.
 //!
 //! ```no_run
-//! use ipq_sim::run::Run;
+//! use ipq_sim::programs::run::Run;
 //!
 //! let report = Run::new("traffic.pcap", "./filter").argument("--strict").go()?;
 //! assert_eq!(report.summary.accepted, 120);
-//! # Ok::<(), ipq_sim::run::RunError>(())
+//! # Ok::<(), ipq_sim::programs::run::RunError>(())
 //! ```
 //!
 //! The program is told by `IPQ_TRANSPORT` where the emulator is, so it must be linked with this project's libipq, or have the
@@ -28,7 +28,7 @@ use crate::host::network::{Device, DeviceError};
 use crate::host::rules::{Rule, RuleError};
 use crate::kernel::Kernel;
 use crate::profile::Profile;
-use crate::server::Server;
+use crate::programs::server::Server;
 use ipq_core::wire::Abi;
 use ipq_core::{Family, Hook};
 use linkage::Linkage;
