@@ -11,8 +11,9 @@ mod live;
 mod side;
 
 use crate::errno::Errno;
+use crate::error_number::ErrorNumber;
 use crate::family::Family;
-use crate::handle::{Error, ErrorNumber, Handle};
+use crate::handle::{Error, Handle};
 use crate::transport::{Transport, TransportError, Wait};
 use crate::wire::{Abi, CopyMode, ErrorMessage, Header, PacketId, Verdict, VerdictRequest};
 use side::{NoSide, Side};

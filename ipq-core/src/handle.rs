@@ -12,7 +12,8 @@ mod error;
 mod many;
 mod polled;
 
-pub use error::{Error, ErrorNumber};
+pub use crate::error_number::ErrorNumber;
+pub use error::Error;
 pub use many::{Buffers, Decision, Messages};
 
 use crate::family::Family;

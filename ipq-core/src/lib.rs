@@ -26,14 +26,16 @@
 #[cfg(all(feature = "capi", target_os = "linux"))]
 mod capi;
 mod errno;
+mod error_number;
 mod family;
 pub mod handle;
 pub mod transport;
 pub mod wire;
 
 pub use errno::Errno;
+pub use error_number::ErrorNumber;
 pub use family::Family;
-pub use handle::{Error, ErrorNumber, Handle};
+pub use handle::{Error, Handle};
 pub use transport::{Transport, TransportError, Wait};
 pub use wire::{CopyMode, Hook, Mark, PacketId, PortId, Verdict};
 

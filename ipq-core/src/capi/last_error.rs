@@ -3,7 +3,7 @@
 //! libipq had one error number for the whole process, which threads overwrote for each other (LIB-7, section 11). Here each
 //! thread has its own, like `errno`, in memory of fixed size.
 
-use crate::handle::ErrorNumber;
+use crate::error_number::ErrorNumber;
 use std::cell::Cell;
 use std::ffi::c_char;
 

@@ -1,8 +1,8 @@
 //! Which kernel side a C program talks to: what `IPQ_TRANSPORT` says.
 
 use crate::errno::Errno;
+use crate::error_number::ErrorNumber;
 use crate::family::Family;
-use crate::handle::ErrorNumber;
 use crate::transport::Transport;
 use crate::transport::netlink::{self, Netlink};
 use crate::transport::nfqueue::{self, InvalidQueueNumbers, NfQueue, QueueNumbers};

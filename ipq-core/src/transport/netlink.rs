@@ -38,8 +38,8 @@ mod tests;
 
 use super::{AT_ONCE, Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
+use crate::error_number::ErrorNumber;
 use crate::family::Family;
-use crate::handle::ErrorNumber;
 use crate::wire::PortId;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, AddressFamily, MMsgHdr, Protocol, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};

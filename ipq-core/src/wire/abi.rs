@@ -70,6 +70,9 @@ impl Abi {
         },
     };
 
+    /// The size of a netlink header in bytes, which is the same on every machine.
+    pub(super) const HEADER_BYTES: usize = 16;
+
     /// The size of a word in bytes: 8 or 4.
     #[must_use]
     #[inline]

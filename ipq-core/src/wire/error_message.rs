@@ -1,9 +1,10 @@
 //! `NLMSG_ERROR`: the kernel refuses a message, or acknowledges one.
 
 use super::abi::Abi;
-use super::fields::{Fields, Head};
+use super::error::WireError;
+use super::fields::Fields;
+use super::head::Head;
 use super::header::{Envelope, Header, MessageType};
-use super::message::WireError;
 use crate::errno::Errno;
 use std::fmt;
 

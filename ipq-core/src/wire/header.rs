@@ -1,7 +1,8 @@
 //! The netlink header that begins every frame.
 
 use super::abi::Abi;
-use super::fields::{Fields, HeadWriter};
+use super::fields::Fields;
+use super::head::HeadWriter;
 use super::values::PortId;
 use std::borrow::BorrowMut;
 use std::fmt;
@@ -25,7 +26,7 @@ pub struct Header {
 
 impl Header {
     /// The size of a header on every machine: 16 bytes.
-    pub const BYTES: usize = 16;
+    pub const BYTES: usize = Abi::HEADER_BYTES;
 
     /// Reads the header at the start of `bytes`; `None` if they are fewer than 16.
     #[must_use]

@@ -1,11 +1,12 @@
 //! PACKET: the kernel hands over a packet.
 
 use super::abi::Abi;
-use super::fields::{Fields, Head, HeadWriter};
+use super::error::WireError;
+use super::fields::Fields;
 use super::hardware_address::{HardwareAddress, HardwareAddressTooLong};
+use super::head::{Head, HeadWriter};
 use super::header::{Envelope, Header, MessageType};
 use super::interface_name::InterfaceName;
-use super::message::WireError;
 use super::padding;
 use super::values::{EtherType, Hook, Mark, PacketId, Timestamp};
 use std::borrow::BorrowMut;
@@ -292,7 +293,7 @@ impl std::fmt::Debug for PacketMessage<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::HeadWriter;
+    use super::super::head::HeadWriter;
     use super::super::message::Message;
     use super::super::recorded::{self, bytes};
     use super::*;

@@ -1,9 +1,10 @@
 //! MODE and VERDICT: what a program asks of the kernel.
 
 use super::abi::Abi;
-use super::fields::{Fields, Head, HeadWriter};
+use super::error::WireError;
+use super::fields::Fields;
+use super::head::{Head, HeadWriter};
 use super::header::{Envelope, Header, MessageType};
-use super::message::WireError;
 use super::values::{CopyMode, PacketId, Verdict};
 use std::borrow::BorrowMut;
 

@@ -1,7 +1,7 @@
 //! Why a queue could not be opened, and why it refused a message.
 
 use crate::errno::Errno;
-use crate::handle::ErrorNumber;
+use crate::error_number::ErrorNumber;
 use crate::wire::PortId;
 
 /// Why a queue could not be opened.

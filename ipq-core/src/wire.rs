@@ -42,9 +42,11 @@
 )]
 
 mod abi;
+mod error;
 mod error_message;
 mod fields;
 mod hardware_address;
+mod head;
 mod header;
 mod interface_name;
 mod message;
@@ -53,12 +55,13 @@ mod request;
 mod values;
 
 pub use abi::{Abi, ByteOrder, WordSize};
+pub use error::WireError;
 pub use error_message::ErrorMessage;
-pub use fields::Head;
 pub use hardware_address::{HardwareAddress, HardwareAddressTooLong};
+pub use head::Head;
 pub use header::{Envelope, Flags, Header, MessageType};
 pub use interface_name::{InterfaceName, InvalidInterfaceName};
-pub use message::{Frame, Message, MessageMut, WireError};
+pub use message::{Frame, Message, MessageMut};
 pub use packet::{PacketMessage, PacketMetadata, PacketMut};
 pub use request::{ModeRequest, VerdictRequest};
 pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
