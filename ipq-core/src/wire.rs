@@ -52,6 +52,7 @@ mod interface_name;
 mod message;
 mod packet;
 mod request;
+mod screen;
 mod values;
 
 pub use abi::{Abi, ByteOrder, WordSize};
@@ -64,6 +65,7 @@ pub use interface_name::{InterfaceName, InvalidInterfaceName};
 pub use message::{Frame, Message, MessageMut};
 pub use packet::{PacketMessage, PacketMetadata, PacketMut};
 pub use request::{ModeRequest, VerdictRequest};
+pub use screen::{Objection, Response, Screened, screen};
 pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
 
 /// How many bytes bring `length` to the next multiple of 4, the alignment of netlink messages (WIRE-4, ERR-3).

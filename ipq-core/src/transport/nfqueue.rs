@@ -121,7 +121,7 @@ use message::{PROTOCOL, Room, Writer};
 use outstanding::Outstanding;
 use permission::{Questions, Standing};
 use pieces::{beginning, in_two, length_of, within};
-use request::{Action, Request, START, Screened};
+use request::{Action, Request, START};
 use scattered::BESIDE;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -273,10 +273,10 @@ impl NfQueue {
     /// notice of it.
     #[inline(never)]
     fn decide_any(&self, start: &[u8], length: usize) -> Option<Decided<'_>> {
-        let (request, (action, attaching)) = match request::screen(start, length) {
-            Screened::Ignored => return None,
-            Screened::Refused(request, action) => (request, (action, None)),
-            Screened::Passed(request) => (request, self.admit(&request, start)),
+        let (request, refused) = Request::screen(start, length)?;
+        let (action, attaching) = match refused {
+            Some(errno) => (Action::refuse_first(errno), None),
+            None => self.admit(&request, start),
         };
         self.expect(&request, action);
         Some(Decided {

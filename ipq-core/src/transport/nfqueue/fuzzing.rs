@@ -5,7 +5,7 @@ use super::devices;
 use super::message::{ParseError, Room, Writer};
 use super::options::Options;
 use super::packet::Device;
-use super::request::{self, Action, Request, START, Screened};
+use super::request::{self, Action, Request, START};
 use super::scattered::{self, BESIDE, FIXED, Origin};
 use super::translation::{Received, Translated};
 use crate::errno::Errno;
@@ -106,14 +106,14 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
 #[must_use]
 pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
     let start = &message[..message.len().min(START)];
-    let (request, action, attaches) = match request::screen(start, message.len()) {
-        Screened::Ignored => return None,
-        Screened::Refused(request, action) => (request, action, false),
-        Screened::Passed(request) if peer != PortId::KERNEL && request.header.port_id != peer => {
-            (request, Action::refuse(Errno::EBUSY), false)
-        }
-        Screened::Passed(request) => (request, request.action(start, options), peer == PortId::KERNEL),
+    let (request, refused) = Request::screen(start, message.len())?;
+    let is_bound = peer != PortId::KERNEL;
+    let action = match refused {
+        Some(errno) => Action::refuse_first(errno),
+        None if is_bound && request.header.port_id != peer => Action::refuse(Errno::EBUSY),
+        None => request.action(start, options),
     };
+    let attaches = refused.is_none() && !is_bound;
     let usual = message
         .split_first_chunk()
         .and_then(|(start, following)| request::usual(start, following.len(), peer, options));

@@ -15,23 +15,12 @@ use super::message::{ATTRIBUTE_ROOM, Writer, attribute, header_of, kind};
 use super::options::Options;
 use crate::errno::Errno;
 use crate::wire::{
-    Abi, CopyMode, Envelope, Flags, Header, MessageType, ModeRequest, PacketId, PortId, Verdict, VerdictRequest,
-    WireError,
+    Abi, CopyMode, Envelope, Flags, Header, MessageType, ModeRequest, Objection, PacketId, PortId, Screened, Verdict,
+    VerdictRequest, WireError, screen,
 };
 
 /// The longest beginning that is looked at: the header and the union of MODE and VERDICT.
 pub(super) const START: usize = Header::BYTES + Abi::NATIVE.request_bytes();
-
-/// A message of the program's, as far as the header's checks got (MSG-1 to MSG-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Screened {
-    /// The queue takes no notice of it.
-    Ignored,
-    /// It is refused, and did not attach.
-    Refused(Request, Action),
-    /// It attaches, and whoever has attached may go on with [`Request::action`].
-    Passed(Request),
-}
 
 /// A message whose header was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +53,14 @@ pub(super) enum Action {
 }
 
 impl Action {
+    /// Refuses what `ip_queue` refused before it looked at the sender's capability.
+    pub(super) const fn refuse_first(errno: Errno) -> Self {
+        Self::Refuse {
+            errno,
+            before_capability: true,
+        }
+    }
+
     /// Refuses what `ip_queue` refused after it had looked at the sender's capability.
     pub(super) const fn refuse(errno: Errno) -> Self {
         Self::Refuse {
@@ -73,40 +70,8 @@ impl Action {
     }
 }
 
-/// Looks at the header of a datagram of `length` bytes, of which `start` is the beginning, up to [`START`] bytes.
-pub(super) fn screen(start: &[u8], length: usize) -> Screened {
-    let Some(header) = Header::parse(start, Abi::NATIVE) else {
-        return Screened::Ignored;
-    };
-    let stated = header.length as usize;
-    if stated < Header::BYTES || stated > length {
-        return Screened::Ignored;
-    }
-    let request = Request { header, carried: true };
-    let refused = |errno| {
-        let before_capability = true;
-        let action = Action::Refuse {
-            errno,
-            before_capability,
-        };
-        Screened::Refused(request, action)
-    };
-    let asks = header.flags.contains(Flags::REQUEST) && !header.flags.contains(Flags::MULTI);
-    if !header.port_id.can_attach() || !asks {
-        return refused(Errno::EINVAL);
-    }
-    if header.flags.contains(Flags::TRUNCATED) {
-        return refused(Errno::ECOMM);
-    }
-    match header.message_type.to_wire() {
-        0 | 0x14.. => refused(Errno::EINVAL),
-        1..=0x10 => Screened::Ignored,
-        0x11..=0x13 => Screened::Passed(request),
-    }
-}
-
 /// What a message is that begins with `start`, and that `following` bytes follow, if it is what nearly all are: a verdict of the
-/// peer's, whose success is silent, and which has nothing in it but the verdict and, if anything follows, a replacement. [`screen`] and
+/// peer's, whose success is silent, and which has nothing in it but the verdict and, if anything follows, a replacement. [`Request::screen`] and
 /// [`Request::action`] say the same of it, and more of others.
 #[inline]
 pub(super) fn usual(
@@ -169,6 +134,17 @@ pub(super) fn retold(port_id: PortId, header: [u8; 8], following: usize) -> [u8;
 }
 
 impl Request {
+    /// Checks the header of a message of `length` bytes, of which `start` is the beginning (MSG-1 to
+    /// MSG-4). Returns `None` if the queue ignores the message, and the error number if it refuses it.
+    pub(super) fn screen(start: &[u8], length: usize) -> Option<(Self, Option<Errno>)> {
+        let (header, refused) = match screen(start, length, Abi::NATIVE, Objection::response) {
+            Screened::Ignored => return None,
+            Screened::Refused(header, errno) => (header, Some(errno)),
+            Screened::Passed(header) => (header, None),
+        };
+        Some((Self { header, carried: true }, refused))
+    }
+
     /// The message's length in bytes, by its header.
     pub(super) const fn length(&self) -> usize {
         self.header.length as usize

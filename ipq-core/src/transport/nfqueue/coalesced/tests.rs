@@ -2,7 +2,7 @@
 
 use super::super::message::kind;
 use super::super::outstanding::Outstanding;
-use super::super::request::{Screened, screen, usual};
+use super::super::request::usual;
 use super::*;
 use crate::family::Family;
 use crate::wire::{Abi, Envelope, Header, PacketId, VerdictRequest};
@@ -78,13 +78,14 @@ impl Played {
                 &messages[sent..],
                 Some(&self.outstanding),
                 |start, following| usual(start, following, PEER, &options),
-                |start, length| match screen(start, length) {
-                    Screened::Passed(request) => Some(Decided {
+                |start, length| {
+                    let (request, refused) = Request::screen(start, length)?;
+                    assert_eq!(refused, None);
+                    Some(Decided {
                         request,
                         action: request.action(start, &options),
                         attaching: None,
-                    }),
-                    other => panic!("{other:?}"),
+                    })
                 },
             );
             gathered.end_run();

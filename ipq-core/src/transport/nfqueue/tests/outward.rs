@@ -1,7 +1,7 @@
 //! What is sent for each message of the program's.
 
 use super::super::options::Options;
-use super::super::request::{Action, Request, START, Screened, retold, screen, usual};
+use super::super::request::{Action, Request, START, retold, usual};
 use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -23,11 +23,16 @@ fn verdict(verdict: Verdict, packet_id: u64, data_len: u64, following: usize) ->
     request.head(Abi::NATIVE, Envelope::request(PEER), following)
 }
 
-fn action(head: &[u8], following: usize) -> Action {
-    match screen(head, head.len() + following) {
-        Screened::Passed(request) => request.action(head, &options()),
+/// The message whose header is in order.
+fn passed(head: &[u8], length: usize) -> Request {
+    match Request::screen(head, length) {
+        Some((request, None)) => request,
         other => panic!("{other:?}"),
     }
+}
+
+fn action(head: &[u8], following: usize) -> Action {
+    passed(head, head.len() + following).action(head, &options())
 }
 
 proptest! {
@@ -43,8 +48,8 @@ proptest! {
         if let Some((at, byte)) = damage {
             start[at] = byte;
         }
-        let found = match screen(&start, START + following) {
-            Screened::Passed(request) if request.header.port_id == PEER => Some((request, request.action(&start, &options()))),
+        let found = match Request::screen(&start, START + following) {
+            Some((request, None)) if request.header.port_id == PEER => Some((request, request.action(&start, &options()))),
             _ => None,
         };
         let usual = usual(&start, following, PEER, &options());
@@ -100,9 +105,7 @@ fn nothing_is_usual_before_anybody_has_attached() {
 
 /// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
 fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
-    let Screened::Passed(request) = screen(head, head.len() + following.len()) else {
-        panic!("refused");
-    };
+    let request = passed(head, head.len() + following.len());
     let action = request.action(head, options);
     let datagram = datagram(&request, head, following, action, attaches, options).expect("a message of this length");
     let mut rows = Vec::new();
@@ -220,9 +223,7 @@ fn a_replacement_counts_or_not(#[case] data_len: u64, #[case] following: usize, 
     };
     assert_eq!(action(&head, following), expected);
     // IPv6's fixed header is longer (VER-6).
-    let Screened::Passed(request) = screen(&head, head.len() + following) else {
-        panic!("refused");
-    };
+    let request = passed(&head, head.len() + following);
     let of_ipv6 = request.action(&head, &Options::new(Family::Ipv6));
     assert_eq!(of_ipv6 == expected, !replaces || following >= 40);
 }
@@ -241,9 +242,7 @@ fn some_verdicts_are_refused_here(#[case] value: Verdict, #[case] id: u64, #[cas
 #[test]
 fn what_nfnetlink_can_not_carry_is_not_written() {
     let head = verdict(Verdict::Accept, 3, 0, 65_532);
-    let Screened::Passed(request) = screen(&head, START + 65_532) else {
-        panic!("refused");
-    };
+    let request = passed(&head, START + 65_532);
     let refused = datagram(&request, &head, &[], Action::refuse(Errno::EINVAL), false, &options());
     assert_eq!(refused, None);
 }
@@ -251,9 +250,7 @@ fn what_nfnetlink_can_not_carry_is_not_written() {
 #[test]
 fn bytes_after_the_message_are_no_part_of_it() {
     let head = verdict(Verdict::Accept, 3, 4, 0);
-    let Screened::Passed(request) = screen(&head, head.len() + 4) else {
-        panic!("refused");
-    };
+    let request = passed(&head, head.len() + 4);
     assert_eq!((request.length(), request.following()), (START, 0), "MSG-11");
     assert!(request.header.flags.contains(Flags::REQUEST));
 }

@@ -1,7 +1,7 @@
 //! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
 
 use super::super::message::{HEADERS, Room, Writer};
-use super::super::request::{Action, START, Screened, screen, usual};
+use super::super::request::{Action, Request, START, usual};
 use super::super::translation::Translated;
 use super::{PEER, datagram, message, options, translated};
 use crate::errno::Errno;
@@ -59,12 +59,13 @@ impl Kernel {
 /// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames that the program reads.
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
     let start = &bytes[..bytes.len().min(START)];
-    let (request, action, attaches) = match screen(start, bytes.len()) {
-        Screened::Ignored => return None,
-        Screened::Refused(request, action) => (request, action, false),
-        Screened::Passed(request) if request.header.port_id != PEER => (request, Action::refuse(Errno::EBUSY), false),
-        Screened::Passed(request) => (request, request.action(start, &options()), attaches),
+    let (request, refused) = Request::screen(start, bytes.len())?;
+    let action = match refused {
+        Some(errno) => Action::refuse_first(errno),
+        None if request.header.port_id != PEER => Action::refuse(Errno::EBUSY),
+        None => request.action(start, &options()),
     };
+    let attaches = attaches && refused.is_none() && request.header.port_id == PEER;
     let usual = bytes
         .split_first_chunk()
         .filter(|_| !attaches)
