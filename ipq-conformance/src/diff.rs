@@ -7,11 +7,10 @@
 mod performance;
 mod plan;
 
-use crate::capability::Capability;
-use crate::filter::Pattern;
 use crate::recording::Recording;
 use crate::replay::{Difference, ReplayError, replay};
-use crate::world::{WorldError, WorldFactory};
+use crate::suite::filter::Pattern;
+use crate::world::{Capability, WorldError, WorldFactory};
 use serde::Deserialize;
 
 pub use plan::Plan;
@@ -161,7 +160,7 @@ pub struct KnownDivergencesError(#[from] serde_json::Error);
 impl KnownDivergences {
     /// Those of the worlds that come with the suite.
     pub fn built_in() -> Result<Self, KnownDivergencesError> {
-        Ok(serde_json::from_str(include_str!("data/known-divergences.json"))?)
+        Ok(serde_json::from_str(include_str!("diff/known-divergences.json"))?)
     }
 
     fn reason(&self, pair: &Pair<'_>, difference: &Difference) -> Option<&str> {

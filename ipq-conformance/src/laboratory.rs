@@ -1,4 +1,4 @@
-//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that [`lab`](crate::lab) describes, made with
+//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that [`topology`](crate::world::topology) describes, made with
 //! this process's own system calls, so that a bare machine needs neither iptables nor iproute.
 //!
 //! It stands in namespaces of its own, or, for the historical `ip_queue`, which knows nothing else (SOCK-7), in the initial
@@ -16,8 +16,8 @@ mod sys;
 mod sysctls;
 mod xtables;
 
-use crate::lab::{LO, TAP0, TAP1};
-use crate::setup::{Rule, Table};
+use crate::world::topology::{LO, TAP0, TAP1};
+use crate::world::{Rule, Table};
 use devices::Wired;
 use ipq_core::Family;
 use rtnetlink::Rtnetlink;

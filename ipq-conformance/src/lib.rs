@@ -1,23 +1,25 @@
 //! A conformance suite for `ip_queue`: kernels, emulators, and what stands in for them.
 //!
-//! Everything is built on one seam. A [`World`] does [`Step`]s and says what was seen; cases, recordings and generated tests
-//! are all sequences of steps.
+//! Everything is built on one seam. A [`World`](world::World) does [`Step`](world::Step)s and says what was seen; cases, recordings
+//! and generated tests are all sequences of steps. From the bottom up:
 //!
-//! - [`cases`] are the suite itself, and say how to write one;
-//! - [`recording`] reads what a real kernel did, and [`replay`] compares a world with it, byte for byte;
-//! - [`runner`] runs cases, [`report`] tells what came of them, [`matrix`] puts several worlds side by side, and
-//!   [`requirements`] says what they cover;
+//! - [`world`] is the seam and its vocabulary; [`worlds`] are those that come with the suite;
+//! - [`suite`] holds the cases, what they are written with, and what runs them;
+//! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte, and
+//!   [`diff`] compares two worlds on generated steps;
+//! - [`report`] tells what came of a run, and puts several worlds side by side;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own
 //!
-//! Implement [`World`] and [`WorldFactory`], and give it to the command line: every case and every recording can then be
+//! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give it to the command line: every case and every recording can then be
 //! tried on it, by `--world mine`.
 //!
 //! ```no_run
-//! use ipq_conformance::{
-//!     Capabilities, Description, Machine, Observation, Setup, Step, World, WorldError, WorldFactory, cli, worlds,
+//! use ipq_conformance::world::{
+//!     Capabilities, Description, Machine, Observation, Setup, Step, World, WorldError, WorldFactory,
 //! };
+//! use ipq_conformance::{cli, worlds};
 //! use std::sync::Arc;
 //!
 //! struct Mine;
@@ -66,47 +68,21 @@
 //! }
 //! ```
 
-mod capability;
-mod case;
-pub mod cases;
 pub mod cli;
-pub mod client;
 mod decode;
 pub mod diff;
-mod filter;
-mod isolation;
-mod known;
-pub mod lab;
 #[cfg(target_os = "linux")]
 pub mod laboratory;
-pub mod matrix;
-mod outcome;
-mod packet;
+#[cfg(target_os = "linux")]
+pub mod libipq;
 pub mod recording;
 pub mod replay;
 pub mod report;
-mod request;
-pub mod requirements;
-pub mod runner;
-mod serial;
-mod setup;
-mod step;
-mod subject;
+pub mod suite;
 mod transcript;
 #[cfg(target_os = "linux")]
 pub mod vm;
-mod world;
+pub mod world;
 pub mod worlds;
 
-pub use capability::{Capabilities, Capability};
-pub use case::{Case, Level, Topic};
-pub use filter::Filter;
-pub use known::{KnownDifference, KnownDifferences, KnownDifferencesError};
-pub use outcome::{Outcome, Stopped};
-pub use packet::{Packet, frame_to_neighbour};
-pub use request::Request;
-pub use setup::{Machine, Protocol, Rule, Setup, Table, Target};
-pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
-pub use subject::{CaseResult, Drained, PORT_IDS, ProcText, Program, ReceivedPacket, Socket, Subject, WorldTransport};
 pub use transcript::{Event, Transcript};
-pub use world::{Description, World, WorldError, WorldFactory};

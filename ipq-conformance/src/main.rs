@@ -1,8 +1,7 @@
 //! The conformance suite as a program: see `ipq-conformance --help`.
 
 #[cfg(target_os = "linux")]
-use ipq_conformance::vm;
-use ipq_conformance::{cli, worlds};
+use ipq_conformance::{cli, vm, worlds};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

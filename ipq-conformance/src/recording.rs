@@ -21,14 +21,13 @@
 //! | what | at most |
 //! |---|---|
 //! | a line | [`MOST_LINE_BYTES`] |
-//! | `count` of an `inject` | [`MOST_INJECTED`](crate::MOST_INJECTED) |
+//! | `count` of an `inject` | [`MOST_INJECTED`](crate::world::MOST_INJECTED) |
 
 mod embedded;
 mod format;
 mod usage;
 
-use crate::setup::Setup;
-use crate::step::{Observation, Step};
+use crate::world::{Observation, Setup, Step};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

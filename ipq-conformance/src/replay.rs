@@ -9,11 +9,10 @@ mod ids;
 mod record;
 
 use crate::decode::{self, Kind};
-use crate::isolation::isolate;
 use crate::recording::{Problem, RecordedStep, Recording};
-use crate::step::{Observation, Received, Step};
+use crate::suite::isolation::isolate;
 use crate::transcript::describe;
-use crate::world::{World, WorldError};
+use crate::world::{Observation, Received, Step, World, WorldError};
 use ids::Ids;
 use ipq_core::wire::Abi;
 use std::fmt;

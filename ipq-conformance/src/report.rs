@@ -3,6 +3,7 @@
 mod human;
 mod json;
 mod junit;
+pub mod matrix;
 mod tap;
 
 pub use human::Human;
@@ -11,9 +12,8 @@ pub(crate) use json::{CaseLine, Counts, Environment, LastLine};
 pub use junit::Junit;
 pub use tap::Tap;
 
-use crate::capability::Capabilities;
-use crate::runner::{CaseReport, Summary};
-use crate::world::Description;
+use crate::suite::runner::{CaseReport, Summary};
+use crate::world::{Capabilities, Description};
 use std::io;
 
 /// The version of the suite, for reports.

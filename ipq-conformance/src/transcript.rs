@@ -1,8 +1,7 @@
 //! Everything that was done and seen, in order.
 
-use crate::client::Called;
 use crate::decode::{self, Kind};
-use crate::step::{Observation, Received, Step};
+use crate::world::{Called, Observation, Received, Step};
 use bytes::Bytes;
 use ipq_core::wire::Abi;
 use std::fmt::Write as _;

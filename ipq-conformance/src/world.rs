@@ -1,13 +1,28 @@
-//! Where cases and recordings run.
+//! The world that cases and recordings run in, and the vocabulary to speak of it.
+//!
+//! - [`World`] is the seam: whoever implements it can run the whole suite;
+//! - [`Step`] is one thing that is done to a world, [`Observation`] what was seen of it;
+//! - [`Setup`] is the state that a world begins in, [`topology`] the devices around it;
+//! - [`Capability`] is something that a world may lack;
+//! - [`Call`] is a call of libipq, for worlds that have a program with that library beside the queue.
 
-use crate::capability::{Capabilities, Capability};
-use crate::setup::{Machine, Setup};
-use crate::step::{Observation, Step};
+mod call;
+mod capability;
+mod serial;
+mod setup;
+mod step;
+pub mod topology;
+
+pub use call::{Call, Called, Function, HandleNumber, HandleState, Returned};
+pub use capability::{Capabilities, Capability};
+pub use setup::{Machine, Protocol, Rule, Setup, Table, Target};
+pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
+
 use serde::{Deserialize, Serialize};
 
 /// An implementation of `ip_queue`, with enough around it to be tried: an emulator, a kernel, or what stands in for one.
 ///
-/// Implement this, and the whole suite runs on yours. A world is a laboratory as [`lab`](crate::lab) describes it. It is
+/// Implement this, and the whole suite runs on yours. A world is a laboratory as [`topology`] describes it. It is
 /// used by one thread, from [`begin`](World::begin) to its drop:
 ///
 /// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the report;

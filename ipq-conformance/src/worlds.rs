@@ -1,27 +1,18 @@
 //! The worlds that come with the suite.
 
 #[cfg(target_os = "linux")]
-mod client;
-#[cfg(target_os = "linux")]
-mod ip_queue;
-#[cfg(target_os = "linux")]
-mod nfqueue;
-#[cfg(target_os = "linux")]
-mod process;
+mod c_program;
 #[cfg(target_os = "linux")]
 mod real;
 mod sim;
 
 #[cfg(target_os = "linux")]
-pub use client::ClientFactory;
+pub use c_program::CProgramFactory;
 #[cfg(target_os = "linux")]
-pub use ip_queue::IpQueueFactory;
-#[cfg(target_os = "linux")]
-pub use nfqueue::NfQueueFactory;
+pub use real::{IpQueueFactory, NfQueueFactory};
 pub use sim::{SimFactory, SimWorld};
 
-use crate::step::{Observation, Received};
-use crate::world::{WorldError, WorldFactory};
+use crate::world::{Observation, Received, WorldError, WorldFactory};
 use ipq_core::Errno;
 use ipq_core::wire::{Abi, Header, MessageType};
 use std::sync::Arc;
@@ -44,22 +35,8 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
 /// anything else, above all before it has a second thread.
 #[cfg(target_os = "linux")]
 pub fn serve_if_asked() {
-    crate::client::serve_if_asked();
-    let Some(world) = process::asked_for() else { return };
-    let served = match world.as_str() {
-        nfqueue::NAME => process::serve::<nfqueue::Running>(),
-        ip_queue::NAME => process::serve::<ip_queue::Running>(),
-        _ => Err(std::io::Error::other(format!(
-            "there is no world {world:?} of a real kernel"
-        ))),
-    };
-    match served {
-        Ok(()) => std::process::exit(0),
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(2);
-        }
-    }
+    crate::libipq::serve_if_asked();
+    real::serve_if_asked();
 }
 
 /// Takes everything, from what `receive` takes one datagram from, into as many bytes as it is told.

@@ -2,9 +2,10 @@
 
 use ipq_conformance::recording::{Embedded, Recording};
 use ipq_conformance::replay::replay;
-use ipq_conformance::runner::{CaseReport, Runner};
+use ipq_conformance::suite::runner::{CaseReport, Runner};
+use ipq_conformance::suite::{Case, KnownDifferences, Outcome, cases};
+use ipq_conformance::world::WorldFactory;
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{Case, KnownDifferences, Outcome, WorldFactory, cases};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -44,8 +44,8 @@ fn main() {
 mod counted {
     use bytes::Bytes;
     use gungraun::{library_benchmark, library_benchmark_group, main};
-    use ipq_conformance::Packet;
-    use ipq_conformance::lab::{TAP0, TAP1};
+    use ipq_conformance::suite::Packet;
+    use ipq_conformance::world::topology::{TAP0, TAP1};
     use ipq_core::handle::Decision;
     use ipq_core::wire::{Abi, Envelope, Head, Message, PacketMetadata, VerdictRequest};
     use ipq_core::{CopyMode, Family, Handle, Hook, PacketId, PortId, Verdict, Wait};

@@ -7,8 +7,8 @@
 use clap::Parser;
 use fastrand::Rng;
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};
-use ipq_conformance::Packet;
-use ipq_conformance::lab::TAP0;
+use ipq_conformance::suite::Packet;
+use ipq_conformance::world::topology::TAP0;
 use ipq_core::handle::Decision;
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, Verdict, Wait};

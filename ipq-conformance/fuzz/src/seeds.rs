@@ -3,7 +3,7 @@
 use crate::input::Output;
 use crate::{nfnetlink, queue, server};
 use ipq_conformance::recording::{Embedded, Recording};
-use ipq_conformance::{Observation, Received, Step, Target};
+use ipq_conformance::world::{Observation, Received, Step, Target};
 use ipq_core::Hook;
 use ipq_core::transport::unix::protocol::Request;
 use ipq_core::wire::{Abi, Message, PacketMessage, PortId};

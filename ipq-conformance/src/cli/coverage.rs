@@ -1,8 +1,8 @@
 //! `coverage`: which requirements are checked, by what, and how that was shown.
 
 use super::{End, Failure, standard_output, unable};
-use crate::cases;
-use crate::requirements::Coverage;
+use crate::suite::cases;
+use crate::suite::requirements::Coverage;
 use std::io::Write;
 
 pub(super) fn coverage() -> Result<End, Failure> {

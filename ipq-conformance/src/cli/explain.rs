@@ -1,10 +1,9 @@
 //! `explain`: what a case tries, or what a requirement asks.
 
 use super::{End, Failure, standard_output, unable};
-use crate::capability::Capability;
-use crate::case::Case;
-use crate::cases;
-use crate::requirements::{Coverage, Requirement};
+use crate::suite::requirements::{Coverage, Requirement};
+use crate::suite::{Case, cases};
+use crate::world::Capability;
 use std::io::Write;
 
 pub(super) fn explain(id: &str) -> Result<End, Failure> {

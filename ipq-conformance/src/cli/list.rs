@@ -1,10 +1,8 @@
 //! `list`: which cases there are.
 
 use super::{End, Failure, ListArguments, standard_output, unable};
-use crate::capability::Capability;
-use crate::case::{Case, Topic};
-use crate::cases;
-use crate::filter::Filter;
+use crate::suite::{Case, Filter, Topic, cases};
+use crate::world::Capability;
 use serde::Serialize;
 use std::io::Write;
 

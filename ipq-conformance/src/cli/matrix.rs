@@ -2,8 +2,8 @@
 
 use super::run::{end_of, run_cases, worlds_named};
 use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable};
-use crate::cases;
-use crate::matrix::{Collector, Matrix, Results};
+use crate::report::matrix::{Collector, Matrix, Results};
+use crate::suite::cases;
 use crate::world::WorldFactory;
 use std::fs;
 use std::io::Write;

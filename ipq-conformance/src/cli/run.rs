@@ -2,12 +2,9 @@
 
 use super::progress::Progress;
 use super::{ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
-use crate::case::Case;
-use crate::cases;
-use crate::filter::Filter;
-use crate::known::KnownDifferences;
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
-use crate::runner::{CaseReport, Runner, Summary};
+use crate::suite::runner::{CaseReport, Runner, Summary};
+use crate::suite::{Case, Filter, KnownDifferences, cases};
 use crate::world::WorldFactory;
 use crate::worlds::SimFactory;
 use std::ffi::OsStr;
@@ -75,7 +72,7 @@ fn library(name: &OsStr, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>
         object.is_file().then_some(object)
     };
     let preload = preload.map(Path::to_owned).or_else(beside);
-    let factory = crate::worlds::ClientFactory::new(name.to_owned(), preload).map_err(unable)?;
+    let factory = crate::worlds::CProgramFactory::new(name.to_owned(), preload).map_err(unable)?;
     Ok(Arc::new(factory))
 }
 
@@ -150,7 +147,7 @@ fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head 
         Ok(world) => world.describe(),
         Err(error) => crate::world::Description {
             implementation: error.to_string(),
-            machine: crate::setup::Machine {
+            machine: crate::world::Machine {
                 kernel: "unknown".into(),
                 arch: std::env::consts::ARCH.into(),
                 abi: ipq_core::wire::Abi::NATIVE,
@@ -192,7 +189,7 @@ fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::Packet;
+    use crate::suite::Packet;
     use pretty_assertions::assert_eq;
 
     #[test]

@@ -1,15 +1,11 @@
 //! Carries out a plan in a world, and writes down what is seen.
 
 use super::plan::{Action, Envelope, Plan, Replacement, Slot};
-use crate::lab::{LO, TAP0, TAP1};
-use crate::packet::Packet;
 use crate::recording::RecordedStep;
 use crate::replay::ReplayError;
-use crate::request::Request;
-use crate::setup::Setup;
-use crate::step::{Observation, Received, Step};
-use crate::subject::PORT_IDS;
-use crate::world::World;
+use crate::suite::{PORT_IDS, Packet, Request};
+use crate::world::topology::{LO, TAP0, TAP1};
+use crate::world::{Observation, Received, Setup, Step, World};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Message};
 use ipq_core::{Family, PacketId, PortId, Verdict};

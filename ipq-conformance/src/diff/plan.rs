@@ -1,9 +1,8 @@
 //! What is done to two worlds, as far as it can be said before it is done.
 
-use crate::lab::{Device, TAP0, TAP1};
-use crate::packet::Packet;
-use crate::request::Request;
-use crate::setup::{Protocol, Rule, Setup, Table};
+use crate::suite::{Packet, Request};
+use crate::world::topology::{Device, TAP0, TAP1};
+use crate::world::{Protocol, Rule, Setup, Table};
 use bytes::Bytes;
 use ipq_core::wire::Flags;
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};

@@ -3,7 +3,7 @@
 
 use super::rtnetlink::Rtnetlink;
 use super::{LaboratoryError, sys};
-use crate::lab::{Device, MTU};
+use crate::world::topology::{Device, MTU};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};

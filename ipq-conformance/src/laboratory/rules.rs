@@ -2,7 +2,7 @@
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};
-use crate::setup::{Protocol, Rule, Table, Target};
+use crate::world::{Protocol, Rule, Table, Target};
 use ipq_core::{Family, Hook};
 
 const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];

@@ -5,7 +5,7 @@
 //! machine.
 
 use super::{LaboratoryError, sys};
-use crate::setup::Table;
+use crate::world::Table;
 use ipq_core::{Family, Hook};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};

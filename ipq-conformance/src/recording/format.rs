@@ -3,7 +3,7 @@
 mod steps;
 
 use super::{Problem, Recording};
-use crate::setup::{Machine, Protocol, Rule, Setup, Table, Target};
+use crate::world::{Machine, Protocol, Rule, Setup, Table, Target};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use ipq_core::{Family, Hook};

@@ -1,8 +1,7 @@
 //! Whether a scenario's steps make sense together: sockets that are open, devices that there are.
 
 use super::{Problem, Recording};
-use crate::lab;
-use crate::step::{Observation, OpenStage, Step};
+use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
 /// A step on a socket that a recorded answer says is not there.
@@ -20,9 +19,9 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     for (number, recorded) in numbered(recording) {
         let step = &recorded.step;
         if let Some(device) = device(step)
-            && !lab::DEVICES.contains(&device)
+            && !topology::DEVICES.contains(&device)
         {
-            let known = lab::DEVICES.join(", ");
+            let known = topology::DEVICES.join(", ");
             return Err(Problem::in_step(
                 number,
                 format!("there is no device {device:?}: there are {known}"),

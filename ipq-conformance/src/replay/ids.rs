@@ -1,8 +1,7 @@
 //! Packet ids: the recorded kernel's, and this world's for the same packets.
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
-use crate::capability::{Capabilities, Capability};
-use crate::step::Step;
+use crate::world::{Capabilities, Capability, Step};
 use ipq_core::wire::{Abi, MessageType};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -119,7 +118,7 @@ fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addre
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Request;
+    use crate::suite::Request;
     use bytes::Bytes;
     use ipq_core::{Family, PacketId, PortId, Verdict};
     use pretty_assertions::assert_eq;

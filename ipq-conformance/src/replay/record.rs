@@ -2,10 +2,8 @@
 
 use super::ids::Ids;
 use super::{ReplayError, frames};
-use crate::capability::Capability;
 use crate::recording::{Problem, RecordedStep, Recording};
-use crate::step::{Observation, Received};
-use crate::world::World;
+use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
 
 /// Does the steps of `recording` in `world`, which nobody has used. What is returned has the same name, the machine of the

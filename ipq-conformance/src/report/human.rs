@@ -1,10 +1,9 @@
 //! For people: what the world can do, a line for each topic, what did not go as it should, and a summary.
 
 use super::{Head, Reporter, VERSION};
-use crate::capability::Capability;
-use crate::case::Topic;
-use crate::outcome::Outcome;
-use crate::runner::{CaseReport, Summary};
+use crate::suite::runner::{CaseReport, Summary};
+use crate::suite::{Outcome, Topic};
+use crate::world::Capability;
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -1,9 +1,8 @@
 //! For programs: a JSON object a line for each case, and a last one with the summary.
 
 use super::{Head, Reporter, VERSION};
-use crate::case::{Level, Topic};
-use crate::outcome::Outcome;
-use crate::runner::{CaseReport, Summary};
+use crate::suite::runner::{CaseReport, Summary};
+use crate::suite::{Level, Outcome, Topic};
 use ipq_core::wire::ByteOrder;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -14,7 +13,7 @@ use std::io::{self, Write};
 /// that passed, and `details` if there are any. The last line has `summary`, with the number of each outcome;
 /// `environment`, which says what ran where; and `out_of_date`, if something is wrong with the known differences.
 ///
-/// [`Results`](crate::matrix::Results) reads them again.
+/// [`Results`](super::matrix::Results) reads them again.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     output: W,

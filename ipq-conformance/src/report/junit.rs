@@ -1,8 +1,8 @@
 //! For continuous integration: JUnit's XML, a test suite for each topic.
 
 use super::{Head, Reporter, VERSION};
-use crate::outcome::Outcome;
-use crate::runner::{CaseReport, Summary};
+use crate::suite::Outcome;
+use crate::suite::runner::{CaseReport, Summary};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ impl<W: Write> Reporter for Junit<W> {
     }
 
     fn case(&mut self, report: &CaseReport) -> io::Result<()> {
-        let topic = report.case.topic().map_or("?", crate::Topic::name);
+        let topic = report.case.topic().map_or("?", crate::suite::Topic::name);
         if self.suites.last().is_none_or(|suite| suite.name.as_str() != topic) {
             let mut suite = TestSuite::new(topic);
             if let Some(head) = &self.head {

@@ -1,8 +1,8 @@
 //! For test harnesses: the Test Anything Protocol, version 14.
 
 use super::{Head, Reporter, VERSION};
-use crate::outcome::Outcome;
-use crate::runner::{CaseReport, Summary};
+use crate::suite::Outcome;
+use crate::suite::runner::{CaseReport, Summary};
 use std::io::{self, Write};
 
 /// Writes TAP. An expected difference is `not ok` with a TODO, which TAP does not count as a failure.

@@ -1,10 +1,15 @@
 //! What the worlds of real kernels have in common: the host around the queue, and netlink sockets as the kernel gives them.
 
+mod ip_queue;
+mod nfqueue;
+mod process;
+
+pub use ip_queue::IpQueueFactory;
+pub use nfqueue::NfQueueFactory;
+
 use super::drain;
 use crate::laboratory::{Laboratory, LaboratoryError};
-use crate::setup::{Machine, Setup};
-use crate::step::{Observation, OpenStage, Received, Step};
-use crate::world::{Description, WorldError};
+use crate::world::{Description, Machine, Observation, OpenStage, Received, Setup, Step, WorldError};
 use bytes::Bytes;
 use ipq_core::transport::netlink::{Bind, Netlink};
 use ipq_core::wire::Abi;
@@ -22,6 +27,25 @@ use std::time::{Duration, Instant};
 
 /// More than the longest datagram, which is an error that quotes as much as a send buffer holds.
 const BUFFER_BYTES: usize = 1 << 19;
+
+/// Serves a world of a real kernel, and ends the process, if that is what it was started for.
+pub(super) fn serve_if_asked() {
+    let Some(world) = process::asked_for() else { return };
+    let served = match world.as_str() {
+        nfqueue::NAME => process::serve::<nfqueue::NfQueueHost>(),
+        ip_queue::NAME => process::serve::<ip_queue::IpQueueHost>(),
+        _ => Err(std::io::Error::other(format!(
+            "there is no world {world:?} of a real kernel"
+        ))),
+    };
+    match served {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    }
+}
 
 /// This machine's kernel, with an implementation of `ip_queue` on it.
 pub(super) fn describe(implementation: &str) -> Description {
@@ -50,7 +74,7 @@ pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
         return Err(WorldError::Unsupported("a process can't choose its id".into()));
     }
     if setup.never_reuse_ids {
-        return Err(WorldError::Lacks(crate::capability::Capability::NeverReusedIds));
+        return Err(WorldError::Lacks(crate::world::Capability::NeverReusedIds));
     }
     Ok(())
 }

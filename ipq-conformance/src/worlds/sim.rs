@@ -1,11 +1,10 @@
 //! The emulator as a world.
 
 use super::drain;
-use crate::capability::{Capabilities, Capability};
-use crate::lab;
-use crate::setup::{Machine, Protocol, Rule, Setup, Table, Target};
-use crate::step::{Account, Observation, OpenStage, Received, Step};
-use crate::world::{Description, World, WorldError, WorldFactory};
+use crate::world::{
+    Account, Capabilities, Capability, Description, Machine, Observation, OpenStage, Protocol, Received, Rule, Setup,
+    Step, Table, Target, World, WorldError, WorldFactory, topology,
+};
 use ipq_core::wire::WordSize;
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
@@ -48,13 +47,13 @@ impl WorldFactory for SimFactory {
 /// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
 #[derive(Debug, Default)]
 pub struct SimWorld {
-    running: Option<Running>,
+    running: Option<Begun>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct Begun {
     kernel: Kernel,
     begun: Duration,
     sockets: HashMap<String, SocketId>,
@@ -107,7 +106,7 @@ impl World for SimWorld {
         if let Some(fault) = self.fault {
             kernel.seed_fault(fault);
         }
-        self.running = Some(Running {
+        self.running = Some(Begun {
             begun: kernel.now(),
             kernel,
             sockets: HashMap::new(),
@@ -122,7 +121,7 @@ impl World for SimWorld {
     }
 }
 
-impl Running {
+impl Begun {
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
         match step {
             Step::Open { socket, protocol, bind } => self.open(socket, *protocol, *bind),
@@ -148,7 +147,7 @@ impl Running {
                 }
                 Ok(Observation::Inject { errno })
             }
-            Step::Output { device, .. } if !lab::DEVICES.contains(&device.as_str()) => {
+            Step::Output { device, .. } if !topology::DEVICES.contains(&device.as_str()) => {
                 Err(misuse(format!("there is no device {device:?}")))
             }
             Step::Output { packet, .. } => {
@@ -323,7 +322,7 @@ impl Running {
     }
 
     fn inject(&mut self, device: &str, frame: &bytes::Bytes) -> Result<i64, WorldError> {
-        if device == lab::LO {
+        if device == topology::LO {
             return Err(misuse("a frame can't arrive on lo: use an output"));
         }
         match self.kernel.inject(device, frame.clone()) {

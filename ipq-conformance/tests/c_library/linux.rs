@@ -6,9 +6,10 @@ mod ping;
 mod program;
 
 use c_library::{CORE, compiled, lack, shown_in_readme};
-use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, Place, Queues};
-use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_conformance::suite::Packet;
+use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_conformance::world::{Protocol, Rule, Table};
 use ipq_core::{Family, Hook};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use ping::Ping;

@@ -1,9 +1,10 @@
 //! The captures: what arrived at a real kernel leaves the emulator as it left that kernel.
 
-use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::recording::Embedded;
+use ipq_conformance::suite::Subject;
+use ipq_conformance::world::Setup;
+use ipq_conformance::world::topology::{TAP0, TAP1};
 use ipq_conformance::worlds::SimWorld;
-use ipq_conformance::{Setup, Subject};
 use ipq_core::{Family, Verdict};
 use pcap_parser::{Block, PcapBlockOwned, PcapError, create_reader};
 use pretty_assertions::assert_eq;

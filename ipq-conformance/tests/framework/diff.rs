@@ -2,8 +2,8 @@
 
 use ipq_conformance::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use ipq_conformance::replay::replay;
+use ipq_conformance::world::{Step, World, WorldError, WorldFactory};
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{Step, World, WorldError, WorldFactory};
 use ipq_sim::Fault;
 use pretty_assertions::assert_eq;
 

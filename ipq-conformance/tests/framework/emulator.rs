@@ -1,7 +1,8 @@
 //! The emulator's world: texts and numbers as a kernel of that time takes and gives them.
 
+use ipq_conformance::suite::Subject;
+use ipq_conformance::world::{Observation, Setup, Step, World, WorldError, WorldFactory};
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{Observation, Setup, Step, Subject, World, WorldError, WorldFactory};
 use ipq_core::{Family, PortId};
 use pretty_assertions::assert_eq;
 use rstest::rstest;

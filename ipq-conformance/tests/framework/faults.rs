@@ -1,9 +1,9 @@
 //! The suite itself, tried on an emulator that breaks one rule at a time: the cases that cite the rule have to fail.
 
-use ipq_conformance::requirements::{Coverage, FoundFault};
-use ipq_conformance::runner::Runner;
+use ipq_conformance::suite::requirements::{Coverage, FoundFault};
+use ipq_conformance::suite::runner::Runner;
+use ipq_conformance::suite::{KnownDifferences, Outcome, cases};
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{KnownDifferences, Outcome, cases};
 use ipq_sim::Fault;
 use pretty_assertions::assert_eq;
 use serde::Deserialize;
@@ -50,7 +50,7 @@ fn to_json(found: &[FoundFault]) -> String {
 fn the_table_of_found_faults_is_up_to_date() {
     let found = find_faults();
     if std::env::var_os(UPDATE).is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/data/found-faults.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/suite/data/found-faults.json");
         std::fs::write(path, to_json(&found)).expect("the table can be written");
         return;
     }
@@ -106,7 +106,7 @@ fn every_citation_is_earned_or_excused() {
 #[test]
 fn every_requirement_without_a_fault_has_a_reason_and_no_other() {
     let unchecked = Coverage::unchecked().expect("the table is right");
-    for requirement in ipq_conformance::requirements::Requirement::all() {
+    for requirement in ipq_conformance::suite::requirements::Requirement::all() {
         let broken = Fault::ALL.iter().any(|fault| fault.requirement() == requirement.id);
         let excused = unchecked
             .iter()

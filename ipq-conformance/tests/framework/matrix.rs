@@ -3,8 +3,8 @@
 
 use crate::reports::reported;
 use crate::sample_cases;
-use ipq_conformance::matrix::{Collector, Matrix, Results};
 use ipq_conformance::report::JsonLines;
+use ipq_conformance::report::matrix::{Collector, Matrix, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 

@@ -2,9 +2,10 @@
 
 use crate::sample_cases::{KNOWN, cases};
 use ipq_conformance::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
-use ipq_conformance::runner::{CaseReport, Runner, Summary};
+use ipq_conformance::suite::KnownDifferences;
+use ipq_conformance::suite::runner::{CaseReport, Runner, Summary};
+use ipq_conformance::world::WorldFactory;
 use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{KnownDifferences, WorldFactory};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,7 @@ fn a_capture_has_the_packets_that_came_and_went() {
         .find_map(|report| report.transcript.as_ref())
         .expect("a case failed");
     let capture = transcript.pcap();
-    let frame = ipq_conformance::Packet::udp4().frame();
+    let frame = ipq_conformance::suite::Packet::udp4().frame();
     // A file header of 24 bytes, a record header of 16 with the length twice, and the frame.
     assert_eq!(capture.len(), 24 + 16 + frame.len());
     assert_eq!(capture[..4], [0xd4, 0xc3, 0xb2, 0xa1]);

@@ -1,12 +1,11 @@
 //! The runner: nothing that a case or a world does reaches another case.
 
-use ipq_conformance::client::Called;
-use ipq_conformance::runner::{CaseReport, Runner};
-use ipq_conformance::worlds::SimFactory;
-use ipq_conformance::{
-    Capabilities, Capability, Case, Description, KnownDifferences, Observation, Outcome, Packet, Setup, Step, World,
-    WorldError, WorldFactory,
+use ipq_conformance::suite::runner::{CaseReport, Runner};
+use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Packet};
+use ipq_conformance::world::{
+    Called, Capabilities, Capability, Description, Observation, Setup, Step, World, WorldError, WorldFactory,
 };
+use ipq_conformance::worlds::SimFactory;
 use ipq_core::Family;
 use pretty_assertions::assert_eq;
 use rstest::rstest;

@@ -1,6 +1,7 @@
 //! Cases for the reports to tell of: one for each outcome.
 
-use ipq_conformance::{Capability, Case, CaseResult, Packet, Request, Subject};
+use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
+use ipq_conformance::world::Capability;
 use ipq_core::{Errno, Family, PacketId, Verdict};
 
 /// One case for each outcome, if [`KNOWN`] is what is known.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use ipq_conformance::recording::{RecordedStep, Recording};
-use ipq_conformance::{Capabilities, Description, Machine, Observation, Received, Setup, Step, World, WorldError};
+use ipq_conformance::world::{
+    Capabilities, Description, Machine, Observation, Received, Setup, Step, World, WorldError,
+};
 use ipq_core::wire::{Abi, Header, MessageType};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,10 @@
 
 use super::QUEUES;
 use bytes::Bytes;
-use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Queues};
-use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_conformance::suite::Packet;
+use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_conformance::world::{Protocol, Rule, Table};
 use ipq_core::transport::nfqueue::{NfQueue, Options};
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, Transport, Verdict, Wait};

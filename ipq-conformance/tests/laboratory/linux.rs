@@ -1,9 +1,10 @@
 mod accounting;
 mod reasons;
 
-use ipq_conformance::lab::{TAP0, TAP1};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
-use ipq_conformance::{Packet, Protocol, Rule, Table};
+use ipq_conformance::suite::Packet;
+use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_conformance::world::{Protocol, Rule, Table};
 use ipq_core::{Family, Hook};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::{Command, ExitCode};

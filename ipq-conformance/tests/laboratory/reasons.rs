@@ -1,9 +1,10 @@
 //! What the suite does not pass on today's kernel, and why: few reasons, and none at all for what is a *must*, but for what
 //! that kernel has no way to show.
 
-use ipq_conformance::runner::Runner;
+use ipq_conformance::suite::runner::Runner;
+use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};
+use ipq_conformance::world::Capability;
 use ipq_conformance::worlds::NfQueueFactory;
-use ipq_conformance::{Capability, KnownDifferences, Level, Outcome, cases};
 use libtest_mimic::{Completion, Failed};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What is measured.
 
-use ipq_conformance::Packet;
+use ipq_conformance::suite::Packet;
 use ipq_core::CopyMode;
 use std::str::FromStr;
 

@@ -2,7 +2,7 @@
 
 use super::super::RecordedStep;
 use super::{FamilyJson, Hex, names, nullable};
-use crate::step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
+use crate::world::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 use ipq_core::Family;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

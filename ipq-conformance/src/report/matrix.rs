@@ -1,0 +1,345 @@
+//! The matrix: cases down, worlds across, and a reason behind every cell that is not green.
+//!
+//! A column is what came of a run in one world: a run of this program, through a [`Collector`], or one that was saved as JSON
+//! lines, on another machine or another day, through [`Results`]. The columns need not be of one version of the suite, nor of
+//! the same cases; where they differ the matrix says so.
+
+mod html;
+mod markdown;
+mod results;
+mod text;
+
+pub use results::{Collector, MOST_CASES, MOST_LINE_BYTES, Results, ResultsError, ResultsProblem};
+
+use crate::report::{Environment, VERSION};
+use crate::suite::{Case, Level, Outcome};
+use results::Tried;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What came of the same cases in several worlds, side by side.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+    /// Where the columns are of different versions or lists of cases, each as a sentence.
+    notes: Vec<String>,
+}
+
+/// A world.
+#[derive(Clone, Debug)]
+struct Column {
+    /// The world's name, with its kernel where another column has the same, and with its file where that is the same too.
+    name: String,
+    source: Option<String>,
+    environment: Environment,
+    counts: BTreeMap<State, usize>,
+    out_of_date: Vec<String>,
+}
+
+/// A case.
+#[derive(Clone, Debug)]
+struct Row {
+    id: String,
+    title: String,
+    topic: String,
+    level: Level,
+    requirements: Vec<String>,
+    /// One for each column.
+    cells: Vec<Cell>,
+}
+
+/// What came of a case in a world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cell {
+    state: State,
+    /// Why, unless it passed.
+    reason: Option<String>,
+    details: Option<String>,
+}
+
+/// What a cell says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    /// The case was run, and this came of it.
+    Run(Outcome),
+    /// The column has no result of the case.
+    NotRun,
+}
+
+impl State {
+    const ALL: [Self; 7] = [
+        Self::Run(Outcome::Passed),
+        Self::Run(Outcome::Failed),
+        Self::Run(Outcome::Skipped),
+        Self::Run(Outcome::Broken),
+        Self::Run(Outcome::ExpectedDifference),
+        Self::Run(Outcome::UnexpectedPass),
+        Self::NotRun,
+    ];
+
+    /// A sign beside the words, for the eye that goes down a column.
+    const fn symbol(self) -> &'static str {
+        match self {
+            Self::Run(Outcome::Passed) => "✓",
+            Self::Run(Outcome::Failed) => "✗",
+            Self::Run(Outcome::Skipped) => "–",
+            Self::Run(Outcome::Broken) => "!",
+            Self::Run(Outcome::ExpectedDifference) => "≠",
+            Self::Run(Outcome::UnexpectedPass) => "?",
+            Self::NotRun => "·",
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Run(outcome) => outcome.to_string(),
+            Self::NotRun => "not run".to_owned(),
+        }
+    }
+
+    /// What it says of the world, as the legend has it.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Run(Outcome::Passed) => "what has to hold holds",
+            Self::Run(Outcome::Failed) => "it does not: the implementation is wrong",
+            Self::Run(Outcome::Skipped) => "the world lacks what it takes",
+            Self::Run(Outcome::Broken) => "the laboratory or the case went wrong",
+            Self::Run(Outcome::ExpectedDifference) => "it does not hold, and a listed reason says why",
+            Self::Run(Outcome::UnexpectedPass) => "it holds, although a listed reason says that it can't",
+            Self::NotRun => "these results do not have the case",
+        }
+    }
+}
+
+impl Matrix {
+    /// Puts `columns` side by side. The cases of `suite` come in its order, and others after them.
+    #[must_use]
+    pub fn new(columns: Vec<Results>, suite: &[Case]) -> Self {
+        let names = names(&columns);
+        let (rows, differing) = rows(&columns, &names, suite);
+        let columns = columns.into_iter().zip(names).enumerate();
+        let columns: Vec<_> = columns
+            .map(|(index, (results, name))| Column::new(name, results, rows.iter().map(|row| &row.cells[index])))
+            .collect();
+        let notes = notes(&columns).into_iter().chain(differing).collect();
+        Self { columns, rows, notes }
+    }
+
+    /// Whether no cell is bad, as a run counts it, and no list of known differences is out of date.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
+        self.columns
+            .iter()
+            .all(|column| column.out_of_date.is_empty() && !column.counts.keys().any(bad))
+    }
+
+    /// Whether no case was tried in any world: all cells are of cases that were skipped or not run.
+    #[must_use]
+    pub fn nothing_ran(&self) -> bool {
+        let idle = |state: &State| matches!(state, State::Run(Outcome::Skipped) | State::NotRun);
+        self.columns.iter().all(|column| column.counts.keys().all(idle))
+    }
+
+    /// The rows of each topic, in their order.
+    fn topics(&self) -> impl Iterator<Item = &[Row]> {
+        self.rows.chunk_by(|one, next| one.topic == next.topic)
+    }
+
+    /// Each reason once, in the order in which they come first, and numbered from 1.
+    fn reasons(&self) -> Reasons<'_> {
+        let mut reasons = Reasons::default();
+        for reason in self
+            .rows
+            .iter()
+            .flat_map(|row| &row.cells)
+            .filter_map(|cell| cell.reason.as_deref())
+        {
+            let next = reasons.list.len() + 1;
+            reasons.numbers.entry(reason).or_insert_with(|| {
+                reasons.list.push(reason);
+                next
+            });
+        }
+        reasons
+    }
+
+    /// What stands above it.
+    fn title(&self) -> String {
+        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        format!(
+            "{} in {}",
+            count(self.rows.len(), "case"),
+            count(self.columns.len(), "world")
+        )
+    }
+}
+
+#[derive(Default)]
+struct Reasons<'m> {
+    list: Vec<&'m str>,
+    numbers: HashMap<&'m str, usize>,
+}
+
+impl Reasons<'_> {
+    fn number(&self, cell: &Cell) -> Option<usize> {
+        self.numbers.get(cell.reason.as_deref()?).copied()
+    }
+}
+
+impl Column {
+    fn new<'c>(name: String, results: Results, cells: impl Iterator<Item = &'c Cell>) -> Self {
+        let mut counts = BTreeMap::new();
+        for cell in cells {
+            *counts.entry(cell.state).or_default() += 1;
+        }
+        Self {
+            name,
+            source: results.source,
+            environment: results.environment,
+            counts,
+            out_of_date: results.out_of_date,
+        }
+    }
+
+    /// How many of its cells say what, in words.
+    fn tally(&self) -> String {
+        let counts = self
+            .counts
+            .iter()
+            .map(|(state, count)| format!("{count} {}", state.words()));
+        counts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The machine, in words.
+    fn machine(&self) -> String {
+        let Environment { kernel, arch, .. } = &self.environment;
+        format!("Linux {kernel} {arch}")
+    }
+}
+
+/// What each column is called: no more than it takes to tell them apart.
+fn names(columns: &[Results]) -> Vec<String> {
+    let world = |results: &Results| results.environment.world.clone();
+    let kernel = |results: &Results| format!("{} {}", results.environment.world, results.environment.kernel);
+    let file = |results: &Results| {
+        format!(
+            "{} ({})",
+            kernel(results),
+            results.source.as_deref().unwrap_or("this run")
+        )
+    };
+    let forms: [&dyn Fn(&Results) -> String; 3] = [&world, &kernel, &file];
+    let name = |(index, results): (usize, &Results)| {
+        let unique = forms.iter().find(|form| {
+            let same = |(other, others): (usize, &Results)| other == index || form(others) != form(results);
+            columns.iter().enumerate().all(same)
+        });
+        unique.map_or_else(|| format!("{} #{}", file(results), index + 1), |form| form(results))
+    };
+    columns.iter().enumerate().map(name).collect()
+}
+
+/// A row for each case of each column, and a sentence for each case that the columns describe differently.
+fn rows(columns: &[Results], names: &[String], suite: &[Case]) -> (Vec<Row>, Vec<String>) {
+    let by_id: Vec<HashMap<&str, &Tried>> = columns
+        .iter()
+        .map(|results| results.cases.iter().map(|case| (case.id.as_str(), case)).collect())
+        .collect();
+    let places: HashMap<&str, usize> = suite.iter().enumerate().map(|(place, case)| (case.id, place)).collect();
+    let mut seen = HashSet::new();
+    let cases = columns.iter().flat_map(|results| &results.cases);
+    let mut first: Vec<&Tried> = cases.filter(|case| seen.insert(case.id.as_str())).collect();
+    first.sort_by_key(|case| places.get(case.id.as_str()).copied().unwrap_or(usize::MAX));
+
+    let mut differing = Vec::new();
+    let rows = first.into_iter().map(|case| {
+        let cells = columns.iter().zip(&by_id).zip(names).map(|((results, by_id), name)| {
+            let Some(tried) = by_id.get(case.id.as_str()) else {
+                return Cell::not_run(case, results, places.contains_key(case.id.as_str()));
+            };
+            if !tried.is_described_as(case) {
+                differing.push(format!(
+                    "{} is of level {} and checks {} in {name}",
+                    case.id,
+                    tried.level,
+                    tried.requirements.join(", "),
+                ));
+            }
+            Cell {
+                state: State::Run(tried.outcome),
+                reason: tried.why(),
+                details: tried.details.clone(),
+            }
+        });
+        Row {
+            id: case.id.clone(),
+            title: case.title.clone(),
+            topic: case.topic.clone(),
+            level: case.level,
+            requirements: case.requirements.clone(),
+            cells: cells.collect(),
+        }
+    });
+    (rows.collect(), differing)
+}
+
+impl Tried {
+    fn is_described_as(&self, other: &Self) -> bool {
+        self.level == other.level && self.requirements == other.requirements
+    }
+
+    fn why(&self) -> Option<String> {
+        let unsaid = || "these results give no reason".to_owned();
+        (self.outcome != Outcome::Passed).then(|| self.reason.clone().unwrap_or_else(unsaid))
+    }
+}
+
+impl Cell {
+    /// Why `results` do not have `case`, which this suite has or not, as far as one can know.
+    fn not_run(case: &Tried, results: &Results, in_suite: bool) -> Self {
+        let suite = &results.environment.suite;
+        let quirks = || results.cases.iter().any(|case| case.level == Level::Quirk);
+        let reason = if *suite != VERSION {
+            format!("not among these results, which are of suite {suite}")
+        } else if !in_suite {
+            format!("suite {suite} has no such case")
+        } else if case.level == Level::Quirk && !quirks() {
+            "not among these results: a quirk, which `run` leaves out without --strict".to_owned()
+        } else {
+            "not among these results: it was not chosen, or not there yet".to_owned()
+        };
+        Self {
+            state: State::NotRun,
+            reason: Some(reason),
+            details: None,
+        }
+    }
+}
+
+/// What sets the columns apart beside what came of their cases.
+fn notes(columns: &[Column]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let versions: BTreeSet<_> = columns.iter().map(|column| column.environment.suite.as_str()).collect();
+    if versions.len() > 1 {
+        let of = |column: &Column| format!("{} of {}", column.name, column.environment.suite);
+        let columns: Vec<_> = columns.iter().map(of).collect();
+        notes.push(format!(
+            "the columns are of different versions of the suite: {}",
+            columns.join(", ")
+        ));
+    }
+    for column in columns {
+        if let Some(missing) = column.counts.get(&State::NotRun) {
+            let cases = if *missing == 1 { "case" } else { "cases" };
+            notes.push(format!(
+                "{} has no result of {missing} {cases} that another column has",
+                column.name
+            ));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

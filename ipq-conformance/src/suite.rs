@@ -1,0 +1,30 @@
+//! The suite: its cases, what they are written with, and what runs them.
+//!
+//! - [`cases`] holds every case, a topic a file, and says how to write one;
+//! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`] and [`Request`]
+//!   build what is sent to it;
+//! - [`runner`] runs cases, and [`Outcome`] is what came of one;
+//! - [`KnownDifferences`] lists what a world is known to do otherwise;
+//! - [`requirements`] says which rules of the protocol the cases cover.
+
+mod case;
+pub mod cases;
+mod client;
+pub(crate) mod filter;
+pub(crate) mod isolation;
+mod known;
+mod outcome;
+mod packet;
+mod request;
+pub mod requirements;
+pub mod runner;
+mod subject;
+
+pub use case::{Case, Level, Topic};
+pub use client::Client;
+pub use filter::Filter;
+pub use known::{KnownDifference, KnownDifferences, KnownDifferencesError};
+pub use outcome::{Outcome, Stopped};
+pub use packet::{Packet, frame_to_neighbour};
+pub use request::Request;
+pub use subject::{CaseResult, Drained, PORT_IDS, ProcText, Program, ReceivedPacket, Socket, Subject, WorldTransport};

@@ -1,0 +1,62 @@
+//! Devices that go down, and modules that are unloaded (EVT).
+
+use crate::suite::{Case, CaseResult, Packet, Request, Subject};
+use crate::world::Capability;
+use crate::world::topology::{TAP0, TAP1};
+use ipq_core::{Errno, Family, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::kernel(
+            "events/incoming-device-down",
+            "A device going down drops the queued packets that name it as their incoming device",
+            &["EVT-1"],
+            |subject| drops_what_is_queued(subject, TAP0.name),
+        )
+        .needs(&[Capability::LinkState]),
+        Case::kernel(
+            "events/outgoing-device-down",
+            "A device going down drops the queued packets that name it as their outgoing device",
+            &["EVT-1"],
+            |subject| drops_what_is_queued(subject, TAP1.name),
+        )
+        .needs(&[Capability::LinkState]),
+        Case::kernel(
+            "events/other-device-down",
+            "Another device's going down changes nothing",
+            &["EVT-1"],
+            |subject| {
+                let sent = Packet::udp4();
+                let (socket, packet) = subject.queued(&sent)?;
+                subject.set_link("lo", false)?;
+                socket.verdict(packet.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&sent)?;
+                socket.expect_nothing()
+            },
+        )
+        .needs(&[Capability::LinkState]),
+        Case::kernel(
+            "events/module-unloaded",
+            "Unloading the module drops all queued packets",
+            &["EVT-2"],
+            |subject| {
+                let (socket, packet) = subject.queued(&Packet::udp4())?;
+                subject.set_module(Family::Ipv4, false)?;
+                subject.set_module(Family::Ipv4, true)?;
+                let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+                socket.expect_error(Errno::ENOENT, &late)?;
+                subject.expect_not_forwarded()
+            },
+        )
+        .needs(&[Capability::ModuleLoading]),
+    ]
+}
+
+/// A queued packet is gone when this device has gone down, and nobody is told.
+fn drops_what_is_queued(subject: &Subject, device: &str) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    subject.set_link(device, false)?;
+    socket.expect_nothing()?;
+    let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+    socket.expect_error(Errno::ENOENT, &late)
+}

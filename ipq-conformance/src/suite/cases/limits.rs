@@ -1,0 +1,92 @@
+//! The length of the queue, and sizes, counts and times at their ends.
+
+mod sizes;
+mod times;
+
+use crate::suite::{Case, CaseResult, Packet, Subject};
+use crate::world::Capability;
+use ipq_core::{CopyMode, Family, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    [lengths(), sizes::cases(), times::cases()].concat()
+}
+
+fn lengths() -> Vec<Case> {
+    vec![
+        Case::kernel(
+            "limits/maximum-length-0",
+            "With a maximum length of 0 the queue takes no packets, and counts the others",
+            &["PKT-2"],
+            |subject| takes(subject, 0),
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/maximum-length-1",
+            "With a maximum length of 1 the queue takes one packet, and counts the others",
+            &["PKT-2"],
+            |subject| takes(subject, 1),
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/maximum-length-3",
+            "With a maximum length of 3 the queue takes 3 packets, and counts the others",
+            &["PKT-2"],
+            |subject| takes(subject, 3),
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
+            "limits/maximum-length-below-0",
+            "A maximum length of -1 is the largest that there is, since it has no sign",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "-1")?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::Sysctl]),
+        Case::kernel(
+            "limits/default-length",
+            "A queue takes 1024 packets unless told otherwise",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                socket.set_receive_buffer(1 << 22)?;
+                subject.inject_many(&Packet::udp4(), 1030)?;
+                let text = subject.proc(Family::Ipv4)?;
+                subject.equal("length", &1024, &text.queue_length)?;
+                subject.equal("dropped by the queue", &6, &text.queue_dropped)
+            },
+        )
+        .needs(&[Capability::ProcText]),
+        Case::must(
+            "limits/room-after-a-verdict",
+            "A verdict makes room for another packet",
+            &["PKT-2"],
+            |subject| {
+                let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+                subject.set_maximum_length(Family::Ipv4, "1")?;
+                subject.inject_many(&Packet::udp4(), 2)?;
+                let packet = socket.expect_packet()?;
+                socket.expect_nothing()?;
+                socket.verdict(packet.id(), Verdict::Drop)?;
+                subject.inject(&Packet::udp4())?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::Sysctl]),
+    ]
+}
+
+/// Of five packets, a queue with this maximum takes as many, and counts the others as its own to drop.
+fn takes(subject: &Subject, length: u8) -> CaseResult {
+    let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
+    subject.set_maximum_length(Family::Ipv4, &length.to_string())?;
+    subject.inject_many(&Packet::udp4(), 5)?;
+    subject.equal("packets", &i64::from(length), &socket.drain()?.packets)?;
+    let text = subject.proc(Family::Ipv4)?;
+    subject.equal("length", &u64::from(length), &text.queue_length)?;
+    subject.equal("dropped by the queue", &(5 - u64::from(length)), &text.queue_dropped)?;
+    subject.equal("dropped undelivered", &0, &text.peer_dropped)
+}

@@ -1,0 +1,55 @@
+//! Time stamps on both sides of where 31 and 32 bits of seconds end: 2038-01-19 03:14:07 and 2106-02-07 06:28:15 UTC.
+
+use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
+use crate::world::{Capability, Machine, Setup};
+use ipq_core::Family;
+use std::time::Duration;
+
+/// The last second of 31 bits, and the last of 32.
+const LAST: [i64; 2] = [0x7fff_ffff, 0xffff_ffff];
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::kernel(
+            "limits/arrival-after-2038-and-2106",
+            "With words of 8 bytes the seconds of a time stamp go on after 2038 and 2106",
+            &["PKT-8", "WIRE-2"],
+            |subject| goes_on(subject, LAST.map(|last| [last, last + 1])),
+        )
+        .needs(&[Capability::VirtualClock]),
+        Case::quirk(
+            "limits/arrival-after-2038-and-2106-in-short-words",
+            "With words of 4 bytes the seconds of a time stamp are negative after 2038, and begin again in 2106",
+            &["PKT-8", "WIRE-2"],
+            |subject| goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]]),
+        )
+        .needs(&[Capability::VirtualClock, Capability::OtherMachines])
+        .setup(|| Setup {
+            machine: Some(Machine::linux_3_4_i386()),
+            ..Setup::default()
+        }),
+    ]
+}
+
+/// The seconds of a packet in the last second of 31 bits and of one in the next; and the same for 32 bits.
+fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let mut now = seconds_of_arrival(subject, &socket)?;
+    for (last, expected) in LAST.into_iter().zip(expected) {
+        for (at, expected) in [last, last + 1].into_iter().zip(expected) {
+            subject.advance(Duration::from_secs((at - now).unsigned_abs()))?;
+            now = at;
+            subject.equal(
+                "the second of arrival",
+                &expected,
+                &seconds_of_arrival(subject, &socket)?,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn seconds_of_arrival(subject: &Subject, socket: &Socket<'_>) -> Result<i64, Stopped> {
+    subject.inject(&Packet::udp4())?;
+    Ok(socket.expect_packet()?.metadata.timestamp.seconds)
+}

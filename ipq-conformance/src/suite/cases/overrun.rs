@@ -1,0 +1,141 @@
+//! Receive buffers that are full (SOCK-4, SOCK-5, PKT-3).
+
+use crate::suite::{Case, CaseResult, Packet, Request, Socket, Subject};
+use crate::world::{Capability, Machine, Received, Setup};
+use ipq_core::wire::Message;
+use ipq_core::{CopyMode, Errno, Family};
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::kernel(
+            "overrun/forty-packets-on-x86-64",
+            "Of 40 small packets into 8192 bytes 12 are taken, after ENOBUFS, and none until they are read",
+            &["SOCK-4", "SOCK-5"],
+            |subject| takes_of_forty(subject, 12),
+        )
+        .needs(&[Capability::DatagramWeights]),
+        Case::kernel(
+            "overrun/forty-packets-on-i386",
+            "Of 40 small packets into 8192 bytes 13 are taken, after ENOBUFS, and none until they are read",
+            &["SOCK-4", "SOCK-5"],
+            |subject| takes_of_forty(subject, 13),
+        )
+        .needs(&[Capability::DatagramWeights, Capability::OtherMachines])
+        .setup(|| Setup {
+            machine: Some(Machine::linux_3_4_i386()),
+            ..Setup::default()
+        }),
+        Case::kernel(
+            "overrun/no-enobufs",
+            "With NETLINK_NO_ENOBUFS there is neither error nor latch",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                socket.set_no_enobufs()?;
+                socket.set_receive_buffer(4096)?;
+                subject.inject_many(&Packet::udp4(), 40)?;
+                subject.equal("ENOBUFS", &None, &socket.drain()?.enobufs_before_frame)
+            },
+        ),
+        Case::kernel(
+            "overrun/no-enobufs-sets-no-latch",
+            "With NETLINK_NO_ENOBUFS a datagram is taken again as soon as there is room",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                socket.set_no_enobufs()?;
+                overfill(subject, &socket)?;
+                takes_one_more(subject, &socket)
+            },
+        )
+        .needs(&[Capability::DatagramWeights]),
+        Case::kernel(
+            "overrun/no-enobufs-ends-the-latch",
+            "Setting NETLINK_NO_ENOBUFS has datagrams taken again, and leaves the error that is pending",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                overfill(subject, &socket)?;
+                socket.set_no_enobufs()?;
+                socket.expect_overrun()?;
+                takes_one_more(subject, &socket)
+            },
+        )
+        .needs(&[Capability::DatagramWeights]),
+        Case::kernel(
+            "overrun/so-error-takes-the-error",
+            "A pending ENOBUFS is shown by poll and taken by SO_ERROR, so that no receive call tells it any more",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                overfill(subject, &socket)?;
+                let (_, pending) = socket.poll(Duration::ZERO)?;
+                subject.check("poll shows an error", pending)?;
+                subject.equal("the error", &Some(Errno::ENOBUFS), &socket.take_error()?)?;
+                subject.equal("the error after that", &None, &socket.take_error()?)?;
+                socket.expect_packet().map(drop)
+            },
+        )
+        .needs(&[Capability::SocketError]),
+        Case::kernel(
+            "overrun/replies-share-the-buffer",
+            "Replies fill the receive buffer too, and one that does not fit is lost",
+            &["SOCK-4"],
+            |subject| {
+                let socket = subject.open(Family::Ipv4)?;
+                socket.set_receive_buffer(2048)?;
+                for sequence in 0..40 {
+                    socket.request(&Request::mode(CopyMode::Unknown(9), 0).sequence(sequence))?;
+                }
+                socket.expect_overrun()?;
+                let drained = socket.drain()?;
+                subject.check("some replies were lost", drained.frames < 40)?;
+                subject.equal("packets", &0, &drained.packets)
+            },
+        ),
+    ]
+}
+
+/// More packets come than a small receive buffer has room for.
+fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
+    socket.set_receive_buffer(4096)?;
+    subject.inject_many(&Packet::udp4(), 40)
+}
+
+/// When one of those has been read there is room for one more: it is taken, although the others are still there.
+fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
+    const MARKED: u16 = 99;
+    socket.expect_packet()?;
+    subject.inject(&Packet::udp4().identification(MARKED))?;
+    let mut last = Vec::new();
+    while let Received::Frame { bytes, .. } = socket.receive()? {
+        last = bytes.to_vec();
+    }
+    let Ok(Message::Packet(packet)) = Message::parse(&last, subject.abi()) else {
+        return Err(subject.fail("the last message is no packet"));
+    };
+    let identification = packet.payload().get(4..6);
+    subject.equal(
+        "the identification of the last",
+        &Some(&MARKED.to_be_bytes()[..]),
+        &identification,
+    )
+}
+
+/// Of 40 packets of 36 bytes into a buffer of 8192, so many are taken, behind the report of the overrun; and another not before
+/// the last of them is read.
+fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;
+    subject.inject_many(&Packet::udp4(), 40)?;
+    socket.expect_overrun()?;
+    for _ in 1..taken {
+        socket.expect_packet()?;
+    }
+    subject.inject(&Packet::udp4().identification(99))?;
+    socket.expect_packet()?;
+    socket.expect_nothing()?;
+    subject.inject(&Packet::udp4())?;
+    socket.expect_packet().map(drop)
+}

@@ -1,0 +1,268 @@
+//! What becomes of a packet (VER).
+
+use crate::suite::{Case, CaseResult, Packet, ReceivedPacket, Request, Socket, Stopped, Subject};
+use crate::world::topology::{TAP0, TAP1};
+use crate::world::{Protocol, Rule, Setup, Table};
+use ipq_core::Hook;
+use ipq_core::{Errno, Family, PacketId, Verdict};
+use std::net::Ipv4Addr;
+
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::must(
+            "verdicts/accept",
+            "An accepted packet goes on its way unchanged",
+            &["VER-4"],
+            accept,
+        ),
+        Case::must(
+            "verdicts/drop",
+            "A dropped packet goes nowhere",
+            &["VER-4"],
+            drop_packet,
+        ),
+        Case::must(
+            "verdicts/unknown-id",
+            "A verdict for an id that was never handed out is refused with ENOENT",
+            &["VER-2"],
+            unknown_id,
+        ),
+        Case::must(
+            "verdicts/second-verdict",
+            "A second verdict for a packet is refused with ENOENT",
+            &["VER-2", "VER-3"],
+            second_verdict,
+        ),
+        Case::must(
+            "verdicts/value-stolen-is-refused",
+            "Verdict value stolen is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| value_is_refused(subject, 2),
+        ),
+        Case::must(
+            "verdicts/value-six-is-refused",
+            "Verdict value six is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| value_is_refused(subject, 6),
+        ),
+        Case::must(
+            "verdicts/value-upper-bits-is-refused",
+            "Verdict value upper bits is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| value_is_refused(subject, 0x0001_0001),
+        ),
+        Case::must(
+            "verdicts/value-all-bits-is-refused",
+            "Verdict value all bits is refused with EINVAL, and the packet stays queued",
+            &["VER-1"],
+            |subject| value_is_refused(subject, u32::MAX),
+        ),
+        Case::must(
+            "verdicts/value-is-checked-before-the-id",
+            "A wrong value for an unknown id is EINVAL",
+            &["VER-2", "VER-1"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let wrong = socket.request(&Request::verdict(PacketId(7), Verdict::Stolen))?;
+                socket.expect_error(Errno::EINVAL, &wrong)
+            },
+        ),
+        Case::must(
+            "verdicts/any-order",
+            "Verdicts may come in any order",
+            &["VER-3"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let (first, second) = (Packet::udp4().identification(1), Packet::udp4().identification(2));
+                subject.inject(&first)?;
+                subject.inject(&second)?;
+                let (one, two) = (socket.expect_packet()?, socket.expect_packet()?);
+                socket.verdict(two.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&second)?;
+                socket.verdict(one.id(), Verdict::Accept)?;
+                subject.expect_forwarded(&first)?;
+                socket.expect_nothing()
+            },
+        ),
+        Case::must(
+            "verdicts/stop-skips-the-rest-of-the-hook",
+            "STOP skips the hook's other functions",
+            &["VER-4"],
+            |subject| {
+                let sent = Packet::udp4();
+                let (socket, packet) = subject.queued(&sent)?;
+                socket.verdict(packet.id(), Verdict::Stop)?;
+                socket.expect_nothing()?;
+                subject.expect_forwarded(&sent)
+            },
+        )
+        .setup(twice_at_forward),
+        Case::must(
+            "verdicts/accept-goes-on-with-the-hook",
+            "ACCEPT goes on with the hook's next function",
+            &["VER-4"],
+            |subject| {
+                let socket = subject.attach(Family::Ipv4)?;
+                let sent = Packet::udp4();
+                subject.inject(&sent)?;
+                for _ in 0..2 {
+                    let packet = socket.expect_packet()?;
+                    subject.equal("hook", &Hook::Forward, &packet.metadata.hook)?;
+                    socket.verdict(packet.id(), Verdict::Accept)?;
+                }
+                socket.expect_nothing()?;
+                subject.expect_forwarded(&sent)
+            },
+        )
+        .setup(twice_at_forward),
+        Case::must(
+            "verdicts/repeat-queues-again",
+            "REPEAT brings the packet back with another id",
+            &["VER-4", "PKT-9"],
+            |subject| queues_again(subject, Verdict::Repeat),
+        ),
+        Case::must(
+            "verdicts/queue-queues-again",
+            "QUEUE brings the packet back with another id",
+            &["VER-4", "PKT-9"],
+            |subject| queues_again(subject, Verdict::Queue),
+        ),
+        Case::must(
+            "verdicts/changed-output-is-routed-again",
+            "A packet whose destination is changed at OUTPUT leaves for the new one",
+            &["VER-10"],
+            |subject| {
+                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+                let (socket, packet) = queued_output(subject, &local)?;
+                let away = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.replace(packet.id(), &away)?;
+                subject.expect_sent(&TAP1, &away)
+            },
+        )
+        .setup(queue_at_output),
+        Case::kernel(
+            "verdicts/repeated-output-is-routed-again",
+            "A packet that is changed at OUTPUT by REPEAT is routed again, too",
+            &["VER-10"],
+            |subject| {
+                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+                let (socket, packet) = queued_output(subject, &local)?;
+                let away = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
+                let again = socket.expect_packet()?;
+                socket.verdict(again.id(), Verdict::Accept)?;
+                subject.expect_sent(&TAP1, &away)
+            },
+        )
+        .setup(queue_at_output),
+        Case::must(
+            "verdicts/stopped-output-keeps-its-route",
+            "A packet that is changed at OUTPUT by STOP goes where it would have gone",
+            &["VER-10"],
+            |subject| {
+                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+                let (socket, packet) = queued_output(subject, &local)?;
+                let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
+                socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
+                subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
+                subject.expect_sent(&TAP0, &elsewhere)
+            },
+        )
+        .setup(queue_at_output),
+        Case::must(
+            "verdicts/changed-output-without-a-route-is-dropped",
+            "A packet that is changed at OUTPUT to where no route leads is dropped",
+            &["VER-10"],
+            |subject| {
+                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+                let (socket, packet) = queued_output(subject, &local)?;
+                let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
+                socket.replace(packet.id(), &nowhere)?;
+                subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
+            },
+        )
+        .setup(queue_at_output),
+    ]
+}
+
+/// Attaches, sends a packet from this host and receives it from the queue.
+fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.output(&local.ip())?;
+    let packet = socket.expect_packet()?;
+    Ok((socket, packet))
+}
+
+fn queue_at_output() -> Setup {
+    Setup::with_rules([Rule::queue(
+        Family::Ipv4,
+        Table::Filter,
+        Hook::Output,
+        Some(Protocol::UDP),
+    )])
+}
+
+fn accept(subject: &Subject) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    subject.expect_not_forwarded()?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)?;
+    subject.expect_not_forwarded()?;
+    socket.expect_nothing()
+}
+
+fn drop_packet(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    socket.verdict(packet.id(), Verdict::Drop)?;
+    subject.expect_not_forwarded()?;
+    socket.expect_nothing()
+}
+
+fn unknown_id(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let request = socket.request(&Request::verdict(PacketId(7), Verdict::Accept).sequence(99))?;
+    socket.expect_error(Errno::ENOENT, &request)?;
+    socket.expect_nothing()
+}
+
+fn second_verdict(subject: &Subject) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)?;
+    let second = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+    socket.expect_error(Errno::ENOENT, &second)?;
+    subject.expect_not_forwarded()
+}
+
+/// Two functions of one hook queue the packet: mangle's and filter's.
+fn twice_at_forward() -> Setup {
+    let tables = [Table::Mangle, Table::Filter];
+    Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
+}
+
+/// A value that is none leaves the packet queued, for a verdict that is one.
+fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    let wrong = socket.request(&Request::verdict(packet.id(), Verdict::from_wire(value)))?;
+    socket.expect_error(Errno::EINVAL, &wrong)?;
+    subject.expect_not_forwarded()?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)
+}
+
+/// The verdict brings the packet back, as it was, under another id.
+fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, first) = subject.queued(&sent)?;
+    socket.verdict(first.id(), verdict)?;
+    let second = socket.expect_packet()?;
+    subject.check("the id is another", first.id() != second.id())?;
+    subject.equal_packets("the packet", &first.payload, &second.payload)?;
+    socket.verdict(second.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)?;
+    socket.expect_nothing()
+}

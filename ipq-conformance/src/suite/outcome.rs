@@ -1,0 +1,142 @@
+//! What came of a case.
+
+use crate::world::WorldError;
+use std::fmt;
+
+/// What came of a case: never mixed up with one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// What has to hold holds.
+    Passed,
+    /// It does not: the implementation that is tried is wrong.
+    Failed,
+    /// It was not tried, because the world lacks what it takes.
+    Skipped,
+    /// It could not be tried, because the laboratory or the case itself went wrong.
+    Broken,
+    /// It does not hold, and a known difference says why.
+    ExpectedDifference,
+    /// It holds, although a known difference says that it can't: the list is out of date.
+    UnexpectedPass,
+}
+
+impl Outcome {
+    /// All of them, in the order of summaries.
+    pub const ALL: [Self; 6] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Skipped,
+        Self::Broken,
+        Self::ExpectedDifference,
+        Self::UnexpectedPass,
+    ];
+
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Broken => "broken",
+            Self::ExpectedDifference => "expected_difference",
+            Self::UnexpectedPass => "unexpected_pass",
+        }
+    }
+
+    /// Whether it makes the whole run fail.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Failed | Self::Broken | Self::UnexpectedPass)
+    }
+}
+
+/// The name, with spaces.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ExpectedDifference => "expected difference",
+            Self::UnexpectedPass => "unexpected pass",
+            other => other.name(),
+        })
+    }
+}
+
+/// Why a case stopped before its end.
+///
+/// The methods of [`Subject`](super::Subject) return it, and a case passes it on with `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: String,
+    pub(crate) details: Option<String>,
+    pub(crate) place: Option<String>,
+}
+
+impl Stopped {
+    #[track_caller]
+    pub(crate) fn failed(reason: impl Into<String>) -> Self {
+        Self::here(Outcome::Failed, reason)
+    }
+
+    /// What an error of the world comes to.
+    #[track_caller]
+    pub(crate) fn from_world(error: &WorldError) -> Self {
+        match error {
+            WorldError::Lacks(_) | WorldError::Unsupported(_) => {
+                Self::without_place(Outcome::Skipped, error.to_string())
+            }
+            WorldError::Misuse(_) | WorldError::Broken(_) => Self::broken(error.to_string()),
+        }
+    }
+
+    /// What no line of a case is to blame for.
+    pub(crate) fn without_place(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            reason: reason.into(),
+            details: None,
+            place: None,
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn broken(reason: impl Into<String>) -> Self {
+        Self::here(Outcome::Broken, reason)
+    }
+
+    #[track_caller]
+    fn here(outcome: Outcome, reason: impl Into<String>) -> Self {
+        let place = std::panic::Location::caller();
+        Self {
+            place: Some(format!("{}:{}", place.file(), place.line())),
+            ..Self::without_place(outcome, reason)
+        }
+    }
+
+    /// Whether a case found that something does not hold, which can be known of a world. That the world hangs or panics, or that
+    /// the library which is tried in it hangs, can't.
+    pub(crate) fn is_judgement(&self) -> bool {
+        self.outcome == Outcome::Failed && self.place.is_some()
+    }
+
+    /// The same, with `place` to blame if a line of a case is.
+    pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
+        self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
+        self
+    }
+
+    pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The requirements: what the protocol asks, one sentence each; and which cases and faults show that they are checked.
+
+use crate::suite::Case;
+use serde::{Deserialize, Serialize};
+
+/// A rule of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// Its id: a group and a number, as cases cite it.
+    pub id: &'static str,
+    /// What it asks, in a sentence.
+    pub text: &'static str,
+}
+
+/// The most requirements that may go without a check of their own.
+pub const MOST_UNCHECKED: usize = 10;
+
+impl Requirement {
+    /// All of them, group by group.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let lines = include_str!("data/requirements.txt").lines();
+        lines
+            .filter_map(|line| line.split_once(' '))
+            .map(|(id, text)| Self { id, text })
+            .collect()
+    }
+
+    /// The requirement with this id, in upper or lower case.
+    #[must_use]
+    pub fn named(id: &str) -> Option<Self> {
+        Self::all().into_iter().find(|known| known.id.eq_ignore_ascii_case(id))
+    }
+}
+
+/// A requirement that no seeded fault breaks, and why.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Unchecked {
+    /// The requirement's id.
+    pub requirement: String,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// A fault that was seeded into the emulator, and the cases that found it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct FoundFault {
+    /// The requirement that it breaks.
+    pub requirement: String,
+    /// Its name.
+    pub fault: String,
+    /// What the emulator then does.
+    pub description: String,
+    /// The cases that cite the requirement and fail with the fault.
+    pub cases: Vec<String>,
+}
+
+/// Which requirements are checked, and how that was shown.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    /// One row for each requirement, in order.
+    pub rows: Vec<Covered>,
+}
+
+/// How one requirement is checked.
+#[derive(Clone, Debug)]
+pub struct Covered {
+    /// The requirement.
+    pub requirement: Requirement,
+    /// The ids of the cases that cite it.
+    pub cases: Vec<&'static str>,
+    /// The faults that break it, and what found them.
+    pub faults: Vec<FoundFault>,
+    /// Why no fault breaks it, where that is so.
+    pub reason: Option<String>,
+}
+
+impl Covered {
+    /// Whether a case cites it and is known to find it broken, or a reason says why not.
+    #[must_use]
+    pub fn is_covered(&self) -> bool {
+        let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());
+        self.reason.is_some() || found
+    }
+}
+
+impl Coverage {
+    /// What `cases` cover, by the tables that come with the suite.
+    pub fn of(cases: &[Case]) -> Result<Self, serde_json::Error> {
+        let faults = Self::faults()?;
+        let unchecked = Self::unchecked()?;
+        let rows = Requirement::all().into_iter().map(|requirement| {
+            let citing = cases.iter().filter(|case| case.requirements.contains(&requirement.id));
+            let breaking = faults.iter().filter(|fault| fault.requirement == requirement.id);
+            let excused = unchecked
+                .iter()
+                .find(|unchecked| unchecked.requirement == requirement.id);
+            Covered {
+                requirement,
+                cases: citing.map(|case| case.id).collect(),
+                faults: breaking.cloned().collect(),
+                reason: excused.map(|unchecked| unchecked.reason.clone()),
+            }
+        });
+        Ok(Self { rows: rows.collect() })
+    }
+
+    /// The table of faults and of what found them, which a test of the suite makes and keeps up to date.
+    pub fn faults() -> Result<Vec<FoundFault>, serde_json::Error> {
+        serde_json::from_str(include_str!("data/found-faults.json"))
+    }
+
+    /// The requirements that go without a fault: [`MOST_UNCHECKED`] at the most.
+    pub fn unchecked() -> Result<Vec<Unchecked>, serde_json::Error> {
+        serde_json::from_str(include_str!("data/unchecked.json"))
+    }
+
+    /// The requirements that are not covered.
+    pub fn uncovered(&self) -> impl Iterator<Item = &Covered> {
+        self.rows.iter().filter(|row| !row.is_covered())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::cases;
+    use pretty_assertions::assert_eq;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_requirement_is_there_once_with_a_sentence() {
+        let all = Requirement::all();
+        let ids: HashSet<_> = all.iter().map(|requirement| requirement.id).collect();
+        assert_eq!((all.len(), ids.len()), (82, 82));
+        for Requirement { id, text } in all {
+            let (group, number) = id.split_once('-').expect("group and number");
+            assert!(
+                group.bytes().all(|byte| byte.is_ascii_uppercase()) && number.parse::<u8>().is_ok(),
+                "{id}"
+            );
+            assert!(text.ends_with('.'), "{id}: {text}");
+        }
+    }
+
+    #[test]
+    fn cases_cite_requirements_that_there_are() {
+        for case in cases::every() {
+            assert!(!case.requirements.is_empty(), "{} cites nothing", case.id);
+            for id in case.requirements {
+                assert!(
+                    Requirement::all().iter().any(|known| known.id == *id),
+                    "{} cites {id}",
+                    case.id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn few_requirements_go_without_a_fault_and_each_with_its_reason() {
+        let unchecked = Coverage::unchecked().expect("the table is right");
+        assert!(unchecked.len() <= MOST_UNCHECKED, "{}", unchecked.len());
+        for Unchecked { requirement, reason } in unchecked {
+            assert!(Requirement::named(&requirement).is_some(), "{requirement}");
+            assert!(reason.ends_with('.'), "{requirement}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What a case works with: a world that has begun, and words for what is to be done to it and expected of it.
+//!
+//! Each method returns [`Stopped`] when the world does otherwise than is expected of it, with the line of the case
+//! and both byte strings field by field; a case passes it on with `?`.
+
+mod host;
+mod packets;
+mod proc_text;
+mod program;
+mod socket;
+mod transport;
+
+pub use proc_text::ProcText;
+pub use program::Program;
+pub use socket::{Drained, ReceivedPacket, Socket};
+pub use transport::WorldTransport;
+
+use crate::decode::{self, Kind};
+use crate::suite::isolation::isolate;
+use crate::suite::{Outcome, Packet, Stopped};
+use crate::transcript::Transcript;
+use crate::world::{Capabilities, Capability, Machine, Observation, OpenStage, Setup, Step, World};
+use bytes::Bytes;
+use ipq_core::wire::{Abi, PortId};
+use ipq_core::{CopyMode, Errno, Family, Handle};
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::time::Instant;
+
+/// How a case ends: at its end, or before.
+pub type CaseResult = Result<(), Stopped>;
+
+/// The port ids that sockets get which a case opens without choosing one, in order.
+pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
+
+/// An implementation that is tried by a case.
+pub struct Subject {
+    world: RefCell<Box<dyn World>>,
+    machine: Machine,
+    capabilities: Capabilities,
+    transcript: RefCell<Transcript>,
+    stopped: RefCell<Option<Stopped>>,
+    sockets: Cell<usize>,
+    fences: Cell<u16>,
+    seed: u64,
+    deadline: Option<Instant>,
+}
+
+impl Subject {
+    /// Begins in `world`, as `setup` says.
+    pub fn begin(
+        mut world: Box<dyn World>,
+        setup: &Setup,
+        seed: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Self, Stopped> {
+        let machine = setup.machine.clone().unwrap_or_else(|| world.describe().machine);
+        let capabilities = world.capabilities();
+        match isolate(|| world.begin(setup)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(Stopped::from_world(&error)),
+            Err(panic) => {
+                return Err(Stopped::broken(format!(
+                    "the world panicked before the first step, at {panic}"
+                )));
+            }
+        }
+        Ok(Self {
+            world: RefCell::new(world),
+            transcript: RefCell::new(Transcript::new(machine.abi)),
+            machine,
+            capabilities,
+            stopped: RefCell::new(None),
+            sockets: Cell::new(0),
+            fences: Cell::new(0),
+            seed,
+            deadline,
+        })
+    }
+
+    /// How frames are laid out here.
+    pub fn abi(&self) -> Abi {
+        self.machine.abi
+    }
+
+    /// The machine that this is, or stands for.
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Whether the world can do this; for the parts of a case that need more than the whole.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities.has(capability)
+    }
+
+    /// What a case that leaves something to chance begins its generator with. The report names it.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What has been done and seen so far.
+    pub fn transcript(&self) -> Transcript {
+        self.transcript.borrow().clone()
+    }
+
+    /// The datagram that was sent last, by a [`Socket`] or by a handle.
+    pub fn last_sent(&self) -> Option<Bytes> {
+        self.transcript.borrow().last_sent()
+    }
+
+    /// Does a step and returns what was seen. The other methods are made of this.
+    #[track_caller]
+    pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
+        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            let reason = "the case is over its time limit";
+            return Err(Stopped::without_place(Outcome::Failed, reason));
+        }
+        let Ok(mut world) = self.world.try_borrow_mut() else {
+            return Err(Stopped::broken("a world does one step at a time"));
+        };
+        let seen = match isolate(|| world.step(step)) {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => return Err(Stopped::from_world(&error)),
+            Err(panic) => {
+                let reason = format!("the world panicked at {panic}, when asked for {step:?}");
+                return Err(Stopped::without_place(Outcome::Failed, reason));
+            }
+        };
+        self.transcript.borrow_mut().push(step.clone(), seen.clone());
+        Ok(seen)
+    }
+
+    /// Does a step that has nothing to see.
+    #[track_caller]
+    pub fn act(&self, step: &Step) -> CaseResult {
+        match self.step(step)? {
+            Observation::Done => Ok(()),
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+
+    // Sockets.
+
+    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`].
+    #[track_caller]
+    pub fn open(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        let port_id = PORT_IDS.get(self.sockets.get()).copied();
+        let port_id =
+            port_id.ok_or_else(|| Stopped::broken("a case that needs so many sockets chooses their port ids"))?;
+        self.open_bound(family, port_id)
+    }
+
+    /// Opens a socket for `family`'s queue, bound to `port_id`; the kernel chooses if that is [`PortId::KERNEL`].
+    #[track_caller]
+    pub fn open_bound(&self, family: Family, port_id: PortId) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open_or_refused(i32::from(family.netlink_protocol()), Some(port_id))?;
+        socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
+    }
+
+    /// Opens a socket for `family`'s queue without binding it.
+    #[track_caller]
+    pub fn open_unbound(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open_or_refused(i32::from(family.netlink_protocol()), None)?;
+        socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
+    }
+
+    /// Opens a socket for any netlink protocol, and returns which call failed if one did. After a failed bind the socket
+    /// is there, unbound, but no case has needed it yet.
+    #[track_caller]
+    pub fn open_or_refused(
+        &self,
+        protocol: i32,
+        bind: Option<PortId>,
+    ) -> Result<Result<Socket<'_>, (OpenStage, Errno)>, Stopped> {
+        let number = self.sockets.replace(self.sockets.get() + 1);
+        let name = u8::try_from(number).ok().filter(|number| *number < 26);
+        let name = name.map_or_else(
+            || format!("socket {number}"),
+            |number| char::from(b'a' + number).to_string(),
+        );
+        let step = Step::Open {
+            socket: name.clone(),
+            protocol,
+            bind: bind.map(|port_id| port_id.0),
+        };
+        match self.step(&step)? {
+            Observation::Open {
+                failed_at: Some(stage),
+                errno,
+                port_id: None,
+            } => Ok(Err((stage, errno_of(errno)))),
+            Observation::Open {
+                failed_at: None,
+                errno: 0,
+                port_id,
+            } => {
+                let port_id = u32::try_from(port_id.unwrap_or_default()).map(PortId);
+                let port_id = port_id.map_err(|_| Stopped::failed("the port id has more than 32 bits"))?;
+                Ok(Ok(Socket::new(self, name, protocol, port_id)))
+            }
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// Opens a socket for `family`'s queue and attaches it in mode PACKET, whole packets.
+    #[track_caller]
+    pub fn attach(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        self.attach_with(family, CopyMode::Packet, 0)
+    }
+
+    /// Opens a socket for `family`'s queue and attaches it with this copy mode and range.
+    #[track_caller]
+    pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open(family)?;
+        socket.set_mode(mode, range)?;
+        Ok(socket)
+    }
+
+    /// Attaches to the queue of the packet's family, in mode PACKET, and has the packet arrive there: how most cases begin.
+    #[track_caller]
+    pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
+        let socket = self.attach(packet.family())?;
+        self.inject(packet)?;
+        let received = socket.expect_packet()?;
+        Ok((socket, received))
+    }
+
+    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`], as the transport of a handle. What the handle
+    /// sends is [`last_sent`](Subject::last_sent).
+    #[track_caller]
+    pub fn handle(&self, family: Family) -> Result<Handle<WorldTransport<'_>>, Stopped> {
+        Ok(Handle::new(WorldTransport::new(self.open(family)?)))
+    }
+
+    // Judging.
+
+    /// Fails with `what` unless `holds`.
+    #[track_caller]
+    pub fn check(&self, what: &str, holds: bool) -> CaseResult {
+        if holds { Ok(()) } else { Err(self.fail(what)) }
+    }
+
+    /// Fails unless both are equal; `what` names them.
+    #[track_caller]
+    pub fn equal<T: PartialEq + Debug>(&self, what: &str, expected: &T, seen: &T) -> CaseResult {
+        if expected == seen {
+            return Ok(());
+        }
+        Err(self.fail(&format!("{what}: expected {expected:?}, saw {seen:?}")))
+    }
+
+    /// Fails unless both packets, from their network headers on, are equal; `what` names them.
+    #[track_caller]
+    pub fn equal_packets(&self, what: &str, expected: &[u8], seen: &[u8]) -> CaseResult {
+        expect_bytes(what, expected, seen, Kind::Ip)
+    }
+
+    /// Says that what was seen is wrong.
+    #[track_caller]
+    #[must_use]
+    pub fn fail(&self, what: &str) -> Stopped {
+        Stopped::failed(what)
+    }
+
+    /// Turns an error of a handle into one of the case, where none is expected.
+    #[track_caller]
+    pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self
+                .take_stopped()
+                .unwrap_or_else(|| self.fail(&format!("{what}: {error}")))),
+        }
+    }
+
+    /// What stopped a handle's transport, which has no way of its own to say so.
+    pub(crate) fn take_stopped(&self) -> Option<Stopped> {
+        self.stopped.borrow_mut().take()
+    }
+
+    fn keep_stopped(&self, stopped: Stopped) {
+        self.stopped.borrow_mut().get_or_insert(stopped);
+    }
+
+    #[track_caller]
+    fn text(&self, step: &Step) -> Result<String, Stopped> {
+        match self.step(step)? {
+            Observation::Text(text) => Ok(text),
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+}
+
+impl Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject")
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+#[track_caller]
+fn expect_bytes(what: &str, expected: &[u8], seen: &[u8], kind: Kind) -> CaseResult {
+    match decode::first_difference(expected, seen) {
+        None => Ok(()),
+        Some(offset) => Err(
+            Stopped::failed(format!("{what} differs from byte {offset} on")).details(decode::compare(
+                expected,
+                seen,
+                kind,
+                &[],
+            )),
+        ),
+    }
+}
+
+#[track_caller]
+fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
+    Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
+}
+
+/// An errno of an observation, as a number that has a name.
+fn errno_of(errno: i64) -> Errno {
+    Errno(i32::try_from(errno).unwrap_or(i32::MAX))
+}

@@ -1,0 +1,103 @@
+//! The host around the queue: what it shows, what it can be told, and what only an emulator knows.
+
+use super::{CaseResult, ProcText, Subject, wrong_answer};
+use crate::suite::Stopped;
+use crate::world::{Account, Observation, Step};
+use ipq_core::Family;
+use std::time::Duration;
+
+impl Subject {
+    /// The text of the queue's file in `/proc`, read field by field.
+    #[track_caller]
+    pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
+        let text = self.proc_text(family)?;
+        ProcText::parse(&text, family).map_err(|error| Stopped::failed(error).details(text))
+    }
+
+    /// The text of the queue's file in `/proc`.
+    #[track_caller]
+    pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
+        self.text(&Step::Proc { family })
+    }
+
+    /// The queue has `length` packets.
+    #[track_caller]
+    pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
+        self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
+    }
+
+    /// Sets the queue's maximum length.
+    #[track_caller]
+    pub fn set_maximum_length(&self, family: Family, length: &str) -> CaseResult {
+        self.act(&Step::Sysctl {
+            name: maximum_length(family).into(),
+            value: length.into(),
+        })
+    }
+
+    /// The queue's maximum length.
+    #[track_caller]
+    pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
+        self.text(&Step::ReadSysctl {
+            name: maximum_length(family).into(),
+        })
+    }
+
+    /// The process drops or regains `CAP_NET_ADMIN`.
+    #[track_caller]
+    pub fn set_net_admin(&self, held: bool) -> CaseResult {
+        self.act(&Step::NetAdmin { held })
+    }
+
+    /// A queue's module is loaded or unloaded.
+    #[track_caller]
+    pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
+        self.act(&Step::Module { family, loaded })
+    }
+
+    /// A device is set up or down.
+    #[track_caller]
+    pub fn set_link(&self, device: &str, up: bool) -> CaseResult {
+        self.act(&Step::Link {
+            device: device.into(),
+            up,
+        })
+    }
+
+    /// Time passes.
+    #[track_caller]
+    pub fn advance(&self, by: Duration) -> CaseResult {
+        self.act(&Step::Advance { by })
+    }
+
+    /// How much time has passed since the case began.
+    #[track_caller]
+    pub fn clock(&self) -> Result<Duration, Stopped> {
+        match self.step(&Step::Clock)? {
+            Observation::Clock { since_begin } => Ok(since_begin),
+            other => Err(wrong_answer(&Step::Clock, &other)),
+        }
+    }
+
+    /// What has become of every packet. That they add up is checked here.
+    #[track_caller]
+    pub fn account(&self) -> Result<Account, Stopped> {
+        match self.step(&Step::Account)? {
+            Observation::Account(account) => {
+                let dropped: u64 = account.dropped.values().sum();
+                let known = account.delivered + account.queued + dropped;
+                self.equal("packets with a fate, of those that entered", &account.entered, &known)?;
+                Ok(account)
+            }
+            other => Err(wrong_answer(&Step::Account, &other)),
+        }
+    }
+}
+
+/// The sysctl of a queue's maximum length (PKT-2).
+const fn maximum_length(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "net.ipv4.ip_queue_maxlen",
+        Family::Ipv6 => "net.ipv6.ip6_queue_maxlen",
+    }
+}

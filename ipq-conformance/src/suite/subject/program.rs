@@ -1,0 +1,249 @@
+//! A program that uses a libipq: what a case calls the library through.
+
+use super::{CaseResult, Stopped, Subject};
+use crate::decode::Kind;
+use crate::suite::Outcome;
+use crate::suite::client::{Client, RustClient};
+use crate::world::{Call, Called, Capability, Function, HandleNumber, HandleState, Observation, Returned, Step};
+use bytes::Bytes;
+use ipq_core::handle::ErrorNumber;
+use ipq_core::wire::{Header, Message, PacketId};
+use ipq_core::{CopyMode, Family, PortId, Verdict};
+use std::fmt;
+use std::panic::Location;
+
+/// How long a buffer is that a case reads into without saying how long.
+const BUFFER_BYTES: u32 = 1 << 17;
+
+/// A program with a libipq: the world's library for C where it has one, else `ipq-core`'s handle over the world's sockets.
+pub struct Program<'s> {
+    subject: &'s Subject,
+    client: Box<dyn Client + 's>,
+}
+
+impl Subject {
+    /// A program that uses the libipq that is tried here.
+    pub fn program(&self) -> Program<'_> {
+        let client: Box<dyn Client> = if self.has(Capability::CLibrary) {
+            Box::new(WorldClient { subject: self })
+        } else {
+            Box::new(RustClient::new(self))
+        };
+        Program { subject: self, client }
+    }
+}
+
+impl Program<'_> {
+    /// Makes a call, as it is.
+    #[track_caller]
+    pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
+        let place = Location::caller();
+        self.client.call(call).map_err(|stopped| stopped.at(place))
+    }
+
+    /// Calls a function on the first thread, with errno 0 before.
+    #[track_caller]
+    pub fn run(&self, function: Function) -> Result<Returned, Stopped> {
+        self.run_with(0, function)
+    }
+
+    /// Calls a function on the first thread, with this errno before.
+    #[track_caller]
+    pub fn run_with(&self, errno: i32, function: Function) -> Result<Returned, Stopped> {
+        self.call(&Call {
+            thread: 0,
+            errno,
+            signals: false,
+            function,
+        })
+    }
+
+    /// `ipq_create_handle` for the queue of `family`, which has to succeed.
+    #[track_caller]
+    pub fn create(&self, family: Family) -> Result<HandleNumber, Stopped> {
+        let created = self.try_create(protocol_family(family))?;
+        match u32::try_from(created.value) {
+            Ok(number @ 1..) => Ok(HandleNumber(number)),
+            _ => Err(Stopped::failed(format!(
+                "ipq_create_handle returned NULL, {:?}, errno {:?}",
+                created.text, created.errno
+            ))),
+        }
+    }
+
+    /// `ipq_create_handle(0, protocol)`, whatever comes of it.
+    #[track_caller]
+    pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
+        self.run(Function::CreateHandle { flags: 0, protocol })
+    }
+
+    /// A handle of `family` that is attached in mode PACKET, whole packets.
+    #[track_caller]
+    pub fn attach(&self, family: Family) -> Result<HandleNumber, Stopped> {
+        let handle = self.create(family)?;
+        self.succeeds(&self.set_mode(handle, CopyMode::Packet, 0)?)?;
+        Ok(handle)
+    }
+
+    /// `ipq_set_mode`
+    #[track_caller]
+    pub fn set_mode(&self, handle: HandleNumber, mode: CopyMode, range: u64) -> Result<Returned, Stopped> {
+        self.run(Function::SetMode {
+            handle,
+            mode: mode.to_wire(),
+            range,
+        })
+    }
+
+    /// `ipq_read` into a large buffer. `timeout` is in microseconds; a negative one does not wait.
+    #[track_caller]
+    pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
+        self.read_into(handle, BUFFER_BYTES, timeout)
+    }
+
+    /// `ipq_read` into a buffer of `length` bytes.
+    #[track_caller]
+    pub fn read_into(&self, handle: HandleNumber, length: u32, timeout: i32) -> Result<Returned, Stopped> {
+        self.run(Function::Read {
+            handle,
+            length,
+            timeout,
+        })
+    }
+
+    /// `ipq_read` without waiting, which has to give a packet: its id and payload.
+    #[track_caller]
+    pub fn expect_packet(&self, handle: HandleNumber) -> Result<(PacketId, Bytes), Stopped> {
+        let read = self.read(handle, -1)?;
+        match Message::parse(&read.bytes, self.subject.abi()) {
+            Ok(Message::Packet(packet)) if read.value > 0 => {
+                Ok((packet.packet_id(), Bytes::copy_from_slice(packet.payload())))
+            }
+            other => Err(Stopped::failed(format!(
+                "a packet was expected, and this came: {read}; {other:?}"
+            ))),
+        }
+    }
+
+    /// `ipq_set_verdict`, with a replacement or without one.
+    #[track_caller]
+    pub fn set_verdict(
+        &self,
+        handle: HandleNumber,
+        PacketId(packet_id): PacketId,
+        verdict: Verdict,
+        replacement: Option<&[u8]>,
+    ) -> Result<Returned, Stopped> {
+        self.run(Function::SetVerdict {
+            handle,
+            packet_id,
+            verdict: verdict.to_wire(),
+            data_length: replacement.map_or(0, |payload| payload.len() as u64),
+            payload: replacement.map(Bytes::copy_from_slice),
+        })
+    }
+
+    /// The structure of a handle (LIB-8). Only a library for C has one.
+    #[track_caller]
+    pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
+        let inspected = self.run(Function::Inspect { handle })?;
+        inspected
+            .public
+            .ok_or_else(|| Stopped::broken("a handle that there is can be looked at"))
+    }
+
+    /// The port id that a handle's messages have: the first to come says it.
+    #[track_caller]
+    pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
+        let sent = returned
+            .sent
+            .first()
+            .map(|sent| Header::parse(sent, self.subject.abi()));
+        match sent {
+            Some(Some(header)) => Ok(header.port_id),
+            _ => Err(Stopped::failed(format!("nothing reached the kernel: {returned}"))),
+        }
+    }
+
+    // Judging.
+
+    /// Fails unless the call returned something positive.
+    #[track_caller]
+    pub fn succeeds(&self, returned: &Returned) -> CaseResult {
+        if returned.value > 0 {
+            Ok(())
+        } else {
+            Err(Stopped::failed(format!("the call failed: {returned}")))
+        }
+    }
+
+    /// Fails unless the call returned `value`, and `ipq_errstr` then says what `error` is called.
+    #[track_caller]
+    pub fn returns(&self, value: i64, error: ErrorNumber, returned: &Returned) -> CaseResult {
+        self.subject.equal("the return value", &value, &returned.value)?;
+        self.subject
+            .equal("ipq_errstr()", &error.text(), &returned.text.as_str())
+    }
+
+    /// Fails unless errno was `errno` afterwards, where there is one.
+    #[track_caller]
+    pub fn leaves_errno(&self, errno: i32, returned: &Returned) -> CaseResult {
+        self.subject.equal("errno", &errno, &returned.errno.unwrap_or(errno))
+    }
+
+    /// Fails unless the call sent `request` and nothing else, byte for byte, and returned how many bytes that are (LIB-2).
+    #[track_caller]
+    pub fn sends(&self, request: &crate::suite::Request, returned: &Returned) -> CaseResult {
+        let port_id = self.port_id(returned)?;
+        let expected = request.bytes(self.subject.abi(), port_id);
+        self.subject
+            .equal("the number of datagrams", &1, &returned.sent.len())?;
+        let sent = returned.sent.first().cloned().unwrap_or_default();
+        super::expect_bytes("the request", &expected, &sent, Kind::Netlink(self.subject.abi()))?;
+        self.subject.equal(
+            "the return value",
+            &(expected.len().cast_signed() as i64),
+            &returned.value,
+        )
+    }
+}
+
+impl fmt::Debug for Program<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").finish_non_exhaustive()
+    }
+}
+
+/// What C calls a family (LIB-1).
+const fn protocol_family(family: Family) -> u32 {
+    match family {
+        Family::Ipv4 => 2,
+        Family::Ipv6 => 10,
+    }
+}
+
+/// The world's library.
+struct WorldClient<'s> {
+    subject: &'s Subject,
+}
+
+impl Client for WorldClient<'_> {
+    #[track_caller]
+    fn call(&self, call: &Call) -> Result<Returned, Stopped> {
+        let step = Step::Call(call.clone());
+        match self.subject.step(&step)? {
+            Observation::Called(Called::Returned(returned)) => Ok(returned),
+            Observation::Called(Called::Missing(name)) => Err(Stopped::failed(format!("the library has no {name}"))),
+            Observation::Called(Called::Overwrote) => {
+                Err(Stopped::failed(format!("{call} wrote past the end of its buffer")))
+            }
+            Observation::Called(Called::Unable(why)) => Err(Stopped::without_place(Outcome::Skipped, why)),
+            Observation::Called(Called::Ended(how)) => Err(Stopped::failed(format!("{call} did not return: {how}"))),
+            Observation::Called(Called::Hung(how)) => {
+                let reason = format!("{call} did not return: {how}");
+                Err(Stopped::without_place(Outcome::Failed, reason))
+            }
+            other => Err(super::wrong_answer(&step, &other)),
+        }
+    }
+}

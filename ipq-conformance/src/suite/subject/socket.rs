@@ -1,0 +1,384 @@
+//! A program's socket in a case.
+
+use super::{CaseResult, Subject, errno_of, expect_bytes, wrong_answer};
+use crate::decode::{self, Kind};
+use crate::suite::{Request, Stopped};
+use crate::world::{Observation, Received, Step};
+use bytes::Bytes;
+use ipq_core::wire::{Envelope, ErrorMessage, Header, Message, PacketMetadata, PortId, padding};
+use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
+use std::ops::Deref;
+use std::time::Duration;
+
+/// The size of the buffer that a case receives with: more than the largest frame.
+const BUFFER_BYTES: usize = 1 << 17;
+
+/// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until the case ends.
+#[derive(Clone, Debug)]
+pub struct Socket<'s> {
+    subject: &'s Subject,
+    name: String,
+    protocol: i32,
+    port_id: PortId,
+}
+
+impl<'s> Socket<'s> {
+    pub(super) const fn new(subject: &'s Subject, name: String, protocol: i32, port_id: PortId) -> Self {
+        Self {
+            subject,
+            name,
+            protocol,
+            port_id,
+        }
+    }
+
+    /// Its name in steps.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was bound to when it was opened; 0 if it was not.
+    #[must_use]
+    pub const fn port_id(&self) -> PortId {
+        self.port_id
+    }
+
+    /// Whose queue it speaks to, if its protocol is a queue's.
+    #[must_use]
+    pub const fn family(&self) -> Option<Family> {
+        Family::from_netlink_protocol(self.protocol)
+    }
+
+    /// The subject that it is a socket of.
+    #[must_use]
+    pub const fn subject(&self) -> &'s Subject {
+        self.subject
+    }
+
+    // Sending.
+
+    /// Sets copy mode and range, as libipq does.
+    #[track_caller]
+    pub fn set_mode(&self, mode: CopyMode, range: u64) -> CaseResult {
+        self.request(&Request::mode(mode, range)).map(drop)
+    }
+
+    /// Gives a verdict without a replacement, as libipq does.
+    #[track_caller]
+    pub fn verdict(&self, packet_id: PacketId, verdict: Verdict) -> CaseResult {
+        self.request(&Request::verdict(packet_id, verdict)).map(drop)
+    }
+
+    /// Accepts a packet with other bytes, as libipq does.
+    #[track_caller]
+    pub fn replace(&self, packet_id: PacketId, replacement: &[u8]) -> CaseResult {
+        self.request(&Request::verdict(packet_id, Verdict::Accept).replacement(replacement))
+            .map(drop)
+    }
+
+    /// Sends a request, and returns the datagram that it was, which errors quote.
+    #[track_caller]
+    pub fn request(&self, request: &Request) -> Result<Bytes, Stopped> {
+        let bytes = request.bytes(self.subject.abi(), self.port_id);
+        self.send(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Sends a datagram to the kernel, which has to be taken.
+    #[track_caller]
+    pub fn send(&self, bytes: &[u8]) -> CaseResult {
+        let sent = self.try_send(None, bytes)?;
+        self.subject
+            .equal("what the send call returned", &Ok(bytes.len()), &sent)
+    }
+
+    /// Sends a datagram to the kernel or to another port id, and returns what came of the call.
+    #[track_caller]
+    pub fn try_send(&self, to: Option<PortId>, bytes: &[u8]) -> Result<Result<usize, Errno>, Stopped> {
+        let step = Step::Send {
+            socket: self.name.clone(),
+            to: to.map(|port_id| port_id.0),
+            bytes: Bytes::copy_from_slice(bytes),
+        };
+        match self.subject.step(&step)? {
+            Observation::Send { sent: -1, errno } if errno != 0 => Ok(Err(errno_of(errno))),
+            Observation::Send { sent, errno: 0 } if sent >= 0 => Ok(Ok(usize::try_from(sent).unwrap_or(usize::MAX))),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    // Receiving.
+
+    /// Receives without waiting.
+    #[track_caller]
+    pub fn receive(&self) -> Result<Received, Stopped> {
+        self.receive_into(BUFFER_BYTES)
+    }
+
+    /// Receives without waiting, into a buffer of `size` bytes.
+    #[track_caller]
+    pub fn receive_into(&self, size: usize) -> Result<Received, Stopped> {
+        let step = Step::Receive {
+            socket: self.name.clone(),
+            size,
+        };
+        match self.subject.step(&step)? {
+            Observation::Receive(received) => Ok(received),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// There is nothing to receive.
+    #[track_caller]
+    pub fn expect_nothing(&self) -> CaseResult {
+        match self.receive()? {
+            Received::Nothing => Ok(()),
+            other => Err(self.unexpected("nothing", &other)),
+        }
+    }
+
+    /// The next receive call fails with ENOBUFS.
+    #[track_caller]
+    pub fn expect_overrun(&self) -> CaseResult {
+        match self.receive()? {
+            Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => Ok(()),
+            other => Err(self.unexpected("ENOBUFS", &other)),
+        }
+    }
+
+    /// The next datagram, which comes from the kernel.
+    #[track_caller]
+    pub fn expect_frame(&self) -> Result<Bytes, Stopped> {
+        match self.receive()? {
+            Received::Frame { bytes, sender: 0 } => Ok(bytes),
+            other => Err(self.unexpected("a frame from the kernel", &other)),
+        }
+    }
+
+    /// The next datagram, which is a packet for a verdict.
+    #[track_caller]
+    pub fn expect_packet(&self) -> Result<ReceivedPacket, Stopped> {
+        let frame = self.expect_frame()?;
+        let abi = self.subject.abi();
+        match Message::parse(&frame, abi) {
+            Ok(Message::Packet(packet)) => Ok(ReceivedPacket {
+                metadata: packet.metadata(),
+                payload: Bytes::copy_from_slice(packet.payload()),
+                frame,
+            }),
+            _ => Err(Stopped::failed("the frame is no packet").details(decode::dump(&frame, Kind::Netlink(abi)))),
+        }
+    }
+
+    /// The next datagram is this error, with the whole message that it answers (WIRE-6, ERR-2, ERR-3): byte for byte.
+    #[track_caller]
+    pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
+        let stated = Header::parse(quoted, self.subject.abi()).map_or(quoted.len(), |header| header.length as usize);
+        self.expect_reply(errno.0.wrapping_neg(), quoted.get(..stated).unwrap_or(quoted), quoted)
+    }
+
+    /// The next datagram acknowledges the message `request` (MSG-10, WIRE-6): byte for byte.
+    #[track_caller]
+    pub fn expect_ack(&self, request: &[u8]) -> CaseResult {
+        self.expect_reply(0, request.get(..Header::BYTES).unwrap_or(request), request)
+    }
+
+    #[track_caller]
+    fn expect_reply(&self, error: i32, quoted: &[u8], request: &[u8]) -> CaseResult {
+        let abi = self.subject.abi();
+        let envelope = Envelope {
+            sequence: Header::parse(request, abi).map_or(0, |header| header.sequence),
+            port_id: self.port_id,
+            ..Envelope::default()
+        };
+        let mut expected = ErrorMessage::head(error, abi, envelope, quoted.len()).to_vec();
+        expected.extend_from_slice(quoted);
+        expected.resize(expected.len() + padding(expected.len()), 0);
+        let seen = self.expect_frame()?;
+        expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
+    }
+
+    /// Receives until nothing is left, and counts.
+    #[track_caller]
+    pub fn drain(&self) -> Result<Drained, Stopped> {
+        let step = Step::Drain {
+            socket: self.name.clone(),
+        };
+        match self.subject.step(&step)? {
+            Observation::Drain {
+                frames,
+                packets,
+                enobufs_before_frame,
+            } => Ok(Drained {
+                frames,
+                packets,
+                enobufs_before_frame,
+            }),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    // The socket itself.
+
+    /// Asks for a receive buffer of `bytes`, and returns what it then is.
+    #[track_caller]
+    pub fn set_receive_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
+        self.buffer_size(&Step::ReceiveBuffer {
+            socket: self.name.clone(),
+            bytes,
+        })
+    }
+
+    /// Asks for a send buffer of `bytes`, and returns what it then is.
+    #[track_caller]
+    pub fn set_send_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
+        self.buffer_size(&Step::SendBuffer {
+            socket: self.name.clone(),
+            bytes,
+        })
+    }
+
+    #[track_caller]
+    fn buffer_size(&self, step: &Step) -> Result<i64, Stopped> {
+        match self.subject.step(step)? {
+            Observation::BufferSize { actual } => Ok(actual),
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+
+    /// Sets `NETLINK_NO_ENOBUFS`.
+    #[track_caller]
+    pub fn set_no_enobufs(&self) -> CaseResult {
+        self.subject.act(&Step::NoEnobufs {
+            socket: self.name.clone(),
+        })
+    }
+
+    /// Binds it, or tries to bind it again; returns the errno, if it failed, and what it is bound to now.
+    #[track_caller]
+    pub fn bind(&self, port_id: PortId) -> Result<(Option<Errno>, PortId), Stopped> {
+        self.bound(&Step::Bind {
+            socket: self.name.clone(),
+            port_id: port_id.0,
+        })
+    }
+
+    /// What it is bound to now, as the system says; 0 if it is not.
+    #[track_caller]
+    pub fn bound_to(&self) -> Result<PortId, Stopped> {
+        let step = Step::PortId {
+            socket: self.name.clone(),
+        };
+        self.bound(&step).map(|(_, port_id)| port_id)
+    }
+
+    #[track_caller]
+    fn bound(&self, step: &Step) -> Result<(Option<Errno>, PortId), Stopped> {
+        match self.subject.step(step)? {
+            Observation::Bind { errno, port_id } => {
+                let port_id = u32::try_from(port_id).map(PortId);
+                let port_id = port_id.map_err(|_| Stopped::failed("the port id has more than 32 bits"))?;
+                Ok(((errno != 0).then(|| errno_of(errno)), port_id))
+            }
+            other => Err(wrong_answer(step, &other)),
+        }
+    }
+
+    /// What poll says after waiting at most `timeout`: whether there is something to read, and whether an error is pending.
+    #[track_caller]
+    pub fn poll(&self, timeout: Duration) -> Result<(bool, bool), Stopped> {
+        let step = Step::Poll {
+            socket: self.name.clone(),
+            timeout,
+        };
+        match self.subject.step(&step)? {
+            Observation::Poll { readable, error, .. } => Ok((readable, error)),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// Takes the pending error, if there is one, with `SO_ERROR`.
+    #[track_caller]
+    pub fn take_error(&self) -> Result<Option<Errno>, Stopped> {
+        let step = Step::SocketError {
+            socket: self.name.clone(),
+        };
+        match self.subject.step(&step)? {
+            Observation::SocketError { errno } => Ok((errno != 0).then(|| errno_of(errno))),
+            other => Err(wrong_answer(&step, &other)),
+        }
+    }
+
+    /// A second descriptor of the same socket, as fork gives one.
+    #[track_caller]
+    pub fn duplicate(&self) -> Result<Self, Stopped> {
+        let name = format!("{}'", self.name);
+        self.subject.act(&Step::Duplicate {
+            socket: self.name.clone(),
+            duplicate: name.clone(),
+        })?;
+        Ok(Self { name, ..self.clone() })
+    }
+
+    /// Closes it.
+    #[track_caller]
+    pub fn close(self) -> CaseResult {
+        self.subject.act(&Step::Close { socket: self.name })
+    }
+
+    #[track_caller]
+    fn unexpected(&self, expected: &str, seen: &Received) -> Stopped {
+        let socket = &self.name;
+        match seen {
+            Received::Nothing => Stopped::failed(format!("socket {socket:?} has nothing to read, and not {expected}")),
+            Received::Error { errno } => Stopped::failed(format!(
+                "socket {socket:?} reads the error {}, and not {expected}",
+                errno_of(*errno)
+            )),
+            Received::Frame { bytes, sender } => Stopped::failed(format!(
+                "socket {socket:?} reads a frame from port id {sender}, and not {expected}: {}",
+                decode::summary(bytes, self.subject.abi())
+            ))
+            .details(decode::dump(bytes, Kind::Netlink(self.subject.abi()))),
+        }
+    }
+}
+
+/// What was left in a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many frames were read.
+    pub frames: i64,
+    /// How many of them were packets.
+    pub packets: i64,
+    /// How many frames had been read when ENOBUFS came.
+    pub enobufs_before_frame: Option<i64>,
+}
+
+/// A packet that came for a verdict. Its metadata's fields are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedPacket {
+    /// What the kernel says about it.
+    pub metadata: PacketMetadata,
+    /// Its bytes, from the network header on, as far as the copy mode hands them over.
+    pub payload: Bytes,
+    /// The whole datagram.
+    pub frame: Bytes,
+}
+
+impl ReceivedPacket {
+    /// Names it in its verdict.
+    #[must_use]
+    pub const fn id(&self) -> PacketId {
+        self.metadata.packet_id
+    }
+}
+
+impl Deref for ReceivedPacket {
+    type Target = PacketMetadata;
+
+    fn deref(&self) -> &PacketMetadata {
+        &self.metadata
+    }
+}

@@ -1,0 +1,170 @@
+//! What a world is like before the first step.
+
+use ipq_core::wire::{Abi, ByteOrder, WordSize};
+use ipq_core::{Family, Hook};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a world is to be before the first step. The rest is always the same, and described in [`topology`](super::topology).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The machine to be; `None` for the world's own.
+    pub machine: Option<Machine>,
+    /// The netfilter rules in force, in the order in which they were added.
+    pub rules: Vec<Rule>,
+    /// The process id of the program whose steps follow, if one depends on it (SOCK-2). `None`: any.
+    pub process_id: Option<u32>,
+    /// Whether packet ids are never to be handed out twice; needs
+    /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
+    pub never_reuse_ids: bool,
+}
+
+impl Setup {
+    /// The world's own machine, and these rules.
+    #[must_use]
+    pub fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self {
+            machine: None,
+            rules: rules.into_iter().collect(),
+            process_id: None,
+            never_reuse_ids: false,
+        }
+    }
+}
+
+/// The world's own machine, and what most recordings were made with: UDP that is forwarded goes to the queue of its family.
+impl Default for Setup {
+    fn default() -> Self {
+        Self::with_rules(
+            Family::ALL.map(|family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP))),
+        )
+    }
+}
+
+/// A kernel on a kind of machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The kernel's version, as `uname -r` gives it.
+    pub kernel: String,
+    /// The architecture, as `uname -m` gives it.
+    pub arch: String,
+    /// How its frames are laid out.
+    pub abi: Abi,
+}
+
+impl Machine {
+    /// The machine that most recordings come from.
+    #[must_use]
+    pub fn linux_3_4_x86_64() -> Self {
+        Self {
+            kernel: "3.4.10".into(),
+            arch: "x86_64".into(),
+            abi: Abi::LP64_LITTLE,
+        }
+    }
+
+    /// The machine that the recordings of 32 bits come from.
+    #[must_use]
+    pub fn linux_3_4_i386() -> Self {
+        Self {
+            arch: "i386".into(),
+            abi: Abi::ILP32_LITTLE,
+            ..Self::linux_3_4_x86_64()
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.abi.word {
+            WordSize::Four => 4,
+            WordSize::Eight => 8,
+        };
+        let order = match self.abi.order {
+            ByteOrder::Little => "little",
+            ByteOrder::Big => "big",
+        };
+        write!(
+            f,
+            "Linux {} {} ({word}-byte words, {order}-endian)",
+            self.kernel, self.arch
+        )
+    }
+}
+
+/// A netfilter rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Whose packets it looks at.
+    #[serde(with = "crate::world::serial::FamilyForm")]
+    pub family: Family,
+    /// The table that it is in.
+    pub table: Table,
+    /// The chain, which has its hook's name.
+    #[serde(with = "crate::world::serial::HookForm")]
+    pub chain: Hook,
+    /// The transport protocol that it is for; `None` for every packet.
+    pub protocol: Option<Protocol>,
+    /// What becomes of the packets that it is for.
+    pub target: Target,
+}
+
+impl Rule {
+    /// A rule that hands packets to the queue of their family.
+    #[must_use]
+    pub const fn queue(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>) -> Self {
+        Self {
+            family,
+            table,
+            chain,
+            protocol,
+            target: Target::Queue,
+        }
+    }
+
+    /// A rule that marks packets.
+    #[must_use]
+    pub const fn mark(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>, mark: u32) -> Self {
+        Self {
+            family,
+            table,
+            chain,
+            protocol,
+            target: Target::Mark(mark),
+        }
+    }
+}
+
+/// The table of a rule. At a hook that both have, `mangle` runs first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Table {
+    /// `mangle`, which has all five chains.
+    Mangle,
+    /// `filter`, which has INPUT, FORWARD and OUTPUT.
+    Filter,
+}
+
+/// What a rule does with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// It goes to the queue.
+    Queue,
+    /// It gets this mark, and goes on to the next rule.
+    Mark(u32),
+}
+
+/// A transport protocol, by its number in the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// 1: ICMP, of IPv4.
+    pub const ICMP: Self = Self(1);
+    /// 6: TCP.
+    pub const TCP: Self = Self(6);
+    /// 17: UDP.
+    pub const UDP: Self = Self(17);
+    /// 58: ICMP, of IPv6.
+    pub const ICMPV6: Self = Self(58);
+}

@@ -1,0 +1,189 @@
+//! Today's kernel as a world: its nfnetlink queues, by way of the transport that speaks `ip_queue`'s protocol over them, in
+//! namespaces of its own.
+
+use super::process::{Process, Served};
+use crate::laboratory::{Laboratory, Place, Queues};
+use crate::world::{
+    Capabilities, Capability, Description, Observation, OpenStage, Rule, Setup, Step, World, WorldError, WorldFactory,
+};
+use crate::worlds::drain;
+use crate::worlds::real::{self, misuse, unsupported_unless_own};
+use ipq_core::transport::nfqueue::{NfQueue, OpenError, Options, QueueNumbers};
+use ipq_core::wire::Abi;
+use ipq_core::{Errno, Family, PortId, Transport};
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+/// Its name on the command line.
+pub(super) const NAME: &str = "nfqueue";
+
+/// Each family has a queue of its own, as it had.
+const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
+
+/// Makes worlds of the kernel that this runs on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NfQueueFactory;
+
+impl WorldFactory for NfQueueFactory {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn create(&self) -> Result<Box<dyn World>, WorldError> {
+        Ok(Box::new(NfQueueWorld::default()))
+    }
+}
+
+/// The kernel that this runs on.
+#[derive(Debug, Default)]
+struct NfQueueWorld {
+    process: Option<Process>,
+}
+
+impl World for NfQueueWorld {
+    fn describe(&self) -> Description {
+        real::describe("nfnetlink_queue")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let has = [
+            Capability::LinkState,
+            Capability::DropNetAdmin,
+            Capability::BothFamilies,
+            Capability::SocketError,
+            Capability::Duplicate,
+        ];
+        has.into_iter().collect()
+    }
+
+    fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
+        unsupported_unless_own(setup)?;
+        self.process = Some(Process::begin(NAME, &setup.rules)?);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let process = self.process.as_mut();
+        process.ok_or_else(|| misuse("this world has not begun"))?.step(step)
+    }
+}
+
+/// What the process of a world does.
+#[derive(Debug)]
+pub(super) struct NfQueueHost {
+    laboratory: Laboratory,
+    /// By name; one that has two descriptors has two names.
+    sockets: HashMap<String, Rc<NfQueue>>,
+    buffer: Vec<u8>,
+}
+
+impl Served for NfQueueHost {
+    fn begin(rules: &[Rule]) -> Result<Self, WorldError> {
+        let laboratory = Laboratory::set_up(Place::Private).map_err(real::failed)?;
+        let queues = Queues::Numbered {
+            ipv4: NUMBERS.ipv4,
+            ipv6: NUMBERS.ipv6,
+        };
+        laboratory.set_rules(rules, queues).map_err(real::failed)?;
+        Ok(Self {
+            laboratory,
+            sockets: HashMap::new(),
+            buffer: Vec::new(),
+        })
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        if let Some(done) = real::step_on_host(&mut self.laboratory, step) {
+            return done;
+        }
+        let seen = match step {
+            Step::Open { socket, protocol, bind } => self.open(socket, *protocol, *bind)?,
+            step => self.step_on_socket(step)?,
+        };
+        self.laboratory.settle().map_err(real::failed)?;
+        Ok(seen)
+    }
+}
+
+impl NfQueueHost {
+    fn open(&mut self, name: &str, protocol: i32, bind: Option<u32>) -> Result<Observation, WorldError> {
+        let failed = |errno: Errno| Observation::Open {
+            failed_at: Some(OpenStage::Socket),
+            errno: errno.0.into(),
+            port_id: None,
+        };
+        let Some(family) = Family::from_netlink_protocol(protocol) else {
+            return Ok(failed(Errno::EPROTONOSUPPORT));
+        };
+        let port_id = match bind {
+            None | Some(0) => PortId(std::process::id()),
+            Some(port_id) => PortId(port_id),
+        };
+        let opened = NfQueue::open_with(Options {
+            queue_number: NUMBERS.of(family),
+            port_id,
+            ..Options::new(family)
+        });
+        let queue = match opened {
+            Ok(queue) => queue,
+            Err(OpenError::Socket { errno } | OpenError::Devices { errno }) => return Ok(failed(errno)),
+            Err(error) => return Err(WorldError::Unsupported(error.to_string())),
+        };
+        self.add(name, Rc::new(queue))?;
+        Ok(Observation::Open {
+            failed_at: None,
+            errno: 0,
+            port_id: bind.map(|_| port_id.0.into()),
+        })
+    }
+
+    fn add(&mut self, name: &str, queue: Rc<NfQueue>) -> Result<(), WorldError> {
+        match self.sockets.insert(name.to_owned(), queue) {
+            None => Ok(()),
+            Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
+        }
+    }
+
+    fn step_on_socket(&mut self, step: &Step) -> Result<Observation, WorldError> {
+        let name = step.socket().ok_or_else(|| real::lacks(step))?;
+        let queue = self.sockets.get(name);
+        let queue = queue.ok_or_else(|| misuse(format!("the socket {name:?} is not open")))?;
+        Ok(match step {
+            Step::Close { .. } => {
+                self.sockets.remove(name);
+                Observation::Done
+            }
+            Step::Duplicate { duplicate, .. } => {
+                let queue = Rc::clone(queue);
+                self.add(duplicate, queue)?;
+                Observation::Done
+            }
+            Step::Send { to: None, bytes, .. } => {
+                let sent = queue.send(&[IoSlice::new(bytes)]);
+                real::sent_or_not(sent.map_err(real::errno_of))
+            }
+            Step::Send { .. } => return Err(WorldError::Lacks(Capability::UserDatagrams)),
+            Step::Receive { size, .. } => {
+                let take = |buffer: &mut [u8]| real::take_from(queue, buffer);
+                Observation::Receive(real::receive(take, *size, &mut self.buffer))
+            }
+            Step::Drain { .. } => drain(Abi::NATIVE, |size| {
+                let take = |buffer: &mut [u8]| real::take_from(queue, buffer);
+                Ok(real::receive(take, size, &mut self.buffer))
+            })?,
+            Step::NoEnobufs { .. } => {
+                let set = queue.set_no_enobufs(true);
+                set.map_err(|error| real::broken(format!("NETLINK_NO_ENOBUFS: {error}")))?;
+                Observation::Done
+            }
+            Step::PortId { .. } => Observation::Bind {
+                errno: 0,
+                port_id: queue.port_id().0.into(),
+            },
+            Step::Bind { .. } => return Err(WorldError::Lacks(Capability::SocketPortIds)),
+            other => return real::step_on_descriptor(queue.as_fd(), other),
+        })
+    }
+}
