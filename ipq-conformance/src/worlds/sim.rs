@@ -47,13 +47,13 @@ impl WorldFactory for SimFactory {
 /// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
 #[derive(Debug, Default)]
 pub struct SimWorld {
-    running: Option<Begun>,
+    running: Option<Emulated>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
 }
 
 #[derive(Debug)]
-struct Begun {
+struct Emulated {
     kernel: Kernel,
     begun: Duration,
     sockets: HashMap<String, SocketId>,
@@ -106,7 +106,7 @@ impl World for SimWorld {
         if let Some(fault) = self.fault {
             kernel.seed_fault(fault);
         }
-        self.running = Some(Begun {
+        self.running = Some(Emulated {
             begun: kernel.now(),
             kernel,
             sockets: HashMap::new(),
@@ -121,7 +121,7 @@ impl World for SimWorld {
     }
 }
 
-impl Begun {
+impl Emulated {
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
         match step {
             Step::Open { socket, protocol, bind } => self.open(socket, *protocol, *bind),

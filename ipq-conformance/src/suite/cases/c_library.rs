@@ -24,23 +24,13 @@ pub(super) fn cases() -> Vec<Case> {
             "c-library/destroy-null",
             "Destroying NULL returns 0",
             &["LIB-9"],
-            |subject| {
-                let destroyed = subject.program().run(Function::DestroyHandle {
-                    handle: HandleNumber::NULL,
-                })?;
-                subject.equal("the return value", &0, &destroyed.value)
-            },
+            destroy_null,
         ),
         Case::must(
             "c-library/ctl",
             "Whatever is asked of ipq_ctl, it returns 1",
             &["LIB-9"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let answer = program.run(Function::Control { handle, request: 42 })?;
-                subject.equal("the return value", &1, &answer.value)
-            },
+            ctl,
         ),
         Case::quirk(
             "c-library/null-handle",
@@ -52,59 +42,25 @@ pub(super) fn cases() -> Vec<Case> {
             "c-library/timeout-leaves-errno",
             "A time-out leaves errno as it was, be it 0",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                for timeout in [WAIT, -1] {
-                    for errno in [0, OTHER_ERRNO] {
-                        let read = Function::Read {
-                            handle,
-                            length: 2048,
-                            timeout,
-                        };
-                        let read = program.run_with(errno, read)?;
-                        program.returns(0, ErrorNumber::Timeout, &read)?;
-                        program.leaves_errno(errno, &read)?;
-                    }
-                }
-                Ok(())
-            },
+            timeout_leaves_errno,
         ),
         Case::must(
             "c-library/signal-ends-a-timed-wait",
             "A signal ends a wait that has a limit with 0 and errno EINTR, and is no error",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let interrupted = program.call(&interrupted(handle, LONG_WAIT))?;
-                program.returns(0, ErrorNumber::Unknown, &interrupted)?;
-                program.leaves_errno(Errno::EINTR.0, &interrupted)
-            },
+            signal_ends_a_timed_wait,
         ),
         Case::must(
             "c-library/signal-ends-an-endless-wait",
             "A signal ends a wait without a limit with -1, error number 6 and errno EINTR",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let interrupted = program.call(&interrupted(handle, 0))?;
-                program.returns(-1, ErrorNumber::Receive, &interrupted)?;
-                program.leaves_errno(Errno::EINTR.0, &interrupted)
-            },
+            signal_ends_an_endless_wait,
         ),
         Case::must(
             "c-library/send-that-fails-sets-errno",
             "A message that can't be sent has the system's errno",
             &["LIB-12"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                let too_long = vec![0; 300_000];
-                let failed = program.set_verdict(handle, PacketId(7), Verdict::Accept, Some(&too_long))?;
-                program.leaves_errno(Errno::EMSGSIZE.0, &failed)
-            },
+            send_that_fails_sets_errno,
         ),
         Case::must(
             "c-library/threads-have-errors-of-their-own",
@@ -128,15 +84,7 @@ pub(super) fn cases() -> Vec<Case> {
             "c-library/descriptor-shows-packets",
             "The handle's descriptor is readable when there is a message, and only then",
             &["LIB-8"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                subject.equal("readable before", &false, &program.inspect(handle)?.readable)?;
-                subject.inject(&Packet::udp4())?;
-                subject.equal("readable with a packet", &true, &program.inspect(handle)?.readable)?;
-                program.expect_packet(handle)?;
-                subject.equal("readable after it was read", &false, &program.inspect(handle)?.readable)
-            },
+            descriptor_shows_packets,
         ),
         Case::must(
             "c-library/high-descriptor",
@@ -154,59 +102,135 @@ pub(super) fn cases() -> Vec<Case> {
             "c-library/header-flag",
             "A message whose header has flag 0x20 is no truncated one",
             &["LIB-3"],
-            |subject| {
-                let frame = forged(subject, |message| message.flags(Flags::TRUNCATED));
-                let read = read_forged(subject, frame.clone())?;
-                subject.equal(
-                    "what ipq_read returns",
-                    &(frame.len().cast_signed() as i64),
-                    &read.value,
-                )
-            },
+            header_flag,
         ),
         Case::must(
             "c-library/stated-length-over-datagram",
             "A message whose header states more than came is error number 10",
             &["LIB-3"],
-            |subject| {
-                let length = forged(subject, |message| message).len() as u32;
-                let frame = forged(subject, |message| message.stated_length(length + 1));
-                let read = read_forged(subject, frame)?;
-                subject.program().returns(-1, ErrorNumber::ReceivedTruncated, &read)
-            },
+            stated_length_over_datagram,
         ),
         Case::must(
             "c-library/empty-datagram",
             "A datagram of no bytes is error number 7",
             &["LIB-3"],
-            |subject| {
-                let read = read_forged(subject, Bytes::new())?;
-                subject.program().returns(-1, ErrorNumber::EndOfFile, &read)
-            },
+            empty_datagram,
         ),
         Case::must(
             "c-library/length-without-payload",
             "A length with NULL for a payload is announced, and no payload follows",
             &["LIB-11"],
-            |subject| {
-                let request = Request::verdict(PacketId(7), Verdict::Accept).data_len(36);
-                verdict_with(subject, 36, None, &request)
-            },
+            length_without_payload,
         ),
         Case::must(
             "c-library/payload-without-length",
             "A payload of length 0 does not follow",
             &["LIB-11"],
-            |subject| {
-                let request = Request::verdict(PacketId(7), Verdict::Accept);
-                verdict_with(subject, 0, Some(Bytes::from_static(&[0; 36])), &request)
-            },
+            payload_without_length,
         ),
     ];
     cases
         .into_iter()
         .map(|case| case.needs(&[Capability::CLibrary]))
         .collect()
+}
+
+fn destroy_null(subject: &Subject) -> CaseResult {
+    let destroyed = subject.program().run(Function::DestroyHandle {
+        handle: HandleNumber::NULL,
+    })?;
+    subject.equal("the return value", &0, &destroyed.value)
+}
+
+fn ctl(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let answer = program.run(Function::Control { handle, request: 42 })?;
+    subject.equal("the return value", &1, &answer.value)
+}
+
+fn timeout_leaves_errno(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    for timeout in [WAIT, -1] {
+        for errno in [0, OTHER_ERRNO] {
+            let read = Function::Read {
+                handle,
+                length: 2048,
+                timeout,
+            };
+            let read = program.run_with(errno, read)?;
+            program.returns(0, ErrorNumber::Timeout, &read)?;
+            program.leaves_errno(errno, &read)?;
+        }
+    }
+    Ok(())
+}
+
+fn signal_ends_a_timed_wait(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let interrupted = program.call(&interrupted(handle, LONG_WAIT))?;
+    program.returns(0, ErrorNumber::Unknown, &interrupted)?;
+    program.leaves_errno(Errno::EINTR.0, &interrupted)
+}
+
+fn signal_ends_an_endless_wait(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let interrupted = program.call(&interrupted(handle, 0))?;
+    program.returns(-1, ErrorNumber::Receive, &interrupted)?;
+    program.leaves_errno(Errno::EINTR.0, &interrupted)
+}
+
+fn send_that_fails_sets_errno(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    let too_long = vec![0; 300_000];
+    let failed = program.set_verdict(handle, PacketId(7), Verdict::Accept, Some(&too_long))?;
+    program.leaves_errno(Errno::EMSGSIZE.0, &failed)
+}
+
+fn descriptor_shows_packets(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    subject.equal("readable before", &false, &program.inspect(handle)?.readable)?;
+    subject.inject(&Packet::udp4())?;
+    subject.equal("readable with a packet", &true, &program.inspect(handle)?.readable)?;
+    program.expect_packet(handle)?;
+    subject.equal("readable after it was read", &false, &program.inspect(handle)?.readable)
+}
+
+fn header_flag(subject: &Subject) -> CaseResult {
+    let frame = forged(subject, |message| message.flags(Flags::TRUNCATED));
+    let read = read_forged(subject, frame.clone())?;
+    subject.equal(
+        "what ipq_read returns",
+        &(frame.len().cast_signed() as i64),
+        &read.value,
+    )
+}
+
+fn stated_length_over_datagram(subject: &Subject) -> CaseResult {
+    let length = forged(subject, |message| message).len() as u32;
+    let frame = forged(subject, |message| message.stated_length(length + 1));
+    let read = read_forged(subject, frame)?;
+    subject.program().returns(-1, ErrorNumber::ReceivedTruncated, &read)
+}
+
+fn empty_datagram(subject: &Subject) -> CaseResult {
+    let read = read_forged(subject, Bytes::new())?;
+    subject.program().returns(-1, ErrorNumber::EndOfFile, &read)
+}
+
+fn length_without_payload(subject: &Subject) -> CaseResult {
+    let request = Request::verdict(PacketId(7), Verdict::Accept).data_len(36);
+    verdict_with(subject, 36, None, &request)
+}
+
+fn payload_without_length(subject: &Subject) -> CaseResult {
+    let request = Request::verdict(PacketId(7), Verdict::Accept);
+    verdict_with(subject, 0, Some(Bytes::from_static(&[0; 36])), &request)
 }
 
 fn null_handle(subject: &Subject) -> CaseResult {

@@ -11,45 +11,57 @@ pub(super) fn cases() -> Vec<Case> {
             "events/incoming-device-down",
             "A device going down drops the queued packets that name it as their incoming device",
             &["EVT-1"],
-            |subject| drops_what_is_queued(subject, TAP0.name),
+            incoming_device_down,
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
             "events/outgoing-device-down",
             "A device going down drops the queued packets that name it as their outgoing device",
             &["EVT-1"],
-            |subject| drops_what_is_queued(subject, TAP1.name),
+            outgoing_device_down,
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
             "events/other-device-down",
             "Another device's going down changes nothing",
             &["EVT-1"],
-            |subject| {
-                let sent = Packet::udp4();
-                let (socket, packet) = subject.queued(&sent)?;
-                subject.set_link("lo", false)?;
-                socket.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)?;
-                socket.expect_nothing()
-            },
+            other_device_down,
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
             "events/module-unloaded",
             "Unloading the module drops all queued packets",
             &["EVT-2"],
-            |subject| {
-                let (socket, packet) = subject.queued(&Packet::udp4())?;
-                subject.set_module(Family::Ipv4, false)?;
-                subject.set_module(Family::Ipv4, true)?;
-                let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-                socket.expect_error(Errno::ENOENT, &late)?;
-                subject.expect_not_forwarded()
-            },
+            module_unloaded,
         )
         .needs(&[Capability::ModuleLoading]),
     ]
+}
+
+fn incoming_device_down(subject: &Subject) -> CaseResult {
+    drops_what_is_queued(subject, TAP0.name)
+}
+
+fn outgoing_device_down(subject: &Subject) -> CaseResult {
+    drops_what_is_queued(subject, TAP1.name)
+}
+
+fn other_device_down(subject: &Subject) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    subject.set_link("lo", false)?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)?;
+    socket.expect_nothing()
+}
+
+fn module_unloaded(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    subject.set_module(Family::Ipv4, false)?;
+    subject.set_module(Family::Ipv4, true)?;
+    let late = socket.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+    socket.expect_error(Errno::ENOENT, &late)?;
+    subject.expect_not_forwarded()
 }
 
 /// A queued packet is gone when this device has gone down, and nobody is told.

@@ -1,6 +1,6 @@
 //! IPv4 and IPv6 side by side (EVT-3).
 
-use crate::suite::{Case, Packet, Request};
+use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;
 use ipq_core::{Errno, Family, Verdict};
 
@@ -10,59 +10,67 @@ pub(super) fn cases() -> Vec<Case> {
             "families/each-has-its-own-peer",
             "Each family has a peer of its own",
             &["EVT-3"],
-            |subject| {
-                let four = subject.attach(Family::Ipv4)?;
-                let six = subject.attach(Family::Ipv6)?;
-                subject.inject(&Packet::udp6())?;
-                four.expect_nothing()?;
-                six.expect_packet()?;
-                subject.inject(&Packet::udp4())?;
-                six.expect_nothing()?;
-                four.expect_packet().map(drop)
-            },
+            each_has_its_own_peer,
         ),
         Case::must(
             "families/maximum-lengths-are-apart",
             "One family's maximum length is not the other's",
             &["EVT-3"],
-            |subject| {
-                subject.set_maximum_length(Family::Ipv4, "3")?;
-                subject.equal("IPv4's", &"3".to_owned(), &subject.maximum_length(Family::Ipv4)?)?;
-                subject.equal("IPv6's", &"1024".to_owned(), &subject.maximum_length(Family::Ipv6)?)
-            },
+            maximum_lengths_are_apart,
         )
         .needs(&[Capability::Sysctl]),
         Case::kernel(
             "families/closing-one-keeps-the-other",
             "Closing one family's socket leaves the other's queue alone",
             &["EVT-3"],
-            |subject| {
-                let four = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp6();
-                let (six, packet) = subject.queued(&sent)?;
-                four.close()?;
-                subject.inject(&Packet::udp4())?;
-                subject.expect_not_forwarded()?;
-                six.verdict(packet.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&sent)
-            },
+            closing_one_keeps_the_other,
         ),
         Case::kernel(
             "families/one-familys-id-is-not-the-others",
             "A packet id of one family is unknown to the other's queue",
             &["VER-2"],
-            |subject| {
-                let four = subject.attach(Family::Ipv4)?;
-                let six = subject.attach(Family::Ipv6)?;
-                subject.inject(&Packet::udp4())?;
-                let packet = four.expect_packet()?;
-                subject.inject(&Packet::udp6())?;
-                six.expect_packet()?;
-                let wrong = six.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-                six.expect_error(Errno::ENOENT, &wrong)
-            },
+            one_familys_id_is_not_the_others,
         )
         // Where ids are numbers of each queue's own, and not addresses, both have the same.
         .needs(&[Capability::IdReuse]),
     ]
+}
+
+fn each_has_its_own_peer(subject: &Subject) -> CaseResult {
+    let four = subject.attach(Family::Ipv4)?;
+    let six = subject.attach(Family::Ipv6)?;
+    subject.inject(&Packet::udp6())?;
+    four.expect_nothing()?;
+    six.expect_packet()?;
+    subject.inject(&Packet::udp4())?;
+    six.expect_nothing()?;
+    four.expect_packet().map(drop)
+}
+
+fn maximum_lengths_are_apart(subject: &Subject) -> CaseResult {
+    subject.set_maximum_length(Family::Ipv4, "3")?;
+    subject.equal("IPv4's", &"3".to_owned(), &subject.maximum_length(Family::Ipv4)?)?;
+    subject.equal("IPv6's", &"1024".to_owned(), &subject.maximum_length(Family::Ipv6)?)
+}
+
+fn closing_one_keeps_the_other(subject: &Subject) -> CaseResult {
+    let four = subject.attach(Family::Ipv4)?;
+    let sent = Packet::udp6();
+    let (six, packet) = subject.queued(&sent)?;
+    four.close()?;
+    subject.inject(&Packet::udp4())?;
+    subject.expect_not_forwarded()?;
+    six.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)
+}
+
+fn one_familys_id_is_not_the_others(subject: &Subject) -> CaseResult {
+    let four = subject.attach(Family::Ipv4)?;
+    let six = subject.attach(Family::Ipv6)?;
+    subject.inject(&Packet::udp4())?;
+    let packet = four.expect_packet()?;
+    subject.inject(&Packet::udp6())?;
+    six.expect_packet()?;
+    let wrong = six.request(&Request::verdict(packet.id(), Verdict::Accept))?;
+    six.expect_error(Errno::ENOENT, &wrong)
 }

@@ -17,23 +17,13 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/set-mode-bytes",
             "Setting the mode sends one request of the exact size, and returns how many bytes it has",
             &["LIB-2", "LIB-11", "WIRE-7"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let sent = program.set_mode(handle, CopyMode::Packet, 1500)?;
-                program.sends(&Request::mode(CopyMode::Packet, 1500), &sent)
-            },
+            set_mode_bytes,
         ),
         Case::must(
             "libipq/timeout",
             "A read that nothing comes to within its time ends with the error number 15",
             &["LIB-3", "LIB-5"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let read = program.read(handle, WAIT)?;
-                program.returns(0, ErrorNumber::Timeout, &read)
-            },
+            timeout,
         ),
         Case::must(
             "libipq/read-and-accept",
@@ -45,64 +35,31 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/families",
             "Each family's handle reaches its own queue",
             &["LIB-1"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv6)?;
-                subject.inject(&Packet::udp6())?;
-                program.expect_packet(handle).map(drop)
-            },
+            families,
         ),
         Case::must(
             "libipq/invalid-protocol",
             "A handle for neither family is refused with error number 16",
             &["LIB-1", "LIB-5"],
-            |subject| {
-                let program = subject.program();
-                let refused = program.try_create(1)?;
-                program.returns(0, ErrorNumber::InvalidProtocol, &refused)
-            },
+            invalid_protocol,
         ),
         Case::must(
             "libipq/error-number-is-positive",
             "The error of a refusal is a positive errno",
             &["ERR-4"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                program.succeeds(&program.set_mode(handle, CopyMode::Unknown(9), 0)?)?;
-                program.succeeds(&program.read(handle, -1)?)?;
-                let kind = program.run(Function::MessageType)?;
-                subject.equal("the type", &MessageType::Error.to_wire().into(), &kind.value)?;
-                let error = program.run(Function::MessageError)?;
-                subject.equal("the errno", &Errno::EINVAL.0.into(), &error.value)
-            },
+            error_number_is_positive,
         ),
         Case::must(
             "libipq/lengths-are-checked",
             "A packet's stated length is that of its bytes",
             &["LIB-4"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                let (_, payload) = program.expect_packet(handle)?;
-                subject.equal("the length", &36, &payload.len())
-            },
+            lengths_are_checked,
         ),
         Case::must(
             "libipq/packet-in-a-buffer",
             "What was read is a message of type PACKET, and the packet begins after its header",
             &["LIB-4"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                subject.inject(&Packet::udp4())?;
-                program.expect_packet(handle)?;
-                let kind = program.run(Function::MessageType)?;
-                subject.equal("the type", &MessageType::Packet.to_wire().into(), &kind.value)?;
-                let packet = program.run(Function::Packet)?;
-                subject.equal("the packet's offset", &16, &packet.value)
-            },
+            packet_in_a_buffer,
         ),
         Case::must(
             "libipq/success-keeps-the-error-number",
@@ -114,37 +71,19 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/small-buffer",
             "A buffer of 19 bytes is refused with error number 14",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                let refused = program.read_into(handle, 19, -1)?;
-                program.returns(-1, ErrorNumber::ReceiveBufferSize, &refused)?;
-                let nothing = program.read_into(handle, 20, -1)?;
-                program.returns(0, ErrorNumber::Timeout, &nothing)
-            },
+            small_buffer,
         ),
         Case::must(
             "libipq/truncated",
             "A packet that is longer than the buffer is refused with error number 10, and the next is read",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                subject.inject_many(&Packet::udp4(), 2)?;
-                let cut = program.read_into(handle, 64, -1)?;
-                program.returns(-1, ErrorNumber::ReceivedTruncated, &cut)?;
-                program.expect_packet(handle).map(drop)
-            },
+            truncated,
         ),
         Case::must(
             "libipq/poll",
             "A read that is not to wait and finds nothing is a time-out",
             &["LIB-3"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.create(Family::Ipv4)?;
-                program.returns(0, ErrorNumber::Timeout, &program.read(handle, -1)?)
-            },
+            poll,
         ),
         Case::must(
             "libipq/request-header",
@@ -156,13 +95,7 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/verdict-bytes",
             "A verdict is one request of the exact size, and its call returns how many bytes it has",
             &["LIB-2", "LIB-11"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                let id = PacketId(0x1234);
-                let sent = program.set_verdict(handle, id, Verdict::Drop, None)?;
-                program.sends(&Request::verdict(id, Verdict::Drop), &sent)
-            },
+            verdict_bytes,
         ),
         Case::must(
             "libipq/replacement-bytes",
@@ -174,28 +107,13 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/refused-verdict",
             "A verdict for a packet that is not there is sent, and its refusal read",
             &["LIB-2", "ERR-4"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                program.succeeds(&program.set_verdict(handle, PacketId(7), Verdict::Accept, None)?)?;
-                program.succeeds(&program.read(handle, -1)?)?;
-                let error = program.run(Function::MessageError)?;
-                subject.equal("the errno", &Errno::ENOENT.0.into(), &error.value)
-            },
+            refused_verdict,
         ),
         Case::must(
             "libipq/send-that-fails",
             "A message that can't be sent is error number 12, and the next is sent",
             &["LIB-12", "LIB-2"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                let too_long = vec![0; 300_000];
-                let failed = program.set_verdict(handle, PacketId(7), Verdict::Accept, Some(&too_long))?;
-                program.returns(-1, ErrorNumber::Send, &failed)?;
-                subject.equal("the datagrams", &Vec::<Bytes>::new(), &failed.sent)?;
-                program.succeeds(&program.set_mode(handle, CopyMode::Meta, 0)?)
-            },
+            send_that_fails,
         ),
         Case::kernel(
             "libipq/foreign-datagram",
@@ -208,18 +126,128 @@ pub(super) fn cases() -> Vec<Case> {
             "libipq/overrun",
             "A receive buffer that overran is error number 6 once, ahead of what is in it",
             &["LIB-3", "SOCK-4"],
-            |subject| {
-                let program = subject.program();
-                let handle = program.attach(Family::Ipv4)?;
-                subject.inject_many(&Packet::udp4(), 600)?;
-                let overran = program.read(handle, -1)?;
-                program.returns(-1, ErrorNumber::Receive, &overran)?;
-                program.leaves_errno(Errno::ENOBUFS.0, &overran)?;
-                program.expect_packet(handle).map(drop)
-            },
+            overrun,
         )
         .needs(&[Capability::DatagramWeights]),
     ]
+}
+
+fn set_mode_bytes(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let sent = program.set_mode(handle, CopyMode::Packet, 1500)?;
+    program.sends(&Request::mode(CopyMode::Packet, 1500), &sent)
+}
+
+fn timeout(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let read = program.read(handle, WAIT)?;
+    program.returns(0, ErrorNumber::Timeout, &read)
+}
+
+fn families(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv6)?;
+    subject.inject(&Packet::udp6())?;
+    program.expect_packet(handle).map(drop)
+}
+
+fn invalid_protocol(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let refused = program.try_create(1)?;
+    program.returns(0, ErrorNumber::InvalidProtocol, &refused)
+}
+
+fn error_number_is_positive(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    program.succeeds(&program.set_mode(handle, CopyMode::Unknown(9), 0)?)?;
+    program.succeeds(&program.read(handle, -1)?)?;
+    let kind = program.run(Function::MessageType)?;
+    subject.equal("the type", &MessageType::Error.to_wire().into(), &kind.value)?;
+    let error = program.run(Function::MessageError)?;
+    subject.equal("the errno", &Errno::EINVAL.0.into(), &error.value)
+}
+
+fn lengths_are_checked(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    subject.inject(&Packet::udp4())?;
+    let (_, payload) = program.expect_packet(handle)?;
+    subject.equal("the length", &36, &payload.len())
+}
+
+fn packet_in_a_buffer(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    subject.inject(&Packet::udp4())?;
+    program.expect_packet(handle)?;
+    let kind = program.run(Function::MessageType)?;
+    subject.equal("the type", &MessageType::Packet.to_wire().into(), &kind.value)?;
+    let packet = program.run(Function::Packet)?;
+    subject.equal("the packet's offset", &16, &packet.value)
+}
+
+fn small_buffer(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    let refused = program.read_into(handle, 19, -1)?;
+    program.returns(-1, ErrorNumber::ReceiveBufferSize, &refused)?;
+    let nothing = program.read_into(handle, 20, -1)?;
+    program.returns(0, ErrorNumber::Timeout, &nothing)
+}
+
+fn truncated(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    subject.inject_many(&Packet::udp4(), 2)?;
+    let cut = program.read_into(handle, 64, -1)?;
+    program.returns(-1, ErrorNumber::ReceivedTruncated, &cut)?;
+    program.expect_packet(handle).map(drop)
+}
+
+fn poll(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.create(Family::Ipv4)?;
+    program.returns(0, ErrorNumber::Timeout, &program.read(handle, -1)?)
+}
+
+fn verdict_bytes(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    let id = PacketId(0x1234);
+    let sent = program.set_verdict(handle, id, Verdict::Drop, None)?;
+    program.sends(&Request::verdict(id, Verdict::Drop), &sent)
+}
+
+fn refused_verdict(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    program.succeeds(&program.set_verdict(handle, PacketId(7), Verdict::Accept, None)?)?;
+    program.succeeds(&program.read(handle, -1)?)?;
+    let error = program.run(Function::MessageError)?;
+    subject.equal("the errno", &Errno::ENOENT.0.into(), &error.value)
+}
+
+fn send_that_fails(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    let too_long = vec![0; 300_000];
+    let failed = program.set_verdict(handle, PacketId(7), Verdict::Accept, Some(&too_long))?;
+    program.returns(-1, ErrorNumber::Send, &failed)?;
+    subject.equal("the datagrams", &Vec::<Bytes>::new(), &failed.sent)?;
+    program.succeeds(&program.set_mode(handle, CopyMode::Meta, 0)?)
+}
+
+fn overrun(subject: &Subject) -> CaseResult {
+    let program = subject.program();
+    let handle = program.attach(Family::Ipv4)?;
+    subject.inject_many(&Packet::udp4(), 600)?;
+    let overran = program.read(handle, -1)?;
+    program.returns(-1, ErrorNumber::Receive, &overran)?;
+    program.leaves_errno(Errno::ENOBUFS.0, &overran)?;
+    program.expect_packet(handle).map(drop)
 }
 
 fn read_and_accept(subject: &Subject) -> CaseResult {

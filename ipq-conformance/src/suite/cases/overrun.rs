@@ -12,14 +12,14 @@ pub(super) fn cases() -> Vec<Case> {
             "overrun/forty-packets-on-x86-64",
             "Of 40 small packets into 8192 bytes 12 are taken, after ENOBUFS, and none until they are read",
             &["SOCK-4", "SOCK-5"],
-            |subject| takes_of_forty(subject, 12),
+            forty_packets_on_x86_64,
         )
         .needs(&[Capability::DatagramWeights]),
         Case::kernel(
             "overrun/forty-packets-on-i386",
             "Of 40 small packets into 8192 bytes 13 are taken, after ENOBUFS, and none until they are read",
             &["SOCK-4", "SOCK-5"],
-            |subject| takes_of_forty(subject, 13),
+            forty_packets_on_i386,
         )
         .needs(&[Capability::DatagramWeights, Capability::OtherMachines])
         .setup(|| Setup {
@@ -30,71 +30,89 @@ pub(super) fn cases() -> Vec<Case> {
             "overrun/no-enobufs",
             "With NETLINK_NO_ENOBUFS there is neither error nor latch",
             &["SOCK-4"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                socket.set_no_enobufs()?;
-                socket.set_receive_buffer(4096)?;
-                subject.inject_many(&Packet::udp4(), 40)?;
-                subject.equal("ENOBUFS", &None, &socket.drain()?.enobufs_before_frame)
-            },
+            no_enobufs,
         ),
         Case::kernel(
             "overrun/no-enobufs-sets-no-latch",
             "With NETLINK_NO_ENOBUFS a datagram is taken again as soon as there is room",
             &["SOCK-4"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                socket.set_no_enobufs()?;
-                overfill(subject, &socket)?;
-                takes_one_more(subject, &socket)
-            },
+            no_enobufs_sets_no_latch,
         )
         .needs(&[Capability::DatagramWeights]),
         Case::kernel(
             "overrun/no-enobufs-ends-the-latch",
             "Setting NETLINK_NO_ENOBUFS has datagrams taken again, and leaves the error that is pending",
             &["SOCK-4"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                overfill(subject, &socket)?;
-                socket.set_no_enobufs()?;
-                socket.expect_overrun()?;
-                takes_one_more(subject, &socket)
-            },
+            no_enobufs_ends_the_latch,
         )
         .needs(&[Capability::DatagramWeights]),
         Case::kernel(
             "overrun/so-error-takes-the-error",
             "A pending ENOBUFS is shown by poll and taken by SO_ERROR, so that no receive call tells it any more",
             &["SOCK-4"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                overfill(subject, &socket)?;
-                let (_, pending) = socket.poll(Duration::ZERO)?;
-                subject.check("poll shows an error", pending)?;
-                subject.equal("the error", &Some(Errno::ENOBUFS), &socket.take_error()?)?;
-                subject.equal("the error after that", &None, &socket.take_error()?)?;
-                socket.expect_packet().map(drop)
-            },
+            so_error_takes_the_error,
         )
         .needs(&[Capability::SocketError]),
         Case::kernel(
             "overrun/replies-share-the-buffer",
             "Replies fill the receive buffer too, and one that does not fit is lost",
             &["SOCK-4"],
-            |subject| {
-                let socket = subject.open(Family::Ipv4)?;
-                socket.set_receive_buffer(2048)?;
-                for sequence in 0..40 {
-                    socket.request(&Request::mode(CopyMode::Unknown(9), 0).sequence(sequence))?;
-                }
-                socket.expect_overrun()?;
-                let drained = socket.drain()?;
-                subject.check("some replies were lost", drained.frames < 40)?;
-                subject.equal("packets", &0, &drained.packets)
-            },
+            replies_share_the_buffer,
         ),
     ]
+}
+
+fn forty_packets_on_x86_64(subject: &Subject) -> CaseResult {
+    takes_of_forty(subject, 12)
+}
+
+fn forty_packets_on_i386(subject: &Subject) -> CaseResult {
+    takes_of_forty(subject, 13)
+}
+
+fn no_enobufs(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    socket.set_no_enobufs()?;
+    socket.set_receive_buffer(4096)?;
+    subject.inject_many(&Packet::udp4(), 40)?;
+    subject.equal("ENOBUFS", &None, &socket.drain()?.enobufs_before_frame)
+}
+
+fn no_enobufs_sets_no_latch(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    socket.set_no_enobufs()?;
+    overfill(subject, &socket)?;
+    takes_one_more(subject, &socket)
+}
+
+fn no_enobufs_ends_the_latch(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    overfill(subject, &socket)?;
+    socket.set_no_enobufs()?;
+    socket.expect_overrun()?;
+    takes_one_more(subject, &socket)
+}
+
+fn so_error_takes_the_error(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    overfill(subject, &socket)?;
+    let (_, pending) = socket.poll(Duration::ZERO)?;
+    subject.check("poll shows an error", pending)?;
+    subject.equal("the error", &Some(Errno::ENOBUFS), &socket.take_error()?)?;
+    subject.equal("the error after that", &None, &socket.take_error()?)?;
+    socket.expect_packet().map(drop)
+}
+
+fn replies_share_the_buffer(subject: &Subject) -> CaseResult {
+    let socket = subject.open(Family::Ipv4)?;
+    socket.set_receive_buffer(2048)?;
+    for sequence in 0..40 {
+        socket.request(&Request::mode(CopyMode::Unknown(9), 0).sequence(sequence))?;
+    }
+    socket.expect_overrun()?;
+    let drained = socket.drain()?;
+    subject.check("some replies were lost", drained.frames < 40)?;
+    subject.equal("packets", &0, &drained.packets)
 }
 
 /// More packets come than a small receive buffer has room for.

@@ -22,70 +22,90 @@ pub(super) fn cases() -> Vec<Case> {
             "replacement/one-byte-is-ignored",
             "A payload of one byte is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| is_ignored(subject, &Packet::udp4(), &[0x45; 1]),
+            one_byte_is_ignored,
         ),
         Case::kernel(
             "replacement/header-less-one-is-ignored",
             "A payload of 19 bytes is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| is_ignored(subject, &Packet::udp4(), &[0x45; 19]),
+            header_less_one_is_ignored,
         ),
         Case::kernel(
             "replacement/ipv6-header-less-one-is-ignored",
             "A payload of 39 bytes for an IPv6 packet is ignored, and the verdict holds",
             &["VER-6"],
-            |subject| is_ignored(subject, &Packet::udp6(), &[0x60; 39]),
+            ipv6_header_less_one_is_ignored,
         ),
         Case::must(
             "replacement/shorter",
             "A shorter payload trims the packet",
             &["VER-7"],
-            |subject| {
-                let (socket, packet) = subject.queued(&Packet::udp4().length(200))?;
-                let shorter = Packet::udp4().ttl(63).length(40).ip();
-                socket.replace(packet.id(), &shorter)?;
-                subject.expect_sent(&TAP1, &shorter)
-            },
+            shorter,
         ),
         Case::kernel(
             "replacement/over-65535-bytes",
             "Growing a packet over 65,535 bytes drops it, and the verdict succeeds",
             &["VER-7"],
-            |subject| {
-                let (socket, packet) = subject.queued(&Packet::udp4())?;
-                let request = Request::verdict(packet.id(), Verdict::Accept)
-                    .replacement(&[0x45; 65_536])
-                    .ack();
-                let sent = socket.request(&request)?;
-                socket.expect_ack(&sent)?;
-                subject.expect_not_forwarded()
-            },
+            over_65535_bytes,
         ),
         Case::must(
             "replacement/nothing-is-mended",
             "A payload with a wrong checksum leaves as it is",
             &["VER-8"],
-            |subject| {
-                let (socket, packet) = subject.queued(&Packet::udp4())?;
-                let mut wrong = Packet::udp4().ttl(63).ip().to_vec();
-                wrong[10] ^= 0x55;
-                socket.replace(packet.id(), &wrong)?;
-                subject.expect_sent(&TAP1, &wrong)
-            },
+            nothing_is_mended,
         ),
         Case::must(
             "replacement/is-what-a-repeat-shows",
             "A replaced packet is what a re-queue shows",
             &["VER-9"],
-            |subject| {
-                let (socket, packet) = subject.queued(&Packet::udp4())?;
-                let changed = Packet::udp4().ttl(63).payload(*b"changed!").ip();
-                socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&changed))?;
-                let again = socket.expect_packet()?;
-                subject.equal_packets("the packet", &changed, &again.payload)
-            },
+            is_what_a_repeat_shows,
         ),
     ]
+}
+
+fn one_byte_is_ignored(subject: &Subject) -> CaseResult {
+    is_ignored(subject, &Packet::udp4(), &[0x45; 1])
+}
+
+fn header_less_one_is_ignored(subject: &Subject) -> CaseResult {
+    is_ignored(subject, &Packet::udp4(), &[0x45; 19])
+}
+
+fn ipv6_header_less_one_is_ignored(subject: &Subject) -> CaseResult {
+    is_ignored(subject, &Packet::udp6(), &[0x60; 39])
+}
+
+fn shorter(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4().length(200))?;
+    let shorter = Packet::udp4().ttl(63).length(40).ip();
+    socket.replace(packet.id(), &shorter)?;
+    subject.expect_sent(&TAP1, &shorter)
+}
+
+fn over_65535_bytes(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    let request = Request::verdict(packet.id(), Verdict::Accept)
+        .replacement(&vec![0x45; 65_536])
+        .ack();
+    let sent = socket.request(&request)?;
+    socket.expect_ack(&sent)?;
+    subject.expect_not_forwarded()
+}
+
+fn nothing_is_mended(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    let mut wrong = Packet::udp4().ttl(63).ip().to_vec();
+    wrong[10] ^= 0x55;
+    socket.replace(packet.id(), &wrong)?;
+    subject.expect_sent(&TAP1, &wrong)
+}
+
+fn is_what_a_repeat_shows(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    let changed = Packet::udp4().ttl(63).payload(*b"changed!").ip();
+    socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&changed))?;
+    let again = socket.expect_packet()?;
+    subject.equal_packets("the packet", &changed, &again.payload)
 }
 
 fn longer(subject: &Subject) -> CaseResult {

@@ -38,152 +38,192 @@ pub(super) fn cases() -> Vec<Case> {
             "verdicts/value-stolen-is-refused",
             "Verdict value stolen is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| value_is_refused(subject, 2),
+            value_stolen_is_refused,
         ),
         Case::must(
             "verdicts/value-six-is-refused",
             "Verdict value six is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| value_is_refused(subject, 6),
+            value_six_is_refused,
         ),
         Case::must(
             "verdicts/value-upper-bits-is-refused",
             "Verdict value upper bits is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| value_is_refused(subject, 0x0001_0001),
+            value_upper_bits_is_refused,
         ),
         Case::must(
             "verdicts/value-all-bits-is-refused",
             "Verdict value all bits is refused with EINVAL, and the packet stays queued",
             &["VER-1"],
-            |subject| value_is_refused(subject, u32::MAX),
+            value_all_bits_is_refused,
         ),
         Case::must(
             "verdicts/value-is-checked-before-the-id",
             "A wrong value for an unknown id is EINVAL",
             &["VER-2", "VER-1"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let wrong = socket.request(&Request::verdict(PacketId(7), Verdict::Stolen))?;
-                socket.expect_error(Errno::EINVAL, &wrong)
-            },
+            value_is_checked_before_the_id,
         ),
         Case::must(
             "verdicts/any-order",
             "Verdicts may come in any order",
             &["VER-3"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let (first, second) = (Packet::udp4().identification(1), Packet::udp4().identification(2));
-                subject.inject(&first)?;
-                subject.inject(&second)?;
-                let (one, two) = (socket.expect_packet()?, socket.expect_packet()?);
-                socket.verdict(two.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&second)?;
-                socket.verdict(one.id(), Verdict::Accept)?;
-                subject.expect_forwarded(&first)?;
-                socket.expect_nothing()
-            },
+            any_order,
         ),
         Case::must(
             "verdicts/stop-skips-the-rest-of-the-hook",
             "STOP skips the hook's other functions",
             &["VER-4"],
-            |subject| {
-                let sent = Packet::udp4();
-                let (socket, packet) = subject.queued(&sent)?;
-                socket.verdict(packet.id(), Verdict::Stop)?;
-                socket.expect_nothing()?;
-                subject.expect_forwarded(&sent)
-            },
+            stop_skips_the_rest_of_the_hook,
         )
         .setup(twice_at_forward),
         Case::must(
             "verdicts/accept-goes-on-with-the-hook",
             "ACCEPT goes on with the hook's next function",
             &["VER-4"],
-            |subject| {
-                let socket = subject.attach(Family::Ipv4)?;
-                let sent = Packet::udp4();
-                subject.inject(&sent)?;
-                for _ in 0..2 {
-                    let packet = socket.expect_packet()?;
-                    subject.equal("hook", &Hook::Forward, &packet.metadata.hook)?;
-                    socket.verdict(packet.id(), Verdict::Accept)?;
-                }
-                socket.expect_nothing()?;
-                subject.expect_forwarded(&sent)
-            },
+            accept_goes_on_with_the_hook,
         )
         .setup(twice_at_forward),
         Case::must(
             "verdicts/repeat-queues-again",
             "REPEAT brings the packet back with another id",
             &["VER-4", "PKT-9"],
-            |subject| queues_again(subject, Verdict::Repeat),
+            repeat_queues_again,
         ),
         Case::must(
             "verdicts/queue-queues-again",
             "QUEUE brings the packet back with another id",
             &["VER-4", "PKT-9"],
-            |subject| queues_again(subject, Verdict::Queue),
+            queue_queues_again,
         ),
         Case::must(
             "verdicts/changed-output-is-routed-again",
             "A packet whose destination is changed at OUTPUT leaves for the new one",
             &["VER-10"],
-            |subject| {
-                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-                let (socket, packet) = queued_output(subject, &local)?;
-                let away = local.destination(TAP1.neighbour_ipv4).ip();
-                socket.replace(packet.id(), &away)?;
-                subject.expect_sent(&TAP1, &away)
-            },
+            changed_output_is_routed_again,
         )
         .setup(queue_at_output),
         Case::kernel(
             "verdicts/repeated-output-is-routed-again",
             "A packet that is changed at OUTPUT by REPEAT is routed again, too",
             &["VER-10"],
-            |subject| {
-                let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
-                let (socket, packet) = queued_output(subject, &local)?;
-                let away = local.destination(TAP1.neighbour_ipv4).ip();
-                socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
-                let again = socket.expect_packet()?;
-                socket.verdict(again.id(), Verdict::Accept)?;
-                subject.expect_sent(&TAP1, &away)
-            },
+            repeated_output_is_routed_again,
         )
         .setup(queue_at_output),
         Case::must(
             "verdicts/stopped-output-keeps-its-route",
             "A packet that is changed at OUTPUT by STOP goes where it would have gone",
             &["VER-10"],
-            |subject| {
-                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-                let (socket, packet) = queued_output(subject, &local)?;
-                let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
-                socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
-                subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
-                subject.expect_sent(&TAP0, &elsewhere)
-            },
+            stopped_output_keeps_its_route,
         )
         .setup(queue_at_output),
         Case::must(
             "verdicts/changed-output-without-a-route-is-dropped",
             "A packet that is changed at OUTPUT to where no route leads is dropped",
             &["VER-10"],
-            |subject| {
-                let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
-                let (socket, packet) = queued_output(subject, &local)?;
-                let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
-                socket.replace(packet.id(), &nowhere)?;
-                subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
-            },
+            changed_output_without_a_route_is_dropped,
         )
         .setup(queue_at_output),
     ]
+}
+
+fn value_stolen_is_refused(subject: &Subject) -> CaseResult {
+    value_is_refused(subject, 2)
+}
+
+fn value_six_is_refused(subject: &Subject) -> CaseResult {
+    value_is_refused(subject, 6)
+}
+
+fn value_upper_bits_is_refused(subject: &Subject) -> CaseResult {
+    value_is_refused(subject, 0x0001_0001)
+}
+
+fn value_all_bits_is_refused(subject: &Subject) -> CaseResult {
+    value_is_refused(subject, u32::MAX)
+}
+
+fn value_is_checked_before_the_id(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let wrong = socket.request(&Request::verdict(PacketId(7), Verdict::Stolen))?;
+    socket.expect_error(Errno::EINVAL, &wrong)
+}
+
+fn any_order(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let (first, second) = (Packet::udp4().identification(1), Packet::udp4().identification(2));
+    subject.inject(&first)?;
+    subject.inject(&second)?;
+    let (one, two) = (socket.expect_packet()?, socket.expect_packet()?);
+    socket.verdict(two.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&second)?;
+    socket.verdict(one.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&first)?;
+    socket.expect_nothing()
+}
+
+fn stop_skips_the_rest_of_the_hook(subject: &Subject) -> CaseResult {
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    socket.verdict(packet.id(), Verdict::Stop)?;
+    socket.expect_nothing()?;
+    subject.expect_forwarded(&sent)
+}
+
+fn accept_goes_on_with_the_hook(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let sent = Packet::udp4();
+    subject.inject(&sent)?;
+    for _ in 0..2 {
+        let packet = socket.expect_packet()?;
+        subject.equal("hook", &Hook::Forward, &packet.metadata.hook)?;
+        socket.verdict(packet.id(), Verdict::Accept)?;
+    }
+    socket.expect_nothing()?;
+    subject.expect_forwarded(&sent)
+}
+
+fn repeat_queues_again(subject: &Subject) -> CaseResult {
+    queues_again(subject, Verdict::Repeat)
+}
+
+fn queue_queues_again(subject: &Subject) -> CaseResult {
+    queues_again(subject, Verdict::Queue)
+}
+
+fn changed_output_is_routed_again(subject: &Subject) -> CaseResult {
+    let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+    let (socket, packet) = queued_output(subject, &local)?;
+    let away = local.destination(TAP1.neighbour_ipv4).ip();
+    socket.replace(packet.id(), &away)?;
+    subject.expect_sent(&TAP1, &away)
+}
+
+fn repeated_output_is_routed_again(subject: &Subject) -> CaseResult {
+    let local = Packet::udp4().source(TAP1.ipv4).destination(Ipv4Addr::LOCALHOST);
+    let (socket, packet) = queued_output(subject, &local)?;
+    let away = local.destination(TAP1.neighbour_ipv4).ip();
+    socket.request(&Request::verdict(packet.id(), Verdict::Repeat).replacement(&away))?;
+    let again = socket.expect_packet()?;
+    socket.verdict(again.id(), Verdict::Accept)?;
+    subject.expect_sent(&TAP1, &away)
+}
+
+fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
+    let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+    let (socket, packet) = queued_output(subject, &local)?;
+    let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
+    socket.request(&Request::verdict(packet.id(), Verdict::Stop).replacement(&elsewhere))?;
+    subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
+    subject.expect_sent(&TAP0, &elsewhere)
+}
+
+fn changed_output_without_a_route_is_dropped(subject: &Subject) -> CaseResult {
+    let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+    let (socket, packet) = queued_output(subject, &local)?;
+    let nowhere = local.destination(Ipv4Addr::new(198, 51, 100, 1)).ip();
+    socket.replace(packet.id(), &nowhere)?;
+    subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
 }
 
 /// Attaches, sends a packet from this host and receives it from the queue.

@@ -12,27 +12,21 @@ pub(super) fn cases() -> Vec<Case> {
             "limits/longest-ipv4-packet",
             "An IPv4 packet of 65,535 bytes is handed over whole, and goes on when it is accepted",
             &["PKT-4"],
-            |subject| handed_over_whole(subject, &Packet::udp4().to_host().length(65_535)),
+            longest_ipv4_packet,
         )
         .setup(queue_for_host),
         Case::kernel(
             "limits/longest-ipv6-packet",
             "An IPv6 packet of 65,575 bytes is handed over whole where the range is 0",
             &["PKT-4"],
-            |subject| handed_over_whole(subject, &Packet::udp6().to_host().length(65_575)),
+            longest_ipv6_packet,
         )
         .setup(queue_for_host),
         Case::must(
             "limits/longest-packet-cut",
             "Of a packet of 65,535 bytes a range of 21 hands over 21",
             &["PKT-4"],
-            |subject| {
-                let sent = Packet::udp4().to_host().length(65_535);
-                let socket = subject.attach_with(Family::Ipv4, CopyMode::Packet, 21)?;
-                subject.inject(&sent)?;
-                let packet = socket.expect_packet()?;
-                subject.equal_packets("the packet", &sent.ip()[..21], &packet.payload)
-            },
+            longest_packet_cut,
         )
         .setup(queue_for_host),
         Case::must(
@@ -51,19 +45,37 @@ pub(super) fn cases() -> Vec<Case> {
             "limits/port-ids-at-their-ends",
             "The port ids 1 and 2,147,483,647 attach, and get packets",
             &["ATT-1", "MSG-2"],
-            |subject| {
-                for port_id in [1, 0x7fff_ffff] {
-                    let socket = subject.open_bound(Family::Ipv4, PortId(port_id))?;
-                    let request = socket.request(&Request::mode(CopyMode::Packet, 0).ack())?;
-                    socket.expect_ack(&request)?;
-                    subject.inject(&Packet::udp4())?;
-                    socket.expect_packet()?;
-                    socket.close()?;
-                }
-                Ok(())
-            },
+            port_ids_at_their_ends,
         ),
     ]
+}
+
+fn longest_ipv4_packet(subject: &Subject) -> CaseResult {
+    handed_over_whole(subject, &Packet::udp4().to_host().length(65_535))
+}
+
+fn longest_ipv6_packet(subject: &Subject) -> CaseResult {
+    handed_over_whole(subject, &Packet::udp6().to_host().length(65_575))
+}
+
+fn longest_packet_cut(subject: &Subject) -> CaseResult {
+    let sent = Packet::udp4().to_host().length(65_535);
+    let socket = subject.attach_with(Family::Ipv4, CopyMode::Packet, 21)?;
+    subject.inject(&sent)?;
+    let packet = socket.expect_packet()?;
+    subject.equal_packets("the packet", &sent.ip()[..21], &packet.payload)
+}
+
+fn port_ids_at_their_ends(subject: &Subject) -> CaseResult {
+    for port_id in [1, 0x7fff_ffff] {
+        let socket = subject.open_bound(Family::Ipv4, PortId(port_id))?;
+        let request = socket.request(&Request::mode(CopyMode::Packet, 0).ack())?;
+        socket.expect_ack(&request)?;
+        subject.inject(&Packet::udp4())?;
+        socket.expect_packet()?;
+        socket.close()?;
+    }
+    Ok(())
 }
 
 /// UDP for this host is queued before it is received.

@@ -14,14 +14,14 @@ pub(super) fn cases() -> Vec<Case> {
             "limits/arrival-after-2038-and-2106",
             "With words of 8 bytes the seconds of a time stamp go on after 2038 and 2106",
             &["PKT-8", "WIRE-2"],
-            |subject| goes_on(subject, LAST.map(|last| [last, last + 1])),
+            arrival_after_2038_and_2106,
         )
         .needs(&[Capability::VirtualClock]),
         Case::quirk(
             "limits/arrival-after-2038-and-2106-in-short-words",
             "With words of 4 bytes the seconds of a time stamp are negative after 2038, and begin again in 2106",
             &["PKT-8", "WIRE-2"],
-            |subject| goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]]),
+            arrival_after_2038_and_2106_in_short_words,
         )
         .needs(&[Capability::VirtualClock, Capability::OtherMachines])
         .setup(|| Setup {
@@ -29,6 +29,14 @@ pub(super) fn cases() -> Vec<Case> {
             ..Setup::default()
         }),
     ]
+}
+
+fn arrival_after_2038_and_2106(subject: &Subject) -> CaseResult {
+    goes_on(subject, LAST.map(|last| [last, last + 1]))
+}
+
+fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
+    goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
 /// The seconds of a packet in the last second of 31 bits and of one in the next; and the same for 32 bits.
