@@ -68,6 +68,8 @@
 //! }
 //! ```
 
+#[cfg(target_os = "linux")]
+mod child;
 pub mod cli;
 mod decode;
 pub mod diff;

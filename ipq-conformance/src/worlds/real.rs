@@ -38,13 +38,7 @@ pub(super) fn serve_if_asked() {
             "there is no world {world:?} of a real kernel"
         ))),
     };
-    match served {
-        Ok(()) => std::process::exit(0),
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(2);
-        }
-    }
+    crate::child::exit(served)
 }
 
 /// This machine's kernel, with an implementation of `ip_queue` on it.

@@ -1,0 +1,328 @@
+//! A child process that answers lines with lines.
+//!
+//! Worlds of real kernels, libraries for C and programs in other languages all run in a process of
+//! their own, which reads a request from its standard input and writes the answer to its standard
+//! output, a line each. This module has both ends of that: [`Child`] asks, [`answer`] replies.
+//!
+//! A child may crash, hang, print without end, or leave its input unread. None of that blocks the
+//! parent for longer than the time limit of the request.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use serde::Serialize;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The longest line that a child may answer with, in bytes.
+pub(crate) const LONGEST_LINE: usize = 1 << 24;
+/// How much of a child's standard error is kept, in bytes.
+const MOST_PRINTED: usize = 1 << 14;
+
+/// A command that starts this program once more, to serve `name` for the sake of `argument`.
+pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(argument).arg(name);
+    command
+}
+
+/// The name that this program was started to serve by [`this_program`], if it was.
+pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
+    let mut arguments = std::env::args_os().skip(1);
+    let serves = arguments.next().is_some_and(|first| first == argument);
+    serves.then(|| arguments.next().unwrap_or_default())
+}
+
+/// Writes an answer to standard output, as one line of JSON.
+pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    serde_json::to_writer(&mut output, answer)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+/// Ends this process, which has `served` what it was started for.
+pub(crate) fn exit(served: io::Result<()>) -> ! {
+    match served {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Something that the parent serves while it waits for its child.
+pub(crate) trait Beside {
+    /// A descriptor that is readable when there is something to do.
+    fn descriptor(&self) -> BorrowedFd<'_>;
+
+    /// Does what there is to do now, without waiting.
+    fn turn(&mut self) -> io::Result<()>;
+}
+
+/// The process, from its parent's side. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: std::process::Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    /// Standard error, until its end.
+    errors: Option<ChildStderr>,
+    unread: Vec<u8>,
+    printed: Vec<u8>,
+}
+
+/// The child's answer to a request, or what came instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A line, without its end.
+    Read(Vec<u8>),
+    /// The child closed its standard output.
+    Ended,
+    /// No whole line came in time.
+    Late,
+    /// A line is longer than [`LONGEST_LINE`].
+    TooLong,
+}
+
+impl Child {
+    /// Starts the process.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+        let command = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = pipes else {
+            return Err(io::Error::other("the process has no pipes"));
+        };
+        // A child that does not read must not block the parent's write.
+        fcntl_setfl(&input, fcntl_getfl(&input)? | OFlags::NONBLOCK)?;
+        Ok(Self {
+            process: child,
+            input,
+            output,
+            errors: Some(errors),
+            unread: Vec::new(),
+            printed: Vec::new(),
+        })
+    }
+
+    /// Sends a request as one line of JSON, and reads the line that answers it.
+    ///
+    /// `beside`, if given, is served meanwhile.
+    pub(crate) fn ask(
+        &mut self,
+        request: &impl Serialize,
+        patience: Duration,
+        beside: Option<&mut dyn Beside>,
+    ) -> io::Result<Line> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        self.exchange(&line, patience, beside)
+    }
+
+    /// Reads a line that needs no request.
+    pub(crate) fn read_line(&mut self, patience: Duration) -> io::Result<Line> {
+        self.exchange(&[], patience, None)
+    }
+
+    fn exchange(
+        &mut self,
+        mut unsent: &[u8],
+        patience: Duration,
+        mut beside: Option<&mut dyn Beside>,
+    ) -> io::Result<Line> {
+        let deadline = Instant::now() + patience;
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.unread[searched..].iter().position(|byte| *byte == b'\n') {
+                let rest = self.unread.split_off(searched + end + 1);
+                let mut line = std::mem::replace(&mut self.unread, rest);
+                line.pop();
+                self.read_errors()?;
+                return Ok(Line::Read(line));
+            }
+            searched = self.unread.len();
+            if searched > LONGEST_LINE {
+                return Ok(Line::TooLong);
+            }
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return Ok(Line::Late);
+            }
+            self.wait(!unsent.is_empty(), beside.as_deref(), remaining)?;
+            if let Some(beside) = &mut beside {
+                beside.turn()?;
+            }
+            self.read_errors()?;
+            self.write_some(&mut unsent)?;
+            if readable(self.output.as_fd())? {
+                let mut piece = [0; 8192];
+                match self.output.read(&mut piece)? {
+                    0 => return Ok(Line::Ended),
+                    length => self.unread.extend_from_slice(&piece[..length]),
+                }
+            }
+        }
+    }
+
+    /// Waits until one of the pipes, or what is beside, has something to do.
+    fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
+        let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
+        if writes {
+            awaited.push(PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::OUT));
+        }
+        let errors = self.errors.as_ref().map(AsFd::as_fd);
+        let descriptors = errors.into_iter().chain(beside.map(|beside| beside.descriptor()));
+        awaited.extend(descriptors.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)));
+        let timeout = Timespec::try_from(at_most).map_err(io::Error::other)?;
+        match poll(&mut awaited, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes as much as the child's input takes now.
+    fn write_some(&mut self, unsent: &mut &[u8]) -> io::Result<()> {
+        while !unsent.is_empty() {
+            match self.input.write(unsent) {
+                Ok(written) => *unsent = &unsent[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The child is gone or reads no more, which shows when its answer is awaited.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *unsent = &[],
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the child has printed by now.
+    fn read_errors(&mut self) -> io::Result<()> {
+        while let Some(errors) = &mut self.errors
+            && readable(errors.as_fd())?
+        {
+            let mut piece = [0; 4096];
+            match errors.read(&mut piece)? {
+                0 => self.errors = None,
+                length => {
+                    let room = MOST_PRINTED - self.printed.len();
+                    self.printed.extend_from_slice(&piece[..length.min(room)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the child has printed to standard error since the last call: the first 16 KiB.
+    pub(crate) fn take_printed(&mut self) -> String {
+        let printed = String::from_utf8_lossy(&self.printed).into_owned();
+        self.printed.clear();
+        printed
+    }
+
+    /// Ends the child, by force unless it ended its output itself, and returns its exit status.
+    pub(crate) fn end(&mut self, line: &Line) -> io::Result<ExitStatus> {
+        if *line != Line::Ended {
+            // It may be over already.
+            let _ = self.process.kill();
+        }
+        let status = self.wait_for_end()?;
+        self.read_errors()?;
+        Ok(status)
+    }
+
+    /// Waits for a child that closed its output, but not for ever: it may live on without it.
+    fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = self.process.kill();
+        self.process.wait()
+    }
+}
+
+/// How long a child may live on that has closed its standard output.
+const GRACE: Duration = Duration::from_secs(1);
+
+fn readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+    match poll(&mut polled, Some(&Timespec::default())) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Both fail only if it is over already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const SOON: Duration = Duration::from_millis(50);
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn shell(script: &str) -> Child {
+        Child::spawn(Command::new("sh").args(["-c", script])).expect("a shell can be started")
+    }
+
+    #[rstest]
+    #[case::an_answer("read line; echo \"got $line\"", PATIENCE, Line::Read(b"got 7".to_vec()))]
+    #[case::an_end("exit 3", PATIENCE, Line::Ended)]
+    #[case::a_hang("exec sleep 60", SOON, Line::Late)]
+    #[case::half_a_line("printf half; exec sleep 60", SOON, Line::Late)]
+    #[case::half_a_line_at_the_end("printf half", PATIENCE, Line::Ended)]
+    fn an_answer_is_told_from_its_absence(#[case] script: &str, #[case] patience: Duration, #[case] expected: Line) {
+        let mut child = shell(script);
+        let line = child.ask(&7, patience, None).expect("the pipes are there");
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let mut child = shell("exec tr '\\0' x </dev/zero");
+        assert_eq!(child.read_line(PATIENCE).expect("the pipes are there"), Line::TooLong);
+    }
+
+    #[test]
+    fn a_child_that_reads_nothing_does_not_block_its_parent() {
+        let mut child = shell("exec sleep 60");
+        let long = "x".repeat(1 << 20);
+        assert_eq!(child.ask(&long, SOON, None).expect("the pipes are there"), Line::Late);
+    }
+
+    #[test]
+    fn a_child_that_prints_without_end_is_read_and_a_part_is_kept() {
+        let mut child = shell("head -c 1000000 /dev/zero | tr '\\0' x >&2; read line; echo done");
+        let line = child.ask(&1, PATIENCE, None).expect("the pipes are there");
+        assert_eq!(line, Line::Read(b"done".to_vec()));
+        assert_eq!(child.take_printed(), "x".repeat(MOST_PRINTED));
+        assert_eq!(child.take_printed(), "");
+    }
+
+    #[rstest]
+    #[case::by_itself("exit 3", Line::Ended, Some(3))]
+    #[case::by_force("exec sleep 60", Line::Late, None)]
+    fn the_end_of_a_child_has_a_status(#[case] script: &str, #[case] line: Line, #[case] code: Option<i32>) {
+        let mut child = shell(script);
+        assert_eq!(child.end(&line).expect("it is a child").code(), code);
+    }
+}
