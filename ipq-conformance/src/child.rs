@@ -127,6 +127,7 @@ impl Child {
     }
 
     /// Reads a line that needs no request.
+    #[cfg(any(test, feature = "libipq"))]
     pub(crate) fn read_line(&mut self, patience: Duration) -> io::Result<Line> {
         self.exchange(&[], patience, None)
     }

@@ -68,21 +68,24 @@
 //! }
 //! ```
 
-#[cfg(target_os = "linux")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 mod child;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod decode;
 pub mod diff;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "laboratory"))]
 pub mod laboratory;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "libipq"))]
 pub mod libipq;
 pub mod recording;
 pub mod replay;
 pub mod report;
 pub mod suite;
 mod transcript;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "vm"))]
 pub mod vm;
 pub mod world;
 pub mod worlds;

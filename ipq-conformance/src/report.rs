@@ -2,13 +2,17 @@
 
 mod human;
 mod json;
+#[cfg(feature = "reports")]
 mod junit;
+#[cfg(feature = "reports")]
 pub mod matrix;
 mod tap;
 
 pub use human::Human;
 pub use json::JsonLines;
+#[cfg(feature = "reports")]
 pub(crate) use json::{CaseLine, Counts, Environment, LastLine};
+#[cfg(feature = "reports")]
 pub use junit::Junit;
 pub use tap::Tap;
 

@@ -1,14 +1,14 @@
 //! The worlds that come with the suite.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "libipq"))]
 mod c_program;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "laboratory"))]
 mod real;
 mod sim;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "libipq"))]
 pub use c_program::CProgramFactory;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "laboratory"))]
 pub use real::{IpQueueFactory, NfQueueFactory};
 pub use sim::{SimFactory, SimWorld};
 
@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     vec![
         Arc::new(SimFactory::default()),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "laboratory"))]
         Arc::new(NfQueueFactory),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "laboratory"))]
         Arc::new(IpQueueFactory),
     ]
 }
@@ -33,9 +33,11 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
 ///
 /// Such a thing is in a process of its own, which is this program once more. So a program that makes one calls this before
 /// anything else, above all before it has a second thread.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 pub fn serve_if_asked() {
+    #[cfg(feature = "libipq")]
     crate::libipq::serve_if_asked();
+    #[cfg(feature = "laboratory")]
     real::serve_if_asked();
 }
 

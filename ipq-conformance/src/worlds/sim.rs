@@ -60,7 +60,7 @@ struct Emulated {
     buffer: Vec<u8>,
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "libipq"))]
 impl SimWorld {
     /// The emulated kernel, once it has begun.
     pub(super) fn kernel(&mut self) -> Result<&mut Kernel, WorldError> {
