@@ -3,8 +3,9 @@
 //! So an action stays meaningful when those before it are taken away, and failures shrink well.
 
 use crate::model::Model;
+use crate::model::rules::Rules;
 use crate::packets::{FramePlan, PacketPlan, frame, packet};
-use crate::step::{Machine, Rule, Setup, Step};
+use crate::step::{Rule, Setup, Step};
 use ipq_core::Family;
 use ipq_core::wire::{CopyMode, Envelope, Flags, ModeRequest, PacketId, PortId, Verdict, VerdictRequest};
 use proptest::prelude::*;
@@ -133,17 +134,22 @@ pub(crate) enum Payload {
     Bytes { byte: u8, length: usize },
 }
 
-pub(crate) fn setup() -> impl Strategy<Value = Setup> {
+pub(crate) fn setup(kernel: &'static str) -> impl Strategy<Value = Setup> {
     let hooks = || prop_oneof![6 => Just(2_u32), 10 => 0..5_u32];
     let protocol = prop_oneof![2 => Just(None), 2 => Just(Some(17_u8)), 1 => select(vec![Some(6), Some(1), Some(58)])];
     let mark = prop_oneof![4 => Just(None), 1 => any::<u32>().prop_map(Some)];
     let rule = (select(Family::ALL.to_vec()), any::<bool>(), hooks(), protocol, mark).prop_map(
-        |(family, filter, hook, protocol, mark)| Rule {
-            family,
-            filter: filter && (1..4).contains(&hook),
-            hook,
-            protocol,
-            mark,
+        move |(family, filter, hook, protocol, mark)| {
+            // Where mangle has two chains only, what is meant for another is for filter, or for the first of them.
+            let filters = (1..4).contains(&hook);
+            let mangles = Rules::of(kernel).mangles_everywhere || hook == 0 || hook == 3;
+            Rule {
+                family,
+                filter: filters && (filter || !mangles),
+                hook: if filters || mangles { hook } else { 0 },
+                protocol,
+                mark,
+            }
         },
     );
     let usual = Family::ALL.map(|family| Rule {
@@ -154,10 +160,11 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
         mark: None,
     });
     let rules = prop_oneof![1 => Just(usual.to_vec()), 3 => prop::collection::vec(rule, 1..8)];
-    (select(vec![Machine::X86_64, Machine::I386]), rules).prop_map(|(machine, rules)| Setup {
-        machine,
+    rules.prop_map(move |rules| Setup {
+        kernel,
         rules,
         process_id: PROCESS,
+        peer_died: false,
     })
 }
 

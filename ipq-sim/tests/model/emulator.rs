@@ -1,7 +1,7 @@
 //! The emulator, driven by the same steps.
 
 use crate::model::{id_in, named};
-use crate::step::{Answer, DEVICES, Machine, Reason, Setup, SocketView, Step, View};
+use crate::step::{Answer, DEVICES, Reason, Setup, SocketView, Step, View};
 use ipq_core::wire::{Abi, Hook, PacketId};
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, Kernel, Profile, Rule, SocketId, Table, Target};
@@ -26,10 +26,7 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let profile = match setup.machine {
-            Machine::X86_64 => Profile::LINUX_3_4_10_X86_64,
-            Machine::I386 => Profile::LINUX_3_4_10_I386,
-        };
+        let profile = Profile::by_name(setup.kernel).expect("the emulator has that profile");
         let builder = Kernel::builder().profile(profile).process_id(setup.process_id);
         let mut kernel = builder.build().unwrap();
         for rule in &setup.rules {

@@ -3,14 +3,18 @@
 //! Lists, and looking through them from the beginning. Nothing here is shared with the emulator but the wire's layouts.
 
 mod host;
+mod ids;
 mod ip;
 mod queue;
+pub(crate) mod rules;
 mod sockets;
 
 use crate::step::{Answer, Reason, Rule, Setup, SocketView, Step, View};
+use ids::Ids;
 use ipq_core::Family;
 use ipq_core::wire::{Abi, PacketId};
 use queue::Queue;
+use rules::Rules;
 use sockets::Socket;
 use std::time::Duration;
 
@@ -34,8 +38,7 @@ pub(crate) const BEGINNING: Duration = Duration::from_mins(22_292_549);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    abi: Abi,
-    figures: Figures,
+    law: Rules,
     process_id: u32,
     net_admin: bool,
     now: Duration,
@@ -43,9 +46,12 @@ pub(crate) struct Model {
     /// SOCK-2: the next number that the kernel tries, one for all protocols.
     rover: i32,
     queues: [Queue; 2],
+    ids: Ids,
     rules: Vec<Rule>,
     /// By device.
     up: [bool; 3],
+    /// How many IPv6 packets were fragmented here: the identification of the last.
+    fragmented: u32,
     /// What left and was not looked at, by device, oldest first.
     sent: [Vec<Vec<u8>>; 3],
     entered: u64,
@@ -55,48 +61,26 @@ pub(crate) struct Model {
     seen: Vec<PacketId>,
 }
 
-/// What was measured on a kernel (SOCK-5).
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    shared_info: usize,
-    base: usize,
-    receive_buffer: u32,
-    send_buffer: usize,
-}
-
 impl Model {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let (abi, figures) = match setup.machine {
-            crate::step::Machine::X86_64 => (
-                Abi::LP64_LITTLE,
-                Figures {
-                    shared_info: 320,
-                    base: 192,
-                    receive_buffer: 196_608,
-                    send_buffer: 196_608,
-                },
-            ),
-            crate::step::Machine::I386 => (
-                Abi::ILP32_LITTLE,
-                Figures {
-                    shared_info: 192,
-                    base: 160,
-                    receive_buffer: 155_648,
-                    send_buffer: 155_648,
-                },
-            ),
-        };
+        let law = Rules::of(setup.kernel);
+        let mut queues = [Queue::new(), Queue::new()];
+        for family in Family::ALL {
+            queues[family as usize].loaded = law.has_queue[family as usize];
+        }
+        queues[0].peer_died = setup.peer_died;
         Self {
-            abi,
-            figures,
+            law,
             process_id: setup.process_id,
             net_admin: true,
             now: BEGINNING,
             sockets: Vec::new(),
             rover: -4097,
-            queues: [Queue::new(0x1000_0000), Queue::new(0x2000_0000)],
+            queues,
+            ids: Ids::new(law.ids),
             rules: setup.rules.clone(),
             up: [true; 3],
+            fragmented: 0,
             sent: [const { Vec::new() }; 3],
             entered: 0,
             delivered: 0,
@@ -106,7 +90,7 @@ impl Model {
     }
 
     pub(crate) fn abi(&self) -> Abi {
-        self.abi
+        self.law.abi
     }
 
     pub(crate) fn step(&mut self, step: &Step) -> Answer {
@@ -127,7 +111,7 @@ impl Model {
                 bytes,
                 names,
             } => {
-                let bytes = named(bytes, names.map(|number| self.seen[number]), self.abi);
+                let bytes = named(bytes, names.map(|number| self.seen[number]), self.law.abi);
                 match self.send(*socket, to.unwrap_or(0), &bytes) {
                     Ok(()) => Answer::Send {
                         sent: bytes.len().try_into().unwrap(),
@@ -139,21 +123,24 @@ impl Model {
             Step::Receive { socket, size } => {
                 let answer = self.receive(*socket, *size);
                 if let Answer::Frame { bytes, sender: 0 } = &answer {
-                    self.seen.extend(id_in(bytes, self.abi));
+                    self.seen.extend(id_in(bytes, self.law.abi));
                 }
                 answer
             }
             Step::Drain { socket } => self.drain(*socket),
             Step::ReceiveBuffer { socket, bytes } => {
                 // SO_RCVBUF: cut to the limit, doubled, and at least this much.
-                let actual = ((*bytes).min(1_572_864) * 2).max(2048 + self.figures.base as u32);
+                let doubled = (*bytes).min(self.law.receive_buffer_limit) * 2;
+                let actual = doubled.max(self.law.receive_buffer_least);
                 self.socket(*socket).receive_buffer = actual;
                 Answer::BufferSize { actual }
             }
             Step::NoEnobufs { socket } => {
-                let socket = self.socket(*socket);
-                socket.no_enobufs = true;
-                socket.congested = false;
+                if self.law.no_enobufs_works {
+                    let socket = self.socket(*socket);
+                    socket.no_enobufs = true;
+                    socket.congested = false;
+                }
                 Answer::Done
             }
             Step::SocketError { socket } => Answer::SocketError {
@@ -175,7 +162,7 @@ impl Model {
                     frame: (!sent.is_empty()).then(|| sent.remove(0)),
                 }
             }
-            Step::Proc { family } => Answer::Text(self.queues[*family as usize].proc_text(*family)),
+            Step::Proc { family } => Answer::Text(self.queues[*family as usize].proc_text(*family, self.law.proc)),
             Step::Sysctl { family, value } => {
                 self.queues[*family as usize].maximum_length = value.cast_unsigned();
                 Answer::Done
@@ -207,7 +194,7 @@ impl Model {
     pub(crate) fn view(&self) -> View {
         View {
             now: self.now,
-            proc: Family::ALL.map(|family| self.queues[family as usize].proc_text(family)),
+            proc: Family::ALL.map(|family| self.queues[family as usize].proc_text(family, self.law.proc)),
             entered: self.entered,
             delivered: self.delivered,
             queued: self.queues.iter().map(|queue| queue.entries.len() as u64).sum(),
@@ -236,6 +223,9 @@ impl Model {
 
     /// EVT-1, for both families.
     fn set_link(&mut self, device: usize, up: bool) {
+        if up && !self.up[device] {
+            self.ids.device_comes_up();
+        }
         self.up[device] = up;
         if up {
             return;
@@ -247,7 +237,7 @@ impl Model {
                 let packet = &queue.entries[number].packet;
                 if packet.indev == Some(device) || packet.outdev == Some(device) {
                     let entry = queue.entries.remove(number);
-                    queue.free.push(entry.id);
+                    self.ids.flush(family, entry.held);
                     self.dropped[Reason::DeviceDown as usize] += 1;
                 } else {
                     number += 1;
@@ -259,11 +249,10 @@ impl Model {
     /// EVT-2. A module is loaded as new; the allocator that its ids come from is not its own.
     fn set_module(&mut self, family: Family, loaded: bool) {
         let queue = &mut self.queues[family as usize];
-        if queue.loaded == loaded {
+        if queue.loaded == loaded || !self.law.has_queue[family as usize] {
             return;
         }
-        let dropped = queue.reset();
-        self.dropped[Reason::ModuleUnloaded as usize] += dropped;
+        self.reset(family, Reason::ModuleUnloaded);
         let queue = &mut self.queues[family as usize];
         queue.loaded = loaded;
         queue.maximum_length = 1024;

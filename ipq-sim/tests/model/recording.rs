@@ -3,7 +3,7 @@
 
 use crate::emulator::named_by;
 use crate::model::BEGINNING;
-use crate::step::{Answer, DEVICES, Look, Machine, Rule, Setup, Step};
+use crate::step::{Answer, DEVICES, Look, Rule, Setup, Step};
 use ipq_core::Family;
 use ipq_sim::DropReason;
 use serde_json::{Map, Value, json};
@@ -14,13 +14,12 @@ pub(crate) type Done = (Step, Option<Vec<u8>>, Answer);
 
 /// One line of a recording; none if one of the steps has no word in that format.
 pub(crate) fn line(name: &str, setup: &Setup, done: &[Done]) -> Option<String> {
-    let (arch, word_bytes) = match setup.machine {
-        Machine::X86_64 => ("x86_64", 8),
-        Machine::I386 => ("i386", 4),
-    };
+    let (_, kernel_and_arch) = setup.kernel.split_once('-')?;
+    let (kernel, arch) = kernel_and_arch.rsplit_once('-')?;
+    let word_bytes = if arch == "i386" { 4 } else { 8 };
     let steps: Vec<Value> = done.iter().map(step).collect::<Option<_>>()?;
     let scenario = json!({
-        "name": name, "kernel": "3.4.10", "arch": arch, "word_bytes": word_bytes, "byte_order": "little",
+        "name": name, "kernel": kernel, "arch": arch, "word_bytes": word_bytes, "byte_order": "little",
         "process_id": setup.process_id,
         "rules": setup.rules.iter().map(rule).collect::<Option<Vec<_>>>()?,
         "steps": steps,

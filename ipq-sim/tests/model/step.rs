@@ -228,6 +228,7 @@ pub(crate) enum Reason {
     QueueFull,
     Undeliverable,
     PeerClosed,
+    PeerReplaced,
     DeviceDown,
     ModuleUnloaded,
     ReplacementTooLong,
@@ -247,13 +248,6 @@ impl Reason {
     pub(crate) const COUNT: usize = Self::NoNeighbour as usize + 1;
 }
 
-/// A kernel, as far as its figures matter here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Machine {
-    X86_64,
-    I386,
-}
-
 /// A rule with target QUEUE, or with target MARK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -267,7 +261,10 @@ pub(crate) struct Rule {
 /// What holds before the first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
-    pub(crate) machine: Machine,
+    /// Its name, as profiles have it.
+    pub(crate) kernel: &'static str,
+    /// Whether an earlier peer was found dead, where /proc tells.
+    pub(crate) peer_died: bool,
     pub(crate) rules: Vec<Rule>,
     pub(crate) process_id: u32,
 }

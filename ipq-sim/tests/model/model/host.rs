@@ -1,5 +1,6 @@
 //! Section 5b, and what the rules and the hooks make of a packet.
 
+use super::rules::{Grown, Rules};
 use super::{Model, ip};
 use crate::step::{DEVICES, Device, Reason};
 use ipq_core::Family;
@@ -32,6 +33,8 @@ pub(crate) struct Packet {
     mark: u32,
     /// PKT-8: none if no time was taken.
     arrived: Option<Duration>,
+    /// PKT-8: the microseconds where none was taken.
+    left_microseconds: u32,
     protocol: u16,
     /// PKT-7: type and source address of its link-layer header.
     link: Option<(u16, [u8; 6])>,
@@ -61,12 +64,16 @@ impl Packet {
     }
 
     /// PKT-6 to PKT-8.
-    pub(crate) fn metadata(&self, packet_id: PacketId) -> PacketMetadata {
+    pub(crate) fn metadata(&self, packet_id: PacketId, law: &Rules) -> PacketMetadata {
         let name = |device: Option<Device>| match device {
             Some(device) => InterfaceName::from_str(DEVICES[device]).unwrap(),
             None => InterfaceName::NONE,
         };
-        let (hw_type, hw_address) = match self.link {
+        let (hw_type, hw_address) = match self.link.filter(|_| law.has_link_addresses) {
+            Some((kind, _)) if self.indev == Some(LO) => {
+                let length = usize::from(law.loopback_address_length);
+                (kind, HardwareAddress::try_from(&[0; 6][..length]).unwrap())
+            }
             Some((kind, address)) if self.indev.is_some() => (kind, HardwareAddress::from(address)),
             _ => (0, HardwareAddress::NONE),
         };
@@ -75,7 +82,10 @@ impl Packet {
                 seconds: time.as_secs().try_into().unwrap(),
                 microseconds: time.subsec_micros().into(),
             },
-            None => Timestamp::default(),
+            None => Timestamp {
+                seconds: 0,
+                microseconds: self.left_microseconds.into(),
+            },
         };
         PacketMetadata {
             packet_id,
@@ -128,6 +138,7 @@ impl Model {
             hook: PREROUTING,
             mark: 0,
             arrived: self.time_stamp(),
+            left_microseconds: 0,
             protocol,
             link: Some((if device == LO { 772 } else { 1 }, frame[6..12].try_into().unwrap())),
             for_this_host,
@@ -161,9 +172,16 @@ impl Model {
             hook: OUTPUT,
             mark: 0,
             arrived: None,
+            left_microseconds: if self.law.own_packets_have_microseconds {
+                self.now.subsec_micros().max(1)
+            } else {
+                0
+            },
             // PKT-6
             protocol: if family == Family::Ipv6 && ip::is_discovery(bytes) {
                 0x86dd
+            } else if family == Family::Ipv4 {
+                self.law.protocol_at_output
             } else {
                 0
             },
@@ -287,11 +305,9 @@ impl Model {
         let device = packet.outdev.unwrap();
         let pieces = if packet.bytes.len() <= MTUS[device] {
             vec![packet.bytes.clone()]
-        } else if packet.family == Family::Ipv6 || ip::dont_fragment(&packet.bytes) {
-            return self.drop_packet(Reason::TooLong);
         } else {
-            match ip::fragments(&packet.bytes, MTUS[device]) {
-                Some(fragments) => fragments,
+            match self.pieces(packet, MTUS[device]) {
+                Some(pieces) => pieces,
                 None => return self.drop_packet(Reason::TooLong),
             }
         };
@@ -332,6 +348,22 @@ impl Model {
         }
     }
 
+    /// FWD-4, for a packet that is longer than the MTU.
+    fn pieces(&mut self, packet: &Packet, mtu: usize) -> Option<Vec<Vec<u8>>> {
+        match (packet.family, self.law.grown_ipv6) {
+            (Family::Ipv4, _) => {
+                let kept_whole = ip::dont_fragment(&packet.bytes) && !self.law.grown_df_is_fragmented;
+                (!kept_whole).then(|| ip::fragments(&packet.bytes, mtu))?
+            }
+            (Family::Ipv6, Grown::Whole) => Some(vec![packet.bytes.clone()]),
+            (Family::Ipv6, Grown::Fragments) => {
+                self.fragmented += 1;
+                ip::fragments_ipv6(&packet.bytes, mtu, self.fragmented)
+            }
+            (Family::Ipv6, Grown::Dropped) => None,
+        }
+    }
+
     fn return_by_loopback(&mut self, packet: &Packet, bytes: &[u8], ether_type: u16) {
         let Some(bytes) = ip::arriving(packet.family, bytes) else {
             return self.drop_packet(Reason::Malformed);
@@ -345,6 +377,7 @@ impl Model {
             hook: PREROUTING,
             mark: packet.mark,
             arrived: self.time_stamp(),
+            left_microseconds: 0,
             protocol: ether_type,
             link: Some((772, [0; 6])),
             for_this_host: true,

@@ -184,6 +184,40 @@ pub(crate) fn fragments(bytes: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
     Some(fragments.collect())
 }
 
+/// FWD-4, for IPv6: what must stay in each fragment is all to the routing header, or to the hop-by-hop options. None: the
+/// headers are no headers.
+pub(crate) fn fragments_ipv6(bytes: &[u8], mtu: usize, identification: u32) -> Option<Vec<Vec<u8>>> {
+    let (mut kept, mut kept_next) = (40, 6);
+    let (mut at, mut next) = (40, 6);
+    while [0, 43, 60].contains(&bytes[next]) {
+        let end = at + (usize::from(*bytes.get(at + 1)?) + 1) * 8;
+        if bytes[next] != 60 {
+            (kept, kept_next) = (end, at);
+        }
+        (at, next) = (end, at);
+        if at >= bytes.len() {
+            return None;
+        }
+    }
+    let room = mtu.checked_sub(kept + 8)? / 8 * 8;
+    if room == 0 {
+        return None;
+    }
+    let (head, body) = bytes.split_at(kept);
+    let pieces: Vec<&[u8]> = body.chunks(room).collect();
+    let fragments = pieces.iter().enumerate().map(|(number, piece)| {
+        let mut head = head.to_vec();
+        let following = std::mem::replace(&mut head[kept_next], 44);
+        let length = kept - 40 + 8 + piece.len();
+        head[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+        let more = u16::from(number + 1 < pieces.len());
+        let offset = (number * room) as u16 | more;
+        let [offset, identification] = [&offset.to_be_bytes()[..], &identification.to_be_bytes()];
+        [&head[..], &[following, 0], offset, identification, piece].concat()
+    });
+    Some(fragments.collect())
+}
+
 /// Options without the bit "copied" are no-operations behind the first fragment.
 fn blank_options(options: &mut [u8]) {
     let mut at = 0;

@@ -1,6 +1,9 @@
 //! Sections 2 to 6, and 8: the queue, its messages and its verdicts.
 
 use super::host::Packet;
+use super::ids::Held;
+use super::rules::ProcText;
+use super::sockets::Undelivered;
 use super::{Model, errno};
 use crate::step::Reason;
 use ipq_core::Family;
@@ -12,6 +15,8 @@ use ipq_core::wire::{
 pub(crate) struct Queue {
     pub(crate) loaded: bool,
     pub(crate) peer: u32,
+    /// Whether the last peer was found dead.
+    pub(crate) peer_died: bool,
     pub(crate) mode: u8,
     pub(crate) range: u32,
     pub(crate) maximum_length: u32,
@@ -19,74 +24,81 @@ pub(crate) struct Queue {
     pub(crate) dropped_undelivered: u32,
     /// What is queued, oldest first.
     pub(crate) entries: Vec<Entry>,
-    /// PKT-9: ids that were freed, last freed at the end.
-    pub(crate) free: Vec<PacketId>,
-    /// An id that was never handed out.
-    fresh: PacketId,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) id: PacketId,
+    pub(crate) held: Held,
     pub(crate) packet: Packet,
 }
 
 impl Queue {
-    pub(crate) fn new(first: u64) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             loaded: true,
             peer: 0,
+            peer_died: false,
             mode: 0,
             range: 0,
             maximum_length: 1024,
             dropped_when_full: 0,
             dropped_undelivered: 0,
             entries: Vec::new(),
-            free: Vec::new(),
-            fresh: PacketId(first),
         }
     }
 
-    /// ATT-4: everything but the counters. Returns how many packets were dropped.
-    pub(crate) fn reset(&mut self) -> u64 {
-        (self.peer, self.mode, self.range) = (0, 0, 0);
-        let dropped = self.entries.len() as u64;
-        self.free.extend(self.entries.drain(..).map(|entry| entry.id));
-        dropped
+    /// PROC-1.
+    pub(crate) fn proc_text(&self, family: Family, text: ProcText) -> Option<String> {
+        self.loaded.then(|| match text {
+            ProcText::Eight => self.eight_lines(),
+            ProcText::Five => self.five_lines(),
+            ProcText::Seven => self.five_lines() + &self.counters(family),
+        })
     }
 
-    /// PROC-1.
-    pub(crate) fn proc_text(&self, family: Family) -> Option<String> {
+    fn eight_lines(&self) -> String {
+        format!(
+            "Peer pid            : {}\n\
+             Peer died           : {}\n\
+             Peer copy mode      : {}\n\
+             Peer copy range     : {}\n\
+             Queue length        : {}\n\
+             Queue max. length   : {}\n\
+             Queue flushing      : 0\n\
+             Queue terminate     : 0\n",
+            self.peer.cast_signed(),
+            u8::from(self.peer_died),
+            self.mode,
+            self.range,
+            self.entries.len(),
+            self.maximum_length.cast_signed(),
+        )
+    }
+
+    fn five_lines(&self) -> String {
+        format!(
+            "Peer PID          : {}\n\
+             Copy mode         : {}\n\
+             Copy range        : {}\n\
+             Queue length      : {}\n\
+             Queue max. length : {}\n",
+            self.peer,
+            self.mode,
+            self.range,
+            self.entries.len(),
+            self.maximum_length,
+        )
+    }
+
+    fn counters(&self, family: Family) -> String {
         let last = match family {
             Family::Ipv4 => "Netlink dropped   :",
             Family::Ipv6 => "Netfilter dropped :",
         };
-        self.loaded.then(|| {
-            format!(
-                "Peer PID          : {}\n\
-                 Copy mode         : {}\n\
-                 Copy range        : {}\n\
-                 Queue length      : {}\n\
-                 Queue max. length : {}\n\
-                 Queue dropped     : {}\n\
-                 {last} {}\n",
-                self.peer,
-                self.mode,
-                self.range,
-                self.entries.len(),
-                self.maximum_length,
-                self.dropped_when_full,
-                self.dropped_undelivered,
-            )
-        })
-    }
-
-    fn allocate(&mut self) -> PacketId {
-        self.free.pop().unwrap_or_else(|| {
-            let id = self.fresh;
-            self.fresh.0 += 1;
-            id
-        })
+        format!(
+            "Queue dropped     : {}\n{last} {}\n",
+            self.dropped_when_full, self.dropped_undelivered
+        )
     }
 }
 
@@ -97,38 +109,74 @@ enum End {
 }
 
 impl Model {
+    /// ATT-4: everything but the counters, and what its packets are dropped for.
+    pub(super) fn reset(&mut self, family: Family, reason: Reason) {
+        let queue = &mut self.queues[family as usize];
+        (queue.peer, queue.mode, queue.range) = (0, 0, 0);
+        self.flush(family, reason);
+    }
+
+    /// Drops all packets.
+    fn flush(&mut self, family: Family, reason: Reason) {
+        for entry in std::mem::take(&mut self.queues[family as usize].entries) {
+            self.ids.flush(family, entry.held);
+            self.dropped[reason as usize] += 1;
+        }
+    }
+
     /// A datagram for the queue, and its answer (section 4).
     pub(super) fn message(&mut self, family: Family, datagram: &[u8], sender: u32) {
         // MSG-1, MSG-11
-        let Ok(frame) = Frame::parse(datagram, self.abi) else {
-            return;
+        let Ok(frame) = Frame::parse(datagram, self.law.abi) else {
+            return self.malformed(family, datagram, sender);
         };
         let header = frame.header;
         let whole = &datagram[..header.length as usize];
-        let (error, quoted) = match self.obey(family, frame) {
+        let body = if self.law.datagram_length_counts {
+            &datagram[Header::BYTES..]
+        } else {
+            frame.body
+        };
+        let (error, quoted) = match self.obey(family, header, body) {
             Ok(End::Silent) => return,
             // MSG-10
             Ok(End::Acknowledged) if header.flags.0 & 4 == 0 => return,
             Ok(End::Acknowledged) => (0, &whole[..Header::BYTES]),
-            Err(errno) => (-errno, whole),
+            Err(errno) if self.law.errors_quote_all => (-errno, whole),
+            Err(errno) => (-errno, &whole[..Header::BYTES]),
         };
+        self.reply(family, sender, header.sequence, error, quoted);
+    }
+
+    /// MSG-1 where it is answered. What a short datagram lacks of a header is read as zeros.
+    fn malformed(&mut self, family: Family, datagram: &[u8], sender: u32) {
+        if self.law.malformed_is_answered {
+            let mut header = datagram.to_vec();
+            header.resize(Header::BYTES, 0);
+            let sequence = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+            self.reply(family, sender, sequence, -errno::EINVAL, &header);
+        }
+    }
+
+    fn reply(&mut self, family: Family, sender: u32, sequence: u32, error: i32, quoted: &[u8]) {
         // ERR-1 to ERR-3
         let envelope = Envelope {
-            sequence: header.sequence,
+            sequence,
             port_id: PortId(sender),
             ..Envelope::default()
         };
-        let head = ErrorMessage::head(error, self.abi, envelope, quoted.len());
+        let head = ErrorMessage::head(error, self.law.abi, envelope, quoted.len());
         let mut reply = [&head[..], quoted].concat();
         reply.resize(reply.len() + padding(reply.len()), 0);
-        self.deliver(family, sender, reply);
+        let _ = self.deliver(family, sender, reply);
     }
 
-    fn obey(&mut self, family: Family, Frame { header, body }: Frame<'_>) -> Result<End, i32> {
+    fn obey(&mut self, family: Family, header: Header, body: &[u8]) -> Result<End, i32> {
         let port_id = header.port_id.0;
         let flags = header.flags.0;
         // MSG-2
-        if port_id.cast_signed() <= 0 || flags & 1 == 0 || flags & 2 != 0 {
+        let negative = port_id.cast_signed() < 0 && !self.law.negative_port_ids_attach;
+        if port_id == 0 || negative || flags & 1 == 0 || flags & 2 != 0 {
             return Err(errno::EINVAL);
         }
         // MSG-3
@@ -150,11 +198,16 @@ impl Model {
         // MSG-6, ATT-2, ATT-3
         let queue = &mut self.queues[family as usize];
         if queue.peer != 0 && queue.peer != port_id {
-            return Err(errno::EBUSY);
+            if !self.law.second_peer_takes_over {
+                return Err(errno::EBUSY);
+            }
+            self.flush(family, Reason::PeerReplaced);
         }
+        let queue = &mut self.queues[family as usize];
         queue.peer = port_id;
+        queue.peer_died = false;
         // MSG-7
-        if body.len() < self.abi.request_bytes() {
+        if body.len() < self.law.abi.request_bytes() {
             return Err(errno::EINVAL);
         }
         match kind {
@@ -168,9 +221,10 @@ impl Model {
 
     /// MSG-8.
     fn set_mode(&mut self, family: Family, body: &[u8]) -> Result<(), i32> {
-        let ModeRequest { mode, range } = ModeRequest::parse(body, self.abi).map_err(|_| errno::EINVAL)?;
+        let ModeRequest { mode, range } = ModeRequest::parse(body, self.law.abi).map_err(|_| errno::EINVAL)?;
         let queue = &mut self.queues[family as usize];
         match mode {
+            CopyMode::None if !self.law.none_is_a_mode => return Err(errno::EINVAL),
             CopyMode::None => (queue.mode, queue.range) = (0, 0),
             CopyMode::Meta => (queue.mode, queue.range) = (1, 0),
             CopyMode::Packet => (queue.mode, queue.range) = (2, ((range & 0xffff_ffff) as u32).min(65_535)),
@@ -181,15 +235,24 @@ impl Model {
 
     /// Section 6.
     fn verdict(&mut self, family: Family, body: &[u8]) -> Result<(), i32> {
-        let (request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| errno::EINVAL)?;
+        let (request, following) = VerdictRequest::parse(body, self.law.abi).map_err(|_| errno::EINVAL)?;
         // VER-1
-        if matches!(request.verdict, Verdict::Stolen | Verdict::Unknown(_)) {
+        let known = match request.verdict {
+            Verdict::Stolen => self.law.stolen_is_a_verdict,
+            Verdict::Stop => self.law.stop_is_a_verdict,
+            Verdict::Unknown(_) => false,
+            _ => true,
+        };
+        if !known {
             return Err(errno::EINVAL);
         }
         // VER-2, VER-3
         let queue = &mut self.queues[family as usize];
-        let place = queue.entries.iter().position(|entry| entry.id == request.packet_id);
-        let Entry { id, mut packet } = queue.entries.remove(place.ok_or(errno::ENOENT)?);
+        let place = queue
+            .entries
+            .iter()
+            .position(|entry| entry.held.id == request.packet_id);
+        let Entry { held, mut packet } = queue.entries.remove(place.ok_or(errno::ENOENT)?);
         // VER-5 to VER-9
         let counts = request.data_len > 0 && request.data_len == following.len() as u64;
         let fixed_header = match family {
@@ -212,11 +275,12 @@ impl Model {
                     self.travel(packet);
                 }
                 Verdict::Queue => self.enqueue(packet),
+                // STOLEN, too: the packet is lost.
                 _ => self.drop_packet(Reason::Verdict),
             }
         }
         // PKT-9: a re-queue took its new entry before this one is free.
-        self.queues[family as usize].free.push(id);
+        self.ids.free(family, held);
         Ok(())
     }
 
@@ -227,11 +291,11 @@ impl Model {
         if !self.queues[family as usize].loaded {
             return self.drop_packet(Reason::ModuleUnloaded);
         }
-        let id = self.queues[family as usize].allocate();
-        match self.offer(id, &packet) {
-            Ok(()) => self.queues[family as usize].entries.push(Entry { id, packet }),
+        let held = self.ids.take(family);
+        match self.offer(held.id, &packet) {
+            Ok(()) => self.queues[family as usize].entries.push(Entry { held, packet }),
             Err(reason) => {
-                self.queues[family as usize].free.push(id);
+                self.ids.free_refused(family, held);
                 self.drop_packet(reason);
             }
         }
@@ -244,7 +308,12 @@ impl Model {
             return Err(Reason::NoListener);
         }
         // PKT-2
-        if queue.entries.len() as u64 >= u64::from(queue.maximum_length) {
+        let full = if self.law.maximum_is_signed {
+            i128::from(queue.entries.len() as u64) >= i128::from(queue.maximum_length.cast_signed())
+        } else {
+            queue.entries.len() as u64 >= u64::from(queue.maximum_length)
+        };
+        if full && !self.law.full_is_noticed_after_delivery {
             queue.dropped_when_full += 1;
             return Err(Reason::QueueFull);
         }
@@ -255,15 +324,19 @@ impl Model {
             (_, range) => range.min(packet.bytes.len()),
         };
         // WIRE-4, WIRE-5
-        let head = packet.metadata(id).head(self.abi, copied);
+        let head = packet.metadata(id, &self.law).head(self.law.abi, copied);
         let mut frame = [&head[..], &packet.bytes[..copied]].concat();
         frame.resize(frame.len() + padding(frame.len()), 0);
         // PKT-3
         let peer = queue.peer;
-        if !self.deliver(packet.family, peer, frame) {
+        if let Err(undelivered) = self.deliver(packet.family, peer, frame) {
             self.queues[packet.family as usize].dropped_undelivered += 1;
+            if undelivered == Undelivered::Nobody && self.law.death_is_noticed_late {
+                self.reset(packet.family, Reason::PeerClosed);
+                self.queues[packet.family as usize].peer_died = true;
+            }
             return Err(Reason::Undeliverable);
         }
-        Ok(())
+        if full { Err(Reason::QueueFull) } else { Ok(()) }
     }
 }

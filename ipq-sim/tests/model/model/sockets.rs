@@ -1,13 +1,15 @@
 //! Section 9: the netlink sockets.
 
+use super::rules::Rules;
 use super::{Model, errno};
 use crate::step::{Answer, Reason};
 use ipq_core::Family;
+use ipq_core::wire::PacketId;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
     pub(crate) number: usize,
-    pub(crate) family: Family,
+    pub(crate) protocol: i32,
     pub(crate) port_id: Option<u32>,
     pub(crate) receive_buffer: u32,
     pub(crate) datagrams: Vec<Datagram>,
@@ -15,12 +17,21 @@ pub(crate) struct Socket {
     /// SOCK-4: refuses everything until it is empty.
     pub(crate) congested: bool,
     pub(crate) no_enobufs: bool,
+    /// What the socket itself takes of the ids (PKT-9).
+    record: Option<PacketId>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) bytes: Vec<u8>,
     pub(crate) sender: u32,
+}
+
+/// Why a datagram was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undelivered {
+    Nobody,
+    Full,
 }
 
 impl Model {
@@ -32,10 +43,20 @@ impl Model {
             .expect("the socket is open")
     }
 
-    fn socket_at(&mut self, family: Family, port_id: u32) -> Option<&mut Socket> {
+    fn socket_at(&mut self, protocol: i32, port_id: u32) -> Option<&mut Socket> {
         self.sockets
             .iter_mut()
-            .find(|socket| socket.family == family && socket.port_id == Some(port_id))
+            .find(|socket| socket.protocol == protocol && socket.port_id == Some(port_id))
+    }
+
+    /// The family whose queue hears what is sent to the kernel by that protocol, if there is one now.
+    fn served(&self, protocol: i32) -> Option<Family> {
+        let family = match protocol {
+            3 => Family::Ipv4,
+            13 => Family::Ipv6,
+            _ => return None,
+        };
+        self.queues[family as usize].loaded.then_some(family)
     }
 
     /// SOCK-1.
@@ -45,23 +66,21 @@ impl Model {
             errno,
             port_id: None,
         };
-        let family = match protocol {
-            3 => Family::Ipv4,
-            13 => Family::Ipv6,
-            _ => return failed("socket", errno::EPROTONOSUPPORT),
-        };
-        if !self.queues[family as usize].loaded {
+        let opens = self.law.any_protocol_opens && (0..32).contains(&protocol);
+        if !opens && self.served(protocol).is_none() {
             return failed("socket", errno::EPROTONOSUPPORT);
         }
+        let record = self.ids.socket_opens();
         self.sockets.push(Socket {
             number,
-            family,
+            protocol,
             port_id: None,
-            receive_buffer: self.figures.receive_buffer,
+            receive_buffer: self.law.receive_buffer,
             datagrams: Vec::new(),
             pending_error: None,
             congested: false,
             no_enobufs: false,
+            record,
         });
         match bind.map(|wanted| self.bind(number, wanted)) {
             Some(Err(errno)) => failed("bind", errno),
@@ -75,18 +94,18 @@ impl Model {
 
     /// SOCK-2.
     pub(super) fn bind(&mut self, number: usize, wanted: u32) -> Result<(), i32> {
-        let Socket { family, port_id, .. } = *self.socket(number);
+        let Socket { protocol, port_id, .. } = *self.socket(number);
         if let Some(bound) = port_id {
             return if bound == wanted { Ok(()) } else { Err(errno::EINVAL) };
         }
         let mut chosen = wanted;
         if wanted == 0 {
             chosen = self.process_id;
-            while self.socket_at(family, chosen).is_some() {
+            while self.socket_at(protocol, chosen).is_some() {
                 chosen = self.rover.cast_unsigned();
                 self.rover -= 1;
             }
-        } else if self.socket_at(family, wanted).is_some() {
+        } else if self.socket_at(protocol, wanted).is_some() {
             return Err(errno::EADDRINUSE);
         }
         self.socket(number).port_id = Some(chosen);
@@ -95,13 +114,20 @@ impl Model {
 
     /// ATT-4.
     pub(super) fn close(&mut self, number: usize) {
-        let Socket { family, port_id, .. } = *self.socket(number);
+        let Socket {
+            protocol,
+            port_id,
+            record,
+            ..
+        } = *self.socket(number);
         self.sockets.retain(|socket| socket.number != number);
-        let queue = &mut self.queues[family as usize];
-        if queue.loaded && queue.peer != 0 && port_id == Some(queue.peer) {
-            let dropped = queue.reset();
-            self.dropped[Reason::PeerClosed as usize] += dropped;
+        if let Some(family) = self.served(protocol) {
+            let peer = self.queues[family as usize].peer;
+            if peer != 0 && port_id == Some(peer) && !self.law.death_is_noticed_late {
+                self.reset(family, Reason::PeerClosed);
+            }
         }
+        self.ids.socket_closes(record);
     }
 
     /// SOCK-2 for an unbound socket, SOCK-9, SOCK-8, and the kernel's side if it is for the kernel.
@@ -109,21 +135,19 @@ impl Model {
         if self.socket(number).port_id.is_none() {
             self.bind(number, 0)?;
         }
-        let Socket { family, port_id, .. } = *self.socket(number);
+        let Socket { protocol, port_id, .. } = *self.socket(number);
         let sender = port_id.expect("it is bound");
-        if bytes.len() > self.figures.send_buffer - 32 {
+        if bytes.len() > self.law.send_buffer - 32 {
             return Err(errno::EMSGSIZE);
         }
         if to == 0 {
-            if !self.queues[family as usize].loaded {
-                return Err(errno::ECONNREFUSED);
-            }
+            let family = self.served(protocol).ok_or(errno::ECONNREFUSED)?;
             self.message(family, bytes, sender);
             return Ok(());
         }
-        let weigh = self.weigher();
-        let socket = self.socket_at(family, to).ok_or(errno::ECONNREFUSED)?;
-        if socket.congested || socket.used(weigh) > socket.receive_buffer as usize {
+        let law = self.law;
+        let socket = self.socket_at(protocol, to).ok_or(errno::ECONNREFUSED)?;
+        if socket.congested || socket.used(&law) > socket.receive_buffer as usize {
             return Err(errno::EAGAIN);
         }
         socket.datagrams.push(Datagram {
@@ -133,21 +157,23 @@ impl Model {
         Ok(())
     }
 
-    /// SOCK-4. Says whether the datagram was taken.
-    pub(super) fn deliver(&mut self, family: Family, port_id: u32, bytes: Vec<u8>) -> bool {
-        let weigh = self.weigher();
-        let Some(socket) = self.socket_at(family, port_id) else {
-            return false;
+    /// SOCK-4.
+    pub(super) fn deliver(&mut self, family: Family, port_id: u32, bytes: Vec<u8>) -> Result<(), Undelivered> {
+        let law = self.law;
+        let protocol = match family {
+            Family::Ipv4 => 3,
+            Family::Ipv6 => 13,
         };
-        if !socket.congested && socket.used(weigh) <= socket.receive_buffer as usize {
+        let socket = self.socket_at(protocol, port_id).ok_or(Undelivered::Nobody)?;
+        if !socket.congested && socket.used(&law) <= socket.receive_buffer as usize {
             socket.datagrams.push(Datagram { bytes, sender: 0 });
-            return true;
+            return Ok(());
         }
         if !socket.no_enobufs && !socket.congested {
             socket.congested = true;
             socket.pending_error = Some(errno::ENOBUFS);
         }
-        false
+        Err(Undelivered::Full)
     }
 
     /// SOCK-3, SOCK-4.
@@ -187,22 +213,13 @@ impl Model {
             }
         }
     }
-
-    /// SOCK-5.
-    fn weigher(&self) -> impl Fn(usize) -> usize + Copy + use<> {
-        let figures = self.figures;
-        move |length| {
-            let mut bucket = 256;
-            while bucket < length.div_ceil(64) * 64 + figures.shared_info {
-                bucket *= 2;
-            }
-            bucket + figures.base
-        }
-    }
 }
 
 impl Socket {
-    fn used(&self, weigh: impl Fn(usize) -> usize) -> usize {
-        self.datagrams.iter().map(|datagram| weigh(datagram.bytes.len())).sum()
+    fn used(&self, law: &Rules) -> usize {
+        self.datagrams
+            .iter()
+            .map(|datagram| law.weigh(datagram.bytes.len()))
+            .sum()
     }
 }
