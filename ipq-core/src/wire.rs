@@ -50,6 +50,7 @@ mod head;
 mod header;
 mod interface_name;
 mod message;
+pub mod nfnetlink;
 mod packet;
 mod request;
 mod screen;

@@ -1,17 +1,20 @@
 //! The translation between `ip_queue` and nfnetlink, both ways.
 //!
-//! The first byte says which way and how the queue was opened, the second is how long the caller's buffer is, or what a
-//! kernel answers that is played here; the rest is a datagram.
+//! The first byte of the input says which way, and how the queue was opened. The second is the length
+//! of the caller's buffer, or what the simulated kernel answers. The rest is a datagram.
 //!
-//! - From the kernel: a frame that is handed to the program is one that `ipq_core::wire` reads, its payload or quotation is in
-//!   the datagram, it is no longer than that and its own fixed part, and nothing was allocated for it. One like it becomes what it would have
-//!   become by itself.
-//! - From a program: the datagram is well-formed nfnetlink and carries the message byte for byte, unless its verdict says all of it;
-//!   and whatever the kernel answers, the program reads one answer that quotes the message as `ip_queue` did.
-//! - From the kernel, of devices: no more than the datagram has room for.
+//! - From the kernel: `ipq_core::wire` reads each frame for the program; its payload or quotation is in
+//!   the datagram; it is no longer than the datagram and its own fixed part; and nothing is allocated.
+//!   A packet that a template translates becomes what it would have become by itself.
+//! - From a program: the datagram is well-formed nfnetlink. It has the message embedded byte for byte,
+//!   unless it is a plain verdict. Whatever the kernel answers, the program reads one answer that
+//!   quotes the message as `ip_queue` did.
+//! - Device events from the kernel: there are no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;
-use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, inward_alike, inward_in_place, outward};
+use ipq_core::transport::nfqueue::fuzzing::{Inward, devices, inward, inward_by_template, inward_in_place, outward};
+use ipq_core::wire::nfnetlink::attribute::PAYLOAD;
+use ipq_core::wire::nfnetlink::message_type::{CONFIG, VERDICT};
 use ipq_core::wire::{Abi, Flags, Header, Message, MessageType, PortId, padding};
 use ipq_core::{Errno, Family};
 
@@ -24,11 +27,9 @@ pub(crate) const QUEUE: u16 = 7;
 /// The fixed part of a PACKET frame.
 const FIXED: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-const CONFIG: u16 = 0x0302;
-const VERDICT: u16 = 0x0301;
-const PAYLOAD: u16 = 10;
-const QUOTE: u16 = 0x3f01;
-const DECISION: u16 = 0x3f02;
+/// Attributes of the transport's own: bytes of the program's message, and how it is to be refused.
+const EMBEDDED: u16 = 0x3f01;
+const REFUSAL: u16 = 0x3f02;
 
 /// Bits of the first byte, beside the two lowest, which say which way: 0 and 1 from the kernel, 2 from a program, 3 devices.
 pub(crate) const IPV6: u8 = 4;
@@ -104,7 +105,7 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     });
     assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
     assert_eq!(whole[..length], buffer[..length]);
-    alike(datagram, room, queue);
+    templates(datagram, room, queue);
     // A shorter buffer has the beginning of the same.
     let mut short = vec![0xee; room];
     assert_eq!(inward(datagram, &mut short, options, *peer, *permitted), Ok(translated));
@@ -112,8 +113,9 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     assert_eq!(short[..common], buffer[..common]);
 }
 
-/// A datagram that differs from one before it in a byte is taken for one like it only if it becomes the same by itself.
-fn alike(first: &[u8], room: usize, queue: &Queue) {
+/// A datagram that differs in a byte from the one that made the template matches only if its translation
+/// by itself is the same.
+fn templates(first: &[u8], room: usize, queue: &Queue) {
     let Queue {
         options,
         peer,
@@ -126,7 +128,7 @@ fn alike(first: &[u8], room: usize, queue: &Queue) {
     for datagram in [first, &second] {
         let mut buffers = [(); 2].map(|()| vec![0xee; first.len() + 2 * FIXED]);
         let [known, by_itself] = &mut buffers;
-        let Some(Inward::Frame(length)) = inward_alike(first, datagram, room, known, options) else {
+        let Some(Inward::Frame(length)) = inward_by_template(first, datagram, room, known, options) else {
             continue;
         };
         let expected = inward_in_place(datagram, room, by_itself, options, *peer, *permitted);
@@ -193,8 +195,8 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     let header = Header::parse(message, Abi::NATIVE).expect("what has no header is ignored");
     let message = &message[..header.length as usize];
     let (asked, after) = first_message(&datagram);
-    if attributes(asked).any(|(kind, _)| kind == QUOTE) {
-        assert_eq!(carried(asked), message);
+    if attributes(asked).any(|(kind, _)| kind == EMBEDDED) {
+        assert_eq!(embedded(asked), message);
     } else {
         assert_eq!((message_type(asked), queue.peer), (VERDICT, header.port_id));
     }
@@ -236,7 +238,7 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     }
     // What binds the queue after a message that does not: its failure is no answer to the program.
     let (binding, rest) = first_message(after);
-    assert!(rest.is_empty() && message_type(binding) == CONFIG && carried(binding).is_empty());
+    assert!(rest.is_empty() && message_type(binding) == CONFIG && embedded(binding).is_empty());
     assert_eq!(queue.peer, PortId::KERNEL);
     let refused = answer_to(binding, 1, pads);
     let mut buffer = [0; 512];
@@ -309,11 +311,11 @@ fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The message of the program's that a message of nfnetlink's carries.
-fn carried(message: &[u8]) -> Vec<u8> {
+/// The program's message that is embedded in a message of nfnetlink's.
+fn embedded(message: &[u8]) -> Vec<u8> {
     let verdict = message_type(message) == VERDICT;
     attributes(message)
-        .filter(|(kind, _)| *kind == QUOTE || (verdict && *kind == PAYLOAD))
+        .filter(|(kind, _)| *kind == EMBEDDED || (verdict && *kind == PAYLOAD))
         .flat_map(|(_, content)| content.iter().copied())
         .collect()
 }
@@ -321,7 +323,7 @@ fn carried(message: &[u8]) -> Vec<u8> {
 /// What the translation has decided about a message that the kernel is to refuse for it.
 fn decided(message: &[u8], errno: Errno) -> Errno {
     let decision = attributes(message)
-        .find(|(kind, _)| *kind == DECISION)
+        .find(|(kind, _)| *kind == REFUSAL)
         .map(|(_, content)| content);
     match decision {
         Some([_, _, _, _, 0]) if errno == Errno::EPERM => Errno::EPERM,

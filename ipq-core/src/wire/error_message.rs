@@ -22,6 +22,9 @@ impl<'a> ErrorMessage<'a> {
     /// Error number and quoted header: 20 bytes, the size of C's `struct nlmsgerr` and libipq's smallest buffer (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
+    /// Where the quoted message begins in the datagram: after the header and the error number.
+    pub(crate) const QUOTE_OFFSET: usize = Header::BYTES + 4;
+
     /// The head of a frame that `quoted_length` bytes of the offending message follow. After them the sender adds
     /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not* count (ERR-3).
     #[must_use]

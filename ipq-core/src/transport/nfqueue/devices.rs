@@ -1,41 +1,42 @@
-//! What there is to know of the network devices, so that no packet costs a system call for the names of its devices.
+//! The table of network devices, so that a packet's device names cost no system call.
 //!
-//! A second netlink socket hears of every device that comes, changes or goes. It is looked at when the queue has run empty,
-//! when a packet names an unknown device, and at every 256th packet in between; so a program that keeps up sees each
-//! renaming at once, and one that lags behind sees it 256 packets later at the most. (Threads that read from one queue together
-//! may count a packet twice or not at all, and look as much sooner or later.) No lock is held while anything waits.
+//! A second netlink socket hears of every device that comes, changes or goes. It is read when the
+//! queue has run empty, when a packet names an unknown device, and at every 256th packet in between.
+//! So a program that keeps up sees each renaming at once, and one that lags behind sees it at most
+//! 256 packets later. (Threads that read from one queue together may count a packet twice or not at
+//! all, and read the events that much sooner or later.) No lock is held while anything waits.
 
-use super::message::Attributes;
-use super::packet::Device;
+use super::translate::packet::Device;
 use crate::errno::Errno;
 use crate::transport::netlink::{Bind, Netlink, SocketError};
 use crate::transport::{Transport, TransportError, Wait};
+use crate::wire::nfnetlink::Attributes;
 use crate::wire::{Abi, Flags, Header, InterfaceName, MessageType, PortId};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-/// The devices of the network namespace that this was opened in.
+/// The devices of the network namespace that the table was opened in.
 #[derive(Debug)]
 pub(super) struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
-    /// How often anything of what is known has changed.
-    changes: AtomicU32,
-    /// Where events are received: one reader at a time.
+    /// Counts the changes of `known`.
+    generation: AtomicU32,
+    /// Room for events, for one reader at a time.
     received: Mutex<Box<[u8]>>,
     datagrams: AtomicU32,
     queue_ran_empty: AtomicBool,
 }
 
 impl Devices {
-    /// How many datagrams may go by without a look at the events.
-    const UNLOOKED: u32 = 256;
-    /// More than the kernel puts into one datagram of events.
+    /// The events are read at least once in so many datagrams.
+    const INTERVAL: u32 = 256;
+    /// More bytes than the kernel puts into one datagram of events.
     const RECEIVED: usize = 32 << 10;
 
-    /// Begins to listen, and then asks for all devices that there are.
+    /// Starts to listen for events, and then asks for all devices.
     pub(super) fn open() -> Result<Self, Errno> {
         const ROUTE: u8 = 0;
         const LINK_GROUP: u32 = 1;
@@ -43,52 +44,52 @@ impl Devices {
         let devices = Self {
             events,
             known: RwLock::default(),
-            changes: AtomicU32::new(0),
+            generation: AtomicU32::new(0),
             received: Mutex::new(vec![0; Self::RECEIVED].into()),
             datagrams: AtomicU32::new(0),
             queue_ran_empty: AtomicBool::new(false),
         };
         devices.ask_for_all()?;
-        devices.look();
+        devices.read_events();
         Ok(devices)
     }
 
-    /// Says that the queue had no packet: before the next is translated, there may have been events.
+    /// Notes that the queue had no packet. Events may come before the next packet does.
     pub(super) fn queue_ran_empty(&self) {
         self.queue_ran_empty.store(true, Ordering::Relaxed);
     }
 
-    /// Says that so many datagrams came, which may be packets, and are not translated yet.
+    /// Notes that datagrams came, which may be packets, and are about to be translated.
     pub(super) fn datagrams_came(&self, count: u32) {
-        // Not an atomic addition, which waits for whatever the kernel has just written.
+        // Not an atomic addition: that would wait for the stores that the kernel has just made.
         let before = self.datagrams.load(Ordering::Relaxed);
         let after = before.wrapping_add(count);
         self.datagrams.store(after, Ordering::Relaxed);
-        let due = before / Self::UNLOOKED != after / Self::UNLOOKED;
-        // A look costs less than a swap, and nearly always there is nothing to swap.
+        let due = before / Self::INTERVAL != after / Self::INTERVAL;
+        // A load costs less than a swap, and nearly always there is nothing to swap.
         let ran_empty =
             || self.queue_ran_empty.load(Ordering::Relaxed) && self.queue_ran_empty.swap(false, Ordering::Relaxed);
         if due || ran_empty() {
-            self.look();
+            self.read_events();
         }
     }
 
-    /// How often what [`get`](Self::get) says may have changed.
-    pub(super) fn changes(&self) -> u32 {
-        self.changes.load(Ordering::Relaxed)
+    /// The number of times that the table has changed.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
     }
 
-    /// The devices with these indices; without a name where there is none.
+    /// Returns the devices with these indices. One that is not there has no name.
     pub(super) fn get(&self, indices: [u32; 2]) -> [Device; 2] {
         let (devices, all_known) = self.known(indices);
         if all_known {
             return devices;
         }
-        self.look();
+        self.read_events();
         self.known(indices).0
     }
 
-    /// The same without a look at the events, and whether all are known.
+    /// Does the same without reading events, and says whether both are known.
     fn known(&self, [incoming, outgoing]: [u32; 2]) -> ([Device; 2], bool) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all_known = true;
@@ -103,8 +104,8 @@ impl Devices {
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// Takes in the events that have come.
-    fn look(&self) {
+    /// Reads the events that have come.
+    fn read_events(&self) {
         let mut received = self.received();
         loop {
             match self.events.receive(&mut received, Wait::Never) {
@@ -119,9 +120,10 @@ impl Devices {
                         }
                     });
                 }
-                // Not the kernel's, or longer than any that was ever seen.
+                // It is not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
-                // Events were lost, so everything is asked for anew. If that fails, unknown devices will have no name.
+                // Events were lost, so all devices are asked for again. If that fails, unknown devices
+                // have no name.
                 Err(TransportError::Overrun) => {
                     self.change(BTreeMap::clear);
                     let _ = self.ask_for_all();
@@ -131,18 +133,19 @@ impl Devices {
         }
     }
 
-    /// Changes what is known, and counts that while nobody else can read it: who hears of the change can't read what was before it.
+    /// Changes the table, and counts the change before anybody can read the table again. So a reader
+    /// who knows the new generation never sees the old table.
     fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Device>)) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
     fn received(&self) -> MutexGuard<'_, Box<[u8]>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for an event for each device. The kernel puts them up for reading before it returns.
+    /// Asks for an event for each device. The kernel queues them before the call returns.
     fn ask_for_all(&self) -> Result<(), Errno> {
         const GET_LINK: u16 = 18;
         const DUMP: Flags = Flags(0x300);
@@ -163,14 +166,16 @@ impl Devices {
     }
 }
 
-/// What an event says of a device.
+/// A change of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// The device with this index is so now.
     Is(u32, Device),
+    /// There is no device with this index any more.
     Gone(u32),
 }
 
-/// The events in a datagram. What is damaged, and what is about something else, is passed over.
+/// Iterates over the events in a datagram. Damaged messages and other events are passed over.
 pub(super) fn events(mut datagram: &[u8]) -> impl Iterator<Item = Event> + '_ {
     std::iter::from_fn(move || {
         loop {
@@ -192,7 +197,7 @@ fn event(message_type: u16, message: &[u8]) -> Option<Event> {
     const NAME: u16 = 3;
     let &[family, _, type_low, type_high, index @ .., _, _, _, _, _, _, _, _] =
         message.get(Header::BYTES..).and_then(<[u8]>::first_chunk::<16>)?;
-    // Bridges and others tell of their ports in messages of the same type, with a family of their own.
+    // Bridges and others tell of their ports in messages of this type too, with their own family.
     if family != 0 {
         return None;
     }
@@ -222,7 +227,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     #[test]
-    fn a_device_that_is_not_known_yet_is_looked_for() {
+    fn an_unknown_device_is_looked_for() {
         let devices = Devices::open().expect("netlink sockets");
         for indices in [[1, 0], [0, 1]] {
             devices.known.write().expect("nobody panicked").clear();

@@ -1,28 +1,31 @@
-//! The translation without a socket, as the fuzz targets try it. Built for them, and in tests so that it goes on building.
+//! The translation without a socket, for the fuzz targets. It is built in tests too, so that it goes
+//! on building.
 
-use super::alike::Alike;
 use super::devices;
-use super::message::{ParseError, Room, Writer};
+use super::fast::plain;
+use super::fast::template::TemplateCache;
 use super::options::Options;
-use super::packet::Device;
-use super::request::{self, Action, Request, START};
-use super::scattered::{self, BESIDE, FIXED, Origin};
-use super::translation::{Received, Translated};
+use super::translate::datagram::{Received, Translated};
+use super::translate::headroom::{self, BOUNCE_BYTES, FRAME_HEAD, Origin};
+use super::translate::packet::Device;
+use super::translate::request::{self, Action, HEAD_BYTES, Request, Room, Writer};
 use crate::errno::Errno;
+use crate::wire::nfnetlink::ParseError;
 use crate::wire::{InterfaceName, PortId};
 
-/// What became of a datagram from the kernel.
+/// What a datagram from the kernel has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inward {
-    /// A frame of so many bytes for the program.
+    /// A frame of this many bytes for the program.
     Frame(usize),
     /// A packet of the other family, by its id.
     OtherFamily(u32),
-    /// An answer, with a frame of so many bytes or none, and whether it says that the queue is not bound.
+    /// An answer: the length of its frame, if it has one, and whether it says that the queue is not
+    /// bound.
     Answer(Option<usize>, bool),
 }
 
-/// Receives `datagram` into `buffer`, with its start beside it, and translates it there.
+/// Receives `datagram` into `buffer`, its first bytes into a bounce buffer, and translates it.
 pub fn inward(
     datagram: &[u8],
     buffer: &mut [u8],
@@ -30,10 +33,10 @@ pub fn inward(
     peer: PortId,
     permitted: bool,
 ) -> Result<Inward, ParseError> {
-    let mut beside = [0xee; BESIDE];
+    let mut bounce = [0xee; BOUNCE_BYTES];
     let received = Received {
-        copied: scattered::fill(&mut beside, buffer, datagram),
-        origin: Origin::Beside(&beside),
+        copied: headroom::fill(&mut bounce, buffer, datagram),
+        origin: Origin::Bounced(&bounce),
         length: datagram.len(),
         options,
         peer,
@@ -41,48 +44,50 @@ pub fn inward(
     translate(&received, buffer, permitted)
 }
 
-/// The same with all of `datagram` in `buffer`, which has room for it, and begins with as many other bytes as `ahead` says, or as
-/// there is room for.
+/// Receives `datagram` into `buffer`, which has room for it, and translates it. `headroom` is used as
+/// far as there is room.
 pub fn inward_in_place(
     datagram: &[u8],
-    ahead: usize,
+    headroom: usize,
     buffer: &mut [u8],
     options: &Options,
     peer: PortId,
     permitted: bool,
 ) -> Result<Inward, ParseError> {
-    let at = ahead.min(FIXED).min(buffer.len().saturating_sub(datagram.len()));
+    let at = headroom
+        .min(FRAME_HEAD)
+        .min(buffer.len().saturating_sub(datagram.len()));
     let received = Received {
         copied: datagram.len().min(buffer.len()),
-        origin: Origin::Within(at),
+        origin: Origin::InBuffer(at),
         length: datagram.len(),
         options,
         peer,
     };
-    scattered::write(buffer, datagram, at);
+    headroom::write(buffer, datagram, at);
     translate(&received, buffer, permitted)
 }
 
-/// The same of a `datagram` that may be like `first`, which came before it: none if it is not.
+/// Translates `datagram` by the template that `first` makes. Returns `None` if it does not match.
 #[must_use]
-pub fn inward_alike(
+pub fn inward_by_template(
     first: &[u8],
     datagram: &[u8],
-    ahead: usize,
+    headroom: usize,
     buffer: &mut [u8],
     options: &Options,
 ) -> Option<Inward> {
-    let mut alike = Alike::default();
-    alike.begin(0);
-    scattered::write(buffer, first, 0);
-    let start = alike.start(buffer, 0)?;
+    let mut templates = TemplateCache::default();
+    templates.begin(0);
+    headroom::write(buffer, first, 0);
+    let prefix = templates.prefix_to_insert(buffer, 0)?;
     if let Ok(Inward::Frame(length)) = inward_in_place(first, 0, buffer, options, PortId::KERNEL, false) {
-        alike.learn(&start, buffer.get(..length).unwrap_or_default(), options.family);
+        templates.insert(&prefix, buffer.get(..length).unwrap_or_default(), options.family);
     }
-    let at = ahead.min(FIXED);
-    scattered::write(buffer, datagram, at);
-    let known = alike.translate(buffer, at, datagram.len())?;
-    Some(Inward::Frame(known.frame))
+    let at = headroom.min(FRAME_HEAD);
+    headroom::write(buffer, datagram, at);
+    let matched = templates.translate(buffer, at, datagram.len())?;
+    Some(Inward::Frame(matched.frame))
 }
 
 fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Result<Inward, ParseError> {
@@ -98,50 +103,52 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
     })
 }
 
-/// The datagram that stands for the `message` of a program; none if nothing is sent. `peer` is who has attached, or 0.
+/// Returns the datagram that stands for the `message` of a program; `None` if nothing is sent. `peer`
+/// is the port id that has attached, or 0.
 ///
 /// # Panics
 ///
-/// If the message is found to be a usual verdict, and to be something else.
+/// If the fast path takes the message for a plain verdict, and the slow path for something else.
 #[must_use]
 pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8>> {
-    let start = &message[..message.len().min(START)];
-    let (request, refused) = Request::screen(start, message.len())?;
+    let head = &message[..message.len().min(HEAD_BYTES)];
+    let (request, refused) = Request::screen(head, message.len())?;
     let is_bound = peer != PortId::KERNEL;
     let action = match refused {
         Some(errno) => Action::refuse_first(errno),
         None if is_bound && request.header.port_id != peer => Action::refuse(Errno::EBUSY),
-        None => request.action(start, options),
+        None => request.action(head, options),
     };
     let attaches = refused.is_none() && !is_bound;
-    let usual = message
+    let plain = message
         .split_first_chunk()
-        .and_then(|(start, following)| request::usual(start, following.len(), peer, options));
-    let request = usual.map_or(request, |(usual, of_usual)| {
-        assert_eq!((usual.header, of_usual), (request.header, action), "a usual verdict");
-        usual
+        .and_then(|(head, tail)| plain::plain(head, tail.len(), peer, options));
+    let request = plain.map_or(request, |(plain, its_action)| {
+        assert_eq!((plain.header, its_action), (request.header, action), "a plain verdict");
+        plain
     });
-    let following = &message[START.min(request.length())..request.length()];
-    datagram(&request, start, following, action, attaches, options)
+    let tail = &message[HEAD_BYTES.min(request.length())..request.length()];
+    datagram(&request, head, tail, action, attaches, options)
 }
 
-/// The datagram that stands for a message, with what follows its start in its place.
+/// Returns the datagram that stands for a message, with the `tail` that follows its head in its
+/// place.
 pub(super) fn datagram(
     request: &Request,
-    start: &[u8],
-    following: &[u8],
+    head: &[u8],
+    tail: &[u8],
     action: Action,
     attaches: bool,
     options: &Options,
 ) -> Option<Vec<u8>> {
-    let mut bytes = Room::new();
-    let mut writer = Writer::new(&mut bytes);
-    let cut = request::write(&mut writer, request, start, action, attaches, options)?;
-    let (head, tail) = writer.written().split_at(cut);
-    Some([head, following, tail].concat())
+    let mut room = Room::new();
+    let mut writer = Writer::new(&mut room);
+    let cut = request::write(&mut writer, request, head, action, attaches, options)?;
+    let (before, after) = writer.written()?.split_at(cut);
+    Some([before, tail, after].concat())
 }
 
-/// The devices that come in a datagram of events: index and name, or no name for one that is gone.
+/// Returns the devices in a datagram of events: index and name, or no name for one that is gone.
 #[must_use]
 pub fn devices(datagram: &[u8]) -> Vec<(u32, Option<InterfaceName>)> {
     devices::events(datagram)

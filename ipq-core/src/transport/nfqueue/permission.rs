@@ -1,12 +1,13 @@
-//! Questions to the kernel that are asked apart from the queue's own socket, and answered at once.
+//! Questions to the kernel about what a program may do. They go by a socket of their own, and are
+//! answered at once.
 
-use super::message::{PROTOCOL, Room, Writer, attribute, header_of, kind};
 use super::options::Options;
 use crate::errno::Errno;
 use crate::family::Family;
 use crate::transport::netlink::{Bind, Netlink, SocketError};
 use crate::transport::{Transport, TransportError, Wait};
-use crate::wire::{Abi, Flags, Message, PortId};
+use crate::wire::nfnetlink::{PROTOCOL, Room, Writer, attribute, command, message_type};
+use crate::wire::{Abi, Envelope, Flags, Message, PortId};
 use std::io::IoSlice;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,17 +15,6 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Questions {
     socket: Mutex<(Netlink, u32)>,
-}
-
-/// Whether a queue could be bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It could.
-    Free,
-    /// Another socket has it.
-    Taken,
-    /// The capability is missing.
-    NotPermitted,
 }
 
 impl Questions {
@@ -35,16 +25,15 @@ impl Questions {
         })
     }
 
-    /// What the kernel says to a command that does nothing, but on kernels before 3.8, where it has the family's packets go
-    /// to nfnetlink queues at all: EPERM without the capability, EINVAL where there are no such queues.
+    /// Sends a command that has the family's packets go to nfnetlink queues. Kernels since 3.8 do
+    /// nothing, but answer: EPERM without the capability, EINVAL where there are no such queues.
     pub(super) fn bind_family(&self, options: &Options) -> Result<(), Errno> {
-        const PF_BIND: u8 = 3;
         const EEXIST: Errno = Errno(17);
         let family = match options.family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 10,
         };
-        match self.ask(options, Some([PF_BIND, 0, 0, family])) {
+        match self.ask(options, Some([command::BIND_FAMILY, 0, 0, family])) {
             Err(EEXIST) => Ok(()),
             answer => answer,
         }
@@ -55,37 +44,44 @@ impl Questions {
         self.bind_family(options) != Err(Errno::EPERM)
     }
 
-    /// Whether the queue, which this process has not bound, could be.
-    pub(super) fn standing(&self, options: &Options) -> Standing {
+    /// Returns why the queue, which this process has not bound, can't be bound: EPERM without the
+    /// capability, EBUSY if another socket has it. `None` if it can be.
+    pub(super) fn refusal(&self, options: &Options) -> Option<Errno> {
         if !self.permitted(options) {
-            return Standing::NotPermitted;
+            return Some(Errno::EPERM);
         }
-        // A configuration that changes nothing: of another's queue EPERM, and of none ENODEV.
+        // The kernel answers a configuration that changes nothing with EPERM if the queue is
+        // another's, and with ENODEV if nobody has bound it.
         match self.ask(options, None) {
-            Err(Errno::EPERM) => Standing::Taken,
-            _ => Standing::Free,
+            Err(Errno::EPERM) => Some(Errno::EBUSY),
+            _ => None,
         }
     }
 
-    /// Sends a CONFIG message and returns what the kernel answered. It answers before the sending call returns, so nothing
-    /// waits here.
+    /// Sends a CONFIG message and returns what the kernel answered. The kernel answers before the
+    /// sending call returns, so nothing waits here.
     fn ask(&self, options: &Options, command: Option<[u8; 4]>) -> Result<(), Errno> {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, sequence) = &mut *socket;
         *sequence = sequence.wrapping_add(1);
-        let mut bytes = Room::new();
-        let mut question = Writer::new(&mut bytes);
-        let header = header_of(kind::CONFIG, Flags::REQUEST | Flags::ACK, *sequence, 0);
-        question.message(header, 0, options.queue_number);
+        let mut room = Room::<64>::new();
+        let mut question = Writer::new(&mut room);
+        let envelope = Envelope {
+            flags: Flags::REQUEST | Flags::ACK,
+            sequence: *sequence,
+            port_id: PortId::KERNEL,
+        };
+        question.message(message_type::CONFIG, envelope, 0, options.queue_number);
         if let Some(command) = command {
             question.attribute(attribute::CONFIG_COMMAND, &command);
         }
         question.end(0);
+        let question = question.written().ok_or(Errno::EMSGSIZE)?;
         let failed = |error| match error {
             TransportError::System(errno) => errno,
             _ => Errno::EIO,
         };
-        socket.send(&[IoSlice::new(question.written())]).map_err(failed)?;
+        socket.send(&[IoSlice::new(question)]).map_err(failed)?;
         loop {
             let mut buffer = [0; 128];
             let datagram = socket.receive(&mut buffer, Wait::Never).map_err(failed)?;

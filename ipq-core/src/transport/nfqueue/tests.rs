@@ -1,21 +1,21 @@
-//! The translation alone, against datagrams made by hand and a kernel that is played.
+//! The translation without a socket, against datagrams made by hand and a simulated kernel.
 
-mod alike;
 mod malformed;
 mod outward;
 mod packets;
 mod round_trip;
+mod templates;
 
 use super::fuzzing::datagram;
-use super::message::ParseError;
 use super::options::Options;
-use super::packet::Device;
-use super::scattered::{self, BESIDE, FIXED, Origin};
-use super::translation::{Received, Translated};
+use super::translate::datagram::{Received, Translated};
+use super::translate::headroom::{self, BOUNCE_BYTES, FRAME_HEAD, Origin};
+use super::translate::packet::Device;
 use crate::family::Family;
 use crate::wire::PortId;
+use crate::wire::nfnetlink::ParseError;
 
-/// Who has attached in these tests.
+/// The port id that has attached in these tests.
 const PEER: PortId = PortId(4242);
 
 fn options() -> Options {
@@ -33,7 +33,7 @@ fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
     attribute
 }
 
-/// An attribute that says of itself what it likes, and is not padded.
+/// An attribute that states any length and type, and is not padded.
 fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
     let [a, b] = [length.to_ne_bytes(), kind.to_ne_bytes()];
     [&a, &b, content].concat()
@@ -61,8 +61,8 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
-/// Puts `datagram` where the socket would, and translates it: in each of the ways that there is room for. The second value is
-/// the buffer.
+/// Receives `datagram` and translates it, in each of the ways that there is room for. The second value
+/// is the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {
@@ -75,22 +75,22 @@ fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translat
         let result = received.translate(&mut buffer, devices, || permitted);
         (result, buffer)
     };
-    let mut beside = [0xee; BESIDE];
+    let mut bounce = [0xee; BOUNCE_BYTES];
     let mut buffer = vec![0xee; room];
-    let copied = scattered::fill(&mut beside, &mut buffer, datagram);
-    let scattered = translate(Origin::Beside(&beside), copied, buffer);
-    for at in [0, 1, 24, FIXED] {
+    let copied = headroom::fill(&mut bounce, &mut buffer, datagram);
+    let bounced = translate(Origin::Bounced(&bounce), copied, buffer);
+    for at in [0, 1, 24, FRAME_HEAD] {
         let mut buffer = vec![0xee; room];
         let Some(place) = buffer.get_mut(at..at + datagram.len()) else {
             break;
         };
         place.copy_from_slice(datagram);
-        let whole = translate(Origin::Within(at), datagram.len(), buffer);
-        assert_eq!(whole.0, scattered.0, "all of it in the buffer, and its start beside it");
+        let whole = translate(Origin::InBuffer(at), datagram.len(), buffer);
+        assert_eq!(whole.0, bounced.0, "received with headroom, and with a bounce buffer");
         let length = frame_length(&whole.0).min(room);
-        assert_eq!(whole.1[..length], scattered.1[..length]);
+        assert_eq!(whole.1[..length], bounced.1[..length]);
     }
-    scattered
+    bounced
 }
 
 /// How long the frame is that a datagram became, if any.

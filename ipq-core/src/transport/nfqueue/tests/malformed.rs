@@ -1,8 +1,9 @@
 //! Messages that no kernel sends, each with the error that it gets.
 
-use super::super::message::{ParseError, attribute as known};
-use super::super::translation::Translated;
+use super::super::translate::datagram::Translated;
+use super::super::translate::quote::{EMBEDDED, REFUSAL, REJECT_PROBE};
 use super::{attribute, attribute_of, body, message, packet_header, translated};
+use crate::wire::nfnetlink::ParseError;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -12,7 +13,6 @@ use ParseError::*;
 const PACKET: u16 = 0x0300;
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
-const BOUNCE: u16 = 0x03ff;
 
 /// A packet message with a good beginning and the given attributes after it.
 fn packet(attributes: &[Vec<u8>]) -> Vec<u8> {
@@ -46,15 +46,15 @@ fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn quote(bytes: &[u8]) -> Vec<u8> {
-    attribute(known::QUOTE, bytes)
+    attribute(EMBEDDED, bytes)
 }
 
 /// A message of ours that was to be refused with `number`.
 fn decided(number: i32) -> Vec<u8> {
     ours(
-        BOUNCE,
+        REJECT_PROBE,
         0,
-        &[attribute(known::DECISION, &[&number.to_be_bytes()[..], &[1]].concat())],
+        &[attribute(REFUSAL, &[&number.to_be_bytes()[..], &[1]].concat())],
     )
 }
 
@@ -110,22 +110,22 @@ fn decided(number: i32) -> Vec<u8> {
 // Answers.
 #[case::an_answer_of_a_header(message(2, 0, 0, &[]), MessageTooShort { message_type: 2, needed: 36, found: 16 })]
 #[case::an_answer_of_35_bytes(message(2, 0, 0, &[0; 19]), MessageTooShort { message_type: 2, needed: 36, found: 35 })]
-#[case::a_positive_error(answer(22, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: 22 })]
-#[case::an_error_of_no_errno(answer(-4096, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: -4096 })]
-#[case::the_smallest_error(answer(i32::MIN, &ours(BOUNCE, 0, &[])), ErrorNumber { stated: i32::MIN })]
-#[case::quoting_length_0(answer(-22, &stating(ours(BOUNCE, 0, &[]), 0)), QuotedLength { stated: 0, found: 20 })]
-#[case::quoting_too_much(answer(-22, &stating(ours(BOUNCE, 0, &[]), 21)), QuotedLength { stated: 21, found: 20 })]
-#[case::quoting_too_little(answer(-22, &stating(ours(BOUNCE, 0, &[]), 16)), QuotedLength { stated: 16, found: 20 })]
-#[case::quoting_all_ones(answer(-22, &stating(ours(BOUNCE, 0, &[]), u32::MAX)), QuotedLength { stated: u32::MAX, found: 20 })]
+#[case::a_positive_error(answer(22, &ours(REJECT_PROBE, 0, &[])), ErrorNumber { stated: 22 })]
+#[case::an_error_of_no_errno(answer(-4096, &ours(REJECT_PROBE, 0, &[])), ErrorNumber { stated: -4096 })]
+#[case::the_smallest_error(answer(i32::MIN, &ours(REJECT_PROBE, 0, &[])), ErrorNumber { stated: i32::MIN })]
+#[case::quoting_length_0(answer(-22, &stating(ours(REJECT_PROBE, 0, &[]), 0)), QuotedLength { stated: 0, found: 20 })]
+#[case::quoting_too_much(answer(-22, &stating(ours(REJECT_PROBE, 0, &[]), 21)), QuotedLength { stated: 21, found: 20 })]
+#[case::quoting_too_little(answer(-22, &stating(ours(REJECT_PROBE, 0, &[]), 16)), QuotedLength { stated: 16, found: 20 })]
+#[case::quoting_all_ones(answer(-22, &stating(ours(REJECT_PROBE, 0, &[]), u32::MAX)), QuotedLength { stated: u32::MAX, found: 20 })]
 #[case::quoting_a_header_alone(answer(-22, &message(VERDICT, 9, 0, &[])), MessageTooShort { message_type: VERDICT, needed: 20, found: 16 })]
 #[case::quoting_what_was_not_sent(answer(-22, &ours(0x0100, 0, &[])), UnknownQuote { message_type: 0x0100 })]
-#[case::acknowledging_what_was_not_sent(answer(0, &ours(BOUNCE, 0, &[])), UnknownQuote { message_type: BOUNCE })]
-#[case::a_bounce_without_decision(answer(-22, &ours(BOUNCE, 2, &[quote(&[1; 2])])), MissingAttribute { attribute: known::DECISION })]
-#[case::half_a_decision(answer(-22, &ours(BOUNCE, 0, &[attribute(known::DECISION, &[0; 4])])), AttributeSize { attribute: known::DECISION, expected: 5, found: 4 })]
+#[case::acknowledging_what_was_not_sent(answer(0, &ours(REJECT_PROBE, 0, &[])), UnknownQuote { message_type: REJECT_PROBE })]
+#[case::a_bounce_without_decision(answer(-22, &ours(REJECT_PROBE, 2, &[quote(&[1; 2])])), MissingAttribute { attribute: REFUSAL })]
+#[case::half_a_decision(answer(-22, &ours(REJECT_PROBE, 0, &[attribute(REFUSAL, &[0; 4])])), AttributeSize { attribute: REFUSAL, expected: 5, found: 4 })]
 #[case::a_decision_of_no_errno(answer(-22, &decided(4096)), ErrorNumber { stated: -4096 })]
 #[case::a_decision_of_0(answer(-22, &decided(0)), ErrorNumber { stated: 0 })]
 #[case::the_smallest_decision(answer(-22, &decided(i32::MIN)), ErrorNumber { stated: i32::MIN })]
-#[case::three_quotes(answer(-1, &ours(VERDICT, 6, &[quote(&[1; 2]), quote(&[1; 2]), quote(&[1; 2])])), DuplicateAttribute { attribute: known::QUOTE })]
+#[case::three_quotes(answer(-1, &ours(VERDICT, 6, &[quote(&[1; 2]), quote(&[1; 2]), quote(&[1; 2])])), DuplicateAttribute { attribute: EMBEDDED })]
 #[case::a_quote_one_short(answer(-1, &ours(CONFIG, 3, &[quote(&[1; 2])])), QuotedLength { stated: 3, found: 2 })]
 #[case::a_quote_of_nobodys(answer(-1, &ours(VERDICT, 0, &[quote(&[1; 2])])), QuotedLength { stated: 0, found: 2 })]
 #[case::a_replacement_of_nobodys(answer(-1, &ours(VERDICT, 0, &[attribute(10, &[1; 20])])), QuotedLength { stated: 0, found: 20 })]
@@ -162,7 +162,13 @@ fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
             }
         });
     let attributes = prop::collection::vec(attribute, 0..20);
-    let kind = prop_oneof![Just(PACKET), Just(VERDICT), Just(CONFIG), Just(BOUNCE), any::<u16>()];
+    let kind = prop_oneof![
+        Just(PACKET),
+        Just(VERDICT),
+        Just(CONFIG),
+        Just(REJECT_PROBE),
+        any::<u16>()
+    ];
     let one = (kind, any::<u32>(), attributes)
         .prop_map(|(kind, number, attributes)| message(kind, 9, number % 100, &body(2, &attributes)));
     (

@@ -1,7 +1,8 @@
 //! What is sent for each message of the program's.
 
+use super::super::fast::plain::plain;
 use super::super::options::Options;
-use super::super::request::{Action, Request, START, retold, usual};
+use super::super::translate::request::{Action, HEAD_BYTES, Request, rebuild};
 use super::{PEER, datagram, options};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -37,54 +38,54 @@ fn action(head: &[u8], following: usize) -> Action {
 
 proptest! {
     #[test]
-    fn a_usual_verdict_is_what_it_would_be_found_to_be(
+    fn the_fast_path_takes_a_verdict_for_what_the_slow_path_does(
         given in prop_oneof![0_u32..8, any::<u32>()],
         id in prop_oneof![any::<u32>().prop_map(u64::from), any::<u64>()],
         (data_len, following) in prop_oneof![(0..50_u64).prop_map(|length| (length, length as usize)), (any::<u64>(), 0..50_usize)],
-        damage in prop::option::of((0..START, any::<u8>())),
+        damage in prop::option::of((0..HEAD_BYTES, any::<u8>())),
     ) {
-        let mut start = [0; START];
-        start.copy_from_slice(&verdict(Verdict::from_wire(given), id, data_len, following));
+        let mut head = [0; HEAD_BYTES];
+        head.copy_from_slice(&verdict(Verdict::from_wire(given), id, data_len, following));
         if let Some((at, byte)) = damage {
-            start[at] = byte;
+            head[at] = byte;
         }
-        let found = match Request::screen(&start, START + following) {
-            Some((request, None)) if request.header.port_id == PEER => Some((request, request.action(&start, &options()))),
+        let found = match Request::screen(&head, HEAD_BYTES + following) {
+            Some((request, None)) if request.header.port_id == PEER => Some((request, request.action(&head, &options()))),
             _ => None,
         };
-        let usual = usual(&start, following, PEER, &options());
-        let plain = matches!(given, 0 | 1 | 3 | 4 | 5) && id <= u32::MAX.into();
+        let fast = plain(&head, following, PEER, &options());
+        let is_known = matches!(given, 0 | 1 | 3 | 4 | 5) && id <= u32::MAX.into();
         let all_said = data_len == following as u64 && (following == 0 || following >= 20);
-        prop_assert!(damage.is_some() || usual.is_some() == (plain && all_said));
-        if let Some((request, action)) = usual {
-            let expected = Request { carried: true, ..request };
+        prop_assert!(damage.is_some() || fast.is_some() == (is_known && all_said));
+        if let Some((request, action)) = fast {
+            let expected = Request { embedded: true, ..request };
             prop_assert_eq!(Some((expected, action)), found);
-            prop_assert!(!request.carried);
-            prop_assert_eq!(told_again(action, following), start);
+            prop_assert!(!request.embedded);
+            prop_assert_eq!(rebuilt(action, following), head);
         }
     }
 }
 
-/// The start of the message that a usual verdict stands for, from what the kernel is told.
-fn told_again(action: Action, following: usize) -> [u8; START] {
+/// The head of a plain verdict, made again from what the kernel is told.
+fn rebuilt(action: Action, following: usize) -> [u8; HEAD_BYTES] {
     let Action::Verdict { verdict, id, .. } = action else {
         panic!("{action:?}");
     };
     let header = u64::from(verdict.to_wire()) << 32 | u64::from(id);
-    retold(PEER, header.to_be_bytes(), following)
+    rebuild(PEER, header.to_be_bytes(), following)
 }
 
 #[rstest]
-fn a_usual_verdict_says_all_of_its_message(#[values(0, 20, 33)] following: usize) {
-    let start: [u8; START] = verdict(Verdict::Accept, 7, following as u64, following)[..]
+fn a_plain_verdict_is_rebuilt_bit_for_bit(#[values(0, 20, 33)] following: usize) {
+    let head: [u8; HEAD_BYTES] = verdict(Verdict::Accept, 7, following as u64, following)[..]
         .try_into()
         .unwrap();
     let mut found = 0;
-    for (at, bit) in (0..START).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
-        let mut damaged = start;
+    for (at, bit) in (0..HEAD_BYTES).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = head;
         damaged[at] ^= 1 << bit;
-        if let Some((_, action)) = usual(&damaged, following, PEER, &options()) {
-            assert_eq!(told_again(action, following), damaged, "bit {bit} of byte {at}");
+        if let Some((_, action)) = plain(&damaged, following, PEER, &options()) {
+            assert_eq!(rebuilt(action, following), damaged, "bit {bit} of byte {at}");
             found += 1;
         }
     }
@@ -93,14 +94,14 @@ fn a_usual_verdict_says_all_of_its_message(#[values(0, 20, 33)] following: usize
 }
 
 #[test]
-fn nothing_is_usual_before_anybody_has_attached() {
+fn no_verdict_is_plain_before_anybody_has_attached() {
     let head = VerdictRequest {
         verdict: Verdict::Accept,
         packet_id: PacketId(1),
         data_len: 0,
     }
     .head(Abi::NATIVE, Envelope::request(PortId::KERNEL), 0);
-    assert_eq!(usual(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
+    assert_eq!(plain(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
 /// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
@@ -242,7 +243,7 @@ fn some_verdicts_are_refused_here(#[case] value: Verdict, #[case] id: u64, #[cas
 #[test]
 fn what_nfnetlink_can_not_carry_is_not_written() {
     let head = verdict(Verdict::Accept, 3, 0, 65_532);
-    let request = passed(&head, START + 65_532);
+    let request = passed(&head, HEAD_BYTES + 65_532);
     let refused = datagram(&request, &head, &[], Action::refuse(Errno::EINVAL), false, &options());
     assert_eq!(refused, None);
 }
@@ -251,6 +252,6 @@ fn what_nfnetlink_can_not_carry_is_not_written() {
 fn bytes_after_the_message_are_no_part_of_it() {
     let head = verdict(Verdict::Accept, 3, 4, 0);
     let request = passed(&head, head.len() + 4);
-    assert_eq!((request.length(), request.following()), (START, 0), "MSG-11");
+    assert_eq!((request.length(), request.following()), (HEAD_BYTES, 0), "MSG-11");
     assert!(request.header.flags.contains(Flags::REQUEST));
 }

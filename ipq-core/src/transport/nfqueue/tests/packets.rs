@@ -1,8 +1,10 @@
 //! What a PACKET frame says of a packet, at each hook and for each family.
 
-use super::super::scattered::{FIXED, Origin};
-use super::super::translation::{Received, Translated};
+use super::super::translate::datagram::{Received, Translated};
+use super::super::translate::headroom::{FRAME_HEAD, Origin};
+use super::super::translate::packet::metadata;
 use super::{PEER, attribute, attribute_of, body, devices, message, options, packet_header, translated};
+use crate::wire::nfnetlink::QueuedPacket;
 use crate::wire::{Abi, Hook, Message, PacketMetadata};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -138,8 +140,8 @@ fn the_protocol_is_what_the_kernel_of_the_time_knew(
     }
     attributes.push(attribute(10, &payload));
     let datagram = message(0x0300, 0, 0, &body(family, &attributes));
-    let packet = super::super::packet::QueuedPacket::parse(&datagram, datagram.len()).expect("a packet");
-    assert_eq!(packet.metadata(&payload, devices).hw_protocol.0, expected);
+    let packet = QueuedPacket::parse(&datagram, datagram.len()).expect("a packet");
+    assert_eq!(metadata(&packet, &payload, devices).hw_protocol.0, expected);
 }
 
 #[rstest]
@@ -164,16 +166,16 @@ fn a_device_that_is_unknown_has_no_name() {
 }
 
 #[rstest]
-fn of_a_datagram_that_was_cut_the_frame_has_what_came(#[values(0, 1, 20, 36, FIXED)] at: usize) {
+fn of_a_datagram_that_was_cut_the_frame_has_what_came(#[values(0, 1, 20, 36, FRAME_HEAD)] at: usize) {
     let payload: Vec<u8> = (0..900).map(|index: usize| index as u8).collect();
     let datagram = everything(2, &payload);
-    let (whole, frame) = translated(&datagram, FIXED + 900, true);
+    let (whole, frame) = translated(&datagram, FRAME_HEAD + 900, true);
     for cut in 1..=payload.len() {
         let copied = datagram.len() - cut;
         let mut buffer = vec![0xee; at + copied];
         buffer[at..].copy_from_slice(&datagram[..copied]);
         let received = Received {
-            origin: Origin::Within(at),
+            origin: Origin::InBuffer(at),
             copied,
             length: datagram.len(),
             options: &options(),

@@ -1,10 +1,11 @@
 //! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
 
-use super::super::message::{HEADERS, Room, Writer};
-use super::super::request::{Action, Request, START, usual};
-use super::super::translation::Translated;
+use super::super::fast::plain::plain;
+use super::super::translate::datagram::Translated;
+use super::super::translate::request::{Action, HEAD_BYTES, Request, Room, Writer, drop_packet};
 use super::{PEER, datagram, message, options, translated};
 use crate::errno::Errno;
+use crate::wire::nfnetlink::HEADER_BYTES;
 use crate::wire::{Abi, Envelope, ErrorMessage, Flags, Header, Message, ModeRequest, PacketId, PortId, Verdict};
 use crate::wire::{CopyMode, VerdictRequest};
 use pretty_assertions::assert_eq;
@@ -58,21 +59,21 @@ impl Kernel {
 
 /// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames that the program reads.
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
-    let start = &bytes[..bytes.len().min(START)];
-    let (request, refused) = Request::screen(start, bytes.len())?;
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+    let (request, refused) = Request::screen(head, bytes.len())?;
     let action = match refused {
         Some(errno) => Action::refuse_first(errno),
         None if request.header.port_id != PEER => Action::refuse(Errno::EBUSY),
-        None => request.action(start, &options()),
+        None => request.action(head, &options()),
     };
     let attaches = attaches && refused.is_none() && request.header.port_id == PEER;
-    let usual = bytes
+    let plain = bytes
         .split_first_chunk()
         .filter(|_| !attaches)
-        .and_then(|(start, following)| usual(start, following.len(), PEER, &options()));
-    let (request, action) = usual.unwrap_or((request, action));
-    let following = &bytes[START.min(request.length())..request.length()];
-    let datagram = datagram(&request, start, following, action, attaches, &options())?;
+        .and_then(|(head, tail)| plain(head, tail.len(), PEER, &options()));
+    let (request, action) = plain.unwrap_or((request, action));
+    let tail = &bytes[HEAD_BYTES.min(request.length())..request.length()];
+    let datagram = datagram(&request, head, tail, action, attaches, &options())?;
     let answers = kernel.answers(&datagram);
     let frames = answers.iter().filter_map(|answer| {
         let (result, buffer) = translated(answer, 4096, kernel.permitted);
@@ -100,23 +101,13 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     let port = prop_oneof![8 => Just(PEER.0), 1 => Just(PEER.0 + 1), 1 => any::<u32>()];
     let value = prop_oneof![8 => 0_u32..8, 1 => any::<u32>()];
     let id = prop_oneof![4 => 0_u64..9, 1 => any::<u64>()];
-    let following = prop_oneof![
+    let tail = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..50),
         prop::collection::vec(any::<u8>(), 0..1500)
     ];
     let change = prop_oneof![6 => Just(0_i64), 1 => -60_i64..60];
-    (
-        types,
-        flags,
-        sequence,
-        port,
-        value,
-        id,
-        following,
-        change.clone(),
-        change,
-    )
-        .prop_map(|(kind, flags, sequence, port_id, value, id, following, data, length)| {
+    (types, flags, sequence, port, value, id, tail, change.clone(), change).prop_map(
+        |(kind, flags, sequence, port_id, value, id, tail, data, length)| {
             let envelope = Envelope {
                 flags: Flags(flags),
                 sequence,
@@ -125,7 +116,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
             let verdict = VerdictRequest {
                 verdict: Verdict::from_wire(value),
                 packet_id: PacketId(id),
-                data_len: (following.len() as u64).saturating_add_signed(data),
+                data_len: (tail.len() as u64).saturating_add_signed(data),
             };
             let mode = ModeRequest {
                 mode: CopyMode::from_wire(value as u8),
@@ -133,14 +124,15 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
             };
             let mut bytes = match kind {
                 0x11 => mode.head(Abi::NATIVE, envelope).to_vec(),
-                _ => verdict.head(Abi::NATIVE, envelope, following.len()).to_vec(),
+                _ => verdict.head(Abi::NATIVE, envelope, tail.len()).to_vec(),
             };
-            bytes.extend(following);
+            bytes.extend(tail);
             let stated = (bytes.len() as u64).saturating_add_signed(length.min(0)) as u32;
             bytes[..4].copy_from_slice(&stated.to_ne_bytes());
             bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
             bytes
-        })
+        },
+    )
 }
 
 fn kernel() -> impl Strategy<Value = Kernel> {
@@ -204,12 +196,12 @@ fn a_usual_verdict_is_told_again_whoever_has_attached_since() {
     };
     let sender = PortId(PEER.0 + 1);
     let message = [&request.head(Abi::NATIVE, Envelope::request(sender), 20)[..], &[7; 20]].concat();
-    let (start, following) = message.split_first_chunk().expect("a whole head");
-    let (request, action) = usual(start, following.len(), sender, &options()).expect("a usual verdict");
-    let datagram = datagram(&request, start, following, action, false, &options()).expect("short enough");
+    let (head, tail) = message.split_first_chunk().expect("a whole head");
+    let (request, action) = plain(head, tail.len(), sender, &options()).expect("a usual verdict");
+    let datagram = datagram(&request, head, tail, action, false, &options()).expect("short enough");
     assert_eq!(
         datagram.len(),
-        HEADERS + 12 + 4 + following.len(),
+        HEADER_BYTES + 12 + 4 + tail.len(),
         "nothing else goes along"
     );
     let kernel = Kernel {
@@ -229,13 +221,13 @@ fn a_verdict_for_many_is_told_again_as_the_last_that_asked_for_it() {
         data_len: 0,
     };
     let head = request.head(Abi::NATIVE, Envelope::request(PEER), 0);
-    let start = head[..].try_into().expect("a whole head");
-    let (request, _) = usual(start, 0, PEER, &options()).expect("a usual verdict");
+    let head = head[..].try_into().expect("a whole head");
+    let (request, _) = plain(head, 0, PEER, &options()).expect("a usual verdict");
     let action = Action::VerdictUpTo {
         verdict: Verdict::Drop,
         id: 9,
     };
-    let datagram = datagram(&request, start, &[], action, false, &options()).expect("short enough");
+    let datagram = datagram(&request, head, &[], action, false, &options()).expect("short enough");
     assert_eq!(datagram[4..6], 0x0303_u16.to_ne_bytes());
     let kernel = Kernel {
         permitted: true,
@@ -253,14 +245,14 @@ fn a_verdict_for_many_is_told_again_as_the_last_that_asked_for_it() {
 fn a_drop_of_the_transports_own_is_answered_to_nobody() {
     let mut bytes = Room::new();
     let mut verdict = Writer::new(&mut bytes);
-    super::super::request::drop_packet(&mut verdict, 77, &options());
+    drop_packet(&mut verdict, 77, &options());
     for permitted in [true, false] {
         let kernel = Kernel {
             permitted,
             outcome: 2,
             pads: true,
         };
-        let answers = kernel.answers(verdict.written());
+        let answers = kernel.answers(verdict.written().expect("it fits"));
         assert_eq!(answers.len(), 1);
         let nothing = Translated::Answer {
             frame: None,

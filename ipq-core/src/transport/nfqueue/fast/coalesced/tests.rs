@@ -1,10 +1,8 @@
 //! Datagrams of many verdicts, against a queue that is played: whatever is held back, each packet gets its own verdict.
 
-use super::super::message::kind;
-use super::super::outstanding::Outstanding;
-use super::super::request::usual;
 use super::*;
 use crate::family::Family;
+use crate::wire::nfnetlink::message_type;
 use crate::wire::{Abi, Envelope, Header, PacketId, VerdictRequest};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -72,29 +70,31 @@ impl Played {
         let messages: Vec<&[IoSlice<'_>]> = parts.iter().map(|parts| &parts[..]).collect();
         let mut sent = 0;
         while sent < messages.len() {
-            let mut bytes = Room::new();
-            let mut gathered = Gathered::new(&options, &mut bytes);
-            let taken = gathered.take(
+            let mut room = Room::new();
+            let mut batch = Batch::new(&options, &mut room);
+            let filled: Filled<()> = batch.fill(
                 &messages[sent..],
                 Some(&self.outstanding),
-                |start, following| usual(start, following, PEER, &options),
-                |start, length| {
-                    let (request, refused) = Request::screen(start, length)?;
+                |head, following| plain::plain(head, following, PEER, &options),
+                |head, length| {
+                    let (request, refused) = Request::screen(head, length)?;
                     assert_eq!(refused, None);
                     Some(Decided {
                         request,
-                        action: request.action(start, &options),
+                        action: request.action(head, &options),
                         attaching: None,
                     })
                 },
             );
-            gathered.end_run();
-            let datagram: Vec<u8> = gathered.pieces().flatten().copied().collect();
-            let packets = gathered.packets;
-            self.obey(&datagram, &decisions[sent..sent + taken.count])?;
+            batch.finish();
+            let written = batch.written().expect("there is room");
+            let slices = slices::interleave(written, batch.tails().iter().copied());
+            let datagram: Vec<u8> = slices.flatten().copied().collect();
+            let packets = batch.packets().to_vec();
+            self.obey(&datagram, &decisions[sent..sent + filled.count])?;
             self.outstanding.all_decided(&packets);
-            prop_assert!(taken.count > 0);
-            sent += taken.count;
+            prop_assert!(filled.count > 0);
+            sent += filled.count;
         }
         Ok(())
     }
@@ -112,13 +112,13 @@ impl Played {
             let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().expect("four bytes"));
             let (verdict, id) = (Verdict::from_wire(number(24)), number(28));
             match header.message_type.to_wire() {
-                kind::VERDICT => {
+                message_type::VERDICT => {
                     let (expected, replacement) = wanted.remove(&id).expect("a verdict that was asked for");
                     prop_assert_eq!(verdict, expected);
                     prop_assert_eq!(&message[length - replacement.len()..length], replacement);
                     self.queued.retain(|queued| *queued != id);
                 }
-                kind::VERDICT_BATCH => {
+                message_type::VERDICT_BATCH => {
                     let (together, rest) = self.queued.iter().partition::<Vec<u32>, _>(|queued| **queued <= id);
                     self.batched += together.len();
                     self.queued = rest;
@@ -195,8 +195,8 @@ proptest! {
     }
 }
 
-/// A verdict of the program's as it sends it.
-fn start(verdict: Verdict, id: u64, data_len: u64) -> [u8; START] {
+/// The head of a program's verdict.
+fn whole_head(verdict: Verdict, id: u64, data_len: u64) -> [u8; HEAD_BYTES] {
     let request = VerdictRequest {
         verdict,
         packet_id: PacketId(id),
@@ -208,8 +208,8 @@ fn start(verdict: Verdict, id: u64, data_len: u64) -> [u8; START] {
 
 #[test]
 fn a_verdict_is_repeated_only_if_nothing_but_the_packet_differs() {
-    let first = start(Verdict::Accept, 5, 0);
-    let repeated = |verdict, id, data_len| request::repeated(&start(verdict, id, data_len), &first);
+    let first = whole_head(Verdict::Accept, 5, 0);
+    let repeated = |verdict, id, data_len| plain::repeats(&whole_head(verdict, id, data_len), &first);
     assert_eq!(repeated(Verdict::Accept, 6, 0), Some(6));
     assert_eq!(repeated(Verdict::Accept, 5, 0), Some(5));
     assert_eq!(repeated(Verdict::Accept, u64::from(u32::MAX), 0), Some(u32::MAX));

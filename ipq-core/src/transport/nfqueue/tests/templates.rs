@@ -1,9 +1,9 @@
-//! Packets that are told of alike become what each would have become by itself.
+//! A packet that a template translates becomes what it would have become by itself.
 
-use super::super::alike::Alike;
+use super::super::fast::template::TemplateCache;
 use super::super::options::Options;
-use super::super::scattered::{self, FIXED, Origin};
-use super::super::translation::{Received, Translated};
+use super::super::translate::datagram::{Received, Translated};
+use super::super::translate::headroom::{FRAME_HEAD, Origin, headroom};
 use super::{attribute, attribute_of, body, devices, message, options, packet_header};
 use crate::family::Family;
 use pretty_assertions::assert_eq;
@@ -11,12 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rstest::rstest;
 
-/// What is said of a packet, in the kernel's order.
+/// What nfnetlink says about a packet, in the kernel's order.
 #[derive(Clone, Debug)]
 struct Said {
-    /// What makes its kind.
+    /// What a template requires to be the same.
     kind: Kind,
-    /// What may differ.
+    /// What may differ between packets of one template.
     own: Own,
 }
 
@@ -29,10 +29,10 @@ struct Kind {
     incoming: Option<u32>,
     outgoing: Option<u32>,
     is_marked: bool,
-    /// How long its address is said to be.
+    /// The stated length of its address.
     address_length: Option<u16>,
     is_stamped: bool,
-    /// The types of attributes that nobody looks at, and how long they are.
+    /// The types and lengths of attributes that are not looked at.
     others: Vec<(u16, usize)>,
     has_payload: bool,
 }
@@ -123,7 +123,7 @@ impl Said {
         message(0x0300, u32::from(own.other), own.id, &body(kind.family, &said))
     }
 
-    /// Whether each of the devices that are shown is there.
+    /// Whether each device that the frame shows is known.
     fn shows_known_devices(&self) -> bool {
         let Kind {
             incoming,
@@ -135,7 +135,7 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Whether all is said in as many bytes as are compared.
+    /// Whether the attributes fit the prefix.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()
@@ -146,7 +146,7 @@ impl Said {
     }
 }
 
-/// Where a datagram is received in these tests, and in how much room.
+/// The length of the buffers in these tests.
 const ROOM: usize = 600;
 
 /// A buffer with `datagram` from byte `at` on.
@@ -156,11 +156,12 @@ fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
     buffer
 }
 
-/// What becomes of a datagram by itself: which packet it tells of, and the frame; none if it is no packet for the program.
+/// Translates a datagram by itself: the packet's id and the frame, or `None` if it is no packet for the
+/// program.
 fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let received = Received {
-        origin: Origin::Within(at),
+        origin: Origin::InBuffer(at),
         copied: datagram.len(),
         length: datagram.len(),
         options,
@@ -175,36 +176,36 @@ fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<
     }
 }
 
-/// Learns from a datagram, as it becomes by itself.
-fn learn(alike: &mut Alike, datagram: &[u8], options: &Options) {
-    let start = alike.start(&buffer(datagram, 0), 0);
-    if let (Some(start), Some((_, frame))) = (start, by_itself(datagram, 0, options)) {
-        alike.learn(&start, &frame, options.family);
+/// Makes a template of a datagram, as it is translated by itself.
+fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
+    let prefix = templates.prefix_to_insert(&buffer(datagram, 0), 0);
+    if let (Some(prefix), Some((_, frame))) = (prefix, by_itself(datagram, 0, options)) {
+        templates.insert(&prefix, &frame, options.family);
     }
 }
 
-/// What becomes of a datagram that is known to be like another.
-fn as_known(alike: &Alike, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
+/// Translates a datagram by a template, if one matches.
+fn by_template(templates: &TemplateCache, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
-    let known = alike.translate(&mut buffer, at, datagram.len())?;
-    buffer.truncate(known.frame);
-    Some((known.id, buffer))
+    let matched = templates.translate(&mut buffer, at, datagram.len())?;
+    buffer.truncate(matched.frame);
+    Some((matched.id, buffer))
 }
 
-fn knowing(datagram: &[u8], options: &Options) -> Alike {
-    let mut alike = Alike::default();
-    alike.begin(1);
-    learn(&mut alike, datagram, options);
-    alike
+fn template_of(datagram: &[u8], options: &Options) -> TemplateCache {
+    let mut templates = TemplateCache::default();
+    templates.begin(1);
+    insert(&mut templates, datagram, options);
+    templates
 }
 
 proptest! {
     #[test]
-    fn packets_that_differ_in_their_own_are_known_again(kind in kind(), own in [own(), own()], at in 0..=FIXED) {
+    fn packets_that_differ_in_their_own_fields_match(kind in kind(), own in [own(), own()], at in 0..=FRAME_HEAD) {
         let [first, second] = own.map(|own| Said { kind: kind.clone(), own });
-        let alike = knowing(&first.datagram(), &options());
+        let templates = template_of(&first.datagram(), &options());
         let expected = by_itself(&second.datagram(), at, &options());
-        let found = as_known(&alike, &second.datagram(), at);
+        let found = by_template(&templates, &second.datagram(), at);
         if !first.shows_known_devices() {
             prop_assert_eq!(found, None);
         } else if first.is_short() || found.is_some() {
@@ -213,31 +214,31 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_taken_for_what_it_is_not(
+    fn a_match_is_translated_as_it_would_be_by_itself(
         kind in kind(),
         own in [own(), own()],
         ipv6 in any::<bool>(),
         changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..3),
         resized in -4_isize..=4,
-        at in 0..=FIXED,
+        at in 0..=FRAME_HEAD,
     ) {
         let family = if ipv6 { Family::Ipv6 } else { Family::Ipv4 };
         let options = Options { family, ..options() };
         let [first, second] = own.map(|own| Said { kind: kind.clone(), own }.datagram());
-        let alike = knowing(&first, &options);
+        let templates = template_of(&first, &options);
         let mut changed = second;
         for (index, byte) in changes {
             let index = index.index(changed.len());
             changed[index] = byte;
         }
         changed.resize(changed.len().saturating_add_signed(resized), 0);
-        if let Some(found) = as_known(&alike, &changed, at) {
+        if let Some(found) = by_template(&templates, &changed, at) {
             prop_assert_eq!(Some(found), by_itself(&changed, at, &options));
         }
     }
 }
 
-/// A packet at FORWARD of so many bytes, by the devices with those indices.
+/// A packet of so many bytes at FORWARD, with the indices of its devices.
 fn forwarded(incoming: u32, outgoing: u32, bytes: usize) -> Said {
     let kind = Kind {
         family: 2,
@@ -268,7 +269,7 @@ fn forwarded(incoming: u32, outgoing: u32, bytes: usize) -> Said {
 #[case::at_output(2, 3, true, 22)]
 #[case::at_input_without_a_mark(2, 1, false, 23)]
 #[case::of_ipv6(10, 2, true, 40)]
-fn each_bit_of_a_datagram_counts_as_much_as_by_itself(
+fn a_changed_bit_is_translated_as_it_would_be_by_itself(
     #[case] family: u8,
     #[case] hook: u8,
     #[case] is_marked: bool,
@@ -281,8 +282,8 @@ fn each_bit_of_a_datagram_counts_as_much_as_by_itself(
         ..options()
     };
     let datagram = said.datagram();
-    let alike = knowing(&datagram, &options);
-    assert!(as_known(&alike, &datagram, 0).is_some());
+    let templates = template_of(&datagram, &options);
+    assert!(by_template(&templates, &datagram, 0).is_some());
     let mut others = Vec::new();
     for at in 0..datagram.len() {
         let bits = (0..8).map(|bit| datagram[at] ^ 1 << bit);
@@ -292,7 +293,7 @@ fn each_bit_of_a_datagram_counts_as_much_as_by_itself(
             others.push(other);
         }
     }
-    // As long as each, and longer or shorter by some bytes, which the datagram's header states or not.
+    // Each also some bytes longer or shorter, whether its header states that or not.
     for other in others {
         for length in other.len() - 5..other.len() + 6 {
             let mut other = other.clone();
@@ -300,7 +301,7 @@ fn each_bit_of_a_datagram_counts_as_much_as_by_itself(
             let as_stated = other.clone();
             other[..4].copy_from_slice(&(length as u32).to_ne_bytes());
             for other in [as_stated, other] {
-                if let Some(found) = as_known(&alike, &other, 0) {
+                if let Some(found) = by_template(&templates, &other, 0) {
                     assert_eq!(Some(found), by_itself(&other, 0, &options), "{other:02x?}");
                 }
             }
@@ -309,72 +310,72 @@ fn each_bit_of_a_datagram_counts_as_much_as_by_itself(
 }
 
 #[test]
-fn the_next_is_received_where_the_last_needed_not_be_moved() {
+fn the_headroom_is_that_at_which_the_last_packet_was_in_place() {
     let mut said = forwarded(1, 2, 21);
-    let alike = knowing(&said.datagram(), &options());
+    let templates = template_of(&said.datagram(), &options());
     let datagram = said.datagram();
-    let right = scattered::ahead(datagram.len() - 21);
+    let right = headroom(datagram.len() - 21);
     for at in [right, 0, right + 4] {
-        let known = alike.translate(&mut buffer(&datagram, at), at, datagram.len());
+        let matched = templates.translate(&mut buffer(&datagram, at), at, datagram.len());
         assert_eq!(
-            known.map(|known| known.ahead),
+            matched.map(|matched| matched.headroom),
             Some(right),
             "received from byte {at} on"
         );
     }
-    // There is nothing to be moved of one without bytes.
+    // A packet without bytes is in place everywhere.
     said.kind.has_payload = false;
-    let alike = knowing(&said.datagram(), &options());
-    let known = alike.translate(&mut buffer(&said.datagram(), 3), 3, said.datagram().len());
-    assert_eq!(known.map(|known| known.ahead), Some(3));
+    let templates = template_of(&said.datagram(), &options());
+    let matched = templates.translate(&mut buffer(&said.datagram(), 3), 3, said.datagram().len());
+    assert_eq!(matched.map(|matched| matched.headroom), Some(3));
 }
 
 #[test]
-fn the_oldest_kind_gives_way_to_a_new_one_but_few_are_learnt_at_a_time() {
+fn the_oldest_template_gives_way_and_few_are_made_in_a_batch() {
     let kinds =
         [(1, 2), (2, 1), (1, 1), (2, 2)].map(|(incoming, outgoing)| forwarded(incoming, outgoing, 30).datagram());
     let others = [(1, 2), (2, 1)].map(|(incoming, outgoing)| forwarded(incoming, outgoing, 0).datagram());
-    let mut alike = Alike::default();
-    let known = |alike: &Alike| {
+    let mut templates = TemplateCache::default();
+    let found = |templates: &TemplateCache| {
         let all = kinds.iter().chain(&others);
-        all.map(|datagram| as_known(alike, datagram, 16).is_some())
+        all.map(|datagram| by_template(templates, datagram, 16).is_some())
             .collect::<Vec<_>>()
     };
-    alike.begin(1);
+    templates.begin(1);
     for datagram in kinds.iter().chain(&others) {
-        learn(&mut alike, datagram, &options());
+        insert(&mut templates, datagram, &options());
     }
-    assert_eq!(known(&alike), [true, true, true, true, false, false]);
-    alike.begin(1);
+    assert_eq!(found(&templates), [true, true, true, true, false, false]);
+    templates.begin(1);
     for datagram in &others {
-        learn(&mut alike, datagram, &options());
+        insert(&mut templates, datagram, &options());
     }
-    assert_eq!(known(&alike), [false, false, true, true, true, true]);
+    assert_eq!(found(&templates), [false, false, true, true, true, true]);
 }
 
 #[test]
-fn few_packets_that_came_together_are_learnt_from_and_what_is_no_packet_does_not_count() {
+fn a_batch_makes_four_templates_and_answers_do_not_count() {
     let datagrams = [message(2, 0, 0, &[0; 200]), forwarded(1, 2, 30).datagram()];
     let [answer, packet] = datagrams.map(|datagram| buffer(&datagram, 0));
-    let mut alike = Alike::default();
+    let mut templates = TemplateCache::default();
     for changes in 1..3 {
-        alike.begin(changes);
+        templates.begin(changes);
         for _ in 0..4 {
-            assert_eq!(alike.start(&answer, 0), None);
-            assert!(alike.start(&packet, 0).is_some());
+            assert_eq!(templates.prefix_to_insert(&answer, 0), None);
+            assert!(templates.prefix_to_insert(&packet, 0).is_some());
         }
-        assert_eq!(alike.start(&packet, 0), None);
+        assert_eq!(templates.prefix_to_insert(&packet, 0), None);
     }
 }
 
 #[test]
-fn nothing_is_known_any_more_when_devices_have_changed() {
+fn a_change_of_devices_drops_all_templates() {
     let datagram = forwarded(1, 2, 30).datagram();
-    let mut alike = knowing(&datagram, &options());
-    alike.begin(1);
-    assert!(as_known(&alike, &datagram, 0).is_some());
-    alike.begin(2);
-    assert_eq!(as_known(&alike, &datagram, 0), None);
+    let mut templates = template_of(&datagram, &options());
+    templates.begin(1);
+    assert!(by_template(&templates, &datagram, 0).is_some());
+    templates.begin(2);
+    assert_eq!(by_template(&templates, &datagram, 0), None);
 }
 
 #[rstest]
@@ -382,24 +383,24 @@ fn nothing_is_known_any_more_when_devices_have_changed() {
 #[case::postrouting(4, false)]
 #[case::input(1, true)]
 #[case::forward(2, true)]
-fn what_depends_on_the_packets_bytes_is_looked_at_each_time(#[case] hook: u8, #[case] is_learnt: bool) {
+fn a_frame_that_depends_on_the_packets_bytes_makes_no_template(#[case] hook: u8, #[case] is_made: bool) {
     let options = Options {
         family: Family::Ipv6,
         ..options()
     };
     let said = [packet_header(1, 0x86dd, hook), attribute_of(44, 10, &[0x60; 40])];
     let datagram = message(0x0300, 0, 0, &body(10, &said));
-    let alike = knowing(&datagram, &options);
-    assert_eq!(as_known(&alike, &datagram, 0).is_some(), is_learnt);
+    let templates = template_of(&datagram, &options);
+    assert_eq!(by_template(&templates, &datagram, 0).is_some(), is_made);
 }
 
 #[test]
-fn what_was_not_received_whole_is_known_by_nobody() {
+fn a_datagram_that_was_cut_matches_no_template() {
     let datagram = forwarded(1, 2, 200).datagram();
-    let alike = knowing(&datagram, &options());
+    let templates = template_of(&datagram, &options());
     let mut buffer = buffer(&datagram, 0);
     buffer.truncate(datagram.len() - 1);
-    assert_eq!(alike.translate(&mut buffer, 0, datagram.len()), None);
+    assert_eq!(templates.translate(&mut buffer, 0, datagram.len()), None);
     buffer.push(0x45);
-    assert!(alike.translate(&mut buffer, 0, datagram.len()).is_some());
+    assert!(templates.translate(&mut buffer, 0, datagram.len()).is_some());
 }

@@ -1,19 +1,23 @@
-//! Which packets the program has read and not decided about, so that one verdict may stand for several.
+//! The packets that the program has read and not decided about.
 //!
-//! nfnetlink's batch verdict is for *every* packet of the queue up to an id: a packet that the program holds back would go
-//! with it. So a run of equal verdicts becomes a batch only if it is for exactly the oldest packets that are outstanding, one
-//! after the other. Two things make the list true. Ids count up, and packets are received and put on the list under one lock,
-//! so whatever is not on it yet has a greater id than all that are. And a packet leaves the list when its verdict was sent,
-//! not before, so nobody takes it for decided while it is not.
+//! nfnetlink's batch verdict is for *every* packet of the queue up to an id: a packet that the program
+//! holds back would go with it. So equal verdicts become one batch only if they are on exactly the
+//! oldest outstanding packets, in order. Two things make the list true:
+//!
+//! - Ids count up, and packets are received and listed under one lock. So a packet that is not on the
+//!   list yet has a greater id than all that are.
+//! - A packet leaves the list after its verdict was sent, and not before. So no other thread takes it
+//!   for decided while it is still in the queue.
 
 use std::collections::VecDeque;
 
-/// Packets that have been read, in the order of their ids. The first has never been decided about.
+/// Packets that have been read, in the order of their ids. The first has no verdict yet.
 #[derive(Debug)]
-pub(super) struct Outstanding {
+pub(crate) struct Outstanding {
     packets: VecDeque<Packet>,
+    /// The number of listed packets that have a verdict.
     decided: usize,
-    /// How many there may be: none any more once track was lost of one.
+    /// The most packets to list: none once track was lost of one.
     most: usize,
 }
 
@@ -24,12 +28,12 @@ struct Packet {
 }
 
 impl Outstanding {
-    /// A program that leaves more packets than these undecided gets no batches any more.
+    /// A program that leaves more packets than these undecided gets no more batches.
     const MOST: usize = 1 << 20;
 
-    /// Takes note of a packet that was received.
+    /// Lists a packet that was received.
     #[inline]
-    pub(super) fn arrived(&mut self, id: u32) {
+    pub(crate) fn arrived(&mut self, id: u32) {
         if self.packets.len() < self.most {
             self.packets.push_back(Packet { id, decided: false });
         } else {
@@ -37,16 +41,17 @@ impl Outstanding {
         }
     }
 
-    /// Says that there may be a packet that is not on the list: from now on there are no batches.
+    /// Empties the list for good: there may be a packet that is not on it. So there are no more
+    /// batches.
     #[cold]
-    pub(super) fn lose_track(&mut self) {
+    pub(crate) fn lose_track(&mut self) {
         self.most = 0;
         self.packets = VecDeque::new();
     }
 
-    /// Takes note of verdicts that were sent.
-    pub(super) fn all_decided(&mut self, ids: &[u32]) {
-        // Nearly always they are the oldest, and no other has been decided about.
+    /// Takes packets off the list whose verdicts were sent.
+    pub(crate) fn all_decided(&mut self, ids: &[u32]) {
+        // Nearly always they are the oldest, and no other has a verdict.
         let oldest = if self.decided == 0 {
             let pairs = self.packets.iter().zip(ids);
             pairs.take_while(|(packet, id)| packet.id == **id).count()
@@ -59,15 +64,15 @@ impl Outstanding {
         }
     }
 
-    /// Takes note of a verdict that was sent.
-    pub(super) fn decided(&mut self, id: u32) {
+    /// Takes a packet off the list whose verdict was sent.
+    pub(crate) fn decided(&mut self, id: u32) {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {
             return;
         };
         if id == first {
             self.packets.pop_front();
         } else {
-            // Ids wrap around after 2^32 packets, so they are compared by how far they are from the oldest.
+            // Ids wrap around after 2^32 packets, so their distances from the oldest are compared.
             let distance = |id: u32| id.wrapping_sub(first);
             let Ok(index) = self
                 .packets
@@ -90,8 +95,8 @@ impl Outstanding {
         }
     }
 
-    /// Goes through the outstanding packets from the oldest on.
-    pub(super) fn oldest_first(&self) -> impl Iterator<Item = u32> {
+    /// Iterates over the ids of the outstanding packets, the oldest first.
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = u32> {
         self.packets
             .iter()
             .filter(|packet| !packet.decided)
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_lost_track_has_no_list_any_more() {
+    fn once_track_is_lost_the_list_stays_empty() {
         let mut outstanding = with([1, 2]);
         outstanding.lose_track();
         outstanding.arrived(3);

@@ -1,0 +1,262 @@
+//! Templates: packets that come together mostly differ in little.
+//!
+//! A template is one translated packet, with the places of what may differ in the next: its id, its
+//! mark, its time, its address and its bytes. A packet whose attributes are the same, at the same
+//! places, is translated by the template; nobody goes through its attributes again.
+
+use crate::family::Family;
+use crate::transport::nfqueue::translate::datagram::pad;
+use crate::transport::nfqueue::translate::headroom::{self, FRAME_HEAD, Origin};
+use crate::transport::nfqueue::translate::packet::shows_devices;
+use crate::wire::nfnetlink::{
+    Attribute, Attributes, HEADER_BYTES, Span, attribute, hardware_address, message_type, parse_header, timestamp,
+};
+use crate::wire::{Abi, Header, InterfaceName, Mark, Message, PacketId, PacketMetadata};
+use arrayvec::ArrayVec;
+
+/// The number of bytes that are compared. They hold all that a kernel says about most packets.
+const PREFIX_BYTES: usize = 128;
+
+/// The number of templates that are kept. Packets to and fro between two devices need two.
+const TEMPLATES: usize = 4;
+
+/// The first bytes of a datagram.
+pub(crate) type Prefix = [u8; PREFIX_BYTES];
+
+/// The templates of the packets that came last.
+#[derive(Debug, Default)]
+pub(crate) struct TemplateCache {
+    templates: ArrayVec<Template, TEMPLATES>,
+    /// The template that gives way to a new one.
+    oldest: usize,
+    /// How many more templates may be made from this batch of packets. Making one costs more than
+    /// translating a packet without.
+    inserts_left: usize,
+    /// The [generation](super::super::devices::Devices::generation) of the device table that the
+    /// templates are of.
+    generation: u32,
+}
+
+/// A packet that a template has translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Matched {
+    pub(crate) id: u32,
+    /// The length of its frame in bytes.
+    pub(crate) frame: usize,
+    /// The headroom that puts the bytes of the next such packet in their place.
+    pub(crate) headroom: usize,
+}
+
+/// A translated packet, and how others may differ from it.
+#[derive(Debug)]
+struct Template {
+    /// The bytes of the prefix that are the same in all packets, and zeros between them.
+    same: Prefix,
+    /// All ones where `same` has such a byte.
+    mask: Prefix,
+    /// The number of bytes before the packet's; or of all bytes, if there are none of the packet's.
+    before: usize,
+    has_payload: bool,
+    /// Where the id is.
+    id: usize,
+    /// Where the mark, the time and the address are, if they are there and told.
+    mark: Option<usize>,
+    timestamp: Option<usize>,
+    hw_address: Option<usize>,
+    /// What the frame says, but for those.
+    metadata: PacketMetadata,
+}
+
+impl TemplateCache {
+    /// Starts a batch of packets. `generation` is the device table's; a new one drops all templates.
+    /// Device events that are read during the batch take effect with the next.
+    pub(crate) fn begin(&mut self, generation: u32) {
+        if self.generation != generation {
+            self.generation = generation;
+            self.templates.clear();
+        }
+        self.inserts_left = TEMPLATES;
+    }
+
+    /// Returns the prefix of the packet's datagram at byte `at` of `buffer`, to
+    /// [insert](Self::insert) it once it is translated; `None` if no more are inserted.
+    pub(crate) fn prefix_to_insert(&mut self, buffer: &[u8], at: usize) -> Option<Prefix> {
+        let left = self.inserts_left.checked_sub(1)?;
+        let prefix = buffer.get(at..)?.first_chunk()?;
+        if Header::parse(prefix, Abi::NATIVE)?.message_type.to_wire() != message_type::PACKET {
+            return None;
+        }
+        self.inserts_left = left;
+        Some(*prefix)
+    }
+
+    /// Caches the translation of a datagram that starts with `prefix` as `frame`.
+    pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
+        let Some(template) = Template::new(prefix, frame, family) else {
+            return;
+        };
+        if let Err(full) = self.templates.try_push(template) {
+            self.templates[self.oldest] = full.element();
+            self.oldest = (self.oldest + 1) % TEMPLATES;
+        }
+    }
+
+    /// Makes a frame of the datagram of `length` bytes at byte `at` of `buffer`. Returns `None`, and
+    /// changes nothing, if no template matches, or the datagram is not whole.
+    ///
+    /// The slow twin is [`Received::translate`](super::super::translate::datagram::Received::translate).
+    #[inline]
+    pub(crate) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<Matched> {
+        let received = buffer.get(at..).filter(|received| received.len() >= length)?;
+        let prefix: &Prefix = received.first_chunk()?;
+        let template = self.templates.iter().find(|template| template.matches(prefix))?;
+        let payload = template.payload(prefix, length)?;
+        let metadata = template.metadata(prefix)?;
+        let mut headroom = at;
+        if payload.length > 0 && at + payload.start != FRAME_HEAD {
+            headroom::place(Origin::InBuffer(at), buffer, payload, FRAME_HEAD);
+            headroom = headroom::headroom(payload.start);
+        }
+        // The prefix is at least as long, so there is room.
+        metadata.write_head(buffer.first_chunk_mut()?, payload.length);
+        let PacketId(id) = metadata.packet_id;
+        Some(Matched {
+            id: id as u32,
+            frame: pad(buffer, FRAME_HEAD + payload.length),
+            headroom,
+        })
+    }
+}
+
+impl Template {
+    /// Builds a template from one translated packet: `prefix` is the start of its datagram, `frame`
+    /// the result. Returns `None` if the attributes extend beyond the prefix, or if the frame depends
+    /// on something that the prefix does not hold.
+    fn new(prefix: &Prefix, frame: &[u8], family: Family) -> Option<Self> {
+        let Ok(Message::Packet(packet)) = Message::parse(frame, Abi::NATIVE) else {
+            return None;
+        };
+        let metadata = packet.metadata();
+        let [shows_incoming, shows_outgoing] = shows_devices(metadata.hook);
+        // An IPv6 packet may be the host's own here, and then its bytes say which protocol is told.
+        if family == Family::Ipv6 && !shows_incoming {
+            return None;
+        }
+        let length = Header::parse(prefix, Abi::NATIVE)?.length as usize;
+        let mut template = Self {
+            same: [0; PREFIX_BYTES],
+            mask: [0; PREFIX_BYTES],
+            before: length,
+            has_payload: false,
+            id: 0,
+            mark: None,
+            timestamp: None,
+            hw_address: None,
+            metadata,
+        };
+        // The message's type, its family, and its queue.
+        for (at, count) in [(4, 2), (Header::BYTES, 1), (Header::BYTES + 2, 2)] {
+            template.require(prefix, at, count)?;
+        }
+        for found in Attributes::new(prefix, HEADER_BYTES, length) {
+            let Attribute { kind, content } = found.ok()?;
+            let at = content.start;
+            if kind == attribute::PAYLOAD {
+                // Its type is the same in all, its length is not.
+                template.require(prefix, at - 2, 2)?;
+                (template.before, template.has_payload) = (at, true);
+                break;
+            }
+            template.require(prefix, at - 4, 4)?;
+            match kind {
+                attribute::PACKET_HEADER => {
+                    template.require(prefix, at + 4, 3)?;
+                    template.id = at;
+                }
+                attribute::INCOMING_DEVICE => {
+                    template.require_device(prefix, at, shows_incoming, metadata.indev_name)?;
+                }
+                attribute::OUTGOING_DEVICE => {
+                    template.require_device(prefix, at, shows_outgoing, metadata.outdev_name)?;
+                }
+                attribute::MARK => template.mark = Some(at),
+                attribute::TIMESTAMP => template.timestamp = Some(at),
+                attribute::HARDWARE_ADDRESS => {
+                    template.require(prefix, at, 2)?;
+                    template.hw_address = shows_incoming.then_some(at);
+                }
+                _ => {}
+            }
+        }
+        // Whatever is read from the packets that match can be read.
+        template.metadata(prefix)?;
+        Some(template)
+    }
+
+    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. A device that is
+    /// not known yet has no name, and is to be looked for with each packet: so there is no template.
+    fn require_device(&mut self, prefix: &Prefix, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
+        if !is_shown {
+            return Some(());
+        }
+        if name.is_empty() {
+            return None;
+        }
+        self.require(prefix, at, 4)
+    }
+
+    /// Requires the `count` bytes at byte `at` to be the same in all packets.
+    fn require(&mut self, prefix: &Prefix, at: usize, count: usize) -> Option<()> {
+        let range = at..at + count;
+        self.same
+            .get_mut(range.clone())?
+            .copy_from_slice(prefix.get(range.clone())?);
+        self.mask.get_mut(range)?.fill(0xff);
+        Some(())
+    }
+
+    /// Whether all bytes of `prefix` are the same that have to be.
+    #[inline(always)]
+    fn matches(&self, prefix: &Prefix) -> bool {
+        let bytes = prefix.iter().zip(&self.mask).zip(&self.same);
+        bytes.fold(0, |different, ((byte, mask), same)| different | ((byte & mask) ^ same)) == 0
+    }
+
+    /// Returns where the packet's bytes are in a datagram of `length` bytes, if its lengths agree.
+    #[inline(always)]
+    fn payload(&self, prefix: &Prefix, length: usize) -> Option<Span> {
+        let end = parse_header(prefix, length).ok()?.length as usize;
+        if !self.has_payload {
+            return (end == self.before).then_some(Span::default());
+        }
+        let stated = u16::from_ne_bytes(field(prefix, self.before - 4)?);
+        let payload = Span {
+            start: self.before,
+            length: usize::from(stated).checked_sub(4)?,
+        };
+        let behind = end.checked_sub(payload.start + payload.length)?;
+        (behind <= 3).then_some(payload)
+    }
+
+    /// Returns what the frame says about a packet that matches.
+    #[inline(always)]
+    fn metadata(&self, prefix: &Prefix) -> Option<PacketMetadata> {
+        let mut metadata = self.metadata;
+        metadata.packet_id = PacketId(u32::from_be_bytes(field(prefix, self.id)?).into());
+        if let Some(at) = self.mark {
+            metadata.mark = Mark(u32::from_be_bytes(field(prefix, at)?).into());
+        }
+        if let Some(at) = self.timestamp {
+            metadata.timestamp = timestamp(&field(prefix, at)?);
+        }
+        if let Some(at) = self.hw_address {
+            metadata.hw_address = hardware_address(&field(prefix, at)?).ok()?;
+        }
+        Some(metadata)
+    }
+}
+
+#[inline(always)]
+fn field<const N: usize>(prefix: &Prefix, at: usize) -> Option<[u8; N]> {
+    prefix.get(at..)?.first_chunk().copied()
+}

@@ -1,0 +1,175 @@
+//! Receiving one datagram, with all the ways to wait.
+
+use crate::transport::nfqueue::NfQueue;
+use crate::transport::nfqueue::fast::outstanding::Outstanding;
+use crate::transport::nfqueue::translate::datagram::{Received, Translated};
+use crate::transport::nfqueue::translate::headroom::{self, BOUNCE_BYTES, BounceBuffer, Origin};
+use crate::transport::{Datagram, Transport, TransportError, Wait};
+use crate::wire::PortId;
+use crate::wire::nfnetlink::ParseError;
+use std::time::Instant;
+
+impl NfQueue {
+    /// Receives as [`Transport::receive`] does.
+    #[inline(always)]
+    pub(in super::super) fn receive_one(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        if self.may_exceed(buffer.len()) {
+            return self.receive_bounced(buffer, wait);
+        }
+        match self.attempt(None, buffer, Wait::Never) {
+            Ok(Some(datagram)) => Ok(datagram),
+            first => self.retry(wait, first, |wait| self.attempt(None, buffer, wait)),
+        }
+    }
+
+    /// Receives into a buffer that may be too short for the datagram.
+    fn receive_bounced(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
+        let mut bounce = [0; BOUNCE_BYTES];
+        let first = self.attempt(Some(&mut bounce), buffer, Wait::Never);
+        self.retry(wait, first, |wait| self.attempt(Some(&mut bounce), buffer, wait))
+    }
+
+    /// Whether a datagram can be longer than `room` although its frame would fit. Another thread may
+    /// raise the copy range meanwhile; then one datagram can be reported as truncated.
+    pub(super) fn may_exceed(&self, room: usize) -> bool {
+        room < self.longest_datagram()
+    }
+
+    /// Receives a datagram, its first bytes into the bounce buffer if there is one. Returns `None` if
+    /// it is not for the program.
+    #[inline(always)]
+    fn attempt(
+        &self,
+        mut bounce: Option<&mut BounceBuffer>,
+        buffer: &mut [u8],
+        wait: Wait,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let mut outstanding = self.outstanding();
+        let headroom = self.headroom();
+        let received = match &mut bounce {
+            None => self
+                .socket
+                .receive(buffer.get_mut(headroom..).unwrap_or_default(), wait)?,
+            Some(bounce) => self.socket.receive_parts(&mut headroom::parts(bounce, buffer), wait)?,
+        };
+        self.devices.datagrams_came(1);
+        let origin = bounce.as_deref().map_or(Origin::InBuffer(headroom), Origin::Bounced);
+        let translated = self.translate(origin, buffer, received);
+        self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
+    }
+
+    /// Slow path after a `first` attempt that did not wait: repeats it, and waits as `wait` allows,
+    /// until a datagram is for the program.
+    #[cold]
+    pub(super) fn retry<R>(
+        &self,
+        wait: Wait,
+        first: Result<Option<R>, TransportError>,
+        mut attempt: impl FnMut(Wait) -> Result<Option<R>, TransportError>,
+    ) -> Result<R, TransportError> {
+        let deadline = match wait {
+            Wait::For(time) => Instant::now().checked_add(time),
+            _ => None,
+        };
+        let mut last = first;
+        loop {
+            match last {
+                Ok(Some(received)) => return Ok(received),
+                // However many datagrams are not for the program, its time is over when it is over.
+                Ok(None) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Err(TransportError::TimedOut);
+                }
+                Ok(None) => {}
+                Err(TransportError::TimedOut) => {
+                    self.devices.queue_ran_empty();
+                    if wait == Wait::Never {
+                        return Err(TransportError::TimedOut);
+                    }
+                    if self.outstanding.is_some() {
+                        // A packet is received and listed under one lock, which nobody holds while
+                        // waiting. So this waits first, and receives then.
+                        self.socket.until_readable(deadline)?;
+                    } else {
+                        let remaining = deadline.map_or(Wait::Forever, |deadline| {
+                            Wait::For(deadline.saturating_duration_since(Instant::now()))
+                        });
+                        if let Some(received) = attempt(remaining)? {
+                            return Ok(received);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            last = attempt(Wait::Never);
+        }
+    }
+
+    /// Turns a datagram into a frame in `buffer`.
+    pub(super) fn translate(
+        &self,
+        origin: Origin<'_>,
+        buffer: &mut [u8],
+        received: Datagram,
+    ) -> Result<Translated, ParseError> {
+        let Datagram { copied, length, .. } = received;
+        Received {
+            origin,
+            copied,
+            length,
+            options: &self.options,
+            peer: self.peer(),
+        }
+        .translate(
+            buffer,
+            |indices| self.devices.get(indices),
+            || self.questions.permitted(&self.options),
+        )
+    }
+
+    /// Keeps the books on a datagram that was `received` and `translated`, and returns its frame.
+    /// `room` is the length of the buffer. Returns `None` if there is nothing for the program.
+    #[inline(always)]
+    pub(super) fn accept(
+        &self,
+        translated: Result<Translated, ParseError>,
+        room: usize,
+        received: Datagram,
+        outstanding: Option<&mut Outstanding>,
+    ) -> Result<Option<Datagram>, TransportError> {
+        let frame = match translated {
+            Ok(Translated::Packet { frame, id, before }) => {
+                if let Some(outstanding) = outstanding {
+                    outstanding.arrived(id);
+                }
+                if let Some(before) = before {
+                    self.set_headroom(headroom::headroom(before));
+                }
+                Some(frame)
+            }
+            Ok(Translated::OtherFamily(id)) => {
+                self.drop_of_other_family(id)?;
+                None
+            }
+            Ok(Translated::Answer { frame, attach_failed }) => {
+                if attach_failed {
+                    self.attached(PortId::KERNEL);
+                }
+                frame
+            }
+            Err(error) => {
+                // It may have been a packet, which is still in the queue.
+                if let Some(outstanding) = outstanding {
+                    outstanding.lose_track();
+                }
+                return Err(error.into());
+            }
+        };
+        let Datagram { copied, length, sender } = received;
+        let cut = length - copied;
+        Ok(frame.map(|length| Datagram {
+            copied: length.saturating_sub(cut).min(room),
+            length,
+            sender,
+        }))
+    }
+}

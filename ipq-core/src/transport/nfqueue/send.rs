@@ -1,0 +1,211 @@
+//! Sending: one message, or many in few datagrams.
+
+use super::NfQueue;
+use super::fast::coalesced::{Batch, Filled};
+use super::fast::plain;
+use super::translate::request::{self, Action, Decided, HEAD_BYTES, Request, Room, Writer};
+use super::translate::slices::{self, interleave, split_head, tail_slices, total_length};
+use crate::errno::Errno;
+use crate::transport::netlink::Netlink;
+use crate::transport::{AT_ONCE, Transport, TransportError};
+use crate::wire::PortId;
+use arrayvec::ArrayVec;
+use std::io::IoSlice;
+use std::sync::{MutexGuard, PoisonError};
+
+/// The error of a message that is longer than nfnetlink can carry.
+const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
+
+impl NfQueue {
+    /// Sends what stands for one message.
+    #[inline(always)]
+    pub(super) fn send_one(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let Some((head, tail)) = split_head(parts) else {
+            return self.send_slow(parts);
+        };
+        let Some((request, action)) = self.decide_plain(head, tail.len()) else {
+            return self.send_slow(parts);
+        };
+        let mut room = Room::new();
+        let mut writer = Writer::new(&mut room);
+        if request::write(&mut writer, &request, head, action, false, &self.options).is_none() {
+            return self.send_slow(parts);
+        }
+        let written = IoSlice::new(writer.written().ok_or(TOO_LONG)?);
+        if tail.is_empty() {
+            self.socket.send(&[written])?;
+        } else {
+            self.socket.send(&[written, IoSlice::new(tail)])?;
+        }
+        if self.outstanding.is_some() {
+            self.note_decided(action);
+        }
+        Ok(HEAD_BYTES + tail.len())
+    }
+
+    /// Sends what stands for any message.
+    #[inline(never)]
+    fn send_slow(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
+        let length = total_length(parts);
+        let mut head = [0; HEAD_BYTES];
+        let head = slices::head(parts, &mut head);
+        let Some(decided) = self.decide_slow(head, length) else {
+            return Ok(length);
+        };
+        let Decided {
+            request,
+            action,
+            attaching,
+        } = decided;
+        let mut room = Room::new();
+        let mut writer = Writer::new(&mut room);
+        let attaches = attaching.is_some();
+        let at = request::write(&mut writer, &request, head, action, attaches, &self.options).ok_or(TOO_LONG)?;
+        let written = writer.written().ok_or(TOO_LONG)?;
+        if request.following() == 0 {
+            self.socket.send(&[IoSlice::new(written)])?;
+        } else {
+            let tails = tail_slices(parts, request.following()).map(|slice| (at, slice));
+            send_slices::<16>(&self.socket, interleave(written, tails))?;
+        }
+        if attaches {
+            self.attached(request.header.port_id);
+        }
+        // This lock is never held while the list's is waited for: `send_datagram` takes them the
+        // other way round.
+        drop(attaching);
+        self.note_decided(action);
+        Ok(length)
+    }
+
+    /// Sends as [`Transport::send_many`] does.
+    pub(super) fn send_coalesced(
+        &self,
+        mut messages: &[&[IoSlice<'_>]],
+        mut results: &mut [Result<usize, TransportError>],
+    ) {
+        messages = &messages[..messages.len().min(results.len())];
+        while !messages.is_empty() {
+            let sent = self.send_datagram(messages, results);
+            messages = &messages[sent..];
+            results = &mut results[sent..];
+        }
+    }
+
+    /// Sends the first messages, as many as go into one datagram, and returns how many: at least one.
+    fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
+        let mut room = Room::new();
+        let mut batch = Batch::new(&self.options, &mut room);
+        let Filled { count, attaching } = batch.fill(
+            messages,
+            self.outstanding().as_deref(),
+            |head, following| self.decide_plain(head, following),
+            |head, length| self.decide_slow(head, length),
+        );
+        if count == 0 {
+            // Too long to be sent, or in many slices.
+            results[0] = self.send(messages[0]);
+            return 1;
+        }
+        let sent = self.send_batch(&mut batch);
+        if let (Ok(()), Some((port_id, _))) = (sent, &attaching) {
+            self.attached(*port_id);
+        }
+        // Before the packets are noted: this lock is never held while the list's is waited for.
+        drop(attaching);
+        if sent.is_ok()
+            && let Some(mut outstanding) = self.outstanding()
+        {
+            outstanding.all_decided(batch.packets());
+        }
+        let results = messages.iter().zip(results).take(count);
+        match sent {
+            Ok(()) => results.for_each(|(parts, result)| *result = Ok(total_length(parts))),
+            Err(error) if count == 1 => results.for_each(|(_, result)| *result = Err(error)),
+            Err(_) => results.for_each(|(parts, result)| *result = self.send(parts)),
+        }
+        count
+    }
+
+    fn send_batch(&self, batch: &mut Batch<'_, '_>) -> Result<(), TransportError> {
+        batch.finish();
+        let (written, tails) = (batch.written().ok_or(TOO_LONG)?, batch.tails());
+        if written.is_empty() {
+            return Ok(());
+        }
+        if tails.is_empty() {
+            // As nearly always. To look for slices costs 5 ns for each of 64 packets.
+            return self.socket.send(&[IoSlice::new(written)]).map(drop);
+        }
+        send_slices::<{ 2 * AT_ONCE + 1 }>(&self.socket, interleave(written, tails.iter().copied()))
+    }
+
+    /// Drops a packet for which `ip_queue` had another queue or none, and counts it.
+    #[cold]
+    pub(super) fn drop_of_other_family(&self, id: u32) -> Result<(), TransportError> {
+        self.count_other_family();
+        let mut room = Room::new();
+        let mut writer = Writer::new(&mut room);
+        request::drop_packet(&mut writer, id, &self.options);
+        let written = writer.written().ok_or(TOO_LONG)?;
+        self.socket.send(&[IoSlice::new(written)]).map(drop)
+    }
+
+    /// Fast path: decides about a plain verdict. Returns `None` for any other message.
+    #[inline(always)]
+    fn decide_plain(&self, head: &[u8; HEAD_BYTES], following: usize) -> Option<(Request, Action)> {
+        let (request, action) = plain::plain(head, following, self.peer(), &self.options)?;
+        self.note_bytes_to_come(&request, action);
+        Some((request, action))
+    }
+
+    /// Decides about a message of `length` bytes. Returns `None` if the queue ignores it.
+    #[inline(never)]
+    fn decide_slow(&self, head: &[u8], length: usize) -> Option<Decided<MutexGuard<'_, ()>>> {
+        let (request, refused) = Request::screen(head, length)?;
+        let (action, attaching) = match refused {
+            Some(errno) => (Action::refuse_first(errno), None),
+            None => self.admit(&request, head),
+        };
+        self.note_bytes_to_come(&request, action);
+        Some(Decided {
+            request,
+            action,
+            attaching,
+        })
+    }
+
+    /// Decides whether the sender may use the queue: it is the peer, or there is no peer and it may
+    /// attach (ATT-2, ATT-3, ATT-5). In the latter case the lock of attaching is held.
+    fn admit(&self, request: &Request, head: &[u8]) -> (Action, Option<MutexGuard<'_, ()>>) {
+        if self.peer() == PortId::KERNEL {
+            let attaching = self.attaching.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.peer() == PortId::KERNEL {
+                return match self.questions.refusal(&self.options) {
+                    None => (request.action(head, &self.options), Some(attaching)),
+                    Some(errno) => (Action::refuse(errno), None),
+                };
+            }
+        }
+        let action = if self.peer() == request.header.port_id {
+            request.action(head, &self.options)
+        } else {
+            Action::refuse(Errno::EBUSY)
+        };
+        (action, None)
+    }
+}
+
+/// Sends the datagram that `slices` make up, without copying them if they are at most `MOST`.
+fn send_slices<'a, const MOST: usize>(
+    socket: &Netlink,
+    slices: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<(), TransportError> {
+    if slices.clone().nth(MOST).is_some() {
+        let glued: Vec<u8> = slices.flatten().copied().collect();
+        return socket.send(&[IoSlice::new(&glued)]).map(drop);
+    }
+    let mut vectors = ArrayVec::<_, MOST>::new();
+    vectors.extend(slices.map(IoSlice::new));
+    socket.send(&vectors).map(drop)
+}

@@ -1,0 +1,225 @@
+//! From an answer of nfnetlink's to the `NLMSG_ERROR` frame that `ip_queue` would have sent.
+
+use super::quote;
+use super::request::{self, HEAD_BYTES};
+use crate::errno::Errno;
+use crate::wire::nfnetlink::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
+use crate::wire::{Abi, ErrorMessage, Header, PortId};
+
+/// Where an answer's quoted message begins.
+const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
+
+/// An answer, understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// What it means to the program.
+    pub(crate) reply: Reply,
+    /// Whether it says that the queue is not bound.
+    pub(crate) attach_failed: bool,
+    /// The sequence number of the message that it answers.
+    pub(crate) sequence: u32,
+}
+
+/// What an answer means to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Nothing: it answers a message that the transport sent of its own accord.
+    None,
+    /// The message with this header was carried out.
+    Acknowledgement(Header),
+    /// A message was refused.
+    Refusal {
+        reason: Reason,
+        /// The `ip_queue` message.
+        quoted: Quoted,
+    },
+}
+
+/// The `ip_queue` message that a refusal quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quoted {
+    /// It is in the datagram: its head, and what follows.
+    Embedded([Span; 2]),
+    /// It was a plain verdict: its head, made again, and what follows, in the datagram.
+    Rebuilt([u8; HEAD_BYTES], Span),
+}
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// For this.
+    Number(Errno),
+    /// The sender lacks the capability, or the queue is another's: nfnetlink says EPERM for both.
+    NotPermittedOrTaken,
+}
+
+impl Answer {
+    /// Reads the answer in a datagram of `length` bytes. `front` holds its first bytes: all but,
+    /// perhaps, the end of what an attribute quotes. `peer` is the port id that has attached.
+    pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
+        let outer = parse_header(front, length)?;
+        let end = outer.length as usize;
+        let error = front.get(Header::BYTES..).and_then(<[u8]>::first_chunk).copied();
+        let inner = front.get(QUOTE..).and_then(|quoted| Header::parse(quoted, Abi::NATIVE));
+        let (error, inner) =
+            error
+                .zip(inner)
+                .filter(|_| end >= QUOTE + Header::BYTES)
+                .ok_or(ParseError::MessageTooShort {
+                    message_type: message_type::ERROR,
+                    needed: QUOTE + Header::BYTES,
+                    found: end,
+                })?;
+        let errno = match i32::from_ne_bytes(error) {
+            stated @ -4095..=0 => Errno(-stated),
+            stated => return Err(ParseError::ErrorNumber { stated }),
+        };
+        // An acknowledgement quotes the header, a refusal the whole message. Some kernels pad it.
+        let found = end - QUOTE;
+        let quoted = match errno {
+            Errno(0) => Header::BYTES,
+            _ => inner.length as usize,
+        };
+        if quoted < Header::BYTES || quoted > found || found - quoted > 3 {
+            return Err(ParseError::QuotedLength {
+                stated: inner.length,
+                found,
+            });
+        }
+        let (reply, attach_failed) = if errno == Errno(0) {
+            let header = request::acknowledged(inner, peer).ok_or(ParseError::UnknownQuote {
+                message_type: inner.message_type.to_wire(),
+            })?;
+            (Reply::Acknowledgement(header), false)
+        } else {
+            let quoted = QuotedRequest::parse(front, QUOTE + quoted, inner)?;
+            let reason = quoted.reason(errno)?;
+            (quoted.reply(reason)?, quoted.says_unbound(errno))
+        };
+        Ok(Self {
+            reply,
+            attach_failed,
+            sequence: outer.sequence,
+        })
+    }
+}
+
+/// The nfnetlink message that a refusal quotes: what in it the transport has put there.
+struct QuotedRequest {
+    message_type: u16,
+    /// The length of the embedded message, or the sender of a plain verdict; 0 in a message that the
+    /// transport sent of its own accord.
+    port_id: PortId,
+    /// Bytes of the program's message: its head and what follows, or only the latter.
+    parts: [Span; 2],
+    count: usize,
+    /// Whether any of those bytes are in an attribute of our own.
+    embedded: bool,
+    verdict_header: Option<[u8; 8]>,
+    refusal: Option<[u8; 5]>,
+    binds: bool,
+}
+
+impl QuotedRequest {
+    /// Reads the message with header `inner`, which ends at byte `end` of the answer.
+    fn parse(front: &[u8], end: usize, inner: Header) -> Result<Self, ParseError> {
+        let message_type = inner.message_type.to_wire();
+        if end - QUOTE < HEADER_BYTES {
+            return Err(ParseError::MessageTooShort {
+                message_type,
+                needed: HEADER_BYTES,
+                found: end - QUOTE,
+            });
+        }
+        let mut quoted = Self {
+            message_type,
+            port_id: inner.port_id,
+            parts: [Span::default(); 2],
+            count: 0,
+            embedded: false,
+            verdict_header: None,
+            refusal: None,
+            binds: false,
+        };
+        for found in Attributes::new(front, QUOTE + HEADER_BYTES, end) {
+            let found = found?;
+            match (message_type, found.kind) {
+                (_, quote::EMBEDDED) | (message_type::VERDICT, attribute::PAYLOAD) => {
+                    quoted.embedded |= found.kind == quote::EMBEDDED;
+                    let part = quoted.parts.get_mut(quoted.count);
+                    *part.ok_or(ParseError::DuplicateAttribute { attribute: found.kind })? = found.content;
+                    quoted.count += 1;
+                }
+                (message_type::VERDICT | message_type::VERDICT_BATCH, attribute::VERDICT_HEADER) => {
+                    quoted.verdict_header = Some(*found.fixed(front)?);
+                }
+                (quote::REJECT_PROBE, quote::REFUSAL) => quoted.refusal = Some(*found.fixed(front)?),
+                (message_type::CONFIG, attribute::CONFIG_COMMAND) => quoted.binds = true,
+                _ => {}
+            }
+        }
+        Ok(quoted)
+    }
+
+    /// Why the message was refused, if the kernel gave `errno`.
+    fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
+        match self.message_type {
+            quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
+            message_type::CONFIG | message_type::VERDICT | message_type::VERDICT_BATCH if errno == Errno::EPERM => {
+                Ok(Reason::NotPermittedOrTaken)
+            }
+            // The queue is not bound, so there is no such packet in it (VER-2).
+            message_type::VERDICT | message_type::VERDICT_BATCH if errno == Errno::ENODEV => {
+                Ok(Reason::Number(Errno::ENOENT))
+            }
+            message_type::CONFIG | message_type::VERDICT | message_type::VERDICT_BATCH => Ok(Reason::Number(errno)),
+            message_type => Err(ParseError::UnknownQuote { message_type }),
+        }
+    }
+
+    /// The error number that a [`quote::REJECT_PROBE`] asks for: EPERM comes before it, unless
+    /// `ip_queue` refused the message before it looked at the capability.
+    fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
+        let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
+            attribute: quote::REFUSAL,
+        })?;
+        if errno == Errno::EPERM && before_capability == 0 {
+            return Ok(Errno::EPERM);
+        }
+        match i32::from_be_bytes(number) {
+            number @ 1..=4095 => Ok(Errno(number)),
+            number => Err(ParseError::ErrorNumber {
+                stated: number.wrapping_neg(),
+            }),
+        }
+    }
+
+    /// What the refusal means to the program.
+    fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
+        if self.port_id == PortId::KERNEL && self.count == 0 {
+            return Ok(Reply::None);
+        }
+        let quoted = match self.verdict_header {
+            Some(verdict_header) if !self.embedded && self.port_id != PortId::KERNEL => {
+                let [following, _] = self.parts;
+                let head = request::rebuild(self.port_id, verdict_header, following.length);
+                Quoted::Rebuilt(head, following)
+            }
+            _ => {
+                let PortId(stated) = self.port_id;
+                let found = self.parts[0].length + self.parts[1].length;
+                if found != stated as usize {
+                    return Err(ParseError::QuotedLength { stated, found });
+                }
+                Quoted::Embedded(self.parts)
+            }
+        };
+        Ok(Reply::Refusal { reason, quoted })
+    }
+
+    /// Whether the refusal means that the queue is not bound: the message was to bind it, or came
+    /// before the one that is to.
+    fn says_unbound(&self, errno: Errno) -> bool {
+        self.binds || (self.message_type, errno) == (message_type::CONFIG, Errno::ENODEV)
+    }
+}

@@ -1,0 +1,188 @@
+//! From a datagram of nfnetlink's to a frame of `ip_queue`'s, in the caller's buffer.
+
+use super::answer::{Answer, Quoted, Reason, Reply};
+use super::headroom::{self, FRAME_HEAD, Origin};
+use super::packet::{self, Device};
+use super::request::HEAD_BYTES;
+use crate::errno::Errno;
+use crate::transport::TransportError;
+use crate::transport::nfqueue::options::Options;
+use crate::wire::nfnetlink::{ParseError, QueuedPacket, Span, message_type, parse_header};
+use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
+
+/// Where an answer's quoted message begins.
+const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
+
+/// A datagram from the kernel.
+pub(crate) struct Received<'a> {
+    /// Where it was received.
+    pub(crate) origin: Origin<'a>,
+    /// The number of its bytes that were received.
+    pub(crate) copied: usize,
+    /// The number of bytes that it had.
+    pub(crate) length: usize,
+    /// The options of the queue that it came from.
+    pub(crate) options: &'a Options,
+    /// The port id that has attached to the queue, or 0.
+    pub(crate) peer: PortId,
+}
+
+/// What a datagram has become. A frame is in the buffer as far as that has room for it; its length
+/// is given in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Translated {
+    /// A PACKET frame, for the packet with this id.
+    Packet {
+        frame: usize,
+        id: u32,
+        /// The number of bytes of the datagram that came before the packet's; `None` if there were
+        /// none of the packet's.
+        before: Option<usize>,
+    },
+    /// A packet for which `ip_queue` had another queue or none, by its id. It is still queued.
+    OtherFamily(u32),
+    /// An answer.
+    Answer {
+        /// An `NLMSG_ERROR` frame, unless the answer is to a message of the transport's own.
+        frame: Option<usize>,
+        /// Whether it says that the queue is not bound.
+        attach_failed: bool,
+    },
+}
+
+impl Received<'_> {
+    /// Makes a frame in `buffer`. `devices` looks up two devices, as for [`packet::metadata`];
+    /// `permitted` asks whether the capability is there now.
+    pub(crate) fn translate(
+        &self,
+        buffer: &mut [u8],
+        devices: impl FnOnce([u32; 2]) -> [Device; 2],
+        permitted: impl FnOnce() -> bool,
+    ) -> Result<Translated, ParseError> {
+        let header = parse_header(self.front(buffer), self.length)?;
+        match header.message_type.to_wire() {
+            message_type::PACKET => self.packet(buffer, devices),
+            message_type::ERROR => self.answer(buffer, permitted),
+            message_type => Err(ParseError::UnknownMessage { message_type }),
+        }
+    }
+
+    fn front<'b>(&'b self, buffer: &'b [u8]) -> &'b [u8] {
+        headroom::front(self.origin, buffer, self.copied)
+    }
+
+    fn packet(
+        &self,
+        buffer: &mut [u8],
+        devices: impl FnOnce([u32; 2]) -> [Device; 2],
+    ) -> Result<Translated, ParseError> {
+        let packet = QueuedPacket::parse(self.front(buffer), self.length)?;
+        if packet.queue != self.options.queue_number {
+            return Err(ParseError::WrongQueue {
+                stated: packet.queue,
+                bound: self.options.queue_number,
+            });
+        }
+        if packet::family_of(&packet) != Some(self.options.family) {
+            return Ok(Translated::OtherFamily(packet.id));
+        }
+        let Span { start, length } = packet.payload;
+        let at_hand = self.front(buffer).get(start..).unwrap_or_default();
+        let payload = at_hand.get(..length).unwrap_or(at_hand);
+        let metadata = packet::metadata(&packet, payload, devices);
+        headroom::place(self.origin, buffer, packet.payload, FRAME_HEAD);
+        match buffer.first_chunk_mut() {
+            // Written in its place: what was just written field by field is slow to be moved.
+            Some(room) => metadata.write_head(room, length),
+            None => headroom::write(buffer, &metadata.head(Abi::NATIVE, length), 0),
+        }
+        Ok(Translated::Packet {
+            frame: pad(buffer, FRAME_HEAD + length),
+            id: packet.id,
+            before: (length > 0).then_some(start),
+        })
+    }
+
+    fn answer(&self, buffer: &mut [u8], permitted: impl FnOnce() -> bool) -> Result<Translated, ParseError> {
+        let Answer {
+            reply,
+            attach_failed,
+            sequence,
+        } = Answer::parse(self.front(buffer), self.length, self.peer)?;
+        let (Errno(number), quoted) = match reply {
+            Reply::None => {
+                return Ok(Translated::Answer {
+                    frame: None,
+                    attach_failed,
+                });
+            }
+            Reply::Acknowledgement(header) => {
+                headroom::write(buffer, &header.write(Abi::NATIVE), QUOTE);
+                (Errno(0), Header::BYTES)
+            }
+            Reply::Refusal { reason, quoted } => {
+                let length = self.place_quote(buffer, quoted);
+                (errno_of(reason, permitted), length)
+            }
+        };
+        // The request's sequence, and the sending socket's port id (ERR-2).
+        let envelope = Envelope {
+            sequence,
+            port_id: self.options.port_id,
+            ..Envelope::default()
+        };
+        let head = ErrorMessage::head(-number, Abi::NATIVE, envelope, quoted);
+        headroom::write(buffer, &head, 0);
+        Ok(Translated::Answer {
+            frame: Some(pad(buffer, QUOTE + quoted)),
+            attach_failed,
+        })
+    }
+
+    /// Puts the quoted message to its place in the frame, and returns its length.
+    fn place_quote(&self, buffer: &mut [u8], quoted: Quoted) -> usize {
+        match quoted {
+            Quoted::Embedded([head, tail]) => {
+                let mut moves = [(head, QUOTE), (tail, QUOTE + head.length)];
+                // Neither may be written over before it has moved: what begins in the bounce buffer
+                // comes last.
+                if let Origin::Bounced(_) = self.origin {
+                    moves.reverse();
+                }
+                for (from, to) in moves {
+                    headroom::place(self.origin, buffer, from, to);
+                }
+                head.length + tail.length
+            }
+            Quoted::Rebuilt(head, tail) => {
+                headroom::place(self.origin, buffer, tail, QUOTE + HEAD_BYTES);
+                headroom::write(buffer, &head, QUOTE);
+                HEAD_BYTES + tail.length
+            }
+        }
+    }
+}
+
+/// Returns the error number that `ip_queue` gave for `reason`.
+fn errno_of(reason: Reason, permitted: impl FnOnce() -> bool) -> Errno {
+    match reason {
+        Reason::Number(errno) => errno,
+        Reason::NotPermittedOrTaken if permitted() => Errno::EBUSY,
+        Reason::NotPermittedOrTaken => Errno::EPERM,
+    }
+}
+
+/// Pads a frame of `length` bytes with zeros to a multiple of 4, and returns its length then.
+pub(crate) fn pad(buffer: &mut [u8], length: usize) -> usize {
+    let padding = padding(length);
+    if padding > 0 {
+        headroom::write(buffer, &[0; 3][..padding], length);
+    }
+    length + padding
+}
+
+impl From<ParseError> for TransportError {
+    fn from(error: ParseError) -> Self {
+        Self::Untranslatable(error)
+    }
+}

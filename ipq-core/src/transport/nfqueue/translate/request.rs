@@ -1,0 +1,355 @@
+//! From a MODE or VERDICT message to the nfnetlink message that stands for it.
+//!
+//! Each message that gets an answer from `ip_queue` becomes one nfnetlink message that gets one
+//! answer from the kernel. So answers come through the kernel's socket, in its order. A message that
+//! `ip_queue` refused and nfnetlink would not becomes a [`quote::REJECT_PROBE`], which the kernel
+//! refuses, and which says how `ip_queue` refused it.
+//!
+//! An answer quotes the nfnetlink message, and the program expects its own message quoted. So the
+//! nfnetlink message has the program's message *embedded*: its head in an attribute of our own, and
+//! the rest as the replacement packet or in another such attribute. An acknowledgement quotes a
+//! header only, so the header's port id, which no kernel looks at, holds the length of the embedded
+//! message.
+//!
+//! A *plain* verdict (see [`fast::plain`](super::super::fast::plain)) is not embedded: all that it
+//! said is in the verdict attribute, from which [`rebuild`] makes its head again. Its header has the
+//! program's port id.
+
+use super::quote;
+use crate::errno::Errno;
+use crate::transport::AT_ONCE;
+use crate::transport::nfqueue::options::Options;
+use crate::wire::nfnetlink::{self, LONGEST_CONTENT, attribute, command, flag, message_type};
+use crate::wire::{
+    Abi, CopyMode, Envelope, Flags, Header, MessageType, ModeRequest, Objection, PacketId, PortId, Screened, Verdict,
+    VerdictRequest, WireError, screen,
+};
+
+/// The size in bytes of a message's head: the header, and MODE or VERDICT without a payload.
+pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
+
+/// Bytes for a datagram of [`AT_ONCE`] messages, but for those that the sender adds: at most the 80
+/// bytes of a verdict with an embedded head and 3 of padding for each, and a message that binds the
+/// queue after the last.
+const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
+
+/// Room for a datagram of [`AT_ONCE`] messages.
+pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
+
+/// Writes a datagram of up to [`AT_ONCE`] messages.
+pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
+
+/// A program's message, of which the header was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) header: Header,
+    /// Whether the message is embedded in the one that stands for it. Plain verdicts are not.
+    pub(crate) embedded: bool,
+}
+
+/// What the kernel is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Refuse the message, as `ip_queue` did.
+    Refuse {
+        errno: Errno,
+        /// Whether `ip_queue` refused it before it looked at the capability (MSG-2 to MSG-5).
+        before_capability: bool,
+    },
+    /// Set the copy mode.
+    Mode { mode: CopyMode, range: u32 },
+    /// Give a verdict, which is neither STOLEN nor unknown.
+    Verdict {
+        verdict: Verdict,
+        id: u32,
+        /// Whether the bytes that follow the message replace the packet.
+        replaces: bool,
+    },
+    /// Give a verdict on every packet up to this id. It stands for several plain verdicts.
+    VerdictUpTo { verdict: Verdict, id: u32 },
+}
+
+/// A message, and what the kernel is asked to do for it. `G` is held while a message that attaches
+/// is sent.
+pub(crate) struct Decided<G> {
+    pub(crate) request: Request,
+    pub(crate) action: Action,
+    /// There if the message attaches.
+    pub(crate) attaching: Option<G>,
+}
+
+impl Action {
+    /// Refuses what `ip_queue` refused before it looked at the capability.
+    pub(crate) const fn refuse_first(errno: Errno) -> Self {
+        Self::Refuse {
+            errno,
+            before_capability: true,
+        }
+    }
+
+    /// Refuses what `ip_queue` refused after it had looked at the capability.
+    pub(crate) const fn refuse(errno: Errno) -> Self {
+        Self::Refuse {
+            errno,
+            before_capability: false,
+        }
+    }
+}
+
+impl Request {
+    /// Checks the header of a message of `length` bytes (MSG-1 to MSG-4). `head` holds its first
+    /// bytes, up to [`HEAD_BYTES`]. Returns `None` if the queue ignores the message, and an error
+    /// number if the queue refuses it.
+    pub(crate) fn screen(head: &[u8], length: usize) -> Option<(Self, Option<Errno>)> {
+        let (header, refused) = match screen(head, length, Abi::NATIVE, Objection::response) {
+            Screened::Ignored => return None,
+            Screened::Refused(header, errno) => (header, Some(errno)),
+            Screened::Passed(header) => (header, None),
+        };
+        let request = Self { header, embedded: true };
+        Some((request, refused))
+    }
+
+    /// The message's length in bytes, by its header.
+    pub(crate) const fn length(&self) -> usize {
+        self.header.length as usize
+    }
+
+    /// The number of bytes that follow the message's head.
+    pub(crate) const fn following(&self) -> usize {
+        self.length().saturating_sub(HEAD_BYTES)
+    }
+
+    /// Returns what the message asks for, if it is the peer's (MSG-7 to MSG-9, VER-1, VER-2, VER-5,
+    /// VER-6).
+    pub(crate) fn action(&self, head: &[u8], options: &Options) -> Action {
+        let body = head
+            .get(Header::BYTES..self.length().min(HEAD_BYTES))
+            .unwrap_or_default();
+        let read = match self.header.message_type {
+            MessageType::Mode => ModeRequest::parse(body, Abi::NATIVE).map(mode),
+            MessageType::Verdict => {
+                VerdictRequest::parse(body, Abi::NATIVE).map(|(request, _)| self.verdict(request, options))
+            }
+            _ => Ok(Action::refuse(Errno::EINVAL)),
+        };
+        read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
+    }
+
+    /// Returns what the peer's verdict asks for.
+    #[inline]
+    pub(crate) fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
+        let VerdictRequest {
+            verdict,
+            packet_id: PacketId(id),
+            data_len,
+        } = request;
+        if matches!(verdict, Verdict::Stolen | Verdict::Unknown(_)) {
+            return Action::refuse(Errno::EINVAL);
+        }
+        // nfnetlink's ids have 32 bits, so no queued packet has a longer one.
+        let Ok(id) = u32::try_from(id) else {
+            return Action::refuse(Errno::ENOENT);
+        };
+        let following = self.following();
+        Action::Verdict {
+            verdict,
+            id,
+            replaces: data_len == following as u64 && following >= options.family.header_length(),
+        }
+    }
+
+    /// Returns how many bytes of a packet, or of this message, the kernel may send because of it;
+    /// `None` if that is none.
+    pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
+        let asked = match action {
+            Action::Mode {
+                mode: CopyMode::Packet,
+                range: 0,
+            } => LONGEST_CONTENT,
+            Action::Mode { range, .. } => range as usize,
+            _ => 0,
+        };
+        let bytes = asked.max(self.following()).min(LONGEST_CONTENT);
+        (bytes > 0).then_some(bytes)
+    }
+
+    /// The header's port id in the nfnetlink message: the length of an embedded message, and of a
+    /// plain verdict the sender.
+    const fn length_or_port_id(&self) -> PortId {
+        if self.embedded {
+            PortId(self.header.length)
+        } else {
+            self.header.port_id
+        }
+    }
+}
+
+/// Refuses an unknown mode. The range counts in mode PACKET only, and is cut to 32 bits (MSG-8).
+fn mode(request: ModeRequest) -> Action {
+    match request.mode {
+        CopyMode::None | CopyMode::Meta => Action::Mode {
+            mode: request.mode,
+            range: 0,
+        },
+        CopyMode::Packet => Action::Mode {
+            mode: request.mode,
+            range: request.range as u32,
+        },
+        CopyMode::Unknown(_) => Action::refuse(Errno::EINVAL),
+    }
+}
+
+/// Writes the message that stands for `request`, and returns where in the datagram the bytes belong
+/// that follow its `head`. They are not copied. If `attaches`, the queue is bound too.
+///
+/// Returns `None`, and writes nothing, if the message is longer than nfnetlink can carry.
+#[inline(always)]
+pub(crate) fn write(
+    writer: &mut Writer<'_>,
+    request: &Request,
+    head: &[u8],
+    action: Action,
+    attaches: bool,
+    options: &Options,
+) -> Option<usize> {
+    let following = request.following();
+    if following > LONGEST_CONTENT {
+        return None;
+    }
+    let flags = request.header.flags;
+    let mut tail = quote::EMBEDDED;
+    match action {
+        Action::Mode { mode, range } => {
+            begin(writer, message_type::CONFIG, flags, request, options);
+            if attaches {
+                bind(writer, options);
+            }
+            parameters(writer, mode, range);
+        }
+        Action::Verdict { verdict, id, replaces } => {
+            begin(writer, message_type::VERDICT, flags, request, options);
+            verdict_header(writer, verdict, id, options);
+            if replaces {
+                tail = attribute::PAYLOAD;
+            }
+        }
+        Action::VerdictUpTo { verdict, id } => {
+            begin(writer, message_type::VERDICT_BATCH, flags, request, options);
+            verdict_header(writer, verdict, id, options);
+        }
+        Action::Refuse {
+            errno: Errno(number),
+            before_capability,
+        } => {
+            let [a, b, c, d] = number.to_be_bytes();
+            begin(writer, quote::REJECT_PROBE, Flags::REQUEST, request, options);
+            writer.attribute(quote::REFUSAL, &[a, b, c, d, before_capability.into()]);
+        }
+    }
+    if request.embedded {
+        let head = head.get(..request.length().min(HEAD_BYTES)).unwrap_or_default();
+        writer.attribute(quote::EMBEDDED, head);
+    }
+    if following > 0 {
+        writer.attribute_header(tail, following);
+    }
+    writer.end(following);
+    let cut = writer.length();
+    if attaches && !matches!(action, Action::Mode { .. }) {
+        writer.pad(following);
+        bind_also(writer, options);
+    }
+    Some(cut)
+}
+
+/// Writes a message that binds the queue, after one that can't. It comes second: where the sender
+/// lacks the capability, the kernel answers the datagram's first message only.
+fn bind_also(writer: &mut Writer<'_>, options: &Options) {
+    begin_own(writer, message_type::CONFIG, options);
+    bind(writer, options);
+    parameters(writer, CopyMode::None, 0);
+    writer.end(0);
+}
+
+/// Writes a datagram that drops a packet. No program has asked for it, and success is not answered.
+pub(crate) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
+    begin_own(writer, message_type::VERDICT, options);
+    verdict_header(writer, Verdict::Drop, id, options);
+    writer.end(0);
+}
+
+/// Begins the message that stands for `request`.
+fn begin(writer: &mut Writer<'_>, message_type: u16, flags: Flags, request: &Request, options: &Options) {
+    let envelope = Envelope {
+        flags,
+        sequence: request.header.sequence,
+        port_id: request.length_or_port_id(),
+    };
+    writer.message(message_type, envelope, 0, options.queue_number);
+}
+
+/// Begins a message that no program has asked for.
+fn begin_own(writer: &mut Writer<'_>, message_type: u16, options: &Options) {
+    let envelope = Envelope::request(PortId::KERNEL);
+    writer.message(message_type, envelope, 0, options.queue_number);
+}
+
+/// Binds the queue with its options. Those that were not asked for stay as the kernel has them.
+fn bind(writer: &mut Writer<'_>, options: &Options) {
+    writer.attribute(attribute::CONFIG_COMMAND, &[command::BIND, 0, 0, 0]);
+    if let Some(packets) = options.max_length {
+        writer.attribute(attribute::CONFIG_MAX_LENGTH, &packets.to_be_bytes());
+    }
+    let choose = |on: bool, flag: u32| if on { flag } else { 0 };
+    let flags = choose(options.fail_open, flag::FAIL_OPEN) | choose(options.segments_whole, flag::WHOLE_SEGMENTS);
+    if flags != 0 {
+        writer.attribute(attribute::CONFIG_MASK, &flags.to_be_bytes());
+        writer.attribute(attribute::CONFIG_FLAGS, &flags.to_be_bytes());
+    }
+}
+
+fn parameters(writer: &mut Writer<'_>, mode: CopyMode, range: u32) {
+    let [a, b, c, d] = range.to_be_bytes();
+    writer.attribute(attribute::CONFIG_PARAMETERS, &[a, b, c, d, mode.to_wire()]);
+}
+
+fn verdict_header(writer: &mut Writer<'_>, verdict: Verdict, id: u32, options: &Options) {
+    // The upper half of a QUEUE verdict is the number of the queue to go to: this one again.
+    let upper = match verdict {
+        Verdict::Queue => u32::from(options.queue_number) << 16,
+        _ => 0,
+    };
+    let [verdict, id] = [(upper | verdict.to_wire()).to_be_bytes(), id.to_be_bytes()];
+    writer.attribute(attribute::VERDICT_HEADER, [verdict, id].as_flattened());
+}
+
+/// Makes the head of a plain verdict again: from the content of the attribute that holds the
+/// verdict, the sender's port id, and the number of bytes that followed the head.
+pub(crate) fn rebuild(port_id: PortId, verdict_header: [u8; 8], following: usize) -> [u8; HEAD_BYTES] {
+    let [_, _, high, low, id @ ..] = verdict_header;
+    let verdict = u16::from_be_bytes([high, low]).into();
+    let request = VerdictRequest {
+        verdict: Verdict::from_wire(verdict),
+        packet_id: PacketId(u32::from_be_bytes(id).into()),
+        data_len: following as u64,
+    };
+    let head = request.head(Abi::NATIVE, Envelope::request(port_id), following);
+    *head.first_chunk().unwrap_or(&[0; HEAD_BYTES])
+}
+
+/// Returns the header that `ip_queue` quoted in an acknowledgement, from the header that nfnetlink
+/// quotes; `None` if that was not sent by [`write`]. Only the peer's messages are acknowledged.
+pub(crate) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
+    let message_type = match quoted.message_type.to_wire() {
+        message_type::CONFIG => MessageType::Mode,
+        message_type::VERDICT | message_type::VERDICT_BATCH => MessageType::Verdict,
+        _ => return None,
+    };
+    Some(Header {
+        length: quoted.port_id.0,
+        message_type,
+        port_id: peer,
+        ..quoted
+    })
+}

@@ -1,0 +1,117 @@
+//! Going through the attributes of a message.
+
+use super::ParseError;
+
+/// An attribute's type, and where its content is. The content may be beyond the front of the
+/// message that is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// The type, without the two bits that say how the content is made up.
+    pub kind: u16,
+    /// Where the content is, without padding.
+    pub content: Span,
+}
+
+/// Some bytes of a datagram, counted from its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The number of bytes.
+    pub length: usize,
+}
+
+impl Attribute {
+    /// Returns the content of an attribute that always has `N` bytes. `message` is the front of the
+    /// message that the attribute was found in.
+    pub fn fixed<const N: usize>(self, message: &[u8]) -> Result<&[u8; N], ParseError> {
+        if self.content.length != N {
+            return Err(ParseError::AttributeSize {
+                attribute: self.kind,
+                expected: N,
+                found: self.content.length,
+            });
+        }
+        let content = message.get(self.content.start..).and_then(<[u8]>::first_chunk);
+        content.ok_or(ParseError::MetadataTooLong {
+            at: self.content.start,
+            limit: message.len(),
+        })
+    }
+}
+
+/// Iterates over the attributes of a message, and ends after the first that is wrong.
+///
+/// Each step moves on by at least the four bytes of an attribute's header, so it ends whatever the
+/// bytes are. The last attribute need not be padded: the kernel does not pad a packet's bytes.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    message: &'a [u8],
+    at: usize,
+    end: usize,
+    seen: u64,
+}
+
+impl<'a> Attributes<'a> {
+    /// Iterates over the attributes from byte `at` to byte `end` of a message. `message` is the
+    /// front of it that is at hand.
+    #[must_use]
+    pub const fn new(message: &'a [u8], at: usize, end: usize) -> Self {
+        Self {
+            message,
+            at,
+            end,
+            seen: 0,
+        }
+    }
+
+    fn step(&mut self) -> Result<Attribute, ParseError> {
+        let (at, left) = (self.at, self.end - self.at);
+        self.at = self.end;
+        if left < 4 {
+            return Err(ParseError::NoAttributeHeader { at, left });
+        }
+        let header: [u8; 4] =
+            self.message
+                .get(at..)
+                .and_then(<[u8]>::first_chunk)
+                .copied()
+                .ok_or(ParseError::MetadataTooLong {
+                    at,
+                    limit: self.message.len(),
+                })?;
+        let stated = u16::from_ne_bytes([header[0], header[1]]);
+        // The two highest bits say how the content is made up, and are no part of the type.
+        let kind = u16::from_ne_bytes([header[2], header[3]]) & 0x3fff;
+        let length = usize::from(stated);
+        if length < 4 || length > left {
+            return Err(ParseError::AttributeLength {
+                attribute: kind,
+                stated,
+                left,
+            });
+        }
+        if kind < 64 {
+            if self.seen & (1 << kind) != 0 {
+                return Err(ParseError::DuplicateAttribute { attribute: kind });
+            }
+            self.seen |= 1 << kind;
+        }
+        self.at = at + length.next_multiple_of(4).min(left);
+        Ok(Attribute {
+            kind,
+            content: Span {
+                start: at + 4,
+                length: length - 4,
+            },
+        })
+    }
+}
+
+impl Iterator for Attributes<'_> {
+    type Item = Result<Attribute, ParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (self.at < self.end).then(|| self.step())
+    }
+}

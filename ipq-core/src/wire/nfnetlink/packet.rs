@@ -1,0 +1,112 @@
+//! PACKET: the kernel hands over a packet.
+
+use super::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
+use crate::wire::{EtherType, HardwareAddress, Header, Hook, Mark, Timestamp};
+
+/// What nfnetlink says about a queued packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuedPacket {
+    /// The protocol family: 2 for IPv4, 10 for IPv6, 7 for a bridge.
+    pub family: u8,
+    /// The number of the queue that the packet is in.
+    pub queue: u16,
+    /// The packet's id, for its verdict.
+    pub id: u32,
+    /// Where in the datagram the packet's bytes are; of length 0 if they were not asked for.
+    pub payload: Span,
+    /// The index of the device that it came in by, or 0.
+    pub incoming: u32,
+    /// The index of the device that it will leave by, or 0.
+    pub outgoing: u32,
+    /// Where it was queued.
+    pub hook: Hook,
+    /// The protocol of its link-layer frame.
+    pub hw_protocol: EtherType,
+    /// The link-layer source address, if it came in by a device that has them.
+    pub hw_address: Option<HardwareAddress>,
+    /// The netfilter mark.
+    pub mark: Mark,
+    /// When it arrived; all zeros if the kernel took no time.
+    pub timestamp: Timestamp,
+}
+
+impl QueuedPacket {
+    /// Reads the PACKET message in a datagram of `length` bytes. `front` holds the first bytes of
+    /// the datagram: at least all that come before the packet's own.
+    // Inlined, so that the fields go to where they are used: fields that were just written one by
+    // one are slow to be read again in larger parts.
+    #[inline(always)]
+    pub fn parse(front: &[u8], length: usize) -> Result<Self, ParseError> {
+        let header = parse_header(front, length)?;
+        let end = header.length as usize;
+        let own_header = front.get(Header::BYTES..).and_then(<[u8]>::first_chunk);
+        let Some(&[family, _, high, low]) = own_header.filter(|_| end >= HEADER_BYTES) else {
+            return Err(ParseError::MessageTooShort {
+                message_type: message_type::PACKET,
+                needed: HEADER_BYTES,
+                found: end,
+            });
+        };
+        let mut fixed = None;
+        let mut packet = Self {
+            family,
+            queue: u16::from_be_bytes([high, low]),
+            id: 0,
+            payload: Span::default(),
+            incoming: 0,
+            outgoing: 0,
+            hook: Hook::Unknown(0),
+            hw_protocol: EtherType::NONE,
+            hw_address: None,
+            mark: Mark(0),
+            timestamp: Timestamp::default(),
+        };
+        for found in Attributes::new(front, HEADER_BYTES, end) {
+            let found = found?;
+            match found.kind {
+                attribute::PACKET_HEADER => fixed = Some(found.fixed::<7>(front)?),
+                attribute::MARK => packet.mark = Mark(u32::from_be_bytes(*found.fixed(front)?).into()),
+                attribute::TIMESTAMP => {
+                    packet.timestamp = timestamp(found.fixed(front)?);
+                }
+                attribute::INCOMING_DEVICE => packet.incoming = u32::from_be_bytes(*found.fixed(front)?),
+                attribute::OUTGOING_DEVICE => packet.outgoing = u32::from_be_bytes(*found.fixed(front)?),
+                attribute::HARDWARE_ADDRESS => packet.hw_address = Some(hardware_address(found.fixed(front)?)?),
+                attribute::PAYLOAD => {
+                    packet.payload = found.content;
+                    let after = found.content.start + found.content.length;
+                    if end - after > 3 {
+                        return Err(ParseError::PayloadNotLast { count: end - after });
+                    }
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let [a, b, c, d, protocol @ .., hook] = *fixed.ok_or(ParseError::MissingAttribute {
+            attribute: attribute::PACKET_HEADER,
+        })?;
+        packet.id = u32::from_be_bytes([a, b, c, d]);
+        packet.hw_protocol = EtherType(u16::from_be_bytes(protocol));
+        packet.hook = Hook::from_wire(hook.into());
+        Ok(packet)
+    }
+}
+
+/// Reads the content of [`attribute::HARDWARE_ADDRESS`].
+#[inline]
+pub(crate) fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
+    let [high, low, _, _, field @ ..] = *content;
+    let stated = u16::from_be_bytes([high, low]);
+    u8::try_from(stated)
+        .ok()
+        .and_then(|length| HardwareAddress::from_wire(length, field).ok())
+        .ok_or(ParseError::HardwareAddress { stated })
+}
+
+/// Reads the content of [`attribute::TIMESTAMP`].
+#[inline]
+pub(crate) fn timestamp(content: &[u8; 16]) -> Timestamp {
+    let [seconds, microseconds] = [0, 8].map(|at| i64::from_be_bytes(std::array::from_fn(|byte| content[at + byte])));
+    Timestamp { seconds, microseconds }
+}
