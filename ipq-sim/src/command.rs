@@ -224,13 +224,13 @@ fn feed(
         .stop_when(interruption()?);
     // Drawn on a terminal only.
     let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} packets, {eta} left")
+        ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let report = run.go_watched(&mut |done, of| {
+    let report = run.go_watched(&mut |progress| {
         listening();
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
+        bar.set_position(progress.bytes_read);
+        bar.set_message(progress.done.to_string());
     })?;
     bar.finish_and_clear();
     eprint!("{}", report.summary);

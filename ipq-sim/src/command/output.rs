@@ -60,7 +60,7 @@ pub(super) fn write_capture(file: &mut impl Write, report: &Report) -> io::Resul
         file.write_all(&word.to_le_bytes())?;
     }
     for (index, packet) in report.delivered() {
-        let time = report.packets[index].record.time;
+        let time = report.packets[index].record.time.since_epoch();
         let length = packet.len() as u32;
         for word in [time.as_secs() as u32, time.subsec_nanos(), length, length] {
             file.write_all(&word.to_le_bytes())?;

@@ -149,7 +149,7 @@ fn mend_checksum(header: &mut [u8]) {
 }
 
 /// The internet checksum: 0 for a header that is right. The sum is the same in either byte order, but for that order.
-fn checksum(header: &[u8]) -> u16 {
+pub(crate) fn checksum(header: &[u8]) -> u16 {
     let (words, rest) = header.as_chunks();
     let mut last = [0; 4];
     last[..rest.len()].copy_from_slice(rest);

@@ -19,7 +19,8 @@ mod program;
 mod running;
 mod summary;
 
-pub use capture::{CaptureError, NotFed, Record};
+pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, Packet, Record};
+pub use running::Progress;
 pub use summary::{PacketReport, Report, Summary, VerdictReport};
 
 use crate::builder::KernelBuilder;
@@ -29,6 +30,7 @@ use crate::host::rules::{Rule, RuleError};
 use crate::kernel::Kernel;
 use crate::profile::Profile;
 use crate::programs::server::Server;
+use capture::Capture;
 use ipq_core::wire::Abi;
 use ipq_core::{Family, Hook};
 use linkage::Linkage;
@@ -251,17 +253,17 @@ impl Run {
 
     /// Runs it, until the capture is through and every packet has a fate, the program ends, or nothing happens any more.
     pub fn go(&self) -> Result<Report, RunError> {
-        self.go_watched(&mut |_, _| {})
+        self.go_watched(&mut |_| {})
     }
 
-    /// The same, telling `progress` now and then how many packets have a fate, and of how many.
-    pub fn go_watched(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Report, RunError> {
+    /// The same, telling `progress` now and then how far it is.
+    pub fn go_watched(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report, RunError> {
         if self.profile.abi != Abi::NATIVE {
             return Err(RunError::OtherArchitecture {
                 profile: self.profile.name,
             });
         }
-        let records = capture::read(&self.capture)?;
+        let capture = Capture::open(&self.capture)?;
         let kernel = kernel(self.profile, self.hook)?;
         let directory = tempfile::Builder::new().prefix("ipq-sim-").tempdir()?;
         let (server, program) = match &self.client {
@@ -282,7 +284,7 @@ impl Run {
                 (server, Some(program))
             }
         };
-        let mut running = Running::new(self, kernel, server, program, records);
+        let mut running = Running::new(self, kernel, server, program, capture);
         running.turns(progress)?;
         Ok(running.end())
     }
@@ -298,8 +300,8 @@ pub fn listen(path: &Path) -> Result<Server, RunError> {
 
 /// Reads a capture and runs nothing: for the fuzz targets alone.
 #[cfg(fuzzing)]
-pub fn read_capture(path: &Path) -> Result<Vec<Record>, CaptureError> {
-    capture::read(path)
+pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
+    capture::read_all(source)
 }
 
 /// A host with two devices, whose rules queue every packet at `hook`.

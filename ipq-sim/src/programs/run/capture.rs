@@ -1,22 +1,45 @@
-//! Captures: the packets of a pcap or pcapng file, and why some are none.
+//! Captures: the packets of a pcap or pcapng file, and why some records are not fed.
+//!
+//! A capture is read as it comes, by a thread of its own, which is ahead by a bounded number of bytes: [`Capture`]. What is
+//! read is no larger than any frame around a packet is ([`input::LONGEST_PART`]); all else is gone past.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `input` | bytes of files and pipes, decompressed |
+//! | `classic`, `pcapng` | records of the two formats |
+//! | `link` | the packet in a frame |
+//! | `reader` | from bytes to [`Record`]s |
 
+mod classic;
+mod input;
+mod link;
+mod pcapng;
+mod reader;
+mod reason;
 #[cfg(test)]
 mod tests;
+mod time;
 
-use crate::kernel::{InjectError, family_of};
+pub use reason::NotFed;
+pub use time::{CaptureClock, CaptureTime};
+
 use bytes::Bytes;
+use input::Input;
 use ipq_core::Family;
-use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
+use reader::Reader;
+use rustix::event::{EventfdFlags, eventfd};
+use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// One record of a capture.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// When it was captured, since 1970-01-01 00:00 UTC.
-    pub time: Duration,
+    /// When it was captured.
+    pub time: CaptureTime,
     /// The packet in it, or why there is none to be fed.
     pub packet: Result<Packet, NotFed>,
 }
@@ -26,44 +49,32 @@ pub struct Record {
 pub struct Packet {
     /// Whose.
     pub family: Family,
-    /// From the network header on; link-layer padding may follow.
+    /// From the network header on, to the packet's own end.
     pub data: Bytes,
-    /// The Ethernet header before it, if there was one.
+    /// The Ethernet header before it, or what it would be without tags, if there was one.
     pub link_header: Option<[u8; 14]>,
 }
 
-/// Why a record of a capture was not fed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotFed {
-    /// Less of the packet was captured than there was.
-    Cut,
-    /// It holds no IP packet.
-    NotIp,
-    /// The IP header is wrong, or states more bytes than there are.
-    Malformed,
-    /// The capture's link layer is none of raw IP, Ethernet and Linux cooked.
-    LinkLayer,
-    /// The run ended before it was its turn.
-    RunEnded,
+/// How a capture ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaptureEnd {
+    /// After its last record.
+    Whole,
+    /// Within a record, as one does whose writer was killed.
+    WithinRecord,
+    /// With something that the format does not allow, or that can't be read.
+    Damaged(String),
 }
 
-impl fmt::Display for NotFed {
+impl fmt::Display for CaptureEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cut => "cut by the capture",
-            Self::NotIp => "not IP",
-            Self::Malformed => "malformed",
-            Self::LinkLayer => "of a link layer other than raw IP, Ethernet and Linux cooked",
-            Self::RunEnded => "the run had ended",
-        })
-    }
-}
-
-impl From<&InjectError> for NotFed {
-    fn from(error: &InjectError) -> Self {
-        match error {
-            InjectError::NotIp { .. } => Self::NotIp,
-            _ => Self::Malformed,
+        match self {
+            Self::Whole => f.write_str("the capture is whole"),
+            Self::WithinRecord => f.write_str("the capture ends within a record; those before were fed"),
+            Self::Damaged(reason) => write!(
+                f,
+                "the capture is damaged, and only the records before were fed: {reason}"
+            ),
         }
     }
 }
@@ -80,156 +91,186 @@ pub enum CaptureError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file is no capture, or damaged.
-    #[error("{} is no pcap or pcapng file, or is damaged after {records} packets: {reason}", .path.display())]
+    /// The file is no capture.
+    #[error("{} is no pcap or pcapng file: {reason}", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// How many packets had been read.
-        records: usize,
         /// What is wrong.
         reason: String,
     },
 }
 
-/// Reads a whole capture. It takes as much memory as the file has bytes, and a little for each packet.
-pub(super) fn read(path: &Path) -> Result<Vec<Record>, CaptureError> {
-    let file = File::open(path).map_err(|source| CaptureError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut records = Vec::new();
-    let failed = |records: &Vec<Record>, reason: String| CaptureError::Format {
-        path: path.to_owned(),
-        records: records.len(),
-        reason,
-    };
-    let mut reader = create_reader(1 << 20, file).map_err(|error| failed(&records, error.to_string()))?;
-    let mut interfaces = Interfaces::default();
-    let next_generation = reader.data().starts_with(&SECTION_HEADER);
-    loop {
-        if next_generation && states_too_little(reader.data()) {
-            return Err(failed(
-                &records,
-                "a block states fewer bytes than every block has".to_owned(),
-            ));
+/// How many bytes of packets the reading thread is ahead at most.
+const AHEAD: usize = 1 << 20;
+
+/// What a record counts as beside its packet's bytes.
+const RECORD: usize = size_of::<Record>();
+
+/// A capture that is being read.
+pub(super) struct Capture {
+    shared: Arc<Shared>,
+    /// Taken from the thread, and next to be yielded.
+    records: VecDeque<Record>,
+    end: Option<CaptureEnd>,
+    read: Arc<AtomicU64>,
+}
+
+/// What the reading thread and the capture share.
+struct Shared {
+    state: Mutex<State>,
+    /// Told when records were taken.
+    room: Condvar,
+    /// Readable when there is something to be taken.
+    some: OwnedFd,
+}
+
+#[derive(Default)]
+struct State {
+    records: VecDeque<Record>,
+    /// What the records count as.
+    bytes: usize,
+    end: Option<CaptureEnd>,
+    /// Nobody takes any more.
+    is_closed: bool,
+}
+
+impl Capture {
+    /// Opens a capture, and begins to read it. `-` is standard input.
+    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
+        let read = Arc::new(AtomicU64::new(0));
+        let input = Input::open(path, Arc::clone(&read))?;
+        let reader = Reader::new(input).map_err(|reason| CaptureError::Format {
+            path: path.to_owned(),
+            reason,
+        })?;
+        let failed = |source: std::io::Error| CaptureError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let some = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(error.into()))?;
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            room: Condvar::new(),
+            some,
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("capture".to_owned());
+        thread.spawn(move || theirs.fill(reader)).map_err(failed)?;
+        Ok(Self {
+            shared,
+            records: VecDeque::new(),
+            end: None,
+            read,
+        })
+    }
+
+    /// The next record, if it has been read. Otherwise [`end`](Self::end) tells whether there is any.
+    pub(super) fn peek(&mut self) -> Option<&Record> {
+        if self.records.is_empty() && self.end.is_none() {
+            self.take();
         }
-        match reader.next() {
-            Ok((length, block)) => {
-                records.extend(interfaces.record(&block));
-                reader.consume(length);
+        self.records.front()
+    }
+
+    /// Takes the next record, if it has been read.
+    pub(super) fn next(&mut self) -> Option<Record> {
+        self.peek()?;
+        self.records.pop_front()
+    }
+
+    /// How the capture ended, when all its records have been taken.
+    pub(super) fn end(&self) -> Option<&CaptureEnd> {
+        self.end.as_ref().filter(|_| self.records.is_empty())
+    }
+
+    /// How many bytes of the file have been read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    fn take(&mut self) {
+        let mut state = self.shared.lock();
+        // Of no consequence where there is nothing to be read.
+        let _ = rustix::io::read(&self.shared.some, &mut [0; 8]);
+        std::mem::swap(&mut self.records, &mut state.records);
+        state.bytes = 0;
+        self.end = state.end.take();
+        self.shared.room.notify_one();
+    }
+}
+
+impl AsFd for Capture {
+    /// A descriptor that is readable when there is a record, or the end, after there was none.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.some.as_fd()
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.room.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads to the end, or until nobody takes any more.
+    fn fill(&self, mut reader: Reader) {
+        let mut batch = VecDeque::new();
+        let mut bytes = 0;
+        loop {
+            // Whoever waits for what there is need not wait for what is to come.
+            if !batch.is_empty() && (bytes >= AHEAD / 4 || !reader.has_whole_record()) {
+                if !self.hand_over(&mut batch, bytes, None) {
+                    return;
+                }
+                bytes = 0;
             }
-            Err(PcapError::Eof) => return Ok(records),
-            Err(PcapError::Incomplete(_)) => {
-                let had = reader.data().len();
-                reader.refill().map_err(|error| failed(&records, error.to_string()))?;
-                if reader.data().len() == had {
-                    if had == 0 {
-                        return Ok(records);
-                    }
-                    return Err(failed(&records, "the last block is cut".to_owned()));
+            match reader.next() {
+                Ok(record) => {
+                    bytes += RECORD + record.packet.as_ref().map_or(0, |packet| packet.data.len());
+                    batch.push_back(record);
+                }
+                Err(end) => {
+                    self.hand_over(&mut batch, bytes, Some(end));
+                    return;
                 }
             }
-            Err(error) => return Err(failed(&records, error.to_string())),
         }
+    }
+
+    /// Hands records over, when there is room, and says whether anybody takes them.
+    fn hand_over(&self, batch: &mut VecDeque<Record>, bytes: usize, end: Option<CaptureEnd>) -> bool {
+        let mut state = self.lock();
+        while state.bytes >= AHEAD && !state.is_closed {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let was_empty = state.records.is_empty();
+        state.records.append(batch);
+        state.bytes += bytes;
+        state.end = end;
+        if was_empty {
+            let _ = rustix::io::write(&self.some, &1_u64.to_ne_bytes());
+        }
+        !state.is_closed
     }
 }
 
-/// The type of the block that begins a pcapng file, the same in both byte orders.
-const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-
-/// Whether a block of a pcapng file states fewer bytes than its type and its two lengths have: the parser subtracts those before
-/// it has checked. In whichever order the length's bytes are: turned round, so small a number is more than any block has.
-fn states_too_little(block: &[u8]) -> bool {
-    const LEAST: u32 = 12;
-    let stated = block.get(4..).and_then(<[u8]>::first_chunk).copied();
-    stated.is_some_and(|bytes| u32::from_le_bytes(bytes).min(u32::from_be_bytes(bytes)) < LEAST)
-}
-
-/// What blocks so far have said of those to come.
-#[derive(Default)]
-struct Interfaces {
-    /// Link layer, time offset in seconds, and units in a second.
-    known: Vec<(Linktype, u64, u64)>,
-}
-
-impl Interfaces {
-    fn record(&mut self, block: &PcapBlockOwned<'_>) -> Option<Record> {
-        match block {
-            PcapBlockOwned::LegacyHeader(header) => {
-                let units = if header.is_nanosecond_precision() {
-                    1_000_000_000
-                } else {
-                    1_000_000
-                };
-                self.known = vec![(header.network, 0, units)];
-                None
-            }
-            PcapBlockOwned::Legacy(block) => {
-                let (link, _, units) = *self.known.first()?;
-                let nanoseconds = u64::from(block.ts_usec).saturating_mul(1_000_000_000 / units);
-                let time = Duration::from_secs(block.ts_sec.into()).saturating_add(Duration::from_nanos(nanoseconds));
-                Some(record(time, link, block.data, block.origlen))
-            }
-            PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-                self.known.clear();
-                None
-            }
-            PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                let offset = interface.if_tsoffset.cast_unsigned();
-                let units = interface.ts_resolution().unwrap_or(1_000_000);
-                self.known.push((interface.linktype, offset, units));
-                None
-            }
-            PcapBlockOwned::NG(Block::EnhancedPacket(block)) => {
-                let known = self.known.get(block.if_id as usize).copied();
-                let (link, offset, units) = known.unwrap_or((Linktype(-1), 0, 1_000_000));
-                let stamp = u64::from(block.ts_high) << 32 | u64::from(block.ts_low);
-                let fraction = u128::from(stamp % units.max(1)) * 1_000_000_000 / u128::from(units.max(1));
-                let time = Duration::from_secs((stamp / units.max(1)).saturating_add(offset))
-                    .saturating_add(Duration::from_nanos(fraction as u64));
-                let data = block.data.get(..block.caplen as usize).unwrap_or(block.data);
-                Some(record(time, link, data, block.origlen))
-            }
-            PcapBlockOwned::NG(Block::SimplePacket(block)) => {
-                let (link, ..) = self.known.first().copied().unwrap_or((Linktype(-1), 0, 1));
-                let data = block.data.get(..block.origlen as usize).unwrap_or(block.data);
-                Some(record(Duration::ZERO, link, data, block.origlen))
-            }
-            PcapBlockOwned::NG(_) => None,
+/// Reads a capture and runs nothing: for the fuzz targets alone.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_all(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
+    let input = Input::new(source).map_err(|error| error.to_string())?;
+    let mut reader = Reader::new(input)?;
+    let mut records = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(record) => records.push(record),
+            Err(end) => return Ok((records, end)),
         }
     }
-}
-
-fn record(time: Duration, link: Linktype, data: &[u8], original_length: u32) -> Record {
-    let packet = if (data.len() as u64) < u64::from(original_length) {
-        Err(NotFed::Cut)
-    } else {
-        packet(link, data)
-    };
-    Record { time, packet }
-}
-
-/// The IP packet in a frame.
-fn packet(link: Linktype, frame: &[u8]) -> Result<Packet, NotFed> {
-    let (data, link_header) = match link {
-        Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 | Linktype(12) => (Some(frame), None),
-        Linktype::ETHERNET => (after(frame, 14, 12), frame.first_chunk().copied()),
-        Linktype::LINUX_SLL => (after(frame, 16, 14), None),
-        Linktype(276) => (after(frame, 20, 0), None),
-        _ => return Err(NotFed::LinkLayer),
-    };
-    let data = data.ok_or(NotFed::NotIp)?;
-    let family = family_of(data).map_err(|error| NotFed::from(&error))?;
-    Ok(Packet {
-        family,
-        data: Bytes::copy_from_slice(data),
-        link_header,
-    })
-}
-
-/// What follows a link-layer header of `length` bytes, if its protocol, at offset `protocol`, is IP.
-fn after(frame: &[u8], length: usize, protocol: usize) -> Option<&[u8]> {
-    let number: &[u8; 2] = frame.get(protocol..)?.first_chunk()?;
-    matches!(*number, [0x08, 0x00] | [0x86, 0xdd]).then(|| frame.get(length..))?
 }

@@ -1,6 +1,6 @@
 //! What came of a run: packet by packet, and in numbers.
 
-use super::capture::{NotFed, Record};
+use super::capture::{CaptureEnd, NotFed, Record};
 use crate::ledger::{DropReason, Fate};
 use ipq_core::Verdict;
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub struct Report {
     pub gave_up: bool,
     /// Whether the run was ended because it was told to.
     pub stopped: bool,
+    /// How the capture ended; none if the run ended before.
+    pub capture_end: Option<CaptureEnd>,
     /// By family: whether packets were fed though nobody listened.
     pub(super) deaf: [bool; 2],
 }
@@ -73,21 +75,26 @@ pub struct Summary {
 }
 
 impl Report {
-    pub(super) fn new(records: Vec<Record>) -> Self {
-        let packet = |record| PacketReport {
-            record,
-            verdicts: Vec::new(),
-            fate: None,
-        };
+    pub(super) fn new() -> Self {
         Self {
-            packets: records.into_iter().map(packet).collect(),
+            packets: Vec::new(),
             left: Vec::new(),
             summary: Summary::default(),
             exit: None,
             gave_up: false,
             stopped: false,
+            capture_end: None,
             deaf: [false; 2],
         }
+    }
+
+    /// Adds a record, about which nothing is known yet.
+    pub(super) fn add(&mut self, record: Record) -> &mut PacketReport {
+        self.packets.push_mut(PacketReport {
+            record,
+            verdicts: Vec::new(),
+            fate: None,
+        })
     }
 
     pub(super) fn leave(&mut self, index: usize, fate: Fate) {
@@ -97,14 +104,11 @@ impl Report {
         self.packets[index].fate = Some(fate);
     }
 
-    /// Counts. The records from `next` on were never come to.
-    pub(super) fn sum_up(&mut self, next: usize) {
+    /// Counts.
+    pub(super) fn sum_up(&mut self) {
         let summary = &mut self.summary;
         summary.records = self.packets.len() as u64;
-        for (index, packet) in self.packets.iter_mut().enumerate() {
-            if index >= next && packet.record.packet.is_ok() {
-                packet.record.packet = Err(NotFed::RunEnded);
-            }
+        for packet in &self.packets {
             match (&packet.fate, &packet.record.packet) {
                 (Some(Fate::Queued), _) => summary.still_queued += 1,
                 (Some(Fate::Dropped(reason)), _) => *summary.dropped.entry(*reason).or_default() += 1,

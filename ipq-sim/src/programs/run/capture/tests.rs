@@ -1,8 +1,11 @@
-use super::*;
-use pretty_assertions::assert_eq;
-use rstest::rstest;
-use std::io::Write as _;
+mod damage;
+mod formats;
+mod link;
 
+use super::*;
+use std::io::Cursor;
+
+/// A UDP packet.
 fn ip(family: Family) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = match family {
@@ -13,153 +16,99 @@ fn ip(family: Family) -> Vec<u8> {
     bytes
 }
 
-const ETHERNET: i32 = 1;
-const RAW: i32 = 101;
-const COOKED: i32 = 113;
-const COOKED_2: i32 = 276;
-
-#[rstest]
-#[case::raw(RAW, &[], Family::Ipv4)]
-#[case::raw_of_openbsd(12, &[], Family::Ipv6)]
-#[case::ipv4(228, &[], Family::Ipv4)]
-#[case::ipv6(229, &[], Family::Ipv6)]
-#[case::ethernet(ETHERNET, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0], Family::Ipv4)]
-#[case::ethernet_ipv6(ETHERNET, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd], Family::Ipv6)]
-#[case::cooked(COOKED, &[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0], Family::Ipv4)]
-#[case::cooked_2(COOKED_2, &[0x86, 0xdd, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], Family::Ipv6)]
-fn the_packet_of_every_link_layer_is_found(#[case] link: i32, #[case] header: &[u8], #[case] family: Family) {
-    let found = packet(Linktype(link), &[header, &ip(family)].concat()).unwrap();
-    assert_eq!(found.family, family);
-    assert_eq!(found.data, ip(family));
-    assert_eq!(found.link_header.is_some(), link == ETHERNET);
+/// The records of a file, and how it ends.
+fn read(bytes: &[u8]) -> (Vec<Record>, CaptureEnd) {
+    read_all(Box::new(Cursor::new(bytes.to_vec()))).unwrap()
 }
 
-#[rstest]
-#[case::wireless(105, &[0; 60], NotFed::LinkLayer)]
-#[case::arp(ETHERNET, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0x45, 0], NotFed::NotIp)]
-#[case::cooked_arp(COOKED, &[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 6, 0x45, 0], NotFed::NotIp)]
-#[case::nothing(RAW, &[], NotFed::NotIp)]
-#[case::less_than_a_header(ETHERNET, &[2, 0, 0, 0, 0, 1], NotFed::NotIp)]
-#[case::version_5(RAW, &[0x55; 40], NotFed::NotIp)]
-fn what_holds_no_packet_is_not_fed(#[case] link: i32, #[case] frame: &[u8], #[case] expected: NotFed) {
-    assert_eq!(packet(Linktype(link), frame).unwrap_err(), expected);
+/// The bytes of the packets of a file, or why they are not fed.
+fn packets(bytes: &[u8]) -> Vec<Result<Vec<u8>, NotFed>> {
+    let packet = |record: Record| record.packet.map(|packet| packet.data.to_vec());
+    read(bytes).0.into_iter().map(packet).collect()
 }
 
-fn read_bytes(bytes: &[u8]) -> Result<Vec<Record>, CaptureError> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    read(file.path())
+/// Writes numbers in one byte order.
+#[derive(Clone, Copy)]
+struct Writer {
+    is_big: bool,
 }
 
-fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
+const LITTLE: Writer = Writer { is_big: false };
+const BIG: Writer = Writer { is_big: true };
 
-/// A pcap file with these records of raw IP: how much of the packet was captured, and its length.
-fn pcap(magic: u32, records: &[(usize, usize)]) -> Vec<u8> {
-    let mut bytes = words(&[magic, 2 | 4 << 16, 0, 0, 1 << 18, 101]);
-    for (captured, length) in records {
-        bytes.extend(words(&[1000, 7, *captured as u32, *length as u32]));
-        bytes.extend(&ip(Family::Ipv4)[..*captured]);
+impl Writer {
+    fn words(self, words: &[u32]) -> Vec<u8> {
+        let bytes = |word: &u32| {
+            if self.is_big {
+                word.to_be_bytes()
+            } else {
+                word.to_le_bytes()
+            }
+        };
+        words.iter().flat_map(bytes).collect()
     }
-    bytes
+
+    fn halves(self, halves: &[u16]) -> Vec<u8> {
+        let bytes = |half: &u16| {
+            if self.is_big {
+                half.to_be_bytes()
+            } else {
+                half.to_le_bytes()
+            }
+        };
+        halves.iter().flat_map(bytes).collect()
+    }
+
+    /// A pcap file with these frames: how much of each was captured, and its length.
+    fn pcap(self, magic: u32, link: u32, frames: &[(&[u8], u32)]) -> Vec<u8> {
+        let mut bytes = self.words(&[magic]);
+        bytes.extend(self.halves(&[2, 4]));
+        bytes.extend(self.words(&[0, 0, 1 << 18, link]));
+        for (frame, length) in frames {
+            bytes.extend(self.words(&[1000, 7, frame.len() as u32, *length]));
+            bytes.extend(*frame);
+        }
+        bytes
+    }
+
+    /// A block of a pcapng file.
+    fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
+        let padding = body.len().next_multiple_of(4) - body.len();
+        let length = self.words(&[(body.len() + padding) as u32 + 12]);
+        [&self.words(&[kind])[..], &length, body, &[0; 3][..padding], &length].concat()
+    }
+
+    fn section(self) -> Vec<u8> {
+        let body = [self.words(&[0x1a2b_3c4d]), self.halves(&[1, 0]), vec![0xff; 8]].concat();
+        self.block(0x0a0d_0d0a, &body)
+    }
+
+    fn interface(self, link: u16, snapshot: u32, options: &[u8]) -> Vec<u8> {
+        let body = [&self.halves(&[link, 0])[..], &self.words(&[snapshot]), options].concat();
+        self.block(1, &body)
+    }
+
+    fn option(self, code: u16, value: &[u8]) -> Vec<u8> {
+        let padding = value.len().next_multiple_of(4) - value.len();
+        [&self.halves(&[code, value.len() as u16])[..], value, &[0; 3][..padding]].concat()
+    }
+
+    fn enhanced(self, interface: u32, units: u64, frame: &[u8], length: usize) -> Vec<u8> {
+        let head = [
+            interface,
+            (units >> 32) as u32,
+            units as u32,
+            frame.len() as u32,
+            length as u32,
+        ];
+        self.block(6, &[&self.words(&head)[..], frame].concat())
+    }
 }
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
-#[rstest]
-#[case(MICROSECONDS, 7000)]
-#[case(NANOSECONDS, 7)]
-fn times_have_the_units_that_the_file_says(#[case] magic: u32, #[case] nanoseconds: u32) {
-    let records = read_bytes(&pcap(magic, &[(33, 33)])).unwrap();
-    assert_eq!(records[0].time, Duration::new(1000, nanoseconds));
-    assert_eq!(records[0].packet.as_ref().unwrap().data, ip(Family::Ipv4));
-}
-
-#[test]
-fn a_packet_that_the_capture_cut_is_not_fed() {
-    let records = read_bytes(&pcap(MICROSECONDS, &[(20, 33), (33, 33)])).unwrap();
-    assert_eq!(records[0].packet.as_ref().unwrap_err(), &NotFed::Cut);
-    assert!(records[1].packet.is_ok());
-}
-
-/// A block of a pcapng file.
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let padded = body.len().next_multiple_of(4);
-    let length = padded as u32 + 12;
-    [
-        &words(&[kind, length])[..],
-        body,
-        &[0; 3][..padded - body.len()],
-        &words(&[length]),
-    ]
-    .concat()
-}
-
-#[test]
-fn blocks_of_pcapng_are_read_as_their_interfaces_say() {
-    let section = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
-    // The second has times in nanoseconds: option 9 of one byte, and the end of options.
-    let raw = block(1, &words(&[101, 0]));
-    let cooked = block(
-        1,
-        &[&words(&[113, 0])[..], &[9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]].concat(),
-    );
-    let cooked_header = [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0];
-    let packet = ip(Family::Ipv4);
-    let enhanced = |interface: u32, frame: &[u8], captured: usize| {
-        let head = words(&[interface, 0, 2_000_000_000, captured as u32, frame.len() as u32]);
-        block(6, &[&head[..], &frame[..captured]].concat())
-    };
-    let simple = block(3, &[&words(&[packet.len() as u32])[..], &packet].concat());
-    // Name resolution: none of our business.
-    let names = block(4, &[0; 4]);
-    let file = [
-        section,
-        raw,
-        cooked,
-        names,
-        enhanced(0, &packet, packet.len()),
-        enhanced(1, &[&cooked_header[..], &packet].concat(), 16 + packet.len()),
-        enhanced(0, &packet, 20),
-        enhanced(7, &packet, packet.len()),
-        simple,
-    ];
-    let records = read_bytes(&file.concat()).unwrap();
-    let seen: Vec<_> = records
-        .iter()
-        .map(|record| {
-            (
-                record.time.as_secs(),
-                record
-                    .packet
-                    .as_ref()
-                    .map(|packet| &packet.data[..])
-                    .map_err(|reason| *reason),
-            )
-        })
-        .collect();
-    let expected = [
-        (2000, Ok(&packet[..])),
-        (2, Ok(&packet[..])),
-        (2000, Err(NotFed::Cut)),
-        (2000, Err(NotFed::LinkLayer)),
-        (0, Ok(&packet[..])),
-    ];
-    assert_eq!(seen, expected);
-}
-
-#[test]
-fn a_file_that_ends_within_a_record_is_damaged() {
-    let whole = pcap(MICROSECONDS, &[(33, 33), (33, 33)]);
-    let error = read_bytes(&whole[..whole.len() - 1]).unwrap_err();
-    assert!(matches!(error, CaptureError::Format { records: 1, .. }), "{error}");
-}
-
-proptest::proptest! {
-    #[test]
-    fn no_bytes_make_it_panic(start in proptest::sample::select(vec![MICROSECONDS, NANOSECONDS, 0x0a0d_0d0a]), bytes: Vec<u8>) {
-        let _ = read_bytes(&[&start.to_le_bytes()[..], &bytes].concat());
-    }
+/// A pcap file with one frame.
+fn one_frame(link: u32, frame: &[u8]) -> Vec<u8> {
+    LITTLE.pcap(MICROSECONDS, link, &[(frame, frame.len() as u32)])
 }

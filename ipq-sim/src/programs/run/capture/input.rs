@@ -1,0 +1,154 @@
+//! The bytes of a capture as they come: from a file, a pipe or standard input, decompressed, a bounded part at a time.
+
+mod zstd;
+
+use super::CaptureError;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The longest part that can be looked at as a whole, in bytes: more than any frame around an IP packet takes.
+pub(super) const LONGEST_PART: usize = 256 << 10;
+
+/// How many bytes are held at most.
+const BUFFER: usize = 2 * LONGEST_PART;
+
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The bytes of a capture. What was read and not yet consumed is held, at most [`BUFFER`] bytes.
+pub(super) struct Input {
+    source: Box<dyn Read + Send>,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+/// Fewer bytes came than were asked for.
+#[derive(Debug)]
+pub(super) enum Short {
+    /// The input is at its end; this many bytes had come, 0 if it ends where the part would begin.
+    Ended(usize),
+    /// It can't be read any further.
+    Failed(io::Error),
+}
+
+impl Input {
+    /// Opens the capture at `path`, and adds the bytes that are read from it, compressed or not, to `count`.
+    pub(super) fn open(path: &Path, count: Arc<AtomicU64>) -> Result<Self, CaptureError> {
+        let failed = |source| CaptureError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let file: Box<dyn Read + Send> = if path.as_os_str() == STANDARD_INPUT {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(failed)?)
+        };
+        Self::new(Box::new(Counted { source: file, count })).map_err(failed)
+    }
+
+    /// The bytes of `source`, decompressed if it begins as gzip and zstd files do.
+    pub(super) fn new(source: Box<dyn Read + Send>) -> io::Result<Self> {
+        let mut input = Self {
+            source,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        };
+        let first = match input.part(4) {
+            Ok(first) => first,
+            Err(Short::Ended(_)) => &input.buffer[..input.end],
+            Err(Short::Failed(error)) => return Err(error),
+        };
+        let compressed = match first {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+            _ => return Ok(input),
+        };
+        let begun = io::Cursor::new(input.buffer[..input.end].to_vec());
+        let whole = begun.chain(std::mem::replace(&mut input.source, Box::new(io::empty())));
+        input.source = match compressed {
+            // Files that were compressed one by one and put together are one file.
+            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+            Compression::Zstd => Box::new(zstd::Frames::new(whole)),
+        };
+        (input.start, input.end) = (0, 0);
+        Ok(input)
+    }
+
+    /// What is held: at least what was last asked for.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// The next `length` bytes, at most [`LONGEST_PART`]. They stay.
+    pub(super) fn part(&mut self, length: usize) -> Result<&[u8], Short> {
+        debug_assert!(length <= LONGEST_PART);
+        while self.end - self.start < length {
+            if BUFFER - self.start < LONGEST_PART {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Err(Short::Ended(self.end - self.start)),
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A compressed file that was cut, which is never between two records.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Short::Ended(self.end - self.start).within());
+                }
+                Err(error) => return Err(Short::Failed(error)),
+            }
+        }
+        Ok(&self.buffer[self.start..self.start + length])
+    }
+
+    /// Goes past `length` bytes, of which nothing is held.
+    pub(super) fn skip(&mut self, length: u64) -> Result<(), Short> {
+        let mut left = length;
+        loop {
+            let held = (self.end - self.start) as u64;
+            let step = left.min(held);
+            self.start += step as usize;
+            left -= step;
+            if left == 0 {
+                return Ok(());
+            }
+            let next = left.min(LONGEST_PART as u64) as usize;
+            self.part(next)?;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Compression {
+    Gzip,
+    Zstd,
+}
+
+/// Counts what is read.
+struct Counted {
+    source: Box<dyn Read + Send>,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Short {
+    /// The same where the part was the rest of something: an end there is never an end between two records.
+    pub(super) fn within(self) -> Self {
+        match self {
+            Self::Ended(length) => Self::Ended(length.max(1)),
+            Self::Failed(error) => Self::Failed(error),
+        }
+    }
+}

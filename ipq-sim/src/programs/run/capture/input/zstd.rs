@@ -1,0 +1,87 @@
+//! The frames of a zstd file, one after another, as one run of bytes.
+
+use ruzstd::decoding::FrameDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Decompresses all frames of a source. It holds the window that a frame states, at most 128 MiB; `zstd` makes windows of
+/// 2 MiB unless asked for more, and of 8 MiB at its level 19.
+pub(super) struct Frames<R> {
+    source: Noticing<R>,
+    decoder: FrameDecoder,
+    /// Whether a frame has begun and not ended.
+    within: bool,
+}
+
+impl<R: Read> Frames<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self {
+            source: Noticing {
+                source: BufReader::with_capacity(1 << 16, source),
+                ended: false,
+            },
+            decoder: FrameDecoder::new(),
+            within: false,
+        }
+    }
+
+    /// Begins the next frame, if there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        while !self.source.source.fill_buf()?.is_empty() {
+            match self.decoder.init(&mut self.source) {
+                Ok(()) => {
+                    self.within = true;
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(false)
+    }
+
+    fn failed(&self, error: FrameDecoderError) -> io::Error {
+        if self.source.ended {
+            io::ErrorKind::UnexpectedEof.into()
+        } else {
+            io::Error::other(error)
+        }
+    }
+}
+
+impl<R: Read> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.within && !self.begin()? {
+                return Ok(0);
+            }
+            if self.decoder.can_collect() > 0 {
+                return self.decoder.read(buffer);
+            }
+            if self.decoder.is_finished() {
+                self.within = false;
+                continue;
+            }
+            let decoded = self
+                .decoder
+                .decode_blocks(&mut self.source, ruzstd::decoding::BlockDecodingStrategy::UptoBlocks(1));
+            decoded.map_err(|error| self.failed(error))?;
+        }
+    }
+}
+
+/// Notices that more was asked for than there is: the decoder's errors do not tell.
+struct Noticing<R> {
+    source: BufReader<R>,
+    ended: bool,
+}
+
+impl<R: Read> Read for Noticing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.ended |= read == 0 && !buffer.is_empty();
+        Ok(read)
+    }
+}

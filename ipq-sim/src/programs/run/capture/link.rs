@@ -1,0 +1,155 @@
+//! Link layers: how the IP packet in a frame is found.
+
+mod ethernet;
+mod ip;
+pub(super) mod names;
+mod ppp;
+mod wireless;
+
+use super::reader::FrameHeader;
+use super::{NotFed, Packet};
+
+/// In which order a capture has the bytes of its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
+}
+
+macro_rules! numbers {
+    ($($name:ident)*) => {
+        $(
+            /// The number at an offset where there is one.
+            pub(super) fn $name(self, bytes: &[u8], at: usize) -> $name {
+                let number = bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+                match self {
+                    Self::Little => $name::from_le_bytes(number),
+                    Self::Big => $name::from_be_bytes(number),
+                }
+            }
+        )*
+    };
+}
+
+impl ByteOrder {
+    numbers!(u16 u32 u64);
+}
+
+/// The link layer of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layer {
+    /// Its number in the list of link types.
+    pub(super) link: u16,
+    /// How many bytes of frame check sequence end a frame.
+    pub(super) check_bytes: u8,
+}
+
+/// The IP packet of a frame, and what was before it.
+#[derive(Debug)]
+struct Found<'a> {
+    /// From the network header on, to the end of the frame.
+    packet: &'a [u8],
+    /// As the kernel sees it that has taken off all tags.
+    link_header: Option<[u8; 14]>,
+}
+
+impl<'a> From<&'a [u8]> for Found<'a> {
+    fn from(packet: &'a [u8]) -> Self {
+        Self {
+            packet,
+            link_header: None,
+        }
+    }
+}
+
+/// The IP packet in a frame of which `held` is here.
+pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<Packet, NotFed> {
+    let is_cut = header.captured < header.length;
+    // What is cut has lost its check sequence first.
+    let missing = header.length.saturating_sub(header.captured) as usize;
+    let check = usize::from(layer.check_bytes).saturating_sub(missing);
+    let frame = if held.len() == header.captured as usize {
+        &held[..held.len().saturating_sub(check)]
+    } else {
+        held
+    };
+    let found = find(layer.link, header.order, frame).and_then(|found| {
+        let (family, data) = ip::packet(found.packet, is_cut)?;
+        Ok(Packet {
+            family,
+            data,
+            link_header: found.link_header,
+        })
+    });
+    found.map_err(|reason| match reason {
+        NotFed::Short | NotFed::Malformed if is_cut => NotFed::Cut,
+        other => other,
+    })
+}
+
+fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> {
+    Ok(match link {
+        1 => ethernet::frame(frame)?,
+        // Raw IP: two numbers of systems' own, and those of the list.
+        12 | 14 | 101 | 228 | 229 => frame.into(),
+        0 | 108 => loopback(frame)?.into(),
+        9 | 50 => ppp::frame(frame)?.into(),
+        // A byte that says in which direction it went.
+        166 | 204 => ppp::frame(split::<1>(frame)?.1)?.into(),
+        51 => ppp::over_ethernet(frame)?.into(),
+        100 => ethernet::logical_link(frame)?.into(),
+        104 => ppp::cisco(frame)?.into(),
+        105 => wireless::frame(frame)?,
+        127 => wireless::after_radiotap(frame)?,
+        113 => cooked(frame, 14, 16)?.into(),
+        276 => cooked(frame, 0, 20)?.into(),
+        219 => ethernet::labelled(frame)?.into(),
+        239 => netfilter_log(order, frame)?.into(),
+        _ => return Err(NotFed::LinkType(link)),
+    })
+}
+
+/// The first `N` bytes and the others.
+fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
+    bytes.split_first_chunk().ok_or(NotFed::Short)
+}
+
+/// The packet after the number of its address family, in the order of the machine that captured it, which need not be the file's;
+/// or in network order.
+fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
+    let (number, packet) = split::<4>(frame)?;
+    let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
+    match number {
+        // AF_INET; and AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, and Darwin.
+        2 | 10 | 23 | 24 | 28 | 30 => Ok(packet),
+        _ => Err(NotFed::AddressFamily(number.min(255) as u8)),
+    }
+}
+
+/// The packet of a frame of Linux's cooked link layers, whose protocol is at an offset in a header of some bytes.
+fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
+    /// A frame of IEEE 802.2.
+    const LOGICAL_LINK: u16 = 4;
+    let rest = frame.get(header..).ok_or(NotFed::Short)?;
+    match ByteOrder::Big.u16(frame, protocol) {
+        LOGICAL_LINK => ethernet::logical_link(rest),
+        protocol @ ..=1500 => Err(NotFed::not_ip(protocol)),
+        protocol => ethernet::payload(protocol, rest).map(|(_, packet)| packet),
+    }
+}
+
+/// The packet in a message of the target NFLOG: attributes in the order of the machine that captured it, one of them the packet.
+fn netfilter_log(order: ByteOrder, frame: &[u8]) -> Result<&[u8], NotFed> {
+    const PAYLOAD: u16 = 9;
+    let (_, mut attributes) = split::<4>(frame)?;
+    while let Some((header, rest)) = attributes.split_first_chunk::<4>() {
+        let [length, kind] = [0, 2].map(|at| order.u16(header, at));
+        let length = usize::from(length).checked_sub(4).ok_or(NotFed::Malformed)?;
+        // The two highest bits say something of the attribute itself.
+        if kind & 0x3fff == PAYLOAD {
+            return Ok(&rest[..length.min(rest.len())]);
+        }
+        attributes = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Err(NotFed::Short)
+}

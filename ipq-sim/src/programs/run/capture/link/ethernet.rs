@@ -1,0 +1,86 @@
+//! Ethernet, with everything that may come between its header and a packet.
+
+use super::super::NotFed;
+use super::{Found, ppp, split};
+
+/// The packet of an Ethernet frame.
+pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
+    let (header, rest) = split::<14>(frame)?;
+    let mut header = *header;
+    let protocol = u16::from_be_bytes([header[12], header[13]]);
+    let (protocol, packet) = payload(protocol, rest)?;
+    header[12..].copy_from_slice(&protocol.to_be_bytes());
+    Ok(Found {
+        packet,
+        link_header: Some(header),
+    })
+}
+
+/// The packet after an `EtherType`, or a length instead, and with which `EtherType` it would have come without what is around it.
+pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
+    let mut is_tagged = false;
+    let packet = loop {
+        break match protocol {
+            0x0800 | 0x86dd => return Ok((protocol, rest)),
+            // IEEE 802.1Q and 802.1ad, and numbers that were used before the latter.
+            0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
+                let ([_, _, high, low], after) = split(rest)?;
+                (protocol, rest) = (u16::from_be_bytes([*high, *low]), after);
+                is_tagged = true;
+                continue;
+            }
+            0x8847 | 0x8848 => labelled(rest),
+            0x880b => ppp::frame(rest),
+            0x8864 => ppp::over_ethernet(rest),
+            length @ ..=1500 => logical_link(rest.get(..length.into()).unwrap_or(rest)),
+            _ => Err(NotFed::not_ip(protocol)),
+        };
+    };
+    match packet {
+        Ok(packet) => Ok((
+            if packet.first().is_some_and(|first| first >> 4 == 6) {
+                0x86dd
+            } else {
+                0x0800
+            },
+            packet,
+        )),
+        Err(NotFed::NotIp { protocol, .. }) => Err(NotFed::NotIp { protocol, is_tagged }),
+        Err(other) => Err(other),
+    }
+}
+
+/// The packet after the header of IEEE 802.2, with or without SNAP.
+pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
+    let (header, after) = split::<3>(rest)?;
+    match *header {
+        // Of IP's own.
+        [0x06, 0x06, 0x03] => Ok(after),
+        [0xaa, 0xaa, 0x03] => {
+            let ([organisation @ .., high, low], after) = split::<5>(after)?;
+            match organisation {
+                // RFC 1042, and that of IEEE 802.1H.
+                [0, 0, 0 | 0xf8] => payload(u16::from_be_bytes([*high, *low]), after).map(|(_, packet)| packet),
+                _ => Err(NotFed::Organisation),
+            }
+        }
+        [service, ..] => Err(NotFed::LogicalLink(service)),
+    }
+}
+
+/// The packet after MPLS labels.
+pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
+    loop {
+        let ([_, _, bottom, _], after) = split(rest)?;
+        rest = after;
+        if bottom & 1 != 0 {
+            break;
+        }
+    }
+    // What follows is not said: IP by its version, as routers guess it, and otherwise something of a circuit of its own.
+    match rest.first().map(|first| first >> 4) {
+        Some(4 | 6) => Ok(rest),
+        Some(_) => Err(NotFed::Circuit),
+        None => Err(NotFed::Short),
+    }
+}

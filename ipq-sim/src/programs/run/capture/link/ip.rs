@@ -1,0 +1,75 @@
+//! The IP packet itself: whether it is whole and sound.
+
+use super::super::NotFed;
+use crate::host::ipv4::checksum;
+use bytes::Bytes;
+use ipq_core::Family;
+
+/// The most that an IP packet may state as its length, in bytes; IPv6 does not count its fixed header.
+const LONGEST: usize = 0xffff;
+
+/// The packet that begins `bytes`, and its family. What follows it, padding for example, is left out.
+pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
+    match bytes.first().map(|first| first >> 4) {
+        Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),
+        Some(6) => version_6(bytes, is_cut).map(|packet| (Family::Ipv6, packet)),
+        Some(version) => Err(NotFed::Version(version)),
+        None => Err(NotFed::Short),
+    }
+}
+
+fn version_4(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
+    let header_length = usize::from(bytes[0] & 0xf) * 4;
+    let total = bytes
+        .get(2..4)
+        .map_or(0, |total| usize::from(u16::from_be_bytes([total[0], total[1]])));
+    if header_length < Family::Ipv4.header_length() {
+        return Err(NotFed::Malformed);
+    }
+    let header = bytes.get(..header_length).ok_or(NotFed::Short)?;
+    if total == 0 && !is_cut {
+        return offloaded(bytes, header_length);
+    }
+    if checksum(header) != 0 {
+        return Err(NotFed::Checksum);
+    }
+    if total < header_length {
+        return Err(NotFed::Malformed);
+    }
+    whole(bytes, total)
+}
+
+/// A packet that was captured before it was cut into segments, whose length was to be filled in by then: it is the frame's.
+fn offloaded(bytes: &[u8], header_length: usize) -> Result<Bytes, NotFed> {
+    let total = u16::try_from(bytes.len()).map_err(|_| NotFed::TooLong)?;
+    let mut packet = bytes.to_vec();
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
+    packet[10..12].fill(0);
+    let sum = checksum(&packet[..header_length]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    Ok(packet.into())
+}
+
+fn version_6(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
+    const HOP_BY_HOP: u8 = 0;
+    const TCP: u8 = 6;
+    let header_length = Family::Ipv6.header_length();
+    let header = bytes.get(..header_length).ok_or(NotFed::Short)?;
+    match (usize::from(u16::from_be_bytes([header[4], header[5]])), header[6]) {
+        // A jumbogram is as long as its option says, which is more than the queue can carry.
+        (0, HOP_BY_HOP) => Err(NotFed::TooLong),
+        (0, TCP) if !is_cut && bytes.len() > header_length => {
+            let stated = u16::try_from(bytes.len() - header_length).map_err(|_| NotFed::TooLong)?;
+            let mut packet = bytes.to_vec();
+            packet[4..6].copy_from_slice(&stated.to_be_bytes());
+            Ok(packet.into())
+        }
+        (stated, _) => whole(bytes, header_length + stated),
+    }
+}
+
+fn whole(bytes: &[u8], length: usize) -> Result<Bytes, NotFed> {
+    debug_assert!(length <= LONGEST + Family::Ipv6.header_length());
+    let packet = bytes.get(..length).ok_or(NotFed::Malformed)?;
+    Ok(Bytes::copy_from_slice(packet))
+}

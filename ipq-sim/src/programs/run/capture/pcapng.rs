@@ -1,0 +1,221 @@
+//! The newer capture format, pcapng: blocks in sections, of interfaces that each have a link layer and a clock of their own.
+
+use super::classic::LONGEST_FRAME;
+use super::input::{Input, LONGEST_PART, Short};
+use super::link::{ByteOrder, Layer};
+use super::reader::{FrameHeader, Stop};
+use super::{CaptureClock, CaptureTime, Record};
+
+/// The type of the block that begins a section, the same in both byte orders.
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+/// What the enhanced packet block replaced.
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
+/// A block has a type and, before and after its body, a length: in bytes.
+const AROUND: u32 = 12;
+
+/// How many interfaces a section may have, so that a file can't make the reader hold more and more.
+const MOST_INTERFACES: usize = 1 << 16;
+
+/// A pcapng file.
+pub(super) struct PcapNg {
+    order: ByteOrder,
+    interfaces: Vec<Interface>,
+}
+
+#[derive(Clone, Copy)]
+struct Interface {
+    layer: Layer,
+    clock: CaptureClock,
+    /// The most bytes that were captured of a frame; 0 for no limit.
+    snapshot: u32,
+}
+
+/// The beginning of a block: its type, and how many bytes it takes as a whole.
+struct BlockHeader {
+    kind: u32,
+    length: u32,
+}
+
+impl PcapNg {
+    /// Whether a file begins as one of this format does.
+    pub(super) fn begins(first: &[u8]) -> bool {
+        first == SECTION_HEADER.to_le_bytes()
+    }
+
+    /// Reads the first section's header.
+    pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
+        let mut file = Self {
+            order: ByteOrder::Little,
+            interfaces: Vec::new(),
+        };
+        let header = file.block(input)?;
+        file.pass(input, &header)?;
+        Ok(file)
+    }
+
+    /// Whether `held` begins with a whole block.
+    pub(super) fn holds_block(&self, held: &[u8]) -> bool {
+        held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
+    }
+
+    /// Reads on to the next packet, and makes of it what `record` makes.
+    pub(super) fn next(
+        &mut self,
+        input: &mut Input,
+        record: impl FnOnce(&FrameHeader, &[u8]) -> Record,
+    ) -> Result<Record, Stop> {
+        loop {
+            let block = self.block(input)?;
+            let fixed = match block.kind {
+                ENHANCED_PACKET | PACKET => 28,
+                SIMPLE_PACKET => 12,
+                INTERFACE => {
+                    self.add_interface(input, &block)?;
+                    self.pass(input, &block)?;
+                    continue;
+                }
+                _ => {
+                    self.pass(input, &block)?;
+                    continue;
+                }
+            };
+            if block.length < fixed + 4 {
+                return Err(Stop::Damaged(format!("a packet's block states {} bytes", block.length)));
+            }
+            let start = input.part(fixed as usize)?;
+            let header = self.frame_header(&block, start);
+            if header.captured > LONGEST_FRAME || header.captured > block.length - fixed - 4 {
+                return Err(Stop::Damaged(format!(
+                    "a block of {} bytes states a packet of {} bytes",
+                    block.length, header.captured
+                )));
+            }
+            let whole = (fixed as usize + header.captured as usize).min(LONGEST_PART);
+            let part = input.part(whole)?;
+            let record = record(&header, &part[fixed as usize..]);
+            self.pass(input, &block)?;
+            return Ok(record);
+        }
+    }
+
+    /// Looks at the beginning of the next block; that of a section says in which order bytes are.
+    fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
+        let first = input.part(8)?;
+        if first.starts_with(&SECTION_HEADER.to_le_bytes()) {
+            let first = input.part(16)?;
+            self.order = match first[8..12] {
+                [0x4d, 0x3c, 0x2b, 0x1a] => ByteOrder::Little,
+                [0x1a, 0x2b, 0x3c, 0x4d] => ByteOrder::Big,
+                _ => {
+                    return Err(Stop::Damaged(
+                        "a section begins without the magic number of its byte order".to_owned(),
+                    ));
+                }
+            };
+            let major = self.order.u16(first, 12);
+            if major != 1 {
+                return Err(Stop::Damaged(format!("a section has version {major}, not 1")));
+            }
+            self.interfaces.clear();
+        }
+        let first = input.part(8)?;
+        let header = BlockHeader {
+            kind: self.order.u32(first, 0),
+            length: self.order.u32(first, 4),
+        };
+        if header.length < AROUND {
+            return Err(Stop::Damaged(format!(
+                "a block states {} bytes, fewer than every block has",
+                header.length
+            )));
+        }
+        Ok(header)
+    }
+
+    /// Goes to the block after this.
+    fn pass(&self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
+        // Bodies are padded to 4 bytes; some writers leave that out of the length.
+        let whole = u64::from(block.length).next_multiple_of(4);
+        input.skip(whole - 4).map_err(Short::within)?;
+        let after = self.order.u32(input.part(4).map_err(Short::within)?, 0);
+        input.skip(4)?;
+        if after == block.length {
+            return Ok(());
+        }
+        Err(Stop::Damaged(format!(
+            "a block states {} bytes at its beginning and {after} at its end",
+            block.length
+        )))
+    }
+
+    /// Adds the interface that a block describes.
+    fn add_interface(&mut self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
+        if self.interfaces.len() == MOST_INTERFACES {
+            return Err(Stop::Damaged(format!(
+                "a section has more than {MOST_INTERFACES} interfaces"
+            )));
+        }
+        if block.length < 8 + AROUND {
+            return Err(Stop::Damaged(format!(
+                "an interface's block states {} bytes",
+                block.length
+            )));
+        }
+        let part = input.part((block.length as usize - 4).min(LONGEST_PART))?;
+        let mut interface = Interface {
+            layer: Layer {
+                link: self.order.u16(part, 8),
+                check_bytes: 0,
+            },
+            clock: CaptureClock::default(),
+            snapshot: self.order.u32(part, 12),
+        };
+        let mut options = &part[16..];
+        while let Some((header, rest)) = options.split_first_chunk::<4>() {
+            let [code, length] = [0, 2].map(|at| self.order.u16(header, at));
+            let Some(value) = rest.get(..length.into()) else { break };
+            match (code, value) {
+                (0, _) => break,
+                (9, [resolution]) => interface.clock.resolution = *resolution,
+                (13, [bytes]) => interface.layer.check_bytes = *bytes,
+                (14, [_, _, _, _, _, _, _, _]) => interface.clock.offset = self.order.u64(value, 0).cast_signed(),
+                _ => {}
+            }
+            options = rest.get(usize::from(length).next_multiple_of(4)..).unwrap_or_default();
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    /// What the beginning of a packet's block says.
+    fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
+        let order = self.order;
+        let word = |at| order.u32(start, at);
+        let number = match block.kind {
+            ENHANCED_PACKET => word(8) as usize,
+            PACKET => order.u16(start, 8).into(),
+            _ => 0,
+        };
+        let interface = self.interfaces.get(number).copied();
+        let clock = interface.map_or(CaptureClock::default(), |interface| interface.clock);
+        let (units, captured, length) = if block.kind == SIMPLE_PACKET {
+            let length = word(8);
+            let limit = interface.map_or(0, |interface| interface.snapshot);
+            let limit = if limit == 0 { u32::MAX } else { limit };
+            (0, length.min(limit).min(block.length - 16), length)
+        } else {
+            (u64::from(word(12)) << 32 | u64::from(word(16)), word(20), word(24))
+        };
+        FrameHeader {
+            time: CaptureTime { units, clock },
+            captured,
+            length,
+            layer: interface.map(|interface| interface.layer),
+            order,
+        }
+    }
+}

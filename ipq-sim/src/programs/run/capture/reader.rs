@@ -1,0 +1,122 @@
+//! The records of a capture, one by one, whichever format it has.
+
+use super::classic::Classic;
+use super::input::{Input, Short};
+use super::link::{self, ByteOrder, Layer};
+use super::pcapng::PcapNg;
+use super::{CaptureEnd, CaptureTime, NotFed, Record};
+
+/// Yields the records of a capture, and then why there are no more.
+pub(super) struct Reader {
+    input: Input,
+    format: Format,
+}
+
+enum Format {
+    Classic(Classic),
+    PcapNg(PcapNg),
+}
+
+/// Why reading stops.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The input is at its end, or can't be read.
+    Short(Short),
+    /// What is there is not what the format allows.
+    Damaged(String),
+}
+
+impl From<Short> for Stop {
+    fn from(short: Short) -> Self {
+        Self::Short(short)
+    }
+}
+
+/// What a format says of a frame, before its bytes.
+pub(super) struct FrameHeader {
+    pub(super) time: CaptureTime,
+    /// How many bytes of it the capture holds.
+    pub(super) captured: u32,
+    /// How many bytes it had.
+    pub(super) length: u32,
+    /// None for a frame of an interface that the capture does not describe.
+    pub(super) layer: Option<Layer>,
+    pub(super) order: ByteOrder,
+}
+
+impl Reader {
+    /// Reads what a capture begins with; if it is none, says what is wrong.
+    pub(super) fn new(mut input: Input) -> Result<Self, String> {
+        let first = match input.part(4) {
+            Ok(first) => first,
+            Err(Short::Failed(error)) => return Err(error.to_string()),
+            Err(Short::Ended(0)) => return Err("it is empty".to_owned()),
+            Err(Short::Ended(_)) => return Err("it is too short".to_owned()),
+        };
+        if let Some(program) = other_compression(first) {
+            return Err(format!(
+                "it is compressed by {program}; decompress it first: `{program} -dc FILE | ipq-sim run --pcap - …`"
+            ));
+        }
+        let format = if PcapNg::begins(first) {
+            PcapNg::new(&mut input).map(Format::PcapNg)
+        } else {
+            Classic::new(&mut input).map(Format::Classic)
+        };
+        let format = format.map_err(|stop| match stop {
+            Stop::Damaged(reason) => reason,
+            Stop::Short(Short::Ended(_)) => "it ends within its header".to_owned(),
+            Stop::Short(Short::Failed(error)) => error.to_string(),
+        })?;
+        Ok(Self { input, format })
+    }
+
+    /// Whether the next record can be had from what is held, without reading, which may take as long as it likes.
+    pub(super) fn has_whole_record(&self) -> bool {
+        let held = self.input.held();
+        match &self.format {
+            Format::Classic(classic) => classic.holds_record(held),
+            Format::PcapNg(pcapng) => pcapng.holds_block(held),
+        }
+    }
+
+    /// The next record.
+    pub(super) fn next(&mut self) -> Result<Record, CaptureEnd> {
+        self.try_next().map_err(|stop| match stop {
+            Stop::Short(Short::Ended(0)) => CaptureEnd::Whole,
+            Stop::Short(Short::Ended(_)) => CaptureEnd::WithinRecord,
+            Stop::Short(Short::Failed(error)) => CaptureEnd::Damaged(error.to_string()),
+            Stop::Damaged(reason) => CaptureEnd::Damaged(reason),
+        })
+    }
+
+    fn try_next(&mut self) -> Result<Record, Stop> {
+        let input = &mut self.input;
+        match &mut self.format {
+            Format::Classic(classic) => classic.next(input, record),
+            Format::PcapNg(pcapng) => pcapng.next(input, record),
+        }
+    }
+}
+
+/// The record that a frame makes. `held` is all of what was captured of the frame, or as much as any packet needs.
+fn record(header: &FrameHeader, held: &[u8]) -> Record {
+    let packet = match header.layer {
+        Some(layer) => link::packet(layer, header, held),
+        None => Err(NotFed::NoInterface),
+    };
+    Record {
+        time: header.time,
+        packet,
+    }
+}
+
+/// The program that undoes a compression that is not undone here.
+fn other_compression(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0xfd, b'7', b'z', b'X', ..] => Some("xz"),
+        [b'B', b'Z', b'h', _, ..] => Some("bzip2"),
+        [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4"),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! Why a record of a capture was not fed.
+
+use super::link::names;
+use crate::kernel::InjectError;
+use std::fmt;
+
+/// Why a record of a capture was not fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NotFed {
+    /// Less of the packet was captured than there was.
+    Cut,
+    /// The link layer, of which this is the link type, is not read.
+    LinkType(u16),
+    /// The capture does not describe the interface that the record names.
+    NoInterface,
+    /// The frame holds another protocol.
+    NotIp {
+        /// Its `EtherType`.
+        protocol: u16,
+        /// Whether it is in a VLAN.
+        is_tagged: bool,
+    },
+    /// The frame holds another protocol, by its number for PPP.
+    Ppp(u16),
+    /// The frame holds another protocol, by its service access point of IEEE 802.2.
+    LogicalLink(u8),
+    /// The frame holds another protocol, of an organisation that numbers them for itself (SNAP).
+    Organisation,
+    /// The frame holds another protocol, by the number of its address family; 255 for all above.
+    AddressFamily(u8),
+    /// MPLS labels, and then no IP: a pseudowire for example.
+    Circuit,
+    /// A Wi-Fi frame that carries no data: management, control, or empty.
+    WirelessControl,
+    /// A Wi-Fi frame that is encrypted.
+    Encrypted,
+    /// A Wi-Fi frame of several packets (A-MSDU).
+    Aggregate,
+    /// The frame ends before a packet begins, or within its header.
+    Short,
+    /// The packet is said to be IP, and has this version.
+    Version(u8),
+    /// The IPv4 header's checksum is wrong, as a kernel finds that drops it.
+    Checksum,
+    /// The packet is longer than its header can state.
+    TooLong,
+    /// The IP header is wrong, or states more bytes than there are.
+    Malformed,
+    /// The run ended before it was its turn.
+    RunEnded,
+}
+
+impl NotFed {
+    pub(super) const fn not_ip(protocol: u16) -> Self {
+        Self::NotIp {
+            protocol,
+            is_tagged: false,
+        }
+    }
+}
+
+impl fmt::Display for NotFed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut named = |what: &str, number: u16, name: Option<&str>| match name {
+            Some(name) => write!(f, "{name} ({what} {number})"),
+            None => write!(f, "{what} {number}, which is not read"),
+        };
+        match *self {
+            Self::LinkType(number) => named("link type", number, names::link_type(number)),
+            Self::NotIp { protocol, is_tagged } => {
+                match names::ether_type(protocol) {
+                    Some(name) => f.write_str(name)?,
+                    None => write!(f, "not IP: EtherType {protocol:#06x}")?,
+                }
+                f.write_str(if is_tagged { " in a VLAN" } else { "" })
+            }
+            Self::Ppp(protocol) => match names::ppp(protocol) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "not IP: PPP protocol {protocol:#06x}"),
+            },
+            Self::LogicalLink(service) => match names::service(service) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "not IP: IEEE 802.2 service {service:#04x}"),
+            },
+            Self::AddressFamily(number) => write!(f, "not IP: address family {number}"),
+            Self::Version(version) => write!(f, "IP version {version}"),
+            _ => f.write_str(match self {
+                Self::Cut => "cut by the capture's snapshot length",
+                Self::NoInterface => "of an interface that the capture does not describe",
+                Self::Organisation => "not IP: a protocol of one organisation's (SNAP)",
+                Self::Circuit => "MPLS without IP",
+                Self::WirelessControl => "a Wi-Fi frame without data",
+                Self::Encrypted => "an encrypted Wi-Fi frame",
+                Self::Aggregate => "a Wi-Fi frame of several packets (A-MSDU)",
+                Self::Short => "the frame ends before a packet's header does",
+                Self::Checksum => "wrong IPv4 header checksum",
+                Self::TooLong => "longer than an IP header can state",
+                Self::RunEnded => "the run had ended",
+                _ => "malformed IP header",
+            }),
+        }
+    }
+}
+
+impl From<&InjectError> for NotFed {
+    fn from(error: &InjectError) -> Self {
+        match error {
+            InjectError::NotIp { version, .. } => Self::Version(*version),
+            _ => Self::Malformed,
+        }
+    }
+}
