@@ -8,6 +8,8 @@
 //!   datagrams in and out;
 //! - [`Handle`] is libipq's logic over any transport: set the mode, read, give a verdict, and say precisely what failed.
 //!
+//! [`protocol`] is a page of the protocol's rules. An id in the documentation, such as ATT-4, is that of a rule there.
+//!
 //! ```
 //! use ipq_core::{CopyMode, Handle, Transport, Verdict, Wait, wire::Message};
 //!
@@ -29,6 +31,7 @@ mod errno;
 mod error_number;
 mod family;
 pub mod handle;
+pub mod protocol;
 pub mod transport;
 pub mod wire;
 

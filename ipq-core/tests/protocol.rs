@@ -1,0 +1,114 @@
+//! The page of the protocol's rules has every rule that anything in the repository cites.
+
+use pretty_assertions::assert_eq;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PAGE: &str = include_str!("../docs/protocol.md");
+const LINKS: &str = include_str!("../docs/rule-links.html");
+
+/// An id of the suite's own tests, which is of no rule on purpose.
+const NO_RULE: &str = "VER-30";
+
+#[test]
+fn each_rule_is_on_the_page_once_and_has_an_anchor() {
+    let anchors: Vec<_> = anchors().collect();
+    let unique: BTreeSet<_> = anchors.iter().copied().collect();
+    assert_eq!(anchors.len(), unique.len());
+    for id in anchors.into_iter().filter(|id| id.contains('-')) {
+        let rule = format!("<a id=\"{id}\"></a>**{id}** ");
+        assert!(PAGE.contains(&rule), "{id}'s anchor does not stand at its rule");
+    }
+}
+
+#[test]
+fn the_links_in_the_documentation_know_every_group_of_rules() {
+    for group in groups() {
+        let known = LINKS.contains(&format!("{group}|")) || LINKS.contains(&format!("{group})"));
+        assert!(known, "rule-links.html does not know {group}");
+    }
+}
+
+/// In the packaged crate this is about the crate alone; in the repository about all of it.
+#[test]
+fn every_rule_that_is_cited_is_on_the_page() {
+    let mut unknown = BTreeMap::<_, Vec<PathBuf>>::new();
+    let (known, groups): (BTreeSet<_>, _) = (anchors().collect(), groups());
+    let mut cited = 0;
+    for file in files() {
+        let text = fs::read_to_string(&file).expect("a file of text");
+        // In these tables each line begins with a rule, whatever its group.
+        let is_table = file.file_name().is_some_and(|name| name == "requirements.txt");
+        let of_table = text
+            .lines()
+            .filter(|_| is_table)
+            .filter_map(|line| line.split(' ').next());
+        for id in ids(&text, &groups).chain(of_table) {
+            cited += 1;
+            if !known.contains(id) && id != NO_RULE {
+                let files = unknown.entry(id.to_owned()).or_default();
+                files.push(file.clone());
+                files.dedup();
+            }
+        }
+    }
+    assert!(cited > 100, "only {cited} citations were found");
+    assert_eq!(
+        unknown,
+        BTreeMap::new(),
+        "write these rules on ipq-core/docs/protocol.md"
+    );
+}
+
+fn anchors() -> impl Iterator<Item = &'static str> {
+    PAGE.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+/// The groups of rules, such as ATT.
+fn groups() -> BTreeSet<&'static str> {
+    anchors()
+        .filter_map(|id| id.split_once('-'))
+        .map(|(group, _)| group)
+        .collect()
+}
+
+/// The ids in a text, of these groups.
+fn ids<'t>(text: &'t str, groups: &BTreeSet<&str>) -> impl Iterator<Item = &'t str> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "-_".contains(character)));
+    words.filter(|word| {
+        let parts = word.split_once('-');
+        parts.is_some_and(|(group, number)| groups.contains(group) && number.parse::<u8>().is_ok())
+    })
+}
+
+/// Every file of text that people write here.
+fn files() -> Vec<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let repository = package
+        .parent()
+        .filter(|above| above.join("ipq-sim/Cargo.toml").exists());
+    let mut folders = vec![repository.unwrap_or(package).to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry"))
+        {
+            let (path, kind) = (entry.path(), entry.file_type().expect("a kind"));
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if kind.is_dir() && !name.starts_with('.') && !["target", "recordings", "corpus"].contains(&&*name) {
+                folders.push(path);
+            } else if kind.is_file() && is_text(&path) {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+fn is_text(path: &Path) -> bool {
+    let kinds = ["c", "h", "md", "rs", "txt", "json"];
+    path.extension()
+        .is_some_and(|extension| kinds.iter().any(|kind| extension == *kind))
+}
