@@ -141,7 +141,7 @@ fn a_library_on_a_netlink_socket_of_its_own_passes_every_case() {
 }
 
 #[rstest]
-// The defects of the original (section 11 of the protocol).
+// "Defects of the original" on the page of the protocol.
 #[case("STACK_IS_SENT", "WIRE-7", "libipq/set-mode-bytes")]
 #[case("SELECT_OVERRUNS", "LIB-3", "c-library/high-descriptor")]
 #[case("SENDER_IS_KEPT", "LIB-3", "libipq/foreign-datagram")]

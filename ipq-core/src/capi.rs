@@ -134,7 +134,7 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     set_errno(saved);
     match result {
         Ok(read) => read.cast_signed(),
-        // Not an error of the library's, and errno as it was (section 11).
+        // Not an error of the library's, and errno as it was (LIB-3).
         Err(error @ Error::TimedOut) => {
             fail(&error);
             0

@@ -380,7 +380,7 @@ mod checks {
     }
 }
 
-/// Section 11: a refused datagram changes nothing.
+/// A refused datagram changes nothing: see "Defects of the original" in `ipq_core::protocol`.
 #[test]
 fn a_forged_datagram_diverts_nothing() {
     let handle = handle_with([

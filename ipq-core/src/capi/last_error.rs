@@ -1,6 +1,6 @@
 //! The last error of each thread, and its text as C reads it.
 //!
-//! libipq had one error number for the whole process, which threads overwrote for each other (LIB-7, section 11). Here each
+//! libipq had one error number for the whole process, which threads overwrote for each other (LIB-7). Here each
 //! thread has its own, like `errno`, in memory of fixed size.
 
 use crate::error_number::ErrorNumber;

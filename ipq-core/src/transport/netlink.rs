@@ -186,7 +186,7 @@ impl Transport for Netlink {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (section 11).
+        // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (SOCK-8).
         let sent = match parts {
             [whole] => net::send(self, whole, SendFlags::empty()),
             parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),

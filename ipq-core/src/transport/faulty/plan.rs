@@ -19,8 +19,7 @@ pub enum Arrival {
     /// wrong order; 0 changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// A copy of it comes first, from this port id: another program forges a message of the kernel's (SOCK-8, section 11 of
-    /// the protocol).
+    /// A copy of it comes first, from this port id: another program forges a message of the kernel's (SOCK-8).
     Forge(PortId),
     /// No datagram at all: the call fails, and the next item of the plan is about the same datagram.
     ///
