@@ -21,14 +21,14 @@ pub(crate) const LONGEST_LINE: usize = 1 << 24;
 /// How much of a child's standard error is kept, in bytes.
 const MOST_PRINTED: usize = 1 << 14;
 
-/// A command that starts this program once more, to serve `name` for the sake of `argument`.
+/// Returns a command that starts this program once more, with `argument` and `name`.
 pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(argument).arg(name);
     command
 }
 
-/// The name that this program was started to serve by [`this_program`], if it was.
+/// Returns the name that follows `argument`, if this program was started by [`this_program`].
 pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
     let mut arguments = std::env::args_os().skip(1);
     let serves = arguments.next().is_some_and(|first| first == argument);
@@ -43,7 +43,7 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-/// Ends this process, which has `served` what it was started for.
+/// Ends this process after it has `served` its parent.
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
         Ok(()) => std::process::exit(0),
@@ -54,16 +54,16 @@ pub(crate) fn exit(served: io::Result<()>) -> ! {
     }
 }
 
-/// Something that the parent serves while it waits for its child.
+/// A task of the parent that goes on while it waits for its child.
 pub(crate) trait Beside {
     /// A descriptor that is readable when there is something to do.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
-    /// Does what there is to do now, without waiting.
+    /// Does all work that needs no waiting.
     fn turn(&mut self) -> io::Result<()>;
 }
 
-/// The process, from its parent's side. It is killed when this is dropped.
+/// A child process, as its parent sees it. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
@@ -75,7 +75,7 @@ pub(crate) struct Child {
     printed: Vec<u8>,
 }
 
-/// The child's answer to a request, or what came instead.
+/// The result of waiting for a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// A line, without its end.
@@ -172,7 +172,7 @@ impl Child {
         }
     }
 
-    /// Waits until one of the pipes, or what is beside, has something to do.
+    /// Waits until a pipe or the task beside has work to do.
     fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
         let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
         if writes {
@@ -195,7 +195,7 @@ impl Child {
                 Ok(written) => *unsent = &unsent[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The child is gone or reads no more, which shows when its answer is awaited.
+                // The child is gone or reads no more. The read that follows finds that out.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *unsent = &[],
                 Err(error) => return Err(error),
             }
@@ -238,7 +238,7 @@ impl Child {
         Ok(status)
     }
 
-    /// Waits for a child that closed its output, but not for ever: it may live on without it.
+    /// Waits for a child that closed its output. It gets a short time, since it may live on.
     fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline {
@@ -252,7 +252,7 @@ impl Child {
     }
 }
 
-/// How long a child may live on that has closed its standard output.
+/// The time that a child may live after it closed its standard output.
 const GRACE: Duration = Duration::from_secs(1);
 
 fn readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
@@ -266,7 +266,7 @@ fn readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Both fail only if it is over already.
+        // Both fail only if the process is over already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -23,16 +23,16 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What a command comes to.
+/// The end of a command, which decides its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// 0: all is well.
     Good,
-    /// 1: something that was tried is not as it has to be.
+    /// 1: something under test is not as it has to be.
     Bad,
     /// 2: the command could not be carried out.
     Unable,
-    /// 3: there was nothing to try, or nothing could be tried here.
+    /// 3: nothing was run, or nothing can be run here.
     Nothing,
 }
 
@@ -46,12 +46,12 @@ Examples:
   ipq-conformance --client dlopen:PATH     a libipq.so for C, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
-  ipq-conformance explain VER-3            what a requirement asks, and what checks it
+  ipq-conformance explain VER-3            a requirement, and the cases that check it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
-  ipq-conformance diff                     do the emulator and this kernel agree on what nobody wrote down?
+  ipq-conformance diff                     generated steps: do the emulator and this kernel agree?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
-3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment a real kernel that could not be tried is a failure.";
+3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment a real kernel that could not be tested is a failure.";
 
 const DIFF_AFTER_HELP: &str = "\
 Examples:
@@ -64,7 +64,7 @@ Examples:
 Known differences are excepted, each with its reason. Exit status: 0 no others; 1 there is one; 2 wrong usage, or a world went
 wrong; 3 a world can't be tried here.";
 
-const ABOUT: &str = "Tries an implementation of ip_queue, case by case, and tells what it finds";
+const ABOUT: &str = "Tests an implementation of ip_queue, case by case, and reports what it finds";
 
 #[derive(Debug, Parser)]
 #[command(name = "ipq-conformance", version, about = ABOUT, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
@@ -77,43 +77,45 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Run cases; this is what happens without a command, too.
+    /// Run cases (the default command)
     Run(RunArguments),
-    /// List cases without running them.
+    /// List cases without running them
     List(ListArguments),
-    /// Explain a case or a requirement.
+    /// Explain a case or a requirement
     Explain {
-        /// The id of a case, such as verdicts/accept, or of a requirement, such as VER-4.
+        /// The id of a case, such as verdicts/accept, or of a requirement, such as VER-4
         id: String,
     },
-    /// Show which requirements which cases check, and which seeded faults they have found.
+    /// Show the requirements, the cases that check them, and the seeded faults that those found
     Coverage,
-    /// Put worlds side by side: what came of each case in each, with the reasons.
+    /// Put worlds side by side: the outcome of each case in each world, with the reasons
     Matrix(MatrixArguments),
-    /// Do what recordings of a kernel say, and compare byte for byte what comes back.
+    /// Do the steps of recordings of a kernel, and compare the answers byte for byte
     Replay(ReplayArguments),
-    /// Try two worlds with the same generated sequences of steps, and show where they part.
+    /// Do the same generated steps in two worlds, and show the first difference.
     ///
-    /// Each seed leads to one sequence: rules, sockets, mode messages, packets that arrive, verdicts with and without replacements,
-    /// messages that make no sense, and devices that go down. It is carried out in the first world; the second has to answer each
-    /// step alike, byte for byte, but for what a replay exempts. At the first sequence where it does not, all that is not
-    /// needed for the difference is taken out, and what is left is printed as a recording.
+    /// Each seed gives one sequence of steps: rules, sockets, mode messages, packets that arrive,
+    /// verdicts with and without replacements, malformed messages, and devices that go down. The
+    /// first world carries it out; the second must answer each step alike, byte for byte, except
+    /// for what a replay exempts. A sequence that differs is reduced to the steps that the
+    /// difference needs, and printed as a recording.
     #[command(after_help = DIFF_AFTER_HELP)]
     Diff(DiffArguments),
-    /// Do what recordings say, and write what comes back to standard output, as recordings of this world.
+    /// Do the steps of recordings, and write the answers to standard output, as recordings of this
+    /// world
     Record(RecordArguments),
-    /// Boot a kernel in a virtual machine, and run the suite on it.
+    /// Boot a kernel in a virtual machine, and run the suite on it
     #[cfg(target_os = "linux")]
     Vm(VmArguments),
 }
 
 #[derive(Debug, Args)]
 struct Choice {
-    /// Which cases: the beginning of an id (verdicts, verdicts/acc), a pattern (*/*timeout*), or a requirement
-    /// (VER-3, VER). All without one.
+    /// The cases to run: the beginning of an id (verdicts, verdicts/acc), a pattern (*/*timeout*),
+    /// or a requirement (VER-3, VER); all by default
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// Only cases of this level; may be given more than once.
+    /// Only cases of this level; may be given more than once
     #[arg(long, value_name = "LEVEL")]
     level: Vec<LevelArgument>,
 }
@@ -122,27 +124,29 @@ struct Choice {
 struct RunArguments {
     #[command(flatten)]
     choice: Choice,
-    /// Known oddities too (level quirk).
+    /// Also run known oddities (level quirk)
     #[arg(long)]
     strict: bool,
-    /// Where to run: sim, the emulator; a world of the kernel that this runs on; or all, one after the other.
+    /// The world to run in: sim, the emulator; a world of this machine's kernel; or all, one after
+    /// the other
     #[arg(long, default_value = "sim")]
     world: String,
-    /// Try a libipq, on the emulator, instead of a kernel: rust, this project's own; or dlopen:PATH, a libipq.so for C. The cases
-    /// are those of the library, and what only C sees of it.
+    /// Test a libipq on the emulator instead of a kernel: rust, this project's own; or dlopen:PATH,
+    /// a libipq.so for C. Runs the cases of the library, including those that only C can see
     #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
     client: Option<ClientArgument>,
-    /// The object of package ipq-preload, for a library that does not know the emulator; unless said, `libipq_preload.so` beside
-    /// this command, if it is there.
+    /// The object of the package ipq-preload, for a library that does not know the emulator
+    /// [default: `libipq_preload.so` beside this command, if it is there]
     #[arg(long, value_name = "OBJECT", requires = "client")]
     preload: Option<PathBuf>,
-    /// How to report.
+    /// The format of the report
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// What cases that leave something to chance begin with.
+    /// The seed of cases that use random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that fails or is broken.
+    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that is failed or
+    /// broken
     #[arg(long, value_name = "DIR")]
     transcripts: Option<PathBuf>,
 }
@@ -151,7 +155,7 @@ struct RunArguments {
 struct ListArguments {
     #[command(flatten)]
     choice: Choice,
-    /// An object a line, in JSON.
+    /// A JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -159,19 +163,20 @@ struct ListArguments {
 #[derive(Debug, Args)]
 #[command(after_help = MATRIX_HELP)]
 struct MatrixArguments {
-    /// Files of results, as `run --format json` writes them; a column for each world in them.
+    /// Files of results, as `run --format json` writes them; each world in them is a column
     #[arg(value_name = "RESULTS", required_unless_present = "world")]
     results: Vec<PathBuf>,
-    /// A world to run every case in, quirks too, for one more column; or all of them. May be given more than once.
+    /// A world to run every case in, including quirks, as one more column; or all of them. May be
+    /// given more than once
     #[arg(long, value_name = "WORLD")]
     world: Vec<String>,
-    /// How to show it.
+    /// The format of the matrix
     #[arg(long, value_enum, default_value_t = MatrixFormat::Text)]
     format: MatrixFormat,
-    /// The file to write to, instead of standard output.
+    /// The file to write to, instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What cases that leave something to chance begin with.
+    /// The seed of cases that use random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -187,30 +192,31 @@ Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MatrixFormat {
-    /// A table for a terminal, the reasons below.
+    /// A table for a terminal, with the reasons below
     Text,
-    /// A table in Markdown, the reasons below.
+    /// A table in Markdown, with the reasons below
     Markdown,
-    /// One page that needs nothing else, to be filtered.
+    /// One page of HTML that needs nothing else and can be filtered
     Html,
 }
 
 #[derive(Debug, Args)]
 struct ReplayArguments {
-    /// Files of recordings, one scenario in JSON a line; the recordings that come with the suite without one.
+    /// Files of recordings, one scenario in JSON a line; by default the recordings that come with
+    /// the suite
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to replay.
+    /// The world to replay in
     #[arg(long, default_value = "sim")]
     world: String,
-    /// How to report.
+    /// The format of the report
     #[arg(long, value_enum, default_value_t = ReplayFormat::Human)]
     format: ReplayFormat,
 }
 
 #[derive(Debug, Args)]
 struct DiffArguments {
-    /// The two worlds: the first is recorded, the second compared with it.
+    /// The two worlds: the first is recorded, the second compared with it
     #[arg(
         long,
         value_name = "FIRST,SECOND",
@@ -218,20 +224,21 @@ struct DiffArguments {
         default_value = "sim,nfqueue"
     )]
     worlds: Vec<String>,
-    /// How many sequences to try.
+    /// The number of sequences
     #[arg(long, value_name = "N", default_value_t = 100)]
     cases: u64,
-    /// The seed of the first sequence; the others have those that follow.
+    /// The seed of the first sequence; the others have the seeds that follow
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
 #[derive(Debug, Args)]
 struct RecordArguments {
-    /// Files of recordings, whose steps are done; the recordings that come with the suite without one.
+    /// Files of recordings, whose steps are done; by default the recordings that come with the
+    /// suite
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to record.
+    /// The world to record in
     #[arg(long)]
     world: String,
 }
@@ -239,19 +246,20 @@ struct RecordArguments {
 #[cfg(target_os = "linux")]
 #[derive(Debug, Args)]
 struct VmArguments {
-    /// The kernel: a bzImage for x86-64. Up to 3.4 with its queue built in, or one of today's.
+    /// The kernel: a bzImage for x86-64, up to 3.4 with its queue built in, or one of today's
     #[arg(long, value_name = "BZIMAGE")]
     kernel: PathBuf,
-    /// The folder of the kernel's modules, lib/modules/VERSION, where it does not have everything built in.
+    /// The folder of the kernel's modules, lib/modules/VERSION, if it does not have everything
+    /// built in
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
-    /// What executes the machine.
+    /// The way to execute the machine
     #[arg(long, value_enum, default_value_t = AccelArgument::Tcg)]
     accel: AccelArgument,
-    /// How long the machine may run, in seconds.
+    /// The time limit of the machine, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     time_limit: u32,
-    /// What the suite is told in the machine, such as `run --world ip_queue`.
+    /// The suite's arguments inside the machine, such as `run --world ip_queue`
     #[arg(last = true, value_name = "COMMAND", default_values_t = ["run", "--world", "all"].map(String::from))]
     arguments: Vec<String>,
 }
@@ -259,48 +267,48 @@ struct VmArguments {
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum AccelArgument {
-    /// The emulator alone, which is possible everywhere.
+    /// QEMU's interpreter, which works everywhere
     Tcg,
-    /// The processor, with the help of this machine's kernel: faster, if /dev/kvm is there and works.
+    /// The processor, through this machine's kernel: faster, if /dev/kvm is there and works
     Kvm,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// For people.
+    /// A report for people
     Human,
-    /// A JSON object a line for each case, and one with the summary.
+    /// A JSON object a line for each case, and one with the summary
     Json,
-    /// JUnit's XML.
+    /// JUnit's XML
     Junit,
-    /// The Test Anything Protocol.
+    /// The Test Anything Protocol
     Tap,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ReplayFormat {
-    /// For people.
+    /// A report for people
     Human,
-    /// A JSON object a line for each scenario, and one with the summary.
+    /// A JSON object a line for each scenario, and one with the summary
     Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LevelArgument {
-    /// The documented contract.
+    /// The documented contract
     Must,
-    /// What kernels did without saying so.
+    /// Undocumented kernel behaviour
     Kernel,
-    /// Known oddities.
+    /// Known oddities
     Quirk,
 }
 
-/// Whose libipq is tried.
+/// The libipq under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ClientArgument {
     /// This project's, in Rust.
     Rust,
-    /// That of a library for C, by its name.
+    /// A library for C, by its name.
     Library(OsString),
 }
 
@@ -327,10 +335,10 @@ impl Choice {
     }
 }
 
-/// Reads the command line, does what it says in one of `worlds`, and returns the exit status.
+/// Reads the command line, carries the command out in one of `worlds`, and returns the exit status.
 ///
-/// This is the whole of the program `ipq-conformance`. Whoever has a world of their own gives it here, beside or instead of
-/// [`worlds::all`](crate::worlds::all), and has a program that tries it.
+/// This is the whole of the program `ipq-conformance`. To test a world of your own, write a program
+/// that passes it here, beside [`worlds::all`](crate::worlds::all) or instead of it.
 #[must_use]
 pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     let command = Command::parse();
@@ -348,7 +356,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
     };
     let end = done.unwrap_or_else(|error| {
-        // Whoever reads no further needs no message.
+        // A reader that stopped reading needs no message.
         if !matches!(&error, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             eprintln!("ipq-conformance: {error}");
         }
@@ -357,7 +365,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     ExitCode::from(end as u8)
 }
 
-/// Why a command could not be carried out.
+/// The reason why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the report can't be written: {0}")]
@@ -370,7 +378,7 @@ fn unable(what: impl fmt::Display) -> Failure {
     Failure::Unable(what.to_string())
 }
 
-/// The kind of world that is called `name`.
+/// Returns the world with this name.
 fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     let found = worlds.iter().find(|factory| factory.name() == name).map(Arc::clone);
     found.ok_or_else(|| {
@@ -382,10 +390,10 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
-/// What makes it a failure that a real kernel could not be tried.
+/// The environment variable that makes it a failure if a real kernel can't be tested.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// What becomes of the command if the world can't be tried here, which is then said once.
+/// Returns how the command ends if the world can't be created here, and reports that once.
 fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
     match tried {
@@ -397,7 +405,7 @@ fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     }
 }
 
-/// What it comes to that nothing could be tried in a world.
+/// Returns how a command ends if nothing could be run in a world.
 fn nothing_ran(world: &str) -> End {
     let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
     if required {
@@ -407,7 +415,7 @@ fn nothing_ran(world: &str) -> End {
     End::Nothing
 }
 
-/// Standard output, without colours where they are not wanted: in a file, and with `NO_COLOR` set.
+/// Returns standard output, without colours in a file or if `NO_COLOR` is set.
 fn standard_output() -> impl io::Write {
     io::LineWriter::new(anstream::stdout())
 }

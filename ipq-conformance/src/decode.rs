@@ -1,6 +1,7 @@
-//! Bytes with the names of their fields, for people who look for a difference.
+//! Names the fields of bytes, for people who look for a difference.
 //!
-//! Nothing here refuses anything: what is cut short, or makes no sense, is named as far as it goes.
+//! Nothing here refuses anything. Bytes that are cut short or make no sense are named as far as
+//! possible.
 
 mod ip;
 mod netlink;
@@ -13,7 +14,7 @@ use ipq_core::wire::Abi;
 use std::fmt::Display;
 use std::ops::Range;
 
-/// What a byte string is.
+/// The kind of a byte string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A datagram of the queue's protocol.
@@ -24,7 +25,7 @@ pub(crate) enum Kind {
     Ip,
 }
 
-/// A stretch of bytes that has a name.
+/// A range of bytes with its name and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) at: Range<usize>,
@@ -32,7 +33,7 @@ pub(crate) struct Field {
     pub(crate) value: String,
 }
 
-/// The fields of `bytes`, in order and without gaps.
+/// Returns the fields of `bytes`, in order and without gaps.
 pub(crate) fn fields(bytes: &[u8], kind: Kind) -> Vec<Field> {
     let mut cursor = Cursor::new(bytes);
     match kind {
@@ -44,7 +45,7 @@ pub(crate) fn fields(bytes: &[u8], kind: Kind) -> Vec<Field> {
     cursor.fields
 }
 
-/// Goes over bytes and names them.
+/// Walks over bytes and names them.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -62,17 +63,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What has no name yet.
+    /// Returns the bytes that have no name yet.
     pub(super) fn remaining(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Names that follow begin with this.
+    /// Sets the prefix of all names that follow.
     pub(super) const fn set_prefix(&mut self, prefix: &'static str) {
         self.prefix = prefix;
     }
 
-    /// The next `length` bytes are this, if they are there; they are returned to be looked at.
+    /// Names the next `length` bytes, and returns them if they are all there.
     pub(super) fn field<V: Display>(
         &mut self,
         name: &str,
@@ -98,7 +99,7 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Takes over what another cursor has named of what is left here.
+    /// Takes over the fields that another cursor has found in the bytes left here.
     pub(super) fn adopt(&mut self, inner: Cursor<'_>) {
         let (start, prefix) = (self.at, self.prefix);
         self.at += inner.at;
@@ -109,7 +110,7 @@ impl<'a> Cursor<'a> {
         }));
     }
 
-    /// Everything that is left is this.
+    /// Names everything that is left.
     pub(super) fn rest(&mut self, name: &str) {
         let length = self.remaining().len();
         self.field(name, length, |bytes| format!("{} bytes", bytes.len()));

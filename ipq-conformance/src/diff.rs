@@ -1,8 +1,9 @@
-//! Tries two worlds with the same generated sequences of steps, and finds where they part.
+//! Does the same generated steps in two worlds, and finds the first step at which they differ.
 //!
-//! A [`Plan`] says what is done without naming packet ids, which each world chooses. It is carried out in the first world; what
-//! came of it is a recording; and that is replayed in the second. Where they differ, what is not needed for it is taken
-//! out of the plan, until nothing more can go.
+//! A [`Plan`] is a sequence of actions without packet ids, since each world chooses its own. The
+//! first world carries the plan out, which gives a recording. The second world replays the
+//! recording. If they differ, actions are removed from the plan until each one left is needed for
+//! the difference.
 
 mod performance;
 mod plan;
@@ -15,42 +16,42 @@ use serde::Deserialize;
 
 pub use plan::Plan;
 
-/// How many times a plan that makes two worlds differ is carried out to make it shorter.
+/// The most times that a plan is carried out to make it shorter.
 const MOST_ATTEMPTS: usize = 400;
 
-/// Two worlds to be compared.
+/// Two worlds to compare.
 #[derive(Clone, Copy)]
 pub struct Pair<'f> {
-    /// Where plans are carried out first.
+    /// The world that carries plans out first.
     pub first: &'f dyn WorldFactory,
-    /// What is compared with it.
+    /// The world that is compared with it.
     pub second: &'f dyn WorldFactory,
-    /// How they are known to differ.
+    /// The differences that are known.
     pub known: &'f KnownDivergences,
 }
 
-/// What came of one plan.
+/// The result of one plan.
 #[derive(Clone, Debug)]
 pub enum Compared {
-    /// Both worlds did the same.
+    /// Both worlds answered alike.
     Equal,
-    /// They differ, as is known, for this reason.
+    /// They differ in a known way, for this reason.
     Known(String),
-    /// They differ.
+    /// They differ in a way that is not known.
     Different(Box<Divergence>),
 }
 
-/// Where two worlds part.
+/// A difference between two worlds.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The steps, and what the first world answered: as few as there can be.
+    /// The steps and the first world's answers: as few as possible.
     pub recording: Recording,
-    /// Where the second does otherwise.
+    /// The answer in which the second world differs.
     pub difference: Difference,
 }
 
 impl Pair<'_> {
-    /// Carries out `plan` in both worlds; the recording gets `name`.
+    /// Carries out `plan` in both worlds. `name` is the name of the recording.
     pub fn compare(&self, plan: &Plan, name: &str) -> Result<Compared, ReplayError> {
         let Some(divergence) = self.divergence(plan, name)? else {
             return Ok(Compared::Equal);
@@ -67,7 +68,8 @@ impl Pair<'_> {
         let mut first = self.first.create().map_err(unable)?;
         let mut second = self.second.create().map_err(unable)?;
         let mut setup = plan.setup.clone();
-        // An id that is handed out twice would make a verdict that is given twice hit another packet, in one world only.
+        // With reused ids, a verdict given twice could hit another packet in one of the worlds
+        // only.
         setup.never_reuse_ids = first.capabilities().has(Capability::NeverReusedIds);
         let steps = performance::perform(plan, &setup, first.as_mut())?;
         setup.never_reuse_ids = second.capabilities().has(Capability::NeverReusedIds);
@@ -77,7 +79,8 @@ impl Pair<'_> {
             steps,
         };
         let replayed = replay(&recording, second.as_mut())?;
-        // Of the machine that recorded it, or, where that matters to whoever replays it, of one that can.
+        // The machine that recorded it; or, if the replay depends on never reusing ids, one that
+        // can do that.
         let other_machines = second.capabilities().has(Capability::OtherMachines);
         let describing = if other_machines { &second } else { &first };
         recording.setup.machine = Some(describing.describe().machine);
@@ -86,7 +89,7 @@ impl Pair<'_> {
             .map(|difference| Divergence { recording, difference }))
     }
 
-    /// Takes ever smaller pieces out of the plan, as long as the worlds still differ in a way that is not known.
+    /// Removes ever smaller parts of the plan while the worlds still differ in an unknown way.
     fn shrink(&self, plan: &Plan, mut shortest: Divergence) -> Result<Divergence, ReplayError> {
         let mut plan = plan.clone();
         let name = shortest.recording.name.clone();
@@ -105,7 +108,7 @@ impl Pair<'_> {
                     _ => start += piece,
                 }
             }
-            // What was needed once may be needed no more after something else has gone.
+            // A part that was needed before may not be needed after another has gone.
             if piece == 1 && plan.length() == before {
                 return Ok(shortest);
             }
@@ -120,7 +123,7 @@ impl std::fmt::Debug for Pair<'_> {
     }
 }
 
-/// Where two worlds are known to part: data, with a reason each.
+/// The list of known differences between worlds: data, with a reason each.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDivergences(Vec<KnownDivergence>);
@@ -129,16 +132,16 @@ pub struct KnownDivergences(Vec<KnownDivergence>);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
-    /// The worlds' names. It holds whichever of them is recorded when they are compared.
+    /// The names of the worlds. The entry holds whichever of them is recorded.
     pub worlds: [String; 2],
-    /// The difference as it is shown when the first of them is the one that is recorded, in which `*` stands for anything.
+    /// The difference as it is shown when the first of them is recorded. `*` stands for anything.
     pub difference: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 impl KnownDivergence {
-    /// Whether it is this difference, of worlds with these names.
+    /// Returns whether the entry explains this difference between worlds with these names.
     fn is(&self, names: [&str; 2], difference: &Difference) -> bool {
         let [first, second] = self.worlds.each_ref().map(String::as_str);
         let shown = if names == [first, second] {
@@ -158,7 +161,7 @@ impl KnownDivergence {
 pub struct KnownDivergencesError(#[from] serde_json::Error);
 
 impl KnownDivergences {
-    /// Those of the worlds that come with the suite.
+    /// Returns the known differences between the worlds that come with the suite.
     pub fn built_in() -> Result<Self, KnownDivergencesError> {
         Ok(serde_json::from_str(include_str!("diff/known-divergences.json"))?)
     }

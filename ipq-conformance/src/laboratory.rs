@@ -1,12 +1,14 @@
-//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that [`topology`](crate::world::topology) describes, made with
-//! this process's own system calls, so that a bare machine needs neither iptables nor iproute.
+//! The laboratory on a real kernel: the devices, addresses, neighbours and rules that
+//! [`topology`](crate::world::topology) describes. This process makes them with system calls of its
+//! own, so a bare machine needs neither iptables nor iproute.
 //!
-//! It stands in namespaces of its own, or, for the historical `ip_queue`, which knows nothing else (SOCK-7), in the initial
-//! one. Where the user may open `/dev/net/tun` its devices are TAP devices; elsewhere they are veth pairs.
+//! The laboratory is in namespaces of its own. For the historical `ip_queue`, which works in the
+//! initial namespace only (SOCK-7), it is there. Its devices are TAP devices if the user may open
+//! `/dev/net/tun`, and veth pairs otherwise.
 //!
-//! Nothing is waited for by sleeping. The process stays on one processor, where the kernel does most things before a system
-//! call returns, and the rest in the order in which it was asked for: so a frame that goes round by `lo` comes back when all
-//! before it is done.
+//! Nothing waits by sleeping. The process stays on one processor. There the kernel does most work
+//! before a system call returns, and the rest in order. So a frame that was sent round by `lo`
+//! comes back when all earlier work is done.
 
 mod devices;
 mod namespaces;
@@ -35,23 +37,24 @@ use std::time::{Duration, Instant};
 pub use rules::Queues;
 pub(crate) use sys::set_option;
 
-/// The EtherType of the frames that go round by `lo`: set aside for local experiments.
+/// The EtherType of the frames that are sent round by `lo`: reserved for local experiments.
 const ROUND_ETHER_TYPE: u16 = 0x88b5;
-/// How often a frame goes round. Each time what was sent in answer to the last is done too.
+/// The number of rounds. Each round also completes the answers to the round before.
 const ROUNDS: u8 = 3;
-/// How long anything of the laboratory may take that should be there at once.
+/// The time limit for anything in the laboratory that should happen at once.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
-/// Where a laboratory stands.
+/// The place of a laboratory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In namespaces of its own.
     Private,
-    /// In the initial network namespace. What it changes there has to be put back: see [`HostState`].
+    /// In the initial network namespace. Whatever it changes there has to be put back: see
+    /// [`HostState`].
     Initial,
 }
 
-/// A laboratory that stands. Its devices go when it is dropped, or its process ends, however that may be.
+/// A laboratory in operation. Its devices vanish when it is dropped or its process ends.
 #[derive(Debug)]
 pub struct Laboratory {
     rtnetlink: Rtnetlink,
@@ -62,8 +65,8 @@ pub struct Laboratory {
 }
 
 impl Laboratory {
-    /// Sets it up, without rules of a case. This process must have one thread only, and is in other namespaces
-    /// afterwards if `place` says so.
+    /// Sets the laboratory up, without the rules of a case. The process must have one thread only.
+    /// If `place` says so, it is in other namespaces afterwards.
     pub fn set_up(place: Place) -> Result<Self, LaboratoryError> {
         if place == Place::Private {
             namespaces::enter_private()?;
@@ -88,12 +91,12 @@ impl Laboratory {
         Ok(laboratory)
     }
 
-    /// Puts `rules` in the place of those that are there.
+    /// Replaces the rules in force by `rules`.
     pub fn set_rules(&self, rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
         rules::install(rules, queues)
     }
 
-    /// A frame arrives at a device, `count` times. Returns what the device said to the last.
+    /// Has a frame arrive at a device, `count` times. Returns the device's answer to the last.
     pub fn inject(&self, device: &str, frame: &[u8], count: u32) -> Result<Result<(), Errno>, LaboratoryError> {
         let device = self.device(device)?;
         let mut taken = Ok(());
@@ -108,7 +111,7 @@ impl Laboratory {
         Ok(taken)
     }
 
-    /// This host sends a packet, from its network header on.
+    /// Sends a packet from this host. `packet` starts with its network header.
     pub fn output(&self, packet: &[u8]) -> Result<(), LaboratoryError> {
         let (socket, destination) = match packet.first().map(|byte| byte >> 4) {
             Some(4) => (&self.ipv4, packet.get(16..20).and_then(ipv4_at).map(SocketAddr::from)),
@@ -117,7 +120,7 @@ impl Laboratory {
         };
         let destination = destination.ok_or_else(|| LaboratoryError::Misuse("what is sent is no IP packet".into()))?;
         match net::sendto(socket, packet, SendFlags::empty(), &destination) {
-            // Its packet was dropped on the way, which is no failure of the laboratory.
+            // The packet was dropped on its way, which is no failure of the laboratory.
             Ok(_) | Err(Errno::PERM) => self.settle(),
             Err(error) => Err(LaboratoryError::system(
                 format!("send a packet to {destination}"),
@@ -126,7 +129,8 @@ impl Laboratory {
         }
     }
 
-    /// Takes the next IP frame that has left by a device. ARP, neighbour discovery and multicast reports are passed over.
+    /// Takes the next IP frame that left by a device. ARP, neighbour discovery and multicast
+    /// reports are skipped.
     pub fn sniff(&mut self, device: &str) -> Result<Option<Vec<u8>>, LaboratoryError> {
         let index = self.index(device)?;
         let failed = |error| LaboratoryError::system(format!("take a frame from {device}"), error);
@@ -138,7 +142,7 @@ impl Laboratory {
         Ok(None)
     }
 
-    /// Sets a device up, with all that belongs to it, or down.
+    /// Sets a device up, with its addresses and neighbour, or down.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), LaboratoryError> {
         if device == LO {
             self.rtnetlink.set_up(self.rtnetlink.index_of(LO)?, up)?;
@@ -149,12 +153,13 @@ impl Laboratory {
         if up { self.await_address(index) } else { Ok(()) }
     }
 
-    /// Waits until everything that was asked of the kernel is done.
+    /// Waits until the kernel has done all that it was asked to do.
     pub fn settle(&self) -> Result<(), LaboratoryError> {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);
         for round in 0..ROUNDS {
             match net::send(&self.round, &round_frame(round), SendFlags::empty()) {
-                // With lo down nothing goes round, and nothing waits there either. Old kernels say ENXIO.
+                // With lo down nothing comes round, and nothing waits there either. Old kernels
+                // return ENXIO.
                 Err(Errno::NETDOWN | Errno::NXIO) => return Ok(()),
                 sent => sent.map_err(failed)?,
             };
@@ -172,8 +177,8 @@ impl Laboratory {
         Ok(())
     }
 
-    /// Has arriving packets stamped with the time, and waits until they are, which newer kernels see to later. It goes on for
-    /// as long as a socket asks for it (PKT-8).
+    /// Turns on time stamps for arriving packets, and waits until they are on: newer kernels do
+    /// that later. They stay on while a socket asks for them (PKT-8).
     fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
         /// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`.
         const BY_THE_KERNEL: i32 = 0x18;
@@ -203,7 +208,7 @@ impl Laboratory {
         (0..self.devices.len()).try_for_each(|index| self.await_address(index))
     }
 
-    /// Waits until a device's IPv6 address is one that packets are delivered to, which newer kernels see to later.
+    /// Waits until a device's IPv6 address accepts packets: newer kernels do that later.
     fn await_address(&self, index: usize) -> Result<(), LaboratoryError> {
         self.rtnetlink.await_local(self.devices[index].ipv6())
     }
@@ -218,9 +223,10 @@ impl Laboratory {
     }
 }
 
-/// What a laboratory in the initial namespace changes there, as it was before.
+/// The state of the initial namespace before a laboratory changed it.
 ///
-/// It belongs to a process that outlives the one with the laboratory, so that it can be put back whatever becomes of that.
+/// It belongs to a process that outlives the laboratory's, so that the state is put back however
+/// that one ends.
 #[derive(Debug)]
 pub struct HostState {
     sysctls: sysctls::Saved,
@@ -228,7 +234,7 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// Reads it.
+    /// Reads the current state.
     pub fn save() -> Result<Self, LaboratoryError> {
         Ok(Self {
             sysctls: sysctls::Saved::read(),
@@ -236,24 +242,24 @@ impl HostState {
         })
     }
 
-    /// Puts it back.
+    /// Restores this state.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         self.sysctls.restore().and(self.tables.restore())
     }
 }
 
-/// Why the laboratory could not be set up, or could not do something.
+/// The reason why the laboratory could not be set up, or could not do something.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaboratoryError {
-    /// The system lets this user have no namespaces.
+    /// The system does not let this user create namespaces.
     #[error(
         "this user may not make a network namespace ({source}): run as root, or let users make namespaces \
          (user.max_user_namespaces above 0; on Debian kernel.unprivileged_userns_clone=1; on Ubuntu \
          kernel.apparmor_restrict_unprivileged_userns=0; in a container, a seccomp profile that allows unshare)"
     )]
     NamespacesForbidden {
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
     },
     /// The kernel has no such table of rules.
@@ -263,9 +269,9 @@ pub enum LaboratoryError {
          CONFIG_IP_NF_IPTABLES_LEGACY and CONFIG_IP6_NF_IPTABLES_LEGACY"
     )]
     NoTable {
-        /// Whose table.
+        /// The family of the table.
         family: Family,
-        /// Which.
+        /// The name of the table.
         table: Table,
     },
     /// The kernel did not take a table of rules.
@@ -274,28 +280,28 @@ pub enum LaboratoryError {
          (CONFIG_NETFILTER_XT_TARGET_NFQUEUE, CONFIG_NETFILTER_XT_MARK)"
     )]
     Rules {
-        /// Whose table.
+        /// The family of the table.
         family: Family,
-        /// Which.
+        /// The name of the table.
         table: Table,
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
     },
-    /// Something that is always possible in a laboratory was not.
+    /// An operation failed that is always possible in a laboratory.
     #[error("can't {what}: {source}")]
     Failed {
-        /// What was to be done.
+        /// The operation.
         what: String,
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
     },
-    /// Something that should have come at once did not.
+    /// Something that should have come at once did not come.
     #[error("{what} did not come within {seconds} s", seconds = PATIENCE.tv_sec)]
     TimedOut {
-        /// What was waited for.
+        /// The thing that was awaited.
         what: String,
     },
-    /// What was asked for makes no sense.
+    /// The request makes no sense.
     #[error("{0}")]
     Misuse(String),
 }
@@ -312,7 +318,7 @@ impl LaboratoryError {
         }
     }
 
-    /// Whether the laboratory can't be had here at all, for a reason that the user can do something about.
+    /// Returns whether no laboratory is possible here, for a reason that the user can remove.
     #[must_use]
     pub const fn is_of_the_system(&self) -> bool {
         matches!(
@@ -322,7 +328,7 @@ impl LaboratoryError {
     }
 }
 
-/// What goes round by `lo`.
+/// The payload of the frames that are sent round by `lo`.
 fn round_frame(round: u8) -> [u8; 60] {
     let mut frame = [0; 60];
     frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
@@ -340,14 +346,15 @@ fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     }
 }
 
-/// Each processor has a backlog of its own: on one of them there is one order.
+/// Pins the process to one processor. Each processor has a backlog of its own, so only one gives
+/// one order.
 fn stay_on_this_processor() -> Result<(), LaboratoryError> {
     let mut processors = CpuSet::new();
     processors.set(sched_getcpu());
     sched_setaffinity(None, &processors).map_err(|error| LaboratoryError::system("stay on one processor", error))
 }
 
-/// A socket that sends packets as they are given to it, network header included.
+/// Returns a socket that sends packets as they are, network header included.
 fn raw_socket(family: AddressFamily) -> Result<OwnedFd, LaboratoryError> {
     let socket = net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(net::ipproto::RAW));
     socket.map_err(|error| LaboratoryError::system("open a raw socket", error))
@@ -361,7 +368,7 @@ fn ipv6_at(bytes: &[u8]) -> Option<(Ipv6Addr, u16)> {
     Some((<[u8; 16]>::try_from(bytes).ok()?.into(), 0))
 }
 
-/// Whether a frame is none of those that a host sends of its own accord.
+/// Returns whether a frame is not one that a host sends of its own accord.
 fn is_of_interest(frame: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;
@@ -374,7 +381,7 @@ fn is_of_interest(frame: &[u8]) -> bool {
             let header = packet.get(6).copied();
             let icmp_type = match header {
                 Some(ICMPV6) => packet.get(40),
-                // A multicast report has a router alert of eight bytes before it.
+                // Multicast reports have a router alert of eight bytes before their header.
                 Some(HOP_BY_HOP) if packet.get(40) == Some(&ICMPV6) => packet.get(48),
                 _ => None,
             };

@@ -1,19 +1,20 @@
 //! A conformance suite for `ip_queue`: kernels, emulators, and what stands in for them.
 //!
-//! Everything is built on one seam. A [`World`](world::World) does [`Step`](world::Step)s and says what was seen; cases, recordings
-//! and generated tests are all sequences of steps. From the bottom up:
+//! Everything is built on one seam. A [`World`](world::World) does [`Step`](world::Step)s and says
+//! what was seen; cases, recordings and generated tests are all sequences of steps. From the bottom
+//! up:
 //!
 //! - [`world`] is the seam and its vocabulary; [`worlds`] are those that come with the suite;
 //! - [`suite`] holds the cases, what they are written with, and what runs them;
-//! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte, and
-//!   [`diff`] compares two worlds on generated steps;
+//! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte,
+//!   and [`diff`] compares two worlds on generated steps;
 //! - [`report`] tells what came of a run, and puts several worlds side by side;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own
 //!
-//! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give it to the command line: every case and every recording can then be
-//! tried on it, by `--world mine`.
+//! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give it to the
+//! command line: every case and every recording can then be tried on it, by `--world mine`.
 //!
 //! ```no_run
 //! use ipq_conformance::world::{

@@ -1,24 +1,26 @@
-//! Recordings: what was done to a real kernel, and what it answered, one scenario a line.
+//! Recordings: the steps that were done to a real kernel, and its answers, one scenario a line.
 //!
-//! The format is described in the README beside the recordings, so that they can be used from any language. A [`Reader`]
-//! takes one line at a time, however long the file, and is strict: what it does not know it refuses, with the place and the
-//! reason, since a scenario that is read wrongly proves nothing.
+//! The README beside the recordings describes the format, so that any language can use them. A
+//! [`Reader`] takes one line at a time, however long the file is. It refuses whatever it does not
+//! know, with the place and the reason, since a misread scenario proves nothing.
 //!
-//! Beside the steps of real kernels, which that README describes, it reads and writes those that only an emulator can answer
-//! alike at each time, so that a generated sequence can be replayed. Times are in nanoseconds.
+//! Beside the steps of real kernels it reads and writes steps that only an emulator can answer
+//! reproducibly, so that generated sequences can be replayed. Times are in nanoseconds.
 //!
-//! | `op` | what was done | what was seen |
+//! | `op` | step | answer |
 //! |---|---|---|
-//! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: to what it is bound now, 0 if it is not |
+//! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: its port id now, 0 if
+//! unbound |
 //! | `port_id` | | `bound` |
-//! | `poll` | waiting for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
-//! | `socket_error` | SO_ERROR read | `errno` |
+//! | `poll` | waits for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
+//! | `socket_error` | SO_ERROR is read | `errno` |
 //! | `advance` | `ns` pass | |
 //! | `clock` | | `since_begin_ns` |
-//! | `module` | that of `family` is `loaded`, or unloaded | then `text` or `value` of what is read of it is null |
+//! | `module` | the module of `family` is `loaded`, or unloaded | then `text` or `value` of its
+//! files is null |
 //! | `account` | | `entered`, `delivered`, `queued`, and `dropped` by reason |
 //!
-//! | what | at most |
+//! | limit | at most |
 //! |---|---|
 //! | a line | [`MOST_LINE_BYTES`] |
 //! | `count` of an `inject` | [`MOST_INJECTED`](crate::world::MOST_INJECTED) |
@@ -35,45 +37,46 @@ use std::path::Path;
 pub use embedded::Embedded;
 pub use usage::Misuse;
 
-/// The longest line that is read, in bytes. The longest recording that there is has 18,000.
+/// The longest line that is read, in bytes. The longest line of the recordings has 18,000.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
-/// One scenario: what was done, and what was seen each time.
+/// One scenario: the steps, and what was seen after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     /// Its name, unique in its file.
     pub name: String,
-    /// The machine that it was recorded on, the rules in force, and the process id where a step depends on it.
+    /// The machine that it was recorded on, the rules in force, and the process id if a step
+    /// depends on it.
     pub setup: Setup,
-    /// In order; between two steps the kernel had come to rest.
+    /// In order. The kernel had come to rest between two steps.
     pub steps: Vec<RecordedStep>,
 }
 
-/// A step, and what was seen when it was done.
+/// A step and its observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedStep {
-    /// What was done.
+    /// The step.
     pub step: Step,
-    /// What was seen.
+    /// The observation.
     pub seen: Observation,
 }
 
 impl Recording {
-    /// Reads the scenario in one line of JSON.
+    /// Parses a scenario from one line of JSON.
     pub fn parse(line: &str) -> Result<Self, Problem> {
         let recording = format::parse(line)?;
         usage::check_names(&recording)?;
         Ok(recording)
     }
 
-    /// Writes it as one line of JSON, without the line's end. `None` if a step is none of the recordings' vocabulary, or if
-    /// it names no machine.
+    /// Returns the scenario as one line of JSON, without a line end. `None` if recordings have no
+    /// word for a step, or if it names no machine.
     #[must_use]
     pub fn to_line(&self) -> Option<String> {
         format::write(self)
     }
 
-    /// The first step that can't be done because a call that it stands on had failed when the scenario was recorded: the
+    /// Finds the first step that relies on a call which failed when the scenario was recorded. The
     /// scenario is malformed from there on.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {
@@ -106,7 +109,7 @@ impl Reader<BufReader<File>> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Reads from `input`, which error messages call `source`.
+    /// Reads from `input`. Error messages call it `source`.
     pub fn new(source: impl Into<String>, input: R) -> Self {
         Self {
             source: source.into(),
@@ -116,17 +119,17 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// What error messages call the input.
+    /// Returns the name of the input in error messages.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The number of the line that was read last, from 1.
+    /// Returns the number of the last line read, from 1.
     pub const fn line(&self) -> usize {
         self.line
     }
 
-    /// The error that `problem` is in the line that was read last.
+    /// Returns the error for `problem` in the last line read.
     #[must_use]
     pub fn error(&self, problem: Problem) -> RecordingError {
         RecordingError {
@@ -153,7 +156,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Ends after the first error: what follows a line that can't be read can't be trusted to be what it seems.
+/// Ends after the first error: lines after a line that can't be read can't be trusted.
 impl<R: BufRead> Iterator for Reader<R> {
     type Item = Result<Recording, RecordingError>;
 
@@ -201,17 +204,17 @@ pub struct RecordingError {
     pub source_name: String,
     /// The line, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
 }
 
-/// What is wrong with a line, and where in it.
+/// A problem of a line, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
 pub struct Problem {
-    /// The step, from 1, if it is in one.
+    /// The number of the step, from 1, if the problem is in one.
     pub step: Option<usize>,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
 }
 

@@ -1,8 +1,8 @@
-//! Does what a recording says to a world, and compares what is seen with what was recorded.
+//! Does the steps of a recording in a world, and compares the answers with the recorded ones.
 //!
-//! Everything has to be equal, byte for byte and number for number, apart from what the README of the recordings exempts:
-//! the values of packet ids, which each kernel chooses, but not which packet they name; the time in timestamps, but not
-//! whether there is one; and the values of pad bytes, but not how many there are.
+//! All bytes and numbers must be equal, except for what the README of the recordings exempts: the
+//! value of a packet id, which each kernel chooses, but not the packet that it names; the time in a
+//! timestamp, but not whether there is one; the values of pad bytes, but not their number.
 
 mod frames;
 mod ids;
@@ -20,16 +20,16 @@ use std::ops::Range;
 
 pub use record::record;
 
-/// What came of replaying one recording.
+/// The result of replaying one recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// How many frames were compared: datagrams that were received, and frames that left by a device.
+    /// The number of frames compared: datagrams received, and frames that left by a device.
     pub frames: usize,
-    /// The first difference, where the replay ended; `None` if all is equal.
+    /// The first difference, at which the replay ended; `None` if all is equal.
     pub difference: Option<Difference>,
 }
 
-/// Why a recording could not be replayed at all.
+/// The reason why a recording could not be replayed at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// The scenario makes no sense.
@@ -40,12 +40,12 @@ pub enum ReplayError {
     World {
         /// The step, from 1; `None` if the world could not even begin.
         step: Option<usize>,
-        /// Why.
+        /// The reason.
         error: WorldError,
     },
 }
 
-/// A problem of the scenario in its file, where whoever wants to replay it finds it.
+/// Returns the scenario's problem with its place in the file.
 impl From<ReplayError> for Problem {
     fn from(error: ReplayError) -> Self {
         match error {
@@ -58,7 +58,7 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// Replays `recording` on `world`, which nobody has used, up to the first difference.
+/// Replays `recording` in the fresh `world`, up to the first difference.
 pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
     let own = || world.describe().machine.abi;
     let abi = recording.setup.machine.as_ref().map_or_else(own, |machine| machine.abi);
@@ -102,22 +102,22 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Where a world did otherwise than was recorded. Displaying it shows everything, over several lines.
+/// A difference between a world and a recording. It is displayed in full, over several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The scenario's name.
     pub scenario: String,
     /// The step, from 1.
     pub step: usize,
-    /// How many steps the scenario has.
+    /// The number of steps in the scenario.
     pub steps: usize,
-    /// What was done, with this world's packet ids.
+    /// The step, with this world's packet ids.
     pub done: Step,
-    /// What was recorded.
+    /// The recorded observation.
     pub recorded: Observation,
-    /// What was seen; `None` if the world panicked.
+    /// The observation in this world; `None` if the world panicked.
     pub seen: Option<Observation>,
-    /// What differs, in one line.
+    /// The difference in one line.
     pub what: String,
     abi: Abi,
     exempt: Vec<Range<usize>>,
@@ -145,8 +145,7 @@ impl Difference {
         }
     }
 
-    /// The same difference if what was seen here had been recorded, and what was recorded were seen here. `None` if nothing
-    /// was seen.
+    /// Returns the same difference with both sides swapped. `None` if nothing was seen.
     pub(crate) fn mirrored(&self) -> Option<Self> {
         let seen = self.seen.clone()?;
         Some(Self {
@@ -173,11 +172,11 @@ impl fmt::Display for Difference {
     }
 }
 
-/// That two answers are not the same.
+/// The finding that two answers are not the same.
 struct Unequal {
-    /// What differs, in one line: it is as true of the one as of the other.
+    /// The difference in one line. It reads the same from both sides.
     what: String,
-    /// Where different bytes are no difference.
+    /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
 }
 
@@ -229,7 +228,7 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
     }
 }
 
-/// Two answers side by side: `-` is what was recorded, `+` what was seen here.
+/// Returns two answers side by side: `-` is recorded, `+` was seen here.
 fn details(recorded: &Observation, seen: &Observation, exempt: &[Range<usize>], abi: Abi) -> String {
     match (recorded, seen) {
         (
@@ -263,7 +262,7 @@ fn signed(sign: char, line: &str) -> String {
     format!("{sign} {line:?}\n")
 }
 
-/// A frame that only one side has.
+/// Returns a frame that only one side has.
 fn dump_frame(seen: &Observation, sign: char, abi: Abi) -> String {
     let dump = match seen {
         Observation::Receive(Received::Frame { bytes, .. }) => decode::dump(bytes, Kind::Netlink(abi)),

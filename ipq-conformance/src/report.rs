@@ -23,37 +23,37 @@ use std::io;
 /// The version of the suite, for reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is known before the first case runs.
+/// The facts that are known before the first case runs.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The world's name.
     pub world: String,
-    /// What chooses it on the command line: `--world sim`.
+    /// The option that selects it on the command line: `--world sim`.
     pub choice: String,
-    /// What it is made of.
+    /// The world's description.
     pub description: Description,
-    /// What it can do.
+    /// The world's capabilities.
     pub capabilities: Capabilities,
-    /// What cases that leave something to chance begin with.
+    /// The seed of cases that use random numbers.
     pub seed: u64,
-    /// How many cases are to run.
+    /// The number of cases to run.
     pub cases: usize,
 }
 
 impl Head {
-    /// The command that runs one case again as it ran.
+    /// Returns the command that runs one case again in the same way.
     #[must_use]
     pub fn command(&self, case: &str) -> String {
         format!("ipq-conformance run {} --seed {} {case}", self.choice, self.seed)
     }
 }
 
-/// Takes a run as it goes on, and tells of it.
+/// Receives the events of a run, and reports them.
 pub trait Reporter {
     /// The run begins.
     fn begin(&mut self, head: &Head) -> io::Result<()>;
 
-    /// A case has come to its end. They come topic by topic.
+    /// A case has ended. Cases come topic by topic.
     fn case(&mut self, report: &CaseReport) -> io::Result<()>;
 
     /// The run is over.

@@ -1,4 +1,4 @@
-//! Everything that was done and seen, in order.
+//! The steps and observations of a case, in order.
 
 use crate::decode::{self, Kind};
 use crate::world::{Called, Observation, Received, Step};
@@ -6,13 +6,13 @@ use bytes::Bytes;
 use ipq_core::wire::Abi;
 use std::fmt::Write as _;
 
-/// How many steps a transcript keeps: the last ones.
+/// The most steps that a transcript keeps: the last ones.
 const MOST_EVENTS: usize = 10_000;
 
-/// How many lines a datagram or a packet may have: enough for its headers.
+/// The most lines that are shown of a datagram or packet: enough for its headers.
 const MOST_LINES: usize = 64;
 
-/// What was done and seen, in order.
+/// The steps and observations of a case, in order.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     abi: Abi,
@@ -20,12 +20,12 @@ pub struct Transcript {
     forgotten: usize,
 }
 
-/// A step, and what was seen.
+/// A step and its observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What was done.
+    /// The step.
     pub step: Step,
-    /// What was seen.
+    /// The observation.
     pub seen: Observation,
 }
 
@@ -46,7 +46,7 @@ impl Transcript {
         self.events.push(Event { step, seen });
     }
 
-    /// The steps, in order.
+    /// Returns the steps, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -59,7 +59,8 @@ impl Transcript {
         })
     }
 
-    /// For people: each step in a line, and below it each datagram and packet, decoded.
+    /// Returns the transcript for people: a line for each step, with the decoded datagrams and
+    /// packets below it.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -79,8 +80,9 @@ impl Transcript {
         text
     }
 
-    /// The packets as a packet capture (pcap, Ethernet), for Wireshark and its like: those that arrived, that this host sent
-    /// (in a frame with empty addresses), and that left. A packet's time is the number of its step, in seconds.
+    /// Returns the packets as a capture (pcap, Ethernet) for Wireshark and other tools: packets
+    /// that arrived, that this host sent (in a frame with empty addresses), and that left. The time
+    /// of a packet is the number of its step, in seconds.
     #[must_use]
     pub fn pcap(&self) -> Vec<u8> {
         let mut capture = pcap_header();
@@ -134,7 +136,7 @@ impl Transcript {
     }
 }
 
-/// A step and what was seen, in one line.
+/// Describes a step and its observation in one line.
 pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
     let done = match step {
         Step::Open { socket, protocol, bind } => {
@@ -169,7 +171,7 @@ pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
     format!("{done} → {seen}")
 }
 
-/// The header of a capture file: microseconds, frames of up to 256 KiB, link type Ethernet.
+/// Returns the header of a capture file: microseconds, frames of up to 256 KiB, link type Ethernet.
 fn pcap_header() -> Vec<u8> {
     let mut header = Vec::with_capacity(24);
     header.extend_from_slice(&0xa1b2_c3d4_u32.to_le_bytes());

@@ -1,8 +1,10 @@
-//! The suite in a virtual machine, on any kernel: one with the historical `ip_queue`, or one of today's.
+//! The suite in a virtual machine, on any kernel with the historical `ip_queue` or with nfnetlink
+//! queues.
 //!
-//! The machine's memory holds everything: a kernel, and a file system with this program as its first process. What the program
-//! reports comes out by the serial line, between two marks, and after it the exit status. What comes without them is the
-//! kernel's own, and is shown when the machine ends in another way than it should.
+//! The machine's memory holds everything: a kernel, and a file system with this program as its
+//! first process. The program's report comes out of the serial line between two marks, followed by
+//! the exit status. Other lines come from the kernel; they are shown if the machine does not end as
+//! it should.
 
 mod guest;
 mod initramfs;
@@ -23,35 +25,36 @@ pub use modules::ModulesError;
 pub use program::ProgramError;
 
 const EMULATOR: &str = "qemu-system-x86_64";
-/// What the first process says before the report and after it, on lines of their own; the exit status follows the latter.
+/// The marks before and after the report, on lines of their own. The exit status follows the
+/// second.
 const BEGIN_MARK: &str = "=== ipq-conformance begins ===";
 const END_MARK: &str = "=== ipq-conformance ends: ";
-/// What begins a line that the suite wrote to its standard error.
+/// The mark of a line that the suite wrote to its standard error.
 const ERROR_MARK: &str = "\u{2}";
-/// How many of the lines that are no report are kept.
+/// The number of lines that are kept of the kernel's output.
 const LAST_LINES: usize = 40;
 
-/// What to boot, and how.
+/// A machine to boot.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The kernel, as a bzImage.
     pub kernel: PathBuf,
-    /// Where its modules are, if it has what the suite needs as such: the folder `lib/modules/VERSION`.
+    /// The folder `lib/modules/VERSION`, if the kernel has what the suite needs as modules.
     pub modules: Option<PathBuf>,
-    /// What executes it.
+    /// The way in which the machine is executed.
     pub accelerator: Accelerator,
-    /// How long it may take.
+    /// The time limit.
     pub time_limit: Duration,
-    /// What the suite is told on its command line.
+    /// The suite's arguments inside the machine.
     pub arguments: Vec<String>,
 }
 
-/// What executes the machine's code.
+/// The way in which the machine is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// The emulator alone: slow, and possible everywhere.
+    /// By QEMU's interpreter alone: slow, and possible everywhere.
     Tcg,
-    /// The processor, with the kernel's help.
+    /// By the processor, with the help of the kernel (KVM).
     Kvm,
 }
 
@@ -65,7 +68,8 @@ impl Accelerator {
 }
 
 impl Machine {
-    /// Boots it, copies the report to `output` as it comes, and returns the suite's exit status.
+    /// Boots the machine, copies the report to `output` as it comes, and returns the suite's exit
+    /// status.
     pub fn run(&self, output: &mut impl Write) -> Result<u8, MachineError> {
         let program = program::static_program()?;
         let modules = self
@@ -95,7 +99,7 @@ impl Machine {
         command
     }
 
-    /// Starts what executes the machine, and ends it when the report is over, or the time.
+    /// Runs QEMU, and ends it when the report is over or time has run out.
     fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
         let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
         let Some(mut lines) = emulator.0.stdout.take() else {
@@ -120,7 +124,7 @@ impl Machine {
     }
 }
 
-/// The next line of `from`, without its end; `None` after the last.
+/// Returns the next line of `from`, without its end; `None` after the last.
 fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
@@ -128,7 +132,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
             return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
-        // However much it says.
+        // However long the line is.
         if remaining.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -145,7 +149,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
     }
 }
 
-/// What the serial line has said.
+/// The output of the serial line so far.
 #[derive(Default)]
 struct Console {
     last_lines: VecDeque<String>,
@@ -153,7 +157,7 @@ struct Console {
 }
 
 impl Console {
-    /// Passes a line of the report on; returns the exit status when the report is over.
+    /// Passes a line of the report on. Returns the exit status when the report is over.
     fn take_line(&mut self, line: &str, output: &mut impl Write) -> io::Result<Option<u8>> {
         if let Some(status) = line.strip_prefix(END_MARK) {
             return Ok(status.trim_end_matches([' ', '=']).parse().ok());
@@ -173,7 +177,7 @@ impl Console {
         Ok(None)
     }
 
-    /// Why nothing more can be had from the serial line.
+    /// The reason why nothing more comes from the serial line.
     fn broken(&self, error: io::Error) -> MachineError {
         match error.kind() {
             io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,
@@ -190,25 +194,25 @@ impl Console {
     }
 }
 
-/// Is killed when this is dropped: it holds nothing that has to be saved.
+/// A process that is killed when this is dropped. It holds nothing that has to be saved.
 struct Emulator(Child);
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Both fail only if it is over already.
+        // Both fail only if the process is over already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Why there is no report from a machine. None of these says anything about what was to be tried.
+/// The reason why a machine gave no report. None of them says anything about the kernel under test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineError {
     /// The emulator could not be started.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
-    /// There is no program that could run in it.
+    /// There is no form of this program that could run in it.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The kernel's modules could not be packed.
@@ -222,7 +226,7 @@ pub enum MachineError {
         "broken: the machine is over its time limit; --time-limit gives it more. The last lines were:\n{last_lines}"
     )]
     TimedOut {
-        /// What the serial line said last.
+        /// The last output of the serial line.
         last_lines: String,
     },
     /// It took too long, and nothing came by the serial line.
@@ -237,10 +241,10 @@ pub enum MachineError {
          {last_lines}"
     )]
     Ended {
-        /// What the serial line said last.
+        /// The last output of the serial line.
         last_lines: String,
     },
-    /// What it said could not be read or passed on.
+    /// The output could not be read or passed on.
     #[error("the machine's report can't be passed on: {0}")]
     Io(#[from] io::Error),
 }
@@ -273,14 +277,15 @@ mod tests {
         }
     }
 
-    /// A program that says what it reads, and never ends by itself while somebody may write to `input`.
+    /// Returns a program that repeats its input and does not end while somebody may write to
+    /// `input`.
     fn endless(input: PipeReader) -> Command {
         let mut command = Command::new("cat");
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Waits until it is as it has to be, or has an error.
+    /// Waits until a condition holds, or an error comes.
     fn wait_for(awaited: PollFd<'_>) {
         let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut [awaited], Some(&patience)), Ok(1), "it never is");

@@ -4,7 +4,8 @@
 //! - [`Step`] is one thing that is done to a world, [`Observation`] what was seen of it;
 //! - [`Setup`] is the state that a world begins in, [`topology`] the devices around it;
 //! - [`Capability`] is something that a world may lack;
-//! - [`Call`] is a call of libipq, for worlds that have a program with that library beside the queue.
+//! - [`Call`] is a call of libipq, for worlds that have a program with that library beside the
+//!   queue.
 
 mod call;
 mod capability;
@@ -20,74 +21,79 @@ pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 
 use serde::{Deserialize, Serialize};
 
-/// An implementation of `ip_queue`, with enough around it to be tried: an emulator, a kernel, or what stands in for one.
+/// An implementation of `ip_queue` with enough around it to be tested: an emulator, a kernel, or a
+/// replacement for one.
 ///
-/// Implement this, and the whole suite runs on yours. A world is a laboratory as [`topology`] describes it. It is
-/// used by one thread, from [`begin`](World::begin) to its drop:
+/// Implement this, and the whole suite runs on yours. A world is a laboratory as [`topology`]
+/// describes it. It is used by one thread:
 ///
-/// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the report;
-/// 2. [`begin`](World::begin), once, with what the case or the recording asks for;
-/// 3. [`step`](World::step), as often as it takes. A step is over when everything that it caused is over: the packet
-///    that was injected has reached the queue, a device, or its end;
+/// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the
+/// report;
+/// 2. [`begin`](World::begin), once, with the setup of the case or recording;
+/// 3. [`step`](World::step), any number of times. A step is over when everything that it caused is
+/// over: an injected packet has reached the queue, a device, or its end;
 /// 4. drop, which undoes everything, also while a panic unwinds.
 ///
-/// A world judges nothing: what it sees is compared, and accepted or not, by whoever asked for the step.
+/// A world judges nothing. Whoever asked for a step judges the observation.
 pub trait World {
-    /// What it is made of, for the head of a report.
+    /// Returns the description for the head of a report.
     fn describe(&self) -> Description;
 
-    /// What it can do.
+    /// Returns the capabilities.
     fn capabilities(&self) -> Capabilities;
 
-    /// Makes everything as `setup` says, with both queues loaded, without a peer, and with their default lengths.
+    /// Sets everything up as `setup` says. Both queues are loaded, without a peer, with their
+    /// default lengths.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
-    /// Does one step and says what was seen.
+    /// Does one step and returns the observation.
     ///
-    /// What the system refuses is an observation, with its errno. An error is for what keeps the world from doing the
-    /// step at all: it never counts as a failure of the implementation that is tried.
+    /// If the system refuses the step, that is an observation with an errno. An error says that the
+    /// world can't do the step at all. It never counts as a failure of the implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 }
 
-/// Makes a world for each case, so that no case sees what another left.
+/// Creates a world for each case, so that no case sees what another left.
 pub trait WorldFactory: Send + Sync {
-    /// The name that selects this kind of world on the command line: a word in lower case.
+    /// Returns the name that selects this kind of world on the command line: a word in lower case.
     fn name(&self) -> &str;
 
-    /// A world that nobody has used. It is used on the thread that made it.
+    /// Creates a fresh world. It is used on the thread that calls this.
     fn create(&self) -> Result<Box<dyn World>, WorldError>;
 
-    /// Whether several worlds may exist at the same time. The suite runs its cases one after another where not.
+    /// Returns whether several worlds may exist at the same time. If not, cases run one after
+    /// another.
     fn parallel(&self) -> bool {
         true
     }
 }
 
-/// What a world is made of.
+/// The description of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The implementation and its version: `ipq-sim 0.1.0`.
     pub implementation: String,
-    /// The machine that it is, or stands for, unless a [`Setup`] asks for another.
+    /// The machine that the world is, or stands for, unless a [`Setup`] asks for another.
     pub machine: Machine,
-    /// The seed of everything that is left to chance in it, if anything is.
+    /// The seed of the world's random numbers, if it uses any.
     pub seed: Option<u64>,
 }
 
-/// Why a world could not do what it was asked to.
+/// The reason why a world could not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WorldError {
-    /// It lacks a capability: the case is skipped.
+    /// The world lacks a capability: the case is skipped.
     #[error("this world lacks the capability {_0}: not every world {what}", what = .0.description())]
     Lacks(Capability),
-    /// It can't do this for another reason of its own: the case is skipped.
+    /// The world can't do this for another reason: the case is skipped.
     #[error("not supported here: {0}")]
     Unsupported(String),
-    /// The step makes no sense: a socket that is not open, a device that there is not. Whoever wrote it is wrong.
+    /// The step makes no sense, since its socket is not open or its device does not exist: the case
+    /// is wrong.
     #[error("{0}")]
     Misuse(String),
-    /// The laboratory failed, not what is tried in it: the case is broken.
+    /// The laboratory failed, not the implementation: the case is broken.
     #[error("the laboratory failed: {0}")]
     Broken(String),
 }

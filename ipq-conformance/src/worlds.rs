@@ -17,7 +17,7 @@ use ipq_core::Errno;
 use ipq_core::wire::{Abi, Header, MessageType};
 use std::sync::Arc;
 
-/// Every kind of world that there is.
+/// Returns every kind of world.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     vec![
@@ -29,10 +29,11 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     ]
 }
 
-/// Serves a world of a real kernel, or a library for C, and ends the process, if that is what this program was started for.
+/// Serves a world of a real kernel or a library for C, and ends the process, if this program was
+/// started for that.
 ///
-/// Such a thing is in a process of its own, which is this program once more. So a program that makes one calls this before
-/// anything else, above all before it has a second thread.
+/// Such a world is in a process of its own, which is this program once more. So a program that
+/// creates one calls this first of all, before it has a second thread.
 #[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 pub fn serve_if_asked() {
     #[cfg(feature = "libipq")]
@@ -41,7 +42,7 @@ pub fn serve_if_asked() {
     real::serve_if_asked();
 }
 
-/// Takes everything, from what `receive` takes one datagram from, into as many bytes as it is told.
+/// Takes all datagrams that `receive` returns. Its argument is the size of the buffer.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {
@@ -49,7 +50,7 @@ fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError
             Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
                 enobufs_before_frame.get_or_insert(frames);
             }
-            // Another error may stay for ever.
+            // Another error may never go away.
             Received::Nothing | Received::Error { .. } => break,
             Received::Frame { bytes, .. } => {
                 frames += 1;

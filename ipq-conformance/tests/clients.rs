@@ -1,7 +1,8 @@
-//! The library's cases on implementations of the library: this project's in Rust and in C, and one in C that has a defect of
-//! choice, which a case has to find.
+//! The library's cases on implementations of the library: this project's in Rust and in C, and one
+//! in C that has a defect of choice, which a case has to find.
 //!
-//! Where there is no C compiler the tests are skipped, with the reason; `IPQ_REQUIRE_C=1` makes that a failure.
+//! Where there is no C compiler the tests are skipped, with the reason; `IPQ_REQUIRE_C=1` makes
+//! that a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. Built where the library is, with which it
-/// shares most of what it is made of.
+/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. Built where
+/// the library is, with which it shares most of what it is made of.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
     succeed(

@@ -1,7 +1,8 @@
-//! The laboratory itself, on the kernel that this runs on: each test in a process of its own, since it takes over the whole
-//! process. And the suite on that kernel.
+//! The laboratory itself, on the kernel that this runs on: each test in a process of its own, since
+//! it takes over the whole process. And the suite on that kernel.
 //!
-//! Where the system allows no laboratory the tests are skipped, with the reason; `IPQ_REQUIRE_REAL=1` makes that a failure.
+//! Where the system allows no laboratory the tests are skipped, with the reason;
+//! `IPQ_REQUIRE_REAL=1` makes that a failure.
 
 #[cfg(target_os = "linux")]
 #[path = "laboratory/linux.rs"]

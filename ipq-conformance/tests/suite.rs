@@ -1,4 +1,5 @@
-//! Every case and every recording, on the emulator, as a test of its own: `cargo test --test suite verdicts/`.
+//! Every case and every recording, on the emulator, as a test of its own: `cargo test --test suite
+//! verdicts/`.
 
 use ipq_conformance::recording::{Embedded, Recording};
 use ipq_conformance::replay::replay;

@@ -1,8 +1,10 @@
-//! How many instructions a message and a packet cost, counted by callgrind: the same on a busy machine as on a quiet one, so
-//! that a small change shows. What it does not show is time: a wait for memory costs no instruction.
+//! How many instructions a message and a packet cost, counted by callgrind: the same on a busy
+//! machine as on a quiet one, so that a small change shows. What it does not show is time: a wait
+//! for memory costs no instruction.
 //!
-//! `cargo bench -p ipq-bench --bench instructions`, where `valgrind` and `gungraun-runner` are found. The latter has to be of the
-//! library's version, which is 0.20.0: `cargo install gungraun-runner --version 0.20.0`. Without them it is skipped, and says so.
+//! `cargo bench -p ipq-bench --bench instructions`, where `valgrind` and `gungraun-runner` are
+//! found. The latter has to be of the library's version, which is 0.20.0: `cargo install
+//! gungraun-runner --version 0.20.0`. Without them it is skipped, and says so.
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -96,7 +98,8 @@ mod counted {
         black_box(&request).head(ABI, Envelope::request(PortId(7)), 0)
     }
 
-    /// A kernel whose queue some packets have been through, a program that listens, and what comes next.
+    /// A kernel whose queue some packets have been through, a program that listens, and what comes
+    /// next.
     struct Listening {
         sim: Sim,
         handle: Handle<SimTransport>,

@@ -1,8 +1,10 @@
-//! What a verdict costs on the emulator, by how many packets are queued and by the order of the verdicts.
+//! What a verdict costs on the emulator, by how many packets are queued and by the order of the
+//! verdicts.
 //!
-//! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict costs at most 1.5 times
-//! what it does with 64, in the order of arrival; and at most 6 times in any order, when it has to wait for memory that no
-//! cache holds. What such a wait costs is measured beside it.
+//! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict
+//! costs at most 1.5 times what it does with 64, in the order of arrival; and at most 6 times in
+//! any order, when it has to wait for memory that no cache holds. What such a wait costs is
+//! measured beside it.
 
 use clap::Parser;
 use fastrand::Rng;
@@ -21,7 +23,8 @@ type Failed = Box<dyn std::error::Error>;
 
 /// How many packets are queued while verdicts are given: these, and at most a batch more.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
-/// How many verdicts, or reads, are measured at a time: as many as [`Handle::set_verdicts`] sends in one call.
+/// How many verdicts, or reads, are measured at a time: as many as [`Handle::set_verdicts`] sends
+/// in one call.
 const BATCH: usize = 32;
 /// How many batches a turn has.
 const BATCHES: usize = 400;
@@ -103,7 +106,8 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
     move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
 }
 
-/// Measures verdicts at each length, on the packets that `choose` takes out of those that are queued.
+/// Measures verdicts at each length, on the packets that `choose` takes out of those that are
+/// queued.
 fn verdicts(
     name: &str,
     passes: u16,
@@ -128,7 +132,8 @@ fn verdicts(
     measure(name, passes, turns, to_the_shortest)
 }
 
-/// Measures reads that wait for each other: of as many places as a queue of each length has entries, and as large.
+/// Measures reads that wait for each other: of as many places as a queue of each length has
+/// entries, and as large.
 fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
         // Each place names another, in one circle through all of them.

@@ -27,8 +27,8 @@ pub enum PageError {
     },
 }
 
-/// Writes the table into BENCHMARKS.md, in the block of text that follows the comment `<!-- name -->`, and the numbers and the
-/// plot into `results`, in files of this name.
+/// Writes the table into BENCHMARKS.md, in the block of text that follows the comment `<!-- name
+/// -->`, and the numbers and the plot into `results`, in files of this name.
 pub fn save(report: &Report, name: &str, is_ours: impl Fn(&Contender) -> bool) -> Result<(), PageError> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = package.join("BENCHMARKS.md");

@@ -12,8 +12,8 @@ const LINE: f64 = 22.0;
 const STYLE: &str = "text { font: 13px sans-serif; fill: #808080 } .title { font-weight: bold } \
     rect { fill: #808080; fill-opacity: 0.5 } .ours { fill: #3b82f6; fill-opacity: 0.8 } line { stroke: #808080; stroke-width: 3 }";
 
-/// The whole measurement as bars, in SVG: one a contender, with the middle half of its passes as a line. Those that
-/// `is_ours` are in another colour.
+/// The whole measurement as bars, in SVG: one a contender, with the middle half of its passes as a
+/// line. Those that `is_ours` are in another colour.
 pub(crate) fn plot(report: &Report, is_ours: impl Fn(&Contender) -> bool) -> String {
     let mut body = String::new();
     let mut top = LINE;

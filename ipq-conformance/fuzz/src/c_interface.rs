@@ -1,8 +1,9 @@
-//! The C library's accessors of messages, which read a buffer that `ipq_read` filled, and `ipq_packet_msg_t` as C lays it
-//! out, against the parser that Rust programs use.
+//! The C library's accessors of messages, which read a buffer that `ipq_read` filled, and
+//! `ipq_packet_msg_t` as C lays it out, against the parser that Rust programs use.
 //!
-//! The first byte says where the buffer begins, so that it is not aligned; the rest is the datagram in it. A C program may look
-//! at 20 bytes whatever came, since `ipq_read` takes no shorter buffer (LIB-3), and at as many more as came.
+//! The first byte says where the buffer begins, so that it is not aligned; the rest is the datagram
+//! in it. A C program may look at 20 bytes whatever came, since `ipq_read` takes no shorter buffer
+//! (LIB-3), and at as many more as came.
 
 #![allow(unsafe_code, reason = "it is C's interface that is tried")]
 

@@ -1,4 +1,5 @@
-//! Captures that `ipq-sim run` is given: every record of the file is fed, or has a reason why not, and what is fed has a fate.
+//! Captures that `ipq-sim run` is given: every record of the file is fed, or has a reason why not,
+//! and what is fed has a fate.
 //!
 //! The input is the file.
 
@@ -53,8 +54,8 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// Whether each record of a file of the classic format is cut, as a reader sees it that looks at lengths alone; none if the
-/// file is of another format, or ends within a record.
+/// Whether each record of a file of the classic format is cut, as a reader sees it that looks at
+/// lengths alone; none if the file is of another format, or ends within a record.
 fn classic(bytes: &[u8]) -> Option<Vec<bool>> {
     let word = |at: usize| -> Option<u32> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
     if !matches!(word(0)?, 0xa1b2_c3d4 | 0xa1b2_3c4d) {
@@ -132,7 +133,8 @@ fn run_whole(capture: &Path, records: &[Record]) {
     assert_eq!((*total, report.packets.len()), (records.len() as u64, records.len()));
     let [not, lost] = [not_fed.values().sum::<u64>(), dropped.values().sum()];
     assert_eq!(*total, not + accepted + lost + still_queued);
-    // Where the machine had no time for it; and to a program that is a second late for one family, its packets are lost.
+    // Where the machine had no time for it; and to a program that is a second late for one family,
+    // its packets are lost.
     if report.gave_up {
         return;
     }

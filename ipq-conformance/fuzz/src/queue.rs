@@ -1,7 +1,8 @@
 //! The emulated kernel, fed raw datagrams, raw packets, and whatever else can happen to it.
 //!
-//! The input is a machine and then a list of actions, as [`Action`] reads them. After each the books must balance, every packet
-//! leave once, each queue be as long as what is queued, and what is held be bounded by what came in.
+//! The input is a machine and then a list of actions, as [`Action`] reads them. After each the
+//! books must balance, every packet leave once, each queue be as long as what is queued, and what
+//! is held be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
@@ -109,7 +110,8 @@ pub fn check(bytes: &[u8]) {
         }
         run.end();
     });
-    // A machine, what came in a few times over, and for each action no more than the longest that it can leave behind.
+    // A machine, what came in a few times over, and for each action no more than the longest that
+    // it can leave behind.
     let most = (1 << 18) + 32 * bytes.len() as u64 + 2048 * actions;
     assert!(
         held.bytes_max <= most,

@@ -1,4 +1,5 @@
-//! Files of recordings: what is read can be written, and read again as the same; what can't be read has its place.
+//! Files of recordings: what is read can be written, and read again as the same; what can't be read
+//! has its place.
 
 use ipq_conformance::recording::{Reader, Recording, write_all};
 

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-/// The longest seed, in bytes: long ones make a fuzzer slow, and teach it little that shorter ones don't.
+/// The longest seed, in bytes: long ones make a fuzzer slow, and teach it little that shorter ones
+/// don't.
 const LONGEST: usize = 4096;
 
 /// A target's seeds: the inputs that it begins with.
@@ -484,7 +485,8 @@ fn attributes() -> Seeds {
     tokens
 }
 
-/// Everything between quotes that the recordings have and is not hexadecimal, and the marks of JSON.
+/// Everything between quotes that the recordings have and is not hexadecimal, and the marks of
+/// JSON.
 fn words() -> Seeds {
     let quoted = Embedded::ALL.iter().flat_map(|file| file.text.split('"'));
     let short = quoted.filter(|word| (2..24).contains(&word.len()));

@@ -1,7 +1,8 @@
-//! The server for programs in other processes, whose bytes may be anything: it survives them, holds no more than it should,
-//! and serves the next program.
+//! The server for programs in other processes, whose bytes may be anything: it survives them, holds
+//! no more than it should, and serves the next program.
 //!
-//! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread, so nothing waits.
+//! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread,
+//! so nothing waits.
 
 use crate::input::{Input, Output};
 use ipq_core::transport::unix::protocol::{Answer, Request};
@@ -19,7 +20,8 @@ use tempfile::TempDir;
 /// How many connections hostile programs have at one time.
 const CONNECTIONS: usize = 16;
 
-/// Something that hostile programs do, or that happens meanwhile. Its number comes first in the input.
+/// Something that hostile programs do, or that happens meanwhile. Its number comes first in the
+/// input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
@@ -76,7 +78,8 @@ pub fn check(bytes: &[u8]) {
         run.serve_the_next();
         run.end();
     });
-    // The server's buffer and the kernel; and for each action no more than a packet, or a frame as long as was sent.
+    // The server's buffer and the kernel; and for each action no more than a packet, or a frame as
+    // long as was sent.
     let most = (1 << 20) + 32 * bytes.len() as u64 + 4096 * actions;
     assert!(
         held.bytes_max <= most,
@@ -177,7 +180,8 @@ impl Run {
         self.kernel.enter_at(entrance, packet).expect("an IP packet");
     }
 
-    /// A program that keeps to the rules opens a socket, binds it, asks for something and is answered.
+    /// A program that keeps to the rules opens a socket, binds it, asks for something and is
+    /// answered.
     fn serve_the_next(&mut self) {
         while self.waiting > 0 {
             self.turn();

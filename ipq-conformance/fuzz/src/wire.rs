@@ -1,6 +1,7 @@
 //! The frames: what parses is written back byte for byte, in each ABI.
 //!
-//! The input is a datagram; its bytes are also what typed values are made of, which are written and must be read as they were.
+//! The input is a datagram; its bytes are also what typed values are made of, which are written and
+//! must be read as they were.
 
 use crate::input::Input;
 use ipq_core::transport::unix::protocol::{Answer, Request};
@@ -73,7 +74,8 @@ fn alike(one: &Result<Message<'_>, WireError>, other: &Result<Message<'_>, WireE
     }
 }
 
-/// Writes what was read, and compares it with `message`; bytes that mean nothing are taken from there.
+/// Writes what was read, and compares it with `message`; bytes that mean nothing are taken from
+/// there.
 fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(read.message_type(), header.message_type);
     let envelope = Envelope {
@@ -118,7 +120,8 @@ fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(written, message);
 }
 
-/// A kernel sets nothing in a PACKET frame's header but length and type; and bytes may follow the payload (WIRE-4, WIRE-5).
+/// A kernel sets nothing in a PACKET frame's header but length and type; and bytes may follow the
+/// payload (WIRE-4, WIRE-5).
 fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     let payload = packet.payload();
     let fixed = Header::BYTES + abi.packet_message_bytes();

@@ -1,4 +1,4 @@
-//! `coverage`: which requirements are checked, by what, and how that was shown.
+//! `coverage`: the requirements, the cases that check them, and the faults that prove it.
 
 use super::{End, Failure, standard_output, unable};
 use crate::suite::cases;

@@ -62,18 +62,18 @@ pub(super) fn diff(
     }
 }
 
-/// What came of the sequences so far.
+/// The results of the sequences so far.
 #[derive(Default)]
 struct Tally {
     equal: u64,
-    /// How many differ for each reason.
+    /// The number of known differences for each reason.
     reasons: BTreeMap<String, u64>,
-    /// That of the lowest seed.
+    /// The difference with the lowest seed.
     first_divergence: Option<(u64, Box<Divergence>)>,
 }
 
 impl Tally {
-    /// Says whether to go on.
+    /// Counts a result. Returns whether to go on.
     fn add(&mut self, seed: u64, compared: Compared) -> bool {
         match compared {
             Compared::Equal => self.equal += 1,
@@ -119,8 +119,8 @@ fn show(pair: Pair<'_>, seed: u64, divergence: &Divergence, output: &mut impl Wr
     write_all(output, [&divergence.recording])
 }
 
-/// Compares the worlds with the plan of each seed, several at a time if both allow it, and all in order until `judge` has seen
-/// enough.
+/// Compares the worlds with the plan of each seed, and passes the results to `judge` in order until
+/// it returns false. Several plans run at a time if both worlds allow it.
 fn compare_all(
     pair: Pair<'_>,
     seeds: Range<u64>,
@@ -152,7 +152,7 @@ fn compare_all(
         }
         drop(sender);
         for (seed, compared) in receiver {
-            // Those of lower seeds are under way, and are waited for.
+            // Plans of lower seeds are still running: wait for them.
             if !judge(seed, compared?) {
                 next.store(seeds.end, Ordering::Relaxed);
             }
@@ -172,7 +172,7 @@ mod tests {
     use ipq_sim::Fault;
     use pretty_assertions::assert_eq;
 
-    /// Emulators under another name, or none.
+    /// Emulators under another name, or emulators that can't be created.
     struct Other(Option<SimFactory>);
 
     impl WorldFactory for Other {
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn without_one_of_the_worlds_nothing_is_tried() {
-        // The environment may say that this is a failure.
+        // An environment variable may make this a failure.
         let end = nothing_ran("other");
         assert_eq!(compared(None, 50), (end, String::new()));
         assert_eq!(compared(Some(SimFactory::default()), 0).0, End::Nothing);

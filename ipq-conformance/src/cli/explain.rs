@@ -1,4 +1,4 @@
-//! `explain`: what a case tries, or what a requirement asks.
+//! `explain`: the text of a case or of a requirement.
 
 use super::{End, Failure, standard_output, unable};
 use crate::suite::requirements::{Coverage, Requirement};

@@ -1,4 +1,4 @@
-//! `list`: which cases there are.
+//! `list`: the cases that there are.
 
 use super::{End, Failure, ListArguments, standard_output, unable};
 use crate::suite::{Case, Filter, Topic, cases};

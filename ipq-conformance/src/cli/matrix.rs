@@ -27,7 +27,8 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     }
     let matrix = Matrix::new(columns, &cases::every());
     write(&matrix, arguments)?;
-    // A world that had to be tried and could not be has a bad end, although each of its cells is a skip.
+    // A world that had to be tested and could not be ends badly, although each of its cells is a
+    // skip.
     Ok(if !matrix.is_good() || ends.contains(&End::Bad) {
         End::Bad
     } else if matrix.nothing_ran() {

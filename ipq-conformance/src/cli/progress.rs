@@ -1,19 +1,19 @@
-//! How far a command has come, on a terminal.
+//! A progress bar on a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// How long a command goes on before it shows how far it is.
+/// The time that a command runs before the bar appears.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A bar on a terminal, once the command has lasted for a while.
+/// A bar on a terminal, shown once a command has run for a while.
 pub(super) struct Progress {
     bar: ProgressBar,
     begun: Instant,
 }
 
 impl Progress {
-    /// There are `length` of what is called `things`.
+    /// Returns a bar for `length` items; `things` is their name.
     pub(super) fn new(length: u64, things: &str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} of {{len}} {things}, {{elapsed}}"))
@@ -26,7 +26,7 @@ impl Progress {
         }
     }
 
-    /// One is done.
+    /// Counts one more item as done.
     pub(super) fn step(&self) {
         if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -34,12 +34,12 @@ impl Progress {
         self.bar.inc(1);
     }
 
-    /// Keeps the bar out of the way of what `write` writes.
+    /// Hides the bar while `write` writes.
     pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

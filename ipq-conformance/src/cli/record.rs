@@ -1,4 +1,4 @@
-//! `record`: does what recordings say, and writes down what comes back.
+//! `record`: does the steps of recordings, and writes down the answers.
 
 use super::{End, Failure, RecordArguments, find_world, unless_possible};
 use crate::recording::{Embedded, Reader, RecordingError, write_all};
@@ -48,7 +48,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Writes each scenario as soon as it is recorded; one that can't be is said and left out.
+    /// Writes each scenario as soon as it is recorded. A scenario that can't be recorded is
+    /// reported and left out.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let recorded = read.and_then(|recording| {

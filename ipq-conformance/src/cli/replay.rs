@@ -1,4 +1,4 @@
-//! `replay`: does what recordings say, and compares.
+//! `replay`: does the steps of recordings, and compares the answers.
 
 use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output, unless_possible};
 use crate::recording::{Embedded, Reader, Recording, RecordingError};
@@ -49,7 +49,8 @@ struct Replayer<'w, W> {
 }
 
 impl<W: Write> Replayer<'_, W> {
-    /// Replays the scenarios of a file, up to the first that can't be read: what follows that is not to be trusted.
+    /// Replays the scenarios of a file, up to the first that can't be read. Nothing after that line
+    /// can be trusted.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let done = read.and_then(|recording| {

@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The word for every world, one after the other.
+/// The name that stands for every world, one after the other.
 const ALL: &str = "all";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
@@ -37,7 +37,7 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     })
 }
 
-/// The kinds of world that `name` stands for on the command line.
+/// Returns the worlds that `name` stands for on the command line.
 pub(super) fn worlds_named(
     worlds: &[Arc<dyn WorldFactory>],
     name: &str,
@@ -53,7 +53,7 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
     run_chosen(factory, &choice, &cases::all(), arguments)
 }
 
-/// Tries a libipq on the emulator.
+/// Runs the cases of a libipq on the emulator.
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
     let (factory, choice): (Arc<dyn WorldFactory>, _) = match client {
         ClientArgument::Rust => (Arc::new(SimFactory::default()), "--client rust".to_owned()),
@@ -100,7 +100,8 @@ fn run_chosen(
     Ok(end_of(factory.name(), &summary))
 }
 
-/// Runs `chosen` in worlds of `factory`, which `how` chooses on the command line, and tells `reporter`, with a bar on a terminal if it lasts.
+/// Runs the cases `chosen` in worlds of `factory` and reports to `reporter`. `how` is the option
+/// that selects the world. A long run shows a bar on a terminal.
 pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -129,7 +130,7 @@ pub(super) fn run_cases(
     Ok(summary)
 }
 
-/// What a run in the world comes to.
+/// Returns how a run ends.
 pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     if !summary.is_good() {
         End::Bad
@@ -140,7 +141,8 @@ pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     }
 }
 
-/// A world that can't be made here is described as far as it goes: its cases will be skipped with the reason.
+/// Describes the world. If it can't be created here its cases are skipped, and the description says
+/// what is known.
 fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head {
     let world = factory.create();
     let description = match &world {
@@ -175,7 +177,7 @@ fn reporter(format: Format) -> Box<dyn Reporter> {
     }
 }
 
-/// Writes the transcript of a case that did not go as it should, and its packets, to files named after it.
+/// Writes the transcript and the packets of a bad case to files named after it.
 fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()> {
     let (Some(folder), Some(transcript)) = (folder, &report.transcript) else {
         return Ok(());

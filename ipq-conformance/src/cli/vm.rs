@@ -15,7 +15,7 @@ pub(super) fn vm(arguments: &VmArguments) -> Result<End, Failure> {
     })
 }
 
-/// The machine that the command line asks for.
+/// Returns the machine that the command line asks for.
 pub(super) fn machine(arguments: &VmArguments) -> Machine {
     Machine {
         kernel: arguments.kernel.clone(),

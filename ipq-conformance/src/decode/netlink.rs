@@ -35,7 +35,8 @@ fn decode_error(cursor: &mut Cursor<'_>, abi: Abi, whole: &[u8]) {
             format!("{error}: {}", Errno(error.wrapping_neg()))
         }
     });
-    // What follows the quoted message, up to a multiple of 4, is padding that the header does not count (ERR-3).
+    // Padding after the quoted message, up to a multiple of 4. The header does not count it
+    // (ERR-3).
     let stated = Header::parse(whole, abi).map_or(whole.len(), |header| header.length as usize);
     let quoted = stated.saturating_sub(Header::BYTES + 4).min(cursor.remaining().len());
     let mut inner = Cursor::new(cursor.remaining().get(..quoted).unwrap_or_default());
@@ -105,7 +106,7 @@ fn message_type(bytes: &[u8], abi: Abi) -> MessageType {
     MessageType::from_wire(number(bytes, abi) as u16)
 }
 
-/// A number of up to eight bytes.
+/// Shows a number of up to eight bytes.
 fn number(bytes: &[u8], abi: Abi) -> u64 {
     let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
     match abi.order {
@@ -114,7 +115,7 @@ fn number(bytes: &[u8], abi: Abi) -> u64 {
     }
 }
 
-/// A datagram in one line.
+/// Describes a datagram in one line.
 pub(crate) fn summary(bytes: &[u8], abi: Abi) -> String {
     let message = match Message::parse(bytes, abi) {
         Ok(message) => message,

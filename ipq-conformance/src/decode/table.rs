@@ -4,10 +4,10 @@ use super::{Field, Kind, fields};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// How many bytes of a field a line has room for.
+/// The number of bytes of a field that fit in a line.
 const BYTES_A_LINE: usize = 16;
 
-/// `bytes`, a field a line.
+/// Returns a dump of `bytes`, a field a line.
 pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     let mut text = String::new();
     for field in fields(bytes, kind) {
@@ -16,8 +16,9 @@ pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     text
 }
 
-/// Both byte strings, a field a line: what is equal once, what is not twice, with `-` for what was expected and `+` for what
-/// was seen. Differences within `exempt` are marked `~`, and are none.
+/// Returns a dump of both byte strings, a field a line. Equal fields appear once. Other fields
+/// appear twice, `-` for the expected bytes and `+` for those seen. Differences within `exempt` are
+/// marked `~` and do not count.
 pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<usize>]) -> String {
     let mut text = String::new();
     let (expected_fields, seen_fields) = (fields(expected, kind), fields(seen, kind));
@@ -44,7 +45,8 @@ pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<
     text
 }
 
-/// Where two byte strings begin to differ: at the end of the shorter, if it begins the longer.
+/// Returns the first offset at which two byte strings differ. If one is the beginning of the
+/// longer, that is its length.
 pub(crate) fn first_difference(expected: &[u8], seen: &[u8]) -> Option<usize> {
     let common = expected.iter().zip(seen).position(|(one, other)| one != other);
     common.or_else(|| (expected.len() != seen.len()).then(|| expected.len().min(seen.len())))

@@ -1,4 +1,4 @@
-//! Carries out a plan in a world, and writes down what is seen.
+//! Carries out a plan in a world, and writes down what the world answers.
 
 use super::plan::{Action, Envelope, Plan, Replacement, Slot};
 use crate::recording::RecordedStep;
@@ -10,12 +10,12 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, Message};
 use ipq_core::{Family, PacketId, PortId, Verdict};
 
-/// How many frames are read at the end, at the most.
+/// The most frames that are read at the end.
 const MOST_LEFT: usize = 200;
-/// The largest buffer that is needed.
+/// The largest receive buffer that is needed, in bytes.
 const FRAME_BYTES: usize = 1 << 17;
 
-/// Carries out `plan` in `world`, which nobody has used; at the end everything that is left is read.
+/// Carries out `plan` in the fresh `world`. At the end it reads everything that is left.
 pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Result<Vec<RecordedStep>, ReplayError> {
     let abi = world.describe().machine.abi;
     let begun = world.begin(setup);
@@ -42,9 +42,9 @@ struct Performance<'w> {
     open: Vec<Slot>,
     /// The devices that are down.
     down: Vec<&'static str>,
-    /// Whether the capability is held.
+    /// Whether the process has the capability.
     net_admin: bool,
-    /// The packets that have been read since their socket was opened, the last one last.
+    /// The packets read since their socket was opened, in order.
     packets: Vec<(Slot, PacketId, Bytes)>,
     steps: Vec<RecordedStep>,
 }
@@ -82,7 +82,8 @@ impl Performance<'_> {
         }
     }
 
-    /// Without the capability nothing is opened: whether a socket that was may send later is another question.
+    /// Opens no socket without the capability: kernels differ on whether such a socket may send
+    /// later.
     fn open(&mut self, slot: Slot) -> Result<(), ReplayError> {
         if self.open.contains(&slot) || !self.net_admin {
             return Ok(());
@@ -109,7 +110,7 @@ impl Performance<'_> {
         })
     }
 
-    /// To this host. A device that is down has no IPv6 address that anything could be sent to.
+    /// Sends a packet to this host. A device that is down has no IPv6 address to send to.
     fn output(&mut self, packet: &Packet) -> Result<(), ReplayError> {
         if !self.net_admin || self.down.contains(&TAP0.name) {
             return Ok(());
@@ -201,7 +202,7 @@ impl Performance<'_> {
         })
     }
 
-    /// Whether there was something.
+    /// Returns whether there was anything to do.
     fn receive(&mut self, slot: Slot, size: usize) -> Result<bool, ReplayError> {
         if !self.open.contains(&slot) {
             return Ok(false);
@@ -219,7 +220,7 @@ impl Performance<'_> {
         Ok(seen != Observation::Receive(Received::Nothing))
     }
 
-    /// Whether there was something.
+    /// Returns whether there was anything to do.
     fn sniff(&mut self, device: &str) -> Result<bool, ReplayError> {
         let seen = self.step(Step::Sniff { device: device.into() })?;
         Ok(matches!(seen, Observation::Sniff { frame: Some(_) }))
@@ -242,7 +243,7 @@ impl Performance<'_> {
     }
 }
 
-/// The packet with the byte at `at` changed, if there is one.
+/// Returns the packet with the byte at `at` changed, if it has one.
 fn changed_at(packet: &[u8], at: usize) -> Vec<u8> {
     let mut changed = packet.to_vec();
     if let Some(byte) = changed.get_mut(at) {

@@ -1,4 +1,4 @@
-//! What is done to two worlds, as far as it can be said before it is done.
+//! The actions that are done to two worlds, without anything that only a world can know.
 
 use crate::suite::{Packet, Request};
 use crate::world::topology::{Device, TAP0, TAP1};
@@ -8,14 +8,14 @@ use ipq_core::wire::Flags;
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
 use std::ops::Range;
 
-/// A sequence of actions, and the rules that are in force.
+/// A sequence of actions, and the rules in force.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) setup: Setup,
     pub(super) actions: Vec<Action>,
 }
 
-/// One thing that is done. What names a socket that is not open, or a packet that has not come, is passed over.
+/// One action. It is skipped if its socket is not open or its packet has not come.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Open(Slot),
@@ -24,7 +24,7 @@ pub(super) enum Action {
         slot: Slot,
         request: Request,
     },
-    /// On the packet that came `age` packets before the last.
+    /// A verdict on the packet that came `age` packets before the last.
     Verdict {
         slot: Slot,
         age: usize,
@@ -52,14 +52,14 @@ pub(super) enum Action {
     },
 }
 
-/// What the header of a message says beside its kind.
+/// The header fields of a message beside its type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Envelope {
     pub(super) flags: Flags,
     pub(super) sequence: u32,
 }
 
-/// What a verdict puts in the packet's place.
+/// The replacement that a verdict carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Replacement {
     None,
@@ -69,17 +69,17 @@ pub(super) enum Replacement {
     OtherHops,
     /// The packet with another type of service, or traffic class, and its checksum as it was.
     OtherService,
-    /// The packet with so many bytes more.
+    /// The packet with this many bytes more.
     Longer(usize),
-    /// The packet with so many bytes less.
+    /// The packet with this many bytes less.
     Shorter(usize),
     /// Bytes that are no packet.
     Stub(usize),
-    /// The packet with its last byte changed, and one byte fewer than is announced.
+    /// The packet with its last byte changed, and one byte shorter than the verdict says.
     Cut,
 }
 
-/// A socket: there is room for three, two of which speak to one queue.
+/// One of three sockets, two of which speak to the same queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     Ipv4,
@@ -99,7 +99,7 @@ impl Slot {
 }
 
 impl Plan {
-    /// The plan that `seed` leads to.
+    /// Returns the plan of `seed`.
     #[must_use]
     pub fn generate(seed: u64) -> Self {
         let mut chance = Chance(fastrand::Rng::with_seed(seed));
@@ -108,7 +108,7 @@ impl Plan {
         if chance.one_in(2) {
             actions.push(Action::Open(Slot::Ipv6));
         }
-        // Now and then something else is the first message.
+        // Now and then the first message is another one.
         for slot in [Slot::Ipv4, Slot::Ipv6] {
             if !chance.one_in(8) {
                 actions.push(chance.attach(slot));
@@ -119,12 +119,13 @@ impl Plan {
         Self { setup, actions }
     }
 
-    /// How many things there are that can be left out: actions, and rules.
+    /// Returns the number of parts that can be left out: actions and rules.
     pub(super) const fn length(&self) -> usize {
         self.actions.len() + self.setup.rules.len()
     }
 
-    /// The plan without these: actions first, then rules. What is beyond the last is nothing.
+    /// Returns the plan without these parts. Actions are numbered first, then rules; larger numbers
+    /// are ignored.
     pub(super) fn without(&self, left_out: Range<usize>) -> Self {
         let mut shorter = self.clone();
         let mut number = 0;
@@ -237,7 +238,7 @@ impl Chance {
             .sequence(envelope.sequence)
     }
 
-    /// A message of any type, with a body of zeros, and now and then with a header that lies.
+    /// Generates a message of any type with a body of zeros, and now and then a header that lies.
     fn strange(&mut self) -> Request {
         let message_type = self.of(&[0, 1, 2, 0x10, 0x11, 0x12, 0x13, 0x14, 0x100]);
         let body = vec![0; self.of(&[0, 1, 8, 23, 24, 24, 40, 100])];
@@ -305,7 +306,7 @@ impl Chance {
         ])
     }
 
-    /// A frame, and the device that it arrives at.
+    /// Generates a frame and the device that it arrives on.
     fn arriving(&mut self) -> (Device, Bytes) {
         let family = self.of(&Family::ALL);
         let length = packet_bytes(family) + self.of(&[0, 1, 2, 3, 8, 100, 1000]);
@@ -316,7 +317,7 @@ impl Chance {
         if self.one_in(6) {
             packet = packet.to_host();
         } else if self.one_in(10) {
-            // Not to this host, which puts fragments together before it queues them at INPUT.
+            // Never to this host, which reassembles fragments before it queues them at INPUT.
             packet = packet.fragment(self.of(&[0, 8, 800]), self.one_in(2));
         }
         if self.one_in(8) {
@@ -338,7 +339,7 @@ impl Chance {
             frame.resize(frame.len() + self.of(&[1, 4, 20]), 0x99);
         }
         if self.one_in(10) && family == Family::Ipv4 {
-            // A header that is wrong, if only in its checksum.
+            // A wrong header, if only by its checksum.
             frame[ETHERNET_HEADER_BYTES + self.0.usize(..family.header_length())] ^= self.0.u8(1..);
         }
         (device, frame.into())
@@ -347,7 +348,7 @@ impl Chance {
 
 const ETHERNET_HEADER_BYTES: usize = 14;
 
-/// The size of the shortest packet with a transport header that is generated.
+/// The size of the shortest packet with a transport header that is generated, in bytes.
 fn packet_bytes(family: Family) -> usize {
     family.header_length() + 8
 }

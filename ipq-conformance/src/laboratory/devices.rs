@@ -1,5 +1,5 @@
-//! The devices, and the wires that are plugged into them: what arrives at a device is put on its wire, and what leaves by it
-//! is taken from there.
+//! The devices and their wires. A frame that is put on a wire arrives at its device; a frame that
+//! leaves by the device can be taken from the wire.
 
 use super::rtnetlink::Rtnetlink;
 use super::{LaboratoryError, sys};
@@ -10,16 +10,15 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// What a pair's devices carry: as much as an IP packet can have, so that one over [`MTU`] can arrive.
+/// The MTU of a veth pair: the longest IP packet, so that one longer than [`MTU`] can arrive.
 const PAIR_MTU: u32 = 65_535;
 /// The longest frame of a wire.
 const FRAME_BYTES: usize = 14 + 65_535;
 const EVERY_ETHER_TYPE: u16 = 3;
-/// What switches the offloads of checksums, segmentation and aggregation off: the commands of `ETHTOOL`
-/// that set RX and TX checksums, SG, TSO, GSO and GRO.
+/// The `ETHTOOL` commands that turn offloads off: RX and TX checksums, SG, TSO, GSO and GRO.
 const OFFLOADS: [u32; 6] = [0x15, 0x17, 0x19, 0x1f, 0x24, 0x2c];
 
-/// A device of the host that is tried, and its wire.
+/// A device of the host under test, and its wire.
 #[derive(Debug)]
 pub(super) struct Wired {
     device: Device,
@@ -29,7 +28,7 @@ pub(super) struct Wired {
     buffer: Vec<u8>,
 }
 
-/// What is at the other end.
+/// The far end of a wire.
 #[derive(Debug)]
 enum Wire {
     /// A TAP device's descriptor: the device vanishes when it is closed.
@@ -39,8 +38,8 @@ enum Wire {
 }
 
 impl Wired {
-    /// Makes the device, with its addresses and its neighbour, and sets it up. It is a TAP device if this process may make
-    /// such, else one of a pair.
+    /// Creates the device with its addresses and its neighbour, and sets it up. It is a TAP device
+    /// if this process may create one, otherwise a veth device.
     pub(super) fn create(device: Device, rtnetlink: &Rtnetlink) -> Result<Self, LaboratoryError> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let wire = match rustix::fs::open("/dev/net/tun", flags, Mode::empty()) {
@@ -76,7 +75,8 @@ impl Wired {
         self.device.ipv6
     }
 
-    /// Sets it up, with its addresses and its neighbour, which it loses when it goes down; or down.
+    /// Sets the device up or down. Going up also restores its addresses and its neighbour, which it
+    /// loses when it goes down.
     pub(super) fn set_up(&mut self, up: bool, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
         rtnetlink.set_up(self.index, up)?;
         self.up = up;
@@ -96,17 +96,17 @@ impl Wired {
         Ok(())
     }
 
-    /// Puts a frame on the wire, so that it arrives; returns what the device said to it.
+    /// Puts a frame on the wire, so that it arrives. Returns the device's answer.
     pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
         match &self.wire {
-            // Lost in silence, as on the kernels that had ip_queue; newer TAP devices say EIO.
+            // The kernels that had ip_queue lose it in silence; newer TAP devices return EIO.
             _ if !self.up => Ok(()),
             Wire::Tap(tun) => rustix::io::write(tun, frame).map(drop),
             Wire::Pair(socket) => net::send(socket, frame, SendFlags::empty()).map(drop),
         }
     }
 
-    /// Takes the next frame that has left by the device.
+    /// Takes the next frame that left by the device.
     pub(super) fn take_frame(&mut self) -> Result<Option<&[u8]>, Errno> {
         let taken = match &self.wire {
             Wire::Tap(tun) => rustix::io::read(tun, &mut self.buffer[..]),
@@ -116,14 +116,14 @@ impl Wired {
         };
         match taken {
             Ok(length) => Ok(Some(&self.buffer[..length.min(FRAME_BYTES)])),
-            // A TAP device that is down gives EIO.
+            // A TAP device that is down returns EIO.
             Err(Errno::AGAIN | Errno::IO | Errno::NETDOWN) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Makes a veth device, and a packet socket on its peer, which has no addresses and takes part in nothing.
+/// Creates a veth device and a packet socket on its peer, which has no addresses.
 fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
     let peer = format!("wire-{}", device.name);
     rtnetlink.create_pair(device.name, device.mac, PAIR_MTU, &peer)?;
@@ -134,16 +134,16 @@ fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, Labora
     let socket = packet_socket(index, EVERY_ETHER_TYPE)?;
     for name in [device.name, &peer] {
         for command in OFFLOADS {
-            // A device that lacks an offload says so.
+            // A device without an offload refuses the command.
             let _ = sys::switch_offload_off(socket.as_fd(), name, command);
         }
     }
     Ok(socket)
 }
 
-/// A packet socket for the frames of `ether_type` on the device with this index.
+/// Returns a packet socket for frames of `ether_type` on the device with this index.
 pub(super) fn packet_socket(index: u32, ether_type: u16) -> Result<OwnedFd, LaboratoryError> {
-    // With protocol 0 it takes nothing before it is bound.
+    // With protocol 0 it receives nothing before it is bound.
     let socket = net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
     let socket = socket.map_err(|error| LaboratoryError::system("open a packet socket", error))?;
     let bound = sys::bind_to_device(socket.as_fd(), index, ether_type);

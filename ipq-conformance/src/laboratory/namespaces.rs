@@ -1,12 +1,13 @@
-//! Where the laboratory stands: in namespaces of its own, where it disturbs nobody and vanishes with its process.
+//! The laboratory's namespaces: it disturbs nobody there, and vanishes with its process.
 
 use super::{LaboratoryError, sys};
 use rustix::process::{getegid, geteuid};
 use std::fs;
 use std::io;
 
-/// Gives this process, which must have one thread only, a network namespace of its own; an ordinary user gets a user namespace
-/// around it, in which the process may do everything, and a mount namespace.
+/// Moves this process, which must have one thread only, into a network namespace of its own. An
+/// ordinary user also gets a user namespace, in which the process may do everything, and a mount
+/// namespace.
 pub(super) fn enter_private() -> Result<(), LaboratoryError> {
     let forbidden = |source: io::Error| LaboratoryError::NamespacesForbidden { source: source.into() };
     if sys::unshare(sys::CLONE_NEWNET).is_ok() {
@@ -14,7 +15,8 @@ pub(super) fn enter_private() -> Result<(), LaboratoryError> {
     }
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     sys::unshare(sys::CLONE_NEWUSER | sys::CLONE_NEWNET | sys::CLONE_NEWNS).map_err(forbidden)?;
-    // Without it an ordinary user may not map a group. Kernels before 3.19 have no such file, and no such rule.
+    // Without it an ordinary user may not map a group. Kernels before 3.19 have neither the file
+    // nor the rule.
     match fs::write("/proc/self/setgroups", "deny") {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(forbidden(error)),
         _ => {}

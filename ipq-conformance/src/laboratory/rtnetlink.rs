@@ -28,11 +28,11 @@ const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
 const TABLE_MAIN: u8 = 254;
 const SCOPE_LINK: u8 = 253;
-/// What the kernel's own routes to its neighbours say of their origin, and the metric that those of IPv6 have.
+/// The origin of the kernel's own routes, and the metric of those for IPv6.
 const PROTOCOL_KERNEL: u8 = 2;
 const KERNEL_METRIC: u32 = 256;
 
-/// The group that is told of new routes of IPv6.
+/// The multicast group for new IPv6 routes.
 const IPV6_ROUTE_CHANGES: u32 = 1 << 10;
 
 const NO_DUPLICATE_DETECTION: u8 = 2;
@@ -43,13 +43,13 @@ const INTERFACE_IS_UP: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Rtnetlink {
     socket: OwnedFd,
-    /// Asked for the indices of devices: a netlink socket of an old kernel can't be.
+    /// A socket to ask for device indices: a netlink socket of an old kernel can't be asked.
     inquiries: OwnedFd,
     sequence: Cell<u32>,
 }
 
 impl Rtnetlink {
-    /// Opens one, in the network namespace that this process is in now.
+    /// Opens a socket in the current network namespace of this process.
     pub(super) fn open() -> Result<Self, LaboratoryError> {
         let inquiries = net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
         Ok(Self {
@@ -59,14 +59,14 @@ impl Rtnetlink {
         })
     }
 
-    /// The index of the device `name`.
+    /// Returns the index of the device `name`.
     pub(super) fn index_of(&self, name: &str) -> Result<u32, LaboratoryError> {
         let index = net::netdevice::name_to_index(self.inquiries.as_fd(), name);
         index.map_err(|error| LaboratoryError::system(format!("find the device {name}"), error))
     }
 
-    /// Makes a pair of devices of which each receives what the other sends: `name`, which carries packets of `mtu` bytes as
-    /// its peer does, and has the address `mac`.
+    /// Creates a pair of devices, each of which receives what the other sends. `name` has the
+    /// address `mac`. Both carry packets of `mtu` bytes.
     pub(super) fn create_pair(&self, name: &str, mac: [u8; 6], mtu: u32, peer: &str) -> Result<(), LaboratoryError> {
         let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, &link_body(0, 0, 0));
         message.attribute(3, &name_bytes(name));
@@ -100,7 +100,8 @@ impl Rtnetlink {
         self.request(message, &format!("set device {index} {state}"))
     }
 
-    /// Gives a device an address in a network of `prefix` bits. One that it has is left.
+    /// Gives a device an address in a network of `prefix` bits. An address that it has already
+    /// stays.
     pub(super) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), prefix, NO_DUPLICATE_DETECTION, 0];
         body.extend(index.to_ne_bytes());
@@ -108,13 +109,13 @@ impl Rtnetlink {
         message.attribute(2, &octets(address));
         message.attribute(1, &octets(address));
         match self.request(message, &format!("give device {index} the address {address}")) {
-            // What kernels up to 3.8 say to an IPv4 address that there is.
+            // Kernels up to 3.8 return this for an IPv4 address that is there already.
             Err(LaboratoryError::Failed { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             given => given,
         }
     }
 
-    /// Says which link-layer address the neighbour `address` has, for good.
+    /// Sets the permanent link-layer address of the neighbour `address`.
     pub(super) fn add_neighbour(&self, index: u32, address: IpAddr, mac: [u8; 6]) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), 0, 0, 0];
         body.extend(index.to_ne_bytes());
@@ -126,8 +127,8 @@ impl Rtnetlink {
         self.request(message, &format!("make the neighbour {address} known"))
     }
 
-    /// Says that packets of at most `mtu` bytes go to the network of `prefix` bits behind a device, whatever the device itself
-    /// could carry. Takes the place of the route that the kernel made.
+    /// Routes packets of at most `mtu` bytes to the network of `prefix` bits behind a device,
+    /// whatever the device itself could carry. This replaces the kernel's own route.
     pub(super) fn limit_route(&self, index: u32, network: IpAddr, prefix: u8, mtu: u32) -> Result<(), LaboratoryError> {
         let scope = if network.is_ipv4() { SCOPE_LINK } else { 0 };
         let mut body = route_body(network, prefix);
@@ -142,9 +143,9 @@ impl Rtnetlink {
         self.request(message, &format!("limit the packets to {network}/{prefix}"))
     }
 
-    /// Waits until what is sent to `address` is delivered here.
+    /// Waits until packets to `address` are delivered here.
     pub(super) fn await_local(&self, address: Ipv6Addr) -> Result<(), LaboratoryError> {
-        // The socket that listens is there before the first look, so that no change goes unseen in between.
+        // Listen before the first look, so that no change is missed in between.
         let changes = socket(IPV6_ROUTE_CHANGES)?;
         while !self.is_local(address)? {
             super::await_readable(&changes, &format!("the route to the own address {address}"))?;
@@ -168,7 +169,7 @@ impl Rtnetlink {
         self.exchange(message, ACKNOWLEDGE, what).map(drop)
     }
 
-    /// Sends a message and waits for the answer with its sequence.
+    /// Sends a message and waits for the answer with its sequence number.
     fn exchange(&self, message: Message, flags: u16, what: &str) -> Result<Answer, LaboratoryError> {
         let failed = |error| LaboratoryError::system(what, error);
         let sequence = self.sequence.replace(self.sequence.get().wrapping_add(1));
@@ -196,17 +197,17 @@ impl Rtnetlink {
     }
 }
 
-/// A socket that speaks rtnetlink and hears of the changes of `groups`.
+/// Returns an rtnetlink socket that receives the changes of `groups`.
 fn socket(groups: u32) -> Result<OwnedFd, LaboratoryError> {
     let failed = |error| LaboratoryError::system("open a socket for rtnetlink", error);
-    // Without a protocol it is netlink's first, which is rtnetlink.
+    // Protocol 0 is rtnetlink.
     let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
     let socket = socket.map_err(failed)?;
     net::bind(&socket, &netlink::SocketAddrNetlink::new(0, groups)).map_err(failed)?;
     Ok(socket)
 }
 
-/// The first message of a datagram.
+/// Returns the first message of a datagram.
 struct Answer {
     kind: u16,
     sequence: u32,
@@ -224,7 +225,7 @@ impl Answer {
     }
 }
 
-/// A netlink message in the making.
+/// A netlink message under construction.
 struct Message {
     bytes: Vec<u8>,
 }

@@ -1,4 +1,5 @@
-//! The rules that a case asks for, and before them those that keep the host from sending anything of its own accord.
+//! The rules that a case asks for. Before them stand rules that keep the host from sending anything
+//! of its own accord.
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};
@@ -7,19 +8,19 @@ use ipq_core::{Family, Hook};
 
 const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];
 
-/// The ICMP messages that a host sends to say that something is wrong: what a world does not do, since its neighbours are not
-/// there to be told.
+/// The types of ICMP errors. A world sends none, since its neighbours are not there to receive
+/// them.
 const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 const ICMPV6_ERRORS: [u8; 4] = [1, 2, 3, 4];
-/// Multicast listener reports, router and neighbour discovery.
+/// The types of multicast listener reports, and of router and neighbour discovery.
 const ICMPV6_OF_OWN_ACCORD: [u8; 9] = [130, 131, 132, 133, 134, 135, 136, 137, 143];
 
-/// Where packets of a [`Target::Queue`] go.
+/// The destination of packets that match a [`Target::Queue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
     /// To the queue of their family: `-j QUEUE`, for `ip_queue`.
     OfTheFamily,
-    /// To a numbered one: `-j NFQUEUE`.
+    /// To a numbered queue: `-j NFQUEUE`.
     Numbered {
         /// The number for IPv4.
         ipv4: u16,
@@ -28,12 +29,12 @@ pub enum Queues {
     },
 }
 
-/// Whether a message of `ICMPv6` is one that hosts send of their own accord.
+/// Returns whether hosts send this `ICMPv6` message of their own accord.
 pub(super) fn is_of_own_accord(icmp_type: u8) -> bool {
     ICMPV6_OF_OWN_ACCORD.contains(&icmp_type)
 }
 
-/// Puts the rules in the place of those that there are, in both families.
+/// Replaces the rules of both families.
 pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
     for family in Family::ALL {
         let tables = Tables::open(family)?;
@@ -64,7 +65,7 @@ impl Saved {
         Ok(Self(saved))
     }
 
-    /// Puts all of them back, and returns the first failure.
+    /// Restores all of them, and returns the first failure.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(family, table, contents)| {
             let tables = Tables::open(*family)?;
@@ -74,7 +75,7 @@ impl Saved {
     }
 }
 
-/// What keeps a host silent that would send errors, reports and solicitations.
+/// Returns rules that stop a host's own errors, reports and solicitations.
 fn silence(family: Family) -> Vec<(Hook, Entry)> {
     let (Protocol(protocol), types) = match family {
         Family::Ipv4 => (Protocol::ICMP, ICMP_ERRORS.to_vec()),

@@ -1,5 +1,5 @@
-//! The laboratory's system calls for which there is no safe crate: namespaces, options of sockets that are whole tables,
-//! TAP devices, and addresses of packet sockets.
+//! The laboratory's system calls for which there is no safe crate: namespaces, socket options that
+//! are whole tables, TAP devices, and addresses of packet sockets.
 
 #![allow(
     unsafe_code,
@@ -12,13 +12,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The kinds of namespace that [`unshare`] makes.
 pub(super) use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
 
-/// `unshare(2)`: this process gets namespaces of its own. Descriptors and memory stay as they are.
+/// `unshare(2)`: moves this process into namespaces of its own. Descriptors and memory stay as they
+/// are.
 pub(super) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
-    // SAFETY: the flags are none that take shared memory or descriptors apart, which safe code elsewhere could rely on.
+    // SAFETY: none of the flags unshares memory or descriptors, on which safe code elsewhere could
+    // rely.
     check(unsafe { libc::unshare(namespaces & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUSER)) })
 }
 
-/// `getsockopt(2)` into `value`; returns how many bytes of it were filled.
+/// `getsockopt(2)` into `value`. Returns the number of bytes filled.
 pub(super) fn read_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -26,7 +28,8 @@ pub(super) fn read_option(
     value: &mut [u8],
 ) -> io::Result<usize> {
     let mut length = value.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes at the pointer, which are those of `value`, and keeps neither.
+    // SAFETY: the kernel writes at most `length` bytes at the pointer, which are those of `value`,
+    // and keeps neither.
     check(unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
@@ -46,7 +49,8 @@ pub(crate) fn set_option(
     option: libc::c_int,
     value: &[u8],
 ) -> io::Result<()> {
-    // SAFETY: the kernel reads as many bytes as `value` has, and keeps none. No option that this is used with has a pointer.
+    // SAFETY: the kernel reads as many bytes as `value` has, and keeps none. No option that this is
+    // used with has a pointer.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -58,8 +62,8 @@ pub(crate) fn set_option(
     })
 }
 
-/// `setsockopt(2)` with a new table of rules, whose header has at `pointer_offset` a pointer to where the kernel puts the
-/// counters of the old table. `counters` is as long as the header says.
+/// `setsockopt(2)` with a new table of rules. At `pointer_offset` its header has a pointer to the
+/// room where the kernel puts the old table's counters. `counters` is as long as the header says.
 pub(super) fn replace_table(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -70,8 +74,9 @@ pub(super) fn replace_table(
 ) -> io::Result<()> {
     let pointer = counters.as_mut_ptr().expose_provenance().to_ne_bytes();
     table[pointer_offset..pointer_offset + pointer.len()].copy_from_slice(&pointer);
-    // SAFETY: the kernel reads `table`, and writes one pair of u64 for each counter that the header announces to the pointer in
-    // it, which is that of `counters`, borrowed mutably for the call. The one caller announces `counters.len()`.
+    // SAFETY: the kernel reads `table`, and writes one pair of u64 for each counter that the header
+    // announces to the pointer in it, which is that of `counters`, borrowed mutably for the call.
+    // The one caller announces `counters.len()`.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -83,7 +88,8 @@ pub(super) fn replace_table(
     })
 }
 
-/// `TUNSETIFF`: makes of an open `/dev/net/tun` the TAP device `name`, whose frames have no header of their own.
+/// `TUNSETIFF`: turns an open `/dev/net/tun` into the TAP device `name`, whose frames have no extra
+/// header.
 pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     let mut request = request_for(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
@@ -91,15 +97,15 @@ pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })
 }
 
-/// `SIOCETHTOOL`: switches one offload of a device off.
+/// `SIOCETHTOOL`: turns one offload of a device off.
 pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u32) -> io::Result<()> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
-    // A `struct ethtool_value`: the command, and what is set.
+    // A `struct ethtool_value`: the command and its value.
     let mut value = [command, 0];
     let mut request = request_for(name);
     request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
-    // SAFETY: SIOCETHTOOL reads the `ifreq`, and at its pointer, for the commands that set a value, the two numbers of `value`,
-    // which outlives the call.
+    // SAFETY: SIOCETHTOOL reads the `ifreq`, and at its pointer, for the commands that set a value,
+    // the two numbers of `value`, which outlives the call.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
 }
 
@@ -111,12 +117,13 @@ pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16
     address.sll_protocol = ether_type.to_be();
     address.sll_ifindex = index.cast_signed();
     let length = size_of_val(&address) as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `address`, and keeps neither.
+    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `address`, and
+    // keeps neither.
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
-/// `recvmsg(2)` without waiting, from a socket with `SO_TIMESTAMPING`: takes a datagram, and says whether the kernel had
-/// stamped it when it came.
+/// `recvmsg(2)` without waiting, on a socket with `SO_TIMESTAMPING`. Takes a datagram and returns
+/// whether the kernel stamped it on arrival.
 pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut bytes = [0_u8; 64];
     let mut control = [0_u64; 16];
@@ -130,25 +137,28 @@ pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: `message` points to one part and one control buffer, both of which live as long as this frame, with their lengths.
+    // SAFETY: `message` points to one part and one control buffer, both of which live as long as
+    // this frame, with their lengths.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
     if received < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel has filled the control buffer, which is aligned for headers, and set its length.
+    // SAFETY: the kernel has filled the control buffer, which is aligned for headers, and set its
+    // length.
     let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
     let Some(header) = first.filter(|header| header.cmsg_type == libc::SCM_TIMESTAMPING) else {
         return Ok(false);
     };
-    // SAFETY: the data of this kind of message are three `timespec`, of which the first is the kernel's own stamp; they need no
-    // alignment to be read so.
+    // SAFETY: the data of this kind of message are three `timespec`, of which the first is the
+    // kernel's own stamp; they need no alignment to be read so.
     let stamp: libc::timespec = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
     Ok(stamp.tv_sec != 0)
 }
 
-/// An `ifreq` that names a device. A name that is too long is cut, and then no device's.
+/// Returns an `ifreq` that names a device. A name that is too long is cut, so it names no device.
 fn request_for(name: &str) -> libc::ifreq {
-    // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a value.
+    // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a
+    // value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len() - 1;
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {

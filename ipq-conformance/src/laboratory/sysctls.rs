@@ -1,10 +1,10 @@
-//! The settings of a host that forwards, answers nothing, and sends nothing of its own accord.
+//! The settings of a host that forwards, but answers nothing and sends nothing of its own accord.
 
 use super::{LaboratoryError, Place};
 use std::fs;
 use std::io::ErrorKind;
 
-/// Names with slashes, and values. Those marked so are not in every kernel that the laboratory is for.
+/// Names with slashes, and values. Entries that are marked optional are missing on some kernels.
 const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv4/ip_forward", "1", Presence::Always),
     ("net/ipv4/icmp_echo_ignore_all", "1", Presence::Always),
@@ -22,7 +22,7 @@ const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv6/icmp/echo_ignore_all", "1", Presence::Sometimes),
 ];
 
-/// Those of the whole system, which namespaces have no part in: as they were where the recordings were made.
+/// The settings of the whole system, outside namespaces, as they were on the recorded kernels.
 const SYSTEM_SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/core/rmem_max", "1572864", Presence::Always),
     ("net/core/rmem_default", "196608", Presence::Always),
@@ -37,7 +37,8 @@ enum Presence {
     Sometimes,
 }
 
-/// Makes the settings, in the network namespace that this process is in. They are there before the devices are.
+/// Applies the settings in the current network namespace. They must be there before the devices
+/// are.
 pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     let of_the_system = match place {
         Place::Private => &[],
@@ -53,26 +54,26 @@ pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     Ok(())
 }
 
-/// What the settings were, for whoever has to put them back.
+/// The former settings, to be restored later.
 #[derive(Clone, Debug)]
 pub(super) struct Saved(Vec<(&'static str, String)>);
 
 impl Saved {
-    /// Those that this kernel has.
+    /// Reads the settings that this kernel has.
     pub(super) fn read() -> Self {
         let settings = SETTINGS.iter().chain(SYSTEM_SETTINGS);
         let values = settings.filter_map(|(name, ..)| Some((*name, fs::read_to_string(path(name)).ok()?)));
         Self(values.collect())
     }
 
-    /// Puts all of them back, and returns the first failure.
+    /// Restores all of them, and returns the first failure.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(name, value)| write(name, value.trim_end()));
         results.fold(Ok(()), Result::and)
     }
 }
 
-/// Writes a sysctl; its name has slashes.
+/// Writes a sysctl. Its name has slashes.
 pub(super) fn write(name: &str, value: &str) -> Result<(), LaboratoryError> {
     let written = fs::write(path(name), value);
     written.map_err(|source| LaboratoryError::Failed {

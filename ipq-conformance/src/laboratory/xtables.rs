@@ -1,7 +1,8 @@
-//! Tables of netfilter rules, as the kernel takes them and gives them: the socket options of `ip_tables` and `ip6_tables`.
+//! Tables of netfilter rules, in the kernel's format: the socket options of `ip_tables` and
+//! `ip6_tables`.
 //!
-//! A table goes to the kernel whole, and takes the old one's place at once. It is a header, and one entry after the other:
-//! for each chain its rules and its policy, and at the end an entry that marks the end. The layout is the C ABI's of this
+//! A table is replaced as a whole. It is a header and a list of entries: for each chain its rules
+//! and its policy, and at the end an entry that marks the end. The layout is the C ABI of this
 //! machine.
 
 use super::{LaboratoryError, sys};
@@ -10,15 +11,15 @@ use ipq_core::{Family, Hook};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The option that replaces a table, which has the number of the one that tells of it.
+/// The option that replaces a table. The option that reads its size has the same number.
 const REPLACE_OR_INFO: i32 = 64;
 const ENTRIES: i32 = 65;
 
 const NAME_BYTES: usize = 32;
 const INFO_BYTES: usize = 84;
-/// Where a header has its pointer to the old table's counters.
+/// The offset of the header's pointer to the old table's counters.
 const COUNTERS_POINTER: usize = 88;
-/// What the kernel aligns entries, matches and targets to.
+/// The alignment of entries, matches and targets.
 const ALIGNMENT: usize = align_of::<u64>();
 
 /// The hooks in the order of the kernel's numbers.
@@ -33,22 +34,22 @@ const HOOKS: [Hook; 5] = [
 /// A rule of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The number of the transport protocol that it is for; `None` for every packet.
+    /// The number of the transport protocol that it matches; `None` matches every packet.
     pub(super) protocol: Option<u8>,
-    /// The type of the ICMP message that it is for. Only with `protocol` that of the family's ICMP.
+    /// The type of the ICMP message that it matches. `protocol` must then be the family's ICMP.
     pub(super) icmp_type: Option<u8>,
-    /// What it does.
+    /// The action for a packet that matches.
     pub(super) action: Action,
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// The packet goes on.
     Accept,
-    /// The packet ends.
+    /// The packet is dropped.
     Drop,
-    /// The packet goes to whichever queue is its family's: `-j QUEUE`.
+    /// The packet goes to the queue of its family: `-j QUEUE`.
     Queue,
     /// The packet goes to this queue: `-j NFQUEUE`.
     NumberedQueue(u16),
@@ -67,7 +68,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// A table in which each chain has those of `rules` that are for it, and lets every other packet through.
+    /// Returns a table that holds those of `rules` that belong to it, and accepts all other
+    /// packets.
     pub(super) fn build(family: Family, table: Table, rules: &[(Hook, Entry)]) -> Self {
         let policy = Entry {
             protocol: None,
@@ -99,7 +101,7 @@ impl Contents {
     }
 
     fn append(&mut self, family: Family, protocol: Option<u8>, matches: Vec<u8>, target: Vec<u8>) {
-        // struct ip6t_ip6 has a byte for the traffic class more than struct ipt_ip, before its flags.
+        // struct ip6t_ip6 has one byte more than struct ipt_ip before its flags: the traffic class.
         let (address_bytes, protocol_offset, flags) = match family {
             Family::Ipv4 => (84, 80, None),
             Family::Ipv6 => (136, 128, Some(131)),
@@ -148,7 +150,8 @@ impl Action {
     }
 }
 
-/// A match or a target: its size, name and revision, and `data` in a structure of `data_bytes`.
+/// Appends a match or a target: its size, name and revision, and `data` in a structure of
+/// `data_bytes`.
 fn part(name: &str, revision: u8, data: &[u8], data_bytes: usize) -> Vec<u8> {
     let size = 32 + data_bytes.next_multiple_of(ALIGNMENT);
     let mut part = vec![0; size];
@@ -159,7 +162,7 @@ fn part(name: &str, revision: u8, data: &[u8], data_bytes: usize) -> Vec<u8> {
     part
 }
 
-/// What reads and replaces the tables of one family.
+/// Reads and replaces the tables of one family.
 #[derive(Debug)]
 pub(super) struct Tables {
     family: Family,
@@ -168,7 +171,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// For the network namespace that this process is in now.
+    /// Opens the tables of the current network namespace.
     pub(super) fn open(family: Family) -> Result<Self, LaboratoryError> {
         let (domain, level) = match family {
             Family::Ipv4 => (AddressFamily::INET, libc::IPPROTO_IP),
@@ -183,7 +186,7 @@ impl Tables {
         })
     }
 
-    /// The table as it is.
+    /// Returns the table in force.
     pub(super) fn read(&self, table: Table) -> Result<Contents, LaboratoryError> {
         let mut info = [0; INFO_BYTES];
         put_name(&mut info, table);
@@ -209,7 +212,7 @@ impl Tables {
         })
     }
 
-    /// Puts `contents` in the place of the table as it is.
+    /// Replaces the table in force by `contents`.
     pub(super) fn replace(&self, table: Table, contents: &Contents) -> Result<(), LaboratoryError> {
         let mut counters = vec![[0; 2]; self.read(table)?.count as usize];
         let header = (COUNTERS_POINTER + size_of::<usize>()).next_multiple_of(ALIGNMENT);
@@ -252,7 +255,7 @@ impl Tables {
     }
 }
 
-/// Whether `table` has a chain at `hook`.
+/// Returns whether `table` has a chain at `hook`.
 fn has_chain(table: Table, hook: Hook) -> bool {
     table == Table::Mangle || matches!(hook, Hook::Input | Hook::Forward | Hook::Output)
 }

@@ -1,8 +1,9 @@
-//! A library for C, loaded at run time: the functions of libipq(3), called with what C programs call them with.
+//! A library for C, loaded at run time: the functions of libipq(3), called as C programs call them.
 //!
-//! No safe crate can call a function of a library that is not known when this is built, so this is unsafe code, and stands
-//! alone: each block says what it relies on. That the library's functions have the signatures of libipq.h can't be known, and
-//! a library that breaks its side is what is looked for. So this runs in a process of its own, which may crash.
+//! No safe crate can call functions of a library that is unknown at build time, so this file has
+//! unsafe code. Each block says what it relies on. Nobody can know that the library's functions
+//! have the signatures of libipq.h, and a broken library is just what is looked for. So this runs
+//! in a process of its own, which may crash.
 
 #![allow(
     unsafe_code,
@@ -21,9 +22,9 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
-/// What stands behind a read buffer, to see whether more is written than there is room for.
+/// Bytes behind a read buffer. They show whether the library writes past its end.
 const GUARD: [u8; 64] = [0xa5; 64];
-/// How often signals come while a call is to be interrupted, in microseconds.
+/// The interval between signals during a call that is to be interrupted, in microseconds.
 const BETWEEN_SIGNALS: libc::suseconds_t = 20_000;
 
 /// `struct ipq_handle` (LIB-8)
@@ -37,7 +38,7 @@ struct HandleInC {
 
 type Pointer = *mut HandleInC;
 
-/// A library, and what a program has of it.
+/// A library, and the state of the program that uses it.
 pub(super) struct Loaded {
     library: Library,
     /// The addresses of handles by number, from 1.
@@ -46,13 +47,13 @@ pub(super) struct Loaded {
     files: Mutex<Vec<File>>,
 }
 
-/// What is wrong with a library before it comes to what a function returned.
+/// A fault of a library that shows before its return value does.
 enum Wrong {
-    /// It does not have the function of that name.
+    /// It lacks the function of that name.
     Missing(String),
     /// It wrote past the end of a buffer.
     Overwrote,
-    /// This system, or this library, is not one with which it can be seen.
+    /// This system or this library does not allow to look at it.
     Unable(String),
 }
 
@@ -65,7 +66,7 @@ impl From<rustix::io::Errno> for Wrong {
 impl Loaded {
     /// Loads the library of that name, as `dlopen` finds it.
     pub(super) fn open(name: &OsStr) -> Result<Self, libloading::Error> {
-        // SAFETY: its constructors run, which is what everybody who links with it has.
+        // SAFETY: loading runs the library's constructors, as for everybody who links with it.
         let library = unsafe { Library::new(name) }?;
         Ok(Self {
             library,
@@ -110,7 +111,8 @@ impl Loaded {
             }
             Function::DestroyHandle { handle } => {
                 let destroy = self.function::<unsafe extern "C" fn(Pointer) -> c_int>(name)?;
-                // SAFETY: NULL, or a pointer that the library gave and that was not destroyed, which is a case's duty.
+                // SAFETY: NULL, or a pointer that the library gave and that was not destroyed,
+                // which is a case's duty.
                 unsafe { destroy(self.pointer(*handle)) }.into()
             }
             Function::SetMode { handle, mode, range } => {
@@ -143,13 +145,14 @@ impl Loaded {
                 let mut payload = payload.as_ref().map(|payload| payload.to_vec());
                 let bytes = payload.as_mut().map_or(std::ptr::null_mut(), Vec::as_mut_ptr);
                 let length = *data_length as usize;
-                // SAFETY: NULL or a live handle; NULL or a payload that lives until the call is over, and that is at least
-                // `length` bytes long, which is a case's duty.
+                // SAFETY: NULL or a live handle; NULL or a payload that lives until the call is
+                // over, and that is at least `length` bytes long, which is a case's duty.
                 unsafe { set_verdict(self.pointer(*handle), *packet_id as c_ulong, *verdict, length, bytes) }.into()
             }
             Function::MessageType | Function::MessageError => {
                 let look = self.function::<unsafe extern "C" fn(*const c_uchar) -> c_int>(name)?;
-                // SAFETY: the buffer holds what was read last, at least 20 bytes of it, and lives until the call is over.
+                // SAFETY: the buffer holds what was read last, at least 20 bytes of it, and lives
+                // until the call is over.
                 self.with_buffer(|buffer| unsafe { look(buffer) }.into())
             }
             Function::Packet => {
@@ -180,10 +183,10 @@ impl Loaded {
         })
     }
 
-    /// The function of that name, which has the signature `F`.
+    /// Returns the function of that name, with the signature `F`.
     fn function<F: Copy>(&self, name: &str) -> Result<F, Wrong> {
-        // SAFETY: the library's function of that name has the signature that libipq.h gives it, which is `F`; if it does not,
-        // this process is what comes to harm.
+        // SAFETY: the library's function of that name has the signature that libipq.h gives it,
+        // which is `F`; if it does not, this process is what comes to harm.
         let found = unsafe { self.library.get::<F>(name.as_bytes()) };
         found.map(|symbol| *symbol).map_err(|_| Wrong::Missing(name.to_owned()))
     }
@@ -191,7 +194,8 @@ impl Loaded {
     fn read(&self, handle: HandleNumber, length: usize, timeout: c_int, returned: &mut Returned) -> Result<i64, Wrong> {
         let read = self.function::<unsafe extern "C" fn(Pointer, *mut c_uchar, usize, c_int) -> ssize_t>("ipq_read")?;
         let mut buffer = [vec![0; length], GUARD.to_vec()].concat();
-        // SAFETY: NULL or a live handle; `length` bytes to be written to, which live until the call is over.
+        // SAFETY: NULL or a live handle; `length` bytes to be written to, which live until the call
+        // is over.
         let value = unsafe { read(self.pointer(handle), buffer.as_mut_ptr(), length, timeout) };
         if buffer[length..] != GUARD {
             return Err(Wrong::Overwrote);
@@ -208,14 +212,15 @@ impl Loaded {
         Ok(value as i64)
     }
 
-    /// Puts a socket that `datagram` came to in the place of the handle's.
+    /// Replaces the handle's socket by one that has received `datagram`.
     fn forge(&self, handle: HandleNumber, datagram: &[u8]) -> Result<(), Wrong> {
         let flags = SocketFlags::CLOEXEC;
         let (near, far) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         net::send(&far, datagram, SendFlags::empty())?;
         let (from, to) = (near.as_raw_fd(), self.descriptor(handle));
-        // SAFETY: the descriptor is the library's, to which this is what a program may do that has the structure (LIB-8): it
-        // stays one, and the library closes it. Not by dup2, so that the object of ipq-preload goes on to take it for its own.
+        // SAFETY: the descriptor is the library's, to which this is what a program may do that has
+        // the structure (LIB-8): it stays one, and the library closes it. Not by dup2, so that the
+        // object of ipq-preload goes on to take it for its own.
         if unsafe { libc::syscall(libc::SYS_dup3, from, to, 0) } < 0 {
             return Err(Wrong::Unable(io::Error::last_os_error().to_string()));
         }
@@ -224,7 +229,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// The descriptor in a handle's structure.
+    /// Returns the descriptor in a handle's structure.
     fn descriptor(&self, handle: HandleNumber) -> c_int {
         self.public(handle).map_or(-1, |public| public.descriptor)
     }
@@ -244,7 +249,7 @@ impl Loaded {
         Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
     }
 
-    /// A handle's number; 0 for NULL.
+    /// Returns a handle's number; 0 for NULL.
     fn keep(&self, handle: Pointer) -> i64 {
         if handle.is_null() {
             return 0;
@@ -270,10 +275,12 @@ impl Loaded {
         if pointer.is_null() {
             return None;
         }
-        // SAFETY: a live handle of the library's, which begins with the structure of libipq.h (LIB-8).
+        // SAFETY: a live handle of the library's, which begins with the structure of libipq.h
+        // (LIB-8).
         let HandleInC { fd, local, peer, .. } = unsafe { pointer.read_unaligned() };
         let readable = fd >= 0 && {
-            // SAFETY: no other code here closes a descriptor of the library's, and it is not used after this.
+            // SAFETY: no other code here closes a descriptor of the library's, and it is not used
+            // after this.
             let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], Some(&now)) == Ok(1)
@@ -289,7 +296,7 @@ impl Loaded {
     /// See [`Function::Occupy`].
     fn occupy(&self, below: u32) -> i64 {
         let limit = getrlimit(Resource::Nofile);
-        // What is over the limit shows below.
+        // The result below shows whether it is over the limit.
         let _ = setrlimit(
             Resource::Nofile,
             Rlimit {
@@ -325,8 +332,8 @@ fn set_errno(errno: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// Has SIGALRM come again and again, `between` microseconds apart, to a handler that does nothing and lets no call go on; or no
-/// more, if that is 0.
+/// Has SIGALRM come every `between` microseconds, or never if that is 0. The handler does nothing,
+/// and interrupted calls are not restarted.
 fn signals(between: libc::suseconds_t) {
     extern "C" fn handler(_: c_int) {}
     let interval = libc::timeval {
@@ -337,8 +344,9 @@ fn signals(between: libc::suseconds_t) {
         it_interval: interval,
         it_value: interval,
     };
-    // SAFETY: all zeros is a value of the structure: no flags, and an empty mask. The handler touches nothing, so it may come at
-    // any time; it stays installed, so a signal that is late finds it.
+    // SAFETY: all zeros is a value of the structure: no flags, and an empty mask. The handler
+    // touches nothing, so it may come at any time; it stays installed, so a signal that is late
+    // finds it.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;

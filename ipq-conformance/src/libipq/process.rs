@@ -19,10 +19,10 @@ use std::time::Duration;
 
 /// The argument that makes a program serve a library; the library's name follows.
 const SERVE: &str = "--serve-client";
-/// How long a call may take. None is told to wait for longer than a part of this.
+/// The time limit of a call. No call is told to wait for more than a part of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a library, and ends the process, if that is what this program was started for.
+/// Serves a library and ends the process, if this program was started for that.
 pub(crate) fn serve_if_asked() {
     let Some(name) = child::asked_for(SERVE) else { return };
     let served = match Loaded::open(&name) {
@@ -32,7 +32,7 @@ pub(crate) fn serve_if_asked() {
     child::exit(served)
 }
 
-/// What is wrong, and why: the dynamic loader's own words are the second.
+/// Returns the error and its cause, which has the dynamic loader's own words.
 fn in_full(error: &libloading::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
@@ -45,7 +45,7 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
         let mut threads: HashMap<u8, (Sender<Call>, Receiver<Called>)> = HashMap::new();
         for line in io::stdin().lock().lines() {
             let call: Call = serde_json::from_str(&line?)?;
-            // The first thread is this one: it has no other, unless a call asks for one.
+            // Calls on thread 0 are made here; other threads exist only if a call asks for them.
             if call.thread == 0 {
                 answer(&loaded.call(&call))?;
                 continue;
@@ -63,16 +63,16 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
     })
 }
 
-/// The library to load, and how.
+/// The library to load.
 #[derive(Clone, Debug)]
 pub(crate) struct Library {
-    /// As `dlopen` takes it.
+    /// The name, as `dlopen` takes it.
     pub(crate) name: OsString,
     /// The object to load first, if there is one.
     pub(crate) preload: Option<PathBuf>,
 }
 
-/// The emulator that is the library's kernel.
+/// The emulator that acts as the library's kernel.
 #[derive(Debug)]
 pub(crate) struct Emulator<'e> {
     pub(crate) server: &'e mut Server,
@@ -80,7 +80,7 @@ pub(crate) struct Emulator<'e> {
 }
 
 impl Emulator<'_> {
-    /// Does what is to be done now, and keeps the datagrams that the library sent.
+    /// Serves the library without waiting, and keeps the datagrams that it sent.
     pub(crate) fn turn(&mut self, sent: &mut Vec<Bytes>) -> io::Result<()> {
         self.server.turn(self.kernel, Some(Duration::ZERO), &mut |passed| {
             if let Passed::FromProgram(datagram) = passed {
@@ -106,27 +106,27 @@ impl Beside for Serving<'_, '_> {
     }
 }
 
-/// The process, from its parent's side.
+/// The process, as its parent sees it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     patience: Duration,
 }
 
-/// Why there is no process with a library to try.
+/// The reason why there is no process with a library to test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The system gives no process, or no place for its socket.
+    /// The system refuses a process, or room for its socket.
     #[error("the library's process can't be started: {0}")]
     Process(#[from] io::Error),
-    /// There is no such library, or it is none for this machine.
+    /// There is no such library, or it does not fit this machine.
     #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
 }
 
 impl Process {
-    /// Starts one whose kernel is the emulator at `socket`.
+    /// Starts a process whose kernel is the emulator at `socket`.
     pub(crate) fn start(library: &Library, socket: &Path) -> Result<Self, LoadError> {
         let mut transport = OsString::from("unix:");
         transport.push(socket);
@@ -149,7 +149,7 @@ impl Process {
         }
     }
 
-    /// Makes a call, and serves the emulator until it is back.
+    /// Makes a call, and serves the emulator until it returns.
     pub(crate) fn call(&mut self, call: &Call, mut emulator: Emulator<'_>) -> io::Result<Called> {
         self.child.take_printed();
         let mut serving = Serving {
@@ -161,7 +161,7 @@ impl Process {
             Line::Ended => return Ok(Called::Ended(self.end(&Line::Ended)?)),
             other => return Ok(Called::Hung(self.end(&other)?)),
         };
-        // What was sent before the answer is there by now.
+        // Whatever was sent before the answer is there by now.
         serving.turn()?;
         let called = serde_json::from_slice(&line)?;
         Ok(match called {

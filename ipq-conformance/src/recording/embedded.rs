@@ -7,12 +7,12 @@ use super::Reader;
 pub struct Embedded {
     /// The file's name.
     pub name: &'static str,
-    /// What is in it.
+    /// The file's contents.
     pub text: &'static str,
 }
 
 impl Embedded {
-    /// Every file that there is.
+    /// All files that are built in.
     pub const ALL: [Self; 3] = [
         Self {
             name: "linux-3.4.10-i386.jsonl",
@@ -28,7 +28,7 @@ impl Embedded {
         },
     ];
 
-    /// Reads it.
+    /// Returns a reader of the file.
     #[must_use]
     pub fn reader(self) -> Reader<&'static [u8]> {
         Reader::new(self.name, self.text.as_bytes())

@@ -1,4 +1,5 @@
-//! The JSON of a scenario: what serde reads and writes, and its translation to and from [`Recording`].
+//! The JSON of a scenario: what serde reads and writes, and its translation to and from
+//! [`Recording`].
 
 mod steps;
 
@@ -61,7 +62,7 @@ pub(super) fn write(recording: &Recording) -> Option<String> {
     serde_json::to_string(&scenario).ok()
 }
 
-/// serde counts lines in the one line that it is given; the column is worth keeping.
+/// serde counts lines within the one line that it gets. The column is worth keeping.
 fn bad_json(error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -273,7 +274,8 @@ fn names<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A key that may be null and may not be missing: serde takes a missing `Option` for null unless it is told how to read it.
+/// A key that may be null but must be there. serde takes a missing `Option` for null unless told
+/// otherwise.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }

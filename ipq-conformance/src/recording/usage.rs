@@ -1,19 +1,19 @@
-//! Whether a scenario's steps make sense together: sockets that are open, devices that there are.
+//! Checks that a scenario's steps make sense together: sockets are open, devices exist.
 
 use super::{Problem, Recording};
 use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
-/// A step on a socket that a recorded answer says is not there.
+/// A step on a socket that is not there according to a recorded answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
     /// The step, from 1.
     pub step: usize,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
 }
 
-/// Refuses what is wrong whatever was seen: devices of another laboratory, and sockets that no step opens.
+/// Refuses what is wrong whatever was answered: unknown devices, and sockets that no step opens.
 pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     let mut open = HashMap::new();
     for (number, recorded) in numbered(recording) {
@@ -47,10 +47,10 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Finds the first step that contradicts what was seen of an [`Step::Open`] before it.
+/// Finds the first step that contradicts the answer to an earlier [`Step::Open`].
 ///
-/// This is kept apart because a wrong answer in a recording is for the comparison to find, at the step that it belongs to,
-/// and not to be mistaken for a scenario that makes no sense.
+/// This is a check of its own, since a wrong answer in a recording is a difference for the
+/// comparison to find, not a sign that the scenario makes no sense.
 pub(super) fn first_misuse(recording: &Recording) -> Option<Misuse> {
     let mut open = HashMap::new();
     for (step, recorded) in numbered(recording) {

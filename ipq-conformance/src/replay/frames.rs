@@ -1,12 +1,12 @@
-//! What is compared of a datagram, and what is not.
+//! The rules by which datagrams are compared.
 
 use super::Unequal;
 use super::ids::Ids;
 use ipq_core::wire::{Abi, ByteOrder, Header, MessageType, padding};
 use std::ops::Range;
 
-/// Compares two datagrams that a socket received from the same sender, as far as they were copied: a short receive cuts
-/// both, and what is not there exempts nothing.
+/// Compares two datagrams that a socket received from the same sender, as far as they were copied.
+/// Nothing is exempt in the part that a short receive cut off.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();
@@ -23,7 +23,7 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     let exempt = |at: usize| judged.exempt.iter().any(|range| range.contains(&at));
     let plain = (0..expected.len().max(seen.len())).find(|at| match (expected.get(*at), seen.get(*at)) {
         (Some(one), Some(other)) => one != other && !exempt(*at),
-        // A pad byte's value does not count, but its presence does.
+        // The value of a pad byte does not count, but its presence does.
         _ => true,
     });
     let offset = plain.into_iter().chain(judged.wrong).min()?;
@@ -33,17 +33,17 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     })
 }
 
-/// What the rules say of a frame beyond its plain bytes.
+/// The rules for a frame beyond plain comparison.
 #[derive(Default)]
 struct Judged {
-    /// Where different bytes are no difference.
+    /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
-    /// Where a rule that stands in for plain comparison finds a difference.
+    /// The offset at which a rule that replaces plain comparison finds a difference.
     wrong: Option<usize>,
 }
 
-/// A packet's id is whatever the kernel likes; its timestamp is there or not; the number of its pad bytes follows from the
-/// frame's length.
+/// The rules for a PACKET frame: any packet id will do, a timestamp is there or not, and the number
+/// of pad bytes follows from the length.
 fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let word = abi.word_bytes();
     let id = packet_id_at(abi);
@@ -51,7 +51,7 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let microseconds = seconds + word;
     let mut judged = Judged::default();
     judged.exempt.push(id);
-    // A timestamp that is cut has only its whole words to go by.
+    // A timestamp that is cut is compared by its whole words only.
     let end = [microseconds + word, microseconds]
         .into_iter()
         .find(|end| *end <= expected.len().min(seen.len()));
@@ -73,7 +73,8 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     judged
 }
 
-/// An error quotes what was sent, so its packet id is the one that was put into a verdict which is not answered yet.
+/// The rules for an error: it quotes what was sent, so its packet id is that of a verdict which has
+/// not been answered yet.
 fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
     let abi = ids.abi();
     let quoted = Header::BYTES + 4;
@@ -83,7 +84,7 @@ fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Jud
     }
     let id = verdict_id_at(abi);
     let (start, end) = (quoted + id.start, quoted + id.end);
-    // Cut by a short receive, or by a header that states less than the whole message.
+    // The quoted message is cut by a short receive, or its header states less than the whole.
     let stated = number(expected, quoted..quoted + 4, abi).map_or(usize::MAX, |length| quoted + length as usize);
     let end = end.min(expected.len()).min(seen.len()).min(stated);
     if start >= end {
@@ -97,17 +98,17 @@ fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Jud
     judged
 }
 
-/// Where a PACKET frame has its packet id.
+/// Returns the range of the packet id in a PACKET frame.
 pub(super) const fn packet_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES..Header::BYTES + abi.word_bytes()
 }
 
-/// Where a VERDICT frame has its packet id.
+/// Returns the range of the packet id in a VERDICT frame.
 pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
 }
 
-/// The message type at `at`, if it is there.
+/// Returns the message type at `at`, if it is there.
 pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
     number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
 }

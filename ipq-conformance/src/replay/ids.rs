@@ -1,38 +1,38 @@
-//! Packet ids: the recorded kernel's, and this world's for the same packets.
+//! The packet ids of the recorded kernel, and those of this world for the same packets.
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
 use crate::world::{Capabilities, Capability, Step};
 use ipq_core::wire::{Abi, MessageType};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// A packet id as it lies in a frame: a word of the recording's ABI.
+/// A packet id in its form in a frame: a word of the recording's ABI.
 type RawId = Vec<u8>;
 
 /// A netlink protocol, which stands for the queue of its family.
 type QueueProtocol = i32;
 
-/// Which of this world's packet ids stands for which recorded one.
+/// Maps recorded packet ids to this world's.
 ///
-/// Ids belong to a queue, and the socket that a frame comes to, or that a verdict is sent by, tells which: where ids are
-/// numbers, those of both families are the same ones.
+/// Ids belong to a queue. The socket that a frame came to, or that a verdict is sent by, tells the
+/// queue; where ids are numbers, both families use the same ones.
 pub(super) struct Ids {
     abi: Abi,
-    /// Whether this world's ids are addresses: then one queue's id is never the other's.
+    /// Whether this world's ids are addresses, so that ids of different queues never clash.
     addresses: bool,
-    /// By recorded id, and by queue: the id that came in the same frame, of the last frame that had it.
+    /// This world's id by recorded id and queue, from the last frame that had it.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
-    /// By name: those that are open.
+    /// The open sockets, by name.
     sockets: HashMap<String, Socket>,
 }
 
 struct Socket {
     protocol: QueueProtocol,
-    /// The ids of the verdicts that it has sent and that no error has answered, recorded and put in.
+    /// The ids of verdicts that no error has answered: recorded, and as sent.
     sent: VecDeque<(RawId, RawId)>,
 }
 
 impl Ids {
-    /// For a world with these capabilities.
+    /// Returns an empty map for a world with these capabilities.
     pub(super) fn new(abi: Abi, capabilities: &Capabilities) -> Self {
         Self {
             abi,
@@ -46,8 +46,8 @@ impl Ids {
         self.abi
     }
 
-    /// The step as this world is to do it: a verdict for the kernel gets this world's id, if one was handed out for the
-    /// recorded one.
+    /// Returns the step for this world. A verdict for the kernel gets this world's id, if the
+    /// recorded id is known.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -75,15 +75,15 @@ impl Ids {
                     socket.sent.push_back((recorded, own));
                 }
             }
-            // What it has sent will not be answered any more.
+            // The verdicts that it sent will get no answer any more.
             Step::Close { socket } => drop(self.sockets.remove(socket)),
             _ => {}
         }
         step
     }
 
-    /// Both PACKET frames, which came to `socket`, tell of the same packet. One that is cut before the end of its id names
-    /// none.
+    /// Notes that two PACKET frames that came to `socket` are about the same packet. A frame that
+    /// is cut within the id names none.
     pub(super) fn learn(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) {
         let at = packet_id_at(self.abi);
         let ids = recorded.get(at.clone()).zip(seen.get(at));
@@ -93,8 +93,9 @@ impl Ids {
         }
     }
 
-    /// An error on `socket` quotes `recorded`, and here `seen`, or as much of them as was received. Says whether they are
-    /// the same verdict's. Errors come in the order of what they answer, so verdicts before it have had theirs.
+    /// Returns whether the error `recorded` and the error `seen` on `socket` quote the same
+    /// verdict, as far as they were received. Errors come in the order of the verdicts, so earlier
+    /// verdicts are taken as answered.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
         let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
             return false;
@@ -109,8 +110,8 @@ impl Ids {
     }
 }
 
-/// Which of the ids that stand for a recorded one a verdict for the queue of `protocol` is to have. The other queue's packet
-/// is none of its packets, so its id will do only where that is sure to be no id of theirs.
+/// Returns this world's id for a verdict to the queue of `protocol`. The id of a packet in the
+/// other queue is used only where it can't clash with an id of this one.
 fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
     own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
 }
@@ -142,12 +143,12 @@ mod tests {
         }
     }
 
-    /// The beginning of a PACKET frame, as far as the id.
+    /// Returns the start of a PACKET frame, up to its id.
     fn packet(id: u64) -> Bytes {
         [[0; 16].as_slice(), &id.to_le_bytes()].concat().into()
     }
 
-    /// With a socket of each family, which have read these packets: recorded, and here.
+    /// Returns a map with a socket of each family that has read these packets: recorded, and here.
     fn having_read(capabilities: &Capabilities, read: &[(Family, u64, u64)]) -> Ids {
         let mut ids = Ids::new(ABI, capabilities);
         for family in Family::ALL {
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    /// As a number it could be that of a packet which waits in the queue and was not read yet.
+    /// As a number it could be the id of a packet that waits in the queue and has not been read.
     #[rstest]
     #[case::is_the_others_where_ids_are_addresses([Capability::IdReuse].into_iter().collect(), 60)]
     #[case::stays_where_ids_are_numbers(Capabilities::default(), 1000)]

@@ -1,4 +1,4 @@
-//! Does what a recording says to a world, and writes down what comes back, as a recording of that world.
+//! Does the steps of a recording in a world, and returns the answers as a recording of that world.
 
 use super::ids::Ids;
 use super::{ReplayError, frames};
@@ -6,8 +6,8 @@ use crate::recording::{Problem, RecordedStep, Recording};
 use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
 
-/// Does the steps of `recording` in `world`, which nobody has used. What is returned has the same name, the machine of the
-/// world, and its packet ids, in the frames that were seen and in the verdicts that were sent.
+/// Does the steps of `recording` in the fresh `world`. The result has the same name, the machine of
+/// the world, and its packet ids in frames and verdicts.
 pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
     let mut setup = recording.setup.clone();
     let begun = world.begin(&setup);
@@ -42,7 +42,7 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
     })
 }
 
-/// The PACKET frame of the kernel's that was received, if one was.
+/// Returns the PACKET frame that was received from the kernel, if any.
 fn packet(seen: &Observation, abi: Abi) -> Option<&[u8]> {
     match seen {
         Observation::Receive(Received::Frame { bytes, sender: 0 }) => {

@@ -1,4 +1,4 @@
-//! For people: what the world can do, a line for each topic, what did not go as it should, and a summary.
+//! The report for people: capabilities, a line for each topic, details of bad cases, and a summary.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::runner::{CaseReport, Summary};
@@ -14,7 +14,7 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// Writes for people. Its colours are for a stream that removes them where they are not wanted.
+/// Writes the report for people. `output` must remove colours where they are not wanted.
 #[derive(Debug)]
 pub struct Human<W> {
     output: W,
@@ -26,7 +26,7 @@ pub struct Human<W> {
 }
 
 impl<W: Write> Human<W> {
-    /// Writes to `output`.
+    /// Returns a reporter that writes to `output`.
     pub const fn new(output: W) -> Self {
         Self {
             output,

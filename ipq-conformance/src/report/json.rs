@@ -1,4 +1,4 @@
-//! For programs: a JSON object a line for each case, and a last one with the summary.
+//! The report for programs: a JSON object a line for each case, and a last one with the summary.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::runner::{CaseReport, Summary};
@@ -9,9 +9,10 @@ use std::io::{self, Write};
 
 /// Writes JSON lines.
 ///
-/// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome` and `reason`, which is null for a case
-/// that passed, and `details` if there are any. The last line has `summary`, with the number of each outcome;
-/// `environment`, which says what ran where; and `out_of_date`, if something is wrong with the known differences.
+/// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome`, `reason`
+/// (null if the case passed) and, if there are any, `details`. The last line has `summary`, the
+/// number of cases by outcome; `environment`, the world and its machine; and `out_of_date`, if the
+/// list of known differences is wrong somewhere.
 ///
 /// [`Results`](super::matrix::Results) reads them again.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Writes to `output`.
+    /// Returns a reporter that writes to `output`.
     pub const fn new(output: W) -> Self {
         Self {
             output,
@@ -74,7 +75,7 @@ pub(crate) struct LastLine {
     pub(crate) out_of_date: Vec<String>,
 }
 
-/// How many cases came to which end.
+/// The number of cases by outcome.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Counts {
     passed: usize,
@@ -86,7 +87,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// What `count` says of each outcome.
+    /// Returns the numbers that `count` gives for each outcome.
     pub(crate) fn of(count: impl Fn(Outcome) -> usize) -> Self {
         Self {
             passed: count(Outcome::Passed),
@@ -99,7 +100,7 @@ impl Counts {
     }
 }
 
-/// What ran where.
+/// The world and its machine.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) suite: String,

@@ -1,4 +1,4 @@
-//! For continuous integration: JUnit's XML, a test suite for each topic.
+//! The report for continuous integration: JUnit's XML, a test suite for each topic.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::Outcome;
@@ -6,7 +6,8 @@ use crate::suite::runner::{CaseReport, Summary};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io::{self, Write};
 
-/// Writes JUnit's XML, at the end. An expected difference is skipped with its reason, and a broken case an error.
+/// Writes JUnit's XML at the end. An expected difference counts as skipped, a broken case as an
+/// error.
 #[derive(Debug)]
 pub struct Junit<W> {
     output: W,
@@ -15,7 +16,7 @@ pub struct Junit<W> {
 }
 
 impl<W: Write> Junit<W> {
-    /// Writes to `output`.
+    /// Returns a reporter that writes to `output`.
     pub const fn new(output: W) -> Self {
         Self {
             output,

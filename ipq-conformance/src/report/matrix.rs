@@ -1,8 +1,10 @@
-//! The matrix: cases down, worlds across, and a reason behind every cell that is not green.
+//! The matrix: a row for each case, a column for each world, and a reason for every cell that is
+//! not green.
 //!
-//! A column is what came of a run in one world: a run of this program, through a [`Collector`], or one that was saved as JSON
-//! lines, on another machine or another day, through [`Results`]. The columns need not be of one version of the suite, nor of
-//! the same cases; where they differ the matrix says so.
+//! A column holds the results of a run in one world: a run of this program, through a
+//! [`Collector`], or a run that was saved as JSON lines, perhaps on another machine, through
+//! [`Results`]. Columns may be of different versions of the suite or of different cases; the matrix
+//! then says so.
 
 mod html;
 mod markdown;
@@ -16,19 +18,20 @@ use crate::suite::{Case, Level, Outcome};
 use results::Tried;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What came of the same cases in several worlds, side by side.
+/// The results of the same cases in several worlds.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     columns: Vec<Column>,
     rows: Vec<Row>,
-    /// Where the columns are of different versions or lists of cases, each as a sentence.
+    /// Differences between the columns in version or list of cases, each as a sentence.
     notes: Vec<String>,
 }
 
-/// A world.
+/// A column: a world.
 #[derive(Clone, Debug)]
 struct Column {
-    /// The world's name, with its kernel where another column has the same, and with its file where that is the same too.
+    /// The world's name. The kernel is added if another column has the same name, and the file if
+    /// that is not enough.
     name: String,
     source: Option<String>,
     environment: Environment,
@@ -36,7 +39,7 @@ struct Column {
     out_of_date: Vec<String>,
 }
 
-/// A case.
+/// A row: a case.
 #[derive(Clone, Debug)]
 struct Row {
     id: String,
@@ -48,21 +51,21 @@ struct Row {
     cells: Vec<Cell>,
 }
 
-/// What came of a case in a world.
+/// The result of a case in a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cell {
     state: State,
-    /// Why, unless it passed.
+    /// The reason, unless the case passed.
     reason: Option<String>,
     details: Option<String>,
 }
 
-/// What a cell says.
+/// The state of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
-    /// The case was run, and this came of it.
+    /// The case was run, with this outcome.
     Run(Outcome),
-    /// The column has no result of the case.
+    /// The column has no result for the case.
     NotRun,
 }
 
@@ -77,7 +80,7 @@ impl State {
         Self::NotRun,
     ];
 
-    /// A sign beside the words, for the eye that goes down a column.
+    /// Returns a sign that stands beside the word, for readers who scan a column.
     const fn symbol(self) -> &'static str {
         match self {
             Self::Run(Outcome::Passed) => "✓",
@@ -97,7 +100,7 @@ impl State {
         }
     }
 
-    /// What it says of the world, as the legend has it.
+    /// Returns the state's text in the legend.
     const fn meaning(self) -> &'static str {
         match self {
             Self::Run(Outcome::Passed) => "what has to hold holds",
@@ -112,7 +115,8 @@ impl State {
 }
 
 impl Matrix {
-    /// Puts `columns` side by side. The cases of `suite` come in its order, and others after them.
+    /// Builds a matrix of `columns`. Rows are in the order of `suite`, with unknown cases after
+    /// them.
     #[must_use]
     pub fn new(columns: Vec<Results>, suite: &[Case]) -> Self {
         let names = names(&columns);
@@ -125,7 +129,7 @@ impl Matrix {
         Self { columns, rows, notes }
     }
 
-    /// Whether no cell is bad, as a run counts it, and no list of known differences is out of date.
+    /// Returns whether no cell is bad, and no list of known differences is out of date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
@@ -134,19 +138,19 @@ impl Matrix {
             .all(|column| column.out_of_date.is_empty() && !column.counts.keys().any(bad))
     }
 
-    /// Whether no case was tried in any world: all cells are of cases that were skipped or not run.
+    /// Returns whether no case was run in any world.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {
         let idle = |state: &State| matches!(state, State::Run(Outcome::Skipped) | State::NotRun);
         self.columns.iter().all(|column| column.counts.keys().all(idle))
     }
 
-    /// The rows of each topic, in their order.
+    /// Returns the rows by topic, in their order.
     fn topics(&self) -> impl Iterator<Item = &[Row]> {
         self.rows.chunk_by(|one, next| one.topic == next.topic)
     }
 
-    /// Each reason once, in the order in which they come first, and numbered from 1.
+    /// Returns each reason once, in order of appearance, numbered from 1.
     fn reasons(&self) -> Reasons<'_> {
         let mut reasons = Reasons::default();
         for reason in self
@@ -164,7 +168,7 @@ impl Matrix {
         reasons
     }
 
-    /// What stands above it.
+    /// Returns the heading of the column.
     fn title(&self) -> String {
         let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
         format!(
@@ -202,7 +206,7 @@ impl Column {
         }
     }
 
-    /// How many of its cells say what, in words.
+    /// Returns the number of cells in each state, in words.
     fn tally(&self) -> String {
         let counts = self
             .counts
@@ -211,14 +215,14 @@ impl Column {
         counts.collect::<Vec<_>>().join(", ")
     }
 
-    /// The machine, in words.
+    /// Returns the machine, in words.
     fn machine(&self) -> String {
         let Environment { kernel, arch, .. } = &self.environment;
         format!("Linux {kernel} {arch}")
     }
 }
 
-/// What each column is called: no more than it takes to tell them apart.
+/// Returns the names of the columns, each just long enough to be unique.
 fn names(columns: &[Results]) -> Vec<String> {
     let world = |results: &Results| results.environment.world.clone();
     let kernel = |results: &Results| format!("{} {}", results.environment.world, results.environment.kernel);
@@ -240,7 +244,8 @@ fn names(columns: &[Results]) -> Vec<String> {
     columns.iter().enumerate().map(name).collect()
 }
 
-/// A row for each case of each column, and a sentence for each case that the columns describe differently.
+/// Returns a row for each case of any column, and a sentence for each case that columns describe
+/// differently.
 fn rows(columns: &[Results], names: &[String], suite: &[Case]) -> (Vec<Row>, Vec<String>) {
     let by_id: Vec<HashMap<&str, &Tried>> = columns
         .iter()
@@ -296,7 +301,7 @@ impl Tried {
 }
 
 impl Cell {
-    /// Why `results` do not have `case`, which this suite has or not, as far as one can know.
+    /// Returns the reason why `results` lack `case`, as far as it can be known.
     fn not_run(case: &Tried, results: &Results, in_suite: bool) -> Self {
         let suite = &results.environment.suite;
         let quirks = || results.cases.iter().any(|case| case.level == Level::Quirk);
@@ -317,7 +322,7 @@ impl Cell {
     }
 }
 
-/// What sets the columns apart beside what came of their cases.
+/// Returns the differences between columns in version or list of cases.
 fn notes(columns: &[Column]) -> Vec<String> {
     let mut notes = Vec::new();
     let versions: BTreeSet<_> = columns.iter().map(|column| column.environment.suite.as_str()).collect();

@@ -1,11 +1,12 @@
-//! For test harnesses: the Test Anything Protocol, version 14.
+//! The report for test harnesses: the Test Anything Protocol, version 14.
 
 use super::{Head, Reporter, VERSION};
 use crate::suite::Outcome;
 use crate::suite::runner::{CaseReport, Summary};
 use std::io::{self, Write};
 
-/// Writes TAP. An expected difference is `not ok` with a TODO, which TAP does not count as a failure.
+/// Writes TAP. An expected difference is `not ok` with a TODO, which TAP does not count as a
+/// failure.
 #[derive(Debug)]
 pub struct Tap<W> {
     output: W,
@@ -13,7 +14,7 @@ pub struct Tap<W> {
 }
 
 impl<W: Write> Tap<W> {
-    /// Writes to `output`.
+    /// Returns a reporter that writes to `output`.
     pub const fn new(output: W) -> Self {
         Self { output, number: 0 }
     }
@@ -68,7 +69,7 @@ impl<W: Write> Reporter for Tap<W> {
     }
 }
 
-/// A description ends at `#`, unless it is escaped.
+/// Escapes `#`, which ends a description.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace('\n', " ")
 }

@@ -1,4 +1,4 @@
-//! What a case is: a body, and what is said about it.
+//! A case: a body, and the facts about it.
 
 use crate::suite::{CaseResult, Subject};
 use crate::world::{Capability, Setup};
@@ -7,30 +7,30 @@ use std::time::Duration;
 
 /// One case of the suite.
 ///
-/// Its id is permanent and made of words, `topic/what-is-tried`: reports, lists of known differences and other people's notes
-/// refer to it. A case that is taken out leaves its id unused.
+/// Its id is permanent and made of words, `topic/name`, since reports, lists of known differences
+/// and other people's notes refer to it. The id of a case that is removed is never used again.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// `topic/what-is-tried`
+    /// The id: `topic/name`.
     pub id: &'static str,
-    /// What has to hold, as a sentence without a full stop.
+    /// The rule that must hold, as a sentence without a full stop.
     pub title: &'static str,
-    /// How binding it is.
+    /// The level: how binding the rule is.
     pub level: Level,
     /// The ids of the requirements that it checks.
     pub requirements: &'static [&'static str],
-    /// What a world must be able to do for it.
+    /// The capabilities that it needs.
     pub needs: &'static [Capability],
-    /// How the world is to be before it.
+    /// The state in which the world begins.
     pub setup: fn() -> Setup,
-    /// How long it may take. Cases take milliseconds; this ends what hangs.
+    /// The time limit. Cases take milliseconds; the limit ends a case that hangs.
     pub time_limit: Duration,
-    /// Its body.
+    /// The body.
     pub run: fn(&Subject) -> CaseResult,
 }
 
 impl Case {
-    /// A case of the documented contract.
+    /// Returns a case of the documented contract.
     #[must_use]
     pub const fn must(
         id: &'static str,
@@ -50,7 +50,7 @@ impl Case {
         }
     }
 
-    /// A case of what kernels did without saying so.
+    /// Returns a case of undocumented kernel behaviour.
     #[must_use]
     pub const fn kernel(
         id: &'static str,
@@ -63,7 +63,7 @@ impl Case {
         case
     }
 
-    /// A case of a known oddity.
+    /// Returns a case of a known oddity.
     #[must_use]
     pub const fn quirk(
         id: &'static str,
@@ -76,21 +76,23 @@ impl Case {
         case
     }
 
-    /// This case, which needs these capabilities.
+    /// Sets the capabilities that the case needs.
     #[must_use]
     pub const fn needs(mut self, needs: &'static [Capability]) -> Self {
         self.needs = needs;
         self
     }
 
-    /// This case, in a world that `setup` describes. Otherwise UDP that is forwarded is queued, for both families.
+    /// Sets the state in which the world begins. By default forwarded UDP of both families is
+    /// queued.
     #[must_use]
     pub const fn setup(mut self, setup: fn() -> Setup) -> Self {
         self.setup = setup;
         self
     }
 
-    /// The topic: what its id begins with. `None` if that is no topic, which a test of the suite keeps from happening.
+    /// Returns the topic, which is the first part of the id. `None` if that is no topic, which a
+    /// test of the suite rules out.
     #[must_use]
     pub fn topic(&self) -> Option<Topic> {
         let (topic, _) = self.id.split_once('/')?;
@@ -98,14 +100,14 @@ impl Case {
     }
 }
 
-/// How binding a case is.
+/// The level of a case: how binding its rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// The documented contract: whoever stands in for `ip_queue` has to keep it.
+    /// The documented contract, which every implementation of `ip_queue` has to keep.
     Must,
-    /// What the kernel did, undocumented, but for programs to rely on.
+    /// Undocumented kernel behaviour on which programs may rely.
     Kernel,
-    /// A known oddity that a program may be the better without.
+    /// A known oddity. A program may be better off without it.
     Quirk,
 }
 
@@ -132,7 +134,7 @@ impl fmt::Display for Level {
 
 macro_rules! topics {
     ($($name:ident = $word:literal $what:literal,)*) => {
-        /// What a case is about.
+        /// The subject of a case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Topic {
@@ -143,7 +145,7 @@ macro_rules! topics {
             /// All of them, in the order of reports.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Its name: what the ids of its cases begin with.
+            /// Returns its name: the first part of the ids of its cases.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {

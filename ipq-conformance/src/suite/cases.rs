@@ -2,9 +2,10 @@
 //!
 //! # How to write a case
 //!
-//! A case is a function that does things to a [`Subject`](crate::suite::Subject) and expects things of it, and a line in its file's
-//! table that says what it is about. The function runs in every world, so it knows nothing of any: it opens
-//! [`Socket`](crate::suite::Socket)s, sends [`Request`](crate::suite::Request)s, injects [`Packet`](crate::suite::Packet)s.
+//! A case is a function that does things to a [`Subject`](crate::suite::Subject) and expects things
+//! of it, and a line in its file's table that says what it is about. The function runs in every
+//! world, so it knows nothing of any: it opens [`Socket`](crate::suite::Socket)s, sends
+//! [`Request`](crate::suite::Request)s, injects [`Packet`](crate::suite::Packet)s.
 //!
 //! ```
 //! use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
@@ -36,27 +37,33 @@
 //!
 //! What to keep to:
 //!
-//! - **The id** is `topic/what-is-tried`, in words that will still be true when other cases stand around it. It is permanent.
-//!   The title says what has to hold.
-//! - **The level** is [`must`](crate::suite::Case::must) for the documented contract, [`kernel`](crate::suite::Case::kernel) for what
-//!   kernels did without saying so, [`quirk`](crate::suite::Case::quirk) for a known oddity. When in doubt: would a program that
+//! - **The id** is `topic/what-is-tried`, in words that will still be true when other cases stand
+//!   around it. It is permanent. The title says what has to hold.
+//! - **The level** is [`must`](crate::suite::Case::must) for the documented contract,
+//!   [`kernel`](crate::suite::Case::kernel) for what kernels did without saying so,
+//!   [`quirk`](crate::suite::Case::quirk) for a known oddity. When in doubt: would a program that
 //!   was written for libipq go wrong without it? Then it is *must*.
-//! - **Requirements**: the ids that the case would find broken, and no others. For each there is a fault of the emulator that
-//!   breaks it alone, and the case has to fail with it.
-//! - **Needs**: every [`Capability`](crate::world::Capability) that its steps need ([`Step::needs`](crate::world::Step::needs)), and
-//!   those that what it expects stands on, as `IdReuse` does. What is needed but not stated shows as a skip that names it.
-//! - **Expect everything.** After a refused message the packet is still queued: say so. After an accepted packet nothing else
-//!   came: say so. [`expect_error`](crate::suite::Socket::expect_error) and [`expect_ack`](crate::suite::Socket::expect_ack) compare every
-//!   byte.
-//! - **Nothing came** is said with [`expect_nothing`](crate::suite::Socket::expect_nothing) for a socket, and with
-//!   [`expect_not_forwarded`](crate::suite::Subject::expect_not_forwarded) for the way out, which puts up a fence instead of
-//!   waiting. No case sleeps.
-//! - **Rules** other than the usual (forwarded UDP is queued, in both families) come from [`Case::setup`](crate::suite::Case::setup),
-//!   which also chooses another machine, a process id, or ids that are never used twice.
-//! - **Judge with [`equal`](crate::suite::Subject::equal) and [`check`](crate::suite::Subject::check)**, which make the case *failed*. A panic of the
-//!   case makes it *broken*, since it says that the case itself is wrong; a panic of the world makes it *failed*.
-//! - **The handle** is tried through [`Subject::handle`](crate::suite::Subject::handle), and what it sends is
-//!   [`last_sent`](crate::suite::Subject::last_sent).
+//! - **Requirements**: the ids that the case would find broken, and no others. For each there is a
+//!   fault of the emulator that breaks it alone, and the case has to fail with it.
+//! - **Needs**: every [`Capability`](crate::world::Capability) that its steps need
+//!   ([`Step::needs`](crate::world::Step::needs)), and those that what it expects stands on, as
+//!   `IdReuse` does. What is needed but not stated shows as a skip that names it.
+//! - **Expect everything.** After a refused message the packet is still queued: say so. After an
+//!   accepted packet nothing else came: say so.
+//!   [`expect_error`](crate::suite::Socket::expect_error) and
+//!   [`expect_ack`](crate::suite::Socket::expect_ack) compare every byte.
+//! - **Nothing came** is said with [`expect_nothing`](crate::suite::Socket::expect_nothing) for a
+//!   socket, and with [`expect_not_forwarded`](crate::suite::Subject::expect_not_forwarded) for the
+//!   way out, which puts up a fence instead of waiting. No case sleeps.
+//! - **Rules** other than the usual (forwarded UDP is queued, in both families) come from
+//!   [`Case::setup`](crate::suite::Case::setup), which also chooses another machine, a process id,
+//!   or ids that are never used twice.
+//! - **Judge with [`equal`](crate::suite::Subject::equal) and
+//!   [`check`](crate::suite::Subject::check)**, which make the case *failed*. A panic of the case
+//!   makes it *broken*, since it says that the case itself is wrong; a panic of the world makes it
+//!   *failed*.
+//! - **The handle** is tried through [`Subject::handle`](crate::suite::Subject::handle), and what
+//!   it sends is [`last_sent`](crate::suite::Subject::last_sent).
 
 mod attaching;
 mod c_library;
@@ -78,19 +85,19 @@ mod wire;
 
 use crate::suite::Case;
 
-/// The cases that a libipq is tried with: those of the library's logic, and what only a program in C sees of it.
+/// Returns the cases for a libipq: the library's logic, and what only a program in C can see of it.
 #[must_use]
 pub fn of_clients() -> Vec<Case> {
     [libipq::cases(), c_library::cases()].concat()
 }
 
-/// Every case that there is: those that an implementation of the queue is tried with, and those of a libipq alone.
+/// Returns every case: those for an implementation of the queue, and those for a libipq alone.
 #[must_use]
 pub fn every() -> Vec<Case> {
     [all(), c_library::cases()].concat()
 }
 
-/// Every case that an implementation of the queue is tried with, topic by topic.
+/// Returns every case for an implementation of the queue, topic by topic.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [

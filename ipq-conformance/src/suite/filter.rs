@@ -1,8 +1,8 @@
-//! Choosing cases.
+//! The choice of cases.
 
 use crate::suite::{Case, Level};
 
-/// Which cases to run.
+/// Chooses cases by words and levels.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     patterns: Vec<Pattern>,
@@ -11,12 +11,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The cases that one of `words` chooses, or all if there are none. A word is the beginning of an id (`verdicts`,
-    /// `verdicts/acc`), a pattern for the whole of it in which `*` and `?` stand for anything and for any letter
-    /// (`*/*timeout*`), or a requirement id or its group (`VER-3`, `VER`).
+    /// Returns a filter that chooses the cases which match one of `words`, or all if there are
+    /// none. A word is the beginning of an id (`verdicts`, `verdicts/acc`), a pattern for a whole
+    /// id in which `*` stands for any text and `?` for any character (`*/*timeout*`), or a
+    /// requirement or group of requirements (`VER-3`, `VER`).
     ///
-    /// With `levels` only cases of these levels are chosen; without it those of all levels but quirks, unless `strict`
-    /// asks for them too or a word is the case's whole id.
+    /// With `levels` only cases of those levels are chosen. Without it all but quirks are chosen;
+    /// `strict`, or a word that is the whole id of a quirk, adds quirks.
     #[must_use]
     pub fn new(words: &[String], levels: &[Level], strict: bool) -> Self {
         Self {
@@ -26,7 +27,7 @@ impl Filter {
         }
     }
 
-    /// Whether it chooses `case`.
+    /// Returns whether the filter chooses `case`.
     #[must_use]
     pub fn chooses(&self, case: &Case) -> bool {
         let mut named = self.patterns.iter().filter(|pattern| pattern.chooses(case)).peekable();
@@ -40,11 +41,11 @@ impl Filter {
     }
 }
 
-/// A word that chooses.
+/// A word of a filter.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// Whether it has to match the whole, or only the beginning.
+    /// Whether it must match the whole id, or only its beginning.
     whole: bool,
 }
 
@@ -81,8 +82,8 @@ impl Pattern {
     }
 }
 
-/// Whether `text` is what `pattern` says, where `*` stands for any bytes and `?` for any one. It goes back to the last `*`
-/// alone, so it takes no more than the product of both lengths.
+/// Returns whether `text` matches `pattern`, in which `*` stands for any bytes and `?` for any one.
+/// It backtracks to the last `*` only, so the time is at most the product of both lengths.
 fn matches_wildcards(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut in_text) = (0, 0);
     let mut star = None;

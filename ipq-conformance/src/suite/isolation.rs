@@ -1,4 +1,4 @@
-//! Keeps a panic from going further than the case or the world that it happens in.
+//! Stops a panic at the border of the case or world that it happens in.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,9 +10,9 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `body`. If it panics the words of the panic and its place are returned, and nothing is printed.
+/// Runs `body`. If it panics, returns the place and message of the panic, and prints nothing.
 ///
-/// What `body` was changing when it panicked is the caller's to judge: a case and its world are thrown away.
+/// The panic may leave `body`'s data half changed. The suite throws its case and world away.
 pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = ISOLATED.replace(true);
@@ -27,7 +27,8 @@ pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Panics of other threads, and outside of [`isolate`], are reported as they were before.
+/// Installs a hook that stays silent inside of [`isolate`] on the same thread, and leaves all other
+/// panics to the former hook.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -1,11 +1,13 @@
-//! Known differences: where a world is known not to do what a case asks, and why.
+//! Known differences: the cases that a world is known to fail, with the reasons.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;
 
-/// What is known to be different, in which worlds, and why: data, so that it can be read, counted, and found out of date.
+/// A list of known differences: data, so that it can be read, counted, and checked for being up to
+/// date.
 ///
-/// An entry that no case matches, and one whose case passes after all, make a run fail; the latter unless it varies.
+/// A run fails if an entry matches no case, or if its case passes after all (unless the entry says
+/// that it varies).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);
@@ -16,11 +18,12 @@ pub struct KnownDifferences(Vec<KnownDifference>);
 pub struct KnownDifference {
     /// The world's name.
     pub world: String,
-    /// The cases: ids, in which `*` stands for anything.
+    /// The ids of the cases, in which `*` stands for anything.
     pub cases: Vec<String>,
-    /// Why, as a sentence for the report.
+    /// The reason, as a sentence for the report.
     pub reason: String,
-    /// Whether it depends on the version of what is tried: then it is no news that a case passes.
+    /// Whether the result depends on the version of the implementation, so that a pass is no
+    /// surprise.
     #[serde(default)]
     pub varies: bool,
 }
@@ -31,24 +34,25 @@ pub struct KnownDifference {
 pub struct KnownDifferencesError(#[from] serde_json::Error);
 
 impl KnownDifferences {
-    /// Those of the worlds that come with the suite.
+    /// Returns the differences of the worlds that come with the suite.
     pub fn built_in() -> Result<Self, KnownDifferencesError> {
         Self::parse(include_str!("data/known-differences.json"))
     }
 
-    /// Reads a list: a JSON array of objects with `world`, `cases`, `reason`, and perhaps `varies`.
+    /// Parses a list: a JSON array of objects with `world`, `cases`, `reason`, and optionally
+    /// `varies`.
     pub fn parse(json: &str) -> Result<Self, KnownDifferencesError> {
         Ok(serde_json::from_str(json)?)
     }
 
-    /// Why the case is known to be different in the world, if it is.
+    /// Returns the reason why the case is known to fail in the world, if it is.
     #[must_use]
     pub fn of_case(&self, world: &str, case: &str) -> Option<&KnownDifference> {
         self.of(world)
             .find(|known| known.patterns().any(|pattern| pattern.matches(case)))
     }
 
-    /// What the entries of `world` name that is none of `cases`, each as a sentence.
+    /// Returns the entries of `world` that match none of `cases`, each as a sentence.
     pub(crate) fn stale(&self, world: &str, cases: &[&str]) -> Vec<String> {
         let named = self.of(world).flat_map(|known| &known.cases);
         let stale = named.filter(|name| !cases.iter().any(|case| Pattern::whole(name).matches(case)));

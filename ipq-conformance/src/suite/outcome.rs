@@ -1,22 +1,22 @@
-//! What came of a case.
+//! The outcome of a case.
 
 use crate::world::WorldError;
 use std::fmt;
 
-/// What came of a case: never mixed up with one another.
+/// The outcome of a case. Outcomes are never mixed up with one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// What has to hold holds.
+    /// The rule holds.
     Passed,
-    /// It does not: the implementation that is tried is wrong.
+    /// The rule does not hold: the implementation under test is wrong.
     Failed,
-    /// It was not tried, because the world lacks what it takes.
+    /// The case was not run, since the world lacks something.
     Skipped,
-    /// It could not be tried, because the laboratory or the case itself went wrong.
+    /// The case could not be run to its end: the laboratory or the case itself is wrong.
     Broken,
-    /// It does not hold, and a known difference says why.
+    /// The rule does not hold, and a known difference says why.
     ExpectedDifference,
-    /// It holds, although a known difference says that it can't: the list is out of date.
+    /// The rule holds although a known difference says otherwise: the list is out of date.
     UnexpectedPass,
 }
 
@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it makes the whole run fail.
+    /// Returns whether the outcome makes the whole run fail.
     #[must_use]
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::Failed | Self::Broken | Self::UnexpectedPass)
@@ -62,7 +62,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why a case stopped before its end.
+/// The reason why a case stopped before its end.
 ///
 /// The methods of [`Subject`](super::Subject) return it, and a case passes it on with `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Stopped {
         Self::here(Outcome::Failed, reason)
     }
 
-    /// What an error of the world comes to.
+    /// Converts an error of the world.
     #[track_caller]
     pub(crate) fn from_world(error: &WorldError) -> Self {
         match error {
@@ -90,7 +90,7 @@ impl Stopped {
         }
     }
 
-    /// What no line of a case is to blame for.
+    /// Creates a value for which no line of a case is to blame.
     pub(crate) fn without_place(outcome: Outcome, reason: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -114,13 +114,13 @@ impl Stopped {
         }
     }
 
-    /// Whether a case found that something does not hold, which can be known of a world. That the world hangs or panics, or that
-    /// the library which is tried in it hangs, can't.
+    /// Returns whether a case found a rule broken. Only such a failure can be a known difference; a
+    /// hang or a panic can't.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }
 
-    /// The same, with `place` to blame if a line of a case is.
+    /// Returns the same with `place` to blame, if a line of a case is to blame at all.
     pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
         self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
         self

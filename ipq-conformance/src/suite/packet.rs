@@ -1,4 +1,4 @@
-//! Packets to try a queue with.
+//! Packets for tests.
 
 use crate::world::topology::{Device, TAP0, TAP1};
 use bytes::Bytes;
@@ -11,9 +11,9 @@ const ETHERNET_BYTES: usize = 14;
 
 /// A packet as a neighbour of the laboratory sends it.
 ///
-/// It begins as a well-formed UDP packet from neighbour A to neighbour B, which the host forwards, and which the usual rules
-/// queue on the way. Each method gives a packet that differs in one thing; lengths and checksums follow. For one that is not
-/// well-formed take [`frame`](Packet::frame) and change its bytes.
+/// It starts as a well-formed UDP packet from neighbour A to neighbour B, which the host forwards
+/// and the usual rules queue. Each method returns a packet that differs in one thing; lengths and
+/// checksums follow. For a malformed packet change the bytes of [`frame`](Packet::frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     destination_mac: [u8; 6],
@@ -36,7 +36,8 @@ enum Transport {
 }
 
 impl Packet {
-    /// UDP from neighbour A's port 4000 to neighbour B's port 5000, with 8 bytes of payload: 36 or 56 bytes in all.
+    /// Returns UDP from neighbour A's port 4000 to neighbour B's port 5000, with 8 bytes of
+    /// payload: 36 bytes (IPv4) or 56 bytes (IPv6) in all.
     #[must_use]
     pub fn udp(family: Family) -> Self {
         let network = match family {
@@ -70,26 +71,27 @@ impl Packet {
         }
     }
 
-    /// The same in IPv4.
+    /// Returns the plain UDP packet in IPv4.
     #[must_use]
     pub fn udp4() -> Self {
         Self::udp(Family::Ipv4)
     }
 
-    /// The same in IPv6.
+    /// Returns the plain UDP packet in IPv6.
     #[must_use]
     pub fn udp6() -> Self {
         Self::udp(Family::Ipv6)
     }
 
-    /// With another payload.
+    /// Sets the payload.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = payload.into();
         self
     }
 
-    /// With zeros as payload, so that the packet has `length` bytes from its network header on, or as few as it can.
+    /// Sets a payload of zeros that makes the IP packet `length` bytes long, or as short as
+    /// possible.
     #[must_use]
     pub fn length(self, length: usize) -> Self {
         let empty = self.payload(Vec::new());
@@ -97,7 +99,7 @@ impl Packet {
         empty.payload(vec![0; payload])
     }
 
-    /// From another address. One of the other family changes nothing.
+    /// Sets the source address. An address of the other family changes nothing.
     #[must_use]
     pub fn source(mut self, address: impl Into<IpAddr>) -> Self {
         match (&mut self.network, address.into()) {
@@ -108,7 +110,7 @@ impl Packet {
         self
     }
 
-    /// To another address. One of the other family changes nothing.
+    /// Sets the destination address. An address of the other family changes nothing.
     #[must_use]
     pub fn destination(mut self, address: impl Into<IpAddr>) -> Self {
         match (&mut self.network, address.into()) {
@@ -119,7 +121,7 @@ impl Packet {
         self
     }
 
-    /// From neighbour B to neighbour A.
+    /// Turns the packet round: from neighbour B to neighbour A.
     #[must_use]
     pub fn back(mut self) -> Self {
         (self.destination_mac, self.source_mac) = (TAP1.mac, TAP1.neighbour_mac);
@@ -129,7 +131,7 @@ impl Packet {
         }
     }
 
-    /// To the host itself, at the device that it arrives on.
+    /// Addresses the packet to the host itself, at the device that it arrives on.
     #[must_use]
     pub fn to_host(self) -> Self {
         match self.network {
@@ -138,14 +140,14 @@ impl Packet {
         }
     }
 
-    /// With other UDP ports.
+    /// Sets the UDP ports.
     #[must_use]
     pub fn ports(mut self, source: u16, destination: u16) -> Self {
         self.transport = Transport::Udp { source, destination };
         self
     }
 
-    /// With another transport protocol, and the payload in the place of a transport header.
+    /// Sets another transport protocol, with the payload in place of a transport header.
     #[must_use]
     pub fn protocol(mut self, number: u8) -> Self {
         self.transport = if number == IpNumber::UDP.0 {
@@ -163,7 +165,7 @@ impl Packet {
         self
     }
 
-    /// With another time to live, or hop limit.
+    /// Sets the time to live, or hop limit.
     #[must_use]
     pub fn ttl(mut self, hops: u8) -> Self {
         match &mut self.network {
@@ -173,7 +175,7 @@ impl Packet {
         self
     }
 
-    /// With another type of service, or traffic class.
+    /// Sets the type of service, or traffic class.
     #[must_use]
     pub fn tos(mut self, tos: u8) -> Self {
         match &mut self.network {
@@ -186,7 +188,7 @@ impl Packet {
         self
     }
 
-    /// With another identification; IPv6 has none.
+    /// Sets the identification. IPv6 has none.
     #[must_use]
     pub fn identification(mut self, identification: u16) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -195,7 +197,7 @@ impl Packet {
         self
     }
 
-    /// Not to be fragmented, which goes without saying in IPv6.
+    /// Forbids fragmentation, as IPv6 always does.
     #[must_use]
     pub fn dont_fragment(mut self) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -204,8 +206,8 @@ impl Packet {
         self
     }
 
-    /// A fragment of IPv4, `offset` bytes (a multiple of 8) from the start. A later fragment has its payload in the place of
-    /// a transport header.
+    /// Makes the packet an IPv4 fragment, `offset` bytes (a multiple of 8) from the start. A later
+    /// fragment has its payload in place of a transport header.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -218,21 +220,21 @@ impl Packet {
         self
     }
 
-    /// To another link-layer address than the device's.
+    /// Sets a destination link-layer address other than the device's.
     #[must_use]
     pub const fn destination_mac(mut self, address: [u8; 6]) -> Self {
         self.destination_mac = address;
         self
     }
 
-    /// From another link-layer address than the neighbour's.
+    /// Sets a source link-layer address other than the neighbour's.
     #[must_use]
     pub const fn source_mac(mut self, address: [u8; 6]) -> Self {
         self.source_mac = address;
         self
     }
 
-    /// Whose packet it is.
+    /// Returns the packet's family.
     #[must_use]
     pub const fn family(&self) -> Family {
         match self.network {
@@ -241,7 +243,7 @@ impl Packet {
         }
     }
 
-    /// As it leaves the host again: a hop less, and in a frame for the next neighbour.
+    /// Returns the packet as it leaves the host: a hop less, in a frame for the next neighbour.
     #[must_use]
     pub fn forwarded(&self) -> Self {
         let (hops, out) = match &self.network {
@@ -260,17 +262,17 @@ impl Packet {
             .ttl(hops.saturating_sub(1))
     }
 
-    /// Whether it is addressed to this link-layer address.
+    /// Returns whether the frame is addressed to this link-layer address.
     pub(crate) fn arrives_at(&self, mac: [u8; 6]) -> bool {
         self.destination_mac == mac
     }
 
-    /// Whether it comes from this link-layer address.
+    /// Returns whether the frame comes from this link-layer address.
     pub(crate) fn comes_from(&self, mac: [u8; 6]) -> bool {
         self.source_mac == mac
     }
 
-    /// Its bytes from the network header on.
+    /// Returns its bytes from the network header on.
     #[must_use]
     pub fn ip(&self) -> Bytes {
         let mut transport = Vec::with_capacity(UdpHeader::LEN + self.payload.len());
@@ -304,19 +306,19 @@ impl Packet {
         bytes.into()
     }
 
-    /// Its bytes from the Ethernet destination address on.
+    /// Returns its bytes from the Ethernet destination address on.
     #[must_use]
     pub fn frame(&self) -> Bytes {
         ethernet(self.destination_mac, self.source_mac, &self.ip())
     }
 }
 
-/// The device that leads to neighbour A, or else to B.
+/// Returns the device that leads to neighbour A or B.
 const fn route(to_a: bool) -> &'static Device {
     if to_a { &TAP0 } else { &TAP1 }
 }
 
-/// The frame in which the host sends the packet `ip` to the neighbour behind `device`.
+/// Returns the frame in which the host sends the packet `ip` to the neighbour behind `device`.
 #[must_use]
 pub fn frame_to_neighbour(device: &Device, ip: &[u8]) -> Bytes {
     ethernet(device.neighbour_mac, device.mac, ip)

@@ -1,12 +1,13 @@
-//! Messages to try a queue with.
+//! Messages to the queue, for tests.
 
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, PacketId, PortId, Verdict};
 
-/// A message for the queue: what libipq would send, unless a method says otherwise.
+/// A message to the queue. It is as libipq sends it unless a method changes it.
 ///
-/// Without a [`port_id`](Request::port_id) of its own it gets that of the socket that sends it.
+/// Unless [`port_id`](Request::port_id) is set, the message carries the port id of the socket that
+/// sends it.
 #[derive(Clone, Debug)]
 pub struct Request {
     body: Body,
@@ -26,13 +27,13 @@ enum Body {
 }
 
 impl Request {
-    /// MODE.
+    /// Returns a MODE message.
     #[must_use]
     pub fn mode(mode: CopyMode, range: u64) -> Self {
         Self::new(Body::Mode(ModeRequest { mode, range }))
     }
 
-    /// VERDICT, without a replacement.
+    /// Returns a VERDICT message without a replacement.
     #[must_use]
     pub fn verdict(packet_id: PacketId, verdict: Verdict) -> Self {
         Self::new(Body::Verdict(VerdictRequest {
@@ -42,7 +43,7 @@ impl Request {
         }))
     }
 
-    /// A message of any type with any body.
+    /// Returns a message of any type with any body.
     #[must_use]
     pub fn raw(message_type: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(Body::Other(message_type, body.into()))
@@ -60,14 +61,14 @@ impl Request {
         }
     }
 
-    /// A verdict with these bytes in the place of the packet's.
+    /// Adds a replacement for the packet.
     #[must_use]
     pub fn replacement(mut self, packet: &[u8]) -> Self {
         self.following = packet.to_vec();
         self.data_len(packet.len() as u64)
     }
 
-    /// A verdict that announces so many bytes, however many follow.
+    /// Announces this many bytes of replacement, however many follow.
     #[must_use]
     pub fn data_len(mut self, data_len: u64) -> Self {
         if let Body::Verdict(request) = &mut self.body {
@@ -76,56 +77,56 @@ impl Request {
         self
     }
 
-    /// These bytes after the message, which the header's length counts.
+    /// Appends bytes to the message. The header's length counts them.
     #[must_use]
     pub fn following(mut self, bytes: &[u8]) -> Self {
         self.following = bytes.to_vec();
         self
     }
 
-    /// These flags, and no others.
+    /// Sets the flags.
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Success is to be acknowledged too.
+    /// Asks for an acknowledgement of success, too.
     #[must_use]
     pub fn ack(mut self) -> Self {
         self.flags = self.flags | Flags::ACK;
         self
     }
 
-    /// This sequence number.
+    /// Sets the sequence number.
     #[must_use]
     pub const fn sequence(mut self, sequence: u32) -> Self {
         self.sequence = sequence;
         self
     }
 
-    /// This port id in the header.
+    /// Sets the port id in the header.
     #[must_use]
     pub const fn port_id(mut self, port_id: PortId) -> Self {
         self.port_id = Some(port_id);
         self
     }
 
-    /// This type in the header, whatever the body is.
+    /// Sets the type in the header, whatever the body is.
     #[must_use]
     pub const fn message_type(mut self, message_type: u16) -> Self {
         self.message_type = Some(message_type);
         self
     }
 
-    /// This length in the header, whatever the datagram's is.
+    /// Sets the length in the header, whatever the length of the datagram is.
     #[must_use]
     pub const fn stated_length(mut self, length: u32) -> Self {
         self.stated_length = Some(length);
         self
     }
 
-    /// The datagram, when the socket with port id `sender` sends it.
+    /// Returns the datagram that the socket with port id `sender` sends.
     #[must_use]
     pub fn bytes(&self, abi: Abi, sender: PortId) -> Bytes {
         let envelope = Envelope {

@@ -1,4 +1,5 @@
-//! The requirements: what the protocol asks, one sentence each; and which cases and faults show that they are checked.
+//! The requirements: the rules of the protocol, one sentence each, with the cases and faults that
+//! prove that they are checked.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
@@ -6,17 +7,17 @@ use serde::{Deserialize, Serialize};
 /// A rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// Its id: a group and a number, as cases cite it.
+    /// The id: a group and a number, as cases cite it.
     pub id: &'static str,
-    /// What it asks, in a sentence.
+    /// The rule, in a sentence.
     pub text: &'static str,
 }
 
-/// The most requirements that may go without a check of their own.
+/// The most requirements that no fault may break.
 pub const MOST_UNCHECKED: usize = 10;
 
 impl Requirement {
-    /// All of them, group by group.
+    /// Returns all of them, group by group.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let lines = include_str!("data/requirements.txt").lines();
@@ -26,20 +27,20 @@ impl Requirement {
             .collect()
     }
 
-    /// The requirement with this id, in upper or lower case.
+    /// Returns the requirement with this id, in upper or lower case.
     #[must_use]
     pub fn named(id: &str) -> Option<Self> {
         Self::all().into_iter().find(|known| known.id.eq_ignore_ascii_case(id))
     }
 }
 
-/// A requirement that no seeded fault breaks, and why.
+/// A requirement that no seeded fault breaks, with the reason.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Unchecked {
     /// The requirement's id.
     pub requirement: String,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
 }
 
@@ -51,34 +52,34 @@ pub struct FoundFault {
     pub requirement: String,
     /// Its name.
     pub fault: String,
-    /// What the emulator then does.
+    /// The behaviour of the emulator with the fault.
     pub description: String,
     /// The cases that cite the requirement and fail with the fault.
     pub cases: Vec<String>,
 }
 
-/// Which requirements are checked, and how that was shown.
+/// The coverage of the requirements by cases and faults.
 #[derive(Clone, Debug)]
 pub struct Coverage {
     /// One row for each requirement, in order.
     pub rows: Vec<Covered>,
 }
 
-/// How one requirement is checked.
+/// The coverage of one requirement.
 #[derive(Clone, Debug)]
 pub struct Covered {
     /// The requirement.
     pub requirement: Requirement,
     /// The ids of the cases that cite it.
     pub cases: Vec<&'static str>,
-    /// The faults that break it, and what found them.
+    /// The faults that break it, and the cases that found them.
     pub faults: Vec<FoundFault>,
-    /// Why no fault breaks it, where that is so.
+    /// The reason why no fault breaks it, if none does.
     pub reason: Option<String>,
 }
 
 impl Covered {
-    /// Whether a case cites it and is known to find it broken, or a reason says why not.
+    /// Returns whether a case cites it and is proven to find it broken, or a reason says why not.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());
@@ -87,7 +88,7 @@ impl Covered {
 }
 
 impl Coverage {
-    /// What `cases` cover, by the tables that come with the suite.
+    /// Returns the coverage by `cases`, using the tables that come with the suite.
     pub fn of(cases: &[Case]) -> Result<Self, serde_json::Error> {
         let faults = Self::faults()?;
         let unchecked = Self::unchecked()?;
@@ -107,17 +108,18 @@ impl Coverage {
         Ok(Self { rows: rows.collect() })
     }
 
-    /// The table of faults and of what found them, which a test of the suite makes and keeps up to date.
+    /// Returns the table of faults and the cases that found them. A test of the suite writes it and
+    /// keeps it up to date.
     pub fn faults() -> Result<Vec<FoundFault>, serde_json::Error> {
         serde_json::from_str(include_str!("data/found-faults.json"))
     }
 
-    /// The requirements that go without a fault: [`MOST_UNCHECKED`] at the most.
+    /// Returns the requirements that no fault breaks: [`MOST_UNCHECKED`] at most.
     pub fn unchecked() -> Result<Vec<Unchecked>, serde_json::Error> {
         serde_json::from_str(include_str!("data/unchecked.json"))
     }
 
-    /// The requirements that are not covered.
+    /// Returns the requirements that are not covered.
     pub fn uncovered(&self) -> impl Iterator<Item = &Covered> {
         self.rows.iter().filter(|row| !row.is_covered())
     }

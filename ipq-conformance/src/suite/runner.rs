@@ -1,8 +1,9 @@
-//! Runs cases, each in a world of its own, on several threads.
+//! Runs cases on several threads, each in a world of its own.
 //!
-//! A case that panics is *broken*, since it says that the case itself is wrong; a world that panics while it does a step
-//! makes its case *failed*. A case that is over its time limit is *failed*: it ends at its next step, or, if a step does not
-//! come back, it is left behind on its thread. None of this reaches another case.
+//! A case that panics is *broken*, since the case itself is wrong. If the world panics in a step,
+//! or the case exceeds its time limit, the case is *failed*. A case over its limit ends at its next
+//! step; if a step does not return, the case is left behind on its thread. None of this affects
+//! another case.
 
 use crate::suite::isolation::isolate;
 use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject};
@@ -15,50 +16,51 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a case that does not come back may be over its time limit before it is left behind.
+/// The extra time after its limit before a case is left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What came of a case, for the report.
+/// The result of a case, for the report.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
     /// The case.
     pub case: Case,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, unless it passed: the place in the case, and what was wrong.
+    /// The reason, unless it passed: the place in the case, and the problem.
     pub reason: Option<String>,
-    /// Both byte strings, or what else there is to see, over several lines.
+    /// More to see, over several lines, such as both byte strings.
     pub details: Option<String>,
-    /// What was done and seen, if it did not go as it should.
+    /// The transcript, if the case failed or is broken.
     pub transcript: Option<Transcript>,
-    /// How long it took.
+    /// The time that it took.
     pub elapsed: Duration,
 }
 
-/// How many cases came to which end.
+/// The number of cases by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     counts: BTreeMap<Outcome, usize>,
-    /// What is wrong with the list of known differences, each as a sentence.
+    /// The errors in the list of known differences, each as a sentence.
     pub stale: Vec<String>,
-    /// How long the run took.
+    /// The time that the run took.
     pub elapsed: Duration,
 }
 
 impl Summary {
-    /// How many cases came to this end.
+    /// Returns the number of cases with this outcome.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
         self.counts.get(&outcome).copied().unwrap_or_default()
     }
 
-    /// How many cases there were.
+    /// Returns the number of cases.
     #[must_use]
     pub fn cases(&self) -> usize {
         self.counts.values().sum()
     }
 
-    /// Whether nothing is wrong: with what was tried, with the laboratory, or with the list of known differences.
+    /// Returns whether all is well: the implementation, the laboratory, and the list of known
+    /// differences.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.stale.is_empty()
@@ -68,7 +70,7 @@ impl Summary {
                 .all(|(outcome, count)| *count == 0 || !outcome.is_bad())
     }
 
-    /// Whether no case was tried: there was none, or all were skipped.
+    /// Returns whether no case was run: there was none, or all were skipped.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {
         self.cases() == self.count(Outcome::Skipped)
@@ -88,8 +90,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Runs in worlds of `factory`. What is known to be different there is in `known`; `seed` is what cases that leave
-    /// something to chance begin with.
+    /// Returns a runner for worlds of `factory`. `known` lists known differences; `seed` is for
+    /// cases that use random numbers.
     #[must_use]
     pub fn new(factory: Arc<dyn WorldFactory>, known: KnownDifferences, seed: u64) -> Self {
         Self { factory, known, seed }
@@ -102,7 +104,7 @@ impl Runner {
         let (sender, receiver) = mpsc::channel();
         let (factory, seed, body) = (Arc::clone(&self.factory), self.seed, *case);
         let spawned = thread::Builder::new().name(case.id.to_owned()).spawn(move || {
-            // Nobody listens any more if the case is over its time.
+            // Nobody listens any more if the case is over its time limit.
             let _ = sender.send(attempt(&body, factory.as_ref(), seed));
         });
         let attempted = match spawned {
@@ -116,7 +118,8 @@ impl Runner {
         self.judge(*case, attempted, begun.elapsed())
     }
 
-    /// Runs `cases`, several at a time if the world allows it, and hands each one's report to `report`, in their order.
+    /// Runs `cases`, several at a time if the world allows it, and passes the reports to `report`
+    /// in the order of the cases.
     pub fn run(&self, cases: &[Case], report: &mut dyn FnMut(&CaseReport)) -> Summary {
         let begun = Instant::now();
         let workers = if self.factory.parallel() {
@@ -154,7 +157,7 @@ impl Runner {
         summary
     }
 
-    /// What is out of date in the list of known differences of this world, against every case that there is.
+    /// Returns the entries of the list of known differences for this world that match no case.
     #[must_use]
     pub fn stale(&self, cases: &[Case]) -> Vec<String> {
         let ids: Vec<_> = cases.iter().map(|case| case.id).collect();
@@ -208,7 +211,7 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
     Some((index, cases.get(index)?))
 }
 
-/// What came of a case, before what is known about it is looked at.
+/// The result of a case before known differences are considered.
 struct Attempt {
     stopped: Option<Stopped>,
     transcript: Option<Transcript>,
@@ -236,7 +239,7 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
         };
         let result = isolate(|| (case.run)(&subject));
         let stopped = match result {
-            // What stopped a handle's transport is the cause of whatever else the case says.
+            // A problem of a handle's transport is the cause of whatever the case says.
             Ok(result) => subject.take_stopped().or(result.err()),
             Err(panic) => Some(Stopped::without_place(
                 Outcome::Broken,
@@ -263,7 +266,7 @@ fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, 
     Subject::begin(world, &setup, seed, Some(Instant::now() + case.time_limit))
 }
 
-/// What a world needs to be as `setup` says.
+/// Returns the capabilities that `setup` needs.
 const fn needs_of(setup: &Setup) -> &'static [Capability] {
     match (setup.never_reuse_ids, setup.machine.is_some()) {
         (false, false) => &[],

@@ -1,7 +1,8 @@
-//! What a case works with: a world that has begun, and words for what is to be done to it and expected of it.
+//! The implementation under test, as a case sees it: a world that has begun, with methods to act on
+//! it and to expect things of it.
 //!
-//! Each method returns [`Stopped`] when the world does otherwise than is expected of it, with the line of the case
-//! and both byte strings field by field; a case passes it on with `?`.
+//! A method returns [`Stopped`] if the world does not do what is expected, with the line of the
+//! case and both byte strings field by field. A case passes it on with `?`.
 
 mod host;
 mod packets;
@@ -27,13 +28,13 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::time::Instant;
 
-/// How a case ends: at its end, or before.
+/// The result of a case.
 pub type CaseResult = Result<(), Stopped>;
 
-/// The port ids that sockets get which a case opens without choosing one, in order.
+/// The port ids of sockets that a case opens without choosing one, in order.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
-/// An implementation that is tried by a case.
+/// An implementation under test.
 pub struct Subject {
     world: RefCell<Box<dyn World>>,
     machine: Machine,
@@ -78,37 +79,38 @@ impl Subject {
         })
     }
 
-    /// How frames are laid out here.
+    /// Returns the layout of frames.
     pub fn abi(&self) -> Abi {
         self.machine.abi
     }
 
-    /// The machine that this is, or stands for.
+    /// Returns the machine that the world is, or stands for.
     pub const fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// Whether the world can do this; for the parts of a case that need more than the whole.
+    /// Returns whether the world has this capability, for parts of a case that need more than the
+    /// whole.
     pub fn has(&self, capability: Capability) -> bool {
         self.capabilities.has(capability)
     }
 
-    /// What a case that leaves something to chance begins its generator with. The report names it.
+    /// Returns the seed for random numbers. The report names it.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// What has been done and seen so far.
+    /// Returns the transcript so far.
     pub fn transcript(&self) -> Transcript {
         self.transcript.borrow().clone()
     }
 
-    /// The datagram that was sent last, by a [`Socket`] or by a handle.
+    /// Returns the last datagram sent by a [`Socket`] or by a handle.
     pub fn last_sent(&self) -> Option<Bytes> {
         self.transcript.borrow().last_sent()
     }
 
-    /// Does a step and returns what was seen. The other methods are made of this.
+    /// Does a step and returns the observation. All other methods use this one.
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -130,7 +132,7 @@ impl Subject {
         Ok(seen)
     }
 
-    /// Does a step that has nothing to see.
+    /// Does a step that has nothing to observe.
     #[track_caller]
     pub fn act(&self, step: &Step) -> CaseResult {
         match self.step(step)? {
@@ -150,7 +152,8 @@ impl Subject {
         self.open_bound(family, port_id)
     }
 
-    /// Opens a socket for `family`'s queue, bound to `port_id`; the kernel chooses if that is [`PortId::KERNEL`].
+    /// Opens a socket for `family`'s queue, bound to `port_id`. The kernel chooses if that is
+    /// [`PortId::KERNEL`].
     #[track_caller]
     pub fn open_bound(&self, family: Family, port_id: PortId) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_or_refused(i32::from(family.netlink_protocol()), Some(port_id))?;
@@ -164,8 +167,8 @@ impl Subject {
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for any netlink protocol, and returns which call failed if one did. After a failed bind the socket
-    /// is there, unbound, but no case has needed it yet.
+    /// Opens a socket for any netlink protocol, and returns which call failed, if one did. After a
+    /// failed bind the world keeps the socket, unbound.
     #[track_caller]
     pub fn open_or_refused(
         &self,
@@ -216,7 +219,8 @@ impl Subject {
         Ok(socket)
     }
 
-    /// Attaches to the queue of the packet's family, in mode PACKET, and has the packet arrive there: how most cases begin.
+    /// Attaches to the queue of the packet's family in mode PACKET, and has the packet arrive
+    /// there. Most cases begin so.
     #[track_caller]
     pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
         let socket = self.attach(packet.family())?;
@@ -225,8 +229,8 @@ impl Subject {
         Ok((socket, received))
     }
 
-    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`], as the transport of a handle. What the handle
-    /// sends is [`last_sent`](Subject::last_sent).
+    /// Returns a handle for `family`'s queue over a socket that is bound to the next of
+    /// [`PORT_IDS`]. [`last_sent`](Subject::last_sent) shows what the handle sends.
     #[track_caller]
     pub fn handle(&self, family: Family) -> Result<Handle<WorldTransport<'_>>, Stopped> {
         Ok(Handle::new(WorldTransport::new(self.open(family)?)))
@@ -255,14 +259,14 @@ impl Subject {
         expect_bytes(what, expected, seen, Kind::Ip)
     }
 
-    /// Says that what was seen is wrong.
+    /// Returns a failure for a wrong observation.
     #[track_caller]
     #[must_use]
     pub fn fail(&self, what: &str) -> Stopped {
         Stopped::failed(what)
     }
 
-    /// Turns an error of a handle into one of the case, where none is expected.
+    /// Converts an unexpected error of a handle.
     #[track_caller]
     pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
         match result {
@@ -273,7 +277,7 @@ impl Subject {
         }
     }
 
-    /// What stopped a handle's transport, which has no way of its own to say so.
+    /// Takes the problem of a handle's transport, which can't report it itself.
     pub(crate) fn take_stopped(&self) -> Option<Stopped> {
         self.stopped.borrow_mut().take()
     }
@@ -319,7 +323,7 @@ fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
     Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
 }
 
-/// An errno of an observation, as a number that has a name.
+/// Converts an errno of an observation into one that has a name.
 fn errno_of(errno: i64) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(i32::MAX))
 }

@@ -1,4 +1,5 @@
-//! Inside the machine: the first process, which makes the file system a usable one, runs the suite, and ends the machine.
+//! The first process of the machine: it prepares the file system, runs the suite, and ends the
+//! machine.
 
 use super::{BEGIN_MARK, END_MARK, ERROR_MARK};
 use rustix::fs::{CWD, FileType, Mode, mkdirat, mknodat};
@@ -10,13 +11,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// Where the arguments are, one a line.
+/// The file with the arguments, one a line.
 pub(super) const ARGUMENTS: &str = "ipq-arguments";
-/// Where the modules are, in the order in which they are loaded.
+/// The folder of modules, which are loaded in order of their names.
 pub(super) const MODULES: &str = "ipq-modules";
 
-/// Does the first process's work, and never returns, if that is what this program is: the suite's own machine is known by the
-/// arguments that it was built with.
+/// Does the work of the first process and never returns, if this program runs as one. It recognises
+/// the suite's own machine by the file of arguments.
 pub fn run_if_first_process() {
     if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
         return;
@@ -27,9 +28,9 @@ pub fn run_if_first_process() {
         2
     });
     println!("{END_MARK}{status} ===");
-    // Written to the serial line before the machine ends: the line is a terminal, which has a buffer.
+    // The serial line has a buffer: it must be empty before the machine ends.
     let _ = rustix::termios::tcdrain(io::stdout());
-    // If that fails the process ends, which makes the kernel panic, and that ends the machine, too.
+    // If that fails the process ends, which makes the kernel panic and ends the machine too.
     let _ = reboot(RebootCommand::Restart);
     std::process::exit(i32::from(status));
 }
@@ -50,7 +51,7 @@ fn run() -> io::Result<u8> {
     )?;
     load_modules()?;
     let arguments = fs::read_to_string(Path::new("/").join(ARGUMENTS))?;
-    // By pipes, since what writes to a terminal has colours and moves about.
+    // Through pipes: on a terminal the suite would write colours and a moving bar.
     let mut suite = Command::new("/proc/self/exe")
         .args(arguments.lines())
         .stdout(Stdio::piped())
@@ -60,12 +61,12 @@ fn run() -> io::Result<u8> {
     let errors = thread::spawn(move || errors.map(|errors| pass_on(errors, ERROR_MARK)));
     report.map(|report| pass_on(report, "")).transpose()?;
     let status = suite.wait()?;
-    // What it could not pass on is lost with the machine.
+    // An error here is lost with the machine.
     let _ = errors.join();
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
 }
 
-/// Writes each line to the serial line, whole, and with `mark` before it.
+/// Writes each line to the serial line as a whole, with `mark` before it.
 fn pass_on(lines: impl Read, mark: &str) -> io::Result<()> {
     let mut lines = BufReader::new(lines);
     let mut line = mark.as_bytes().to_vec();

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Why the file system could not be written.
+/// The reason why the file system could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the machine's file system can't be written: {path}: {source}", path = .path.display())]
 pub struct InitramfsError {
@@ -15,7 +15,8 @@ pub struct InitramfsError {
     source: io::Error,
 }
 
-/// Writes the file system, with `program` as its first process, into a file that goes when what is returned is dropped.
+/// Writes a file system with `program` as its first process to a temporary file, which is deleted
+/// when the result is dropped.
 pub(super) fn build(
     program: &Path,
     modules: &[Module],
@@ -33,7 +34,7 @@ pub(super) fn build(
     let written = failed(file.path());
     let mut add = || {
         archive.folder("dev")?;
-        // The first process has it as its input and output.
+        // The console is the first process's input and output.
         archive.device("dev/console", 5, 1)?;
         archive.device("dev/null", 1, 3)?;
         archive.device("dev/urandom", 1, 9)?;

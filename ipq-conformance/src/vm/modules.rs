@@ -1,11 +1,11 @@
-//! The modules that a kernel needs to be tried, if it has as modules what others have built in.
+//! The modules that the suite needs, on a kernel that does not have them built in.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the laboratory needs, and the option of the kernel that gives it.
+/// The modules that the laboratory needs, with the kernel option that provides each.
 const NEEDED: &[(&str, &str)] = &[
     ("af_packet", "CONFIG_PACKET"),
     ("ipv6", "CONFIG_IPV6"),
@@ -19,7 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// How deep folders may be.
+/// The greatest depth of folders.
 const MOST_DEPTH: usize = 16;
 
 /// A module to be loaded.
@@ -31,37 +31,37 @@ pub(super) struct Module {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Why the modules of a kernel could not be packed.
+/// The reason why a kernel's modules could not be packed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModulesError {
     /// A file or folder could not be read.
     #[error("{path}: {source}", path = .path.display())]
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// A module is neither there nor built in.
+    /// A module neither exists nor is built in.
     #[error(
         "{folder} has no module {name}, and its modules.builtin does not name it: the kernel lacks {option}{compressed}",
         folder = .folder.display(),
         compressed = if *.compressed { ", or its modules are compressed: unpack them first" } else { "" }
     )]
     Missing {
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
         /// Its name.
         name: String,
-        /// The option of the kernel that gives it.
+        /// The kernel option that provides it.
         option: String,
-        /// Whether there are modules that would have to be unpacked.
+        /// Whether there are compressed modules.
         compressed: bool,
     },
 }
 
-/// Those of the modules below `folder` that are needed, in the order in which they are to be loaded.
+/// Returns the needed modules below `folder`, in the order in which they must be loaded.
 pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     let mut found = Found {
         folder: folder.to_owned(),
@@ -78,7 +78,7 @@ pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     Ok(found.order)
 }
 
-/// What modules.builtin names. Without that file nothing is.
+/// Returns the names in modules.builtin. Without that file there are none.
 fn built_in(folder: &Path) -> HashSet<String> {
     let listed = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
     listed.lines().filter_map(|line| name_of(Path::new(line))).collect()
@@ -115,7 +115,7 @@ impl Found {
         Ok(())
     }
 
-    /// Adds a module, and before it those that it depends on.
+    /// Adds a module, after those that it depends on.
     fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
         if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
             return Ok(());
@@ -138,13 +138,13 @@ impl Found {
     }
 }
 
-/// The name of the module in the file `path`, if it is one: dashes are underscores.
+/// Returns the name of the module in the file `path`, if it is one. Dashes become underscores.
 fn name_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
     Some(name.replace('-', "_"))
 }
 
-/// What a module says that it depends on: a text `depends=a,b` between two zero bytes.
+/// Returns the modules that a module depends on: a text `depends=a,b` between two zero bytes.
 fn dependencies(module: &[u8]) -> Vec<String> {
     let texts = module.split(|byte| *byte == 0);
     let depends = texts.filter_map(|text| text.strip_prefix(b"depends="));

@@ -1,4 +1,4 @@
-//! This program, in a form that needs nothing beside it: without shared libraries.
+//! This program in a form without shared libraries, which needs nothing beside it.
 
 use std::env;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Why there is no program for the machine.
+/// The reason why there is no program for the machine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
@@ -30,12 +30,13 @@ pub enum ProgramError {
     /// It could not be built.
     #[error("a static {TARGET} program can't be built: {what}")]
     Build {
-        /// What cargo said.
+        /// Cargo's output.
         what: String,
     },
 }
 
-/// The path of a program that needs no shared libraries: this one if it is such, else one that is built now.
+/// Returns the path of a program without shared libraries: this one if it needs none, else one that
+/// is built now.
 pub(super) fn static_program() -> Result<PathBuf, ProgramError> {
     if !cfg!(target_arch = "x86_64") {
         return Err(ProgramError::OtherArchitecture);
@@ -72,7 +73,7 @@ fn build(package: &Path) -> Result<PathBuf, ProgramError> {
         .ok_or_else(|| failed("cargo names no program".into()))
 }
 
-/// Whether a program of the ELF format for 64 bits names no loader of shared libraries.
+/// Returns whether a 64-bit ELF program needs no loader of shared libraries.
 fn is_static(elf: &[u8]) -> bool {
     const LOADER: u32 = 3;
     let number = |offset: usize, bytes: usize| {

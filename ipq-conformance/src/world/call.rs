@@ -1,7 +1,7 @@
 //! The vocabulary of libipq: the functions that a program calls, and what it sees when they return.
 //!
-//! A case judges the return value, errno, the text of `ipq_errstr`, the bytes read, and the bytes on
-//! the wire.
+//! A case judges the return value, errno, the text of `ipq_errstr`, the bytes read, and the bytes
+//! on the wire.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,24 +13,24 @@ use std::fmt;
 pub struct HandleNumber(pub u32);
 
 impl HandleNumber {
-    /// The pointer that points nowhere.
+    /// The null pointer.
     pub const NULL: Self = Self(0);
 }
 
 /// A call of a function, on one of the program's threads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Which thread calls; 0 is the first one.
+    /// The thread that calls; 0 is the first one.
     pub thread: u8,
-    /// What errno is before.
+    /// The value of errno before the call.
     pub errno: i32,
-    /// Whether signals come again and again while it lasts.
+    /// Whether signals arrive repeatedly during the call.
     pub signals: bool,
-    /// What is called.
+    /// The function.
     pub function: Function,
 }
 
-/// A function of libipq with its arguments; and what a program does beside to see what the library did.
+/// A function of libipq with its arguments, or another way to look at the library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Function {
@@ -43,12 +43,12 @@ pub enum Function {
     },
     /// `ipq_destroy_handle(handle)`
     DestroyHandle {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
     },
     /// `ipq_set_mode(handle, mode, range)`
     SetMode {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
         /// The copy mode's number.
         mode: u8,
@@ -57,121 +57,122 @@ pub enum Function {
     },
     /// `ipq_read(handle, buffer, length, timeout)`
     Read {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
-        /// How long the buffer is said to be.
+        /// The length that the call passes for the buffer.
         length: u32,
         /// In microseconds; 0 waits for ever, and a negative one not at all (LIB-3).
         timeout: i32,
     },
     /// `ipq_set_verdict(handle, packet_id, verdict, data_length, payload)`
     SetVerdict {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
         /// The packet's id.
         packet_id: u64,
         /// The verdict's number.
         verdict: u32,
-        /// How long the payload is said to be.
+        /// The length that the call passes for the payload.
         data_length: u64,
         /// The payload; `None` is NULL.
         payload: Option<Bytes>,
     },
-    /// `ipq_message_type(buffer)` of what was read last.
+    /// `ipq_message_type(buffer)`, with the buffer of the last read.
     MessageType,
-    /// `ipq_get_packet(buffer)` of what was read last. Returns the offset of the packet message.
+    /// `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset of the packet
+    /// message.
     Packet,
-    /// `ipq_get_msgerr(buffer)` of what was read last.
+    /// `ipq_get_msgerr(buffer)`, with the buffer of the last read.
     MessageError,
     /// `ipq_ctl(handle, request)`
     Control {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
-        /// Whatever.
+        /// Any number.
         request: i32,
     },
-    /// `ipq_errstr()`. Returns nothing: the text stands beside every other return value, too.
+    /// `ipq_errstr()`. Returns nothing: every result has the text.
     ErrorText,
     /// `ipq_perror(prefix)`
     PrintError {
-        /// What the line begins with; `None` is NULL.
+        /// The prefix of the line; `None` is NULL.
         prefix: Option<String>,
     },
-    /// Looks at the handle's structure (LIB-8).
+    /// Reads the handle's structure (LIB-8).
     Inspect {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
     },
-    /// `ipq_read(handle, buffer, length, -1)` of a datagram that the kernel has not sent: the handle's descriptor is another
-    /// socket from then on.
+    /// `ipq_read(handle, buffer, length, -1)` of a datagram that did not come from the kernel. From
+    /// then on the handle's descriptor is another socket.
     ReadForged {
-        /// Which handle.
+        /// The handle.
         handle: HandleNumber,
-        /// How long the buffer is said to be.
+        /// The length that the call passes for the buffer.
         length: u32,
         /// The datagram.
         datagram: Bytes,
     },
-    /// Opens files until the next descriptor is this one or above. Returns the last one's number, or -1 if the system allows no
-    /// so many.
+    /// Opens files until the next descriptor is `below` or more. Returns the last descriptor, or -1
+    /// if the system does not allow that many.
     Occupy {
         /// The descriptor.
         below: u32,
     },
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// What the function returned; for a pointer, what its [`Function`] says.
+    /// The return value. For a pointer see the [`Function`].
     pub value: i64,
-    /// What errno was afterwards; `None` where a client has none.
+    /// The value of errno after the call; `None` if the client has none.
     pub errno: Option<i32>,
-    /// What `ipq_errstr` then says on that thread.
+    /// The text that `ipq_errstr` returns afterwards on that thread.
     pub text: String,
-    /// What stands in the buffer, as long as the return value says.
+    /// The contents of the buffer, as many bytes as the call returned.
     pub bytes: Bytes,
-    /// What was printed to standard error.
+    /// The text printed to standard error.
     pub printed: String,
-    /// The handle's structure, if it was looked at.
+    /// The handle's structure, if it was read.
     pub public: Option<HandleState>,
-    /// The datagrams that reached the kernel meanwhile.
+    /// The datagrams that reached the kernel during the call.
     pub sent: Vec<Bytes>,
 }
 
-/// `struct ipq_handle` (LIB-8), and what its descriptor says.
+/// The fields of `struct ipq_handle` (LIB-8), and the state of its descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleState {
     /// The descriptor.
     pub descriptor: i32,
-    /// Address family and port id of this end.
+    /// The address family and port id of this end.
     pub local: (u16, u32),
-    /// Those of the other end.
+    /// The address family and port id of the other end.
     pub peer: (u16, u32),
-    /// Whether poll says that there is something to read.
+    /// Whether poll reports the descriptor as readable.
     pub readable: bool,
 }
 
-/// What a world has to say of a call.
+/// A world's answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Called {
-    /// It came back.
+    /// The call returned.
     Returned(Returned),
-    /// The library does not have the function of that name.
+    /// The library lacks the function of that name.
     Missing(String),
-    /// It wrote past the end of the buffer that it was given.
+    /// The call wrote past the end of its buffer.
     Overwrote,
-    /// What is beside the function can't be done here, and this is why.
+    /// The world can't do what surrounds the call, for this reason.
     Unable(String),
-    /// It did not come back, and this became of the process, which came to its end by itself.
+    /// The call did not return, since the process ended. The text says how.
     Ended(String),
-    /// It did not come back in time, and its process was ended.
+    /// The call did not return in time, and the process was killed. The text says more.
     Hung(String),
 }
 
 impl Function {
-    /// The name in C of what is called, if it is a function of libipq.
+    /// Returns the C name of the function, or a word for what is none.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -192,7 +193,7 @@ impl Function {
     }
 }
 
-/// As one would write it in C.
+/// The call as one writes it in C.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {

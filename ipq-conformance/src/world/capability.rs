@@ -1,4 +1,4 @@
-//! What one world can do and another can't.
+//! Capabilities: what one world can do and another can't.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -6,8 +6,8 @@ use std::fmt;
 
 macro_rules! capabilities {
     ($($(#[$doc:meta])* $name:ident = $word:literal $description:literal,)*) => {
-        /// Something that a case may need and a world may lack. A case that needs what is lacking is skipped, and the report
-        /// names it.
+        /// Something that a case may need and a world may lack. If the world lacks it, the case is
+        /// skipped, and the report names it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Capability {
@@ -26,7 +26,7 @@ macro_rules! capabilities {
                 }
             }
 
-            /// What a world that has it can do, as half a sentence.
+            /// Returns what a world with the capability does, as a verb phrase.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -83,30 +83,30 @@ impl fmt::Display for Capability {
     }
 }
 
-/// What a world can do.
+/// The set of a world's capabilities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Everything.
+    /// Returns the set of all capabilities.
     #[must_use]
     pub fn all() -> Self {
         Capability::ALL.iter().copied().collect()
     }
 
-    /// Whether `capability` is among them.
+    /// Returns whether the set has `capability`.
     #[must_use]
     pub fn has(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }
 
-    /// The first of `needed` that is not among them.
+    /// Returns the first of `needed` that the set lacks.
     #[must_use]
     pub fn first_missing(&self, needed: &[Capability]) -> Option<Capability> {
         needed.iter().copied().find(|capability| !self.has(*capability))
     }
 
-    /// Each of them, in the order of [`Capability::ALL`].
+    /// Iterates over the set in the order of [`Capability::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = Capability> {
         self.0.iter().copied()
     }

@@ -1,4 +1,4 @@
-//! How the types of `ipq-core` that steps and rules are made of are written down, where a world is in another process.
+//! The JSON forms of `ipq-core` types in steps and rules, for worlds in other processes.
 
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};

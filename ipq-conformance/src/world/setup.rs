@@ -1,19 +1,21 @@
-//! What a world is like before the first step.
+//! The state of a world before the first step.
 
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a world is to be before the first step. The rest is always the same, and described in [`topology`](super::topology).
+/// The state of a world before the first step. Everything else is fixed, see
+/// [`topology`](super::topology).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setup {
-    /// The machine to be; `None` for the world's own.
+    /// The machine to stand for; `None` for the world's own.
     pub machine: Option<Machine>,
     /// The netfilter rules in force, in the order in which they were added.
     pub rules: Vec<Rule>,
-    /// The process id of the program whose steps follow, if one depends on it (SOCK-2). `None`: any.
+    /// The process id of the program that does the steps, if they depend on it (SOCK-2). `None`:
+    /// any.
     pub process_id: Option<u32>,
     /// Whether packet ids are never to be handed out twice; needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
@@ -21,7 +23,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The world's own machine, and these rules.
+    /// Returns a setup with the world's own machine and these rules.
     #[must_use]
     pub fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -33,7 +35,8 @@ impl Setup {
     }
 }
 
-/// The world's own machine, and what most recordings were made with: UDP that is forwarded goes to the queue of its family.
+/// The setup of most recordings: the world's own machine, and forwarded UDP goes to the queue of
+/// its family.
 impl Default for Setup {
     fn default() -> Self {
         Self::with_rules(
@@ -49,12 +52,12 @@ pub struct Machine {
     pub kernel: String,
     /// The architecture, as `uname -m` gives it.
     pub arch: String,
-    /// How its frames are laid out.
+    /// The layout of its frames.
     pub abi: Abi,
 }
 
 impl Machine {
-    /// The machine that most recordings come from.
+    /// Returns the machine that most recordings come from.
     #[must_use]
     pub fn linux_3_4_x86_64() -> Self {
         Self {
@@ -64,7 +67,7 @@ impl Machine {
         }
     }
 
-    /// The machine that the recordings of 32 bits come from.
+    /// Returns the machine that the 32-bit recordings come from.
     #[must_use]
     pub fn linux_3_4_i386() -> Self {
         Self {
@@ -96,22 +99,22 @@ impl fmt::Display for Machine {
 /// A netfilter rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// Whose packets it looks at.
+    /// The family of the packets that it sees.
     #[serde(with = "crate::world::serial::FamilyForm")]
     pub family: Family,
     /// The table that it is in.
     pub table: Table,
-    /// The chain, which has its hook's name.
+    /// The chain, by its hook.
     #[serde(with = "crate::world::serial::HookForm")]
     pub chain: Hook,
-    /// The transport protocol that it is for; `None` for every packet.
+    /// The transport protocol that it matches; `None` matches every packet.
     pub protocol: Option<Protocol>,
-    /// What becomes of the packets that it is for.
+    /// The action for packets that match.
     pub target: Target,
 }
 
 impl Rule {
-    /// A rule that hands packets to the queue of their family.
+    /// Returns a rule that hands packets to the queue of their family.
     #[must_use]
     pub const fn queue(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>) -> Self {
         Self {
@@ -123,7 +126,7 @@ impl Rule {
         }
     }
 
-    /// A rule that marks packets.
+    /// Returns a rule that marks packets.
     #[must_use]
     pub const fn mark(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>, mark: u32) -> Self {
         Self {
@@ -136,7 +139,7 @@ impl Rule {
     }
 }
 
-/// The table of a rule. At a hook that both have, `mangle` runs first.
+/// The table of a rule. At a hook that both tables have, `mangle` runs first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Table {
     /// `mangle`, which has all five chains.
@@ -145,7 +148,7 @@ pub enum Table {
     Filter,
 }
 
-/// What a rule does with a packet.
+/// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
     /// It goes to the queue.

@@ -1,8 +1,9 @@
-//! What can be done to a world, and what can be seen of it: the vocabulary of cases, recordings and reports.
+//! Steps and observations: the vocabulary of cases, recordings and reports.
 //!
-//! A [`Step`] is done to a [`World`](super::World), which has come to rest when it answers with an [`Observation`]. The
-//! steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin) are those of the recordings of real kernels; each world
-//! has them, apart from what its [`Capability`] set lacks. The others are for cases and generated sequences that go further.
+//! A [`World`](super::World) does a [`Step`], and answers with an [`Observation`] when it has come
+//! to rest. The steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin) are those of the
+//! recordings of real kernels; every world has them unless it lacks the [`Capability`]. Cases and
+//! generated sequences also use the others.
 
 use super::{Call, Called, Capability};
 use bytes::Bytes;
@@ -14,56 +15,58 @@ use std::time::Duration;
 /// The most frames that one [`Step::Inject`] may bring.
 pub const MOST_INJECTED: u32 = 1_000_000;
 
-/// One thing that is done. Sockets and devices go by name; a socket's name is free again when it has been closed.
+/// One step. Sockets and devices have names. A socket's name can be used again once it is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Step {
-    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`, then bind to a port id. Answered by [`Observation::Open`]. After a failed
-    /// bind the socket is there, unbound; after a failed `socket()` it is not.
+    /// Calls `socket(AF_NETLINK, SOCK_RAW, protocol)`, then binds to a port id. Answered by
+    /// [`Observation::Open`]. After a failed bind the socket exists, unbound; after a failed
+    /// `socket()` it does not.
     Open {
         /// The name that later steps use.
         socket: String,
-        /// The netlink protocol: 3 for IPv4, 13 for IPv6; any other may be tried.
+        /// The netlink protocol: 3 for IPv4, 13 for IPv6; any other is allowed.
         protocol: i32,
         /// The port id to bind to: 0 lets the kernel choose, `None` does not bind (SOCK-2).
         bind: Option<u32>,
     },
     /// The socket is closed. Answered by [`Observation::Done`].
     Close {
-        /// Which socket.
+        /// The socket.
         socket: String,
     },
     /// One datagram is sent. Answered by [`Observation::Send`].
     Send {
         /// Which socket sends.
         socket: String,
-        /// The port id that it goes to; `None` for the kernel.
+        /// The destination's port id; `None` for the kernel.
         to: Option<u32>,
         /// The whole datagram.
         bytes: Bytes,
     },
     /// One receive call that does not wait. Answered by [`Observation::Receive`].
     Receive {
-        /// Which socket.
+        /// The socket.
         socket: String,
-        /// The size of the buffer in bytes. A world allocates no more than the datagram needs, whatever this says.
+        /// The size of the buffer in bytes. A world allocates no more than the datagram needs.
         size: usize,
     },
-    /// Receive until nothing is left; ENOBUFS is noted and does not end it. Answered by [`Observation::Drain`].
+    /// Receives until nothing is left. ENOBUFS is noted and does not end it. Answered by
+    /// [`Observation::Drain`].
     Drain {
-        /// Which socket.
+        /// The socket.
         socket: String,
     },
     /// `SO_RCVBUF` is set. Answered by [`Observation::BufferSize`].
     ReceiveBuffer {
-        /// Which socket.
+        /// The socket.
         socket: String,
         /// The size asked for, in bytes.
         bytes: i32,
     },
     /// `NETLINK_NO_ENOBUFS` is set (SOCK-4). Answered by [`Observation::Done`].
     NoEnobufs {
-        /// Which socket.
+        /// The socket.
         socket: String,
     },
     /// An Ethernet frame arrives. Answered by [`Observation::Inject`].
@@ -72,27 +75,27 @@ pub enum Step {
         device: String,
         /// The frame, from its destination address on, without check sequence.
         frame: Bytes,
-        /// How many times, one after the other: at most [`MOST_INJECTED`].
+        /// The number of times that it arrives, one after the other: at most [`MOST_INJECTED`].
         count: u32,
     },
-    /// This host itself sends a packet. Answered by [`Observation::Done`]. A world answers no pings: the answer of a
-    /// host's stack is an `Output` of its own.
+    /// This host itself sends a packet. Answered by [`Observation::Done`]. A world does not answer
+    /// pings: the answer of a host's stack is an `Output` of its own.
     Output {
         /// The device that the route leads to.
         device: String,
         /// The packet, from its network header on.
         packet: Bytes,
     },
-    /// The next IP frame that left by a device is taken. Answered by [`Observation::Sniff`]. ARP, neighbour discovery and
-    /// multicast reports are passed over.
+    /// Takes the next IP frame that left by a device. Answered by [`Observation::Sniff`]. ARP,
+    /// neighbour discovery and multicast reports are skipped.
     Sniff {
         /// The device.
         device: String,
     },
-    /// The text of `/proc/net/ip_queue` or `ip6_queue` is read (PROC-1). Answered by [`Observation::Text`]. The two drop
-    /// counters count from [`World::begin`](super::World::begin) on.
+    /// Reads `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Answered by [`Observation::Text`]. The
+    /// two drop counters count from [`World::begin`](super::World::begin) on.
     Proc {
-        /// Whose queue.
+        /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
     },
@@ -112,7 +115,7 @@ pub enum Step {
     Link {
         /// The device.
         device: String,
-        /// Up, or else down.
+        /// Whether it goes up or down.
         up: bool,
     },
     /// The process drops or regains `CAP_NET_ADMIN` (ATT-5). Answered by [`Observation::Done`].
@@ -123,61 +126,65 @@ pub enum Step {
 
     /// An open socket is bound, or bound once more (SOCK-2). Answered by [`Observation::Bind`].
     Bind {
-        /// Which socket.
+        /// The socket.
         socket: String,
         /// The port id to bind to; 0 lets the kernel choose.
         port_id: u32,
     },
-    /// The port id of a socket is asked for; an unbound one has 0. Answered by [`Observation::Bind`].
+    /// The port id of a socket is asked for; an unbound one has 0. Answered by
+    /// [`Observation::Bind`].
     PortId {
-        /// Which socket.
+        /// The socket.
         socket: String,
     },
     /// `SO_SNDBUF` is set (SOCK-9). Answered by [`Observation::BufferSize`].
     SendBuffer {
-        /// Which socket.
+        /// The socket.
         socket: String,
         /// The size asked for, in bytes.
         bytes: i32,
     },
-    /// A socket gets a second descriptor, as fork gives it one (LIB-13). It is closed when both are. Answered by
-    /// [`Observation::Done`].
+    /// Creates a second descriptor of a socket, as fork does (LIB-13). The socket is closed once
+    /// both are. Answered by [`Observation::Done`].
     Duplicate {
-        /// The socket that there is.
+        /// The existing socket.
         socket: String,
         /// The name of its second descriptor.
         duplicate: String,
     },
     /// Waits until a socket has something to read. Answered by [`Observation::Poll`].
     Poll {
-        /// Which socket.
+        /// The socket.
         socket: String,
-        /// How long at the most, by the world's clock.
+        /// The longest wait, by the world's clock.
         timeout: Duration,
     },
-    /// `SO_ERROR` is read, which takes the pending error (SOCK-4). Answered by [`Observation::SocketError`].
+    /// `SO_ERROR` is read, which takes the pending error (SOCK-4). Answered by
+    /// [`Observation::SocketError`].
     SocketError {
-        /// Which socket.
+        /// The socket.
         socket: String,
     },
     /// Time passes. Answered by [`Observation::Done`].
     Advance {
-        /// How much.
+        /// The length of time.
         by: Duration,
     },
     /// The clock is read. Answered by [`Observation::Clock`].
     Clock,
-    /// A family's queue module is loaded or unloaded (EVT-2, SOCK-1). Answered by [`Observation::Done`].
+    /// A family's queue module is loaded or unloaded (EVT-2, SOCK-1). Answered by
+    /// [`Observation::Done`].
     Module {
-        /// Whose queue.
+        /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
-        /// Loaded, or else unloaded.
+        /// Whether it is loaded or unloaded.
         loaded: bool,
     },
-    /// The books on what became of every packet are read. Answered by [`Observation::Account`].
+    /// Reads the account of all packets' fates. Answered by [`Observation::Account`].
     Account,
-    /// An Ethernet frame arrives by a port of a bridge (EVT-1). Answered by [`Observation::Inject`].
+    /// An Ethernet frame arrives on a port of a bridge (EVT-1). Answered by
+    /// [`Observation::Inject`].
     InjectBridged {
         /// The bridge.
         bridge: String,
@@ -186,14 +193,14 @@ pub enum Step {
         /// The frame, from its destination address on.
         frame: Bytes,
     },
-    /// An Ethernet frame arrives whose transport checksum is still to be filled in, or that stands for several segments
-    /// (PKT-5). Answered by [`Observation::Inject`].
+    /// An Ethernet frame arrives that has an unfinished transport checksum, or stands for several
+    /// segments (PKT-5). Answered by [`Observation::Inject`].
     InjectOffloaded {
         /// The device that it arrives on.
         device: String,
         /// The frame, from its destination address on.
         frame: Bytes,
-        /// How many bytes of payload each segment has, if it stands for several.
+        /// The payload bytes of each segment, if it stands for several.
         segment_bytes: Option<u16>,
     },
     /// A program calls its libipq. Answered by [`Observation::Called`].
@@ -201,7 +208,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The capability without which a world refuses this step as unsupported; `None` for what every world can do.
+    /// Returns the capability that the step needs; `None` if every world can do it.
     #[must_use]
     pub const fn needs(&self) -> Option<Capability> {
         Some(match self {
@@ -234,7 +241,7 @@ impl Step {
         })
     }
 
-    /// The socket that this step is done on, if it is done on one.
+    /// Returns the socket of the step, if it has one.
     #[must_use]
     pub fn socket(&self) -> Option<&str> {
         match self {
@@ -256,10 +263,10 @@ impl Step {
     }
 }
 
-/// What was seen when a step had been done.
+/// The observation after a step.
 ///
-/// Numbers are wider than what the system gives, as wide as a recording's, so that an impossible answer can be written
-/// down, and told from the real one. An errno is positive, and 0 where nothing failed.
+/// Numbers are as wide as in recordings, so that an impossible answer can be written down and told
+/// from a real one. An errno is positive, and 0 if nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Observation {
@@ -267,39 +274,39 @@ pub enum Observation {
     Done,
     /// A socket was opened, or not.
     Open {
-        /// Which of the two calls failed, if one did.
+        /// The call that failed, if one did.
         failed_at: Option<OpenStage>,
-        /// Why.
+        /// The errno; 0 if nothing failed.
         errno: i64,
-        /// What the socket is bound to: `None` if it is not, or if there is none.
+        /// The port id that the socket is bound to; `None` if it is unbound or does not exist.
         port_id: Option<i64>,
     },
-    /// What the send call returned.
+    /// The result of the send call.
     Send {
         /// The number of bytes, or -1.
         sent: i64,
-        /// Why it failed.
+        /// The errno if it failed.
         errno: i64,
     },
-    /// What the receive call returned.
+    /// The result of the receive call.
     Receive(Received),
-    /// What was left in a socket.
+    /// The frames that were left in a socket.
     Drain {
-        /// How many frames were read.
+        /// The number of frames read.
         frames: i64,
-        /// How many of them were PACKET messages.
+        /// The number of PACKET messages among them.
         packets: i64,
-        /// How many frames had been read when ENOBUFS came; `None` if it never did.
+        /// The number of frames read before ENOBUFS came; `None` if it never did.
         enobufs_before_frame: Option<i64>,
     },
-    /// What `getsockopt` then says of the buffer.
+    /// The buffer's size according to `getsockopt`.
     BufferSize {
-        /// Its size in bytes.
+        /// The size in bytes.
         actual: i64,
     },
-    /// What the device said to the frame.
+    /// The device's answer to the frame.
     Inject {
-        /// Why it was not taken; 0 if it was.
+        /// The errno if it was refused; 0 if it was taken.
         errno: i64,
     },
     /// The frame that left.
@@ -309,22 +316,22 @@ pub enum Observation {
     },
     /// A text that was read.
     Text(String),
-    /// There is no such text: the module that it belongs to is not loaded.
+    /// There is no such text, since its module is not loaded.
     Absent,
     /// A socket was bound, or not.
     Bind {
-        /// Why not; 0 if it is.
+        /// The errno; 0 if it is bound.
         errno: i64,
-        /// What it is bound to now; 0 if it is unbound.
+        /// The port id that it is bound to now; 0 if it is unbound.
         port_id: i64,
     },
-    /// What poll says of a socket.
+    /// The result of polling a socket.
     Poll {
-        /// Whether a receive call would return something, be it an error.
+        /// Whether a receive call would return something, even an error.
         readable: bool,
         /// Whether an error is pending.
         error: bool,
-        /// How long it waited, by the world's clock.
+        /// The length of the wait, by the world's clock.
         waited: Duration,
     },
     /// The error that was pending.
@@ -332,14 +339,14 @@ pub enum Observation {
         /// Its number; 0 if there was none.
         errno: i64,
     },
-    /// The time.
+    /// The time on the clock.
     Clock {
-        /// How much has passed since [`World::begin`](super::World::begin).
+        /// The time since [`World::begin`](super::World::begin).
         since_begin: Duration,
     },
-    /// The books.
+    /// The account of all packets' fates.
     Account(Account),
-    /// What came of a call.
+    /// The result of a call.
     Called(Called),
 }
 
@@ -352,34 +359,35 @@ pub enum OpenStage {
     Bind,
 }
 
-/// What a receive call that does not wait returned.
+/// The result of a receive call that does not wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Received {
     /// There was nothing: EAGAIN.
     Nothing,
     /// It failed.
     Error {
-        /// Why.
+        /// The errno.
         errno: i64,
     },
     /// A datagram.
     Frame {
-        /// What was copied: no more than the buffer's size.
+        /// The bytes copied: no more than the buffer's size.
         bytes: Bytes,
         /// The port id that it came from.
         sender: i64,
     },
 }
 
-/// What became of every packet since [`World::begin`](super::World::begin): entered = delivered + queued + dropped.
+/// The fates of all packets since [`World::begin`](super::World::begin): entered = delivered +
+/// queued + dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Packets that came into being: by arrival, by a local sender, by fragmentation.
+    /// The packets that came into being: by arrival, by a local sender, by fragmentation.
     pub entered: u64,
-    /// Packets that left by a device or reached a local receiver.
+    /// The packets that left by a device or reached a local receiver.
     pub delivered: u64,
-    /// Packets that wait for a verdict.
+    /// The packets that wait for a verdict.
     pub queued: u64,
-    /// Packets that were dropped, by the world's word for the reason.
+    /// The packets that were dropped, by the world's word for the reason.
     pub dropped: BTreeMap<String, u64>,
 }

@@ -1,14 +1,16 @@
-//! The laboratory: what every world has around its queue, and what the recordings were made in.
+//! The laboratory: the devices and addresses around the queue, in every world and in the
+//! recordings.
 //!
 //! ```text
-//!   neighbour A            the host that is tried            neighbour B
+//!   neighbour A           the host under test             neighbour B
 //!   10.1.0.2 ──────── tap0 10.1.0.1    10.2.0.1 tap1 ──────── 10.2.0.2
 //!   fd00:1::2              fd00:1::1  fd00:2::1               fd00:2::2
 //!   02:00:00:00:20:01      …:10:01      …:10:02               02:00:00:00:20:02
 //! ```
 //!
-//! Two Ethernet devices and `lo`; forwarding on for both families; MTU 1500; the neighbours' addresses known; no connection
-//! tracking; `CAP_NET_ADMIN` held; both queues without a peer, and their maximum length 1024.
+//! There are two Ethernet devices and `lo`. Forwarding is on for both families, the MTU is 1500,
+//! the neighbours' addresses are known, and there is no connection tracking. The program holds
+//! `CAP_NET_ADMIN`. Both queues have no peer, and a maximum length of 1024.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

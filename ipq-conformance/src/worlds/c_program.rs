@@ -1,4 +1,4 @@
-//! The emulator with a program beside it that has a libipq for C: what the library is tried on.
+//! The emulator with a C program beside it, to test the program's libipq.
 
 use super::SimWorld;
 use crate::libipq::{Emulator, Library, LoadError, Process};
@@ -9,18 +9,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// What the emulator's socket is called in its folder.
+/// The name of the emulator's socket in its folder.
 const SOCKET: &str = "emulator";
 
-/// Makes emulators whose program has a library for C.
+/// Creates emulators with a program that uses a library for C.
 #[derive(Clone, Debug)]
 pub struct CProgramFactory {
     library: Library,
 }
 
 impl CProgramFactory {
-    /// For the library of that name, as `dlopen` takes it. `preload` is the object of `ipq-preload`, for a library that does not
-    /// know this emulator. An error says why the library can't be loaded.
+    /// Returns a factory for the library of that name, as `dlopen` takes it. `preload` is the
+    /// object of `ipq-preload`, for a library that does not know this emulator. The error says why
+    /// the library can't be loaded.
     pub fn new(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;
@@ -55,7 +56,7 @@ struct CProgramWorld {
 struct ProgramProcess {
     process: Process,
     server: Server,
-    /// Where the server's socket is.
+    /// The folder of the server's socket.
     _folder: TempDir,
 }
 
@@ -68,7 +69,7 @@ impl World for CProgramWorld {
         }
     }
 
-    /// What has to do with the program's own sockets the emulator can't do for another process.
+    /// The emulator can't do for another process what concerns that process's own sockets.
     fn capabilities(&self) -> Capabilities {
         let lacks = [
             Capability::DropNetAdmin,
@@ -112,7 +113,7 @@ impl World for CProgramWorld {
             return Ok(Observation::Called(called));
         }
         let seen = self.sim.step(step)?;
-        // What came for the program is before it when it calls next.
+        // Datagrams for the program must be there before its next call.
         let mut emulator = Emulator {
             server: &mut running.server,
             kernel: self.sim.kernel()?,

@@ -1,4 +1,4 @@
-//! What the worlds of real kernels have in common: the host around the queue, and netlink sockets as the kernel gives them.
+//! The common part of real kernels as worlds: the host around the queue, and netlink sockets.
 
 mod ip_queue;
 mod nfqueue;
@@ -25,10 +25,10 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// More than the longest datagram, which is an error that quotes as much as a send buffer holds.
+/// Room for the longest datagram: an error that quotes a whole send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Serves a world of a real kernel, and ends the process, if that is what it was started for.
+/// Serves a world of a real kernel and ends the process, if this program was started for that.
 pub(super) fn serve_if_asked() {
     let Some(world) = process::asked_for() else { return };
     let served = match world.as_str() {
@@ -41,7 +41,7 @@ pub(super) fn serve_if_asked() {
     crate::child::exit(served)
 }
 
-/// This machine's kernel, with an implementation of `ip_queue` on it.
+/// Describes this machine's kernel, with `implementation` on it.
 pub(super) fn describe(implementation: &str) -> Description {
     let name = uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
@@ -56,8 +56,8 @@ pub(super) fn describe(implementation: &str) -> Description {
     }
 }
 
-/// Refuses to be another machine than this one. A recording of another kernel may be tried, if its frames are laid out as
-/// here.
+/// Refuses to stand for another machine. A recording of another kernel is allowed if its frames
+/// have the same layout.
 pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     if let Some(machine) = setup.machine.as_ref().filter(|machine| machine.abi != Abi::NATIVE) {
         return Err(WorldError::Unsupported(format!(
@@ -73,7 +73,8 @@ pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     Ok(())
 }
 
-/// Does a step on the host around the queue; `None` if it is for a socket or the queue.
+/// Does a step on the host around the queue. Returns `None` if the step is for a socket or the
+/// queue.
 pub(super) fn step_on_host(laboratory: &mut Laboratory, step: &Step) -> Option<Result<Observation, WorldError>> {
     let done = match step {
         Step::Inject { device, frame, count } => laboratory.inject(device, frame, *count).map(|taken| {
@@ -110,9 +111,9 @@ pub(super) struct Sockets {
 /// A netlink socket.
 #[derive(Debug)]
 enum Socket {
-    /// A bound one is opened, and sends and receives, as a program does it that uses this project's transport.
+    /// A bound socket, used through this project's transport as a program would.
     Transport(Netlink),
-    /// What the transport has no word for.
+    /// A socket in a state that the transport does not have.
     Plain(OwnedFd),
 }
 
@@ -219,7 +220,7 @@ impl Sockets {
     }
 }
 
-/// Does a step for which a socket's descriptor is enough.
+/// Does a step that needs nothing but a socket's descriptor.
 pub(super) fn step_on_descriptor(fd: BorrowedFd<'_>, step: &Step) -> Result<Observation, WorldError> {
     match step {
         Step::ReceiveBuffer { bytes, .. } => {
@@ -261,13 +262,13 @@ fn send(socket: &Socket, to: Option<u32>, bytes: &[u8]) -> Observation {
     sent_or_not(sent)
 }
 
-/// What a call that sends returned.
+/// Returns the observation of a call that sends.
 pub(super) fn sent_or_not(sent: Result<usize, Errno>) -> Observation {
     let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (number(sent), 0));
     Observation::Send { sent, errno }
 }
 
-/// Takes a datagram with at most `size` bytes, by way of `buffer`, from what `take` takes one from.
+/// Receives a datagram of at most `size` bytes with `take`, using `buffer`.
 pub(super) fn receive(
     take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>,
     size: usize,
@@ -285,7 +286,7 @@ pub(super) fn receive(
     }
 }
 
-/// Takes a datagram from a transport: how much was copied, and the sender.
+/// Receives a datagram from a transport. Returns the number of bytes copied, and the sender.
 pub(super) fn take_from(transport: &impl Transport, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
     let received = transport.receive(buffer, Wait::Never);
     received
@@ -344,12 +345,12 @@ fn port_id_of(socket: BorrowedFd<'_>) -> Result<i64, WorldError> {
     Ok(address.pid().into())
 }
 
-/// A number of bytes, as observations have it.
+/// Converts a number of bytes for an observation.
 fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// The error number behind what a transport says.
+/// Returns the errno behind a transport's error.
 pub(super) fn errno_of(error: TransportError) -> Errno {
     match error {
         TransportError::TimedOut => Errno::EAGAIN,
@@ -360,7 +361,7 @@ pub(super) fn errno_of(error: TransportError) -> Errno {
     }
 }
 
-/// What an error of the laboratory means for a case.
+/// Converts an error of the laboratory for a case.
 pub(super) fn failed(error: LaboratoryError) -> WorldError {
     match error {
         LaboratoryError::Misuse(what) => WorldError::Misuse(what),
@@ -389,7 +390,7 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
 
-    /// Of a protocol that every kernel has.
+    /// Opens a socket of a netlink protocol that every kernel has.
     fn open(sockets: &mut Sockets, name: &str, bind: Option<u32>) -> Option<i64> {
         let opened = sockets.step(&Step::Open {
             socket: name.into(),

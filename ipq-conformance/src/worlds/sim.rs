@@ -11,10 +11,10 @@ use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, Socke
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// More than the longest datagram, which is an error that quotes as much as a send buffer holds.
+/// Room for the longest datagram: an error that quotes a whole send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Makes emulators.
+/// Creates emulators.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimFactory {
     #[cfg(feature = "seeded-faults")]
@@ -23,7 +23,7 @@ pub struct SimFactory {
 
 #[cfg(feature = "seeded-faults")]
 impl SimFactory {
-    /// Makes emulators that break one rule.
+    /// Returns a factory for emulators that break one rule.
     #[must_use]
     pub const fn with_fault(fault: ipq_sim::Fault) -> Self {
         Self { fault: Some(fault) }
@@ -62,7 +62,7 @@ struct Emulated {
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 impl SimWorld {
-    /// The emulated kernel, once it has begun.
+    /// Returns the emulated kernel, once it has begun.
     pub(super) fn kernel(&mut self) -> Result<&mut Kernel, WorldError> {
         let running = self.running.as_mut().map(|running| &mut running.kernel);
         running.ok_or_else(|| misuse("this world has not begun"))
@@ -259,7 +259,8 @@ impl Emulated {
                 text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
-                // As a kernel of that time reads a number: with space around it, and what is over 32 bits cut off.
+                // As a kernel of that time parses a number: with surrounding space, and cut to 32
+                // bits.
                 let number = value.trim().parse::<i64>();
                 let length = number.map_err(|error| misuse(format!("{value:?}: {error}")))?;
                 kernel.set_maximum_length(family_of_sysctl(name)?, length.cast_unsigned() as u32);
@@ -338,8 +339,8 @@ impl Emulated {
     }
 }
 
-/// The profile of the machine itself if it was measured; else that of the same word size, with the machine's frames. Only the
-/// weights of datagrams are then a guess.
+/// Returns the profile of the machine if it was measured, otherwise that of the same word size with
+/// the machine's layout of frames. Then only the weights of datagrams are a guess.
 fn profile(machine: Option<&Machine>) -> Result<Profile, WorldError> {
     let Some(machine) = machine else {
         return Ok(Profile::default());
@@ -363,7 +364,7 @@ fn profile(machine: Option<&Machine>) -> Result<Profile, WorldError> {
     Ok(profile)
 }
 
-/// Whether `kernel` is `version` or one of its point releases.
+/// Returns whether `kernel` is `version` or one of its point releases.
 fn is_of(kernel: &str, version: &str) -> bool {
     let rest = kernel.strip_prefix(version);
     rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))

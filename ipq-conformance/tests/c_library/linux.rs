@@ -184,7 +184,8 @@ fn beside_another_listener(laboratory: &mut Laboratory, program: &Path) -> Outco
     Ok(())
 }
 
-/// All but a second handle of one family, which is refused later (see what differs on nfnetlink queues).
+/// All but a second handle of one family, which is refused later (see what differs on nfnetlink
+/// queues).
 fn awkward_uses(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
     laboratory.set_rules(&[rule], QUEUE)?;

@@ -72,7 +72,8 @@ fn what_is_left_of_a_sequence_is_needed() {
     }
 }
 
-/// What the generator reaches, and what it does not: rules that only sizes, sockets or capabilities show.
+/// What the generator reaches, and what it does not: rules that only sizes, sockets or capabilities
+/// show.
 #[test]
 fn most_faults_are_found() {
     let missed = Fault::ALL

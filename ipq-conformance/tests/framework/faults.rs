@@ -1,4 +1,5 @@
-//! The suite itself, tried on an emulator that breaks one rule at a time: the cases that cite the rule have to fail.
+//! The suite itself, tried on an emulator that breaks one rule at a time: the cases that cite the
+//! rule have to fail.
 
 use ipq_conformance::suite::requirements::{Coverage, FoundFault};
 use ipq_conformance::suite::runner::Runner;
@@ -71,7 +72,8 @@ struct Unearned {
     reason: String,
 }
 
-/// A case that cites a requirement fails when that is broken, in one way at least; or there is a reason why it does not.
+/// A case that cites a requirement fails when that is broken, in one way at least; or there is a
+/// reason why it does not.
 #[test]
 fn every_citation_is_earned_or_excused() {
     let earned = Coverage::faults().expect("the table is right");

@@ -1,5 +1,5 @@
-//! The matrix in its three forms: of a run that has each outcome once beside results of an older suite, and of results whose
-//! every text wants to be more than text.
+//! The matrix in its three forms: of a run that has each outcome once beside results of an older
+//! suite, and of results whose every text wants to be more than text.
 
 use crate::reports::reported;
 use crate::sample_cases;
@@ -8,7 +8,8 @@ use ipq_conformance::report::matrix::{Collector, Matrix, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// What another machine's run has left: an older suite, without quirks, with a case that is no more.
+/// What another machine's run has left: an older suite, without quirks, with a case that is no
+/// more.
 const OLDER: &str = r#"{"id":"wire/holds","title":"What holds","topic":"wire","level":"must","requirements":["WIRE-1"],"outcome":"passed","reason":null}
 {"id":"verdicts/wrong-reply","title":"A reply that is not as expected","topic":"verdicts","level":"kernel","requirements":["VER-2"],"outcome":"passed","reason":null}
 {"id":"verdicts/gone","title":"What was tried once","topic":"verdicts","level":"must","requirements":["VER-9"],"outcome":"skipped","reason":"needs a bridge"}
@@ -133,7 +134,8 @@ proptest! {
         let mut output = Vec::new();
         hostile.write_text(&mut output).expect("it can be written");
         let written = String::from_utf8(output).expect("it is text");
-        // Each escape sequence is a colour of ours: what is left when they are taken out commands nothing.
+        // Each escape sequence is a colour of ours: what is left when they are taken out commands
+        // nothing.
         let stripped = anstream::adapter::strip_str(&written).to_string();
         prop_assert!(stripped.chars().all(|letter| letter == '\n' || !letter.is_control()), "{stripped:?}");
         prop_assert_eq!(written.matches('\u{1b}').count(), {

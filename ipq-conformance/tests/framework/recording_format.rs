@@ -1,4 +1,5 @@
-//! The recording format: every recording that there is reads and writes back, and what is wrong is refused with its place.
+//! The recording format: every recording that there is reads and writes back, and what is wrong is
+//! refused with its place.
 
 use crate::support;
 use ipq_conformance::recording::{Embedded, Reader, Recording};
@@ -209,7 +210,8 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 proptest! {
-    /// A recording with one byte changed is read or refused; and what is read can be written and read again.
+    /// A recording with one byte changed is read or refused; and what is read can be written and
+    /// read again.
     #[test]
     fn any_damage_is_read_or_refused(index in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
         let text = std::fs::read_to_string(&support::recording_files()[0]).expect("a recording can be read");

@@ -1,4 +1,5 @@
-//! Replaying: what is equal by the rules of comparison is found equal, and what is not is found, at its step.
+//! Replaying: what is equal by the rules of comparison is found equal, and what is not is found, at
+//! its step.
 
 use crate::support::{self, Playback};
 use bytes::Bytes;
@@ -63,8 +64,8 @@ fn the_emulator_reproduces_every_recording() {
     assert_eq!(frames, 1314);
 }
 
-/// What a kernel does that numbers the packets of each queue: a packet of each family is read, and accepted by its number,
-/// which is 1 for both.
+/// What a kernel does that numbers the packets of each queue: a packet of each family is read, and
+/// accepted by its number, which is 1 for both.
 fn numbered() -> Recording {
     const PORT_ID: PortId = PortId(4242);
     let mut setup = Setup::default();
@@ -226,8 +227,8 @@ fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Obser
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// Any one byte or number of a recorded answer, changed: a difference at its step if the rules cover it, and none if they
-    /// leave it open.
+    /// Any one byte or number of a recorded answer, changed: a difference at its step if the rules
+    /// cover it, and none if they leave it open.
     #[test]
     fn one_changed_answer_is_found_exactly_if_it_counts(
         recording in prop::sample::select(recordings()),

@@ -21,7 +21,8 @@ pub(crate) fn recording_files() -> Vec<PathBuf> {
     paths
 }
 
-/// Plays a recording back. It insists on being sent what a kernel with other packet ids would have to be sent.
+/// Plays a recording back. It insists on being sent what a kernel with other packet ids would have
+/// to be sent.
 pub(crate) struct Playback {
     abi: Abi,
     steps: std::vec::IntoIter<RecordedStep>,
@@ -105,7 +106,8 @@ fn kind(bytes: &[u8], abi: Abi) -> Option<MessageType> {
     Header::parse(bytes, abi).map(|header| header.message_type)
 }
 
-/// The recordings that there are have data lengths of two bytes at the most, in little-endian words.
+/// The recordings that there are have data lengths of two bytes at the most, in little-endian
+/// words.
 fn data_len(bytes: &[u8], abi: Abi) -> usize {
     let at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
     usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))

@@ -1,5 +1,6 @@
-//! Many packets, and where each of them went: it left the host with the bytes that its verdict asked for, was dropped by its
-//! verdict, or was lost for want of room. What the kernel counts has to be what this program counts.
+//! Many packets, and where each of them went: it left the host with the bytes that its verdict
+//! asked for, was dropped by its verdict, or was lost for want of room. What the kernel counts has
+//! to be what this program counts.
 
 use super::QUEUES;
 use bytes::Bytes;
@@ -197,7 +198,8 @@ struct Filter<'l> {
     laboratory: &'l mut Laboratory,
     family: Family,
     random: fastrand::Rng,
-    /// The id of the last packet that was read. The kernel counts every packet that finds room in the queue.
+    /// The id of the last packet that was read. The kernel counts every packet that finds room in
+    /// the queue.
     last_id: u64,
     /// The frames that have to leave, in order.
     expected: VecDeque<Bytes>,

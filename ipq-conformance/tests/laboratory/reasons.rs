@@ -1,5 +1,5 @@
-//! What the suite does not pass on today's kernel, and why: few reasons, and none at all for what is a *must*, but for what
-//! that kernel has no way to show.
+//! What the suite does not pass on today's kernel, and why: few reasons, and none at all for what
+//! is a *must*, but for what that kernel has no way to show.
 
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};

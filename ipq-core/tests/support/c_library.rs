@@ -1,5 +1,5 @@
-//! The C library, built and installed as the Makefile does it, and programs in C that are compiled against it. Tests of other
-//! packages have this file too.
+//! The C library, built and installed as the Makefile does it, and programs in C that are compiled
+//! against it. Tests of other packages have this file too.
 //!
 //! Where a tool is missing a test is skipped, and says so; `IPQ_REQUIRE_C=1` makes that a failure.
 
@@ -42,7 +42,8 @@ pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
 /// What has been compiled: tests run side by side.
 static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Whether all is here that [`compiled`] needs, and `more`. If not, says that a test is skipped, or fails it.
+/// Whether all is here that [`compiled`] needs, and `more`. If not, says that a test is skipped, or
+/// fails it.
 pub(crate) fn have(more: &[&str]) -> bool {
     let reason = lack(more);
     if let Some(reason) = &reason {
@@ -51,7 +52,8 @@ pub(crate) fn have(more: &[&str]) -> bool {
     reason.is_none()
 }
 
-/// What is missing of all that [`compiled`] needs, and of `more`, if anything is; a failure if nothing may be.
+/// What is missing of all that [`compiled`] needs, and of `more`, if anything is; a failure if
+/// nothing may be.
 pub(crate) fn lack(more: &[&str]) -> Option<String> {
     ["cc", "make", "pkg-config"]
         .iter()
@@ -70,8 +72,8 @@ pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
     Some(reason)
 }
 
-/// Compiles a program against what was installed, found by pkg-config, with `flags` for the compiler, once. It is old C unless
-/// they say otherwise.
+/// Compiles a program against what was installed, found by pkg-config, with `flags` for the
+/// compiler, once. It is old C unless they say otherwise.
 pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     let name = source.file_stem().unwrap_or_default().display();
     let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));

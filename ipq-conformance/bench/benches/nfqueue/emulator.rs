@@ -1,5 +1,5 @@
-//! The same program on this kernel's queue and on the emulated kernel: packets arrive, are read, are let through and leave,
-//! all by one thread.
+//! The same program on this kernel's queue and on the emulated kernel: packets arrive, are read,
+//! are let through and leave, all by one thread.
 
 use crate::ipq;
 use crate::listener::{Failed, RANGE};
@@ -16,7 +16,8 @@ use std::time::Instant;
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
 
-/// How many packets are on their way at a time: fewer than the laboratory sends without looking after them.
+/// How many packets are on their way at a time: fewer than the laboratory sends without looking
+/// after them.
 const AT_A_TIME: u32 = 64;
 /// How many packets a round has.
 const PACKETS: u32 = 10 * AT_A_TIME;
@@ -70,8 +71,8 @@ pub(crate) fn measure(
     })
 }
 
-/// How many nanoseconds a packet's round trip takes: the median of so many rounds, after one for warming up. None is lost, or
-/// this fails.
+/// How many nanoseconds a packet's round trip takes: the median of so many rounds, after one for
+/// warming up. None is lost, or this fails.
 fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize) -> Result<f64, Failed> {
     let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
     let costs: Vec<_> = (0..=rounds)
@@ -81,7 +82,8 @@ fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize
 }
 
 fn round(around: &mut impl Around, handle: &Handle<impl Transport>, buffer: &mut [u8]) -> Result<f64, Failed> {
-    // The time that passes: a kernel's workers do a part of what a queue costs, on this processor, and that counts.
+    // The time that passes: a kernel's workers do a part of what a queue costs, on this processor,
+    // and that counts.
     let begun = Instant::now();
     for _ in 0..PACKETS / AT_A_TIME {
         around.inject(AT_A_TIME)?;

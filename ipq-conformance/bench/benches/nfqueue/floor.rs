@@ -1,5 +1,5 @@
-//! The floor: the system calls and nothing else. It looks at no more than a packet's id, and trusts that the kernel puts it
-//! where it always does.
+//! The floor: the system calls and nothing else. It looks at no more than a packet's id, and trusts
+//! that the kernel puts it where it always does.
 
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
@@ -43,7 +43,8 @@ const BUFFER_BYTES: usize = RANGE as usize + 512;
 /// Where the id of a packet is in its message.
 const ID: usize = 24;
 
-/// The bytes of a verdict: two headers, and an attribute of two numbers; and the header of one with a replacement.
+/// The bytes of a verdict: two headers, and an attribute of two numbers; and the header of one with
+/// a replacement.
 const VERDICT_BYTES: usize = 32;
 const HEAD_BYTES: usize = 36;
 
@@ -142,7 +143,8 @@ fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
 }
 
-/// A verdict on the packet of `message`, and the header of the attribute with the `length` bytes that follow.
+/// A verdict on the packet of `message`, and the header of the attribute with the `length` bytes
+/// that follow.
 fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let whole = if length == 0 {

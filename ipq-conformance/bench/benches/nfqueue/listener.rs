@@ -1,5 +1,5 @@
-//! What every listener written in Rust has in common: a process of its own that is told how many packets to take, and says
-//! what they cost.
+//! What every listener written in Rust has in common: a process of its own that is told how many
+//! packets to take, and says what they cost.
 
 use crate::task::Task;
 use crate::{crate_nfq, floor, ipq};
@@ -11,7 +11,8 @@ pub(crate) type Failed = Box<dyn std::error::Error>;
 /// The queue that rules send packets to, and how many it holds: the kernel's own number.
 pub(crate) const QUEUE: u16 = 0;
 pub(crate) const MAX_LENGTH: u32 = 1024;
-/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. Rounds fit with room to spare.
+/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. Rounds
+/// fit with room to spare.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// The copy range of those that want a packet's bytes: the devices' MTU.
@@ -36,8 +37,8 @@ pub(crate) fn ways() -> impl Iterator<Item = &'static Way> {
     [floor::WAYS, crate_nfq::WAYS, ipq::WAYS].into_iter().flatten()
 }
 
-/// Does what `listener.c` does: says that it is ready, and then for each number on standard input takes so many packets, and
-/// says how many nanoseconds of this thread they took.
+/// Does what `listener.c` does: says that it is ready, and then for each number on standard input
+/// takes so many packets, and says how many nanoseconds of this thread they took.
 pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     let way = ways().find(|way| way.name == name).ok_or("no listener has this name")?;
     let mut listener = (way.open)(task)?;

@@ -109,8 +109,9 @@ fn method(Arguments { passes, rounds, .. }: &Arguments) -> String {
 struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
-    /// The processor that listeners run on, and whoever sends before one begins: what is in one processor's cache must not come
-    /// from another's, which on a virtual machine takes as long as the host's placing of processors has it.
+    /// The processor that listeners run on, and whoever sends before one begins: what is in one
+    /// processor's cache must not come from another's, which on a virtual machine takes as long as
+    /// the host's placing of processors has it.
     here: usize,
     /// The one that packets are sent by while a listener is at work.
     elsewhere: Option<usize>,

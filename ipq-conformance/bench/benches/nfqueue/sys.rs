@@ -1,5 +1,5 @@
-//! The bench's system calls for which there is no safe crate: receiving many datagrams in one call, and an option of a
-//! socket that only its number is known of.
+//! The bench's system calls for which there is no safe crate: receiving many datagrams in one call,
+//! and an option of a socket that only its number is known of.
 
 #![allow(unsafe_code, reason = "recvmmsg, and setsockopt on a number, have no safe wrapper")]
 
@@ -13,7 +13,8 @@ pub(crate) const MOST: usize = 64;
 pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> {
     let value = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
     let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `value`, and keeps neither.
+    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `value`, and keeps
+    // neither.
     let set = unsafe {
         libc::setsockopt(
             number,
@@ -30,8 +31,8 @@ pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> 
     }
 }
 
-/// `recvmmsg(2)`: waits for a datagram, and takes those that are there with it, each into one of `buffers`. Puts their
-/// lengths into `lengths`, and returns how many there were.
+/// `recvmmsg(2)`: waits for a datagram, and takes those that are there with it, each into one of
+/// `buffers`. Puts their lengths into `lengths`, and returns how many there were.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     buffers: &mut [Vec<u8>],
@@ -48,8 +49,9 @@ pub(crate) fn receive_many(
         header.msg_hdr.msg_iovlen = 1;
         count += 1;
     }
-    // SAFETY: the first `count` headers are filled in, and each points to a part in this frame that points to a buffer,
-    // borrowed mutably for the call. The kernel writes within the lengths that are given.
+    // SAFETY: the first `count` headers are filled in, and each points to a part in this frame that
+    // points to a buffer, borrowed mutably for the call. The kernel writes within the lengths that
+    // are given.
     let received = unsafe {
         libc::recvmmsg(
             socket.as_raw_fd(),

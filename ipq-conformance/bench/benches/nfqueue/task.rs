@@ -57,7 +57,8 @@ pub(crate) struct Load {
     pub(crate) arrival: Arrival,
 }
 
-/// How many packets wait for a listener that has fallen behind. They fit the queue, and the second device's ring.
+/// How many packets wait for a listener that has fallen behind. They fit the queue, and the second
+/// device's ring.
 pub(crate) const FELL_BEHIND: u32 = 480;
 /// How many wait for one that keeps up: as many as it takes at a time, if it takes many.
 const KEEPS_UP: u32 = 32;

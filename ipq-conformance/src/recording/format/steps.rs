@@ -1,4 +1,4 @@
-//! The JSON of a step and of what was seen: a table, with one entry for each op.
+//! The JSON of steps and observations: a table with one entry for each op.
 
 use super::super::RecordedStep;
 use super::{FamilyJson, Hex, names, nullable};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The queues' files in `/proc/net`.
 const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
 
-/// A step and its answer, with the keys that its `op` has.
+/// A step and its answer, with the keys of its `op`.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum StepJson<'a> {
@@ -101,7 +101,7 @@ pub(super) enum StepJson<'a> {
         held: bool,
     },
 
-    // What no recording of a real kernel has, and generated sequences do.
+    // Ops that no recording of a real kernel has, but generated sequences do.
     Bind {
         socket: Cow<'a, str>,
         port_id: u32,
@@ -362,7 +362,8 @@ impl<'a> StepJson<'a> {
         Ok(RecordedStep { step, seen })
     }
 
-    /// `None` for a step that recordings have no word for, and for an answer that is not the step's.
+    /// Returns `None` if recordings have no word for the step, or if the answer is not one to the
+    /// step.
     #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {

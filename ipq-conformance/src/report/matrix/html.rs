@@ -1,5 +1,6 @@
-//! One page of HTML that needs nothing else: it can be kept, sent, and read without a network, a server, or JavaScript, which
-//! only filters. Every text is escaped by the template, and the page forbids itself to load anything.
+//! One page of HTML that needs nothing else: it can be kept, sent, and read without a network, a
+//! server, or JavaScript, which only filters. Every text is escaped by the template, and the page
+//! forbids itself to load anything.
 
 use super::{Cell, Column, Matrix, Row, State};
 use crate::report::VERSION;
@@ -8,12 +9,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// What the page may load: nothing; and what may run and colour it: what stands in it.
+/// The content security policy: the page loads nothing, and only its own script and style apply.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 impl Matrix {
-    /// The whole page.
+    /// Returns the whole page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let page = html! {
@@ -127,7 +128,7 @@ fn world(column: &Column) -> Markup {
     }
 }
 
-/// What narrows the table down. The script shows it, since it does nothing without one.
+/// Returns the form that filters the table. The script shows it, since it does nothing without one.
 fn filter() -> Markup {
     html! {
         form #filter hidden {
@@ -180,7 +181,7 @@ fn mark(state: State) -> Markup {
     html! { span.mark { span.symbol aria-hidden="true" { (state.symbol()) } " " (state.words()) } }
 }
 
-/// A state as one word.
+/// Returns a state as one word.
 fn class(state: State) -> String {
     state.words().replace(' ', "-")
 }

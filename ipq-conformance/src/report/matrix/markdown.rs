@@ -1,11 +1,12 @@
-//! In Markdown, with the tables that GitHub and GitLab know, for a pull request or a wiki.
+//! The matrix in Markdown, with tables as GitHub and GitLab have them, for a pull request or a
+//! wiki.
 
 use super::{Cell, Matrix, State};
 use crate::report::VERSION;
 use std::io::{self, Write};
 
 impl Matrix {
-    /// Writes it in Markdown. No text in it can be more than text there.
+    /// Returns the matrix in Markdown. Texts in it are escaped.
     pub fn write_markdown(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "# ip_queue conformance: {}\n", self.title())?;
         writeln!(output, "Made by ipq-conformance {VERSION}.\n")?;
@@ -82,7 +83,7 @@ fn table_row(cells: impl IntoIterator<Item = String>) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// The text on one line, with a backslash before what Markdown would read as more than text.
+/// Returns the text on one line, with Markdown's special characters escaped.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

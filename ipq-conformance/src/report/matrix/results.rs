@@ -1,10 +1,10 @@
-//! Results of runs: as they come, and as they were written in JSON lines.
+//! Results of runs, from a run of this program or from JSON lines.
 //!
-//! What stands in a file was written by a program, and may have been cut, mixed up or made up since: every line is checked,
-//! and the summary against the lines before it. Control characters, which no result has, are replaced, so that no text can
-//! command the terminal that shows it.
+//! A file was written by a program, and may have been cut, mixed up or forged since. Every line is
+//! checked, and the summary against the lines before it. Control characters are replaced, so that
+//! no text can control the terminal that shows it.
 //!
-//! | what | at most |
+//! | limit | at most |
 //! |---|---|
 //! | a line | [`MOST_LINE_BYTES`] |
 //! | cases in a file | [`MOST_CASES`] |
@@ -21,21 +21,21 @@ use std::path::Path;
 /// The longest line that is read, in bytes.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
-/// The most cases that a file may have, of all its worlds together.
+/// The most cases that a file may have, all worlds together.
 pub const MOST_CASES: usize = 100_000;
 
-/// What came of a run in one world.
+/// The results of a run in one world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// Where they were read; `None` for a run of this program.
+    /// The file that they were read from; `None` for a run of this program.
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
-    /// What was wrong with the list of known differences, each as a sentence.
+    /// The errors in the list of known differences, each as a sentence.
     pub(super) out_of_date: Vec<String>,
 }
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tried {
     pub(super) id: String,
@@ -49,7 +49,7 @@ pub(super) struct Tried {
 }
 
 impl Results {
-    /// Reads a file that `run --format json` has written: the results of one world or of several.
+    /// Reads a file that `run --format json` wrote: the results of one or more worlds.
     pub fn open(path: &Path) -> Result<Vec<Self>, ResultsError> {
         let source = path.display().to_string();
         match File::open(path) {
@@ -62,7 +62,7 @@ impl Results {
         }
     }
 
-    /// Reads what `run --format json` has written from `input`, which errors call `source`.
+    /// Reads the output of `run --format json` from `input`. Errors call it `source`.
     pub fn read(source: &str, mut input: impl BufRead) -> Result<Vec<Self>, ResultsError> {
         let mut lines = Lines::default();
         let mut number = 0;
@@ -81,11 +81,11 @@ impl Results {
     }
 }
 
-/// What is read so far.
+/// The results read so far.
 #[derive(Default)]
 struct Lines {
     runs: Vec<Results>,
-    /// Those of the run whose summary has not come, and in which line each id came.
+    /// The cases of the run whose summary has not come yet, and the line of each id.
     cases: Vec<Tried>,
     seen: HashMap<String, usize>,
     all: usize,
@@ -94,7 +94,7 @@ struct Lines {
 impl Lines {
     fn take(&mut self, source: &str, number: usize, line: &str) -> Result<(), ResultsProblem> {
         let value: Value = serde_json::from_str(line).map_err(|error| {
-            // The line is the file's, not the first of what it is alone.
+            // The number of the line in the file, not in the text that is parsed.
             ResultsProblem::NoJson(error.to_string().replacen(" at line 1 column ", " at its byte ", 1))
         })?;
         if value.get("summary").is_some() {
@@ -195,7 +195,8 @@ impl Environment {
     }
 }
 
-/// The text without what commands a terminal or turns the direction of writing: U+FFFD stands for it. Lines stay lines.
+/// Replaces characters that control a terminal or the direction of writing by U+FFFD. Line ends
+/// stay.
 fn printable(text: &str) -> String {
     let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
@@ -207,12 +208,12 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The same, on one line.
+/// Does the same, and joins the lines.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
 
-/// Takes a run as it goes on, and keeps what came of it.
+/// A reporter that keeps the results of a run.
 #[derive(Debug, Default)]
 pub struct Collector {
     environment: Option<Environment>,
@@ -221,7 +222,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// What came of the run, if it is over.
+    /// Returns the results of the run, if it is over.
     #[must_use]
     pub fn results(self) -> Option<Results> {
         self.results
@@ -259,11 +260,11 @@ pub struct ResultsError {
     pub source_name: String,
     /// The line, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
-    /// What is wrong, and what to do.
+    /// The problem, and what to do.
     pub problem: ResultsProblem,
 }
 
-/// What is wrong with a line of results, and what to do.
+/// A problem of a line of results, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultsProblem {
@@ -273,7 +274,7 @@ pub enum ResultsProblem {
     /// The system can't read on.
     #[error("can't be read: {0}")]
     Unreadable(String),
-    /// There is not a line.
+    /// The file has no line.
     #[error("there are no results in it; write some with `ipq-conformance run --format json`")]
     Empty,
     /// A line is longer than any result.
@@ -291,10 +292,10 @@ pub enum ResultsProblem {
          and if the file was damaged, write it again"
     )]
     NoJson(String),
-    /// It is JSON, but not of a run.
+    /// It is JSON, but not a result.
     #[error("the line is {0}; name a file that `ipq-conformance run --format json` has written")]
     Foreign(&'static str),
-    /// A case's line lacks something, or says what can't be.
+    /// The line of a case lacks something, or has an impossible value.
     #[error(
         "the line is no result of a case: {0}; if a newer version of the suite wrote it, use that version, and otherwise run it \
          again"
@@ -311,7 +312,7 @@ pub enum ResultsProblem {
     /// The summary lacks something.
     #[error("the line is no summary of a run: {0}; run it again")]
     Summary(String),
-    /// The summary is another run's, or lines are missing.
+    /// The summary belongs to another run, or lines are missing.
     #[error("the summary counts other cases than stand before it: lines are missing or were changed; run it again")]
     Miscounted,
     /// There is no summary.
@@ -402,7 +403,8 @@ mod tests {
         fn no_damage_is_overlooked(at in 0..CASE.len(), byte in b' '..=b'~') {
             let mut damaged = CASE.as_bytes().to_vec();
             damaged[at] = byte;
-            // It is refused, or what it says is something else, which nobody can know; it never is half a result.
+            // The text is refused, or it says something else, which nobody can know. It never is
+            // half a result.
             if let Ok(read) = Results::read("file", &[&damaged, &b"\n"[..], LAST.as_bytes()].concat()[..]) {
                 prop_assert_eq!(read[0].cases[0].outcome, Outcome::Passed);
             }

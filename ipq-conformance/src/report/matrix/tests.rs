@@ -1,4 +1,4 @@
-//! The model: what stands in which row and column, and what is said about it.
+//! Tests of the rows, columns and notes of a matrix.
 
 use super::*;
 use pretty_assertions::assert_eq;

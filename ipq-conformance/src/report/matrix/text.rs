@@ -1,4 +1,4 @@
-//! For a terminal: a line for each case, and the reasons numbered below.
+//! The matrix for a terminal: a line for each case, and the numbered reasons below.
 
 use super::{Matrix, Row, State};
 use crate::report::VERSION;
@@ -14,7 +14,7 @@ const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
 impl Matrix {
-    /// Writes it for people at a terminal. Its colours are for a stream that removes them where they are not wanted.
+    /// Writes the matrix for a terminal. `output` must remove colours where they are not wanted.
     pub fn write_text(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "{HEAD}ipq-conformance {VERSION}{HEAD:#}: {}\n", self.title())?;
         self.write_columns(output)?;
@@ -102,7 +102,7 @@ fn widest<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
     texts.map(UnicodeWidthStr::width).max().unwrap_or_default()
 }
 
-/// The text with blanks up to `width`, which counts places and not letters. What stands in a line is a line.
+/// Returns the text on one line, filled with blanks up to `width` columns.
 fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(text.width());
     format!("{}{}", text.replace('\n', " "), " ".repeat(blanks))

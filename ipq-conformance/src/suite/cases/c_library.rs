@@ -1,5 +1,6 @@
-//! What only a program in C sees of the library: errno, NULL, threads, signals, descriptors, the handle's structure, and what is
-//! printed. Run with `--client`; a world without a library for C has none of it.
+//! Behaviour that only a program in C can see: errno, NULL, threads, signals, descriptors, the
+//! handle's structure, and printed text. Run with `--client`; a world without a library for C skips
+//! these cases.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::{Call, Capability, Function, HandleNumber, Returned};
@@ -8,11 +9,11 @@ use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::{Flags, MessageType};
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
-/// A wait that nothing ends, in microseconds.
+/// A wait that runs into its time-out, in microseconds.
 const WAIT: i32 = 10_000;
-/// A wait that signals end, in microseconds.
+/// A wait that a signal interrupts, in microseconds.
 const LONG_WAIT: i32 = 4_000_000;
-/// An errno that nothing sets here: E2BIG.
+/// An errno that no call here sets: E2BIG.
 const OTHER_ERRNO: i32 = 7;
 /// `AF_NETLINK`
 const NETLINK: u16 = 16;
@@ -358,7 +359,7 @@ fn second_handle(subject: &Subject) -> CaseResult {
     program.create(Family::Ipv4).map(drop)
 }
 
-/// A message that looks like a packet of the kernel's, but for what `change` does to it.
+/// Returns a message that looks like a packet from the kernel, after `change` has been applied.
 fn forged(subject: &Subject, change: impl FnOnce(Request) -> Request) -> Bytes {
     let body = vec![0; subject.abi().packet_message_bytes()];
     let message = Request::raw(MessageType::Packet.to_wire(), body).flags(Flags::NONE);

@@ -1,4 +1,4 @@
-//! How much of a packet is handed over (PKT-4, PKT-10).
+//! Copy modes and ranges (PKT-4, PKT-10).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use ipq_core::{CopyMode, Family, Verdict};
@@ -155,7 +155,8 @@ fn change_leaves_the_queue_alone(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// A packet of 36 (IPv4) or 56 (IPv6) bytes is handed over as its first `expected` bytes, and goes on whole.
+/// Expects that the first `expected` bytes of a packet of 36 (IPv4) or 56 (IPv6) bytes are copied,
+/// and that the packet goes on whole.
 fn copied(subject: &Subject, family: Family, mode: CopyMode, range: u64, expected: usize) -> CaseResult {
     let socket = subject.attach_with(family, mode, range)?;
     let sent = Packet::udp(family);

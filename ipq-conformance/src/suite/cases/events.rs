@@ -64,7 +64,8 @@ fn module_unloaded(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// A queued packet is gone when this device has gone down, and nobody is told.
+/// Expects that a queued packet is gone after this device went down, and that the peer hears
+/// nothing.
 fn drops_what_is_queued(subject: &Subject, device: &str) -> CaseResult {
     let (socket, packet) = subject.queued(&Packet::udp4())?;
     subject.set_link(device, false)?;

@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["VER-2"],
             one_familys_id_is_not_the_others,
         )
-        // Where ids are numbers of each queue's own, and not addresses, both have the same.
+        // If ids are numbers of each queue and not addresses, both queues use the same ones.
         .needs(&[Capability::IdReuse]),
     ]
 }

@@ -1,4 +1,4 @@
-//! What the host does around the queue (FWD).
+//! The host's own work around the queue (FWD).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::topology::{TAP0, TAP1};
@@ -250,8 +250,8 @@ fn the_way_through_loopback(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// The plain packet's frame with some bits of its IPv4 header flipped, and a header checksum that is right again: so nothing
-/// but the damage is wrong.
+/// Returns the plain packet's frame with some bits of its IPv4 header flipped. The header checksum
+/// is right, so nothing else is wrong.
 fn damaged(at: usize, bits: u8) -> Vec<u8> {
     let mut frame = Packet::udp4().frame().to_vec();
     frame[at] ^= bits;
@@ -267,7 +267,7 @@ fn damaged(at: usize, bits: u8) -> Vec<u8> {
     frame
 }
 
-/// The frame arrives, and reaches neither the queue nor the other side.
+/// Expects that the frame reaches neither the queue nor the other side.
 fn is_not_queued(subject: &Subject, frame: &[u8]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject_frame(&TAP0, frame, 1)?;

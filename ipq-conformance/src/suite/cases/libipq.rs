@@ -1,4 +1,5 @@
-//! The library's logic (LIB): a program calls a libipq, which is the world's own or this project's over a socket of the world.
+//! The library's logic (LIB). A program calls the world's own libipq, or this project's over a
+//! socket of the world.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Call, Capability, Function};
@@ -7,7 +8,7 @@ use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::{Message, MessageType};
 use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 
-/// A wait that nothing ends, in microseconds.
+/// A wait that runs into its time-out, in microseconds.
 const WAIT: i32 = 10_000;
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]

@@ -1,4 +1,4 @@
-//! The length of the queue, and sizes, counts and times at their ends.
+//! The length of the queue, and extreme sizes, counts and times.
 
 mod sizes;
 mod times;
@@ -97,7 +97,8 @@ fn room_after_a_verdict(subject: &Subject) -> CaseResult {
     socket.expect_packet().map(drop)
 }
 
-/// Of five packets, a queue with this maximum takes as many, and counts the others as its own to drop.
+/// Expects that a queue with this maximum length takes that many of five packets, and counts the
+/// rest.
 fn takes(subject: &Subject, length: u8) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     subject.set_maximum_length(Family::Ipv4, &length.to_string())?;

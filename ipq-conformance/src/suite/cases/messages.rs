@@ -1,4 +1,4 @@
-//! What the queue makes of a message, in the order of its checks (MSG).
+//! Messages to the queue, in the order of its checks (MSG).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Socket, Subject};
 use crate::world::Capability;
@@ -188,7 +188,7 @@ fn checks_of_the_body() -> Vec<Case> {
     ]
 }
 
-/// Nobody is attached: another socket becomes the peer.
+/// Expects that nobody is attached: another socket can become the peer.
 #[track_caller]
 fn expect_no_peer(subject: &Subject) -> CaseResult {
     let other = subject.open(Family::Ipv4)?;
@@ -197,7 +197,7 @@ fn expect_no_peer(subject: &Subject) -> CaseResult {
     other.close()
 }
 
-/// `request` is refused by the queue of IPv4, and attaches nobody.
+/// Expects that the IPv4 queue refuses `request` and attaches nobody.
 #[track_caller]
 fn expect_refused_before_attaching(subject: &Subject, errno: Errno, request: &Request) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;
@@ -207,7 +207,7 @@ fn expect_refused_before_attaching(subject: &Subject, errno: Errno, request: &Re
     expect_no_peer(subject)
 }
 
-/// A mode message that would be acknowledged.
+/// Returns a mode message that asks for an acknowledgement.
 fn mode() -> Request {
     Request::mode(CopyMode::Packet, 0).ack()
 }
@@ -347,7 +347,7 @@ fn short_bodies(subject: &Subject) -> CaseResult {
             socket.expect_error(Errno::EINVAL, &request)?;
         }
     }
-    // The same, whole by its datagram but not by its header.
+    // The same message, whole by its datagram but not by its header.
     let stated = (Header::BYTES + whole - 1) as u32;
     let request = socket.request(&mode().stated_length(stated))?;
     socket.expect_error(Errno::EINVAL, &request[..stated as usize])?;
@@ -391,7 +391,7 @@ fn range_per_mode(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Setting this mode and range gives the mode, and `range` in the text of `/proc`.
+/// Sets this mode and range, and expects the mode and `range` in the text of `/proc`.
 #[track_caller]
 fn expect_range(socket: &Socket<'_>, mode: CopyMode, asked: u64, range: u64) -> CaseResult {
     socket.set_mode(mode, asked)?;

@@ -115,13 +115,13 @@ fn replies_share_the_buffer(subject: &Subject) -> CaseResult {
     subject.equal("packets", &0, &drained.packets)
 }
 
-/// More packets come than a small receive buffer has room for.
+/// Injects more packets than a small receive buffer holds.
 fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     socket.set_receive_buffer(4096)?;
     subject.inject_many(&Packet::udp4(), 40)
 }
 
-/// When one of those has been read there is room for one more: it is taken, although the others are still there.
+/// Expects that reading one packet makes room for one more.
 fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     const MARKED: u16 = 99;
     socket.expect_packet()?;
@@ -141,8 +141,8 @@ fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     )
 }
 
-/// Of 40 packets of 36 bytes into a buffer of 8192, so many are taken, behind the report of the overrun; and another not before
-/// the last of them is read.
+/// Expects that a receive buffer of 8192 bytes takes `taken` of 40 packets of 36 bytes after the
+/// report of the overrun, and no more before the last of them is read.
 fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;

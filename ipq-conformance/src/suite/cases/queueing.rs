@@ -1,4 +1,4 @@
-//! Which packets are queued, and what is said of them (PKT).
+//! Packets that are queued, and their metadata (PKT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::TAP0;
@@ -328,7 +328,7 @@ fn has_time_stamp(subject: &Subject, packet: &Packet) -> CaseResult {
     subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
 }
 
-/// A packet that this host sends to itself.
+/// Returns a packet that this host sends to itself.
 fn to_itself() -> Vec<u8> {
     Packet::udp4()
         .source(Ipv4Addr::LOCALHOST)

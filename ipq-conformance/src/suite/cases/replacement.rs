@@ -1,4 +1,4 @@
-//! Packets that come back changed (VER-5 to VER-9).
+//! Replaced packets (VER-5 to VER-9).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::TAP1;
@@ -131,7 +131,7 @@ fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// The payload replaces nothing, and the packet is accepted all the same.
+/// Expects that the payload is ignored and the packet accepted all the same.
 fn is_ignored(subject: &Subject, sent: &Packet, payload: &[u8]) -> CaseResult {
     let (socket, packet) = subject.queued(sent)?;
     socket.replace(packet.id(), payload)?;

@@ -5,10 +5,10 @@ use crate::world::{Capability, OpenStage, Received, Setup};
 use ipq_core::wire::Header;
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
-/// What the kernel chooses first for a process that has its own id already.
+/// The first port id that the kernel chooses if the process id is taken.
 const FIRST_CHOSEN: PortId = PortId(0xffff_efff);
 
-/// A process id for what depends on it.
+/// The process id in cases that depend on it.
 const PROCESS_ID: u32 = 1234;
 
 /// A receive buffer that a few datagrams fill, in bytes.

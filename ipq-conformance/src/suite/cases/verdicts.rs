@@ -1,4 +1,4 @@
-//! What becomes of a packet (VER).
+//! Verdicts (VER).
 
 use crate::suite::{Case, CaseResult, Packet, ReceivedPacket, Request, Socket, Stopped, Subject};
 use crate::world::topology::{TAP0, TAP1};
@@ -277,13 +277,13 @@ fn second_verdict(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// Two functions of one hook queue the packet: mangle's and filter's.
+/// Returns a setup in which two functions of one hook queue the packet: mangle's and filter's.
 fn twice_at_forward() -> Setup {
     let tables = [Table::Mangle, Table::Filter];
     Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
 }
 
-/// A value that is none leaves the packet queued, for a verdict that is one.
+/// Expects that a value which is no verdict leaves the packet queued.
 fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, packet) = subject.queued(&sent)?;
@@ -294,7 +294,7 @@ fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     subject.expect_forwarded(&sent)
 }
 
-/// The verdict brings the packet back, as it was, under another id.
+/// Expects that the verdict queues the packet again, unchanged, under another id.
 fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, first) = subject.queued(&sent)?;

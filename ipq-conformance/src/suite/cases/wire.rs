@@ -1,4 +1,4 @@
-//! How frames are laid out (WIRE).
+//! The layout of frames (WIRE).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;
@@ -105,7 +105,7 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
     expect_layout(subject, Family::Ipv6, [0x86, 0xdd])
 }
 
-/// The offsets are counted by hand, so that the suite's own parser is tried too.
+/// Offsets counted by hand, so that the suite's own parser is checked too.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);
@@ -135,7 +135,7 @@ fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> Case
     subject.equal_packets("the payload", &expected, &payload)
 }
 
-/// The low `width` bytes of `value` in the machine's byte order.
+/// Returns the low `width` bytes of `value` in the machine's byte order.
 fn number(subject: &Subject, value: u64, width: usize) -> Vec<u8> {
     match subject.abi().order {
         ByteOrder::Little => value.to_le_bytes()[..width].to_vec(),
@@ -143,7 +143,7 @@ fn number(subject: &Subject, value: u64, width: usize) -> Vec<u8> {
     }
 }
 
-/// A device's name in its field.
+/// Returns a device name as its field holds it.
 fn name(device: &str) -> Vec<u8> {
     let mut field = device.as_bytes().to_vec();
     field.resize(16, 0);

@@ -1,4 +1,4 @@
-//! `ipq-core`'s handle as a client: what the C library is made of, without C.
+//! `ipq-core`'s handle as a client: the C library's logic without C.
 
 use super::Client;
 use crate::suite::{Stopped, Subject, WorldTransport};
@@ -10,14 +10,14 @@ use ipq_core::{CopyMode, Error, Family, PacketId, Verdict, Wait};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// Handles over sockets of a world. The error number is a handle's own (LIB-7), and the text that of the handle that was used
-/// last.
+/// Handles over sockets of a world. Each handle has its own error number (LIB-7). The error text is
+/// that of the handle used last.
 #[derive(Debug)]
 pub(crate) struct RustClient<'s> {
     subject: &'s Subject,
-    /// By number, from 1; those that were destroyed are gone.
+    /// The handles by number, from 1. Destroyed ones are `None`.
     handles: RefCell<Vec<Option<ipq_core::Handle<WorldTransport<'s>>>>>,
-    /// What creating a handle came to, while none has been used since.
+    /// The error of the last creation, until a handle is used.
     error: Cell<ErrorNumber>,
     buffer: RefCell<Bytes>,
 }
@@ -44,7 +44,7 @@ impl<'s> RustClient<'s> {
         Ok(handles.len().cast_signed() as i64)
     }
 
-    /// Does something with a handle that there is. What the world could not do ends the case.
+    /// Does something with an existing handle. The case ends if the world can't do it.
     fn with<T>(
         &self,
         HandleNumber(number): HandleNumber,

@@ -1,4 +1,4 @@
-//! The host around the queue: what it shows, what it can be told, and what only an emulator knows.
+//! The host around the queue: its texts, settings and clock, and the account of packets.
 
 use super::{CaseResult, ProcText, Subject, wrong_answer};
 use crate::suite::Stopped;
@@ -7,20 +7,20 @@ use ipq_core::Family;
 use std::time::Duration;
 
 impl Subject {
-    /// The text of the queue's file in `/proc`, read field by field.
+    /// Reads the queue's file in `/proc`, as fields.
     #[track_caller]
     pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
         let text = self.proc_text(family)?;
         ProcText::parse(&text, family).map_err(|error| Stopped::failed(error).details(text))
     }
 
-    /// The text of the queue's file in `/proc`.
+    /// Reads the queue's file in `/proc`.
     #[track_caller]
     pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::Proc { family })
     }
 
-    /// The queue has `length` packets.
+    /// Expects that the queue has `length` packets.
     #[track_caller]
     pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
         self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
@@ -35,7 +35,7 @@ impl Subject {
         })
     }
 
-    /// The queue's maximum length.
+    /// Returns the queue's maximum length.
     #[track_caller]
     pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::ReadSysctl {
@@ -43,19 +43,19 @@ impl Subject {
         })
     }
 
-    /// The process drops or regains `CAP_NET_ADMIN`.
+    /// Drops or regains `CAP_NET_ADMIN`.
     #[track_caller]
     pub fn set_net_admin(&self, held: bool) -> CaseResult {
         self.act(&Step::NetAdmin { held })
     }
 
-    /// A queue's module is loaded or unloaded.
+    /// Loads or unloads a queue's module.
     #[track_caller]
     pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
         self.act(&Step::Module { family, loaded })
     }
 
-    /// A device is set up or down.
+    /// Sets a device up or down.
     #[track_caller]
     pub fn set_link(&self, device: &str, up: bool) -> CaseResult {
         self.act(&Step::Link {
@@ -64,13 +64,13 @@ impl Subject {
         })
     }
 
-    /// Time passes.
+    /// Lets time pass.
     #[track_caller]
     pub fn advance(&self, by: Duration) -> CaseResult {
         self.act(&Step::Advance { by })
     }
 
-    /// How much time has passed since the case began.
+    /// Returns the time since the case began.
     #[track_caller]
     pub fn clock(&self) -> Result<Duration, Stopped> {
         match self.step(&Step::Clock)? {
@@ -79,7 +79,7 @@ impl Subject {
         }
     }
 
-    /// What has become of every packet. That they add up is checked here.
+    /// Returns the fates of all packets, and checks that they add up.
     #[track_caller]
     pub fn account(&self) -> Result<Account, Stopped> {
         match self.step(&Step::Account)? {
@@ -94,7 +94,7 @@ impl Subject {
     }
 }
 
-/// The sysctl of a queue's maximum length (PKT-2).
+/// Returns the sysctl of a queue's maximum length (PKT-2).
 const fn maximum_length(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "net.ipv4.ip_queue_maxlen",

@@ -7,23 +7,24 @@ use crate::world::topology::{self, Device, TAP0, TAP1};
 use crate::world::{Observation, Step};
 use bytes::Bytes;
 
-/// The transport protocol of fences: one of those set aside for experiments, which no rule of the suite queues.
+/// The transport protocol of fences: one reserved for experiments, which no rule of the suite
+/// queues.
 const FENCE_PROTOCOL: u8 = 253;
 
 impl Subject {
-    /// A packet arrives from the neighbour that its source address says it comes from.
+    /// Has a packet arrive from the neighbour that its source address names.
     #[track_caller]
     pub fn inject(&self, packet: &Packet) -> CaseResult {
         self.inject_many(packet, 1)
     }
 
-    /// The same packet arrives `count` times.
+    /// Has the same packet arrive `count` times.
     #[track_caller]
     pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
         self.inject_frame(packet.device(), &packet.frame(), count)
     }
 
-    /// An Ethernet frame arrives `count` times, well-formed or not. The device has to take it.
+    /// Has an Ethernet frame arrive `count` times, well-formed or not. The device must take it.
     #[track_caller]
     pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
         let step = Step::Inject {
@@ -42,13 +43,13 @@ impl Subject {
         }
     }
 
-    /// This host itself sends the packet `ip`, to one of its own addresses.
+    /// Sends the packet `ip` from this host to one of its own addresses.
     #[track_caller]
     pub fn output(&self, ip: &[u8]) -> CaseResult {
         self.output_by(topology::LO, ip)
     }
 
-    /// This host itself sends the packet `ip` by way of `device`.
+    /// Sends the packet `ip` from this host by way of `device`.
     #[track_caller]
     pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
         self.act(&Step::Output {
@@ -57,7 +58,7 @@ impl Subject {
         })
     }
 
-    /// The next IP frame that left by `device`, if there is one.
+    /// Takes the next IP frame that left by `device`, if there is one.
     #[track_caller]
     pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
         let step = Step::Sniff {
@@ -69,20 +70,21 @@ impl Subject {
         }
     }
 
-    /// The packet has left towards the neighbour that it is for, with a hop less and otherwise as it came.
+    /// Expects that the packet left towards its neighbour, with a hop less and otherwise unchanged.
     #[track_caller]
     pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
         let forwarded = packet.forwarded();
         self.expect_frame_sent(packet.device_out(), &forwarded.frame())
     }
 
-    /// The packet `ip` has left by `device` to the neighbour there, exactly so. For packets that were replaced.
+    /// Expects that exactly the packet `ip` left by `device` to the neighbour there. For replaced
+    /// packets.
     #[track_caller]
     pub fn expect_sent(&self, device: &Device, ip: &[u8]) -> CaseResult {
         self.expect_frame_sent(device, &frame_to_neighbour(device, ip))
     }
 
-    /// This frame is the next that has left by `device`.
+    /// Expects that this frame is the next that left by `device`.
     #[track_caller]
     pub fn expect_frame_sent(&self, device: &Device, frame: &[u8]) -> CaseResult {
         match self.sniff(device)? {
@@ -97,8 +99,8 @@ impl Subject {
         }
     }
 
-    /// Nothing more has left towards neighbour B. A packet that no rule queues is injected as a fence, and must be the next
-    /// that leaves: so nothing is waited for.
+    /// Expects that nothing more left towards neighbour B. A packet that no rule queues is injected
+    /// as a fence and must be the next to leave, so there is no need to wait.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));
@@ -120,12 +122,12 @@ impl Subject {
 }
 
 impl Packet {
-    /// Where it arrives.
+    /// Returns the device that the packet arrives on.
     pub(crate) fn device(&self) -> &'static Device {
         if self.arrives_at(TAP1.mac) { &TAP1 } else { &TAP0 }
     }
 
-    /// Where it leaves again.
+    /// Returns the device that the packet leaves by.
     fn device_out(&self) -> &'static Device {
         if self.forwarded().comes_from(TAP0.mac) {
             &TAP0

@@ -17,12 +17,13 @@ pub struct ProcText {
     pub maximum_length: u64,
     /// "Queue dropped": packets that found the queue full (PKT-2).
     pub queue_dropped: u64,
-    /// "Netlink dropped", of IPv6 "Netfilter dropped": packets that could not be handed over (PKT-3).
+    /// "Netlink dropped", of IPv6 "Netfilter dropped": packets that could not be handed over
+    /// (PKT-3).
     pub peer_dropped: u64,
 }
 
 impl ProcText {
-    /// Reads the seven lines, which have to be exactly so.
+    /// Parses the seven lines, which must have exactly this form.
     pub(super) fn parse(text: &str, family: Family) -> Result<Self, String> {
         let labels = [
             "Peer PID          : ",

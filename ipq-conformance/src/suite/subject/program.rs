@@ -1,4 +1,4 @@
-//! A program that uses a libipq: what a case calls the library through.
+//! A program that uses a libipq. Cases call the library through it.
 
 use super::{CaseResult, Stopped, Subject};
 use crate::decode::Kind;
@@ -12,17 +12,18 @@ use ipq_core::{CopyMode, Family, PortId, Verdict};
 use std::fmt;
 use std::panic::Location;
 
-/// How long a buffer is that a case reads into without saying how long.
+/// The length of a buffer unless the case chooses one, in bytes.
 const BUFFER_BYTES: u32 = 1 << 17;
 
-/// A program with a libipq: the world's library for C where it has one, else `ipq-core`'s handle over the world's sockets.
+/// A program with a libipq: the world's library for C where it has one, else `ipq-core`'s handle
+/// over the world's sockets.
 pub struct Program<'s> {
     subject: &'s Subject,
     client: Box<dyn Client + 's>,
 }
 
 impl Subject {
-    /// A program that uses the libipq that is tried here.
+    /// Returns a program that uses the libipq under test.
     pub fn program(&self) -> Program<'_> {
         let client: Box<dyn Client> = if self.has(Capability::CLibrary) {
             Box::new(WorldClient { subject: self })
@@ -34,20 +35,20 @@ impl Subject {
 }
 
 impl Program<'_> {
-    /// Makes a call, as it is.
+    /// Makes a call.
     #[track_caller]
     pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
         let place = Location::caller();
         self.client.call(call).map_err(|stopped| stopped.at(place))
     }
 
-    /// Calls a function on the first thread, with errno 0 before.
+    /// Calls a function on the first thread, with errno 0.
     #[track_caller]
     pub fn run(&self, function: Function) -> Result<Returned, Stopped> {
         self.run_with(0, function)
     }
 
-    /// Calls a function on the first thread, with this errno before.
+    /// Calls a function on the first thread, with this errno.
     #[track_caller]
     pub fn run_with(&self, errno: i32, function: Function) -> Result<Returned, Stopped> {
         self.call(&Call {
@@ -58,7 +59,7 @@ impl Program<'_> {
         })
     }
 
-    /// `ipq_create_handle` for the queue of `family`, which has to succeed.
+    /// Calls `ipq_create_handle` for the queue of `family`, which must succeed.
     #[track_caller]
     pub fn create(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let created = self.try_create(protocol_family(family))?;
@@ -71,13 +72,13 @@ impl Program<'_> {
         }
     }
 
-    /// `ipq_create_handle(0, protocol)`, whatever comes of it.
+    /// Calls `ipq_create_handle(0, protocol)`, which may fail.
     #[track_caller]
     pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
         self.run(Function::CreateHandle { flags: 0, protocol })
     }
 
-    /// A handle of `family` that is attached in mode PACKET, whole packets.
+    /// Returns a handle of `family` that is attached in mode PACKET, whole packets.
     #[track_caller]
     pub fn attach(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let handle = self.create(family)?;
@@ -85,7 +86,7 @@ impl Program<'_> {
         Ok(handle)
     }
 
-    /// `ipq_set_mode`
+    /// Calls `ipq_set_mode`.
     #[track_caller]
     pub fn set_mode(&self, handle: HandleNumber, mode: CopyMode, range: u64) -> Result<Returned, Stopped> {
         self.run(Function::SetMode {
@@ -95,13 +96,14 @@ impl Program<'_> {
         })
     }
 
-    /// `ipq_read` into a large buffer. `timeout` is in microseconds; a negative one does not wait.
+    /// Calls `ipq_read` with a large buffer. `timeout` is in microseconds; a negative one does not
+    /// wait.
     #[track_caller]
     pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
         self.read_into(handle, BUFFER_BYTES, timeout)
     }
 
-    /// `ipq_read` into a buffer of `length` bytes.
+    /// Calls `ipq_read` with a buffer of `length` bytes.
     #[track_caller]
     pub fn read_into(&self, handle: HandleNumber, length: u32, timeout: i32) -> Result<Returned, Stopped> {
         self.run(Function::Read {
@@ -111,7 +113,7 @@ impl Program<'_> {
         })
     }
 
-    /// `ipq_read` without waiting, which has to give a packet: its id and payload.
+    /// Calls `ipq_read` without waiting, which must return a packet. Returns its id and payload.
     #[track_caller]
     pub fn expect_packet(&self, handle: HandleNumber) -> Result<(PacketId, Bytes), Stopped> {
         let read = self.read(handle, -1)?;
@@ -125,7 +127,7 @@ impl Program<'_> {
         }
     }
 
-    /// `ipq_set_verdict`, with a replacement or without one.
+    /// Calls `ipq_set_verdict`, with a replacement or without one.
     #[track_caller]
     pub fn set_verdict(
         &self,
@@ -143,7 +145,7 @@ impl Program<'_> {
         })
     }
 
-    /// The structure of a handle (LIB-8). Only a library for C has one.
+    /// Returns the structure of a handle (LIB-8). Only a library for C has one.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;
@@ -152,7 +154,7 @@ impl Program<'_> {
             .ok_or_else(|| Stopped::broken("a handle that there is can be looked at"))
     }
 
-    /// The port id that a handle's messages have: the first to come says it.
+    /// Returns the port id in a handle's messages, as the first message shows it.
     #[track_caller]
     pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
         let sent = returned
@@ -167,7 +169,7 @@ impl Program<'_> {
 
     // Judging.
 
-    /// Fails unless the call returned something positive.
+    /// Fails unless the call returned a positive number.
     #[track_caller]
     pub fn succeeds(&self, returned: &Returned) -> CaseResult {
         if returned.value > 0 {
@@ -177,7 +179,7 @@ impl Program<'_> {
         }
     }
 
-    /// Fails unless the call returned `value`, and `ipq_errstr` then says what `error` is called.
+    /// Fails unless the call returned `value`, and `ipq_errstr` then returns the text of `error`.
     #[track_caller]
     pub fn returns(&self, value: i64, error: ErrorNumber, returned: &Returned) -> CaseResult {
         self.subject.equal("the return value", &value, &returned.value)?;
@@ -185,13 +187,13 @@ impl Program<'_> {
             .equal("ipq_errstr()", &error.text(), &returned.text.as_str())
     }
 
-    /// Fails unless errno was `errno` afterwards, where there is one.
+    /// Fails unless errno is `errno` after the call, if the client has one.
     #[track_caller]
     pub fn leaves_errno(&self, errno: i32, returned: &Returned) -> CaseResult {
         self.subject.equal("errno", &errno, &returned.errno.unwrap_or(errno))
     }
 
-    /// Fails unless the call sent `request` and nothing else, byte for byte, and returned how many bytes that are (LIB-2).
+    /// Fails unless the call sent exactly `request` and returned its number of bytes (LIB-2).
     #[track_caller]
     pub fn sends(&self, request: &crate::suite::Request, returned: &Returned) -> CaseResult {
         let port_id = self.port_id(returned)?;
@@ -214,7 +216,7 @@ impl fmt::Debug for Program<'_> {
     }
 }
 
-/// What C calls a family (LIB-1).
+/// Returns C's number for a family (LIB-1).
 const fn protocol_family(family: Family) -> u32 {
     match family {
         Family::Ipv4 => 2,
@@ -222,7 +224,7 @@ const fn protocol_family(family: Family) -> u32 {
     }
 }
 
-/// The world's library.
+/// Calls the world's library.
 struct WorldClient<'s> {
     subject: &'s Subject,
 }

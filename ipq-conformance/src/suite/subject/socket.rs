@@ -1,4 +1,4 @@
-//! A program's socket in a case.
+//! A program's socket, as a case uses it.
 
 use super::{CaseResult, Subject, errno_of, expect_bytes, wrong_answer};
 use crate::decode::{self, Kind};
@@ -10,10 +10,11 @@ use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// The size of the buffer that a case receives with: more than the largest frame.
+/// The size of the receive buffer, in bytes: more than the largest frame.
 const BUFFER_BYTES: usize = 1 << 17;
 
-/// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until the case ends.
+/// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until
+/// the case ends.
 #[derive(Clone, Debug)]
 pub struct Socket<'s> {
     subject: &'s Subject,
@@ -32,25 +33,25 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Its name in steps.
+    /// Returns its name in steps.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it was bound to when it was opened; 0 if it was not.
+    /// Returns the port id that it was bound to when it was opened; 0 if it was not.
     #[must_use]
     pub const fn port_id(&self) -> PortId {
         self.port_id
     }
 
-    /// Whose queue it speaks to, if its protocol is a queue's.
+    /// Returns the family of its queue, if its protocol belongs to a queue.
     #[must_use]
     pub const fn family(&self) -> Option<Family> {
         Family::from_netlink_protocol(self.protocol)
     }
 
-    /// The subject that it is a socket of.
+    /// Returns the subject that it belongs to.
     #[must_use]
     pub const fn subject(&self) -> &'s Subject {
         self.subject
@@ -70,14 +71,14 @@ impl<'s> Socket<'s> {
         self.request(&Request::verdict(packet_id, verdict)).map(drop)
     }
 
-    /// Accepts a packet with other bytes, as libipq does.
+    /// Accepts a packet with a replacement, as libipq does.
     #[track_caller]
     pub fn replace(&self, packet_id: PacketId, replacement: &[u8]) -> CaseResult {
         self.request(&Request::verdict(packet_id, Verdict::Accept).replacement(replacement))
             .map(drop)
     }
 
-    /// Sends a request, and returns the datagram that it was, which errors quote.
+    /// Sends a request and returns the datagram, which errors quote.
     #[track_caller]
     pub fn request(&self, request: &Request) -> Result<Bytes, Stopped> {
         let bytes = request.bytes(self.subject.abi(), self.port_id);
@@ -85,7 +86,7 @@ impl<'s> Socket<'s> {
         Ok(bytes)
     }
 
-    /// Sends a datagram to the kernel, which has to be taken.
+    /// Sends a datagram to the kernel, which must succeed.
     #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> CaseResult {
         let sent = self.try_send(None, bytes)?;
@@ -93,7 +94,7 @@ impl<'s> Socket<'s> {
             .equal("what the send call returned", &Ok(bytes.len()), &sent)
     }
 
-    /// Sends a datagram to the kernel or to another port id, and returns what came of the call.
+    /// Sends a datagram to the kernel or to another port id, and returns the result of the call.
     #[track_caller]
     pub fn try_send(&self, to: Option<PortId>, bytes: &[u8]) -> Result<Result<usize, Errno>, Stopped> {
         let step = Step::Send {
@@ -129,7 +130,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// There is nothing to receive.
+    /// Expects that there is nothing to receive.
     #[track_caller]
     pub fn expect_nothing(&self) -> CaseResult {
         match self.receive()? {
@@ -138,7 +139,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// The next receive call fails with ENOBUFS.
+    /// Expects that the next receive call fails with ENOBUFS.
     #[track_caller]
     pub fn expect_overrun(&self) -> CaseResult {
         match self.receive()? {
@@ -147,7 +148,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// The next datagram, which comes from the kernel.
+    /// Returns the next datagram, which must come from the kernel.
     #[track_caller]
     pub fn expect_frame(&self) -> Result<Bytes, Stopped> {
         match self.receive()? {
@@ -156,7 +157,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// The next datagram, which is a packet for a verdict.
+    /// Returns the next datagram, which must be a packet.
     #[track_caller]
     pub fn expect_packet(&self) -> Result<ReceivedPacket, Stopped> {
         let frame = self.expect_frame()?;
@@ -171,14 +172,15 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// The next datagram is this error, with the whole message that it answers (WIRE-6, ERR-2, ERR-3): byte for byte.
+    /// Expects that the next datagram is this error with the whole message that it answers, byte
+    /// for byte (WIRE-6, ERR-2, ERR-3).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
         let stated = Header::parse(quoted, self.subject.abi()).map_or(quoted.len(), |header| header.length as usize);
         self.expect_reply(errno.0.wrapping_neg(), quoted.get(..stated).unwrap_or(quoted), quoted)
     }
 
-    /// The next datagram acknowledges the message `request` (MSG-10, WIRE-6): byte for byte.
+    /// Expects that the next datagram acknowledges `request`, byte for byte (MSG-10, WIRE-6).
     #[track_caller]
     pub fn expect_ack(&self, request: &[u8]) -> CaseResult {
         self.expect_reply(0, request.get(..Header::BYTES).unwrap_or(request), request)
@@ -221,7 +223,7 @@ impl<'s> Socket<'s> {
 
     // The socket itself.
 
-    /// Asks for a receive buffer of `bytes`, and returns what it then is.
+    /// Asks for a receive buffer of `bytes`, and returns its size afterwards.
     #[track_caller]
     pub fn set_receive_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
         self.buffer_size(&Step::ReceiveBuffer {
@@ -230,7 +232,7 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Asks for a send buffer of `bytes`, and returns what it then is.
+    /// Asks for a send buffer of `bytes`, and returns its size afterwards.
     #[track_caller]
     pub fn set_send_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
         self.buffer_size(&Step::SendBuffer {
@@ -255,7 +257,8 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Binds it, or tries to bind it again; returns the errno, if it failed, and what it is bound to now.
+    /// Binds the socket, or tries to bind it again. Returns the errno if that failed, and the port
+    /// id afterwards.
     #[track_caller]
     pub fn bind(&self, port_id: PortId) -> Result<(Option<Errno>, PortId), Stopped> {
         self.bound(&Step::Bind {
@@ -264,7 +267,7 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// What it is bound to now, as the system says; 0 if it is not.
+    /// Returns the port id that it is bound to, as the system reports it; 0 if it is unbound.
     #[track_caller]
     pub fn bound_to(&self) -> Result<PortId, Stopped> {
         let step = Step::PortId {
@@ -285,7 +288,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// What poll says after waiting at most `timeout`: whether there is something to read, and whether an error is pending.
+    /// Polls for at most `timeout`. Returns whether there is something to read, and whether an
+    /// error is pending.
     #[track_caller]
     pub fn poll(&self, timeout: Duration) -> Result<(bool, bool), Stopped> {
         let step = Step::Poll {
@@ -298,7 +302,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Takes the pending error, if there is one, with `SO_ERROR`.
+    /// Takes the pending error with `SO_ERROR`, if there is one.
     #[track_caller]
     pub fn take_error(&self) -> Result<Option<Errno>, Stopped> {
         let step = Step::SocketError {
@@ -310,7 +314,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// A second descriptor of the same socket, as fork gives one.
+    /// Returns a second descriptor of the same socket, as fork creates one.
     #[track_caller]
     pub fn duplicate(&self) -> Result<Self, Stopped> {
         let name = format!("{}'", self.name);
@@ -321,7 +325,7 @@ impl<'s> Socket<'s> {
         Ok(Self { name, ..self.clone() })
     }
 
-    /// Closes it.
+    /// Closes the socket.
     #[track_caller]
     pub fn close(self) -> CaseResult {
         self.subject.act(&Step::Close { socket: self.name })
@@ -345,30 +349,30 @@ impl<'s> Socket<'s> {
     }
 }
 
-/// What was left in a socket.
+/// The frames that were left in a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// How many frames were read.
+    /// The number of frames.
     pub frames: i64,
-    /// How many of them were packets.
+    /// The number of packets among them.
     pub packets: i64,
-    /// How many frames had been read when ENOBUFS came.
+    /// The number of frames before ENOBUFS came.
     pub enobufs_before_frame: Option<i64>,
 }
 
-/// A packet that came for a verdict. Its metadata's fields are its own.
+/// A packet that waits for a verdict. It dereferences to its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedPacket {
-    /// What the kernel says about it.
+    /// The packet's metadata.
     pub metadata: PacketMetadata,
-    /// Its bytes, from the network header on, as far as the copy mode hands them over.
+    /// The packet's bytes from the network header on, as far as the copy mode hands them over.
     pub payload: Bytes,
     /// The whole datagram.
     pub frame: Bytes,
 }
 
 impl ReceivedPacket {
-    /// Names it in its verdict.
+    /// Returns the id that names it in a verdict.
     #[must_use]
     pub const fn id(&self) -> PacketId {
         self.metadata.packet_id

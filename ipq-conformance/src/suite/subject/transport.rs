@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// Where the world can't do what the transport asks of it the handle sees its other side gone, and the case ends with the
-/// world's own reason.
+/// If the world can't do what the transport asks, the handle sees its connection closed, and the
+/// case ends with the world's reason.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
@@ -24,18 +24,18 @@ impl<'s> WorldTransport<'s> {
         Self { socket }
     }
 
-    /// The socket below, for what a program does around the library.
+    /// Returns the socket below, for steps around the library.
     #[must_use]
     pub const fn socket(&self) -> &Socket<'s> {
         &self.socket
     }
 
-    /// The socket below, for itself.
+    /// Returns the socket below, and drops the transport.
     pub(crate) fn into_socket(self) -> Socket<'s> {
         self.socket
     }
 
-    /// How long a wait for ever may be before a case is said to hang.
+    /// The time after which an endless wait counts as a hang.
     const FOREVER: Duration = Duration::from_hours(1);
 
     fn stop(&self, stopped: Stopped) -> TransportError {
@@ -62,7 +62,8 @@ impl<'s> WorldTransport<'s> {
             Received::Frame { bytes, sender } => {
                 let copied = bytes.len().min(buffer.len());
                 buffer[..copied].copy_from_slice(&bytes[..copied]);
-                // A world says how much was copied. How long a datagram really was only its header can tell.
+                // A world says how much was copied. Only the header tells how long the datagram
+                // was.
                 let stated = Header::parse(&bytes, self.abi()).map_or(copied, |header| header.length as usize);
                 let length = if copied == buffer.len() {
                     stated.max(copied)

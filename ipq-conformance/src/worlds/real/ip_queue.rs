@@ -1,5 +1,5 @@
-//! A kernel with the historical `ip_queue`, up to 3.4, as a world. It is in the initial network namespace (SOCK-7), so there can be one
-//! at a time; what it changes there is put back.
+//! A kernel with the historical `ip_queue`, up to 3.4, as a world. It works in the initial network
+//! namespace (SOCK-7), so there can be one at a time. It puts back whatever it changes there.
 
 use super::process::{Process, Served};
 use crate::laboratory::{HostState, Laboratory, Place, Queues};
@@ -14,7 +14,7 @@ use std::fs;
 /// Its name on the command line.
 pub(super) const NAME: &str = "ip_queue";
 
-/// Makes worlds of the kernel that this runs on.
+/// Creates worlds of the kernel that this program runs on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IpQueueFactory;
 
@@ -35,7 +35,7 @@ impl WorldFactory for IpQueueFactory {
     }
 }
 
-/// The kernel that this runs on.
+/// The kernel that this program runs on, as a world.
 #[derive(Debug, Default)]
 struct IpQueueWorld {
     process: Option<Process>,
@@ -90,7 +90,7 @@ impl Drop for IpQueueWorld {
     }
 }
 
-/// What the process of a world does.
+/// The kernel's side of the world, inside its process.
 #[derive(Debug)]
 pub(super) struct IpQueueHost {
     laboratory: Laboratory,
@@ -133,8 +133,8 @@ impl Served for IpQueueHost {
     }
 }
 
-/// Frees a queue from a peer that has no socket, which a case may have left (ATT-1): the queue resets when a socket with the
-/// peer's port id closes (ATT-4).
+/// Frees a queue whose peer has no socket, as a case may leave it (ATT-1). The queue resets when a
+/// socket with the peer's port id closes (ATT-4).
 fn reset(family: Family) -> Result<(), WorldError> {
     let text = read_proc(family)?;
     let peer = text.lines().next().and_then(number_of).unwrap_or_default();
@@ -155,7 +155,7 @@ fn read_proc(family: Family) -> Result<String, WorldError> {
     fs::read_to_string(path).map_err(|error| broken(format!("{path} can't be read: {error}")))
 }
 
-/// The numbers of the last two lines (PROC-1).
+/// Returns the numbers of the last two lines (PROC-1).
 fn drop_counters(text: &str) -> [u64; 2] {
     let numbers: Vec<_> = text
         .lines()
@@ -165,7 +165,7 @@ fn drop_counters(text: &str) -> [u64; 2] {
     [numbers.first(), numbers.get(1)].map(|number| number.copied().unwrap_or_default())
 }
 
-/// The text with `counted` less in its last two lines. The counters have 32 bits.
+/// Returns the text with `counted` subtracted in its last two lines. The counters have 32 bits.
 fn without(text: &str, counted: [u64; 2]) -> String {
     let lines = text.lines().enumerate().map(|(index, line)| {
         let counted = index.checked_sub(5).and_then(|index| counted.get(index));
@@ -183,7 +183,7 @@ fn number_of(line: &str) -> Option<u64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// The file of a sysctl of the queues; the world has no others.
+/// Returns the file of a queue's sysctl. The world has no others.
 fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     match name {
         "net.ipv4.ip_queue_maxlen" => Ok("/proc/sys/net/ipv4/ip_queue_maxlen"),
@@ -192,7 +192,7 @@ fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     }
 }
 
-/// Writes the text as it is: what it means is the kernel's to say.
+/// Writes the text unchanged, since the kernel decides what it means.
 fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
     let written = fs::write(path, value);
     written
@@ -200,7 +200,7 @@ fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
         .map_err(|error| misuse(format!("{path} = {value}: {error}")))
 }
 
-/// Reads the text, without the end of its line.
+/// Reads the text without its line end.
 fn read_sysctl(path: &str) -> Result<Observation, WorldError> {
     let text = fs::read_to_string(path);
     text.map(|text| Observation::Text(text.trim_end().to_owned()))

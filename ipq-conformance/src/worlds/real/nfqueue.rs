@@ -1,5 +1,5 @@
-//! Today's kernel as a world: its nfnetlink queues, by way of the transport that speaks `ip_queue`'s protocol over them, in
-//! namespaces of its own.
+//! Today's kernel as a world: its nfnetlink queues, in namespaces of its own, through the transport
+//! that translates `ip_queue`'s protocol.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
@@ -19,10 +19,10 @@ use std::rc::Rc;
 /// Its name on the command line.
 pub(super) const NAME: &str = "nfqueue";
 
-/// Each family has a queue of its own, as it had.
+/// The queue of each family.
 const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
 
-/// Makes worlds of the kernel that this runs on.
+/// Creates worlds of the kernel that this program runs on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NfQueueFactory;
 
@@ -36,7 +36,7 @@ impl WorldFactory for NfQueueFactory {
     }
 }
 
-/// The kernel that this runs on.
+/// The kernel that this program runs on, as a world.
 #[derive(Debug, Default)]
 struct NfQueueWorld {
     process: Option<Process>,
@@ -70,11 +70,11 @@ impl World for NfQueueWorld {
     }
 }
 
-/// What the process of a world does.
+/// The kernel's side of the world, inside its process.
 #[derive(Debug)]
 pub(super) struct NfQueueHost {
     laboratory: Laboratory,
-    /// By name; one that has two descriptors has two names.
+    /// The sockets by name. A socket with two descriptors has two names.
     sockets: HashMap<String, Rc<NfQueue>>,
     buffer: Vec<u8>,
 }

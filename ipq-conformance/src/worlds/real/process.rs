@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead};
 use std::time::Duration;
 
-/// The argument that makes a program serve a world; the world's name follows.
+/// The argument that makes this program serve a world. The world's name follows.
 const SERVE: &str = "--serve-world";
-/// How long a request may take, and how much more each frame of an inject may.
+/// The time limit of a request, and the extra time for each injected frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
-/// What the process does.
+/// A world, inside its process.
 pub(super) trait Served {
     /// Sets up everything, with these rules.
     fn begin(rules: &[Rule]) -> Result<Self, WorldError>
@@ -35,7 +35,7 @@ enum Request {
 
 type Answer = Result<Observation, WorldError>;
 
-/// The name of the world that this program was started to serve, if it was.
+/// Returns the name of the world that this program was started to serve, if it was.
 pub(super) fn asked_for() -> Option<String> {
     child::asked_for(SERVE)?.into_string().ok()
 }
@@ -59,7 +59,7 @@ pub(super) fn serve<S: Served>() -> io::Result<()> {
     Ok(())
 }
 
-/// The process, from its parent's side.
+/// The process, as its parent sees it.
 #[derive(Debug)]
 pub(super) struct Process(Child);
 
@@ -74,7 +74,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Has it do a step.
+    /// Has the process do a step.
     pub(super) fn step(&mut self, step: &Step) -> Answer {
         let patience = match step {
             Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,

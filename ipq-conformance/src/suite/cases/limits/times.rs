@@ -1,4 +1,5 @@
-//! Time stamps on both sides of where 31 and 32 bits of seconds end: 2038-01-19 03:14:07 and 2106-02-07 06:28:15 UTC.
+//! Time stamps around the ends of 31 and 32 bits of seconds: 2038-01-19 03:14:07 and 2106-02-07
+//! 06:28:15 UTC.
 
 use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
 use crate::world::{Capability, Machine, Setup};
@@ -39,7 +40,7 @@ fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
     goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
-/// The seconds of a packet in the last second of 31 bits and of one in the next; and the same for 32 bits.
+/// Expects the right seconds in packets just before and after the end of 31 bits, and of 32 bits.
 fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let mut now = seconds_of_arrival(subject, &socket)?;
