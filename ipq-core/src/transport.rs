@@ -22,6 +22,8 @@ pub mod tokio;
 pub mod traced;
 #[cfg(target_os = "linux")]
 pub mod unix;
+#[cfg(target_os = "linux")]
+mod waiting;
 
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};

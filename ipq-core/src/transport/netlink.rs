@@ -1,5 +1,5 @@
-//! The historical `ip_queue` and `ip6_queue`, which kernels up to 3.4 have: libipq's frames over a netlink socket of the
-//! family's own protocol.
+//! The historical `ip_queue` and `ip6_queue` of kernels up to 3.4: libipq's frames over a netlink
+//! socket, which has a protocol of its own for each family.
 //!
 //! ```no_run
 //! use ipq_core::{CopyMode, Family, Handle, transport::netlink::Netlink};
@@ -9,33 +9,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is every one since 3.5,
-//! [`Netlink::open`] says so (SOCK-1).
+//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is each
+//! since 3.5, [`Netlink::open`] says so (SOCK-1).
 //!
 //! # What a call costs
 //!
-//! Sending is one system call, and so are [`receive`](Transport::receive) with [`Wait::Forever`] and the many-message
-//! forms, for up to 64 messages each. A wait with an end first looks whether there is something, and asks for a wake-up
-//! only if there is not. Nothing is allocated per datagram.
+//! Sending is one system call. So are [`receive`](Transport::receive) with [`Wait::Forever`], and the
+//! many-message forms for up to 64 messages each. A wait for a duration first receives without waiting,
+//! and polls only if nothing is there. Nothing is allocated for a datagram.
 //!
-//! On some machines the first return from a function that made a system call costs another half a microsecond, be the function
-//! the C library's or one of ours. So what takes or sends one datagram is expanded in place, from [`Handle`](crate::Handle)
-//! down to the system call, and a filter that counts nanoseconds reads and decides in one loop, not in functions of its own
-//! that return in between.
+//! On some machines the first return from a function that made a system call costs another half a
+//! microsecond, whether the function is the C library's or one of ours. So the functions that receive
+//! or send one datagram are inlined, from [`Handle`](crate::Handle) down to the system call. A filter
+//! that counts nanoseconds reads and decides in one loop, without functions of its own that return in
+//! between.
 //!
-//! An end is a point on the monotonic clock and belongs to the one call: a signal ends the call as
-//! [`TransportError::Interrupted`], and what was left of the time is not kept.
+//! A duration ends at a point on the monotonic clock, for this one call: a signal ends the call as
+//! [`TransportError::Interrupted`], and the rest of the time is not kept.
 
 #![expect(
     clippy::inline_always,
-    reason = "no function returns after a system call: see what a call costs"
+    reason = "no function returns after a system call: see \"what a call costs\""
 )]
 
-pub(super) mod receiving;
+mod receiving;
 mod sys;
 #[cfg(test)]
 mod tests;
 
+use super::waiting::{self, until_readable};
 use super::{AT_ONCE, Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
@@ -47,7 +49,8 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-pub(super) use receiving::{Arrival, Arrivals};
+use sys::Senders;
+pub(super) use sys::{Arrival, Arrivals};
 
 /// A netlink socket that is bound to a port id.
 #[derive(Debug)]
@@ -57,25 +60,16 @@ pub struct Netlink {
     senders: Senders,
 }
 
-/// Who can send datagrams to a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Senders {
-    /// Who sent one is known only once it came.
-    Anybody,
-    /// The kernel, to which it is connected: those of others are refused.
-    Kernel,
-}
-
-/// Which port id a socket is to have (SOCK-2).
+/// The port id that a socket is bound to (SOCK-2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
-    /// The process id, as libipq did. A second socket of one process on one protocol can't have it.
+    /// The process id, as with libipq. A second socket of the process on this protocol can't have it.
     #[default]
     ProcessId,
-    /// Whichever the kernel chooses: the process id if it is free, else a negative number. Such a one can't attach to an
-    /// `ip_queue` (MSG-2).
+    /// An id that the kernel chooses: the process id if it is free, else a negative number. A negative
+    /// id can't attach to an `ip_queue` (MSG-2).
     KernelChoice,
-    /// This one. One above 0 that no process has as its id is a good choice for a second handle.
+    /// This id. For a second handle, choose one above 0 that is no process's id.
     Port(PortId),
 }
 
@@ -96,12 +90,12 @@ impl Netlink {
         })
     }
 
-    /// A bound socket of any netlink protocol, for what else speaks netlink.
+    /// Opens a bound socket of any netlink protocol.
     pub(super) fn on_protocol(protocol: u8, bind: Bind) -> Result<Self, SocketError> {
         Self::with_groups(protocol, bind, 0)
     }
 
-    /// The same, and a member of the multicast groups whose bits are set in `groups`.
+    /// Opens a bound socket that is a member of the multicast groups whose bits are set in `groups`.
     pub(super) fn with_groups(protocol: u8, bind: Bind, groups: u32) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         let asked = match bind {
@@ -114,14 +108,15 @@ impl Netlink {
         Self::bound(socket, asked, Senders::Anybody)
     }
 
-    /// A socket that is connected to the kernel, which chooses its port id and refuses what anybody else sends there. Only a
-    /// datagram of another's that is on its way in that very moment could still come, and to send one takes the capability.
+    /// Opens a socket that is connected to the kernel. The kernel chooses its port id, and refuses what
+    /// anybody else sends there. Only a datagram that is under way in that very moment could still come;
+    /// to send it takes the capability.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
             .map_err(|error| SocketError::Bind(errno(error), PortId::KERNEL))?;
         let connected = Self::bound(socket, PortId::KERNEL, Senders::Kernel)?;
-        // The kernel has been asked nothing yet, so whatever is there is another's.
+        // The kernel has not been asked anything yet, so what is there is from somebody else.
         loop {
             match connected.receive(&mut [], Wait::Never) {
                 Err(TransportError::TimedOut) => return Ok(connected),
@@ -131,7 +126,7 @@ impl Netlink {
         }
     }
 
-    /// The socket that was to have the port id `asked`, with the one that it has.
+    /// Finds out the port id of a socket for which `asked` was asked.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -143,31 +138,12 @@ impl Netlink {
         })
     }
 
-    /// Takes one datagram into `parts`, one after the other: [`Transport::receive`] for whoever wants its beginning
-    /// elsewhere than the rest.
-    #[inline(always)]
-    pub(super) fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
-        receiving::one(self, parts, wait)
-    }
-
-    /// Takes as many datagrams as there are, each into one of `places`, which are at most 64, waiting for the first as `wait` says. What is
-    /// known of them is put into `arrivals`, which is empty: of at least one, unless there are no places. An error that comes after one was
-    /// taken is the next call's.
-    pub(super) fn receive_places<const PARTS: usize>(
-        &self,
-        places: &mut [[IoSliceMut<'_>; PARTS]],
-        arrivals: &mut Arrivals,
-        wait: Wait,
-    ) -> Result<(), TransportError> {
-        receiving::several(self, places, arrivals, wait)
-    }
-
     /// Waits until there is a datagram or an error, but not beyond `deadline`.
     pub(super) fn until_readable(&self, deadline: Option<Instant>) -> Result<(), TransportError> {
-        receiving::until_readable(self.as_fd(), deadline)
+        until_readable(self.as_fd(), deadline)
     }
 
-    /// Has the kernel stamp arriving packets with the time, for as long as this socket is open.
+    /// Makes the kernel stamp arriving packets with the time, for as long as this socket is open.
     pub(super) fn stamp_arrivals(&self) -> Result<(), Errno> {
         sys::set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMP, 1)
     }
@@ -186,7 +162,8 @@ impl Transport for Netlink {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        // Without an address a netlink datagram goes to port id 0, the kernel: a forged sender can't divert it (SOCK-8).
+        // Without an address a netlink datagram goes to port id 0, the kernel. So a forged sender can't
+        // divert it (SOCK-8).
         let sent = match parts {
             [whole] => net::send(self, whole, SendFlags::empty()),
             parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),
@@ -227,10 +204,11 @@ impl Transport for Netlink {
     }
 
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
-        receiving::slots(self, slots, wait)
+        self.receive_slots(slots, wait)
     }
 
-    /// `SO_RCVBUFFORCE`, which the system's limit does not bound, where the caller has the capability; else `SO_RCVBUF`.
+    /// Uses `SO_RCVBUFFORCE`, which no system limit bounds, if the caller has the capability, and else
+    /// `SO_RCVBUF`.
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
@@ -244,14 +222,14 @@ impl Transport for Netlink {
     }
 }
 
-/// A netlink socket that is not bound yet.
+/// Opens a netlink socket, without binding it.
 fn socket_of(protocol: u8) -> Result<OwnedFd, SocketError> {
     let protocol = std::num::NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
     net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
         .map_err(|error| SocketError::Socket(errno(error)))
 }
 
-/// Why a netlink socket could not be had.
+/// Why a netlink socket could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketError {
     /// The system gave no socket.
@@ -261,7 +239,7 @@ pub(super) enum SocketError {
 }
 
 impl SocketError {
-    /// What the system said.
+    /// The system's error number.
     pub(super) const fn errno(self) -> Errno {
         match self {
             Self::Socket(errno) | Self::Bind(errno, _) => errno,
@@ -288,7 +266,7 @@ pub enum OpenError {
     Socket {
         /// The family that was asked for.
         family: Family,
-        /// What the system said.
+        /// The system's error number.
         errno: Errno,
     },
     /// Another socket has the port id on this protocol (SOCK-2).
@@ -309,13 +287,13 @@ pub enum OpenError {
         family: Family,
         /// The port id that was asked for; 0 where the kernel was to choose.
         port_id: PortId,
-        /// What the system said.
+        /// The system's error number.
         errno: Errno,
     },
 }
 
 impl OpenError {
-    /// What libipq calls this error: 3 where there is no socket, 4 where it has no port id.
+    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it has no port id.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -330,5 +308,5 @@ fn errno(error: rustix::io::Errno) -> Errno {
 }
 
 fn transport_error(error: rustix::io::Errno) -> TransportError {
-    receiving::transport_error(errno(error))
+    waiting::transport_error(errno(error))
 }

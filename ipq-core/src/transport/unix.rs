@@ -13,7 +13,7 @@
 
 pub mod protocol;
 
-use super::netlink::receiving::{Attempt, transport_error, waiting};
+use super::waiting::{Attempt, transport_error, waiting};
 use super::{Datagram, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;

@@ -1,10 +1,11 @@
-//! How a machine's C compiler lays out the frames: the size of a word and the order of bytes.
+//! The C ABI of a machine: the size of a word and the order of bytes.
 
 /// The word size and byte order of a frame's machine.
 ///
-/// Frames are laid out by the C ABI of the kernel that makes them (section 1 of the protocol: WIRE-2, WIRE-3). The default is the
-/// machine that this is compiled for, [`Abi::NATIVE`]; the others are for recordings from other machines, and for
-/// emulating them. Where the ABI is a constant the compiler folds all of it away.
+/// Frames have the layout of the C ABI of the kernel that makes them (section 1 of the protocol:
+/// WIRE-2, WIRE-3). The default, [`Abi::NATIVE`], is the machine that this is compiled for. The others
+/// are for recordings from other machines, and for emulating them. Where the ABI is a constant the
+/// compiler folds all of it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Abi {
     /// The size of `unsigned long`, `long` and `size_t`.
@@ -53,10 +54,10 @@ impl Abi {
         order: ByteOrder::Big,
     };
 
-    /// All four, for tests and tools that go through them.
+    /// All four, for tests and tools that try each.
     pub const ALL: [Self; 4] = [Self::LP64_LITTLE, Self::LP64_BIG, Self::ILP32_LITTLE, Self::ILP32_BIG];
 
-    /// The machine that this is compiled for.
+    /// The ABI of the machine that this is compiled for.
     pub const NATIVE: Self = Self {
         word: if size_of::<usize>() == 8 {
             WordSize::Eight
@@ -102,6 +103,18 @@ impl Abi {
         match self.word {
             WordSize::Four => 12,
             WordSize::Eight => 24,
+        }
+    }
+}
+
+impl Abi {
+    /// Calls `with` with this ABI. For the most usual one the compiler sees a constant, and folds the
+    /// layout away.
+    #[inline(always)]
+    pub(super) fn folded<R>(self, with: impl FnOnce(Self) -> R) -> R {
+        match self {
+            Self::LP64_LITTLE => with(Self::LP64_LITTLE),
+            abi => with(abi),
         }
     }
 }

@@ -2,39 +2,45 @@
 
 use super::abi::Abi;
 use super::error::WireError;
-use super::fields::Fields;
+use super::fields::{Fields, FieldsMut};
 use super::head::Head;
 use super::header::{Envelope, Header, MessageType};
 use crate::errno::Errno;
 use std::fmt;
 
-/// An answer of the kernel's: an error, or an acknowledgement, which is error 0 (WIRE-6).
+/// An answer from the kernel: an error, or an acknowledgement, which is error 0 (WIRE-6).
 #[doc(alias("nlmsgerr", "ipq_get_msgerr"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ErrorMessage<'a> {
-    /// The number as it is on the wire: 0, or a *negative* errno.
+    /// The error number as it is on the wire: 0, or a *negative* errno.
     pub error: i32,
-    /// The message that it answers: at least its header, and all of it for an error.
+    /// The message that is answered: at least its header, and all of it for an error.
     pub quoted: &'a [u8],
 }
 
 impl<'a> ErrorMessage<'a> {
-    /// Error number and quoted header: 20 bytes, the size of C's `struct nlmsgerr` and libipq's smallest buffer (LIB-3).
+    /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has. It is
+    /// the length of libipq's smallest buffer, too (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
     /// Where the quoted message begins in the datagram: after the header and the error number.
     pub(crate) const QUOTE_OFFSET: usize = Header::BYTES + 4;
 
-    /// The head of a frame that `quoted_length` bytes of the offending message follow. After them the sender adds
-    /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not* count (ERR-3).
+    /// Writes the head of a frame. The sender adds `quoted_length` bytes of the offending message, and
+    /// then [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not*
+    /// count (ERR-3).
     #[must_use]
     #[inline(always)]
     pub fn head(error: i32, abi: Abi, envelope: Envelope, quoted_length: usize) -> Head {
-        let mut writer = envelope.header(MessageType::Error, 4, quoted_length).begin(abi);
-        writer.u32(error.cast_unsigned()).finish()
+        Head::written(Self::QUOTE_OFFSET, |frame| {
+            envelope
+                .header(MessageType::Error, 4, quoted_length)
+                .write_to(frame, abi);
+            FieldsMut::new(frame, abi).u32(Header::BYTES, error.cast_unsigned());
+        })
     }
 
-    /// Reads the message in `body`, which is what follows the header, up to the header's length.
+    /// Reads the message in `body`, which follows the header and ends at the header's length.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         if body.len() < Self::BYTES {
@@ -51,20 +57,21 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// The error as libipq gives it: positive where the number on the wire is negative, as a kernel's is; 0 for an
-    /// acknowledgement (ERR-4).
+    /// Returns the error number as libipq gives it: the number on the wire with its sign changed, so
+    /// positive for an error and 0 for an acknowledgement (ERR-4).
     #[must_use]
     pub const fn errno(&self) -> Errno {
         Errno(self.error.wrapping_neg())
     }
 
-    /// Whether this says that the message was carried out.
+    /// Whether the message was carried out.
     #[must_use]
     pub const fn is_acknowledgement(&self) -> bool {
         self.error == 0
     }
 
-    /// The header of the message that it answers; `None` if it was made by hand with fewer than 16 bytes.
+    /// Returns the header of the message that is answered; `None` if fewer than 16 bytes are quoted,
+    /// which [`parse`](Self::parse) never allows.
     #[must_use]
     pub fn quoted_header(&self, abi: Abi) -> Option<Header> {
         Header::parse(self.quoted, abi)

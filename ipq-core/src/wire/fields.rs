@@ -1,9 +1,10 @@
-//! Numbers in and out of byte strings, in any ABI. The rest of `wire` states layouts; only this file touches bytes.
+//! Numbers in and out of bytes, in any ABI. The rest of `wire` states layouts; only this file knows
+//! how a number is written.
 
 use super::abi::{Abi, ByteOrder, WordSize};
 
-/// Reads fields at fixed offsets. An offset outside the bytes reads as zeros: callers check the length once, when they
-/// parse, and the compiler removes the second check.
+/// Reads fields at fixed offsets. What is outside the bytes reads as zeros: callers check the length
+/// once, when they parse, and the compiler removes the second check.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
@@ -56,7 +57,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An unsigned word, widened.
+    /// Reads an unsigned word, and widens it.
     #[inline(always)]
     pub(super) fn word(self, at: usize) -> u64 {
         match (self.abi.word, self.abi.order) {
@@ -66,7 +67,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A signed word, widened with its sign.
+    /// Reads a signed word, and widens it with its sign.
     #[inline(always)]
     pub(super) fn signed_word(self, at: usize) -> i64 {
         match self.abi.word {
@@ -75,10 +76,75 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What follows the first `at` bytes.
+    /// Returns what follows the first `at` bytes.
     #[inline(always)]
     pub(super) fn rest(self, at: usize) -> &'a [u8] {
         self.bytes.get(at..).unwrap_or_default()
+    }
+}
+
+/// Writes fields at fixed offsets, over whatever is there. What would be outside the bytes is left
+/// out; the layouts of this module all fit.
+pub(super) struct FieldsMut<'a> {
+    bytes: &'a mut [u8],
+    abi: Abi,
+}
+
+impl<'a> FieldsMut<'a> {
+    #[inline(always)]
+    pub(super) const fn new(bytes: &'a mut [u8], abi: Abi) -> Self {
+        Self { bytes, abi }
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes(&mut self, at: usize, bytes: &[u8]) -> &mut Self {
+        let target = self.bytes.get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()));
+        debug_assert!(target.is_some(), "every layout fits the bytes that it is written to");
+        if let Some(target) = target {
+            target.copy_from_slice(bytes);
+        }
+        self
+    }
+
+    #[inline(always)]
+    pub(super) fn u16(&mut self, at: usize, value: u16) -> &mut Self {
+        match self.abi.order {
+            ByteOrder::Little => self.bytes(at, &value.to_le_bytes()),
+            ByteOrder::Big => self.bytes(at, &value.to_be_bytes()),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn u16_big_endian(&mut self, at: usize, value: u16) -> &mut Self {
+        self.bytes(at, &value.to_be_bytes())
+    }
+
+    #[inline(always)]
+    pub(super) fn u32(&mut self, at: usize, value: u32) -> &mut Self {
+        match self.abi.order {
+            ByteOrder::Little => self.bytes(at, &value.to_le_bytes()),
+            ByteOrder::Big => self.bytes(at, &value.to_be_bytes()),
+        }
+    }
+
+    /// Writes a word: the low half of `value`, if words have four bytes.
+    #[inline(always)]
+    pub(super) fn word(&mut self, at: usize, value: u64) -> &mut Self {
+        match (self.abi.word, self.abi.order) {
+            (WordSize::Four, _) => self.u32(at, value as u32),
+            (WordSize::Eight, ByteOrder::Little) => self.bytes(at, &value.to_le_bytes()),
+            (WordSize::Eight, ByteOrder::Big) => self.bytes(at, &value.to_be_bytes()),
+        }
+    }
+
+    /// Writes a number of `bits` bits, and zeros after it to the end of its word.
+    #[inline(always)]
+    pub(super) fn padded_to_word(&mut self, at: usize, value: u32, bits: u32) -> &mut Self {
+        let word_bits = 8 * self.abi.word_bytes() as u32;
+        match self.abi.order {
+            ByteOrder::Little => self.word(at, value.into()),
+            ByteOrder::Big => self.word(at, u64::from(value) << (word_bits - bits)),
+        }
     }
 }
 
@@ -89,6 +155,70 @@ mod tests {
     use rstest::rstest;
 
     const BYTES: [u8; 8] = [0x81, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x88];
+
+    /// What `write` makes of eight bytes of 0xee.
+    fn written(abi: Abi, write: impl FnOnce(&mut FieldsMut<'_>)) -> [u8; 8] {
+        let mut bytes = [0xee; 8];
+        write(&mut FieldsMut::new(&mut bytes, abi));
+        bytes
+    }
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, 0x0281, 0x0403_0281, 0x8807_0605_0403_0281)]
+    #[case(Abi::LP64_BIG, 0x8102, 0x8102_0304, 0x8102_0304_0506_0788)]
+    #[case(Abi::ILP32_LITTLE, 0x0281, 0x0403_0281, 0x0403_0281)]
+    #[case(Abi::ILP32_BIG, 0x8102, 0x8102_0304, 0x8102_0304)]
+    fn numbers_are_read_and_written_in_the_order_and_size_of_the_abi(
+        #[case] abi: Abi,
+        #[case] two: u16,
+        #[case] four: u32,
+        #[case] word: u64,
+    ) {
+        let fields = Fields::new(&BYTES, abi);
+        assert_eq!(fields.u16(0), two);
+        assert_eq!(fields.u16_big_endian(0), 0x8102);
+        assert_eq!(fields.u32(0), four);
+        assert_eq!(fields.word(0), word);
+
+        let start_of = |count: usize| [&BYTES[..count], &[0xee; 8][count..]].concat();
+        assert_eq!(written(abi, |fields| _ = fields.u16(0, two))[..], start_of(2));
+        assert_eq!(
+            written(abi, |fields| _ = fields.u16_big_endian(0, 0x8102))[..],
+            start_of(2)
+        );
+        assert_eq!(written(abi, |fields| _ = fields.u32(0, four))[..], start_of(4));
+        assert_eq!(
+            written(abi, |fields| _ = fields.word(0, word))[..],
+            start_of(abi.word_bytes())
+        );
+    }
+
+    #[rstest]
+    fn a_signed_word_keeps_its_sign(#[values(-1, -2, 0, 1, i64::from(i32::MIN), i64::from(i32::MAX))] value: i64) {
+        for abi in Abi::ALL {
+            let bytes = written(abi, |fields| _ = fields.word(0, value.cast_unsigned()));
+            assert_eq!(Fields::new(&bytes, abi).signed_word(0), value, "{abi:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_four_bytes_is_the_low_half() {
+        let bytes = written(Abi::ILP32_BIG, |fields| _ = fields.word(0, 0x1122_3344_5566_7788));
+        assert_eq!(bytes, [0x55, 0x66, 0x77, 0x88, 0xee, 0xee, 0xee, 0xee]);
+    }
+
+    #[rstest]
+    #[case(Abi::LP64_LITTLE, [4, 3, 2, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0])]
+    #[case(Abi::LP64_BIG, [1, 2, 3, 4, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0])]
+    #[case(Abi::ILP32_LITTLE, [4, 3, 2, 1, 0xee, 0xee, 0xee, 0xee], [1, 0, 0, 0, 0xee, 0xee, 0xee, 0xee])]
+    #[case(Abi::ILP32_BIG, [1, 2, 3, 4, 0xee, 0xee, 0xee, 0xee], [1, 0, 0, 0, 0xee, 0xee, 0xee, 0xee])]
+    fn padding_ends_at_a_word(#[case] abi: Abi, #[case] four: [u8; 8], #[case] one: [u8; 8]) {
+        assert_eq!(
+            written(abi, |fields| _ = fields.padded_to_word(0, 0x0102_0304, 32)),
+            four
+        );
+        assert_eq!(written(abi, |fields| _ = fields.padded_to_word(0, 1, 8)), one);
+    }
 
     #[rstest]
     fn what_is_outside_the_bytes_reads_as_zero(#[values(1, 7, 8, 9, usize::MAX)] at: usize) {

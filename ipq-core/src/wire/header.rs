@@ -1,10 +1,9 @@
 //! The netlink header that begins every frame.
 
 use super::abi::Abi;
-use super::fields::Fields;
-use super::head::HeadWriter;
+use super::fields::{Fields, FieldsMut};
+use super::head::Head;
 use super::values::PortId;
-use std::borrow::BorrowMut;
 use std::fmt;
 use std::ops::BitOr;
 
@@ -14,13 +13,13 @@ use std::ops::BitOr;
 pub struct Header {
     /// The length of the message in bytes, this header included. Not checked against anything here.
     pub length: u32,
-    /// What the message is.
+    /// The type of the message.
     pub message_type: MessageType,
     /// `NLM_F_…`: see [`Flags`].
     pub flags: Flags,
-    /// Chosen by whoever asks; a reply repeats it.
+    /// Chosen by the sender of a request; the reply repeats it.
     pub sequence: u32,
-    /// The port id that the message claims to come from. The queue knows its peer by it (ATT-1).
+    /// The port id that the message states as its sender. The queue knows its peer by it (ATT-1).
     pub port_id: PortId,
 }
 
@@ -35,39 +34,40 @@ impl Header {
         let bytes: &[u8; Self::BYTES] = bytes.first_chunk()?;
         let fields = Fields::new(bytes, abi);
         Some(Self {
-            length: fields.u32(0),
-            message_type: MessageType::from_wire(fields.u16(4)),
-            flags: Flags(fields.u16(6)),
-            sequence: fields.u32(8),
-            port_id: PortId(fields.u32(12)),
+            length: fields.u32(field::LENGTH),
+            message_type: MessageType::from_wire(fields.u16(field::TYPE)),
+            flags: Flags(fields.u16(field::FLAGS)),
+            sequence: fields.u32(field::SEQUENCE),
+            port_id: PortId(fields.u32(field::PORT_ID)),
         })
     }
 
-    /// The header as bytes.
+    /// Writes the header.
     #[must_use]
     #[inline(always)]
-    pub fn write(&self, abi: Abi) -> super::Head {
-        self.begin(abi).finish()
+    pub fn write(&self, abi: Abi) -> Head {
+        Head::written(Self::BYTES, |room| self.write_to(room, abi))
     }
 
-    /// A head that begins with this header, to be gone on with.
+    /// Writes the header to the start of a frame.
     #[inline(always)]
-    pub(super) fn begin(&self, abi: Abi) -> HeadWriter {
-        let mut writer = HeadWriter::new(abi);
-        self.begin_with(&mut writer);
-        writer
+    pub(super) fn write_to(&self, frame: &mut [u8], abi: Abi) {
+        FieldsMut::new(frame, abi)
+            .u32(field::LENGTH, self.length)
+            .u16(field::TYPE, self.message_type.to_wire())
+            .u16(field::FLAGS, self.flags.0)
+            .u32(field::SEQUENCE, self.sequence)
+            .u32(field::PORT_ID, self.port_id.0);
     }
+}
 
-    /// Begins a head with this header.
-    #[inline(always)]
-    pub(super) fn begin_with<'w, B: BorrowMut<[u8]>>(&self, writer: &'w mut HeadWriter<B>) -> &'w mut HeadWriter<B> {
-        writer
-            .u32(self.length)
-            .u16(self.message_type.to_wire())
-            .u16(self.flags.0)
-            .u32(self.sequence)
-            .u32(self.port_id.0)
-    }
+/// Offsets of a header's fields, in bytes.
+mod field {
+    pub(super) const LENGTH: usize = 0;
+    pub(super) const TYPE: usize = 4;
+    pub(super) const FLAGS: usize = 6;
+    pub(super) const SEQUENCE: usize = 8;
+    pub(super) const PORT_ID: usize = 12;
 }
 
 /// The part of a [`Header`] that a sender chooses; type and length follow from the message.
@@ -77,14 +77,15 @@ impl Header {
 pub struct Envelope {
     /// `NLM_F_…`: see [`Flags`].
     pub flags: Flags,
-    /// Chosen by whoever asks; a reply repeats it.
+    /// Chosen by the sender of a request; the reply repeats it.
     pub sequence: u32,
-    /// The port id that the message claims to come from.
+    /// The port id that the message states as its sender.
     pub port_id: PortId,
 }
 
 impl Envelope {
-    /// What libipq puts on every message: a request, sequence 0, and the handle's own port id (LIB-11).
+    /// The envelope of each message of libipq's: a request, with sequence 0 and the handle's port id
+    /// (LIB-11).
     #[must_use]
     pub const fn request(port_id: PortId) -> Self {
         Self {
@@ -94,8 +95,9 @@ impl Envelope {
         }
     }
 
-    /// The header of a message whose fixed part has `fixed` bytes and is followed by `following`. A length that the field
-    /// can't hold becomes the largest that it can, which no reader takes for a whole message.
+    /// Returns the header of a message with a fixed part of `fixed` bytes and `following` bytes after it.
+    /// A length that the field can't hold becomes the largest that it can. No reader takes a part of
+    /// such a message for the whole.
     #[inline(always)]
     pub(super) fn header(self, message_type: MessageType, fixed: usize, following: usize) -> Header {
         let length = following.saturating_add(Header::BYTES + fixed);
@@ -109,7 +111,7 @@ impl Envelope {
     }
 }
 
-/// What a message is (WIRE-1).
+/// The type of a message (WIRE-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
     /// 2: an error, or an acknowledgement, which is an error of number 0.
@@ -124,12 +126,13 @@ pub enum MessageType {
     /// 0x13: the kernel hands over a packet.
     #[doc(alias = "IPQM_PACKET")]
     Packet,
-    /// Any other type, which no kernel sends and no kernel obeys. Only one made by hand holds the number of a known type.
+    /// Any other type. No kernel sends one, and none obeys one. [`from_wire`](Self::from_wire) never
+    /// puts the number of a known type here.
     Unknown(u16),
 }
 
 impl MessageType {
-    /// The type that the wire calls `value`.
+    /// Returns the type with this number on the wire.
     #[must_use]
     #[inline]
     pub const fn from_wire(value: u16) -> Self {
@@ -142,7 +145,7 @@ impl MessageType {
         }
     }
 
-    /// What the wire calls this type.
+    /// Returns the type's number on the wire.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> u16 {
@@ -168,23 +171,24 @@ impl fmt::Display for MessageType {
     }
 }
 
-/// The flags of a header. Any bit can be on the wire; those with a meaning here are named.
+/// The flags of a header. Any bit can be set on the wire; those with a meaning here have names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(pub u16);
 
 impl Flags {
-    /// Nothing set: what the kernel sends (WIRE-5, ERR-2).
+    /// No flag, as in frames from the kernel (WIRE-5, ERR-2).
     pub const NONE: Self = Self(0);
-    /// 1: the message asks for something. The kernel refuses one without it (MSG-2).
+    /// 1: the message is a request. The kernel refuses a message without this flag (MSG-2).
     #[doc(alias = "NLM_F_REQUEST")]
     pub const REQUEST: Self = Self(1);
-    /// 2: the message is a part of several. The kernel refuses it (MSG-2).
+    /// 2: the message is one part of several. The kernel refuses it (MSG-2).
     #[doc(alias = "NLM_F_MULTI")]
     pub const MULTI: Self = Self(2);
-    /// 4: success is to be acknowledged too (MSG-10).
+    /// 4: the kernel is to acknowledge success, too (MSG-10).
     #[doc(alias = "NLM_F_ACK")]
     pub const ACK: Self = Self(4);
-    /// 0x20: refused with ECOMM (MSG-3). It has the value of the receive call's `MSG_TRUNC`.
+    /// 0x20: the kernel refuses the message with ECOMM (MSG-3). The receive call's `MSG_TRUNC` has the
+    /// same value, and nothing to do with it.
     pub const TRUNCATED: Self = Self(0x20);
 
     /// Whether every bit of `other` is set.

@@ -2,31 +2,30 @@
 
 use super::abi::Abi;
 use super::error::WireError;
-use super::fields::Fields;
+use super::fields::{Fields, FieldsMut};
 use super::hardware_address::{HardwareAddress, HardwareAddressTooLong};
-use super::head::{Head, HeadWriter};
+use super::head::Head;
 use super::header::{Envelope, Header, MessageType};
 use super::interface_name::InterfaceName;
 use super::padding;
 use super::values::{EtherType, Hook, Mark, PacketId, Timestamp};
-use std::borrow::BorrowMut;
 
-/// What the kernel says about a packet, beside its bytes (WIRE-2).
+/// All that the kernel says about a packet, but for its bytes (WIRE-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketMetadata {
-    /// Names the packet in its verdict.
+    /// The packet's name in its verdict.
     pub packet_id: PacketId,
     /// The netfilter mark.
     pub mark: Mark,
-    /// When it arrived.
+    /// When the packet arrived.
     pub timestamp: Timestamp,
-    /// Where it was queued.
+    /// Where the packet was queued.
     pub hook: Hook,
-    /// The device that it came in by; empty at OUTPUT and POSTROUTING.
+    /// The device that the packet came in by; empty at OUTPUT and POSTROUTING.
     pub indev_name: InterfaceName,
-    /// The device that it will leave by; empty at PREROUTING and INPUT.
+    /// The device that the packet will leave by; empty at PREROUTING and INPUT.
     pub outdev_name: InterfaceName,
-    /// The protocol of its link-layer frame.
+    /// The protocol of the link-layer frame.
     pub hw_protocol: EtherType,
     /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none (PKT-7).
     pub hw_type: u16,
@@ -35,76 +34,109 @@ pub struct PacketMetadata {
 }
 
 impl PacketMetadata {
-    /// The head of a PACKET frame with `payload_length` bytes of packet. After them the sender adds
-    /// [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
+    /// Writes the head of a PACKET frame with `payload_length` bytes of packet. After those the sender
+    /// adds [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
-        match abi {
-            // A layout that the compiler knows is written in place.
-            Abi::LP64_LITTLE => self.head_in(Abi::LP64_LITTLE, payload_length),
-            abi => self.head_in(abi, payload_length),
-        }
+        abi.folded(|abi| {
+            Head::written(Header::BYTES + abi.packet_message_bytes(), |frame| {
+                self.write(frame, abi, payload_length);
+            })
+        })
     }
 
-    #[inline(always)]
-    fn head_in(&self, abi: Abi, payload_length: usize) -> Head {
-        let mut writer = HeadWriter::new(abi);
-        self.write(&mut writer, payload_length);
-        writer.finish()
-    }
-
-    /// The length of the [head](Self::head) as this machine lays it out: 112 or 88 bytes.
+    /// The length of the [head](Self::head) on this machine: 112 or 88 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-    /// Writes the [head](Self::head) to where it stays, as this machine lays it out.
+    /// Writes the [head](Self::head) to `room`, over whatever is there, as this machine lays it out.
     #[inline(always)]
     pub(crate) fn write_head(&self, room: &mut [u8; Self::HEAD_BYTES], payload_length: usize) {
-        *room = [0; Self::HEAD_BYTES];
-        self.write(&mut HeadWriter::over(room, Abi::NATIVE), payload_length);
+        self.write(room, Abi::NATIVE, payload_length);
     }
 
     #[inline(always)]
-    fn write<B: BorrowMut<[u8]>>(&self, writer: &mut HeadWriter<B>, payload_length: usize) {
-        let abi = writer.abi();
+    fn write(&self, frame: &mut [u8], abi: Abi, payload_length: usize) {
+        let at = Layout::of(abi);
         let padded_length = payload_length.saturating_add(padding(payload_length));
-        let (address_length, address) = self.hw_address.to_wire();
-        // The length, the address and the padding as one number: of fields that lie across the borders of words a compiler makes
-        // stores and loads that wait for each other.
-        let address = (u128::from(u64::from_le_bytes(address)) << 8) + u128::from(address_length);
-        let address_bytes = (1 + HardwareAddress::WIRE_BYTES).next_multiple_of(abi.word_bytes());
         Envelope::default()
-            .header(MessageType::Packet, abi.packet_message_bytes(), padded_length)
-            .begin_with(writer)
-            .word(self.packet_id.0)
-            .word(self.mark.0)
-            .word(self.timestamp.seconds.cast_unsigned())
-            .word(self.timestamp.microseconds.cast_unsigned())
-            .u32(self.hook.to_wire())
-            .bytes(&self.indev_name.to_wire())
-            .bytes(&self.outdev_name.to_wire())
-            .u16_big_endian(self.hw_protocol.0)
-            .u16(self.hw_type)
-            .bytes(&address.to_le_bytes()[..address_bytes])
-            .word(payload_length as u64);
+            .header(MessageType::Packet, at.end, padded_length)
+            .write_to(frame, abi);
+        let (address_length, address) = self.hw_address.to_wire();
+        // Length, address and padding are written as one u128: separate stores that are not aligned
+        // cause store-forwarding stalls.
+        let address = (u128::from(u64::from_le_bytes(address)) << 8) + u128::from(address_length);
+        FieldsMut::new(frame.get_mut(Header::BYTES..).unwrap_or_default(), abi)
+            .word(at.packet_id, self.packet_id.0)
+            .word(at.mark, self.mark.0)
+            .word(at.timestamp_sec, self.timestamp.seconds.cast_unsigned())
+            .word(at.timestamp_usec, self.timestamp.microseconds.cast_unsigned())
+            .u32(at.hook, self.hook.to_wire())
+            .bytes(at.indev_name, &self.indev_name.to_wire())
+            .bytes(at.outdev_name, &self.outdev_name.to_wire())
+            .u16_big_endian(at.hw_protocol, self.hw_protocol.0)
+            .u16(at.hw_type, self.hw_type)
+            .bytes(at.hw_addrlen, &address.to_le_bytes()[..at.data_len - at.hw_addrlen])
+            .word(at.data_len, payload_length as u64);
     }
 }
 
-/// A PACKET message, checked, whose packet can be changed in the buffer that it was read into.
+/// Offsets of the fields of a packet message from its start, in bytes (WIRE-2).
+struct Layout {
+    packet_id: usize,
+    mark: usize,
+    timestamp_sec: usize,
+    timestamp_usec: usize,
+    hook: usize,
+    indev_name: usize,
+    outdev_name: usize,
+    hw_protocol: usize,
+    hw_type: usize,
+    hw_addrlen: usize,
+    hw_addr: usize,
+    data_len: usize,
+    end: usize,
+}
+
+impl Layout {
+    #[inline(always)]
+    const fn of(abi: Abi) -> Self {
+        let word = abi.word_bytes();
+        // The fields after it have the same size everywhere, up to the padding before data_len.
+        let hook = 4 * word;
+        Self {
+            packet_id: 0,
+            mark: word,
+            timestamp_sec: 2 * word,
+            timestamp_usec: 3 * word,
+            hook,
+            indev_name: hook + 4,
+            outdev_name: hook + 20,
+            hw_protocol: hook + 36,
+            hw_type: hook + 38,
+            hw_addrlen: hook + 40,
+            hw_addr: hook + 41,
+            data_len: abi.packet_message_bytes() - word,
+            end: abi.packet_message_bytes(),
+        }
+    }
+}
+
+/// A checked PACKET message, whose packet can be changed in the buffer that it was read into.
 pub struct PacketMut<'a> {
     fixed: Fields<'a>,
     payload: &'a mut [u8],
 }
 
 impl<'a> PacketMut<'a> {
-    /// A message of which `fixed` is all but the packet's bytes, and which is known to be sound.
+    /// A message that is known to be sound. `fixed` is all of it but the packet's bytes.
     #[inline(always)]
     pub(super) const fn new(fixed: &'a [u8], abi: Abi, payload: &'a mut [u8]) -> Self {
         let fixed = Fields::new(fixed, abi);
         Self { fixed, payload }
     }
 
-    /// The message, to be read.
+    /// The message, for reading.
     #[must_use]
     #[inline(always)]
     pub fn message(&self) -> PacketMessage<'_> {
@@ -114,15 +146,16 @@ impl<'a> PacketMut<'a> {
         }
     }
 
-    /// Names the packet in its verdict.
+    /// The packet's name in its verdict.
     #[must_use]
     #[inline(always)]
     pub fn packet_id(&self) -> PacketId {
         self.message().packet_id()
     }
 
-    /// The packet's bytes, as many as were handed over, to be changed and given back as a replacement. A packet that is longer than
-    /// the copy range would be cut to them (PKT-4, VER-7), and no checksum is made right (VER-8).
+    /// The packet's bytes, to be changed and given back as a replacement. They are those that the kernel
+    /// handed over: a packet that is longer than the copy range is cut to them by such a verdict (PKT-4,
+    /// VER-7). No checksum is mended (VER-8).
     #[must_use]
     #[inline(always)]
     pub fn into_payload(self) -> &'a mut [u8] {
@@ -130,7 +163,24 @@ impl<'a> PacketMut<'a> {
     }
 }
 
-/// A PACKET message, checked, over the bytes that it came in.
+/// Declares accessors of a packet message. They are expanded in place, where the compiler may know
+/// the ABI and then folds the offsets.
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = |$fields:ident, $at:ident| $value:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            #[inline(always)]
+            pub fn $name(&self) -> $type {
+                let $fields = self.fields;
+                let $at = &Layout::of($fields.abi());
+                $value
+            }
+        )*
+    };
+}
+
+/// A checked PACKET message, over the bytes that it came in.
 #[doc(alias("ipq_packet_msg_t", "ipq_get_packet"))]
 #[derive(Clone, Copy)]
 pub struct PacketMessage<'a> {
@@ -139,19 +189,19 @@ pub struct PacketMessage<'a> {
 }
 
 impl<'a> PacketMessage<'a> {
-    /// Reads the message in `body`, which is what follows the header, up to the header's length.
+    /// Reads the message in `body`, which follows the header and ends at the header's length.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
-        let fixed = abi.packet_message_bytes();
-        if body.len() < fixed {
+        let at = &Layout::of(abi);
+        if body.len() < at.end {
             return Err(WireError::BodyTooShort {
                 message_type: MessageType::Packet,
-                needed: fixed,
+                needed: at.end,
                 found: body.len(),
             });
         }
         let fields = Fields::new(body, abi);
-        let (payload, stated) = (fields.rest(fixed), fields.word(fixed - abi.word_bytes()));
+        let (payload, stated) = (fields.rest(at.end), fields.word(at.data_len));
         let payload = usize::try_from(stated)
             .ok()
             .and_then(|stated| payload.get(..stated))
@@ -159,14 +209,13 @@ impl<'a> PacketMessage<'a> {
                 stated,
                 found: payload.len(),
             })?;
-        let packet = Self { fields, payload };
-        match packet.read_hw_address() {
-            Ok(_) => Ok(packet),
+        match hw_address(fields, at) {
+            Ok(_) => Ok(Self { fields, payload }),
             Err(HardwareAddressTooLong { stated }) => Err(WireError::HardwareAddress { stated }),
         }
     }
 
-    /// Everything but the packet's bytes, decoded.
+    /// Decodes everything but the packet's bytes.
     #[must_use]
     #[inline(always)]
     pub fn metadata(&self) -> PacketMetadata {
@@ -183,97 +232,51 @@ impl<'a> PacketMessage<'a> {
         }
     }
 
-    /// Names the packet in its verdict.
-    #[must_use]
-    #[inline(always)]
-    pub fn packet_id(&self) -> PacketId {
-        PacketId(self.fields.word(0))
-    }
+    getters! {
+        /// The packet's name in its verdict.
+        packet_id: PacketId = |fields, at| PacketId(fields.word(at.packet_id));
 
-    /// The netfilter mark.
-    #[must_use]
-    #[inline(always)]
-    pub fn mark(&self) -> Mark {
-        Mark(self.fields.word(self.fields.abi().word_bytes()))
-    }
+        /// The netfilter mark.
+        mark: Mark = |fields, at| Mark(fields.word(at.mark));
 
-    /// When it arrived.
-    #[must_use]
-    #[inline(always)]
-    pub fn timestamp(&self) -> Timestamp {
-        let word = self.fields.abi().word_bytes();
-        Timestamp {
-            seconds: self.fields.signed_word(2 * word),
-            microseconds: self.fields.signed_word(3 * word),
-        }
-    }
+        /// When the packet arrived.
+        timestamp: Timestamp = |fields, at| Timestamp {
+            seconds: fields.signed_word(at.timestamp_sec),
+            microseconds: fields.signed_word(at.timestamp_usec),
+        };
 
-    /// Where it was queued.
-    #[must_use]
-    #[inline(always)]
-    pub fn hook(&self) -> Hook {
-        Hook::from_wire(self.fields.u32(self.at(0)))
-    }
+        /// Where the packet was queued.
+        hook: Hook = |fields, at| Hook::from_wire(fields.u32(at.hook));
 
-    /// The device that it came in by; empty at OUTPUT and POSTROUTING.
-    #[must_use]
-    #[inline(always)]
-    pub fn indev_name(&self) -> InterfaceName {
-        InterfaceName::from_wire(self.fields.array(self.at(4)))
-    }
+        /// The device that the packet came in by; empty at OUTPUT and POSTROUTING.
+        indev_name: InterfaceName = |fields, at| InterfaceName::from_wire(fields.array(at.indev_name));
 
-    /// The device that it will leave by; empty at PREROUTING and INPUT.
-    #[must_use]
-    #[inline(always)]
-    pub fn outdev_name(&self) -> InterfaceName {
-        InterfaceName::from_wire(self.fields.array(self.at(20)))
-    }
+        /// The device that the packet will leave by; empty at PREROUTING and INPUT.
+        outdev_name: InterfaceName = |fields, at| InterfaceName::from_wire(fields.array(at.outdev_name));
 
-    /// The protocol of its link-layer frame.
-    #[must_use]
-    #[inline(always)]
-    pub fn hw_protocol(&self) -> EtherType {
-        EtherType(self.fields.u16_big_endian(self.at(36)))
-    }
+        /// The protocol of the link-layer frame.
+        hw_protocol: EtherType = |fields, at| EtherType(fields.u16_big_endian(at.hw_protocol));
 
-    /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none.
-    #[must_use]
-    #[inline(always)]
-    pub fn hw_type(&self) -> u16 {
-        self.fields.u16(self.at(38))
-    }
+        /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none.
+        hw_type: u16 = |fields, at| fields.u16(at.hw_type);
 
-    /// The link-layer source address.
-    #[must_use]
-    #[inline(always)]
-    pub fn hw_address(&self) -> HardwareAddress {
+        /// The link-layer source address.
         // Its length was checked when the message was parsed.
-        self.read_hw_address().unwrap_or(HardwareAddress::NONE)
+        hw_address: HardwareAddress = |fields, at| hw_address(fields, at).unwrap_or(HardwareAddress::NONE);
     }
 
-    /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4, PKT-5). Its length is the
-    /// frame's `data_len`, so padding is not in it (WIRE-4).
+    /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4, PKT-5).
+    /// Its length is the frame's `data_len`, so padding is no part of it (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
     }
+}
 
-    #[inline(always)]
-    fn read_hw_address(&self) -> Result<HardwareAddress, HardwareAddressTooLong> {
-        HardwareAddress::from_wire(self.fields.u8(self.at(40)), self.fields.array(self.at(41)))
-    }
-
-    /// From here on fields have a fixed size: an offset counted from `hook`, in any ABI.
-    #[inline(always)]
-    fn at(&self, offset: usize) -> usize {
-        Self::after_timestamp(self.fields.abi()) + offset
-    }
-
-    #[inline(always)]
-    const fn after_timestamp(abi: Abi) -> usize {
-        4 * abi.word_bytes()
-    }
+#[inline(always)]
+fn hw_address(fields: Fields<'_>, at: &Layout) -> Result<HardwareAddress, HardwareAddressTooLong> {
+    HardwareAddress::from_wire(fields.u8(at.hw_addrlen), fields.array(at.hw_addr))
 }
 
 impl std::fmt::Debug for PacketMut<'_> {
@@ -293,7 +296,6 @@ impl std::fmt::Debug for PacketMessage<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::head::HeadWriter;
     use super::super::message::Message;
     use super::super::recorded::{self, bytes};
     use super::*;
@@ -416,8 +418,8 @@ mod tests {
 
     /// The body of a message that states `data_len` and has `found` bytes after the structure.
     fn stating(data_len: u64, found: usize, abi: Abi) -> Vec<u8> {
-        let mut body = vec![0; abi.packet_message_bytes() - abi.word_bytes()];
-        body.extend(&HeadWriter::new(abi).word(data_len).finish()[..]);
+        let mut body = vec![0; abi.packet_message_bytes()];
+        FieldsMut::new(&mut body, abi).word(Layout::of(abi).data_len, data_len);
         body.resize(body.len() + found, 0xaa);
         body
     }

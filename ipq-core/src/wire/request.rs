@@ -1,74 +1,76 @@
-//! MODE and VERDICT: what a program asks of the kernel.
+//! MODE and VERDICT: a program's requests to the kernel.
 
 use super::abi::Abi;
 use super::error::WireError;
-use super::fields::Fields;
-use super::head::{Head, HeadWriter};
+use super::fields::{Fields, FieldsMut};
+use super::head::Head;
 use super::header::{Envelope, Header, MessageType};
 use super::values::{CopyMode, PacketId, Verdict};
-use std::borrow::BorrowMut;
 
-/// MODE: a program sets how much of each packet it wants (WIRE-3, MSG-8).
+/// A MODE message: a program sets how much of each packet it wants (WIRE-3, MSG-8).
 #[doc(alias = "ipq_mode_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeRequest {
-    /// How much of each packet is to be copied.
+    /// How much of each packet the kernel copies.
     pub mode: CopyMode,
-    /// How many bytes at the most, in mode PACKET; 0 for all. The kernel cuts it to 32 bits and then to 65,535.
+    /// The most bytes of each packet, in mode PACKET; 0 for all. The kernel cuts the number to 32 bits,
+    /// and then to 65,535.
     pub range: u64,
 }
 
 impl ModeRequest {
-    /// The whole frame: MODE has no payload. Its size is the union's (WIRE-3), and exact (WIRE-7).
+    /// Writes the whole frame: MODE has no payload. It has exactly the union's size (WIRE-3, WIRE-7).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope) -> Head {
-        let mut writer = envelope.header(MessageType::Mode, abi.request_bytes(), 0).begin(abi);
-        writer
-            .bytes(&[self.mode.to_wire()])
-            .pad_to_word()
-            .word(self.range)
-            .bytes(&[0; 8][..abi.word_bytes()])
-            .finish()
+        let at = Layout::of(abi);
+        Head::written(Header::BYTES + at.end, |frame| {
+            envelope.header(MessageType::Mode, at.end, 0).write_to(frame, abi);
+            FieldsMut::new(message_of(frame), abi)
+                .padded_to_word(at.value, self.mode.to_wire().into(), 8)
+                .word(at.second, self.range)
+                .word(at.third, 0);
+        })
     }
 
-    /// Reads the message in `body`, which is what follows the header. More than the union's size is accepted (WIRE-7).
+    /// Reads the message in `body`, which follows the header. It may be longer than the union (WIRE-7).
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
-        let fields = request_fields(MessageType::Mode, body, abi)?;
+        let (at, fields) = (Layout::of(abi), request_fields(MessageType::Mode, body, abi)?);
         Ok(Self {
-            mode: CopyMode::from_wire(fields.u8(0)),
-            range: fields.word(abi.word_bytes()),
+            mode: CopyMode::from_wire(fields.u8(at.value)),
+            range: fields.word(at.second),
         })
     }
 }
 
-/// VERDICT: a program decides about a packet (WIRE-3, section 6 of the protocol).
+/// A VERDICT message: a program decides about a packet (WIRE-3, section 6 of the protocol).
 #[doc(alias = "ipq_verdict_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerdictRequest {
-    /// What is to be done.
+    /// The decision.
     pub verdict: Verdict,
-    /// With which packet.
+    /// The packet.
     pub packet_id: PacketId,
-    /// How long the replacement is said to be, in bytes. The kernel takes it only if as many bytes follow (VER-5).
+    /// The stated length of the replacement in bytes. The kernel takes the replacement only if exactly
+    /// as many bytes follow (VER-5).
     pub data_len: u64,
 }
 
 impl VerdictRequest {
-    /// The head of a frame that `payload_length` bytes follow: the replacement packet, or none.
+    /// Writes the head of a frame that `payload_length` bytes follow: the replacement packet, or none.
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
-        let mut writer = HeadWriter::new(abi);
-        self.write(&mut writer, envelope, payload_length);
-        writer.finish()
+        Head::written(Header::BYTES + abi.request_bytes(), |frame| {
+            self.write(frame, abi, envelope, payload_length);
+        })
     }
 
     /// The length of the longest [head](Self::head), a 64-bit machine's: 40 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::LP64_LITTLE.request_bytes();
 
-    /// Writes the [head](Self::head) to where it stays, which is all zeros, and returns it.
+    /// Writes the [head](Self::head) to `room`, over whatever is there, and returns it.
     #[inline(always)]
     pub(crate) fn write_head<'r>(
         &self,
@@ -77,40 +79,37 @@ impl VerdictRequest {
         envelope: Envelope,
         payload_length: usize,
     ) -> &'r [u8] {
-        match abi {
-            // A layout that the compiler knows is written without looking at it.
-            Abi::LP64_LITTLE => self.write(&mut HeadWriter::over(room, Abi::LP64_LITTLE), envelope, payload_length),
-            abi => self.write(&mut HeadWriter::over(room, abi), envelope, payload_length),
-        }
+        abi.folded(|abi| self.write(room, abi, envelope, payload_length));
         room.get(..Header::BYTES + abi.request_bytes()).unwrap_or_default()
     }
 
     #[inline(always)]
-    fn write<B: BorrowMut<[u8]>>(&self, writer: &mut HeadWriter<B>, envelope: Envelope, payload_length: usize) {
+    fn write(&self, frame: &mut [u8], abi: Abi, envelope: Envelope, payload_length: usize) {
+        let at = Layout::of(abi);
         envelope
-            .header(MessageType::Verdict, writer.abi().request_bytes(), payload_length)
-            .begin_with(writer)
-            .u32(self.verdict.to_wire())
-            .pad_to_word()
-            .word(self.packet_id.0)
-            .word(self.data_len);
+            .header(MessageType::Verdict, at.end, payload_length)
+            .write_to(frame, abi);
+        FieldsMut::new(message_of(frame), abi)
+            .padded_to_word(at.value, self.verdict.to_wire(), 32)
+            .word(at.second, self.packet_id.0)
+            .word(at.third, self.data_len);
     }
 
-    /// Reads the message in `body`, which is what follows the header; the second value is all that follows the message.
+    /// Reads the message in `body`, which follows the header. The second value is what follows the
+    /// message.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<(Self, &[u8]), WireError> {
-        let fields = request_fields(MessageType::Verdict, body, abi)?;
-        let word = abi.word_bytes();
+        let (at, fields) = (Layout::of(abi), request_fields(MessageType::Verdict, body, abi)?);
         let request = Self {
-            verdict: Verdict::from_wire(fields.u32(0)),
-            packet_id: PacketId(fields.word(word)),
-            data_len: fields.word(2 * word),
+            verdict: Verdict::from_wire(fields.u32(at.value)),
+            packet_id: PacketId(fields.word(at.second)),
+            data_len: fields.word(at.third),
         };
-        Ok((request, fields.rest(abi.request_bytes())))
+        Ok((request, fields.rest(at.end)))
     }
 
-    /// The replacement among the bytes that follow the message: all of them, if there are exactly as many as stated, and
-    /// any at all (VER-5).
+    /// Returns the replacement, which is all that follows the message; `None` if nothing follows, or
+    /// not as many bytes as stated (VER-5).
     #[must_use]
     #[inline]
     pub fn replacement<'a>(&self, following: &'a [u8]) -> Option<&'a [u8]> {
@@ -118,7 +117,37 @@ impl VerdictRequest {
     }
 }
 
-/// Both requests have the size of their union, and anything shorter is refused (MSG-7).
+/// Offsets of a request's fields from its start, in bytes (WIRE-3). MODE and VERDICT are a union.
+struct Layout {
+    /// MODE: the copy mode (u8). VERDICT: the verdict (u32). Padded to a word.
+    value: usize,
+    /// MODE: the range. VERDICT: the packet id.
+    second: usize,
+    /// VERDICT: `data_len`.
+    third: usize,
+    end: usize,
+}
+
+impl Layout {
+    #[inline(always)]
+    const fn of(abi: Abi) -> Self {
+        let word = abi.word_bytes();
+        Self {
+            value: 0,
+            second: word,
+            third: 2 * word,
+            end: abi.request_bytes(),
+        }
+    }
+}
+
+/// Returns what follows the header of a frame.
+#[inline(always)]
+fn message_of(frame: &mut [u8]) -> &mut [u8] {
+    frame.get_mut(Header::BYTES..).unwrap_or_default()
+}
+
+/// Returns the fields of a request. A body that is shorter than the union is refused (MSG-7).
 #[inline(always)]
 fn request_fields(message_type: MessageType, body: &[u8], abi: Abi) -> Result<Fields<'_>, WireError> {
     if body.len() < abi.request_bytes() {
@@ -166,7 +195,7 @@ mod tests {
         };
         let datagram = bytes(hex);
         assert_eq!(request.head(abi, ENVELOPE, 0)[..], datagram);
-        let mut room = [0; 40];
+        let mut room = [0xee; 40];
         assert_eq!(request.write_head(&mut room, abi, ENVELOPE, 0), datagram);
         assert_eq!(
             VerdictRequest::parse(&datagram[Header::BYTES..], abi),

@@ -1,12 +1,11 @@
-//! The system calls of the real backends for which there is no safe crate: receiving many datagrams in one call, and
-//! socket options that are a number. Beside them, receiving one with nothing to clean up.
+//! The system calls for which there is no safe crate: receiving many datagrams with one call, and
+//! socket options that are a number. Beside them, receiving one datagram with nothing to clean up.
 
 #![allow(
     unsafe_code,
     reason = "recvmmsg, and options of the netlink level, have no safe wrapper"
 )]
 
-use super::{Netlink, Senders};
 use crate::errno::Errno;
 use crate::transport::AT_ONCE;
 use arrayvec::ArrayVec;
@@ -15,18 +14,27 @@ use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
 use std::io::IoSliceMut;
 use std::iter::repeat_n;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What is known of datagrams that came together.
+/// The datagrams of one system call.
 pub(in crate::transport) type Arrivals = ArrayVec<Arrival, AT_ONCE>;
 
-/// What is known of a datagram that came.
+/// A datagram that was received.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::transport) struct Arrival {
-    /// Its whole length, which may be more than there was room for.
+    /// Its whole length in bytes, which may be more than there was room for.
     pub(in crate::transport) length: u32,
     /// The port id of its sender.
     pub(in crate::transport) sender: u32,
+}
+
+/// Who can send datagrams to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Senders {
+    /// Any program: each datagram comes with its sender.
+    Anybody,
+    /// The kernel alone, to which the socket is connected.
+    Kernel,
 }
 
 /// `setsockopt(2)` for an option that is an `int`.
@@ -42,37 +50,44 @@ pub(super) fn set_option(
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// `recv(2)`, `recvfrom(2)` if the sender may be anybody, or `recvmsg(2)` into several parts, each of which costs more than the one
-/// before: takes one datagram into `parts`; returns its whole length (with `MSG_TRUNC` in `flags`) and the port id of its sender.
-/// Nothing here is dropped, so that a C program may jump out of a signal handler while this waits.
+/// Receives one datagram into `parts`. Returns its whole length (with `MSG_TRUNC` in `flags`) and the
+/// port id of its sender.
+///
+/// It is the cheapest call that does: `recv(2)`, `recvfrom(2)` if anybody may have sent it, or
+/// `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may jump out of a signal
+/// handler while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
-    socket: &Netlink,
+    socket: BorrowedFd<'_>,
+    senders: Senders,
     parts: &mut [IoSliceMut<'_>],
     flags: libc::c_int,
 ) -> Result<(usize, u32), Errno> {
+    let errno = |error: rustix::io::Errno| Errno(error.raw_os_error());
     let flags = RecvFlags::from_bits_retain(flags.cast_unsigned());
     let (length, address) = if let [whole] = parts {
-        if socket.senders == Senders::Kernel {
-            let (_, length) = net::recv(socket, &mut whole[..], flags).map_err(super::errno)?;
+        if senders == Senders::Kernel {
+            let (_, length) = net::recv(socket, &mut whole[..], flags).map_err(errno)?;
             return Ok((length, 0));
         }
-        let (_, length, address) = net::recvfrom(socket, &mut whole[..], flags).map_err(super::errno)?;
+        let (_, length, address) = net::recvfrom(socket, &mut whole[..], flags).map_err(errno)?;
         (length, address)
     } else {
-        // It has room for nothing, so there is nothing in it to be dropped.
+        // It has no room, so there is nothing in it to be dropped.
         let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
-        let received = net::recvmsg(socket, parts, &mut control, flags).map_err(super::errno)?;
+        let received = net::recvmsg(socket, parts, &mut control, flags).map_err(errno)?;
         (received.bytes, received.address)
     };
     let sender = address.and_then(|address| SocketAddrNetlink::try_from(address).ok());
     Ok((length, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
 }
 
-/// `recvmmsg(2)`: takes datagrams, each into one of `places`, which are at most [`AT_ONCE`], and puts what is known of them into
-/// `arrivals`, which is empty. A part of a place takes what those before it have no room for; one costs the kernel less than two.
+/// `recvmmsg(2)`: receives datagrams, each into one of `places`, which are at most [`AT_ONCE`], and
+/// fills `arrivals`, which is empty. A part of a place takes what the parts before it have no room for;
+/// one part costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
-    socket: &Netlink,
+    socket: BorrowedFd<'_>,
+    senders: Senders,
     places: &mut [[IoSliceMut<'_>; PARTS]],
     arrivals: &mut Arrivals,
     flags: libc::c_int,
@@ -85,24 +100,21 @@ pub(super) fn receive<const PARTS: usize>(
         header.msg_hdr.msg_iov = place.as_mut_ptr().cast();
         header.msg_hdr.msg_iovlen = PARTS as _;
     }
-    // To be told who sent a datagram costs, too. Where nobody asks, it is nobody but the kernel.
-    let asked = if socket.senders == Senders::Anybody {
-        places.len()
-    } else {
-        0
-    };
+    // To be told the sender has a price, too. Where nobody but the kernel can send, it is not asked for.
+    let asked = if senders == Senders::Anybody { places.len() } else { 0 };
     addresses.extend(repeat_n(address, asked));
     for (address, header) in addresses.iter_mut().zip(&mut headers) {
         header.msg_hdr.msg_name = (&raw mut *address).cast();
         header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     }
     let count = headers.len();
-    // SAFETY: the `count` headers are filled in, as many as there are places. Each points to the parts of its own place, borrowed mutably
-    // and for longer (an `IoSliceMut` is an `iovec`, which its documentation promises), and, if at all, to a sender's address that lives
-    // as long as this frame. The other pointers are null, with length 0. The kernel writes within the lengths that are given.
+    // SAFETY: the `count` headers are filled in, as many as there are places. Each points to the parts of
+    // its own place, which are borrowed mutably and for longer (the documentation of `IoSliceMut` promises
+    // the layout of an `iovec`), and, if at all, to a sender's address that lives as long as this frame.
+    // The other pointers are null, with length 0. The kernel writes within the given lengths.
     let received = unsafe {
         libc::recvmmsg(
-            socket.as_fd().as_raw_fd(),
+            socket.as_raw_fd(),
             headers.as_mut_ptr(),
             count as _,
             flags as _,

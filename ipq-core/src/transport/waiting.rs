@@ -1,0 +1,74 @@
+//! Waiting for a descriptor, for the transports that have one.
+
+#![expect(
+    clippy::inline_always,
+    reason = "no function returns after a system call: see what a call costs in `transport::netlink`"
+)]
+
+use super::{TransportError, Wait};
+use crate::errno::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// What a receive system call does when there is nothing to receive.
+#[derive(Clone, Copy)]
+pub(super) enum Attempt {
+    /// It fails with EAGAIN.
+    AtOnce,
+    /// It waits.
+    Blocking,
+}
+
+/// Calls `receive` until it returns something else than EAGAIN, or the time is over.
+#[inline(always)]
+pub(super) fn waiting<T>(
+    socket: BorrowedFd<'_>,
+    wait: Wait,
+    mut receive: impl FnMut(Attempt) -> Result<T, Errno>,
+) -> Result<T, TransportError> {
+    let deadline = match wait {
+        Wait::Never => return receive(Attempt::AtOnce).map_err(transport_error),
+        Wait::Forever => None,
+        // A deadline that the clock can't express is none.
+        Wait::For(time) => Instant::now().checked_add(time),
+    };
+    let attempt = if wait == Wait::Forever {
+        Attempt::Blocking
+    } else {
+        Attempt::AtOnce
+    };
+    loop {
+        match receive(attempt) {
+            // In the blocking form too: another owner of the descriptor may have made it non-blocking.
+            Err(Errno::EAGAIN) => until_readable(socket, deadline)?,
+            Err(errno) => return Err(transport_error(errno)),
+            Ok(received) => return Ok(received),
+        }
+    }
+}
+
+/// Waits until `socket` has a datagram or an error, but not beyond `deadline`.
+#[cold]
+pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
+    let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    if remaining == Some(Duration::ZERO) {
+        return Err(TransportError::TimedOut);
+    }
+    let timeout = remaining.and_then(|remaining| Timespec::try_from(remaining).ok());
+    match poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], timeout.as_ref()) {
+        Ok(0) => Err(TransportError::TimedOut),
+        Ok(_) => Ok(()),
+        Err(error) => Err(transport_error(Errno(error.raw_os_error()))),
+    }
+}
+
+/// Returns what a system call's error means for a transport.
+pub(super) fn transport_error(errno: Errno) -> TransportError {
+    match errno {
+        Errno::EAGAIN => TransportError::TimedOut,
+        Errno::EINTR => TransportError::Interrupted,
+        Errno::ENOBUFS => TransportError::Overrun,
+        other => TransportError::System(other),
+    }
+}
