@@ -2,8 +2,8 @@
 
 /// The word size and byte order of a frame's machine.
 ///
-/// Frames have the layout of the C ABI of the kernel that makes them (section 1 of the protocol:
-/// WIRE-2, WIRE-3). The default, [`Abi::NATIVE`], is the machine that this is compiled for. The others
+/// Frames have the layout of the C ABI of the kernel that makes them (WIRE-2,
+/// WIRE-3). The default, [`Abi::NATIVE`], is the machine that this is compiled for. The others
 /// are for recordings from other machines, and for emulating them. Where the ABI is a constant the
 /// compiler folds all of it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

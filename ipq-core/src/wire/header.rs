@@ -7,7 +7,7 @@ use super::values::PortId;
 use std::fmt;
 use std::ops::BitOr;
 
-/// The 16 bytes that begin every frame (section 1 of the protocol).
+/// The 16 bytes that begin every frame.
 #[doc(alias = "nlmsghdr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -44,7 +44,7 @@ impl ModeRequest {
     }
 }
 
-/// A VERDICT message: a program decides about a packet (WIRE-3, section 6 of the protocol).
+/// A VERDICT message: a program decides about a packet (WIRE-3, VER-1).
 #[doc(alias = "ipq_verdict_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerdictRequest {
