@@ -2,12 +2,13 @@
 //! other IPv4 packet through, on nfnetlink queue 0.
 //!
 //! ```text
-//! iptables -A INPUT -j QUEUE
+//! iptables -A INPUT -j NFQUEUE --queue-num 0
 //! cargo run -p ipq-core --features tokio --example async_filter -- 1
 //! ```
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use etherparse::Ipv4HeaderSlice;
     use ipq_core::transport::PollTransport;
     use ipq_core::transport::nfqueue::NfQueue;
     use ipq_core::transport::tokio::Watched;
@@ -51,8 +52,8 @@ mod linux {
         loop {
             match handle.read_async(&mut buffer).await {
                 Ok(Message::Packet(packet)) => {
-                    let (verdict, count) = match packet.payload().get(9) {
-                        Some(protocol) if *protocol == unwanted => (Verdict::Drop, &counts.dropped),
+                    let (verdict, count) = match Ipv4HeaderSlice::from_slice(packet.payload()) {
+                        Ok(header) if header.protocol().0 == unwanted => (Verdict::Drop, &counts.dropped),
                         _ => (Verdict::Accept, &counts.accepted),
                     };
                     count.set(count.get() + 1);
@@ -60,7 +61,7 @@ mod linux {
                 }
                 // A device went down, and took the packet with it (EVT-1).
                 Ok(Message::Error(answer)) if answer.errno() == Errno::ENOENT => {}
-                Ok(Message::Error(answer)) => return Err(answer.errno().to_string().into()),
+                Ok(Message::Error(answer)) => return Err(handle.explain(answer.errno()).into()),
                 Ok(other) => return Err(format!("the queue sent a message of type {}", other.message_type()).into()),
                 Err(Error::Overrun) => eprintln!("{} overruns so far: packets were lost", handle.overruns()),
                 Err(Error::Interrupted { .. }) => {}

@@ -1,77 +1,68 @@
-//! Drops what is sent to one UDP port over IPv4 and lets everything else through, on a kernel's `ip_queue` if it has one, or
-//! on nfnetlink queue 0.
+//! Drops what is sent to one UDP port over IPv4, and lets everything else through. It listens to the
+//! kernel's `ip_queue` if there is one, and to nfnetlink queue 0 if not. Control-C ends it.
 //!
 //! ```text
-//! iptables -A INPUT -p udp -j QUEUE
-//! cargo run -p ipq-core --example drop_udp_port -- 53
+//! iptables -A INPUT -p udp -j NFQUEUE --queue-num 0     # or, with nftables:
+//! nft 'add table ip ipq; add chain ip ipq in { type filter hook input priority 0; }; add rule ip ipq in udp dport 53 queue num 0'
+//! cargo run -p ipq-core --features etherparse --example drop_udp_port -- 53
 //! ```
+//!
+//! On a kernel that has `ip_queue` the rule is `iptables -A INPUT -p udp -j QUEUE`.
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use etherparse::TransportSlice;
+    use ipq_core::handle::{QueuedPacket, RunError};
     use ipq_core::transport::netlink::{self, Netlink};
     use ipq_core::transport::nfqueue::NfQueue;
-    use ipq_core::wire::Message;
-    use ipq_core::{CopyMode, Errno, Error, Family, Handle, Transport, Verdict, Wait};
+    use ipq_core::{CopyMode, Family, Handle, Transport, Verdict};
+    use signal_hook::consts::SIGINT;
+    use std::error::Error;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
-    /// What the filter looks at: an IPv4 header without its options is 20 bytes, with them 60, and a UDP header 8.
-    const RANGE: usize = 68;
+    /// The filter looks at this many bytes: the longest IPv4 header is 60 bytes, and a UDP header 8.
+    const RANGE: u64 = 68;
 
-    type Failed = Box<dyn std::error::Error>;
-
-    pub(crate) fn main() -> Result<(), Failed> {
+    pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         let port: u16 = std::env::args().nth(1).ok_or("usage: drop_udp_port PORT")?.parse()?;
-        match Netlink::open(Family::Ipv4) {
-            Ok(old) => filter(&Handle::new(old), port, |errno| errno.to_string()),
-            Err(netlink::OpenError::NoIpQueue { .. }) => {
-                let handle = Handle::new(NfQueue::open(Family::Ipv4)?);
-                filter(&handle, port, |errno| match handle.transport().explain(errno) {
-                    Some(refusal) => refusal.to_string(),
-                    None => errno.to_string(),
-                })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let stop = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGINT, Arc::clone(&stop))?;
+        let transport: Box<dyn Transport> = match Netlink::open(Family::Ipv4) {
+            Ok(old) => Box::new(old),
+            Err(netlink::OpenError::NoIpQueue { .. }) => Box::new(NfQueue::open(Family::Ipv4)?),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(filter(&Handle::new(transport), port, &stop)?)
     }
 
-    /// The filter, whatever the handle stands on.
-    fn filter(handle: &Handle<impl Transport>, port: u16, explain: impl Fn(Errno) -> String) -> Result<(), Failed> {
-        handle.set_mode(CopyMode::Packet, RANGE as u64)?;
-        let mut buffer = vec![0; handle.buffer_for(RANGE)];
-        loop {
-            match handle.read(&mut buffer, Wait::Forever) {
-                Ok(Message::Packet(packet)) => {
-                    let dropped = udp_destination(packet.payload()) == Some(port);
-                    let verdict = if dropped { Verdict::Drop } else { Verdict::Accept };
-                    handle.set_verdict(packet.packet_id(), verdict, None)?;
-                }
-                // A device went down, and took the packet with it (EVT-1).
-                Ok(Message::Error(answer)) if answer.errno() == Errno::ENOENT => {}
-                Ok(Message::Error(answer)) => return Err(explain(answer.errno()).into()),
-                Ok(other) => return Err(format!("the queue sent a message of type {}", other.message_type()).into()),
-                Err(Error::Overrun) => eprintln!("{} overruns so far: packets were lost", handle.overruns()),
-                Err(Error::Interrupted { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// The filter, on any kernel and on an emulator.
+    fn filter(handle: &Handle<impl Transport>, port: u16, stop: &AtomicBool) -> Result<(), RunError> {
+        handle.set_mode(CopyMode::Packet, RANGE)?;
+        handle.run_until(stop, |packet| match destination(packet) {
+            Some(destination) if destination == port => Verdict::Drop,
+            _ => Verdict::Accept,
+        })
     }
 
-    /// The UDP port that an IPv4 packet is for, unless it is another protocol's or a later fragment.
-    fn udp_destination(packet: &[u8]) -> Option<u16> {
-        const UDP: u8 = 17;
-        let (version_and_length, protocol) = (*packet.first()?, *packet.get(9)?);
-        let fragment_offset = u16::from_be_bytes([*packet.get(6)?, *packet.get(7)?]) & 0x1fff;
-        if version_and_length >> 4 != 4 || protocol != UDP || fragment_offset != 0 {
-            return None;
+    /// The UDP port that a packet is for.
+    fn destination(packet: &QueuedPacket<'_>) -> Option<u16> {
+        match packet.headers().ok()?.transport? {
+            TransportSlice::Udp(udp) => Some(udp.destination_port()),
+            _ => None,
         }
-        let header_length = usize::from(version_and_length & 0xf) * 4;
-        let port = packet.get(header_length + 2..)?.first_chunk()?;
-        Some(u16::from_be_bytes(*port))
     }
 }
 
 #[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
+fn main() -> std::process::ExitCode {
+    match linux::main() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("drop_udp_port: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

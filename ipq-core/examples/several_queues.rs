@@ -17,8 +17,8 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod linux {
     use ipq_core::transport::nfqueue::{NfQueue, Options};
-    use ipq_core::wire::{Message, PacketMessage};
-    use ipq_core::{CopyMode, Errno, Error, Family, Handle, Verdict, Wait};
+    use ipq_core::wire::PacketMessage;
+    use ipq_core::{CopyMode, Family, Handle, Verdict};
     use std::ops::RangeInclusive;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::channel;
@@ -72,26 +72,9 @@ pub(crate) mod linux {
     /// Asks `decide` about each packet of a queue, in the order in which they came.
     pub(crate) fn listen(
         handle: &Handle<NfQueue>,
-        decide: impl Fn(PacketMessage<'_>) -> Verdict,
+        mut decide: impl FnMut(PacketMessage<'_>) -> Verdict,
     ) -> Result<(), Failed> {
-        let mut buffer = vec![0; handle.buffer_for(RANGE)];
-        loop {
-            match handle.read(&mut buffer, Wait::Forever) {
-                Ok(Message::Packet(packet)) => {
-                    handle.set_verdict(packet.packet_id(), decide(packet), None)?;
-                }
-                // A device went down, and took the packet with it (EVT-1).
-                Ok(Message::Error(answer)) if answer.errno() == Errno::ENOENT => {}
-                Ok(Message::Error(answer)) => {
-                    let errno = answer.errno();
-                    let explained = handle.transport().explain(errno);
-                    return Err(explained.map_or_else(|| errno.to_string().into(), Into::into));
-                }
-                Ok(other) => return Err(format!("the queue sent a message of type {}", other.message_type()).into()),
-                Err(Error::Overrun | Error::Interrupted { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        Ok(handle.run(|packet| decide(packet.message()))?)
     }
 }
 

@@ -20,7 +20,8 @@ macro_rules! known {
                 }
             }
 
-            const fn text(self) -> Option<&'static str> {
+            /// The system's text, likewise.
+            pub(crate) const fn text(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($text),)*
                     _ => None,

@@ -9,12 +9,20 @@
 )]
 
 mod error;
+#[cfg(feature = "etherparse")]
+mod headers;
 mod many;
 mod polled;
+mod refusal;
+mod run;
 
 pub use crate::error_number::ErrorNumber;
 pub use error::Error;
+#[cfg(feature = "etherparse")]
+pub use headers::repair_checksums;
 pub use many::{Buffers, Decision, Messages};
+pub use refusal::Refusal;
+pub use run::{QueuedPacket, RunError};
 
 use crate::family::Family;
 use crate::transport::{Datagram, Transport, TransportError, Wait};

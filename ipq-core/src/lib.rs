@@ -1,29 +1,52 @@
-//! What `libipq` did, in Rust: the frames of the `ip_queue` protocol, and the logic that a program needs to take packets
-//! from a queue and give a verdict on each.
+//! `libipq` in Rust: take packets from a Linux packet queue, and give a verdict on each.
 //!
-//! The crate has three floors, and each knows only those below it:
+//! The kernel puts packets in a queue where a netfilter rule says so, and a program decides what
+//! becomes of them. This crate listens to the queues of every kernel since 2.4, and to an emulated
+//! kernel in memory (the crate `ipq-sim`), with the same code:
 //!
-//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders, without I/O or allocation;
-//! - [`transport`] is the one seam between this crate and whatever is on the other side (a kernel, an emulator): whole
-//!   datagrams in and out;
-//! - [`Handle`] is libipq's logic over any transport: set the mode, read, give a verdict, and say precisely what failed.
+//! ```no_run
+//! use ipq_core::transport::nfqueue::NfQueue;
+//! use ipq_core::{CopyMode, Family, Handle, Verdict};
 //!
-//! [`protocol`] is a page of the protocol's rules. An id in the documentation, such as ATT-4, is that of a rule there.
-//!
-//! ```
-//! use ipq_core::{CopyMode, Handle, Transport, Verdict, Wait, wire::Message};
-//!
-//! /// Lets every packet through, for as long as the queue is there.
-//! fn accept_all(handle: &Handle<impl Transport>) -> Result<(), ipq_core::Error> {
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let handle = Handle::new(NfQueue::open(Family::Ipv4)?);
 //!     handle.set_mode(CopyMode::Packet, 1500)?;
-//!     let mut buffer = [0; 2048];
-//!     loop {
-//!         if let Message::Packet(packet) = handle.read(&mut buffer, Wait::Forever)? {
-//!             handle.set_verdict(packet.packet_id(), Verdict::Accept, None)?;
-//!         }
-//!     }
+//!     handle.run(|packet| {
+//!         println!("{} bytes", packet.payload().len());
+//!         Verdict::Accept
+//!     })?;
+//!     Ok(())
 //! }
 //! ```
+//!
+//! The rule for it is `iptables -A INPUT -p icmp -j NFQUEUE --queue-num 0`, or with nftables
+//! `ip protocol icmp queue num 0`. Both need root. So does the program: without the capability it
+//! ends with "Operation not permitted (EPERM)" and says what to do.
+//!
+//! ```toml
+//! [dependencies]
+//! ipq-core = "0.1"
+//! ```
+//!
+//! # Parts
+//!
+//! Each part knows only those above it in this list.
+//!
+//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders. It does no
+//!   I/O and allocates nothing.
+//! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
+//! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and says
+//!   what failed.
+//! - [`protocol`] is a page of the protocol's rules. An id in the documentation, such as ATT-4, is that
+//!   of a rule there.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `etherparse` | the headers of a queued packet, parsed, and checksums made right after a change |
+//! | `tokio` | kernel sockets in tasks on tokio: `transport::tokio` |
+//! | `capi` | the C library; the Makefile sets it |
 
 #[cfg(all(feature = "capi", target_os = "linux"))]
 mod capi;

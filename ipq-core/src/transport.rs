@@ -27,6 +27,7 @@ mod waiting;
 
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};
+use std::borrow::Cow;
 use std::io::IoSlice;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -89,6 +90,19 @@ pub trait Transport {
     /// [`TransportError::Overrun`] comes any more (SOCK-4).
     #[doc(alias = "NETLINK_NO_ENOBUFS")]
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
+
+    /// Says what to do about an error number that the queue answered with, if anything can be said.
+    /// It continues a sentence that begins with the number's own text.
+    fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+        let advice = match errno {
+            Errno::EPERM => "a queue needs the capability CAP_NET_ADMIN; run as root",
+            Errno::EBUSY => "another program listens to this queue; end it first",
+            Errno::ENOENT => "no such packet is queued; it was decided about before, or a device went down",
+            Errno::EINVAL => "the queue does not take this message; STOLEN, for example, is no verdict for it",
+            _ => return None,
+        };
+        Some(advice.into())
+    }
 }
 
 /// How many messages go through one system call at the most: what is known of them lives on the stack. With more of them no packet is done
@@ -206,6 +220,9 @@ macro_rules! forward {
                 }
                 fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
                     (**self).set_no_enobufs(on)
+                }
+                fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+                    (**self).explain(errno)
                 }
             }
 

@@ -29,8 +29,10 @@ pub use line::{HELD, Record};
 pub use plan::{Arrival, Departure, Seeded};
 
 use super::{Datagram, PollTransport, Transport, TransportError, Wait};
+use crate::errno::Errno;
 use crate::wire::{Abi, PortId};
 use line::{Held, Line};
+use std::borrow::Cow;
 use std::io::IoSlice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -222,6 +224,10 @@ impl<T: Transport> Transport for Faulty<T> {
 
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.transport.set_no_enobufs(on)
+    }
+
+    fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+        self.transport.explain(errno)
     }
 }
 

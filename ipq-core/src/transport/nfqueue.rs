@@ -105,7 +105,7 @@ mod tests;
 mod translate;
 
 pub use crate::wire::nfnetlink::ParseError;
-pub use error::{OpenError, Refusal};
+pub use error::OpenError;
 pub use options::{InvalidQueueNumbers, Options, QueueNumbers};
 pub use statistics::Statistics;
 
@@ -119,6 +119,7 @@ use devices::Devices;
 use fast::outstanding::Outstanding;
 use fast::template::TemplateCache;
 use permission::Questions;
+use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -202,19 +203,6 @@ impl NfQueue {
             other_family_dropped: self.other_family_dropped.load(Ordering::Relaxed),
             ..kernel
         }))
-    }
-
-    /// Explains an error number that the queue answered with, and says what to do about it. Returns
-    /// `None` if the number says it all.
-    #[must_use]
-    pub fn explain(&self, errno: Errno) -> Option<Refusal> {
-        match errno {
-            Errno::EBUSY => Some(Refusal::Taken {
-                queue_number: self.options.queue_number,
-            }),
-            Errno::EPERM => Some(Refusal::NotPermitted),
-            _ => None,
-        }
     }
 
     /// The packets that are outstanding, if they are listed.
@@ -311,5 +299,24 @@ impl Transport for NfQueue {
 
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.socket.set_no_enobufs(on)
+    }
+
+    fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+        match errno {
+            Errno::EPERM => Some(
+                "a queue needs CAP_NET_ADMIN in its network namespace; run as root, or in a user and network namespace \
+                 of your own (unshare -Urn)"
+                    .into(),
+            ),
+            Errno::EBUSY => Some(
+                format!(
+                    "nfnetlink queue {} has another listener; end that one, or use another queue number here and in a \
+                     rule of its own (-j NFQUEUE --queue-num); two handles of different family need two numbers",
+                    self.options.queue_number
+                )
+                .into(),
+            ),
+            errno => self.socket.explain(errno),
+        }
     }
 }

@@ -18,6 +18,7 @@
 use super::{Datagram, PollTransport, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::wire::{Abi, PortId};
+use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
@@ -89,6 +90,10 @@ impl<T: Transport + AsFd> Transport for Watched<T> {
 
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.transport.set_no_enobufs(on)
+    }
+
+    fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+        self.transport.explain(errno)
     }
 }
 

@@ -16,7 +16,9 @@
 //! ```
 
 use super::{Datagram, PollTransport, Slot, Transport, TransportError, Wait};
+use crate::errno::Errno;
 use crate::wire::{Abi, PortId};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
@@ -111,6 +113,10 @@ impl<T: Transport, F: Fn(Event<'_>)> Transport for Traced<T, F> {
 
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError> {
         self.transport.set_no_enobufs(on)
+    }
+
+    fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
+        self.transport.explain(errno)
     }
 }
 

@@ -153,6 +153,18 @@ impl<'a> PacketMut<'a> {
         self.message().packet_id()
     }
 
+    /// The packet's bytes, as many as were handed over.
+    #[must_use]
+    pub const fn payload(&self) -> &[u8] {
+        self.payload
+    }
+
+    /// The packet's bytes, to be changed where they are.
+    #[must_use]
+    pub const fn payload_mut(&mut self) -> &mut [u8] {
+        self.payload
+    }
+
     /// The packet's bytes, to be changed and given back as a replacement. They are those that the kernel
     /// handed over: a packet that is longer than the copy range is cut to them by such a verdict (PKT-4,
     /// VER-7). No checksum is mended (VER-8).

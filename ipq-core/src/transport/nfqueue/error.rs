@@ -1,4 +1,4 @@
-//! Why a queue could not be opened, and why it refused a message.
+//! Why a queue could not be opened.
 
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
@@ -47,24 +47,4 @@ impl OpenError {
             Self::PortId { .. } => ErrorNumber::BindSocket,
         }
     }
-}
-
-/// Why a queue refused a message, and what to do about it: see [`NfQueue::explain`](super::NfQueue::explain).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Somebody else has attached.
-    #[error(
-        "nfnetlink queue {queue_number} has another listener: end that one, or use another queue number here and in a rule of \
-         its own (-j NFQUEUE --queue-num); two handles of different family need two numbers"
-    )]
-    Taken {
-        /// The queue's number.
-        queue_number: u16,
-    },
-    /// The capability is missing.
-    #[error(
-        "a queue needs CAP_NET_ADMIN in its network namespace: run as root, or in a user and network namespace of your own"
-    )]
-    NotPermitted,
 }

@@ -1,0 +1,234 @@
+//! The headers of a queued packet, through the crate `etherparse`.
+
+use super::QueuedPacket;
+use etherparse::checksum::Sum16BitWords;
+use etherparse::err::ip::{LaxHeaderSliceError, SliceError};
+use etherparse::{IpNumber, IpSlice, LaxSlicedPacket};
+use std::net::IpAddr;
+
+/// Where the header checksum of IPv4 stands in a packet.
+const IPV4_CHECKSUM: usize = 10;
+
+impl QueuedPacket<'_> {
+    /// Parses the packet's headers, as many as the copy range let through.
+    ///
+    /// ```
+    /// use etherparse::TransportSlice;
+    /// use ipq_core::{Verdict, handle::QueuedPacket};
+    ///
+    /// /// Drops queries for names.
+    /// fn decide(packet: &mut QueuedPacket<'_>) -> Verdict {
+    ///     match packet.headers().map(|headers| headers.transport) {
+    ///         Ok(Some(TransportSlice::Udp(udp))) if udp.destination_port() == 53 => Verdict::Drop,
+    ///         _ => Verdict::Accept,
+    ///     }
+    /// }
+    /// ```
+    pub fn headers(&self) -> Result<LaxSlicedPacket<'_>, LaxHeaderSliceError> {
+        LaxSlicedPacket::from_ip(self.payload())
+    }
+
+    /// Computes the packet's checksums anew, after it was changed: see [`repair_checksums`].
+    pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
+        repair_checksums(self.payload_mut())
+    }
+}
+
+/// Computes anew the checksums of an IP packet: those of the IPv4 header, of TCP, UDP, ICMP and
+/// `ICMPv6`.
+///
+/// The packet must be whole: a cut one is an error, and left as it is. In a fragment only the IPv4
+/// header's checksum is computed, since the others are over the whole packet. A UDP checksum of 0
+/// over IPv4 stays, since it means that there is none.
+pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
+    let ip = IpSlice::from_slice(packet)?;
+    let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
+    let of_header = header.map(|header| checksum(Sum16BitWords::new(), header, IPV4_CHECKSUM));
+    let of_payload = payload_checksum(&ip);
+    if let Some(sum) = of_header {
+        packet[IPV4_CHECKSUM..][..2].copy_from_slice(&sum);
+    }
+    if let Some((offset, sum)) = of_payload {
+        packet[offset..][..2].copy_from_slice(&sum);
+    }
+    Ok(())
+}
+
+/// The checksum of what an IP packet carries, and its place in the packet.
+fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
+    let carried = ip.payload();
+    let is_ipv4 = ip.ipv4().is_some();
+    let place = match carried.ip_number {
+        IpNumber::TCP => 16,
+        IpNumber::UDP => 6,
+        IpNumber::ICMP if is_ipv4 => 2,
+        IpNumber::IPV6_ICMP if !is_ipv4 => 2,
+        _ => return None,
+    };
+    let bytes = carried.payload;
+    let present = bytes.get(place..place + 2)?;
+    let optional = carried.ip_number == IpNumber::UDP && is_ipv4;
+    if carried.fragmented || (optional && present == [0, 0]) {
+        return None;
+    }
+    let begin = if carried.ip_number == IpNumber::ICMP {
+        Sum16BitWords::new()
+    } else {
+        pseudo_header(ip, bytes.len())
+    };
+    let mut sum = checksum(begin, bytes, place);
+    if carried.ip_number == IpNumber::UDP && sum == [0, 0] {
+        sum = [0xff, 0xff];
+    }
+    Some((headers_length(ip) + place, sum))
+}
+
+/// The length of an IP header with its extensions.
+fn headers_length(ip: &IpSlice<'_>) -> usize {
+    let carried = ip.payload().payload.len();
+    let total = match ip {
+        IpSlice::Ipv4(ipv4) => usize::from(ipv4.header().total_len()),
+        IpSlice::Ipv6(ipv6) => 40 + usize::from(ipv6.header().payload_length()),
+    };
+    total - carried
+}
+
+/// The sum over addresses, length and protocol that TCP, UDP and `ICMPv6` include.
+fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
+    let mut sum = Sum16BitWords::new();
+    for address in [ip.source_addr(), ip.destination_addr()] {
+        sum = match address {
+            IpAddr::V4(address) => sum.add_4bytes(address.octets()),
+            IpAddr::V6(address) => sum.add_16bytes(address.octets()),
+        };
+    }
+    sum.add_4bytes((length as u32).to_be_bytes())
+        .add_2bytes([0, ip.payload().ip_number.0])
+}
+
+/// The checksum over `bytes`, as it is on the wire, without the two bytes at `place`, where it stands.
+fn checksum(begin: Sum16BitWords, bytes: &[u8], place: usize) -> [u8; 2] {
+    begin
+        .add_slice(&bytes[..place])
+        .add_slice(&bytes[place + 2..])
+        .ones_complement()
+        .to_ne_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use etherparse::{Icmpv4Type, Icmpv6Type, PacketBuilder};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const V6: ([u8; 16], [u8; 16]) = ([0xfd; 16], [0xfe; 16]);
+
+    fn udp(body: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64).udp(4000, 53);
+        builder.write(&mut packet, body).unwrap();
+        packet
+    }
+
+    fn tcp(body: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64).tcp(4000, 80, 1, 9);
+        builder.write(&mut packet, body).unwrap();
+        packet
+    }
+
+    fn ping(body: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let echo = Icmpv4Type::EchoRequest(etherparse::IcmpEchoHeader { id: 1, seq: 2 });
+        let builder = PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64).icmpv4(echo);
+        builder.write(&mut packet, body).unwrap();
+        packet
+    }
+
+    fn udp6(body: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv6(V6.0, V6.1, 64).udp(4000, 53);
+        builder.write(&mut packet, body).unwrap();
+        packet
+    }
+
+    fn ping6(body: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let echo = Icmpv6Type::EchoRequest(etherparse::IcmpEchoHeader { id: 1, seq: 2 });
+        let builder = PacketBuilder::ipv6(V6.0, V6.1, 64).icmpv6(echo);
+        builder.write(&mut packet, body).unwrap();
+        packet
+    }
+
+    /// Each packet is built with right checksums, spoilt there, and made right again.
+    #[rstest]
+    #[case::udp(udp, 26)]
+    #[case::tcp(tcp, 36)]
+    #[case::icmp(ping, 22)]
+    #[case::udp_over_ipv6(udp6, 46)]
+    #[case::icmpv6(ping6, 42)]
+    fn spoilt_checksums_become_those_that_another_implementation_computes(
+        #[case] make: fn(&[u8]) -> Vec<u8>,
+        #[case] place: usize,
+        #[values(b"", b"odd", b"even")] body: &[u8],
+    ) {
+        let right = make(body);
+        let mut packet = right.clone();
+        packet[place..place + 2].copy_from_slice(&[0x55, 0xaa]);
+        if packet[0] >> 4 == 4 {
+            packet[10] ^= 0xff;
+        }
+        repair_checksums(&mut packet).unwrap();
+        assert_eq!(packet, right);
+    }
+
+    #[test]
+    fn a_udp_packet_without_a_checksum_stays_so() {
+        let mut packet = udp(b"query");
+        packet[26..28].copy_from_slice(&[0, 0]);
+        let before = packet.clone();
+        repair_checksums(&mut packet).unwrap();
+        assert_eq!(packet, before);
+    }
+
+    /// The sum is 0 here, which on the wire would say that there is none.
+    #[test]
+    fn a_udp_checksum_of_0_is_written_as_0xffff() {
+        let mut packet = udp(&[0, 0]);
+        let sum = u16::from_be_bytes([packet[26], packet[27]]);
+        packet[28..30].copy_from_slice(&sum.to_be_bytes());
+        repair_checksums(&mut packet).unwrap();
+        assert_eq!(packet[26..28], [0xff, 0xff]);
+    }
+
+    #[test]
+    fn of_a_fragment_only_the_header_is_made_right() {
+        let mut packet = udp(b"a fragment");
+        packet[6] = 0x20;
+        packet[26..28].copy_from_slice(&[1, 2]);
+        repair_checksums(&mut packet).unwrap();
+        assert_eq!(packet[26..28], [1, 2]);
+        assert_eq!(checksum(Sum16BitWords::new(), &packet[..20], 10), packet[10..12]);
+    }
+
+    #[test]
+    fn a_packet_that_is_not_whole_is_refused_and_not_changed() {
+        for length in 0..33 {
+            let mut packet = udp(b"query")[..length.min(32)].to_vec();
+            let before = packet.clone();
+            assert!(repair_checksums(&mut packet).is_err(), "{length}");
+            assert_eq!(packet, before);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_borne(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..120), first in 0x40_u8..0x70) {
+            if let Some(byte) = bytes.first_mut() {
+                *byte = first;
+            }
+            let _ = repair_checksums(&mut bytes);
+        }
+    }
+}

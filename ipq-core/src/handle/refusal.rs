@@ -1,0 +1,48 @@
+//! Why a queue refused a message, in words.
+
+use super::Handle;
+use crate::errno::Errno;
+use crate::transport::Transport;
+use std::borrow::Cow;
+use std::fmt;
+
+/// An error number that a queue answered with, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The number.
+    pub errno: Errno,
+    /// What to do about it, if anything can be said.
+    pub advice: Option<Cow<'static, str>>,
+}
+
+impl<T: Transport> Handle<T> {
+    /// Explains an error number that came as an answer of the queue, and says what to do about it.
+    ///
+    /// ```
+    /// use ipq_core::{Errno, Handle, Transport};
+    ///
+    /// fn tell(handle: &Handle<impl Transport>) {
+    ///     eprintln!("{}", handle.explain(Errno::EPERM));
+    /// }
+    /// ```
+    #[must_use]
+    pub fn explain(&self, errno: Errno) -> Refusal {
+        let advice = self.transport().explain(errno);
+        Refusal { errno, advice }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.errno.text(), self.errno.name()) {
+            (Some(text), Some(name)) => write!(f, "{text} ({name})")?,
+            _ => write!(f, "{}", self.errno)?,
+        }
+        match &self.advice {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
