@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
 use ipq_sim::programs::run::{NotFed, Rate, Report, Run, RunError};
-use output::Destination;
+use output::Outputs;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -148,6 +148,8 @@ enum Failure {
     /// What the packets went through is not lost: the summary is printed before.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
+    #[error("a capture is not written to a terminal: redirect standard output, or name a file")]
+    Terminal,
     #[error("signals can't be waited for: {0}")]
     Signals(io::Error),
 }
@@ -214,8 +216,6 @@ fn feed(
     kernel: &KernelArguments,
     listening: &mut dyn FnMut(),
 ) -> Result<ExitCode, Failure> {
-    let out = arguments.out.as_deref().map(Destination::open).transpose()?;
-    let log = arguments.log.as_deref().map(Destination::open).transpose()?;
     let run = run
         .profile(kernel.profile())
         .hook(kernel.hook.into())
@@ -227,19 +227,16 @@ fn feed(
         ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let report = run.go_watched(&mut |progress| {
-        listening();
-        bar.set_position(progress.bytes_read);
-        bar.set_message(progress.done.to_string());
-    })?;
+    let mut outputs = Outputs::open(
+        arguments.out.as_deref(),
+        arguments.log.as_deref(),
+        bar.clone(),
+        listening,
+    )?;
+    let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
     eprint!("{}", report.summary);
-    if let Some(out) = out {
-        out.write(|file| output::write_capture(file, &report))?;
-    }
-    if let Some(log) = log {
-        log.write(|file| output::write_log(file, &report))?;
-    }
+    outputs.finish().map_err(RunError::Watch)?;
     Ok(if went_wrong(&report) {
         ExitCode::FAILURE
     } else {

@@ -94,6 +94,11 @@ impl<T> Entries<T> {
     }
 
     /// What is queued there.
+    pub(crate) fn get(&self, Slot(index): Slot) -> Option<&T> {
+        self.nodes.get(index as usize)?.item.as_ref()
+    }
+
+    /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, Slot(index): Slot) -> Option<&mut T> {
         self.nodes.get_mut(index as usize)?.item.as_mut()
     }

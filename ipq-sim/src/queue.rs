@@ -183,6 +183,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// What is kept of the queued packet with that id.
+    pub(crate) fn queued(&self, packet_id: PacketId) -> Option<&T> {
+        self.entries.get(self.entries.find(packet_id)?)
+    }
+
     /// What is kept there, of the packet that has the place now.
     pub(crate) fn kept(&mut self, slot: Slot) -> Option<&mut T> {
         self.entries.get_mut(slot)

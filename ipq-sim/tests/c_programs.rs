@@ -13,7 +13,7 @@ mod preload;
 use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
-use ipq_sim::programs::run::{NotFed, Rate, Report, Run};
+use ipq_sim::programs::run::{NotFed, PacketReport, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
 use preload::PRELOAD;
 use pretty_assertions::assert_eq;
@@ -58,6 +58,12 @@ fn packets(name: &str, count: usize) -> PathBuf {
     let records: Vec<_> = (0..count).map(|number| (packet(number), 0)).collect();
     capture(name, RAW_IP, &records)
 }
+
+/// Why ARP is not fed.
+const ARP: NotFed = NotFed::NotIp {
+    protocol: 0x0806,
+    is_tagged: false,
+};
 
 /// How a program is watched while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +110,16 @@ fn assert_well_ended(report: &Report) {
     );
 }
 
-fn delivered(report: &Report) -> Vec<Vec<u8>> {
-    report.delivered().map(|(_, packet)| packet.to_vec()).collect()
+/// Runs it, and keeps what became of each packet.
+fn go(run: &Run) -> (Report, Vec<PacketReport>) {
+    let mut packets = Vec::new();
+    let report = run.go_watched(&mut packets).unwrap();
+    (report, packets)
+}
+
+fn delivered(packets: &[PacketReport]) -> Vec<Vec<u8>> {
+    let delivered = packets.iter().flat_map(PacketReport::delivered);
+    delivered.map(<[u8]>::to_vec).collect()
 }
 
 #[rstest]
@@ -118,10 +132,10 @@ fn delivered(report: &Report) -> Vec<Vec<u8>> {
 fn the_manuals_example_lets_every_packet_through_unchanged(#[case] hook: Hook, #[case] under: Under) {
     let capture = packets(&format!("example-{hook}-{under:?}"), 150);
     if let Some(run) = under.run(capture, &Path::new(CORE).join("tests/c/pass.c")) {
-        let report = run.hook(hook).go().unwrap();
+        let (report, packets) = go(&run.hook(hook));
         assert_well_ended(&report);
         assert_eq!(report.summary.accepted, 150);
-        assert_eq!(delivered(&report), (0..150).map(packet).collect::<Vec<_>>());
+        assert_eq!(delivered(&packets), (0..150).map(packet).collect::<Vec<_>>());
     }
 }
 
@@ -134,19 +148,16 @@ fn the_manuals_example_is_c_of_any_standard_and_cplusplus(#[case] flags: &[&str]
         let flags = [flags, &["-pedantic"]].concat();
         let program = compiled(&Path::new(CORE).join("tests/c/pass.c"), &flags);
         let capture = packets(&format!("example{}", flags.concat()), 100);
-        let report = Run::new(capture, program).library(LIBRARY.join("lib")).go().unwrap();
-        assert_eq!(delivered(&report), (0..100).map(packet).collect::<Vec<_>>());
+        let (_, packets) = go(&Run::new(capture, program).library(LIBRARY.join("lib")));
+        assert_eq!(delivered(&packets), (0..100).map(packet).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn at_forward_a_packet_is_a_hop_older() {
     if have(&[]) {
-        let report = Run::new(packets("forward", 120), pass())
-            .library(LIBRARY.join("lib"))
-            .hook(Hook::Forward)
-            .go()
-            .unwrap();
+        let run = Run::new(packets("forward", 120), pass());
+        let (_, packets) = go(&run.library(LIBRARY.join("lib")).hook(Hook::Forward));
         let older = |number| {
             let mut bytes = packet(number);
             bytes[8] -= 1;
@@ -155,7 +166,7 @@ fn at_forward_a_packet_is_a_hop_older() {
             bytes[10..12].copy_from_slice(&folded.to_be_bytes());
             bytes
         };
-        assert_eq!(delivered(&report), (0..120).map(older).collect::<Vec<_>>());
+        assert_eq!(delivered(&packets), (0..120).map(older).collect::<Vec<_>>());
     }
 }
 
@@ -165,7 +176,7 @@ fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another(
 ) {
     let capture = packets(&format!("rewrite-{under:?}"), 120);
     if let Some(run) = under.run(capture, &source("rewrite.c")) {
-        let report = run.go().unwrap();
+        let (report, packets) = go(&run);
         assert_well_ended(&report);
         let rewritten = |number| {
             let mut bytes = Vec::new();
@@ -176,7 +187,7 @@ fn a_program_drops_one_protocol_and_rewrites_the_payloads_of_another(
             bytes[26..28].fill(0);
             (number % 3 != 0).then_some(bytes)
         };
-        assert_eq!(delivered(&report), (0..120).filter_map(rewritten).collect::<Vec<_>>());
+        assert_eq!(delivered(&packets), (0..120).filter_map(rewritten).collect::<Vec<_>>());
         assert_eq!(report.summary.dropped[&DropReason::Verdict], 40);
         assert_eq!(report.summary.replaced, 80);
     }
@@ -313,16 +324,10 @@ fn what_is_no_whole_ip_packet_is_not_fed_and_ethernet_padding_is_cut_off() {
             (wrong, 0),
             (framed(5), 0),
         ];
-        let report = Run::new(capture("not-fed", 1, &records), pass())
-            .library(LIBRARY.join("lib"))
-            .go()
-            .unwrap();
-        assert_eq!(delivered(&report), [packet(1), packet(5)]);
-        assert_eq!(report.packets[0].fate, Some(Fate::DeliveredHere(packet(1).into())));
-        const ARP: NotFed = NotFed::NotIp {
-            protocol: 0x0806,
-            is_tagged: false,
-        };
+        let run = Run::new(capture("not-fed", 1, &records), pass());
+        let (report, packets) = go(&run.library(LIBRARY.join("lib")));
+        assert_eq!(delivered(&packets), [packet(1), packet(5)]);
+        assert_eq!(packets[0].fate, Some(Fate::DeliveredHere(packet(1).into())));
         let not_fed: Vec<_> = report
             .summary
             .not_fed

@@ -138,7 +138,7 @@ fn a_program_that_fails_makes_the_run_fail_and_files_are_written_over_only_then(
     assert!(
         std::fs::read_to_string(&log)
             .unwrap()
-            .starts_with(r#"{"fate":"not fed"#)
+            .contains(r#""fate":"not fed: the run had ended""#)
     );
 }
 

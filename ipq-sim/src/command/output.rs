@@ -1,102 +1,108 @@
-//! Files that a run leaves: the packets that got through, and what became of each.
+//! Files that a run leaves, written while it is under way.
+
+mod destination;
+mod log;
+mod pcap;
+mod pcapng;
+
+pub(super) use destination::Destination;
 
 use super::Failure;
-use ipq_sim::Fate;
-use ipq_sim::programs::run::{PacketReport, Report};
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use indicatif::ProgressBar;
+use ipq_sim::programs::run::{PacketReport, Progress, Watch};
+use log::Log;
+use pcap::PcapWriter;
+use pcapng::PcapNgWriter;
+use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-/// A pcap file's magic number for times in nanoseconds.
-const MAGIC: u32 = 0xa1b2_3c4d;
+/// After how long what was written is seen by whoever reads along.
+const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 
-/// The link layer "raw IP".
-const RAW_IP: u32 = 101;
-
-/// A file that is to be written after a run. What was in it before stays until then.
-pub(super) struct Destination<'p> {
-    path: &'p Path,
-    file: File,
+/// What a run writes, and the bar on the terminal.
+pub(super) struct Outputs<'a> {
+    capture: Option<CaptureWriter>,
+    log: Option<Log>,
+    bar: ProgressBar,
+    listening: &'a mut dyn FnMut(),
+    flushed: Instant,
 }
 
-impl<'p> Destination<'p> {
-    /// Opens it before the run, so that one that can't be written is known in time.
-    pub(super) fn open(path: &'p Path) -> Result<Self, Failure> {
-        let opened = File::options().write(true).create(true).truncate(false).open(path);
-        match opened {
-            Ok(file) => Ok(Self { path, file }),
-            Err(source) => Err(failed(path, source)),
-        }
-    }
-
-    /// Puts what `write` writes in the place of what was there.
-    pub(super) fn write(self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
-        let Self { path, file } = self;
-        let written = || {
-            // Not everything that can be written to can be cut: a pipe, a terminal.
-            if file.metadata()?.is_file() {
-                file.set_len(0)?;
-            }
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
-            file.flush()
-        };
-        written().map_err(|source| failed(path, source))
-    }
+/// Packets are written in the format that the file's name says.
+enum CaptureWriter {
+    Pcap(PcapWriter),
+    PcapNg(PcapNgWriter),
 }
 
-fn failed(path: &Path, source: io::Error) -> Failure {
-    Failure::Output {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-/// Writes the packets that got through, in the order that they left.
-pub(super) fn write_capture(file: &mut impl Write, report: &Report) -> io::Result<()> {
-    let version = 2_u32 | 4 << 16;
-    for word in [MAGIC, version, 0, 0, 1 << 18, RAW_IP] {
-        file.write_all(&word.to_le_bytes())?;
-    }
-    for (index, packet) in report.delivered() {
-        let time = report.packets[index].record.time.since_epoch();
-        let length = packet.len() as u32;
-        for word in [time.as_secs() as u32, time.subsec_nanos(), length, length] {
-            file.write_all(&word.to_le_bytes())?;
-        }
-        file.write_all(packet)?;
-    }
-    Ok(())
-}
-
-/// Writes what became of each packet, in the capture's order.
-pub(super) fn write_log(file: &mut impl Write, report: &Report) -> io::Result<()> {
-    for (index, packet) in report.packets.iter().enumerate() {
-        serde_json::to_writer(&mut *file, &line(index, packet))?;
-        writeln!(file)?;
-    }
-    Ok(())
-}
-
-fn line(index: usize, packet: &PacketReport) -> Value {
-    let fate = match (&packet.fate, &packet.record.packet) {
-        (Some(Fate::Queued), _) => "still queued".to_owned(),
-        (Some(Fate::Dropped(reason)), _) => format!("dropped: {reason}"),
-        (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => "accepted".to_owned(),
-        (None, Err(reason)) => format!("not fed: {reason}"),
-        (None, Ok(_)) => "not fed".to_owned(),
-    };
-    let verdicts: Vec<Value> = packet
-        .verdicts
-        .iter()
-        .map(|verdict| {
-            json!({
-                "verdict": verdict.verdict.to_string(),
-                "replaced": verdict.replaced,
-                "after_microseconds": verdict.after.as_micros() as u64,
-            })
+impl CaptureWriter {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let destination = Destination::open_for_bytes(path)?;
+        let is_pcapng = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("pcapng"));
+        Ok(if is_pcapng {
+            Self::PcapNg(PcapNgWriter::new(destination))
+        } else {
+            Self::Pcap(PcapWriter::new(destination))
         })
-        .collect();
-    json!({ "packet": index, "fate": fate, "verdicts": verdicts })
+    }
+}
+
+impl<'a> Outputs<'a> {
+    /// Opens the files before the run, so that one that can't be written is known in time.
+    pub(super) fn open(
+        out: Option<&Path>,
+        log: Option<&Path>,
+        bar: ProgressBar,
+        listening: &'a mut dyn FnMut(),
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            capture: out.map(CaptureWriter::open).transpose()?,
+            log: log.map(Destination::open).transpose()?.map(Log::new),
+            bar,
+            listening,
+            flushed: Instant::now(),
+        })
+    }
+
+    /// Writes what is left, and files that nothing was written to as well.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match &mut self.capture {
+            Some(CaptureWriter::Pcap(writer)) => writer.flush()?,
+            Some(CaptureWriter::PcapNg(writer)) => writer.flush()?,
+            None => {}
+        }
+        if let Some(log) = &mut self.log {
+            log.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Outputs<'_> {
+    fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        match &mut self.capture {
+            Some(CaptureWriter::Pcap(writer)) => writer.packet(packet)?,
+            Some(CaptureWriter::PcapNg(writer)) => writer.packet(packet)?,
+            None => {}
+        }
+        match &mut self.log {
+            Some(log) => log.packet(packet),
+            None => Ok(()),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) -> io::Result<()> {
+        (self.listening)();
+        self.bar.set_position(progress.bytes_read);
+        if self.flushed.elapsed() > FLUSHED_EVERY {
+            self.bar.set_message(progress.done.to_string());
+            self.flushed = Instant::now();
+            if progress.done > 0 {
+                self.finish()?;
+            }
+        }
+        Ok(())
+    }
 }

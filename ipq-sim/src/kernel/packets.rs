@@ -10,8 +10,8 @@ use crate::journal::PacketEvent;
 use crate::ledger::{Accounting, DropReason, Fate, PacketSerial};
 use crate::traversal::{Traversal, ether_type};
 use bytes::{Buf as _, Bytes};
-use ipq_core::Family;
 use ipq_core::wire::EtherType;
+use ipq_core::{Family, PacketId};
 use std::time::Duration;
 
 /// Why something could not enter the emulated host.
@@ -193,6 +193,14 @@ impl Kernel {
     #[must_use]
     pub const fn accounting(&self) -> &Accounting {
         self.ledger.accounting()
+    }
+
+    /// Which packet is queued by that id.
+    pub fn queued(&self, packet_id: PacketId) -> Option<PacketSerial> {
+        let mut queues = self.queues.iter().flatten();
+        queues
+            .find_map(|queue| queue.queued(packet_id))
+            .map(|traversal| traversal.packet.serial)
     }
 
     /// Keeps what happens to packets from now on, for [`take_events`](Self::take_events), which must be called often enough

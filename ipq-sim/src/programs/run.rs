@@ -15,13 +15,18 @@
 
 mod capture;
 mod linkage;
+mod outcome;
 mod program;
+mod refusal;
 mod running;
 mod summary;
+mod watch;
 
 pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, Packet, Record};
-pub use running::Progress;
-pub use summary::{PacketReport, Report, Summary, VerdictReport};
+pub use outcome::{PacketReport, VerdictReport};
+pub use refusal::{Refusal, Request, Requirement};
+pub use summary::{Report, Summary};
+pub use watch::{Progress, Watch};
 
 use crate::builder::KernelBuilder;
 use crate::clock::Clock;
@@ -129,6 +134,9 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Who watches the run had enough.
+    #[error(transparent)]
+    Watch(std::io::Error),
     /// The socket of the emulator failed.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
@@ -253,11 +261,11 @@ impl Run {
 
     /// Runs it, until the capture is through and every packet has a fate, the program ends, or nothing happens any more.
     pub fn go(&self) -> Result<Report, RunError> {
-        self.go_watched(&mut |_| {})
+        self.go_watched(&mut ())
     }
 
-    /// The same, telling `progress` now and then how far it is.
-    pub fn go_watched(&self, progress: &mut dyn FnMut(Progress)) -> Result<Report, RunError> {
+    /// The same, and `watch` is told what becomes of each packet. `Vec<PacketReport>` is a watch that keeps it.
+    pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if self.profile.abi != Abi::NATIVE {
             return Err(RunError::OtherArchitecture {
                 profile: self.profile.name,
@@ -285,8 +293,8 @@ impl Run {
             }
         };
         let mut running = Running::new(self, kernel, server, program, capture);
-        running.turns(progress)?;
-        Ok(running.end())
+        running.turns(watch)?;
+        running.end(watch)
     }
 }
 

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use input::Input;
 use ipq_core::Family;
 use reader::Reader;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -104,6 +104,9 @@ pub enum CaptureError {
 /// How many bytes of packets the reading thread is ahead at most.
 const AHEAD: usize = 1 << 20;
 
+/// A file of at most so many bytes is read to its end even if the run has ended before.
+const SMALL: u64 = 64 << 20;
+
 /// What a record counts as beside its packet's bytes.
 const RECORD: usize = size_of::<Record>();
 
@@ -114,6 +117,8 @@ pub(super) struct Capture {
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
+    /// Whether all of it can be read in no time.
+    is_small: bool,
 }
 
 /// What the reading thread and the capture share.
@@ -162,6 +167,7 @@ impl Capture {
             records: VecDeque::new(),
             end: None,
             read,
+            is_small: std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SMALL),
         })
     }
 
@@ -177,6 +183,24 @@ impl Capture {
     pub(super) fn next(&mut self) -> Option<Record> {
         self.peek()?;
         self.records.pop_front()
+    }
+
+    /// The next record after the run has ended; none of a capture of which it would take long to read the rest, or for ever.
+    pub(super) fn next_unfed(&mut self) -> Option<Record> {
+        if !self.is_small {
+            return None;
+        }
+        loop {
+            if let Some(record) = self.next() {
+                return Some(record);
+            }
+            if self.end.is_some() {
+                return None;
+            }
+            let mut some = [PollFd::new(&self.shared.some, PollFlags::IN)];
+            // What is interrupted is tried again.
+            let _ = poll(&mut some, None);
+        }
     }
 
     /// How the capture ended, when all its records have been taken.

@@ -1,18 +1,19 @@
 //! A run that is under way: packets go in as the program takes them, and what became of each is noted.
 
 use super::capture::{Capture, NotFed};
+use super::outcome::Outcomes;
 use super::program::Program;
-use super::summary::{Report, Summary, VerdictReport};
+use super::refusal::{Refusal, Request};
+use super::summary::Report;
+use super::watch::{Progress, Watch};
 use super::{DEVICES, Rate, Run, RunError};
 use crate::entrance::Entrance;
 use crate::journal::PacketEvent;
 use crate::kernel::Kernel;
-use crate::ledger::{Fate, PacketSerial};
 use crate::programs::server::{Passed, Server};
 use ipq_core::Family;
 use ipq_core::wire::{Abi, Message};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::HashMap;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,15 +24,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// How many packets are fed in a row at [`Rate::Max`], before the program's connection is looked after.
 const BURST: usize = 32;
 
-/// How far a run is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// How many records of the capture have been dealt with.
-    pub done: u64,
-    /// How many bytes of the capture's file have been read.
-    pub bytes_read: u64,
-}
-
 /// A run that is under way.
 pub(super) struct Running<'a> {
     run: &'a Run,
@@ -40,9 +32,11 @@ pub(super) struct Running<'a> {
     /// None if it was started elsewhere.
     program: Option<Program>,
     capture: Capture,
-    report: Report,
-    /// Of the packets that have no fate yet: which record each is, and when it entered.
-    fed: HashMap<PacketSerial, (usize, Instant)>,
+    outcomes: Outcomes,
+    gave_up: bool,
+    stopped: bool,
+    /// By family: whether packets were fed though nobody listened.
+    deaf: [bool; 2],
     /// When the first packet entered.
     began: Option<Instant>,
     last_event: Instant,
@@ -66,8 +60,10 @@ impl<'a> Running<'a> {
             server,
             program,
             capture,
-            report: Report::new(),
-            fed: HashMap::new(),
+            outcomes: Outcomes::default(),
+            gave_up: false,
+            stopped: false,
+            deaf: [false; 2],
             began: None,
             last_event: Instant::now(),
             waiting_since: None,
@@ -76,9 +72,10 @@ impl<'a> Running<'a> {
     }
 
     /// Goes on until there is nothing more to do.
-    pub(super) fn turns(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+    pub(super) fn turns(&mut self, watch: &mut dyn Watch) -> Result<(), RunError> {
         loop {
             self.feed();
+            self.outcomes.tell_all(watch).map_err(RunError::Watch)?;
             let is_fed_all = self.capture.end().is_some();
             let is_waiting = !is_fed_all && self.capture.peek().is_none();
             if is_waiting {
@@ -92,27 +89,28 @@ impl<'a> Running<'a> {
             } else {
                 self.until_next_is_due()
             };
-            self.turn(Some(wait))?;
-            progress(Progress {
-                done: (self.report.packets.len() - self.fed.len()) as u64,
+            self.turn(Some(wait), watch)?;
+            let progress = Progress {
+                done: self.outcomes.records() - self.outcomes.undecided(),
                 bytes_read: self.capture.bytes_read(),
-            });
-            if is_fed_all && self.fed.is_empty() {
+            };
+            watch.progress(progress).map_err(RunError::Watch)?;
+            if is_fed_all && self.outcomes.undecided() == 0 {
                 // What the last verdict was answered is still to be read.
-                return self.turn(Some(Duration::ZERO));
+                return self.turn(Some(Duration::ZERO), watch);
             }
             // A terminal interrupts the program too: it comes first.
             if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                self.report.stopped = true;
+                self.stopped = true;
                 return Ok(());
             }
             // Its sockets close with it, unless it has left them to a child.
             if self.program.as_mut().is_some_and(Program::has_ended) && !self.server.has_programs() {
                 return Ok(());
             }
-            let patient = self.program.is_none() && self.report.packets.is_empty();
+            let patient = self.program.is_none() && self.outcomes.records() == 0;
             if !patient && self.last_event.elapsed() > self.run.patience {
-                self.report.gave_up = true;
+                self.gave_up = true;
                 return Ok(());
             }
         }
@@ -135,22 +133,22 @@ impl<'a> Running<'a> {
             let Some(record) = self.capture.next() else { return };
             burst += 1;
             self.waiting_since = None;
-            let index = self.report.packets.len();
-            let packet = self.report.add(record);
-            let Ok(record) = &packet.record.packet else { continue };
+            let packet = record.packet.clone();
+            let index = self.outcomes.add(record);
+            let Ok(packet) = packet else { continue };
             self.began.get_or_insert_with(Instant::now);
             let entrance = Entrance {
                 hook: self.run.hook,
                 incoming: DEVICES[0],
                 outgoing: DEVICES[1],
-                link_header: record.link_header,
+                link_header: packet.link_header,
             };
-            match self.kernel.enter_at(entrance, record.data.clone()) {
+            match self.kernel.enter_at(entrance, packet.data) {
                 Ok(serial) => {
-                    self.fed.insert(serial, (index, Instant::now()));
+                    self.outcomes.entered(index, serial);
                     self.last_event = Instant::now();
                 }
-                Err(error) => packet.record.packet = Err(NotFed::from(&error)),
+                Err(error) => self.outcomes.not_fed(index, NotFed::from(&error)),
             }
             if self.run.rate == Rate::AsRead {
                 break;
@@ -171,8 +169,8 @@ impl<'a> Running<'a> {
             // A program that listens for the other family only gets a second to think of this one.
             let listens = Family::ALL.iter().any(|family| self.kernel.has_listener(*family));
             let since = *self.waiting_since.get_or_insert_with(Instant::now);
-            let over = listens && (since.elapsed() > Duration::from_secs(1) || self.report.deaf[family as usize]);
-            self.report.deaf[family as usize] |= over;
+            let over = listens && (since.elapsed() > Duration::from_secs(1) || self.deaf[family as usize]);
+            self.deaf[family as usize] |= over;
             return over;
         }
         let room = self.kernel.queue_length(family).unwrap_or(0) < self.run.profile.queue_length as usize;
@@ -183,38 +181,43 @@ impl<'a> Running<'a> {
         let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
             return Duration::ZERO;
         };
-        let due = f64::from(u32::try_from(self.report.packets.len()).unwrap_or(u32::MAX)) / rate;
+        let due = f64::from(u32::try_from(self.outcomes.records()).unwrap_or(u32::MAX)) / rate;
         let due = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX);
         due.saturating_sub(began.elapsed())
     }
 
-    fn turn(&mut self, wait: Option<Duration>) -> Result<(), RunError> {
+    fn turn(&mut self, wait: Option<Duration>, watch: &mut dyn Watch) -> Result<(), RunError> {
         let Self {
-            server, kernel, report, ..
+            server,
+            kernel,
+            outcomes,
+            ..
         } = self;
-        server.turn(kernel, wait, &mut |passed| report.summary.note(passed))?;
+        let mut refusals = Vec::new();
+        server.turn(kernel, wait, &mut |passed| match passed {
+            Passed::Overrun => outcomes.summary.overruns += 1,
+            Passed::ToProgram(frame) => refusals.extend(refusal(frame)),
+            Passed::FromProgram(_) => {}
+        })?;
+        for refusal in refusals {
+            let packet = match refusal.request {
+                Request::Verdict(_, packet_id) => kernel.queued(packet_id).map(|serial| (serial, packet_id)),
+                _ => None,
+            };
+            outcomes.refused(refusal, packet);
+        }
         self.had_sockets |= self.server.has_programs();
         for event in self.kernel.take_events() {
             self.last_event = Instant::now();
             match event {
                 PacketEvent::Verdict {
                     packet,
+                    packet_id,
                     verdict,
                     replaced,
-                    ..
-                } => {
-                    if let Some((index, entered)) = self.fed.get(&packet) {
-                        self.report.packets[*index].verdicts.push(VerdictReport {
-                            verdict,
-                            replaced,
-                            after: entered.elapsed(),
-                        });
-                    }
-                }
+                } => self.outcomes.verdict(packet, packet_id, verdict, replaced),
                 PacketEvent::Left { packet, fate } => {
-                    if let Some((index, _)) = self.fed.remove(&packet) {
-                        self.report.leave(index, fate);
-                    }
+                    self.outcomes.left(packet, fate, watch).map_err(RunError::Watch)?;
                 }
             }
         }
@@ -222,34 +225,33 @@ impl<'a> Running<'a> {
     }
 
     /// Ends the program, and sums up.
-    pub(super) fn end(mut self) -> Report {
-        for (index, _) in self.fed.values() {
-            self.report.packets[*index].fate = Some(Fate::Queued);
-        }
+    pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         // One that has closed its sockets has nothing left to do here.
-        let ending = self.had_sockets && !self.server.has_programs() && !self.report.gave_up && !self.report.stopped;
-        self.report.exit = self.program.as_mut().and_then(|program| program.end(ending));
-        while let Some(mut record) = self.capture.next() {
+        let ending = self.had_sockets && !self.server.has_programs() && !self.gave_up && !self.stopped;
+        let exit = self.program.as_mut().and_then(|program| program.end(ending));
+        while let Some(mut record) = self.capture.next_unfed() {
             record.packet = record.packet.and(Err(NotFed::RunEnded));
-            self.report.add(record);
+            self.outcomes.add(record);
+            self.outcomes.tell_all(watch).map_err(RunError::Watch)?;
         }
-        self.report.capture_end = self.capture.end().cloned();
-        self.report.sum_up();
-        self.report
+        self.outcomes.end(watch).map_err(RunError::Watch)?;
+        let capture_end = self.capture.end().cloned();
+        let mut summary = self.outcomes.summary;
+        summary.is_read_in_part = capture_end.is_none();
+        Ok(Report {
+            summary,
+            exit,
+            gave_up: self.gave_up,
+            stopped: self.stopped,
+            capture_end,
+        })
     }
 }
 
-impl Summary {
-    /// Counts what passed between the program and the kernel.
-    fn note(&mut self, passed: Passed<'_>) {
-        match passed {
-            Passed::Overrun => self.overruns += 1,
-            Passed::ToProgram(frame) => {
-                if let Ok(Message::Error(error)) = Message::parse(frame, Abi::NATIVE) {
-                    self.refused += u64::from(!error.is_acknowledgement());
-                }
-            }
-            Passed::FromProgram(_) => {}
-        }
+/// What a frame to the program refuses, if it does.
+fn refusal(frame: &[u8]) -> Option<Refusal> {
+    match Message::parse(frame, Abi::NATIVE) {
+        Ok(Message::Error(error)) => Refusal::of(&error, Abi::NATIVE),
+        _ => None,
     }
 }

@@ -1,0 +1,80 @@
+//! Where a file is written: a path, or standard output.
+
+use super::super::Failure;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+/// The name that stands for standard output.
+pub(in super::super) const STANDARD_OUTPUT: &str = "-";
+
+/// A file that is written during a run. What was in it before stays until then.
+pub(in super::super) struct Destination {
+    path: PathBuf,
+    file: BufWriter<File>,
+    has_begun: bool,
+}
+
+impl Destination {
+    /// Opens it before the run, so that one that can't be written is known in time.
+    pub(in super::super) fn open(path: &Path) -> Result<Self, Failure> {
+        let file = if path.as_os_str() == STANDARD_OUTPUT {
+            io::stdout().as_fd().try_clone_to_owned().map(File::from)
+        } else {
+            File::options().write(true).create(true).truncate(false).open(path)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::with_capacity(1 << 16, file.map_err(|source| failed(path, source))?),
+            has_begun: false,
+        })
+    }
+
+    /// The same for what no terminal can show.
+    pub(super) fn open_for_bytes(path: &Path) -> Result<Self, Failure> {
+        let destination = Self::open(path)?;
+        if destination.file.get_ref().is_terminal() {
+            return Err(Failure::Terminal);
+        }
+        Ok(destination)
+    }
+
+    /// Writes what `write` writes; before it, at the first time, what `begin` writes, in the place of what was there.
+    pub(super) fn write(
+        &mut self,
+        begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let written = if self.has_begun {
+            write(&mut self.file)
+        } else {
+            self.has_begun = true;
+            self.truncate()
+                .and_then(|()| begin(&mut self.file))
+                .and_then(|()| write(&mut self.file))
+        };
+        written.map_err(|source| io::Error::other(failed(&self.path, source)))
+    }
+
+    /// Not everything that can be written to can be cut: a pipe, a terminal; and standard output is not ours to cut.
+    fn truncate(&self) -> io::Result<()> {
+        let file = self.file.get_ref();
+        if self.path.as_os_str() != STANDARD_OUTPUT && file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the system have what has been written.
+    pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+        self.write(begin, Write::flush)
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> Failure {
+    Failure::Output {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,184 @@
+//! What became of each packet, one JSON object a line.
+
+use super::Destination;
+use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use ipq_sim::Fate;
+use ipq_sim::programs::run::{PacketReport, Refusal, VerdictReport};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+pub(super) struct Log(Destination);
+
+impl Log {
+    pub(super) fn new(destination: Destination) -> Self {
+        Self(destination)
+    }
+
+    pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        let line = Line::of(packet)?;
+        self.0.write(
+            |_| Ok(()),
+            |file| {
+                serde_json::to_writer(&mut *file, &line)?;
+                file.write_all(b"\n")
+            },
+        )
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush(|_| Ok(()))
+    }
+}
+
+/// A line. Fields that a record has no value for are left out.
+#[derive(Serialize)]
+struct Line<'a> {
+    packet: u64,
+    /// In seconds since 1970-01-01 00:00 UTC, with the digits of the capture.
+    time: Box<RawValue>,
+    fate: String,
+    #[serde(flatten)]
+    addresses: Option<Addresses>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet_id: Option<u64>,
+    verdicts: Verdicts<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "refusals")]
+    refused: &'a [Refusal],
+}
+
+#[derive(Serialize)]
+struct Addresses {
+    length: usize,
+    source: IpAddr,
+    destination: IpAddr,
+    #[serde(serialize_with = "shown")]
+    protocol: Protocol,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination_port: Option<u16>,
+}
+
+/// A protocol's short name, or its number.
+struct Protocol(etherparse::IpNumber);
+
+impl Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.keyword_str() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0.0),
+        }
+    }
+}
+
+/// An error number's name, or the number.
+struct Name(ipq_core::Errno);
+
+impl Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0.0),
+        }
+    }
+}
+
+struct Verdicts<'a>(&'a [VerdictReport]);
+
+impl Serialize for Verdicts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Given {
+            #[serde(serialize_with = "shown")]
+            verdict: ipq_core::Verdict,
+            replaced: bool,
+            after_microseconds: f64,
+        }
+        serializer.collect_seq(self.0.iter().map(|verdict| Given {
+            verdict: verdict.verdict,
+            replaced: verdict.replaced,
+            after_microseconds: verdict.after.as_secs_f64() * 1e6,
+        }))
+    }
+}
+
+fn refusals<S: Serializer>(refusals: &[Refusal], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Refused {
+        #[serde(serialize_with = "shown")]
+        message: ipq_sim::programs::run::Request,
+        #[serde(serialize_with = "shown")]
+        errno: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        requirement: Option<&'static str>,
+    }
+    serializer.collect_seq(refusals.iter().map(|refusal| Refused {
+        message: refusal.request,
+        errno: Name(refusal.errno),
+        requirement: refusal.requirement.map(|requirement| requirement.id),
+    }))
+}
+
+fn shown<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+impl<'a> Line<'a> {
+    fn of(packet: &'a PacketReport) -> io::Result<Self> {
+        let fate = match (&packet.fate, &packet.record.packet) {
+            (Some(Fate::Queued), _) => "still queued".to_owned(),
+            (Some(Fate::Dropped(reason)), _) => format!("dropped: {reason}"),
+            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => "accepted".to_owned(),
+            (None, Err(reason)) => format!("not fed: {reason}"),
+            (None, Ok(_)) => "not fed".to_owned(),
+        };
+        Ok(Self {
+            packet: packet.index,
+            time: RawValue::from_string(packet.record.time.to_string())?,
+            fate,
+            addresses: packet
+                .record
+                .packet
+                .as_ref()
+                .ok()
+                .and_then(|packet| Addresses::of(&packet.data)),
+            packet_id: packet.packet_id.map(|id| id.0),
+            verdicts: Verdicts(&packet.verdicts),
+            refused: &packet.refusals,
+        })
+    }
+}
+
+impl Addresses {
+    /// Of a packet as it was fed.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let packet = LaxSlicedPacket::from_ip(bytes).ok()?;
+        let (source, destination): (IpAddr, IpAddr) = match packet.net.as_ref()? {
+            LaxNetSlice::Ipv4(packet) => {
+                let header = packet.header();
+                (header.source_addr().into(), header.destination_addr().into())
+            }
+            LaxNetSlice::Ipv6(packet) => {
+                let header = packet.header();
+                (header.source_addr().into(), header.destination_addr().into())
+            }
+            LaxNetSlice::Arp(_) => return None,
+        };
+        let ports = match &packet.transport {
+            Some(TransportSlice::Udp(udp)) => Some((udp.source_port(), udp.destination_port())),
+            Some(TransportSlice::Tcp(tcp)) => Some((tcp.source_port(), tcp.destination_port())),
+            _ => None,
+        };
+        Some(Self {
+            length: bytes.len(),
+            source,
+            destination,
+            protocol: Protocol(packet.net.as_ref()?.ip_payload_ref()?.ip_number),
+            source_port: ports.map(|(source, _)| source),
+            destination_port: ports.map(|(_, destination)| destination),
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! The packets that got through, as a file of the classic format with times in nanoseconds.
+
+use super::Destination;
+use ipq_sim::programs::run::PacketReport;
+use std::io::{self, Write};
+
+/// The magic number of a file with times in nanoseconds.
+const MAGIC: u32 = 0xa1b2_3c4d;
+
+/// The link layer "raw IP".
+pub(super) const RAW_IP: u16 = 101;
+
+/// More than any packet has, in bytes.
+const SNAPSHOT: u32 = 1 << 18;
+
+pub(super) struct PcapWriter(Destination);
+
+impl PcapWriter {
+    pub(super) fn new(destination: Destination) -> Self {
+        Self(destination)
+    }
+
+    pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        let time = packet.record.time.since_epoch();
+        for bytes in packet.delivered() {
+            let length = bytes.len() as u32;
+            let header = [time.as_secs() as u32, time.subsec_nanos(), length, length];
+            self.0.write(file_header, |file| {
+                write_words(file, &header)?;
+                file.write_all(bytes)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush(file_header)
+    }
+}
+
+fn file_header(file: &mut impl Write) -> io::Result<()> {
+    let version = 2 | 4 << 16;
+    write_words(file, &[MAGIC, version, 0, 0, SNAPSHOT, RAW_IP.into()])
+}
+
+/// Writes numbers in this machine's byte order, as both formats allow.
+pub(super) fn write_words(file: &mut impl Write, words: &[u32]) -> io::Result<()> {
+    words.iter().try_for_each(|word| file.write_all(&word.to_ne_bytes()))
+}

@@ -1,0 +1,208 @@
+//! Every packet that was fed, as a pcapng file: with its verdict, and a comment where it was changed or dropped.
+
+use super::Destination;
+use super::pcap::{RAW_IP, write_words};
+use ipq_sim::Fate;
+use ipq_sim::programs::run::{CaptureClock, PacketReport};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+const INTERFACE: u32 = 1;
+const ENHANCED_PACKET: u32 = 6;
+
+const COMMENT: u16 = 1;
+/// Of a section: the program that wrote it.
+const APPLICATION: u16 = 4;
+/// Of an interface.
+const NAME: u16 = 2;
+const TIME_RESOLUTION: u16 = 9;
+const TIME_OFFSET: u16 = 14;
+/// Of a packet.
+const VERDICT: u16 = 7;
+
+/// The kind of verdict whose numbers are those of Linux's traffic control. The format has none of netfilter's.
+const TRAFFIC_CONTROL: u8 = 1;
+const OK: u64 = 0;
+const SHOT: u64 = 2;
+
+/// How many interfaces there may be before a new section is begun: one for each clock of the capture.
+const MOST_INTERFACES: usize = 1 << 16;
+
+pub(super) struct PcapNgWriter {
+    destination: Destination,
+    interfaces: HashMap<CaptureClock, u32>,
+    /// A block that is being put together.
+    block: Block,
+}
+
+impl PcapNgWriter {
+    pub(super) fn new(destination: Destination) -> Self {
+        Self {
+            destination,
+            interfaces: HashMap::new(),
+            block: Block::default(),
+        }
+    }
+
+    pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        let (Some(fate), Ok(fed)) = (&packet.fate, &packet.record.packet) else {
+            return Ok(());
+        };
+        let interface = self.interface(packet.record.time.clock)?;
+        let comment = comment(packet, fate);
+        let verdict = match fate {
+            Fate::Queued => None,
+            Fate::Dropped(_) => Some(SHOT),
+            Fate::DeliveredHere(_) | Fate::Sent { .. } => Some(OK),
+        };
+        let units = packet.record.time.units;
+        let mut delivered = packet.delivered().peekable();
+        // A packet that did not get through is shown as it was fed.
+        let fed = delivered.peek().is_none().then_some(&fed.data[..]);
+        for bytes in delivered.chain(fed) {
+            let length = bytes.len() as u32;
+            let block = &mut self.block;
+            block.begin(ENHANCED_PACKET);
+            block.words(&[interface, (units >> 32) as u32, units as u32, length, length]);
+            block.padded(bytes);
+            if let Some(comment) = &comment {
+                block.option(COMMENT, comment.as_bytes());
+            }
+            if let Some(verdict) = verdict {
+                let mut value = [TRAFFIC_CONTROL, 0, 0, 0, 0, 0, 0, 0, 0];
+                value[1..].copy_from_slice(&verdict.to_ne_bytes());
+                block.option(VERDICT, &value);
+            }
+            let bytes = block.end();
+            self.destination.write(section, |file| file.write_all(bytes))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.destination.flush(section)
+    }
+
+    /// The number of the interface with that clock, which is described first if it is new.
+    fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
+        if let Some(number) = self.interfaces.get(&clock) {
+            return Ok(*number);
+        }
+        if self.interfaces.len() == MOST_INTERFACES {
+            self.interfaces.clear();
+            self.destination.write(section, section)?;
+        }
+        let number = self.interfaces.len() as u32;
+        let block = &mut self.block;
+        block.begin(INTERFACE);
+        block.words(&[RAW_IP.into(), 0]);
+        block.option(NAME, b"ipq-sim");
+        block.option(TIME_RESOLUTION, &[clock.resolution]);
+        if clock.offset != 0 {
+            block.option(TIME_OFFSET, &clock.offset.to_ne_bytes());
+        }
+        let bytes = block.end();
+        self.destination.write(section, |file| file.write_all(bytes))?;
+        self.interfaces.insert(clock, number);
+        Ok(number)
+    }
+}
+
+fn section(file: &mut impl Write) -> io::Result<()> {
+    let mut block = Block::default();
+    block.begin(SECTION_HEADER);
+    // Version 1.0, and a length that is not known.
+    let version = if cfg!(target_endian = "little") { 1 } else { 1 << 16 };
+    block.words(&[BYTE_ORDER, version, u32::MAX, u32::MAX]);
+    block.option(APPLICATION, concat!("ipq-sim ", env!("CARGO_PKG_VERSION")).as_bytes());
+    file.write_all(block.end())
+}
+
+/// What is to be said of a packet; nothing of one that was let through as it was.
+fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
+    let mut comment = String::new();
+    let mut add = |text: std::fmt::Arguments<'_>| {
+        let separator = if comment.is_empty() { "" } else { "; " };
+        // A string takes everything.
+        let _ = write!(comment, "{separator}{text}");
+    };
+    for refusal in &packet.refusals {
+        let requirement = refusal.requirement.map_or("no rule", |requirement| requirement.id);
+        add(format_args!(
+            "a verdict on it was refused: {} ({requirement})",
+            refusal.errno
+        ));
+    }
+    if packet.verdicts.iter().any(|verdict| verdict.replaced) {
+        match (&packet.record.packet, packet.delivered().next()) {
+            (Ok(fed), Some(now)) => match first_difference(&fed.data, now) {
+                Some(at) => add(format_args!(
+                    "changed by its verdict: {} bytes before, {} now, different from byte {at} on",
+                    fed.data.len(),
+                    now.len()
+                )),
+                None => add(format_args!("its verdict brought the same bytes")),
+            },
+            _ => add(format_args!("changed by its verdict, and not let through")),
+        }
+    }
+    match fate {
+        Fate::Queued => add(format_args!("had no verdict when the run ended")),
+        Fate::Dropped(reason) => add(format_args!("dropped: {reason}")),
+        Fate::DeliveredHere(_) | Fate::Sent { .. } => {}
+    }
+    (!comment.is_empty()).then(|| format!("frame {} of the capture: {comment}", packet.index + 1))
+}
+
+/// Where two packets begin to differ, if they do.
+fn first_difference(before: &[u8], now: &[u8]) -> Option<usize> {
+    let common = before.iter().zip(now).take_while(|(before, now)| before == now).count();
+    (common < before.len().max(now.len())).then_some(common)
+}
+
+/// A block that is being put together.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    has_options: bool,
+}
+
+impl Block {
+    fn begin(&mut self, kind: u32) {
+        self.bytes.clear();
+        self.has_options = false;
+        self.words(&[kind, 0]);
+    }
+
+    fn words(&mut self, words: &[u32]) {
+        // A vector takes everything.
+        let _ = write_words(&mut self.bytes, words);
+    }
+
+    fn padded(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    fn option(&mut self, code: u16, value: &[u8]) {
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.bytes.extend_from_slice(&code.to_ne_bytes());
+        self.bytes.extend_from_slice(&length.to_ne_bytes());
+        self.padded(&value[..length.into()]);
+        self.has_options = true;
+    }
+
+    /// The whole block, with its length before and after.
+    fn end(&mut self) -> &[u8] {
+        if self.has_options {
+            self.words(&[0]);
+        }
+        let length = self.bytes.len() as u32 + 4;
+        self.bytes[4..8].copy_from_slice(&length.to_ne_bytes());
+        self.words(&[length]);
+        &self.bytes
+    }
+}

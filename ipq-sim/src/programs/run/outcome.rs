@@ -1,0 +1,238 @@
+//! What became of the packets, one by one, in the capture's order.
+//!
+//! Packets get their fates in whichever order the program decides. Each is told of when all before it have theirs, so that what
+//! is written is the same run after run. A packet that waits for its verdict too long lets those after it pass: what has a fate
+//! and was not told of is bounded.
+
+use super::capture::{NotFed, Record};
+use super::refusal::Refusal;
+use super::summary::Summary;
+use super::watch::Watch;
+use crate::ledger::{Fate, PacketSerial};
+use ipq_core::{PacketId, Verdict};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How many fed packets, and how many records that were not fed, may have an outcome that was not told of.
+const MOST_HELD: usize = 1 << 14;
+const MOST_NOT_FED: usize = 1 << 16;
+
+/// How many refused verdicts are kept of one packet.
+const MOST_REFUSALS: usize = 16;
+
+/// How many bytes of packets may be held for the same reason.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What became of one record of a capture.
+#[derive(Clone, Debug)]
+pub struct PacketReport {
+    /// Which record it is, counted from 0.
+    pub index: u64,
+    /// What the capture says.
+    pub record: Record,
+    /// By which id the program named it in its last verdict.
+    pub packet_id: Option<PacketId>,
+    /// The verdicts on it, in order: more than one if it was queued again.
+    pub verdicts: Vec<VerdictReport>,
+    /// The first 16 verdicts on it that the kernel refused, as far as the program was told.
+    pub refusals: Vec<Refusal>,
+    /// What became of it; none if it was not fed.
+    pub fate: Option<Fate>,
+}
+
+/// A verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct VerdictReport {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Whether it brought a replacement.
+    pub replaced: bool,
+    /// How long after the packet had entered.
+    pub after: Duration,
+}
+
+impl PacketReport {
+    /// The bytes of the packet as it got through: none if it did not, and more than one packet if it was fragmented.
+    pub fn delivered(&self) -> impl Iterator<Item = &[u8]> {
+        let (here, sent) = match &self.fate {
+            Some(Fate::DeliveredHere(packet)) => (Some(&packet[..]), &[][..]),
+            Some(Fate::Sent { frames, .. }) => (None, &frames[..]),
+            _ => (None, &[][..]),
+        };
+        here.into_iter().chain(sent.iter().map(|frame| &frame.packet()[..]))
+    }
+
+    fn has_outcome(&self) -> bool {
+        self.fate.is_some() || self.record.packet.is_err()
+    }
+}
+
+/// A packet that was fed and has no fate yet.
+struct Undecided {
+    index: u64,
+    entered: Instant,
+}
+
+/// What became of the packets so far.
+#[derive(Default)]
+pub(super) struct Outcomes {
+    /// From the first on that was not told of.
+    waiting: VecDeque<PacketReport>,
+    /// The number of the first of these.
+    first: u64,
+    /// Packets that let others pass.
+    late: HashMap<u64, PacketReport>,
+    undecided: HashMap<PacketSerial, Undecided>,
+    held: usize,
+    held_bytes: usize,
+    held_not_fed: usize,
+    pub(super) summary: Summary,
+}
+
+impl Outcomes {
+    /// How many records have been added.
+    pub(super) fn records(&self) -> u64 {
+        self.first + self.waiting.len() as u64
+    }
+
+    /// How many packets were fed and have no fate yet.
+    pub(super) fn undecided(&self) -> u64 {
+        self.undecided.len() as u64
+    }
+
+    /// Adds a record, of which nothing has become yet unless it can't be fed; returns its number.
+    pub(super) fn add(&mut self, record: Record) -> u64 {
+        let index = self.records();
+        self.held_not_fed += usize::from(record.packet.is_err());
+        self.waiting.push_back(PacketReport {
+            index,
+            record,
+            packet_id: None,
+            verdicts: Vec::new(),
+            refusals: Vec::new(),
+            fate: None,
+        });
+        index
+    }
+
+    /// The packet of that number was fed.
+    pub(super) fn entered(&mut self, index: u64, serial: PacketSerial) {
+        let entered = Instant::now();
+        self.undecided.insert(serial, Undecided { index, entered });
+    }
+
+    /// It could not be.
+    pub(super) fn not_fed(&mut self, index: u64, reason: NotFed) {
+        self.held_not_fed += 1;
+        if let Some(packet) = self.packet(index) {
+            packet.record.packet = Err(reason);
+        }
+    }
+
+    /// A verdict was given.
+    pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, verdict: Verdict, replaced: bool) {
+        let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
+            return;
+        };
+        let (index, after) = (*index, entered.elapsed());
+        if let Some(packet) = self.packet(index) {
+            packet.packet_id = Some(packet_id);
+            packet.verdicts.push(VerdictReport {
+                verdict,
+                replaced,
+                after,
+            });
+        }
+    }
+
+    /// A message was refused: if it was the verdict on a packet, on this.
+    pub(super) fn refused(&mut self, refusal: Refusal, packet: Option<(PacketSerial, PacketId)>) {
+        self.summary.refused += 1;
+        self.summary.first_refusal.get_or_insert(refusal);
+        let Some((serial, packet_id)) = packet else { return };
+        let index = self.undecided.get(&serial).map(|undecided| undecided.index);
+        if let Some(packet) = index.and_then(|index| self.packet(index)) {
+            packet.packet_id = Some(packet_id);
+            if packet.refusals.len() < MOST_REFUSALS {
+                packet.refusals.push(refusal);
+            }
+        }
+    }
+
+    /// A packet has its fate. Tells `watch` of all that can be told of now.
+    pub(super) fn left(&mut self, serial: PacketSerial, fate: Fate, watch: &mut dyn Watch) -> io::Result<()> {
+        let Some(Undecided { index, .. }) = self.undecided.remove(&serial) else {
+            return Ok(());
+        };
+        if let Some(mut packet) = self.late.remove(&index) {
+            packet.fate = Some(fate);
+            return self.tell(&packet, watch);
+        }
+        if let Some(packet) = self.packet(index) {
+            packet.fate = Some(fate);
+            let bytes = packet.bytes();
+            self.held += 1;
+            self.held_bytes += bytes;
+        }
+        self.tell_all(watch)
+    }
+
+    /// Tells of all whose turn it is.
+    pub(super) fn tell_all(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
+        while let Some(packet) = self.waiting.front() {
+            let has_outcome = packet.has_outcome();
+            let is_too_much = self.held > MOST_HELD || self.held_bytes > MOST_BYTES || self.held_not_fed > MOST_NOT_FED;
+            if !has_outcome && !is_too_much {
+                break;
+            }
+            let Some(packet) = self.waiting.pop_front() else { break };
+            self.first += 1;
+            if has_outcome {
+                if packet.fate.is_some() {
+                    self.held -= 1;
+                    self.held_bytes -= packet.bytes();
+                } else {
+                    self.held_not_fed -= 1;
+                }
+                self.tell(&packet, watch)?;
+            } else {
+                self.late.insert(packet.index, packet);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of all that are left: those that were fed are still queued.
+    pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
+        let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
+        undecided.sort_unstable();
+        for serial in undecided {
+            self.left(serial, Fate::Queued, watch)?;
+        }
+        self.tell_all(watch)
+    }
+
+    fn tell(&mut self, packet: &PacketReport, watch: &mut dyn Watch) -> io::Result<()> {
+        self.summary.count(packet);
+        watch.packet(packet)
+    }
+
+    fn packet(&mut self, index: u64) -> Option<&mut PacketReport> {
+        match index.checked_sub(self.first) {
+            Some(offset) => self.waiting.get_mut(usize::try_from(offset).ok()?),
+            None => self.late.get_mut(&index),
+        }
+    }
+}
+
+impl PacketReport {
+    /// How many bytes it holds.
+    fn bytes(&self) -> usize {
+        let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
+        fed + self.delivered().map(<[u8]>::len).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests;

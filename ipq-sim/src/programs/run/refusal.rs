@@ -1,0 +1,195 @@
+//! Messages that the kernel refused, and by which rule.
+
+use ipq_core::wire::{Abi, ErrorMessage, Header, MessageType, ModeRequest, Objection, VerdictRequest, screen};
+use ipq_core::{CopyMode, Errno, PacketId, Verdict};
+use std::cell::Cell;
+use std::fmt;
+
+/// A message of a program's that the kernel refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked.
+    pub request: Request,
+    /// What the kernel answered.
+    pub errno: Errno,
+    /// The requirement that the message breaks; none if no rule explains the answer.
+    pub requirement: Option<Requirement>,
+}
+
+/// What a refused message asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To set the copy mode.
+    Mode(CopyMode),
+    /// A verdict.
+    Verdict(Verdict, PacketId),
+    /// Something else, or something cut.
+    Other(MessageType),
+}
+
+/// A requirement of the protocol, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// Its id.
+    pub id: &'static str,
+    /// What to do about it.
+    pub says: &'static str,
+}
+
+const fn requirement(id: &'static str, says: &'static str) -> Requirement {
+    Requirement { id, says }
+}
+
+impl Refusal {
+    /// What the kernel refuses in an error message; none if it is an acknowledgement, or quotes no message.
+    pub(super) fn of(error: &ErrorMessage<'_>, abi: Abi) -> Option<Self> {
+        if error.is_acknowledgement() {
+            return None;
+        }
+        let header = error.quoted_header(abi)?;
+        // Kernels before 2.6.32 quote nothing else.
+        let body = error.quoted.get(Header::BYTES..).unwrap_or_default();
+        let errno = error.errno();
+        Some(Self {
+            request: request(&header, body, abi),
+            errno,
+            requirement: broken(&header, errno, abi),
+        })
+    }
+}
+
+fn request(header: &Header, body: &[u8], abi: Abi) -> Request {
+    let parsed = match header.message_type {
+        MessageType::Mode => ModeRequest::parse(body, abi)
+            .map(|request| Request::Mode(request.mode))
+            .ok(),
+        MessageType::Verdict => VerdictRequest::parse(body, abi)
+            .map(|(request, _)| Request::Verdict(request.verdict, request.packet_id))
+            .ok(),
+        _ => None,
+    };
+    parsed.unwrap_or(Request::Other(header.message_type))
+}
+
+/// The rule by which a kernel gives this answer.
+fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
+    Some(match errno {
+        Errno::EPERM => requirement("MSG-5", "the program needs CAP_NET_ADMIN whenever it sends a message"),
+        Errno::EBUSY => requirement("ATT-3", "a queue has one peer, and another port id is attached"),
+        Errno::ECOMM => requirement("MSG-3", "the flag 0x20 must not be set"),
+        Errno::ENOENT => requirement("VER-2", "no packet with this id is queued; it may have had its verdict"),
+        Errno::EINVAL => invalid(header, abi),
+        _ => return None,
+    })
+}
+
+/// The rule by which a message is invalid, in the order of the kernel's checks.
+fn invalid(header: &Header, abi: Abi) -> Requirement {
+    let objection = Cell::new(None);
+    let bytes = header.write(abi);
+    let _ = screen(&bytes, header.length as usize, abi, |found| {
+        objection.set(Some(found));
+        found.response()
+    });
+    match (objection.get(), header.message_type) {
+        (Some(Objection::UnknownType), _) => requirement("MSG-4", "a queue takes types from 0x11 to 0x13"),
+        (Some(_), _) => requirement(
+            "MSG-2",
+            "a request needs a positive port id and the flags REQUEST and not MULTI",
+        ),
+        (None, MessageType::Packet) => requirement("MSG-9", "only the kernel sends packet messages"),
+        (None, _) if (header.length as usize) < Header::BYTES + abi.request_bytes() => {
+            requirement("MSG-7", "the message is shorter than its structure")
+        }
+        (None, MessageType::Mode) => requirement("MSG-8", "copy modes are 0, 1 and 2"),
+        (None, _) => requirement("VER-1", "verdicts are 0, 1 and 3 to 5"),
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode(mode) => write!(f, "mode {}", mode.to_wire()),
+            Self::Verdict(verdict, packet_id) => write!(f, "verdict {verdict} on packet {packet_id}"),
+            Self::Other(message_type) => write!(f, "a message of type {message_type}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.request, self.errno)?;
+        match self.requirement {
+            Some(requirement) => write!(f, " ({}: {})", requirement.id, requirement.says),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipq_core::PortId;
+    use ipq_core::wire::{Envelope, Flags};
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    const ABI: Abi = Abi::NATIVE;
+
+    fn header(message_type: MessageType, body: usize) -> Header {
+        Header {
+            length: (Header::BYTES + body) as u32,
+            message_type,
+            flags: Flags::REQUEST,
+            sequence: 0,
+            port_id: PortId(7),
+        }
+    }
+
+    #[rstest]
+    #[case::no_capability(Errno::EPERM, header(MessageType::Mode, 24), "MSG-5")]
+    #[case::another_peer(Errno::EBUSY, header(MessageType::Mode, 24), "ATT-3")]
+    #[case::truncated(Errno::ECOMM, header(MessageType::Mode, 24), "MSG-3")]
+    #[case::unknown_id(Errno::ENOENT, header(MessageType::Verdict, 24), "VER-2")]
+    #[case::not_a_request(Errno::EINVAL, Header { flags: Flags(0), ..header(MessageType::Mode, 24) }, "MSG-2")]
+    #[case::unknown_type(Errno::EINVAL, header(MessageType::from_wire(0x14), 24), "MSG-4")]
+    #[case::packet(Errno::EINVAL, header(MessageType::Packet, 24), "MSG-9")]
+    #[case::short(Errno::EINVAL, header(MessageType::Verdict, 8), "MSG-7")]
+    #[case::mode(Errno::EINVAL, header(MessageType::Mode, 24), "MSG-8")]
+    #[case::verdict(Errno::EINVAL, header(MessageType::Verdict, 24), "VER-1")]
+    fn an_answer_is_explained_by_the_first_rule_that_is_broken(
+        #[case] errno: Errno,
+        #[case] header: Header,
+        #[case] expected: &str,
+    ) {
+        let quoted = header.write(ABI);
+        let error = ErrorMessage {
+            error: -errno.0,
+            quoted: &quoted,
+        };
+        let refusal = Refusal::of(&error, ABI).unwrap();
+        assert_eq!((refusal.errno, refusal.requirement.unwrap().id), (errno, expected));
+        assert_eq!(refusal.request, Request::Other(header.message_type));
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_asked_and_what_to_do() {
+        let body = VerdictRequest {
+            verdict: Verdict::Stolen,
+            packet_id: PacketId(9),
+            data_len: 0,
+        };
+        let quoted = body.head(ABI, Envelope::request(PortId(7)), 0);
+        let error = ErrorMessage {
+            error: -Errno::EINVAL.0,
+            quoted: &quoted,
+        };
+        let shown = Refusal::of(&error, ABI).unwrap().to_string();
+        assert!(shown.starts_with("verdict STOLEN on packet "), "{shown}");
+        assert!(
+            shown.ends_with("(EINVAL, 22) (VER-1: verdicts are 0, 1 and 3 to 5)"),
+            "{shown}"
+        );
+        assert_eq!(Refusal::of(&ErrorMessage { error: 0, ..error }, ABI), None);
+    }
+}
