@@ -1,11 +1,11 @@
 //! Describing an emulated kernel before it runs.
 
-use crate::clock::Clock;
-use crate::entries::IdReuse;
 use crate::host::network::{Device, DeviceError};
 use crate::kernel::Kernel;
 use crate::profile::Profile;
+use crate::queue::entries::IdReuse;
 use crate::sim::{SharedSim, Sim};
+use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 

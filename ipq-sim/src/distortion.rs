@@ -1,7 +1,7 @@
 //! What seeded faults do to the bytes of a frame that was made right.
 
 use crate::fault::{Fault, Faults};
-use crate::sockets::Datagram;
+use crate::netlink::Datagram;
 use ipq_core::PortId;
 use ipq_core::wire::{Abi, ByteOrder, Header};
 

@@ -3,26 +3,32 @@
 //! Everything happens when a method is called, and is over when it returns; only what a simulation's handle sends may be carried out
 //! with what it does next. Nothing waits, and nothing is random.
 
+mod delivery;
+mod entry;
+pub(crate) mod hooks;
 mod packets;
 mod postponed;
-mod programs;
+mod syscalls;
 mod time;
+pub(crate) mod traversal;
+mod verdict;
 
+pub use entry::EntryPoint;
 pub use packets::InjectError;
 pub(crate) use packets::family_of;
 
+use crate::books::{DropReason, Ledger};
 use crate::builder::KernelBuilder;
-use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
 use crate::host::network::{DeviceError, Network};
 use crate::host::rules::{Rule, RuleError, Rules};
-use crate::ledger::{DropReason, Ledger};
-use crate::proc_text;
+use crate::kernel::traversal::Traversal;
+use crate::netlink::Sockets;
 use crate::profile::Profile;
-use crate::queue::Queue;
-use crate::sockets::Sockets;
+use crate::queue::ip_queue::Queue;
+use crate::queue::proc_text;
 use crate::spent::Spent;
-use crate::traversal::Traversal;
+use crate::time::clock::Clock;
 use bytes::Bytes;
 use ipq_core::Family;
 use postponed::Postponed;

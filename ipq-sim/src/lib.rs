@@ -65,17 +65,13 @@
 //!
 //! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
 
+mod books;
 mod builder;
-mod clock;
 mod distortion;
-mod entrance;
-mod entries;
 mod fault;
 mod host;
-mod journal;
 mod kernel;
-mod ledger;
-mod proc_text;
+mod netlink;
 mod profile;
 #[cfg(all(feature = "run", target_os = "linux"))]
 pub mod programs;
@@ -83,24 +79,21 @@ mod queue;
 #[cfg(test)]
 mod sample;
 mod sim;
-mod sockets;
 mod spent;
-mod threads;
-mod traversal;
+mod time;
 
+pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};
 pub use builder::KernelBuilder;
-pub use entrance::Entrance;
-pub use entries::IdReuse;
 #[cfg(feature = "seeded-faults")]
 pub use fault::Fault;
-pub use host::network::{Device, DeviceError, MacAddress, OutgoingFrame};
+pub use host::frame::{MacAddress, OutgoingFrame};
+pub use host::network::{Device, DeviceError};
 pub use host::rules::{Rule, RuleError, Table, Target};
-pub use journal::PacketEvent;
-pub use kernel::{ClientId, InjectError, Kernel};
-pub use ledger::{Accounting, DropReason, Fate, PacketSerial};
+pub use kernel::{ClientId, EntryPoint, InjectError, Kernel};
+pub use netlink::SocketId;
 pub use profile::{Profile, Provenance, Weight};
+pub use queue::entries::IdReuse;
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
-pub use sockets::SocketId;
 
 /// The example of the README, compiled and run.
 #[cfg(doctest)]

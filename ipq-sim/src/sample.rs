@@ -1,8 +1,9 @@
 //! Packets for the tests of this package's parts.
 
-use crate::clock::ArrivalTime;
+use crate::books::Ledger;
+use crate::host::frame::ETHERNET_HEADER_BYTES;
 use crate::host::packet::{Link, Packet};
-use crate::ledger::Ledger;
+use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use etherparse::{IpFragOffset, Ipv4Header, PacketBuilder};
 use ipq_core::Family;
@@ -64,7 +65,7 @@ pub(crate) fn packet(data: Bytes) -> Packet {
         arrival_time: ArrivalTime::default(),
         protocol: EtherType::IPV4,
         link: Some(Link {
-            header: [0; Link::HEADER_BYTES],
+            header: [0; ETHERNET_HEADER_BYTES],
             for_this_host: true,
         }),
     }

@@ -12,10 +12,11 @@ pub use access::{Access, Owned};
 pub use shared::Shared;
 pub use transport::{OpenError, SimTransport};
 
-use crate::host::network::{DeviceError, OutgoingFrame};
+use crate::books::{Accounting, Fate, PacketSerial};
+use crate::host::frame::OutgoingFrame;
+use crate::host::network::DeviceError;
 use crate::host::rules::{Rule, RuleError};
 use crate::kernel::{ClientId, InjectError, Kernel};
-use crate::ledger::{Accounting, Fate, PacketSerial};
 use bytes::Bytes;
 use ipq_core::{Family, Handle, PortId};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use ipq_core::transport::unix::Unix;
 use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, Family, Handle, Hook, PortId, Verdict, Wait};
 use ipq_sim::programs::run::{self, CaptureError, NotFed, Record, Run, Summary};
-use ipq_sim::{ClientId, DropReason, Entrance, Kernel, Profile, SocketId};
+use ipq_sim::{ClientId, DropReason, EntryPoint, Kernel, Profile, SocketId};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
@@ -82,7 +82,7 @@ fn feed(records: &[Record]) {
         let error = match &record.packet {
             Ok(packet) => {
                 assert!(packet.data.len() >= packet.family.header_length());
-                let entrance = Entrance {
+                let entrance = EntryPoint {
                     hook: Hook::Input,
                     incoming: "eth0",
                     outgoing: "eth1",

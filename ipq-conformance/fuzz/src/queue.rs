@@ -7,7 +7,7 @@
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, Family, Hook, PacketId, PortId, Verdict};
-use ipq_sim::{ClientId, Entrance, Fate, IdReuse, Kernel, PacketEvent, PacketSerial, Profile, Rule, SocketId};
+use ipq_sim::{ClientId, EntryPoint, Fate, IdReuse, Kernel, PacketEvent, PacketSerial, Profile, Rule, SocketId};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ impl Run {
             Action::EnterAt => {
                 let hook = Hook::from_wire(u32::from(input.u8() % 6));
                 let (incoming, outgoing) = (device(input), device(input));
-                let entrance = Entrance {
+                let entrance = EntryPoint {
                     hook,
                     incoming,
                     outgoing,

@@ -10,7 +10,7 @@ use ipq_core::wire::{Abi, Envelope, Flags, Message, ModeRequest};
 use ipq_core::{CopyMode, Errno, Hook, PortId};
 use ipq_sim::programs::run;
 use ipq_sim::programs::server::Server;
-use ipq_sim::{Entrance, Kernel, Profile};
+use ipq_sim::{EntryPoint, Kernel, Profile};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
@@ -168,7 +168,7 @@ impl Run {
     }
 
     fn packet(&mut self, length: u8) {
-        let entrance = Entrance {
+        let entrance = EntryPoint {
             hook: Hook::Input,
             incoming: "eth0",
             outgoing: "eth1",

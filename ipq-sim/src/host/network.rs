@@ -1,15 +1,12 @@
 //! Devices, their addresses and neighbours, and the routes that follow from them.
 
-use super::packet::Link;
-use bytes::{Bytes, BytesMut};
+use super::frame::{MacAddress, OutgoingFrame, ethernet_header};
+use bytes::Bytes;
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
-
-/// The address of an Ethernet device.
-pub type MacAddress = [u8; 6];
 
 /// A network device, as it is described to the emulator.
 ///
@@ -151,30 +148,6 @@ impl DeviceId {
 
     const fn index(self) -> usize {
         self.0.get() as usize - 1
-    }
-}
-
-/// An IP frame that left by a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutgoingFrame {
-    header: [u8; Link::HEADER_BYTES],
-    packet: Bytes,
-}
-
-impl OutgoingFrame {
-    /// The packet, from its network header on.
-    #[must_use]
-    pub fn packet(&self) -> &Bytes {
-        &self.packet
-    }
-
-    /// The whole Ethernet frame.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        let mut frame = BytesMut::with_capacity(self.header.len() + self.packet.len());
-        frame.extend_from_slice(&self.header);
-        frame.extend_from_slice(&self.packet);
-        frame.freeze()
     }
 }
 
@@ -409,10 +382,7 @@ impl Network {
         protocol: EtherType,
         packet: Bytes,
     ) -> &OutgoingFrame {
-        let frame = OutgoingFrame {
-            header: ethernet_header(to, self.mac(device), protocol),
-            packet,
-        };
+        let frame = OutgoingFrame::new(ethernet_header(to, self.mac(device), protocol), packet);
         let sent = &mut self.state_mut(device).sent;
         if sent.len() == FRAMES_KEPT {
             sent.pop_front();
@@ -447,15 +417,6 @@ pub(crate) enum Taken {
     OwnAddress,
     /// More than one host.
     Broadcast,
-}
-
-/// Destination, source and `EtherType`.
-pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; Link::HEADER_BYTES] {
-    let mut header = [0; Link::HEADER_BYTES];
-    header[..6].copy_from_slice(&to);
-    header[6..12].copy_from_slice(&from);
-    header[12..].copy_from_slice(&protocol.0.to_be_bytes());
-    header
 }
 
 /// The device with the longest prefix, and of several the first.

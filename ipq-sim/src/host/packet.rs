@@ -1,7 +1,8 @@
 //! A packet on its way through the host.
 
-use crate::clock::ArrivalTime;
-use crate::ledger::PacketSerial;
+use super::frame::ETHERNET_HEADER_BYTES;
+use crate::books::PacketSerial;
+use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{Errno, Family};
@@ -14,7 +15,7 @@ const LONGEST: usize = 0xffff;
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
-    /// At least the family's fixed header; but none while they are [lent](crate::traversal::Traversal::lent_to) to the packet's frame.
+    /// At least the family's fixed header; but none while they are [lent](crate::kernel::hooks::Traversal::lent_to) to the packet's frame.
     pub(crate) data: Bytes,
     /// Goes with the packet from hook to hook (FWD-6).
     pub(crate) mark: u32,
@@ -27,15 +28,12 @@ pub(crate) struct Packet {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     /// Destination, source, `EtherType`.
-    pub(crate) header: [u8; Self::HEADER_BYTES],
+    pub(crate) header: [u8; ETHERNET_HEADER_BYTES],
     /// Whether the frame was for this host alone, and not a broadcast or multicast.
     pub(crate) for_this_host: bool,
 }
 
 impl Link {
-    /// The size of an Ethernet header in bytes.
-    pub(crate) const HEADER_BYTES: usize = 14;
-
     pub(crate) fn source(&self) -> HardwareAddress {
         let [_, _, _, _, _, _, address @ .., _, _] = self.header;
         address.into()

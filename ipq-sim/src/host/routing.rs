@@ -3,7 +3,7 @@
 use super::network::{Network, Route};
 use super::packet::Packet;
 use super::{ipv4, ipv6};
-use crate::ledger::DropReason;
+use crate::books::DropReason;
 use ipq_core::Family;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -3,8 +3,8 @@
 use super::hook::HookPoint;
 use super::packet::Packet;
 use super::{ipv4, ipv6};
+use crate::books::DropReason;
 use crate::fault::{Fault, Faults};
-use crate::ledger::DropReason;
 use ipq_core::{Family, Hook};
 
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.

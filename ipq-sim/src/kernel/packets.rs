@@ -1,14 +1,15 @@
 //! Packets that enter the emulated host, and what became of them (section 5b of the protocol).
 
 use super::{Kernel, Later};
-use crate::clock::ArrivalTime;
+use crate::books::PacketEvent;
+use crate::books::{Accounting, DropReason, Fate, PacketSerial};
 use crate::fault::Fault;
-use crate::host::network::{DeviceError, DeviceId, OutgoingFrame, Route, Taken, ethernet_header};
+use crate::host::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
+use crate::host::network::{DeviceError, DeviceId, Route, Taken};
 use crate::host::packet::{Link, Packet};
-use crate::host::{ipv6, own_length, routing};
-use crate::journal::PacketEvent;
-use crate::ledger::{Accounting, DropReason, Fate, PacketSerial};
-use crate::traversal::{Traversal, ether_type};
+use crate::host::{ether_type, ipv6, own_length, routing};
+use crate::kernel::traversal::Traversal;
+use crate::time::clock::ArrivalTime;
 use bytes::{Buf as _, Bytes};
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, PacketId};
@@ -50,7 +51,7 @@ impl Kernel {
 
     fn inject_frame(&mut self, device: &str, frame: Bytes) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
-        if frame.len() < Link::HEADER_BYTES {
+        if frame.len() < ETHERNET_HEADER_BYTES {
             return Err(InjectError::FrameTooShort { length: frame.len() });
         }
         let serial = self.ledger.enter();
@@ -65,8 +66,8 @@ impl Kernel {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
         }
-        let header: [u8; Link::HEADER_BYTES] = *frame.first_chunk().ok_or(DropReason::NotIp)?;
-        frame.advance(Link::HEADER_BYTES);
+        let header: [u8; ETHERNET_HEADER_BYTES] = *frame.first_chunk().ok_or(DropReason::NotIp)?;
+        frame.advance(ETHERNET_HEADER_BYTES);
         let [destination @ .., _, _, _, _, _, _, high, low] = header;
         let protocol = EtherType(u16::from_be_bytes([high, low]));
         let family = match protocol {
@@ -125,7 +126,7 @@ impl Kernel {
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
-        if frame.len() < Link::HEADER_BYTES {
+        if frame.len() < ETHERNET_HEADER_BYTES {
             return Err(InjectError::FrameTooShort { length: frame.len() });
         }
         self.later_count += 1;

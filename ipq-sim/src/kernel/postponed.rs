@@ -5,8 +5,8 @@
 //! entries from memory at a time.
 
 use super::Kernel;
-use crate::queue::Queue;
-use crate::sockets::SocketId;
+use crate::netlink::SocketId;
+use crate::queue::ip_queue::Queue;
 use arrayvec::ArrayVec;
 use ipq_core::wire::{Abi, Header, MessageType, VerdictRequest};
 use ipq_core::{Errno, Family, PacketId};

@@ -1,9 +1,9 @@
 //! Time in the emulated kernel: what is put off, and what sets the clock forward.
 
 use super::{Kernel, Later};
-use crate::clock::{ArrivalTime, Clock};
 use crate::fault::Fault;
-use crate::queue::Queue;
+use crate::queue::ip_queue::Queue;
+use crate::time::clock::{ArrivalTime, Clock};
 use std::time::Duration;
 
 impl Kernel {

@@ -29,7 +29,6 @@ pub use summary::{Report, Summary};
 pub use watch::{Progress, Watch};
 
 use crate::builder::KernelBuilder;
-use crate::clock::Clock;
 use crate::host::network::{Device, DeviceError};
 use crate::host::rules::{Rule, RuleError};
 use crate::kernel::Kernel;

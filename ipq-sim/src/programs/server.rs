@@ -12,7 +12,7 @@
 //! has no more descriptors for another, that one is closed, and those that there are go on.
 
 use crate::kernel::{ClientId, Kernel};
-use crate::sockets::SocketId;
+use crate::netlink::SocketId;
 use ipq_core::transport::unix::protocol::{Answer, Notice, Request};
 use ipq_core::{Errno, Family, PortId};
 use rustix::event::{Timespec, epoll};

@@ -1,7 +1,7 @@
 //! Who owns an emulated kernel, and what waiting means there.
 
 use crate::kernel::Kernel;
-use crate::sockets::{Received, SocketId};
+use crate::netlink::{Received, SocketId};
 use ipq_core::{Errno, TransportError, Wait};
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;

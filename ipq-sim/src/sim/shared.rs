@@ -2,8 +2,8 @@
 
 use super::access::{Access, transport_error};
 use crate::kernel::Kernel;
-use crate::sockets::{Received, SocketId};
-use crate::threads::{Guard, Instant, Monitor};
+use crate::netlink::{Received, SocketId};
+use crate::time::monitor::{Guard, Instant, Monitor};
 use ipq_core::{Errno, TransportError, Wait};
 use std::sync::Arc;
 use std::time::Duration;

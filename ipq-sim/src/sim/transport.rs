@@ -2,7 +2,7 @@
 
 use super::access::{Access, Owned, transport_error};
 use crate::kernel::{ClientId, Kernel};
-use crate::sockets::SocketId;
+use crate::netlink::SocketId;
 use ipq_core::transport::{Datagram, PollTransport, Slot};
 use ipq_core::wire::Abi;
 use ipq_core::{Errno, ErrorNumber, Family, PortId, Transport, TransportError, Wait};

@@ -6,7 +6,7 @@
 use etherparse::PacketBuilder;
 use ipq_core::wire::Message;
 use ipq_core::{Error, Handle, Hook, PacketId, Transport, Wait};
-use ipq_sim::Entrance;
+use ipq_sim::EntryPoint;
 
 /// A UDP packet from one neighbour of the laboratory to the other, with `payload` bytes of payload: 28 more in all.
 pub(crate) fn udp(payload: usize) -> Vec<u8> {
@@ -25,8 +25,8 @@ pub(crate) fn frame(payload: usize) -> Vec<u8> {
 }
 
 /// Where packets enter a kernel of `ipq_sim::programs::run`'s that queues what is for the host itself.
-pub(crate) fn at_input() -> Entrance<'static> {
-    Entrance {
+pub(crate) fn at_input() -> EntryPoint<'static> {
+    EntryPoint {
         hook: Hook::Input,
         incoming: "eth0",
         outgoing: "eth1",

@@ -8,7 +8,7 @@ use super::capture::{NotFed, Record};
 use super::refusal::Refusal;
 use super::summary::Summary;
 use super::watch::Watch;
-use crate::ledger::{Fate, PacketSerial};
+use crate::books::{Fate, PacketSerial};
 use ipq_core::{PacketId, Verdict};
 use std::collections::{HashMap, VecDeque};
 use std::io;

@@ -7,8 +7,9 @@ use super::refusal::{Refusal, Request};
 use super::summary::Report;
 use super::watch::{Progress, Watch};
 use super::{DEVICES, Rate, Run, RunError};
-use crate::entrance::Entrance;
-use crate::journal::PacketEvent;
+use crate::books::PacketEvent;
+use crate::books::{Fate, PacketSerial};
+use crate::kernel::EntryPoint;
 use crate::kernel::Kernel;
 use crate::programs::server::{Passed, Server};
 use ipq_core::Family;
@@ -137,7 +138,7 @@ impl<'a> Running<'a> {
             let index = self.outcomes.add(record);
             let Ok(packet) = packet else { continue };
             self.began.get_or_insert_with(Instant::now);
-            let entrance = Entrance {
+            let entrance = EntryPoint {
                 hook: self.run.hook,
                 incoming: DEVICES[0],
                 outgoing: DEVICES[1],

@@ -3,7 +3,7 @@
 use super::capture::{CaptureEnd, NotFed};
 use super::outcome::PacketReport;
 use super::refusal::Refusal;
-use crate::ledger::{DropReason, Fate};
+use crate::books::{DropReason, Fate};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -6,7 +6,7 @@
 //! `IPQ_SCHEDULE` takes it: each scenario that is run is then run with that alone.
 
 use super::Shared;
-use crate::threads::{Flaw, restart};
+use crate::time::monitor::{Flaw, restart};
 use crate::{Accounting, ClientId, DropReason, Fate, Kernel, PacketSerial, Rule, SharedSim, SimTransport};
 use bytes::Bytes;
 use ipq_core::transport::PollTransport;

@@ -38,7 +38,7 @@ impl Lab {
         packet[..4].copy_from_slice(&[0x45, 0, 0, 20]);
         let sum = crate::host::ipv4::checksum(&packet);
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
-        let entrance = crate::Entrance {
+        let entrance = crate::EntryPoint {
             hook: Hook::Input,
             incoming: "eth0",
             outgoing: "eth1",

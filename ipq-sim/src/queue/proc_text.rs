@@ -1,7 +1,7 @@
 //! The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
 
 use crate::fault::{Fault, Faults};
-use crate::queue::Status;
+use crate::queue::ip_queue::Status;
 use ipq_core::Family;
 
 /// The seven lines.

@@ -1,8 +1,8 @@
 //! Packets that a verdict changes.
 
 use super::Lab;
+use crate::books::{DropReason, Fate};
 use crate::host::rules::Rule;
-use crate::ledger::{DropReason, Fate};
 use crate::sample::{NEIGHBOUR, OWN, udp};
 use ipq_core::{Family, Hook, Verdict};
 use pretty_assertions::assert_eq;

@@ -1,8 +1,8 @@
 //! What a router does around the queue, and what ends a packet there.
 
 use super::Lab;
+use crate::books::{DropReason, Fate};
 use crate::host::rules::Rule;
-use crate::ledger::{DropReason, Fate};
 use crate::sample::{
     NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, OWN_6, ipv4_with, later_fragment, udp,
 };

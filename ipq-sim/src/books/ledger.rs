@@ -1,98 +1,9 @@
-//! What became of every packet: the books of the emulator.
-//!
-//! Every packet that enters leaves exactly once, delivered or dropped with a reason from a closed list, or is still
-//! queued: `entered = delivered + dropped + queued`, at every step.
+//! Counts packets in and out, and keeps the fates of the last ones.
 
-use crate::host::network::OutgoingFrame;
-use crate::journal::{Journal, PacketEvent};
-use bytes::Bytes;
-use ipq_core::wire::InterfaceName;
+use super::fate::{DropReason, Fate};
+use super::journal::{Journal, PacketEvent};
+use super::serial::PacketSerial;
 use std::collections::VecDeque;
-use std::fmt;
-
-/// Names a packet that entered the emulated host, for asking after its fate. Counted from 0, and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PacketSerial(u64);
-
-/// What became of a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It waits for a verdict.
-    Queued,
-    /// It was for this host, and passed INPUT; here as it then was.
-    DeliveredHere(Bytes),
-    /// It left.
-    Sent {
-        /// The device that it left by.
-        device: InterfaceName,
-        /// What left: one frame, or more if it was fragmented (FWD-4).
-        frames: Vec<OutgoingFrame>,
-    },
-    /// It was dropped.
-    Dropped(DropReason),
-}
-
-macro_rules! drop_reasons {
-    ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
-        /// Why a packet was dropped.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum DropReason {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl DropReason {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-        }
-
-        impl fmt::Display for DropReason {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$name => $text,)*
-                })
-            }
-        }
-    };
-}
-
-drop_reasons! {
-    /// A program's verdict was DROP, or STOLEN where a kernel accepts that.
-    Verdict "by verdict",
-    /// No program listened to the queue (PKT-1).
-    NoListener "no listener",
-    /// The queue was at its maximum length (PKT-2).
-    QueueFull "queue full",
-    /// The frame could not be delivered to the listening program: its socket was gone or its receive buffer full (PKT-3).
-    Undeliverable "receive buffer full, or socket gone",
-    /// It was queued when the listening program's socket closed (ATT-4).
-    PeerClosed "listener closed",
-    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came or should have left.
-    DeviceDown "device down",
-    /// It was queued when the queue's module was unloaded (EVT-2), or there was no module to queue it.
-    ModuleUnloaded "module unloaded",
-    /// Its replacement was longer than 65,535 bytes (VER-7).
-    ReplacementTooLong "replacement over 65535 bytes",
-    /// It was changed at OUTPUT, and no route leads to where it then should go (VER-10).
-    NotReroutable "no route after a change at OUTPUT",
-    /// The frame held no IP packet.
-    NotIp "not IP",
-    /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast frame.
-    OtherHost "for another host",
-    /// Its header was wrong (FWD-1).
-    Malformed "malformed",
-    /// Its source or destination is not to be seen on a network: loopback, or this host's own as a source.
-    Martian "impossible address",
-    /// No route leads to its destination.
-    NoRoute "no route",
-    /// Its TTL or hop limit was at its end (FWD-3).
-    HopLimit "TTL or hop limit at its end",
-    /// It was longer than the MTU and could not be fragmented (FWD-4).
-    TooLong "over the MTU",
-    /// It was an IPv4 fragment for this host, which a kernel keeps until it has the others, and puts together before INPUT (PKT-11).
-    Unassembled "a fragment for this host",
-    /// Nobody knows the link-layer address of the next hop.
-    NoNeighbour "neighbour unknown",
-}
 
 /// How many packets entered, and how they left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,7 +57,7 @@ impl Ledger {
     }
 
     pub(crate) fn enter(&mut self) -> PacketSerial {
-        let serial = PacketSerial(self.accounting.entered);
+        let serial = PacketSerial::new(self.accounting.entered);
         self.accounting.entered += 1;
         self.accounting.queued += 1;
         if self.kept > 0 {
@@ -203,15 +114,16 @@ impl Ledger {
         &self.accounting
     }
 
-    fn index(&self, PacketSerial(serial): PacketSerial) -> Option<usize> {
+    fn index(&self, serial: PacketSerial) -> Option<usize> {
         let first = self.accounting.entered - self.fates.len() as u64;
-        usize::try_from(serial.checked_sub(first)?).ok()
+        usize::try_from(serial.number().checked_sub(first)?).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use pretty_assertions::assert_eq;
 
     #[test]
@@ -260,13 +172,5 @@ mod tests {
         let mut ledger = Ledger::new(2);
         ledger.enter();
         assert_eq!(ledger.fate(stranger), None);
-    }
-
-    #[test]
-    fn each_reason_has_words_of_its_own() {
-        let mut words: Vec<String> = DropReason::ALL.iter().map(ToString::to_string).collect();
-        words.sort();
-        words.dedup();
-        assert_eq!(words.len(), DropReason::ALL.len());
     }
 }

@@ -3,10 +3,10 @@
 //! A name space of port ids for each netlink protocol, and behind each bound port a queue of datagrams that is limited by
 //! what they weigh. Nothing here knows what a datagram means, but for whose bytes it was lent.
 
-use crate::entries::Slot;
 use crate::fault::{Fault, Faults};
 use crate::kernel::ClientId;
 use crate::profile::Profile;
+use crate::queue::entries::Slot;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
 use ipq_core::{Errno, Family, PortId};

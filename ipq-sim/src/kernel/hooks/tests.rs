@@ -5,11 +5,11 @@ mod entering;
 mod forwarding;
 mod verdicts;
 
+use crate::books::{Fate, PacketSerial};
 use crate::host::rules::Rule;
 use crate::kernel::{ClientId, Kernel};
-use crate::ledger::{Fate, PacketSerial};
+use crate::netlink::SocketId;
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, OWN_6, udp};
-use crate::sockets::SocketId;
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Message, ModeRequest, PacketMetadata, VerdictRequest};
 use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, PortId, Verdict};

@@ -1,8 +1,8 @@
 //! What each verdict does at each hook, and what frames say there.
 
 use super::Lab;
+use crate::books::{DropReason, Fate};
 use crate::host::rules::{Rule, Table, Target};
-use crate::ledger::{DropReason, Fate};
 use crate::sample::{OWN, OWN_6, udp};
 use bytes::Bytes;
 use ipq_core::{Errno, Family, Hook, Verdict};

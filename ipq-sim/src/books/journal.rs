@@ -1,6 +1,7 @@
 //! What happened to packets, in order, for whoever wants to follow along and not ask about each.
 
-use crate::ledger::{Fate, PacketSerial};
+use super::fate::Fate;
+use super::serial::PacketSerial;
 use ipq_core::{PacketId, Verdict};
 
 /// Something that happened to a packet.

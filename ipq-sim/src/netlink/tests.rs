@@ -1,5 +1,5 @@
 use super::*;
-use crate::entries::{Entries, IdReuse, Ids};
+use crate::queue::entries::{Entries, IdReuse, Ids};
 use ipq_core::wire::{
     EtherType, HardwareAddress, Hook, InterfaceName, Mark, PacketId, PacketMetadata, Timestamp, WordSize,
 };

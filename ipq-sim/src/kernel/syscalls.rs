@@ -1,13 +1,13 @@
 //! Programs on the emulated host, and what they do with their netlink sockets (section 9 of the protocol).
 
 use super::{Client, ClientId, Kernel};
+use crate::books::DropReason;
 use crate::distortion;
-use crate::entries::Slot;
 use crate::fault::Fault;
-use crate::ledger::DropReason;
-use crate::queue::{Outcome, Queue, Sender};
-use crate::sockets::{DatagramNumber, Received, Sending, SocketId};
-use crate::traversal::Traversal;
+use crate::kernel::traversal::Traversal;
+use crate::netlink::{DatagramNumber, Received, Sending, SocketId};
+use crate::queue::entries::Slot;
+use crate::queue::ip_queue::{Outcome, Queue, Sender};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, Family, PortId};

@@ -1,20 +1,21 @@
 //! Packets that enter at a hook, without having come by a device or been routed.
 
-use crate::clock::ArrivalTime;
+use crate::books::{DropReason, PacketSerial};
+use crate::host::frame::ethernet_header;
 use crate::host::hook::HookPoint;
-use crate::host::network::{Route, ethernet_header};
+use crate::host::network::Route;
 use crate::host::packet::{Link, Packet};
-use crate::host::{own_length, routing};
+use crate::host::{ether_type, own_length, routing};
+use crate::kernel::traversal::Traversal;
 use crate::kernel::{InjectError, Kernel, family_of};
-use crate::ledger::{DropReason, PacketSerial};
-use crate::traversal::{Traversal, ether_type};
+use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, Hook};
 
 /// Where a packet enters, and between which devices it is said to be.
 #[derive(Clone, Copy, Debug)]
-pub struct Entrance<'a> {
+pub struct EntryPoint<'a> {
     /// The hook whose functions it passes first.
     pub hook: Hook,
     /// The device that it came by, at PREROUTING, INPUT and FORWARD.
@@ -28,7 +29,11 @@ pub struct Entrance<'a> {
 impl Kernel {
     /// An IP packet enters at a hook. What PREROUTING lets through is for this host; what FORWARD gets has been through a
     /// router's checks, which cost it one of its TTL or hop limit. What follows the packet's own length is cut off.
-    pub fn enter_at(&mut self, entrance: Entrance<'_>, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
+    pub fn enter_at(
+        &mut self,
+        entrance: EntryPoint<'_>,
+        packet: impl Into<Bytes>,
+    ) -> Result<PacketSerial, InjectError> {
         let mut data = packet.into();
         let length = data.len();
         let family = family_of(&data)?;

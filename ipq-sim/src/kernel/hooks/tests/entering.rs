@@ -1,9 +1,9 @@
 //! What enters at a hook, without having come by a device or been routed.
 
 use super::Lab;
-use crate::entrance::Entrance;
+use crate::books::{DropReason, Fate};
 use crate::host::rules::Rule;
-use crate::ledger::{DropReason, Fate};
+use crate::kernel::EntryPoint;
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, ipv4_with, udp};
 use ipq_core::{Family, Hook};
 use pretty_assertions::assert_eq;
@@ -30,7 +30,7 @@ fn a_packet_looks_as_if_it_had_come_to_its_hook_in_the_ordinary_way(
         Family::Ipv4 => udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 8),
         Family::Ipv6 => udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 8),
     };
-    let entrance = Entrance {
+    let entrance = EntryPoint {
         hook,
         incoming: "tap0",
         outgoing: "tap1",

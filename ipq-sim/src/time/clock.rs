@@ -1,6 +1,6 @@
 //! What time it is in the emulated kernel.
 
-use crate::threads::since_1970;
+use crate::time::monitor::since_1970;
 use ipq_core::wire::Timestamp;
 use std::time::Duration;
 

@@ -1,0 +1,47 @@
+//! Ethernet frames: addresses, headers, and frames that left.
+
+use bytes::{Bytes, BytesMut};
+use ipq_core::wire::EtherType;
+
+/// The address of an Ethernet device.
+pub type MacAddress = [u8; 6];
+
+/// The size of an Ethernet header in bytes.
+pub(crate) const ETHERNET_HEADER_BYTES: usize = 14;
+
+/// An IP frame that left by a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingFrame {
+    header: [u8; ETHERNET_HEADER_BYTES],
+    packet: Bytes,
+}
+
+impl OutgoingFrame {
+    pub(super) const fn new(header: [u8; ETHERNET_HEADER_BYTES], packet: Bytes) -> Self {
+        Self { header, packet }
+    }
+
+    /// The packet, from its network header on.
+    #[must_use]
+    pub fn packet(&self) -> &Bytes {
+        &self.packet
+    }
+
+    /// The whole Ethernet frame.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut frame = BytesMut::with_capacity(self.header.len() + self.packet.len());
+        frame.extend_from_slice(&self.header);
+        frame.extend_from_slice(&self.packet);
+        frame.freeze()
+    }
+}
+
+/// Destination, source and `EtherType`.
+pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; ETHERNET_HEADER_BYTES] {
+    let mut header = [0; ETHERNET_HEADER_BYTES];
+    header[..6].copy_from_slice(&to);
+    header[6..12].copy_from_slice(&from);
+    header[12..].copy_from_slice(&protocol.0.to_be_bytes());
+    header
+}

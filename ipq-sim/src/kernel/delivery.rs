@@ -1,0 +1,136 @@
+//! The end of a packet's way: delivered to this host, or out by a device (FWD-4, FWD-7).
+
+use super::Kernel;
+use super::traversal::{Next, Traversal};
+use crate::books::{DropReason, Fate, PacketSerial};
+use crate::fault::Fault;
+use crate::host::frame::{MacAddress, OutgoingFrame, ethernet_header};
+use crate::host::network::{DeviceId, Route};
+use crate::host::packet::{Link, Packet};
+use crate::host::{ether_type, ipv4, own_length, routing};
+use bytes::Bytes;
+use ipq_core::Family;
+use ipq_core::wire::EtherType;
+
+impl Kernel {
+    /// After INPUT.
+    pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
+        self.ledger
+            .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
+        Next::Gone
+    }
+
+    /// After POSTROUTING: fragmented if need be, and out (FWD-4); what leaves by `lo` arrives again (FWD-7).
+    pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
+        let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
+        let mtu = self.network.mtu(device);
+        let Packet { family, data, .. } = &traversal.packet;
+        let mtu = mtu - usize::from(self.faults.seeded(Fault::MtuIsTooLong));
+        let fits = data.len() <= mtu || self.faults.seeded(Fault::OversizeSentWhole);
+        let fragments = match family {
+            _ if fits => None,
+            Family::Ipv4 if !ipv4::dont_fragment(data) => Some(ipv4::fragments(data, mtu).ok_or(DropReason::TooLong)?),
+            Family::Ipv4 | Family::Ipv6 => return Err(DropReason::TooLong),
+        };
+        if !self.network.is_up(device) {
+            return Err(DropReason::DeviceDown);
+        }
+        let protocol = ether_type(*family);
+        if device == DeviceId::LOOPBACK {
+            let pieces = fragments.unwrap_or_else(|| vec![data.clone()]);
+            return self.return_by_loopback(traversal, pieces);
+        }
+        let next_hop = match traversal.route {
+            Some(Route::Via { next_hop, .. }) => next_hop,
+            Some(Route::Local) | None => routing::addresses(&traversal.packet).1,
+        };
+        let to = self
+            .network
+            .neighbour(device, next_hop)
+            .ok_or(DropReason::NoNeighbour)?;
+        let mut frames = self.ledger.remembers().then(Vec::new);
+        if let Some(fragments) = fragments {
+            for fragment in fragments {
+                self.send_by(device, to, protocol, fragment, &mut frames);
+            }
+        } else {
+            let whole = std::mem::take(&mut traversal.packet.data);
+            self.send_by(device, to, protocol, whole, &mut frames);
+        }
+        self.has_left(traversal.packet.serial, device, frames);
+        Ok(Next::Gone)
+    }
+
+    /// Sends a piece of a packet by a device, or all of it, and adds what left to `frames`, if anybody can ask for them.
+    fn send_by(
+        &mut self,
+        device: DeviceId,
+        to: MacAddress,
+        protocol: EtherType,
+        piece: Bytes,
+        frames: &mut Option<Vec<OutgoingFrame>>,
+    ) {
+        let frame = self.network.transmit(device, to, protocol, piece);
+        if let Some(frames) = frames {
+            frames.reserve_exact(1);
+            frames.push(frame.clone());
+        }
+    }
+
+    /// A packet has left by a device, in these frames.
+    #[inline]
+    fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
+        self.ledger.delivered(serial, || Fate::Sent {
+            device: self.network.name(Some(device)),
+            frames: frames.unwrap_or_default(),
+        });
+    }
+
+    /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
+    fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
+        let packet = &traversal.packet;
+        let mut frames = self.ledger.remembers().then(Vec::new);
+        let protocol = ether_type(packet.family);
+        for piece in &pieces {
+            self.send_by(DeviceId::LOOPBACK, [0; 6], protocol, piece.clone(), &mut frames);
+        }
+        if pieces.len() == 1 {
+            *traversal = self.looped(packet.clone())?;
+            return Ok(Next::Hook(traversal.hook));
+        }
+        for data in pieces {
+            let serial = self.ledger.enter();
+            let fragment = Packet {
+                serial,
+                data,
+                ..packet.clone()
+            };
+            match self.looped(fragment) {
+                Ok(traversal) => self.run(traversal),
+                Err(reason) => self.ledger.dropped(serial, reason),
+            }
+        }
+        self.has_left(packet.serial, DeviceId::LOOPBACK, frames);
+        Ok(Next::Gone)
+    }
+
+    /// A packet as it arrives by `lo`.
+    fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
+        let protocol = ether_type(packet.family);
+        let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;
+        packet.data.truncate(length);
+        let packet = Packet {
+            protocol,
+            arrival_time: self.arrival_time(),
+            link: Some(Link {
+                header: ethernet_header([0; 6], [0; 6], protocol),
+                for_this_host: true,
+            }),
+            ..packet
+        };
+        Ok(Traversal {
+            route: Some(Route::Local),
+            ..Traversal::arriving(packet, DeviceId::LOOPBACK)
+        })
+    }
+}

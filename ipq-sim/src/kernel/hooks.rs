@@ -1,0 +1,196 @@
+//! A packet's way through the hooks (sections 5 and 5b).
+//!
+//! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
+//! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
+
+use super::Kernel;
+use super::traversal::{Next, RouteKey, Traversal};
+use crate::books::DropReason;
+use crate::distortion;
+use crate::fault::Fault;
+use crate::host::hook::HookPoint;
+use crate::host::network::{DeviceId, Route};
+use crate::host::packet::Packet;
+use crate::host::{ipv4, ipv6, routing};
+use crate::queue::entries::Slot;
+use crate::queue::ip_queue::{Offered, Refusal};
+use bytes::Bytes;
+use ipq_core::Family;
+use ipq_core::wire::EtherType;
+
+/// The least MTU that IPv6 knows, in bytes.
+const IPV6_LEAST_MTU: usize = 1280;
+
+/// The place that a packet has in its queue when nothing more happens to it; none if it was delivered, and is in the books.
+pub(super) type End = Result<Option<Slot>, DropReason>;
+
+impl Kernel {
+    /// Runs a packet through hook after hook, until it is queued or leaves.
+    pub(super) fn run(&mut self, mut traversal: Traversal) {
+        let end = self.pass_hooks(&mut traversal, 0);
+        if let Some(slot) = self.settle(end, &traversal.packet) {
+            self.keep(slot, traversal);
+        }
+    }
+
+    /// Enters a packet that is dropped into the books. Returns the place in its queue of one that is to be kept there.
+    pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Slot> {
+        end.unwrap_or_else(|reason| {
+            self.ledger.dropped(packet.serial, reason);
+            None
+        })
+    }
+
+    /// Queues a packet in its place.
+    pub(super) fn keep(&mut self, slot: Slot, traversal: Traversal) {
+        let family = self.queue_of(&traversal.packet);
+        if let Some(queue) = &mut self.queues[family as usize] {
+            queue.keep(slot, traversal);
+        }
+    }
+
+    /// Runs the functions of the hook that the packet is at, from `function` on, and then those of others.
+    pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
+        let mut hook = traversal.hook;
+        loop {
+            let queued_by = self.rules.judge(hook, function, &mut traversal.packet, &self.faults)?;
+            if let Some(function) = queued_by {
+                traversal.function = function;
+                return self.enqueue(traversal).map(Some);
+            }
+            let next = match hook {
+                HookPoint::Prerouting => self.route(traversal)?,
+                HookPoint::Input => self.deliver_here(&mut traversal.packet),
+                HookPoint::Forward => traversal.go_to(HookPoint::Postrouting, None, traversal.outdev),
+                HookPoint::Output => self.after_output(traversal)?,
+                HookPoint::Postrouting => self.leave_by_device(traversal)?,
+            };
+            match next {
+                Next::Hook(next) => (hook, function) = (next, 0),
+                Next::Gone => return Ok(None),
+            }
+            if self.faults.seeded(Fault::MarkForgotten) {
+                traversal.packet.mark = 0;
+            }
+        }
+    }
+
+    /// The family whose queue a packet is sent to.
+    fn queue_of(&self, packet: &Packet) -> Family {
+        if self.faults.seeded(Fault::OneQueueForBoth) {
+            Family::Ipv4
+        } else {
+            packet.family
+        }
+    }
+
+    /// Sends a packet to the queue of its family, which keeps a place for it.
+    pub(super) fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
+        let family = self.queue_of(&traversal.packet);
+        traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
+        let mut metadata = traversal.metadata(&self.network);
+        let mut with_link_header = None;
+        if let Some(link) = &traversal.packet.link {
+            let by_loopback = metadata.hw_type == self.network.hw_type(DeviceId::LOOPBACK);
+            if by_loopback && self.faults.seeded(Fault::LoopbackIsEthernet) {
+                metadata.hw_type = 1;
+            }
+            if self.faults.seeded(Fault::AddressOfReceiver) {
+                metadata.hw_address = link.destination();
+            }
+            if self.faults.seeded(Fault::LinkHeaderCopied) {
+                with_link_header = Some(Bytes::from([&link.header[..], &traversal.packet.data].concat()));
+            }
+        }
+        let Self {
+            queues,
+            sockets,
+            faults,
+            ..
+        } = self;
+        let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
+        let packet = with_link_header.as_mut().unwrap_or(&mut traversal.packet.data);
+        let offered = queue.offer(metadata, packet, faults, |port_id, mut frame| {
+            distortion::of_kernel_datagram(&mut frame, faults);
+            sockets.deliver(family, port_id, frame, faults)
+        });
+        match offered {
+            Ok(Offered { slot, lent_to }) => {
+                // What is not written need not be waited for when the packet is moved to its place.
+                if lent_to.is_some() {
+                    traversal.lent_to = lent_to;
+                }
+                Ok(slot)
+            }
+            Err(Refusal::NoListener) => Err(DropReason::NoListener),
+            Err(Refusal::Full) => Err(DropReason::QueueFull),
+            Err(Refusal::Undeliverable) => Err(DropReason::Undeliverable),
+        }
+    }
+
+    /// After PREROUTING: to this host, or on to another.
+    fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
+        let route = match traversal.route {
+            Some(route) => route,
+            None => routing::of_arriving(&self.network, &traversal.packet)?,
+        };
+        traversal.route = Some(route);
+        match route {
+            Route::Local if traversal.packet.family == Family::Ipv4 && ipv4::is_fragment(&traversal.packet.data) => {
+                Err(DropReason::Unassembled)
+            }
+            Route::Local => Ok(traversal.go_to(HookPoint::Input, traversal.indev, None)),
+            Route::Via { device, .. } => {
+                self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;
+                Ok(traversal.go_to(HookPoint::Forward, traversal.indev, Some(device)))
+            }
+        }
+    }
+
+    /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
+    pub(super) fn make_forwardable(&self, packet: &mut Packet, mtu: usize) -> Result<(), DropReason> {
+        if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
+            return Err(DropReason::OtherHost);
+        }
+        let hops = match packet.family {
+            Family::Ipv4 => ipv4::ttl(&packet.data),
+            Family::Ipv6 => ipv6::hop_limit(&packet.data),
+        };
+        if hops <= 1 && !self.faults.seeded(Fault::HopLimitIgnored) {
+            return Err(DropReason::HopLimit);
+        }
+        let too_long = match packet.family {
+            Family::Ipv4 => packet.data.len() > mtu && ipv4::dont_fragment(&packet.data),
+            Family::Ipv6 => packet.data.len() > mtu.max(IPV6_LEAST_MTU),
+        };
+        let passed = self.faults.seeded(Fault::OversizeSentWhole) || self.faults.seeded(Fault::ArrivingOversizePassed);
+        if too_long && !passed {
+            return Err(DropReason::TooLong);
+        }
+        let data = std::mem::take(&mut packet.data);
+        packet.data = match packet.family {
+            Family::Ipv4 => ipv4::with_decremented_ttl(data),
+            Family::Ipv6 => ipv6::with_decremented_hop_limit(data),
+        };
+        Ok(())
+    }
+
+    /// After OUTPUT: the route may have changed there.
+    fn after_output(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
+        let outdev = match traversal.route {
+            Some(Route::Via { device, .. }) => device,
+            Some(Route::Local) | None => DeviceId::LOOPBACK,
+        };
+        if traversal.packet.family == Family::Ipv4 {
+            traversal.packet.protocol = EtherType::IPV4;
+        }
+        let next = traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
+        if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
+            return self.leave_by_device(traversal);
+        }
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! A packet on its way through the hooks.
+
+use crate::host::hook::HookPoint;
+use crate::host::network::{DeviceId, Network, Route};
+use crate::host::packet::Packet;
+use crate::host::{ipv4, routing};
+use crate::netlink::DatagramNumber;
+use ipq_core::wire::{HardwareAddress, PacketMetadata};
+use ipq_core::{Family, Mark, PacketId};
+use std::net::IpAddr;
+
+/// A packet, and where on its way it is.
+pub(crate) struct Traversal {
+    pub(crate) packet: Packet,
+    pub(crate) hook: HookPoint,
+    pub(crate) indev: Option<DeviceId>,
+    pub(crate) outdev: Option<DeviceId>,
+    /// Which of the hook's functions has queued it.
+    pub(crate) function: u8,
+    /// Known from the start for what this host sends, and for the rest after PREROUTING.
+    pub(crate) route: Option<Route>,
+    /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
+    pub(super) routed_by: Option<Box<RouteKey>>,
+    /// The datagram that has the packet's bytes, while the packet is queued and its frame was not read: it has none itself.
+    pub(crate) lent_to: Option<DatagramNumber>,
+}
+
+/// With what its entry in the queue knows beside, it is as long as two cache lines.
+const _: () = assert!(size_of::<Option<Traversal>>() <= 112);
+
+impl Traversal {
+    /// A packet that has just arrived by `indev`.
+    pub(crate) const fn arriving(packet: Packet, indev: DeviceId) -> Self {
+        Self {
+            packet,
+            hook: HookPoint::Prerouting,
+            indev: Some(indev),
+            outdev: None,
+            function: 0,
+            route: None,
+            routed_by: None,
+            lent_to: None,
+        }
+    }
+
+    /// A packet that this host sends by `outdev`.
+    pub(crate) const fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
+        Self {
+            packet,
+            hook: HookPoint::Output,
+            indev: None,
+            outdev: Some(outdev),
+            function: 0,
+            route: Some(route),
+            routed_by: None,
+            lent_to: None,
+        }
+    }
+
+    /// A packet that enters at a hook, with its route.
+    pub(crate) const fn entering(
+        packet: Packet,
+        hook: HookPoint,
+        indev: Option<DeviceId>,
+        outdev: Option<DeviceId>,
+        route: Route,
+    ) -> Self {
+        Self {
+            packet,
+            hook,
+            indev,
+            outdev,
+            function: 0,
+            route: Some(route),
+            routed_by: None,
+            lent_to: None,
+        }
+    }
+
+    /// Goes to another hook.
+    pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
+        (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
+        Next::Hook(hook)
+    }
+
+    /// Whether its PACKET frame names the device (EVT-1).
+    pub(crate) fn names(&self, device: DeviceId) -> bool {
+        self.indev == Some(device) || self.outdev == Some(device)
+    }
+
+    /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
+    pub(super) fn metadata(&self, network: &Network) -> PacketMetadata {
+        let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
+            (Some(indev), Some(link)) => (network.hw_type(indev), link.source()),
+            _ => (0, HardwareAddress::NONE),
+        };
+        PacketMetadata {
+            packet_id: PacketId::default(),
+            mark: Mark(u64::from(self.packet.mark)),
+            timestamp: self.packet.arrival_time.into(),
+            hook: self.hook.into(),
+            indev_name: network.name(self.indev),
+            outdev_name: network.name(self.outdev),
+            hw_protocol: self.packet.protocol,
+            hw_type,
+            hw_address,
+        }
+    }
+}
+
+/// What a locally sent packet's route depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct RouteKey {
+    addresses: (IpAddr, IpAddr),
+    /// IPv4 only.
+    tos: u8,
+    mark: u32,
+}
+
+impl RouteKey {
+    pub(super) fn of(packet: &Packet) -> Self {
+        let tos = match packet.family {
+            Family::Ipv4 => ipv4::tos(&packet.data),
+            Family::Ipv6 => 0,
+        };
+        Self {
+            addresses: routing::addresses(packet),
+            tos,
+            mark: packet.mark,
+        }
+    }
+}
+
+/// Where a packet is when a hook's functions are through with it.
+pub(super) enum Next {
+    /// At another hook: its own, said once more to whoever need not look it up then.
+    Hook(HookPoint),
+    /// Nowhere: it was delivered, and is in the books.
+    Gone,
+}
