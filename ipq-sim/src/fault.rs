@@ -180,19 +180,6 @@ impl Faults {
         false
     }
 
-    /// Whether none is committed.
-    #[cfg(feature = "seeded-faults")]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.seeded.is_none()
-    }
-
-    /// Whether none is committed: always, in this build.
-    #[cfg(not(feature = "seeded-faults"))]
-    #[allow(clippy::unused_self)]
-    pub(crate) const fn is_empty(&self) -> bool {
-        true
-    }
-
     /// From now on, `fault` and no other is committed.
     #[cfg(feature = "seeded-faults")]
     pub(crate) fn seed(&mut self, fault: Fault) {

@@ -1,13 +1,12 @@
 //! The emulated kernel: sockets, queues and host put together, as one machine without I/O.
 //!
-//! Everything happens when a method is called, and is over when it returns; only what a simulation's handle sends may be carried out
-//! with what it does next. Nothing waits, and nothing is random.
+//! Everything happens when a method is called, and is over when it returns. Nothing waits, and nothing
+//! is random.
 
 mod delivery;
 mod entry;
 pub(crate) mod hooks;
 mod packets;
-mod postponed;
 mod syscalls;
 mod time;
 pub(crate) mod traversal;
@@ -27,11 +26,9 @@ use crate::netlink::Sockets;
 use crate::profile::Profile;
 use crate::queue::ip_queue::Queue;
 use crate::queue::proc_text;
-use crate::spent::Spent;
 use crate::time::clock::Clock;
 use bytes::Bytes;
 use ipq_core::Family;
-use postponed::Postponed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -54,9 +51,6 @@ pub struct Kernel {
     pub(crate) rules: Rules,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
-    /// Of packets that a verdict let go of.
-    spent: Spent,
-    postponed: Postponed,
 }
 
 /// A program on the emulated host.
@@ -114,8 +108,6 @@ impl Kernel {
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
             faults: Faults::default(),
-            spent: Spent::default(),
-            postponed: Postponed::default(),
         })
     }
 
@@ -195,8 +187,6 @@ impl Kernel {
         if self.faults.seeded(Fault::UnloadKeepsPackets) {
             return;
         }
-        // The peer's socket outlives its packets, and may be read when others have their places.
-        self.end_loans();
         if let Some(mut queue) = self.queues[family as usize].take() {
             self.drop_all(queue.reset(), DropReason::ModuleUnloaded);
             self.unloaded[family as usize] = Some(queue);
@@ -219,8 +209,6 @@ impl Kernel {
     /// From now on the emulator commits `fault`, and no other.
     #[cfg(feature = "seeded-faults")]
     pub fn seed_fault(&mut self, fault: Fault) {
-        // It may be one that would lose what was lent.
-        self.end_loans();
         self.faults.seed(fault);
     }
 

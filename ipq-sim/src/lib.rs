@@ -58,8 +58,6 @@
 //! |---|---|---|
 //! | a queue | as many packets as its maximum length | |
 //! | a queued packet | its bytes, and 288 beside | 158 beside, of 1,000,000 |
-//! | verdicts of a [`Sim`] that had a queue of more than 4096 | 32, which are carried out together | |
-//! | what verdicts let go of | the bytes of 32 packets, which are freed together | |
 //! | an open socket | 256 bytes, and what is in its receive buffer | 230 bytes, of 10,000 |
 //! | a receive buffer | its size, and one datagram beyond it; for a part of a packet all of it | |
 //!
@@ -79,7 +77,6 @@ mod queue;
 #[cfg(test)]
 mod sample;
 mod sim;
-mod spent;
 mod time;
 
 pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};

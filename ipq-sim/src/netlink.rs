@@ -1,17 +1,15 @@
 //! The netlink sockets: port ids, receive buffers, and how they overrun (section 9 of the protocol).
 //!
 //! A name space of port ids for each netlink protocol, and behind each bound port a queue of datagrams that is limited by
-//! what they weigh. Nothing here knows what a datagram means, but for whose bytes it was lent.
+//! what they weigh. Nothing here knows what a datagram means.
 
 use crate::fault::{Fault, Faults};
 use crate::kernel::ClientId;
 use crate::profile::Profile;
-use crate::queue::entries::Slot;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
 use ipq_core::{Errno, Family, PortId};
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroU32;
 use std::task::Waker;
 
 /// Names a socket of the emulator, like a descriptor. Never used again after the socket was closed.
@@ -25,26 +23,6 @@ pub(crate) struct Datagram {
     pub(crate) head: Option<Head>,
     pub(crate) payload: Bytes,
     pub(crate) padding: u8,
-    /// The place of the packet whose bytes the payload is, which has none itself while the datagram waits.
-    pub(crate) lent_by: Option<Slot>,
-}
-
-/// Which of a socket's datagrams, counted by twos as they come, so that none is 0 when the count begins anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DatagramNumber(NonZeroU32);
-
-impl DatagramNumber {
-    pub(crate) const FIRST: Self = Self(NonZeroU32::MIN);
-
-    /// So many datagrams later.
-    fn after(self, datagrams: usize) -> Self {
-        Self(NonZeroU32::MIN | self.0.get().wrapping_add(2 * datagrams as u32))
-    }
-
-    /// How many datagrams later this is than `first`.
-    const fn since(self, Self(first): Self) -> usize {
-        (self.0.get().wrapping_sub(first.get()) / 2) as usize
-    }
 }
 
 impl Datagram {
@@ -56,7 +34,6 @@ impl Datagram {
             head: Some(head),
             payload,
             padding,
-            lent_by: None,
         }
     }
 
@@ -95,8 +72,6 @@ struct Socket {
     process_id: u32,
     port_id: Option<PortId>,
     datagrams: VecDeque<Datagram>,
-    /// The number of the first of them, or of the next that comes.
-    first: DatagramNumber,
     /// The weight of `datagrams`.
     used: usize,
     receive_buffer: u32,
@@ -161,7 +136,6 @@ impl Sockets {
             process_id,
             port_id: None,
             datagrams: VecDeque::new(),
-            first: DatagramNumber::FIRST,
             used: 0,
             receive_buffer: self.profile.receive_buffer,
             send_buffer: self.profile.send_buffer,
@@ -245,17 +219,13 @@ impl Sockets {
         Some(bound)
     }
 
-    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket, and says which it is there. `None` if there is no such
-    /// socket or its receive buffer is over-full, which it is told by an overrun (SOCK-4).
-    pub(crate) fn deliver(
-        &mut self,
-        family: Family,
-        port_id: PortId,
-        datagram: Datagram,
-        faults: &Faults,
-    ) -> Option<DatagramNumber> {
+    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket. Returns whether it is there:
+    /// not if there is no such socket, or if its receive buffer is over-full, which sets an overrun (SOCK-4).
+    pub(crate) fn deliver(&mut self, family: Family, port_id: PortId, datagram: Datagram, faults: &Faults) -> bool {
         let weight = self.weight(&datagram, faults);
-        let socket = self.socket_at(family, port_id)?;
+        let Some(socket) = self.socket_at(family, port_id) else {
+            return false;
+        };
         let over_full = socket.used > socket.receive_buffer as usize;
         if over_full || (socket.congested && !faults.seeded(Fault::NoLatch)) {
             if (!socket.no_enobufs || faults.seeded(Fault::NoEnobufsIgnored)) && !socket.congested {
@@ -264,27 +234,10 @@ impl Sockets {
                 socket.wake();
             }
             socket.congested |= faults.seeded(Fault::QuietOverrunLatches);
-            return None;
+            return false;
         }
-        Some(socket.push(datagram, weight))
-    }
-
-    /// The payload of a datagram that waits for `port_id`'s program, which stays there.
-    pub(crate) fn payload(&mut self, family: Family, port_id: PortId, number: DatagramNumber) -> Option<Bytes> {
-        let socket = self.socket_at(family, port_id)?;
-        let datagram = socket.datagrams.get(number.since(socket.first))?;
-        Some(datagram.payload.clone())
-    }
-
-    /// Hands every payload that was lent to `give_back`, as [`receive`](Self::receive) does, but shared with its datagram.
-    pub(crate) fn end_loans(&mut self, mut give_back: impl FnMut(Family, Slot, DatagramNumber, Bytes)) {
-        for socket in self.open.values_mut() {
-            for (later, datagram) in socket.datagrams.iter_mut().enumerate() {
-                if let Some(slot) = datagram.lent_by.take() {
-                    give_back(socket.family, slot, socket.first.after(later), datagram.payload.clone());
-                }
-            }
-        }
+        socket.push(datagram, weight);
+        true
     }
 
     /// Puts a datagram of the kernel's into the queue of `port_id`'s socket, however full: a fault's doing.
@@ -308,7 +261,6 @@ impl Sockets {
             head: None,
             payload,
             padding: 0,
-            lent_by: None,
         };
         let weight = self.weight(&datagram, faults);
         let socket = match self.socket_at(family, to) {
@@ -325,15 +277,8 @@ impl Sockets {
         Ok(())
     }
 
-    /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither. A payload that was
-    /// lent goes to `give_back`, with the place and the number that it was lent under.
-    pub(crate) fn receive(
-        &mut self,
-        id: SocketId,
-        buffer: &mut [u8],
-        faults: &Faults,
-        give_back: impl FnOnce(Family, Slot, DatagramNumber, Bytes),
-    ) -> Result<Received, Errno> {
+    /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither.
+    pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], faults: &Faults) -> Result<Received, Errno> {
         let weight = self.profile.weight;
         let nothing = if self.shut_down { Errno::EBADF } else { Errno::EAGAIN };
         let socket = self.get_mut(id)?;
@@ -356,15 +301,10 @@ impl Sockets {
                         head: None,
                         payload: Bytes::from(whole).slice(copied..),
                         padding: 0,
-                        lent_by: None,
                     };
                     socket.used += weight.of(datagram.len());
-                } else if let Some(datagram) = socket.datagrams.pop_front() {
-                    let number = socket.first;
-                    socket.first = number.after(1);
-                    if let Some(slot) = datagram.lent_by {
-                        give_back(socket.family, slot, number, datagram.payload);
-                    }
+                } else {
+                    socket.datagrams.pop_front();
                 }
                 Ok(received)
             }
@@ -476,11 +416,10 @@ impl Socket {
         (self.send_buffer as usize).saturating_sub(32)
     }
 
-    fn push(&mut self, datagram: Datagram, weight: usize) -> DatagramNumber {
+    fn push(&mut self, datagram: Datagram, weight: usize) {
         self.used += weight;
         self.datagrams.push_back(datagram);
         self.wake();
-        self.first.after(self.datagrams.len() - 1)
     }
 
     fn wake(&mut self) {

@@ -15,7 +15,7 @@ const LONGEST: usize = 0xffff;
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
-    /// At least the family's fixed header; but none while they are [lent](crate::kernel::hooks::Traversal::lent_to) to the packet's frame.
+    /// At least the family's fixed header.
     pub(crate) data: Bytes,
     /// Goes with the packet from hook to hook (FWD-6).
     pub(crate) mark: u32,

@@ -13,7 +13,7 @@ use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, ipv6, routing};
 use crate::queue::entries::Slot;
-use crate::queue::ip_queue::{Offered, Refusal};
+use crate::queue::ip_queue::Refusal;
 use bytes::Bytes;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
@@ -109,19 +109,13 @@ impl Kernel {
             ..
         } = self;
         let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
-        let packet = with_link_header.as_mut().unwrap_or(&mut traversal.packet.data);
+        let packet = with_link_header.as_ref().unwrap_or(&traversal.packet.data);
         let offered = queue.offer(metadata, packet, faults, |port_id, mut frame| {
             distortion::of_kernel_datagram(&mut frame, faults);
             sockets.deliver(family, port_id, frame, faults)
         });
         match offered {
-            Ok(Offered { slot, lent_to }) => {
-                // What is not written need not be waited for when the packet is moved to its place.
-                if lent_to.is_some() {
-                    traversal.lent_to = lent_to;
-                }
-                Ok(slot)
-            }
+            Ok(slot) => Ok(slot),
             Err(Refusal::NoListener) => Err(DropReason::NoListener),
             Err(Refusal::Full) => Err(DropReason::QueueFull),
             Err(Refusal::Undeliverable) => Err(DropReason::Undeliverable),

@@ -4,10 +4,8 @@ use super::{Client, ClientId, Kernel};
 use crate::books::DropReason;
 use crate::distortion;
 use crate::fault::Fault;
-use crate::kernel::traversal::Traversal;
-use crate::netlink::{DatagramNumber, Received, Sending, SocketId};
-use crate::queue::entries::Slot;
-use crate::queue::ip_queue::{Outcome, Queue, Sender};
+use crate::netlink::{Received, Sending, SocketId};
+use crate::queue::ip_queue::{Outcome, Sender};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, Family, PortId};
@@ -126,16 +124,11 @@ impl Kernel {
             answer,
         } = queue.request(datagram, sender, &self.faults);
         if let Some(released) = released {
-            let mut traversal = queue.take(released.slot);
-            if let Some(traversal) = traversal.as_mut().filter(|traversal| traversal.lent_to.is_some()) {
-                self.fetch_lent_bytes(traversal, family);
+            if let Some(traversal) = queue.take(released.slot) {
+                self.reinject(traversal, released);
             }
-            self.reinject(&mut traversal, released);
             if let Some(queue) = &mut self.queues[family as usize] {
                 queue.free(released.slot, &self.faults);
-            }
-            if let Some(traversal) = traversal {
-                self.spent.add(traversal.packet.data);
             }
         }
         if mode_set
@@ -165,36 +158,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Gives a packet the bytes that it lent to a datagram which has not been read. It waits at the peer's: a socket that closes takes
-    /// the queue's packets with it, and before another can be the peer for any other reason [all loans end](Self::end_loans).
-    #[cold]
-    fn fetch_lent_bytes(&mut self, traversal: &mut Traversal, family: Family) {
-        if let Some(number) = traversal.lent_to.take()
-            && let Some(queue) = &self.queues[family as usize]
-            && let Some(bytes) = self.sockets.payload(family, queue.peer(), number)
-        {
-            traversal.packet.data = bytes;
-        }
-    }
-
-    /// From now on each packet has its bytes, and shares them with its frame if that has not been read.
-    pub(super) fn end_loans(&mut self) {
-        let Self { queues, sockets, .. } = self;
-        sockets.end_loans(|family, slot, number, bytes| give_back(queues, family, slot, number, bytes));
-    }
-
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
-        let Self {
-            queues,
-            sockets,
-            faults,
-            ..
-        } = self;
-        let received = sockets.receive(socket, buffer, faults, |family, slot, number, bytes| {
-            give_back(queues, family, slot, number, bytes);
-        });
-        match received {
+        match self.sockets.receive(socket, buffer, &self.faults) {
             Err(Errno::EAGAIN) if self.faults.seeded(Fault::NothingIsAnError) => Err(Errno::ENOTCONN),
             received => received,
         }
@@ -226,7 +192,6 @@ impl Kernel {
     /// Has `waker` called, once, when something comes for the socket. It is called while this kernel is in use, so it must
     /// not use the kernel itself, and only the one that was given last is.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
-        self.postponed.never();
         self.sockets.wake_on_input(socket, waker);
     }
 
@@ -260,20 +225,6 @@ impl Kernel {
     #[must_use]
     pub fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.is_open(socket)
-    }
-}
-
-/// Gives a packet back the bytes that it lent to that datagram; unless it is gone, and the place is another's.
-fn give_back(
-    queues: &mut [Option<Queue<Traversal>>],
-    family: Family,
-    slot: Slot,
-    number: DatagramNumber,
-    bytes: Bytes,
-) {
-    let kept = queues[family as usize].as_mut().and_then(|queue| queue.kept(slot));
-    if let Some(traversal) = kept.filter(|traversal| traversal.lent_to == Some(number)) {
-        (traversal.packet.data, traversal.lent_to) = (bytes, None);
     }
 }
 

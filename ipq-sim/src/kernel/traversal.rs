@@ -4,7 +4,6 @@ use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Network, Route};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
-use crate::netlink::DatagramNumber;
 use ipq_core::wire::{HardwareAddress, PacketMetadata};
 use ipq_core::{Family, Mark, PacketId};
 use std::net::IpAddr;
@@ -21,8 +20,6 @@ pub(crate) struct Traversal {
     pub(crate) route: Option<Route>,
     /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
     pub(super) routed_by: Option<Box<RouteKey>>,
-    /// The datagram that has the packet's bytes, while the packet is queued and its frame was not read: it has none itself.
-    pub(crate) lent_to: Option<DatagramNumber>,
 }
 
 /// With what its entry in the queue knows beside, it is as long as two cache lines.
@@ -39,7 +36,6 @@ impl Traversal {
             function: 0,
             route: None,
             routed_by: None,
-            lent_to: None,
         }
     }
 
@@ -53,7 +49,6 @@ impl Traversal {
             function: 0,
             route: Some(route),
             routed_by: None,
-            lent_to: None,
         }
     }
 
@@ -73,7 +68,6 @@ impl Traversal {
             function: 0,
             route: Some(route),
             routed_by: None,
-            lent_to: None,
         }
     }
 

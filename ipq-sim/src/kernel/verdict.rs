@@ -13,22 +13,16 @@ use ipq_core::{Family, Verdict};
 /// A place that no hook has a function at.
 const BEHIND_THE_LAST: u8 = u8::MAX;
 impl Kernel {
-    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10). What is left of it stays with the
-    /// caller, to be freed, unless it is queued again.
-    pub(super) fn reinject(&mut self, place: &mut Option<Traversal>, released: Released<'_>) {
-        let Some(traversal) = place else {
-            return;
-        };
+    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
+    pub(super) fn reinject(&mut self, mut traversal: Traversal, released: Released<'_>) {
         self.ledger.journal.note(|| PacketEvent::Verdict {
             packet: traversal.packet.serial,
             packet_id: released.packet_id,
             verdict: released.verdict,
             replaced: released.replacement.is_some(),
         });
-        let end = self.obey_verdict(traversal, released.verdict, released.replacement);
-        if let Some(slot) = self.settle(end, &traversal.packet)
-            && let Some(traversal) = place.take()
-        {
+        let end = self.obey_verdict(&mut traversal, released.verdict, released.replacement);
+        if let Some(slot) = self.settle(end, &traversal.packet) {
             self.keep(slot, traversal);
         }
     }

@@ -1,8 +1,5 @@
 use super::*;
-use crate::queue::entries::{Entries, IdReuse, Ids};
-use ipq_core::wire::{
-    EtherType, HardwareAddress, Hook, InterfaceName, Mark, PacketId, PacketMetadata, Timestamp, WordSize,
-};
+use ipq_core::wire::{EtherType, HardwareAddress, Hook, InterfaceName, Mark, PacketId, PacketMetadata, Timestamp};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::sync::Arc;
@@ -44,9 +41,7 @@ fn frame(payload: &'static [u8]) -> Datagram {
 }
 
 fn deliver(sockets: &mut Sockets, port_id: u32) -> bool {
-    sockets
-        .deliver(Family::Ipv4, PortId(port_id), frame(&[]), FAULTS)
-        .is_some()
+    sockets.deliver(Family::Ipv4, PortId(port_id), frame(&[]), FAULTS)
 }
 
 fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) -> Result<(), Errno> {
@@ -56,13 +51,8 @@ fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) 
 
 /// What a receive gives: how long the datagram was and who sent it, or why there was none.
 fn receive(sockets: &mut Sockets, id: SocketId) -> Result<(usize, u32), Errno> {
-    let received = sockets.receive(id, &mut [0; 4096], FAULTS, nobody)?;
+    let received = sockets.receive(id, &mut [0; 4096], FAULTS)?;
     Ok((received.length, received.sender.0))
-}
-
-/// Whom bytes go back to that nobody lent.
-fn nobody(_: Family, _: Slot, _: DatagramNumber, _: Bytes) {
-    panic!("these bytes were not lent");
 }
 
 /// Fills a socket of receive buffer 2240 until a frame is refused: the fifth of 704 each.
@@ -269,7 +259,7 @@ fn a_short_buffer_cuts_a_datagram_and_the_rest_is_lost() {
     sockets.deliver(Family::Ipv4, PortId(7), frame(payload), FAULTS);
     let mut buffer = [0xff; 117];
     let peeked = sockets.peek(id, &mut buffer).unwrap();
-    let received = sockets.receive(id, &mut buffer[..115], FAULTS, nobody).unwrap();
+    let received = sockets.receive(id, &mut buffer[..115], FAULTS).unwrap();
     assert_eq!((peeked.copied, peeked.length), (117, 124));
     assert_eq!((received.copied, received.length), (115, 124), "the padding counts");
     assert_eq!(
@@ -378,62 +368,4 @@ fn after_the_end_of_all_a_socket_gives_what_it_has_and_takes_nothing() {
     assert_eq!(receive(&mut sockets, full), Ok((112, 0)));
     assert_eq!(receive(&mut sockets, full), Err(Errno::EBADF));
     assert_eq!(send(&mut sockets, idle, 7, b"hello"), Err(Errno::EBADF));
-}
-
-/// Places in a queue.
-fn slots() -> impl Iterator<Item = Slot> {
-    let mut entries = Entries::<()>::new(Ids {
-        family: Family::Ipv4,
-        first: 64,
-        stride: 64,
-        word: WordSize::Eight,
-        reuse: IdReuse::LastFreedFirst,
-    });
-    std::iter::from_fn(move || Some(entries.allocate().0))
-}
-
-#[test]
-fn what_was_lent_goes_back_with_the_number_that_it_was_lent_under() {
-    let mut sockets = sockets();
-    let id = bound(&mut sockets, 7);
-    let mut slots = slots();
-    let mut numbers = Vec::new();
-    for payload in [b"a", b"b", b"c"] {
-        let lent = Datagram {
-            lent_by: Some(slots.next().unwrap()),
-            ..frame(payload)
-        };
-        assert!(deliver(&mut sockets, 7));
-        numbers.push((
-            lent.lent_by,
-            sockets.deliver(Family::Ipv4, PortId(7), lent, FAULTS).unwrap(),
-        ));
-    }
-    for (index, (slot, number)) in numbers.iter().enumerate() {
-        let payload = sockets.payload(Family::Ipv4, PortId(7), *number).unwrap();
-        assert_eq!(payload, ["a", "b", "c"][index]);
-        let mut returned = None;
-        sockets.receive(id, &mut [0; 4096], FAULTS, nobody).unwrap();
-        sockets
-            .receive(id, &mut [], FAULTS, |family, slot, number, bytes| {
-                returned = Some((family, Some(slot), number, bytes));
-            })
-            .unwrap();
-        assert_eq!(returned, Some((Family::Ipv4, *slot, *number, payload)));
-        assert_eq!(
-            sockets.payload(Family::Ipv4, PortId(7), *number),
-            None,
-            "it has been read"
-        );
-    }
-}
-
-#[rstest]
-#[case::at_first(1, 3)]
-#[case::behind_the_last_number(u32::MAX - 2, 5)]
-fn numbers_begin_anew_when_they_are_used_up(#[case] first: u32, #[case] later: usize) {
-    let first = DatagramNumber(NonZeroU32::new(first).unwrap());
-    let numbers: Vec<_> = (0..=later).map(|datagrams| first.after(datagrams)).collect();
-    let since: Vec<_> = numbers.iter().map(|number| number.since(first)).collect();
-    assert_eq!(since, (0..=later).collect::<Vec<_>>());
 }

@@ -59,11 +59,6 @@ impl<T> Entries<T> {
         self.linked
     }
 
-    /// How many entries there are, linked or not.
-    pub(crate) const fn count(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// Takes an entry, the one that was released last if there is one, and says its id.
     pub(crate) fn allocate(&mut self) -> (Slot, PacketId) {
         let index = self.free.pop_back().unwrap_or_else(|| {
@@ -96,11 +91,6 @@ impl<T> Entries<T> {
     /// What is queued there.
     pub(crate) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn get_mut(&mut self, Slot(index): Slot) -> Option<&mut T> {
-        self.nodes.get_mut(index as usize)?.item.as_mut()
     }
 
     /// Takes a packet out of the queue; its entry stays allocated.

@@ -8,7 +8,7 @@
 
 use crate::distortion;
 use crate::fault::{Fault, Faults};
-use crate::netlink::{Datagram, DatagramNumber};
+use crate::netlink::Datagram;
 use crate::profile::Profile;
 use crate::queue::entries::{Entries, IdReuse, Ids, Slot};
 use bytes::Bytes;
@@ -19,9 +19,6 @@ use ipq_core::{Errno, Family, PacketId, PortId, Verdict};
 
 /// The most bytes of a packet that a peer can ask for, and the longest packet there is.
 const LONGEST: u32 = 0xffff;
-
-/// How many entries a near cache holds: half a megabyte of them.
-const NEAR: usize = 4096;
 
 /// The queue of one family.
 pub(crate) struct Queue<T> {
@@ -82,15 +79,6 @@ pub(crate) struct Released<'a> {
     pub(crate) verdict: Verdict,
     /// The payload of the verdict, if it is a replacement (VER-5).
     pub(crate) replacement: Option<&'a [u8]>,
-}
-
-/// A packet that the peer was offered, and took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offered {
-    /// Its place in the queue.
-    pub(crate) slot: Slot,
-    /// The datagram that has the packet's bytes, if they were lent to it.
-    pub(crate) lent_to: Option<DatagramNumber>,
 }
 
 /// Why a packet was not queued.
@@ -161,21 +149,18 @@ impl<T> Queue<T> {
     }
 
     /// Offers a packet to the peer: makes its frame and has it delivered, under an id that overwrites `metadata`'s (section
-    /// 5). If it is taken, what is to be [kept](Self::keep) until its verdict has a place then.
-    ///
-    /// A frame that has all of the packet's bytes is lent them, until it has been read: to share them would cost more than to copy
-    /// a short packet. They are gone with a frame that is not delivered.
+    /// 5). On success the packet has a slot, and the caller must [`keep`](Self::keep) its state there until the verdict.
     pub(crate) fn offer(
         &mut self,
         metadata: PacketMetadata,
-        packet: &mut Bytes,
+        packet: &Bytes,
         faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> Option<DatagramNumber>,
-    ) -> Result<Offered, Refusal> {
+        deliver: impl FnOnce(PortId, Datagram) -> bool,
+    ) -> Result<Slot, Refusal> {
         let (slot, packet_id) = self.entries.allocate();
         let metadata = PacketMetadata { packet_id, ..metadata };
-        match self.deliver(slot, metadata, packet, faults, deliver) {
-            Ok(lent_to) => Ok(Offered { slot, lent_to }),
+        match self.deliver(metadata, packet, faults, deliver) {
+            Ok(()) => Ok(slot),
             Err(refusal) => {
                 self.free(slot, faults);
                 Err(refusal)
@@ -188,30 +173,19 @@ impl<T> Queue<T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
 
-    /// What is kept there, of the packet that has the place now.
-    pub(crate) fn kept(&mut self, slot: Slot) -> Option<&mut T> {
-        self.entries.get_mut(slot)
-    }
-
-    /// The port id that frames go to.
-    pub(crate) const fn peer(&self) -> PortId {
-        self.peer
-    }
-
     /// Queues what belongs to a packet that was offered and taken.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// The checks of a packet, in the kernel's order, and its delivery. Returns which datagram was lent the packet's bytes.
+    /// The checks of a packet, in the kernel's order, and its delivery.
     fn deliver(
         &mut self,
-        slot: Slot,
         metadata: PacketMetadata,
-        packet: &mut Bytes,
+        packet: &Bytes,
         faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> Option<DatagramNumber>,
-    ) -> Result<Option<DatagramNumber>, Refusal> {
+        deliver: impl FnOnce(PortId, Datagram) -> bool,
+    ) -> Result<(), Refusal> {
         let listens_without_a_mode = self.has_peer() && faults.seeded(Fault::NoneQueues);
         if !self.has_listener() && !listens_without_a_mode {
             self.dropped_when_full += u32::from(faults.seeded(Fault::NoListenerCounted));
@@ -224,21 +198,14 @@ impl<T> Queue<T> {
             return Err(Refusal::Full);
         }
         let length = self.copy_length(packet.len(), faults);
-        // A seeded fault may change the frame, or keep a packet whose frame is gone.
-        let lent = length == packet.len() && faults.is_empty();
-        let payload = if lent {
-            std::mem::take(packet)
-        } else {
-            packet.slice(..length)
-        };
-        let frame = packet_frame(metadata, payload, lent.then_some(slot), self.abi, faults);
-        let Some(number) = deliver(self.peer, frame) else {
+        let frame = packet_frame(metadata, packet.slice(..length), self.abi, faults);
+        if !deliver(self.peer, frame) {
             self.dropped_undelivered = self
                 .dropped_undelivered
                 .wrapping_add(u32::from(!faults.seeded(Fault::UndeliverableUncounted)));
             return Err(Refusal::Undeliverable);
-        };
-        Ok(lent.then_some(number))
+        }
+        Ok(())
     }
 
     /// How many bytes of a packet are handed over (PKT-4).
@@ -288,16 +255,6 @@ impl<T> Queue<T> {
             quoted: &datagram[..frame.header.length as usize],
         });
         outcome
-    }
-
-    /// Reads the entry of the packet that a verdict is for, and does nothing with it. Of many verdicts none needs another's, so a
-    /// processor fetches all of them from memory at a time, and need not wait for each when its turn comes.
-    pub(crate) fn look_ahead(&self, datagram: &[u8]) {
-        if let Some(body) = datagram.get(Header::BYTES..)
-            && let Ok((request, _)) = VerdictRequest::parse(body, self.abi)
-        {
-            std::hint::black_box(self.entries.find(request.packet_id));
-        }
     }
 
     /// MSG-2 to MSG-6, and then the body.
@@ -455,11 +412,6 @@ impl<T> Queue<T> {
         }))
     }
 
-    /// Whether it has so many entries that no near cache holds them.
-    pub(crate) const fn is_long(&self) -> bool {
-        self.entries.count() > NEAR
-    }
-
     /// Takes a packet out of the queue, whose entry stays its own until it is freed.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
@@ -540,13 +492,7 @@ enum Obeyed {
 }
 
 /// The frame of a packet (WIRE-2, WIRE-4, WIRE-5).
-fn packet_frame(
-    mut metadata: PacketMetadata,
-    payload: Bytes,
-    lent_by: Option<Slot>,
-    abi: Abi,
-    faults: &Faults,
-) -> Datagram {
+fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: &Faults) -> Datagram {
     if faults.seeded(Fault::DeviceNamesSwapped) {
         std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name);
     }
@@ -560,10 +506,7 @@ fn packet_frame(
         metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();
     }
     let head = metadata.head(abi, payload.len());
-    let mut datagram = Datagram {
-        lent_by,
-        ..Datagram::from_kernel(head, payload)
-    };
+    let mut datagram = Datagram::from_kernel(head, payload);
     distortion::of_packet_frame(&mut datagram, abi, faults);
     datagram
 }

@@ -3,7 +3,7 @@
 use crate::kernel::Kernel;
 use crate::netlink::{Received, SocketId};
 use ipq_core::{Errno, TransportError, Wait};
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,9 +14,6 @@ pub trait Access: Clone + private::Sealed {
 
     /// Does something with the kernel.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
-
-    /// Sends something to the kernel, lazily: what comes of it is there when the kernel is next used in any other way.
-    fn send<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
     /// Takes the next datagram for a socket, waiting as `wait` says.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError>;
@@ -32,31 +29,9 @@ mod private {
 }
 
 /// A kernel on virtual time, owned by one thread. Waiting sets its clock forward.
-///
-/// Once a queue has had more than 4096 entries, verdicts are carried out up to 32 at a time. Whatever else is done with the kernel
-/// finds all of them carried out, so nobody can tell but by the time that they take. Where a task has waited to be woken, each is carried out
-/// at once.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Owned {
     kernel: Rc<RefCell<Kernel>>,
-}
-
-impl Owned {
-    /// The kernel, with nothing left to be done.
-    fn up_to_date(&self) -> RefMut<'_, Kernel> {
-        let mut kernel = self.kernel.borrow_mut();
-        kernel.catch_up();
-        kernel
-    }
-}
-
-impl std::fmt::Debug for Owned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Ok(mut kernel) = self.kernel.try_borrow_mut() {
-            kernel.catch_up();
-        }
-        f.debug_struct("Owned").field("kernel", &self.kernel).finish()
-    }
 }
 
 impl Access for Owned {
@@ -67,17 +42,13 @@ impl Access for Owned {
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        action(&mut self.up_to_date())
-    }
-
-    fn send<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
         action(&mut self.kernel.borrow_mut())
     }
 
     /// Nothing else runs while this thread waits. So what comes meanwhile is what was [put off](Kernel::inject_later), or
     /// nothing; and a wait for ever for nothing is a deadlock, which is said instead of waited out.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
-        let mut kernel = self.up_to_date();
+        let mut kernel = self.kernel.borrow_mut();
         let end = match wait {
             Wait::Never => kernel.now(),
             Wait::Forever => Duration::MAX,

@@ -24,21 +24,12 @@ impl Access for Shared {
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
         // Also if `action` panics: others may wait for what it did before.
         let _wake = WakeOnDrop(&self.kernel);
-        action(&mut self.catch_up(self.kernel.lock()))
-    }
-
-    /// Others may wait for what comes of it.
-    fn send<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        self.with(|kernel| {
-            let result = action(kernel);
-            kernel.catch_up();
-            result
-        })
+        action(&mut self.advance_to_now(self.kernel.lock()))
     }
 
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         let began = Instant::now();
-        let mut kernel = self.catch_up(self.kernel.lock());
+        let mut kernel = self.advance_to_now(self.kernel.lock());
         loop {
             match kernel.receive(socket, buffer) {
                 Err(Errno::EAGAIN) => {}
@@ -53,7 +44,7 @@ impl Access for Shared {
                 return Err(TransportError::TimedOut);
             }
             let pause = [left, kernel.until_next()].into_iter().flatten().min();
-            kernel = self.catch_up(self.kernel.wait(kernel, pause));
+            kernel = self.advance_to_now(self.kernel.wait(kernel, pause));
         }
     }
 
@@ -64,7 +55,7 @@ impl Access for Shared {
 
 impl Shared {
     /// Has everything happen that is due, which may be something that others wait for.
-    fn catch_up<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
+    fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);
             self.kernel.wake_all();

@@ -80,13 +80,13 @@ impl<A: Access> SimTransport<A> {
     /// Sends a datagram, which is glued if anything follows its first part.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
-            [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send_lazily(self.socket, whole),
+            [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),
             _ => {
                 let mut glued = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
                 for part in parts {
                     glued.extend_from_slice(part);
                 }
-                kernel.send_lazily(self.socket, &glued)
+                kernel.send(self.socket, &glued)
             }
         };
         sent.map_err(transport_error)
@@ -109,7 +109,7 @@ impl<A: Access> Transport for SimTransport<A> {
     }
 
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        self.access.send(|kernel| self.send_by(kernel, parts))
+        self.access.with(|kernel| self.send_by(kernel, parts))
     }
 
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
@@ -118,7 +118,7 @@ impl<A: Access> Transport for SimTransport<A> {
 
     /// The kernel is asked once for all of them, so on a shared one nothing comes between.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
-        self.access.send(|kernel| {
+        self.access.with(|kernel| {
             for (message, result) in messages.iter().zip(results) {
                 *result = self.send_by(kernel, message);
             }

@@ -78,17 +78,17 @@ fn metadata() -> PacketMetadata {
 /// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see them.
 fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
-    let mut packet = Bytes::from_static(b"0123456789");
-    let offered = queue.offer(metadata(), &mut packet, FAULTS, |to, frame| {
+    let packet = Bytes::from_static(b"0123456789");
+    let slot = queue.offer(metadata(), &packet, FAULTS, |to, frame| {
         assert_eq!(to, PEER);
         let bytes = bytes_of(&frame);
         let Ok(Message::Packet(packet)) = Message::parse(&bytes, Abi::LP64_LITTLE) else {
             panic!("{bytes:02x?} is no packet");
         };
         seen = Some((packet.packet_id(), packet.payload().to_vec()));
-        Some(DatagramNumber::FIRST)
+        true
     })?;
-    queue.keep(offered.slot, item);
+    queue.keep(slot, item);
     Ok(seen.unwrap())
 }
 
@@ -228,33 +228,10 @@ fn a_packet_is_copied_as_far_as_the_mode_says(#[case] wanted: CopyMode, #[case] 
     assert_eq!(payload, expected);
 }
 
-#[rstest]
-#[case::none(CopyMode::Meta, 0, false)]
-#[case::a_part(CopyMode::Packet, 9, false)]
-#[case::all(CopyMode::Packet, 10, true)]
-fn a_frame_is_lent_all_of_a_packets_bytes_or_shares_them(
-    #[case] mode_: CopyMode,
-    #[case] range: u64,
-    #[case] lent: bool,
-) {
-    let mut queue = queue();
-    answer(&mut queue, &mode(mode_, range, request()));
-    let mut packet = Bytes::from_static(b"0123456789");
-    let mut lent_by = None;
-    let offered = queue.offer(metadata(), &mut packet, FAULTS, |_, frame| {
-        lent_by = frame.lent_by;
-        Some(DatagramNumber::FIRST)
-    });
-    let Offered { slot, lent_to } = offered.unwrap();
-    assert_eq!(lent_to, lent.then_some(DatagramNumber::FIRST));
-    assert_eq!(lent_by, lent.then_some(slot));
-    assert_eq!(packet, if lent { &b""[..] } else { b"0123456789" });
-}
-
 #[test]
 fn a_packet_is_refused_in_the_order_of_the_checks_and_counted_where_it_should_be() {
     let refused = |queue: &mut Queue<&'static str>| {
-        let refusal = queue.offer(metadata(), &mut Bytes::new(), FAULTS, |_, _| None).err();
+        let refusal = queue.offer(metadata(), &Bytes::new(), FAULTS, |_, _| false).err();
         let status = queue.status();
         (refusal, status.dropped_when_full, status.dropped_undelivered)
     };
