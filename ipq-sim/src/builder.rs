@@ -125,7 +125,7 @@ fn laboratory() -> Vec<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::ClientId;
+    use crate::netlink::ClientId;
     use ipq_core::{Family, PortId};
     use pretty_assertions::assert_eq;
 

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod entry;
+mod flaws;
 pub(crate) mod hooks;
 mod packets;
 mod syscalls;
@@ -16,9 +17,11 @@ pub use entry::EntryPoint;
 pub use packets::InjectError;
 pub(crate) use packets::family_of;
 
+#[cfg(feature = "seeded-faults")]
+use crate::behaviour::Fault;
+use crate::behaviour::{Behaviour, DeviceDown, Ipv6Queue, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
 use crate::builder::KernelBuilder;
-use crate::fault::{Fault, Faults};
 use crate::host::network::{DeviceError, Network};
 use crate::host::rules::{Rule, RuleError, Rules};
 use crate::kernel::traversal::Traversal;
@@ -38,6 +41,8 @@ use std::time::Duration;
 /// [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
+    /// The rules in force: the profile's, but for a seeded fault.
+    behaviour: Behaviour,
     clock: Clock,
     clients: Vec<Client>,
     later: BTreeMap<(Duration, u64), Later>,
@@ -50,7 +55,6 @@ pub struct Kernel {
     pub(crate) network: Network,
     pub(crate) rules: Rules,
     pub(crate) ledger: Ledger,
-    pub(crate) faults: Faults,
 }
 
 /// A program on the emulated host.
@@ -58,15 +62,6 @@ pub struct Kernel {
 struct Client {
     process_id: u32,
     net_admin: bool,
-}
-
-/// Names a program on the emulated host, whose process id and capability its sockets have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientId(usize);
-
-impl ClientId {
-    /// The program that is there from the start.
-    pub const FIRST: Self = Self(0);
 }
 
 /// Something that happens when virtual time comes to it.
@@ -91,9 +86,14 @@ impl Kernel {
             process_id,
             fates_kept,
         } = builder;
-        let queue = |family| Some(Queue::new(family, &profile, reuse));
+        let behaviour = profile.behaviour;
+        let queue = |family| {
+            let absent = family == Family::Ipv6 && behaviour.modules.ipv6_queue == Ipv6Queue::Absent;
+            (!absent).then(|| Queue::new(family, &profile, reuse))
+        };
         Ok(Self {
             profile,
+            behaviour,
             clock,
             clients: vec![Client {
                 process_id,
@@ -107,7 +107,6 @@ impl Kernel {
             network: Network::new(devices)?,
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
-            faults: Faults::default(),
         })
     }
 
@@ -119,7 +118,7 @@ impl Kernel {
 
     /// Adds a netfilter rule at the end of its chain.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
-        self.rules.add(rule)
+        self.rules.add(rule, self.behaviour.host.mangle_chains)
     }
 
     /// Removes all netfilter rules.
@@ -131,11 +130,15 @@ impl Kernel {
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
         self.network.set_up(id, up);
-        if !up && !self.faults.seeded(Fault::DownKeepsPackets) {
-            let all = self.faults.seeded(Fault::DownDropsAll);
+        if !up {
+            let rule = self.behaviour.host.device_down;
             for family in Family::ALL {
                 if let Some(queue) = &mut self.queues[family as usize] {
-                    let dropped = queue.take_if(|traversal| all || traversal.names(id));
+                    let dropped = queue.take_if(|traversal| match rule {
+                        DeviceDown::DropsItsPackets => traversal.names(id),
+                        DeviceDown::DropsAll => true,
+                        DeviceDown::DropsNone => false,
+                    });
                     self.drop_all(dropped, DropReason::DeviceDown);
                 }
             }
@@ -147,7 +150,7 @@ impl Kernel {
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let queue = self.queues[family as usize].as_ref()?;
-        Some(proc_text::of(family, &queue.status(), &self.faults))
+        Some(proc_text::of(family, &queue.status(), &self.behaviour.proc_text))
     }
 
     /// Whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
@@ -172,11 +175,9 @@ impl Kernel {
 
     /// Sets that sysctl. The length is compared as unsigned (PKT-2).
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
+        let both = self.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
         for (index, queue) in self.queues.iter_mut().enumerate() {
-            if let Some(queue) = queue
-                .as_mut()
-                .filter(|_| index == family as usize || self.faults.seeded(Fault::MaximumShared))
-            {
+            if let Some(queue) = queue.as_mut().filter(|_| index == family as usize || both) {
                 queue.set_maximum_length(length);
             }
         }
@@ -184,7 +185,7 @@ impl Kernel {
 
     /// Unloads a queue's module: what is queued is dropped (EVT-2), and messages are refused with ECONNREFUSED.
     pub fn unload(&mut self, family: Family) {
-        if self.faults.seeded(Fault::UnloadKeepsPackets) {
+        if self.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
         }
         if let Some(mut queue) = self.queues[family as usize].take() {
@@ -206,10 +207,11 @@ impl Kernel {
         self.sockets.shut_down();
     }
 
-    /// From now on the emulator commits `fault`, and no other.
+    /// From now on the emulator breaks the rule of `fault`, and no other.
     #[cfg(feature = "seeded-faults")]
     pub fn seed_fault(&mut self, fault: Fault) {
-        self.faults.seed(fault);
+        self.behaviour = self.profile.behaviour;
+        fault.seed(&mut self.behaviour);
     }
 
     fn drop_all(&mut self, traversals: Vec<Traversal>, reason: DropReason) {

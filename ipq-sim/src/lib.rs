@@ -63,10 +63,9 @@
 //!
 //! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
 
+mod behaviour;
 mod books;
 mod builder;
-mod distortion;
-mod fault;
 mod host;
 mod kernel;
 mod netlink;
@@ -79,16 +78,16 @@ mod sample;
 mod sim;
 mod time;
 
+#[cfg(feature = "seeded-faults")]
+pub use behaviour::Fault;
 pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};
 pub use builder::KernelBuilder;
-#[cfg(feature = "seeded-faults")]
-pub use fault::Fault;
 pub use host::frame::{MacAddress, OutgoingFrame};
 pub use host::network::{Device, DeviceError};
 pub use host::rules::{Rule, RuleError, Table, Target};
-pub use kernel::{ClientId, EntryPoint, InjectError, Kernel};
-pub use netlink::SocketId;
-pub use profile::{Profile, Provenance, Weight};
+pub use kernel::{EntryPoint, InjectError, Kernel};
+pub use netlink::{ClientId, SocketId};
+pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};
 pub use queue::entries::IdReuse;
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
 

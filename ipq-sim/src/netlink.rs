@@ -1,14 +1,16 @@
 //! The netlink sockets: port ids, receive buffers, and how they overrun (section 9 of the protocol).
 //!
-//! A name space of port ids for each netlink protocol, and behind each bound port a queue of datagrams that is limited by
-//! what they weigh. Nothing here knows what a datagram means.
+//! Each netlink protocol has port ids of its own, and each bound port a queue of datagrams that is limited
+//! by their weight. Nothing here knows what a datagram means.
 
-use crate::fault::{Fault, Faults};
-use crate::kernel::ClientId;
+use crate::behaviour::{
+    AutomaticPort, Charge, Check, CutDatagram, Latch, Netlink as Rules, NoEnobufs, Overrun, SendLimit, SocketError,
+    Unreachable, UserDatagrams,
+};
 use crate::profile::Profile;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
-use ipq_core::{Errno, Family, PortId};
+use ipq_core::{Errno, PortId};
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
@@ -41,6 +43,18 @@ impl Datagram {
         self.head.as_deref().map_or(0, <[u8]>::len) + self.payload.len() + usize::from(self.padding)
     }
 
+    /// What is left of it behind its first `count` bytes.
+    fn without(&self, count: usize) -> Self {
+        let mut bytes = vec![0; self.len()];
+        self.received(&mut bytes);
+        Self {
+            sender: self.sender,
+            head: None,
+            payload: Bytes::from(bytes).slice(count..),
+            padding: 0,
+        }
+    }
+
     /// Copies what fits into `buffer`, and says of itself what its receiver learns.
     fn received(&self, buffer: &mut [u8]) -> Received {
         let parts = [
@@ -63,15 +77,33 @@ impl Datagram {
     }
 }
 
+/// Names a program on the emulated host, whose process id and capability its sockets have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(pub(crate) usize);
+
+impl ClientId {
+    /// The program that is there from the start.
+    pub const FIRST: Self = Self(0);
+}
+
+/// Why a datagram was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undelivered {
+    /// No socket has the port id.
+    NoSocket,
+    /// The socket's receive buffer is over-full.
+    NoRoom,
+}
+
 /// What is known of a datagram that was received: bytes copied, its own length, and its sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
 struct Socket {
-    family: Family,
+    protocol: i32,
     owner: ClientId,
     process_id: u32,
     port_id: Option<PortId>,
-    datagrams: VecDeque<Datagram>,
+    datagrams: VecDeque<Waiting>,
     /// The weight of `datagrams`.
     used: usize,
     receive_buffer: u32,
@@ -83,10 +115,17 @@ struct Socket {
     waker: Option<Waker>,
 }
 
-/// Who sends a datagram.
+/// A datagram in a receive buffer.
+struct Waiting {
+    datagram: Datagram,
+    /// What it is charged with.
+    weight: usize,
+}
+
+/// Who sends a datagram, and by which protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sending {
-    pub(crate) family: Family,
+    pub(crate) protocol: i32,
     pub(crate) owner: ClientId,
     pub(crate) port_id: PortId,
 }
@@ -95,16 +134,14 @@ pub(crate) struct Sending {
 pub(crate) struct Sockets {
     profile: Profile,
     open: BTreeMap<SocketId, Socket>,
-    ports: BTreeMap<(Family, PortId), SocketId>,
+    /// By protocol and port id.
+    ports: BTreeMap<(i32, PortId), SocketId>,
     next_socket: u64,
-    /// The next port id for a process that has its own already.
+    /// The next port id, as a signed number, for a process whose own id is taken.
     rover: i32,
     /// Nothing comes any more, and nothing goes.
     shut_down: bool,
 }
-
-/// Where the kernel begins to count down for sockets that can't have their process's id (SOCK-2).
-const FIRST_ROVER: i32 = -4097;
 
 impl Sockets {
     pub(crate) fn new(profile: Profile) -> Self {
@@ -113,7 +150,7 @@ impl Sockets {
             open: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_socket: 0,
-            rover: FIRST_ROVER,
+            rover: profile.behaviour.netlink.first_automatic_port,
             shut_down: false,
         }
     }
@@ -127,11 +164,11 @@ impl Sockets {
     }
 
     /// A new socket of the program `owner`, which is the process `process_id`; unbound.
-    pub(crate) fn open(&mut self, family: Family, owner: ClientId, process_id: u32) -> SocketId {
+    pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
         let socket = Socket {
-            family,
+            protocol,
             owner,
             process_id,
             port_id: None,
@@ -149,42 +186,42 @@ impl Sockets {
     }
 
     /// Binds to `wanted`, or to one of the kernel's choice if that is 0 (SOCK-2).
-    pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, faults: &Faults) -> Result<PortId, Errno> {
+    pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
-        let (family, bound) = (socket.family, socket.port_id);
+        let (protocol, bound) = (socket.protocol, socket.port_id);
         if let Some(bound) = bound {
-            let fits = bound == wanted || faults.seeded(Fault::SecondBindTaken);
+            let fits = bound == wanted || rules.socket_is_unbound == Check::Omitted;
             return if fits { Ok(bound) } else { Err(Errno::EINVAL) };
         }
         let port_id = if wanted == PortId::KERNEL {
-            self.free_port(id, faults)?
+            self.free_port(id, rules)?
         } else {
             wanted
         };
-        if self.ports.contains_key(&(family, port_id)) && !faults.seeded(Fault::TakenPortBinds) {
+        if self.ports.contains_key(&(protocol, port_id)) && rules.port_is_free == Check::Made {
             return Err(Errno::EADDRINUSE);
         }
-        self.ports.insert((family, port_id), id);
+        self.ports.insert((protocol, port_id), id);
         self.get_mut(id)?.port_id = Some(port_id);
         Ok(port_id)
     }
 
     /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
-    pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, faults: &Faults) -> Result<Sending, Errno> {
+    pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, rules: &Rules) -> Result<Sending, Errno> {
         if self.shut_down {
             return Err(Errno::EBADF);
         }
         let socket = self.get(id)?;
         let sending = Sending {
-            family: socket.family,
+            protocol: socket.protocol,
             owner: socket.owner,
             port_id: socket.port_id.unwrap_or_default(),
         };
-        let too_long = length > socket.longest_to_send() && !faults.seeded(Fault::SendLimitIgnored);
+        let too_long = length > socket.longest_to_send(rules.send_limit);
         let sending = match socket.port_id {
             Some(_) => sending,
             None => Sending {
-                port_id: self.bind(id, PortId::KERNEL, faults)?,
+                port_id: self.bind(id, PortId::KERNEL, rules)?,
                 ..sending
             },
         };
@@ -192,58 +229,57 @@ impl Sockets {
     }
 
     /// The process's own id if it is free, else the next that is, counted down.
-    fn free_port(&mut self, id: SocketId, faults: &Faults) -> Result<PortId, Errno> {
+    fn free_port(&mut self, id: SocketId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
-        let family = socket.family;
-        let mut candidate = PortId(socket.process_id);
-        if faults.seeded(Fault::ProcessIdPassedOver) {
-            candidate = PortId::KERNEL;
-        }
-        while self.ports.contains_key(&(family, candidate)) || candidate == PortId::KERNEL {
+        let protocol = socket.protocol;
+        let mut candidate = match rules.automatic_port {
+            AutomaticPort::ProcessIdFirst => PortId(socket.process_id),
+            AutomaticPort::NeverProcessId => PortId::KERNEL,
+        };
+        while self.ports.contains_key(&(protocol, candidate)) || candidate == PortId::KERNEL {
             candidate = PortId(self.rover.cast_unsigned());
-            self.rover = self.rover.checked_sub(1).unwrap_or(FIRST_ROVER);
+            self.rover = self.rover.checked_sub(1).unwrap_or(rules.first_automatic_port);
         }
         Ok(candidate)
     }
 
-    /// Closes the socket; returns what it was bound to.
-    pub(crate) fn close(&mut self, id: SocketId) -> Option<(Family, PortId)> {
+    /// Closes the socket; returns the protocol and the port id that it was bound to.
+    pub(crate) fn close(&mut self, id: SocketId) -> Option<(i32, PortId)> {
         let socket = self.open.remove(&id)?;
         if let Some(waker) = socket.waker {
             waker.wake();
         }
-        let bound = (socket.family, socket.port_id?);
+        let bound = (socket.protocol, socket.port_id?);
         if self.ports.get(&bound) == Some(&id) {
             self.ports.remove(&bound);
         }
         Some(bound)
     }
 
-    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket. Returns whether it is there:
-    /// not if there is no such socket, or if its receive buffer is over-full, which sets an overrun (SOCK-4).
-    pub(crate) fn deliver(&mut self, family: Family, port_id: PortId, datagram: Datagram, faults: &Faults) -> bool {
-        let weight = self.weight(&datagram, faults);
-        let Some(socket) = self.socket_at(family, port_id) else {
-            return false;
-        };
+    /// Puts a datagram of the kernel's into the receive buffer of `port_id`'s socket, unless that is over-full,
+    /// which sets an overrun (SOCK-4).
+    pub(crate) fn deliver(
+        &mut self,
+        protocol: i32,
+        port_id: PortId,
+        datagram: Datagram,
+        rules: &Rules,
+    ) -> Result<(), Undelivered> {
+        let weight = self.weight(&datagram, rules.charge);
+        let socket = self.socket_at(protocol, port_id).ok_or(Undelivered::NoSocket)?;
         let over_full = socket.used > socket.receive_buffer as usize;
-        if over_full || (socket.congested && !faults.seeded(Fault::NoLatch)) {
-            if (!socket.no_enobufs || faults.seeded(Fault::NoEnobufsIgnored)) && !socket.congested {
-                socket.congested = true;
-                socket.pending_error = Some(Errno::ENOBUFS).filter(|_| !faults.seeded(Fault::OverrunUntold));
-                socket.wake();
-            }
-            socket.congested |= faults.seeded(Fault::QuietOverrunLatches);
-            return false;
+        if over_full || (socket.congested && rules.latch == Latch::UntilEmpty) {
+            socket.overrun(rules);
+            return Err(Undelivered::NoRoom);
         }
         socket.push(datagram, weight);
-        true
+        Ok(())
     }
 
-    /// Puts a datagram of the kernel's into the queue of `port_id`'s socket, however full: a fault's doing.
-    pub(crate) fn force(&mut self, family: Family, port_id: PortId, datagram: Datagram, faults: &Faults) {
-        let weight = self.weight(&datagram, faults);
-        if let Some(socket) = self.socket_at(family, port_id) {
+    /// Puts a datagram of the kernel's into the receive buffer of `port_id`'s socket, however full that is. No kernel does.
+    pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
+        let weight = self.weight(&datagram, rules.charge);
+        if let Some(socket) = self.socket_at(protocol, port_id) {
             socket.push(datagram, weight);
         }
     }
@@ -251,10 +287,10 @@ impl Sockets {
     /// Sends a program's datagram to another program's port (SOCK-8).
     pub(crate) fn send_to_user(
         &mut self,
-        Sending { family, port_id, .. }: Sending,
+        Sending { protocol, port_id, .. }: Sending,
         to: PortId,
         payload: Bytes,
-        faults: &Faults,
+        rules: &Rules,
     ) -> Result<(), Errno> {
         let datagram = Datagram {
             sender: port_id,
@@ -262,62 +298,51 @@ impl Sockets {
             payload,
             padding: 0,
         };
-        let weight = self.weight(&datagram, faults);
-        let socket = match self.socket_at(family, to) {
-            Some(socket) => socket,
-            None if faults.seeded(Fault::NobodyTakesDatagrams) => return Ok(()),
-            None => return Err(Errno::ECONNREFUSED),
+        let weight = self.weight(&datagram, rules.charge);
+        let Some(socket) = self.socket_at(protocol, to) else {
+            return match rules.unreachable {
+                Unreachable::Refused => Err(Errno::ECONNREFUSED),
+                Unreachable::Lost => Ok(()),
+            };
         };
         if socket.used > socket.receive_buffer as usize || socket.congested {
             return Err(Errno::EAGAIN);
         }
-        if !faults.seeded(Fault::UserDatagramsLost) {
+        if rules.user_datagrams == UserDatagrams::Delivered {
             socket.push(datagram, weight);
         }
         Ok(())
     }
 
     /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither.
-    pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], faults: &Faults) -> Result<Received, Errno> {
-        let weight = self.profile.weight;
-        let nothing = if self.shut_down { Errno::EBADF } else { Errno::EAGAIN };
-        let socket = self.get_mut(id)?;
-        let result = match (socket.pending_error.take(), socket.datagrams.front_mut()) {
-            (Some(error), _) => Err(error),
-            (None, None) => Err(nothing),
-            (None, Some(datagram)) => {
-                let received = datagram.received(buffer);
-                let Received { copied, length, .. } = received;
-                socket.used -= if faults.seeded(Fault::WeightIsLength) {
-                    length
-                } else {
-                    weight.of(length)
-                };
-                if copied < length && faults.seeded(Fault::CutRestKept) {
-                    let mut whole = vec![0; length];
-                    datagram.received(&mut whole);
-                    *datagram = Datagram {
-                        sender: datagram.sender,
-                        head: None,
-                        payload: Bytes::from(whole).slice(copied..),
-                        padding: 0,
-                    };
-                    socket.used += weight.of(datagram.len());
-                } else {
-                    socket.datagrams.pop_front();
-                }
-                Ok(received)
-            }
+    pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], rules: &Rules) -> Result<Received, Errno> {
+        let nothing = if self.shut_down {
+            Errno::EBADF
+        } else {
+            rules.nothing_there
         };
-        if socket.datagrams.is_empty() {
+        let socket = self.get_mut(id)?;
+        if let Some(error) = socket.pending_error.take() {
+            return Err(error);
+        }
+        let Some(Waiting { datagram, weight }) = socket.datagrams.pop_front() else {
+            return Err(nothing);
+        };
+        let received = datagram.received(buffer);
+        socket.used -= weight;
+        if received.copied < received.length && rules.cut_datagram == CutDatagram::RestKept {
+            let rest = datagram.without(received.copied);
+            let weight = self.weight(&rest, rules.charge);
+            self.get_mut(id)?.push_first(rest, weight);
+        } else if socket.datagrams.is_empty() {
             socket.congested = false;
         }
-        result
+        Ok(received)
     }
 
     /// Copies the next datagram into `buffer` and leaves it where it is.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
-        Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
+        Some(self.open.get(&id)?.datagrams.front()?.datagram.received(buffer))
     }
 
     /// Whether a receive would return at once, with a datagram or an error.
@@ -342,12 +367,12 @@ impl Sockets {
     }
 
     /// Takes the pending error, as `SO_ERROR` does.
-    pub(crate) fn take_error(&mut self, id: SocketId, faults: &Faults) -> Result<Option<Errno>, Errno> {
+    pub(crate) fn take_error(&mut self, id: SocketId, rules: &Rules) -> Result<Option<Errno>, Errno> {
         let pending = &mut self.get_mut(id)?.pending_error;
-        if faults.seeded(Fault::SocketErrorStays) {
-            return Ok(*pending);
-        }
-        Ok(pending.take())
+        Ok(match rules.socket_error {
+            SocketError::Taken => pending.take(),
+            SocketError::Left => *pending,
+        })
     }
 
     pub(crate) fn set_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
@@ -363,22 +388,22 @@ impl Sockets {
     }
 
     /// The longest datagram that the socket can send, in bytes (SOCK-9).
-    pub(crate) fn longest_to_send(&self, id: SocketId) -> Result<usize, Errno> {
-        Ok(self.get(id)?.longest_to_send())
+    pub(crate) fn longest_to_send(&self, id: SocketId, rules: &Rules) -> Result<usize, Errno> {
+        Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
 
     /// Setting it clears the latch, but not an error that is pending (SOCK-4).
-    pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, faults: &Faults) -> Result<(), Errno> {
+    pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, rules: &Rules) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
-        if on && !faults.seeded(Fault::LatchOutlivesOption) {
+        if on && matches!(rules.no_enobufs, NoEnobufs::QuietAndUnlatched | NoEnobufs::QuietOnly) {
             socket.congested = false;
         }
         Ok(())
     }
 
-    pub(crate) fn family(&self, id: SocketId) -> Result<Family, Errno> {
-        Ok(self.get(id)?.family)
+    pub(crate) fn protocol(&self, id: SocketId) -> Result<i32, Errno> {
+        Ok(self.get(id)?.protocol)
     }
 
     pub(crate) fn port_id(&self, id: SocketId) -> Option<PortId> {
@@ -389,16 +414,15 @@ impl Sockets {
         self.open.contains_key(&id)
     }
 
-    fn weight(&self, datagram: &Datagram, faults: &Faults) -> usize {
-        if faults.seeded(Fault::WeightIsLength) {
-            datagram.len()
-        } else {
-            self.profile.weight.of(datagram.len())
+    fn weight(&self, datagram: &Datagram, charge: Charge) -> usize {
+        match charge {
+            Charge::Allocation => self.profile.weight.of(datagram.len()),
+            Charge::Length => datagram.len(),
         }
     }
 
-    fn socket_at(&mut self, family: Family, port_id: PortId) -> Option<&mut Socket> {
-        let id = self.ports.get(&(family, port_id))?;
+    fn socket_at(&mut self, protocol: i32, port_id: PortId) -> Option<&mut Socket> {
+        let id = self.ports.get(&(protocol, port_id))?;
         self.open.get_mut(id)
     }
 
@@ -412,14 +436,33 @@ impl Sockets {
 }
 
 impl Socket {
-    const fn longest_to_send(&self) -> usize {
-        (self.send_buffer as usize).saturating_sub(32)
+    const fn longest_to_send(&self, limit: SendLimit) -> usize {
+        match limit {
+            SendLimit::BufferLess(bytes) => self.send_buffer.saturating_sub(bytes) as usize,
+            SendLimit::Unlimited => usize::MAX,
+        }
+    }
+
+    /// A datagram was refused: what the socket's program is told of it, and whether the next ones are refused too.
+    fn overrun(&mut self, rules: &Rules) {
+        let quiet = self.no_enobufs && rules.no_enobufs != NoEnobufs::Nothing;
+        if !quiet && !self.congested {
+            self.congested = true;
+            self.pending_error = (rules.overrun == Overrun::Told).then_some(Errno::ENOBUFS);
+            self.wake();
+        }
+        self.congested |= quiet && rules.no_enobufs == NoEnobufs::QuietOnly;
     }
 
     fn push(&mut self, datagram: Datagram, weight: usize) {
         self.used += weight;
-        self.datagrams.push_back(datagram);
+        self.datagrams.push_back(Waiting { datagram, weight });
         self.wake();
+    }
+
+    fn push_first(&mut self, datagram: Datagram, weight: usize) {
+        self.used += weight;
+        self.datagrams.push_front(Waiting { datagram, weight });
     }
 
     fn wake(&mut self) {

@@ -5,7 +5,6 @@ use crate::world::{
     Account, Capabilities, Capability, Description, Machine, Observation, OpenStage, Protocol, Received, Rule, Setup,
     Step, Table, Target, World, WorldError, WorldFactory, topology,
 };
-use ipq_core::wire::WordSize;
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
 use std::collections::HashMap;
@@ -339,35 +338,15 @@ impl Emulated {
     }
 }
 
-/// Returns the profile of the machine if it was measured, otherwise that of the same word size with
-/// the machine's layout of frames. Then only the weights of datagrams are a guess.
+/// Returns the profile nearest to the machine, with the machine's layout of frames.
 fn profile(machine: Option<&Machine>) -> Result<Profile, WorldError> {
     let Some(machine) = machine else {
         return Ok(Profile::default());
     };
-    if !["3.1", "3.2", "3.3", "3.4"]
-        .iter()
-        .any(|version| is_of(&machine.kernel, version))
-    {
-        return Err(WorldError::Unsupported(format!(
-            "the emulator behaves as Linux 3.1 to 3.4, and this is {machine}"
-        )));
-    }
-    let profiles = Profile::ALL.iter();
-    let measured = |profile: &&Profile| profile.kernel == machine.kernel && profile.architecture == machine.arch;
-    let near = match machine.abi.word {
-        WordSize::Four => Profile::LINUX_3_4_10_I386,
-        WordSize::Eight => Profile::LINUX_3_4_10_X86_64,
-    };
-    let mut profile = profiles.clone().find(measured).copied().unwrap_or(near);
-    profile.abi = machine.abi;
-    Ok(profile)
-}
-
-/// Returns whether `kernel` is `version` or one of its point releases.
-fn is_of(kernel: &str, version: &str) -> bool {
-    let rest = kernel.strip_prefix(version);
-    rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))
+    let nearest = Profile::nearest(&machine.kernel, &machine.arch, machine.abi);
+    nearest
+        .map(|nearest| nearest.profile)
+        .map_err(|error| WorldError::Unsupported(error.to_string()))
 }
 
 fn emulated(rule: &Rule) -> ipq_sim::Rule {

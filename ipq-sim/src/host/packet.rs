@@ -46,12 +46,9 @@ impl Link {
 }
 
 impl Packet {
-    /// Replaces the packet's bytes by the payload of a verdict. One that is shorter than the fixed header is ignored (VER-6);
-    /// one that makes the packet longer than 65,535 bytes is an error (VER-7). Nothing of it is looked at (VER-8).
+    /// Replaces the packet's bytes by the payload of a verdict, of which nothing is looked at (VER-8). One that makes the packet
+    /// longer than 65,535 bytes is an error (VER-7).
     pub(crate) fn replace(&mut self, replacement: &[u8]) -> Result<(), Errno> {
-        if replacement.len() < self.family.header_length() {
-            return Ok(());
-        }
         if replacement.len() > self.data.len() && replacement.len() > LONGEST {
             return Err(Errno::EINVAL);
         }

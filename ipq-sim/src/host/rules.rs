@@ -3,24 +3,37 @@
 use super::hook::HookPoint;
 use super::packet::Packet;
 use super::{ipv4, ipv6};
+use crate::behaviour::{Fragments, MangleChains};
 use crate::books::DropReason;
-use crate::fault::{Fault, Faults};
 use ipq_core::{Family, Hook};
+use std::fmt;
 
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     // In the order that their rules run: a hook's functions are numbered by it.
-    /// Has a chain at every hook.
+    /// Has a chain at every hook; in Linux 2.4.0 to 2.4.17 at PREROUTING and OUTPUT only.
     Mangle,
     /// Has chains at INPUT, FORWARD and OUTPUT.
     Filter,
 }
 
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mangle => "mangle",
+            Self::Filter => "filter",
+        })
+    }
+}
+
 impl Table {
-    const fn has_chain(self, hook: HookPoint) -> bool {
+    const fn has_chain(self, hook: HookPoint, mangle: MangleChains) -> bool {
         match self {
-            Self::Mangle => true,
+            Self::Mangle => match mangle {
+                MangleChains::EveryHook => true,
+                MangleChains::PreroutingAndOutput => matches!(hook, HookPoint::Prerouting | HookPoint::Output),
+            },
             Self::Filter => matches!(hook, HookPoint::Input | HookPoint::Forward | HookPoint::Output),
         }
     }
@@ -54,8 +67,10 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// The table has no such chain.
-    #[error("table filter has no chain {chain}: use table mangle, which has one at every hook")]
+    #[error("table {table} has no chain {chain} on this kernel: try the other table")]
     NoSuchChain {
+        /// The table.
+        table: Table,
         /// The chain that was asked for.
         chain: Hook,
     },
@@ -104,11 +119,11 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Adds a rule at the end of its chain.
-    pub(crate) fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
+    pub(crate) fn add(&mut self, rule: Rule, mangle: MangleChains) -> Result<(), RuleError> {
         let Rule { table, chain, .. } = rule;
         let hook = HookPoint::named(chain).ok_or(RuleError::NoSuchHook { chain })?;
-        if !table.has_chain(hook) {
-            return Err(RuleError::NoSuchChain { chain });
+        if !table.has_chain(hook, mangle) {
+            return Err(RuleError::NoSuchChain { table, chain });
         }
         let rules = &mut self.hooks[rule.family as usize][hook as usize];
         let behind = rules.partition_point(|other| other.table <= table);
@@ -128,7 +143,7 @@ impl Rules {
         hook: HookPoint,
         first: u8,
         packet: &mut Packet,
-        faults: &Faults,
+        fragments: Fragments,
     ) -> Result<Option<u8>, DropReason> {
         let mut protocol = None;
         for rule in &self.hooks[packet.family as usize][hook as usize] {
@@ -143,7 +158,7 @@ impl Rules {
                 }
             }
             match rule.target {
-                Target::Queue if faults.seeded(Fault::FragmentsPassed) && is_later_fragment(packet) => {}
+                Target::Queue if fragments == Fragments::FirstOnly && is_later_fragment(packet) => {}
                 Target::Queue => return Ok(Some(function)),
                 Target::Mark(mark) => packet.mark = mark,
             }

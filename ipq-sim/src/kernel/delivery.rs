@@ -2,8 +2,8 @@
 
 use super::Kernel;
 use super::traversal::{Next, Traversal};
+use crate::behaviour::{Fits, OversizeIpv4, OversizeIpv6};
 use crate::books::{DropReason, Fate, PacketSerial};
-use crate::fault::Fault;
 use crate::host::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::{Link, Packet};
@@ -25,12 +25,14 @@ impl Kernel {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
         let Packet { family, data, .. } = &traversal.packet;
-        let mtu = mtu - usize::from(self.faults.seeded(Fault::MtuIsTooLong));
-        let fits = data.len() <= mtu || self.faults.seeded(Fault::OversizeSentWhole);
-        let fragments = match family {
-            _ if fits => None,
-            Family::Ipv4 if !ipv4::dont_fragment(data) => Some(ipv4::fragments(data, mtu).ok_or(DropReason::TooLong)?),
-            Family::Ipv4 | Family::Ipv6 => return Err(DropReason::TooLong),
+        let mtu = match self.behaviour.host.fits {
+            Fits::UpToMtu => mtu,
+            Fits::BelowMtu => mtu - 1,
+        };
+        let fragments = if data.len() <= mtu {
+            None
+        } else {
+            self.fragments(*family, data, mtu)?
         };
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
@@ -59,6 +61,19 @@ impl Kernel {
         }
         self.has_left(traversal.packet.serial, device, frames);
         Ok(Next::Gone)
+    }
+
+    /// The pieces that a packet over the MTU leaves in; none if it leaves whole.
+    fn fragments(&self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
+        let rules = &self.behaviour.host;
+        let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
+            (Family::Ipv4, OversizeIpv4::SentWhole, _) | (Family::Ipv6, _, OversizeIpv6::SentWhole) => return Ok(None),
+            (Family::Ipv4, OversizeIpv4::FragmentedUnlessForbidden, _) => !ipv4::dont_fragment(data),
+            (Family::Ipv4, OversizeIpv4::Fragmented, _) => true,
+            (Family::Ipv6, _, OversizeIpv6::Dropped) => false,
+        };
+        let fragments = allowed.then(|| ipv4::fragments(data, mtu)).flatten();
+        fragments.map(Some).ok_or(DropReason::TooLong)
     }
 
     /// Sends a piece of a packet by a device, or all of it, and adds what left to `frames`, if anybody can ask for them.

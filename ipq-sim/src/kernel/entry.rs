@@ -1,5 +1,6 @@
 //! Packets that enter at a hook, without having come by a device or been routed.
 
+use crate::behaviour::OutputProtocol;
 use crate::books::{DropReason, PacketSerial};
 use crate::host::frame::ethernet_header;
 use crate::host::hook::HookPoint;
@@ -56,6 +57,7 @@ impl Kernel {
             }),
             for_this_host: true,
         });
+        let ipv4_at_output = self.behaviour.metadata.output_protocol == OutputProtocol::Ipv4;
         let serial = self.ledger.enter();
         let mut packet = Packet {
             serial,
@@ -68,6 +70,7 @@ impl Kernel {
                 ArrivalTime::default()
             },
             protocol: match (hook, family) {
+                (Some(HookPoint::Output), Family::Ipv4) if ipv4_at_output => protocol,
                 (Some(HookPoint::Output), _) | (Some(HookPoint::Postrouting), Family::Ipv6) => EtherType::NONE,
                 _ => protocol,
             },

@@ -3,18 +3,16 @@
 //! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
 //! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
 
-use super::Kernel;
 use super::traversal::{Next, RouteKey, Traversal};
+use super::{Kernel, flaws};
+use crate::behaviour::{Check, Ipv6Packets, Looping, Marks};
 use crate::books::DropReason;
-use crate::distortion;
-use crate::fault::Fault;
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, ipv6, routing};
 use crate::queue::entries::Slot;
 use crate::queue::ip_queue::Refusal;
-use bytes::Bytes;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
@@ -53,7 +51,9 @@ impl Kernel {
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
-            let queued_by = self.rules.judge(hook, function, &mut traversal.packet, &self.faults)?;
+            let queued_by =
+                self.rules
+                    .judge(hook, function, &mut traversal.packet, self.behaviour.queueing.fragments)?;
             if let Some(function) = queued_by {
                 traversal.function = function;
                 return self.enqueue(traversal).map(Some);
@@ -69,7 +69,7 @@ impl Kernel {
                 Next::Hook(next) => (hook, function) = (next, 0),
                 Next::Gone => return Ok(None),
             }
-            if self.faults.seeded(Fault::MarkForgotten) {
+            if self.behaviour.host.marks == Marks::LostAtNextHook {
                 traversal.packet.mark = 0;
             }
         }
@@ -77,10 +77,9 @@ impl Kernel {
 
     /// The family whose queue a packet is sent to.
     fn queue_of(&self, packet: &Packet) -> Family {
-        if self.faults.seeded(Fault::OneQueueForBoth) {
-            Family::Ipv4
-        } else {
-            packet.family
+        match self.behaviour.modules.ipv6_packets {
+            Ipv6Packets::ToTheirQueue => packet.family,
+            Ipv6Packets::ToIpv4Queue => Family::Ipv4,
         }
     }
 
@@ -88,37 +87,48 @@ impl Kernel {
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
         let family = self.queue_of(&traversal.packet);
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
-        let mut metadata = traversal.metadata(&self.network);
-        let mut with_link_header = None;
-        if let Some(link) = &traversal.packet.link {
-            let by_loopback = metadata.hw_type == self.network.hw_type(DeviceId::LOOPBACK);
-            if by_loopback && self.faults.seeded(Fault::LoopbackIsEthernet) {
-                metadata.hw_type = 1;
-            }
-            if self.faults.seeded(Fault::AddressOfReceiver) {
-                metadata.hw_address = link.destination();
-            }
-            if self.faults.seeded(Fault::LinkHeaderCopied) {
-                with_link_header = Some(Bytes::from([&link.header[..], &traversal.packet.data].concat()));
-            }
-        }
         let Self {
             queues,
             sockets,
-            faults,
+            behaviour,
+            network,
+            profile,
             ..
         } = self;
+        let mut metadata = traversal.metadata(network, &behaviour.metadata);
+        let mut packet = &traversal.packet.data;
+        let spoiled;
+        if let Some(flaw) = behaviour.flaw {
+            let link = traversal.packet.link.as_ref();
+            flaws::spoil_metadata(flaw, &mut metadata, link, traversal.indev == Some(DeviceId::LOOPBACK));
+            spoiled = flaws::spoiled_payload(flaw, packet, link);
+            packet = spoiled.as_ref().unwrap_or(packet);
+        }
         let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
-        let packet = with_link_header.as_ref().unwrap_or(&traversal.packet.data);
-        let offered = queue.offer(metadata, packet, faults, |port_id, mut frame| {
-            distortion::of_kernel_datagram(&mut frame, faults);
-            sockets.deliver(family, port_id, frame, faults)
+        let protocol = behaviour.modules.protocols[family as usize];
+        let offered = queue.offer(metadata, packet, behaviour, |port_id, mut frame| {
+            if let Some(flaw) = behaviour.flaw {
+                flaws::spoil_packet_frame(flaw, &mut frame, profile.abi);
+                flaws::spoil_datagram(flaw, &mut frame);
+            }
+            sockets.deliver(protocol, port_id, frame, &behaviour.netlink)
         });
-        match offered {
-            Ok(slot) => Ok(slot),
-            Err(Refusal::NoListener) => Err(DropReason::NoListener),
-            Err(Refusal::Full) => Err(DropReason::QueueFull),
-            Err(Refusal::Undeliverable) => Err(DropReason::Undeliverable),
+        offered.map_err(|refusal| match refusal {
+            Refusal::NoListener => DropReason::NoListener,
+            Refusal::Full => DropReason::QueueFull,
+            Refusal::Undeliverable => DropReason::Undeliverable,
+            Refusal::PeerLost => {
+                self.lose_peer(family);
+                DropReason::PeerClosed
+            }
+        })
+    }
+
+    /// A queue's peer was found to be gone.
+    fn lose_peer(&mut self, family: Family) {
+        if let Some(queue) = &mut self.queues[family as usize] {
+            let dropped = queue.peer_lost();
+            self.drop_all(dropped, DropReason::PeerClosed);
         }
     }
 
@@ -146,19 +156,19 @@ impl Kernel {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
         }
+        let rules = &self.behaviour.host;
         let hops = match packet.family {
             Family::Ipv4 => ipv4::ttl(&packet.data),
             Family::Ipv6 => ipv6::hop_limit(&packet.data),
         };
-        if hops <= 1 && !self.faults.seeded(Fault::HopLimitIgnored) {
+        if hops <= 1 && rules.hop_limit == Check::Made {
             return Err(DropReason::HopLimit);
         }
         let too_long = match packet.family {
             Family::Ipv4 => packet.data.len() > mtu && ipv4::dont_fragment(&packet.data),
             Family::Ipv6 => packet.data.len() > mtu.max(IPV6_LEAST_MTU),
         };
-        let passed = self.faults.seeded(Fault::OversizeSentWhole) || self.faults.seeded(Fault::ArrivingOversizePassed);
-        if too_long && !passed {
+        if too_long && rules.arriving_length == Check::Made {
             return Err(DropReason::TooLong);
         }
         let data = std::mem::take(&mut packet.data);
@@ -179,7 +189,7 @@ impl Kernel {
             traversal.packet.protocol = EtherType::IPV4;
         }
         let next = traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
-        if outdev == DeviceId::LOOPBACK && self.faults.seeded(Fault::LoopbackSkipsPostrouting) {
+        if outdev == DeviceId::LOOPBACK && self.behaviour.host.looping == Looping::PastPostrouting {
             return self.leave_by_device(traversal);
         }
         Ok(next)

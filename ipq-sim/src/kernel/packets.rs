@@ -1,9 +1,9 @@
 //! Packets that enter the emulated host, and what became of them (section 5b of the protocol).
 
 use super::{Kernel, Later};
+use crate::behaviour::{Check, EthernetPadding, OutputProtocol, OwnPackets, Routed};
 use crate::books::PacketEvent;
 use crate::books::{Accounting, DropReason, Fate, PacketSerial};
-use crate::fault::Fault;
 use crate::host::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceError, DeviceId, Route, Taken};
 use crate::host::packet::{Link, Packet};
@@ -75,16 +75,15 @@ impl Kernel {
             EtherType::IPV6 => Family::Ipv6,
             _ => return Err(DropReason::NotIp),
         };
+        let rules = self.behaviour.host;
         let taken = self.network.takes(device, destination);
-        let taken = taken.or(self
-            .faults
-            .seeded(Fault::ForeignFramesTaken)
-            .then_some(Taken::OwnAddress));
+        let unaddressed = rules.destination_address == Check::Omitted;
+        let taken = taken.or(unaddressed.then_some(Taken::OwnAddress));
         let for_this_host = taken.ok_or(DropReason::OtherHost)? == Taken::OwnAddress;
-        let unchecked = self.faults.seeded(Fault::BadHeadersTaken) && family == Family::Ipv4;
+        let unchecked = rules.ipv4_header == Check::Omitted && family == Family::Ipv4;
         let length = own_length(family, &frame).or(unchecked.then_some(frame.len()));
         let length = length.ok_or(DropReason::Malformed)?;
-        if !self.faults.seeded(Fault::EthernetPaddingKept) {
+        if rules.ethernet_padding == EthernetPadding::Cut {
             frame.truncate(length);
         }
         // No other host has anything to send to this one's loopback.
@@ -101,7 +100,7 @@ impl Kernel {
             link: Some(Link { header, for_this_host }),
         };
         let mut traversal = Traversal::arriving(packet, device);
-        if self.faults.seeded(Fault::OldRouteKept) {
+        if rules.routed == Routed::OnArrival {
             traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
         }
         self.run(traversal);
@@ -148,12 +147,12 @@ impl Kernel {
         let serial = self.ledger.enter();
         let protocol = match family {
             Family::Ipv6 if ipv6::is_discovery(&data) => EtherType::IPV6,
+            Family::Ipv4 if self.behaviour.metadata.output_protocol == OutputProtocol::Ipv4 => EtherType::IPV4,
             _ => EtherType::NONE,
         };
-        let arrival_time = if self.faults.seeded(Fault::OwnPacketsStamped) {
-            self.arrival_time()
-        } else {
-            ArrivalTime::default()
+        let arrival_time = match self.behaviour.metadata.own_packets {
+            OwnPackets::Unstamped => ArrivalTime::default(),
+            OwnPackets::Stamped => self.arrival_time(),
         };
         let packet = Packet {
             serial,

@@ -1,15 +1,17 @@
 //! Programs on the emulated host, and what they do with their netlink sockets (section 9 of the protocol).
 
-use super::{Client, ClientId, Kernel};
+use super::{Client, Kernel, flaws};
+use crate::behaviour::{Binding, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
 use crate::books::DropReason;
-use crate::distortion;
-use crate::fault::Fault;
-use crate::netlink::{Received, Sending, SocketId};
-use crate::queue::ip_queue::{Outcome, Sender};
+use crate::netlink::{ClientId, Received, Sending, SocketId};
+use crate::queue::ip_queue::{Answer, Outcome, Sender};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, Family, PortId};
 use std::task::Waker;
+
+/// How many netlink protocols a kernel has numbers for.
+const NETLINK_PROTOCOLS: i32 = 32;
 
 impl Kernel {
     /// Adds a program with a process id of its own, with or without `CAP_NET_ADMIN`.
@@ -41,44 +43,47 @@ impl Kernel {
 
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
-        let family = Family::from_netlink_protocol(protocol).ok_or(Errno::EPROTONOSUPPORT)?;
-        let family = if self.faults.seeded(Fault::ProtocolsSwapped) {
-            other(family)
-        } else {
-            family
+        let queue = self.queue_of_protocol(protocol);
+        let opens = match self.behaviour.netlink.opening {
+            Opening::LoadedModules => queue.is_some_and(|family| self.queues[family as usize].is_some()),
+            Opening::AnyModule => queue.is_some(),
+            Opening::AnyProtocol => (0..NETLINK_PROTOCOLS).contains(&protocol),
         };
-        if self.queues[family as usize].is_none() && !self.faults.seeded(Fault::MissingModuleOpens) {
+        if !opens {
             return Err(Errno::EPROTONOSUPPORT);
         }
-        Ok(self.sockets.open(family, client, self.process_id(client)))
+        Ok(self.sockets.open(protocol, client, self.process_id(client)))
     }
 
     /// `bind` to a port id; 0 lets the kernel choose (SOCK-2). Returns the port id.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
-        let bound = self.sockets.bind(socket, port_id, &self.faults)?;
-        if self.faults.seeded(Fault::BindingAttaches)
-            && let Some(queue) = &mut self.queues[self.sockets.family(socket)? as usize]
+        let bound = self.sockets.bind(socket, port_id, &self.behaviour.netlink)?;
+        if self.behaviour.attaching.binding == Binding::Attaches
+            && let Some(family) = self.queue_of_protocol(self.sockets.protocol(socket)?)
+            && let Some(queue) = &mut self.queues[family as usize]
         {
-            queue.attach_in_secret(bound);
+            queue.attach_silently(bound);
         }
         Ok(bound)
     }
 
     /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
-        let Some((family, port_id)) = self.sockets.close(socket) else {
+        let Some((protocol, port_id)) = self.sockets.close(socket) else {
             return;
         };
-        if self.faults.seeded(Fault::CloseKeepsPeer) {
+        let rule = self.behaviour.attaching.peer_loss;
+        if matches!(rule, PeerLoss::AtNextPacket | PeerLoss::Never) {
             return;
         }
-        for queue_family in Family::ALL {
-            let Some(queue) = &mut self.queues[queue_family as usize] else {
+        let closed = self.queue_of_protocol(protocol);
+        for family in Family::ALL {
+            let Some(queue) = &mut self.queues[family as usize] else {
                 continue;
             };
-            let dropped = if queue_family == family {
+            let dropped = if closed == Some(family) {
                 queue.socket_closed(port_id)
-            } else if self.faults.seeded(Fault::CloseResetsBoth) {
+            } else if rule == PeerLoss::AtOnceInBothQueues {
                 queue.reset()
             } else {
                 continue;
@@ -90,18 +95,28 @@ impl Kernel {
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
     /// comes as a reply.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
-        let Sending { family, owner, port_id } = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
+        let Sending {
+            protocol,
+            owner,
+            port_id,
+        } = self
+            .sockets
+            .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
         let sender = Sender {
             port_id,
             net_admin: self.clients.get(owner.0).is_some_and(|client| client.net_admin),
         };
-        if self.faults.seeded(Fault::SentSequenceCounted) {
-            let counted = distortion::with_sequence(datagram, self.profile.abi);
-            self.obey(family, &counted, sender)?;
-        } else {
-            self.obey(family, datagram, sender)?;
+        match self.behaviour.flaw {
+            Some(flaw) => {
+                let spoiled = flaws::spoiled_request(flaw, datagram, self.profile.abi);
+                self.obey(protocol, &spoiled, sender)?;
+            }
+            None => self.obey(protocol, datagram, sender)?,
         }
-        Ok(datagram.len() - usize::from(self.faults.seeded(Fault::SentCountShort) && !datagram.is_empty()))
+        Ok(match self.behaviour.netlink.sent_count {
+            SentCount::All => datagram.len(),
+            SentCount::OneLess => datagram.len().saturating_sub(1),
+        })
     }
 
     /// Sends a datagram to another program's port (SOCK-8), or to the kernel if `to` is 0.
@@ -109,66 +124,78 @@ impl Kernel {
         if to == PortId::KERNEL {
             return self.send(socket, datagram);
         }
-        let sending = self.sockets.begin_sending(socket, datagram.len(), &self.faults)?;
+        let sending = self
+            .sockets
+            .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
         self.sockets
-            .send_to_user(sending, to, Bytes::copy_from_slice(datagram), &self.faults)?;
+            .send_to_user(sending, to, Bytes::copy_from_slice(datagram), &self.behaviour.netlink)?;
         Ok(datagram.len())
     }
 
     /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
-    fn obey(&mut self, family: Family, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+    fn obey(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+        let family = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues[family as usize].as_mut().ok_or(Errno::ECONNREFUSED)?;
         let Outcome {
             released,
-            mode_set,
+            flushed,
             answer,
-        } = queue.request(datagram, sender, &self.faults);
+        } = queue.request(datagram, sender, &self.behaviour);
         if let Some(released) = released {
             if let Some(traversal) = queue.take(released.slot) {
                 self.reinject(traversal, released);
             }
             if let Some(queue) = &mut self.queues[family as usize] {
-                queue.free(released.slot, &self.faults);
+                queue.free(released.slot, self.behaviour.queueing.reuse);
             }
         }
-        if mode_set
-            && self.faults.seeded(Fault::ModeChangeFlushes)
-            && let Some(queue) = &mut self.queues[family as usize]
-        {
-            let flushed = queue.take_if(|_| true);
-            self.drop_all(flushed, DropReason::PeerClosed);
+        self.drop_all(flushed, DropReason::PeerClosed);
+        if let Some(answer) = answer {
+            self.deliver_reply(protocol, family, answer, sender);
         }
-        if let Some(answer) = answer
-            && let Some(queue) = &self.queues[family as usize]
-        {
-            let (to, mut reply) = queue.reply(answer, sender, &self.faults);
-            distortion::of_kernel_datagram(&mut reply, &self.faults);
-            if self.faults.seeded(Fault::RepliesAlwaysFit) {
-                self.sockets.force(family, to, reply, &self.faults);
-            } else {
-                self.sockets.deliver(family, to, reply, &self.faults);
-            }
-        }
-        if self.faults.seeded(Fault::SecondMessageObeyed) {
+        if self.behaviour.requests.following_message == FollowingMessage::Obeyed {
             let following = second_message(datagram, self.profile.abi);
             if !following.is_empty() {
-                return self.obey(family, following, sender);
+                return self.obey(protocol, following, sender);
             }
         }
         Ok(())
     }
 
+    fn deliver_reply(&mut self, protocol: i32, family: Family, answer: Answer<'_>, sender: Sender) {
+        let Some(queue) = &self.queues[family as usize] else {
+            return;
+        };
+        let rules = &self.behaviour.replies;
+        let (to, mut reply) = queue.reply(answer, sender, rules);
+        if let Some(flaw) = self.behaviour.flaw {
+            flaws::spoil_datagram(flaw, &mut reply);
+        }
+        match rules.room {
+            ReplyRoom::Unlimited => self.sockets.force(protocol, to, reply, &self.behaviour.netlink),
+            ReplyRoom::OfReceiveBuffer => {
+                // One that does not fit is lost, which the socket's overrun says.
+                let _ = self.sockets.deliver(protocol, to, reply, &self.behaviour.netlink);
+            }
+        }
+    }
+
+    /// The family whose queue speaks a netlink protocol.
+    fn queue_of_protocol(&self, protocol: i32) -> Option<Family> {
+        let protocols = &self.behaviour.modules.protocols;
+        Family::ALL
+            .into_iter()
+            .find(|family| protocols[*family as usize] == protocol)
+    }
+
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
-        match self.sockets.receive(socket, buffer, &self.faults) {
-            Err(Errno::EAGAIN) if self.faults.seeded(Fault::NothingIsAnError) => Err(Errno::ENOTCONN),
-            received => received,
-        }
+        self.sockets.receive(socket, buffer, &self.behaviour.netlink)
     }
 
     /// The longest datagram that a socket sends (SOCK-9).
     pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
-        self.sockets.longest_to_send(socket)
+        self.sockets.longest_to_send(socket, &self.behaviour.netlink)
     }
 
     /// Copies the next datagram into `buffer` and leaves it where it is, as `MSG_PEEK` does; none if there is none.
@@ -197,7 +224,7 @@ impl Kernel {
 
     /// Takes the pending error, as `SO_ERROR` does (SOCK-4).
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
-        self.sockets.take_error(socket, &self.faults)
+        self.sockets.take_error(socket, &self.behaviour.netlink)
     }
 
     /// `SO_RCVBUF`; returns what it then is, in bytes (SOCK-4).
@@ -212,7 +239,7 @@ impl Kernel {
 
     /// `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
-        self.sockets.set_no_enobufs(socket, on, &self.faults)
+        self.sockets.set_no_enobufs(socket, on, &self.behaviour.netlink)
     }
 
     /// The port id that a socket is bound to.
@@ -232,11 +259,4 @@ impl Kernel {
 fn second_message(datagram: &[u8], abi: Abi) -> &[u8] {
     let first = Frame::parse(datagram, abi).map_or(datagram.len(), |frame| Header::BYTES + frame.body.len());
     datagram.get(first.next_multiple_of(4)..).unwrap_or_default()
-}
-
-const fn other(family: Family) -> Family {
-    match family {
-        Family::Ipv4 => Family::Ipv6,
-        Family::Ipv6 => Family::Ipv4,
-    }
 }

@@ -1,7 +1,7 @@
 //! Time in the emulated kernel: what is put off, and what sets the clock forward.
 
 use super::{Kernel, Later};
-use crate::fault::Fault;
+use crate::behaviour::Timestamps;
 use crate::queue::ip_queue::Queue;
 use crate::time::clock::{ArrivalTime, Clock};
 use std::time::Duration;
@@ -51,8 +51,12 @@ impl Kernel {
             .queues
             .each_ref()
             .map(|queue| queue.as_ref().is_some_and(Queue::has_peer));
-        let wanted = four || (six && !self.faults.seeded(Fault::SixStampsNothing));
-        if wanted && !self.faults.seeded(Fault::NoTimestamps) {
+        let wanted = match self.behaviour.metadata.timestamps {
+            Timestamps::WhileAnyPeer => four || six,
+            Timestamps::WhileIpv4Peer => four,
+            Timestamps::Never => false,
+        };
+        if wanted {
             ArrivalTime::at(self.now())
         } else {
             ArrivalTime::default()

@@ -1,5 +1,6 @@
 //! A packet on its way through the hooks.
 
+use crate::behaviour::{HardwareAddresses, Metadata};
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Network, Route};
 use crate::host::packet::Packet;
@@ -83,9 +84,21 @@ impl Traversal {
     }
 
     /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
-    pub(super) fn metadata(&self, network: &Network) -> PacketMetadata {
+    pub(super) fn metadata(&self, network: &Network, rules: &Metadata) -> PacketMetadata {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
-            (Some(indev), Some(link)) => (network.hw_type(indev), link.source()),
+            (Some(indev), Some(link)) => {
+                let addressed = match rules.hardware_addresses {
+                    HardwareAddresses::Arrived => true,
+                    HardwareAddresses::ArrivedByEthernet => indev != DeviceId::LOOPBACK,
+                    HardwareAddresses::Never => false,
+                };
+                let address = if addressed {
+                    link.source()
+                } else {
+                    HardwareAddress::NONE
+                };
+                (network.hw_type(indev), address)
+            }
             _ => (0, HardwareAddress::NONE),
         };
         PacketMetadata {

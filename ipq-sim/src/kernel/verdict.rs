@@ -3,8 +3,8 @@
 use super::Kernel;
 use super::hooks::End;
 use super::traversal::{RouteKey, Traversal};
+use crate::behaviour::{Checksum, Effect, Requeued, Reroute, Resizing, ShortReplacement, Verdicts};
 use crate::books::{DropReason, PacketEvent};
-use crate::fault::Fault;
 use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
 use crate::queue::ip_queue::Released;
@@ -28,62 +28,62 @@ impl Kernel {
     }
 
     fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
-        self.replace(&mut traversal.packet, verdict, replacement)?;
+        let rules = self.behaviour.verdicts;
+        let is_requeued = matches!(verdict, Verdict::Queue | Verdict::Repeat);
+        if let Some(replacement) = replacement
+            && !(is_requeued && rules.requeued == Requeued::Original)
+        {
+            replace(&mut traversal.packet, replacement, &rules)?;
+        }
         let (this, next) = (traversal.function, traversal.function + 1);
-        match verdict {
-            Verdict::Accept if self.faults.seeded(Fault::AcceptIsDrop) => Err(DropReason::Verdict),
-            Verdict::Drop if self.faults.seeded(Fault::DropIsAccept) => self.resume(traversal, next),
-            Verdict::Repeat | Verdict::Queue if self.faults.seeded(Fault::RequeueIsAccept) => {
-                self.resume(traversal, next)
-            }
-            Verdict::Accept => self.resume(traversal, next),
-            Verdict::Repeat if self.faults.seeded(Fault::RepeatKeepsRoute) => self.pass_hooks(traversal, this),
-            Verdict::Repeat => self.resume(traversal, this),
-            Verdict::Stop if self.faults.seeded(Fault::StopIsAccept) => self.resume(traversal, next),
-            Verdict::Stop if self.faults.seeded(Fault::StopIsRouted) => self.resume(traversal, BEHIND_THE_LAST),
-            Verdict::Stop => self.pass_hooks(traversal, BEHIND_THE_LAST),
-            Verdict::Queue => self.enqueue(traversal).map(Some),
-            Verdict::Drop | Verdict::Stolen | Verdict::Unknown(_) => Err(DropReason::Verdict),
+        match rules.effect(verdict) {
+            Effect::NextFunction => self.resume(traversal, next),
+            Effect::SameFunction => self.resume(traversal, this),
+            Effect::SameFunctionUnrouted => self.pass_hooks(traversal, this),
+            Effect::NextHook => self.pass_hooks(traversal, BEHIND_THE_LAST),
+            Effect::NextHookRouted => self.resume(traversal, BEHIND_THE_LAST),
+            Effect::Queued => self.enqueue(traversal).map(Some),
+            Effect::Dropped | Effect::Refused => Err(DropReason::Verdict),
         }
-    }
-
-    fn replace(&self, packet: &mut Packet, verdict: Verdict, replacement: Option<&[u8]>) -> Result<(), DropReason> {
-        let Some(mut replacement) = replacement else {
-            return Ok(());
-        };
-        if self.faults.seeded(Fault::RequeueShowsOriginal) && matches!(verdict, Verdict::Queue | Verdict::Repeat) {
-            return Ok(());
-        }
-        if self.faults.seeded(Fault::ShortReplacementDrops) && replacement.len() < packet.family.header_length() {
-            return Err(DropReason::Verdict);
-        }
-        if self.faults.seeded(Fault::GrowthCut) {
-            replacement = &replacement[..replacement.len().min(packet.data.len())];
-        }
-        let tail_kept = [replacement, packet.data.get(replacement.len()..).unwrap_or_default()];
-        let tail_kept = self.faults.seeded(Fault::TailKept).then(|| tail_kept.concat());
-        packet
-            .replace(tail_kept.as_deref().unwrap_or(replacement))
-            .map_err(|_| DropReason::ReplacementTooLong)?;
-        if self.faults.seeded(Fault::ChecksumMended) && packet.family == Family::Ipv4 {
-            packet.data = ipv4::with_mended_checksum(std::mem::take(&mut packet.data));
-        }
-        Ok(())
     }
 
     /// Goes on with a function of the hook that queued the packet; before that what was changed at OUTPUT is routed again
     /// (VER-10).
     fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
+        let rule = self.behaviour.host.reroute;
         let changed = traversal
             .routed_by
             .take()
             .is_some_and(|key| *key != RouteKey::of(&traversal.packet));
-        if changed && !self.faults.seeded(Fault::OutputRouteKept) {
+        if changed && rule != Reroute::Never {
             let (_, destination) = routing::addresses(&traversal.packet);
-            let kept = traversal.route.filter(|_| self.faults.seeded(Fault::LostRouteKept));
+            let kept = traversal.route.filter(|_| rule == Reroute::OrKept);
             let route = self.network.route(destination).or(kept);
             traversal.route = Some(route.ok_or(DropReason::NotReroutable)?);
         }
         self.pass_hooks(traversal, function)
     }
+}
+
+/// Replaces a packet's bytes by a verdict's payload (VER-6 to VER-8).
+fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<(), DropReason> {
+    if replacement.len() < packet.family.header_length() {
+        return match rules.short_replacement {
+            ShortReplacement::Ignored => Ok(()),
+            ShortReplacement::Drops => Err(DropReason::Verdict),
+        };
+    }
+    let replaced = match rules.resizing {
+        Resizing::Exact => packet.replace(replacement),
+        Resizing::NeverGrows => packet.replace(&replacement[..replacement.len().min(packet.data.len())]),
+        Resizing::NeverShrinks => {
+            let end = packet.data.get(replacement.len()..).unwrap_or_default();
+            packet.replace(&[replacement, end].concat())
+        }
+    };
+    replaced.map_err(|_| DropReason::ReplacementTooLong)?;
+    if rules.checksum == Checksum::Mended && packet.family == Family::Ipv4 {
+        packet.data = ipv4::with_mended_checksum(std::mem::take(&mut packet.data));
+    }
+    Ok(())
 }

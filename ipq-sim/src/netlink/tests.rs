@@ -7,19 +7,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
 const PROCESS: u32 = 4242;
-const FAULTS: &Faults = &Faults::NONE;
+const RULES: &Rules = &Profile::LINUX_3_4_10_X86_64.behaviour.netlink;
+const PROTOCOL: i32 = 3;
+const OTHER_PROTOCOL: i32 = 13;
 
 fn sockets() -> Sockets {
     Sockets::new(Profile::LINUX_3_4_10_X86_64)
 }
 
-fn opened(sockets: &mut Sockets, family: Family) -> SocketId {
-    sockets.open(family, ClientId::FIRST, PROCESS)
+fn opened(sockets: &mut Sockets, protocol: i32) -> SocketId {
+    sockets.open(protocol, ClientId::FIRST, PROCESS)
 }
 
 fn bound(sockets: &mut Sockets, port_id: u32) -> SocketId {
-    let id = opened(sockets, Family::Ipv4);
-    sockets.bind(id, PortId(port_id), FAULTS).unwrap();
+    let id = opened(sockets, PROTOCOL);
+    sockets.bind(id, PortId(port_id), RULES).unwrap();
     id
 }
 
@@ -41,17 +43,17 @@ fn frame(payload: &'static [u8]) -> Datagram {
 }
 
 fn deliver(sockets: &mut Sockets, port_id: u32) -> bool {
-    sockets.deliver(Family::Ipv4, PortId(port_id), frame(&[]), FAULTS)
+    sockets.deliver(PROTOCOL, PortId(port_id), frame(&[]), RULES).is_ok()
 }
 
 fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) -> Result<(), Errno> {
-    let sending = sockets.begin_sending(from, payload.len(), FAULTS)?;
-    sockets.send_to_user(sending, PortId(to), Bytes::from_static(payload), FAULTS)
+    let sending = sockets.begin_sending(from, payload.len(), RULES)?;
+    sockets.send_to_user(sending, PortId(to), Bytes::from_static(payload), RULES)
 }
 
 /// What a receive gives: how long the datagram was and who sent it, or why there was none.
 fn receive(sockets: &mut Sockets, id: SocketId) -> Result<(usize, u32), Errno> {
-    let received = sockets.receive(id, &mut [0; 4096], FAULTS)?;
+    let received = sockets.receive(id, &mut [0; 4096], RULES)?;
     Ok((received.length, received.sender.0))
 }
 
@@ -67,12 +69,12 @@ fn the_kernel_chooses_the_process_id_and_then_counts_down_for_both_protocols() {
     let mut sockets = sockets();
     let choose = |sockets: &mut Sockets, family| {
         let id = opened(sockets, family);
-        sockets.bind(id, PortId::KERNEL, FAULTS).unwrap().0.cast_signed()
+        sockets.bind(id, PortId::KERNEL, RULES).unwrap().0.cast_signed()
     };
-    assert_eq!(choose(&mut sockets, Family::Ipv4), 4242);
-    assert_eq!(choose(&mut sockets, Family::Ipv4), -4097);
-    assert_eq!(choose(&mut sockets, Family::Ipv6), 4242);
-    assert_eq!(choose(&mut sockets, Family::Ipv6), -4098);
+    assert_eq!(choose(&mut sockets, PROTOCOL), 4242);
+    assert_eq!(choose(&mut sockets, PROTOCOL), -4097);
+    assert_eq!(choose(&mut sockets, OTHER_PROTOCOL), 4242);
+    assert_eq!(choose(&mut sockets, OTHER_PROTOCOL), -4098);
 }
 
 #[test]
@@ -80,9 +82,9 @@ fn a_number_that_is_taken_is_passed_over() {
     let mut sockets = sockets();
     bound(&mut sockets, PROCESS);
     bound(&mut sockets, (-4097_i32).cast_unsigned());
-    let id = opened(&mut sockets, Family::Ipv4);
+    let id = opened(&mut sockets, PROTOCOL);
     assert_eq!(
-        sockets.bind(id, PortId::KERNEL, FAULTS),
+        sockets.bind(id, PortId::KERNEL, RULES),
         Ok(PortId((-4098_i32).cast_unsigned()))
     );
 }
@@ -94,8 +96,8 @@ fn the_lowest_number_is_followed_by_the_first() {
     bound(&mut sockets, PROCESS);
     let chosen: Vec<i32> = (0..2)
         .map(|_| {
-            let id = opened(&mut sockets, Family::Ipv4);
-            let port_id = sockets.bind(id, PortId::KERNEL, FAULTS).unwrap();
+            let id = opened(&mut sockets, PROTOCOL);
+            let port_id = sockets.bind(id, PortId::KERNEL, RULES).unwrap();
             port_id.0.cast_signed()
         })
         .collect();
@@ -109,7 +111,7 @@ fn the_lowest_number_is_followed_by_the_first() {
 fn a_bound_socket_stays_where_it_is(#[case] wanted: u32, #[case] expected: Result<PortId, Errno>) {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 4242);
-    assert_eq!(sockets.bind(id, PortId(wanted), FAULTS), expected);
+    assert_eq!(sockets.bind(id, PortId(wanted), RULES), expected);
     assert_eq!(sockets.port_id(id), Some(PortId(4242)));
 }
 
@@ -117,13 +119,13 @@ fn a_bound_socket_stays_where_it_is(#[case] wanted: u32, #[case] expected: Resul
 fn a_port_id_is_taken_on_its_protocol_until_its_socket_closes() {
     let mut sockets = sockets();
     let first = bound(&mut sockets, 7);
-    let second = opened(&mut sockets, Family::Ipv4);
-    assert_eq!(sockets.bind(second, PortId(7), FAULTS), Err(Errno::EADDRINUSE));
-    let other_protocol = opened(&mut sockets, Family::Ipv6);
-    assert_eq!(sockets.bind(other_protocol, PortId(7), FAULTS), Ok(PortId(7)));
-    assert_eq!(sockets.close(first), Some((Family::Ipv4, PortId(7))));
+    let second = opened(&mut sockets, PROTOCOL);
+    assert_eq!(sockets.bind(second, PortId(7), RULES), Err(Errno::EADDRINUSE));
+    let other_protocol = opened(&mut sockets, OTHER_PROTOCOL);
+    assert_eq!(sockets.bind(other_protocol, PortId(7), RULES), Ok(PortId(7)));
+    assert_eq!(sockets.close(first), Some((PROTOCOL, PortId(7))));
     assert_eq!(sockets.close(first), None);
-    assert_eq!(sockets.bind(second, PortId(7), FAULTS), Ok(PortId(7)));
+    assert_eq!(sockets.bind(second, PortId(7), RULES), Ok(PortId(7)));
 }
 
 #[test]
@@ -134,9 +136,9 @@ fn a_closed_socket_is_never_another() {
     let open = bound(&mut sockets, 7);
     assert_ne!(closed, open);
     assert_eq!(receive(&mut sockets, closed), Err(Errno::EBADF));
-    assert_eq!(sockets.take_error(closed, &Faults::NONE), Err(Errno::EBADF));
+    assert_eq!(sockets.take_error(closed, RULES), Err(Errno::EBADF));
     assert_eq!(sockets.set_receive_buffer(closed, 1), Err(Errno::EBADF));
-    assert_eq!(sockets.begin_sending(closed, 0, FAULTS).unwrap_err(), Errno::EBADF);
+    assert_eq!(sockets.begin_sending(closed, 0, RULES).unwrap_err(), Errno::EBADF);
     assert!(!sockets.is_open(closed) && sockets.is_open(open));
 }
 
@@ -145,8 +147,8 @@ fn a_closed_socket_is_never_another() {
 #[case(196_577, Some(Errno::EMSGSIZE))]
 fn a_datagram_may_have_32_bytes_less_than_the_send_buffer(#[case] length: usize, #[case] refused: Option<Errno>) {
     let mut sockets = sockets();
-    let id = opened(&mut sockets, Family::Ipv4);
-    assert_eq!(sockets.begin_sending(id, length, FAULTS).err(), refused);
+    let id = opened(&mut sockets, PROTOCOL);
+    assert_eq!(sockets.begin_sending(id, length, RULES).err(), refused);
     assert_eq!(
         sockets.port_id(id),
         Some(PortId(PROCESS)),
@@ -159,12 +161,12 @@ fn a_datagram_may_have_32_bytes_less_than_the_send_buffer(#[case] length: usize,
 #[case::never_less(0, 2048, 2016)]
 fn a_send_buffer_is_what_was_granted(#[case] asked_for: u32, #[case] granted: u32, #[case] longest: usize) {
     let mut sockets = sockets();
-    let id = opened(&mut sockets, Family::Ipv4);
+    let id = opened(&mut sockets, PROTOCOL);
     assert_eq!(sockets.set_send_buffer(id, asked_for), Ok(granted));
-    assert_eq!(sockets.longest_to_send(id), Ok(longest));
-    assert!(sockets.begin_sending(id, longest, FAULTS).is_ok());
+    assert_eq!(sockets.longest_to_send(id, RULES), Ok(longest));
+    assert!(sockets.begin_sending(id, longest, RULES).is_ok());
     assert_eq!(
-        sockets.begin_sending(id, longest + 1, FAULTS).err(),
+        sockets.begin_sending(id, longest + 1, RULES).err(),
         Some(Errno::EMSGSIZE)
     );
 }
@@ -213,9 +215,9 @@ fn refusals_during_an_overrun_are_no_new_errors() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     overrun(&mut sockets, id, 7);
-    assert_eq!(sockets.take_error(id, &Faults::NONE), Ok(Some(Errno::ENOBUFS)));
+    assert_eq!(sockets.take_error(id, RULES), Ok(Some(Errno::ENOBUFS)));
     assert!(!deliver(&mut sockets, 7));
-    assert_eq!(sockets.take_error(id, &Faults::NONE), Ok(None));
+    assert_eq!(sockets.take_error(id, RULES), Ok(None));
     assert!(!sockets.has_error(id) && sockets.is_readable(id));
 }
 
@@ -223,7 +225,7 @@ fn refusals_during_an_overrun_are_no_new_errors() {
 fn without_enobufs_frames_are_lost_one_by_one_and_in_silence() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
-    sockets.set_no_enobufs(id, true, &Faults::NONE).unwrap();
+    sockets.set_no_enobufs(id, true, RULES).unwrap();
     overrun(&mut sockets, id, 7);
     assert_eq!(receive(&mut sockets, id), Ok((112, 0)));
     assert!(deliver(&mut sockets, 7), "there is room again");
@@ -234,7 +236,7 @@ fn asking_for_no_enobufs_ends_the_latch_and_leaves_the_error() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     overrun(&mut sockets, id, 7);
-    sockets.set_no_enobufs(id, true, &Faults::NONE).unwrap();
+    sockets.set_no_enobufs(id, true, RULES).unwrap();
     assert_eq!(receive(&mut sockets, id), Err(Errno::ENOBUFS));
     assert_eq!(receive(&mut sockets, id), Ok((112, 0)));
     assert!(deliver(&mut sockets, 7));
@@ -256,10 +258,10 @@ fn a_short_buffer_cuts_a_datagram_and_the_rest_is_lost() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     let payload = b"0123456789";
-    sockets.deliver(Family::Ipv4, PortId(7), frame(payload), FAULTS);
+    sockets.deliver(PROTOCOL, PortId(7), frame(payload), RULES).unwrap();
     let mut buffer = [0xff; 117];
     let peeked = sockets.peek(id, &mut buffer).unwrap();
-    let received = sockets.receive(id, &mut buffer[..115], FAULTS).unwrap();
+    let received = sockets.receive(id, &mut buffer[..115], RULES).unwrap();
     assert_eq!((peeked.copied, peeked.length), (117, 124));
     assert_eq!((received.copied, received.length), (115, 124), "the padding counts");
     assert_eq!(
@@ -312,8 +314,8 @@ fn an_overrun_keeps_other_programs_out_too() {
 #[test]
 fn a_frame_for_nobody_is_not_taken() {
     let mut sockets = sockets();
-    let id = opened(&mut sockets, Family::Ipv6);
-    sockets.bind(id, PortId(7), FAULTS).unwrap();
+    let id = opened(&mut sockets, OTHER_PROTOCOL);
+    sockets.bind(id, PortId(7), RULES).unwrap();
     assert!(!deliver(&mut sockets, 7), "the port is another protocol's");
     assert!(!sockets.is_readable(id));
 }
@@ -343,7 +345,7 @@ fn whoever_waits_is_woken_once_by_what_comes_an_overrun_or_the_end() {
 
     sockets.set_receive_buffer(id, 0).unwrap();
     while deliver(&mut sockets, 7) {}
-    sockets.take_error(id, &Faults::NONE).unwrap();
+    sockets.take_error(id, RULES).unwrap();
     sockets.wake_on_input(id, &waker);
     assert!(!deliver(&mut sockets, 7));
     assert_eq!(woken(), 1, "there is nothing new");

@@ -11,7 +11,8 @@
 //! Everything that programs can make a server hold is bounded: connections, and one frame for each connection. Where the system
 //! has no more descriptors for another, that one is closed, and those that there are go on.
 
-use crate::kernel::{ClientId, Kernel};
+use crate::kernel::Kernel;
+use crate::netlink::ClientId;
 use crate::netlink::SocketId;
 use ipq_core::transport::unix::protocol::{Answer, Notice, Request};
 use ipq_core::{Errno, Family, PortId};

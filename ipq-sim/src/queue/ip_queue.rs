@@ -6,14 +6,19 @@
 //!
 //! What is queued is of no concern to it: it keeps an item `T` for whoever queues, and gives it back.
 
-use crate::distortion;
-use crate::fault::{Fault, Faults};
-use crate::netlink::Datagram;
+use super::entries::{Entries, IdReuse, Ids, Slot};
+use crate::behaviour::{
+    Acknowledged, Answerable, Behaviour, BodyLength, Capability, CheckedFirst, Copied, Counted, Effect, ErrorSign,
+    FullAt, ModeBody, ModeChange, ModeNone, ModeNoneRequest, Payload, PeerCheck, PeerKnownBy, PeerLoss, Queueing,
+    Quote, RangeCut, RefusedBody, Replies, ReplySequence, ReplyTo, Requests, Reuse, SecondPeer, Signedness,
+    StatedLength, Verdicts, WhenFull,
+};
+use crate::netlink::{Datagram, Undelivered};
 use crate::profile::Profile;
-use crate::queue::entries::{Entries, IdReuse, Ids, Slot};
 use bytes::Bytes;
 use ipq_core::wire::{
-    Abi, CopyMode, Envelope, ErrorMessage, Frame, Header, MessageType, ModeRequest, PacketMetadata, VerdictRequest,
+    Abi, CopyMode, Envelope, ErrorMessage, Flags, Header, MessageType, ModeRequest, PacketMetadata, Response, Screened,
+    VerdictRequest, screen,
 };
 use ipq_core::{Errno, Family, PacketId, PortId, Verdict};
 
@@ -24,6 +29,8 @@ const LONGEST: u32 = 0xffff;
 pub(crate) struct Queue<T> {
     abi: Abi,
     peer: PortId,
+    /// Whether the last peer was lost, and there is no other yet.
+    peer_died: bool,
     mode: CopyMode,
     range: u32,
     maximum_length: u32,
@@ -36,6 +43,8 @@ pub(crate) struct Queue<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) peer: PortId,
+    /// Whether the last peer was lost, and there is no other yet.
+    pub(crate) peer_died: bool,
     pub(crate) mode: CopyMode,
     pub(crate) range: u32,
     pub(crate) length: usize,
@@ -52,21 +61,22 @@ pub(crate) struct Sender {
 }
 
 /// What came of a message.
-pub(crate) struct Outcome<'a> {
+pub(crate) struct Outcome<'a, T> {
     /// A packet that a verdict is for. It goes on before the reply is sent.
     pub(crate) released: Option<Released<'a>>,
-    /// Whether it set the mode.
-    pub(crate) mode_set: bool,
+    /// What is dropped, oldest first.
+    pub(crate) flushed: Vec<T>,
     /// What there is to [reply](Queue::reply).
     pub(crate) answer: Option<Answer<'a>>,
 }
 
-/// What a message is answered with: 0 or an error, and what is quoted of it.
+/// The answer to a message: 0 or an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     errno: Errno,
     header: Header,
-    quoted: &'a [u8],
+    /// The message, to its header's length.
+    message: &'a [u8],
 }
 
 /// A queued packet, and the verdict that is for it.
@@ -90,6 +100,8 @@ pub(crate) enum Refusal {
     Full,
     /// The frame could not be delivered (PKT-3).
     Undeliverable,
+    /// The frame could not be delivered, since the peer's socket is closed. The queue is to be reset.
+    PeerLost,
 }
 
 impl<T> Queue<T> {
@@ -114,6 +126,7 @@ impl<T> Queue<T> {
         Self {
             abi: profile.abi,
             peer: PortId::KERNEL,
+            peer_died: false,
             mode: CopyMode::None,
             range: 0,
             maximum_length: profile.queue_length,
@@ -126,6 +139,7 @@ impl<T> Queue<T> {
     pub(crate) fn status(&self) -> Status {
         Status {
             peer: self.peer,
+            peer_died: self.peer_died,
             mode: self.mode,
             range: self.range,
             length: self.entries.len(),
@@ -154,15 +168,15 @@ impl<T> Queue<T> {
         &mut self,
         metadata: PacketMetadata,
         packet: &Bytes,
-        faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> bool,
+        behaviour: &Behaviour,
+        deliver: impl FnOnce(PortId, Datagram) -> Result<(), Undelivered>,
     ) -> Result<Slot, Refusal> {
         let (slot, packet_id) = self.entries.allocate();
         let metadata = PacketMetadata { packet_id, ..metadata };
-        match self.deliver(metadata, packet, faults, deliver) {
+        match self.deliver(metadata, packet, behaviour, deliver) {
             Ok(()) => Ok(slot),
             Err(refusal) => {
-                self.free(slot, faults);
+                self.free(slot, behaviour.queueing.reuse);
                 Err(refusal)
             }
         }
@@ -183,138 +197,162 @@ impl<T> Queue<T> {
         &mut self,
         metadata: PacketMetadata,
         packet: &Bytes,
-        faults: &Faults,
-        deliver: impl FnOnce(PortId, Datagram) -> bool,
+        behaviour: &Behaviour,
+        deliver: impl FnOnce(PortId, Datagram) -> Result<(), Undelivered>,
     ) -> Result<(), Refusal> {
-        let listens_without_a_mode = self.has_peer() && faults.seeded(Fault::NoneQueues);
-        if !self.has_listener() && !listens_without_a_mode {
-            self.dropped_when_full += u32::from(faults.seeded(Fault::NoListenerCounted));
+        let rules = &behaviour.queueing;
+        if rules.when_full == WhenFull::DroppedFirst && self.is_full(rules) {
+            return Err(self.refuse_when_full());
+        }
+        let listens = self.has_listener() || (self.has_peer() && rules.mode_none == ModeNone::Queues);
+        if !listens {
+            self.dropped_when_full += u32::from(rules.no_listener == Counted::Counted);
             return Err(Refusal::NoListener);
         }
-        let room = u64::from(self.maximum_length) + u64::from(faults.seeded(Fault::MaximumExceeded));
-        let below = faults.seeded(Fault::MaximumHasSign) && self.maximum_length.cast_signed() < 0;
-        if self.entries.len() as u64 >= room || below {
-            self.dropped_when_full = self.dropped_when_full.wrapping_add(1);
-            return Err(Refusal::Full);
+        if rules.when_full == WhenFull::Dropped && self.is_full(rules) {
+            return Err(self.refuse_when_full());
         }
-        let length = self.copy_length(packet.len(), faults);
-        let frame = packet_frame(metadata, packet.slice(..length), self.abi, faults);
-        if !deliver(self.peer, frame) {
-            self.dropped_undelivered = self
-                .dropped_undelivered
-                .wrapping_add(u32::from(!faults.seeded(Fault::UndeliverableUncounted)));
-            return Err(Refusal::Undeliverable);
+        let length = self.copy_length(packet.len(), rules.copied);
+        let payload = packet.slice(..length);
+        let head = metadata.head(self.abi, payload.len());
+        match deliver(self.peer, Datagram::from_kernel(head, payload)) {
+            Ok(()) => {}
+            Err(Undelivered::NoSocket) if behaviour.attaching.peer_loss == PeerLoss::AtNextPacket => {
+                return Err(Refusal::PeerLost);
+            }
+            Err(_) => {
+                let counted = u32::from(rules.undeliverable == Counted::Counted);
+                self.dropped_undelivered = self.dropped_undelivered.wrapping_add(counted);
+                return Err(Refusal::Undeliverable);
+            }
+        }
+        if rules.when_full == WhenFull::DeliveredAndDropped && self.is_full(rules) {
+            return Err(self.refuse_when_full());
         }
         Ok(())
     }
 
+    /// Whether the queue is at its maximum length (PKT-2).
+    fn is_full(&self, rules: &Queueing) -> bool {
+        let maximum = match rules.maximum_length {
+            Signedness::Unsigned => i64::from(self.maximum_length),
+            Signedness::Signed => i64::from(self.maximum_length.cast_signed()),
+        };
+        let room = match rules.full_at {
+            FullAt::Maximum => maximum,
+            FullAt::OneMore => maximum + 1,
+        };
+        self.entries.len() as i64 >= room
+    }
+
+    fn refuse_when_full(&mut self) -> Refusal {
+        self.dropped_when_full = self.dropped_when_full.wrapping_add(1);
+        Refusal::Full
+    }
+
     /// How many bytes of a packet are handed over (PKT-4).
-    fn copy_length(&self, length: usize, faults: &Faults) -> usize {
-        match (self.mode, self.range as usize) {
-            (CopyMode::Packet, 0) if faults.seeded(Fault::RangeZeroCopiesNothing) => 0,
-            (CopyMode::Packet, 0) => length,
-            (CopyMode::Packet, range) if range >= length && faults.seeded(Fault::WideRangeCopiesNothing) => 0,
-            (CopyMode::Packet, range) if faults.seeded(Fault::RangeExceeded) => length.min(range + 1),
-            (CopyMode::Meta, _) if faults.seeded(Fault::MetaCopiesAll) => length,
-            (CopyMode::Packet, range) => length.min(range),
+    fn copy_length(&self, length: usize, copied: Copied) -> usize {
+        match (self.mode, self.range as usize, copied) {
+            (CopyMode::Packet, 0, Copied::ZeroCopiesNothing) => 0,
+            (CopyMode::Packet, 0, _) => length,
+            (CopyMode::Packet, range, Copied::WideCopiesNothing) if range >= length => 0,
+            (CopyMode::Packet, range, Copied::OneMore) => length.min(range + 1),
+            (CopyMode::Packet, range, _) => length.min(range),
+            (CopyMode::Meta, _, Copied::MetaCopiesAll) => length,
             _ => 0,
         }
     }
 
     /// Takes a message from userspace, with the kernel's checks in the kernel's order (section 3).
-    pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, faults: &Faults) -> Outcome<'a> {
+    pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, behaviour: &Behaviour) -> Outcome<'a, T> {
         let mut outcome = Outcome {
             released: None,
-            mode_set: false,
+            flushed: Vec::new(),
             answer: None,
         };
-        let Ok(frame) = Frame::parse(datagram, self.abi) else {
-            let answered = match Header::parse(datagram, self.abi) {
-                Some(header) => Some(header).filter(|_| faults.seeded(Fault::MalformedAnswered)),
-                None => {
-                    Header::parse(&[0; Header::BYTES], self.abi).filter(|_| faults.seeded(Fault::ShortDatagramAnswered))
+        let rules = &behaviour.requests;
+        let respond = |objection| rules.response(objection);
+        let (header, result) = match screen(datagram, datagram.len(), self.abi, respond) {
+            Screened::Ignored => return outcome,
+            Screened::Refused(header, errno) => (header, Err(errno)),
+            Screened::Passed(header) => (header, self.obey(header, datagram, sender, behaviour, &mut outcome)),
+        };
+        let errno = match result {
+            Ok(Obeyed::Silently) => return outcome,
+            Ok(Obeyed::Successfully) => {
+                if !header.flags.contains(Flags::ACK) && rules.acknowledged == Acknowledged::IfAsked {
+                    return outcome;
                 }
-            };
-            outcome.answer = answered.map(|header| Answer {
-                errno: Errno::EINVAL,
-                header,
-                quoted: datagram,
-            });
-            return outcome;
-        };
-        let errno = match self.obey(&frame, datagram, sender, faults, &mut outcome) {
-            Ok(Obeyed::Silently) => None,
-            Ok(Obeyed::Success) => {
-                (frame.header.flags.0 & 4 != 0 || faults.seeded(Fault::SuccessAcknowledged)).then_some(Errno(0))
+                Errno(0)
             }
-            Err(errno) => Some(errno),
+            Err(errno) => errno,
         };
-        outcome.answer = errno.map(|errno| Answer {
+        let end = (header.length as usize).max(Header::BYTES).min(datagram.len());
+        outcome.answer = Some(Answer {
             errno,
-            header: frame.header,
-            quoted: &datagram[..frame.header.length as usize],
+            header,
+            message: &datagram[..end],
         });
         outcome
     }
 
-    /// MSG-2 to MSG-6, and then the body.
+    /// MSG-5 and MSG-6, and then the body.
     fn obey<'a>(
         &mut self,
-        Frame { header, body }: &Frame<'a>,
+        header: Header,
         datagram: &'a [u8],
         sender: Sender,
-        faults: &Faults,
-        outcome: &mut Outcome<'a>,
+        behaviour: &Behaviour,
+        outcome: &mut Outcome<'a, T>,
     ) -> Result<Obeyed, Errno> {
-        let flags = header.flags.0;
-        let attachable = header.port_id.can_attach()
-            || (header.port_id != PortId::KERNEL && faults.seeded(Fault::NegativePortIdTaken));
-        let sound = attachable && flags & 1 != 0 && flags & 2 == 0;
-        if !sound && !faults.seeded(Fault::EnvelopeUnchecked) {
-            return Err(Errno::EINVAL);
-        }
-        if flags & 0x20 != 0 && !faults.seeded(Fault::TruncatedFlagIgnored) {
-            return Err(Errno::ECOMM);
-        }
-        match header.message_type.to_wire() {
-            0 | 0x14.. if faults.seeded(Fault::UnknownTypesIgnored) => return Ok(Obeyed::Silently),
-            0 | 0x14.. => return Err(Errno::EINVAL),
-            1..=0x10 if faults.seeded(Fault::ControlTypesRefused) => return Err(Errno::EINVAL),
-            1..=0x10 => return Ok(Obeyed::Silently),
-            _ => {}
-        }
-        let exempt = faults.seeded(Fault::CapabilityIgnored)
-            || (faults.seeded(Fault::VerdictsNeedNoCapability) && header.message_type == MessageType::Verdict);
-        if !sender.net_admin && !exempt {
+        let Behaviour {
+            attaching, requests, ..
+        } = behaviour;
+        let is_verdict = header.message_type == MessageType::Verdict;
+        let needs_capability = match attaching.capability {
+            Capability::ForEveryMessage => true,
+            Capability::ExceptForVerdicts => !is_verdict,
+            Capability::ForNothing => false,
+        };
+        if needs_capability && !sender.net_admin {
             return Err(Errno::EPERM);
         }
-        let body = if faults.seeded(Fault::BodyMeasuredByDatagram) {
-            &datagram[Header::BYTES..]
-        } else {
-            body
+        let end = match requests.body_length {
+            BodyLength::Header => header.length as usize,
+            BodyLength::Datagram => datagram.len(),
         };
-        if faults.seeded(Fault::PeerCheckedLast) && body.len() < self.abi.request_bytes() {
+        let body = datagram.get(Header::BYTES..end).unwrap_or_default();
+        if requests.peer_check == PeerCheck::AfterBodyLength && body.len() < self.abi.request_bytes() {
             return Err(Errno::EINVAL);
         }
-        let previous = self.attach(*header, sender, faults)?;
-        let result = self.obey_body(header.message_type, body, faults, outcome);
-        if result.is_err() && faults.seeded(Fault::RefusedRequestDetaches) {
+        let port_id = match attaching.peer_known_by {
+            PeerKnownBy::Header => header.port_id,
+            PeerKnownBy::Socket => sender.port_id,
+        };
+        let previous = self.attach(port_id, attaching.second_peer, outcome)?;
+        let result = self.obey_body(header.message_type, body, behaviour, outcome);
+        if result.is_err() && attaching.refused_body == RefusedBody::AttachesNobody {
             self.peer = previous;
         }
-        result.map(|()| Obeyed::Success)
+        result
     }
 
     /// MSG-6: the first port id that comes this far is the peer, before the body is looked at (ATT-2); any other is
     /// refused while it is (ATT-3). Returns who was the peer before.
-    fn attach(&mut self, header: Header, sender: Sender, faults: &Faults) -> Result<PortId, Errno> {
-        let port_id = if faults.seeded(Fault::PeerKnownBySocket) {
-            sender.port_id
-        } else {
-            header.port_id
-        };
-        if self.has_peer() && self.peer != port_id && !faults.seeded(Fault::SecondPeerTakesOver) {
-            return Err(Errno::EBUSY);
+    fn attach(
+        &mut self,
+        port_id: PortId,
+        second_peer: SecondPeer,
+        outcome: &mut Outcome<'_, T>,
+    ) -> Result<PortId, Errno> {
+        if self.has_peer() && self.peer != port_id {
+            match second_peer {
+                SecondPeer::Refused => return Err(Errno::EBUSY),
+                SecondPeer::TakesOver => outcome.flushed = self.entries.take_if(|_| true),
+                SecondPeer::TakesOverPackets => {}
+            }
         }
+        self.peer_died = false;
         Ok(std::mem::replace(&mut self.peer, port_id))
     }
 
@@ -323,87 +361,77 @@ impl<T> Queue<T> {
         &mut self,
         message_type: MessageType,
         body: &'a [u8],
-        faults: &Faults,
-        outcome: &mut Outcome<'a>,
-    ) -> Result<(), Errno> {
-        if faults.seeded(Fault::LongModeRefused)
-            && message_type == MessageType::Mode
-            && body.len() > self.abi.request_bytes()
-        {
-            return Err(Errno::EINVAL);
-        }
+        behaviour: &Behaviour,
+        outcome: &mut Outcome<'a, T>,
+    ) -> Result<Obeyed, Errno> {
+        let rules = &behaviour.requests;
         match message_type {
             MessageType::Mode => {
-                let mut request = ModeRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
-                if faults.seeded(Fault::RangeInThirdWord) {
-                    let third = &body[self.abi.word_bytes()..];
-                    request.range = ModeRequest::parse(&[third, &[0; 8]].concat(), self.abi)
-                        .map_err(|_| Errno::EINVAL)?
-                        .range;
+                if rules.mode_body == ModeBody::ExactlyUnion && body.len() > self.abi.request_bytes() {
+                    return Err(Errno::EINVAL);
                 }
-                self.set_mode(request, faults)?;
-                outcome.mode_set = true;
-                Ok(())
+                let request = ModeRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
+                self.set_mode(request, rules)?;
+                if rules.mode_change == ModeChange::DropsPackets {
+                    outcome.flushed = self.entries.take_if(|_| true);
+                }
+                Ok(Obeyed::Successfully)
             }
             MessageType::Verdict => {
-                let (mut request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
-                if faults.seeded(Fault::VerdictIdInThirdWord) {
-                    let third = &body[self.abi.word_bytes()..];
-                    request.packet_id = VerdictRequest::parse(&[third, &[0; 8]].concat(), self.abi)
-                        .map_err(|_| Errno::EINVAL)?
-                        .0
-                        .packet_id;
-                }
-                outcome.released = self.find(request, following, faults)?;
-                Ok(())
+                let (request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
+                outcome.released = self.judge(request, following, &behaviour.verdicts)?;
+                Ok(Obeyed::Successfully)
             }
-            _ if faults.seeded(Fault::PacketTypeIgnored) => Ok(()),
-            _ => Err(Errno::EINVAL),
+            _ => match rules.packet_type {
+                Response::Refuse(errno) => Err(errno),
+                Response::Ignore | Response::Overlook => Ok(Obeyed::Silently),
+            },
         }
     }
 
     /// MSG-8.
-    fn set_mode(&mut self, request: ModeRequest, faults: &Faults) -> Result<(), Errno> {
+    fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
+            CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
             CopyMode::None | CopyMode::Meta => 0,
-            CopyMode::Packet if faults.seeded(Fault::RangeClampedAtFullWidth) => {
-                request.range.min(u64::from(LONGEST)) as u32
-            }
-            CopyMode::Packet => (request.range as u32).min(LONGEST),
+            CopyMode::Packet => match rules.range_cut {
+                RangeCut::To32BitsThenClamped => (request.range as u32).min(LONGEST),
+                RangeCut::ClampedAtFullWidth => request.range.min(u64::from(LONGEST)) as u32,
+            },
             CopyMode::Unknown(_) => return Err(Errno::EINVAL),
         };
         (self.mode, self.range) = (request.mode, range);
         Ok(())
     }
 
-    /// The packet that a verdict is for (VER-1 to VER-3, VER-5).
-    fn find<'a>(
+    /// The packet that a verdict is for, and the replacement that it brings (VER-1 to VER-3, VER-5).
+    fn judge<'a>(
         &self,
         request: VerdictRequest,
         following: &'a [u8],
-        faults: &Faults,
+        rules: &Verdicts,
     ) -> Result<Option<Released<'a>>, Errno> {
-        if faults.seeded(Fault::IdCheckedFirst) && self.entries.find(request.packet_id).is_none() {
+        let found = self.entries.find(request.packet_id);
+        if rules.checked_first == CheckedFirst::PacketId && found.is_none() {
             return Err(Errno::ENOENT);
         }
-        match request.verdict {
-            Verdict::Unknown(_) if faults.seeded(Fault::UnknownVerdictsAccepted) => {}
-            Verdict::Stolen if faults.seeded(Fault::StolenAccepted) => {}
-            Verdict::Stolen | Verdict::Unknown(_) => return Err(Errno::EINVAL),
-            _ => {}
+        if rules.effect(request.verdict) == Effect::Refused {
+            return Err(Errno::EINVAL);
         }
-        let found = self.entries.find(request.packet_id);
-        let found = found.filter(|slot| !faults.seeded(Fault::OldestFirstOnly) || self.entries.is_oldest(*slot));
+        let found = match rules.answerable {
+            Answerable::Any => found,
+            Answerable::Oldest => found.filter(|slot| self.entries.is_oldest(*slot)),
+        };
         let Some(slot) = found else {
-            return if faults.seeded(Fault::UnknownIdIgnored) {
-                Ok(None)
-            } else {
-                Err(Errno::ENOENT)
+            return match rules.unknown_id {
+                Response::Refuse(errno) => Err(errno),
+                Response::Ignore | Response::Overlook => Ok(None),
             };
         };
-        let replacement = request
-            .replacement(following)
-            .or_else(|| (faults.seeded(Fault::AnyPayloadTaken) && !following.is_empty()).then_some(following));
+        let replacement = match rules.payload {
+            Payload::OfStatedLength => request.replacement(following),
+            Payload::OfAnyLength => Some(following).filter(|following| !following.is_empty()),
+        };
         Ok(Some(Released {
             slot,
             packet_id: request.packet_id,
@@ -418,11 +446,10 @@ impl<T> Queue<T> {
     }
 
     /// Frees the entry of a packet that a verdict released.
-    pub(crate) fn free(&mut self, slot: Slot, faults: &Faults) {
-        if faults.seeded(Fault::OldestEntryReused) {
-            self.entries.release_last(slot);
-        } else {
-            self.entries.release(slot);
+    pub(crate) fn free(&mut self, slot: Slot, reuse: Reuse) {
+        match reuse {
+            Reuse::LastFreedFirst => self.entries.release(slot),
+            Reuse::FirstFreedFirst => self.entries.release_last(slot),
         }
     }
 
@@ -438,46 +465,55 @@ impl<T> Queue<T> {
         self.entries.take_if(|_| true)
     }
 
-    /// Attaches `port_id` in mode META without a message: a fault's doing.
-    pub(crate) fn attach_in_secret(&mut self, port_id: PortId) {
+    /// [Resets](Self::reset) after the peer was found to be lost.
+    pub(crate) fn peer_lost(&mut self) -> Vec<T> {
+        self.peer_died = true;
+        self.reset()
+    }
+
+    /// Attaches `port_id` in mode META without a message. No kernel does.
+    pub(crate) fn attach_silently(&mut self, port_id: PortId) {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1), or a fault.
+    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1).
     pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(condition)
     }
 
     /// The `NLMSG_ERROR` frame of an answer (section 4), and the port id that it goes to: the sending socket's
     /// (ERR-1).
-    pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, faults: &Faults) -> (PortId, Datagram) {
-        let Answer { errno, header, quoted } = answer;
-        let acknowledges = errno == Errno(0) && !faults.seeded(Fault::AcknowledgementQuotesAll);
-        let quoted = if acknowledges { &quoted[..Header::BYTES] } else { quoted };
+    pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: &Replies) -> (PortId, Datagram) {
+        let Answer { errno, header, message } = answer;
+        let quote = if errno == Errno(0) {
+            rules.acknowledgement_quotes
+        } else {
+            rules.error_quotes
+        };
+        let quoted = match quote {
+            Quote::Header => message.get(..Header::BYTES).unwrap_or(message),
+            Quote::Message => message,
+        };
         let envelope = Envelope {
-            sequence: if faults.seeded(Fault::ReplySequenceLost) {
-                0
-            } else {
-                header.sequence
+            sequence: match rules.sequence {
+                ReplySequence::OfMessage => header.sequence,
+                ReplySequence::Zero => 0,
             },
             port_id: sender.port_id,
             ..Envelope::default()
         };
-        let error = if faults.seeded(Fault::ErrorPositive) {
-            errno.0
-        } else {
-            -errno.0
+        let error = match rules.sign {
+            ErrorSign::Negative => -errno.0,
+            ErrorSign::Positive => errno.0,
         };
-        let stated = if faults.seeded(Fault::QuoteRoundedUp) {
-            quoted.len().next_multiple_of(4)
-        } else {
-            quoted.len()
+        let stated = match rules.stated_length {
+            StatedLength::Exact => quoted.len(),
+            StatedLength::RoundedUp => quoted.len().next_multiple_of(4),
         };
         let head = ErrorMessage::head(error, self.abi, envelope, stated);
-        let to = if faults.seeded(Fault::ReplyGoesToHeader) {
-            header.port_id
-        } else {
-            sender.port_id
+        let to = match rules.to {
+            ReplyTo::SendingSocket => sender.port_id,
+            ReplyTo::Header => header.port_id,
         };
         (to, Datagram::from_kernel(head, Bytes::copy_from_slice(quoted)))
     }
@@ -488,27 +524,7 @@ enum Obeyed {
     /// Without an acknowledgement, even if one was asked for (MSG-4).
     Silently,
     /// With an acknowledgement, if one was asked for (MSG-10).
-    Success,
-}
-
-/// The frame of a packet (WIRE-2, WIRE-4, WIRE-5).
-fn packet_frame(mut metadata: PacketMetadata, payload: Bytes, abi: Abi, faults: &Faults) -> Datagram {
-    if faults.seeded(Fault::DeviceNamesSwapped) {
-        std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name);
-    }
-    if faults.seeded(Fault::DeviceNamesMissing) {
-        (metadata.indev_name, metadata.outdev_name) = Default::default();
-    }
-    if faults.seeded(Fault::OneIdForAll) {
-        metadata.packet_id = PacketId(1);
-    }
-    if faults.seeded(Fault::ProtocolByteSwapped) {
-        metadata.hw_protocol.0 = metadata.hw_protocol.0.swap_bytes();
-    }
-    let head = metadata.head(abi, payload.len());
-    let mut datagram = Datagram::from_kernel(head, payload);
-    distortion::of_packet_frame(&mut datagram, abi, faults);
-    datagram
+    Successfully,
 }
 
 #[cfg(test)]

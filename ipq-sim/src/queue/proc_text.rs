@@ -1,41 +1,47 @@
 //! The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
 
-use crate::fault::{Fault, Faults};
-use crate::queue::ip_queue::Status;
+use super::ip_queue::Status;
+use crate::behaviour::{Figure, Line, ProcText};
 use ipq_core::Family;
+use std::fmt::Write as _;
 
-/// The seven lines.
-pub(crate) fn of(family: Family, status: &Status, faults: &Faults) -> String {
-    let peer = if faults.seeded(Fault::ProcLabelOff) {
-        "Peer pid"
-    } else {
-        "Peer PID"
-    };
-    let last = match family {
-        Family::Ipv4 => "Netlink dropped",
-        Family::Ipv6 => "Netfilter dropped",
-    };
-    let lines: [(&str, String); 7] = [
-        (peer, status.peer.to_string()),
-        ("Copy mode", status.mode.to_wire().to_string()),
-        ("Copy range", status.range.to_string()),
-        ("Queue length", status.length.to_string()),
-        ("Queue max. length", status.maximum_length.to_string()),
-        ("Queue dropped", status.dropped_when_full.to_string()),
-        (last, status.dropped_undelivered.to_string()),
-    ];
-    lines.iter().fold(String::new(), |text, (label, value)| {
-        text + &format!("{label:<17} : {value}\n")
-    })
+/// The text of a family's file.
+pub(crate) fn of(family: Family, status: &Status, rules: &ProcText) -> String {
+    let mut text = String::new();
+    for Line(label, figure) in rules.lines[family as usize] {
+        let value = value(*figure, status);
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{label:<width$} : {value}", width = rules.label_width);
+    }
+    text
+}
+
+fn value(figure: Figure, status: &Status) -> i64 {
+    match figure {
+        Figure::Peer => status.peer.0.into(),
+        Figure::SignedPeer => status.peer.0.cast_signed().into(),
+        Figure::PeerDied => status.peer_died.into(),
+        Figure::Mode => status.mode.to_wire().into(),
+        Figure::Range => status.range.into(),
+        Figure::Length => status.length as i64,
+        Figure::MaximumLength => status.maximum_length.into(),
+        Figure::SignedMaximumLength => status.maximum_length.cast_signed().into(),
+        Figure::DroppedWhenFull => status.dropped_when_full.into(),
+        Figure::DroppedUndelivered => status.dropped_undelivered.into(),
+        Figure::Zero => 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Profile;
     use ipq_core::{CopyMode, PortId};
 
+    const RULES: ProcText = Profile::LINUX_3_4_10_X86_64.behaviour.proc_text;
     const STATUS: Status = Status {
         peer: PortId(4242),
+        peer_died: false,
         mode: CopyMode::Packet,
         range: 65_535,
         length: 3,
@@ -46,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_text_has_seven_lines_as_the_kernels_has() {
-        insta::assert_snapshot!(of(Family::Ipv4, &STATUS, &Faults::NONE), @r"
+        insta::assert_snapshot!(of(Family::Ipv4, &STATUS, &RULES), @r"
         Peer PID          : 4242
         Copy mode         : 2
         Copy range        : 65535
@@ -61,6 +67,7 @@ mod tests {
     fn the_last_label_is_another_for_ipv6() {
         let idle = Status {
             peer: PortId::KERNEL,
+            peer_died: false,
             mode: CopyMode::None,
             range: 0,
             length: 0,
@@ -68,7 +75,7 @@ mod tests {
             dropped_when_full: 0,
             dropped_undelivered: 0,
         };
-        insta::assert_snapshot!(of(Family::Ipv6, &idle, &Faults::NONE), @r"
+        insta::assert_snapshot!(of(Family::Ipv6, &idle, &RULES), @r"
         Peer PID          : 0
         Copy mode         : 0
         Copy range        : 0

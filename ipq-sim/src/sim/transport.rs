@@ -1,7 +1,8 @@
 //! The transport that connects a handle to an emulated kernel.
 
 use super::access::{Access, Owned, transport_error};
-use crate::kernel::{ClientId, Kernel};
+use crate::kernel::Kernel;
+use crate::netlink::ClientId;
 use crate::netlink::SocketId;
 use ipq_core::transport::{Datagram, PollTransport, Slot};
 use ipq_core::wire::Abi;

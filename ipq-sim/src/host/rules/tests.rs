@@ -11,17 +11,21 @@ const MARK_7: Rule = Rule {
 /// The filter table's function at FORWARD sends the packet to the queue.
 const QUEUED: Option<u8> = Some(Table::Filter as u8);
 
+fn add(rules: &mut Rules, rule: Rule) -> Result<(), RuleError> {
+    rules.add(rule, MangleChains::EveryHook)
+}
+
 fn rules(rules: &[Rule]) -> Rules {
     let mut all = Rules::default();
     for rule in rules {
-        all.add(*rule).unwrap();
+        add(&mut all, *rule).unwrap();
     }
     all
 }
 
 /// What the filter table makes of a packet at FORWARD.
 fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
-    rules.judge(HookPoint::Forward, Table::Filter as u8, packet, &Faults::NONE)
+    rules.judge(HookPoint::Forward, Table::Filter as u8, packet, Fragments::All)
 }
 
 /// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
@@ -79,25 +83,33 @@ fn an_ipv6_packet_that_does_not_say_its_protocol_passes_no_rule_that_asks_for_on
 }
 
 #[rstest]
-#[case(Table::Mangle, Hook::Prerouting, true)]
-#[case(Table::Mangle, Hook::Input, true)]
-#[case(Table::Mangle, Hook::Forward, true)]
-#[case(Table::Mangle, Hook::Output, true)]
-#[case(Table::Mangle, Hook::Postrouting, true)]
-#[case(Table::Filter, Hook::Prerouting, false)]
-#[case(Table::Filter, Hook::Input, true)]
-#[case(Table::Filter, Hook::Forward, true)]
-#[case(Table::Filter, Hook::Output, true)]
-#[case(Table::Filter, Hook::Postrouting, false)]
-fn tables_have_the_chains_that_the_kernels_have(#[case] table: Table, #[case] chain: Hook, #[case] has: bool) {
+#[case(Table::Mangle, Hook::Prerouting, [true, true])]
+#[case(Table::Mangle, Hook::Input, [true, false])]
+#[case(Table::Mangle, Hook::Forward, [true, false])]
+#[case(Table::Mangle, Hook::Output, [true, true])]
+#[case(Table::Mangle, Hook::Postrouting, [true, false])]
+#[case(Table::Filter, Hook::Prerouting, [false, false])]
+#[case(Table::Filter, Hook::Input, [true, true])]
+#[case(Table::Filter, Hook::Forward, [true, true])]
+#[case(Table::Filter, Hook::Output, [true, true])]
+#[case(Table::Filter, Hook::Postrouting, [false, false])]
+fn tables_have_the_chains_that_the_kernels_have(#[case] table: Table, #[case] chain: Hook, #[case] has: [bool; 2]) {
     let rule = Rule {
         table,
         ..Rule::queue(Family::Ipv4, chain)
     };
-    let refused = (!has).then_some(RuleError::NoSuchChain { chain });
-    assert_eq!(Rules::default().add(rule).err(), refused);
+    let added =
+        [MangleChains::EveryHook, MangleChains::PreroutingAndOutput].map(|chains| Rules::default().add(rule, chains));
+    let expected = has.map(|has| {
+        if has {
+            Ok(())
+        } else {
+            Err(RuleError::NoSuchChain { table, chain })
+        }
+    });
+    assert_eq!(added, expected);
     assert!(
-        Rules::default().add(Rule::queue(Family::Ipv4, chain)).is_ok(),
+        add(&mut Rules::default(), Rule::queue(Family::Ipv4, chain)).is_ok(),
         "a rule for a hook finds its table"
     );
 }
@@ -105,7 +117,7 @@ fn tables_have_the_chains_that_the_kernels_have(#[case] table: Table, #[case] ch
 #[test]
 fn a_hook_that_is_none_is_refused_in_words() {
     let chain = Hook::Unknown(5);
-    let error = Rules::default().add(Rule::queue(Family::Ipv4, chain)).unwrap_err();
+    let error = add(&mut Rules::default(), Rule::queue(Family::Ipv4, chain)).unwrap_err();
     insta::assert_snapshot!(error, @"there is no hook 0x5: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING");
 }
 
@@ -121,7 +133,7 @@ fn a_hook_has_one_function_for_each_table(#[case] first: u8, #[case] expected: [
             table,
             ..Rule::queue(Family::Ipv4, Hook::Forward)
         };
-        rules(&[rule]).judge(HookPoint::Forward, first, &mut packet, &Faults::NONE)
+        rules(&[rule]).judge(HookPoint::Forward, first, &mut packet, Fragments::All)
     });
     assert_eq!(queueing, expected.map(Ok));
 }
@@ -142,15 +154,15 @@ fn mangles_rules_run_before_filters_and_each_tables_in_their_order() {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
     for (first, expected) in [(0, 4), (1, 4), (2, 0)] {
         packet.mark = 0;
-        let judged = rules.judge(HookPoint::Forward, first, &mut packet, &Faults::NONE);
+        let judged = rules.judge(HookPoint::Forward, first, &mut packet, Fragments::All);
         assert_eq!((judged, packet.mark), (Ok(None), expected));
     }
     let queue = Rule {
         table: Table::Mangle,
         ..Rule::queue(Family::Ipv4, Hook::Forward)
     };
-    rules.add(queue).unwrap();
-    let judged = rules.judge(HookPoint::Forward, 0, &mut packet, &Faults::NONE);
+    add(&mut rules, queue).unwrap();
+    let judged = rules.judge(HookPoint::Forward, 0, &mut packet, Fragments::All);
     assert_eq!((judged, packet.mark), (Ok(Some(Table::Mangle as u8)), 2));
 }
 

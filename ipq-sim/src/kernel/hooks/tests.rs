@@ -7,7 +7,8 @@ mod verdicts;
 
 use crate::books::{Fate, PacketSerial};
 use crate::host::rules::Rule;
-use crate::kernel::{ClientId, Kernel};
+use crate::kernel::Kernel;
+use crate::netlink::ClientId;
 use crate::netlink::SocketId;
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, OWN_6, udp};
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use ipq_core::{CopyMode, Verdict};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 
-const FAULTS: &Faults = &Faults::NONE;
+const RULES: &Behaviour = &Profile::LINUX_3_4_10_X86_64.behaviour;
 const PEER: PortId = PortId(4242);
 const OTHER: PortId = PortId(4243);
 
@@ -42,12 +42,12 @@ fn answer_to(queue: &mut Queue<&'static str>, datagram: &[u8], net_admin: bool) 
         port_id: PortId(99),
         net_admin,
     };
-    let outcome = queue.request(datagram, sender, FAULTS);
+    let outcome = queue.request(datagram, sender, RULES);
     if let Some(released) = outcome.released {
         assert!(queue.take(released.slot).is_some());
-        queue.free(released.slot, FAULTS);
+        queue.free(released.slot, RULES.queueing.reuse);
     }
-    let (to, reply) = queue.reply(outcome.answer?, sender, FAULTS);
+    let (to, reply) = queue.reply(outcome.answer?, sender, &RULES.replies);
     let bytes = bytes_of(&reply);
     match Message::parse(&bytes, Abi::LP64_LITTLE) {
         Ok(Message::Error(error)) => Some((to, error.errno())),
@@ -79,14 +79,14 @@ fn metadata() -> PacketMetadata {
 fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
-    let slot = queue.offer(metadata(), &packet, FAULTS, |to, frame| {
+    let slot = queue.offer(metadata(), &packet, RULES, |to, frame| {
         assert_eq!(to, PEER);
         let bytes = bytes_of(&frame);
         let Ok(Message::Packet(packet)) = Message::parse(&bytes, Abi::LP64_LITTLE) else {
             panic!("{bytes:02x?} is no packet");
         };
         seen = Some((packet.packet_id(), packet.payload().to_vec()));
-        true
+        Ok(())
     })?;
     queue.keep(slot, item);
     Ok(seen.unwrap())
@@ -182,8 +182,8 @@ fn success_is_acknowledged_if_it_was_asked_for_with_the_requests_header() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let answer = queue.request(&datagram, sender, FAULTS).answer.unwrap();
-    let (to, reply) = queue.reply(answer, sender, FAULTS);
+    let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
+    let (to, reply) = queue.reply(answer, sender, &RULES.replies);
     let mut expected = vec![36, 0, 0, 0, 2, 0, 0, 0, 0x34, 0x12, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0];
     expected.extend(&datagram[..16]);
     assert_eq!((to, bytes_of(&reply)), (PortId(99), expected));
@@ -199,8 +199,8 @@ fn an_error_quotes_the_message_to_its_odd_end_and_is_padded() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let answer = queue.request(&datagram, sender, FAULTS).answer.unwrap();
-    let (_, reply) = queue.reply(answer, sender, FAULTS);
+    let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
+    let (_, reply) = queue.reply(answer, sender, &RULES.replies);
     let mut expected = vec![37, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 99, 0, 0, 0, 0xea, 0xff, 0xff, 0xff];
     expected.extend(&datagram[..17]);
     expected.extend([0; 3]);
@@ -231,7 +231,9 @@ fn a_packet_is_copied_as_far_as_the_mode_says(#[case] wanted: CopyMode, #[case] 
 #[test]
 fn a_packet_is_refused_in_the_order_of_the_checks_and_counted_where_it_should_be() {
     let refused = |queue: &mut Queue<&'static str>| {
-        let refusal = queue.offer(metadata(), &Bytes::new(), FAULTS, |_, _| false).err();
+        let refusal = queue
+            .offer(metadata(), &Bytes::new(), RULES, |_, _| Err(Undelivered::NoSocket))
+            .err();
         let status = queue.status();
         (refusal, status.dropped_when_full, status.dropped_undelivered)
     };
@@ -304,7 +306,7 @@ fn a_payload_counts_if_it_is_as_long_as_stated(#[case] stated: u64, #[case] ther
         port_id: PEER,
         net_admin: true,
     };
-    let outcome = queue.request(&datagram, sender, FAULTS);
+    let outcome = queue.request(&datagram, sender, RULES);
     let released = outcome.released.unwrap();
     assert_eq!(released.packet_id, packet_id);
     assert_eq!(released.replacement, counts.then_some(&payload[..]));
@@ -342,6 +344,7 @@ fn only_the_peers_end_resets_and_the_counters_stay() {
         queue.status(),
         Status {
             peer: PortId::KERNEL,
+            peer_died: false,
             mode: CopyMode::None,
             range: 0,
             length: 0,
@@ -379,6 +382,6 @@ fn an_i386_kernel_has_smaller_messages() {
     };
     let datagram = mode.head(profile.abi, request());
     assert_eq!(datagram.len(), 28);
-    assert!(queue.request(&datagram, sender, FAULTS).answer.is_none());
+    assert!(queue.request(&datagram, sender, RULES).answer.is_none());
     assert_eq!(queue.status().range, 9);
 }

@@ -1,0 +1,78 @@
+//! The rules that differ between kernels, as data.
+//!
+//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field and reads
+//! as the rule that it is; a [profile](crate::Profile) is a behaviour and figures, one file for each
+//! kernel; a seeded fault is a changed field.
+//!
+//! Each field names its requirement. Where a rule has a value that no kernel had, the value says "No
+//! kernel does": it is there for a seeded fault, which breaks this rule and no other.
+
+#![allow(
+    dead_code,
+    reason = "seeded faults choose some values, and profiles of older kernels others"
+)]
+
+mod attaching;
+#[cfg(feature = "seeded-faults")]
+mod fault;
+mod flaw;
+mod host;
+mod metadata;
+mod modules;
+mod netlink;
+mod proc_text;
+mod queueing;
+mod replies;
+mod requests;
+mod verdicts;
+
+pub(crate) use attaching::{Attaching, Binding, Capability, PeerKnownBy, PeerLoss, RefusedBody, SecondPeer};
+#[cfg(feature = "seeded-faults")]
+pub use fault::Fault;
+pub(crate) use flaw::Flaw;
+pub(crate) use host::{
+    Check, DeviceDown, EthernetPadding, Fits, Host, Looping, MangleChains, Marks, OversizeIpv4, OversizeIpv6, Reroute,
+    Routed,
+};
+pub(crate) use metadata::{HardwareAddresses, Metadata, OutputProtocol, OwnPackets, Timestamps};
+pub(crate) use modules::{Ipv6Packets, Ipv6Queue, MaximumLength, Modules, Unloading};
+pub(crate) use netlink::{
+    AutomaticPort, Charge, CutDatagram, Latch, Netlink, NoEnobufs, Opening, Overrun, SendLimit, SentCount, SocketError,
+    Unreachable, UserDatagrams,
+};
+pub(crate) use proc_text::{Figure, Line, ProcText, SEVEN_LINES};
+pub(crate) use queueing::{Copied, Counted, Fragments, FullAt, ModeNone, Queueing, Reuse, Signedness, WhenFull};
+pub(crate) use replies::{ErrorSign, Quote, Replies, ReplyRoom, ReplySequence, ReplyTo, StatedLength};
+pub(crate) use requests::{
+    Acknowledged, BodyLength, FollowingMessage, ModeBody, ModeChange, ModeNoneRequest, PeerCheck, RangeCut, Requests,
+};
+pub(crate) use verdicts::{
+    Answerable, CheckedFirst, Checksum, Effect, Payload, Requeued, Resizing, ShortReplacement, Verdicts,
+};
+
+/// The rules of a kernel, by area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behaviour {
+    /// Who may attach to a queue, and when the loss of a peer is noticed (section 2).
+    pub(crate) attaching: Attaching,
+    /// What is checked of a message to a queue, and how it is obeyed (section 3).
+    pub(crate) requests: Requests,
+    /// How a message is answered (section 4).
+    pub(crate) replies: Replies,
+    /// Which packets are queued, and how much of them is copied (section 5).
+    pub(crate) queueing: Queueing,
+    /// What a PACKET frame says of its packet (PKT-6 to PKT-8).
+    pub(crate) metadata: Metadata,
+    /// What each verdict does (section 6).
+    pub(crate) verdicts: Verdicts,
+    /// What the host does around the queue (sections 5b and 7).
+    pub(crate) host: Host,
+    /// Which queues there are, and what they share (EVT-2, EVT-3).
+    pub(crate) modules: Modules,
+    /// The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
+    pub(crate) proc_text: ProcText,
+    /// The netlink sockets (section 9).
+    pub(crate) netlink: Netlink,
+    /// Bytes that a seeded fault spoils. A kernel has no flaw.
+    pub(crate) flaw: Option<Flaw>,
+}

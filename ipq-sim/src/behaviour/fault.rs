@@ -1,0 +1,293 @@
+//! Seeded faults: each breaks one rule of the protocol in the emulator, so that a conformance suite can be
+//! shown to notice (harness: "the suite is tested itself").
+//!
+//! A fault is a changed field of a kernel's [`Behaviour`]. They exist only with the feature
+//! `seeded-faults`.
+
+use super::*;
+use ipq_core::Errno;
+use ipq_core::wire::Response;
+
+macro_rules! faults {
+    ($($name:ident $requirement:literal $text:literal $change:expr;)*) => {
+        /// A fault that can be seeded into the emulator: one broken rule.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Fault {
+            $(#[doc = concat!($requirement, ": ", $text, ".")] $name,)*
+        }
+
+        impl Fault {
+            /// All of them, in the order of their requirements.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The id of the requirement that it breaks.
+            #[must_use]
+            pub const fn requirement(self) -> &'static str {
+                match self {
+                    $(Self::$name => $requirement,)*
+                }
+            }
+
+            /// What the emulator then does wrong, in words.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// Breaks the rule in `behaviour`.
+            pub(crate) fn seed(self, behaviour: &mut Behaviour) {
+                let change: fn(&mut Behaviour) = match self {
+                    $(Self::$name => $change,)*
+                };
+                change(behaviour);
+            }
+        }
+    };
+}
+
+faults! {
+    PacketTypeOff "WIRE-1" "a PACKET frame has type 0x14"
+        |b| b.flaw = Some(Flaw::PacketType);
+    DeviceNamesSwapped "WIRE-2" "indev_name and outdev_name stand in each other's place"
+        |b| b.flaw = Some(Flaw::DeviceNamesSwapped);
+    RangeInThirdWord "WIRE-3" "the range of a mode message is read one word too far on"
+        |b| b.flaw = Some(Flaw::RangeInThirdWord);
+    VerdictIdInThirdWord "WIRE-3" "the packet id of a verdict is read one word too far on"
+        |b| b.flaw = Some(Flaw::VerdictIdInThirdWord);
+    PaddingForgotten "WIRE-4" "a PACKET frame ends with its payload, without padding"
+        |b| b.flaw = Some(Flaw::Unpadded);
+    PacketSequenceCounted "WIRE-5" "a PACKET frame has sequence 1"
+        |b| b.flaw = Some(Flaw::PacketSequence);
+    AcknowledgementQuotesAll "WIRE-6" "an acknowledgement quotes the whole message"
+        |b| b.replies.acknowledgement_quotes = Quote::Message;
+    LongModeRefused "WIRE-7" "a mode message longer than the union is refused"
+        |b| b.requests.mode_body = ModeBody::ExactlyUnion;
+    PeerKnownBySocket "ATT-1" "the peer is the sending socket's port id, not the header's"
+        |b| b.attaching.peer_known_by = PeerKnownBy::Socket;
+    RefusedRequestDetaches "ATT-2" "a message whose body is refused does not attach"
+        |b| b.attaching.refused_body = RefusedBody::AttachesNobody;
+    SecondPeerTakesOver "ATT-3" "a message with another port id takes the queue over"
+        |b| b.attaching.second_peer = SecondPeer::TakesOverPackets;
+    CloseKeepsPeer "ATT-4" "the queue does not reset when its peer's socket closes"
+        |b| b.attaching.peer_loss = PeerLoss::Never;
+    VerdictsNeedNoCapability "ATT-5" "CAP_NET_ADMIN is asked for mode messages only"
+        |b| b.attaching.capability = Capability::ExceptForVerdicts;
+    BindingAttaches "ATT-6" "binding a socket attaches it, in mode META"
+        |b| b.attaching.binding = Binding::Attaches;
+    MalformedAnswered "MSG-1" "a message with a wrong header length is answered with EINVAL"
+        |b| b.requests.wrong_length = Response::Refuse(Errno::EINVAL);
+    ShortDatagramAnswered "MSG-1" "a datagram shorter than a header is answered with EINVAL"
+        |b| b.requests.no_header = Response::Refuse(Errno::EINVAL);
+    NegativePortIdTaken "MSG-2" "a negative port id may attach"
+        |b| b.requests.negative_port_id = Response::Overlook;
+    EnvelopeUnchecked "MSG-2" "neither the port id nor the flags of a request are looked at"
+        |b| {
+            b.requests.kernel_port_id = Response::Overlook;
+            b.requests.negative_port_id = Response::Overlook;
+            b.requests.no_request_flag = Response::Overlook;
+            b.requests.multi_flag = Response::Overlook;
+        };
+    TruncatedFlagIgnored "MSG-3" "header flag 0x20 is ignored"
+        |b| b.requests.truncated_flag = Response::Overlook;
+    ControlTypesRefused "MSG-4" "message types 1 to 0x10 are answered with EINVAL"
+        |b| b.requests.control_type = Response::Refuse(Errno::EINVAL);
+    UnknownTypesIgnored "MSG-4" "message type 0 and those from 0x14 on are ignored in silence"
+        |b| b.requests.unknown_type = Response::Ignore;
+    CapabilityIgnored "MSG-5" "CAP_NET_ADMIN is never asked for"
+        |b| b.attaching.capability = Capability::ForNothing;
+    PeerCheckedLast "MSG-6" "the body is looked at before the peer"
+        |b| b.requests.peer_check = PeerCheck::AfterBodyLength;
+    BodyMeasuredByDatagram "MSG-7" "the body's length is the datagram's, not the header's"
+        |b| b.requests.body_length = BodyLength::Datagram;
+    RangeClampedAtFullWidth "MSG-8" "the range is clamped without being cut to 32 bits first"
+        |b| b.requests.range_cut = RangeCut::ClampedAtFullWidth;
+    PacketTypeIgnored "MSG-9" "a PACKET message from userspace is ignored"
+        |b| b.requests.packet_type = Response::Ignore;
+    SuccessAcknowledged "MSG-10" "every success is acknowledged"
+        |b| b.requests.acknowledged = Acknowledged::Always;
+    SecondMessageObeyed "MSG-11" "every message of a datagram is obeyed"
+        |b| b.requests.following_message = FollowingMessage::Obeyed;
+    ReplyGoesToHeader "ERR-1" "a reply goes to the port id in the request's header"
+        |b| b.replies.to = ReplyTo::Header;
+    ReplySequenceLost "ERR-2" "a reply has sequence 0"
+        |b| b.replies.sequence = ReplySequence::Zero;
+    QuoteRoundedUp "ERR-3" "a reply's length is rounded up to 4"
+        |b| b.replies.stated_length = StatedLength::RoundedUp;
+    ErrorPositive "ERR-4" "the error number of a reply is positive"
+        |b| b.replies.sign = ErrorSign::Positive;
+    NoListenerCounted "PKT-1" "a packet without a listener counts as dropped by the queue"
+        |b| b.queueing.no_listener = Counted::Counted;
+    NoneQueues "PKT-1" "mode NONE queues packets, as META does"
+        |b| b.queueing.mode_none = ModeNone::Queues;
+    MaximumExceeded "PKT-2" "the queue takes one packet more than its maximum"
+        |b| b.queueing.full_at = FullAt::OneMore;
+    MaximumHasSign "PKT-2" "the maximum length has a sign"
+        |b| b.queueing.maximum_length = Signedness::Signed;
+    UndeliverableUncounted "PKT-3" "a frame that can't be delivered is not counted"
+        |b| b.queueing.undeliverable = Counted::Uncounted;
+    RangeZeroCopiesNothing "PKT-4" "range 0 copies nothing"
+        |b| b.queueing.copied = Copied::ZeroCopiesNothing;
+    RangeExceeded "PKT-4" "one byte more than the range is copied"
+        |b| b.queueing.copied = Copied::OneMore;
+    WideRangeCopiesNothing "PKT-4" "a range that holds the whole packet copies nothing"
+        |b| b.queueing.copied = Copied::WideCopiesNothing;
+    MetaCopiesAll "PKT-4" "mode META copies the whole packet"
+        |b| b.queueing.copied = Copied::MetaCopiesAll;
+    LinkHeaderCopied "PKT-5" "the copy begins with the link-layer header"
+        |b| b.flaw = Some(Flaw::LinkHeader);
+    ProtocolByteSwapped "PKT-6" "hw_protocol is little-endian"
+        |b| b.flaw = Some(Flaw::ProtocolSwapped);
+    DeviceNamesMissing "PKT-6" "a PACKET frame names no device"
+        |b| b.flaw = Some(Flaw::NoDeviceNames);
+    AddressOfReceiver "PKT-7" "hw_addr is the destination's"
+        |b| b.flaw = Some(Flaw::AddressOfReceiver);
+    LoopbackIsEthernet "PKT-7" "what came in by lo has the type of Ethernet"
+        |b| b.flaw = Some(Flaw::LoopbackIsEthernet);
+    NoTimestamps "PKT-8" "no packet has a time stamp"
+        |b| b.metadata.timestamps = Timestamps::Never;
+    OwnPacketsStamped "PKT-8" "what this host sends has a time stamp, too"
+        |b| b.metadata.own_packets = OwnPackets::Stamped;
+    SixStampsNothing "PKT-8" "a peer of IPv6 switches no time stamps on"
+        |b| b.metadata.timestamps = Timestamps::WhileIpv4Peer;
+    OldestEntryReused "PKT-9" "entries are reused first freed, first handed out"
+        |b| b.queueing.reuse = Reuse::FirstFreedFirst;
+    OneIdForAll "PKT-9" "every packet has the id 1"
+        |b| b.flaw = Some(Flaw::OneIdForAll);
+    ModeChangeFlushes "PKT-10" "a mode change drops every queued packet"
+        |b| b.requests.mode_change = ModeChange::DropsPackets;
+    FragmentsPassed "PKT-11" "only the first fragment of a packet is queued"
+        |b| b.queueing.fragments = Fragments::FirstOnly;
+    ForeignFramesTaken "FWD-1" "frames for another host's address are taken up"
+        |b| b.host.destination_address = Check::Omitted;
+    BadHeadersTaken "FWD-1" "an IPv4 packet with a wrong header is taken up"
+        |b| b.host.ipv4_header = Check::Omitted;
+    EthernetPaddingKept "FWD-2" "the padding of an Ethernet frame stays on the packet"
+        |b| b.host.ethernet_padding = EthernetPadding::Kept;
+    HopLimitIgnored "FWD-3" "packets at the end of their TTL are forwarded"
+        |b| b.host.hop_limit = Check::Omitted;
+    OversizeSentWhole "FWD-4" "packets over the MTU leave whole"
+        |b| {
+            b.host.arriving_length = Check::Omitted;
+            b.host.oversize_ipv4 = OversizeIpv4::SentWhole;
+            b.host.oversize_ipv6 = OversizeIpv6::SentWhole;
+        };
+    ArrivingOversizePassed "FWD-4" "a packet that arrives over the MTU comes to FORWARD"
+        |b| b.host.arriving_length = Check::Omitted;
+    MtuIsTooLong "FWD-4" "a packet of just the MTU counts as too long"
+        |b| b.host.fits = Fits::BelowMtu;
+    OldRouteKept "FWD-5" "a replacement at PREROUTING goes where the original would have"
+        |b| b.host.routed = Routed::OnArrival;
+    MarkForgotten "FWD-6" "a packet's mark is lost at the next hook"
+        |b| b.host.marks = Marks::LostAtNextHook;
+    LoopbackSkipsPostrouting "FWD-7" "what this host sends to itself does not pass POSTROUTING"
+        |b| b.host.looping = Looping::PastPostrouting;
+    StolenAccepted "VER-1" "STOLEN is accepted, and the packet is gone"
+        |b| b.verdicts.stolen = Effect::Dropped;
+    UnknownVerdictsAccepted "VER-1" "a verdict above 5 is accepted, and the packet is gone"
+        |b| b.verdicts.unknown = Effect::Dropped;
+    UnknownIdIgnored "VER-2" "a verdict for an unknown packet id is ignored"
+        |b| b.verdicts.unknown_id = Response::Ignore;
+    IdCheckedFirst "VER-2" "the packet id is looked at before the verdict's value"
+        |b| b.verdicts.checked_first = CheckedFirst::PacketId;
+    OldestFirstOnly "VER-3" "only the oldest packet can be answered"
+        |b| b.verdicts.answerable = Answerable::Oldest;
+    StopIsAccept "VER-4" "STOP goes on with the next hook function"
+        |b| b.verdicts.stop = Effect::NextFunction;
+    AcceptIsDrop "VER-4" "ACCEPT drops the packet"
+        |b| b.verdicts.accept = Effect::Dropped;
+    DropIsAccept "VER-4" "DROP lets the packet go on"
+        |b| b.verdicts.drop = Effect::NextFunction;
+    RequeueIsAccept "VER-4" "REPEAT and QUEUE let the packet go on"
+        |b| {
+            b.verdicts.queue = Effect::NextFunction;
+            b.verdicts.repeat = Effect::NextFunction;
+        };
+    AnyPayloadTaken "VER-5" "a payload replaces the packet whatever data_len says"
+        |b| b.verdicts.payload = Payload::OfAnyLength;
+    ShortReplacementDrops "VER-6" "a payload shorter than the fixed header drops the packet"
+        |b| b.verdicts.short_replacement = ShortReplacement::Drops;
+    GrowthCut "VER-7" "a longer payload is cut to the packet's length"
+        |b| b.verdicts.resizing = Resizing::NeverGrows;
+    TailKept "VER-7" "a shorter payload leaves the end of the packet as it was"
+        |b| b.verdicts.resizing = Resizing::NeverShrinks;
+    ChecksumMended "VER-8" "the IPv4 header checksum of a replacement is mended"
+        |b| b.verdicts.checksum = Checksum::Mended;
+    RequeueShowsOriginal "VER-9" "a replaced packet is queued again with its original bytes"
+        |b| b.verdicts.requeued = Requeued::Original;
+    OutputRouteKept "VER-10" "a packet changed at OUTPUT is not routed again"
+        |b| b.host.reroute = Reroute::Never;
+    RepeatKeepsRoute "VER-10" "a packet changed at OUTPUT by REPEAT is not routed again"
+        |b| b.verdicts.repeat = Effect::SameFunctionUnrouted;
+    StopIsRouted "VER-10" "a packet changed at OUTPUT by STOP is routed again"
+        |b| b.verdicts.stop = Effect::NextHookRouted;
+    LostRouteKept "VER-10" "a packet changed at OUTPUT keeps its route where there is none to the new address"
+        |b| b.host.reroute = Reroute::OrKept;
+    DownKeepsPackets "EVT-1" "a device going down leaves queued packets alone"
+        |b| b.host.device_down = DeviceDown::DropsNone;
+    DownDropsAll "EVT-1" "a device going down drops every queued packet"
+        |b| b.host.device_down = DeviceDown::DropsAll;
+    UnloadKeepsPackets "EVT-2" "the queue survives its module being unloaded"
+        |b| b.modules.unloading = Unloading::KeepsQueue;
+    MaximumShared "EVT-3" "one family's maximum length is the other's too"
+        |b| b.modules.maximum_length = MaximumLength::OfBothQueues;
+    OneQueueForBoth "EVT-3" "IPv6 packets go to the IPv4 queue"
+        |b| b.modules.ipv6_packets = Ipv6Packets::ToIpv4Queue;
+    CloseResetsBoth "EVT-3" "a closing socket resets the queues of both families"
+        |b| b.attaching.peer_loss = PeerLoss::AtOnceInBothQueues;
+    ProcLabelOff "PROC-1" "the first label of the /proc text is \"Peer pid\""
+        |b| b.proc_text.lines = PEER_PID;
+    MissingModuleOpens "SOCK-1" "a socket opens although the module is missing"
+        |b| b.netlink.opening = Opening::AnyModule;
+    TakenPortBinds "SOCK-2" "a port id that is taken can be bound again"
+        |b| b.netlink.port_is_free = Check::Omitted;
+    SecondBindTaken "SOCK-2" "a bound socket can be bound to another port id"
+        |b| b.netlink.socket_is_unbound = Check::Omitted;
+    ProcessIdPassedOver "SOCK-2" "the kernel never chooses the process id"
+        |b| b.netlink.automatic_port = AutomaticPort::NeverProcessId;
+    CutRestKept "SOCK-3" "what a short read leaves of a datagram comes with the next"
+        |b| b.netlink.cut_datagram = CutDatagram::RestKept;
+    NoLatch "SOCK-4" "datagrams are taken again as soon as there is room after an overrun"
+        |b| b.netlink.latch = Latch::UntilRoom;
+    NoEnobufsIgnored "SOCK-4" "NETLINK_NO_ENOBUFS changes nothing"
+        |b| b.netlink.no_enobufs = NoEnobufs::Nothing;
+    QuietOverrunLatches "SOCK-4" "an overrun latches with NETLINK_NO_ENOBUFS, too"
+        |b| b.netlink.no_enobufs = NoEnobufs::QuietOnly;
+    LatchOutlivesOption "SOCK-4" "setting NETLINK_NO_ENOBUFS does not clear the latch"
+        |b| b.netlink.no_enobufs = NoEnobufs::LatchKept;
+    SocketErrorStays "SOCK-4" "SO_ERROR leaves the error pending"
+        |b| b.netlink.socket_error = SocketError::Left;
+    OverrunUntold "SOCK-4" "no receive call says that datagrams were lost"
+        |b| b.netlink.overrun = Overrun::Untold;
+    RepliesAlwaysFit "SOCK-4" "a reply finds room in any receive buffer"
+        |b| b.replies.room = ReplyRoom::Unlimited;
+    WeightIsLength "SOCK-5" "a datagram weighs its length"
+        |b| b.netlink.charge = Charge::Length;
+    KernelHasPortId "SOCK-6" "the kernel's messages come from port id 1"
+        |b| b.flaw = Some(Flaw::SenderIsPort1);
+    UserDatagramsLost "SOCK-8" "a datagram for another program is lost in silence"
+        |b| b.netlink.user_datagrams = UserDatagrams::Lost;
+    NobodyTakesDatagrams "SOCK-8" "a datagram for a port id that nobody has is sent all the same"
+        |b| b.netlink.unreachable = Unreachable::Lost;
+    SendLimitIgnored "SOCK-9" "a datagram of any length can be sent"
+        |b| b.netlink.send_limit = SendLimit::Unlimited;
+    ProtocolsSwapped "LIB-1" "netlink protocol 3 reaches the IPv6 queue, and 13 the IPv4 queue"
+        |b| b.modules.protocols.reverse();
+    SentCountShort "LIB-2" "sending returns one byte less than was sent"
+        |b| b.netlink.sent_count = SentCount::OneLess;
+    NothingIsAnError "LIB-3" "a receive call that finds nothing says that the socket is not connected"
+        |b| b.netlink.nothing_there = Errno::ENOTCONN;
+    DataLengthOff "LIB-4" "data_len is larger than the payload"
+        |b| b.flaw = Some(Flaw::DataLength);
+    SentSequenceCounted "LIB-11" "a request arrives with sequence 1"
+        |b| b.flaw = Some(Flaw::RequestSequence);
+}
+
+/// The lines of the /proc text, with the first label of older kernels.
+const PEER_PID: [&[Line]; 2] = [&with_peer_pid(SEVEN_LINES[0]), &with_peer_pid(SEVEN_LINES[1])];
+
+const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {
+    lines[0] = Line("Peer pid", Figure::Peer);
+    lines
+}

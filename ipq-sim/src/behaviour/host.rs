@@ -1,0 +1,139 @@
+//! What the host does around the queue.
+
+/// The rules for a packet's way through the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// That a frame is for this host's address or for many (FWD-1).
+    pub(crate) destination_address: Check,
+    /// That an arriving IPv4 packet's header is right (FWD-1).
+    pub(crate) ipv4_header: Check,
+    /// What becomes of the bytes that follow a packet in its frame (FWD-2).
+    pub(crate) ethernet_padding: EthernetPadding,
+    /// That a packet to be forwarded has more than one hop left (FWD-3).
+    pub(crate) hop_limit: Check,
+    /// That a packet to be forwarded is no longer than the MTU, or may be fragmented (FWD-4).
+    pub(crate) arriving_length: Check,
+    /// The lengths that leave in one piece (FWD-4).
+    pub(crate) fits: Fits,
+    /// What becomes of a longer IPv4 packet (FWD-4).
+    pub(crate) oversize_ipv4: OversizeIpv4,
+    /// What becomes of a longer IPv6 packet (FWD-4).
+    pub(crate) oversize_ipv6: OversizeIpv6,
+    /// When an arriving packet is routed (FWD-5).
+    pub(crate) routed: Routed,
+    /// How long a packet keeps its mark (FWD-6).
+    pub(crate) marks: Marks,
+    /// The way of what this host sends to itself (FWD-7).
+    pub(crate) looping: Looping,
+    /// What becomes of a packet that was changed at OUTPUT (VER-10).
+    pub(crate) reroute: Reroute,
+    /// The chains of table mangle.
+    pub(crate) mangle_chains: MangleChains,
+    /// Which queued packets a device that goes down drops (EVT-1).
+    pub(crate) device_down: DeviceDown,
+}
+
+/// Whether something is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// It is.
+    Made,
+    /// It is not.
+    Omitted,
+}
+
+/// What becomes of the bytes that follow a packet in its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EthernetPadding {
+    /// They are cut off.
+    Cut,
+    /// They stay on the packet. No kernel does.
+    Kept,
+}
+
+/// The lengths that leave in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fits {
+    /// The MTU, and what is shorter.
+    UpToMtu,
+    /// What is shorter than the MTU. No kernel does.
+    BelowMtu,
+}
+
+/// What becomes of an IPv4 packet over the MTU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OversizeIpv4 {
+    /// It is fragmented, or dropped if DF is set.
+    FragmentedUnlessForbidden,
+    /// It is fragmented, and DF is lost.
+    Fragmented,
+    /// It leaves whole. No kernel does.
+    SentWhole,
+}
+
+/// What becomes of an IPv6 packet over the MTU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OversizeIpv6 {
+    /// It is dropped.
+    Dropped,
+    /// It leaves whole.
+    SentWhole,
+}
+
+/// When an arriving packet is routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Routed {
+    /// After PREROUTING, by the addresses that it then has.
+    AfterPrerouting,
+    /// When it arrives. No kernel does.
+    OnArrival,
+}
+
+/// How long a packet keeps its mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// From hook to hook.
+    Kept,
+    /// For one hook. No kernel does.
+    LostAtNextHook,
+}
+
+/// The way of what this host sends to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looping {
+    /// From OUTPUT to POSTROUTING, and then in by lo.
+    ByPostrouting,
+    /// From OUTPUT in by lo. No kernel does.
+    PastPostrouting,
+}
+
+/// What becomes of a packet whose addresses, TOS or mark changed at OUTPUT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reroute {
+    /// It is routed again, and dropped if there is no route.
+    OrDropped,
+    /// It is routed again, and keeps its route if there is no other. No kernel does.
+    OrKept,
+    /// It keeps its route.
+    Never,
+}
+
+/// The chains of table mangle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MangleChains {
+    /// One at every hook.
+    EveryHook,
+    /// PREROUTING and OUTPUT.
+    PreroutingAndOutput,
+}
+
+/// Which queued packets a device that goes down drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceDown {
+    /// Those whose frames name it.
+    DropsItsPackets,
+    /// All. No kernel does.
+    DropsAll,
+    /// None. No kernel does.
+    DropsNone,
+}

@@ -1,0 +1,54 @@
+//! What a PACKET frame says of its packet.
+
+/// The rules for a PACKET frame's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    /// `hw_protocol` of an IPv4 packet at OUTPUT (PKT-6).
+    pub(crate) output_protocol: OutputProtocol,
+    /// Which packets have a hardware address (PKT-7).
+    pub(crate) hardware_addresses: HardwareAddresses,
+    /// When arriving packets get a time stamp (PKT-8).
+    pub(crate) timestamps: Timestamps,
+    /// Whether packets that this host sends get a time stamp (PKT-8).
+    pub(crate) own_packets: OwnPackets,
+}
+
+/// `hw_protocol` of an IPv4 packet at OUTPUT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputProtocol {
+    /// 0.
+    Zero,
+    /// 0x0800, as everywhere else.
+    Ipv4,
+}
+
+/// Which packets have a hardware address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HardwareAddresses {
+    /// All that came in by a device; by lo, an address of 6 zeros.
+    Arrived,
+    /// All that came in by an Ethernet device; by lo, one of length 0.
+    ArrivedByEthernet,
+    /// None.
+    Never,
+}
+
+/// When arriving packets get a time stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timestamps {
+    /// While either queue has a peer.
+    WhileAnyPeer,
+    /// While the IPv4 queue has a peer. No kernel does.
+    WhileIpv4Peer,
+    /// Never. No kernel does.
+    Never,
+}
+
+/// Whether packets that this host sends get a time stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnPackets {
+    /// They don't.
+    Unstamped,
+    /// They do, as arriving ones. No kernel does.
+    Stamped,
+}

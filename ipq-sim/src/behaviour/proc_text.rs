@@ -1,0 +1,56 @@
+//! The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue`.
+
+/// The lines of the text, and how they are laid out (PROC-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcText {
+    /// The number of characters that a label is padded to.
+    pub(crate) label_width: usize,
+    /// The lines of each family's text, IPv4 first.
+    pub(crate) lines: [&'static [Line]; 2],
+}
+
+/// A line: its label and its figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line(pub(crate) &'static str, pub(crate) Figure);
+
+/// A figure of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    /// The peer's port id, as an unsigned number; 0 without a peer.
+    Peer,
+    /// The peer's port id, as a signed number.
+    SignedPeer,
+    /// 1 if the last peer was lost, until there is another; else 0.
+    PeerDied,
+    /// The copy mode's number.
+    Mode,
+    /// The copy range in bytes.
+    Range,
+    /// How many packets are queued.
+    Length,
+    /// The maximum length, as an unsigned number.
+    MaximumLength,
+    /// The maximum length, as a signed number.
+    SignedMaximumLength,
+    /// How many packets were dropped since the queue was full.
+    DroppedWhenFull,
+    /// How many packets were dropped since their frame could not be delivered.
+    DroppedUndelivered,
+    /// 0: something that is over before anybody can look.
+    Zero,
+}
+
+/// The lines of 2.6.18 and later, IPv4's first. The last labels differ.
+pub(crate) const SEVEN_LINES: [[Line; 7]; 2] = [seven_lines("Netlink dropped"), seven_lines("Netfilter dropped")];
+
+const fn seven_lines(last: &'static str) -> [Line; 7] {
+    [
+        Line("Peer PID", Figure::Peer),
+        Line("Copy mode", Figure::Mode),
+        Line("Copy range", Figure::Range),
+        Line("Queue length", Figure::Length),
+        Line("Queue max. length", Figure::MaximumLength),
+        Line("Queue dropped", Figure::DroppedWhenFull),
+        Line(last, Figure::DroppedUndelivered),
+    ]
+}

@@ -1,0 +1,104 @@
+//! Which packets are queued, and how much of them is copied.
+
+/// The rules for packets that a rule sends to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queueing {
+    /// What mode NONE does with a packet (PKT-1).
+    pub(crate) mode_none: ModeNone,
+    /// Whether a packet without a listener counts as "Queue dropped" (PKT-1).
+    pub(crate) no_listener: Counted,
+    /// How a packet is met that finds the queue full (PKT-2).
+    pub(crate) when_full: WhenFull,
+    /// The length at which a queue is full (PKT-2).
+    pub(crate) full_at: FullAt,
+    /// Whether the maximum length has a sign (PKT-2).
+    pub(crate) maximum_length: Signedness,
+    /// Whether a packet whose frame can't be delivered counts (PKT-3).
+    pub(crate) undeliverable: Counted,
+    /// How many bytes of a packet are copied (PKT-4).
+    pub(crate) copied: Copied,
+    /// Which entry is handed out first of those that were freed (PKT-9).
+    pub(crate) reuse: Reuse,
+    /// Which fragments are queued (PKT-11).
+    pub(crate) fragments: Fragments,
+}
+
+/// What mode NONE does with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModeNone {
+    /// Drops it.
+    Drops,
+    /// Queues it without its bytes, as META does. No kernel does.
+    Queues,
+}
+
+/// Whether a counter moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It does.
+    Counted,
+    /// It does not.
+    Uncounted,
+}
+
+/// How a packet is met that finds the queue full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// It is dropped if there is a listener, and the program is told nothing.
+    Dropped,
+    /// It is dropped before the queue looks for a peer.
+    DroppedFirst,
+    /// It is delivered to the program and dropped then, so that its verdict gets ENOENT.
+    DeliveredAndDropped,
+}
+
+/// The length at which a queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FullAt {
+    /// Its maximum length.
+    Maximum,
+    /// One packet more. No kernel does.
+    OneMore,
+}
+
+/// Whether a number has a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signedness {
+    /// It has none.
+    Unsigned,
+    /// It has one.
+    Signed,
+}
+
+/// How many bytes of a packet are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// In mode PACKET the range, or all if that is 0 or more than there is; in mode META none.
+    Range,
+    /// Range 0 copies nothing. No kernel does.
+    ZeroCopiesNothing,
+    /// One byte more than the range. No kernel does.
+    OneMore,
+    /// A range that holds the whole packet copies nothing. No kernel does.
+    WideCopiesNothing,
+    /// Mode META copies all. No kernel does.
+    MetaCopiesAll,
+}
+
+/// Which freed entry is handed out first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// The one that was freed last.
+    LastFreedFirst,
+    /// The one that was freed first. No kernel does.
+    FirstFreedFirst,
+}
+
+/// Which fragments are queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fragments {
+    /// All, one by one.
+    All,
+    /// The first of a packet; the others pass. No kernel does.
+    FirstOnly,
+}

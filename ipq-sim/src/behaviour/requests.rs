@@ -1,0 +1,134 @@
+//! What is checked of a message to a queue, and how it is obeyed.
+
+use ipq_core::wire::{Objection, Response};
+
+/// The rules for messages from userspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// The response to a datagram that is shorter than a header (MSG-1).
+    pub(crate) no_header: Response,
+    /// The response to a header whose length is under 16 or over the datagram's (MSG-1).
+    pub(crate) wrong_length: Response,
+    /// The response to port id 0 (MSG-2).
+    pub(crate) kernel_port_id: Response,
+    /// The response to a port id that is negative as a signed number (MSG-2).
+    pub(crate) negative_port_id: Response,
+    /// The response to a message without the flag `NLM_F_REQUEST` (MSG-2).
+    pub(crate) no_request_flag: Response,
+    /// The response to the flag `NLM_F_MULTI` (MSG-2).
+    pub(crate) multi_flag: Response,
+    /// The response to the flag 0x20 (MSG-3).
+    pub(crate) truncated_flag: Response,
+    /// The response to type 0, and to 0x14 and above (MSG-4).
+    pub(crate) unknown_type: Response,
+    /// The response to the types 1 to 0x10 (MSG-4).
+    pub(crate) control_type: Response,
+    /// The response to a message of type PACKET (MSG-9).
+    pub(crate) packet_type: Response,
+    /// Whether the peer is checked before the body's length is (MSG-6).
+    pub(crate) peer_check: PeerCheck,
+    /// The length that says where a body and a verdict's payload end (MSG-7, VER-5).
+    pub(crate) body_length: BodyLength,
+    /// The lengths that a mode message's body may have (WIRE-7).
+    pub(crate) mode_body: ModeBody,
+    /// Whether a mode message may ask for mode NONE (MSG-8).
+    pub(crate) mode_none: ModeNoneRequest,
+    /// How a range of word size becomes one of at most 65,535 (MSG-8).
+    pub(crate) range_cut: RangeCut,
+    /// What a mode change does to the packets that are queued (PKT-10).
+    pub(crate) mode_change: ModeChange,
+    /// When success is acknowledged (MSG-10).
+    pub(crate) acknowledged: Acknowledged,
+    /// What becomes of a message that follows the first of a datagram (MSG-11).
+    pub(crate) following_message: FollowingMessage,
+}
+
+impl Requests {
+    /// The response to an objection to a message's header.
+    pub(crate) const fn response(&self, objection: Objection) -> Response {
+        match objection {
+            Objection::NoHeader => self.no_header,
+            Objection::Length => self.wrong_length,
+            Objection::KernelPortId => self.kernel_port_id,
+            Objection::NegativePortId => self.negative_port_id,
+            Objection::NoRequestFlag => self.no_request_flag,
+            Objection::MultiFlag => self.multi_flag,
+            Objection::TruncatedFlag => self.truncated_flag,
+            Objection::UnknownType => self.unknown_type,
+            Objection::ControlType => self.control_type,
+            other => other.response(),
+        }
+    }
+}
+
+/// When the peer is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PeerCheck {
+    /// Before the body is looked at.
+    BeforeBody,
+    /// After the body's length was checked. No kernel does.
+    AfterBodyLength,
+}
+
+/// The length that says where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyLength {
+    /// The header's.
+    Header,
+    /// The datagram's, which may be longer than the header says.
+    Datagram,
+}
+
+/// The lengths that a mode message's body may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModeBody {
+    /// That of the union of all messages, or more.
+    AtLeastUnion,
+    /// That of the union and no other. No kernel does.
+    ExactlyUnion,
+}
+
+/// Whether mode NONE may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModeNoneRequest {
+    /// It may.
+    Accepted,
+    /// It is refused with EINVAL, and the mode stays as it was.
+    Refused,
+}
+
+/// How a range is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RangeCut {
+    /// To 32 bits first, then clamped to 65,535.
+    To32BitsThenClamped,
+    /// Clamped to 65,535 at its full width.
+    ClampedAtFullWidth,
+}
+
+/// What a mode change does to queued packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModeChange {
+    /// Nothing.
+    KeepsPackets,
+    /// Drops them. No kernel does.
+    DropsPackets,
+}
+
+/// When success is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    /// If the message has the flag `NLM_F_ACK`.
+    IfAsked,
+    /// Always. No kernel does.
+    Always,
+}
+
+/// The fate of a message that follows the first of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FollowingMessage {
+    /// It is ignored.
+    Ignored,
+    /// It is obeyed. No kernel does.
+    Obeyed,
+}

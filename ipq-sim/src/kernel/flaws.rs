@@ -1,0 +1,105 @@
+//! Commits the [flaws](Flaw) of seeded faults: spoils bytes of frames that were made right, and of requests
+//! before they are judged.
+
+use crate::behaviour::Flaw;
+use crate::host::packet::Link;
+use crate::netlink::Datagram;
+use bytes::Bytes;
+use ipq_core::PortId;
+use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType, PacketMetadata};
+use std::borrow::Cow;
+
+/// Where a request's second word begins: behind a header and the value.
+const fn second_word(abi: Abi) -> usize {
+    Header::BYTES + abi.word_bytes()
+}
+
+/// Spoils what a PACKET frame says of a packet with that link-layer header.
+pub(super) fn spoil_metadata(flaw: Flaw, metadata: &mut PacketMetadata, link: Option<&Link>, by_loopback: bool) {
+    match flaw {
+        Flaw::DeviceNamesSwapped => std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name),
+        Flaw::NoDeviceNames => (metadata.indev_name, metadata.outdev_name) = Default::default(),
+        Flaw::ProtocolSwapped => metadata.hw_protocol = EtherType(metadata.hw_protocol.0.swap_bytes()),
+        Flaw::LoopbackIsEthernet if by_loopback => metadata.hw_type = 1,
+        Flaw::AddressOfReceiver => {
+            if let Some(link) = link {
+                metadata.hw_address = link.destination();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is copied instead of a packet's bytes.
+pub(super) fn spoiled_payload(flaw: Flaw, packet: &Bytes, link: Option<&Link>) -> Option<Bytes> {
+    let link = link.filter(|_| flaw == Flaw::LinkHeader)?;
+    Some([&link.header[..], packet].concat().into())
+}
+
+/// Spoils a PACKET frame.
+pub(super) fn spoil_packet_frame(flaw: Flaw, frame: &mut Datagram, abi: Abi) {
+    match flaw {
+        Flaw::PacketType => rewrite(frame, |bytes| put(bytes, 4, 0x14, 2, abi)),
+        Flaw::PacketSequence => rewrite(frame, |bytes| put(bytes, 8, 1, 4, abi)),
+        Flaw::OneIdForAll => rewrite(frame, |bytes| put(bytes, Header::BYTES, 1, abi.word_bytes(), abi)),
+        Flaw::DataLength => {
+            let length_at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
+            rewrite(frame, |bytes| put(bytes, length_at, 0x1_0000, abi.word_bytes(), abi));
+        }
+        Flaw::Unpadded => {
+            frame.padding = 0;
+            let length = frame.len() as u64;
+            rewrite(frame, |bytes| put(bytes, 0, length, 4, abi));
+        }
+        _ => {}
+    }
+}
+
+/// Spoils any datagram of the kernel's.
+pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
+    if flaw == Flaw::SenderIsPort1 {
+        datagram.sender = PortId(1);
+    }
+}
+
+/// A request as it is then judged.
+pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
+    let Some(header) = Header::parse(request, abi) else {
+        return request.into();
+    };
+    let wanted = match flaw {
+        Flaw::RequestSequence => {
+            let mut bytes = request.to_vec();
+            put(&mut bytes, 8, 1, 4, abi);
+            return bytes.into();
+        }
+        Flaw::RangeInThirdWord => MessageType::Mode,
+        Flaw::VerdictIdInThirdWord => MessageType::Verdict,
+        _ => return request.into(),
+    };
+    let second = second_word(abi);
+    let third = second + abi.word_bytes();
+    let end = third + abi.word_bytes();
+    if header.message_type != wanted || request.len() < end {
+        return request.into();
+    }
+    let mut bytes = request.to_vec();
+    bytes.copy_within(third..end, second);
+    bytes.into()
+}
+
+fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
+    let head = datagram.head.take();
+    let mut bytes = [head.as_deref().unwrap_or_default(), &datagram.payload].concat();
+    change(&mut bytes);
+    datagram.payload = bytes.into();
+}
+
+/// Writes the low `width` bytes of `value` at `at`.
+fn put(bytes: &mut [u8], at: usize, value: u64, width: usize, abi: Abi) {
+    let at = at..at + width;
+    match abi.order {
+        ByteOrder::Little => bytes[at].copy_from_slice(&value.to_le_bytes()[..width]),
+        ByteOrder::Big => bytes[at].copy_from_slice(&value.to_be_bytes()[8 - width..]),
+    }
+}
