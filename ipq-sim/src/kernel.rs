@@ -101,7 +101,7 @@ impl Kernel {
             }],
             later: BTreeMap::new(),
             later_count: 0,
-            sockets: Sockets::new(profile),
+            sockets: Sockets::new(&profile),
             queues: Family::ALL.map(queue),
             unloaded: [None, None],
             network: Network::new(devices)?,
@@ -131,13 +131,13 @@ impl Kernel {
         let id = self.network.by_name(device)?;
         self.network.set_up(id, up);
         if !up {
-            let rule = self.behaviour.host.device_down;
+            let rule = self.behaviour.host.device_down_drops;
             for family in Family::ALL {
                 if let Some(queue) = &mut self.queues[family as usize] {
                     let dropped = queue.take_if(|traversal| match rule {
-                        DeviceDown::DropsItsPackets => traversal.names(id),
-                        DeviceDown::DropsAll => true,
-                        DeviceDown::DropsNone => false,
+                        DeviceDown::Named => traversal.names(id),
+                        DeviceDown::All => true,
+                        DeviceDown::None => false,
                     });
                     self.drop_all(dropped, DropReason::DeviceDown);
                 }

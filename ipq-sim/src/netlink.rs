@@ -144,9 +144,9 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(profile: Profile) -> Self {
+    pub(crate) fn new(profile: &Profile) -> Self {
         Self {
-            profile,
+            profile: *profile,
             open: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_socket: 0,

@@ -9,8 +9,8 @@ use rstest::rstest;
 use support::{frame, next};
 
 /// A kernel that queues what it forwards, and a handle in mode PACKET whose receive buffer reads 8192.
-fn small(profile: Profile) -> (Sim, Handle<SimTransport>) {
-    let sim = Kernel::builder().profile(profile).simulate().unwrap();
+fn small(profile: &Profile) -> (Sim, Handle<SimTransport>) {
+    let sim = Kernel::builder().profile(*profile).simulate().unwrap();
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
     let handle = sim.open(Family::Ipv4).unwrap();
     assert_eq!(handle.transport().set_receive_buffer(4096), Ok(8192));
@@ -22,7 +22,7 @@ fn small(profile: Profile) -> (Sim, Handle<SimTransport>) {
 #[case(Profile::LINUX_3_4_10_X86_64, 12)]
 #[case(Profile::LINUX_3_4_10_I386, 13)]
 fn forty_packets_of_36_bytes_into_8192(#[case] profile: Profile, #[case] room: usize) {
-    let (sim, handle) = small(profile);
+    let (sim, handle) = small(&profile);
     let packets: Vec<_> = (0..40).map(|_| sim.inject("tap0", frame(8)).unwrap()).collect();
 
     assert_eq!(next(&handle, Wait::Never), Err(Error::Overrun));
@@ -54,7 +54,7 @@ fn forty_packets_of_36_bytes_into_8192(#[case] profile: Profile, #[case] room: u
 
 #[test]
 fn without_enobufs_a_program_is_told_nothing_and_misses_less() {
-    let (sim, handle) = small(Profile::LINUX_3_4_10_X86_64);
+    let (sim, handle) = small(&Profile::LINUX_3_4_10_X86_64);
     handle.transport().set_no_enobufs(true).unwrap();
     for _ in 0..40 {
         sim.inject("tap0", frame(8)).unwrap();
@@ -69,7 +69,7 @@ fn without_enobufs_a_program_is_told_nothing_and_misses_less() {
 
 #[test]
 fn a_large_packet_is_taken_whole_if_there_is_any_room() {
-    let (sim, handle) = small(Profile::LINUX_3_4_10_X86_64);
+    let (sim, handle) = small(&Profile::LINUX_3_4_10_X86_64);
     for _ in 0..5 {
         sim.inject("tap0", frame(1400)).unwrap();
     }

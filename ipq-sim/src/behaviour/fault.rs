@@ -4,6 +4,7 @@
 //! A fault is a changed field of a kernel's [`Behaviour`]. They exist only with the feature
 //! `seeded-faults`.
 
+#[allow(clippy::wildcard_imports, reason = "the table names a value of nearly every rule")]
 use super::*;
 use ipq_core::Errno;
 use ipq_core::wire::Response;
@@ -225,9 +226,9 @@ faults! {
     LostRouteKept "VER-10" "a packet changed at OUTPUT keeps its route where there is none to the new address"
         |b| b.host.reroute = Reroute::OrKept;
     DownKeepsPackets "EVT-1" "a device going down leaves queued packets alone"
-        |b| b.host.device_down = DeviceDown::DropsNone;
+        |b| b.host.device_down_drops = DeviceDown::None;
     DownDropsAll "EVT-1" "a device going down drops every queued packet"
-        |b| b.host.device_down = DeviceDown::DropsAll;
+        |b| b.host.device_down_drops = DeviceDown::All;
     UnloadKeepsPackets "EVT-2" "the queue survives its module being unloaded"
         |b| b.modules.unloading = Unloading::KeepsQueue;
     MaximumShared "EVT-3" "one family's maximum length is the other's too"

@@ -30,7 +30,7 @@ pub(crate) struct Host {
     /// The chains of table mangle.
     pub(crate) mangle_chains: MangleChains,
     /// Which queued packets a device that goes down drops (EVT-1).
-    pub(crate) device_down: DeviceDown,
+    pub(crate) device_down_drops: DeviceDown,
 }
 
 /// Whether something is checked.
@@ -131,9 +131,9 @@ pub(crate) enum MangleChains {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
     /// Those whose frames name it.
-    DropsItsPackets,
+    Named,
     /// All. No kernel does.
-    DropsAll,
+    All,
     /// None. No kernel does.
-    DropsNone,
+    None,
 }

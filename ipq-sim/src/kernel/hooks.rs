@@ -95,7 +95,7 @@ impl Kernel {
             profile,
             ..
         } = self;
-        let mut metadata = traversal.metadata(network, &behaviour.metadata);
+        let mut metadata = traversal.metadata(network, behaviour.metadata);
         let mut packet = &traversal.packet.data;
         let spoiled;
         if let Some(flaw) = behaviour.flaw {

@@ -166,7 +166,7 @@ impl Kernel {
         let Some(queue) = &self.queues[family as usize] else {
             return;
         };
-        let rules = &self.behaviour.replies;
+        let rules = self.behaviour.replies;
         let (to, mut reply) = queue.reply(answer, sender, rules);
         if let Some(flaw) = self.behaviour.flaw {
             flaws::spoil_datagram(flaw, &mut reply);

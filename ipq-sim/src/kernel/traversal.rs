@@ -84,7 +84,7 @@ impl Traversal {
     }
 
     /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
-    pub(super) fn metadata(&self, network: &Network, rules: &Metadata) -> PacketMetadata {
+    pub(super) fn metadata(&self, network: &Network, rules: Metadata) -> PacketMetadata {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) => {
                 let addressed = match rules.hardware_addresses {

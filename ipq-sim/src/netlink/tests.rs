@@ -12,7 +12,7 @@ const PROTOCOL: i32 = 3;
 const OTHER_PROTOCOL: i32 = 13;
 
 fn sockets() -> Sockets {
-    Sockets::new(Profile::LINUX_3_4_10_X86_64)
+    Sockets::new(&Profile::LINUX_3_4_10_X86_64)
 }
 
 fn opened(sockets: &mut Sockets, protocol: i32) -> SocketId {

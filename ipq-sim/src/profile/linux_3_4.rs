@@ -1,6 +1,7 @@
 //! Linux 3.4.10, measured; 3.1 to 3.4 have its rules.
 
 use super::{Profile, Provenance, Weight};
+#[allow(clippy::wildcard_imports, reason = "a profile names a value of every rule")]
 use crate::behaviour::*;
 use ipq_core::Errno;
 use ipq_core::wire::{Abi, Response};
@@ -131,7 +132,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         looping: Looping::ByPostrouting,
         reroute: Reroute::OrDropped,
         mangle_chains: MangleChains::EveryHook,
-        device_down: DeviceDown::DropsItsPackets,
+        device_down_drops: DeviceDown::Named,
     },
     modules: Modules {
         protocols: [3, 13],

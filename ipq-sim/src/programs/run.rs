@@ -34,6 +34,7 @@ use crate::host::rules::{Rule, RuleError};
 use crate::kernel::Kernel;
 use crate::profile::Profile;
 use crate::programs::server::Server;
+use crate::time::clock::Clock;
 use capture::Capture;
 use ipq_core::wire::Abi;
 use ipq_core::{Family, Hook};

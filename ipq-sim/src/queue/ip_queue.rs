@@ -242,7 +242,7 @@ impl<T> Queue<T> {
             FullAt::Maximum => maximum,
             FullAt::OneMore => maximum + 1,
         };
-        self.entries.len() as i64 >= room
+        i64::try_from(self.entries.len()).unwrap_or(i64::MAX) >= room
     }
 
     fn refuse_when_full(&mut self) -> Refusal {
@@ -252,13 +252,13 @@ impl<T> Queue<T> {
 
     /// How many bytes of a packet are handed over (PKT-4).
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
-        match (self.mode, self.range as usize, copied) {
-            (CopyMode::Packet, 0, Copied::ZeroCopiesNothing) => 0,
-            (CopyMode::Packet, 0, _) => length,
-            (CopyMode::Packet, range, Copied::WideCopiesNothing) if range >= length => 0,
-            (CopyMode::Packet, range, Copied::OneMore) => length.min(range + 1),
-            (CopyMode::Packet, range, _) => length.min(range),
-            (CopyMode::Meta, _, Copied::MetaCopiesAll) => length,
+        let range = self.range as usize;
+        match (self.mode, copied) {
+            (CopyMode::Packet, Copied::ZeroCopiesNothing) if range == 0 => 0,
+            (CopyMode::Packet, Copied::WideCopiesNothing) if range >= length => 0,
+            (CopyMode::Packet, Copied::OneMore) if range > 0 => length.min(range + 1),
+            (CopyMode::Packet, _) if range > 0 => length.min(range),
+            (CopyMode::Packet, _) | (CopyMode::Meta, Copied::MetaCopiesAll) => length,
             _ => 0,
         }
     }
@@ -483,7 +483,7 @@ impl<T> Queue<T> {
 
     /// The `NLMSG_ERROR` frame of an answer (section 4), and the port id that it goes to: the sending socket's
     /// (ERR-1).
-    pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: &Replies) -> (PortId, Datagram) {
+    pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: Replies) -> (PortId, Datagram) {
         let Answer { errno, header, message } = answer;
         let quote = if errno == Errno(0) {
             rules.acknowledgement_quotes

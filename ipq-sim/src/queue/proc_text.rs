@@ -23,7 +23,7 @@ fn value(figure: Figure, status: &Status) -> i64 {
         Figure::PeerDied => status.peer_died.into(),
         Figure::Mode => status.mode.to_wire().into(),
         Figure::Range => status.range.into(),
-        Figure::Length => status.length as i64,
+        Figure::Length => i64::try_from(status.length).unwrap_or(i64::MAX),
         Figure::MaximumLength => status.maximum_length.into(),
         Figure::SignedMaximumLength => status.maximum_length.cast_signed().into(),
         Figure::DroppedWhenFull => status.dropped_when_full.into(),

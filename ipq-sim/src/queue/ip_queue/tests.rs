@@ -47,7 +47,7 @@ fn answer_to(queue: &mut Queue<&'static str>, datagram: &[u8], net_admin: bool) 
         assert!(queue.take(released.slot).is_some());
         queue.free(released.slot, RULES.queueing.reuse);
     }
-    let (to, reply) = queue.reply(outcome.answer?, sender, &RULES.replies);
+    let (to, reply) = queue.reply(outcome.answer?, sender, RULES.replies);
     let bytes = bytes_of(&reply);
     match Message::parse(&bytes, Abi::LP64_LITTLE) {
         Ok(Message::Error(error)) => Some((to, error.errno())),
@@ -183,7 +183,7 @@ fn success_is_acknowledged_if_it_was_asked_for_with_the_requests_header() {
         net_admin: true,
     };
     let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
-    let (to, reply) = queue.reply(answer, sender, &RULES.replies);
+    let (to, reply) = queue.reply(answer, sender, RULES.replies);
     let mut expected = vec![36, 0, 0, 0, 2, 0, 0, 0, 0x34, 0x12, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0];
     expected.extend(&datagram[..16]);
     assert_eq!((to, bytes_of(&reply)), (PortId(99), expected));
@@ -200,7 +200,7 @@ fn an_error_quotes_the_message_to_its_odd_end_and_is_padded() {
         net_admin: true,
     };
     let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
-    let (_, reply) = queue.reply(answer, sender, &RULES.replies);
+    let (_, reply) = queue.reply(answer, sender, RULES.replies);
     let mut expected = vec![37, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 99, 0, 0, 0, 0xea, 0xff, 0xff, 0xff];
     expected.extend(&datagram[..17]);
     expected.extend([0; 3]);
