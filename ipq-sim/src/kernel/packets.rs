@@ -195,7 +195,8 @@ impl Kernel {
         self.ledger.accounting()
     }
 
-    /// Which packet is queued by that id.
+    /// Returns the packet that is queued under `packet_id`; `None` if no queue has that id.
+    #[must_use]
     pub fn queued(&self, packet_id: PacketId) -> Option<PacketSerial> {
         let mut queues = self.queues.iter().flatten();
         queues
