@@ -63,6 +63,9 @@
 //!
 //! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
 mod behaviour;
 mod books;
 mod builder;

@@ -1,6 +1,8 @@
 //! `ipq-sim`: runs programs written for libipq on the packets of a capture, or serves an emulated kernel to those that are
 //! started elsewhere.
 
+#![forbid(unsafe_code)]
+
 #[cfg(target_os = "linux")]
 mod command;
 

@@ -6,6 +6,11 @@
 //! any order, when it has to wait for memory that no cache holds. What such a wait costs is
 //! measured beside it.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "numbers of packets and nanoseconds are far below where an f64 rounds"
+)]
+
 use clap::Parser;
 use fastrand::Rng;
 use ipq_bench::{Contender, Machine, Report, Spread, Workload, save, table};

@@ -5,6 +5,12 @@
 //! each of which every contender runs once, one after the other: so what the machine does meanwhile
 //! befalls all of them, and a ratio is taken within a pass.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "numbers of packets and nanoseconds are far below where an f64 rounds"
+)]
+#![forbid(unsafe_code)]
+
 mod machine;
 mod page;
 mod plot;

@@ -7,6 +7,11 @@
 //! with one thread, bound to a processor that nothing else here uses, with the same queue length,
 //! receive buffer, copy range and packets; who runs next changes after each run.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "numbers of packets and nanoseconds are far below where an f64 rounds"
+)]
+
 #[cfg(target_os = "linux")]
 mod crate_nfq;
 #[cfg(target_os = "linux")]
