@@ -37,8 +37,8 @@
 //! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
 //! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and says
 //!   what failed.
-//! - [`protocol`] is a page of the protocol's rules. An id in the documentation, such as ATT-4, is that
-//!   of a rule there.
+//! - [`protocol`] and [`protocol::nfnetlink_queue`] are pages of the protocols' rules. An id in the
+//!   documentation, such as ATT-4, is that of a rule there.
 //!
 //! # Features
 //!

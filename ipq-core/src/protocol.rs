@@ -1,1 +1,3 @@
 #![doc = include_str!("../docs/protocol.md")]
+
+pub mod nfnetlink_queue;

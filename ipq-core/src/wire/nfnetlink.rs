@@ -86,12 +86,37 @@ pub mod attribute {
     /// The index of the device that the packet will leave by (u32).
     #[doc(alias = "NFQA_IFINDEX_OUTDEV")]
     pub const OUTGOING_DEVICE: u16 = 6;
+    /// The index of the bridge's port that the packet came in by (u32).
+    #[doc(alias = "NFQA_IFINDEX_PHYSINDEV")]
+    pub const INCOMING_PORT: u16 = 7;
+    /// The index of the bridge's port that the packet will leave by (u32).
+    #[doc(alias = "NFQA_IFINDEX_PHYSOUTDEV")]
+    pub const OUTGOING_PORT: u16 = 8;
     /// The link-layer source address: its length (u16), two bytes of padding, and eight bytes.
     #[doc(alias = "NFQA_HWADDR")]
     pub const HARDWARE_ADDRESS: u16 = 9;
     /// The packet from its network header on, or its replacement.
     #[doc(alias = "NFQA_PAYLOAD")]
     pub const PAYLOAD: u16 = 10;
+    /// The length of the packet (u32), if not all of it is there.
+    #[doc(alias = "NFQA_CAP_LEN")]
+    pub const FULL_LENGTH: u16 = 13;
+    /// The state of the checksum (u32). 1: it is not filled in yet. 2: the packet is yet to be cut
+    /// into segments. 4: nobody has verified it.
+    #[doc(alias = "NFQA_SKB_INFO")]
+    pub const CHECKSUM_STATE: u16 = 14;
+    /// The user id of the local socket that sent the packet (u32).
+    #[doc(alias = "NFQA_UID")]
+    pub const USER_ID: u16 = 16;
+    /// The group id of the local socket that sent the packet (u32).
+    #[doc(alias = "NFQA_GID")]
+    pub const GROUP_ID: u16 = 17;
+    /// The VLAN of a packet on a bridge (attributes).
+    #[doc(alias = "NFQA_VLAN")]
+    pub const VLAN: u16 = 19;
+    /// The packet's priority (u32).
+    #[doc(alias = "NFQA_PRIORITY")]
+    pub const PRIORITY: u16 = 21;
 
     /// In CONFIG: a [command](super::command) (u8), and three bytes that are not looked at, or a
     /// protocol family in the last of them.
@@ -116,9 +141,15 @@ pub mod command {
     /// Binds the queue to the sending socket.
     #[doc(alias = "NFQNL_CFG_CMD_BIND")]
     pub const BIND: u8 = 1;
+    /// Unbinds the queue, and drops what is in it.
+    #[doc(alias = "NFQNL_CFG_CMD_UNBIND")]
+    pub const UNBIND: u8 = 2;
     /// Has the packets of a protocol family go to nfnetlink queues. Kernels since 3.8 do nothing.
     #[doc(alias = "NFQNL_CFG_CMD_PF_BIND")]
     pub const BIND_FAMILY: u8 = 3;
+    /// Undoes [`BIND_FAMILY`]. Kernels since 3.8 do nothing.
+    #[doc(alias = "NFQNL_CFG_CMD_PF_UNBIND")]
+    pub const UNBIND_FAMILY: u8 = 4;
 }
 
 /// Flags of a queue, in [`attribute::CONFIG_MASK`] and [`attribute::CONFIG_FLAGS`].
@@ -126,9 +157,18 @@ pub mod flag {
     /// A packet that the queue can't take goes on as if it had been accepted.
     #[doc(alias = "NFQA_CFG_F_FAIL_OPEN")]
     pub const FAIL_OPEN: u32 = 1;
+    /// Packets come with what connection tracking knows of them.
+    #[doc(alias = "NFQA_CFG_F_CONNTRACK")]
+    pub const CONNECTION: u32 = 2;
     /// A packet that a device is to cut into segments is queued whole.
     #[doc(alias = "NFQA_CFG_F_GSO")]
     pub const WHOLE_SEGMENTS: u32 = 4;
+    /// A packet comes with the user and group of the local socket that sent it.
+    #[doc(alias = "NFQA_CFG_F_UID_GID")]
+    pub const OWNER: u32 = 8;
+    /// A packet comes with its security context.
+    #[doc(alias = "NFQA_CFG_F_SECCTX")]
+    pub const SECURITY_CONTEXT: u32 = 16;
 }
 
 /// Reads the netlink header of a datagram's one message, and checks its length against the
