@@ -92,6 +92,7 @@ pub use kernel::{EntryPoint, InjectError, Kernel};
 pub use netlink::{ClientId, SocketId};
 pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};
 pub use queue::entries::IdReuse;
+pub use queue::nfnetlink;
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
 
 /// The example of the README, compiled and run.

@@ -2,4 +2,5 @@
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
+pub mod nfnetlink;
 pub(crate) mod proc_text;

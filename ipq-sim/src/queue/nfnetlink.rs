@@ -1,0 +1,193 @@
+//! The kernel's side of `nfnetlink_queue`, as a state machine without I/O.
+//!
+//! Messages, packets and closings of sockets go in. Datagrams for port ids, and packets that a
+//! verdict released, come out. One [`Queues`] is all queues of a network namespace.
+//!
+//! Each rule has an id, such as NFQ-4, and is on the page
+//! [`ipq_core::protocol::nfnetlink_queue`]. What differs
+//! between kernels is a field of [`Rules`].
+//!
+//! # A datagram from a program
+//!
+//! A datagram can hold several messages. [`Messages`] goes through them as netlink does, and says
+//! of each whether it is to be carried out or only answered. [`Queues::request`] carries one out:
+//! it changes a queue, or takes packets out of it. The caller lets those packets go on *before* it
+//! delivers the answer, since a packet that is queued again is told of first (NFQ-70).
+//!
+//! # A packet
+//!
+//! [`Queues::offer`] tells the owner of a queue about a packet. If the datagram is taken, the
+//! caller gives whatever it keeps of the packet to [`Queues::keep`], and gets it back with the
+//! verdict.
+
+mod answer;
+mod attributes;
+mod config;
+mod instance;
+mod messages;
+mod packet;
+mod proc_text;
+mod rules;
+mod verdict;
+
+pub use answer::Answer;
+pub use instance::{Offer, Refusal};
+pub use messages::{Messages, Request, Step};
+pub use packet::QueuedPacket;
+pub use rules::Rules;
+pub use verdict::{Decision, Released};
+
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use instance::Instance;
+use ipq_core::wire::nfnetlink::message_type;
+use ipq_core::{Errno, PortId};
+use std::collections::BTreeMap;
+
+/// The queues of one network namespace. A queued packet is kept as a `T`, which means nothing here.
+#[derive(Debug)]
+pub struct Queues<T> {
+    rules: Rules,
+    instances: BTreeMap<u16, Instance<T>>,
+    /// The number of queues that were ever bound, which orders them in the /proc text.
+    bound: u64,
+}
+
+/// Who sent a datagram, as the kernel sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The port id that the socket is bound to.
+    pub port_id: PortId,
+    /// Whether the program has `CAP_NET_ADMIN`, and had it when it opened the socket.
+    pub net_admin: bool,
+    /// Whether the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
+    pub caps_answers: bool,
+    /// Whether the socket has the option `NETLINK_EXT_ACK`: answers may say more in attributes.
+    pub extends_answers: bool,
+}
+
+/// A datagram from the kernel, in two parts, so that a packet's bytes need not be copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The first bytes. All of them, if there is no payload.
+    pub head: ArrayVec<u8, { Datagram::HEAD_BYTES }>,
+    /// The bytes that follow: a packet's, or what an answer quotes.
+    pub payload: Bytes,
+    /// The number of bytes that the kernel allocates for the datagram. Its weight in a receive
+    /// buffer follows from it (NFQ-101).
+    pub allocated: usize,
+}
+
+impl Datagram {
+    /// The most bytes that [`head`](Self::head) has room for.
+    pub const HEAD_BYTES: usize = 168;
+
+    /// The length of the datagram in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.head.len() + self.payload.len()
+    }
+
+    /// Whether the datagram has no bytes. The kernel sends no such datagram.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes in one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        [&self.head[..], &self.payload].concat()
+    }
+}
+
+/// What a request led to.
+#[derive(Clone, Debug)]
+pub struct Outcome<'m> {
+    /// What becomes of the packets that were taken out of a queue, if any were.
+    pub released: Option<Released<'m>>,
+    /// The answer, to be delivered to the sender after the released packets went on.
+    pub answer: Option<Answer<'m>>,
+}
+
+impl<T> Queues<T> {
+    /// No queues, on a kernel with these rules.
+    #[must_use]
+    pub const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            instances: BTreeMap::new(),
+            bound: 0,
+        }
+    }
+
+    /// The rules of this kernel.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Offers a packet to queue `number`. `deliver` puts the datagram into the receive buffer of
+    /// the port id, and says whether there was room.
+    pub fn offer(
+        &mut self,
+        number: u16,
+        packet: &QueuedPacket<'_>,
+        deliver: impl FnOnce(PortId, Datagram) -> bool,
+    ) -> Offer {
+        match self.instances.get_mut(&number) {
+            Some(instance) => instance.offer(number, packet, &self.rules, deliver),
+            None => Offer::Refused(Refusal::NoListener),
+        }
+    }
+
+    /// Keeps an item for a packet that was [offered](Self::offer) and queued under `id`.
+    pub fn keep(&mut self, number: u16, id: u32, item: T) {
+        if let Some(instance) = self.instances.get_mut(&number) {
+            instance.keep(id, item);
+        }
+    }
+
+    /// Carries out a request. Packets that it takes out of a queue are added to `taken`, in the
+    /// order in which they go on, each with the id that it had.
+    pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
+        let mut released = None;
+        let (result, note) = match request.kind() {
+            message_type::CONFIG => self.configure(request, sender, taken),
+            message_type::VERDICT => self.decide(request, sender, taken, &mut released),
+            message_type::VERDICT_BATCH => self.decide_batch(request, sender, taken, &mut released),
+            message_type::PACKET => packet::refuse(request),
+            _ => (Err(Errno::EINVAL), answer::Note::None),
+        };
+        Outcome {
+            released,
+            answer: request.answer(result, note),
+        }
+    }
+
+    /// The number of packets in a queue; none if nobody has bound it.
+    #[must_use]
+    pub fn length(&self, number: u16) -> Option<usize> {
+        self.instances.get(&number).map(Instance::length)
+    }
+
+    /// Takes note that a socket was closed, and unbinds the queues that it owned. Returns what was
+    /// in them, which is dropped, also from queues that fail open (NFQ-7).
+    pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
+        let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
+        let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
+        numbers.sort_by_key(|number| self.place_in_text(*number));
+        let instances = numbers.into_iter().filter_map(|number| self.instances.remove(&number));
+        instances.flat_map(Instance::into_items).collect()
+    }
+
+    /// Takes out the packets for which `condition` holds, without a word to anybody: what a
+    /// device's going down does to packets that name it (NFQ-9).
+    pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for instance in self.instances.values_mut() {
+            instance.take_if(&condition, &mut taken);
+        }
+        taken
+    }
+}

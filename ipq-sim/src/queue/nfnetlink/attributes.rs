@@ -1,0 +1,86 @@
+//! How the kernel reads the attributes of a message: liberally.
+//!
+//! Nothing is wrong with an attribute that is unknown, too long, or there twice. What is left at
+//! the end, and can't be an attribute, is not read, and the sender may be told (NFQ-45).
+
+use super::answer::Note;
+use ipq_core::Errno;
+use ipq_core::wire::nfnetlink::HEADER_BYTES;
+
+/// The content that an attribute must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// At least so many bytes.
+    AtLeast(u8),
+    /// A number of 32 bits.
+    Number,
+    /// Nothing, or at least one attribute.
+    Nested,
+}
+
+impl Policy {
+    fn allows(self, length: usize) -> bool {
+        match self {
+            Self::AtLeast(least) => length >= least.into(),
+            Self::Number => length >= 4,
+            Self::Nested => length == 0 || length >= 4,
+        }
+    }
+}
+
+/// The attributes of a message, by type; of those that are there twice, the last.
+pub(super) struct Attributes<'m, const N: usize> {
+    found: [Option<&'m [u8]>; N],
+    /// What an answer says of them.
+    pub(super) note: Note,
+}
+
+impl<'m, const N: usize> Attributes<'m, N> {
+    /// Reads the attributes of a message, of the types 1 up to and without `N`. `policies` says
+    /// which of them must have which content.
+    pub(super) fn read(message: &'m [u8], policies: &[(u16, Policy)]) -> Result<Self, (Errno, Note)> {
+        let mut found = [None; N];
+        let mut at = HEADER_BYTES;
+        while let Some((kind, content)) = attribute_at(message, at) {
+            let known = found.get_mut(usize::from(kind)).filter(|_| kind != 0);
+            if let Some(place) = known {
+                let policy = policies.iter().find(|(of, _)| *of == kind).map(|(_, policy)| *policy);
+                if let Some(policy) = policy.filter(|policy| !policy.allows(content.len())) {
+                    return Err((ERANGE, Note::Short { at, policy }));
+                }
+                *place = Some(content);
+            }
+            at += (content.len() + 4).next_multiple_of(4);
+        }
+        let note = if at < message.len() { Note::Leftover } else { Note::None };
+        Ok(Self { found, note })
+    }
+
+    /// The content of an attribute, if it is there.
+    pub(super) fn get(&self, kind: u16) -> Option<&'m [u8]> {
+        self.found.get(usize::from(kind)).copied().flatten()
+    }
+
+    /// The first `L` bytes of an attribute, if it is there and has so many.
+    pub(super) fn start<const L: usize>(&self, kind: u16) -> Option<[u8; L]> {
+        self.get(kind)?.first_chunk().copied()
+    }
+
+    /// The number that an attribute begins with, if it is there.
+    pub(super) fn number(&self, kind: u16) -> Option<u32> {
+        self.start(kind).map(u32::from_be_bytes)
+    }
+}
+
+/// An attribute is shorter than it must be.
+const ERANGE: Errno = Errno(34);
+
+/// The type, without the bits that say how it is made up, and the content of the attribute at a
+/// place of a message; none if there is no sound attribute.
+fn attribute_at(message: &[u8], at: usize) -> Option<(u16, &[u8])> {
+    let rest = message.get(at..)?;
+    let [low, high, kind_low, kind_high] = *rest.first_chunk()?;
+    let length = usize::from(u16::from_ne_bytes([low, high]));
+    let content = rest.get(4..length)?;
+    Some((u16::from_ne_bytes([kind_low, kind_high]) & 0x3fff, content))
+}

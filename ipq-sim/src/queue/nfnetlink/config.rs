@@ -1,0 +1,98 @@
+//! CONFIG messages: who binds a queue, and how it is set (NFQ-20 to NFQ-32).
+
+use super::answer::Note;
+use super::attributes::{Attributes, Policy};
+use super::instance::Instance;
+use super::messages::Request;
+use super::{Queues, Rules, Sender};
+use ipq_core::Errno;
+use ipq_core::wire::nfnetlink::{attribute, command};
+
+/// The attributes of a CONFIG message, and what each must hold.
+const POLICIES: [(u16, Policy); 5] = [
+    (attribute::CONFIG_COMMAND, Policy::AtLeast(4)),
+    (attribute::CONFIG_PARAMETERS, Policy::AtLeast(5)),
+    (attribute::CONFIG_MAX_LENGTH, Policy::Number),
+    (attribute::CONFIG_MASK, Policy::Number),
+    (attribute::CONFIG_FLAGS, Policy::Number),
+];
+type ConfigAttributes<'m> = Attributes<'m, 6>;
+
+/// The first flag that no kernel knows.
+const FLAGS_END: u32 = 32;
+
+impl<T> Queues<T> {
+    /// Carries out a CONFIG message.
+    pub(super) fn configure(
+        &mut self,
+        request: &Request<'_>,
+        sender: Sender,
+        taken: &mut Vec<(u32, T)>,
+    ) -> (Result<(), Errno>, Note) {
+        match ConfigAttributes::read(request.bytes, &POLICIES) {
+            Ok(attributes) => {
+                let result = self.set_up(request.queue(), &attributes, sender, taken);
+                (result, attributes.note)
+            }
+            Err((errno, note)) => (Err(errno), note),
+        }
+    }
+
+    /// Does what the attributes say, with the kernel's checks in the kernel's order.
+    fn set_up(
+        &mut self,
+        number: u16,
+        attributes: &ConfigAttributes<'_>,
+        sender: Sender,
+        taken: &mut Vec<(u32, T)>,
+    ) -> Result<(), Errno> {
+        let command = attributes
+            .start(attribute::CONFIG_COMMAND)
+            .map(|[command]: [u8; 1]| command);
+        if let Some(command::BIND_FAMILY | command::UNBIND_FAMILY) = command {
+            return Ok(());
+        }
+        let flags = flags(attributes, &self.rules)?;
+        let bound = self.instances.get(&number).map(Instance::owner);
+        if bound.is_some_and(|owner| owner != sender.port_id) {
+            return Err(Errno::EPERM);
+        }
+        match command {
+            None => {}
+            Some(command::BIND) if bound.is_some() => return Err(Errno::EBUSY),
+            Some(command::BIND) => {
+                self.bound += 1;
+                self.instances.insert(number, Instance::new(sender.port_id, self.bound));
+            }
+            Some(command::UNBIND) => {
+                let instance = self.instances.remove(&number).ok_or(Errno::ENODEV)?;
+                taken.extend(instance.into_items().map(|item| (0, item)));
+                return Ok(());
+            }
+            Some(_) => return Err(Errno::EOPNOTSUPP),
+        }
+        let instance = self.instances.get_mut(&number).ok_or(Errno::ENODEV)?;
+        if let Some([range @ .., mode]) = attributes.start::<5>(attribute::CONFIG_PARAMETERS) {
+            instance.set_mode(mode, u32::from_be_bytes(range));
+        }
+        if let Some(length) = attributes.number(attribute::CONFIG_MAX_LENGTH) {
+            instance.maximum_length = length;
+        }
+        if let Some((flags, mask)) = flags {
+            instance.flags = instance.flags & !mask | flags & mask;
+        }
+        Ok(())
+    }
+}
+
+/// The flags that a message sets, and which of them; none if it says nothing of flags.
+fn flags(attributes: &ConfigAttributes<'_>, rules: &Rules) -> Result<Option<(u32, u32)>, Errno> {
+    let Some(flags) = attributes.number(attribute::CONFIG_FLAGS) else {
+        return Ok(None);
+    };
+    let mask = attributes.number(attribute::CONFIG_MASK).ok_or(Errno::EINVAL)?;
+    if flags >= FLAGS_END || flags & mask & rules.refused_flags != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(Some((flags, mask)))
+}

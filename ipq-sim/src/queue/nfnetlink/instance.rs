@@ -1,0 +1,191 @@
+//! One queue: its settings, its counters, and the packets in it.
+
+use super::packet::QueuedPacket;
+use super::{Datagram, Rules};
+use hashlink::LinkedHashMap;
+use ipq_core::PortId;
+use ipq_core::wire::nfnetlink::flag;
+
+/// The most bytes of a packet that an owner can ask for.
+const LONGEST_RANGE: u32 = 65_531;
+/// The maximum length of a queue that nobody has set another for.
+const MAXIMUM_LENGTH: u32 = 1024;
+
+/// The copy mode of a queue: nothing, what is known of a packet, or its bytes too.
+pub(super) mod mode {
+    pub(in super::super) const NONE: u8 = 0;
+    pub(in super::super) const META: u8 = 1;
+    pub(in super::super) const PACKET: u8 = 2;
+}
+
+/// What became of a packet that was [offered](super::Queues::offer) to a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// The owner was told of it, and it is to be [kept](super::Queues::keep).
+    Queued {
+        /// The id that its verdict will name.
+        id: u32,
+    },
+    /// It was not queued, and goes on as if it had been accepted, since the queue fails open.
+    Passed(Refusal),
+    /// It was not queued, and is dropped. What has no listener goes on if the rule bypasses.
+    Refused(Refusal),
+}
+
+/// Why a packet was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody has bound the queue.
+    NoListener,
+    /// The copy mode is NONE, as it is after a bind. No counter moves (NFQ-10).
+    NoMode,
+    /// The queue has its maximum length.
+    Full,
+    /// The table of packet ids is full (NFQ-5).
+    TableFull,
+    /// The owner's receive buffer is full.
+    Undeliverable,
+}
+
+/// A queue that is bound.
+#[derive(Debug)]
+pub(super) struct Instance<T> {
+    owner: PortId,
+    /// How many queues had been bound when this was, itself included.
+    pub(super) bound: u64,
+    mode: u8,
+    range: u32,
+    pub(super) maximum_length: u32,
+    pub(super) flags: u32,
+    dropped: u32,
+    undelivered: u32,
+    last_id: u32,
+    /// By id, in the order of arrival.
+    packets: LinkedHashMap<u32, T>,
+}
+
+impl<T> Instance<T> {
+    pub(super) fn new(owner: PortId, bound: u64) -> Self {
+        Self {
+            owner,
+            bound,
+            mode: mode::NONE,
+            range: LONGEST_RANGE,
+            maximum_length: MAXIMUM_LENGTH,
+            flags: 0,
+            dropped: 0,
+            undelivered: 0,
+            last_id: 0,
+            packets: LinkedHashMap::new(),
+        }
+    }
+
+    pub(super) const fn owner(&self) -> PortId {
+        self.owner
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Sets the copy mode and range. An unknown mode changes nothing (NFQ-30).
+    pub(super) fn set_mode(&mut self, mode: u8, range: u32) {
+        match mode {
+            mode::NONE | mode::META => (self.mode, self.range) = (mode, 0),
+            mode::PACKET if range == 0 => (self.mode, self.range) = (mode, LONGEST_RANGE),
+            mode::PACKET => (self.mode, self.range) = (mode, range.min(LONGEST_RANGE)),
+            _ => {}
+        }
+    }
+
+    /// Offers a packet to the owner, with the kernel's checks in the kernel's order.
+    pub(super) fn offer(
+        &mut self,
+        number: u16,
+        packet: &QueuedPacket<'_>,
+        rules: &Rules,
+        deliver: impl FnOnce(PortId, Datagram) -> bool,
+    ) -> Offer {
+        if self.mode == mode::NONE {
+            return Offer::Refused(Refusal::NoMode);
+        }
+        if self.packets.len() >= self.maximum_length as usize {
+            return self.refuse(Refusal::Full);
+        }
+        self.last_id = self.last_id.wrapping_add(1);
+        let id = self.last_id;
+        let table_is_full = rules.table_limit.is_some_and(|limit| self.packets.len() >= limit);
+        if table_is_full || self.packets.contains_key(&id) {
+            return self.refuse(Refusal::TableFull);
+        }
+        let range = (self.mode == mode::PACKET).then_some(self.range);
+        let with_owner = self.flags & flag::OWNER != 0;
+        if !deliver(self.owner, packet.datagram(number, id, range, with_owner)) {
+            return self.refuse(Refusal::Undeliverable);
+        }
+        Offer::Queued { id }
+    }
+
+    /// Drops a packet and counts it, or lets it pass if the queue fails open (NFQ-12).
+    fn refuse(&mut self, refusal: Refusal) -> Offer {
+        if self.flags & flag::FAIL_OPEN != 0 {
+            return Offer::Passed(refusal);
+        }
+        let counter = match refusal {
+            Refusal::Undeliverable => &mut self.undelivered,
+            _ => &mut self.dropped,
+        };
+        *counter = counter.wrapping_add(1);
+        Offer::Refused(refusal)
+    }
+
+    pub(super) fn keep(&mut self, id: u32, item: T) {
+        self.packets.insert(id, item);
+    }
+
+    /// Takes out the packet with this id.
+    pub(super) fn take(&mut self, id: u32) -> Option<T> {
+        self.packets.remove(&id)
+    }
+
+    /// Takes out the packets up to `last`, oldest first, and stops at the first that is later. Ids
+    /// are compared with their wrap-around in mind (NFQ-65).
+    pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
+        let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
+        while let Some((id, _)) = self.packets.front()
+            && !is_later(*id)
+        {
+            taken.extend(self.packets.pop_front());
+        }
+    }
+
+    /// Takes out the packets for which `condition` holds, oldest first.
+    pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool, taken: &mut Vec<T>) {
+        let matching = self.packets.iter().filter(|(_, item)| condition(item));
+        let ids: Vec<u32> = matching.map(|(id, _)| *id).collect();
+        taken.extend(ids.into_iter().filter_map(|id| self.packets.remove(&id)));
+    }
+
+    /// What is in the queue, oldest first.
+    pub(super) fn into_items(self) -> impl Iterator<Item = T> {
+        self.packets.into_iter().map(|(_, item)| item)
+    }
+
+    /// The line of the /proc text.
+    pub(super) fn line(&self, number: u16) -> String {
+        let Self {
+            owner: PortId(owner),
+            mode,
+            range,
+            dropped,
+            undelivered,
+            last_id,
+            ..
+        } = self;
+        let total = self.packets.len();
+        format!(
+            "{number:5} {owner:6} {total:5} {mode:1} {range:5} {dropped:5} {undelivered:5} {last_id:8} {:2}\n",
+            1
+        )
+    }
+}

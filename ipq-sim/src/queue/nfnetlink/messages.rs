@@ -1,0 +1,193 @@
+//! The messages of a datagram, gone through as netlink and nfnetlink do.
+
+use super::answer::{Answer, Note};
+use super::attributes::{Attributes, Policy};
+use super::{Rules, Sender};
+use ipq_core::Errno;
+use ipq_core::wire::nfnetlink::HEADER_BYTES;
+use ipq_core::wire::{Abi, Flags, Header};
+
+/// `NFNL_MSG_BATCH_BEGIN`: its datagram is a batch.
+const BATCH_BEGIN: u16 = 0x10;
+/// `NFNL_MSG_BATCH_END`.
+const BATCH_END: u16 = 0x11;
+/// Types below it are netlink's own.
+const FIRST_TYPE: u16 = 0x10;
+/// The number of subsystems that nfnetlink knows.
+const SUBSYSTEMS: u16 = 14;
+/// The one subsystem that takes batches: nftables. It is not emulated, and refuses each message.
+const BATCHED_SUBSYSTEM: u16 = 10;
+/// The generation of a set of rules that nobody has changed.
+const GENERATION: u32 = 1;
+/// A batch was made for another generation.
+const ERESTART: Errno = Errno(85);
+
+/// What is to be done with a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'m> {
+    /// It is carried out, by [`Queues::request`](super::Queues::request).
+    Perform(Request<'m>),
+    /// It is answered, and that is all.
+    Answer(Answer<'m>),
+}
+
+/// A message that is to be carried out. It has both headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'m> {
+    header: Header,
+    pub(super) bytes: &'m [u8],
+}
+
+impl<'m> Request<'m> {
+    /// The message type: the subsystem's number in the upper byte, and a message of it.
+    #[must_use]
+    pub const fn kind(&self) -> u16 {
+        self.header.message_type.to_wire()
+    }
+
+    /// The number of the queue that it is for.
+    #[must_use]
+    pub fn queue(&self) -> u16 {
+        resource(self.bytes)
+    }
+
+    /// Its answer: an error, or an acknowledgement if it asks for one (NFQ-40).
+    pub(super) fn answer(&self, result: Result<(), Errno>, note: Note) -> Option<Answer<'m>> {
+        match result {
+            Ok(()) if !self.header.flags.contains(Flags::ACK) => None,
+            result => Some(self.answer_always(result, note)),
+        }
+    }
+
+    fn answer_always(&self, result: Result<(), Errno>, note: Note) -> Answer<'m> {
+        let errno = result.err().unwrap_or_default();
+        Answer::new(errno, self.header.sequence, self.bytes, note)
+    }
+}
+
+/// The messages of a datagram that a program sent, in order.
+#[derive(Debug)]
+pub struct Messages<'m> {
+    /// What has not been gone through of a datagram that is no batch.
+    rest: &'m [u8],
+    /// The answers to a batch, which are sent when all of it was gone through.
+    answers: std::vec::IntoIter<Answer<'m>>,
+}
+
+impl<'m> Messages<'m> {
+    /// Goes through a datagram of `sender`.
+    #[must_use]
+    pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
+        let Some((first, rest)) = split(datagram) else {
+            return Self::answered(Vec::new());
+        };
+        if !sender.net_admin {
+            return Self::answered(vec![first.answer_always(Err(Errno::EPERM), Note::None)]);
+        }
+        if first.kind() == BATCH_BEGIN {
+            return Self::answered(batch(&first, rest, datagram, rules));
+        }
+        Self {
+            rest: datagram,
+            answers: Vec::new().into_iter(),
+        }
+    }
+
+    fn answered(answers: Vec<Answer<'m>>) -> Self {
+        Self {
+            rest: &[],
+            answers: answers.into_iter(),
+        }
+    }
+}
+
+impl<'m> Iterator for Messages<'m> {
+    type Item = Step<'m>;
+
+    fn next(&mut self) -> Option<Step<'m>> {
+        while let Some((message, rest)) = split(self.rest) {
+            self.rest = rest;
+            let looked_at = message.header.flags.contains(Flags::REQUEST)
+                && message.kind() >= FIRST_TYPE
+                && message.bytes.len() >= HEADER_BYTES;
+            if looked_at {
+                return Some(Step::Perform(message));
+            }
+            if let Some(answer) = message.answer(Ok(()), Note::None) {
+                return Some(Step::Answer(answer));
+            }
+        }
+        self.rest = &[];
+        self.answers.next().map(Step::Answer)
+    }
+}
+
+/// The first message of some bytes, and what follows it; none if they do not begin with a sound
+/// header (NFQ-49).
+fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
+    let header = Header::parse(bytes, Abi::NATIVE)?;
+    let length = header.length as usize;
+    let message = bytes.get(..length).filter(|_| length >= Header::BYTES)?;
+    let rest = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    Some((Request { header, bytes: message }, rest))
+}
+
+/// The number that ends nfnetlink's header: a queue's, or a subsystem's.
+fn resource(message: &[u8]) -> u16 {
+    let number = message.get(HEADER_BYTES - 2..).and_then(<[u8]>::first_chunk);
+    number.map_or(0, |number| u16::from_be_bytes(*number))
+}
+
+/// The answers to a batch, which is for a subsystem that takes batches. A queue does not (NFQ-51).
+fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
+    let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
+    // The header may say less, and the kernel looks at the datagram alone.
+    if datagram.len() < HEADER_BYTES {
+        return Vec::new();
+    }
+    let attributes = match Attributes::<2>::read(begin.bytes, &[(1, Policy::Number)]) {
+        Ok(attributes) => attributes,
+        Err((errno, _)) => return refuse(errno),
+    };
+    // Old programs wrote nftables' number in the machine's own byte order.
+    let subsystem = match resource(datagram) {
+        number if number == BATCHED_SUBSYSTEM.to_be() => BATCHED_SUBSYSTEM,
+        number => number,
+    };
+    match subsystem {
+        BATCHED_SUBSYSTEM => {}
+        0..SUBSYSTEMS => return refuse(Errno::EOPNOTSUPP),
+        _ => return refuse(Errno::EINVAL),
+    }
+    if attributes
+        .number(1)
+        .is_some_and(|generation| ![0, GENERATION].contains(&generation))
+    {
+        return refuse(ERESTART);
+    }
+    let acknowledged = |message: &Request<'m>| {
+        message
+            .answer(Ok(()), Note::None)
+            .filter(|_| rules.acknowledges_batches)
+    };
+    let mut answers = Vec::from_iter(acknowledged(begin));
+    let mut sound = true;
+    while rest.len() >= Header::BYTES {
+        let Some((message, following)) = split(rest).filter(|(message, _)| message.bytes.len() >= HEADER_BYTES) else {
+            return Vec::new();
+        };
+        rest = following;
+        match message.kind() {
+            kind if !message.header.flags.contains(Flags::REQUEST) || kind < FIRST_TYPE => {}
+            BATCH_BEGIN => return Vec::new(),
+            BATCH_END => {
+                answers.extend(acknowledged(&message).filter(|_| sound));
+                return answers;
+            }
+            _ => {}
+        }
+        sound = false;
+        answers.push(message.answer_always(Err(Errno::EINVAL), Note::None));
+    }
+    answers
+}

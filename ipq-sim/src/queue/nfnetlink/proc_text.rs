@@ -1,0 +1,27 @@
+//! The text of `/proc/net/netfilter/nfnetlink_queue`.
+
+use super::Queues;
+use std::cmp::Reverse;
+
+/// The number of lists that the kernel keeps its queues in.
+const BUCKETS: u16 = 16;
+
+impl<T> Queues<T> {
+    /// The text: a line for each queue, and nothing if none is bound (NFQ-13).
+    #[must_use]
+    pub fn proc_text(&self) -> String {
+        let mut numbers: Vec<u16> = self.instances.keys().copied().collect();
+        numbers.sort_by_key(|number| self.place_in_text(*number));
+        let lines = numbers
+            .into_iter()
+            .filter_map(|number| Some(self.instances.get(&number)?.line(number)));
+        lines.collect()
+    }
+
+    /// What the kernel's order of queues sorts by: the list that a queue is in, and in it the queue
+    /// that was bound last comes first (NFQ-14).
+    pub(super) fn place_in_text(&self, number: u16) -> (u16, Reverse<u64>) {
+        let bound = self.instances.get(&number).map_or(0, |instance| instance.bound);
+        ((number >> 8 ^ number) % BUCKETS, Reverse(bound))
+    }
+}

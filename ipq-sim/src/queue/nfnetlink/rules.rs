@@ -1,0 +1,37 @@
+//! What differs between kernels.
+
+use ipq_core::wire::nfnetlink::flag;
+
+/// The rules of one kernel: a field for each rule in which kernels differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The most packets that a queue holds, whatever its maximum length says; no limit if none
+    /// (NFQ-5).
+    pub table_limit: Option<usize>,
+    /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has a
+    /// connection or a security context, also where they can be asked for.
+    pub refused_flags: u32,
+    /// Whether the stated length of an error counts the padding of the message that it quotes
+    /// (NFQ-42).
+    pub counts_padding: bool,
+    /// Whether the first and the last message of a batch are acknowledged on demand (NFQ-52).
+    pub acknowledges_batches: bool,
+}
+
+impl Rules {
+    /// Linux 6.18, as measured on 6.18.44.
+    pub const LINUX_6_18: Self = Self {
+        table_limit: Some(65_536),
+        refused_flags: flag::CONNECTION,
+        counts_padding: true,
+        acknowledges_batches: true,
+    };
+
+    /// Linux 6.1, as read in the sources of 6.1.
+    pub const LINUX_6_1: Self = Self {
+        table_limit: None,
+        refused_flags: flag::CONNECTION,
+        counts_padding: false,
+        acknowledges_batches: false,
+    };
+}
