@@ -223,6 +223,12 @@ impl Laboratory {
     }
 }
 
+/// Switches an option of a netlink socket on or off: a number of `SOL_NETLINK`.
+pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Result<()> {
+    let value = i32::from(on).to_ne_bytes();
+    set_option(socket.as_fd(), libc::SOL_NETLINK, option, &value)
+}
+
 /// The state of the initial namespace before a laboratory changed it.
 ///
 /// It belongs to a process that outlives the laboratory's, so that the state is put back however

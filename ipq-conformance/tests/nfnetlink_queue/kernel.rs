@@ -1,0 +1,152 @@
+//! The kernel's side, in the laboratory.
+
+use super::step::{Datagram, SOCKETS, Seen, Side, Step};
+use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues, set_netlink_option};
+use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_conformance::world::{Protocol, Rule, Table};
+use ipq_core::wire::nfnetlink::{attribute, message_type};
+use ipq_core::{Family, Hook, PortId};
+use rustix::io::Errno;
+use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use std::os::fd::OwnedFd;
+
+/// The queues that a rule sends UDP to, of IPv4 and IPv6.
+pub(super) const QUEUES: [u16; 2] = [0, 1];
+
+/// `NETLINK_CAP_ACK` and `NETLINK_EXT_ACK`.
+const CAP_ACK: i32 = 10;
+const EXT_ACK: i32 = 11;
+
+/// The kernel that this runs on.
+pub(super) struct Kernel {
+    laboratory: Laboratory,
+    sockets: [Option<OwnedFd>; SOCKETS],
+    /// The error number of the last send, if it failed.
+    refused: Option<i32>,
+    net_admin: bool,
+    buffer: Vec<u8>,
+}
+
+impl Kernel {
+    /// A laboratory that forwards, and queues UDP on the way.
+    pub(super) fn set_up() -> Result<Self, LaboratoryError> {
+        let laboratory = Laboratory::set_up(Place::Private)?;
+        let rule = |family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP));
+        let [ipv4, ipv6] = QUEUES;
+        laboratory.set_rules(&Family::ALL.map(rule), Queues::Numbered { ipv4, ipv6 })?;
+        Ok(Self {
+            laboratory,
+            sockets: [const { None }; SOCKETS],
+            refused: None,
+            net_admin: true,
+            buffer: vec![0; 1 << 17],
+        })
+    }
+
+    fn open(&mut self, socket: usize, caps_answers: bool, extends_answers: bool) -> Result<PortId, Errno> {
+        // The old one is closed first, as it is on the other side.
+        self.sockets[socket] = None;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let opened = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
+        net::bind(&opened, &SocketAddrNetlink::new(0, 0))?;
+        for (option, on) in [(CAP_ACK, caps_answers), (EXT_ACK, extends_answers)] {
+            set_netlink_option(&opened, option, on).expect("the option is known");
+        }
+        let address = SocketAddrNetlink::try_from(net::getsockname(&opened)?)?;
+        self.sockets[socket] = Some(opened);
+        Ok(PortId(address.pid()))
+    }
+
+    fn set_net_admin(&mut self, held: bool) {
+        let mut sets = capabilities(None).expect("a process knows its capabilities");
+        sets.effective.set(CapabilitySet::NET_ADMIN, held);
+        set_capabilities(None, sets).expect("a capability can be dropped and regained");
+        self.net_admin = held;
+    }
+
+    fn received(&mut self, socket: usize) -> Vec<Datagram> {
+        let mut received = Vec::new();
+        let Some(descriptor) = &self.sockets[socket] else {
+            return received;
+        };
+        loop {
+            match net::recv(descriptor, &mut self.buffer[..], RecvFlags::empty()) {
+                Ok((_, length)) => received.push(Datagram(without_time(self.buffer[..length].to_vec()))),
+                Err(Errno::AGAIN) => return received,
+                Err(error) => panic!("the socket can't be read: {error}"),
+            }
+        }
+    }
+}
+
+impl Side for Kernel {
+    fn perform(&mut self, step: &Step, _: Option<PortId>) -> Option<PortId> {
+        match step {
+            Step::Open {
+                socket,
+                caps_answers,
+                extends_answers,
+            } => {
+                return Some(
+                    self.open(*socket, *caps_answers, *extends_answers)
+                        .expect("a socket opens"),
+                );
+            }
+            Step::Close { socket } => self.sockets[*socket] = None,
+            Step::Send { socket, datagram } => {
+                if let Some(socket) = &self.sockets[*socket] {
+                    let sent = net::send(socket, &datagram.0, SendFlags::empty());
+                    self.refused = sent.err().map(Errno::raw_os_error);
+                }
+                self.laboratory.settle().expect("the laboratory settles");
+            }
+            Step::Arrive { frame, count } => {
+                let taken = self.laboratory.inject(TAP0.name, &frame.0, *count);
+                taken.expect("a frame arrives").expect("the device takes it");
+            }
+            Step::Capability { held } => self.set_net_admin(*held),
+            Step::Down => {
+                // Who sets a device needs what the program may have lost.
+                let held = self.net_admin;
+                self.set_net_admin(true);
+                for up in [false, true] {
+                    self.laboratory
+                        .set_link(TAP1.name, up)
+                        .expect("the device goes down and up");
+                }
+                self.set_net_admin(held);
+            }
+        }
+        None
+    }
+
+    fn look(&mut self) -> Seen {
+        let left = std::iter::from_fn(|| self.laboratory.sniff(TAP1.name).expect("a frame can be taken"));
+        let left = left.map(Datagram).collect();
+        let proc_text = std::fs::read_to_string("/proc/net/netfilter/nfnetlink_queue").ok();
+        Seen {
+            refused: self.refused.take(),
+            received: std::array::from_fn(|socket| self.received(socket)),
+            left,
+            proc_text: proc_text.map(|text| text.lines().map(str::to_owned).collect()),
+        }
+    }
+}
+
+/// A packet message without the time, which is never the same.
+fn without_time(mut datagram: Vec<u8>) -> Vec<u8> {
+    if datagram.get(4..6) != Some(&message_type::PACKET.to_ne_bytes()[..]) {
+        return datagram;
+    }
+    let mut at = 20;
+    while let Some([l0, l1, k0, k1]) = datagram.get(at..).and_then(<[u8]>::first_chunk).copied() {
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        if u16::from_ne_bytes([k0, k1]) == attribute::TIMESTAMP {
+            datagram[at + 4..at + length].fill(0);
+        }
+        at += length.next_multiple_of(4);
+    }
+    datagram
+}
