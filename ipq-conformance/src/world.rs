@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 /// describes it. It is used by one thread:
 ///
 /// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the
-/// report;
+///    report;
 /// 2. [`begin`](World::begin), once, with the setup of the case or recording;
 /// 3. [`step`](World::step), any number of times. A step is over when everything that it caused is
-/// over: an injected packet has reached the queue, a device, or its end;
+///    over: an injected packet has reached the queue, a device, or its end;
 /// 4. drop, which undoes everything, also while a panic unwinds.
 ///
 /// A world judges nothing. Whoever asked for a step judges the observation.

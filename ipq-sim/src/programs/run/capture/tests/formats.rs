@@ -118,7 +118,7 @@ fn blocks_of_any_size_are_gone_past_and_long_frames_are_looked_into() {
     let file = [
         LITTLE.section(),
         LITTLE.block(10, &secrets),
-        LITTLE.interface(101, 0, &LITTLE.option(1, &[b'y'; 60_000]).repeat(30)),
+        LITTLE.interface(101, 0, &LITTLE.option(1, &vec![b'y'; 60_000]).repeat(30)),
         LITTLE.enhanced(0, 0, &long, long.len()),
         LITTLE.enhanced(0, 0, &packet, packet.len()),
     ];
