@@ -1,4 +1,5 @@
-//! Error numbers as Linux defines them, whatever system this is built on: they are part of the protocol (WIRE-6).
+//! Error numbers as Linux defines them. They are part of the protocol (WIRE-6), so they are the same on
+//! whatever system this is built.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ macro_rules! known {
         impl Errno {
             $(#[doc = concat!($text, " (", $number, ").")] pub const $name: Self = Self($number);)*
 
-            /// The symbolic name, if it is one that this protocol is known to give.
+            /// The symbolic name, if the number is one that a queue or its socket is known to give.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -39,18 +40,30 @@ known! {
     EBADF = 9, "Bad file descriptor";
     EAGAIN = 11, "Resource temporarily unavailable";
     ENOMEM = 12, "Cannot allocate memory";
+    EACCES = 13, "Permission denied";
+    EFAULT = 14, "Bad address";
     EBUSY = 16, "Device or resource busy";
+    EEXIST = 17, "File exists";
     ENODEV = 19, "No such device";
+    ENOTDIR = 20, "Not a directory";
     EINVAL = 22, "Invalid argument";
+    EMFILE = 24, "Too many open files";
+    EPIPE = 32, "Broken pipe";
+    ERANGE = 34, "Numerical result out of range";
+    ENAMETOOLONG = 36, "File name too long";
     ECOMM = 70, "Communication error on send";
+    EPROTO = 71, "Protocol error";
     EMSGSIZE = 90, "Message too long";
+    EPROTOTYPE = 91, "Protocol wrong type for socket";
     EPROTONOSUPPORT = 93, "Protocol not supported";
     EOPNOTSUPP = 95, "Operation not supported";
     EAFNOSUPPORT = 97, "Address family not supported by protocol";
     EADDRINUSE = 98, "Address already in use";
     ENETDOWN = 100, "Network is down";
+    ECONNRESET = 104, "Connection reset by peer";
     ENOBUFS = 105, "No buffer space available";
     ENOTCONN = 107, "Transport endpoint is not connected";
+    ETIMEDOUT = 110, "Connection timed out";
     ECONNREFUSED = 111, "Connection refused";
 }
 

@@ -226,8 +226,8 @@ pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Nobody answers at the path.
-    #[error("no emulator answers at {}: {errno}; start one with `ipq-sim serve --socket {}`", .path.display(), .path.display())]
+    /// No emulator answers at the path: there is none, or this process may not reach it.
+    #[error("{}", unreachable(.path, *.errno))]
     Unreachable {
         /// Where it should listen.
         path: PathBuf,
@@ -273,6 +273,31 @@ impl OpenError {
     }
 }
 
+/// Says why no emulator answers at `path`, and what to do about it.
+fn unreachable(path: &Path, errno: Errno) -> String {
+    let path = path.display();
+    let start = format_args!("start one with `ipq-sim serve --socket {path}`");
+    match errno {
+        Errno::ECONNREFUSED => {
+            format!("the emulator that listened at {path} has ended: {errno}; {start}")
+        }
+        Errno::EACCES | Errno::EPERM => format!(
+            "the emulator's socket {path} may not be reached by this user: {errno}; run as the user who started the \
+             emulator, or let it serve in a directory and on a socket that this user may enter and write to"
+        ),
+        Errno::ECONNRESET | Errno::EPIPE => format!(
+            "an emulator is there at {path}, and ended the connection without an answer: {errno}; it may be about to end"
+        ),
+        Errno::ETIMEDOUT | Errno::EAGAIN => {
+            format!("an emulator is there at {path}, and does not answer: {errno}; end it, and {start}")
+        }
+        Errno::EPROTOTYPE | Errno::EPROTO => format!(
+            "what is at {path} is no emulator, or one of another version: {errno}; name the socket that `ipq-sim serve` made"
+        ),
+        _ => format!("no emulator answers at {path}: {errno}; {start}"),
+    }
+}
+
 /// Why a question got no answer that one could use.
 enum Failure {
     /// The system did not let it through, or nobody answered.
@@ -297,6 +322,9 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
         retry_on_intr(|| net::send(&connection, &request.write(), SendFlags::NOSIGNAL))?;
         let mut bytes = [0; Answer::BYTES];
         let length = receive_soon(&connection, &mut bytes)?;
+        if length == 0 {
+            return Err(rustix::io::Errno::CONNRESET);
+        }
         let answer = (length == bytes.len()).then(|| Answer::parse(&bytes)).flatten();
         Ok((connection, answer.ok_or(rustix::io::Errno::PROTO)?))
     };

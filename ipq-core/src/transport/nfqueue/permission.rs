@@ -28,13 +28,12 @@ impl Questions {
     /// Sends a command that has the family's packets go to nfnetlink queues. Kernels since 3.8 do
     /// nothing, but answer: EPERM without the capability, EINVAL where there are no such queues.
     pub(super) fn bind_family(&self, options: &Options) -> Result<(), Errno> {
-        const EEXIST: Errno = Errno(17);
         let family = match options.family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 10,
         };
         match self.ask(options, Some([command::BIND_FAMILY, 0, 0, family])) {
-            Err(EEXIST) => Ok(()),
+            Err(Errno::EEXIST) => Ok(()),
             answer => answer,
         }
     }
