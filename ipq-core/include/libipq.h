@@ -6,6 +6,7 @@
 #ifndef _LIBIPQ_H
 #define _LIBIPQ_H
 
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/uio.h>

@@ -8,6 +8,7 @@
 
 mod last_error;
 mod live;
+mod settings;
 mod side;
 
 use crate::errno::Errno;
@@ -124,13 +125,12 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
         // They are written, never read before that; no slice is longer than isize::MAX.
         unsafe { std::slice::from_raw_parts_mut(buffer, length.min(isize::MAX.unsigned_abs())) }
     };
-    let wait = match u64::try_from(timeout) {
-        Err(_) => Wait::Never,
-        Ok(0) => Wait::Forever,
-        Ok(microseconds) => Wait::For(Duration::from_micros(microseconds)),
-    };
     let saved = errno();
-    let result = handle.read_datagram(buffer, wait);
+    let result = match u64::try_from(timeout) {
+        Err(_) => handle.read_datagram(buffer, Wait::Never),
+        Ok(0) => read_as_the_descriptor_says(handle, buffer),
+        Ok(microseconds) => handle.read_datagram(buffer, Wait::For(Duration::from_micros(microseconds))),
+    };
     set_errno(saved);
     match result {
         Ok(read) => read.cast_signed(),
@@ -145,6 +145,22 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
         }
         Err(error) => fail(&error),
     }
+}
+
+/// Reads with time-out 0: waits for ever, unless the program has made the descriptor non-blocking.
+/// Then it is an error that nothing is there, with errno EAGAIN (LIB-3).
+fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
+    match handle.read_datagram(buffer, Wait::Never) {
+        Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),
+        Err(Error::TimedOut) => handle.read_datagram(buffer, Wait::Forever),
+        read => read,
+    }
+}
+
+fn is_non_blocking(side: &dyn AsFd) -> bool {
+    // SAFETY: the call takes no pointer, and changes nothing.
+    let flags = unsafe { libc::fcntl(side.as_fd().as_raw_fd(), libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
 /// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)` (LIB-2)
@@ -315,7 +331,7 @@ fn no_handle() -> isize {
 
 fn no_buffer() -> isize {
     last_error::set(ErrorNumber::Implementation);
-    set_errno(Errno(libc::EFAULT));
+    set_errno(Errno::EFAULT);
     -1
 }
 

@@ -79,6 +79,21 @@ fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
     );
 }
 
+#[rstest]
+fn the_header_brings_the_integer_types(#[values("c89", "c17")] standard: &str) {
+    if let Some(reason) = can_not("cc", &["--version"]) {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    succeed(
+        Command::new("cc")
+            .args(["-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+            .arg(format!("-std={standard}"))
+            .arg(format!("-I{CORE}/include"))
+            .arg(source("integers.c")),
+    );
+}
+
 #[test]
 fn the_library_exports_the_functions_of_libipq_and_nothing_else() {
     if !have(&["nm"]) {
@@ -133,7 +148,8 @@ fn mistakes_are_errors_and_not_crashes() {
 /// The rest of what the README shows takes a queue: see the tests of ipq-conformance.
 #[rstest]
 #[case::a_wrong_name_lists_the_right_ones("netlin")]
-#[case::wrong_numbers_say_what_is_wrong_with_them("nfqueue:5=1")]
+#[case::a_wrong_setting_lists_the_right_ones("nfqueue:5=1")]
+#[case::a_wrong_value_says_what_is_wrong_with_it("nfqueue:max-length=many")]
 #[case::an_emulator_that_is_not_there_is_named("unix:nowhere")]
 #[case::a_kernel_without_ip_queue_has_no_such_protocol("netlink")]
 fn without_a_kernel_side_the_example_says_why(#[case] transport: &str) {

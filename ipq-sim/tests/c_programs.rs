@@ -277,6 +277,21 @@ fn an_object_for_a_static_program_is_refused() {
 }
 
 #[test]
+fn a_non_blocking_descriptor_makes_an_idle_read_fail_with_eagain() {
+    let source = Path::new(CORE).join("tests/c/non_blocking.c");
+    let Some(run) = Under::Nothing.run(packets("non-blocking", 1), &source) else {
+        return;
+    };
+    let report = run.go().unwrap();
+    assert_eq!(
+        report.exit.map(|status| status.success()),
+        Some(true),
+        "{}",
+        report.summary
+    );
+}
+
+#[test]
 fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
     if have(&[]) {
         let old = Path::new(SCRATCH).join("one_argument.c");

@@ -32,6 +32,8 @@ type Test = (&'static str, &'static str, fn(&mut Laboratory, &Path) -> Outcome);
 
 const PASS: &str = "tests/c/pass.c";
 const WATCH: &str = "../ipq-conformance/tests/c/watch.c";
+const HOLD: &str = "../ipq-conformance/tests/c/hold.c";
+const NON_BLOCKING: &str = "tests/c/non_blocking.c";
 const AWKWARD: &str = "../ipq-sim/tests/c/awkward.c";
 
 const TESTS: &[Test] = &[
@@ -64,6 +66,21 @@ const TESTS: &[Test] = &[
         "beside-another-listener-the-example-says-so",
         PASS,
         beside_another_listener,
+    ),
+    (
+        "a-non-blocking-descriptor-makes-an-idle-read-fail-with-eagain",
+        NON_BLOCKING,
+        non_blocking,
+    ),
+    (
+        "settings-reach-the-queue-of-a-program-that-knows-none",
+        HOLD,
+        settings_reach_the_queue,
+    ),
+    (
+        "a-receive-buffer-that-the-system-does-not-allow-is-an-error",
+        HOLD,
+        receive_buffer_not_allowed,
     ),
     ("awkward-uses-go-as-they-went-with-the-original", AWKWARD, awkward_uses),
 ];
@@ -180,6 +197,45 @@ fn beside_another_listener(laboratory: &mut Laboratory, program: &Path) -> Outco
     Ping::open(Family::Ipv4)?.until_answered()?;
     let (status, printed) = Program::start(program, None, &[])?.end()?;
     assert_eq!(printed, shown_in_readme("another program listens to the queue"));
+    assert_eq!(status.code(), Some(1));
+    Ok(())
+}
+
+fn non_blocking(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    queue_pings(laboratory, QUEUE)?;
+    let mut running = Program::start(program, Some("nfqueue"), &[])?;
+    assert_eq!(running.line()?, "attached");
+    let (status, printed) = running.end()?;
+    assert!(status.success(), "{status}: {printed}");
+    Ok(())
+}
+
+/// Two packets wait, and the others are dropped, or go on where the queue is to fail open.
+fn settings_reach_the_queue(laboratory: &mut Laboratory, program: &Path) -> Outcome {
+    let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
+    laboratory.set_rules(&[rule], Queues::Numbered { ipv4: 5, ipv6: 6 })?;
+    for (settings, passed) in [("", 0), (",fail-open", 3)] {
+        let transport = format!("nfqueue:4=5,max-length=2,receive-buffer=40000,gso{settings}");
+        let mut running = Program::start(program, Some(&transport), &[])?;
+        assert_eq!(running.line()?, "attached with 80000 bytes");
+        laboratory.inject(TAP0.name, &Packet::udp4().frame(), 5)??;
+        let mut found = 0;
+        while laboratory.sniff(TAP1.name)?.is_some() {
+            found += 1;
+        }
+        assert_eq!(found, passed, "{transport}");
+    }
+    Ok(())
+}
+
+fn receive_buffer_not_allowed(_: &mut Laboratory, program: &Path) -> Outcome {
+    let (status, printed) = Program::start(program, Some("nfqueue:receive-buffer=2000000000"), &[])?.end()?;
+    assert!(
+        printed.starts_with(
+            "hold: Unable to create netlink socket: the receive buffer can't have 2000000000 bytes: this system allows "
+        ),
+        "{printed}"
+    );
     assert_eq!(status.code(), Some(1));
     Ok(())
 }

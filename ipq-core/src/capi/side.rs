@@ -1,12 +1,13 @@
-//! Which kernel side a C program talks to: what `IPQ_TRANSPORT` says.
+//! The kernel side that a C program talks to, as `IPQ_TRANSPORT` says.
 
+use super::settings::{InvalidSetting, Settings};
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
 use crate::family::Family;
-use crate::transport::Transport;
 use crate::transport::netlink::{self, Netlink};
-use crate::transport::nfqueue::{self, InvalidQueueNumbers, NfQueue, QueueNumbers};
+use crate::transport::nfqueue::{self, NfQueue};
 use crate::transport::unix::{self, Unix};
+use crate::transport::{Transport, TransportError};
 use crate::wire::Abi;
 use std::ffi::OsStr;
 use std::fmt;
@@ -18,11 +19,13 @@ use std::path::Path;
 pub(super) trait Side: Transport + AsFd + Sync {}
 impl<T: Transport + AsFd + Sync> Side for T {}
 
-/// Why there is no kernel side: what libipq calls it, what the system said, and, where libipq had no such error, what is
-/// wrong in words.
+/// Why there is no kernel side.
 pub(super) struct NoSide {
+    /// libipq's number for it.
     pub(super) number: ErrorNumber,
+    /// The system's error number.
     pub(super) errno: Errno,
+    /// What is wrong, in words, if libipq had no such error.
     pub(super) detail: Option<String>,
 }
 
@@ -35,13 +38,10 @@ pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Sid
             Ok(netlink) => Ok(Box::new(netlink)),
             Err(error) => Err(no_ip_queue(error)),
         },
-        Ok(Wanted::NfQueue(numbers)) => match open_nfqueue(numbers, family) {
-            Ok(queue) => Ok(Box::new(queue)),
-            Err(error) => Err(no_nfqueue(error, "")),
-        },
+        Ok(Wanted::NfQueue(settings)) => open_nfqueue(settings, family, ""),
         Ok(Wanted::Unix(path)) => open_emulator(path, family),
         Err(reason) => Err(no_side(format_args!(
-            "IPQ_TRANSPORT is \"{}\", and it can be auto, netlink, nfqueue[:4=N,6=N] or unix:PATH{reason}",
+            "IPQ_TRANSPORT is \"{}\", and it can be auto, netlink, nfqueue[:SETTING,...] or unix:PATH{reason}",
             wanted.display()
         ))),
     }
@@ -51,7 +51,7 @@ pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Sid
 enum Wanted<'a> {
     Auto,
     Netlink,
-    NfQueue(QueueNumbers),
+    NfQueue(Settings),
     Unix(&'a Path),
 }
 
@@ -60,10 +60,10 @@ impl<'a> Wanted<'a> {
         match value.as_bytes() {
             b"" | b"auto" => Ok(Self::Auto),
             b"netlink" => Ok(Self::Netlink),
-            b"nfqueue" => Ok(Self::NfQueue(QueueNumbers::default())),
-            [b'n', b'f', b'q', b'u', b'e', b'u', b'e', b':', numbers @ ..] => {
-                let numbers = OsStr::from_bytes(numbers).to_string_lossy().parse();
-                numbers.map(Self::NfQueue).map_err(Misspelt::Numbers)
+            b"nfqueue" => Ok(Self::NfQueue(Settings::default())),
+            [b'n', b'f', b'q', b'u', b'e', b'u', b'e', b':', settings @ ..] => {
+                let settings = OsStr::from_bytes(settings).to_string_lossy().parse();
+                settings.map(Self::NfQueue).map_err(Misspelt::Setting)
             }
             [b'u', b'n', b'i', b'x', b':', path @ ..] if !path.is_empty() => {
                 Ok(Self::Unix(Path::new(OsStr::from_bytes(path))))
@@ -76,35 +76,59 @@ impl<'a> Wanted<'a> {
 /// What is wrong with a value of `IPQ_TRANSPORT`, as the end of the sentence that lists the right ones.
 enum Misspelt {
     Name,
-    Numbers(InvalidQueueNumbers),
+    Setting(InvalidSetting),
 }
 
 impl fmt::Display for Misspelt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name => Ok(()),
-            Self::Numbers(error) => write!(f, "; {error}"),
+            Self::Setting(error) => write!(f, "; {error}"),
         }
     }
 }
 
-/// The kernel's own `ip_queue` if it has one, else queue 0 of its nfnetlink queues, where the same rules put packets.
+/// Opens the kernel's own `ip_queue` if it has one, else queue 0 of its nfnetlink queues, where the
+/// same rules put packets.
 fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     match Netlink::open(family) {
         Ok(netlink) => Ok(Box::new(netlink)),
-        Err(netlink::OpenError::NoIpQueue { .. }) => match open_nfqueue(QueueNumbers::default(), family) {
-            Ok(queue) => Ok(Box::new(queue)),
-            Err(error) => Err(no_nfqueue(error, "there is no ip_queue, and ")),
-        },
+        Err(netlink::OpenError::NoIpQueue { .. }) => {
+            open_nfqueue(Settings::default(), family, "there is no ip_queue, and ")
+        }
         Err(error) => Err(no_ip_queue(error)),
     }
 }
 
-fn open_nfqueue(numbers: QueueNumbers, family: Family) -> Result<NfQueue, nfqueue::OpenError> {
-    NfQueue::open_with(nfqueue::Options {
-        queue_number: numbers.of(family),
-        ..nfqueue::Options::new(family)
-    })
+/// Opens an nfnetlink queue. `before` begins the words of an error.
+fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<dyn Side>, NoSide> {
+    let queue = NfQueue::open_with(settings.options(family)).map_err(|error| no_nfqueue(error, before))?;
+    if let Some(bytes) = settings.receive_buffer {
+        set_receive_buffer(&queue, bytes)?;
+    }
+    Ok(Box::new(queue))
+}
+
+/// Gives the queue a receive buffer of `bytes`, or says why it can't have one.
+fn set_receive_buffer(queue: &NfQueue, bytes: u32) -> Result<(), NoSide> {
+    let refused = |errno, reason: &dyn fmt::Display| NoSide {
+        number: ErrorNumber::CreateSocket,
+        errno,
+        detail: Some(format!("the receive buffer can't have {bytes} bytes: {reason}")),
+    };
+    match queue.set_receive_buffer(bytes as usize) {
+        // The kernel doubles what it grants.
+        Ok(granted) if granted / 2 >= bytes as usize => Ok(()),
+        Ok(granted) => Err(refused(
+            Errno::EPERM,
+            &format_args!(
+                "this system allows {}; raise net.core.rmem_max, or run as root of the system",
+                granted / 2
+            ),
+        )),
+        Err(TransportError::System(errno)) => Err(refused(errno, &errno)),
+        Err(error) => Err(refused(Errno::EIO, &error)),
+    }
 }
 
 fn open_emulator(path: &Path, family: Family) -> Result<Box<dyn Side>, NoSide> {
@@ -116,7 +140,7 @@ fn open_emulator(path: &Path, family: Family) -> Result<Box<dyn Side>, NoSide> {
     })?;
     if unix.abi() != Abi::NATIVE {
         return Err(no_side(
-            "the emulated kernel's words or bytes are ordered otherwise than this program's: start it with a profile of this \
+            "the emulated kernel has another word size or byte order than this program: start it with a profile of this \
              architecture",
         ));
     }
@@ -131,7 +155,7 @@ fn no_side(detail: impl fmt::Display) -> NoSide {
     }
 }
 
-/// libipq's own error, in its own words.
+/// An error that libipq had, too: its own words say it.
 fn no_ip_queue(error: netlink::OpenError) -> NoSide {
     NoSide {
         number: error.number(),

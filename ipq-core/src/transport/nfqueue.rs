@@ -65,7 +65,11 @@
 //! 1. `-j QUEUE` of both families goes to queue 0. Two handles of different family need two queue
 //!    numbers, and at least one of them a rule with NFQUEUE and a number.
 //! 2. The copy range ends at 65,531 bytes, and so does a replacement. A verdict whose message is longer
-//!    than 40 + 65,531 bytes is not sent, and fails with EMSGSIZE (as for SOCK-9).
+//!    than 40 + 65,531 bytes is not sent, and fails with EMSGSIZE (as for SOCK-9). A longer packet comes
+//!    without its last bytes: the length of its payload is less than the packet's own total length. Only
+//!    the loopback device, with its MTU of 65,536, and [`Options::segments_whole`] bring such packets. A
+//!    verdict without a replacement lets one through whole, and a replacement cuts it. A program that
+//!    replaces packets wants `ip link set lo mtu 65531`.
 //! 3. Packets go to the socket that attached, whatever port id its messages carry (ATT-1).
 //! 4. Packet ids are not reused (PKT-9), so a doubled verdict hits nothing.
 //! 5. Today's kernel decides what a datagram weighs in the receive buffer (SOCK-5).
