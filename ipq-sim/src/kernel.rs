@@ -19,7 +19,7 @@ pub(crate) use packets::family_of;
 
 #[cfg(feature = "seeded-faults")]
 use crate::behaviour::Fault;
-use crate::behaviour::{Behaviour, DeviceDown, Ipv6Queue, MaximumLength, Unloading};
+use crate::behaviour::{Behaviour, DeviceDown, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
 use crate::builder::KernelBuilder;
 use crate::host::network::{DeviceError, Network};
@@ -27,8 +27,8 @@ use crate::host::rules::{Rule, RuleError, Rules};
 use crate::kernel::traversal::Traversal;
 use crate::netlink::Sockets;
 use crate::profile::Profile;
-use crate::queue::ip_queue::Queue;
-use crate::queue::proc_text;
+use crate::queue::ip_queue::IpQueue;
+use crate::queue::{QueueId, Queues, proc_text};
 use crate::time::clock::Clock;
 use bytes::Bytes;
 use ipq_core::Family;
@@ -47,14 +47,11 @@ pub struct Kernel {
     clients: Vec<Client>,
     later: BTreeMap<(Duration, u64), Later>,
     later_count: u64,
-    pub(crate) sockets: Sockets,
-    /// By family; none where the module is not loaded.
-    pub(crate) queues: [Option<Queue<Traversal>>; 2],
-    /// By family; what is left of a queue whose module is not loaded.
-    unloaded: [Option<Queue<Traversal>>; 2],
-    pub(crate) network: Network,
-    pub(crate) rules: Rules,
-    pub(crate) ledger: Ledger,
+    sockets: Sockets,
+    queues: Queues<Traversal>,
+    network: Network,
+    rules: Rules,
+    ledger: Ledger,
 }
 
 /// A program on the emulated host.
@@ -86,14 +83,9 @@ impl Kernel {
             process_id,
             fates_kept,
         } = builder;
-        let behaviour = profile.behaviour;
-        let queue = |family| {
-            let absent = family == Family::Ipv6 && behaviour.modules.ipv6_queue == Ipv6Queue::Absent;
-            (!absent).then(|| Queue::new(family, &profile, reuse))
-        };
         Ok(Self {
             profile,
-            behaviour,
+            behaviour: profile.behaviour,
             clock,
             clients: vec![Client {
                 process_id,
@@ -102,8 +94,7 @@ impl Kernel {
             later: BTreeMap::new(),
             later_count: 0,
             sockets: Sockets::new(&profile),
-            queues: Family::ALL.map(queue),
-            unloaded: [None, None],
+            queues: Queues::new(&profile, reuse),
             network: Network::new(devices)?,
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
@@ -132,16 +123,14 @@ impl Kernel {
         self.network.set_up(id, up);
         if !up {
             let rule = self.behaviour.host.device_down_drops;
-            for family in Family::ALL {
-                if let Some(queue) = &mut self.queues[family as usize] {
-                    let dropped = queue.take_if(|traversal| match rule {
-                        DeviceDown::Named => traversal.names(id),
-                        DeviceDown::All => true,
-                        DeviceDown::None => false,
-                    });
-                    self.drop_all(dropped, DropReason::DeviceDown);
-                }
-            }
+            let drops = |traversal: &Traversal| match rule {
+                DeviceDown::Named => traversal.names(id),
+                DeviceDown::All => true,
+                DeviceDown::None => false,
+            };
+            let queues = self.queues.loaded_mut();
+            let dropped = queues.flat_map(|(_, queue)| queue.take_if(drops)).collect();
+            self.drop_all(dropped, DropReason::DeviceDown);
         }
         Ok(())
     }
@@ -149,35 +138,33 @@ impl Kernel {
     /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1); none if the module is not loaded.
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
-        let queue = self.queues[family as usize].as_ref()?;
-        Some(proc_text::of(family, &queue.status(), &self.behaviour.proc_text))
+        let status = self.ip_queue(family)?.status();
+        Some(proc_text::of(family, &status, &self.behaviour.proc_text))
     }
 
     /// Whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
     #[must_use]
     pub fn has_listener(&self, family: Family) -> bool {
-        self.queues[family as usize].as_ref().is_some_and(Queue::has_listener)
+        self.ip_queue(family).is_some_and(IpQueue::has_listener)
     }
 
     /// How many packets wait for a verdict; none if the module is not loaded.
     #[must_use]
     pub fn queue_length(&self, family: Family) -> Option<usize> {
-        self.queues[family as usize].as_ref().map(|queue| queue.status().length)
+        self.ip_queue(family).map(|queue| queue.status().length)
     }
 
     /// The sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`; none if the module is not loaded.
     #[must_use]
     pub fn maximum_length(&self, family: Family) -> Option<u32> {
-        self.queues[family as usize]
-            .as_ref()
-            .map(|queue| queue.status().maximum_length)
+        self.ip_queue(family).map(|queue| queue.status().maximum_length)
     }
 
     /// Sets that sysctl. The length is compared as unsigned (PKT-2).
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
         let both = self.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
-        for (index, queue) in self.queues.iter_mut().enumerate() {
-            if let Some(queue) = queue.as_mut().filter(|_| index == family as usize || both) {
+        for (id, queue) in self.queues.loaded_mut() {
+            if both || id == QueueId::IpQueue(family) {
                 queue.set_maximum_length(length);
             }
         }
@@ -188,17 +175,13 @@ impl Kernel {
         if self.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
         }
-        if let Some(mut queue) = self.queues[family as usize].take() {
-            self.drop_all(queue.reset(), DropReason::ModuleUnloaded);
-            self.unloaded[family as usize] = Some(queue);
-        }
+        let dropped = self.queues.unload(QueueId::IpQueue(family));
+        self.drop_all(dropped, DropReason::ModuleUnloaded);
     }
 
     /// Loads a queue's module, as new, if it is not loaded.
     pub fn load(&mut self, family: Family) {
-        if let Some(queue) = self.unloaded[family as usize].take() {
-            self.queues[family as usize] = Some(queue.renewed(&self.profile));
-        }
+        self.queues.load(QueueId::IpQueue(family), &self.profile);
     }
 
     /// Ends the kernel: what was put off does not come, and sockets give what they have and then EBADF.
@@ -212,6 +195,10 @@ impl Kernel {
     pub fn seed_fault(&mut self, fault: Fault) {
         self.behaviour = self.profile.behaviour;
         fault.seed(&mut self.behaviour);
+    }
+
+    const fn ip_queue(&self, family: Family) -> Option<&IpQueue<Traversal>> {
+        self.queues.get(QueueId::IpQueue(family))
     }
 
     fn drop_all(&mut self, traversals: Vec<Traversal>, reason: DropReason) {

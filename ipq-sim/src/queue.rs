@@ -1,6 +1,162 @@
-//! Queues for packets that wait for a program's verdict.
+//! The queues that packets wait in for a program's verdict.
+//!
+//! Each queue protocol is a file here; [`ip_queue`] is the one there is. [`QueueId`] names a queue: rules'
+//! targets and netlink protocols lead to one. [`Queues`] keeps them. A second protocol is a variant of the
+//! one, and a field of the other.
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
 pub mod nfnetlink;
 pub(crate) mod proc_text;
+
+use crate::behaviour::{Ipv6Packets, Ipv6Queue, Modules};
+use crate::host::hook::HookPoint;
+use crate::host::rules::Target;
+use crate::profile::Profile;
+use crate::time::clock::ArrivalTime;
+use entries::IdReuse;
+use ip_queue::IpQueue;
+use ipq_core::Family;
+use ipq_core::wire::{EtherType, HardwareAddress, InterfaceName};
+
+/// Names a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueueId {
+    /// The one of `ip_queue` or `ip6_queue`.
+    IpQueue(Family),
+}
+
+impl QueueId {
+    /// The queue that a rule's target sends packets of `family` to; none if it queues nothing.
+    pub(crate) fn of_target(target: Target, family: Family, rules: &Modules) -> Option<Self> {
+        match target {
+            Target::Queue => Some(Self::IpQueue(match rules.ipv6_packets {
+                Ipv6Packets::ToTheirQueue => family,
+                Ipv6Packets::ToIpv4Queue => Family::Ipv4,
+            })),
+            Target::Mark(_) => None,
+        }
+    }
+
+    /// The queue that messages of a netlink protocol go to, loaded or not.
+    pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
+        let families = Family::ALL.into_iter().zip(rules.protocols);
+        let family = families
+            .filter(|(_, own)| *own == protocol)
+            .map(|(family, _)| family)
+            .next();
+        family.map(Self::IpQueue)
+    }
+
+    /// The netlink protocol that its frames go by.
+    pub(crate) const fn protocol(self, rules: &Modules) -> i32 {
+        let Self::IpQueue(family) = self;
+        rules.protocols[family as usize]
+    }
+}
+
+/// What the hooks know of a packet that they queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacketDetails {
+    pub(crate) mark: u32,
+    pub(crate) arrival_time: ArrivalTime,
+    pub(crate) hook: HookPoint,
+    pub(crate) indev: InterfaceName,
+    pub(crate) outdev: InterfaceName,
+    pub(crate) protocol: EtherType,
+    pub(crate) hw_type: u16,
+    pub(crate) hw_address: HardwareAddress,
+}
+
+/// All queues of a kernel. Each keeps an item `T` for each packet.
+pub(crate) struct Queues<T> {
+    /// By family.
+    ip_queues: [Module<IpQueue<T>>; 2],
+}
+
+/// A queue's module.
+enum Module<Q> {
+    Loaded(Q),
+    /// With what is left of its queue.
+    Unloaded(Q),
+    /// The kernel has none.
+    Absent,
+}
+
+impl<T> Queues<T> {
+    /// The queues of a kernel whose modules are all loaded.
+    pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
+        let module = |family| match (family, profile.behaviour.modules.ipv6_queue) {
+            (Family::Ipv6, Ipv6Queue::Absent) => Module::Absent,
+            _ => Module::Loaded(IpQueue::new(family, profile, reuse)),
+        };
+        Self {
+            ip_queues: Family::ALL.map(module),
+        }
+    }
+
+    /// The queue of that name, if its module is loaded.
+    pub(crate) const fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
+        let QueueId::IpQueue(family) = id;
+        match &self.ip_queues[family as usize] {
+            Module::Loaded(queue) => Some(queue),
+            Module::Unloaded(_) | Module::Absent => None,
+        }
+    }
+
+    /// The queue of that name, if its module is loaded, to be changed.
+    pub(crate) const fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
+        let QueueId::IpQueue(family) = id;
+        match &mut self.ip_queues[family as usize] {
+            Module::Loaded(queue) => Some(queue),
+            Module::Unloaded(_) | Module::Absent => None,
+        }
+    }
+
+    /// The queues whose modules are loaded.
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = &IpQueue<T>> {
+        self.ip_queues.iter().filter_map(|module| match module {
+            Module::Loaded(queue) => Some(queue),
+            Module::Unloaded(_) | Module::Absent => None,
+        })
+    }
+
+    /// The queues whose modules are loaded, with their names, to be changed.
+    pub(crate) fn loaded_mut(&mut self) -> impl Iterator<Item = (QueueId, &mut IpQueue<T>)> {
+        let modules = Family::ALL.into_iter().zip(&mut self.ip_queues);
+        modules.filter_map(|(family, module)| match module {
+            Module::Loaded(queue) => Some((QueueId::IpQueue(family), queue)),
+            Module::Unloaded(_) | Module::Absent => None,
+        })
+    }
+
+    /// Unloads a queue's module. What was queued comes out, oldest first (EVT-2).
+    pub(crate) fn unload(&mut self, id: QueueId) -> Vec<T> {
+        let module = self.module(id);
+        match std::mem::replace(module, Module::Absent) {
+            Module::Loaded(mut queue) => {
+                let dropped = queue.reset();
+                *module = Module::Unloaded(queue);
+                dropped
+            }
+            other => {
+                *module = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Loads a queue's module, as new, if it was unloaded.
+    pub(crate) fn load(&mut self, id: QueueId, profile: &Profile) {
+        let module = self.module(id);
+        *module = match std::mem::replace(module, Module::Absent) {
+            Module::Unloaded(queue) => Module::Loaded(queue.renewed(profile)),
+            other => other,
+        };
+    }
+
+    const fn module(&mut self, id: QueueId) -> &mut Module<IpQueue<T>> {
+        let QueueId::IpQueue(family) = id;
+        &mut self.ip_queues[family as usize]
+    }
+}

@@ -144,7 +144,7 @@ impl Rules {
         first: u8,
         packet: &mut Packet,
         fragments: Fragments,
-    ) -> Result<Option<u8>, DropReason> {
+    ) -> Result<Option<(u8, Target)>, DropReason> {
         let mut protocol = None;
         for rule in &self.hooks[packet.family as usize][hook as usize] {
             let function = rule.table as u8;
@@ -159,7 +159,7 @@ impl Rules {
             }
             match rule.target {
                 Target::Queue if fragments == Fragments::FirstOnly && is_later_fragment(packet) => {}
-                Target::Queue => return Ok(Some(function)),
+                target @ Target::Queue => return Ok(Some((function, target))),
                 Target::Mark(mark) => packet.mark = mark,
             }
         }

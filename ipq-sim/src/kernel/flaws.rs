@@ -4,9 +4,10 @@
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;
 use crate::netlink::Datagram;
+use crate::queue::PacketDetails;
 use bytes::Bytes;
 use ipq_core::PortId;
-use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType, PacketMetadata};
+use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType};
 use std::borrow::Cow;
 
 /// Where a request's second word begins: behind a header and the value.
@@ -14,16 +15,16 @@ const fn second_word(abi: Abi) -> usize {
     Header::BYTES + abi.word_bytes()
 }
 
-/// Spoils what a PACKET frame says of a packet with that link-layer header.
-pub(super) fn spoil_metadata(flaw: Flaw, metadata: &mut PacketMetadata, link: Option<&Link>, by_loopback: bool) {
+/// Spoils what a queue is told of a packet with that link-layer header.
+pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Option<&Link>, by_loopback: bool) {
     match flaw {
-        Flaw::DeviceNamesSwapped => std::mem::swap(&mut metadata.indev_name, &mut metadata.outdev_name),
-        Flaw::NoDeviceNames => (metadata.indev_name, metadata.outdev_name) = Default::default(),
-        Flaw::ProtocolSwapped => metadata.hw_protocol = EtherType(metadata.hw_protocol.0.swap_bytes()),
-        Flaw::LoopbackIsEthernet if by_loopback => metadata.hw_type = 1,
+        Flaw::DeviceNamesSwapped => std::mem::swap(&mut details.indev, &mut details.outdev),
+        Flaw::NoDeviceNames => (details.indev, details.outdev) = Default::default(),
+        Flaw::ProtocolSwapped => details.protocol = EtherType(details.protocol.0.swap_bytes()),
+        Flaw::LoopbackIsEthernet if by_loopback => details.hw_type = 1,
         Flaw::AddressOfReceiver => {
             if let Some(link) = link {
-                metadata.hw_address = link.destination();
+                details.hw_address = link.destination();
             }
         }
         _ => {}

@@ -5,12 +5,13 @@
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
-use crate::behaviour::{Check, Ipv6Packets, Looping, Marks};
+use crate::behaviour::{Check, Looping, Marks};
 use crate::books::DropReason;
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, ipv6, routing};
+use crate::queue::QueueId;
 use crate::queue::entries::Slot;
 use crate::queue::ip_queue::Refusal;
 use ipq_core::Family;
@@ -41,8 +42,7 @@ impl Kernel {
 
     /// Queues a packet in its place.
     pub(super) fn keep(&mut self, slot: Slot, traversal: Traversal) {
-        let family = self.queue_of(&traversal.packet);
-        if let Some(queue) = &mut self.queues[family as usize] {
+        if let Some(queue) = traversal.queued_in.and_then(|id| self.queues.get_mut(id)) {
             queue.keep(slot, traversal);
         }
     }
@@ -51,11 +51,12 @@ impl Kernel {
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
-            let queued_by =
-                self.rules
-                    .judge(hook, function, &mut traversal.packet, self.behaviour.queueing.fragments)?;
-            if let Some(function) = queued_by {
+            let fragments = self.behaviour.queueing.fragments;
+            let judged = self.rules.judge(hook, function, &mut traversal.packet, fragments)?;
+            if let Some((function, target)) = judged {
+                let family = traversal.packet.family;
                 traversal.function = function;
+                traversal.queued_in = QueueId::of_target(target, family, &self.behaviour.modules);
                 return self.enqueue(traversal).map(Some);
             }
             let next = match hook {
@@ -75,17 +76,9 @@ impl Kernel {
         }
     }
 
-    /// The family whose queue a packet is sent to.
-    fn queue_of(&self, packet: &Packet) -> Family {
-        match self.behaviour.modules.ipv6_packets {
-            Ipv6Packets::ToTheirQueue => packet.family,
-            Ipv6Packets::ToIpv4Queue => Family::Ipv4,
-        }
-    }
-
-    /// Sends a packet to the queue of its family, which keeps a place for it.
+    /// Sends a packet to the queue that a rule chose for it, which keeps a place for it.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
-        let family = self.queue_of(&traversal.packet);
+        let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
         let Self {
             queues,
@@ -95,18 +88,18 @@ impl Kernel {
             profile,
             ..
         } = self;
-        let mut metadata = traversal.metadata(network, behaviour.metadata);
+        let mut details = traversal.details(network, behaviour.metadata);
         let mut packet = &traversal.packet.data;
         let spoiled;
         if let Some(flaw) = behaviour.flaw {
             let link = traversal.packet.link.as_ref();
-            flaws::spoil_metadata(flaw, &mut metadata, link, traversal.indev == Some(DeviceId::LOOPBACK));
+            flaws::spoil_details(flaw, &mut details, link, traversal.indev == Some(DeviceId::LOOPBACK));
             spoiled = flaws::spoiled_payload(flaw, packet, link);
             packet = spoiled.as_ref().unwrap_or(packet);
         }
-        let queue = queues[family as usize].as_mut().ok_or(DropReason::ModuleUnloaded)?;
-        let protocol = behaviour.modules.protocols[family as usize];
-        let offered = queue.offer(metadata, packet, behaviour, |port_id, mut frame| {
+        let queue = queues.get_mut(id).ok_or(DropReason::ModuleUnloaded)?;
+        let protocol = id.protocol(&behaviour.modules);
+        let offered = queue.offer(details, packet, behaviour, |port_id, mut frame| {
             if let Some(flaw) = behaviour.flaw {
                 flaws::spoil_packet_frame(flaw, &mut frame, profile.abi);
                 flaws::spoil_datagram(flaw, &mut frame);
@@ -118,15 +111,15 @@ impl Kernel {
             Refusal::Full => DropReason::QueueFull,
             Refusal::Undeliverable => DropReason::Undeliverable,
             Refusal::PeerLost => {
-                self.lose_peer(family);
+                self.lose_peer(id);
                 DropReason::PeerClosed
             }
         })
     }
 
     /// A queue's peer was found to be gone.
-    fn lose_peer(&mut self, family: Family) {
-        if let Some(queue) = &mut self.queues[family as usize] {
+    fn lose_peer(&mut self, id: QueueId) {
+        if let Some(queue) = self.queues.get_mut(id) {
             let dropped = queue.peer_lost();
             self.drop_all(dropped, DropReason::PeerClosed);
         }

@@ -198,7 +198,7 @@ impl Kernel {
     /// Returns the packet that is queued under `packet_id`; `None` if no queue has that id.
     #[must_use]
     pub fn queued(&self, packet_id: PacketId) -> Option<PacketSerial> {
-        let mut queues = self.queues.iter().flatten();
+        let mut queues = self.queues.loaded();
         queues
             .find_map(|queue| queue.queued(packet_id))
             .map(|traversal| traversal.packet.serial)

@@ -4,10 +4,11 @@ use super::{Client, Kernel, flaws};
 use crate::behaviour::{Binding, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
 use crate::books::DropReason;
 use crate::netlink::{ClientId, Received, Sending, SocketId};
+use crate::queue::QueueId;
 use crate::queue::ip_queue::{Answer, Outcome, Sender};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
-use ipq_core::{Errno, Family, PortId};
+use ipq_core::{Errno, PortId};
 use std::task::Waker;
 
 /// How many netlink protocols a kernel has numbers for.
@@ -45,7 +46,7 @@ impl Kernel {
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.behaviour.netlink.opening {
-            Opening::LoadedModules => queue.is_some_and(|family| self.queues[family as usize].is_some()),
+            Opening::LoadedModules => queue.is_some_and(|id| self.queues.get(id).is_some()),
             Opening::AnyModule => queue.is_some(),
             Opening::AnyProtocol => (0..NETLINK_PROTOCOLS).contains(&protocol),
         };
@@ -59,8 +60,8 @@ impl Kernel {
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
         let bound = self.sockets.bind(socket, port_id, &self.behaviour.netlink)?;
         if self.behaviour.attaching.binding == Binding::Attaches
-            && let Some(family) = self.queue_of_protocol(self.sockets.protocol(socket)?)
-            && let Some(queue) = &mut self.queues[family as usize]
+            && let Some(id) = self.queue_of_protocol(self.sockets.protocol(socket)?)
+            && let Some(queue) = self.queues.get_mut(id)
         {
             queue.attach_silently(bound);
         }
@@ -77,19 +78,15 @@ impl Kernel {
             return;
         }
         let closed = self.queue_of_protocol(protocol);
-        for family in Family::ALL {
-            let Some(queue) = &mut self.queues[family as usize] else {
-                continue;
-            };
-            let dropped = if closed == Some(family) {
-                queue.socket_closed(port_id)
+        let mut dropped = Vec::new();
+        for (id, queue) in self.queues.loaded_mut() {
+            if closed == Some(id) {
+                dropped.extend(queue.socket_closed(port_id));
             } else if rule == PeerLoss::AtOnceInBothQueues {
-                queue.reset()
-            } else {
-                continue;
-            };
-            self.drop_all(dropped, DropReason::PeerClosed);
+                dropped.extend(queue.reset());
+            }
         }
+        self.drop_all(dropped, DropReason::PeerClosed);
     }
 
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
@@ -134,8 +131,8 @@ impl Kernel {
 
     /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
     fn obey(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
-        let family = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
-        let queue = self.queues[family as usize].as_mut().ok_or(Errno::ECONNREFUSED)?;
+        let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
+        let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
         let Outcome {
             released,
             flushed,
@@ -145,13 +142,13 @@ impl Kernel {
             if let Some(traversal) = queue.take(released.slot) {
                 self.reinject(traversal, released);
             }
-            if let Some(queue) = &mut self.queues[family as usize] {
+            if let Some(queue) = self.queues.get_mut(id) {
                 queue.free(released.slot, self.behaviour.queueing.reuse);
             }
         }
         self.drop_all(flushed, DropReason::PeerClosed);
         if let Some(answer) = answer {
-            self.deliver_reply(protocol, family, answer, sender);
+            self.deliver_reply(id, answer, sender);
         }
         if self.behaviour.requests.following_message == FollowingMessage::Obeyed {
             let following = second_message(datagram, self.profile.abi);
@@ -162,10 +159,11 @@ impl Kernel {
         Ok(())
     }
 
-    fn deliver_reply(&mut self, protocol: i32, family: Family, answer: Answer<'_>, sender: Sender) {
-        let Some(queue) = &self.queues[family as usize] else {
+    fn deliver_reply(&mut self, id: QueueId, answer: Answer<'_>, sender: Sender) {
+        let Some(queue) = self.queues.get(id) else {
             return;
         };
+        let protocol = id.protocol(&self.behaviour.modules);
         let rules = self.behaviour.replies;
         let (to, mut reply) = queue.reply(answer, sender, rules);
         if let Some(flaw) = self.behaviour.flaw {
@@ -180,12 +178,9 @@ impl Kernel {
         }
     }
 
-    /// The family whose queue speaks a netlink protocol.
-    fn queue_of_protocol(&self, protocol: i32) -> Option<Family> {
-        let protocols = &self.behaviour.modules.protocols;
-        Family::ALL
-            .into_iter()
-            .find(|family| protocols[*family as usize] == protocol)
+    /// The queue that a netlink protocol leads to.
+    fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
+        QueueId::of_protocol(protocol, &self.behaviour.modules)
     }
 
     /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.

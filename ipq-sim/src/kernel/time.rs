@@ -2,8 +2,9 @@
 
 use super::{Kernel, Later};
 use crate::behaviour::Timestamps;
-use crate::queue::ip_queue::Queue;
+use crate::queue::ip_queue::IpQueue;
 use crate::time::clock::{ArrivalTime, Clock};
+use ipq_core::Family;
 use std::time::Duration;
 
 impl Kernel {
@@ -47,10 +48,7 @@ impl Kernel {
 
     /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
-        let [four, six] = self
-            .queues
-            .each_ref()
-            .map(|queue| queue.as_ref().is_some_and(Queue::has_peer));
+        let [four, six] = Family::ALL.map(|family| self.ip_queue(family).is_some_and(IpQueue::has_peer));
         let wanted = match self.behaviour.metadata.timestamps {
             Timestamps::WhileAnyPeer => four || six,
             Timestamps::WhileIpv4Peer => four,

@@ -5,8 +5,9 @@ use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Network, Route};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
-use ipq_core::wire::{HardwareAddress, PacketMetadata};
-use ipq_core::{Family, Mark, PacketId};
+use crate::queue::{PacketDetails, QueueId};
+use ipq_core::Family;
+use ipq_core::wire::HardwareAddress;
 use std::net::IpAddr;
 
 /// A packet, and where on its way it is.
@@ -17,6 +18,8 @@ pub(crate) struct Traversal {
     pub(crate) outdev: Option<DeviceId>,
     /// Which of the hook's functions has queued it.
     pub(crate) function: u8,
+    /// The queue that it was last sent to.
+    pub(super) queued_in: Option<QueueId>,
     /// Known from the start for what this host sends, and for the rest after PREROUTING.
     pub(crate) route: Option<Route>,
     /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
@@ -35,6 +38,7 @@ impl Traversal {
             indev: Some(indev),
             outdev: None,
             function: 0,
+            queued_in: None,
             route: None,
             routed_by: None,
         }
@@ -48,6 +52,7 @@ impl Traversal {
             indev: None,
             outdev: Some(outdev),
             function: 0,
+            queued_in: None,
             route: Some(route),
             routed_by: None,
         }
@@ -67,6 +72,7 @@ impl Traversal {
             indev,
             outdev,
             function: 0,
+            queued_in: None,
             route: Some(route),
             routed_by: None,
         }
@@ -83,8 +89,8 @@ impl Traversal {
         self.indev == Some(device) || self.outdev == Some(device)
     }
 
-    /// What its PACKET frame says of it (PKT-6 to PKT-8); the queue fills in the packet id.
-    pub(super) fn metadata(&self, network: &Network, rules: Metadata) -> PacketMetadata {
+    /// What a queue may tell its program of it (PKT-6 to PKT-8).
+    pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) => {
                 let addressed = match rules.hardware_addresses {
@@ -101,14 +107,13 @@ impl Traversal {
             }
             _ => (0, HardwareAddress::NONE),
         };
-        PacketMetadata {
-            packet_id: PacketId::default(),
-            mark: Mark(u64::from(self.packet.mark)),
-            timestamp: self.packet.arrival_time.into(),
-            hook: self.hook.into(),
-            indev_name: network.name(self.indev),
-            outdev_name: network.name(self.outdev),
-            hw_protocol: self.packet.protocol,
+        PacketDetails {
+            mark: self.packet.mark,
+            arrival_time: self.packet.arrival_time,
+            hook: self.hook,
+            indev: network.name(self.indev),
+            outdev: network.name(self.outdev),
+            protocol: self.packet.protocol,
             hw_type,
             hw_address,
         }

@@ -6,6 +6,7 @@
 //!
 //! What is queued is of no concern to it: it keeps an item `T` for whoever queues, and gives it back.
 
+use super::PacketDetails;
 use super::entries::{Entries, IdReuse, Ids, Slot};
 use crate::behaviour::{
     Acknowledged, Answerable, Behaviour, BodyLength, Capability, CheckedFirst, Copied, Counted, Effect, ErrorSign,
@@ -20,13 +21,13 @@ use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, Flags, Header, MessageType, ModeRequest, PacketMetadata, Response, Screened,
     VerdictRequest, screen,
 };
-use ipq_core::{Errno, Family, PacketId, PortId, Verdict};
+use ipq_core::{Errno, Family, Mark, PacketId, PortId, Verdict};
 
 /// The most bytes of a packet that a peer can ask for, and the longest packet there is.
 const LONGEST: u32 = 0xffff;
 
 /// The queue of one family.
-pub(crate) struct Queue<T> {
+pub(crate) struct IpQueue<T> {
     abi: Abi,
     peer: PortId,
     /// Whether the last peer was lost, and there is no other yet.
@@ -66,7 +67,7 @@ pub(crate) struct Outcome<'a, T> {
     pub(crate) released: Option<Released<'a>>,
     /// What is dropped, oldest first.
     pub(crate) flushed: Vec<T>,
-    /// What there is to [reply](Queue::reply).
+    /// What there is to [reply](IpQueue::reply).
     pub(crate) answer: Option<Answer<'a>>,
 }
 
@@ -82,7 +83,7 @@ pub(crate) struct Answer<'a> {
 /// A queued packet, and the verdict that is for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
-    /// To be [taken out](Queue::take) at once, and [freed](Queue::free) when the packet has gone on: a re-queue takes its new
+    /// To be [taken out](IpQueue::take) at once, and [freed](IpQueue::free) when the packet has gone on: a re-queue takes its new
     /// entry first (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
@@ -104,7 +105,7 @@ pub(crate) enum Refusal {
     PeerLost,
 }
 
-impl<T> Queue<T> {
+impl<T> IpQueue<T> {
     pub(crate) fn new(family: Family, profile: &Profile, reuse: IdReuse) -> Self {
         let ids = Ids {
             first: profile.first_entry[family as usize],
@@ -162,17 +163,17 @@ impl<T> Queue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: makes its frame and has it delivered, under an id that overwrites `metadata`'s (section
-    /// 5). On success the packet has a slot, and the caller must [`keep`](Self::keep) its state there until the verdict.
+    /// Offers a packet to the peer: makes its frame, under a new id, and has it delivered.
+    /// On success the packet has a slot, and the caller must [`keep`](Self::keep) its state there until the verdict.
     pub(crate) fn offer(
         &mut self,
-        metadata: PacketMetadata,
+        details: PacketDetails,
         packet: &Bytes,
         behaviour: &Behaviour,
         deliver: impl FnOnce(PortId, Datagram) -> Result<(), Undelivered>,
     ) -> Result<Slot, Refusal> {
         let (slot, packet_id) = self.entries.allocate();
-        let metadata = PacketMetadata { packet_id, ..metadata };
+        let metadata = metadata(packet_id, details);
         match self.deliver(metadata, packet, behaviour, deliver) {
             Ok(()) => Ok(slot),
             Err(refusal) => {
@@ -516,6 +517,21 @@ impl<T> Queue<T> {
             ReplyTo::Header => header.port_id,
         };
         (to, Datagram::from_kernel(head, Bytes::copy_from_slice(quoted)))
+    }
+}
+
+/// What a PACKET frame says of a packet.
+fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
+    PacketMetadata {
+        packet_id,
+        mark: Mark(details.mark.into()),
+        timestamp: details.arrival_time.into(),
+        hook: details.hook.into(),
+        indev_name: details.indev,
+        outdev_name: details.outdev,
+        hw_protocol: details.protocol,
+        hw_type: details.hw_type,
+        hw_address: details.hw_address,
     }
 }
 

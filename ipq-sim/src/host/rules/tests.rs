@@ -23,9 +23,18 @@ fn rules(rules: &[Rule]) -> Rules {
     all
 }
 
+/// Which function at FORWARD, from `first` on, queues a packet.
+fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
+    let judged = rules.judge(HookPoint::Forward, first, packet, Fragments::All)?;
+    Ok(judged.map(|(function, target)| {
+        assert_eq!(target, Target::Queue);
+        function
+    }))
+}
+
 /// What the filter table makes of a packet at FORWARD.
 fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
-    rules.judge(HookPoint::Forward, Table::Filter as u8, packet, Fragments::All)
+    functions(rules, Table::Filter as u8, packet)
 }
 
 /// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
@@ -133,7 +142,7 @@ fn a_hook_has_one_function_for_each_table(#[case] first: u8, #[case] expected: [
             table,
             ..Rule::queue(Family::Ipv4, Hook::Forward)
         };
-        rules(&[rule]).judge(HookPoint::Forward, first, &mut packet, Fragments::All)
+        functions(&rules(&[rule]), first, &mut packet)
     });
     assert_eq!(queueing, expected.map(Ok));
 }
@@ -154,7 +163,7 @@ fn mangles_rules_run_before_filters_and_each_tables_in_their_order() {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
     for (first, expected) in [(0, 4), (1, 4), (2, 0)] {
         packet.mark = 0;
-        let judged = rules.judge(HookPoint::Forward, first, &mut packet, Fragments::All);
+        let judged = functions(&rules, first, &mut packet);
         assert_eq!((judged, packet.mark), (Ok(None), expected));
     }
     let queue = Rule {
@@ -162,7 +171,7 @@ fn mangles_rules_run_before_filters_and_each_tables_in_their_order() {
         ..Rule::queue(Family::Ipv4, Hook::Forward)
     };
     add(&mut rules, queue).unwrap();
-    let judged = rules.judge(HookPoint::Forward, 0, &mut packet, Fragments::All);
+    let judged = functions(&rules, 0, &mut packet);
     assert_eq!((judged, packet.mark), (Ok(Some(Table::Mangle as u8)), 2));
 }
 

@@ -1,6 +1,8 @@
 use super::*;
+use crate::host::hook::HookPoint;
 use crate::profile::Profile;
-use ipq_core::wire::{EtherType, Flags, HardwareAddress, Hook, InterfaceName, Mark, Message, Timestamp, WordSize};
+use crate::time::clock::ArrivalTime;
+use ipq_core::wire::{EtherType, Flags, HardwareAddress, InterfaceName, Message, WordSize};
 use ipq_core::{CopyMode, Verdict};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -9,8 +11,8 @@ const RULES: &Behaviour = &Profile::LINUX_3_4_10_X86_64.behaviour;
 const PEER: PortId = PortId(4242);
 const OTHER: PortId = PortId(4243);
 
-fn queue() -> Queue<&'static str> {
-    Queue::new(Family::Ipv4, &Profile::LINUX_3_4_10_X86_64, IdReuse::LastFreedFirst)
+fn queue() -> IpQueue<&'static str> {
+    IpQueue::new(Family::Ipv4, &Profile::LINUX_3_4_10_X86_64, IdReuse::LastFreedFirst)
 }
 
 fn request() -> Envelope {
@@ -33,11 +35,11 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
 
 /// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A packet that it releases is
 /// taken out.
-fn answer(queue: &mut Queue<&'static str>, datagram: &[u8]) -> Option<Errno> {
+fn answer(queue: &mut IpQueue<&'static str>, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
 
-fn answer_to(queue: &mut Queue<&'static str>, datagram: &[u8], net_admin: bool) -> Option<(PortId, Errno)> {
+fn answer_to(queue: &mut IpQueue<&'static str>, datagram: &[u8], net_admin: bool) -> Option<(PortId, Errno)> {
     let sender = Sender {
         port_id: PortId(99),
         net_admin,
@@ -61,25 +63,24 @@ fn bytes_of(datagram: &Datagram) -> Vec<u8> {
     bytes
 }
 
-fn metadata() -> PacketMetadata {
-    PacketMetadata {
-        packet_id: PacketId::default(),
-        mark: Mark(7),
-        timestamp: Timestamp::default(),
-        hook: Hook::Forward,
-        indev_name: "tap0".parse().unwrap(),
-        outdev_name: InterfaceName::NONE,
-        hw_protocol: EtherType::IPV4,
+fn details() -> PacketDetails {
+    PacketDetails {
+        mark: 7,
+        arrival_time: ArrivalTime::default(),
+        hook: HookPoint::Forward,
+        indev: "tap0".parse().unwrap(),
+        outdev: InterfaceName::NONE,
+        protocol: EtherType::IPV4,
         hw_type: 1,
         hw_address: HardwareAddress::from([2, 0, 0, 0, 0x20, 1]),
     }
 }
 
 /// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see them.
-fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
+fn queued(queue: &mut IpQueue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
-    let slot = queue.offer(metadata(), &packet, RULES, |to, frame| {
+    let slot = queue.offer(details(), &packet, RULES, |to, frame| {
         assert_eq!(to, PEER);
         let bytes = bytes_of(&frame);
         let Ok(Message::Packet(packet)) = Message::parse(&bytes, Abi::LP64_LITTLE) else {
@@ -92,7 +93,7 @@ fn queued(queue: &mut Queue<&'static str>, item: &'static str) -> Result<(Packet
     Ok(seen.unwrap())
 }
 
-fn listening() -> Queue<&'static str> {
+fn listening() -> IpQueue<&'static str> {
     let mut queue = queue();
     assert_eq!(answer(&mut queue, &mode(CopyMode::Packet, 0, request())), None);
     queue
@@ -230,9 +231,9 @@ fn a_packet_is_copied_as_far_as_the_mode_says(#[case] wanted: CopyMode, #[case] 
 
 #[test]
 fn a_packet_is_refused_in_the_order_of_the_checks_and_counted_where_it_should_be() {
-    let refused = |queue: &mut Queue<&'static str>| {
+    let refused = |queue: &mut IpQueue<&'static str>| {
         let refusal = queue
-            .offer(metadata(), &Bytes::new(), RULES, |_, _| Err(Undelivered::NoSocket))
+            .offer(details(), &Bytes::new(), RULES, |_, _| Err(Undelivered::NoSocket))
             .err();
         let status = queue.status();
         (refusal, status.dropped_when_full, status.dropped_undelivered)
@@ -371,7 +372,7 @@ fn ids_after_a_reset_begin_with_the_youngest_and_outlive_the_module() {
 fn an_i386_kernel_has_smaller_messages() {
     let profile = Profile::LINUX_3_4_10_I386;
     assert_eq!(profile.abi.word, WordSize::Four);
-    let mut queue: Queue<&'static str> = Queue::new(Family::Ipv4, &profile, IdReuse::LastFreedFirst);
+    let mut queue: IpQueue<&'static str> = IpQueue::new(Family::Ipv4, &profile, IdReuse::LastFreedFirst);
     let sender = Sender {
         port_id: PEER,
         net_admin: true,
