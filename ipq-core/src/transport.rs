@@ -12,6 +12,8 @@
 //! What an implementation does between the seams is shown by wrappers, which are transports around any other: see
 //! [`faulty`] and [`traced`].
 
+#[cfg(target_os = "linux")]
+mod arrivals;
 pub mod faulty;
 #[cfg(target_os = "linux")]
 pub mod netlink;

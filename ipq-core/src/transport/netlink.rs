@@ -50,7 +50,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use sys::Senders;
-pub(super) use sys::{Arrival, Arrivals};
 
 /// A netlink socket that is bound to a port id.
 #[derive(Debug)]

@@ -103,17 +103,20 @@ mod options;
 mod permission;
 mod receive;
 mod send;
+mod socket;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod translate;
 
+pub use super::arrivals::{Arrival, Arrivals};
 pub use crate::wire::nfnetlink::ParseError;
 pub use error::OpenError;
 pub use options::{InvalidQueueNumbers, Options, QueueNumbers};
+pub use socket::{Device, DeviceTable, QueueSocket};
 pub use statistics::Statistics;
 
-use super::netlink::{Netlink, SocketError};
+use super::netlink::{Bind, Netlink};
 use super::{Datagram, Slot, Transport, TransportError, Wait};
 use crate::errno::Errno;
 use crate::family::Family;
@@ -133,10 +136,10 @@ use translate::request::{Action, Request};
 
 /// An nfnetlink queue that speaks the `ip_queue` protocol.
 #[derive(Debug)]
-pub struct NfQueue {
-    socket: Netlink,
-    questions: Questions,
-    devices: Devices,
+pub struct NfQueue<S: QueueSocket = Netlink> {
+    socket: S,
+    questions: Questions<S>,
+    devices: S::Devices,
     options: Options,
     /// The port id that has attached, or 0.
     peer: AtomicU32,
@@ -164,24 +167,31 @@ impl NfQueue {
 
     /// Opens a queue as `options` say.
     pub fn open_with(options: Options) -> Result<Self, OpenError> {
+        let socket = Netlink::connected(PROTOCOL).map_err(OpenError::from)?;
+        let questions = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(OpenError::from)?;
+        socket.stamp_arrivals().map_err(|errno| OpenError::Socket { errno })?;
+        let devices = Devices::open().map_err(|errno| OpenError::Devices { errno })?;
+        Self::over(socket, questions, devices, options)
+    }
+}
+
+impl<S: QueueSocket> NfQueue<S> {
+    /// Opens a queue of any kernel: by a socket that nobody but the kernel sends to, another one for
+    /// questions, which has the same rights, and the kernel's devices.
+    pub fn over(socket: S, questions: S, devices: S::Devices, options: Options) -> Result<Self, OpenError> {
         if !options.port_id.can_attach() {
             return Err(OpenError::PortId {
                 port_id: options.port_id,
             });
         }
-        let socket = Netlink::connected(PROTOCOL).map_err(|error| match error {
-            SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoNfnetlink,
-            SocketError::Socket(errno) | SocketError::Bind(errno, _) => OpenError::Socket { errno },
-        })?;
-        let questions = Questions::open().map_err(|errno| OpenError::Socket { errno })?;
+        let questions = Questions::new(questions);
         if questions.bind_family(&options) == Err(Errno::EINVAL) {
             return Err(OpenError::NoNfnetlinkQueue);
         }
-        socket.stamp_arrivals().map_err(|errno| OpenError::Socket { errno })?;
         Ok(Self {
             socket,
             questions,
-            devices: Devices::open().map_err(|errno| OpenError::Devices { errno })?,
+            devices,
             options,
             peer: AtomicU32::new(PortId::KERNEL.0),
             attaching: Mutex::new(()),
@@ -202,7 +212,8 @@ impl NfQueue {
     /// Reads the queue's counters; `None` if the queue is not bound. The kernel shows them to root
     /// only, and those of the calling thread's network namespace.
     pub fn statistics(&self) -> io::Result<Option<Statistics>> {
-        let kernel = statistics::read(self.options.queue_number)?;
+        let text = self.socket.proc_text()?;
+        let kernel = statistics::parse(&text, self.options.queue_number)?;
         Ok(kernel.map(|kernel| Statistics {
             other_family_dropped: self.other_family_dropped.load(Ordering::Relaxed),
             ..kernel
@@ -263,13 +274,13 @@ impl NfQueue {
     }
 }
 
-impl AsFd for NfQueue {
+impl<S: QueueSocket + AsFd> AsFd for NfQueue<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Transport for NfQueue {
+impl<S: QueueSocket> Transport for NfQueue<S> {
     fn port_id(&self) -> PortId {
         self.options.port_id
     }

@@ -1,7 +1,8 @@
 //! Receiving datagrams, one or several, with all the ways to wait.
 
 use super::Netlink;
-use super::sys::{self, Arrival, Arrivals};
+use super::sys;
+use crate::transport::arrivals::Arrivals;
 use crate::transport::waiting::{Attempt, transport_error, waiting};
 use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use crate::wire::PortId;
@@ -78,7 +79,7 @@ impl Netlink {
                     return Ok(filled + 1);
                 }
             }
-            for (slot, arrival) in batch.iter_mut().zip(&arrivals) {
+            for (slot, arrival) in batch.iter_mut().zip(arrivals.iter()) {
                 slot.result = Ok(arrival.datagram(slot.buffer.len()));
             }
             filled += arrivals.len();
@@ -94,17 +95,5 @@ impl Netlink {
         let mut places = ArrayVec::<_, AT_ONCE>::new();
         places.extend(slots.iter_mut().map(|slot| [IoSliceMut::new(slot.buffer)]));
         self.receive_places(&mut places, arrivals, wait)
-    }
-}
-
-impl Arrival {
-    /// Returns the datagram, for which there were `room` bytes.
-    pub(in crate::transport) fn datagram(self, room: usize) -> Datagram {
-        let length = self.length as usize;
-        Datagram {
-            copied: length.min(room),
-            length,
-            sender: PortId(self.sender),
-        }
     }
 }

@@ -8,6 +8,8 @@
 
 use crate::errno::Errno;
 use crate::transport::AT_ONCE;
+use crate::transport::arrivals::{Arrival, Arrivals};
+use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
@@ -15,18 +17,6 @@ use std::io::IoSliceMut;
 use std::iter::repeat_n;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd};
-
-/// The datagrams of one system call.
-pub(in crate::transport) type Arrivals = ArrayVec<Arrival, AT_ONCE>;
-
-/// A datagram that was received.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::transport) struct Arrival {
-    /// Its whole length in bytes, which may be more than there was room for.
-    pub(in crate::transport) length: u32,
-    /// The port id of its sender.
-    pub(in crate::transport) sender: u32,
-}
 
 /// Who can send datagrams to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +119,7 @@ pub(super) fn receive<const PARTS: usize>(
             .enumerate()
             .map(|(index, header)| Arrival {
                 length: header.msg_len,
-                sender: addresses.get(index).map_or(0, |address| address.nl_pid),
+                sender: PortId(addresses.get(index).map_or(0, |address| address.nl_pid)),
             }),
     );
     Ok(())

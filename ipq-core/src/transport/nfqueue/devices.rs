@@ -6,7 +6,7 @@
 //! 256 packets later. (Threads that read from one queue together may count a packet twice or not at
 //! all, and read the events that much sooner or later.) No lock is held while anything waits.
 
-use super::translate::packet::Device;
+use super::socket::{Device, DeviceTable};
 use crate::errno::Errno;
 use crate::transport::netlink::{Bind, Netlink, SocketError};
 use crate::transport::{Transport, TransportError, Wait};
@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The devices of the network namespace that the table was opened in.
 #[derive(Debug)]
-pub(super) struct Devices {
+pub struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
     /// Counts the changes of `known`.
@@ -54,42 +54,7 @@ impl Devices {
         Ok(devices)
     }
 
-    /// Notes that the queue had no packet. Events may come before the next packet does.
-    pub(super) fn queue_ran_empty(&self) {
-        self.queue_ran_empty.store(true, Ordering::Relaxed);
-    }
-
-    /// Notes that datagrams came, which may be packets, and are about to be translated.
-    pub(super) fn datagrams_came(&self, count: u32) {
-        // Not an atomic addition: that would wait for the stores that the kernel has just made.
-        let before = self.datagrams.load(Ordering::Relaxed);
-        let after = before.wrapping_add(count);
-        self.datagrams.store(after, Ordering::Relaxed);
-        let due = before / Self::INTERVAL != after / Self::INTERVAL;
-        // A load costs less than a swap, and nearly always there is nothing to swap.
-        let ran_empty =
-            || self.queue_ran_empty.load(Ordering::Relaxed) && self.queue_ran_empty.swap(false, Ordering::Relaxed);
-        if due || ran_empty() {
-            self.read_events();
-        }
-    }
-
-    /// The number of times that the table has changed.
-    pub(super) fn generation(&self) -> u32 {
-        self.generation.load(Ordering::Relaxed)
-    }
-
-    /// Returns the devices with these indices. One that is not there has no name.
-    pub(super) fn get(&self, indices: [u32; 2]) -> [Device; 2] {
-        let (devices, all_known) = self.known(indices);
-        if all_known {
-            return devices;
-        }
-        self.read_events();
-        self.known(indices).0
-    }
-
-    /// Does the same without reading events, and says whether both are known.
+    /// Returns the devices with these indices, and whether both are known.
     fn known(&self, [incoming, outgoing]: [u32; 2]) -> ([Device; 2], bool) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all_known = true;
@@ -163,6 +128,39 @@ impl Devices {
             Err(TransportError::System(errno)) => Err(errno),
             Err(_) => Err(Errno::EIO),
         }
+    }
+}
+
+impl DeviceTable for Devices {
+    fn queue_ran_empty(&self) {
+        self.queue_ran_empty.store(true, Ordering::Relaxed);
+    }
+
+    fn datagrams_came(&self, count: u32) {
+        // Not an atomic addition: that would wait for the stores that the kernel has just made.
+        let before = self.datagrams.load(Ordering::Relaxed);
+        let after = before.wrapping_add(count);
+        self.datagrams.store(after, Ordering::Relaxed);
+        let due = before / Self::INTERVAL != after / Self::INTERVAL;
+        // A load costs less than a swap, and nearly always there is nothing to swap.
+        let ran_empty =
+            || self.queue_ran_empty.load(Ordering::Relaxed) && self.queue_ran_empty.swap(false, Ordering::Relaxed);
+        if due || ran_empty() {
+            self.read_events();
+        }
+    }
+
+    fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    fn get(&self, indices: [u32; 2]) -> [Device; 2] {
+        let (devices, all_known) = self.known(indices);
+        if all_known {
+            return devices;
+        }
+        self.read_events();
+        self.known(indices).0
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
+use crate::transport::netlink::SocketError;
 use crate::wire::PortId;
 
 /// Why a queue could not be opened.
@@ -34,6 +35,15 @@ pub enum OpenError {
         /// The port id that was asked for.
         port_id: PortId,
     },
+}
+
+impl From<SocketError> for OpenError {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::Socket(Errno::EPROTONOSUPPORT) => Self::NoNfnetlink,
+            SocketError::Socket(errno) | SocketError::Bind(errno, _) => Self::Socket { errno },
+        }
+    }
 }
 
 impl OpenError {

@@ -4,25 +4,23 @@
 use super::options::Options;
 use crate::errno::Errno;
 use crate::family::Family;
-use crate::transport::netlink::{Bind, Netlink, SocketError};
 use crate::transport::{Transport, TransportError, Wait};
-use crate::wire::nfnetlink::{PROTOCOL, Room, Writer, attribute, command, message_type};
+use crate::wire::nfnetlink::{Room, Writer, attribute, command, message_type};
 use crate::wire::{Abi, Envelope, Flags, Message, PortId};
 use std::io::IoSlice;
 use std::sync::{Mutex, PoisonError};
 
 /// A second nfnetlink socket, opened with the first, so with the same rights.
 #[derive(Debug)]
-pub(super) struct Questions {
-    socket: Mutex<(Netlink, u32)>,
+pub(super) struct Questions<S> {
+    socket: Mutex<(S, u32)>,
 }
 
-impl Questions {
-    pub(super) fn open() -> Result<Self, Errno> {
-        let socket = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(SocketError::errno)?;
-        Ok(Self {
+impl<S: Transport> Questions<S> {
+    pub(super) fn new(socket: S) -> Self {
+        Self {
             socket: Mutex::new((socket, 0)),
-        })
+        }
     }
 
     /// Sends a command that has the family's packets go to nfnetlink queues. Kernels since 3.8 do

@@ -1,12 +1,11 @@
 //! Sending: one message, or many in few datagrams.
 
-use super::NfQueue;
 use super::fast::coalesced::{Batch, Filled};
 use super::fast::plain;
 use super::translate::request::{self, Action, Decided, HEAD_BYTES, Request, Room, Writer};
 use super::translate::slices::{self, interleave, split_head, tail_slices, total_length};
+use super::{NfQueue, QueueSocket};
 use crate::errno::Errno;
-use crate::transport::netlink::Netlink;
 use crate::transport::{AT_ONCE, Transport, TransportError};
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
@@ -16,7 +15,7 @@ use std::sync::{MutexGuard, PoisonError};
 /// The error of a message that is longer than nfnetlink can carry.
 const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 
-impl NfQueue {
+impl<S: QueueSocket> NfQueue<S> {
     /// Sends what stands for one message.
     #[inline(always)]
     pub(super) fn send_one(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
@@ -198,7 +197,7 @@ impl NfQueue {
 
 /// Sends the datagram that `slices` make up, without copying them if they are at most `MOST`.
 fn send_slices<'a, const MOST: usize>(
-    socket: &Netlink,
+    socket: &impl Transport,
     slices: impl Iterator<Item = &'a [u8]> + Clone,
 ) -> Result<(), TransportError> {
     if slices.clone().nth(MOST).is_some() {

@@ -17,14 +17,8 @@ pub struct Statistics {
     pub other_family_dropped: u64,
 }
 
-/// Reads the kernel's table in the calling thread's network namespace.
-pub(super) fn read(queue_number: u16) -> io::Result<Option<Statistics>> {
-    let text = std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue")?;
-    parse(&text, queue_number)
-}
-
 /// Finds a queue's line: number, port id, length, copy mode, copy range, queue dropped, user dropped, last id, 1.
-fn parse(text: &str, queue_number: u16) -> io::Result<Option<Statistics>> {
+pub(super) fn parse(text: &str, queue_number: u16) -> io::Result<Option<Statistics>> {
     for line in text.lines() {
         let mut columns = line.split_whitespace();
         let mut column = |skipped: usize| {

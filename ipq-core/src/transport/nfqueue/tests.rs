@@ -8,9 +8,9 @@ mod templates;
 
 use super::fuzzing::datagram;
 use super::options::Options;
+use super::socket::Device;
 use super::translate::datagram::{Received, Translated};
 use super::translate::headroom::{self, BOUNCE_BYTES, FRAME_HEAD, Origin};
-use super::translate::packet::Device;
 use crate::family::Family;
 use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;

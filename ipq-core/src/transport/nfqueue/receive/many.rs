@@ -1,13 +1,12 @@
 //! Receiving many datagrams with one system call.
 
-use crate::transport::netlink::{Arrival, Arrivals};
-use crate::transport::nfqueue::NfQueue;
+use crate::transport::arrivals::{Arrival, Arrivals};
 use crate::transport::nfqueue::fast::outstanding::Outstanding;
 use crate::transport::nfqueue::fast::template::TemplateCache;
 use crate::transport::nfqueue::translate::datagram::Translated;
 use crate::transport::nfqueue::translate::headroom::{self, BOUNCE_BYTES, FRAME_HEAD, Origin};
+use crate::transport::nfqueue::{DeviceTable, NfQueue, QueueSocket};
 use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
-use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
 
@@ -19,7 +18,7 @@ struct Burst {
     may_be_more: bool,
 }
 
-impl NfQueue {
+impl<S: QueueSocket> NfQueue<S> {
     /// Receives as [`Transport::receive_many`](crate::Transport::receive_many) does.
     pub(in super::super) fn receive_burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         if slots.is_empty() {
@@ -91,7 +90,7 @@ impl NfQueue {
             Ok(Some(Datagram {
                 copied: matched.frame.min(buffer.len()),
                 length: matched.frame,
-                sender: PortId(arrival.sender),
+                sender: arrival.sender,
             }))
         });
         let may_be_more = arrivals.len() == count;

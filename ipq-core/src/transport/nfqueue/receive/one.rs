@@ -1,15 +1,14 @@
 //! Receiving one datagram, with all the ways to wait.
 
-use crate::transport::nfqueue::NfQueue;
 use crate::transport::nfqueue::fast::outstanding::Outstanding;
 use crate::transport::nfqueue::translate::datagram::{Received, Translated};
 use crate::transport::nfqueue::translate::headroom::{self, BOUNCE_BYTES, BounceBuffer, Origin};
-use crate::transport::{Datagram, Transport, TransportError, Wait};
+use crate::transport::nfqueue::{DeviceTable, NfQueue, QueueSocket};
+use crate::transport::{Datagram, TransportError, Wait};
 use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
-use std::time::Instant;
 
-impl NfQueue {
+impl<S: QueueSocket> NfQueue<S> {
     /// Receives as [`Transport::receive`] does.
     #[inline(always)]
     pub(in super::super) fn receive_one(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
@@ -68,7 +67,7 @@ impl NfQueue {
         mut attempt: impl FnMut(Wait) -> Result<Option<R>, TransportError>,
     ) -> Result<R, TransportError> {
         let deadline = match wait {
-            Wait::For(time) => Instant::now().checked_add(time),
+            Wait::For(time) => self.socket.now().checked_add(time),
             _ => None,
         };
         let mut last = first;
@@ -76,7 +75,7 @@ impl NfQueue {
             match last {
                 Ok(Some(received)) => return Ok(received),
                 // However many datagrams are not for the program, its time is over when it is over.
-                Ok(None) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Ok(None) if deadline.is_some_and(|deadline| deadline <= self.socket.now()) => {
                     return Err(TransportError::TimedOut);
                 }
                 Ok(None) => {}
@@ -85,17 +84,15 @@ impl NfQueue {
                     if wait == Wait::Never {
                         return Err(TransportError::TimedOut);
                     }
+                    let remaining = deadline.map_or(Wait::Forever, |deadline| {
+                        Wait::For(deadline.saturating_sub(self.socket.now()))
+                    });
                     if self.outstanding.is_some() {
                         // A packet is received and listed under one lock, which nobody holds while
                         // waiting. So this waits first, and receives then.
-                        self.socket.until_readable(deadline)?;
-                    } else {
-                        let remaining = deadline.map_or(Wait::Forever, |deadline| {
-                            Wait::For(deadline.saturating_duration_since(Instant::now()))
-                        });
-                        if let Some(received) = attempt(remaining)? {
-                            return Ok(received);
-                        }
+                        self.socket.until_readable(remaining)?;
+                    } else if let Some(received) = attempt(remaining)? {
+                        return Ok(received);
                     }
                 }
                 Err(error) => return Err(error),

@@ -2,10 +2,11 @@
 
 use super::answer::{Answer, Quoted, Reason, Reply};
 use super::headroom::{self, FRAME_HEAD, Origin};
-use super::packet::{self, Device};
+use super::packet;
 use super::request::HEAD_BYTES;
 use crate::errno::Errno;
 use crate::transport::TransportError;
+use crate::transport::nfqueue::Device;
 use crate::transport::nfqueue::options::Options;
 use crate::wire::nfnetlink::{ParseError, QueuedPacket, Span, message_type, parse_header};
 use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};

@@ -1,19 +1,9 @@
 //! From a packet as nfnetlink describes it to what `ip_queue` said about it.
 
 use crate::family::Family;
+use crate::transport::nfqueue::Device;
 use crate::wire::nfnetlink::QueuedPacket;
-use crate::wire::{EtherType, Hook, InterfaceName, PacketId, PacketMetadata};
-
-/// A network device.
-// Aligned, so that the name of the second of two is read as it was written, in one load: else the
-// load waits for the stores.
-#[repr(align(16))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Device {
-    pub(crate) name: InterfaceName,
-    /// 1 for Ethernet, 772 for loopback.
-    pub(crate) hw_type: u16,
-}
+use crate::wire::{EtherType, Hook, PacketId, PacketMetadata};
 
 /// Returns the family whose `ip_queue` would have held the packet, if any.
 pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {

@@ -1,0 +1,55 @@
+//! The datagrams that one call received.
+
+use super::{AT_ONCE, Datagram};
+use crate::wire::PortId;
+use arrayvec::ArrayVec;
+use std::ops::Deref;
+
+/// The datagrams that one call received, at most 64.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals(ArrayVec<Arrival, AT_ONCE>);
+
+/// A datagram that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its whole length in bytes, which may be more than there was room for.
+    pub length: u32,
+    /// The port id of its sender.
+    pub sender: PortId,
+}
+
+impl Arrivals {
+    pub(super) fn new() -> Self {
+        Self(ArrayVec::new())
+    }
+
+    pub(super) fn extend(&mut self, arrivals: impl Iterator<Item = Arrival>) {
+        self.0.extend(arrivals);
+    }
+
+    /// Adds a datagram. One beyond the 64th is not added.
+    pub fn push(&mut self, arrival: Arrival) {
+        let _ = self.0.try_push(arrival);
+    }
+}
+
+impl Deref for Arrivals {
+    type Target = [Arrival];
+
+    #[inline]
+    fn deref(&self) -> &[Arrival] {
+        &self.0
+    }
+}
+
+impl Arrival {
+    /// Returns the datagram, for which there were `room` bytes.
+    pub(super) fn datagram(self, room: usize) -> Datagram {
+        let length = self.length as usize;
+        Datagram {
+            copied: length.min(room),
+            length,
+            sender: self.sender,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The kernel as an nfnetlink queue uses it: the real one, or an emulated one.
+
+use super::devices::Devices;
+use crate::transport::arrivals::Arrivals;
+use crate::transport::netlink::Netlink;
+use crate::transport::{Datagram, Transport, TransportError, Wait};
+use crate::wire::InterfaceName;
+use rustix::time::{ClockId, clock_gettime};
+use std::fmt::Debug;
+use std::io::{self, IoSliceMut};
+use std::time::{Duration, Instant};
+
+/// A netlink socket of nfnetlink's protocol, and what else its kernel knows of a queue.
+///
+/// [`Netlink`] is one, of the kernel that the program runs on. The crate `ipq-sim` has another, of an
+/// emulated kernel.
+pub trait QueueSocket: Transport + Debug {
+    /// The kernel's network devices.
+    type Devices: DeviceTable;
+
+    /// Receives one datagram into `parts`, one after the other, as [`Transport::receive`] does into
+    /// one.
+    fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError>;
+
+    /// Receives up to 64 datagrams, one for each of `places`, and waits as `wait` says for the first
+    /// only. Fills `arrivals`, which is empty, with at least one entry unless there are no places. An
+    /// error after the first datagram is reported by the next call.
+    fn receive_places<const PARTS: usize>(
+        &self,
+        places: &mut [[IoSliceMut<'_>; PARTS]],
+        arrivals: &mut Arrivals,
+        wait: Wait,
+    ) -> Result<(), TransportError>;
+
+    /// Waits, as `wait` says, until there is a datagram or an error.
+    fn until_readable(&self, wait: Wait) -> Result<(), TransportError>;
+
+    /// The time on the clock that [`Wait::For`] is measured by.
+    fn now(&self) -> Duration;
+
+    /// Reads `/proc/net/netfilter/nfnetlink_queue`.
+    fn proc_text(&self) -> io::Result<String>;
+}
+
+/// A table of network devices, which changes while a program uses it.
+pub trait DeviceTable: Debug {
+    /// Notes that the queue had no packet. Devices may change before the next packet comes.
+    fn queue_ran_empty(&self);
+
+    /// Notes that datagrams came, which may be packets, and are about to be translated.
+    fn datagrams_came(&self, count: u32);
+
+    /// The number of times that the table has changed.
+    fn generation(&self) -> u32;
+
+    /// Returns the devices with these indices. One that is not there has no name.
+    fn get(&self, indices: [u32; 2]) -> [Device; 2];
+}
+
+/// A network device, as `ip_queue` told of it.
+// Aligned, so that the name of the second of two is read as it was written, in one load: else the
+// load waits for the stores.
+#[repr(align(16))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: InterfaceName,
+    /// The type of its link layer: 1 for Ethernet, 772 for loopback.
+    pub hw_type: u16,
+}
+
+impl QueueSocket for Netlink {
+    type Devices = Devices;
+
+    #[inline(always)]
+    fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
+        self.receive_parts(parts, wait)
+    }
+
+    #[inline(always)]
+    fn receive_places<const PARTS: usize>(
+        &self,
+        places: &mut [[IoSliceMut<'_>; PARTS]],
+        arrivals: &mut Arrivals,
+        wait: Wait,
+    ) -> Result<(), TransportError> {
+        self.receive_places(places, arrivals, wait)
+    }
+
+    fn until_readable(&self, wait: Wait) -> Result<(), TransportError> {
+        self.until_readable(match wait {
+            Wait::Never => Some(Instant::now()),
+            Wait::Forever => None,
+            Wait::For(time) => Instant::now().checked_add(time),
+        })
+    }
+
+    fn now(&self) -> Duration {
+        let now = clock_gettime(ClockId::Monotonic);
+        Duration::try_from(now).unwrap_or_default()
+    }
+
+    fn proc_text(&self) -> io::Result<String> {
+        std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue")
+    }
+}
