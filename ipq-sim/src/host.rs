@@ -2,7 +2,6 @@
 //!
 //! What the pieces do with a packet, one after another, is in `kernel/hooks`; here each answers one question.
 
-pub(crate) mod frame;
 pub(crate) mod hook;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;

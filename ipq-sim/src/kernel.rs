@@ -3,6 +3,7 @@
 //! Everything happens when a method is called, and is over when it returns. Nothing waits, and nothing
 //! is random.
 
+mod builder;
 mod delivery;
 mod entry;
 mod flaws;
@@ -13,6 +14,7 @@ mod time;
 pub(crate) mod traversal;
 mod verdict;
 
+pub use builder::KernelBuilder;
 pub use entry::EntryPoint;
 pub use packets::InjectError;
 pub(crate) use packets::family_of;
@@ -21,7 +23,6 @@ pub(crate) use packets::family_of;
 use crate::behaviour::Fault;
 use crate::behaviour::{Behaviour, DeviceDown, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
-use crate::builder::KernelBuilder;
 use crate::host::network::{DeviceError, Network};
 use crate::host::rules::{Rule, RuleError, Rules};
 use crate::kernel::traversal::Traversal;

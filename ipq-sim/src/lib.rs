@@ -28,47 +28,71 @@
 //!
 //! # What is emulated
 //!
-//! A host as the recordings of a real Linux 3.4.10 have it, whose answers are the emulator's yardstick, byte for byte:
+//! A host as recordings of a real Linux 3.4.10 show it; the emulator gives the same answers, byte for byte:
 //!
-//! - the queue of each family, with its messages, replies, copy modes, verdicts and packet ids (protocol sections 2 to 7);
-//! - netlink sockets with port ids, receive buffers that fill by what a datagram weighs, overrun and its latch (section 9);
-//! - the hooks PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING, tables mangle and filter, rules with targets QUEUE and MARK;
-//! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and fragmentation; the way of
-//!   what a host sends to itself (section 5b).
+//! - the queue of each family: its messages, replies, copy modes, verdicts and packet ids (ATT, MSG, ERR, PKT,
+//!   VER and EVT in the [rules](ipq_core::protocol));
+//! - netlink sockets with port ids, and receive buffers that fill by what a datagram weighs, overrun, and
+//!   latch (SOCK);
+//! - the hooks PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING, the tables mangle and filter, and rules
+//!   with the targets QUEUE and MARK;
+//! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and fragmentation;
+//!   packets that a host sends to itself (FWD).
 //!
-//! Out of scope, and never pretended: ICMP answers, connection tracking, reassembly of fragments for this host (those of IPv4
-//! are dropped, and counted), IPv4 options that a router fills in, bridges, segmentation and checksum offload, address
-//! resolution, network namespaces. A neighbour that was not named is unknown.
+//! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4 fragments are
+//! dropped and counted), IPv4 options that a router fills in, bridges, segmentation and checksum offload,
+//! address resolution, network namespaces. A neighbour that was not named is unknown.
+//!
+//! What differs between kernels is data: a [`Profile`] is a kernel's rules and its figures.
 //!
 //! # Time and threads
 //!
-//! A [`Sim`] is owned by one thread and runs on virtual time: nothing waits, the same calls give the same bytes. A
-//! [`SharedSim`] is for several threads and runs on real time. Handles of both are ordinary [`Handle`](ipq_core::Handle)s.
+//! A [`Sim`] is owned by one thread and runs on virtual time: nothing waits, and the same calls give the same
+//! bytes. A [`SharedSim`] is for several threads and runs on real time. Handles of both are ordinary
+//! [`Handle`](ipq_core::Handle)s.
 //!
 //! # Fate
 //!
-//! Every packet that enters leaves exactly once, [delivered or dropped](Fate) for a [reason](DropReason), or waits in a
-//! queue: [`Accounting::balances`], at every step.
+//! Every packet that enters leaves exactly once, [delivered or dropped](Fate) for a [reason](DropReason), or
+//! waits in a queue. [`Accounting::balances`] holds at every step.
 //!
 //! # Bounds
 //!
-//! What a peer can make the emulator hold is bounded, and a verdict's cost does not grow with the queue:
+//! The memory that a peer can make the emulator hold is bounded, and a verdict's cost does not grow with the
+//! queue but for cache misses:
 //!
 //! | what | holds at most | measured |
 //! |---|---|---|
 //! | a queue | as many packets as its maximum length | |
-//! | a queued packet | its bytes, and 288 beside | 158 beside, of 1,000,000 |
-//! | an open socket | 256 bytes, and what is in its receive buffer | 230 bytes, of 10,000 |
-//! | a receive buffer | its size, and one datagram beyond it; for a part of a packet all of it | |
+//! | a queued packet | its bytes, and 288 more | 158 more, of 1,000,000 |
+//! | an open socket | 256 bytes, and its receive buffer's datagrams | 230 bytes, of 10,000 |
+//! | a receive buffer | its size, and one datagram more; a frame with part of a packet holds the whole packet | |
 //!
-//! What the test itself holds on to is its own affair: frames that left and fates are kept for the last 65,536.
+//! The last 65,536 fates, and as many frames that left by each device, are kept for the test to look at.
+//!
+//! # Where things are
+//!
+//! For whoever works on the emulator. Each module knows only those below it:
+//!
+//! | module | holds |
+//! |---|---|
+//! | `programs` | the server for other processes, and runs of programs on a capture |
+//! | `sim` | handles on a kernel: the transport, and who owns the kernel behind it |
+//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `verdict` (what a verdict does), `delivery` (how they leave) |
+//! | `queue` | `ip_queue` (checks messages, finds the packet that a verdict is for), `entries` (packets and ids); which queue a target or a netlink protocol means |
+//! | `netlink` | sockets, port ids, receive buffers |
+//! | `host` | devices, routes, rules, IP headers |
+//! | `books` | fates, drop reasons, the accounts |
+//! | `profile` | kernels, one file each |
+//! | `behaviour` | the rules that differ between kernels, and seeded faults, which break one |
+//! | `time` | the clock, and locks between threads |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod behaviour;
 mod books;
-mod builder;
+mod frame;
 mod host;
 mod kernel;
 mod netlink;
@@ -84,11 +108,10 @@ mod time;
 #[cfg(feature = "seeded-faults")]
 pub use behaviour::Fault;
 pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};
-pub use builder::KernelBuilder;
-pub use host::frame::{MacAddress, OutgoingFrame};
+pub use frame::{MacAddress, OutgoingFrame};
 pub use host::network::{Device, DeviceError};
 pub use host::rules::{Rule, RuleError, Table, Target};
-pub use kernel::{EntryPoint, InjectError, Kernel};
+pub use kernel::{EntryPoint, InjectError, Kernel, KernelBuilder};
 pub use netlink::{ClientId, SocketId};
 pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};
 pub use queue::entries::IdReuse;

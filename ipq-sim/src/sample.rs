@@ -1,7 +1,7 @@
 //! Packets for the tests of this package's parts.
 
 use crate::books::Ledger;
-use crate::host::frame::ETHERNET_HEADER_BYTES;
+use crate::frame::ETHERNET_HEADER_BYTES;
 use crate::host::packet::{Link, Packet};
 use crate::time::clock::ArrivalTime;
 use bytes::Bytes;

@@ -13,11 +13,12 @@ pub use shared::Shared;
 pub use transport::{OpenError, SimTransport};
 
 use crate::books::{Accounting, Fate, PacketSerial};
-use crate::host::frame::OutgoingFrame;
+use crate::frame::OutgoingFrame;
 use crate::host::network::DeviceError;
 use crate::host::rules::{Rule, RuleError};
-use crate::kernel::{InjectError, Kernel};
+use crate::kernel::{InjectError, Kernel, KernelBuilder};
 use crate::netlink::ClientId;
+use crate::time::clock::Clock;
 use bytes::Bytes;
 use ipq_core::{Family, Handle, PortId};
 use std::sync::Arc;
@@ -134,6 +135,24 @@ impl<A: Access> Simulation<A> {
     }
 }
 
+impl KernelBuilder {
+    /// The kernel on virtual time, for handles of one thread.
+    pub fn simulate(self) -> Result<Sim, DeviceError> {
+        Ok(Sim::new(self.build()?))
+    }
+
+    /// The kernel on real time, for handles of several threads, which really wait.
+    pub fn share(self) -> Result<SharedSim, DeviceError> {
+        Ok(SharedSim::new(
+            Self {
+                clock: Clock::Real,
+                ..self
+            }
+            .build()?,
+        ))
+    }
+}
+
 /// Shuts the kernel down when the last clone of its simulation is dropped.
 #[derive(Debug)]
 struct Kept<A: Access>(A);
@@ -141,5 +160,16 @@ struct Kept<A: Access>(A);
 impl<A: Access> Drop for Kept<A> {
     fn drop(&mut self) {
         self.0.shut_down();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_kernel_has_real_time() {
+        let sim = Kernel::builder().starting_at(Duration::ZERO).share().unwrap();
+        assert!(sim.now() > Clock::EPOCH);
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of a packet, and the closed list of reasons to drop one.
 
-use crate::host::frame::OutgoingFrame;
+use crate::frame::OutgoingFrame;
 use bytes::Bytes;
 use ipq_core::wire::InterfaceName;
 use std::fmt;

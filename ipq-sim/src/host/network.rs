@@ -1,6 +1,6 @@
 //! Devices, their addresses and neighbours, and the routes that follow from them.
 
-use super::frame::{MacAddress, OutgoingFrame, ethernet_header};
+use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
 use std::collections::{BTreeMap, VecDeque};

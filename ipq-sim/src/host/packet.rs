@@ -1,7 +1,7 @@
 //! A packet on its way through the host.
 
-use super::frame::ETHERNET_HEADER_BYTES;
 use crate::books::PacketSerial;
+use crate::frame::ETHERNET_HEADER_BYTES;
 use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress};

@@ -4,7 +4,7 @@ use super::Kernel;
 use super::traversal::{Next, Traversal};
 use crate::behaviour::{Fits, OversizeIpv4, OversizeIpv6};
 use crate::books::{DropReason, Fate, PacketSerial};
-use crate::host::frame::{MacAddress, OutgoingFrame, ethernet_header};
+use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::{Link, Packet};
 use crate::host::{ether_type, ipv4, own_length, routing};

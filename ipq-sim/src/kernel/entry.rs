@@ -2,7 +2,7 @@
 
 use crate::behaviour::OutputProtocol;
 use crate::books::{DropReason, PacketSerial};
-use crate::host::frame::ethernet_header;
+use crate::frame::ethernet_header;
 use crate::host::hook::HookPoint;
 use crate::host::network::Route;
 use crate::host::packet::{Link, Packet};

@@ -4,7 +4,7 @@ use super::{Kernel, Later};
 use crate::behaviour::{Check, EthernetPadding, OutputProtocol, OwnPackets, Routed};
 use crate::books::PacketEvent;
 use crate::books::{Accounting, DropReason, Fate, PacketSerial};
-use crate::host::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
+use crate::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceError, DeviceId, Route, Taken};
 use crate::host::packet::{Link, Packet};
 use crate::host::{ether_type, ipv6, own_length, routing};

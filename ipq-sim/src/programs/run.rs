@@ -28,10 +28,10 @@ pub use refusal::{Refusal, Request, Requirement};
 pub use summary::{Report, Summary};
 pub use watch::{Progress, Watch};
 
-use crate::builder::KernelBuilder;
 use crate::host::network::{Device, DeviceError};
 use crate::host::rules::{Rule, RuleError};
 use crate::kernel::Kernel;
+use crate::kernel::KernelBuilder;
 use crate::profile::Profile;
 use crate::programs::server::Server;
 use crate::time::clock::Clock;

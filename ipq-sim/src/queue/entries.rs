@@ -23,7 +23,7 @@ pub(crate) struct Slot(u32);
 /// An entry is allocated, may be linked with an item, is unlinked when its verdict comes, and is released when the
 /// verdict has been carried out: in this order, so that a packet that is queued again gets its new id before the old is
 /// free.
-pub(crate) struct Entries<T> {
+pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     free: std::collections::VecDeque<u32>,
     linked: usize,
@@ -44,7 +44,7 @@ struct Node<T> {
 }
 
 impl<T> Entries<T> {
-    pub(crate) fn new(ids: Ids) -> Self {
+    pub(super) fn new(ids: Ids) -> Self {
         Self {
             nodes: Vec::new(),
             free: std::collections::VecDeque::new(),
@@ -55,12 +55,12 @@ impl<T> Entries<T> {
     }
 
     /// How many packets are queued.
-    pub(crate) const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.linked
     }
 
     /// Takes an entry, the one that was released last if there is one, and says its id.
-    pub(crate) fn allocate(&mut self) -> (Slot, PacketId) {
+    pub(super) fn allocate(&mut self) -> (Slot, PacketId) {
         let index = self.free.pop_back().unwrap_or_else(|| {
             self.nodes.push(Node {
                 item: None,
@@ -73,7 +73,7 @@ impl<T> Entries<T> {
     }
 
     /// Puts the entry at the end of the queue, with the item.
-    pub(crate) fn link(&mut self, Slot(index): Slot, item: T) {
+    pub(super) fn link(&mut self, Slot(index): Slot, item: T) {
         let node = &mut self.nodes[index as usize];
         node.item = Some(item);
         node.arrival = self.arrivals;
@@ -82,26 +82,26 @@ impl<T> Entries<T> {
     }
 
     /// The queued packet of that id.
-    pub(crate) fn find(&self, id: PacketId) -> Option<Slot> {
+    pub(super) fn find(&self, id: PacketId) -> Option<Slot> {
         let (index, generation) = self.ids.place(id)?;
         let node = self.nodes.get(index as usize)?;
         (node.item.is_some() && node.generation == generation).then_some(Slot(index))
     }
 
     /// What is queued there.
-    pub(crate) fn get(&self, Slot(index): Slot) -> Option<&T> {
+    pub(super) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
     }
 
     /// Takes a packet out of the queue; its entry stays allocated.
-    pub(crate) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
+    pub(super) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
         let item = self.nodes.get_mut(index as usize)?.item.take();
         self.linked -= usize::from(item.is_some());
         item
     }
 
     /// Frees an entry for reuse.
-    pub(crate) fn release(&mut self, Slot(index): Slot) {
+    pub(super) fn release(&mut self, Slot(index): Slot) {
         let node = &mut self.nodes[index as usize];
         if self.ids.reuse == IdReuse::Never {
             node.generation += 1;
@@ -112,18 +112,18 @@ impl<T> Entries<T> {
     }
 
     /// Frees an entry so that it is reused last instead of first.
-    pub(crate) fn release_last(&mut self, slot: Slot) {
+    pub(super) fn release_last(&mut self, slot: Slot) {
         self.release(slot);
         self.free.rotate_right(1);
     }
 
     /// Whether this is the packet that has been queued longest.
-    pub(crate) fn is_oldest(&self, slot: Slot) -> bool {
+    pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
 
     /// Takes every packet out for which `condition` holds, oldest first, and releases its entry.
-    pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+    pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for slot in self.in_order() {
             if self.nodes[slot.0 as usize].item.as_ref().is_some_and(&condition) {
@@ -146,7 +146,7 @@ impl<T> Entries<T> {
 
 /// How entries and packet ids belong together: an id is an address in an array of entries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ids {
+pub(super) struct Ids {
     pub(crate) family: Family,
     pub(crate) first: u64,
     pub(crate) stride: u64,

@@ -17,7 +17,7 @@ pub struct OutgoingFrame {
 }
 
 impl OutgoingFrame {
-    pub(super) const fn new(header: [u8; ETHERNET_HEADER_BYTES], packet: Bytes) -> Self {
+    pub(crate) const fn new(header: [u8; ETHERNET_HEADER_BYTES], packet: Bytes) -> Self {
         Self { header, packet }
     }
 

@@ -1,10 +1,9 @@
 //! Describing an emulated kernel before it runs.
 
+use super::Kernel;
 use crate::host::network::{Device, DeviceError};
-use crate::kernel::Kernel;
 use crate::profile::Profile;
 use crate::queue::entries::IdReuse;
-use crate::sim::{SharedSim, Sim};
 use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -89,22 +88,6 @@ impl KernelBuilder {
     pub fn build(self) -> Result<Kernel, DeviceError> {
         Kernel::from_builder(self)
     }
-
-    /// The kernel on virtual time, for handles of one thread.
-    pub fn simulate(self) -> Result<Sim, DeviceError> {
-        Ok(Sim::new(self.build()?))
-    }
-
-    /// The kernel on real time, for handles of several threads, which really wait.
-    pub fn share(self) -> Result<SharedSim, DeviceError> {
-        Ok(SharedSim::new(
-            Self {
-                clock: Clock::Real,
-                ..self
-            }
-            .build()?,
-        ))
-    }
 }
 
 /// The devices of the machine that the recordings were made on.
@@ -181,11 +164,5 @@ mod tests {
         a device has no name, and in frames that stands for no device: give it one
         a host has 65534 devices at most beside lo, and these are 65535: describe fewer
         "#);
-    }
-
-    #[test]
-    fn a_shared_kernel_has_real_time() {
-        let sim = Kernel::builder().starting_at(Duration::ZERO).share().unwrap();
-        assert!(sim.now() > Clock::EPOCH);
     }
 }
