@@ -1,11 +1,11 @@
 //! The rules that differ between kernels, as data.
 //!
-//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field and reads
-//! as the rule that it is; a [profile](crate::Profile) is a behaviour and figures, one file for each
-//! kernel; a seeded fault is a changed field.
+//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field and
+//! reads as the rule that it is; a [profile](crate::Profile) is a behaviour and figures, one file
+//! for each kernel; a seeded fault is a changed field.
 //!
-//! Each field names its requirement. Where a rule has a value that no kernel had, the value says "No
-//! kernel does": it is there for a seeded fault, which breaks this rule and no other.
+//! Each field names its requirement. Where a rule has a value that no kernel had, the value says
+//! "No kernel does": it is there for a seeded fault, which breaks this rule and no other.
 
 #![allow(
     dead_code,
@@ -53,25 +53,25 @@ pub(crate) use verdicts::{
 /// The rules of a kernel, by area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Behaviour {
-    /// Who may attach to a queue, and when the loss of a peer is noticed (section 2).
+    /// Attaching to a queue, and losing the peer (ATT).
     pub(crate) attaching: Attaching,
-    /// What is checked of a message to a queue, and how it is obeyed (section 3).
+    /// The checks of a message to a queue, and its effect (MSG).
     pub(crate) requests: Requests,
-    /// How a message is answered (section 4).
+    /// The replies to messages (ERR).
     pub(crate) replies: Replies,
-    /// Which packets are queued, and how much of them is copied (section 5).
+    /// The packets that are queued, and the bytes of them that are copied (PKT).
     pub(crate) queueing: Queueing,
-    /// What a PACKET frame says of its packet (PKT-6 to PKT-8).
+    /// The fields of a PACKET frame (PKT-6 to PKT-8).
     pub(crate) metadata: Metadata,
-    /// What each verdict does (section 6).
+    /// The effect of each verdict (VER).
     pub(crate) verdicts: Verdicts,
-    /// What the host does around the queue (sections 5b and 7).
+    /// The host around the queue (FWD, EVT-1).
     pub(crate) host: Host,
-    /// Which queues there are, and what they share (EVT-2, EVT-3).
+    /// The queues that there are, and what they share (EVT-2, EVT-3).
     pub(crate) modules: Modules,
     /// The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
     pub(crate) proc_text: ProcText,
-    /// The netlink sockets (section 9).
+    /// The netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
     /// Bytes that a seeded fault spoils. A kernel has no flaw.
     pub(crate) flaw: Option<Flaw>,

@@ -1,7 +1,7 @@
 //! The books of the emulator: what became of every packet.
 //!
-//! Every packet that enters leaves exactly once, delivered or dropped with a reason from a closed list, or is still
-//! queued: `entered = delivered + dropped + queued`, at every step.
+//! Every packet that enters leaves exactly once, delivered or dropped with a reason from a closed
+//! list, or is still queued: `entered = delivered + dropped + queued`, at every step.
 
 mod fate;
 mod journal;

@@ -1,6 +1,7 @@
-//! The emulated host around the queue: devices, addresses, neighbours, routes, and the netfilter rules (sections 5 and 5b).
+//! The emulated host around the queue: devices, addresses, neighbours, routes, and the netfilter
+//! rules (FWD).
 //!
-//! What the pieces do with a packet, one after another, is in `kernel/hooks`; here each answers one question.
+//! Each module answers one question. A packet's way from one to the next is in `kernel/hooks`.
 
 pub(crate) mod hook;
 pub(crate) mod ipv4;
@@ -13,7 +14,8 @@ pub(crate) mod rules;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
-/// The own length in bytes of a packet that arrives (FWD-2); none if it is to be dropped (FWD-1).
+/// Returns the length in bytes that an arriving packet states (FWD-2); `None` if it must be dropped
+/// (FWD-1).
 pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     match family {
         Family::Ipv4 => ipv4::own_length(packet),
@@ -21,7 +23,7 @@ pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     }
 }
 
-/// What the link layer calls a family.
+/// Returns the `EtherType` of a family.
 pub(crate) const fn ether_type(family: Family) -> EtherType {
     match family {
         Family::Ipv4 => EtherType::IPV4,

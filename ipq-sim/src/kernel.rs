@@ -1,7 +1,6 @@
-//! The emulated kernel: sockets, queues and host put together, as one machine without I/O.
+//! The emulated kernel: sockets, queues and host, as one machine without I/O.
 //!
-//! Everything happens when a method is called, and is over when it returns. Nothing waits, and nothing
-//! is random.
+//! Everything that a method does is done when it returns. Nothing waits, and nothing is random.
 
 mod builder;
 mod delivery;
@@ -38,7 +37,7 @@ use std::time::Duration;
 
 /// A Linux kernel with `ip_queue` and `ip6_queue`, in memory.
 ///
-/// It is one machine without I/O: what it does, it does while a method runs. Most programs use it through
+/// A machine without I/O: it does everything while a method runs. Most programs use it through
 /// [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
@@ -62,14 +61,14 @@ struct Client {
     net_admin: bool,
 }
 
-/// Something that happens when virtual time comes to it.
+/// A frame that arrives later.
 struct Later {
     device: String,
     frame: Bytes,
 }
 
 impl Kernel {
-    /// Begins to describe a kernel.
+    /// Returns a builder, which describes a kernel.
     #[must_use]
     pub fn builder() -> KernelBuilder {
         KernelBuilder::new()
@@ -102,7 +101,7 @@ impl Kernel {
         })
     }
 
-    /// Which kernel this is.
+    /// Returns the kernel that this is.
     #[must_use]
     pub const fn profile(&self) -> &Profile {
         &self.profile
@@ -136,32 +135,35 @@ impl Kernel {
         Ok(())
     }
 
-    /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1); none if the module is not loaded.
+    /// Returns the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1); none if the
+    /// module is not loaded.
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let status = self.ip_queue(family)?.status();
         Some(proc_text::of(family, &status, &self.behaviour.proc_text))
     }
 
-    /// Whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
+    /// Returns whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
     #[must_use]
     pub fn has_listener(&self, family: Family) -> bool {
         self.ip_queue(family).is_some_and(IpQueue::has_listener)
     }
 
-    /// How many packets wait for a verdict; none if the module is not loaded.
+    /// Returns the number of packets that wait for a verdict; `None` if the module is not loaded.
     #[must_use]
     pub fn queue_length(&self, family: Family) -> Option<usize> {
         self.ip_queue(family).map(|queue| queue.status().length)
     }
 
-    /// The sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`; none if the module is not loaded.
+    /// Returns the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`; `None` if the
+    /// module is not loaded.
     #[must_use]
     pub fn maximum_length(&self, family: Family) -> Option<u32> {
         self.ip_queue(family).map(|queue| queue.status().maximum_length)
     }
 
-    /// Sets that sysctl. The length is compared as unsigned (PKT-2).
+    /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`. The length is
+    /// compared as unsigned (PKT-2).
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
         let both = self.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
         for (id, queue) in self.queues.loaded_mut() {
@@ -171,7 +173,7 @@ impl Kernel {
         }
     }
 
-    /// Unloads a queue's module: what is queued is dropped (EVT-2), and messages are refused with ECONNREFUSED.
+    /// Unloads a queue's module. Queued packets are dropped (EVT-2), and sends get ECONNREFUSED.
     pub fn unload(&mut self, family: Family) {
         if self.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
@@ -185,7 +187,8 @@ impl Kernel {
         self.queues.load(QueueId::IpQueue(family), &self.profile);
     }
 
-    /// Ends the kernel: what was put off does not come, and sockets give what they have and then EBADF.
+    /// Ends the kernel: frames that were put off do not arrive, and a socket without datagrams
+    /// gives EBADF.
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();

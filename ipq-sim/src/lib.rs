@@ -1,5 +1,5 @@
-//! The kernel's side of `ip_queue`, in memory: test a packet-queue program without root, without a kernel, without a
-//! network, and without waiting.
+//! The kernel's side of `ip_queue`, in memory: test a packet-queue program without root, without a
+//! kernel, without a network, and without waiting.
 //!
 //! ```
 //! use etherparse::PacketBuilder;
@@ -28,38 +28,40 @@
 //!
 //! # What is emulated
 //!
-//! A host as recordings of a real Linux 3.4.10 show it; the emulator gives the same answers, byte for byte:
+//! A host as recordings of a real Linux 3.4.10 show it; the emulator gives the same answers, byte
+//! for byte:
 //!
-//! - the queue of each family: its messages, replies, copy modes, verdicts and packet ids (ATT, MSG, ERR, PKT,
-//!   VER and EVT in the [rules](ipq_core::protocol));
-//! - netlink sockets with port ids, and receive buffers that fill by what a datagram weighs, overrun, and
-//!   latch (SOCK);
-//! - the hooks PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING, the tables mangle and filter, and rules
-//!   with the targets QUEUE and MARK;
-//! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and fragmentation;
-//!   packets that a host sends to itself (FWD).
+//! - the queue of each family: its messages, replies, copy modes, verdicts and packet ids (ATT,
+//!   MSG, ERR, PKT, VER and EVT in the [rules](ipq_core::protocol));
+//! - netlink sockets with port ids, and receive buffers that fill by what a datagram weighs,
+//!   overrun, and latch (SOCK);
+//! - the hooks PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING, the tables mangle and filter,
+//!   and rules with the targets QUEUE and MARK;
+//! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and
+//!   fragmentation; packets that a host sends to itself (FWD).
 //!
-//! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4 fragments are
-//! dropped and counted), IPv4 options that a router fills in, bridges, segmentation and checksum offload,
-//! address resolution, network namespaces. A neighbour that was not named is unknown.
+//! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4
+//! fragments are dropped and counted), IPv4 options that a router fills in, bridges, segmentation
+//! and checksum offload, address resolution, network namespaces. A neighbour that was not named is
+//! unknown.
 //!
 //! What differs between kernels is data: a [`Profile`] is a kernel's rules and its figures.
 //!
 //! # Time and threads
 //!
-//! A [`Sim`] is owned by one thread and runs on virtual time: nothing waits, and the same calls give the same
-//! bytes. A [`SharedSim`] is for several threads and runs on real time. Handles of both are ordinary
-//! [`Handle`](ipq_core::Handle)s.
+//! A [`Sim`] is owned by one thread and runs on virtual time: nothing waits, and the same calls
+//! give the same bytes. A [`SharedSim`] is for several threads and runs on real time. Handles of
+//! both are ordinary [`Handle`](ipq_core::Handle)s.
 //!
 //! # Fate
 //!
-//! Every packet that enters leaves exactly once, [delivered or dropped](Fate) for a [reason](DropReason), or
-//! waits in a queue. [`Accounting::balances`] holds at every step.
+//! Every packet that enters leaves exactly once, [delivered or dropped](Fate) for a
+//! [reason](DropReason), or waits in a queue. [`Accounting::balances`] holds at every step.
 //!
 //! # Bounds
 //!
-//! The memory that a peer can make the emulator hold is bounded, and a verdict's cost does not grow with the
-//! queue but for cache misses:
+//! The memory that a peer can make the emulator hold is bounded, and a verdict's cost does not grow
+//! with the queue but for cache misses:
 //!
 //! | what | holds at most | measured |
 //! |---|---|---|
@@ -68,7 +70,8 @@
 //! | an open socket | 256 bytes, and its receive buffer's datagrams | 230 bytes, of 10,000 |
 //! | a receive buffer | its size, and one datagram more; a frame with part of a packet holds the whole packet | |
 //!
-//! The last 65,536 fates, and as many frames that left by each device, are kept for the test to look at.
+//! The last 65,536 fates, and as many frames that left by each device, are kept for the test to
+//! look at.
 //!
 //! # Where things are
 //!

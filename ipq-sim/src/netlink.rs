@@ -1,7 +1,7 @@
-//! The netlink sockets: port ids, receive buffers, and how they overrun (section 9 of the protocol).
+//! The netlink sockets: port ids, receive buffers, and overruns (SOCK).
 //!
-//! Each netlink protocol has port ids of its own, and each bound port a queue of datagrams that is limited
-//! by their weight. Nothing here knows what a datagram means.
+//! Each netlink protocol has port ids of its own, and each bound port a queue of datagrams that is
+//! limited by their weight. Nothing here knows what a datagram means.
 
 use crate::behaviour::{
     AutomaticPort, Charge, Check, CutDatagram, Latch, Netlink as Rules, NoEnobufs, Overrun, SendLimit, SocketError,
@@ -18,7 +18,7 @@ use std::task::Waker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(u64);
 
-/// A datagram on its way to a socket, in parts, so that a packet's bytes need not be copied.
+/// A datagram for a socket, in parts, so that a packet's bytes are shared and not copied.
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) sender: PortId,
@@ -28,7 +28,7 @@ pub(crate) struct Datagram {
 }
 
 impl Datagram {
-    /// A datagram of the kernel's, padded to 4.
+    /// Returns a datagram from the kernel, padded to 4.
     pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
         let padding = padding(head.len() + payload.len()) as u8;
         Self {
@@ -43,7 +43,7 @@ impl Datagram {
         self.head.as_deref().map_or(0, <[u8]>::len) + self.payload.len() + usize::from(self.padding)
     }
 
-    /// What is left of it behind its first `count` bytes.
+    /// Returns its bytes after the first `count`, as a datagram.
     fn without(&self, count: usize) -> Self {
         let mut bytes = vec![0; self.len()];
         self.received(&mut bytes);
@@ -55,7 +55,7 @@ impl Datagram {
         }
     }
 
-    /// Copies what fits into `buffer`, and says of itself what its receiver learns.
+    /// Copies as much as fits into `buffer`, and returns what its receiver learns.
     fn received(&self, buffer: &mut [u8]) -> Received {
         let parts = [
             self.head.as_deref().unwrap_or_default(),
@@ -86,7 +86,7 @@ impl ClientId {
     pub const FIRST: Self = Self(0);
 }
 
-/// Why a datagram was not delivered.
+/// The reason why a datagram was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undelivered {
     /// No socket has the port id.
@@ -95,7 +95,7 @@ pub(crate) enum Undelivered {
     NoRoom,
 }
 
-/// What is known of a datagram that was received: bytes copied, its own length, and its sender.
+/// What a receiver learns of a datagram: the bytes copied, its own length, and its sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
 struct Socket {
@@ -109,7 +109,7 @@ struct Socket {
     receive_buffer: u32,
     send_buffer: u32,
     pending_error: Option<Errno>,
-    /// Set by an overrun: every datagram is refused until the queue is empty.
+    /// Set by an overrun: every datagram is refused until the receive buffer is empty.
     congested: bool,
     no_enobufs: bool,
     waker: Option<Waker>,
@@ -118,11 +118,11 @@ struct Socket {
 /// A datagram in a receive buffer.
 struct Waiting {
     datagram: Datagram,
-    /// What it is charged with.
+    /// Its weight, which counts against the buffer.
     weight: usize,
 }
 
-/// Who sends a datagram, and by which protocol.
+/// The sender of a datagram, and its protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sending {
     pub(crate) protocol: i32,
@@ -139,7 +139,7 @@ pub(crate) struct Sockets {
     next_socket: u64,
     /// The next port id, as a signed number, for a process whose own id is taken.
     rover: i32,
-    /// Nothing comes any more, and nothing goes.
+    /// Set when the kernel has ended: no datagram comes or goes.
     shut_down: bool,
 }
 
@@ -155,7 +155,7 @@ impl Sockets {
         }
     }
 
-    /// From now on sockets give what they have, and nothing comes or goes.
+    /// Ends all sockets: what they hold can still be read, and no datagram comes or goes.
     pub(crate) fn shut_down(&mut self) {
         self.shut_down = true;
         for socket in self.open.values_mut() {
@@ -163,7 +163,7 @@ impl Sockets {
         }
     }
 
-    /// A new socket of the program `owner`, which is the process `process_id`; unbound.
+    /// Opens a socket of the program `owner`, which is the process `process_id`. It is unbound.
     pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
@@ -185,7 +185,7 @@ impl Sockets {
         id
     }
 
-    /// Binds to `wanted`, or to one of the kernel's choice if that is 0 (SOCK-2).
+    /// Binds to `wanted`, or to a port id of the kernel's choice if that is 0 (SOCK-2).
     pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let (protocol, bound) = (socket.protocol, socket.port_id);
@@ -206,7 +206,8 @@ impl Sockets {
         Ok(port_id)
     }
 
-    /// What every send call does first: an unbound socket is bound (SOCK-2), and too long a datagram refused (SOCK-9).
+    /// Does what every send call does first: binds an unbound socket (SOCK-2), and refuses a
+    /// datagram that is too long (SOCK-9).
     pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, rules: &Rules) -> Result<Sending, Errno> {
         if self.shut_down {
             return Err(Errno::EBADF);
@@ -228,7 +229,7 @@ impl Sockets {
         if too_long { Err(Errno::EMSGSIZE) } else { Ok(sending) }
     }
 
-    /// The process's own id if it is free, else the next that is, counted down.
+    /// Returns a free port id: the process's own id, or the next one counted down.
     fn free_port(&mut self, id: SocketId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let protocol = socket.protocol;
@@ -243,7 +244,7 @@ impl Sockets {
         Ok(candidate)
     }
 
-    /// Closes the socket; returns the protocol and the port id that it was bound to.
+    /// Closes the socket. Returns the protocol and the port id that it was bound to.
     pub(crate) fn close(&mut self, id: SocketId) -> Option<(i32, PortId)> {
         let socket = self.open.remove(&id)?;
         if let Some(waker) = socket.waker {
@@ -256,8 +257,8 @@ impl Sockets {
         Some(bound)
     }
 
-    /// Puts a datagram of the kernel's into the receive buffer of `port_id`'s socket, unless that is over-full,
-    /// which sets an overrun (SOCK-4).
+    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket. If that is
+    /// over-full, sets an overrun instead (SOCK-4).
     pub(crate) fn deliver(
         &mut self,
         protocol: i32,
@@ -276,7 +277,8 @@ impl Sockets {
         Ok(())
     }
 
-    /// Puts a datagram of the kernel's into the receive buffer of `port_id`'s socket, however full that is. No kernel does.
+    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket, however full
+    /// it is. No kernel does.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -314,7 +316,8 @@ impl Sockets {
         Ok(())
     }
 
-    /// Takes the next datagram into `buffer`, or the error that is pending before it. EAGAIN: there is neither.
+    /// Takes the pending error, or else the next datagram into `buffer`. EAGAIN if there is
+    /// neither.
     pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], rules: &Rules) -> Result<Received, Errno> {
         let nothing = if self.shut_down {
             Errno::EBADF
@@ -340,12 +343,12 @@ impl Sockets {
         Ok(received)
     }
 
-    /// Copies the next datagram into `buffer` and leaves it where it is.
+    /// Copies the next datagram into `buffer` without taking it.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
         Some(self.open.get(&id)?.datagrams.front()?.datagram.received(buffer))
     }
 
-    /// Whether a receive would return at once, with a datagram or an error.
+    /// Returns whether a receive would return at once, with a datagram or an error.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
         self.shut_down
             || self
@@ -354,12 +357,12 @@ impl Sockets {
                 .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
     }
 
-    /// Whether an error is pending.
+    /// Returns whether an error is pending.
     pub(crate) fn has_error(&self, id: SocketId) -> bool {
         self.open.get(&id).is_some_and(|socket| socket.pending_error.is_some())
     }
 
-    /// Has `waker` called when something comes.
+    /// Has `waker` called when a datagram or an error comes.
     pub(crate) fn wake_on_input(&mut self, id: SocketId, waker: &Waker) {
         if let Some(socket) = self.open.get_mut(&id) {
             socket.waker = Some(waker.clone());
@@ -387,7 +390,7 @@ impl Sockets {
         Ok(granted)
     }
 
-    /// The longest datagram that the socket can send, in bytes (SOCK-9).
+    /// Returns the length in bytes of the longest datagram that the socket can send (SOCK-9).
     pub(crate) fn longest_to_send(&self, id: SocketId, rules: &Rules) -> Result<usize, Errno> {
         Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
@@ -443,7 +446,7 @@ impl Socket {
         }
     }
 
-    /// A datagram was refused: what the socket's program is told of it, and whether the next ones are refused too.
+    /// Notes that a datagram was refused: sets the pending error and the latch, as the rules say.
     fn overrun(&mut self, rules: &Rules) {
         let quiet = self.no_enobufs && rules.no_enobufs != NoEnobufs::Nothing;
         if !quiet && !self.congested {

@@ -15,24 +15,25 @@ pub struct Profile {
     pub kernel: &'static str,
     /// The architecture, as `uname -m` says it.
     pub architecture: &'static str,
-    /// Whether the figures were measured on that kernel, or read in its sources.
+    /// The source of the figures: measured on that kernel, or read in its sources.
     pub provenance: Provenance,
-    /// How its frames are laid out.
+    /// The layout of its frames.
     pub abi: Abi,
-    /// What a datagram weighs in a receive buffer (SOCK-5).
+    /// The weight of a datagram in a receive buffer (SOCK-5).
     pub weight: Weight,
     /// The receive buffer of a new socket, in bytes.
     pub receive_buffer: u32,
     /// The largest request for a receive buffer that is granted, in bytes, before it is doubled.
     pub receive_buffer_limit: u32,
-    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also the largest request for one
-    /// that is granted, before it is doubled.
+    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also
+    /// the largest request for one that is granted, before it is doubled.
     pub send_buffer: u32,
-    /// How many packets a queue holds, unless the sysctl says otherwise (PKT-2).
+    /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
-    /// The address of each family's first queue entry; packet ids are such addresses, and the families' are apart (PKT-9).
+    /// The address of each family's first queue entry; packet ids are such addresses, and the
+    /// families' are apart (PKT-9).
     pub(crate) first_entry: [u64; 2],
-    /// How far apart entries are, in bytes.
+    /// The distance between entries, in bytes.
     pub(crate) entry_bytes: u64,
     /// The versions, such as "3.4", whose rules these are, point releases included.
     pub(crate) versions: &'static [&'static str],
@@ -40,7 +41,7 @@ pub struct Profile {
     pub(crate) behaviour: Behaviour,
 }
 
-/// Where a profile's figures come from.
+/// The source of a profile's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Measured on the kernel itself.
@@ -49,27 +50,28 @@ pub enum Provenance {
     Read,
 }
 
-/// What a datagram weighs in a receive buffer: its allocation, not its length (SOCK-5).
+/// The weight of a datagram in a receive buffer: its allocation, not its length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// Its bytes, rounded up to 64, and `shared_info` are allocated together, in a size that is a power of two.
+    /// Its bytes, rounded up to 64, and `shared_info` are allocated together, in a size that is a
+    /// power of two.
     PowerOfTwo {
-        /// What the allocator adds to the bytes before it picks an allocation size.
+        /// The bytes that are added before an allocation size is chosen.
         shared_info: usize,
-        /// What each datagram weighs beside its bytes.
+        /// The weight of a datagram without its bytes.
         base: usize,
     },
     /// Its bytes are rounded up.
     RoundedUp {
-        /// To a multiple of so many bytes.
+        /// The multiple to which they are rounded, in bytes.
         to: usize,
-        /// What each datagram weighs beside its bytes.
+        /// The weight of a datagram without its bytes.
         base: usize,
     },
 }
 
 impl Weight {
-    /// The weight of a datagram of `length` bytes.
+    /// Returns the weight of a datagram of `length` bytes.
     #[must_use]
     pub const fn of(self, length: usize) -> usize {
         match self {
@@ -81,7 +83,7 @@ impl Weight {
         }
     }
 
-    /// What each datagram weighs beside its bytes.
+    /// The weight of a datagram without its bytes.
     const fn base(self) -> usize {
         match self {
             Self::PowerOfTwo { base, .. } | Self::RoundedUp { base, .. } => base,
@@ -94,17 +96,17 @@ impl Weight {
 pub struct Nearest {
     /// The profile, with the frames of that kernel.
     pub profile: Profile,
-    /// How near it is.
+    /// Its nearness.
     pub nearness: Nearness,
 }
 
-/// How near a profile is to the kernel that it stands in for.
+/// The nearness of a profile to the kernel that it stands in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearness {
     /// It is that kernel's own.
     Own,
-    /// It is of another kernel with the same rules and the same word size: only figures, such as what a datagram
-    /// weighs, may differ.
+    /// It is of another kernel with the same rules and the same word size: only figures, such as
+    /// what a datagram weighs, may differ.
     SameRules,
 }
 
@@ -144,14 +146,15 @@ impl Profile {
     /// All profiles.
     pub const ALL: &'static [Self] = &[Self::LINUX_3_4_10_X86_64, Self::LINUX_3_4_10_I386];
 
-    /// The profile of that name.
+    /// Returns the profile of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname -m` say them: its own,
-    /// or else one with its rules and the word size of `abi`. Its frames are laid out as `abi` says.
+    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname
+    /// -m` say them: its own, or else one with its rules and the word size of `abi`. Its frames are
+    /// laid out as `abi` says.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
         let own = |profile: &&Self| profile.kernel == kernel && profile.architecture == architecture;
         let same_rules = |profile: &&Self| profile.abi.word == abi.word && profile.has_rules_of(kernel);
@@ -169,7 +172,7 @@ impl Profile {
         })
     }
 
-    /// Whether `kernel` is one of this profile's versions, or a point release of one.
+    /// Returns whether `kernel` is one of this profile's versions, or a point release of one.
     fn has_rules_of(&self, kernel: &str) -> bool {
         self.versions.iter().any(|version| {
             let rest = kernel.strip_prefix(version);
@@ -177,15 +180,16 @@ impl Profile {
         })
     }
 
-    /// What a receive buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than
-    /// what two small datagrams need (SOCK-4).
+    /// Returns the receive buffer that is granted for a request of so many bytes: cut to the limit,
+    /// doubled, and never less than two small datagrams need (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
         doubled.max(2048 + self.weight.base() as u32)
     }
 
-    /// What a send buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than 2048.
+    /// Returns the send buffer that is granted for a request of so many bytes: cut to the limit,
+    /// doubled, and never less than 2048.
     #[must_use]
     pub fn granted_send_buffer(&self, requested: u32) -> u32 {
         requested.min(self.send_buffer).saturating_mul(2).max(2048)

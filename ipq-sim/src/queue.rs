@@ -1,8 +1,8 @@
 //! The queues that packets wait in for a program's verdict.
 //!
-//! Each queue protocol is a file here; [`ip_queue`] is the one there is. [`QueueId`] names a queue: rules'
-//! targets and netlink protocols lead to one. [`Queues`] keeps them. A second protocol is a variant of the
-//! one, and a field of the other.
+//! Each queue protocol is a file here; [`ip_queue`] is the one there is. [`QueueId`] names a queue:
+//! rules' targets and netlink protocols lead to one. [`Queues`] keeps them. A second protocol is a
+//! variant of the one, and a field of the other.
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
@@ -27,7 +27,8 @@ pub(crate) enum QueueId {
 }
 
 impl QueueId {
-    /// The queue that a rule's target sends packets of `family` to; none if it queues nothing.
+    /// Returns the queue that a rule's target sends packets of `family` to; `None` if it queues
+    /// nothing.
     pub(crate) fn of_target(target: Target, family: Family, rules: &Modules) -> Option<Self> {
         match target {
             Target::Queue => Some(Self::IpQueue(match rules.ipv6_packets {
@@ -38,7 +39,7 @@ impl QueueId {
         }
     }
 
-    /// The queue that messages of a netlink protocol go to, loaded or not.
+    /// Returns the queue that messages of a netlink protocol go to, loaded or not.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         let families = Family::ALL.into_iter().zip(rules.protocols);
         let family = families
@@ -48,14 +49,14 @@ impl QueueId {
         family.map(Self::IpQueue)
     }
 
-    /// The netlink protocol that its frames go by.
+    /// Returns the netlink protocol of its frames.
     pub(crate) const fn protocol(self, rules: &Modules) -> i32 {
         let Self::IpQueue(family) = self;
         rules.protocols[family as usize]
     }
 }
 
-/// What the hooks know of a packet that they queue.
+/// The details of a packet that a queue may tell its program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketDetails {
     pub(crate) mark: u32,
@@ -84,7 +85,7 @@ enum Module<Q> {
 }
 
 impl<T> Queues<T> {
-    /// The queues of a kernel whose modules are all loaded.
+    /// Returns the queues of a kernel whose modules are all loaded.
     pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
         let module = |family| match (family, profile.behaviour.modules.ipv6_queue) {
             (Family::Ipv6, Ipv6Queue::Absent) => Module::Absent,
@@ -95,7 +96,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// The queue of that name, if its module is loaded.
+    /// Returns the queue of that name, if its module is loaded.
     pub(crate) const fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
         let QueueId::IpQueue(family) = id;
         match &self.ip_queues[family as usize] {
@@ -104,7 +105,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// The queue of that name, if its module is loaded, to be changed.
+    /// Returns the queue of that name, if its module is loaded, to be changed.
     pub(crate) const fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
         let QueueId::IpQueue(family) = id;
         match &mut self.ip_queues[family as usize] {
@@ -113,7 +114,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// The queues whose modules are loaded.
+    /// Returns the queues whose modules are loaded.
     pub(crate) fn loaded(&self) -> impl Iterator<Item = &IpQueue<T>> {
         self.ip_queues.iter().filter_map(|module| match module {
             Module::Loaded(queue) => Some(queue),
@@ -121,7 +122,7 @@ impl<T> Queues<T> {
         })
     }
 
-    /// The queues whose modules are loaded, with their names, to be changed.
+    /// Returns the queues whose modules are loaded, with their names, to be changed.
     pub(crate) fn loaded_mut(&mut self) -> impl Iterator<Item = (QueueId, &mut IpQueue<T>)> {
         let modules = Family::ALL.into_iter().zip(&mut self.ip_queues);
         modules.filter_map(|(family, module)| match module {

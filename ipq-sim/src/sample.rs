@@ -17,7 +17,8 @@ pub(crate) const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0,
 pub(crate) const OTHER_NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
 pub(crate) const OWN_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 
-/// A UDP packet with that many bytes of payload, which can be told apart by their place. It may be fragmented.
+/// A UDP packet with that many bytes of payload, which can be told apart by their place. It may be
+/// fragmented.
 pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hops: u8, payload: usize) -> Bytes {
     let builder = match (source.into(), destination.into()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {

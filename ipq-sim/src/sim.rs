@@ -1,8 +1,9 @@
 //! Handles on an emulated kernel: the transport, and who owns the kernel behind it.
 //!
-//! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a time-out on an idle queue
-//! returns at once, and the kernel's clock is later by as much. A [`SharedSim`] is a kernel on real time for several
-//! threads, whose handles really wait. Which of the two it is, is chosen when it is built.
+//! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a
+//! time-out on an idle queue returns at once, and the kernel's clock is later by as much. A
+//! [`SharedSim`] is a kernel on real time for several threads, whose handles really wait. The
+//! choice is made when it is built.
 
 mod access;
 mod shared;
@@ -24,9 +25,9 @@ use ipq_core::{Family, Handle, PortId};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An emulated kernel, and the way to it.
+/// An emulated kernel, for handles and tests.
 ///
-/// What a test does all the time has a method here; for everything else there is [`with`](Self::with).
+/// Frequent actions have a method here; [`with`](Self::with) reaches all others.
 #[derive(Clone, Debug)]
 pub struct Simulation<A: Access> {
     access: A,
@@ -38,8 +39,9 @@ pub type Sim = Simulation<Owned>;
 
 /// An emulated kernel on real time, shared by threads.
 ///
-/// The kernel is gone when the last clone of this is dropped. Its handles can still read what had come for them, and what
-/// they wait for or send after that fails with [`TransportError::Closed`](ipq_core::TransportError::Closed).
+/// The kernel ends when the last clone of this is dropped. Its handles can still read datagrams
+/// that had come; waiting for more, and sending, fails with
+/// [`TransportError::Closed`](ipq_core::TransportError::Closed).
 pub type SharedSim = Simulation<Shared>;
 
 impl Default for Sim {
@@ -60,21 +62,23 @@ impl<A: Access> Simulation<A> {
         }
     }
 
-    /// Does something with the kernel that has no method here. On a shared kernel no other thread does anything meanwhile,
-    /// so `action` must not use a handle.
+    /// Calls `action` with the kernel. A shared kernel is locked meanwhile, so `action` must not
+    /// use a handle.
     pub fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
         self.access.with(action)
     }
 
-    /// A handle for `family`'s queue, as libipq opens one: bound to the program's process id. A second for the same family
-    /// needs a port id of its own: see [`open_as`](Self::open_as).
+    /// Opens a handle for `family`'s queue as libipq does: bound to the program's process id. A
+    /// second handle for the same family needs a port id of its own: see
+    /// [`open_as`](Self::open_as).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(&self, family: Family) -> Result<Handle<SimTransport<A>>, OpenError> {
         let process_id = self.with(|kernel| kernel.process_id(ClientId::FIRST));
         self.open_as(ClientId::FIRST, family, PortId(process_id))
     }
 
-    /// A handle of some program's, bound to `port_id`, or to one that the kernel chooses if that is 0 (SOCK-2).
+    /// Opens a handle of a program, bound to `port_id`, or to one that the kernel chooses if that
+    /// is 0 (SOCK-2).
     pub fn open_as(
         &self,
         client: ClientId,
@@ -89,18 +93,18 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.add_rule(rule))
     }
 
-    /// An Ethernet frame arrives on a device.
+    /// Lets an Ethernet frame arrive on a device.
     pub fn inject(&self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let frame = frame.into();
         self.with(|kernel| kernel.inject(device, frame))
     }
 
-    /// An IP packet arrives on a device from one of its neighbours.
+    /// Lets an IP packet arrive on a device from one of its neighbours.
     pub fn inject_packet(&self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         self.with(|kernel| kernel.inject_packet(device, packet))
     }
 
-    /// A program on the emulated host sends an IP packet.
+    /// Sends an IP packet from a program on the emulated host.
     pub fn output(&self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let packet = packet.into();
         self.with(|kernel| kernel.output(packet))
@@ -111,37 +115,37 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.sniff(device))
     }
 
-    /// What became of a packet; none if it entered too long ago to be remembered.
+    /// Returns the fate of a packet; `None` if too many entered after it.
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {
         self.with(|kernel| kernel.fate(packet).cloned())
     }
 
-    /// How many packets entered, and how they left.
+    /// Returns the number of packets that entered, and that left each way.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         self.with(|kernel| kernel.accounting().clone())
     }
 
-    /// The time in the kernel, since 1970-01-01 00:00 UTC.
+    /// Returns the time in the kernel, since 1970-01-01 00:00 UTC.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.with(|kernel| kernel.now())
     }
 
-    /// Lets virtual time go on.
+    /// Advances virtual time.
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
     }
 }
 
 impl KernelBuilder {
-    /// The kernel on virtual time, for handles of one thread.
+    /// Builds the kernel on virtual time, for handles of one thread.
     pub fn simulate(self) -> Result<Sim, DeviceError> {
         Ok(Sim::new(self.build()?))
     }
 
-    /// The kernel on real time, for handles of several threads, which really wait.
+    /// Builds the kernel on real time, for handles of several threads, which really wait.
     pub fn share(self) -> Result<SharedSim, DeviceError> {
         Ok(SharedSim::new(
             Self {

@@ -51,8 +51,8 @@ pub(crate) enum SecondPeer {
 pub(crate) enum PeerLoss {
     /// At once.
     AtOnce,
-    /// When the next packet can't be delivered since nobody has the port id. In mode NONE, and while the
-    /// queue is full, that never happens.
+    /// When the next packet can't be delivered since nobody has the port id. In mode NONE, and
+    /// while the queue is full, that never happens.
     AtNextPacket,
     /// At once, and the other family's queue resets too. No kernel does.
     AtOnceInBothQueues,

@@ -1,5 +1,5 @@
-//! Seeded faults: each breaks one rule of the protocol in the emulator, so that a conformance suite can be
-//! shown to notice (harness: "the suite is tested itself").
+//! Seeded faults: each breaks one rule of the protocol in the emulator, so that a conformance suite
+//! can be shown to notice (harness: "the suite is tested itself").
 //!
 //! A fault is a changed field of a kernel's [`Behaviour`]. They exist only with the feature
 //! `seeded-faults`.

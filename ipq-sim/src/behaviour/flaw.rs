@@ -1,7 +1,7 @@
 //! Bytes that a seeded fault spoils.
 
-/// A way to spoil the bytes of a frame that was made right, or of a request before it is judged. No kernel has one; the
-/// kernel's module `flaws` commits them.
+/// A way to spoil the bytes of a frame that was made right, or of a request before it is judged. No
+/// kernel has one; the kernel's module `flaws` commits them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// A PACKET frame has type 0x14 (WIRE-1).

@@ -53,8 +53,8 @@ impl Verdicts {
     }
 }
 
-/// The effect of a verdict on its packet. "Routed again" is said of a packet whose addresses, TOS or mark
-/// changed at OUTPUT (VER-10).
+/// The effect of a verdict on its packet. "Routed again" is said of a packet whose addresses, TOS
+/// or mark changed at OUTPUT (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.

@@ -1,22 +1,22 @@
-//! What becomes of a packet, and the closed list of reasons to drop one.
+//! The fates of packets, and the closed list of reasons to drop one.
 
 use crate::frame::OutgoingFrame;
 use bytes::Bytes;
 use ipq_core::wire::InterfaceName;
 use std::fmt;
 
-/// What became of a packet.
+/// The fate of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It waits for a verdict.
     Queued,
-    /// It was for this host, and passed INPUT; here as it then was.
+    /// It was for this host and passed INPUT. These are its bytes after INPUT.
     DeliveredHere(Bytes),
     /// It left.
     Sent {
         /// The device that it left by.
         device: InterfaceName,
-        /// What left: one frame, or more if it was fragmented (FWD-4).
+        /// The frames that left: one, or more if the packet was fragmented (FWD-4).
         frames: Vec<OutgoingFrame>,
     },
     /// It was dropped.
@@ -25,7 +25,7 @@ pub enum Fate {
 
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $name:ident $text:literal,)*) => {
-        /// Why a packet was dropped.
+        /// The reason for which a packet was dropped.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum DropReason {
             $($(#[$doc])* $name,)*
@@ -53,13 +53,16 @@ drop_reasons! {
     NoListener "no listener",
     /// The queue was at its maximum length (PKT-2).
     QueueFull "queue full",
-    /// The frame could not be delivered to the listening program: its socket was gone or its receive buffer full (PKT-3).
+    /// The frame could not be delivered to the listening program: its socket was gone or its
+    /// receive buffer full (PKT-3).
     Undeliverable "receive buffer full, or socket gone",
     /// It was queued when the listening program's socket closed (ATT-4).
     PeerClosed "listener closed",
-    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came or should have left.
+    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came
+    /// or should have left.
     DeviceDown "device down",
-    /// It was queued when the queue's module was unloaded (EVT-2), or there was no module to queue it.
+    /// It was queued when the queue's module was unloaded (EVT-2), or there was no module to queue
+    /// it.
     ModuleUnloaded "module unloaded",
     /// Its replacement was longer than 65,535 bytes (VER-7).
     ReplacementTooLong "replacement over 65535 bytes",
@@ -67,11 +70,13 @@ drop_reasons! {
     NotReroutable "no route after a change at OUTPUT",
     /// The frame held no IP packet.
     NotIp "not IP",
-    /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast frame.
+    /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
+    /// frame.
     OtherHost "for another host",
     /// Its header was wrong (FWD-1).
     Malformed "malformed",
-    /// Its source or destination is not to be seen on a network: loopback, or this host's own as a source.
+    /// Its source or destination must not appear on a network: loopback, or this host's own address
+    /// as a source.
     Martian "impossible address",
     /// No route leads to its destination.
     NoRoute "no route",
@@ -79,7 +84,8 @@ drop_reasons! {
     HopLimit "TTL or hop limit at its end",
     /// It was longer than the MTU and could not be fragmented (FWD-4).
     TooLong "over the MTU",
-    /// It was an IPv4 fragment for this host, which a kernel keeps until it has the others, and puts together before INPUT (PKT-11).
+    /// It was an IPv4 fragment for this host, which a kernel keeps until it has the others, and
+    /// puts together before INPUT (PKT-11).
     Unassembled "a fragment for this host",
     /// Nobody knows the link-layer address of the next hop.
     NoNeighbour "neighbour unknown",

@@ -1,33 +1,34 @@
-//! What happened to packets, in order, for whoever wants to follow along and not ask about each.
+//! The journal: what happens to packets, in order, for callers who do not want to ask for each
+//! fate.
 
 use super::fate::Fate;
 use super::serial::PacketSerial;
 use ipq_core::{PacketId, Verdict};
 
-/// Something that happened to a packet.
+/// An event in the life of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PacketEvent {
     /// A verdict took it out of the queue.
     Verdict {
-        /// Which packet.
+        /// The packet.
         packet: PacketSerial,
-        /// By which id the program named it.
+        /// The id by which the program named it.
         packet_id: PacketId,
-        /// What was decided.
+        /// The verdict.
         verdict: Verdict,
-        /// Whether the verdict brought bytes that count as a replacement (VER-5).
+        /// `true` if the verdict's payload replaced the packet (VER-5).
         replaced: bool,
     },
     /// It left. Its last event.
     Left {
-        /// Which packet.
+        /// The packet.
         packet: PacketSerial,
-        /// What became of it.
+        /// Its fate.
         fate: Fate,
     },
 }
 
-/// Keeps events until they are taken, if it was asked to.
+/// Keeps events until they are taken, once it is open.
 #[derive(Default)]
 pub(crate) struct Journal(Option<Vec<PacketEvent>>);
 
@@ -37,19 +38,19 @@ impl Journal {
         self.0.get_or_insert_default();
     }
 
-    /// Notes an event; it is made only if somebody wants it.
+    /// Keeps an event. If the journal is not open, `event` is not called.
     pub(crate) fn note(&mut self, event: impl FnOnce() -> PacketEvent) {
         if let Some(events) = &mut self.0 {
             events.push(event());
         }
     }
 
-    /// Whether it was.
+    /// Returns whether it is open.
     pub(crate) const fn is_open(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Takes what has been noted.
+    /// Takes the events that it holds.
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }

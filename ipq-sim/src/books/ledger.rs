@@ -5,7 +5,7 @@ use super::journal::{Journal, PacketEvent};
 use super::serial::PacketSerial;
 use std::collections::VecDeque;
 
-/// How many packets entered, and how they left.
+/// The number of packets that entered, and that left each way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Packets that entered the host, by a device or from a program.
@@ -18,19 +18,19 @@ pub struct Accounting {
 }
 
 impl Accounting {
-    /// How many packets were dropped for `reason`.
+    /// Returns the number of packets that were dropped for `reason`.
     #[must_use]
     pub const fn dropped_for(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize]
     }
 
-    /// How many packets were dropped, for any reason.
+    /// Returns the number of packets that were dropped, for any reason.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.iter().sum()
     }
 
-    /// Whether every packet that entered is accounted for.
+    /// Returns whether every packet that entered is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.entered == self.delivered + self.dropped() + self.queued
@@ -69,8 +69,8 @@ impl Ledger {
         serial
     }
 
-    /// The packet was delivered. Until then it counts as queued. `fate`, which says where, is asked only if anybody can ask for
-    /// it.
+    /// The packet was delivered. Until then it counts as queued. `fate` is called only if
+    /// fates are kept.
     #[inline]
     pub(crate) fn delivered(&mut self, serial: PacketSerial, fate: impl FnOnce() -> Fate) {
         self.accounting.delivered += 1;
@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// Whether anybody can ask what exactly became of a packet.
+    /// Returns whether fates are kept, or the journal is open.
     pub(crate) const fn remembers(&self) -> bool {
         self.kept > 0 || self.journal.is_open()
     }

@@ -1,6 +1,7 @@
 //! Names for packets that entered the emulated host.
 
-/// Names a packet that entered the emulated host, to ask for its fate. Counted from 0, never reused.
+/// Names a packet that entered the emulated host, to ask for its fate. Counted from 0, never
+/// reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketSerial(u64);
 

@@ -2,7 +2,7 @@
 
 use ipq_core::Hook;
 
-/// A hook that there is. A frame's [`Hook`] can also be a number that means none.
+/// A hook that exists. A frame's [`Hook`] can also hold a number that means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HookPoint {
     Prerouting,

@@ -11,8 +11,8 @@ const FIXED_HEADER: usize = 20;
 /// An option of one byte that does nothing.
 const NO_OPERATION: u8 = 1;
 
-/// The packet's own length in bytes, behind which it is cut when it arrives (FWD-2). `None`: it is dropped there, for a wrong
-/// header (FWD-1).
+/// Returns the length in bytes that the header states: an arriving packet is cut to it (FWD-2).
+/// Returns `None` if the header is wrong, for which the packet is dropped (FWD-1).
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let header_length = header_length(data);
     let total = usize::from(u16_at(data, 2));
@@ -35,7 +35,7 @@ pub(crate) fn destination(data: &[u8]) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// The type-of-service byte.
+/// Returns the type-of-service byte.
 pub(crate) fn tos(data: &[u8]) -> u8 {
     fixed_header(data)[1]
 }
@@ -44,7 +44,7 @@ pub(crate) fn ttl(data: &[u8]) -> u8 {
     fixed_header(data)[8]
 }
 
-/// The number of the protocol that the packet carries.
+/// Returns the number of the protocol that the packet carries.
 pub(crate) fn protocol(data: &[u8]) -> u8 {
     fixed_header(data)[9]
 }
@@ -53,17 +53,18 @@ pub(crate) fn dont_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & DONT_FRAGMENT != 0
 }
 
-/// Whether this is a fragment.
+/// Returns whether this is a fragment.
 pub(crate) fn is_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & (OFFSET | MORE_FRAGMENTS) != 0
 }
 
-/// Whether this is a fragment, but not the first.
+/// Returns whether this is a fragment other than the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0
 }
 
-/// The packet with one taken off its TTL, and its checksum changed by as much: wrong ones stay wrong (VER-8).
+/// Returns the packet with its TTL decremented and its checksum updated. A wrong checksum stays
+/// wrong (VER-8).
 pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     let mut data = BytesMut::from(data);
     let sum = u32::from(u16_at(&data, 10)) + 0x0100;
@@ -73,7 +74,7 @@ pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The packet with its header checksum made right.
+/// Returns the packet with its header checksum made right.
 pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     let header = header_length(&data).clamp(FIXED_HEADER, data.len());
     let mut data = BytesMut::from(data);
@@ -81,8 +82,8 @@ pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The packet as fragments of at most `mtu` bytes (FWD-4): 8-byte multiples, the same identification, MF on all but the
-/// last. `None` if its header can't be a header.
+/// Splits the packet into fragments of at most `mtu` bytes (FWD-4): multiples of 8 bytes, the same
+/// identification, MF set on all but the last. Returns `None` if the header is malformed.
 pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     let header_length = header_length(data);
     if header_length < FIXED_HEADER || header_length >= data.len() || mtu < header_length + 8 {
@@ -126,7 +127,8 @@ fn blank_first_fragment_options(options: &mut [u8]) {
             }
             _ => options.get(at + 1).map_or(0, |length| usize::from(*length)),
         };
-        // An option has at least its kind and its length: behind one that has less nothing can be made out.
+        // An option has at least its kind and its length: behind one that has less nothing can be
+        // made out.
         let Some(option) = options.get_mut(at..at + length).filter(|option| option.len() >= 2) else {
             return;
         };
@@ -137,7 +139,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
     }
 }
 
-/// The header's length in bytes, as the header says it: anything from 0 to 60.
+/// Returns the length in bytes that the header states for itself: 0 to 60.
 fn header_length(data: &[u8]) -> usize {
     usize::from(fixed_header(data)[0] & 0x0f) * 4
 }
@@ -148,7 +150,7 @@ fn mend_checksum(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// The internet checksum: 0 for a header that is right. The sum is the same in either byte order, but for that order.
+/// Returns the internet checksum: 0 for a correct header. It may be summed in either byte order.
 pub(crate) fn checksum(header: &[u8]) -> u16 {
     let (words, rest) = header.as_chunks();
     let mut last = [0; 4];
@@ -161,13 +163,13 @@ pub(crate) fn checksum(header: &[u8]) -> u16 {
     !u16::from_be(sum as u16)
 }
 
-/// The number at `at` in the fixed header.
+/// Returns the big-endian number at offset `at` of the fixed header.
 fn u16_at(data: &[u8], at: usize) -> u16 {
     let header = fixed_header(data);
     u16::from_be_bytes([header[at], header[at + 1]])
 }
 
-/// What every header begins with; zeros where there is less than that.
+/// Returns the fixed part of the header; zeros if the packet is shorter.
 fn fixed_header(data: &[u8]) -> &[u8; FIXED_HEADER] {
     data.first_chunk().unwrap_or(&[0; FIXED_HEADER])
 }

@@ -11,8 +11,8 @@ const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 const ICMPV6: u8 = 58;
 
-/// The packet's own length in bytes, behind which it is cut when it arrives (FWD-2). `None`: it is dropped there, for a wrong
-/// header.
+/// Returns the length in bytes that the header states: an arriving packet is cut to it (FWD-2).
+/// Returns `None` if the header is wrong, for which the packet is dropped.
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
     let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
@@ -42,8 +42,9 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// The number of the protocol behind the extension headers, the last of which the packet's end may cut off. `None`: the packet ends
-/// before it says so, or is a later fragment of an extension header.
+/// Returns the protocol after the extension headers; the last of them may be cut off. Returns
+/// `None` if the packet ends before it names the protocol, or is a later fragment of an extension
+/// header.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     let protocol = match extension_headers(data).last() {
         Some(header) => header.next,
@@ -52,12 +53,13 @@ pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     (!is_extension(protocol)).then_some(protocol)
 }
 
-/// Whether this is a fragment, but not the first.
+/// Returns whether this is a fragment other than the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
-/// Whether it is neighbour discovery or multicast listener discovery, which this host's own stack makes (PKT-6).
+/// Returns whether it is neighbour discovery or multicast listener discovery, which the host's own
+/// stack sends (PKT-6).
 pub(crate) fn is_discovery(data: &[u8]) -> bool {
     transport(data)
         .filter(|(protocol, _)| *protocol == ICMPV6)
@@ -71,7 +73,7 @@ struct ExtensionHeader {
     is_of_later_fragment: bool,
 }
 
-/// The transport protocol and where it begins.
+/// Returns the transport protocol and the offset of its header.
 fn transport(data: &[u8]) -> Option<(u8, usize)> {
     let last = extension_headers(data).last();
     let (protocol, at) = match last {
@@ -81,8 +83,8 @@ fn transport(data: &[u8]) -> Option<(u8, usize)> {
     (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
 }
 
-/// The extension headers in order, as far as they say what comes next; the last may run over the packet's end. Nothing behind the
-/// header of a later fragment is one.
+/// Returns the extension headers in order. The last may run over the packet's end, and a later
+/// fragment has none after its fragment header.
 fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     let mut kind = data.get(6).copied().unwrap_or_default();
     let mut at = FIXED_HEADER;
@@ -103,7 +105,7 @@ fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     })
 }
 
-/// How many bytes a header has that says `length`.
+/// Returns the size in bytes of an extension header whose length field is `length`.
 fn extension_bytes(kind: u8, length: u8) -> usize {
     match kind {
         FRAGMENT => 8,

@@ -44,7 +44,7 @@ pub enum DeviceError {
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// The names that there are.
+        /// The names of its devices.
         has: Vec<String>,
     },
     /// Two devices have one name.
@@ -56,7 +56,7 @@ pub enum DeviceError {
     /// There are more devices than a host can have.
     #[error("a host has {} devices at most beside lo, and these are {count}: describe fewer", DeviceId::MANY - 1)]
     TooMany {
-        /// How many were given.
+        /// The number that was given.
         count: usize,
     },
     /// A device has no name.
@@ -67,7 +67,7 @@ pub enum DeviceError {
     InvalidName {
         /// The name that was given.
         name: String,
-        /// What is wrong with it.
+        /// The error in the name.
         source: InvalidInterfaceName,
     },
 }
@@ -98,14 +98,15 @@ impl Device {
         .address(Ipv6Addr::LOCALHOST, 128)
     }
 
-    /// Gives the device an address, in a network whose prefix has `prefix` bits (more than the family has count as all).
+    /// Gives the device an address, in a network whose prefix has `prefix` bits. More than the
+    /// family has count as all.
     #[must_use]
     pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
         self.addresses.push((address.into(), prefix));
         self
     }
 
-    /// Says where a neighbour is, so that packets for it can leave.
+    /// Names the link-layer address of a neighbour, so that packets for it can leave.
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
         match address.into() {
@@ -115,7 +116,7 @@ impl Device {
         self
     }
 
-    /// Says who takes packets for every neighbour that was not named.
+    /// Names the link-layer address that takes packets for every neighbour that was not named.
     #[must_use]
     pub fn gateway(mut self, mac: MacAddress) -> Self {
         self.gateway = Some(mac);
@@ -138,7 +139,7 @@ impl DeviceId {
     /// `lo` is always the first.
     pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
 
-    /// How many there can be.
+    /// The largest number of devices.
     const MANY: usize = u16::MAX as usize;
 
     /// The device in that place.
@@ -151,7 +152,7 @@ impl DeviceId {
     }
 }
 
-/// Where a packet goes.
+/// The destination of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// To this host.
@@ -160,14 +161,14 @@ pub(crate) enum Route {
     Via { device: DeviceId, next_hop: IpAddr },
 }
 
-/// How many frames that left a device are kept for whoever looks; older ones are forgotten.
+/// The number of frames that each device keeps of those that left; older ones are forgotten.
 const FRAMES_KEPT: usize = 65_536;
 
 /// The devices of the host, and what follows from their addresses.
 pub(crate) struct Network {
     devices: Vec<State>,
-    /// The addresses of IPv4 once more, those in the smallest networks first: every packet of that family is compared with
-    /// all of them.
+    /// The IPv4 addresses once more, those in the smallest networks first, since every IPv4 packet
+    /// is compared with them.
     ipv4: Vec<Ipv4Network>,
 }
 
@@ -184,8 +185,9 @@ struct Ipv4Network {
     device: DeviceId,
     own: u32,
     mask: u32,
-    /// The network's broadcast address, and its own, which once was it. Networks of one or two addresses have none, nor has
-    /// that of `lo`: there the host's own address stands for them.
+    /// The network's two broadcast addresses: the last of the network, and the first, which is an
+    /// older form. Networks of one or two addresses and that of `lo` have none: the host's own
+    /// address fills both places.
     broadcast: [u32; 2],
 }
 
@@ -280,7 +282,7 @@ impl Network {
         self.state_mut(device).up = up;
     }
 
-    /// The kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
+    /// Returns the kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
     pub(crate) fn hw_type(&self, device: DeviceId) -> u16 {
         match self.state(device).device.kind {
             Kind::Ethernet(_) => 1,
@@ -288,7 +290,7 @@ impl Network {
         }
     }
 
-    /// Whether a frame with this destination is the device's own; `None` if it is another host's (FWD-1).
+    /// Returns for whom a frame with this destination is; `None` if it is for another host (FWD-1).
     pub(crate) fn takes(&self, device: DeviceId, destination: MacAddress) -> Option<Taken> {
         if destination == self.mac(device) {
             Some(Taken::OwnAddress)
@@ -306,15 +308,15 @@ impl Network {
         }
     }
 
-    /// Any neighbour of the device, for a frame that is made up on behalf of one.
+    /// Returns any neighbour's address, for a frame that is made up on its behalf.
     pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
         let device = &self.state(device).device;
         let neighbours = device.ipv4_neighbours.values().chain(device.ipv6_neighbours.values());
         neighbours.min().copied().or(device.gateway).unwrap_or_default()
     }
 
-    /// Whether an address is this host's, on whichever device. One of IPv4 stays so while its device is down; one of IPv6
-    /// comes back with it.
+    /// Returns whether an address is this host's, on any device. An IPv4 address stays while its
+    /// device is down; an IPv6 address comes back with the device.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.ipv4.iter().any(|network| network.own == address.to_bits()),
@@ -325,7 +327,7 @@ impl Network {
         }
     }
 
-    /// Whether an address is this host's, or the broadcast address of one of its networks.
+    /// Returns whether an address is this host's, or the broadcast address of one of its networks.
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();
         self.ipv4.iter().any(|network| {
@@ -333,7 +335,8 @@ impl Network {
         })
     }
 
-    /// The route to a unicast address: this host, or the device with the longest prefix that holds it.
+    /// Returns the route to a unicast address: this host, or the device whose network has the
+    /// longest matching prefix.
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
@@ -344,7 +347,8 @@ impl Network {
         })
     }
 
-    /// The device that leads to an address of another host: the one with the longest prefix that holds it.
+    /// Returns the device that leads to an address of another host: the one with the longest
+    /// matching prefix.
     pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
         match destination {
             IpAddr::V4(address) => self.device_to_ipv4(address),
@@ -356,7 +360,7 @@ impl Network {
         }
     }
 
-    /// The same of IPv4.
+    /// Returns the device that leads to an IPv4 address of another host.
     pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
         let destination = destination.to_bits();
         let mut networks = self.ipv4.iter();
@@ -364,7 +368,7 @@ impl Network {
         longest.map(|network| network.device)
     }
 
-    /// The link-layer address of a neighbour.
+    /// Returns the link-layer address of a neighbour.
     pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         let device = &self.state(device).device;
         let known = match address {
@@ -411,7 +415,7 @@ impl Network {
     }
 }
 
-/// Whom a frame that a device takes up is for.
+/// The addressee of a frame that a device takes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     OwnAddress,
@@ -419,7 +423,7 @@ pub(crate) enum Taken {
     Broadcast,
 }
 
-/// The device with the longest prefix, and of several the first.
+/// Returns the device with the longest prefix; of several the first.
 fn longest_prefix(networks: impl Iterator<Item = (u8, DeviceId)>) -> Option<DeviceId> {
     let longest = networks.max_by_key(|(prefix, device)| (*prefix, std::cmp::Reverse(device.index())));
     longest.map(|(_, device)| device)

@@ -7,17 +7,17 @@ use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{Errno, Family};
 
-/// The longest that a replacement may make a packet, in bytes (VER-7).
+/// The greatest length, in bytes, to which a replacement can grow a packet (VER-7).
 const LONGEST: usize = 0xffff;
 
-/// A packet: its bytes from the network header on, and what the host knows of it.
+/// A packet: its bytes from the network header on, and the host's state of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
     /// At least the family's fixed header.
     pub(crate) data: Bytes,
-    /// Goes with the packet from hook to hook (FWD-6).
+    /// Stays with the packet from hook to hook (FWD-6).
     pub(crate) mark: u32,
     pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,
@@ -29,7 +29,7 @@ pub(crate) struct Packet {
 pub(crate) struct Link {
     /// Destination, source, `EtherType`.
     pub(crate) header: [u8; ETHERNET_HEADER_BYTES],
-    /// Whether the frame was for this host alone, and not a broadcast or multicast.
+    /// `true` if the frame was for this host alone; `false` for broadcast and multicast.
     pub(crate) for_this_host: bool,
 }
 
@@ -46,8 +46,8 @@ impl Link {
 }
 
 impl Packet {
-    /// Replaces the packet's bytes by the payload of a verdict, of which nothing is looked at (VER-8). One that makes the packet
-    /// longer than 65,535 bytes is an error (VER-7).
+    /// Replaces the packet's bytes by a verdict's payload, without any check of its contents
+    /// (VER-8). Making the packet longer than 65,535 bytes is an error (VER-7).
     pub(crate) fn replace(&mut self, replacement: &[u8]) -> Result<(), Errno> {
         if replacement.len() > self.data.len() && replacement.len() > LONGEST {
             return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! Where an arriving packet goes: the checks of a router before it looks up a route.
+//! The checks and the route of an arriving packet.
 
 use super::network::{Network, Route};
 use super::packet::Packet;
@@ -7,7 +7,7 @@ use crate::books::DropReason;
 use ipq_core::Family;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses of a packet, as far as a route depends on them.
+/// Returns the source and destination address of a packet.
 pub(crate) fn addresses(packet: &Packet) -> (IpAddr, IpAddr) {
     match packet.family {
         Family::Ipv4 => (
@@ -21,7 +21,7 @@ pub(crate) fn addresses(packet: &Packet) -> (IpAddr, IpAddr) {
     }
 }
 
-/// The route of a packet that arrived by a device other than `lo`.
+/// Returns the route of a packet that arrived by a device other than `lo`.
 pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
     match addresses(packet) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => of_arriving_ipv4(network, source, destination),
@@ -37,7 +37,7 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
         return Err(DropReason::Martian);
     }
     let of_this_host = network.is_local(source);
-    // What goes to many may come from a host that does not know its own address yet.
+    // A broadcast may come from a host that does not know its own address yet.
     let for_all = destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified());
     if for_all || destination == ALL_HOSTS {
         return if of_this_host && !in_network_zero(source) {

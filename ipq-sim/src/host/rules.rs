@@ -1,4 +1,4 @@
-//! The netfilter rules: which packets are queued at which hook, and which get a mark.
+//! The netfilter rules, which queue packets at hooks and mark them.
 
 use super::hook::HookPoint;
 use super::packet::Packet;
@@ -11,7 +11,7 @@ use std::fmt;
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    // In the order that their rules run: a hook's functions are numbered by it.
+    // In the order in which their rules run, which numbers a hook's functions.
     /// Has a chain at every hook; in Linux 2.4.0 to 2.4.17 at PREROUTING and OUTPUT only.
     Mangle,
     /// Has chains at INPUT, FORWARD and OUTPUT.
@@ -39,7 +39,7 @@ impl Table {
     }
 }
 
-/// What a rule does with a packet that it matches.
+/// The action of a rule on a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Sends it to the queue of its family.
@@ -48,18 +48,18 @@ pub enum Target {
     Mark(u32),
 }
 
-/// A netfilter rule: which packets, where, and what is done with them.
+/// A netfilter rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Whose packets.
+    /// The family of the packets.
     pub family: Family,
-    /// In which table.
+    /// Its table.
     pub table: Table,
-    /// In which chain: the hook of that name.
+    /// Its chain: the hook of that name.
     pub chain: Hook,
     /// Only packets of this protocol, as the IP header numbers it (6 TCP, 17 UDP); all if none.
     pub protocol: Option<u8>,
-    /// What is done.
+    /// The action.
     pub target: Target,
 }
 
@@ -83,8 +83,8 @@ pub enum RuleError {
 }
 
 impl Rule {
-    /// A rule that queues every packet of `family` that comes by `hook`: in table filter where that has such a chain, else
-    /// in table mangle.
+    /// Returns a rule that queues every packet of `family` at `hook`: in table filter if it has
+    /// that chain, else in table mangle.
     #[must_use]
     pub const fn queue(family: Family, hook: Hook) -> Self {
         let table = match hook {
@@ -100,7 +100,8 @@ impl Rule {
         }
     }
 
-    /// The same rule for packets of one protocol only, as the IP header numbers it (6 TCP, 17 UDP).
+    /// Returns the rule for packets of one protocol only, as the IP header numbers it (6 TCP, 17
+    /// UDP).
     #[must_use]
     pub const fn protocol(self, protocol: u8) -> Self {
         Self {
@@ -113,7 +114,8 @@ impl Rule {
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// By family and hook: the rules of all its chains, table after table, and of each in the order that they were added.
+    /// By family and hook: the rules of all its chains, table after table, each in the order of
+    /// adding.
     hooks: [[Vec<Rule>; Hook::ALL.len()]; Family::ALL.len()],
 }
 
@@ -135,9 +137,10 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs a hook's functions from `first` on, each of which is a table's chain there: its rules, in order. Returns which of
-    /// them sends the packet to the queue; `None` if all let it through. A packet that does not say its protocol passes no
-    /// rule that asks for one.
+    /// Runs a hook's functions from `first` on. Each function is a table's chain there: its rules,
+    /// in order. Returns the function that queues the packet and the target that it names; `None`
+    /// if all let it through. A packet without a readable protocol is dropped by a rule that asks
+    /// for one.
     pub(crate) fn judge(
         &self,
         hook: HookPoint,

@@ -8,8 +8,8 @@ use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Describes a kernel. What is not said is the laboratory of the recordings: Linux 3.4.10 on x86-64, and two Ethernet
-/// devices between which it forwards.
+/// Describes a kernel. The defaults are the laboratory of the recordings: Linux 3.4.10 on x86-64,
+/// forwarding between two Ethernet devices.
 ///
 /// | device | MAC | addresses | neighbours |
 /// |---|---|---|---|
@@ -38,19 +38,20 @@ impl KernelBuilder {
         }
     }
 
-    /// Which kernel it is.
+    /// Sets the kernel that is emulated.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// When a packet id is handed out again. [`IdReuse::Never`] makes a program's doubled verdict show.
+    /// Sets when a packet id is handed out again. With [`IdReuse::Never`] a second verdict for a
+    /// packet is always ENOENT.
     #[must_use]
     pub fn id_reuse(self, reuse: IdReuse) -> Self {
         Self { reuse, ..self }
     }
 
-    /// Which Ethernet devices the host has, instead of the laboratory's. It has `lo` in any case.
+    /// Sets the Ethernet devices of the host, instead of the laboratory's. It always has `lo`.
     #[must_use]
     pub fn devices(self, devices: impl IntoIterator<Item = Device>) -> Self {
         Self {
@@ -59,14 +60,14 @@ impl KernelBuilder {
         }
     }
 
-    /// The process id of the program that is there from the start: 4242 unless said.
+    /// Sets the process id of the first program: 4242 by default.
     #[must_use]
     pub fn process_id(self, process_id: u32) -> Self {
         Self { process_id, ..self }
     }
 
-    /// Where virtual time begins, since 1970-01-01 00:00 UTC. What arrives after the year 586,500 has the latest time stamp
-    /// there is.
+    /// Sets the beginning of virtual time, since 1970-01-01 00:00 UTC. Packets that arrive after
+    /// the year 586,500 all have the latest time stamp that there is.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {
@@ -75,7 +76,8 @@ impl KernelBuilder {
         }
     }
 
-    /// For how many packets, those that entered last, [`Kernel::fate`] remembers what became of them: 65,536 unless said.
+    /// Sets for how many packets, those that entered last, [`Kernel::fate`] knows the fate: 65,536
+    /// by default.
     #[must_use]
     pub fn keep_fates(self, packets: usize) -> Self {
         Self {
@@ -84,13 +86,13 @@ impl KernelBuilder {
         }
     }
 
-    /// The kernel itself, to be driven by hand.
+    /// Builds the kernel itself, to be driven by hand.
     pub fn build(self) -> Result<Kernel, DeviceError> {
         Kernel::from_builder(self)
     }
 }
 
-/// The devices of the machine that the recordings were made on.
+/// Returns the devices of the machine on which the recordings were made.
 fn laboratory() -> Vec<Device> {
     let network = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0x10, number])

@@ -13,14 +13,15 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
 impl Kernel {
-    /// After INPUT.
+    /// Delivers a packet to this host, after INPUT.
     pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
         self.ledger
             .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
         Next::Gone
     }
 
-    /// After POSTROUTING: fragmented if need be, and out (FWD-4); what leaves by `lo` arrives again (FWD-7).
+    /// Sends a packet out after POSTROUTING, fragmented if it is too long (FWD-4). A packet that
+    /// leaves by `lo` arrives again (FWD-7).
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
@@ -63,7 +64,7 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// The pieces that a packet over the MTU leaves in; none if it leaves whole.
+    /// Returns the fragments in which a packet over the MTU leaves; `None` if it leaves whole.
     fn fragments(&self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.behaviour.host;
         let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
@@ -76,7 +77,7 @@ impl Kernel {
         fragments.map(Some).ok_or(DropReason::TooLong)
     }
 
-    /// Sends a piece of a packet by a device, or all of it, and adds what left to `frames`, if anybody can ask for them.
+    /// Sends a packet or a fragment by a device, and adds the frame to `frames`, if fates are kept.
     fn send_by(
         &mut self,
         device: DeviceId,
@@ -92,7 +93,7 @@ impl Kernel {
         }
     }
 
-    /// A packet has left by a device, in these frames.
+    /// Notes that a packet has left by a device, in these frames.
     #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {
@@ -101,7 +102,8 @@ impl Kernel {
         });
     }
 
-    /// A packet that left by `lo` arrives there. If it left in fragments, it is gone, and they are packets of their own.
+    /// Lets a packet that left by `lo` arrive there. If it left in fragments, they arrive as
+    /// packets of their own.
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
         let mut frames = self.ledger.remembers().then(Vec::new);
@@ -129,7 +131,7 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// A packet as it arrives by `lo`.
+    /// Returns a packet as it arrives by `lo`.
     fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
         let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;

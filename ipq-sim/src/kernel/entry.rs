@@ -14,7 +14,7 @@ use bytes::Bytes;
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, Hook};
 
-/// Where a packet enters, and between which devices it is said to be.
+/// A hook at which a packet enters, and the devices between which it is then.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryPoint<'a> {
     /// The hook whose functions it passes first.
@@ -23,13 +23,14 @@ pub struct EntryPoint<'a> {
     pub incoming: &'a str,
     /// The device that it will leave by, at FORWARD, OUTPUT and POSTROUTING.
     pub outgoing: &'a str,
-    /// The Ethernet header that it came with; one of a neighbour's is made up if none.
+    /// The Ethernet header that it came with; if `None`, one from a neighbour is made up.
     pub link_header: Option<[u8; 14]>,
 }
 
 impl Kernel {
-    /// An IP packet enters at a hook. What PREROUTING lets through is for this host; what FORWARD gets has been through a
-    /// router's checks, which cost it one of its TTL or hop limit. What follows the packet's own length is cut off.
+    /// Lets an IP packet enter at a hook. A packet that enters at PREROUTING is for this host. One
+    /// that enters at FORWARD passes a router's checks first, which decrement its TTL or hop limit.
+    /// Bytes after the length that the packet states are cut off.
     pub fn enter_at(
         &mut self,
         entrance: EntryPoint<'_>,

@@ -1,5 +1,5 @@
-//! Commits the [flaws](Flaw) of seeded faults: spoils bytes of frames that were made right, and of requests
-//! before they are judged.
+//! Commits the [flaws](Flaw) of seeded faults: spoils bytes of frames that were made right, and of
+//! requests before they are judged.
 
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;
@@ -10,12 +10,12 @@ use ipq_core::PortId;
 use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType};
 use std::borrow::Cow;
 
-/// Where a request's second word begins: behind a header and the value.
+/// The offset of a request's second word: after the header and the value.
 const fn second_word(abi: Abi) -> usize {
     Header::BYTES + abi.word_bytes()
 }
 
-/// Spoils what a queue is told of a packet with that link-layer header.
+/// Spoils the details of a packet with that link-layer header.
 pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Option<&Link>, by_loopback: bool) {
     match flaw {
         Flaw::DeviceNamesSwapped => std::mem::swap(&mut details.indev, &mut details.outdev),
@@ -31,7 +31,7 @@ pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Optio
     }
 }
 
-/// What is copied instead of a packet's bytes.
+/// Returns the bytes to copy instead of the packet's; `None` if the flaw changes none.
 pub(super) fn spoiled_payload(flaw: Flaw, packet: &Bytes, link: Option<&Link>) -> Option<Bytes> {
     let link = link.filter(|_| flaw == Flaw::LinkHeader)?;
     Some([&link.header[..], packet].concat().into())
@@ -63,7 +63,7 @@ pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
     }
 }
 
-/// A request as it is then judged.
+/// Returns the request with the flaw.
 pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
     let Some(header) = Header::parse(request, abi) else {
         return request.into();

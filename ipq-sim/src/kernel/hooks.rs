@@ -1,7 +1,8 @@
-//! A packet's way through the hooks (sections 5 and 5b).
+//! A packet's way through the hooks (PKT, FWD).
 //!
-//! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING. At each hook the tables'
-//! functions run in order. One of them may send it to the queue, and there it waits, with its place remembered.
+//! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING.
+//! At each hook the tables' functions run in order. One of them may send it to a queue, where it
+//! waits and remembers its place.
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
@@ -20,7 +21,8 @@ use ipq_core::wire::EtherType;
 /// The least MTU that IPv6 knows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
-/// The place that a packet has in its queue when nothing more happens to it; none if it was delivered, and is in the books.
+/// The end of a packet's way for now: its slot in a queue, `None` if it was delivered and is in the
+/// books, or the reason of its drop.
 pub(super) type End = Result<Option<Slot>, DropReason>;
 
 impl Kernel {
@@ -32,7 +34,8 @@ impl Kernel {
         }
     }
 
-    /// Enters a packet that is dropped into the books. Returns the place in its queue of one that is to be kept there.
+    /// Enters a dropped packet into the books. Returns the slot of a packet that must be kept in
+    /// its queue.
     pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Slot> {
         end.unwrap_or_else(|reason| {
             self.ledger.dropped(packet.serial, reason);
@@ -40,14 +43,15 @@ impl Kernel {
         })
     }
 
-    /// Queues a packet in its place.
+    /// Keeps a packet in its slot.
     pub(super) fn keep(&mut self, slot: Slot, traversal: Traversal) {
         if let Some(queue) = traversal.queued_in.and_then(|id| self.queues.get_mut(id)) {
             queue.keep(slot, traversal);
         }
     }
 
-    /// Runs the functions of the hook that the packet is at, from `function` on, and then those of others.
+    /// Runs the functions of the packet's hook, from `function` on, and then those of the next
+    /// hooks.
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
@@ -76,7 +80,7 @@ impl Kernel {
         }
     }
 
-    /// Sends a packet to the queue that a rule chose for it, which keeps a place for it.
+    /// Offers a packet to the queue that a rule chose for it. Returns its slot there.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
@@ -117,7 +121,7 @@ impl Kernel {
         })
     }
 
-    /// A queue's peer was found to be gone.
+    /// Resets a queue whose peer was found to be gone, and drops its packets.
     fn lose_peer(&mut self, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(id) {
             let dropped = queue.peer_lost();
@@ -125,7 +129,7 @@ impl Kernel {
         }
     }
 
-    /// After PREROUTING: to this host, or on to another.
+    /// Routes a packet after PREROUTING: to this host, or on to another.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = match traversal.route {
             Some(route) => route,
@@ -144,7 +148,8 @@ impl Kernel {
         }
     }
 
-    /// What a router checks and changes before FORWARD (FWD-3, FWD-4).
+    /// Checks a packet as a router does before FORWARD, and decrements its TTL or hop limit (FWD-3,
+    /// FWD-4).
     pub(super) fn make_forwardable(&self, packet: &mut Packet, mtu: usize) -> Result<(), DropReason> {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
@@ -172,7 +177,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// After OUTPUT: the route may have changed there.
+    /// Goes on after OUTPUT, where the route may have changed.
     fn after_output(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let outdev = match traversal.route {
             Some(Route::Via { device, .. }) => device,

@@ -1,4 +1,4 @@
-//! Packets that enter the emulated host, and what became of them (section 5b of the protocol).
+//! Packets that enter the emulated host, and their fates (FWD).
 
 use super::{Kernel, Later};
 use crate::behaviour::{Check, EthernetPadding, OutputProtocol, OwnPackets, Routed};
@@ -15,7 +15,7 @@ use ipq_core::wire::EtherType;
 use ipq_core::{Family, PacketId};
 use std::time::Duration;
 
-/// Why something could not enter the emulated host.
+/// An error of a packet or frame that could not enter the emulated host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InjectError {
     /// No such device.
@@ -44,7 +44,8 @@ pub enum InjectError {
 }
 
 impl Kernel {
-    /// An Ethernet frame arrives on a device. What it holds goes its way at once, up to the queue or out.
+    /// Lets an Ethernet frame arrive on a device. Its packet goes on at once, into the queue or
+    /// out.
     pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         self.inject_frame(device, frame.into())
     }
@@ -61,7 +62,7 @@ impl Kernel {
         Ok(serial)
     }
 
-    /// What a host does with a frame before PREROUTING (FWD-1, FWD-2), and from there on.
+    /// Checks a frame as a host does before PREROUTING (FWD-1, FWD-2), and lets its packet go on.
     fn arrive(&mut self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<(), DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
@@ -107,8 +108,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// An IP packet arrives on a device from one of its neighbours: [`inject`](Self::inject) with an Ethernet header of the
-    /// emulator's making.
+    /// Lets an IP packet arrive on a device from one of its neighbours: [`inject`](Self::inject)
+    /// with an Ethernet header that the emulator makes.
     pub fn inject_packet(&mut self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
         let family = family_of(packet)?;
@@ -120,8 +121,9 @@ impl Kernel {
         self.inject(device, [&header, packet].concat())
     }
 
-    /// A frame arrives when virtual time has gone on by `delay`: see [`advance`](Self::advance). On real time it arrives
-    /// when somebody uses the kernel or waits for it, and `delay` is over.
+    /// Lets a frame arrive when virtual time has advanced by `delay`: see
+    /// [`advance`](Self::advance). On real time it arrives at the first use of the kernel, or
+    /// during a wait for it, after `delay`.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
@@ -140,7 +142,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// A program on this host sends an IP packet: it is routed by its destination and passes OUTPUT.
+    /// Sends an IP packet from a program on this host: it is routed by its destination and passes
+    /// OUTPUT.
     pub fn output(&mut self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let data = packet.into();
         let family = family_of(&data)?;
@@ -177,19 +180,21 @@ impl Kernel {
         Ok(serial)
     }
 
-    /// Takes the oldest IP frame that left by a device and that has not been taken yet. The last 65,536 are kept.
+    /// Takes the oldest IP frame that left by a device and that has not been taken yet. The last
+    /// 65,536 are kept.
     pub fn sniff(&mut self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         let id = self.network.by_name(device)?;
         Ok(self.network.take_sent(id))
     }
 
-    /// What became of a packet; none if too many entered after it (see [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates)).
+    /// Returns the fate of a packet; `None` if too many entered after it: see
+    /// [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<&Fate> {
         self.ledger.fate(packet)
     }
 
-    /// How many packets entered, and how they left.
+    /// Returns the number of packets that entered, and that left each way.
     #[must_use]
     pub const fn accounting(&self) -> &Accounting {
         self.ledger.accounting()
@@ -204,19 +209,19 @@ impl Kernel {
             .map(|traversal| traversal.packet.serial)
     }
 
-    /// Keeps what happens to packets from now on, for [`take_events`](Self::take_events), which must be called often enough
-    /// for what there is to hold.
+    /// Keeps the events of packets from now on, for [`take_events`](Self::take_events). The journal
+    /// grows until they are taken.
     pub fn keep_journal(&mut self) {
         self.ledger.journal.open();
     }
 
-    /// Takes what has happened to packets since this was last called, in order.
+    /// Takes the events of packets since the last call, in order.
     pub fn take_events(&mut self) -> Vec<PacketEvent> {
         self.ledger.journal.take()
     }
 }
 
-/// The family of an IP packet that has at least its fixed header.
+/// Returns the family of an IP packet that has at least its fixed header.
 pub(crate) fn family_of(packet: &[u8]) -> Result<Family, InjectError> {
     let version = packet.first().map_or(0, |first| first >> 4);
     let family = match version {

@@ -1,4 +1,4 @@
-//! Programs on the emulated host, and what they do with their netlink sockets (section 9 of the protocol).
+//! Programs on the emulated host, and their calls on netlink sockets (SOCK).
 
 use super::{Client, Kernel, flaws};
 use crate::behaviour::{Binding, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
@@ -11,7 +11,7 @@ use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, PortId};
 use std::task::Waker;
 
-/// How many netlink protocols a kernel has numbers for.
+/// The number of netlink protocols of a kernel.
 const NETLINK_PROTOCOLS: i32 = 32;
 
 impl Kernel {
@@ -21,28 +21,30 @@ impl Kernel {
         ClientId(self.clients.len() - 1)
     }
 
-    /// A program's process id; 0 if there is no such program.
+    /// Returns a program's process id; 0 if there is no such program.
     #[must_use]
     pub fn process_id(&self, client: ClientId) -> u32 {
         self.clients.get(client.0).map_or(0, |client| client.process_id)
     }
 
-    /// Another process goes on as that program, as a child does for its parent. Its id is the first choice for sockets that are opened
-    /// from now on and bound to none (SOCK-2).
+    /// Changes a program's process id, as when a child goes on for its parent. It is the first
+    /// choice for sockets that are opened from now on and not bound to a port id (SOCK-2).
     pub fn set_process_id(&mut self, client: ClientId, process_id: u32) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.process_id = process_id;
         }
     }
 
-    /// Gives a program `CAP_NET_ADMIN`, or takes it away. It counts when a message is sent (ATT-5).
+    /// Gives a program `CAP_NET_ADMIN`, or takes it away. It is checked when a message is sent
+    /// (ATT-5).
     pub fn set_net_admin(&mut self, client: ClientId, held: bool) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.net_admin = held;
         }
     }
 
-    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the protocol (SOCK-1).
+    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the
+    /// protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.behaviour.netlink.opening {
@@ -68,7 +70,8 @@ impl Kernel {
         Ok(bound)
     }
 
-    /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing twice does nothing.
+    /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing
+    /// twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
         let Some((protocol, port_id)) = self.sockets.close(socket) else {
             return;
@@ -89,8 +92,8 @@ impl Kernel {
         self.drop_all(dropped, DropReason::PeerClosed);
     }
 
-    /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the bytes sent; what the queue thinks of the message
-    /// comes as a reply.
+    /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the number of bytes sent.
+    /// Whether the queue accepts the message, only a reply says.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         let Sending {
             protocol,
@@ -129,7 +132,8 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Carries a message to its queue, lets the packet that it releases go on, and delivers the reply: in this order.
+    /// Gives a message to its queue, lets the packet that it releases go on, and delivers the
+    /// reply: in this order.
     fn obey(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
@@ -172,47 +176,52 @@ impl Kernel {
         match rules.room {
             ReplyRoom::Unlimited => self.sockets.force(protocol, to, reply, &self.behaviour.netlink),
             ReplyRoom::OfReceiveBuffer => {
-                // One that does not fit is lost, which the socket's overrun says.
+                // A reply that does not fit is lost. The socket's overrun tells the program.
                 let _ = self.sockets.deliver(protocol, to, reply, &self.behaviour.netlink);
             }
         }
     }
 
-    /// The queue that a netlink protocol leads to.
+    /// Returns the queue that a netlink protocol leads to.
     fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
         QueueId::of_protocol(protocol, &self.behaviour.modules)
     }
 
-    /// Takes the next datagram, or the error that is ahead of it, without waiting. EAGAIN: there is nothing.
+    /// Takes the next datagram, or the pending error, which comes first, without waiting. EAGAIN if
+    /// there is neither.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
         self.sockets.receive(socket, buffer, &self.behaviour.netlink)
     }
 
-    /// The longest datagram that a socket sends (SOCK-9).
+    /// Returns the length of the longest datagram that a socket can send (SOCK-9).
     pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
         self.sockets.longest_to_send(socket, &self.behaviour.netlink)
     }
 
-    /// Copies the next datagram into `buffer` and leaves it where it is, as `MSG_PEEK` does; none if there is none.
+    /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does; `None` if
+    /// there is none.
     #[must_use]
     pub fn peek(&self, socket: SocketId, buffer: &mut [u8]) -> Option<Received> {
         self.sockets.peek(socket, buffer)
     }
 
-    /// Whether [`receive`](Self::receive) would give anything but EAGAIN: what `poll` says of the descriptor.
+    /// Returns whether [`receive`](Self::receive) would give anything but EAGAIN, as `poll` reports
+    /// it.
     #[must_use]
     pub fn is_readable(&self, socket: SocketId) -> bool {
         self.sockets.is_readable(socket)
     }
 
-    /// Whether an error is pending, which the next [`receive`](Self::receive) gives: what `poll` calls `POLLERR`.
+    /// Returns whether an error is pending, which the next [`receive`](Self::receive) gives and
+    /// `poll` reports as `POLLERR`.
     #[must_use]
     pub fn has_error(&self, socket: SocketId) -> bool {
         self.sockets.has_error(socket)
     }
 
-    /// Has `waker` called, once, when something comes for the socket. It is called while this kernel is in use, so it must
-    /// not use the kernel itself, and only the one that was given last is.
+    /// Has `waker` called once, when a datagram or an error comes for the socket. It is called
+    /// while this kernel is in use, so it must not use the kernel itself. Only the waker that was
+    /// given last is called.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
         self.sockets.wake_on_input(socket, waker);
     }
@@ -222,35 +231,35 @@ impl Kernel {
         self.sockets.take_error(socket, &self.behaviour.netlink)
     }
 
-    /// `SO_RCVBUF`; returns what it then is, in bytes (SOCK-4).
+    /// Sets `SO_RCVBUF`. Returns the granted size in bytes (SOCK-4).
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
     }
 
-    /// `SO_SNDBUF`; returns what it then is, in bytes (SOCK-9).
+    /// Sets `SO_SNDBUF`. Returns the granted size in bytes (SOCK-9).
     pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_send_buffer(socket, bytes)
     }
 
-    /// `NETLINK_NO_ENOBUFS` (SOCK-4).
+    /// Sets or clears `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.set_no_enobufs(socket, on, &self.behaviour.netlink)
     }
 
-    /// The port id that a socket is bound to.
+    /// Returns the port id that a socket is bound to.
     #[must_use]
     pub fn port_id(&self, socket: SocketId) -> Option<PortId> {
         self.sockets.port_id(socket)
     }
 
-    /// Whether a socket has not been closed.
+    /// Returns whether a socket is open.
     #[must_use]
     pub fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.is_open(socket)
     }
 }
 
-/// What follows the first message of a datagram, which the kernel never looks at (MSG-11).
+/// Returns the bytes after the first message of a datagram, which no kernel reads (MSG-11).
 fn second_message(datagram: &[u8], abi: Abi) -> &[u8] {
     let first = Frame::parse(datagram, abi).map_or(datagram.len(), |frame| Header::BYTES + frame.body.len());
     datagram.get(first.next_multiple_of(4)..).unwrap_or_default()

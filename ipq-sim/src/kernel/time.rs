@@ -1,4 +1,4 @@
-//! Time in the emulated kernel: what is put off, and what sets the clock forward.
+//! Time in the emulated kernel: frames that arrive later, and the clock.
 
 use super::{Kernel, Later};
 use crate::behaviour::Timestamps;
@@ -8,13 +8,13 @@ use ipq_core::Family;
 use std::time::Duration;
 
 impl Kernel {
-    /// The time in this kernel, since 1970-01-01 00:00 UTC.
+    /// Returns the time in this kernel, since 1970-01-01 00:00 UTC.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.clock.now()
     }
 
-    /// Lets virtual time go on, and everything happen that was to happen meanwhile. On real time this does nothing but the
+    /// Advances virtual time, and lets frames arrive that are due by then. On real time only the
     /// latter.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now().saturating_add(by);
@@ -22,7 +22,8 @@ impl Kernel {
         self.set_virtual_time(end);
     }
 
-    /// Lets virtual time go on to the next thing that is to happen, if that is not after `end`, and it happen.
+    /// Advances virtual time to the next frame that arrives later, if it is due by `end`, and lets
+    /// it arrive. Returns whether there was one.
     pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
         let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
             return false;
@@ -34,7 +35,7 @@ impl Kernel {
         true
     }
 
-    /// How long it is until the next thing that is to happen.
+    /// Returns the time until the next frame that arrives later.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.later.first_key_value()?;
         Some(at.saturating_sub(self.now()))
@@ -46,7 +47,7 @@ impl Kernel {
         }
     }
 
-    /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
+    /// Returns the time stamp of a packet that arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let [four, six] = Family::ALL.map(|family| self.ip_queue(family).is_some_and(IpQueue::has_peer));
         let wanted = match self.behaviour.metadata.timestamps {

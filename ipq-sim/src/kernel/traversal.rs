@@ -10,27 +10,27 @@ use ipq_core::Family;
 use ipq_core::wire::HardwareAddress;
 use std::net::IpAddr;
 
-/// A packet, and where on its way it is.
+/// A packet, and its place on its way.
 pub(crate) struct Traversal {
     pub(crate) packet: Packet,
     pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
-    /// Which of the hook's functions has queued it.
+    /// The hook's function that queued it.
     pub(crate) function: u8,
     /// The queue that it was last sent to.
     pub(super) queued_in: Option<QueueId>,
-    /// Known from the start for what this host sends, and for the rest after PREROUTING.
+    /// Known from the start for packets that this host sends, for others after PREROUTING.
     pub(crate) route: Option<Route>,
-    /// What its route was chosen by, when it was queued at OUTPUT (VER-10).
+    /// What its route depends on, as of when it was queued at OUTPUT (VER-10).
     pub(super) routed_by: Option<Box<RouteKey>>,
 }
 
-/// With what its entry in the queue knows beside, it is as long as two cache lines.
+/// With the other fields of its entry in the queue it fills two cache lines.
 const _: () = assert!(size_of::<Option<Traversal>>() <= 112);
 
 impl Traversal {
-    /// A packet that has just arrived by `indev`.
+    /// Returns a packet that has just arrived by `indev`.
     pub(crate) const fn arriving(packet: Packet, indev: DeviceId) -> Self {
         Self {
             packet,
@@ -44,7 +44,7 @@ impl Traversal {
         }
     }
 
-    /// A packet that this host sends by `outdev`.
+    /// Returns a packet that this host sends by `outdev`.
     pub(crate) const fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
         Self {
             packet,
@@ -58,7 +58,7 @@ impl Traversal {
         }
     }
 
-    /// A packet that enters at a hook, with its route.
+    /// Returns a packet that enters at a hook, with its route.
     pub(crate) const fn entering(
         packet: Packet,
         hook: HookPoint,
@@ -78,18 +78,18 @@ impl Traversal {
         }
     }
 
-    /// Goes to another hook.
+    /// Moves the packet to another hook.
     pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
         (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
         Next::Hook(hook)
     }
 
-    /// Whether its PACKET frame names the device (EVT-1).
+    /// Returns whether its PACKET frame names the device (EVT-1).
     pub(crate) fn names(&self, device: DeviceId) -> bool {
         self.indev == Some(device) || self.outdev == Some(device)
     }
 
-    /// What a queue may tell its program of it (PKT-6 to PKT-8).
+    /// Returns what a queue may tell its program about the packet (PKT-6 to PKT-8).
     pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) => {
@@ -120,7 +120,7 @@ impl Traversal {
     }
 }
 
-/// What a locally sent packet's route depends on.
+/// The fields of a locally sent packet that its route depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RouteKey {
     addresses: (IpAddr, IpAddr),
@@ -143,10 +143,10 @@ impl RouteKey {
     }
 }
 
-/// Where a packet is when a hook's functions are through with it.
+/// The place of a packet after a hook's functions have run.
 pub(super) enum Next {
-    /// At another hook: its own, said once more to whoever need not look it up then.
+    /// The packet moved to this hook: a copy of its own `hook`, which saves a load.
     Hook(HookPoint),
-    /// Nowhere: it was delivered, and is in the books.
+    /// The packet was delivered, and is in the books.
     Gone,
 }

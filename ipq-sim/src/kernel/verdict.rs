@@ -1,4 +1,4 @@
-//! What a verdict does to the packet that it is for (VER-4 to VER-10).
+//! The effect of a verdict on its packet (VER-4 to VER-10).
 
 use super::Kernel;
 use super::hooks::End;
@@ -10,7 +10,7 @@ use crate::host::{ipv4, routing};
 use crate::queue::ip_queue::Released;
 use ipq_core::{Family, Verdict};
 
-/// A place that no hook has a function at.
+/// A number after that of every hook's last function.
 const BEHIND_THE_LAST: u8 = u8::MAX;
 impl Kernel {
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
@@ -47,8 +47,8 @@ impl Kernel {
         }
     }
 
-    /// Goes on with a function of the hook that queued the packet; before that what was changed at OUTPUT is routed again
-    /// (VER-10).
+    /// Goes on with a function of the hook that queued the packet. A packet that was changed at
+    /// OUTPUT is routed again first (VER-10).
     fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.behaviour.host.reroute;
         let changed = traversal

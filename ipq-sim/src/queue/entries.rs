@@ -1,45 +1,46 @@
-//! Where queued packets are kept: found by packet id in constant time, in order of arrival, with ids reused as a
-//! kernel's allocator reuses memory (PKT-9).
+//! The entries of queued packets: found by packet id in constant time, kept in order of arrival,
+//! with ids reused as a kernel's allocator reuses memory (PKT-9).
 
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
-/// When a packet id is handed out again.
+/// The time when a packet id is handed out again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
-    /// As the kernel does: the id that was freed last is handed out first (PKT-9).
+    /// As in the kernel: the id that was freed last is handed out first (PKT-9).
     #[default]
     LastFreedFirst,
-    /// Never, so that a second verdict for a packet can't hit another and shows as ENOENT.
+    /// Never, so that a second verdict for a packet is ENOENT and can't hit another packet.
     Never,
 }
 
-/// An entry that is allocated: its place, until it is released.
+/// The index of an allocated entry, valid until it is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(u32);
 
 /// Entries, some of them linked into the queue.
 ///
-/// An entry is allocated, may be linked with an item, is unlinked when its verdict comes, and is released when the
-/// verdict has been carried out: in this order, so that a packet that is queued again gets its new id before the old is
-/// free.
+/// An entry is allocated, may be linked with an item, is unlinked when its verdict comes, and is
+/// released when the verdict has been carried out. The order matters: a packet that is queued again
+/// gets its new id before the old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     free: std::collections::VecDeque<u32>,
     linked: usize,
-    /// How many were ever linked.
+    /// The number of entries that were ever linked.
     arrivals: u64,
     ids: Ids,
 }
 
-/// In a long queue no cache holds it: whoever comes to it waits for two lines of memory, and would for three if it did not
-/// begin with one.
+/// Aligned to two cache lines, which it fills: in a long queue each line is a cache miss, and
+/// without the alignment there would be a third.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,
-    /// How many were linked before it. An entry knows nothing of the others, so that a verdict touches no other's.
+    /// The number that were linked before it. Entries have no links to each other, so a verdict
+    /// touches only its own.
     arrival: u64,
-    /// How often the entry was released, where ids are never reused.
+    /// The number of times that the entry was released, if ids are never reused.
     generation: u64,
 }
 
@@ -54,12 +55,12 @@ impl<T> Entries<T> {
         }
     }
 
-    /// How many packets are queued.
+    /// Returns the number of packets that are queued.
     pub(super) const fn len(&self) -> usize {
         self.linked
     }
 
-    /// Takes an entry, the one that was released last if there is one, and says its id.
+    /// Allocates an entry, the one that was released last if there is one. Returns it with its id.
     pub(super) fn allocate(&mut self) -> (Slot, PacketId) {
         let index = self.free.pop_back().unwrap_or_else(|| {
             self.nodes.push(Node {
@@ -81,14 +82,14 @@ impl<T> Entries<T> {
         self.linked += 1;
     }
 
-    /// The queued packet of that id.
+    /// Returns the entry of the queued packet with that id.
     pub(super) fn find(&self, id: PacketId) -> Option<Slot> {
         let (index, generation) = self.ids.place(id)?;
         let node = self.nodes.get(index as usize)?;
         (node.item.is_some() && node.generation == generation).then_some(Slot(index))
     }
 
-    /// What is queued there.
+    /// Returns the item that is queued there.
     pub(super) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
     }
@@ -111,13 +112,13 @@ impl<T> Entries<T> {
         }
     }
 
-    /// Frees an entry so that it is reused last instead of first.
+    /// Frees an entry so that it is reused last. No kernel does.
     pub(super) fn release_last(&mut self, slot: Slot) {
         self.release(slot);
         self.free.rotate_right(1);
     }
 
-    /// Whether this is the packet that has been queued longest.
+    /// Returns whether this is the packet that has been queued longest.
     pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
@@ -134,7 +135,7 @@ impl<T> Entries<T> {
         taken
     }
 
-    /// The packets that are queued, oldest first.
+    /// Returns the entries that are queued, oldest first.
     fn in_order(&self) -> impl Iterator<Item = Slot> + use<T> {
         let queued = (0..).zip(&self.nodes).filter(|(_, node)| node.item.is_some());
         let arrivals = queued.map(|(index, node)| (node.arrival, index));
@@ -144,7 +145,7 @@ impl<T> Entries<T> {
     }
 }
 
-/// How entries and packet ids belong together: an id is an address in an array of entries.
+/// The correspondence of entries and packet ids: an id is an address in an array of entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ids {
     pub(crate) family: Family,
@@ -155,7 +156,8 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Where ids are never reused, the bits above these say how often the entry was used before.
+    /// Returns the number of low bits that name the entry, if ids are never reused. The bits above
+    /// are its generation.
     const fn generation_shift(self) -> u32 {
         match self.word {
             WordSize::Four => 24,
@@ -163,7 +165,7 @@ impl Ids {
         }
     }
 
-    /// Whether ids have room for this generation. An entry without is never used again.
+    /// Returns whether ids have room for this generation. If not, the entry is never used again.
     const fn can_hold(self, generation: u64) -> bool {
         let bits = match self.word {
             WordSize::Four => 8,

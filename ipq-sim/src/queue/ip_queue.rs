@@ -1,10 +1,11 @@
-//! The emulated queue: a state machine without I/O.
+//! `ip_queue`'s and `ip6_queue`'s queue: a state machine without I/O.
 //!
-//! Messages, packets, device events and socket closings go in. What comes out is said by the return values: frames for a
-//! port id, answers, and the packets that a verdict released. One such machine is the queue of one family; it shares
-//! nothing with the other's (EVT-3).
+//! Messages, packets, device events and socket closings go in. Frames for a port id, answers, and
+//! the packets that a verdict released come out as return values. Each family has a queue of its
+//! own, and the two share nothing (EVT-3).
 //!
-//! What is queued is of no concern to it: it keeps an item `T` for whoever queues, and gives it back.
+//! The queue does not look at what it queues: it keeps an item `T` for each packet, and gives it
+//! back.
 
 use super::PacketDetails;
 use super::entries::{Entries, IdReuse, Ids, Slot};
@@ -30,7 +31,7 @@ const LONGEST: u32 = 0xffff;
 pub(crate) struct IpQueue<T> {
     abi: Abi,
     peer: PortId,
-    /// Whether the last peer was lost, and there is no other yet.
+    /// `true` if the last peer was lost, and there is no other yet.
     peer_died: bool,
     mode: CopyMode,
     range: u32,
@@ -40,11 +41,11 @@ pub(crate) struct IpQueue<T> {
     entries: Entries<T>,
 }
 
-/// What the /proc text says (PROC-1).
+/// The figures of the /proc text (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) peer: PortId,
-    /// Whether the last peer was lost, and there is no other yet.
+    /// `true` if the last peer was lost, and there is no other yet.
     pub(crate) peer_died: bool,
     pub(crate) mode: CopyMode,
     pub(crate) range: u32,
@@ -54,20 +55,21 @@ pub(crate) struct Status {
     pub(crate) dropped_undelivered: u32,
 }
 
-/// Who sent a message: the socket's own port id, and whether its program holds `CAP_NET_ADMIN`.
+/// The sender of a message: the socket's own port id, and whether its program holds
+/// `CAP_NET_ADMIN`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub(crate) port_id: PortId,
     pub(crate) net_admin: bool,
 }
 
-/// What came of a message.
+/// The outcome of a message.
 pub(crate) struct Outcome<'a, T> {
     /// A packet that a verdict is for. It goes on before the reply is sent.
     pub(crate) released: Option<Released<'a>>,
-    /// What is dropped, oldest first.
+    /// The packets that are dropped, oldest first.
     pub(crate) flushed: Vec<T>,
-    /// What there is to [reply](IpQueue::reply).
+    /// The answer, if there is one, for [`reply`](IpQueue::reply).
     pub(crate) answer: Option<Answer<'a>>,
 }
 
@@ -83,8 +85,8 @@ pub(crate) struct Answer<'a> {
 /// A queued packet, and the verdict that is for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
-    /// To be [taken out](IpQueue::take) at once, and [freed](IpQueue::free) when the packet has gone on: a re-queue takes its new
-    /// entry first (PKT-9).
+    /// To be [taken out](IpQueue::take) at once, and [freed](IpQueue::free) when the packet has
+    /// gone on: a re-queue takes its new entry first (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
@@ -92,16 +94,17 @@ pub(crate) struct Released<'a> {
     pub(crate) replacement: Option<&'a [u8]>,
 }
 
-/// Why a packet was not queued.
+/// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There is no peer, or it wants nothing (PKT-1).
+    /// There is no peer, or its mode is NONE (PKT-1).
     NoListener,
     /// The queue is at its maximum length (PKT-2).
     Full,
     /// The frame could not be delivered (PKT-3).
     Undeliverable,
-    /// The frame could not be delivered, since the peer's socket is closed. The queue is to be reset.
+    /// The frame could not be delivered, since the peer's socket is closed. The queue is to be
+    /// reset.
     PeerLost,
 }
 
@@ -117,8 +120,8 @@ impl<T> IpQueue<T> {
         Self::with_entries(profile, Entries::new(ids))
     }
 
-    /// The queue of a module that is loaded anew: nothing of it is as it was but where ids come from, which is an allocator
-    /// of the kernel's (PKT-9).
+    /// Returns the queue of a module that is loaded again: as new, but for the ids, which come from
+    /// an allocator of the kernel (PKT-9).
     pub(crate) fn renewed(self, profile: &Profile) -> Self {
         Self::with_entries(profile, self.entries)
     }
@@ -163,8 +166,9 @@ impl<T> IpQueue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: makes its frame, under a new id, and has it delivered.
-    /// On success the packet has a slot, and the caller must [`keep`](Self::keep) its state there until the verdict.
+    /// Offers a packet to the peer: makes its frame, under a new id, and has it delivered. On
+    /// success the packet has a slot, and the caller must [`keep`](Self::keep) its state there
+    /// until the verdict.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -183,17 +187,17 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// What is kept of the queued packet with that id.
+    /// Returns the item of the queued packet with that id.
     pub(crate) fn queued(&self, packet_id: PacketId) -> Option<&T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
 
-    /// Queues what belongs to a packet that was offered and taken.
+    /// Keeps the item of a packet that was offered and taken.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// The checks of a packet, in the kernel's order, and its delivery.
+    /// Checks a packet in the kernel's order, and delivers its frame.
     fn deliver(
         &mut self,
         metadata: PacketMetadata,
@@ -233,7 +237,7 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Whether the queue is at its maximum length (PKT-2).
+    /// Returns whether the queue is at its maximum length (PKT-2).
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {
             Signedness::Unsigned => i64::from(self.maximum_length),
@@ -251,7 +255,7 @@ impl<T> IpQueue<T> {
         Refusal::Full
     }
 
-    /// How many bytes of a packet are handed over (PKT-4).
+    /// Returns the number of bytes of a packet that are copied (PKT-4).
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
         let range = self.range as usize;
         match (self.mode, copied) {
@@ -264,7 +268,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Takes a message from userspace, with the kernel's checks in the kernel's order (section 3).
+    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG).
     pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, behaviour: &Behaviour) -> Outcome<'a, T> {
         let mut outcome = Outcome {
             released: None,
@@ -297,7 +301,7 @@ impl<T> IpQueue<T> {
         outcome
     }
 
-    /// MSG-5 and MSG-6, and then the body.
+    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body.
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -338,8 +342,8 @@ impl<T> IpQueue<T> {
         result
     }
 
-    /// MSG-6: the first port id that comes this far is the peer, before the body is looked at (ATT-2); any other is
-    /// refused while it is (ATT-3). Returns who was the peer before.
+    /// Attaches a port id (MSG-6): the first that comes this far is the peer, before the body is
+    /// looked at (ATT-2), and any other is refused (ATT-3). Returns the previous peer.
     fn attach(
         &mut self,
         port_id: PortId,
@@ -357,7 +361,7 @@ impl<T> IpQueue<T> {
         Ok(std::mem::replace(&mut self.peer, port_id))
     }
 
-    /// MSG-7 to MSG-9.
+    /// Obeys a message's body (MSG-7 to MSG-9).
     fn obey_body<'a>(
         &mut self,
         message_type: MessageType,
@@ -390,7 +394,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// MSG-8.
+    /// Sets the mode and the range (MSG-8).
     fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
             CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
@@ -405,7 +409,8 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// The packet that a verdict is for, and the replacement that it brings (VER-1 to VER-3, VER-5).
+    /// Returns the packet that a verdict is for, and the replacement that it brings (VER-1 to
+    /// VER-3, VER-5).
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -441,7 +446,7 @@ impl<T> IpQueue<T> {
         }))
     }
 
-    /// Takes a packet out of the queue, whose entry stays its own until it is freed.
+    /// Takes a packet out of the queue. Its entry stays allocated until it is freed.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
     }
@@ -454,13 +459,14 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// A socket that is bound to `port_id` closed. If that was the peer's, the queue resets, and what was in it comes
-    /// out, oldest first (ATT-4).
+    /// Resets the queue if the socket that closed was bound to the peer's port id (ATT-4). Returns
+    /// the queued packets, oldest first.
     pub(crate) fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
         if self.peer == port_id { self.reset() } else { Vec::new() }
     }
 
-    /// Peer, mode and range are forgotten, the drop counters kept; what was queued comes out, oldest first.
+    /// Forgets peer, mode and range, and keeps the drop counters. Returns the queued packets,
+    /// oldest first.
     pub(crate) fn reset(&mut self) -> Vec<T> {
         (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
         self.entries.take_if(|_| true)
@@ -477,13 +483,14 @@ impl<T> IpQueue<T> {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1).
+    /// Takes out the packets for which `condition` holds, oldest first, as when a device goes down
+    /// (EVT-1).
     pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(condition)
     }
 
-    /// The `NLMSG_ERROR` frame of an answer (section 4), and the port id that it goes to: the sending socket's
-    /// (ERR-1).
+    /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that it goes to (ERR-1 to
+    /// ERR-4).
     pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: Replies) -> (PortId, Datagram) {
         let Answer { errno, header, message } = answer;
         let quote = if errno == Errno(0) {
@@ -520,7 +527,7 @@ impl<T> IpQueue<T> {
     }
 }
 
-/// What a PACKET frame says of a packet.
+/// Returns the fields of a PACKET frame.
 fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     PacketMetadata {
         packet_id,
@@ -535,7 +542,7 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     }
 }
 
-/// How a message that was not refused ends.
+/// The end of a message that was not refused.
 enum Obeyed {
     /// Without an acknowledgement, even if one was asked for (MSG-4).
     Silently,

@@ -5,7 +5,7 @@ use crate::behaviour::{Figure, Line, ProcText};
 use ipq_core::Family;
 use std::fmt::Write as _;
 
-/// The text of a family's file.
+/// Returns the text of a family's file.
 pub(crate) fn of(family: Family, status: &Status, rules: &ProcText) -> String {
     let mut text = String::new();
     for Line(label, figure) in rules.lines[family as usize] {

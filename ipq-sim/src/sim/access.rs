@@ -1,4 +1,4 @@
-//! Who owns an emulated kernel, and what waiting means there.
+//! The owner of an emulated kernel, and the meaning of waiting there.
 
 use crate::kernel::Kernel;
 use crate::netlink::{Received, SocketId};
@@ -7,18 +7,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How handles reach their kernel. Implemented by [`Owned`] and [`Shared`](super::Shared), and by nothing else.
+/// The way from handles to their kernel. Implemented by [`Owned`] and [`Shared`](super::Shared),
+/// and by nothing else.
 pub trait Access: Clone + private::Sealed {
-    /// A kernel, and the first way to it.
+    /// Takes a kernel.
     fn new(kernel: Kernel) -> Self;
 
-    /// Does something with the kernel.
+    /// Calls `action` with the kernel.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
     /// Takes the next datagram for a socket, waiting as `wait` says.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError>;
 
-    /// The last [`Simulation`](super::Simulation) of the kernel is gone: whoever waits for more waits in vain.
+    /// Tells the kernel that its last [`Simulation`](super::Simulation) is gone.
     fn shut_down(&self);
 }
 
@@ -28,7 +29,7 @@ mod private {
     impl Sealed for super::super::Shared {}
 }
 
-/// A kernel on virtual time, owned by one thread. Waiting sets its clock forward.
+/// A kernel on virtual time, owned by one thread. Waiting advances its clock.
 #[derive(Clone, Debug)]
 pub struct Owned {
     kernel: Rc<RefCell<Kernel>>,
@@ -45,8 +46,9 @@ impl Access for Owned {
         action(&mut self.kernel.borrow_mut())
     }
 
-    /// Nothing else runs while this thread waits. So what comes meanwhile is what was [put off](Kernel::inject_later), or
-    /// nothing; and a wait for ever for nothing is a deadlock, which is said instead of waited out.
+    /// Nothing else runs while this thread waits, so only frames that [arrive
+    /// later](Kernel::inject_later) can come. A wait for ever without any is a deadlock, and an
+    /// error.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         let mut kernel = self.kernel.borrow_mut();
         let end = match wait {
@@ -69,11 +71,11 @@ impl Access for Owned {
         }
     }
 
-    /// Its handles go on: one that waits for ever is told of the deadlock.
+    /// Does nothing: its handles go on, and one that waits for ever gets the deadlock error.
     fn shut_down(&self) {}
 }
 
-/// What a handle makes of an error number of the emulated socket.
+/// Returns the transport error for an error number of the emulated socket.
 pub(super) fn transport_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,

@@ -1,4 +1,4 @@
-//! A kernel that threads share, and whose waits are real.
+//! A kernel on real time that threads share.
 
 use super::access::{Access, transport_error};
 use crate::kernel::Kernel;
@@ -22,7 +22,7 @@ impl Access for Shared {
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        // Also if `action` panics: others may wait for what it did before.
+        // Also if `action` panics: others may wait for something that it did before.
         let _wake = WakeOnDrop(&self.kernel);
         action(&mut self.advance_to_now(self.kernel.lock()))
     }
@@ -54,7 +54,7 @@ impl Access for Shared {
 }
 
 impl Shared {
-    /// Has everything happen that is due, which may be something that others wait for.
+    /// Lets frames arrive that are due, and wakes the others, who may wait for them.
     fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);

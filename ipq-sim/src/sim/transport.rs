@@ -19,32 +19,32 @@ pub struct SimTransport<A: Access = Owned> {
     abi: Abi,
 }
 
-/// Why no handle could be opened.
+/// The error of a handle that could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The kernel gave no socket (SOCK-1).
     #[error("the kernel gave no netlink socket for {family}: {errno}; is the queue's module loaded?")]
     Socket {
-        /// Whose queue was asked for.
+        /// The family whose queue was asked for.
         family: Family,
-        /// What the kernel said.
+        /// The kernel's error.
         errno: Errno,
     },
     /// The port id could not be had (SOCK-2).
     #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
     Bind {
-        /// Whose queue was asked for.
+        /// The family whose queue was asked for.
         family: Family,
-        /// Which port id was asked for.
+        /// The port id that was asked for.
         port_id: PortId,
-        /// What the kernel said.
+        /// The kernel's error.
         errno: Errno,
     },
 }
 
 impl OpenError {
-    /// What libipq calls this error: 3 or 4.
+    /// Returns libipq's number for this error: 3 or 4.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -78,7 +78,7 @@ impl<A: Access> SimTransport<A> {
         })
     }
 
-    /// Sends a datagram, which is glued if anything follows its first part.
+    /// Sends a datagram. Parts after the first are joined to it first.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
             [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),
@@ -93,7 +93,7 @@ impl<A: Access> SimTransport<A> {
         sent.map_err(transport_error)
     }
 
-    /// The socket, for what only the kernel knows of it.
+    /// Returns the socket, for calls on the kernel itself.
     #[must_use]
     pub const fn socket(&self) -> SocketId {
         self.socket
@@ -117,7 +117,7 @@ impl<A: Access> Transport for SimTransport<A> {
         self.access.receive(self.socket, buffer, wait)
     }
 
-    /// The kernel is asked once for all of them, so on a shared one nothing comes between.
+    /// The kernel is locked once for all of them, so on a shared one nothing comes between.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.access.with(|kernel| {
             for (message, result) in messages.iter().zip(results) {

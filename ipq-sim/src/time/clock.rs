@@ -1,10 +1,10 @@
-//! What time it is in the emulated kernel.
+//! The clock of the emulated kernel.
 
 use crate::time::monitor::since_1970;
 use ipq_core::wire::Timestamp;
 use std::time::Duration;
 
-/// Time since 1970-01-01 00:00 UTC: one's own, or the real one.
+/// A clock that counts from 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
     /// Stands still until it is set forward.
@@ -14,7 +14,8 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    /// Where virtual time begins unless it is set: the day that Linux 3.4 came out, 2012-05-20 22:29 UTC.
+    /// The default beginning of virtual time: the day that Linux 3.4 came out, 2012-05-20 22:29
+    /// UTC.
     pub(crate) const EPOCH: Duration = Duration::from_mins(22_292_549);
 
     pub(crate) fn now(self) -> Duration {
@@ -25,7 +26,7 @@ impl Clock {
     }
 }
 
-/// When a packet arrived, in microseconds since 1970; 0 if nobody wanted to know.
+/// The time of a packet's arrival, in microseconds since 1970; 0 if packets were not stamped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ArrivalTime(u64);
 

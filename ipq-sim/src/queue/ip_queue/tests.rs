@@ -33,8 +33,8 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A packet that it releases is
-/// taken out.
+/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A
+/// packet that it releases is taken out.
 fn answer(queue: &mut IpQueue<&'static str>, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -76,7 +76,8 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see them.
+/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see
+/// them.
 fn queued(queue: &mut IpQueue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
@@ -105,7 +106,8 @@ enum Reaction {
     Answer(Errno),
 }
 
-/// Everything that can be wrong with a header, with all that comes after it wrong too: the first check decides.
+/// Everything that can be wrong with a header, with all that comes after it wrong too: the first
+/// check decides.
 #[rstest]
 #[case::no_header(&[0; 15], Reaction::Silence)]
 #[case::length_under_16(&[15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Reaction::Silence)]

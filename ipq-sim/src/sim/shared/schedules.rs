@@ -1,9 +1,11 @@
-//! Threads on one kernel, under a scheduler that decides at each lock, wait and wake which of them goes on.
+//! Threads on one kernel, under a scheduler that decides at each lock, wait and wake which of them
+//! goes on.
 //!
-//! Each scenario is tried with 2,000 random schedules, with 2,000 that change their minds at most three times, and with up to
-//! 20,000 in order, which for some scenarios are all that there are. They are the same each time; `IPQ_SCHEDULES` asks for
-//! another number of the random ones, and `IPQ_SCHEDULE_SEED` for others. A schedule that fails is printed, and
-//! `IPQ_SCHEDULE` takes it: each scenario that is run is then run with that alone.
+//! Each scenario is tried with 2,000 random schedules, with 2,000 that change their minds at most
+//! three times, and with up to 20,000 in order, which for some scenarios are all that there are.
+//! They are the same each time; `IPQ_SCHEDULES` asks for another number of the random ones, and
+//! `IPQ_SCHEDULE_SEED` for others. A schedule that fails is printed, and `IPQ_SCHEDULE` takes it:
+//! each scenario that is run is then run with that alone.
 
 use super::Shared;
 use crate::time::monitor::{Flaw, restart};
@@ -22,7 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many schedules are tried one after the other, each differing from the last as late as it can.
+/// How many schedules are tried one after the other, each differing from the last as late as it
+/// can.
 const IN_ORDER: usize = 20_000;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,8 +74,8 @@ fn a_flaw_of_the_locks_is_found(#[case] flaw: Flaw, #[case] scenario: fn()) {
     );
 }
 
-/// Runs a scenario once for each schedule; panics, and prints the schedule, where one of its threads does or where none
-/// can go on.
+/// Runs a scenario once for each schedule; panics, and prints the schedule, where one of its
+/// threads does or where none can go on.
 fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let run = move || {
@@ -294,7 +297,8 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// A reader for whom nothing is put off waits until another thread, at its own time, has the kernel catch up.
+/// A reader for whom nothing is put off waits until another thread, at its own time, has the kernel
+/// catch up.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();

@@ -1,7 +1,7 @@
 //! Threads and time of a controlled scheduler.
 //!
-//! Time is virtual. A wait for a time starts a task that ends it, and the scheduler runs that task when it likes: so every
-//! time-out may come before, between or after all else, and no test waits.
+//! Time is virtual. A wait for a time starts a task that ends it, and the scheduler runs that task
+//! when it likes: so every time-out may come before, between or after all else, and no test waits.
 
 use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::cell::Cell;
@@ -13,21 +13,22 @@ thread_local! {
     static FLAW: Cell<Option<Flaw>> = const { Cell::new(None) };
 }
 
-/// Where time begins. It is not 0, from which nothing could be taken away.
+/// The beginning of time. It is not 0, so that a time before it can be computed.
 const BEGINNING: Duration = Duration::from_secs(1_000_000);
 
-/// Begins an execution: at the same time as each other, and with locks that do one thing wrong, or none.
+/// Begins an execution: at the same time as each other, and with locks that do one thing wrong, or
+/// none.
 #[cfg(test)]
 pub(crate) fn restart(flaw: Option<Flaw>) {
     NOW.set(BEGINNING);
     FLAW.set(flaw);
 }
 
-/// What locks can be made to do wrong, to show that schedules are tried which bring it to light.
+/// A defect that locks can be given, to show that the schedules that are tried find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests want locks that are wrong"))]
 pub(crate) enum Flaw {
-    /// Whoever is going to wait lets go of the value first: what is changed between the two wakes nobody.
+    /// A thread releases the value before it waits: a change between the two wakes nobody.
     WaitsLate,
     /// Only one is woken of those who wait.
     WakesOne,
@@ -56,7 +57,7 @@ impl Instant {
     }
 }
 
-/// The same as the system's.
+/// The counterpart of the system's monitor.
 #[derive(Debug)]
 pub(crate) struct Monitor<T> {
     shared: Arc<(Mutex<T>, Condvar)>,

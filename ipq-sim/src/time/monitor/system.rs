@@ -12,14 +12,15 @@ pub(crate) fn since_1970() -> Duration {
         .unwrap_or_default()
 }
 
-/// A value that one thread uses at a time, and whose changes others wait for. A thread that panics leaves it to the others.
+/// A value that one thread uses at a time, and for whose changes others wait. A panic does not
+/// poison it.
 #[derive(Debug)]
 pub(crate) struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
 }
 
-/// The use of a monitor's value.
+/// Exclusive use of a monitor's value.
 pub(crate) type Guard<'a, T> = MutexGuard<'a, T>;
 
 impl<T> Monitor<T> {
@@ -34,7 +35,8 @@ impl<T> Monitor<T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others use the value until [`wake_all`](Self::wake_all), for `pause` at most. May return sooner.
+    /// Lets others use the value until [`wake_all`](Self::wake_all), for `pause` at most. May
+    /// return sooner.
     pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
         match pause {
             Some(pause) => self
