@@ -41,7 +41,9 @@ pub(crate) use netlink::{
     Unreachable, UserDatagrams,
 };
 pub(crate) use proc_text::{Figure, Line, ProcText, SEVEN_LINES};
-pub(crate) use queueing::{Copied, Counted, Fragments, FullAt, ModeNone, Queueing, Reuse, Signedness, WhenFull};
+pub(crate) use queueing::{
+    Copied, Counted, Flushing, Fragments, FullAt, ModeNone, Notes, Queueing, RecordPools, Reuse, Signedness, WhenFull,
+};
 pub(crate) use replies::{ErrorSign, Quote, Replies, ReplyRoom, ReplySequence, ReplyTo, StatedLength};
 pub(crate) use requests::{
     Acknowledged, BodyLength, FollowingMessage, ModeBody, ModeChange, ModeNoneRequest, PeerCheck, RangeCut, Requests,

@@ -28,6 +28,7 @@ use crate::kernel::traversal::Traversal;
 use crate::netlink::Sockets;
 use crate::profile::Profile;
 use crate::queue::ip_queue::IpQueue;
+use crate::queue::records::Records;
 use crate::queue::{QueueId, Queues, proc_text};
 use crate::time::clock::Clock;
 use bytes::Bytes;
@@ -49,7 +50,11 @@ pub struct Kernel {
     later_count: u64,
     sockets: Sockets,
     queues: Queues<Traversal>,
+    /// Where the ids of queued packets come from.
+    records: Records,
     network: Network,
+    /// How many IPv6 packets were fragmented: the identification of the last.
+    fragmented: u32,
     rules: Rules,
     ledger: Ledger,
 }
@@ -95,7 +100,9 @@ impl Kernel {
             later_count: 0,
             sockets: Sockets::new(&profile),
             queues: Queues::new(&profile, reuse),
+            records: Records::new(&profile.behaviour.queueing),
             network: Network::new(devices)?,
+            fragmented: 0,
             rules: Rules::default(),
             ledger: Ledger::new(fates_kept),
         })
@@ -120,6 +127,9 @@ impl Kernel {
     /// Sets a device up or down. Going down drops the queued packets whose frames name it (EVT-1).
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
+        if up && !self.network.is_up(id) {
+            self.records.device_came_up();
+        }
         self.network.set_up(id, up);
         if !up {
             let rule = self.behaviour.host.device_down_drops;
@@ -128,8 +138,9 @@ impl Kernel {
                 DeviceDown::All => true,
                 DeviceDown::None => false,
             };
+            let records = &mut self.records;
             let queues = self.queues.loaded_mut();
-            let dropped = queues.flat_map(|(_, queue)| queue.take_if(drops)).collect();
+            let dropped = queues.flat_map(|(_, queue)| queue.take_if(records, drops)).collect();
             self.drop_all(dropped, DropReason::DeviceDown);
         }
         Ok(())
@@ -178,7 +189,7 @@ impl Kernel {
         if self.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
         }
-        let dropped = self.queues.unload(QueueId::IpQueue(family));
+        let dropped = self.queues.unload(QueueId::IpQueue(family), &mut self.records);
         self.drop_all(dropped, DropReason::ModuleUnloaded);
     }
 
@@ -199,6 +210,7 @@ impl Kernel {
     pub fn seed_fault(&mut self, fault: Fault) {
         self.behaviour = self.profile.behaviour;
         fault.seed(&mut self.behaviour);
+        self.records.follow(&self.behaviour.queueing);
     }
 
     const fn ip_queue(&self, family: Family) -> Option<&IpQueue<Traversal>> {

@@ -1,10 +1,22 @@
-//! The kernels that the emulator can be: one constant each, in a file of its own.
+//! The kernels that the emulator can be: one constant each, a file for each version.
+//!
+//! A file says what its kernel does otherwise than the next newer one.
 
+mod linux_2_4_0;
+mod linux_2_4_16;
+mod linux_2_4_32;
+mod linux_2_6_18;
+mod linux_2_6_27;
+mod linux_2_6_32;
+mod linux_3_0;
 mod linux_3_4;
+mod nearest;
+
+pub use nearest::{Nearest, Nearness, NoProfile};
 
 use crate::behaviour::Behaviour;
 use ipq_core::wire::Abi;
-use std::fmt;
+use nearest::Span;
 
 /// A kernel that the emulator can be: the rules that it follows, and its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +27,7 @@ pub struct Profile {
     pub kernel: &'static str,
     /// The architecture, as `uname -m` says it.
     pub architecture: &'static str,
-    /// The source of the figures: measured on that kernel, or read in its sources.
+    /// Whether rules and figures were measured on that kernel, or read in its sources.
     pub provenance: Provenance,
     /// The layout of its frames.
     pub abi: Abi,
@@ -25,8 +37,10 @@ pub struct Profile {
     pub receive_buffer: u32,
     /// The largest request for a receive buffer that is granted, in bytes, before it is doubled.
     pub receive_buffer_limit: u32,
-    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also
-    /// the largest request for one that is granted, before it is doubled.
+    /// The least that a receive buffer is, in bytes, however little was asked for.
+    pub receive_buffer_least: u32,
+    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also the largest request for one
+    /// that is granted, before it is doubled.
     pub send_buffer: u32,
     /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
@@ -35,8 +49,8 @@ pub struct Profile {
     pub(crate) first_entry: [u64; 2],
     /// The distance between entries, in bytes.
     pub(crate) entry_bytes: u64,
-    /// The versions, such as "3.4", whose rules these are, point releases included.
-    pub(crate) versions: &'static [&'static str],
+    /// The versions that it stands for.
+    pub(crate) spans: &'static [Span],
     /// The rules.
     pub(crate) behaviour: Behaviour,
 }
@@ -46,7 +60,8 @@ pub struct Profile {
 pub enum Provenance {
     /// Measured on the kernel itself.
     Measured,
-    /// Read in the kernel's sources, and never compared with a running one.
+    /// Read in the kernel's sources, and never compared with a running one. What depends on how a kernel was built is that
+    /// of the nearest kernel that was measured.
     Read,
 }
 
@@ -82,69 +97,23 @@ impl Weight {
             Self::RoundedUp { to, base } => length.next_multiple_of(to) + base,
         }
     }
-
-    /// The weight of a datagram without its bytes.
-    const fn base(self) -> usize {
-        match self {
-            Self::PowerOfTwo { base, .. } | Self::RoundedUp { base, .. } => base,
-        }
-    }
-}
-
-/// A profile that stands in for some kernel, and how near it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nearest {
-    /// The profile, with the frames of that kernel.
-    pub profile: Profile,
-    /// Its nearness.
-    pub nearness: Nearness,
-}
-
-/// The nearness of a profile to the kernel that it stands in for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nearness {
-    /// It is that kernel's own.
-    Own,
-    /// It is of another kernel with the same rules and the same word size: only figures, such as
-    /// what a datagram weighs, may differ.
-    SameRules,
-}
-
-impl fmt::Display for Nearest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.profile.name;
-        match self.nearness {
-            Nearness::Own => write!(f, "{name}, the kernel's own profile"),
-            Nearness::SameRules => write!(f, "{name}, which has the same rules; its figures may differ"),
-        }
-    }
-}
-
-/// No profile has a kernel's rules.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the emulator behaves as Linux {}, and this is {kernel}: name one of those",
-    known_versions()
-)]
-pub struct NoProfile {
-    /// The version that was asked for.
-    pub kernel: String,
-}
-
-fn known_versions() -> String {
-    let mut versions: Vec<&str> = Profile::ALL
-        .iter()
-        .flat_map(|profile| profile.versions)
-        .copied()
-        .collect();
-    versions.sort_unstable();
-    versions.dedup();
-    versions.join(", ")
 }
 
 impl Profile {
-    /// All profiles.
-    pub const ALL: &'static [Self] = &[Self::LINUX_3_4_10_X86_64, Self::LINUX_3_4_10_I386];
+    /// All profiles, the newest kernel first, and of two of one kernel that of 64 bits.
+    pub const ALL: &'static [Self] = &[
+        Self::LINUX_3_4_10_X86_64,
+        Self::LINUX_3_4_10_I386,
+        Self::LINUX_3_0_X86_64,
+        Self::LINUX_2_6_32_X86_64,
+        Self::LINUX_2_6_27_X86_64,
+        Self::LINUX_2_6_27_I386,
+        Self::LINUX_2_6_18_X86_64,
+        Self::LINUX_2_6_18_I386,
+        Self::LINUX_2_4_32_I386,
+        Self::LINUX_2_4_16_I386,
+        Self::LINUX_2_4_0_I386,
+    ];
 
     /// Returns the profile of that name.
     #[must_use]
@@ -152,40 +121,12 @@ impl Profile {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname
-    /// -m` say them: its own, or else one with its rules and the word size of `abi`. Its frames are
-    /// laid out as `abi` says.
-    pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
-        let own = |profile: &&Self| profile.kernel == kernel && profile.architecture == architecture;
-        let same_rules = |profile: &&Self| profile.abi.word == abi.word && profile.has_rules_of(kernel);
-        let found = Self::ALL.iter().find(own).map(|profile| (profile, Nearness::Own));
-        let found = found.or_else(|| {
-            let near = Self::ALL.iter().find(same_rules);
-            near.map(|profile| (profile, Nearness::SameRules))
-        });
-        let (profile, nearness) = found.ok_or_else(|| NoProfile {
-            kernel: kernel.to_owned(),
-        })?;
-        Ok(Nearest {
-            profile: Self { abi, ..*profile },
-            nearness,
-        })
-    }
-
-    /// Returns whether `kernel` is one of this profile's versions, or a point release of one.
-    fn has_rules_of(&self, kernel: &str) -> bool {
-        self.versions.iter().any(|version| {
-            let rest = kernel.strip_prefix(version);
-            rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))
-        })
-    }
-
-    /// Returns the receive buffer that is granted for a request of so many bytes: cut to the limit,
-    /// doubled, and never less than two small datagrams need (SOCK-4).
+    /// What a receive buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than
+    /// the least there is (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
-        doubled.max(2048 + self.weight.base() as u32)
+        doubled.max(self.receive_buffer_least)
     }
 
     /// Returns the send buffer that is granted for a request of so many bytes: cut to the limit,
@@ -234,32 +175,6 @@ mod tests {
     #[case(33, 64 + 156)]
     fn without_allocation_sizes_a_datagram_weighs_its_length_rounded_up(#[case] length: usize, #[case] weight: usize) {
         assert_eq!(Weight::RoundedUp { to: 32, base: 156 }.of(length), weight);
-    }
-
-    #[rstest]
-    #[case::own("3.4.10", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::Own)]
-    #[case::own_of_four_bytes("3.4.10", "i386", Abi::ILP32_LITTLE, "linux-3.4.10-i386", Nearness::Own)]
-    #[case::another_release("3.4.113", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::SameRules)]
-    #[case::another_machine("3.1", "ppc", Abi::ILP32_BIG, "linux-3.4.10-i386", Nearness::SameRules)]
-    fn the_nearest_profile_is_the_kernels_own_or_has_its_rules_and_word_size(
-        #[case] kernel: &str,
-        #[case] architecture: &str,
-        #[case] abi: Abi,
-        #[case] name: &str,
-        #[case] nearness: Nearness,
-    ) {
-        let nearest = Profile::nearest(kernel, architecture, abi).unwrap();
-        assert_eq!((nearest.profile.name, nearest.nearness), (name, nearness));
-        assert_eq!(nearest.profile.abi, abi);
-    }
-
-    #[rstest]
-    #[case("3.5.1")]
-    #[case("3.40")]
-    #[case("")]
-    fn a_kernel_with_other_rules_has_no_profile(#[case] kernel: &str) {
-        let error = Profile::nearest(kernel, "x86_64", Abi::LP64_LITTLE).unwrap_err();
-        assert!(error.to_string().contains("3.1, 3.2, 3.3, 3.4"), "{error}");
     }
 
     #[rstest]

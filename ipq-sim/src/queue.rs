@@ -8,6 +8,7 @@ pub(crate) mod entries;
 pub(crate) mod ip_queue;
 pub mod nfnetlink;
 pub(crate) mod proc_text;
+pub(crate) mod records;
 
 use crate::behaviour::{Ipv6Packets, Ipv6Queue, Modules};
 use crate::host::hook::HookPoint;
@@ -18,6 +19,7 @@ use entries::IdReuse;
 use ip_queue::IpQueue;
 use ipq_core::Family;
 use ipq_core::wire::{EtherType, HardwareAddress, InterfaceName};
+use records::Records;
 
 /// Names a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +134,11 @@ impl<T> Queues<T> {
     }
 
     /// Unloads a queue's module. What was queued comes out, oldest first (EVT-2).
-    pub(crate) fn unload(&mut self, id: QueueId) -> Vec<T> {
+    pub(crate) fn unload(&mut self, id: QueueId, records: &mut Records) -> Vec<T> {
         let module = self.module(id);
         match std::mem::replace(module, Module::Absent) {
             Module::Loaded(mut queue) => {
-                let dropped = queue.reset();
+                let dropped = queue.reset(records);
                 *module = Module::Unloaded(queue);
                 dropped
             }

@@ -76,6 +76,8 @@ pub(crate) enum OversizeIpv4 {
 pub(crate) enum OversizeIpv6 {
     /// It is dropped.
     Dropped,
+    /// It is fragmented, as a packet of this host's own would be.
+    Fragmented,
     /// It leaves whole.
     SentWhole,
 }

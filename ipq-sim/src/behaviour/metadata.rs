@@ -29,7 +29,7 @@ pub(crate) enum HardwareAddresses {
     Arrived,
     /// All that came in by an Ethernet device; by lo, one of length 0.
     ArrivedByEthernet,
-    /// None.
+    /// None, and none has a hardware type.
     Never,
 }
 
@@ -47,8 +47,11 @@ pub(crate) enum Timestamps {
 /// Whether packets that this host sends get a time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnPackets {
-    /// They don't.
+    /// They don't: both words are 0.
     Unstamped,
+    /// They don't, but the microseconds are what is left of an earlier packet in the same buffer. The emulator
+    /// gives those of the time at which it was made, and at least 1.
+    MicrosecondsLeft,
     /// They do, as arriving ones. No kernel does.
     Stamped,
 }

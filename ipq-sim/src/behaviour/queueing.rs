@@ -19,6 +19,8 @@ pub(crate) struct Queueing {
     pub(crate) copied: Copied,
     /// Which entry is handed out first of those that were freed (PKT-9).
     pub(crate) reuse: Reuse,
+    /// What else takes records from where entries come from (PKT-9).
+    pub(crate) record_pools: RecordPools,
     /// Which fragments are queued (PKT-11).
     pub(crate) fragments: Fragments,
 }
@@ -92,6 +94,38 @@ pub(crate) enum Reuse {
     LastFreedFirst,
     /// The one that was freed first. No kernel does.
     FirstFreedFirst,
+}
+
+/// The pools that the records of queue entries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordPools {
+    /// One for each family's entries.
+    OfEachFamily,
+    /// One for the entries of both families.
+    Shared,
+    /// One for each family's entries. What the hook notes of a queued packet, of either family, comes from IPv4's: it is
+    /// taken before the entry.
+    WithNotes(Notes),
+}
+
+/// How notes and entries share a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// What is freed first of a packet when a queue is emptied. After a verdict it is the note.
+    pub(crate) flushing: Flushing,
+    /// Whether an open socket holds a record of the size that IPv6's entries have.
+    pub(crate) sockets_take_ipv6_records: bool,
+    /// Whether a device that comes up takes a record of the size that IPv4's entries have.
+    pub(crate) devices_take_ipv4_records: bool,
+}
+
+/// What is freed first of a packet when a queue is emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushing {
+    /// The note, so that the next packet's note gets the entry's record.
+    NoteFirst,
+    /// The entry, so that the next packet's entry gets its record.
+    EntryFirst,
 }
 
 /// Which fragments are queued.

@@ -22,7 +22,7 @@ pub(crate) struct Replies {
 /// The part of a message that a reply quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quote {
-    /// Its header.
+    /// Its header, with zeros for what a shorter datagram lacks of one.
     Header,
     /// All of it, to its header's length.
     Message,

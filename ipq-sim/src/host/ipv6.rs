@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use std::net::Ipv6Addr;
 
 const FIXED_HEADER: usize = 40;
+const FRAGMENT_HEADER: usize = 8;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
@@ -65,6 +66,53 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .filter(|(protocol, _)| *protocol == ICMPV6)
         .and_then(|(_, at)| data.get(at))
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
+}
+
+/// The fragments of a packet, each at most `mtu` bytes long (FWD-4). Each repeats the headers that routers on the way look at. None if
+/// the headers are wrong, or leave no room.
+pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<Vec<Bytes>> {
+    let (kept, next_header) = unfragmentable(data)?;
+    let room = mtu.checked_sub(kept + FRAGMENT_HEADER)? & !7;
+    if room == 0 {
+        return None;
+    }
+    let (head, body) = data.split_at(kept);
+    let mut head = head.to_vec();
+    let following = std::mem::replace(&mut head[next_header], FRAGMENT);
+    let mut fragments = Vec::new();
+    let mut offset = 0;
+    while offset < body.len() {
+        let piece = &body[offset..body.len().min(offset + room)];
+        let length = kept - FIXED_HEADER + FRAGMENT_HEADER + piece.len();
+        head[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+        let more = u16::from(offset + piece.len() < body.len());
+        let place = (offset as u16 | more).to_be_bytes();
+        let fragment = [&head, &[following, 0][..], &place, &identification.to_be_bytes(), piece].concat();
+        fragments.push(Bytes::from(fragment));
+        offset += room;
+    }
+    Some(fragments)
+}
+
+/// The length of what each fragment repeats: all up to a routing header, or else to hop-by-hop options; and the place of the byte that
+/// says what follows it. None if a header runs over the packet's end.
+fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
+    let mut repeated = (FIXED_HEADER, 6);
+    let (mut at, mut kind_at) = repeated;
+    loop {
+        let kind = *data.get(kind_at)?;
+        if !matches!(kind, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS) {
+            return Some(repeated);
+        }
+        let end = at + extension_bytes(kind, *data.get(at + 1)?);
+        if end >= data.len() {
+            return None;
+        }
+        (at, kind_at) = (end, at);
+        if kind != DESTINATION_OPTIONS {
+            repeated = (at, kind_at);
+        }
+    }
 }
 
 struct ExtensionHeader {

@@ -7,7 +7,7 @@ use crate::books::{DropReason, Fate, PacketSerial};
 use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::{Link, Packet};
-use crate::host::{ether_type, ipv4, own_length, routing};
+use crate::host::{ether_type, ipv4, ipv6, own_length, routing};
 use bytes::Bytes;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
@@ -25,7 +25,7 @@ impl Kernel {
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
-        let Packet { family, data, .. } = &traversal.packet;
+        let Packet { family, ref data, .. } = traversal.packet;
         let mtu = match self.behaviour.host.fits {
             Fits::UpToMtu => mtu,
             Fits::BelowMtu => mtu - 1,
@@ -33,12 +33,12 @@ impl Kernel {
         let fragments = if data.len() <= mtu {
             None
         } else {
-            self.fragments(*family, data, mtu)?
+            self.fragments(family, data, mtu)?
         };
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
         }
-        let protocol = ether_type(*family);
+        let protocol = ether_type(family);
         if device == DeviceId::LOOPBACK {
             let pieces = fragments.unwrap_or_else(|| vec![data.clone()]);
             return self.return_by_loopback(traversal, pieces);
@@ -64,16 +64,24 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Returns the fragments in which a packet over the MTU leaves; `None` if it leaves whole.
-    fn fragments(&self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
+    /// The pieces that a packet over the MTU leaves in; none if it leaves whole.
+    fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.behaviour.host;
         let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
             (Family::Ipv4, OversizeIpv4::SentWhole, _) | (Family::Ipv6, _, OversizeIpv6::SentWhole) => return Ok(None),
             (Family::Ipv4, OversizeIpv4::FragmentedUnlessForbidden, _) => !ipv4::dont_fragment(data),
             (Family::Ipv4, OversizeIpv4::Fragmented, _) => true,
             (Family::Ipv6, _, OversizeIpv6::Dropped) => false,
+            (Family::Ipv6, _, OversizeIpv6::Fragmented) => true,
         };
-        let fragments = allowed.then(|| ipv4::fragments(data, mtu)).flatten();
+        let fragments = match family {
+            _ if !allowed => None,
+            Family::Ipv4 => ipv4::fragments(data, mtu),
+            Family::Ipv6 => {
+                self.fragmented = self.fragmented.wrapping_add(1);
+                ipv6::fragments(data, mtu, self.fragmented)
+            }
+        };
         fragments.map(Some).ok_or(DropReason::TooLong)
     }
 

@@ -9,7 +9,6 @@ use crate::host::packet::{Link, Packet};
 use crate::host::{ether_type, own_length, routing};
 use crate::kernel::traversal::Traversal;
 use crate::kernel::{InjectError, Kernel, family_of};
-use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, Hook};
@@ -65,11 +64,7 @@ impl Kernel {
             family,
             data,
             mark: 0,
-            arrival_time: if arrived {
-                self.arrival_time()
-            } else {
-                ArrivalTime::default()
-            },
+            arrival_time: if arrived { self.arrival_time() } else { self.own_time() },
             protocol: match (hook, family) {
                 (Some(HookPoint::Output), Family::Ipv4) if ipv4_at_output => protocol,
                 (Some(HookPoint::Output), _) | (Some(HookPoint::Postrouting), Family::Ipv6) => EtherType::NONE,

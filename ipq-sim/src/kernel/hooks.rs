@@ -90,6 +90,7 @@ impl Kernel {
             behaviour,
             network,
             profile,
+            records,
             ..
         } = self;
         let mut details = traversal.details(network, behaviour.metadata);
@@ -103,7 +104,7 @@ impl Kernel {
         }
         let queue = queues.get_mut(id).ok_or(DropReason::ModuleUnloaded)?;
         let protocol = id.protocol(&behaviour.modules);
-        let offered = queue.offer(details, packet, behaviour, |port_id, mut frame| {
+        let offered = queue.offer(details, packet, behaviour, records, |port_id, mut frame| {
             if let Some(flaw) = behaviour.flaw {
                 flaws::spoil_packet_frame(flaw, &mut frame, profile.abi);
                 flaws::spoil_datagram(flaw, &mut frame);
@@ -124,7 +125,7 @@ impl Kernel {
     /// Resets a queue whose peer was found to be gone, and drops its packets.
     fn lose_peer(&mut self, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(id) {
-            let dropped = queue.peer_lost();
+            let dropped = queue.peer_lost(&mut self.records);
             self.drop_all(dropped, DropReason::PeerClosed);
         }
     }

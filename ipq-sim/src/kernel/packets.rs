@@ -1,7 +1,7 @@
 //! Packets that enter the emulated host, and their fates (FWD).
 
 use super::{Kernel, Later};
-use crate::behaviour::{Check, EthernetPadding, OutputProtocol, OwnPackets, Routed};
+use crate::behaviour::{Check, EthernetPadding, OutputProtocol, Routed};
 use crate::books::PacketEvent;
 use crate::books::{Accounting, DropReason, Fate, PacketSerial};
 use crate::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
@@ -9,7 +9,6 @@ use crate::host::network::{DeviceError, DeviceId, Route, Taken};
 use crate::host::packet::{Link, Packet};
 use crate::host::{ether_type, ipv6, own_length, routing};
 use crate::kernel::traversal::Traversal;
-use crate::time::clock::ArrivalTime;
 use bytes::{Buf as _, Bytes};
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, PacketId};
@@ -153,10 +152,7 @@ impl Kernel {
             Family::Ipv4 if self.behaviour.metadata.output_protocol == OutputProtocol::Ipv4 => EtherType::IPV4,
             _ => EtherType::NONE,
         };
-        let arrival_time = match self.behaviour.metadata.own_packets {
-            OwnPackets::Unstamped => ArrivalTime::default(),
-            OwnPackets::Stamped => self.arrival_time(),
-        };
+        let arrival_time = self.own_time();
         let packet = Packet {
             serial,
             family,

@@ -55,7 +55,9 @@ impl Kernel {
         if !opens {
             return Err(Errno::EPROTONOSUPPORT);
         }
-        Ok(self.sockets.open(protocol, client, self.process_id(client)))
+        let socket = self.sockets.open(protocol, client, self.process_id(client));
+        self.records.socket_opened(socket);
+        Ok(socket)
     }
 
     /// `bind` to a port id; 0 lets the kernel choose (SOCK-2). Returns the port id.
@@ -73,9 +75,14 @@ impl Kernel {
     /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing
     /// twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
-        let Some((protocol, port_id)) = self.sockets.close(socket) else {
-            return;
-        };
+        if let Some((protocol, port_id)) = self.sockets.close(socket) {
+            self.notice_closing(protocol, port_id);
+        }
+        self.records.socket_closed(socket);
+    }
+
+    /// A socket closed that was bound to that port id.
+    fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
         let rule = self.behaviour.attaching.peer_loss;
         if matches!(rule, PeerLoss::AtNextPacket | PeerLoss::Never) {
             return;
@@ -84,9 +91,9 @@ impl Kernel {
         let mut dropped = Vec::new();
         for (id, queue) in self.queues.loaded_mut() {
             if closed == Some(id) {
-                dropped.extend(queue.socket_closed(port_id));
+                dropped.extend(queue.socket_closed(port_id, &mut self.records));
             } else if rule == PeerLoss::AtOnceInBothQueues {
-                dropped.extend(queue.reset());
+                dropped.extend(queue.reset(&mut self.records));
             }
         }
         self.drop_all(dropped, DropReason::PeerClosed);
@@ -141,16 +148,16 @@ impl Kernel {
             released,
             flushed,
             answer,
-        } = queue.request(datagram, sender, &self.behaviour);
+        } = queue.request(datagram, sender, &self.behaviour, &mut self.records);
         if let Some(released) = released {
             if let Some(traversal) = queue.take(released.slot) {
                 self.reinject(traversal, released);
             }
             if let Some(queue) = self.queues.get_mut(id) {
-                queue.free(released.slot, self.behaviour.queueing.reuse);
+                queue.free(released.slot, &mut self.records);
             }
         }
-        self.drop_all(flushed, DropReason::PeerClosed);
+        self.drop_all(flushed, DropReason::PeerReplaced);
         if let Some(answer) = answer {
             self.deliver_reply(id, answer, sender);
         }

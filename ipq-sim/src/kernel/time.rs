@@ -1,7 +1,7 @@
 //! Time in the emulated kernel: frames that arrive later, and the clock.
 
 use super::{Kernel, Later};
-use crate::behaviour::Timestamps;
+use crate::behaviour::{OwnPackets, Timestamps};
 use crate::queue::ip_queue::IpQueue;
 use crate::time::clock::{ArrivalTime, Clock};
 use ipq_core::Family;
@@ -47,7 +47,19 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that arrives now: none while no queue has a peer (PKT-8).
+    /// The time stamp of a packet that this host makes now (PKT-8).
+    pub(super) fn own_time(&self) -> ArrivalTime {
+        match self.behaviour.metadata.own_packets {
+            OwnPackets::Unstamped => ArrivalTime::default(),
+            OwnPackets::MicrosecondsLeft => {
+                let left = self.now().subsec_micros().max(1);
+                ArrivalTime::at(Duration::from_micros(left.into()))
+            }
+            OwnPackets::Stamped => self.arrival_time(),
+        }
+    }
+
+    /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let [four, six] = Family::ALL.map(|family| self.ip_queue(family).is_some_and(IpQueue::has_peer));
         let wanted = match self.behaviour.metadata.timestamps {

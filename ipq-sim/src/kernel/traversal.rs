@@ -92,16 +92,12 @@ impl Traversal {
     /// Returns what a queue may tell its program about the packet (PKT-6 to PKT-8).
     pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
-            (Some(indev), Some(link)) => {
-                let addressed = match rules.hardware_addresses {
-                    HardwareAddresses::Arrived => true,
-                    HardwareAddresses::ArrivedByEthernet => indev != DeviceId::LOOPBACK,
-                    HardwareAddresses::Never => false,
-                };
-                let address = if addressed {
-                    link.source()
-                } else {
+            (Some(indev), Some(link)) if rules.hardware_addresses != HardwareAddresses::Never => {
+                let loopback = indev == DeviceId::LOOPBACK;
+                let address = if loopback && rules.hardware_addresses == HardwareAddresses::ArrivedByEthernet {
                     HardwareAddress::NONE
+                } else {
+                    link.source()
                 };
                 (network.hw_type(indev), address)
             }

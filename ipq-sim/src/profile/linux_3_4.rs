@@ -1,5 +1,6 @@
 //! Linux 3.4.10, measured; 3.1 to 3.4 have its rules.
 
+use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
 #[allow(clippy::wildcard_imports, reason = "a profile names a value of every rule")]
 use crate::behaviour::*;
@@ -20,11 +21,16 @@ impl Profile {
         },
         receive_buffer: 196_608,
         receive_buffer_limit: 1_572_864,
+        receive_buffer_least: 2048 + 192,
         send_buffer: 196_608,
         queue_length: 1024,
         first_entry: [0xffff_8800_0e00_0000, 0xffff_8900_0e00_0000],
         entry_bytes: 96,
-        versions: &["3.1", "3.2", "3.3", "3.4"],
+        spans: &[Span {
+            first: Version::new(3, 1, 0),
+            last: Version::new(3, 4, u32::MAX),
+            known: Known::Same,
+        }],
         behaviour: BEHAVIOUR,
     };
 
@@ -38,6 +44,7 @@ impl Profile {
             base: 160,
         },
         receive_buffer: 155_648,
+        receive_buffer_least: 2048 + 160,
         send_buffer: 155_648,
         first_entry: [0xc000_0000, 0xe000_0000],
         entry_bytes: 64,
@@ -93,6 +100,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         undeliverable: Counted::Counted,
         copied: Copied::Range,
         reuse: Reuse::LastFreedFirst,
+        record_pools: RecordPools::OfEachFamily,
         fragments: Fragments::All,
     },
     metadata: Metadata {

@@ -1,6 +1,7 @@
 //! The entries of queued packets: found by packet id in constant time, kept in order of arrival,
 //! with ids reused as a kernel's allocator reuses memory (PKT-9).
 
+use super::records::{Record, Records};
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
@@ -16,7 +17,7 @@ pub enum IdReuse {
 
 /// The index of an allocated entry, valid until it is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot(u32);
+pub(crate) struct Slot(Record);
 
 /// Entries, some of them linked into the queue.
 ///
@@ -25,7 +26,6 @@ pub(crate) struct Slot(u32);
 /// gets its new id before the old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
-    free: std::collections::VecDeque<u32>,
     linked: usize,
     /// The number of entries that were ever linked.
     arrivals: u64,
@@ -48,7 +48,6 @@ impl<T> Entries<T> {
     pub(super) fn new(ids: Ids) -> Self {
         Self {
             nodes: Vec::new(),
-            free: std::collections::VecDeque::new(),
             linked: 0,
             arrivals: 0,
             ids,
@@ -60,16 +59,16 @@ impl<T> Entries<T> {
         self.linked
     }
 
-    /// Allocates an entry, the one that was released last if there is one. Returns it with its id.
-    pub(super) fn allocate(&mut self) -> (Slot, PacketId) {
-        let index = self.free.pop_back().unwrap_or_else(|| {
+    /// Takes an entry, and says its id.
+    pub(super) fn allocate(&mut self, records: &mut Records) -> (Slot, PacketId) {
+        let index = records.take(self.ids.family);
+        while self.nodes.len() <= index as usize {
             self.nodes.push(Node {
                 item: None,
                 arrival: 0,
                 generation: 0,
             });
-            self.nodes.len() as u32 - 1
-        });
+        }
         (Slot(index), self.ids.id(index, self.nodes[index as usize].generation))
     }
 
@@ -101,21 +100,25 @@ impl<T> Entries<T> {
         item
     }
 
-    /// Frees an entry for reuse.
-    pub(super) fn release(&mut self, Slot(index): Slot) {
+    /// Frees an entry whose verdict was carried out.
+    pub(super) fn release(&mut self, slot: Slot, records: &mut Records) {
+        let reusable = self.retire(slot);
+        records.free(self.ids.family, slot.0, reusable);
+    }
+
+    /// Frees an entry whose packet was refused.
+    pub(super) fn release_refused(&mut self, slot: Slot, records: &mut Records) {
+        let reusable = self.retire(slot);
+        records.free_refused(self.ids.family, slot.0, reusable);
+    }
+
+    /// Ends an entry's use for a packet. Returns whether there are ids for another.
+    fn retire(&mut self, Slot(index): Slot) -> bool {
         let node = &mut self.nodes[index as usize];
         if self.ids.reuse == IdReuse::Never {
             node.generation += 1;
         }
-        if self.ids.can_hold(node.generation) {
-            self.free.push_back(index);
-        }
-    }
-
-    /// Frees an entry so that it is reused last. No kernel does.
-    pub(super) fn release_last(&mut self, slot: Slot) {
-        self.release(slot);
-        self.free.rotate_right(1);
+        self.ids.can_hold(node.generation)
     }
 
     /// Returns whether this is the packet that has been queued longest.
@@ -124,12 +127,13 @@ impl<T> Entries<T> {
     }
 
     /// Takes every packet out for which `condition` holds, oldest first, and releases its entry.
-    pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
+    pub(super) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for slot in self.in_order() {
             if self.nodes[slot.0 as usize].item.as_ref().is_some_and(&condition) {
                 taken.extend(self.unlink(slot));
-                self.release(slot);
+                let reusable = self.retire(slot);
+                records.free_flushed(self.ids.family, slot.0, reusable);
             }
         }
         taken
@@ -205,30 +209,45 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Profile;
     use pretty_assertions::assert_eq;
     use rstest::rstest;
 
-    fn entries(reuse: IdReuse, word: WordSize) -> Entries<u32> {
-        Entries::new(Ids {
+    /// Entries, and the records that they come from.
+    struct Queue {
+        entries: Entries<u32>,
+        records: Records,
+    }
+
+    fn entries(reuse: IdReuse, word: WordSize) -> Queue {
+        let ids = Ids {
             family: Family::Ipv6,
             first: 0xce00_0000,
             stride: 64,
             word,
             reuse,
-        })
+        };
+        Queue {
+            entries: Entries::new(ids),
+            records: Records::new(&Profile::LINUX_3_4_10_X86_64.behaviour.queueing),
+        }
     }
 
-    fn queue(entries: &mut Entries<u32>, item: u32) -> PacketId {
-        let (slot, id) = entries.allocate();
+    fn queue(Queue { entries, records }: &mut Queue, item: u32) -> PacketId {
+        let (slot, id) = entries.allocate(records);
         entries.link(slot, item);
         id
     }
 
-    fn answer(entries: &mut Entries<u32>, id: PacketId) -> Option<u32> {
+    fn answer(Queue { entries, records }: &mut Queue, id: PacketId) -> Option<u32> {
         let slot = entries.find(id)?;
         let item = entries.unlink(slot);
-        entries.release(slot);
+        entries.release(slot, records);
         item
+    }
+
+    fn take_if(Queue { entries, records }: &mut Queue, condition: impl Fn(&u32) -> bool) -> Vec<u32> {
+        entries.take_if(records, condition)
     }
 
     #[test]
@@ -254,7 +273,7 @@ mod tests {
         }
         let newest = queue(&mut entries, 1000);
         assert!(
-            seen.iter().all(|id| entries.find(*id).is_none()),
+            seen.iter().all(|id| entries.entries.find(*id).is_none()),
             "{newest} has the entry of one of them"
         );
     }
@@ -265,9 +284,9 @@ mod tests {
         for item in 0..6 {
             queue(&mut entries, item);
         }
-        assert_eq!(entries.take_if(|item| item % 2 == 0), [0, 2, 4]);
-        assert_eq!(entries.take_if(|_| true), [1, 3, 5]);
-        assert_eq!(entries.len(), 0);
+        assert_eq!(take_if(&mut entries, |item| item % 2 == 0), [0, 2, 4]);
+        assert_eq!(take_if(&mut entries, |_| true), [1, 3, 5]);
+        assert_eq!(entries.entries.len(), 0);
     }
 
     #[test]
@@ -277,19 +296,19 @@ mod tests {
         answer(&mut entries, b);
         answer(&mut entries, a);
         assert_eq!([4, 5].map(|item| queue(&mut entries, item)), [a, b]);
-        let oldest = [a, b].map(|id| entries.is_oldest(entries.find(id).unwrap()));
+        let oldest = [a, b].map(|id| entries.entries.is_oldest(entries.entries.find(id).unwrap()));
         assert_eq!(oldest, [false, false]);
-        assert_eq!(entries.take_if(|item| *item != 4), [3, 5]);
-        assert!(entries.is_oldest(entries.find(a).unwrap()));
+        assert_eq!(take_if(&mut entries, |item| *item != 4), [3, 5]);
+        assert!(entries.entries.is_oldest(entries.entries.find(a).unwrap()));
     }
 
     #[test]
     fn an_entry_gives_its_item_once() {
         let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Eight);
         let [id, _] = [1, 2].map(|item| queue(&mut entries, item));
-        let slot = entries.find(id).unwrap();
-        assert_eq!((entries.unlink(slot), entries.len()), (Some(1), 1));
-        assert_eq!((entries.unlink(slot), entries.len()), (None, 1));
+        let slot = entries.entries.find(id).unwrap();
+        assert_eq!((entries.entries.unlink(slot), entries.entries.len()), (Some(1), 1));
+        assert_eq!((entries.entries.unlink(slot), entries.entries.len()), (None, 1));
     }
 
     #[test]
@@ -297,7 +316,7 @@ mod tests {
         let mut entries = entries(IdReuse::LastFreedFirst, WordSize::Four);
         let id = queue(&mut entries, 1);
         for wrong in [id.0 + 1, id.0 - 64, 0, u64::MAX] {
-            assert_eq!(entries.find(PacketId(wrong)), None);
+            assert_eq!(entries.entries.find(PacketId(wrong)), None);
         }
     }
 }

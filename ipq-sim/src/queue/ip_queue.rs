@@ -9,11 +9,12 @@
 
 use super::PacketDetails;
 use super::entries::{Entries, IdReuse, Ids, Slot};
+use super::records::Records;
 use crate::behaviour::{
     Acknowledged, Answerable, Behaviour, BodyLength, Capability, CheckedFirst, Copied, Counted, Effect, ErrorSign,
     FullAt, ModeBody, ModeChange, ModeNone, ModeNoneRequest, Payload, PeerCheck, PeerKnownBy, PeerLoss, Queueing,
-    Quote, RangeCut, RefusedBody, Replies, ReplySequence, ReplyTo, Requests, Reuse, SecondPeer, Signedness,
-    StatedLength, Verdicts, WhenFull,
+    Quote, RangeCut, RefusedBody, Replies, ReplySequence, ReplyTo, Requests, SecondPeer, Signedness, StatedLength,
+    Verdicts, WhenFull,
 };
 use crate::netlink::{Datagram, Undelivered};
 use crate::profile::Profile;
@@ -71,6 +72,12 @@ pub(crate) struct Outcome<'a, T> {
     pub(crate) flushed: Vec<T>,
     /// The answer, if there is one, for [`reply`](IpQueue::reply).
     pub(crate) answer: Option<Answer<'a>>,
+}
+
+/// A message that is being obeyed: what has come of it so far, and where entries are freed.
+struct Work<'a, 'r, T> {
+    outcome: Outcome<'a, T>,
+    records: &'r mut Records,
 }
 
 /// The answer to a message: 0 or an error.
@@ -174,14 +181,15 @@ impl<T> IpQueue<T> {
         details: PacketDetails,
         packet: &Bytes,
         behaviour: &Behaviour,
+        records: &mut Records,
         deliver: impl FnOnce(PortId, Datagram) -> Result<(), Undelivered>,
     ) -> Result<Slot, Refusal> {
-        let (slot, packet_id) = self.entries.allocate();
+        let (slot, packet_id) = self.entries.allocate(records);
         let metadata = metadata(packet_id, details);
         match self.deliver(metadata, packet, behaviour, deliver) {
             Ok(()) => Ok(slot),
             Err(refusal) => {
-                self.free(slot, behaviour.queueing.reuse);
+                self.entries.release_refused(slot, records);
                 Err(refusal)
             }
         }
@@ -268,37 +276,49 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG).
-    pub(crate) fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender, behaviour: &Behaviour) -> Outcome<'a, T> {
-        let mut outcome = Outcome {
-            released: None,
-            flushed: Vec::new(),
-            answer: None,
+    /// Takes a message from userspace, with the kernel's checks in the kernel's order (section 3).
+    pub(crate) fn request<'a>(
+        &mut self,
+        datagram: &'a [u8],
+        sender: Sender,
+        behaviour: &Behaviour,
+        records: &mut Records,
+    ) -> Outcome<'a, T> {
+        let mut work = Work {
+            outcome: Outcome {
+                released: None,
+                flushed: Vec::new(),
+                answer: None,
+            },
+            records,
         };
         let rules = &behaviour.requests;
         let respond = |objection| rules.response(objection);
         let (header, result) = match screen(datagram, datagram.len(), self.abi, respond) {
-            Screened::Ignored => return outcome,
+            Screened::Ignored => return work.outcome,
             Screened::Refused(header, errno) => (header, Err(errno)),
-            Screened::Passed(header) => (header, self.obey(header, datagram, sender, behaviour, &mut outcome)),
+            Screened::Passed(header) => {
+                let result = self.obey(header, datagram, sender, behaviour, &mut work);
+                (header, result)
+            }
         };
         let errno = match result {
-            Ok(Obeyed::Silently) => return outcome,
+            Ok(Obeyed::Silently) => return work.outcome,
             Ok(Obeyed::Successfully) => {
                 if !header.flags.contains(Flags::ACK) && rules.acknowledged == Acknowledged::IfAsked {
-                    return outcome;
+                    return work.outcome;
                 }
                 Errno(0)
             }
             Err(errno) => errno,
         };
         let end = (header.length as usize).max(Header::BYTES).min(datagram.len());
-        outcome.answer = Some(Answer {
+        work.outcome.answer = Some(Answer {
             errno,
             header,
             message: &datagram[..end],
         });
-        outcome
+        work.outcome
     }
 
     /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body.
@@ -308,7 +328,7 @@ impl<T> IpQueue<T> {
         datagram: &'a [u8],
         sender: Sender,
         behaviour: &Behaviour,
-        outcome: &mut Outcome<'a, T>,
+        work: &mut Work<'a, '_, T>,
     ) -> Result<Obeyed, Errno> {
         let Behaviour {
             attaching, requests, ..
@@ -334,8 +354,8 @@ impl<T> IpQueue<T> {
             PeerKnownBy::Header => header.port_id,
             PeerKnownBy::Socket => sender.port_id,
         };
-        let previous = self.attach(port_id, attaching.second_peer, outcome)?;
-        let result = self.obey_body(header.message_type, body, behaviour, outcome);
+        let previous = self.attach(port_id, attaching.second_peer, work)?;
+        let result = self.obey_body(header.message_type, body, behaviour, work);
         if result.is_err() && attaching.refused_body == RefusedBody::AttachesNobody {
             self.peer = previous;
         }
@@ -348,12 +368,12 @@ impl<T> IpQueue<T> {
         &mut self,
         port_id: PortId,
         second_peer: SecondPeer,
-        outcome: &mut Outcome<'_, T>,
+        work: &mut Work<'_, '_, T>,
     ) -> Result<PortId, Errno> {
         if self.has_peer() && self.peer != port_id {
             match second_peer {
                 SecondPeer::Refused => return Err(Errno::EBUSY),
-                SecondPeer::TakesOver => outcome.flushed = self.entries.take_if(|_| true),
+                SecondPeer::TakesOver => work.outcome.flushed = self.flush(work.records),
                 SecondPeer::TakesOverPackets => {}
             }
         }
@@ -367,7 +387,7 @@ impl<T> IpQueue<T> {
         message_type: MessageType,
         body: &'a [u8],
         behaviour: &Behaviour,
-        outcome: &mut Outcome<'a, T>,
+        work: &mut Work<'a, '_, T>,
     ) -> Result<Obeyed, Errno> {
         let rules = &behaviour.requests;
         match message_type {
@@ -378,13 +398,13 @@ impl<T> IpQueue<T> {
                 let request = ModeRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
                 self.set_mode(request, rules)?;
                 if rules.mode_change == ModeChange::DropsPackets {
-                    outcome.flushed = self.entries.take_if(|_| true);
+                    work.outcome.flushed = self.flush(work.records);
                 }
                 Ok(Obeyed::Successfully)
             }
             MessageType::Verdict => {
                 let (request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
-                outcome.released = self.judge(request, following, &behaviour.verdicts)?;
+                work.outcome.released = self.judge(request, following, &behaviour.verdicts)?;
                 Ok(Obeyed::Successfully)
             }
             _ => match rules.packet_type {
@@ -452,30 +472,35 @@ impl<T> IpQueue<T> {
     }
 
     /// Frees the entry of a packet that a verdict released.
-    pub(crate) fn free(&mut self, slot: Slot, reuse: Reuse) {
-        match reuse {
-            Reuse::LastFreedFirst => self.entries.release(slot),
-            Reuse::FirstFreedFirst => self.entries.release_last(slot),
+    pub(crate) fn free(&mut self, slot: Slot, records: &mut Records) {
+        self.entries.release(slot, records);
+    }
+
+    /// A socket that is bound to `port_id` closed. If that was the peer's, the queue resets, and what was in it comes
+    /// out, oldest first (ATT-4).
+    pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
+        if self.peer == port_id {
+            self.reset(records)
+        } else {
+            Vec::new()
         }
     }
 
-    /// Resets the queue if the socket that closed was bound to the peer's port id (ATT-4). Returns
-    /// the queued packets, oldest first.
-    pub(crate) fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
-        if self.peer == port_id { self.reset() } else { Vec::new() }
+    /// Peer, mode and range are forgotten, the drop counters kept; what was queued comes out, oldest first.
+    pub(crate) fn reset(&mut self, records: &mut Records) -> Vec<T> {
+        (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
+        self.flush(records)
     }
 
-    /// Forgets peer, mode and range, and keeps the drop counters. Returns the queued packets,
-    /// oldest first.
-    pub(crate) fn reset(&mut self) -> Vec<T> {
-        (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
-        self.entries.take_if(|_| true)
+    /// What was queued comes out, oldest first.
+    fn flush(&mut self, records: &mut Records) -> Vec<T> {
+        self.entries.take_if(records, |_| true)
     }
 
     /// [Resets](Self::reset) after the peer was found to be lost.
-    pub(crate) fn peer_lost(&mut self) -> Vec<T> {
+    pub(crate) fn peer_lost(&mut self, records: &mut Records) -> Vec<T> {
         self.peer_died = true;
-        self.reset()
+        self.reset(records)
     }
 
     /// Attaches `port_id` in mode META without a message. No kernel does.
@@ -483,10 +508,9 @@ impl<T> IpQueue<T> {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first, as when a device goes down
-    /// (EVT-1).
-    pub(crate) fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
-        self.entries.take_if(condition)
+    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1).
+    pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
+        self.entries.take_if(records, condition)
     }
 
     /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that it goes to (ERR-1 to
@@ -498,8 +522,9 @@ impl<T> IpQueue<T> {
         } else {
             rules.error_quotes
         };
+        let header_bytes = header.write(self.abi);
         let quoted = match quote {
-            Quote::Header => message.get(..Header::BYTES).unwrap_or(message),
+            Quote::Header => &header_bytes,
             Quote::Message => message,
         };
         let envelope = Envelope {

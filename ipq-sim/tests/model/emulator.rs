@@ -260,6 +260,7 @@ pub(crate) fn named_by(reason: DropReason) -> Reason {
         DropReason::QueueFull => Reason::QueueFull,
         DropReason::Undeliverable => Reason::Undeliverable,
         DropReason::PeerClosed => Reason::PeerClosed,
+        DropReason::PeerReplaced => Reason::PeerReplaced,
         DropReason::DeviceDown => Reason::DeviceDown,
         DropReason::ModuleUnloaded => Reason::ModuleUnloaded,
         DropReason::ReplacementTooLong => Reason::ReplacementTooLong,

@@ -265,7 +265,22 @@ fn run_quietly(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
 }
 
 #[rstest]
-fn the_emulator_does_what_the_model_does(#[values("linux-3.4.10-i386", "linux-3.4.10-x86_64")] kernel: &'static str) {
+fn the_emulator_does_what_the_model_does(
+    #[values(
+        "linux-2.4.0-i386",
+        "linux-2.4.16-i386",
+        "linux-2.4.32-i386",
+        "linux-2.6.18-i386",
+        "linux-2.6.18-x86_64",
+        "linux-2.6.27-i386",
+        "linux-2.6.27-x86_64",
+        "linux-2.6.32-x86_64",
+        "linux-3.0-x86_64",
+        "linux-3.4.10-i386",
+        "linux-3.4.10-x86_64"
+    )]
+    kernel: &'static str,
+) {
     KERNEL.set(kernel);
     let steps = number_from_environment("IPQ_MODEL_STEPS").unwrap_or(STEPS);
     let seed = number_from_environment("IPQ_MODEL_SEED").unwrap_or(0);
@@ -273,6 +288,15 @@ fn the_emulator_does_what_the_model_does(#[values("linux-3.4.10-i386", "linux-3.
         Ok(done) => println!("{kernel}: {done} steps from seed {seed}: no difference"),
         Err(difference) => panic!("{kernel}: {difference}"),
     }
+}
+
+#[test]
+fn the_model_knows_every_kernel_that_the_emulator_can_be() {
+    let mut known = model::rules::Rules::ALL.map(|rules| rules.kernel);
+    let mut profiles: Vec<&str> = ipq_sim::Profile::ALL.iter().map(|profile| profile.name).collect();
+    known.sort_unstable();
+    profiles.sort_unstable();
+    assert_eq!(profiles, known);
 }
 
 #[test]

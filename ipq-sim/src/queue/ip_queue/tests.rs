@@ -11,8 +11,57 @@ const RULES: &Behaviour = &Profile::LINUX_3_4_10_X86_64.behaviour;
 const PEER: PortId = PortId(4242);
 const OTHER: PortId = PortId(4243);
 
-fn queue() -> IpQueue<&'static str> {
-    IpQueue::new(Family::Ipv4, &Profile::LINUX_3_4_10_X86_64, IdReuse::LastFreedFirst)
+/// A queue, and where its ids come from.
+struct Bench {
+    queue: IpQueue<&'static str>,
+    records: Records,
+}
+
+impl std::ops::Deref for Bench {
+    type Target = IpQueue<&'static str>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.queue
+    }
+}
+
+impl std::ops::DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.queue
+    }
+}
+
+impl Bench {
+    fn of(profile: &Profile) -> Self {
+        Self {
+            queue: IpQueue::new(Family::Ipv4, profile, IdReuse::LastFreedFirst),
+            records: Records::new(&profile.behaviour.queueing),
+        }
+    }
+
+    fn request<'a>(&mut self, datagram: &'a [u8], sender: Sender) -> Outcome<'a, &'static str> {
+        self.queue.request(datagram, sender, RULES, &mut self.records)
+    }
+
+    fn free(&mut self, slot: Slot) {
+        self.queue.free(slot, &mut self.records);
+    }
+
+    fn offer(
+        &mut self,
+        packet: &Bytes,
+        deliver: impl FnOnce(PortId, Datagram) -> Result<(), Undelivered>,
+    ) -> Result<Slot, Refusal> {
+        self.queue.offer(details(), packet, RULES, &mut self.records, deliver)
+    }
+
+    fn socket_closed(&mut self, port_id: PortId) -> Vec<&'static str> {
+        self.queue.socket_closed(port_id, &mut self.records)
+    }
+}
+
+fn queue() -> Bench {
+    Bench::of(&Profile::LINUX_3_4_10_X86_64)
 }
 
 fn request() -> Envelope {
@@ -33,21 +82,21 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A
-/// packet that it releases is taken out.
-fn answer(queue: &mut IpQueue<&'static str>, datagram: &[u8]) -> Option<Errno> {
+/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A packet that it releases is
+/// taken out.
+fn answer(queue: &mut Bench, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
 
-fn answer_to(queue: &mut IpQueue<&'static str>, datagram: &[u8], net_admin: bool) -> Option<(PortId, Errno)> {
+fn answer_to(queue: &mut Bench, datagram: &[u8], net_admin: bool) -> Option<(PortId, Errno)> {
     let sender = Sender {
         port_id: PortId(99),
         net_admin,
     };
-    let outcome = queue.request(datagram, sender, RULES);
+    let outcome = queue.request(datagram, sender);
     if let Some(released) = outcome.released {
         assert!(queue.take(released.slot).is_some());
-        queue.free(released.slot, RULES.queueing.reuse);
+        queue.free(released.slot);
     }
     let (to, reply) = queue.reply(outcome.answer?, sender, RULES.replies);
     let bytes = bytes_of(&reply);
@@ -76,12 +125,11 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see
-/// them.
-fn queued(queue: &mut IpQueue<&'static str>, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
+/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see them.
+fn queued(queue: &mut Bench, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
-    let slot = queue.offer(details(), &packet, RULES, |to, frame| {
+    let slot = queue.offer(&packet, |to, frame| {
         assert_eq!(to, PEER);
         let bytes = bytes_of(&frame);
         let Ok(Message::Packet(packet)) = Message::parse(&bytes, Abi::LP64_LITTLE) else {
@@ -94,7 +142,7 @@ fn queued(queue: &mut IpQueue<&'static str>, item: &'static str) -> Result<(Pack
     Ok(seen.unwrap())
 }
 
-fn listening() -> IpQueue<&'static str> {
+fn listening() -> Bench {
     let mut queue = queue();
     assert_eq!(answer(&mut queue, &mode(CopyMode::Packet, 0, request())), None);
     queue
@@ -185,7 +233,7 @@ fn success_is_acknowledged_if_it_was_asked_for_with_the_requests_header() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
+    let answer = queue.request(&datagram, sender).answer.unwrap();
     let (to, reply) = queue.reply(answer, sender, RULES.replies);
     let mut expected = vec![36, 0, 0, 0, 2, 0, 0, 0, 0x34, 0x12, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0];
     expected.extend(&datagram[..16]);
@@ -202,7 +250,7 @@ fn an_error_quotes_the_message_to_its_odd_end_and_is_padded() {
         port_id: PortId(99),
         net_admin: true,
     };
-    let answer = queue.request(&datagram, sender, RULES).answer.unwrap();
+    let answer = queue.request(&datagram, sender).answer.unwrap();
     let (_, reply) = queue.reply(answer, sender, RULES.replies);
     let mut expected = vec![37, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 99, 0, 0, 0, 0xea, 0xff, 0xff, 0xff];
     expected.extend(&datagram[..17]);
@@ -233,10 +281,8 @@ fn a_packet_is_copied_as_far_as_the_mode_says(#[case] wanted: CopyMode, #[case] 
 
 #[test]
 fn a_packet_is_refused_in_the_order_of_the_checks_and_counted_where_it_should_be() {
-    let refused = |queue: &mut IpQueue<&'static str>| {
-        let refusal = queue
-            .offer(details(), &Bytes::new(), RULES, |_, _| Err(Undelivered::NoSocket))
-            .err();
+    let refused = |queue: &mut Bench| {
+        let refusal = queue.offer(&Bytes::new(), |_, _| Err(Undelivered::NoSocket)).err();
         let status = queue.status();
         (refusal, status.dropped_when_full, status.dropped_undelivered)
     };
@@ -309,7 +355,7 @@ fn a_payload_counts_if_it_is_as_long_as_stated(#[case] stated: u64, #[case] ther
         port_id: PEER,
         net_admin: true,
     };
-    let outcome = queue.request(&datagram, sender, RULES);
+    let outcome = queue.request(&datagram, sender);
     let released = outcome.released.unwrap();
     assert_eq!(released.packet_id, packet_id);
     assert_eq!(released.replacement, counts.then_some(&payload[..]));
@@ -363,8 +409,11 @@ fn only_the_peers_end_resets_and_the_counters_stay() {
 fn ids_after_a_reset_begin_with_the_youngest_and_outlive_the_module() {
     let mut queue = listening();
     let ids = ["a", "b", "c"].map(|item| queued(&mut queue, item).unwrap().0);
-    queue.reset();
-    let mut queue = queue.renewed(&Profile::LINUX_3_4_10_X86_64);
+    queue.queue.reset(&mut queue.records);
+    let mut queue = Bench {
+        queue: queue.queue.renewed(&Profile::LINUX_3_4_10_X86_64),
+        records: queue.records,
+    };
     answer(&mut queue, &mode(CopyMode::Meta, 0, request()));
     let again = ["d", "e", "f"].map(|item| queued(&mut queue, item).unwrap().0);
     assert_eq!(again, [ids[2], ids[1], ids[0]]);
@@ -374,7 +423,7 @@ fn ids_after_a_reset_begin_with_the_youngest_and_outlive_the_module() {
 fn an_i386_kernel_has_smaller_messages() {
     let profile = Profile::LINUX_3_4_10_I386;
     assert_eq!(profile.abi.word, WordSize::Four);
-    let mut queue: IpQueue<&'static str> = IpQueue::new(Family::Ipv4, &profile, IdReuse::LastFreedFirst);
+    let mut queue = Bench::of(&profile);
     let sender = Sender {
         port_id: PEER,
         net_admin: true,
@@ -385,6 +434,6 @@ fn an_i386_kernel_has_smaller_messages() {
     };
     let datagram = mode.head(profile.abi, request());
     assert_eq!(datagram.len(), 28);
-    assert!(queue.request(&datagram, sender, RULES).answer.is_none());
+    assert!(queue.request(&datagram, sender).answer.is_none());
     assert_eq!(queue.status().range, 9);
 }

@@ -194,7 +194,7 @@ impl Model {
 
     /// VER-4 and VER-10 for ACCEPT and REPEAT.
     pub(super) fn accept(&mut self, mut packet: Packet, skip: usize) {
-        if packet.noted.is_some_and(|noted| noted != packet.routed_by()) {
+        if self.law.reroutes && packet.noted.is_some_and(|noted| noted != packet.routed_by()) {
             let (_, destination) = ip::addresses(packet.family, &packet.bytes);
             packet.route = self.route_to(destination);
             if packet.route.is_none() {

@@ -334,6 +334,7 @@ impl Model {
             if undelivered == Undelivered::Nobody && self.law.death_is_noticed_late {
                 self.reset(packet.family, Reason::PeerClosed);
                 self.queues[packet.family as usize].peer_died = true;
+                return Err(Reason::PeerClosed);
             }
             return Err(Reason::Undeliverable);
         }

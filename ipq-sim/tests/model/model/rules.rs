@@ -52,6 +52,8 @@ pub(crate) struct Rules {
     pub(crate) has_link_addresses: bool,
     /// PKT-7: the length of the address of what came in by lo.
     pub(crate) loopback_address_length: u8,
+    /// VER-10: whether a packet that was changed at OUTPUT is routed again.
+    pub(crate) reroutes: bool,
     /// FWD-4: whether a packet that a verdict has grown is fragmented in spite of DF.
     pub(crate) grown_df_is_fragmented: bool,
     /// FWD-4: what becomes of an IPv6 packet that a verdict has grown beyond the MTU.
@@ -171,6 +173,7 @@ const LINUX_3_4_10_X86_64: Rules = Rules {
     own_packets_have_microseconds: false,
     has_link_addresses: true,
     loopback_address_length: 6,
+    reroutes: true,
     grown_df_is_fragmented: false,
     grown_ipv6: Grown::Dropped,
     proc: ProcText::Seven,
@@ -298,6 +301,7 @@ const LINUX_2_4_0: Rules = Rules {
     kernel: "linux-2.4.0-i386",
     weight: Weight::Rounded { to: 16, base: 152 },
     malformed_is_answered: true,
+    reroutes: false,
     has_link_addresses: false,
     ids: IdPools::WithNotes(Notes {
         flushed_after_entries: false,

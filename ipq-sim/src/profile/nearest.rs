@@ -1,0 +1,274 @@
+//! The profile for a kernel that is named by its version.
+
+use super::{Profile, Provenance};
+use ipq_core::wire::Abi;
+use std::fmt;
+
+/// A kernel's version, such as 2.4.16 or 3.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version([u32; 3]);
+
+impl Version {
+    pub(crate) const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self([major, minor, patch])
+    }
+
+    /// Reads what `uname -r` says. Where the third number is missing, the last release is meant.
+    fn parse(text: &str) -> Option<Self> {
+        let mut rest = text;
+        let mut numbers = [0, 0, u32::MAX];
+        for (place, number) in numbers.iter_mut().enumerate() {
+            let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let (front, after) = rest.split_at(digits);
+            *number = front.parse().ok()?;
+            match after.strip_prefix('.') {
+                Some(following) if following.starts_with(|letter: char| letter.is_ascii_digit()) => rest = following,
+                _ if place == 0 => return None,
+                _ => break,
+            }
+        }
+        Some(Self(numbers))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [major, minor, u32::MAX] => write!(f, "{major}.{minor}"),
+            [major, minor, patch] => write!(f, "{major}.{minor}.{patch}"),
+        }
+    }
+}
+
+/// Versions that a profile stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) first: Version,
+    pub(crate) last: Version,
+    /// What is known of their rules.
+    pub(crate) known: Known,
+}
+
+/// What is known of a kernel's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// They are the profile's, as far as sources and recordings go.
+    Same,
+    /// Nobody has looked. The text says why this profile stands for them.
+    Assumed(&'static str),
+}
+
+/// A profile that stands in for some kernel, and how near it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// The profile, with the frames of that kernel.
+    pub profile: Profile,
+    /// How near it is.
+    pub nearness: Nearness,
+}
+
+/// How near a profile is to the kernel that it stands in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nearness {
+    /// It is that kernel's own.
+    Own,
+    /// It is of another kernel with the same rules and the same word size: only figures, such as what a datagram
+    /// weighs, may differ.
+    SameRules,
+    /// It is of another kernel with the same rules, and of another word size, which figures depend on.
+    OtherWordSize,
+    /// It is of the kernel whose rules it is most likely to have; nobody has looked. The text says why.
+    Assumed(&'static str),
+}
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.profile.name;
+        match self.nearness {
+            Nearness::Own if self.profile.provenance == Provenance::Read => {
+                write!(f, "{name}, which was read in the kernel's sources and never measured")
+            }
+            Nearness::Own => write!(f, "{name}, the kernel's own profile"),
+            Nearness::SameRules => write!(f, "{name}, which has the same rules; its figures may differ"),
+            Nearness::OtherWordSize => {
+                write!(
+                    f,
+                    "{name}, which has the same rules; its figures are those of another word size"
+                )
+            }
+            Nearness::Assumed(why) => write!(f, "{name}: {why}"),
+        }
+    }
+}
+
+/// No profile has a kernel's rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, and this is {kernel:?}: name one of those, or a \
+     profile: {}",
+    names()
+)]
+pub struct NoProfile {
+    /// The version that was asked for.
+    pub kernel: String,
+}
+
+fn names() -> String {
+    let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
+    names.join(", ")
+}
+
+impl Profile {
+    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname -m` say them: its own,
+    /// or else one that stands for it, of the word size of `abi` if there is one. Its frames are laid out as `abi` says.
+    ///
+    /// Where the version ends early, as in "2.4", its last release is meant.
+    pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
+        let own = |profile: &&Self| profile.kernel == kernel && profile.architecture == architecture;
+        if let Some(profile) = Self::ALL.iter().find(own) {
+            return Ok(profile.standing_in(abi, Nearness::Own));
+        }
+        let candidates = Self::standing_for(kernel)?;
+        let fits = |(profile, _): &&(&Self, Known)| profile.abi.word == abi.word;
+        let (profile, known) = candidates.iter().find(fits).unwrap_or(&candidates[0]);
+        let nearness = match known {
+            Known::Assumed(why) => Nearness::Assumed(why),
+            Known::Same if profile.abi.word == abi.word => Nearness::SameRules,
+            Known::Same => Nearness::OtherWordSize,
+        };
+        Ok(profile.standing_in(abi, nearness))
+    }
+
+    /// The profile for a kernel of that version, or of that name: measured if possible, then of 64 bits if possible.
+    pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
+        if let Some(profile) = Self::by_name(kernel) {
+            return Ok(profile.standing_in(profile.abi, Nearness::Own));
+        }
+        let candidates = Self::standing_for(kernel)?;
+        let measured = |(profile, _): &&(&Self, Known)| profile.provenance == Provenance::Measured;
+        let (profile, _) = candidates.iter().find(measured).unwrap_or(&candidates[0]);
+        Self::nearest(kernel, profile.architecture, profile.abi)
+    }
+
+    /// The profiles that stand for a version, and what is known of it; at least one, those of 64 bits first.
+    fn standing_for(kernel: &str) -> Result<Vec<(&'static Self, Known)>, NoProfile> {
+        let version = Version::parse(kernel);
+        let found: Vec<(&Self, Known)> = Self::ALL
+            .iter()
+            .filter_map(|profile| {
+                let holds = |span: &&Span| version.is_some_and(|version| span.first <= version && version <= span.last);
+                Some((profile, profile.spans.iter().find(holds)?.known))
+            })
+            .collect();
+        if found.is_empty() {
+            return Err(NoProfile {
+                kernel: kernel.to_owned(),
+            });
+        }
+        Ok(found)
+    }
+
+    const fn standing_in(self, abi: Abi, nearness: Nearness) -> Nearest {
+        Nearest {
+            profile: Self { abi, ..self },
+            nearness,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::own("3.4.10", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::Own)]
+    #[case::own_of_four_bytes("2.4.16", "i386", Abi::ILP32_LITTLE, "linux-2.4.16-i386", Nearness::Own)]
+    #[case::another_release("3.4.113", "x86_64", Abi::LP64_LITTLE, "linux-3.4.10-x86_64", Nearness::SameRules)]
+    #[case::another_machine("3.1", "ppc", Abi::ILP32_BIG, "linux-3.4.10-i386", Nearness::SameRules)]
+    #[case::with_a_suffix(
+        "2.6.32-5-amd64",
+        "x86_64",
+        Abi::LP64_LITTLE,
+        "linux-2.6.32-x86_64",
+        Nearness::SameRules
+    )]
+    #[case::no_such_word_size("2.4.32", "x86_64", Abi::LP64_LITTLE, "linux-2.4.32-i386", Nearness::OtherWordSize)]
+    fn the_nearest_profile_is_the_kernels_own_or_has_its_rules(
+        #[case] kernel: &str,
+        #[case] architecture: &str,
+        #[case] abi: Abi,
+        #[case] name: &str,
+        #[case] nearness: Nearness,
+    ) {
+        let nearest = Profile::nearest(kernel, architecture, abi).unwrap();
+        assert_eq!((nearest.profile.name, nearest.nearness), (name, nearness));
+        assert_eq!(nearest.profile.abi, abi);
+    }
+
+    #[test]
+    fn every_release_from_2_4_0_to_3_4_has_a_profile_that_says_why() {
+        let mut told = Vec::new();
+        for (series, releases) in [("2.4", 0..38), ("2.6", 0..40), ("3", 0..5)] {
+            for release in releases {
+                let kernel = format!("{series}.{release}");
+                let nearest = Profile::nearest(&kernel, "i386", Abi::ILP32_LITTLE).unwrap();
+                told.push((kernel, nearest.to_string()));
+            }
+        }
+        told.dedup_by(|later, first| later.1 == first.1);
+        let told: Vec<String> = told
+            .iter()
+            .map(|(kernel, why)| format!("from {kernel}: {why}"))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        from 2.4.0: linux-2.4.0-i386, the kernel's own profile
+        from 2.4.1: linux-2.4.0-i386: nobody has looked between 2.4.0 and 2.4.16; 2.4.0 is nearer
+        from 2.4.9: linux-2.4.16-i386: nobody has looked between 2.4.0 and 2.4.16; 2.4.16 is nearer
+        from 2.4.16: linux-2.4.16-i386, the kernel's own profile
+        from 2.4.17: linux-2.4.16-i386, which has the same rules; its figures may differ
+        from 2.4.18: linux-2.4.32-i386: 2.4.17 is as 2.4.16, by its sources, and nobody has looked between it and 2.4.32; mangle had all five chains from 2.4.18 on
+        from 2.4.32: linux-2.4.32-i386, the kernel's own profile
+        from 2.4.33: linux-2.4.32-i386: nobody has looked after 2.4.32, when 2.4 got corrections alone
+        from 2.6.0: linux-2.4.32-i386: 2.6.9 is as 2.4.32, by its sources; nobody has run it or one before it
+        from 2.6.10: linux-2.6.18-i386: nobody has looked between 2.6.9, which is as 2.4.32, and 2.6.18; 2.6.18 is nearer
+        from 2.6.18: linux-2.6.18-i386, the kernel's own profile
+        from 2.6.19: linux-2.6.18-i386: nobody has looked between 2.6.18 and 2.6.27; 2.6.18 is nearer
+        from 2.6.23: linux-2.6.27-i386: nobody has looked between 2.6.18 and 2.6.27; 2.6.27 is nearer
+        from 2.6.27: linux-2.6.27-i386, the kernel's own profile
+        from 2.6.28: linux-2.6.27-i386: 2.6.28 quotes only the header in an error, as 2.6.27 does; nobody has run it
+        from 2.6.29: linux-2.6.32-x86_64: 2.6.28 still quoted only the header in an error, by its sources, and 2.6.32 quotes all; nobody has looked between them
+        from 2.6.32: linux-2.6.32-x86_64, which has the same rules; its figures are those of another word size
+        from 2.6.33: linux-2.6.32-x86_64: nobody has looked between 2.6.32 and 3.0, which differ in what opens a socket alone
+        from 3.0: linux-3.0-x86_64, which has the same rules; its figures are those of another word size
+        from 3.1: linux-3.4.10-i386, which has the same rules; its figures may differ
+        ");
+    }
+
+    #[rstest]
+    #[case::own("2.4.16", "linux-2.4.16-i386")]
+    #[case::series("2.4", "linux-2.4.32-i386")]
+    #[case::measured_before_read("2.6.18", "linux-2.6.18-i386")]
+    #[case::of_64_bits("3.4", "linux-3.4.10-x86_64")]
+    #[case::a_profile("linux-2.6.18-x86_64", "linux-2.6.18-x86_64")]
+    fn a_kernel_is_named_by_its_version_or_its_profile(#[case] kernel: &str, #[case] name: &str) {
+        assert_eq!(Profile::of_kernel(kernel).unwrap().profile.name, name);
+    }
+
+    #[rstest]
+    #[case("3.5.1")]
+    #[case("3.40")]
+    #[case("2.2.20")]
+    #[case("2.5.70")]
+    #[case("3")]
+    #[case("99999999999.1")]
+    #[case("")]
+    fn a_kernel_with_other_rules_has_no_profile(#[case] kernel: &str) {
+        let error = Profile::nearest(kernel, "x86_64", Abi::LP64_LITTLE).unwrap_err();
+        assert!(
+            error.to_string().contains("2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4"),
+            "{error}"
+        );
+    }
+}

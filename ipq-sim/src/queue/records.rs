@@ -1,0 +1,208 @@
+//! The kernel's allocator, as far as packet ids show it: which record an entry gets (PKT-9).
+//!
+//! A packet id is the address of a queue entry. What a kernel's allocator hands out depends on what else takes records of
+//! the same size: the other family's entries, or what the hooks note of a queued packet.
+
+use crate::behaviour::{Flushing, Queueing, RecordPools, Reuse};
+use crate::netlink::SocketId;
+use ipq_core::Family;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A record, by its place in its pool.
+pub(crate) type Record = u32;
+
+/// The records of queue entries, and of what shares pools with them.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pools: RecordPools,
+    reuse: Reuse,
+    /// By family; the second is not used where both share one.
+    free: [Pool; 2],
+    /// The record of what the hook noted of a packet, by the packet's family and entry.
+    notes: BTreeMap<(usize, Record), Record>,
+    /// Records that sockets hold as long as they are open.
+    sockets: BTreeMap<SocketId, Record>,
+}
+
+/// Records of one size.
+#[derive(Debug, Default)]
+struct Pool {
+    free: VecDeque<Record>,
+    /// How many were ever handed out.
+    known: Record,
+}
+
+impl Pool {
+    fn take(&mut self) -> Record {
+        self.free.pop_back().unwrap_or_else(|| {
+            self.known += 1;
+            self.known - 1
+        })
+    }
+}
+
+impl Records {
+    pub(crate) fn new(rules: &Queueing) -> Self {
+        Self {
+            pools: rules.record_pools,
+            reuse: rules.reuse,
+            free: [Pool::default(), Pool::default()],
+            notes: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+        }
+    }
+
+    /// Follows other rules from now on.
+    #[cfg(feature = "seeded-faults")]
+    pub(crate) fn follow(&mut self, rules: &Queueing) {
+        (self.pools, self.reuse) = (rules.record_pools, rules.reuse);
+    }
+
+    /// The pool that a family's entries come from.
+    fn entries(&self, family: Family) -> usize {
+        match self.pools {
+            RecordPools::Shared => 0,
+            RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family as usize,
+        }
+    }
+
+    /// Takes a record for an entry: of those that are free the one that was freed last.
+    pub(crate) fn take(&mut self, family: Family) -> Record {
+        let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[0].take());
+        let pool = self.entries(family);
+        let entry = self.free[pool].take();
+        if let Some(note) = note {
+            self.notes.insert((family as usize, entry), note);
+        }
+        entry
+    }
+
+    /// Frees an entry whose verdict was carried out, after what the hook noted. `reusable` says whether it can be handed
+    /// out again.
+    pub(crate) fn free(&mut self, family: Family, entry: Record, reusable: bool) {
+        self.free_note(family, entry);
+        self.free_entry(family, entry, reusable);
+    }
+
+    /// Frees an entry whose packet was refused, before what the hook noted.
+    pub(crate) fn free_refused(&mut self, family: Family, entry: Record, reusable: bool) {
+        self.free_entry(family, entry, reusable);
+        self.free_note(family, entry);
+    }
+
+    /// Frees an entry when a queue is emptied.
+    pub(crate) fn free_flushed(&mut self, family: Family, entry: Record, reusable: bool) {
+        match self.pools {
+            RecordPools::WithNotes(notes) if notes.flushing == Flushing::EntryFirst => {
+                self.free_refused(family, entry, reusable);
+            }
+            _ => self.free(family, entry, reusable),
+        }
+    }
+
+    fn free_entry(&mut self, family: Family, entry: Record, reusable: bool) {
+        let pool = self.entries(family);
+        match self.reuse {
+            _ if !reusable => {}
+            Reuse::LastFreedFirst => self.free[pool].free.push_back(entry),
+            Reuse::FirstFreedFirst => self.free[pool].free.push_front(entry),
+        }
+    }
+
+    fn free_note(&mut self, family: Family, entry: Record) {
+        // Most kernels have none: there is nothing to look for.
+        if !self.notes.is_empty()
+            && let Some(note) = self.notes.remove(&(family as usize, entry))
+        {
+            self.free[0].free.push_back(note);
+        }
+    }
+
+    /// A socket opens, which may take a record of the size that IPv6's entries have.
+    pub(crate) fn socket_opened(&mut self, socket: SocketId) {
+        if matches!(self.pools, RecordPools::WithNotes(notes) if notes.sockets_take_ipv6_records) {
+            let record = self.free[1].take();
+            self.sockets.insert(socket, record);
+        }
+    }
+
+    /// A socket was closed, and its queue reset.
+    pub(crate) fn socket_closed(&mut self, socket: SocketId) {
+        self.free[1].free.extend(self.sockets.remove(&socket));
+    }
+
+    /// A device comes up, which may take a record of the size that IPv4's entries have.
+    pub(crate) fn device_came_up(&mut self) {
+        if matches!(self.pools, RecordPools::WithNotes(notes) if notes.devices_take_ipv4_records) {
+            self.free[0].take();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::Notes;
+    use crate::profile::Profile;
+    use pretty_assertions::assert_eq;
+
+    fn records(record_pools: RecordPools) -> Records {
+        Records::new(&Queueing {
+            record_pools,
+            ..Profile::LINUX_3_4_10_X86_64.behaviour.queueing
+        })
+    }
+
+    const NOTES: Notes = Notes {
+        flushing: Flushing::NoteFirst,
+        sockets_take_ipv6_records: true,
+        devices_take_ipv4_records: true,
+    };
+
+    #[test]
+    fn what_was_freed_last_is_handed_out_first() {
+        let mut records = records(RecordPools::OfEachFamily);
+        let [a, b] = [records.take(Family::Ipv4), records.take(Family::Ipv4)];
+        assert_eq!(records.take(Family::Ipv6), a);
+        records.free(Family::Ipv4, b, true);
+        records.free(Family::Ipv4, a, true);
+        assert_eq!([records.take(Family::Ipv4), records.take(Family::Ipv4)], [a, b]);
+    }
+
+    #[test]
+    fn families_that_share_a_pool_hand_their_records_to_each_other() {
+        let mut records = records(RecordPools::Shared);
+        let [a, b] = [records.take(Family::Ipv4), records.take(Family::Ipv6)];
+        assert_ne!(a, b);
+        records.free(Family::Ipv4, a, true);
+        assert_eq!(records.take(Family::Ipv6), a);
+    }
+
+    #[test]
+    fn an_entry_and_its_note_change_places_at_each_verdict() {
+        let mut records = records(RecordPools::WithNotes(NOTES));
+        let first = records.take(Family::Ipv4);
+        records.free(Family::Ipv4, first, true);
+        let second = records.take(Family::Ipv4);
+        records.free(Family::Ipv4, second, true);
+        assert_ne!(first, second);
+        assert_eq!(records.take(Family::Ipv4), first);
+    }
+
+    #[test]
+    fn an_entry_that_was_refused_is_handed_out_next() {
+        let mut records = records(RecordPools::WithNotes(NOTES));
+        let entry = records.take(Family::Ipv4);
+        records.free_refused(Family::Ipv4, entry, true);
+        assert_eq!(records.take(Family::Ipv4), entry);
+    }
+
+    #[test]
+    fn a_device_that_comes_up_keeps_the_record_that_it_takes() {
+        let mut records = records(RecordPools::WithNotes(NOTES));
+        let entry = records.take(Family::Ipv4);
+        records.free(Family::Ipv4, entry, true);
+        records.device_came_up();
+        assert_ne!(records.take(Family::Ipv4), entry);
+    }
+}
