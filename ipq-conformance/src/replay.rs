@@ -6,6 +6,7 @@
 
 mod frames;
 mod ids;
+mod known;
 mod record;
 
 use crate::decode::{self, Kind};
@@ -18,6 +19,7 @@ use ipq_core::wire::Abi;
 use std::fmt;
 use std::ops::Range;
 
+pub use known::known_order;
 pub use record::record;
 
 /// The result of replaying one recording.
@@ -62,7 +64,9 @@ impl From<ReplayError> for Problem {
 pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
     let own = || world.describe().machine.abi;
     let abi = recording.setup.machine.as_ref().map_or_else(own, |machine| machine.abi);
-    let begun = world.begin(&recording.setup);
+    let mut setup = recording.setup.clone();
+    setup.earlier_peer_died = began_with_a_dead_peer(recording);
+    let begun = world.begin(&setup);
     begun.map_err(|error| ReplayError::World { step: None, error })?;
     let misuse = recording.misuse();
     let mut ids = Ids::new(abi, &world.capabilities());
@@ -100,6 +104,19 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
         frames,
         difference: None,
     })
+}
+
+/// Whether the machine's last peer had been found dead before the first step. That matters until another peer comes, so the
+/// first text that tells it is right about the beginning.
+fn began_with_a_dead_peer(recording: &Recording) -> bool {
+    let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
+        Observation::Text(text) => Some(text),
+        _ => None,
+    });
+    let told = texts
+        .flat_map(|text| text.lines())
+        .find_map(|line| line.strip_prefix("Peer died"));
+    told.is_some_and(|value| value.trim_end().ends_with('1'))
 }
 
 /// A difference between a world and a recording. It is displayed in full, over several lines.
@@ -219,6 +236,8 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
             let what = format!("the frame that left differs from byte {offset} on");
             Some(Unequal::plainly(what))
         }
+        // The file of a queue that the kernel does not have was read as a line without anything.
+        (Observation::Text(expected), Observation::Absent) if expected == "\n" => None,
         (Observation::Text(expected), Observation::Text(text)) => {
             let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other);
             let line = line.unwrap_or_else(|| expected.lines().count().min(text.lines().count())) + 1;

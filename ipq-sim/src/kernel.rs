@@ -87,7 +87,12 @@ impl Kernel {
             devices,
             process_id,
             fates_kept,
+            earlier_peer_died,
         } = builder;
+        let mut queues = Queues::new(&profile, reuse);
+        if earlier_peer_died && let Some(queue) = queues.get_mut(QueueId::IpQueue(Family::Ipv4)) {
+            queue.begin_with_a_dead_peer();
+        }
         Ok(Self {
             profile,
             behaviour: profile.behaviour,
@@ -99,7 +104,7 @@ impl Kernel {
             later: BTreeMap::new(),
             later_count: 0,
             sockets: Sockets::new(&profile),
-            queues: Queues::new(&profile, reuse),
+            queues,
             records: Records::new(&profile.behaviour.queueing),
             network: Network::new(devices)?,
             fragmented: 0,

@@ -2,7 +2,7 @@
 
 use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output, unless_possible};
 use crate::recording::{Embedded, Reader, Recording, RecordingError};
-use crate::replay::{ReplayError, Replayed, replay as replay_on};
+use crate::replay::{ReplayError, Replayed, known_order, replay as replay_on};
 use crate::world::{WorldError, WorldFactory};
 use serde_json::json;
 use std::io::{self, BufRead, Write};
@@ -36,6 +36,7 @@ pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArgumen
 #[derive(Default)]
 struct Counts {
     equal: usize,
+    expected: usize,
     different: usize,
     frames: usize,
     errors: usize,
@@ -76,24 +77,40 @@ impl<W: Write> Replayer<'_, W> {
     fn report<R: BufRead>(&mut self, reader: &Reader<R>, recording: &Recording, replayed: &Replayed) -> io::Result<()> {
         self.counts.frames += replayed.frames;
         let (file, line) = (reader.source(), reader.line());
-        match (&replayed.difference, self.format) {
-            (None, _) => self.counts.equal += 1,
-            (Some(_), _) => self.counts.different += 1,
-        }
-        match (self.format, &replayed.difference) {
-            (ReplayFormat::Human, None) => Ok(()),
-            (ReplayFormat::Human, Some(difference)) => writeln!(self.output, "different  {file}:{line}: {difference}"),
-            (ReplayFormat::Json, difference) => {
+        let difference = replayed.difference.as_ref();
+        let known = difference
+            .filter(|_| self.factory.name() == "sim")
+            .and_then(|difference| known_order(recording, difference));
+        let (count, outcome) = match (difference, known) {
+            (None, _) => (&mut self.counts.equal, "equal"),
+            (Some(_), Some(_)) => (&mut self.counts.expected, "expected"),
+            (Some(_), None) => (&mut self.counts.different, "different"),
+        };
+        *count += 1;
+        match (self.format, difference, known) {
+            (ReplayFormat::Human, None, _) => Ok(()),
+            (ReplayFormat::Human, Some(difference), Some(reason)) => {
+                let step = difference.step;
+                writeln!(
+                    self.output,
+                    "expected   {file}:{line}: {}, step {step}: {reason}",
+                    recording.name
+                )
+            }
+            (ReplayFormat::Human, Some(difference), None) => {
+                writeln!(self.output, "different  {file}:{line}: {difference}")
+            }
+            (ReplayFormat::Json, difference, known) => {
                 let mut entry = json!({
                     "file": file,
                     "line": line,
                     "scenario": recording.name,
-                    "outcome": if difference.is_none() { "equal" } else { "different" },
+                    "outcome": outcome,
                     "frames": replayed.frames,
                 });
                 if let (Some(difference), Some(entry)) = (difference, entry.as_object_mut()) {
                     entry.insert("step".into(), difference.step.into());
-                    entry.insert("reason".into(), difference.what.as_str().into());
+                    entry.insert("reason".into(), known.unwrap_or(&difference.what).into());
                     entry.insert("details".into(), difference.to_string().into());
                 }
                 writeln!(self.output, "{entry}")
@@ -121,23 +138,28 @@ impl<W: Write> Replayer<'_, W> {
     fn end(mut self) -> Result<End, Failure> {
         let Counts {
             equal,
+            expected,
             different,
             frames,
             errors,
         } = self.counts;
         match self.format {
             ReplayFormat::Human => {
-                let scenarios = equal + different;
+                let scenarios = equal + expected + different;
+                let listed = match expected {
+                    0 => String::new(),
+                    _ => format!("{expected} as expected, "),
+                };
                 writeln!(
                     self.output,
-                    "{scenarios} scenarios and {frames} frames compared: {equal} equal, {different} different"
+                    "{scenarios} scenarios and {frames} frames compared: {equal} equal, {listed}{different} different"
                 )?;
                 if errors > 0 {
                     writeln!(self.output, "{errors} could not be replayed")?;
                 }
             }
             ReplayFormat::Json => {
-                let summary = json!({ "equal": equal, "different": different, "errors": errors, "frames": frames });
+                let summary = json!({ "equal": equal, "expected": expected, "different": different, "errors": errors, "frames": frames });
                 let summary = json!({ "summary": summary });
                 writeln!(self.output, "{summary}")?;
             }

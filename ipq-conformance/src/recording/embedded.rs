@@ -11,21 +11,31 @@ pub struct Embedded {
     pub text: &'static str,
 }
 
+macro_rules! embedded {
+    ($($name:literal,)*) => {
+        [$(Embedded {
+            name: $name,
+            text: include_str!(concat!("../../recordings/", $name)),
+        }),*]
+    };
+}
+
 impl Embedded {
-    /// All files that are built in.
-    pub const ALL: [Self; 3] = [
-        Self {
-            name: "linux-3.4.10-i386.jsonl",
-            text: include_str!("../../recordings/linux-3.4.10-i386.jsonl"),
-        },
-        Self {
-            name: "linux-3.4.10-x86_64-walks.jsonl",
-            text: include_str!("../../recordings/linux-3.4.10-x86_64-walks.jsonl"),
-        },
-        Self {
-            name: "linux-3.4.10-x86_64.jsonl",
-            text: include_str!("../../recordings/linux-3.4.10-x86_64.jsonl"),
-        },
+    /// All files that are built in, by name.
+    pub const ALL: [Self; 13] = embedded![
+        "linux-2.4.0-i386-walks.jsonl",
+        "linux-2.4.0-i386.jsonl",
+        "linux-2.4.16-i386-walks.jsonl",
+        "linux-2.4.16-i386.jsonl",
+        "linux-2.4.32-i386-walks.jsonl",
+        "linux-2.4.32-i386.jsonl",
+        "linux-2.6.18-i386-walks.jsonl",
+        "linux-2.6.18-i386.jsonl",
+        "linux-2.6.27-i386-walks.jsonl",
+        "linux-2.6.27-i386.jsonl",
+        "linux-3.4.10-i386.jsonl",
+        "linux-3.4.10-x86_64-walks.jsonl",
+        "linux-3.4.10-x86_64.jsonl",
     ];
 
     /// Returns a reader of the file.

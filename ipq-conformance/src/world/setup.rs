@@ -20,6 +20,8 @@ pub struct Setup {
     /// Whether packet ids are never to be handed out twice; needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
+    /// Whether an earlier peer of the IPv4 queue was found dead, which the /proc text of some kernels tells.
+    pub earlier_peer_died: bool,
 }
 
 impl Setup {
@@ -31,6 +33,7 @@ impl Setup {
             rules: rules.into_iter().collect(),
             process_id: None,
             never_reuse_ids: false,
+            earlier_peer_died: false,
         }
     }
 }

@@ -96,6 +96,9 @@ impl World for SimWorld {
         if setup.never_reuse_ids {
             builder = builder.id_reuse(IdReuse::Never);
         }
+        if setup.earlier_peer_died {
+            builder = builder.earlier_peer_died();
+        }
         let mut kernel = builder.build().map_err(|error| WorldError::Broken(error.to_string()))?;
         for rule in &setup.rules {
             let added = kernel.add_rule(emulated(rule));

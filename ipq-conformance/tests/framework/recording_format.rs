@@ -22,7 +22,7 @@ fn every_recording_reads_and_writes_back_as_an_equivalent_line() {
             scenarios += 1;
         }
     }
-    assert_eq!(scenarios, 171 + 58 + 120);
+    assert_eq!(scenarios, support::RECORDINGS);
 }
 
 #[test]

@@ -9,6 +9,9 @@ use ipq_core::wire::{Abi, Header, MessageType};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// How many recordings there are: those of 3.4.10, and scripted ones and walks of five older kernels.
+pub(crate) const RECORDINGS: usize = (171 + 58 + 120) + 950 + 300;
+
 /// The files of recordings, by name.
 pub(crate) fn recording_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");

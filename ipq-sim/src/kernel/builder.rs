@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use crate::host::network::{Device, DeviceError};
-use crate::profile::Profile;
+use crate::profile::{NoProfile, Profile};
 use crate::queue::entries::IdReuse;
 use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -24,6 +24,7 @@ pub struct KernelBuilder {
     pub(crate) devices: Vec<Device>,
     pub(crate) process_id: u32,
     pub(crate) fates_kept: usize,
+    pub(crate) earlier_peer_died: bool,
 }
 
 impl KernelBuilder {
@@ -35,6 +36,7 @@ impl KernelBuilder {
             devices: laboratory(),
             process_id: 4242,
             fates_kept: 65_536,
+            earlier_peer_died: false,
         }
     }
 
@@ -51,7 +53,27 @@ impl KernelBuilder {
         Self { reuse, ..self }
     }
 
-    /// Sets the Ethernet devices of the host, instead of the laboratory's. It always has `lo`.
+    /// A program was the IPv4 queue's peer before, and was found to be gone: Linux 2.4.0 to 2.4.17 tell so in
+    /// `/proc/net/ip_queue` until another comes.
+    #[must_use]
+    pub fn earlier_peer_died(self) -> Self {
+        Self {
+            earlier_peer_died: true,
+            ..self
+        }
+    }
+
+    /// The kernel of that version, such as "2.4.16", or that profile: see [`Profile::of_kernel`].
+    ///
+    /// ```
+    /// let sim = ipq_sim::Sim::builder().kernel("2.4.16")?.simulate()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn kernel(self, version: &str) -> Result<Self, NoProfile> {
+        Ok(self.profile(Profile::of_kernel(version)?.profile))
+    }
+
+    /// Which Ethernet devices the host has, instead of the laboratory's. It has `lo` in any case.
     #[must_use]
     pub fn devices(self, devices: impl IntoIterator<Item = Device>) -> Self {
         Self {

@@ -147,6 +147,11 @@ impl<T> IpQueue<T> {
         }
     }
 
+    /// Lets it begin as if an earlier peer had been lost.
+    pub(crate) fn begin_with_a_dead_peer(&mut self) {
+        self.peer_died = true;
+    }
+
     pub(crate) fn status(&self) -> Status {
         Status {
             peer: self.peer,
