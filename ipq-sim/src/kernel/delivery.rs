@@ -70,9 +70,8 @@ impl Kernel {
         let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
             (Family::Ipv4, OversizeIpv4::SentWhole, _) | (Family::Ipv6, _, OversizeIpv6::SentWhole) => return Ok(None),
             (Family::Ipv4, OversizeIpv4::FragmentedUnlessForbidden, _) => !ipv4::dont_fragment(data),
-            (Family::Ipv4, OversizeIpv4::Fragmented, _) => true,
+            (Family::Ipv4, OversizeIpv4::Fragmented, _) | (Family::Ipv6, _, OversizeIpv6::Fragmented) => true,
             (Family::Ipv6, _, OversizeIpv6::Dropped) => false,
-            (Family::Ipv6, _, OversizeIpv6::Fragmented) => true,
         };
         let fragments = match family {
             _ if !allowed => None,

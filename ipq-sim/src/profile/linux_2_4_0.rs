@@ -3,7 +3,9 @@
 use super::linux_2_4_16;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{
+    Behaviour, Flushing, HardwareAddresses, Host, Metadata, Notes, Queueing, RecordPools, Requests, Reroute,
+};
 use ipq_core::Errno;
 use ipq_core::wire::Response;
 

@@ -4,7 +4,10 @@
 use super::linux_2_4_32;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{
+    Attaching, Behaviour, Figure, Flushing, Host, Ipv6Queue, Line, MangleChains, ModeNoneRequest, Modules, Notes,
+    PeerLoss, ProcText, Queueing, RangeCut, RecordPools, Requests, SecondPeer, Signedness, WhenFull,
+};
 use ipq_core::wire::Response;
 
 impl Profile {

@@ -4,7 +4,10 @@
 use super::linux_2_6_18;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{
+    Behaviour, BodyLength, Effect, Figure, Flushing, Host, Line, Metadata, Notes, OutputProtocol, OversizeIpv4,
+    OversizeIpv6, OwnPackets, ProcText, Queueing, RecordPools, Requests, Verdicts, WhenFull,
+};
 
 impl Profile {
     /// Linux 2.4.32 on i386, measured.

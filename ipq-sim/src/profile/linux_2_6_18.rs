@@ -4,7 +4,7 @@
 use super::linux_2_6_27;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{Behaviour, HardwareAddresses, Host, Metadata, OversizeIpv6, Queueing, RecordPools};
 use ipq_core::wire::Abi;
 
 impl Profile {

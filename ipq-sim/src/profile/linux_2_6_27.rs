@@ -3,7 +3,7 @@
 use super::linux_2_6_32;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{Behaviour, Netlink, NoEnobufs, Quote, Replies};
 use ipq_core::wire::Abi;
 
 impl Profile {

@@ -3,7 +3,7 @@
 use super::Profile;
 use super::linux_3_0;
 use super::nearest::{Known, Span, Version};
-use crate::behaviour::*;
+use crate::behaviour::{Behaviour, Netlink, Opening};
 
 impl Profile {
     /// Linux 2.6.32 on x86-64, read in its sources.

@@ -3,7 +3,7 @@
 use super::linux_3_4;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
-use crate::behaviour::*;
+use crate::behaviour::{Behaviour, Effect, Verdicts};
 
 impl Profile {
     /// Linux 3.0 on x86-64, read in its sources.
