@@ -1,7 +1,8 @@
-//! What reading and writing each message costs, beside readers written by hand with nothing but offsets.
+//! The cost of reading and writing each message, beside readers that are written by hand with
+//! nothing but offsets.
 //!
-//! `cargo bench -p ipq-core --bench wire`. The goal: reading a PACKET frame with all its fields takes at most 10 ns, and at
-//! most 1.2 times what the reader by hand takes.
+//! `cargo bench -p ipq-core --bench wire`. The goal: reading a PACKET frame with all its fields
+//! takes at most 10 ns, and at most 1.2 times what the reader by hand takes.
 
 use ipq_core::wire::{
     Abi, Envelope, EtherType, Hook, Mark, Message, PacketId, PacketMetadata, PortId, Timestamp, Verdict, VerdictRequest,
@@ -51,8 +52,8 @@ fn whole_packet(frame: &[u8], abi: Abi) -> Option<(PacketMetadata, &[u8])> {
     }
 }
 
-// What a benchmark makes is shown to the optimizer where it lies, by `black_box(&…)`, and not returned: a copy of it would
-// be measured too.
+// The optimizer is shown a result in its place, by `black_box(&…)`. To return it would copy it, and
+// measure the copy too.
 
 mod read {
     use super::{ABI, ENVELOPE, PAYLOAD, VERDICT, by_hand, metadata, packet_frame, whole_packet};
@@ -168,7 +169,8 @@ mod write {
     }
 }
 
-/// What a program would write that knows one ABI, this machine's, and checks lengths and nothing else.
+/// A reader as a program would write it that knows one ABI, this machine's, and checks nothing but
+/// lengths.
 mod by_hand {
     const WORD: usize = size_of::<usize>();
     const FIXED: usize = if WORD == 8 { 96 } else { 72 };

@@ -1,5 +1,5 @@
-//! Drops what is sent to one UDP port over IPv4, and lets everything else through. It listens to the
-//! kernel's `ip_queue` if there is one, and to nfnetlink queue 0 if not. Control-C ends it.
+//! Drops what is sent to one UDP port over IPv4, and lets everything else through. It listens to
+//! the kernel's `ip_queue` if there is one, and to nfnetlink queue 0 if not. Control-C ends it.
 //!
 //! ```text
 //! iptables -A INPUT -p udp -j NFQUEUE --queue-num 0     # or, with nftables:
@@ -21,7 +21,8 @@ mod linux {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// The filter looks at this many bytes: the longest IPv4 header is 60 bytes, and a UDP header 8.
+    /// The filter looks at this many bytes: the longest IPv4 header is 60 bytes, and a UDP header
+    /// 8.
     const RANGE: u64 = 68;
 
     pub(crate) fn main() -> Result<(), Box<dyn Error>> {

@@ -1,18 +1,21 @@
-//! Several queues, each with a handle and a thread of its own: so packets are decided about on several processors.
+//! Several queues, each with a handle and a thread of its own. So several processors decide about
+//! packets.
 //!
 //! ```text
 //! iptables -A FORWARD -p udp -j NFQUEUE --queue-balance 0:3
 //! cargo run -p ipq-core --example several_queues -- 0 3
 //! ```
 //!
-//! The kernel chooses a packet's queue by its addresses and its protocol, so that both directions of a flow come to the same
-//! queue, and within a flow packets keep their order as long as its thread decides about them in the order in which it reads
-//! them. Between flows of different queues there is no order any more, and a flow whose packets cost much delays those that
-//! share its queue. With `--queue-cpu-fanout` in the rule the queue is chosen by the processor that a packet came in on, and then
-//! the order within a flow is as good as the device's own distribution.
+//! The kernel chooses a packet's queue by its addresses and its protocol, so both directions of a
+//! flow come to the same queue. Within a flow packets keep their order, as long as the queue's
+//! thread decides about them in the order in which it reads them. Packets of different queues have
+//! no order. A flow whose packets are expensive delays the flows that share its queue. With
+//! `--queue-cpu-fanout` in the rule the kernel chooses the queue by the processor that a packet
+//! came in on; then the order within a flow depends on how the device distributes packets.
 //!
-//! Every queue of the range needs a listener: what comes to one without is dropped. So all are attached before the first packet is
-//! read, and the program ends when one of its threads does.
+//! Every queue of the range needs a listener: the kernel drops packets for a queue without one. So
+//! all are attached before the first packet is read, and the program ends when one of its threads
+//! ends.
 
 #[cfg(target_os = "linux")]
 pub(crate) mod linux {

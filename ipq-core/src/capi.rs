@@ -1,8 +1,9 @@
 //! libipq for C: the functions of libipq(3), over the same [`Handle`] that Rust programs use.
 //!
-//! What C passes is checked where it can be: a pointer that is no handle, or a NULL buffer, is error 1 with errno EBADF or
-//! EFAULT. Nothing here starts a thread, and no lock is held and no destructor pending while a call waits: programs fork
-//! with a handle, and jump out of `ipq_read` from signal handlers. The one public face is `include/libipq.h`.
+//! What C passes is checked where it can be: a pointer that is no handle, or a NULL buffer, is
+//! error 1 with errno EBADF or EFAULT. Nothing here starts a thread. While a call waits, no lock is
+//! held and no destructor is pending, since programs fork with a handle, and jump out of `ipq_read`
+//! from signal handlers. The public face is `include/libipq.h`.
 
 #![allow(unsafe_code, reason = "C passes pointers")]
 
@@ -23,7 +24,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// `struct ipq_handle`, as programs see it (LIB-8). Only read by them: what they write here changes nothing.
+/// `struct ipq_handle`, as programs see it (LIB-8). What they write here changes nothing.
 #[repr(C)]
 struct Public {
     fd: c_int,
@@ -32,7 +33,7 @@ struct Public {
     peer: libc::sockaddr_nl,
 }
 
-/// What is behind the pointer that programs have: the public part first.
+/// A handle behind the pointer that programs have. It begins with the public part.
 #[repr(C)]
 struct Whole {
     public: Public,
@@ -92,7 +93,8 @@ fn create(protocol: u32) -> Result<*mut Public, NoSide> {
     Ok(whole.cast())
 }
 
-/// `int ipq_destroy_handle(struct ipq_handle *h)`: 0, also for NULL (LIB-9); -1 for what is no handle.
+/// `int ipq_destroy_handle(struct ipq_handle *h)`: 0, also for NULL (LIB-9); -1 for what is no
+/// handle.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
     if handle.is_null() {
@@ -102,14 +104,16 @@ extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
         return no_handle() as c_int;
     }
     let saved = errno();
-    // SAFETY: the address was in the table of live handles, where only `create` puts those of boxes, and of all that remove it
-    // from there just one succeeds. That no other thread is using it is the program's duty, as it was with libipq.
+    // SAFETY: the address was in the table of live handles, where only `create` puts addresses,
+    // each of a box. Of all calls that remove it from there, one succeeds. It is the program's
+    // duty, as with libipq, that no other thread is using the handle.
     drop(unsafe { Box::from_raw(whole(handle).cast_mut()) });
     set_errno(saved);
     0
 }
 
-/// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)` (LIB-3)
+/// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`
+/// (LIB-3)
 #[unsafe(no_mangle)]
 extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
     let Some(handle) = find(handle) else {
@@ -121,8 +125,9 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     let buffer: &mut [u8] = if buffer.is_null() {
         &mut []
     } else {
-        // SAFETY: the caller says that there are `length` bytes at `buffer` to be written to, and waits until this is over.
-        // They are written, never read before that; no slice is longer than isize::MAX.
+        // SAFETY: the caller promises `length` bytes at `buffer` that may be written, until this
+        // call is over. They are written, and never read before that. No slice is longer than
+        // isize::MAX.
         unsafe { std::slice::from_raw_parts_mut(buffer, length.min(isize::MAX.unsigned_abs())) }
     };
     let saved = errno();
@@ -134,7 +139,7 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     set_errno(saved);
     match result {
         Ok(read) => read.cast_signed(),
-        // Not an error of the library's, and errno as it was (LIB-3).
+        // This is no error of the library's, and errno stays as it was (LIB-3).
         Err(error @ Error::TimedOut) => {
             fail(&error);
             0
@@ -147,8 +152,8 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     }
 }
 
-/// Reads with time-out 0: waits for ever, unless the program has made the descriptor non-blocking.
-/// Then it is an error that nothing is there, with errno EAGAIN (LIB-3).
+/// Reads with time-out 0. It waits for ever, unless the program has made the descriptor
+/// non-blocking: then an empty queue is an error, with errno EAGAIN (LIB-3).
 fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
     match handle.read_datagram(buffer, Wait::Never) {
         Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),
@@ -188,8 +193,8 @@ extern "C" fn ipq_set_verdict(
     let payload: &[u8] = if buffer.is_null() || data_length == 0 {
         &[]
     } else {
-        // SAFETY: the caller says that there are `data_length` bytes at `buffer`, and waits until this is over. No slice is
-        // longer than isize::MAX.
+        // SAFETY: the caller promises `data_length` bytes at `buffer`, until this call is over. No
+        // slice is longer than isize::MAX.
         unsafe { std::slice::from_raw_parts(buffer, data_length.min(isize::MAX.unsigned_abs())) }
     };
     let request = VerdictRequest {
@@ -200,7 +205,8 @@ extern "C" fn ipq_set_verdict(
     sent(|| handle.send_verdict(request, payload))
 }
 
-/// `int ipq_message_type(const unsigned char *buf)`: the type of the message in a buffer that `ipq_read` filled.
+/// `int ipq_message_type(const unsigned char *buf)`: the type of the message in a buffer that
+/// `ipq_read` filled.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
     match header(buffer) {
@@ -219,20 +225,22 @@ extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
     buffer.wrapping_add(Header::BYTES).cast_mut().cast()
 }
 
-/// `int ipq_get_msgerr(const unsigned char *buf)`: the error number in it, positive, or 0 for an acknowledgement (ERR-4).
+/// `int ipq_get_msgerr(const unsigned char *buf)`: the error number in it, positive, or 0 for an
+/// acknowledgement (ERR-4).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     if buffer.is_null() {
         return no_buffer() as c_int;
     }
-    // SAFETY: `ipq_read` filled the buffer with at least an error message's 20 bytes if the program looked at the type first,
-    // as it must (LIB-4); 4 bytes at offset 16 are part of them, and may be unaligned.
+    // SAFETY: if the program looked at the type first, as it must (LIB-4), then `ipq_read` filled
+    // the buffer with at least the 20 bytes of an error message. 4 bytes at offset 16 are part of
+    // them, and may be unaligned.
     let error = unsafe { buffer.add(Header::BYTES).cast::<c_int>().read_unaligned() };
     error.wrapping_neg()
 }
 
-/// `int ipq_ctl(const struct ipq_handle *h, int request, ...)`: 1, always (LIB-9). What follows the two named arguments is not
-/// looked at, which every C calling convention of Linux allows.
+/// `int ipq_ctl(const struct ipq_handle *h, int request, ...)`: 1, always (LIB-9). Arguments after
+/// the two named ones are ignored, which every C calling convention of Linux allows.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_ctl(_handle: *const Public, _request: c_int) -> c_int {
     1
@@ -268,20 +276,21 @@ extern "C" fn ipq_perror(prefix: *const c_char) {
         line.extend(text.to_bytes());
     }
     line.push(b'\n');
-    // There is nobody to tell that standard error is closed.
+    // If standard error is closed, there is nowhere to report it.
     let _ = std::io::stderr().write_all(&line);
     set_errno(saved);
 }
 
-/// The handle at an address that a program passes, if there is one.
+/// Returns the handle at the address that a program passes, if there is one.
 fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
-    // SAFETY: the address is in the table of live handles, so there is a `Whole` at it, made by `create`. It stays until the
-    // program destroys it, which it must not do while another of its threads uses it. Programs may write to the public part;
-    // only the other is referred to.
+    // SAFETY: the address is in the table of live handles, so there is a `Whole` at it, made by
+    // `create`. It stays until the program destroys it, which the program must not do while another
+    // of its threads uses it. Programs may write to the public part; only the other part is
+    // borrowed.
     live::contains(handle.addr()).then(|| unsafe { &(*whole(handle)).handle })
 }
 
-/// What is behind a pointer that `create` made, which is aligned for it.
+/// Casts a pointer that `create` made back to the whole handle, for which it is aligned.
 #[allow(
     clippy::cast_ptr_alignment,
     reason = "only called with what was cast from the stricter type"
@@ -290,7 +299,7 @@ fn whole(handle: *const Public) -> *const Whole {
     handle.cast()
 }
 
-/// Calls what sends, and returns what libipq did: the bytes sent, or -1.
+/// Calls `send`, and returns what libipq returned: the number of bytes sent, or -1.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();
@@ -301,7 +310,7 @@ fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     }
 }
 
-/// Notes the error, and returns -1.
+/// Records the error, and returns -1.
 fn fail(error: &Error) -> isize {
     if let Some(number) = error.number() {
         last_error::set(number);
@@ -339,12 +348,13 @@ fn header(buffer: *const c_uchar) -> Option<Header> {
     if buffer.is_null() {
         return None;
     }
-    // SAFETY: `ipq_read` filled the buffer with a message, which begins with a header's 16 bytes (LIB-3, LIB-4).
+    // SAFETY: `ipq_read` filled the buffer with a message, which begins with a header's 16 bytes
+    // (LIB-3, LIB-4).
     let bytes = unsafe { buffer.cast::<[u8; Header::BYTES]>().read_unaligned() };
     Header::parse(&bytes, Abi::NATIVE)
 }
 
-/// `unsigned long` has 32 bits on some machines.
+/// Widens an `unsigned long`, which has 32 bits on some machines.
 #[allow(clippy::useless_conversion, reason = "it is one where the word has 32 bits")]
 fn widen(word: c_ulong) -> u64 {
     u64::from(word)

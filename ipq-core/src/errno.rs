@@ -1,5 +1,5 @@
-//! Error numbers as Linux defines them. They are part of the protocol (WIRE-6), so they are the same on
-//! whatever system this is built.
+//! Error numbers as Linux defines them. They are part of the protocol (WIRE-6), so they are the
+//! same on whatever system this is built.
 
 use std::fmt;
 

@@ -29,7 +29,7 @@ macro_rules! error_numbers {
 error_numbers! {
     /// 0: no error yet.
     Unknown = 0 "Unknown error",
-    /// 1: a defect of the library, and what every number that is none of these stands for.
+    /// 1: a defect of the library. A number that is none of these becomes this one, too.
     Implementation = 1 "Implementation error",
     /// 2: no memory for a handle.
     CreateHandle = 2 "Unable to create netlink handle",
@@ -70,7 +70,8 @@ impl ErrorNumber {
         self as i32
     }
 
-    /// The error with libipq's number `number`; out of range it is number 1, as in `ipq_errstr` (LIB-5).
+    /// Returns the error with libipq's number `number`. A number out of range becomes number 1, as
+    /// in `ipq_errstr` (LIB-5).
     #[must_use]
     pub fn from_number(number: i32) -> Self {
         usize::try_from(number)

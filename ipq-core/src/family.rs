@@ -1,8 +1,9 @@
-//! The two queues that a kernel has: one for each family of the internet protocol.
+//! The two families of the internet protocol. A kernel has a queue for each.
 
 use std::fmt;
 
-/// Whose packets a queue holds. Each family has a queue, a netlink protocol and settings of its own (EVT-3).
+/// The family of a queue's packets. Each has a queue, a netlink protocol and settings of its own
+/// (EVT-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4: `ip_queue`, netlink protocol 3.
@@ -27,7 +28,7 @@ impl Family {
         }
     }
 
-    /// The family whose queue speaks on netlink protocol `protocol`, if any does.
+    /// Returns the family whose queue uses the netlink protocol `protocol`, if any does.
     #[must_use]
     pub const fn from_netlink_protocol(protocol: i32) -> Option<Self> {
         match protocol {
@@ -37,7 +38,7 @@ impl Family {
         }
     }
 
-    /// The family that libipq's `ipq_create_handle` calls `number`: 2 or 10 (LIB-1).
+    /// Returns the family that libipq's `ipq_create_handle` calls `number`: 2 or 10 (LIB-1).
     #[doc(alias("NFPROTO_IPV4", "NFPROTO_IPV6"))]
     #[must_use]
     pub const fn from_protocol_family(number: u32) -> Option<Self> {
@@ -48,7 +49,7 @@ impl Family {
         }
     }
 
-    /// The smallest packet of this family, its fixed header: 20 or 40 bytes.
+    /// The length of this family's fixed header in bytes: 20 or 40. No packet is shorter.
     #[must_use]
     pub const fn header_length(self) -> usize {
         match self {

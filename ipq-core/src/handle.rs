@@ -1,7 +1,8 @@
-//! libipq's logic: attach to a queue, read what the kernel sends, give verdicts, and say precisely what failed.
+//! libipq's logic: it attaches to a queue, reads what the kernel sends, gives verdicts, and says
+//! precisely what failed.
 //!
-//! [`Handle`] is everything that libipq decides, over a [`Transport`] that decides nothing. So the code that is tested
-//! on an emulator is the code that runs on a kernel.
+//! [`Handle`] decides all that libipq decides, over a [`Transport`] that decides nothing. So the
+//! code that is tested on an emulator is the code that runs on a kernel.
 
 #![expect(
     clippy::inline_always,
@@ -35,9 +36,11 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A program's end of a queue.
 ///
-/// Dropping it closes its transport, and with that the queue resets: every packet still in it is dropped (ATT-4).
+/// Dropping it closes its transport. With that the queue resets: every packet still in it is
+/// dropped (ATT-4).
 ///
-/// Methods take `&self`: one thread may read while another gives verdicts, if the transport can be shared.
+/// Methods take `&self`, so one thread may read while another gives verdicts, if the transport can
+/// be shared.
 #[doc(alias("ipq_handle", "ipq_create_handle", "ipq_destroy_handle"))]
 #[derive(Debug)]
 pub struct Handle<T> {
@@ -47,8 +50,8 @@ pub struct Handle<T> {
 }
 
 impl<T: Transport> Handle<T> {
-    /// A handle over an open transport. Nothing is sent, so the queue does not know of it yet: the first message
-    /// attaches (ATT-2, ATT-6).
+    /// Makes a handle over an open transport. Nothing is sent, so the queue does not know of the
+    /// handle yet: its first message attaches (ATT-2, ATT-6).
     #[must_use]
     pub const fn new(transport: T) -> Self {
         Self {
@@ -58,23 +61,25 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Says how much of each packet the kernel is to hand over, and attaches to the queue if that has not been done.
-    /// Returns the bytes sent (LIB-2).
+    /// Sets how much of each packet the kernel hands over, and attaches to the queue if that has
+    /// not been done. Returns the number of bytes sent (LIB-2).
     ///
-    /// `range` is in bytes, counts in mode PACKET only, and 0 asks for whole packets; the kernel takes at most 65,535
-    /// (MSG-8). A refusal, [`Errno::EBUSY`](crate::Errno::EBUSY) or [`Errno::EPERM`](crate::Errno::EPERM) for example,
-    /// comes as an error message to the next [`read`](Self::read); success is silent (MSG-10).
+    /// `range` is in bytes and counts in mode PACKET only; 0 asks for whole packets. The kernel
+    /// takes at most 65,535 (MSG-8). Success is silent (MSG-10). A refusal comes as an error
+    /// message to the next [`read`](Self::read), for example [`Errno::EBUSY`](crate::Errno::EBUSY)
+    /// or [`Errno::EPERM`](crate::Errno::EPERM).
     #[doc(alias = "ipq_set_mode")]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> Result<usize, Error> {
         let head = ModeRequest { mode, range }.head(self.abi(), self.envelope());
         self.send(&[IoSlice::new(&head)])
     }
 
-    /// Decides about a packet, and replaces its bytes if `replacement` is some and not empty (VER-5 to VER-8: the
-    /// kernel neither checks it nor mends checksums). Returns the bytes sent (LIB-2).
+    /// Gives a verdict on a packet, and replaces its bytes if `replacement` is there and not empty.
+    /// The kernel neither checks a replacement nor mends its checksums (VER-5 to VER-8). Returns
+    /// the number of bytes sent (LIB-2).
     ///
-    /// A refusal, [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id for example, comes as an error message
-    /// to the next [`read`](Self::read); success is silent.
+    /// Success is silent. A refusal comes as an error message to the next [`read`](Self::read), for
+    /// example [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id.
     #[doc(alias = "ipq_set_verdict")]
     #[inline(always)]
     pub fn set_verdict(
@@ -92,7 +97,8 @@ impl<T: Transport> Handle<T> {
         self.send_verdict(request, payload)
     }
 
-    /// Sends a verdict whose stated length need not be its payload's: C programs state what they like (LIB-11).
+    /// Sends a verdict whose stated length may differ from its payload's: C programs state what
+    /// they like (LIB-11).
     #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
         let mut room = [0; VerdictRequest::HEAD_BYTES];
@@ -100,11 +106,11 @@ impl<T: Transport> Handle<T> {
         self.send(&[IoSlice::new(head), IoSlice::new(payload)])
     }
 
-    /// Reads one message from the kernel into `buffer`, which must have room for at least 20 bytes, and for whole packets
-    /// needs [`buffer_for`](Self::buffer_for) the copy range.
+    /// Reads one message from the kernel into `buffer`. The buffer needs at least 20 bytes, and for
+    /// whole packets as many as [`buffer_for`](Self::buffer_for) says.
     ///
-    /// A datagram that is refused, because another program sent it or it is damaged, changes nothing here: the next call
-    /// reads the next.
+    /// A datagram that another program sent, or that is damaged, is an error and changes nothing:
+    /// the next call reads the next datagram.
     #[doc(alias("ipq_read", "ipq_get_packet", "ipq_get_msgerr"))]
     #[inline(always)]
     pub fn read<'b>(&self, buffer: &'b mut [u8], wait: Wait) -> Result<Message<'b>, Error> {
@@ -112,9 +118,10 @@ impl<T: Transport> Handle<T> {
         self.parse(&buffer[..read])
     }
 
-    /// As [`read`](Self::read), with the same errors; but a packet can be changed where it is, and given back without having been
-    /// copied. The copy range must be as long as packets are, since one that is given back shorter is cut (VER-7), and checksums are
-    /// the program's matter (VER-8).
+    /// Reads one message as [`read`](Self::read) does, with the same errors, but lets a packet be
+    /// changed in the buffer. It is given back without having been copied. The copy range must be
+    /// as long as packets are, since a packet that is given back shorter is cut (VER-7). Checksums
+    /// are the program's to mend (VER-8).
     ///
     /// ```
     /// use ipq_core::{Handle, Transport, Verdict, Wait, wire::MessageMut};
@@ -137,8 +144,8 @@ impl<T: Transport> Handle<T> {
         self.parse_mut(&mut buffer[..read])
     }
 
-    /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its length without looking at
-    /// the message in it. [`read`](Self::read) is what Rust programs want.
+    /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its
+    /// length. It does not look at the message; Rust programs want [`read`](Self::read).
     #[inline(always)]
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
         self.has_room(buffer.len())?;
@@ -146,12 +153,14 @@ impl<T: Transport> Handle<T> {
         self.received(buffer, received, wait)
     }
 
-    /// How long a buffer should be, in bytes, to read any packet that is queued with copy range `range`, and the answer to any
-    /// verdict whose replacement is no longer than the range. That is 400 bytes more than such a packet needs: what an nfnetlink
-    /// queue says about a packet is longer than what `ip_queue` said, and a buffer that has room for it costs it less.
+    /// Returns the length in bytes that a buffer needs to read any packet with copy range `range`,
+    /// and the answer to any verdict whose replacement is no longer than the range. It has 400
+    /// bytes to spare: an nfnetlink queue says more about a packet than `ip_queue` did, and room
+    /// for that makes reading cheaper.
     ///
-    /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets: 65,575 bytes, IPv6's longest without a jumbo
-    /// payload. A larger range than 65,535 is cut to that by the kernel (MSG-8).
+    /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets. Then it is 65,575
+    /// bytes, IPv6's longest packet without a jumbo payload. The kernel cuts a range over 65,535 to
+    /// that (MSG-8).
     #[must_use]
     pub fn buffer_for(&self, range: usize) -> usize {
         const SPARE: usize = 400;
@@ -162,28 +171,28 @@ impl<T: Transport> Handle<T> {
         Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4) + SPARE
     }
 
-    /// How often the kernel has reported that datagrams for this handle were lost for want of room in its receive buffer
+    /// The number of times that the kernel has reported an overrun of this handle's receive buffer
     /// (SOCK-4). Each report stands for at least one lost packet or reply.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         self.overruns.load(Ordering::Relaxed)
     }
 
-    /// The libipq number of the last error of this handle. As in libipq a success does not clear it (LIB-12); unlike there
-    /// it is the handle's own (LIB-7).
+    /// The libipq number of this handle's last error. As in libipq, a success does not clear it
+    /// (LIB-12). Unlike in libipq, each handle has its own (LIB-7).
     #[doc(alias("ipq_errno", "ipq_errstr"))]
     #[must_use]
     pub fn last_error(&self) -> ErrorNumber {
         ErrorNumber::from_number(i32::from(self.last_error.load(Ordering::Relaxed)))
     }
 
-    /// The port id that requests carry.
+    /// The port id in this handle's requests.
     #[must_use]
     pub fn port_id(&self) -> PortId {
         self.transport.port_id()
     }
 
-    /// What the handle stands on, for its options.
+    /// The transport below the handle, for its options.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport
@@ -209,7 +218,7 @@ impl<T: Transport> Handle<T> {
         self.sent(self.transport.send(parts), stated)
     }
 
-    /// What a transport made of sending `stated` bytes, for the program.
+    /// Turns the transport's result of sending `stated` bytes into the program's.
     #[inline(always)]
     fn sent(&self, result: Result<usize, TransportError>, stated: usize) -> Result<usize, Error> {
         match result {
@@ -219,7 +228,7 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Refuses a buffer that has no room for the smallest message.
+    /// Refuses a buffer that is too short for the smallest message.
     #[inline(always)]
     fn has_room(&self, length: usize) -> Result<(), Error> {
         if length < ErrorMessage::BYTES {
@@ -228,7 +237,8 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// What a transport made of receiving into `buffer`, for the program: how many bytes are a message's.
+    /// Turns the transport's result of receiving into `buffer` into the program's: the length of
+    /// the message.
     #[inline(always)]
     fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
         result
@@ -246,7 +256,7 @@ impl<T: Transport> Handle<T> {
         MessageMut::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
     }
 
-    /// Keeps the books on an error that is about to be returned.
+    /// Records an error that is about to be returned.
     #[cold]
     fn note(&self, error: Error) -> Error {
         if error == Error::Overrun {
@@ -259,10 +269,10 @@ impl<T: Transport> Handle<T> {
     }
 }
 
-/// What libipq checked of a datagram, in its order (LIB-3).
+/// Checks a datagram as libipq did, in its order (LIB-3).
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
-    // A transport that says more than it did must not make us read past what it wrote.
+    // A transport that states more bytes than it wrote must not make us read past them.
     let read = copied.min(length).min(buffer.len());
     if sender != PortId::KERNEL {
         return Err(Error::ForeignSender { sender });
@@ -279,7 +289,8 @@ fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
 }
 
 impl Error {
-    /// How long the caller wanted to wait decides what libipq calls a signal (LIB-3).
+    /// Returns the handle's error for a transport's. A signal is one of two errors, by the time
+    /// that the caller wanted to wait (LIB-3).
     fn from_receive(error: TransportError, wait: Wait) -> Self {
         match error {
             TransportError::TimedOut => Self::TimedOut,

@@ -32,11 +32,11 @@
 //!
 //! Each part knows only those above it in this list.
 //!
-//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders. It does no
-//!   I/O and allocates nothing.
+//! - [`wire`] turns bytes into messages and back, for both word sizes and both byte orders. It does
+//!   no I/O and allocates nothing.
 //! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
-//! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and says
-//!   what failed.
+//! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and
+//!   says what failed.
 //! - [`protocol`] and [`protocol::nfnetlink_queue`] are pages of the protocols' rules. An id in the
 //!   documentation, such as ATT-4, is that of a rule there.
 //!

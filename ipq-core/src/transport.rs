@@ -1,16 +1,17 @@
-//! The seam between libipq's logic and whatever is on the other side: a kernel's netlink socket, today's nfnetlink
-//! queue, an emulator.
+//! The seam between libipq's logic and the other side of a queue: a kernel's netlink socket, an
+//! nfnetlink queue, or an emulator.
 //!
-//! A transport moves whole datagrams. It decides nothing: whether the sender is the kernel, whether a length is right,
-//! whether an absence is a time-out or an error is settled above it, in [`Handle`](crate::Handle), once for all of them.
+//! A transport moves whole datagrams and decides nothing. [`Handle`](crate::Handle), above it,
+//! decides for all transports whether the sender is the kernel, whether a length is right, and
+//! whether silence is a time-out or an error.
 //!
-//! Every method takes `&self`, like [`UdpSocket`](std::net::UdpSocket)'s, so that one thread may read while another gives
-//! verdicts; an implementation holds no lock across a wait. [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is
-//! a handle on whichever side was chosen at run time. It asks for neither `Send` nor `Sync`, since an emulator on virtual
-//! time is owned by one thread.
+//! Every method takes `&self`, as [`UdpSocket`](std::net::UdpSocket)'s methods do, so one thread
+//! may read while another gives verdicts. An implementation holds no lock while it waits.
+//! [`Transport`] is object-safe: `Handle<Box<dyn Transport>>` is a handle on a side that is chosen
+//! at run time. It asks for neither `Send` nor `Sync`, since an emulator on virtual time is owned
+//! by one thread.
 //!
-//! What an implementation does between the seams is shown by wrappers, which are transports around any other: see
-//! [`faulty`] and [`traced`].
+//! Wrappers are transports around any other transport: see [`faulty`] and [`traced`].
 
 #[cfg(target_os = "linux")]
 mod arrivals;
@@ -36,33 +37,36 @@ use std::time::Duration;
 
 /// Moves whole datagrams to and from the other side of a queue.
 pub trait Transport {
-    /// The ABI of the kernel on the other side: how its frames are laid out.
+    /// The ABI of the kernel on the other side: the layout of its frames.
     fn abi(&self) -> Abi {
         Abi::NATIVE
     }
 
-    /// The port id that this end is bound to, and that requests carry.
+    /// The port id that this end is bound to. Requests carry it.
     fn port_id(&self) -> PortId;
 
-    /// Sends the concatenation of `parts` as one datagram to the kernel, without gluing them first, and returns how
-    /// many bytes went. It waits only where the system makes it wait for memory.
+    /// Sends the concatenation of `parts` as one datagram to the kernel, without gluing them first,
+    /// and returns the number of bytes sent. It waits only if the system makes it wait for memory.
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
 
-    /// Takes one datagram into `buffer`, waiting for it as `wait` says. A datagram that is longer than the buffer is cut,
-    /// and the rest is lost (SOCK-3): compare [`Datagram::length`] with [`Datagram::copied`].
+    /// Receives one datagram into `buffer`, and waits for it as `wait` says. A datagram that is
+    /// longer than the buffer is cut, and the rest is lost (SOCK-3): compare [`Datagram::length`]
+    /// with [`Datagram::copied`].
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError>;
 
-    /// Sends each of `messages` as a datagram of its own, in order, and puts what came of the n-th into the n-th of
-    /// `results`. One that fails does not keep the next from being sent. Those beyond the shorter of the two are left.
+    /// Sends each of `messages` as a datagram of its own, in order, and puts the n-th result into
+    /// the n-th of `results`. A message that fails does not keep the next from being sent. Those
+    /// beyond the shorter of the two slices are left alone.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         for (message, result) in messages.iter().zip(results) {
             *result = self.send(message);
         }
     }
 
-    /// Takes as many datagrams as there are and `slots` has room for, waiting as `wait` says for the first only. Returns
-    /// how many slots were filled, which are the first: at least one, unless `slots` is empty. An error that comes after a
-    /// datagram was taken is put into the slot that it came for.
+    /// Receives as many datagrams as there are and `slots` has room for. It waits as `wait` says
+    /// for the first only. Returns the number of slots that were filled, which are the first ones:
+    /// at least one, unless `slots` is empty. An error after the first datagram is put into the
+    /// slot that it came for.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {
@@ -83,13 +87,13 @@ pub trait Transport {
         Ok(filled)
     }
 
-    /// Asks for a receive buffer of `bytes` and returns what the other side says it now is: Linux doubles what it is
-    /// asked for, within limits (SOCK-4).
+    /// Asks for a receive buffer of `bytes`, and returns its size as the other side states it.
+    /// Linux doubles what it is asked for, within limits (SOCK-4).
     #[doc(alias = "SO_RCVBUF")]
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError>;
 
-    /// With `true`, datagrams that do not fit the receive buffer are lost without an error and without a latch: no
-    /// [`TransportError::Overrun`] comes any more (SOCK-4).
+    /// With `true`, datagrams that do not fit the receive buffer are lost without an error and
+    /// without a latch: [`TransportError::Overrun`] does not come any more (SOCK-4).
     #[doc(alias = "NETLINK_NO_ENOBUFS")]
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
 
@@ -107,45 +111,48 @@ pub trait Transport {
     }
 }
 
-/// How many messages go through one system call at the most: what is known of them lives on the stack. With more of them no packet is done
-/// sooner (see `ipq-conformance/bench/BENCHMARKS.md`).
+/// The most messages in one system call. What is known of them lives on the stack. More of them
+/// would not make a packet cheaper (see `ipq-conformance/bench/BENCHMARKS.md`).
 pub(crate) const AT_ONCE: usize = 64;
 
-/// A transport that can also be waited for by an asynchronous task.
+/// A transport that an asynchronous task can wait for, too.
 pub trait PollTransport: Transport {
-    /// Takes one datagram into `buffer`, or arranges that the task is woken when there may be one. Errors are those of
-    /// [`Transport::receive`], but never [`TransportError::TimedOut`]: deadlines are the task's own.
+    /// Receives one datagram into `buffer`. If none is there, the task is woken when there may be
+    /// one. Errors are those of [`Transport::receive`], but never [`TransportError::TimedOut`]:
+    /// deadlines are the task's own.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>>;
 }
 
-/// How long to wait for a datagram. The transport owns the clock, so no point in time crosses the seam.
+/// The time to wait for a datagram. The transport owns the clock, so no point in time crosses the
+/// seam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all: take what is there.
+    /// Do not wait: receive what is there.
     Never,
-    /// Until there is one.
+    /// Wait until there is one.
     Forever,
-    /// At most so long, as the other side's clock goes.
+    /// Wait at most for this time, by the other side's clock.
     For(Duration),
 }
 
-/// What is known of a datagram that was received.
+/// A datagram that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// How many bytes were put into the buffer.
+    /// The number of bytes that were put into the buffer.
     pub copied: usize,
-    /// How many bytes it had: more than `copied` if the buffer was too short.
+    /// The number of bytes that it had: more than `copied` if the buffer was too short.
     pub length: usize,
-    /// The port id of its sender: [`PortId::KERNEL`], unless another program sent it (SOCK-6, SOCK-8).
+    /// The sender's port id: [`PortId::KERNEL`], unless another program sent it (SOCK-6, SOCK-8).
     pub sender: PortId,
 }
 
 /// One place for a datagram in [`Transport::receive_many`].
 #[derive(Debug)]
 pub struct Slot<'a> {
-    /// Where its bytes go.
+    /// The room for its bytes.
     pub buffer: &'a mut [u8],
-    /// What came; meaningful in the slots that the call says it filled.
+    /// The datagram, or an error. It has a meaning only in the slots that the call states as
+    /// filled.
     pub result: Result<Datagram, TransportError>,
 }
 
@@ -160,24 +167,26 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// Why a datagram could not be moved.
+/// An error of moving a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// Nothing came in the time that there was.
+    /// Nothing came in time.
     #[error("no datagram came in the time allowed")]
     TimedOut,
     /// A signal came first. Nothing is lost: call again.
     #[error("a signal interrupted the wait: call again")]
     Interrupted,
-    /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS, SOCK-4). Those that are in
-    /// the buffer can still be read, and on Linux none is added before it is empty.
+    /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS,
+    /// SOCK-4). Those that are in the buffer can still be read. Linux adds none before the buffer
+    /// is empty.
     #[error(
         "the receive buffer overran and datagrams were lost: read until it is empty; \
          a larger receive buffer or a smaller copy range makes this rarer"
     )]
     Overrun,
-    /// The wait would never end: nothing else runs on the other side's virtual time, and nothing is to come.
+    /// The wait would never end: nothing else runs on the other side's virtual time, and nothing is
+    /// to come.
     #[error(
         "this wait would never end: nothing else runs on virtual time, so let a packet in first or wait for a time"
     )]
@@ -188,13 +197,14 @@ pub enum TransportError {
     /// The system refused.
     #[error("{0}")]
     System(Errno),
-    /// The kernel sent what can't be translated. It was taken from the queue's socket: call again for the next.
+    /// The kernel sent something that can't be translated. It was taken from the queue's socket:
+    /// call again for the next datagram.
     #[cfg(target_os = "linux")]
     #[error("what the kernel sent can't be translated: {0}")]
     Untranslatable(#[source] nfqueue::ParseError),
 }
 
-/// Declares that a pointer to a transport is one.
+/// Implements the transport traits for a pointer to a transport.
 macro_rules! forward {
     ($($pointer:ty),*) => {
         $(

@@ -1,28 +1,31 @@
-//! Bytes to messages and back: every frame of the `ip_queue` protocol, for both word sizes and both byte orders.
+//! Bytes to messages and back: every frame of the `ip_queue` protocol, for both word sizes and both
+//! byte orders.
 //!
 //! Nothing here does I/O, allocates, or knows of anything above it.
 //!
 //! # Reading
 //!
-//! [`Message::parse`] takes the bytes of one datagram. What it returns borrows from them: no payload is copied, and a
-//! field is decoded when it is asked for. Everything that can be wrong with the bytes is found by `parse`; an accessor of
-//! a parsed message never fails.
+//! [`Message::parse`] takes the bytes of one datagram. The message that it returns borrows from
+//! them: no payload is copied, and a field is decoded when it is asked for. `parse` finds
+//! everything that can be wrong with the bytes; an accessor of a parsed message never fails.
 //!
 //! # Writing
 //!
-//! A message is written as a [`Head`], its fixed part, to which the caller adds the payload as a part of its own when it
-//! sends. So a replacement packet is never copied.
+//! A message is written as a [`Head`], its fixed part. The caller sends the payload as a part of
+//! its own after it, so a replacement packet is never copied.
 //!
 //! # Panics
 //!
-//! No function of this module panics, whatever bytes or numbers it is given, and none overflows: lengths are compared
-//! before they are used, in `u64` where the wire's are words. On a 32-bit ABI a word that does not fit is cut to its low
-//! 32 bits, as a C assignment does. A frame of more than 4 GiB is written with the largest length that a header can state,
-//! so that no reader takes a part of it for the whole.
+//! No function of this module panics or overflows, whatever bytes or numbers it is given. Lengths
+//! are compared before they are used, as `u64` if they are words on the wire. On a 32-bit ABI a
+//! word that does not fit is cut to its low 32 bits, as a C assignment does. A frame of more than 4
+//! GiB is written with the largest length that a header can state, so that no reader takes a part
+//! of it for the whole.
 //!
 //! # Layouts
 //!
-//! Offsets in bytes from the start of the message, which follows the 16 bytes of the [`Header`] (WIRE-2, WIRE-3):
+//! Offsets in bytes from the start of the message, which follows the 16 bytes of the [`Header`]
+//! (WIRE-2, WIRE-3):
 //!
 //! | packet message | LP64 | ILP32 | | mode or verdict | LP64 | ILP32 |
 //! |---|---|---|---|---|---|---|
@@ -69,7 +72,8 @@ pub use request::{ModeRequest, VerdictRequest};
 pub use screen::{Objection, Response, Screened, screen};
 pub use values::{CopyMode, EtherType, Hook, Mark, PacketId, PortId, Timestamp, Verdict};
 
-/// How many bytes bring `length` to the next multiple of 4, the alignment of netlink messages (WIRE-4, ERR-3).
+/// Returns the number of bytes from `length` to the next multiple of 4, the alignment of netlink
+/// messages (WIRE-4, ERR-3).
 #[must_use]
 pub const fn padding(length: usize) -> usize {
     length.wrapping_neg() & 3

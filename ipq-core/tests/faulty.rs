@@ -188,7 +188,8 @@ fn no_more_than_so_many_are_held() {
     assert_eq!(faulty.transport().left(), HELD - 1);
 }
 
-/// What goes, and what each call says of it, when "ab", "cd" and "ef" are sent and a receive finds nothing.
+/// Sends "ab", "cd" and "ef", and then receives, which finds nothing. Returns what went, and what
+/// each call returned.
 #[rstest]
 #[case::nothing_planned(&[], &["ab", "cd", "ef"], [Ok(2), Ok(2), Ok(2)])]
 #[case::lose(&[Departure::Pass, Departure::Lose], &["ab", "ef"], [Ok(2), Ok(2), Ok(2)])]
@@ -368,8 +369,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// With any plan the handle never panics, what arrived is accounted for, and when the plan is exhausted everything
-    /// works again.
+    /// With any plan the handle never panics, what arrived is accounted for, and when the plan is
+    /// exhausted everything works again.
     #[test]
     fn a_handle_bears_any_plan(
         arrivals in vec(arrival(), 0..40),
@@ -407,7 +408,8 @@ proptest! {
             }
         }
 
-        // Enough of both to come to the end of the plans, and enough reads to take all that there is.
+        // Enough of both to come to the end of the plans, and enough reads to take all that there
+        // is.
         for _ in 0..40 {
             pipe.put_datagram(packet_frame(Abi::NATIVE, 1, &[]));
             let _ = handle.set_verdict(PacketId(1), Verdict::Accept, None);

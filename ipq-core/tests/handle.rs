@@ -349,8 +349,8 @@ mod checks {
         }
     }
 
-    /// Whatever a transport says that it wrote, nothing outside the buffer is read, and the stale bytes in it are not taken
-    /// for a message.
+    /// Whatever a transport says that it wrote, nothing outside the buffer is read, and the stale
+    /// bytes in it are not taken for a message.
     #[rstest]
     #[case(usize::MAX, usize::MAX)]
     #[case(usize::MAX, 0)]

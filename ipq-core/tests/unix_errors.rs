@@ -61,7 +61,7 @@ fn an_emulator_that_has_ended_is_told_from_one_that_never_was() {
 fn an_emulator_that_may_not_be_reached_is_there_all_the_same() {
     let path = path("forbidden");
     let _listener = listener(&path);
-    std::fs::set_permissions(&path, Permissions::from_mode(0)).expect("the socket's mode");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o0)).expect("the socket's mode");
     let said = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             // Root may reach everything, so this thread is somebody else from here on.

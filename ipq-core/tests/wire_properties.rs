@@ -80,8 +80,9 @@ fn verdict_request(abi: Abi) -> impl Strategy<Value = VerdictRequest> {
     })
 }
 
-/// Bytes that get past the first checks more often than chance would have it: a header of a known type whose length is
-/// right, with any bytes behind it, half of which have a possible address length and `data_len` 0 where a packet has them.
+/// Bytes that get past the first checks more often than chance would have it: a header of a known
+/// type whose length is right, with any bytes behind it, half of which have a possible address
+/// length and `data_len` 0 where a packet has them.
 fn near_frame() -> impl Strategy<Value = (Abi, Vec<u8>)> {
     let types = select(vec![2_u16, 0x11, 0x12, 0x13, 0x14]);
     (abi(), types, vec(any::<u8>(), 0..160), any::<bool>()).prop_map(|(abi, message_type, mut body, possible)| {
@@ -110,7 +111,8 @@ fn lies_in(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || (place(whole).start <= place(part).start && place(part).end <= place(whole).end)
 }
 
-/// Runs every reader over `bytes`, asks for everything that it gives, and checks that what it gives are parts of `bytes`.
+/// Runs every reader over `bytes`, asks for everything that it gives, and checks that what it gives
+/// are parts of `bytes`.
 fn read_everything(bytes: &[u8], abi: Abi) -> Result<(), TestCaseError> {
     let _ = Header::parse(bytes, abi);
     let _ = ModeRequest::parse(bytes, abi);

@@ -1,7 +1,7 @@
 //! The last error of each thread, and its text as C reads it.
 //!
-//! libipq had one error number for the whole process, which threads overwrote for each other (LIB-7). Here each
-//! thread has its own, like `errno`, in memory of fixed size.
+//! libipq had one error number for the whole process, which threads overwrote for each other
+//! (LIB-7). Here each thread has its own, like `errno`, in memory of fixed size.
 
 use crate::error_number::ErrorNumber;
 use std::cell::Cell;
@@ -12,11 +12,11 @@ const LONGEST: usize = 512;
 
 thread_local! {
     static NUMBER: Cell<i32> = const { Cell::new(0) };
-    /// The text of an error whose number alone does not say enough. Its address is handed to C.
+    /// The text of an error whose number does not say enough. Its address is given to C.
     static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
 }
 
-/// The texts of all numbers, ended as C wants them.
+/// The texts of all numbers, each with a NUL at its end.
 static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
     let mut texts = [[0; 40]; ErrorNumber::ALL.len()];
     let mut number = 0;
@@ -37,13 +37,13 @@ pub(super) fn number() -> i32 {
     NUMBER.get()
 }
 
-/// From now on this thread's last error is `number`.
+/// Makes `number` this thread's last error.
 pub(super) fn set(number: ErrorNumber) {
     NUMBER.set(number.number());
     TEXT.with(|text| text[0].set(0));
 }
 
-/// The same, with words that follow libipq's own.
+/// Makes `number` this thread's last error, with words after libipq's own.
 pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     NUMBER.set(number.number());
     TEXT.with(|text| {
@@ -54,7 +54,8 @@ pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     });
 }
 
-/// The text of this thread's last error, ended by a NUL. Good until the thread's next error, and for most errors for ever.
+/// The text of this thread's last error, with a NUL at its end. It is valid until the thread's next
+/// error.
 pub(super) fn text() -> *mut c_char {
     TEXT.with(|text| {
         if text[0].get() == 0 {

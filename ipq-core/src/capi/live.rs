@@ -1,15 +1,17 @@
-//! Which pointers are handles: so that NULL, a destroyed handle or any other pointer is an error and not a crash.
+//! A table of the pointers that are handles. With it a NULL, a destroyed handle or any other
+//! pointer is an error and no crash.
 //!
-//! A fixed table without a lock, since programs fork, and jump out of signal handlers, whenever they like.
+//! It has a fixed size and no lock, since programs fork, and jump out of signal handlers, at any
+//! moment.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many handles a process can have. The kernel allows it one for each family.
+/// The most handles in a process. The kernel allows it one for each family.
 const MOST: usize = 1024;
 
 static LIVE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 
-/// Notes that there is a handle at `address`; `false` if there are too many.
+/// Adds the handle at `address`; `false` if there are too many.
 pub(super) fn insert(address: usize) -> bool {
     LIVE.iter().any(|place| {
         place
@@ -18,12 +20,13 @@ pub(super) fn insert(address: usize) -> bool {
     })
 }
 
-/// Whether there is a handle at `address`.
+/// Returns whether there is a handle at `address`.
 pub(super) fn contains(address: usize) -> bool {
     address != 0 && LIVE.iter().any(|place| place.load(Ordering::Acquire) == address)
 }
 
-/// Notes that the handle at `address` is no more; `false` if there was none, so that of two who destroy it one does.
+/// Removes the handle at `address`; `false` if there is none. Of two calls that destroy one handle,
+/// one succeeds.
 pub(super) fn remove(address: usize) -> bool {
     address != 0
         && LIVE.iter().any(|place| {

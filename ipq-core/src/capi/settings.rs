@@ -5,7 +5,7 @@ use crate::transport::nfqueue::{InvalidQueueNumbers, Options, QueueNumbers};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// How an nfnetlink queue is opened: settings with commas between them, each at most once.
+/// Settings of an nfnetlink queue. They have commas between them, and each is there at most once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     /// `4=NUMBER` and `6=NUMBER`.
@@ -33,7 +33,7 @@ impl Settings {
     }
 }
 
-/// Why a text is no list of settings.
+/// A mistake in a list of settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidSetting {
     #[error(

@@ -19,13 +19,13 @@ use std::path::Path;
 pub(super) trait Side: Transport + AsFd + Sync {}
 impl<T: Transport + AsFd + Sync> Side for T {}
 
-/// Why there is no kernel side.
+/// An error from opening a kernel side.
 pub(super) struct NoSide {
     /// libipq's number for it.
     pub(super) number: ErrorNumber,
     /// The system's error number.
     pub(super) errno: Errno,
-    /// What is wrong, in words, if libipq had no such error.
+    /// Words about it, if libipq had no such error.
     pub(super) detail: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Sid
     }
 }
 
-/// What `IPQ_TRANSPORT` says.
+/// The value of `IPQ_TRANSPORT`, understood.
 enum Wanted<'a> {
     Auto,
     Netlink,
@@ -73,7 +73,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// What is wrong with a value of `IPQ_TRANSPORT`, as the end of the sentence that lists the right ones.
+/// A mistake in the value of `IPQ_TRANSPORT`. It displays as the end of the sentence that lists the
+/// right values.
 enum Misspelt {
     Name,
     Setting(InvalidSetting),

@@ -1,20 +1,21 @@
-//! What can go wrong with a handle: precise errors, and libipq's numbers for them.
+//! Errors of a handle, and libipq's numbers for them.
 
 use crate::error_number::ErrorNumber;
 use crate::transport::TransportError;
 use crate::wire::{PortId, WireError};
 
-/// Why a call on a [`Handle`](super::Handle) failed.
+/// An error of a call on a [`Handle`](super::Handle).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No message came in the time that there was.
+    /// No message came in time.
     #[error("no message came in the time allowed")]
     TimedOut,
     /// A signal came first. Nothing is lost: call again.
     #[error("a signal interrupted the read: call again")]
     Interrupted {
-        /// Whether the wait was [`Wait::Forever`](crate::Wait::Forever): only then libipq calls it an error (LIB-3).
+        /// Set if the wait was [`Wait::Forever`](crate::Wait::Forever). Only then libipq calls it
+        /// an error (LIB-3).
         forever: bool,
     },
     /// The receive buffer was full, and the kernel lost messages for this handle (SOCK-4).
@@ -32,7 +33,7 @@ pub enum Error {
     /// Another program sent the datagram, which was thrown away (SOCK-6, SOCK-8).
     #[error("a datagram came from port id {sender} and not from the kernel, and was refused: read on")]
     ForeignSender {
-        /// Who sent it.
+        /// The sender.
         sender: PortId,
     },
     /// The datagram had no bytes (LIB-3).
@@ -41,9 +42,10 @@ pub enum Error {
     /// The message is longer than what was read; the rest is lost (SOCK-3).
     #[error("a message of {whole} bytes was cut to {read}: {} are lost, use a buffer that has room for it", .whole.saturating_sub(*.read))]
     Truncated {
-        /// How many bytes were read.
+        /// The number of bytes that were read.
         read: usize,
-        /// How many there were, by the datagram's length or its header's, whichever is more.
+        /// The number of bytes that there were: the datagram's length or its header's, whichever is
+        /// more.
         whole: usize,
     },
     /// The kernel sent bytes that are no message of this protocol.
@@ -58,15 +60,16 @@ pub enum Error {
     /// Fewer bytes were sent than the message has.
     #[error("of a message of {stated} bytes only {sent} were sent")]
     SentShort {
-        /// How many bytes were sent.
+        /// The number of bytes that were sent.
         sent: usize,
-        /// How many the message has.
+        /// The number of bytes that the message has.
         stated: usize,
     },
 }
 
 impl Error {
-    /// What libipq calls this error; `None` where it reported none: a signal during a wait that was to end by itself.
+    /// Returns libipq's number for the error. It is `None` for a signal during a wait for a
+    /// duration, which libipq did not report as an error.
     #[must_use]
     pub const fn number(&self) -> Option<ErrorNumber> {
         Some(match self {

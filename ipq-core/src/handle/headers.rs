@@ -6,7 +6,7 @@ use etherparse::err::ip::{LaxHeaderSliceError, SliceError};
 use etherparse::{IpNumber, IpSlice, LaxSlicedPacket};
 use std::net::IpAddr;
 
-/// Where the header checksum of IPv4 stands in a packet.
+/// The place of the header checksum in an IPv4 packet.
 const IPV4_CHECKSUM: usize = 10;
 
 impl QueuedPacket<'_> {
@@ -106,7 +106,8 @@ fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
         .add_2bytes([0, ip.payload().ip_number.0])
 }
 
-/// The checksum over `bytes`, as it is on the wire, without the two bytes at `place`, where it stands.
+/// The checksum over `bytes`, as it is on the wire, without the two bytes at `place`, where it
+/// stands.
 fn checksum(begin: Sum16BitWords, bytes: &[u8], place: usize) -> [u8; 2] {
     begin
         .add_slice(&bytes[..place])

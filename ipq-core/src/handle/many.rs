@@ -1,4 +1,4 @@
-//! Many messages in one call: fewer system calls for each packet, where a kernel is on the other side.
+//! Many messages in one call. On a kernel that saves system calls.
 //!
 //! ```
 //! use ipq_core::handle::{Buffers, Decision, Handle};
@@ -26,7 +26,7 @@ use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::iter::repeat_n;
 
-/// Room for many messages, to be used again and again.
+/// Room for many messages, which is used again and again.
 #[derive(Debug)]
 pub struct Buffers {
     bytes: Vec<u8>,
@@ -35,9 +35,10 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Room for `messages` messages, at least one, of `each` bytes; see [`Handle::buffer_for`] for how many a packet needs.
-    /// This is all the memory that they ever take. On a kernel up to 64 messages are read in a system call, so room for 64 is enough to
-    /// have the best of it.
+    /// Makes room for `messages` messages, at least one, of `each` bytes: see
+    /// [`Handle::buffer_for`] for the bytes that a packet needs. It takes no more memory than this.
+    /// A kernel is asked for at most 64 messages with one system call, so room for more than 64
+    /// gains nothing.
     #[must_use]
     pub fn new(messages: usize, each: usize) -> Self {
         let messages = messages.max(1);
@@ -49,11 +50,11 @@ impl Buffers {
     }
 }
 
-/// Messages that have been read from a queue's socket: each is given out once.
+/// Messages that were read from a queue's socket. Each is returned once.
 ///
-/// Nothing else is read ahead, so while there are some in here ([`len`](ExactSizeIterator::len)) it does not matter whether the
-/// descriptor is readable. Those that are never asked for are lost to the program, and the kernel holds their packets until the
-/// handle is closed.
+/// While some are left here ([`len`](ExactSizeIterator::len)), do not wait for the descriptor to
+/// become readable: it says nothing about them. Messages that are never taken from here are lost to
+/// the program, and the kernel holds their packets until the handle is closed.
 #[derive(Debug)]
 pub struct Messages<'a, T> {
     handle: &'a Handle<T>,
@@ -62,7 +63,8 @@ pub struct Messages<'a, T> {
 }
 
 impl<'a, T: Transport> Messages<'a, T> {
-    /// The next of them, as [`Iterator::next`]; but a packet can be changed where it is, as by [`Handle::read_mut`]:
+    /// Returns the next message, as [`Iterator::next`] does, but lets a packet be changed in its
+    /// buffer, as [`Handle::read_mut`] does:
     ///
     /// ```
     /// use ipq_core::handle::{Buffers, Decision, Handle};
@@ -93,7 +95,7 @@ impl<'a, T: Transport> Messages<'a, T> {
         Some(read.and_then(|read| self.handle.parse_mut(&mut buffer[..read])))
     }
 
-    /// The next one's buffer, and how many bytes in it are the datagram's.
+    /// Returns the next datagram's buffer, and its length.
     fn next_datagram(&mut self) -> Option<(&'a mut [u8], Result<usize, Error>)> {
         let received = *self.received.next()?;
         let buffer = self.buffers.next()?;
@@ -117,14 +119,14 @@ impl<'a, T: Transport> Iterator for Messages<'a, T> {
 
 impl<T: Transport> ExactSizeIterator for Messages<'_, T> {}
 
-/// What is to become of a packet.
+/// A verdict on a packet, and perhaps a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// Which packet.
+    /// The packet.
     pub packet_id: PacketId,
-    /// What is to be done with it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What its bytes are to be from now on, as for [`Handle::set_verdict`].
+    /// The packet's new bytes, as for [`Handle::set_verdict`].
     pub replacement: Option<&'a [u8]>,
 }
 
@@ -141,9 +143,11 @@ impl Decision<'_> {
 }
 
 impl<T: Transport> Handle<T> {
-    /// Reads as many messages as there are and `buffers` has room for, waiting as `wait` says for the first only. There is at
-    /// least one in what is returned. Errors are those of [`read`](Self::read), each in the place that it came for; only one that
-    /// comes first is returned here.
+    /// Reads as many messages as there are and `buffers` has room for. It waits as `wait` says for
+    /// the first only, and returns at least one.
+    ///
+    /// The errors are those of [`read`](Self::read). One that comes before any message is returned
+    /// here; a later one stands among the messages, in the place that it came for.
     pub fn read_many<'a>(&'a self, buffers: &'a mut Buffers, wait: Wait) -> Result<Messages<'a, T>, Error> {
         let each = buffers.each;
         self.has_room(each)?;
@@ -177,12 +181,13 @@ impl<T: Transport> Handle<T> {
         })
     }
 
-    /// Sends many decisions, in their order, and returns how many were sent. One that can't be sent keeps none of the others
-    /// back, and is handed to `failed` with the reason.
+    /// Sends many decisions, in their order, and returns how many were sent. A decision that can't
+    /// be sent does not keep the others back: it is handed to `failed` with the reason.
     ///
-    /// They are sent whenever 64 have been taken from `decisions`, and at its end: none is held back when this returns. Who
-    /// takes long over a decision lets those before it wait so long, and if `decisions` panics they are not sent. A refusal by
-    /// the kernel comes to the next read, for each by itself.
+    /// They are sent each time when 64 have been taken from `decisions`, and at its end, so none is
+    /// left unsent when this returns. A slow decision delays those that were taken before it; if
+    /// `decisions` panics, those are not sent. Each refusal by the kernel comes to a read of its
+    /// own.
     pub fn set_verdicts<'d>(
         &self,
         decisions: impl IntoIterator<Item = Decision<'d>>,
@@ -203,10 +208,10 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Sends decisions, at most [`AT_ONCE`], and says what came of each.
+    /// Sends decisions, at most [`AT_ONCE`], and calls `done` with the result of each.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
         let count = decisions.len();
-        // Extended where they are: one that is collected is moved, whole.
+        // Filled in their place: to collect them would move the whole arrays.
         let (mut heads, mut parts) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
         let (mut messages, mut results) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
         heads.extend(repeat_n([0; VerdictRequest::HEAD_BYTES], count));
@@ -224,7 +229,7 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// The two parts of a decision's message, of which the first is written in `room`.
+    /// Returns the two parts of a decision's message. The first is written in `room`.
     #[inline(always)]
     fn parts_of<'d>(&self, decision: &Decision<'d>, room: &'d mut [u8; VerdictRequest::HEAD_BYTES]) -> [&'d [u8]; 2] {
         let replacement = decision.replacement.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading in an asynchronous task, whichever runtime it is on.
+//! Reading in an asynchronous task, on any runtime.
 
 use super::{Error, Handle};
 use crate::transport::{PollTransport, Wait};
@@ -7,10 +7,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 impl<T: PollTransport> Handle<T> {
-    /// Reads one message, as [`read`](Handle::read) does, and lets other tasks run until there is one.
+    /// Reads one message, as [`read`](Handle::read) does, and lets other tasks run until there is
+    /// one.
     ///
-    /// Dropping the future before it is ready loses nothing. A time limit is the runtime's, `tokio::time::timeout` for
-    /// example. Verdicts need no waiting, so [`set_verdict`](Handle::set_verdict) is for tasks too.
+    /// Dropping the future before it is ready loses nothing. Use the runtime's time limit, for
+    /// example `tokio::time::timeout`. Verdicts need no waiting, so tasks use
+    /// [`set_verdict`](Handle::set_verdict), too.
     ///
     /// ```
     /// use ipq_core::{Handle, Verdict, transport::PollTransport, wire::Message};
@@ -29,8 +31,8 @@ impl<T: PollTransport> Handle<T> {
         self.parse(&buffer[..read])
     }
 
-    /// Reads one datagram and checks it, as [`read_datagram`](Handle::read_datagram) does, or arranges that the task is
-    /// woken when there may be one.
+    /// Reads one datagram and checks it, as [`read_datagram`](Handle::read_datagram) does. If none
+    /// is there, the task is woken when there may be one.
     pub fn poll_read_datagram(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.has_room(buffer.len())?;
         let received = ready!(self.transport.poll_receive(context, buffer));

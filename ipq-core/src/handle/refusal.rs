@@ -1,4 +1,4 @@
-//! Why a queue refused a message, in words.
+//! A queue's refusal of a message, in words.
 
 use super::Handle;
 use crate::errno::Errno;
@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Refusal {
     /// The number.
     pub errno: Errno,
-    /// What to do about it, if anything can be said.
+    /// Advice on it, if there is any.
     pub advice: Option<Cow<'static, str>>,
 }
 

@@ -8,13 +8,13 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long [`Handle::run_until`] waits for a packet before it looks at its flag again.
+/// The time that [`Handle::run_until`] waits for a packet before it looks at its flag again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Why a loop over a queue's packets ended.
+/// An error that ended a loop over a queue's packets.
 ///
-/// Its `Debug` output is the same sentence as its `Display` output, so that a `main` which returns it
-/// prints that.
+/// Its `Debug` output is the same sentence as its `Display` output, so that a `main` which returns
+/// it prints that.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -32,8 +32,8 @@ pub enum RunError {
 impl<T: Transport> Handle<T> {
     /// Asks `decide` about each packet, and gives the verdict that it returns.
     ///
-    /// Call [`set_mode`](Self::set_mode) first. Return `None` to hold a packet, and give its verdict
-    /// later with [`set_verdict`](Self::set_verdict).
+    /// Call [`set_mode`](Self::set_mode) first. Return `None` to hold a packet, and give its
+    /// verdict later with [`set_verdict`](Self::set_verdict).
     ///
     /// ```no_run
     /// use ipq_core::transport::nfqueue::NfQueue;
@@ -50,10 +50,10 @@ impl<T: Transport> Handle<T> {
     /// }
     /// ```
     ///
-    /// The loop goes on after a signal, after an overrun ([`overruns`](Self::overruns) counts them),
-    /// after a datagram of another program, and after ENOENT: then the packet was gone before its
-    /// verdict came, because a device went down (EVT-1). It ends with an error if the queue refuses a
-    /// message for any other reason.
+    /// The loop goes on after a signal, after an overrun ([`overruns`](Self::overruns) counts
+    /// them), after a datagram of another program, and after ENOENT: then the packet was gone
+    /// before its verdict came, because a device went down (EVT-1). It ends with an error if the
+    /// queue refuses a message for any other reason.
     ///
     /// It ends with `Ok` when no packet can come any more: the other side is gone, or it runs on
     /// virtual time and nothing else moves. So a test on an emulator lets packets in, and calls the
@@ -76,8 +76,8 @@ impl<T: Transport> Handle<T> {
     /// packets that are being decided about, and at most 100 ms if there are none.
     ///
     /// The flag may be set by a signal handler, by another thread or by `decide`. Packets that are
-    /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual time
-    /// only `decide` can set the flag.
+    /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual
+    /// time only `decide` can set the flag.
     pub fn run_until<D: Into<Option<Verdict>>>(
         &self,
         stop: &AtomicBool,
@@ -94,8 +94,8 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// Waits for a message as `wait` says, asks `decide` about the packets that are there, at most 64,
-    /// and returns how many that were.
+    /// Waits for a message as `wait` says, asks `decide` about the packets that are there, at most
+    /// 64, and returns how many that were.
     ///
     /// This is one turn of [`run`](Self::run), for a program with a loop of its own: it may hold
     /// packets and wait no longer than until it must decide about the first of them. The `buffer`
@@ -143,7 +143,7 @@ impl<T: Transport> Handle<T> {
 }
 
 impl RunError {
-    /// Whether this says that no packet can come any more.
+    /// Returns whether the error means that no packet can come any more.
     const fn is_end(&self) -> bool {
         matches!(
             self,
@@ -164,7 +164,7 @@ pub struct QueuedPacket<'a> {
     changed: Changed,
 }
 
-/// What a program has done to a packet's bytes.
+/// A program's change of a packet's bytes.
 enum Changed {
     Not,
     InPlace,
@@ -201,9 +201,9 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// The packet's bytes, to be changed. They are sent with the verdict, so the copy range must be as
-    /// long as packets are: a packet that was cut to it stays cut (VER-7). Checksums are not mended
-    /// (VER-8).
+    /// The packet's bytes, to be changed. They are sent with the verdict, so the copy range must be
+    /// as long as packets are: a packet that was cut to it stays cut (VER-7). Checksums are not
+    /// mended (VER-8).
     pub fn payload_mut(&mut self) -> &mut [u8] {
         match &mut self.changed {
             Changed::Replaced(bytes) => bytes,
@@ -214,8 +214,8 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// Puts other bytes in the place of the packet's, of any length from a whole IP header to 65,535
-    /// (VER-5 to VER-7).
+    /// Puts other bytes in the place of the packet's, of any length from a whole IP header to
+    /// 65,535 (VER-5 to VER-7).
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }

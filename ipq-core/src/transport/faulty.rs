@@ -1,9 +1,10 @@
-//! Faults on the way: a transport around any other that loses, cuts, repeats, delays and forges what passes, and fails as
-//! systems do.
+//! Faults on the way: a transport around any other transport. It loses, cuts, repeats, delays and
+//! forges datagrams, and fails as systems do.
 //!
-//! What happens is a plan: an iterator for each direction, whose n-th item is what happens to the n-th datagram. A script
-//! is a list of [`Arrival`]s or [`Departure`]s; [`Seeded`] draws them by chance, the same for the same seed. When a plan is
-//! exhausted, datagrams pass unharmed. [`Faulty::arrivals`] and [`Faulty::departures`] tell afterwards what hit which.
+//! Each direction has a plan: an iterator whose n-th item is the fault of the n-th datagram. A
+//! script is a list of [`Arrival`]s or [`Departure`]s; [`Seeded`] draws them at random, the same
+//! for the same seed. After the end of a plan, datagrams pass unharmed. [`Faulty::arrivals`] and
+//! [`Faulty::departures`] tell afterwards which fault hit which datagram.
 //!
 //! ```
 //! use ipq_core::transport::faulty::{Arrival, Departure, Faulty, Seeded};
@@ -18,9 +19,10 @@
 //! }
 //! ```
 //!
-//! No clock is involved: a delay is counted in datagrams. And no plan makes a program hang: what is held back goes on its
-//! way as soon as a receive would find nothing else. At most [`HELD`] datagrams are held in each direction; one that would
-//! be more passes unharmed. No lock is held while the transport inside sends or receives.
+//! No clock is involved: a delay is counted in datagrams. No plan makes a program hang: a datagram
+//! that is held back goes on as soon as a receive would find nothing else. At most [`HELD`]
+//! datagrams are held in each direction; one more passes unharmed. No lock is held while the
+//! transport inside sends or receives.
 
 mod line;
 mod plan;
@@ -46,7 +48,7 @@ pub struct Faulty<T> {
 }
 
 impl<T> Faulty<T> {
-    /// Nothing happens yet to what passes to and from `transport`.
+    /// Wraps `transport`, without faults yet.
     #[must_use]
     pub fn new(transport: T) -> Self {
         Self {
@@ -56,27 +58,27 @@ impl<T> Faulty<T> {
         }
     }
 
-    /// What is to happen to the datagrams that are received, in their order.
+    /// Sets the faults of the datagrams that are received, in their order.
     #[must_use]
     pub fn with_arrivals(self, plan: impl IntoIterator<Item = Arrival, IntoIter: Send + 'static>) -> Self {
         let arrivals = Mutex::new(Line::new(plan.into_iter()));
         Self { arrivals, ..self }
     }
 
-    /// What is to happen to the datagrams that are sent, in their order.
+    /// Sets the faults of the datagrams that are sent, in their order.
     #[must_use]
     pub fn with_departures(self, plan: impl IntoIterator<Item = Departure, IntoIter: Send + 'static>) -> Self {
         let departures = Mutex::new(Line::new(plan.into_iter()));
         Self { departures, ..self }
     }
 
-    /// What has happened to the datagrams that were received.
+    /// The faults that hit datagrams which were received.
     #[must_use]
     pub fn arrivals(&self) -> Record<Arrival> {
         lock(&self.arrivals).record()
     }
 
-    /// What has happened to the datagrams that were sent.
+    /// The faults that hit datagrams which were sent.
     #[must_use]
     pub fn departures(&self) -> Record<Departure> {
         lock(&self.departures).record()
@@ -90,7 +92,8 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Transport> Faulty<T> {
-    /// What comes without asking the transport: a copy, a late datagram, a failure of the call.
+    /// Returns what comes without a call of the transport inside: a copy, a late datagram, or a
+    /// failure.
     fn due(&self, buffer: &mut [u8]) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         if let Some(held) = line.take_due() {
@@ -102,7 +105,8 @@ impl<T: Transport> Faulty<T> {
         }
     }
 
-    /// Lets happen to a datagram that has come what is to happen to it; `None` if it does not reach the program now.
+    /// Applies the plan to a datagram that was received. Returns `None` if it does not reach the
+    /// program now.
     fn arrive(&self, buffer: &mut [u8], mut datagram: Datagram) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         let copy = || Held::received(buffer, datagram);
@@ -135,7 +139,8 @@ impl<T: Transport> Faulty<T> {
         Some(Ok(datagram))
     }
 
-    /// Says what happens to a datagram that is to go, and holds it back if that is it.
+    /// Returns the fault of a datagram that is to be sent, and holds the datagram back if that is
+    /// the fault.
     fn depart(&self, parts: &[IoSlice<'_>]) -> Departure {
         let mut line = lock(&self.departures);
         let departure = line.meet(Departure::holds);
@@ -145,12 +150,13 @@ impl<T: Transport> Faulty<T> {
         departure
     }
 
-    /// Whether anything is held back, in either direction.
+    /// Returns whether anything is held back, in either direction.
     fn holds_something(&self) -> bool {
         lock(&self.arrivals).holds_something() || lock(&self.departures).holds_something()
     }
 
-    /// Lets something that is held back go on its way, since nothing else moves; `false` if there is nothing.
+    /// Lets a datagram that is held back go on, since nothing else moves. Returns `false` if there
+    /// is none.
     fn release(&self) -> bool {
         if lock(&self.arrivals).release() {
             return true;
@@ -160,14 +166,15 @@ impl<T: Transport> Faulty<T> {
         released
     }
 
-    /// Sends what was held back long enough. The program was told long ago that it went, so nobody hears of a failure.
+    /// Sends what was held back long enough. The program was told long ago that it was sent, so a
+    /// failure is not reported.
     fn send_due(&self) {
         while let Some(held) = self.take_due_departure() {
             let _ = self.transport.send(&[IoSlice::new(held.bytes())]);
         }
     }
 
-    /// A function of its own, so that the lock is gone when the datagram is sent.
+    /// A function of its own, so that the lock is released before the datagram is sent.
     fn take_due_departure(&self) -> Option<Held> {
         lock(&self.departures).take_due()
     }
@@ -198,7 +205,8 @@ impl<T: Transport> Transport for Faulty<T> {
         result
     }
 
-    /// Waits as `wait` says for a datagram that reaches the program: one that is lost on the way starts the wait anew.
+    /// Waits as `wait` says for a datagram that reaches the program. The wait starts again after a
+    /// datagram that is lost.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         loop {
             if let Some(result) = self.due(buffer) {
@@ -232,7 +240,7 @@ impl<T: Transport> Transport for Faulty<T> {
 }
 
 impl<T: PollTransport> PollTransport for Faulty<T> {
-    /// [`Arrival::Fail`] with [`TransportError::TimedOut`] is a task that is woken for nothing here.
+    /// [`Arrival::Fail`] with [`TransportError::TimedOut`] wakes the task without a datagram.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
         let result = loop {
             if let Some(result) = self.due(buffer) {
@@ -268,7 +276,8 @@ fn first<'a>(parts: &'a [IoSlice<'_>], length: usize) -> Vec<IoSlice<'a>> {
     parts.iter().map(|part| cut(part)).collect()
 }
 
-/// No code of ours panics with the lock held, and what is behind it is whole between any two calls.
+/// No code of ours panics with the lock held, and the state behind it is whole between any two
+/// calls.
 fn lock<F>(line: &Mutex<Line<F>>) -> MutexGuard<'_, Line<F>> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }

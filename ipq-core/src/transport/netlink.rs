@@ -9,20 +9,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is each
-//! since 3.5, [`Netlink::open`] says so (SOCK-1).
+//! Opening needs no privilege; each message does (ATT-5). On a kernel without `ip_queue`, which is
+//! each since 3.5, [`Netlink::open`] says so (SOCK-1).
 //!
 //! # What a call costs
 //!
-//! Sending is one system call. So are [`receive`](Transport::receive) with [`Wait::Forever`], and the
-//! many-message forms for up to 64 messages each. A wait for a duration first receives without waiting,
-//! and polls only if nothing is there. Nothing is allocated for a datagram.
+//! Sending is one system call. So are [`receive`](Transport::receive) with [`Wait::Forever`], and
+//! the many-message forms for up to 64 messages each. A wait for a duration first receives without
+//! waiting, and polls only if nothing is there. Nothing is allocated for a datagram.
 //!
 //! On some machines the first return from a function that made a system call costs another half a
-//! microsecond, whether the function is the C library's or one of ours. So the functions that receive
-//! or send one datagram are inlined, from [`Handle`](crate::Handle) down to the system call. A filter
-//! that counts nanoseconds reads and decides in one loop, without functions of its own that return in
-//! between.
+//! microsecond, whether the function is the C library's or one of ours. So the functions that
+//! receive or send one datagram are inlined, from [`Handle`](crate::Handle) down to the system
+//! call. A filter that counts nanoseconds reads and decides in one loop, without functions of its
+//! own that return in between.
 //!
 //! A duration ends at a point on the monotonic clock, for this one call: a signal ends the call as
 //! [`TransportError::Interrupted`], and the rest of the time is not kept.
@@ -62,11 +62,12 @@ pub struct Netlink {
 /// The port id that a socket is bound to (SOCK-2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
-    /// The process id, as with libipq. A second socket of the process on this protocol can't have it.
+    /// The process id, as with libipq. A second socket of the process on this protocol can't have
+    /// it.
     #[default]
     ProcessId,
-    /// An id that the kernel chooses: the process id if it is free, else a negative number. A negative
-    /// id can't attach to an `ip_queue` (MSG-2).
+    /// An id that the kernel chooses: the process id if it is free, else a negative number. A
+    /// negative id can't attach to an `ip_queue` (MSG-2).
     KernelChoice,
     /// This id. For a second handle, choose one above 0 that is no process's id.
     Port(PortId),
@@ -94,7 +95,8 @@ impl Netlink {
         Self::with_groups(protocol, bind, 0)
     }
 
-    /// Opens a bound socket that is a member of the multicast groups whose bits are set in `groups`.
+    /// Opens a bound socket that is a member of the multicast groups whose bits are set in
+    /// `groups`.
     pub(super) fn with_groups(protocol: u8, bind: Bind, groups: u32) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         let asked = match bind {
@@ -107,9 +109,9 @@ impl Netlink {
         Self::bound(socket, asked, Senders::Anybody)
     }
 
-    /// Opens a socket that is connected to the kernel. The kernel chooses its port id, and refuses what
-    /// anybody else sends there. Only a datagram that is under way in that very moment could still come;
-    /// to send it takes the capability.
+    /// Opens a socket that is connected to the kernel. The kernel chooses its port id, and refuses
+    /// what anybody else sends there. Only a datagram that is under way in that very moment could
+    /// still come; to send it takes the capability.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
@@ -161,8 +163,8 @@ impl Transport for Netlink {
 
     #[inline(always)]
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
-        // Without an address a netlink datagram goes to port id 0, the kernel. So a forged sender can't
-        // divert it (SOCK-8).
+        // Without an address a netlink datagram goes to port id 0, the kernel. So a forged sender
+        // can't divert it (SOCK-8).
         let sent = match parts {
             [whole] => net::send(self, whole, SendFlags::empty()),
             parts => net::sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty()),
@@ -206,8 +208,8 @@ impl Transport for Netlink {
         self.receive_slots(slots, wait)
     }
 
-    /// Uses `SO_RCVBUFFORCE`, which no system limit bounds, if the caller has the capability, and else
-    /// `SO_RCVBUF`.
+    /// Uses `SO_RCVBUFFORCE`, which no system limit bounds, if the caller has the capability, and
+    /// else `SO_RCVBUF`.
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
@@ -228,7 +230,7 @@ fn socket_of(protocol: u8) -> Result<OwnedFd, SocketError> {
         .map_err(|error| SocketError::Socket(errno(error)))
 }
 
-/// Why a netlink socket could not be opened.
+/// An error from opening a netlink socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocketError {
     /// The system gave no socket.
@@ -246,7 +248,7 @@ impl SocketError {
     }
 }
 
-/// Why a queue could not be opened.
+/// An error from opening a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

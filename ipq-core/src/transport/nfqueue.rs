@@ -8,34 +8,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: it sends and reads
-//! the same messages. A translator stands between the handle and the kernel. It keeps three pieces of
-//! state: the attached peer, a cache of templates for packets, and, with
+//! A handle on [`NfQueue`] behaves as one on [`Netlink`] did on a kernel up to 3.4: it sends and
+//! reads the same messages. A translator stands between the handle and the kernel. It keeps three
+//! pieces of state: the attached peer, a cache of templates for packets, and, with
 //! [`Options::batch_verdicts`], the packets that are still undecided.
 //!
 //! # How it stays true
 //!
-//! [`send`](Transport::send) never reads from the queue's socket, and [`receive`](Transport::receive)
-//! never makes up a frame. Each message that gets an answer goes to the kernel as one nfnetlink
-//! message that gets an answer. That holds for a message that must be refused, too: the kernel
-//! refuses what stands for it, and quotes it. So the kernel alone decides when the descriptor is
-//! readable, in which order answers and packets come, and what is lost when the receive buffer
-//! overruns.
+//! [`send`](Transport::send) never reads from the queue's socket, and
+//! [`receive`](Transport::receive) never makes up a frame. Each message that gets an answer goes to
+//! the kernel as one nfnetlink message that gets an answer. That holds for a message that must be
+//! refused, too: the kernel refuses what stands for it, and quotes it. So the kernel alone decides
+//! when the descriptor is readable, in which order answers and packets come, and what is lost when
+//! the receive buffer overruns.
 //!
 //! # What a packet costs
 //!
 //! A datagram is received into the caller's buffer, and nothing is allocated. A packet's bytes are
-//! mostly not copied, and never more than once; a verdict's replacement is not copied at all. It costs
-//! least if the buffer has 512 bytes more than the copy range, as
-//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits. Of many packets
-//! with the same attributes that are read together, only the first one's attributes are parsed. Names
-//! of devices come from a table that follows device events, not from a call for each packet.
+//! mostly not copied, and never more than once; a verdict's replacement is not copied at all. It
+//! costs least if the buffer has 512 bytes more than the copy range, as
+//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits. Of many
+//! packets with the same attributes that are read together, only the first one's attributes are
+//! parsed. Names of devices come from a table that follows device events, not from a call for each
+//! packet.
 //!
 //! # Several queues
 //!
 //! A rule with `--queue-balance FIRST:LAST` spreads packets over several queues, each with an
-//! [`NfQueue`] and a thread of its own: see the example `several_queues`. All packets of a flow come to
-//! one queue, and keep their order. Packets of different flows need not.
+//! [`NfQueue`] and a thread of its own: see the example `several_queues`. All packets of a flow
+//! come to one queue, and keep their order. Packets of different flows need not.
 //!
 //! # What becomes of each rule
 //!
@@ -64,29 +65,30 @@
 //!
 //! 1. `-j QUEUE` of both families goes to queue 0. Two handles of different family need two queue
 //!    numbers, and at least one of them a rule with NFQUEUE and a number.
-//! 2. The copy range ends at 65,531 bytes, and so does a replacement. A verdict whose message is longer
-//!    than 40 + 65,531 bytes is not sent, and fails with EMSGSIZE (as for SOCK-9). A longer packet comes
-//!    without its last bytes: the length of its payload is less than the packet's own total length. Only
-//!    the loopback device, with its MTU of 65,536, and [`Options::segments_whole`] bring such packets. A
-//!    verdict without a replacement lets one through whole, and a replacement cuts it. A program that
-//!    replaces packets wants `ip link set lo mtu 65531`.
+//! 2. The copy range ends at 65,531 bytes, and so does a replacement. A verdict whose message is
+//!    longer than 40 + 65,531 bytes is not sent, and fails with EMSGSIZE (as for SOCK-9). A longer
+//!    packet comes without its last bytes: the length of its payload is less than the packet's own
+//!    total length. Only the loopback device, with its MTU of 65,536, and
+//!    [`Options::segments_whole`] bring such packets. A verdict without a replacement lets one
+//!    through whole, and a replacement cuts it. A program that replaces packets wants
+//!    `ip link set lo mtu 65531`.
 //! 3. Packets go to the socket that attached, whatever port id its messages carry (ATT-1).
 //! 4. Packet ids are not reused (PKT-9), so a doubled verdict hits nothing.
 //! 5. Today's kernel decides what a datagram weighs in the receive buffer (SOCK-5).
-//! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see [`Options::max_length`]),
-//!    and no module to be unloaded under a listener.
+//! 6. There is no `/proc/net/ip_queue`, no sysctl for the queue's length (see
+//!    [`Options::max_length`]), and no module to be unloaded under a listener.
 //! 7. A second handle in one process opens, and gets EBUSY with its first message, not EADDRINUSE
-//!    (SOCK-2). No other program can send to an open handle: the port id in the options is no address,
-//!    and the kernel refuses what is sent to the socket's own (SOCK-6, SOCK-8).
+//!    (SOCK-2). No other program can send to an open handle: the port id in the options is no
+//!    address, and the kernel refuses what is sent to the socket's own (SOCK-6, SOCK-8).
 //! 8. Queues, and the capability, are those of the network namespace that the handle was opened in,
-//!    which need not be the initial one (SOCK-7). The capability must have been there when the handle
-//!    was opened, too.
+//!    which need not be the initial one (SOCK-7). The capability must have been there when the
+//!    handle was opened, too.
 //! 9. A device without link-layer source addresses of its own has type 0 in its packets (PKT-7).
 //! 10. A device that is gone by the time its packet is read has no name in it.
-//! 11. Messages that are sent many at once without the capability get one EPERM for each 64 or fewer,
-//!     in answer to the first.
-//! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed again
-//!     (VER-10).
+//! 11. Messages that are sent many at once without the capability get one EPERM for each 64 or
+//!     fewer, in answer to the first.
+//! 12. A packet that REPEAT changes at OUTPUT, and that a rule queues once more, is not routed
+//!     again (VER-10).
 
 #![expect(
     clippy::inline_always,
@@ -146,8 +148,8 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     /// Held while a message that attaches is sent.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
-    /// The longest datagram that can come, in bytes: what a kernel says about a packet, and the most
-    /// bytes of one that were asked for or sent.
+    /// The longest datagram that can come, in bytes: what a kernel says about a packet, and the
+    /// most bytes of one that were asked for or sent.
     longest_datagram: AtomicUsize,
     /// The offset in the caller's buffer at which datagrams are received. It is chosen so that the
     /// packet's bytes land in their place if its attributes are as long as the last packet's.
@@ -159,8 +161,8 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
 }
 
 impl NfQueue {
-    /// Opens queue 0 for `family`: the queue in which a rule with `-j QUEUE` puts packets. Nothing is
-    /// bound yet; the first message attaches (ATT-2), and needs the capability (ATT-5).
+    /// Opens queue 0 for `family`: the queue in which a rule with `-j QUEUE` puts packets. Nothing
+    /// is bound yet; the first message attaches (ATT-2), and needs the capability (ATT-5).
     pub fn open(family: Family) -> Result<Self, OpenError> {
         Self::open_with(Options::new(family))
     }
@@ -302,8 +304,8 @@ impl<S: QueueSocket> Transport for NfQueue<S> {
         self.send_coalesced(messages, results);
     }
 
-    /// A datagram that is not for the program leaves its slot free, and later ones are copied to the
-    /// slots before theirs. So the first slots are filled.
+    /// A datagram that is not for the program leaves its slot free, and later ones are copied to
+    /// the slots before theirs. So the first slots are filled.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         self.receive_burst(slots, wait)
     }

@@ -25,23 +25,25 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A transport whose descriptor tokio watches. Everything but [`poll_receive`](PollTransport::poll_receive) is the transport's
-/// own, and a read that waits blocks its thread.
+/// A transport whose descriptor tokio watches. It passes every call on to the transport inside, but
+/// for [`poll_receive`](PollTransport::poll_receive). A read that waits blocks its thread.
 ///
-/// One task reads: where several do, the one that began to wait last is woken.
+/// One task should read. Of several that wait, only the last to begin is woken.
 #[derive(Debug)]
 pub struct Watched<T> {
     transport: T,
-    /// A descriptor of tokio's own for the same socket: it stays what it is, whatever the transport does.
+    /// A descriptor of tokio's own for the same socket. It stays the same, whatever the transport
+    /// does.
     readable: AsyncFd<OwnedFd>,
 }
 
 impl<T: AsFd> Watched<T> {
-    /// Has the runtime that this is called in watch the transport's descriptor. Fails if the system can't.
+    /// Makes the current runtime watch the transport's descriptor. Fails if the system can't do
+    /// that.
     ///
     /// # Panics
     ///
-    /// Outside a runtime, or in one without I/O, as everything of tokio's.
+    /// Panics outside a runtime, or in a runtime without I/O, as tokio's own types do.
     pub fn new(transport: T) -> io::Result<Self> {
         let descriptor = transport.as_fd().try_clone_to_owned()?;
         #[allow(

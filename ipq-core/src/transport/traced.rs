@@ -1,7 +1,9 @@
-//! Every datagram told to somebody: a transport around any other that shows what passes, and changes nothing.
+//! A transport around any other transport that shows every datagram to a listener, and changes
+//! nothing.
 //!
-//! What listens is a function. It is called after each call on the transport inside has returned, on the thread that made
-//! the call, and may print, record or count; what it needs to remember it keeps behind a lock or a cell of its own.
+//! The listener is a function. It is called after each call on the transport inside has returned,
+//! on the thread that made the call. It may print, record or count, and keeps what it remembers
+//! behind a lock or a cell of its own.
 //!
 //! ```
 //! use ipq_core::transport::traced::{Event, Traced};
@@ -23,33 +25,33 @@ use std::fmt;
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
 
-/// What passed, or failed to.
+/// A call on the transport inside, and its result.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A datagram was sent, or failed to be.
+    /// A datagram was sent, or could not be sent.
     Sent {
-        /// It, in the parts that it was sent in.
+        /// The datagram, in the parts that it was sent in.
         parts: &'a [IoSlice<'a>],
-        /// How many bytes went, or why they did not.
+        /// The number of bytes sent, or the error.
         result: Result<usize, TransportError>,
     },
     /// A datagram was received, or none was.
     Received {
-        /// What of it is in the receiver's buffer; empty if none came.
+        /// The bytes in the receiver's buffer; empty if none came.
         bytes: &'a [u8],
-        /// Its true length and its sender, or why none came: also a time-out.
+        /// Its true length and its sender, or the error, which may be a time-out.
         result: Result<Datagram, TransportError>,
     },
 }
 
-/// A transport that tells `listener` what passes. See the [module](self).
+/// A transport that shows `listener` what passes. See the [module](self).
 pub struct Traced<T, F> {
     transport: T,
     listener: F,
 }
 
 impl<T, F: Fn(Event<'_>)> Traced<T, F> {
-    /// Tells `listener` from now on what passes through `transport`.
+    /// Wraps `transport`, and shows `listener` what passes.
     pub const fn new(transport: T, listener: F) -> Self {
         Self { transport, listener }
     }

@@ -1,15 +1,18 @@
 //! An emulator in another process, reached by a Unix socket: what `ipq-sim serve` offers.
 //!
-//! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries bare frames both ways, at
-//! most one of them ahead of the reader, so that its descriptor is readable when there is a message and what is read from
-//! it is what a netlink socket would have given. The second carries notices of overruns and of senders that are not the kernel,
-//! which only this transport sees.
-//! Everything else (binding, options) is a question on a connection of its own: see [`protocol`].
+//! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries
+//! bare frames both ways, at most one of them ahead of the reader, so that its descriptor is
+//! readable when there is a message and what is read from it is what a netlink socket would have
+//! given. The second carries notices of overruns and of senders that are not the kernel, which only
+//! this transport sees. Everything else (binding, options) is a question on a connection of its
+//! own: see [`protocol`].
 //!
-//! Frames wait in the emulated receive buffer, not in the Unix socket's: what they weigh and how it overruns is the
-//! emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
+//! Frames wait in the emulated receive buffer, not in the Unix socket's: what they weigh and how it
+//! overruns is the emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`]
+//! returns, and not yet obeyed.
 //!
-//! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket (LIB-3).
+//! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
+//! (LIB-3).
 
 pub mod protocol;
 
@@ -50,13 +53,15 @@ pub struct Unix {
 }
 
 impl Unix {
-    /// Opens the queue of `family` of the emulator that listens at `path`, bound to this process's id (LIB-1).
+    /// Opens the queue of `family` of the emulator that listens at `path`, bound to this process's
+    /// id (LIB-1).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(path: &Path, family: Family) -> Result<Self, OpenError> {
         Self::open_bound(path, family, PortId(std::process::id()))
     }
 
-    /// Opens the queue of `family`, bound to `port_id`, or to one that the emulator chooses if that is 0 (SOCK-2).
+    /// Opens the queue of `family`, bound to `port_id`, or to one that the emulator chooses if that
+    /// is 0 (SOCK-2).
     pub fn open_bound(path: &Path, family: Family, port_id: PortId) -> Result<Self, OpenError> {
         let unix = Self::open_unbound(path, family)?;
         match unix.bind(port_id) {
@@ -108,7 +113,8 @@ impl Unix {
         self.longest
     }
 
-    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4): whether datagrams were lost since this was last asked.
+    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4): whether datagrams were lost since
+    /// this was last asked.
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -122,8 +128,8 @@ impl Unix {
         overran
     }
 
-    /// Who sent the frame of `length` bytes that was next when [`take_overrun`](Self::take_overrun) was called (SOCK-8). At the end, which
-    /// has none, it is nobody: 0.
+    /// Who sent the frame of `length` bytes that was next when [`take_overrun`](Self::take_overrun)
+    /// was called (SOCK-8). At the end, which has none, it is nobody: 0.
     #[must_use]
     pub fn sender(&self, length: usize) -> PortId {
         match length {
@@ -141,7 +147,8 @@ impl Unix {
 }
 
 impl AsFd for Unix {
-    /// The descriptor with the frames. To be polled as one likes; what is received from it is lost to this transport.
+    /// The descriptor with the frames. To be polled as one likes; what is received from it is lost
+    /// to this transport.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.frames.as_fd()
     }
@@ -170,9 +177,9 @@ impl Transport for Unix {
             .map_err(|error| transport_error(errno(error)))
     }
 
-    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a wait. Notices are read while the
-    /// frame is seen and not yet taken: then they are those that it needs, and no later ones. Nothing here has a destructor while
-    /// it waits.
+    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a
+    /// wait. Notices are read while the frame is seen and not yet taken: then they are those that
+    /// it needs, and no later ones. Nothing here has a destructor while it waits.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
             let flags = match attempt {
@@ -207,8 +214,8 @@ impl Transport for Unix {
     }
 }
 
-/// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at `path` (PROC-1). ENOENT: it emulates
-/// a kernel without that module.
+/// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at `path`
+/// (PROC-1). ENOENT: it emulates a kernel without that module.
 pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
     let emulator = SocketAddrUnix::new(path).map_err(errno)?;
     let protocol = family.netlink_protocol().into();
@@ -222,16 +229,16 @@ pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
     Ok(text)
 }
 
-/// Why an emulator's queue could not be opened.
+/// An error from opening an emulator's queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// No emulator answers at the path: there is none, or this process may not reach it.
     #[error("{}", unreachable(.path, *.errno))]
     Unreachable {
-        /// Where it should listen.
+        /// The path at which it should listen.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error number.
         errno: Errno,
     },
     /// The emulated kernel gave no socket (SOCK-1).
@@ -239,7 +246,7 @@ pub enum OpenError {
     Socket {
         /// The family that was asked for.
         family: Family,
-        /// What it said.
+        /// Its error number.
         errno: Errno,
     },
     /// The port id could not be had (SOCK-2).
@@ -249,13 +256,13 @@ pub enum OpenError {
         family: Family,
         /// The port id that was asked for; 0 where the emulator was to choose.
         port_id: PortId,
-        /// What it said.
+        /// Its error number.
         errno: Errno,
     },
 }
 
 impl OpenError {
-    /// What libipq calls this error: 3 or 4.
+    /// Returns libipq's number for the error: 3 or 4.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -314,7 +321,8 @@ impl Failure {
     }
 }
 
-/// Connects, asks, and waits for the answer. The connection is what the answer says it is from then on.
+/// Connects, asks, and waits for the answer. The connection is what the answer says it is from then
+/// on.
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// What a receive system call does when there is nothing to receive.
+/// The way of a receive system call when there is nothing to receive.
 #[derive(Clone, Copy)]
 pub(super) enum Attempt {
     /// It fails with EAGAIN.
@@ -40,7 +40,8 @@ pub(super) fn waiting<T>(
     };
     loop {
         match receive(attempt) {
-            // In the blocking form too: another owner of the descriptor may have made it non-blocking.
+            // In the blocking form too: another owner of the descriptor may have made it
+            // non-blocking.
             Err(Errno::EAGAIN) => until_readable(socket, deadline)?,
             Err(errno) => return Err(transport_error(errno)),
             Ok(received) => return Ok(received),

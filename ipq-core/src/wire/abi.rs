@@ -84,7 +84,8 @@ impl Abi {
         }
     }
 
-    /// The size of a packet message without payload and without netlink header: 96 or 72 bytes (WIRE-2).
+    /// The size of a packet message without payload and without netlink header: 96 or 72 bytes
+    /// (WIRE-2).
     #[doc(alias = "ipq_packet_msg_t")]
     #[must_use]
     #[inline]
@@ -95,7 +96,8 @@ impl Abi {
         }
     }
 
-    /// The size of a mode or verdict message, without payload and without netlink header: 24 or 12 bytes (WIRE-3).
+    /// The size of a mode or verdict message, without payload and without netlink header: 24 or 12
+    /// bytes (WIRE-3).
     #[doc(alias = "ipq_peer_msg_t")]
     #[must_use]
     #[inline]
@@ -108,8 +110,8 @@ impl Abi {
 }
 
 impl Abi {
-    /// Calls `with` with this ABI. For the most usual one the compiler sees a constant, and folds the
-    /// layout away.
+    /// Calls `with` with this ABI. For the most usual one the compiler sees a constant, and folds
+    /// the layout away.
     #[inline(always)]
     pub(super) fn folded<R>(self, with: impl FnOnce(Self) -> R) -> R {
         match self {

@@ -1,8 +1,8 @@
-//! What can be wrong with the bytes of a frame.
+//! Errors in the bytes of a frame.
 
 use super::header::MessageType;
 
-/// What is wrong with the bytes of a frame.
+/// An error in the bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
@@ -28,7 +28,7 @@ pub enum WireError {
         "a {message_type} message has at least {needed} bytes after its header, and this has {found}: is it of another ABI?"
     )]
     BodyTooShort {
-        /// What the header says the message is.
+        /// The type that the header states.
         message_type: MessageType,
         /// The size of the fixed part in bytes.
         needed: usize,
@@ -40,7 +40,7 @@ pub enum WireError {
     PayloadCut {
         /// The message's `data_len`.
         stated: u64,
-        /// How many bytes follow the message.
+        /// The number of bytes that follow the message.
         found: usize,
     },
     /// A packet's `hw_addrlen` is more than the field has room for.

@@ -19,16 +19,16 @@ pub struct ErrorMessage<'a> {
 }
 
 impl<'a> ErrorMessage<'a> {
-    /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has. It is
-    /// the length of libipq's smallest buffer, too (LIB-3).
+    /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has. It
+    /// is the length of libipq's smallest buffer, too (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
-    /// Where the quoted message begins in the datagram: after the header and the error number.
+    /// The offset of the quoted message in the datagram: after the header and the error number.
     pub(crate) const QUOTE_OFFSET: usize = Header::BYTES + 4;
 
-    /// Writes the head of a frame. The sender adds `quoted_length` bytes of the offending message, and
-    /// then [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not*
-    /// count (ERR-3).
+    /// Writes the head of a frame. The sender adds `quoted_length` bytes of the offending message,
+    /// and then [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does
+    /// *not* count (ERR-3).
     #[must_use]
     #[inline(always)]
     pub fn head(error: i32, abi: Abi, envelope: Envelope, quoted_length: usize) -> Head {
@@ -57,21 +57,21 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// Returns the error number as libipq gives it: the number on the wire with its sign changed, so
-    /// positive for an error and 0 for an acknowledgement (ERR-4).
+    /// Returns the error number as libipq gives it: the number on the wire with its sign changed,
+    /// so positive for an error and 0 for an acknowledgement (ERR-4).
     #[must_use]
     pub const fn errno(&self) -> Errno {
         Errno(self.error.wrapping_neg())
     }
 
-    /// Whether the message was carried out.
+    /// Returns whether the message was carried out.
     #[must_use]
     pub const fn is_acknowledgement(&self) -> bool {
         self.error == 0
     }
 
-    /// Returns the header of the message that is answered; `None` if fewer than 16 bytes are quoted,
-    /// which [`parse`](Self::parse) never allows.
+    /// Returns the header of the message that is answered; `None` if fewer than 16 bytes are
+    /// quoted, which [`parse`](Self::parse) never allows.
     #[must_use]
     pub fn quoted_header(&self, abi: Abi) -> Option<Header> {
         Header::parse(self.quoted, abi)

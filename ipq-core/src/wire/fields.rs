@@ -3,8 +3,8 @@
 
 use super::abi::{Abi, ByteOrder, WordSize};
 
-/// Reads fields at fixed offsets. What is outside the bytes reads as zeros: callers check the length
-/// once, when they parse, and the compiler removes the second check.
+/// Reads fields at fixed offsets. What is outside the bytes reads as zeros: callers check the
+/// length once, when they parse, and the compiler removes the second check.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
@@ -156,7 +156,7 @@ mod tests {
 
     const BYTES: [u8; 8] = [0x81, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x88];
 
-    /// What `write` makes of eight bytes of 0xee.
+    /// The result of `write` on eight bytes of 0xee.
     fn written(abi: Abi, write: impl FnOnce(&mut FieldsMut<'_>)) -> [u8; 8] {
         let mut bytes = [0xee; 8];
         write(&mut FieldsMut::new(&mut bytes, abi));

@@ -6,16 +6,17 @@ use std::fmt;
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
-    /// All eight bytes of the field. What follows the address is not specified; it is kept as it came, and compared.
+    /// All eight bytes of the field. Those after the address are not specified; they are kept and
+    /// compared.
     field: [u8; Self::WIRE_BYTES],
     length: u8,
 }
 
-/// An address was said to be longer than the 8 bytes that a frame has room for.
+/// The stated length of an address is more than the 8 bytes that a frame has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame has room for a hardware address of 8 bytes, and this one is said to have {stated}")]
 pub struct HardwareAddressTooLong {
-    /// The length that was stated, in bytes.
+    /// The stated length in bytes.
     pub stated: usize,
 }
 
@@ -28,7 +29,7 @@ impl HardwareAddress {
         length: 0,
     };
 
-    /// The address in a field of the wire, of which the first `length` bytes count.
+    /// Reads the address in a field of the wire. Its first `length` bytes count.
     #[inline]
     pub const fn from_wire(length: u8, field: [u8; Self::WIRE_BYTES]) -> Result<Self, HardwareAddressTooLong> {
         if length as usize > Self::WIRE_BYTES {
@@ -39,7 +40,7 @@ impl HardwareAddress {
         Ok(Self { field, length })
     }
 
-    /// Length and field on the wire.
+    /// Returns the length and the field on the wire.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> (u8, [u8; Self::WIRE_BYTES]) {

@@ -84,8 +84,8 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// The envelope of each message of libipq's: a request, with sequence 0 and the handle's port id
-    /// (LIB-11).
+    /// The envelope of each message of libipq's: a request, with sequence 0 and the handle's port
+    /// id (LIB-11).
     #[must_use]
     pub const fn request(port_id: PortId) -> Self {
         Self {
@@ -95,9 +95,9 @@ impl Envelope {
         }
     }
 
-    /// Returns the header of a message with a fixed part of `fixed` bytes and `following` bytes after it.
-    /// A length that the field can't hold becomes the largest that it can. No reader takes a part of
-    /// such a message for the whole.
+    /// Returns the header of a message with a fixed part of `fixed` bytes and `following` bytes
+    /// after it. A length that the field can't hold becomes the largest that it can. No reader
+    /// takes a part of such a message for the whole.
     #[inline(always)]
     pub(super) fn header(self, message_type: MessageType, fixed: usize, following: usize) -> Header {
         let length = following.saturating_add(Header::BYTES + fixed);
@@ -126,8 +126,8 @@ pub enum MessageType {
     /// 0x13: the kernel hands over a packet.
     #[doc(alias = "IPQM_PACKET")]
     Packet,
-    /// Any other type. No kernel sends one, and none obeys one. [`from_wire`](Self::from_wire) never
-    /// puts the number of a known type here.
+    /// Any other type. No kernel sends one, and none obeys one. [`from_wire`](Self::from_wire)
+    /// never puts the number of a known type here.
     Unknown(u16),
 }
 
@@ -187,11 +187,11 @@ impl Flags {
     /// 4: the kernel is to acknowledge success, too (MSG-10).
     #[doc(alias = "NLM_F_ACK")]
     pub const ACK: Self = Self(4);
-    /// 0x20: the kernel refuses the message with ECOMM (MSG-3). The receive call's `MSG_TRUNC` has the
-    /// same value, and nothing to do with it.
+    /// 0x20: the kernel refuses the message with ECOMM (MSG-3). The receive call's `MSG_TRUNC` has
+    /// the same value, and nothing to do with it.
     pub const TRUNCATED: Self = Self(0x20);
 
-    /// Whether every bit of `other` is set.
+    /// Returns whether every bit of `other` is set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -5,12 +5,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them NUL. Empty where there
-/// is no such device (PKT-6).
+/// The name of a network device: up to 15 bytes from a kernel, up to 16 on the wire, none of them
+/// NUL. It is empty where there is no such device (PKT-6).
 #[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
 #[derive(Clone, Copy, Default)]
 pub struct InterfaceName {
-    /// The name ends at the first NUL. What follows that is kept as it came, but is no part of the name.
+    /// The name ends at the first NUL. The bytes after it are kept, and are no part of the name.
     field: [u8; Self::WIRE_BYTES],
 }
 
@@ -22,14 +22,16 @@ impl InterfaceName {
         field: [0; Self::WIRE_BYTES],
     };
 
-    /// The name in a field of the wire: what stands before the first NUL. A name that fills the field has none.
+    /// Reads the name in a field of the wire: the bytes before the first NUL. A name that fills the
+    /// field has no NUL.
     #[must_use]
     #[inline]
     pub const fn from_wire(field: [u8; Self::WIRE_BYTES]) -> Self {
         Self { field }
     }
 
-    /// The field on the wire: NUL-padded, unless it came otherwise.
+    /// Returns the field on the wire. It is padded with NUL, unless it was read with other bytes
+    /// after the name.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> [u8; Self::WIRE_BYTES] {
@@ -47,14 +49,14 @@ impl InterfaceName {
         self.field.get(..length).unwrap_or_default()
     }
 
-    /// Whether there is no device.
+    /// Returns whether there is no device.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.field[0] == 0
     }
 }
 
-/// Why a text can't be the name of a network device.
+/// An error in a text that is to be the name of a network device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInterfaceName {
     /// It has more than 15 bytes, the most that a kernel allows.

@@ -7,12 +7,12 @@ use super::header::{Header, MessageType};
 use super::packet::{PacketMessage, PacketMut};
 use super::request::{ModeRequest, VerdictRequest};
 
-/// A datagram's one message: a checked header, and the bytes that it says are its body (MSG-11).
+/// The one message of a datagram: a checked header, and the body that it states (MSG-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The header, as it came.
     pub header: Header,
-    /// What follows the header, up to its length.
+    /// The bytes after the header, up to its length.
     pub body: &'a [u8],
 }
 
@@ -32,14 +32,14 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The message of one datagram, checked.
+/// The checked message of one datagram.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// The kernel refuses a message, or acknowledges one.
     Error(ErrorMessage<'a>),
     /// A program sets the copy mode.
     Mode(ModeRequest),
-    /// A program gives a verdict; the bytes are what follows the message.
+    /// A program gives a verdict, and the bytes that follow the message.
     Verdict(VerdictRequest, &'a [u8]),
     /// The kernel hands over a packet.
     Packet(PacketMessage<'a>),
@@ -64,7 +64,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// What the message is.
+    /// The type of the message.
     #[doc(alias = "ipq_message_type")]
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
@@ -78,7 +78,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The message of one datagram, checked as [`Message`] is; but a packet can be changed where it is.
+/// The checked message of one datagram, like [`Message`]; but a packet can be changed in its
+/// buffer.
 #[derive(Debug)]
 pub enum MessageMut<'a> {
     /// The kernel hands over a packet.

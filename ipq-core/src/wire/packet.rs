@@ -17,9 +17,9 @@ pub struct PacketMetadata {
     pub packet_id: PacketId,
     /// The netfilter mark.
     pub mark: Mark,
-    /// When the packet arrived.
+    /// The time of the packet's arrival.
     pub timestamp: Timestamp,
-    /// Where the packet was queued.
+    /// The hook at which the packet was queued.
     pub hook: Hook,
     /// The device that the packet came in by; empty at OUTPUT and POSTROUTING.
     pub indev_name: InterfaceName,
@@ -27,15 +27,16 @@ pub struct PacketMetadata {
     pub outdev_name: InterfaceName,
     /// The protocol of the link-layer frame.
     pub hw_protocol: EtherType,
-    /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none (PKT-7).
+    /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none
+    /// (PKT-7).
     pub hw_type: u16,
     /// The link-layer source address.
     pub hw_address: HardwareAddress,
 }
 
 impl PacketMetadata {
-    /// Writes the head of a PACKET frame with `payload_length` bytes of packet. After those the sender
-    /// adds [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
+    /// Writes the head of a PACKET frame with `payload_length` bytes of packet. After those the
+    /// sender adds [`padding`]`(payload_length)` bytes, which the header's length counts (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, payload_length: usize) -> Head {
@@ -49,7 +50,8 @@ impl PacketMetadata {
     /// The length of the [head](Self::head) on this machine: 112 or 88 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-    /// Writes the [head](Self::head) to `room`, over whatever is there, as this machine lays it out.
+    /// Writes the [head](Self::head) to `room`, over whatever is there, as this machine lays it
+    /// out.
     #[inline(always)]
     pub(crate) fn write_head(&self, room: &mut [u8; Self::HEAD_BYTES], payload_length: usize) {
         self.write(room, Abi::NATIVE, payload_length);
@@ -165,9 +167,9 @@ impl<'a> PacketMut<'a> {
         self.payload
     }
 
-    /// The packet's bytes, to be changed and given back as a replacement. They are those that the kernel
-    /// handed over: a packet that is longer than the copy range is cut to them by such a verdict (PKT-4,
-    /// VER-7). No checksum is mended (VER-8).
+    /// The packet's bytes, to be changed and given back as a replacement. They are those that the
+    /// kernel handed over: a packet that is longer than the copy range is cut to them by such a
+    /// verdict (PKT-4, VER-7). No checksum is mended (VER-8).
     #[must_use]
     #[inline(always)]
     pub fn into_payload(self) -> &'a mut [u8] {
@@ -251,13 +253,13 @@ impl<'a> PacketMessage<'a> {
         /// The netfilter mark.
         mark: Mark = |fields, at| Mark(fields.word(at.mark));
 
-        /// When the packet arrived.
+        /// The time of the packet's arrival.
         timestamp: Timestamp = |fields, at| Timestamp {
             seconds: fields.signed_word(at.timestamp_sec),
             microseconds: fields.signed_word(at.timestamp_usec),
         };
 
-        /// Where the packet was queued.
+        /// The hook at which the packet was queued.
         hook: Hook = |fields, at| Hook::from_wire(fields.u32(at.hook));
 
         /// The device that the packet came in by; empty at OUTPUT and POSTROUTING.
@@ -269,7 +271,8 @@ impl<'a> PacketMessage<'a> {
         /// The protocol of the link-layer frame.
         hw_protocol: EtherType = |fields, at| EtherType(fields.u16_big_endian(at.hw_protocol));
 
-        /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is none.
+        /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is
+        /// none.
         hw_type: u16 = |fields, at| fields.u16(at.hw_type);
 
         /// The link-layer source address.
@@ -277,8 +280,8 @@ impl<'a> PacketMessage<'a> {
         hw_address: HardwareAddress = |fields, at| hw_address(fields, at).unwrap_or(HardwareAddress::NONE);
     }
 
-    /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4, PKT-5).
-    /// Its length is the frame's `data_len`, so padding is no part of it (WIRE-4).
+    /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4,
+    /// PKT-5). Its length is the frame's `data_len`, so padding is no part of it (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub const fn payload(&self) -> &'a [u8] {

@@ -42,7 +42,8 @@ pub(super) const ENOENT_LP64: &str = "\
     44000000 0200 0000 48000000 92100000 feffffff \
     30000000 1200 0100 48000000 92100000 01000000 00000000 efbeadde00000000 0800000000000000 4500001c00000000";
 
-/// EINVAL for a mode message with a body of one byte: the header states 37 bytes, the datagram has 40. i386.
+/// EINVAL for a mode message with a body of one byte: the header states 37 bytes, the datagram has
+/// 40. i386.
 pub(super) const EINVAL_ODD: &str = "\
     25000000 0200 0000 09000000 92100000 eaffffff \
     11000000 1100 0100 09000000 92100000 02 000000";

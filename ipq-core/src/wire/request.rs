@@ -11,15 +11,16 @@ use super::values::{CopyMode, PacketId, Verdict};
 #[doc(alias = "ipq_mode_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeRequest {
-    /// How much of each packet the kernel copies.
+    /// The part of each packet that the kernel copies.
     pub mode: CopyMode,
-    /// The most bytes of each packet, in mode PACKET; 0 for all. The kernel cuts the number to 32 bits,
-    /// and then to 65,535.
+    /// The most bytes of each packet, in mode PACKET; 0 for all. The kernel cuts the number to 32
+    /// bits, and then to 65,535.
     pub range: u64,
 }
 
 impl ModeRequest {
-    /// Writes the whole frame: MODE has no payload. It has exactly the union's size (WIRE-3, WIRE-7).
+    /// Writes the whole frame: MODE has no payload. It has exactly the union's size (WIRE-3,
+    /// WIRE-7).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope) -> Head {
@@ -33,7 +34,8 @@ impl ModeRequest {
         })
     }
 
-    /// Reads the message in `body`, which follows the header. It may be longer than the union (WIRE-7).
+    /// Reads the message in `body`, which follows the header. It may be longer than the union
+    /// (WIRE-7).
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Mode, body, abi)?);
@@ -52,13 +54,14 @@ pub struct VerdictRequest {
     pub verdict: Verdict,
     /// The packet.
     pub packet_id: PacketId,
-    /// The stated length of the replacement in bytes. The kernel takes the replacement only if exactly
-    /// as many bytes follow (VER-5).
+    /// The stated length of the replacement in bytes. The kernel takes the replacement only if
+    /// exactly as many bytes follow (VER-5).
     pub data_len: u64,
 }
 
 impl VerdictRequest {
-    /// Writes the head of a frame that `payload_length` bytes follow: the replacement packet, or none.
+    /// Writes the head of a frame that `payload_length` bytes follow: the replacement packet, or
+    /// none.
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
@@ -108,8 +111,8 @@ impl VerdictRequest {
         Ok((request, fields.rest(at.end)))
     }
 
-    /// Returns the replacement, which is all that follows the message; `None` if nothing follows, or
-    /// not as many bytes as stated (VER-5).
+    /// Returns the replacement, which is all that follows the message; `None` if nothing follows,
+    /// or not as many bytes as stated (VER-5).
     #[must_use]
     #[inline]
     pub fn replacement<'a>(&self, following: &'a [u8]) -> Option<&'a [u8]> {

@@ -56,7 +56,7 @@ impl Objection {
         }
     }
 
-    /// Whether the objection applies to `header`, of a datagram of `length` bytes.
+    /// Returns whether the objection applies to `header`, of a datagram of `length` bytes.
     #[inline]
     fn applies(self, header: &Header, length: usize) -> bool {
         let message_type = header.message_type.to_wire();

@@ -1,9 +1,9 @@
-//! The values that frames carry, each a type that can hold what the wire can, and says what it means.
+//! The values in frames. Each type can hold whatever the wire can, and says what it means.
 
 use std::fmt;
 
-/// Names a queued packet in its verdict. Opaque, and unique among the packets queued at one time: an id is used again
-/// after its verdict (PKT-9).
+/// The name of a queued packet in its verdict. It is opaque, and unique among the packets that are
+/// queued at one time. An id is used again after its verdict (PKT-9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketId(pub u64);
 
@@ -13,7 +13,7 @@ impl fmt::Display for PacketId {
     }
 }
 
-/// The address of a netlink socket. The kernel is 0; a program's is by custom its process id.
+/// The address of a netlink socket. The kernel's is 0, and a program's is by custom its process id.
 #[doc(alias = "nl_pid")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(pub u32);
@@ -22,7 +22,8 @@ impl PortId {
     /// The kernel's own port id: 0 (SOCK-6).
     pub const KERNEL: Self = Self(0);
 
-    /// Whether a message with this port id can attach: it must be above 0 as a signed number (MSG-2).
+    /// Returns whether a message with this port id can attach: it must be above 0 as a signed
+    /// number (MSG-2).
     #[must_use]
     pub const fn can_attach(self) -> bool {
         self.0.cast_signed() > 0
@@ -40,26 +41,27 @@ impl fmt::Display for PortId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mark(pub u64);
 
-/// When a packet arrived, since 1970-01-01 00:00 UTC; all zero if the kernel took no time (PKT-8).
+/// The time of a packet's arrival, since 1970-01-01 00:00 UTC; all zeros if the kernel took no time
+/// (PKT-8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp {
     /// Whole seconds.
     #[doc(alias = "timestamp_sec")]
     pub seconds: i64,
-    /// Microseconds within the second: 0 to 999,999 where a kernel made it.
+    /// Microseconds within the second: 0 to 999,999 in a kernel's frames.
     #[doc(alias = "timestamp_usec")]
     pub microseconds: i64,
 }
 
 impl Timestamp {
-    /// Whether the kernel took no time for the packet (PKT-8).
+    /// Returns whether the kernel took no time for the packet (PKT-8).
     #[must_use]
     pub const fn is_unset(self) -> bool {
         self.seconds == 0 && self.microseconds == 0
     }
 }
 
-/// The protocol of a packet's link-layer frame, as Ethernet numbers them (PKT-6).
+/// The protocol of a packet's link-layer frame, by its Ethernet number (PKT-6).
 #[doc(alias = "hw_protocol")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EtherType(pub u16);
@@ -73,22 +75,23 @@ impl EtherType {
     pub const IPV6: Self = Self(0x86dd);
 }
 
-/// Declares a protocol enumeration whose wire form can also hold numbers that nobody has given a meaning.
+/// Declares an enumeration of the protocol that can also hold numbers without a meaning.
 macro_rules! numbered {
     ($(#[$attribute:meta])* $name:ident: $repr:ty { $($(#[$doc:meta])* $variant:ident = $value:literal $text:literal,)* }) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$doc])* $variant,)*
-            /// Any other number that the wire can hold. Only one made by hand holds a number that has a meaning.
+            /// Any other number on the wire. `from_wire` never puts a number here that has a
+            /// meaning.
             Unknown($repr),
         }
 
         impl $name {
-            /// Those with a meaning, in the order of their numbers.
+            /// All values with a meaning, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The meaning of a number on the wire.
+            /// Returns the value with this number on the wire.
             #[must_use]
             #[inline]
             pub const fn from_wire(value: $repr) -> Self {
@@ -98,7 +101,7 @@ macro_rules! numbered {
                 }
             }
 
-            /// The number on the wire.
+            /// Returns the number on the wire.
             #[must_use]
             #[inline]
             pub const fn to_wire(self) -> $repr {
@@ -121,22 +124,22 @@ macro_rules! numbered {
 }
 
 numbered! {
-    /// How much of each packet the kernel hands over (MSG-8).
+    /// The part of each packet that the kernel hands over (MSG-8).
     CopyMode: u8 {
         /// 0: nothing is queued; packets for the queue are dropped (PKT-1).
         #[doc(alias = "IPQ_COPY_NONE")]
         None = 0 "NONE",
-        /// 1: what is known of the packet, without its bytes.
+        /// 1: what the kernel says about the packet, without its bytes.
         #[doc(alias = "IPQ_COPY_META")]
         Meta = 1 "META",
-        /// 2: the packet too, up to the copy range.
+        /// 2: the packet's bytes too, up to the copy range.
         #[doc(alias = "IPQ_COPY_PACKET")]
         Packet = 2 "PACKET",
     }
 }
 
 numbered! {
-    /// Where on its way through the host a packet was queued (PKT-6).
+    /// The place on a packet's way through the host where it was queued (PKT-6).
     Hook: u32 {
         /// 0: just arrived, not yet routed.
         #[doc(alias = "NF_IP_PRE_ROUTING")]
@@ -157,7 +160,7 @@ numbered! {
 }
 
 numbered! {
-    /// What a program decides about a packet (VER-1, VER-4).
+    /// A program's decision about a packet (VER-1, VER-4).
     Verdict: u32 {
         /// 0: free the packet.
         #[doc(alias = "NF_DROP")]

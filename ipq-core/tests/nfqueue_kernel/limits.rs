@@ -209,14 +209,16 @@ fn a_signal_interrupts_a_wait() {
     assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
 }
 
-/// A program that calls again after each signal reads every packet once, and every verdict goes once.
+/// A program that calls again after each signal reads every packet once, and every verdict goes
+/// once.
 fn a_storm_of_signals_loses_nothing() {
     const PACKETS: u8 = 200;
     let program = Program::reading_output(Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let (decided, interrupted, mut seen) = (AtomicU8::new(0), AtomicU32::new(0), Vec::new());
     std::thread::scope(|scope| {
-        // Each packet is sent when the one before has been decided, and more waits have been interrupted than packets sent.
+        // Each packet is sent when the one before has been decided, and more waits have been
+        // interrupted than packets sent.
         scope.spawn(|| {
             for number in 0..PACKETS {
                 while decided.load(Ordering::Acquire) < number || interrupted.load(Ordering::Acquire) <= number.into() {
@@ -228,7 +230,8 @@ fn a_storm_of_signals_loses_nothing() {
         in_a_storm(|| {
             let mut buffer = [0; 2048];
             while seen.len() < usize::from(PACKETS) {
-                // A wait for ever goes on after the handler, as a receive call does; one for a time ends, as poll does.
+                // A wait for ever goes on after the handler, as a receive call does; one for a time
+                // ends, as poll does.
                 let id = match program.handle.read(&mut buffer, Wait::For(Duration::from_mins(10))) {
                     Ok(Message::Packet(packet)) => {
                         seen.push(packet.payload()[28]);

@@ -1,8 +1,9 @@
 //! The nfqueue transport on the kernel that this runs on, with a handle above it as programs have.
 //!
-//! Each test runs in a child process with a network namespace of its own (and a user namespace, where it is not root), so
-//! needs no privilege and leaves nothing behind. Where the system forbids that, it is skipped and says why; with
-//! `IPQ_REQUIRE_REAL=1` in the environment it fails.
+//! Each test runs in a child process with a network namespace of its own (and a user namespace, if
+//! it is not root). So it needs no privilege and leaves nothing behind. Where the system forbids
+//! that, the test is skipped with the reason; with `IPQ_REQUIRE_REAL=1` in the environment it
+//! fails.
 
 /// Lists the tests of a module by their names.
 #[cfg(target_os = "linux")]

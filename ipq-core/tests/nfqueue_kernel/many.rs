@@ -175,7 +175,8 @@ fn a_batch_takes_along_no_packet_that_is_held() {
     program.nothing();
 }
 
-/// What comes twice in the same way is known the second time, and what goes out by another device is not.
+/// A second packet of the same kind is translated by a template, and a packet that goes out by
+/// another device is not.
 fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind() {
     let program = batching();
     let [address, neighbour] = ["10.9.0.1", "10.9.0.2"].map(|address| address.parse().expect("an address"));
@@ -245,7 +246,8 @@ fn a_batch_is_for_what_was_read_by_one_or_by_many() {
     for number in 0..8 {
         assert_eq!(arrived(&receiver), [number]);
     }
-    // Again: the list says that they are decided, so each of these is a verdict of its own, on nothing.
+    // Again: the list says that they are decided, so each of these is a verdict of its own, on
+    // nothing.
     assert_eq!(
         decide(&program, ids.iter().map(|id| Decision::new(*id, Verdict::Accept))),
         8

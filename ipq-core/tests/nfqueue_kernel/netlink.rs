@@ -1,7 +1,7 @@
-//! What the tests ask of the kernel besides: rules, devices, addresses. All of it is netlink messages.
+//! Rules, devices and addresses for the tests. All of it is netlink messages.
 //!
-//! Rules go through `nf_tables`: a base chain whose one rule has the expression `queue`, or the xtables target NFQUEUE where
-//! the kernel has no such expression.
+//! Rules go through `nf_tables`: a base chain whose one rule has the expression `queue`, or the
+//! xtables target NFQUEUE where the kernel has no such expression.
 
 use ipq_core::Family;
 use rustix::net::{self, AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -98,8 +98,8 @@ fn install_rule(family: Family, hook: Option<Hook>, expression: &[u8]) -> Result
     exchange(&socket, &batch, wanted)
 }
 
-/// A pair of Ethernet devices, both up: what is sent by the one comes in by the other. The first has `address`, with 24 bits
-/// of network, and knows `neighbour` to be at the second.
+/// Makes a pair of Ethernet devices, both up: each receives what the other sends. The first has
+/// `address`, in a network of 24 bits, and knows `neighbour` to be at the second.
 pub(crate) fn pair(names: [&str; 2], address: IpAddr, neighbour: IpAddr) {
     const NO_DUPLICATE_DETECTION: u8 = 2;
     const PERMANENT: u8 = 0x80;

@@ -169,7 +169,8 @@ fn in_mode_none_packets_are_dropped() {
     assert_eq!(&program.packet().1[28..], b"queued");
 }
 
-/// From one that is exactly long enough up to one that has room for whatever the kernel says of a packet.
+/// From one that is exactly long enough up to one that has room for whatever the kernel says of a
+/// packet.
 fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it() {
     const RANGE: usize = 630;
     let program = Program::reading_output(Family::Ipv4);

@@ -1,4 +1,5 @@
-//! What the tests of the handle and of the wrappers share: a transport in memory, and frames to send through it.
+//! A transport in memory, and frames to send through it, for the tests of the handle and of the
+//! wrappers.
 
 // Each test target uses a part of this.
 #![allow(dead_code)]

@@ -21,8 +21,8 @@ pub(crate) enum Incoming {
     Failure(TransportError),
 }
 
-/// The transport. Nothing passes on its clock: a wait of limited length with nothing to come is over at once. A wait for
-/// ever blocks until another thread puts something in or closes the pipe.
+/// The transport. Nothing passes on its clock: a wait of limited length with nothing to come is
+/// over at once. A wait for ever blocks until another thread puts something in or closes the pipe.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     abi: Abi,

@@ -1,4 +1,4 @@
-//! One direction of a faulty transport: its plan, what is held back, and what has happened.
+//! One direction of a faulty transport: its plan, the datagrams that are held back, and a record.
 
 use super::super::Datagram;
 use crate::wire::PortId;
@@ -7,23 +7,23 @@ use std::fmt;
 use std::io::IoSlice;
 use std::iter::{self, Peekable};
 
-/// How many datagrams are held back in each direction at the most.
+/// The most datagrams that are held back in each direction.
 pub const HELD: usize = 64;
 
-/// What has happened to the datagrams of one direction.
+/// A record of the faults in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<F> {
-    /// How many datagrams there were.
+    /// The number of datagrams.
     pub datagrams: u64,
-    /// How many faults hit.
+    /// The number of faults that hit.
     pub faults: u64,
-    /// The faults that hit, oldest first, each with the number of the datagram that it hit, counted from 0. Of more than
-    /// [`Record::KEPT`] these are the last.
+    /// The faults that hit, oldest first, each with the number of its datagram, counted from 0.
+    /// Only the last [`Record::KEPT`] are kept.
     pub hits: VecDeque<(u64, F)>,
 }
 
 impl<F> Record<F> {
-    /// How many hits are kept: 65,536.
+    /// The most hits that are kept: 65,536.
     pub const KEPT: usize = 1 << 16;
 
     fn note(&mut self, fault: F) {
@@ -44,7 +44,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// A copy of one that was received into `buffer`.
+    /// Copies a datagram that was received into `buffer`.
     pub(super) fn received(buffer: &[u8], datagram: Datagram) -> Self {
         Self {
             bytes: buffer.get(..datagram.copied).unwrap_or(buffer).into(),
@@ -53,7 +53,7 @@ impl Held {
         }
     }
 
-    /// A copy of one that is to be sent.
+    /// Copies a datagram that is to be sent.
     pub(super) fn sent(parts: &[IoSlice<'_>]) -> Self {
         let bytes: Box<[u8]> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         Self {
@@ -67,7 +67,8 @@ impl Held {
         &self.bytes
     }
 
-    /// Receives it: into a buffer that may be shorter than the one that it came into first.
+    /// Puts the datagram into a buffer, which may be shorter than the one that it was received
+    /// into.
     pub(super) fn put_into(&self, buffer: &mut [u8]) -> Datagram {
         let copied = self.bytes.len().min(buffer.len());
         buffer[..copied].copy_from_slice(&self.bytes[..copied]);
@@ -82,9 +83,9 @@ impl Held {
 /// The state of one direction.
 pub(super) struct Line<F> {
     plan: Peekable<Box<dyn Iterator<Item = F> + Send>>,
-    /// What has its turn, oldest first.
+    /// Datagrams whose turn has come, oldest first.
     due: VecDeque<Held>,
-    /// What has not, and after how many more datagrams it will.
+    /// Datagrams whose turn comes after so many more.
     delayed: Vec<(usize, Held)>,
     record: Record<F>,
 }
@@ -100,14 +101,15 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// The next item of the plan, if it is one of those that need no datagram.
+    /// Takes the next item of the plan, if it needs no datagram.
     pub(super) fn take_if(&mut self, needs_none: impl Fn(&F) -> bool) -> Option<F> {
         let fault = self.plan.next_if(needs_none)?;
         self.record.note(fault);
         Some(fault)
     }
 
-    /// What happens to the next datagram, which is here. Nothing does if it would have to be held and there is no room.
+    /// Returns the fault of the next datagram. There is none if the datagram would have to be held
+    /// and there is no room.
     pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
         let planned = self.plan.next().unwrap_or_default();
         let room = self.due.len() + self.delayed.len() < HELD;
@@ -127,7 +129,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         happens
     }
 
-    /// Holds a datagram back until so many others have been met; with 0 it has its turn next.
+    /// Holds a datagram back until so many others have come; with 0 its turn is next.
     pub(super) fn hold(&mut self, datagrams: usize, held: Held) {
         match datagrams {
             0 => self.due.push_back(held),
@@ -135,7 +137,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// What has its turn.
+    /// Takes a datagram whose turn has come.
     pub(super) fn take_due(&mut self) -> Option<Held> {
         self.due.pop_front()
     }
@@ -144,7 +146,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         !self.due.is_empty() || !self.delayed.is_empty()
     }
 
-    /// Gives its turn to the one of those held back that is nearest to it; `false` if there is none.
+    /// Gives the turn to the datagram that is nearest to it. Returns `false` if none is held back.
     pub(super) fn release(&mut self) -> bool {
         let nearest = self
             .delayed

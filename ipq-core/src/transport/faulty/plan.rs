@@ -1,88 +1,97 @@
-//! What can happen to a datagram, and a way to draw it by chance.
+//! The faults of a datagram, and a way to draw them at random.
 
 use crate::transport::TransportError;
 use crate::wire::PortId;
 
-/// What happens to a datagram on its way to the program.
+/// A fault of a datagram on its way to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Nothing: it arrives as it is.
+    /// None: it arrives as it is.
     Pass,
-    /// It is gone, in silence: the kernel had no memory for it, or the receive buffer was full and the socket had asked not
-    /// to be told (SOCK-4). With `Fail(Overrun)` before it, it is an overrun as the kernel reports one.
+    /// It is lost in silence: the kernel had no memory for it, or the receive buffer was full and
+    /// the socket had asked for no report (SOCK-4). With `Fail(Overrun)` before it, it is an
+    /// overrun as the kernel reports one.
     Lose,
-    /// Only so many of its bytes arrive, and its true length: the receive buffer of the call was too short (SOCK-3).
+    /// Only so many of its bytes arrive, with its true length: the call's buffer was too short
+    /// (SOCK-3).
     Cut(usize),
-    /// It comes twice in a row: what no kernel does, and a program must bear from an emulator or a relay.
+    /// It comes twice in a row. No kernel does that, but an emulator or a relay may.
     Repeat,
-    /// It comes after so many of those that follow it, or when nothing else would come. `Delay(1)` is two datagrams in the
-    /// wrong order; 0 changes nothing.
+    /// It comes after so many of the datagrams that follow it, or when nothing else would come.
+    /// `Delay(1)` is two datagrams in the wrong order; 0 changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// A copy of it comes first, from this port id: another program forges a message of the kernel's (SOCK-8).
+    /// A copy of it comes first, from this port id: another program forges a message from the
+    /// kernel (SOCK-8).
     Forge(PortId),
-    /// No datagram at all: the call fails, and the next item of the plan is about the same datagram.
+    /// The call fails without a datagram, and the next item of the plan is for the same datagram.
     ///
-    /// [`Interrupted`](TransportError::Interrupted) is a signal during the wait (EINTR), also when nothing would come;
-    /// [`Overrun`](TransportError::Overrun) is the kernel's report that it lost datagrams (ENOBUFS), which comes ahead of
-    /// those that it kept (SOCK-4); [`TimedOut`](TransportError::TimedOut) is a wait that ended too early, as with a descriptor that
-    /// was said to be readable and was not (EAGAIN).
+    /// [`Interrupted`](TransportError::Interrupted) is a signal during the wait (EINTR), even if
+    /// nothing would come. [`Overrun`](TransportError::Overrun) is the kernel's report that it lost
+    /// datagrams (ENOBUFS); it comes ahead of those that the kernel kept (SOCK-4).
+    /// [`TimedOut`](TransportError::TimedOut) is a wait that ends too early, as with a descriptor
+    /// that was reported readable and is not (EAGAIN).
     Fail(TransportError),
 }
 
-/// What happens to a datagram on its way to the kernel.
+/// A fault of a datagram on its way to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// Nothing: it goes as it is.
+    /// None: it goes as it is.
     Pass,
-    /// The call says that it went, and it did not: a verdict that never arrives leaves its packet in the queue.
+    /// The call reports success, and the datagram is lost. A lost verdict leaves its packet in the
+    /// queue.
     Lose,
-    /// Only so many of its bytes go, and the call says how many: what libipq calls "Sent message truncated". The kernel
-    /// ignores such a message in silence (MSG-1).
+    /// Only so many of its bytes go, and the call reports that number: libipq's "Sent message
+    /// truncated". The kernel ignores such a message in silence (MSG-1).
     Cut(usize),
-    /// It goes twice in a row, as from a program that gives a verdict twice: the second is answered with ENOENT (VER-3), or
-    /// hits the packet that has the id now (PKT-9).
+    /// It goes twice in a row, as from a program that gives a verdict twice. The second is answered
+    /// with ENOENT (VER-3), or hits the packet that has the id now (PKT-9).
     Repeat,
-    /// The call says that it went, and it goes after so many of those that follow it, or when a receive would find nothing:
-    /// verdicts from several threads, in the wrong order. 0 changes nothing.
+    /// The call reports success, and the datagram goes after so many of those that follow it, or
+    /// when a receive would find nothing: verdicts from several threads, in the wrong order. 0
+    /// changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// Nothing goes, and the call fails: [`System`](TransportError::System) with ENOBUFS or EAGAIN is a system without
-    /// memory for the message, [`Interrupted`](TransportError::Interrupted) a signal.
+    /// Nothing goes, and the call fails. [`System`](TransportError::System) with ENOBUFS or EAGAIN
+    /// is a system without memory for the message, [`Interrupted`](TransportError::Interrupted) a
+    /// signal.
     Fail(TransportError),
 }
 
 impl Arrival {
-    /// Whether the datagram has to be kept for later, so that there must be room for it.
+    /// Returns whether the datagram has to be kept for later, which takes room.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Repeat | Self::Delay(1..) | Self::Forge(_) | Self::Fail(_))
     }
 }
 
 impl Departure {
-    /// Whether the datagram has to be kept for later, so that there must be room for it.
+    /// Returns whether the datagram has to be kept for later, which takes room.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Delay(1..))
     }
 }
 
-/// Nothing happens where no plan says otherwise.
+/// No fault, which is what happens after the end of a plan.
 impl Default for Arrival {
     fn default() -> Self {
         Self::Pass
     }
 }
 
-/// Nothing happens where no plan says otherwise.
+/// No fault, which is what happens after the end of a plan.
 impl Default for Departure {
     fn default() -> Self {
         Self::Pass
     }
 }
 
-/// A plan by chance: an endless one, the same for the same seed, on every machine and in every version of this crate.
+/// An endless random plan. It is the same for the same seed, on every machine and in every version
+/// of this crate.
 ///
-/// Each item is one of the choices, as often as its weight says: of `[(1, Lose), (99, Pass)]` one in a hundred is `Lose`.
+/// Each item is one of the choices, drawn by its weight: of `[(1, Lose), (99, Pass)]` one in a
+/// hundred is `Lose`.
 #[derive(Clone, Debug)]
 pub struct Seeded<F> {
     state: u64,
@@ -90,7 +99,8 @@ pub struct Seeded<F> {
 }
 
 impl<F> Seeded<F> {
-    /// A plan of `choices`, each with its weight, drawn from `seed`. Without any weight the plan is empty.
+    /// Makes a plan of `choices`, each with its weight, drawn from `seed`. Without any weight the
+    /// plan is empty.
     pub fn new(seed: u64, choices: impl Into<Vec<(u32, F)>>) -> Self {
         Self {
             state: seed,

@@ -22,7 +22,8 @@ impl Netlink {
         wait: Wait,
     ) -> Result<Datagram, TransportError> {
         let room = parts.iter().map(|part| part.len()).sum();
-        // With MSG_TRUNC the call returns the datagram's whole length, even if it has no room for it.
+        // With MSG_TRUNC the call returns the datagram's whole length, even if it has no room for
+        // it.
         let (length, sender) = match wait {
             Wait::Never => {
                 let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
@@ -43,9 +44,9 @@ impl Netlink {
         })
     }
 
-    /// `recvmmsg`: receives up to 64 datagrams, one for each of `places`, and waits as `wait` says for
-    /// the first only. Fills `arrivals`, which is empty, with at least one entry unless there are no
-    /// places. An error after the first datagram is reported by the next call.
+    /// `recvmmsg`: receives up to 64 datagrams, one for each of `places`, and waits as `wait` says
+    /// for the first only. Fills `arrivals`, which is empty, with at least one entry unless there
+    /// are no places. An error after the first datagram is reported by the next call.
     pub(in crate::transport) fn receive_places<const PARTS: usize>(
         &self,
         places: &mut [[IoSliceMut<'_>; PARTS]],

@@ -18,7 +18,7 @@ use std::iter::repeat_n;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Who can send datagrams to a socket.
+/// The possible senders of a socket's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Senders {
     /// Any program: each datagram comes with its sender.
@@ -35,17 +35,18 @@ pub(super) fn set_option(
     value: libc::c_int,
 ) -> Result<(), Errno> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `value`, and keeps neither.
+    // SAFETY: the kernel reads `length` bytes at the pointer, which are those of `value`, and keeps
+    // neither.
     let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) };
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// Receives one datagram into `parts`. Returns its whole length (with `MSG_TRUNC` in `flags`) and the
-/// port id of its sender.
+/// Receives one datagram into `parts`. Returns its whole length (with `MSG_TRUNC` in `flags`) and
+/// the port id of its sender.
 ///
 /// It is the cheapest call that does: `recv(2)`, `recvfrom(2)` if anybody may have sent it, or
-/// `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may jump out of a signal
-/// handler while this waits.
+/// `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may jump out of a
+/// signal handler while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
@@ -73,8 +74,8 @@ pub(super) fn receive_one(
 }
 
 /// `recvmmsg(2)`: receives datagrams, each into one of `places`, which are at most [`AT_ONCE`], and
-/// fills `arrivals`, which is empty. A part of a place takes what the parts before it have no room for;
-/// one part costs the kernel less than two.
+/// fills `arrivals`, which is empty. A part of a place takes what the parts before it have no room
+/// for; one part costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
     socket: BorrowedFd<'_>,
     senders: Senders,
@@ -90,7 +91,8 @@ pub(super) fn receive<const PARTS: usize>(
         header.msg_hdr.msg_iov = place.as_mut_ptr().cast();
         header.msg_hdr.msg_iovlen = PARTS as _;
     }
-    // To be told the sender has a price, too. Where nobody but the kernel can send, it is not asked for.
+    // To be told the sender has a price, too. Where nobody but the kernel can send, it is not asked
+    // for.
     let asked = if senders == Senders::Anybody { places.len() } else { 0 };
     addresses.extend(repeat_n(address, asked));
     for (address, header) in addresses.iter_mut().zip(&mut headers) {
@@ -98,10 +100,11 @@ pub(super) fn receive<const PARTS: usize>(
         header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
     }
     let count = headers.len();
-    // SAFETY: the `count` headers are filled in, as many as there are places. Each points to the parts of
-    // its own place, which are borrowed mutably and for longer (the documentation of `IoSliceMut` promises
-    // the layout of an `iovec`), and, if at all, to a sender's address that lives as long as this frame.
-    // The other pointers are null, with length 0. The kernel writes within the given lengths.
+    // SAFETY: the `count` headers are filled in, as many as there are places. Each points to the
+    // parts of its own place, which are borrowed mutably and for longer (the documentation of
+    // `IoSliceMut` promises the layout of an `iovec`), and, if at all, to a sender's address that
+    // lives as long as this frame. The other pointers are null, with length 0. The kernel writes
+    // within the given lengths.
     let received = unsafe {
         libc::recvmmsg(
             socket.as_raw_fd(),

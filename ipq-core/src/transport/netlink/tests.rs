@@ -1,5 +1,5 @@
-//! The socket itself, on netlink protocols that every kernel has: one between programs, and the one for routes, whose
-//! kernel side answers anybody.
+//! The socket itself, on netlink protocols that every kernel has: one between programs, and the one
+//! for routes, whose kernel side answers anybody.
 
 use super::*;
 use crate::wire::{Abi, Flags, Header, MessageType};
@@ -183,7 +183,8 @@ fn a_time_out_takes_its_time_and_no_wait_takes_none() {
 #[case::longer_than_the_clock(Wait::For(Duration::MAX))]
 fn a_wait_ends_when_something_comes(#[case] wait: Wait, #[values(false, true)] non_blocking: bool) {
     let (sender, receiver) = (open(BETWEEN_PROGRAMS), open(BETWEEN_PROGRAMS));
-    // Programs have the descriptor, and some make it non-blocking: waiting is the call's all the same.
+    // Programs have the descriptor, and some make it non-blocking: waiting is the call's all the
+    // same.
     rustix::io::ioctl_fionbio(&receiver, non_blocking).expect("O_NONBLOCK");
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| receiver.receive(&mut [0; 64], wait));
@@ -305,7 +306,8 @@ fn without_enobufs_an_overrun_is_silent() {
     assert_eq!(socket.receive(&mut [0; 64], Wait::Never), Err(TransportError::Overrun));
 }
 
-/// The way of every message to and from a kernel, but for what it says: that of `ip_queue` is on kernels up to 3.4.
+/// The way of every message to and from a kernel, but for what it says: that of `ip_queue` is on
+/// kernels up to 3.4.
 #[test]
 fn sending_and_receiving_allocates_nothing() {
     let socket = open(ROUTE);

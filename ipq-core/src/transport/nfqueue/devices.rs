@@ -1,10 +1,11 @@
 //! The table of network devices, so that a packet's device names cost no system call.
 //!
 //! A second netlink socket hears of every device that comes, changes or goes. It is read when the
-//! queue has run empty, when a packet names an unknown device, and at every 256th packet in between.
-//! So a program that keeps up sees each renaming at once, and one that lags behind sees it at most
-//! 256 packets later. (Threads that read from one queue together may count a packet twice or not at
-//! all, and read the events that much sooner or later.) No lock is held while anything waits.
+//! queue has run empty, when a packet names an unknown device, and at every 256th packet in
+//! between. So a program that keeps up sees each renaming at once, and one that lags behind sees it
+//! at most 256 packets later. (Threads that read from one queue together may count a packet twice
+//! or not at all, and read the events that much sooner or later.) No lock is held while anything
+//! waits.
 
 use super::socket::{Device, DeviceTable};
 use crate::errno::Errno;
@@ -87,8 +88,8 @@ impl Devices {
                 }
                 // It is not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
-                // Events were lost, so all devices are asked for again. If that fails, unknown devices
-                // have no name.
+                // Events were lost, so all devices are asked for again. If that fails, unknown
+                // devices have no name.
                 Err(TransportError::Overrun) => {
                     self.change(BTreeMap::clear);
                     let _ = self.ask_for_all();
@@ -98,8 +99,8 @@ impl Devices {
         }
     }
 
-    /// Changes the table, and counts the change before anybody can read the table again. So a reader
-    /// who knows the new generation never sees the old table.
+    /// Changes the table, and counts the change before anybody can read the table again. So a
+    /// reader who knows the new generation never sees the old table.
     fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Device>)) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);

@@ -1,11 +1,11 @@
-//! Why a queue could not be opened.
+//! Errors from opening a queue.
 
 use crate::errno::Errno;
 use crate::error_number::ErrorNumber;
 use crate::transport::netlink::SocketError;
 use crate::wire::PortId;
 
-/// Why a queue could not be opened.
+/// Errors from opening a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -20,13 +20,13 @@ pub enum OpenError {
     /// The system gave no socket, or not as it is needed.
     #[error("no netlink socket for the queue could be made: {errno}")]
     Socket {
-        /// What the system said.
+        /// The system's error number.
         errno: Errno,
     },
     /// The devices of the system could not be listed.
     #[error("the network devices could not be listed (netlink protocol 0): {errno}")]
     Devices {
-        /// What the system said.
+        /// The system's error number.
         errno: Errno,
     },
     /// The port id in the options can't attach (MSG-2).
@@ -47,7 +47,7 @@ impl From<SocketError> for OpenError {
 }
 
 impl OpenError {
-    /// What libipq calls this error: 3 where there is no socket, 4 where it has no port id.
+    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it has no port id.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {

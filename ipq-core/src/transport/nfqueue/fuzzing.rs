@@ -1,5 +1,5 @@
-//! The translation without a socket, for the fuzz targets. It is built in tests too, so that it goes
-//! on building.
+//! The translation without a socket, for the fuzz targets. It is built in tests too, so that it
+//! goes on building.
 
 use super::devices;
 use super::fast::plain;
@@ -13,7 +13,7 @@ use crate::errno::Errno;
 use crate::wire::nfnetlink::ParseError;
 use crate::wire::{InterfaceName, PortId};
 
-/// What a datagram from the kernel has become.
+/// The translation of a datagram from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inward {
     /// A frame of this many bytes for the program.
@@ -44,8 +44,8 @@ pub fn inward(
     translate(&received, buffer, permitted)
 }
 
-/// Receives `datagram` into `buffer`, which has room for it, and translates it. `headroom` is used as
-/// far as there is room.
+/// Receives `datagram` into `buffer`, which has room for it, and translates it. `headroom` is used
+/// as far as there is room.
 pub fn inward_in_place(
     datagram: &[u8],
     headroom: usize,
@@ -103,8 +103,8 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
     })
 }
 
-/// Returns the datagram that stands for the `message` of a program; `None` if nothing is sent. `peer`
-/// is the port id that has attached, or 0.
+/// Returns the datagram that stands for the `message` of a program; `None` if nothing is sent.
+/// `peer` is the port id that has attached, or 0.
 ///
 /// # Panics
 ///

@@ -1,11 +1,11 @@
-//! What can be chosen when a queue is opened.
+//! The options that a queue is opened with.
 
 use crate::family::Family;
 use crate::wire::PortId;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// How a queue is to be opened: its family, its number, and what the kernel is to do with it.
+/// The options of a queue: its family, its number, and how the kernel keeps it.
 ///
 /// ```
 /// use ipq_core::{Family, transport::nfqueue::Options};
@@ -14,34 +14,40 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The family whose packets the program wants. Those of the other that come to the same queue are dropped.
+    /// The family of the packets that the program wants. Packets of the other family that come to
+    /// the same queue are dropped.
     pub family: Family,
-    /// The queue's number. 0, the default, is where a rule with `-j QUEUE` puts packets, of both families; a rule with
-    /// `-j NFQUEUE --queue-num` names another.
+    /// The queue's number. A rule with `-j QUEUE` puts packets of both families into queue 0, the
+    /// default; a rule with `-j NFQUEUE --queue-num` names another queue.
     pub queue_number: u16,
-    /// The port id that requests carry, which is the program's only: the socket has one of the kernel's choice. By default
-    /// the process id (LIB-1).
+    /// The port id in requests. By default it is the process id (LIB-1). The socket's own port id
+    /// is one that the kernel chooses.
     pub port_id: PortId,
-    /// How many packets the queue holds before the kernel drops the next (PKT-2). By default the kernel's own number, 1024.
+    /// The most packets that the queue holds: the kernel drops the next (PKT-2). The kernel's
+    /// default is 1024.
     pub max_length: Option<u32>,
-    /// Whether a packet that finds the queue full goes on as if it had been accepted, and is not dropped. `ip_queue` had no
-    /// such choice.
+    /// Lets a packet that finds the queue full go on as if it had been accepted. By default it is
+    /// dropped, as by `ip_queue`.
     #[doc(alias = "NFQA_CFG_F_FAIL_OPEN")]
     pub fail_open: bool,
-    /// Whether a packet that the device is to cut into segments is queued whole, with up to 65,535 bytes and checksums still
-    /// to be filled in. By default it is queued as its segments, as by `ip_queue` (PKT-5).
+    /// Queues a packet whole that the device is to cut into segments, with up to 65,535 bytes and
+    /// checksums still to be filled in. By default it is queued as its segments, as by `ip_queue`
+    /// (PKT-5).
     #[doc(alias = "NFQA_CFG_F_GSO")]
     pub segments_whole: bool,
-    /// Whether verdicts that are sent many at once may go as one for several packets: equal verdicts without a replacement, on
-    /// the oldest packets that the program has read and not decided about, one after the other. A packet that is held back,
-    /// and those after it, get verdicts of their own. It costs less, and gives something up: a packet of several that was
-    /// gone already, with its device for example, is not reported (ENOENT, VER-2). By default each verdict is its own.
+    /// Lets one verdict stand for several packets, among verdicts that are sent many at once: equal
+    /// verdicts without a replacement, on the oldest packets that the program has read and not
+    /// decided about, in order. A packet that is held back, and those after it, get verdicts of
+    /// their own.
+    ///
+    /// That costs less, and gives something up: a packet that was already gone, for example with
+    /// its device, is not reported (ENOENT, VER-2). By default each packet has its own verdict.
     #[doc(alias = "NFQNL_MSG_VERDICT_BATCH")]
     pub batch_verdicts: bool,
 }
 
 impl Options {
-    /// Queue 0 and nothing that `ip_queue` did not do, for `family`.
+    /// Returns the options of queue 0 for `family`, with which it behaves as `ip_queue` did.
     #[must_use]
     pub fn new(family: Family) -> Self {
         Self {
@@ -56,8 +62,9 @@ impl Options {
     }
 }
 
-/// Which queue number each family has, for programs that are told on the command line: `4=0,6=1` gives IPv4 queue 0 and
-/// IPv6 queue 1, `6=1` changes that of IPv6 only, and an empty text leaves both at 0.
+/// The queue number of each family, as programs read it from their command line. `4=0,6=1` gives
+/// IPv4 queue 0 and IPv6 queue 1, `6=1` changes that of IPv6 only, and an empty text leaves both at
+/// 0.
 ///
 /// ```
 /// use ipq_core::{Family, transport::nfqueue::QueueNumbers};
@@ -74,19 +81,19 @@ pub struct QueueNumbers {
     pub ipv6: u16,
 }
 
-/// Why a text does not say which queue number each family has.
+/// An error in a text that gives the queue number of each family.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidQueueNumbers {
     /// A part is not a family, `=` and a number.
     #[error("\"{0}\" is no queue number of a family: write 4=NUMBER or 6=NUMBER, with a comma between them")]
     Part(String),
-    /// What follows the `=` is no number from 0 to 65535.
+    /// The text after the `=` is no number from 0 to 65535.
     #[error("\"{text}\" is no queue number, which is 0 to 65535: {reason}")]
     Number {
-        /// What should have been one.
+        /// The text after the `=`.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: ParseIntError,
     },
 }

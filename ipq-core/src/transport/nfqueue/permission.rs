@@ -36,7 +36,7 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Whether the sender has the capability now.
+    /// Returns whether the sender has the capability now.
     pub(super) fn permitted(&self, options: &Options) -> bool {
         self.bind_family(options) != Err(Errno::EPERM)
     }

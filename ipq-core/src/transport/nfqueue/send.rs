@@ -91,7 +91,8 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Sends the first messages, as many as go into one datagram, and returns how many: at least one.
+    /// Sends the first messages, as many as go into one datagram, and returns how many: at least
+    /// one.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);

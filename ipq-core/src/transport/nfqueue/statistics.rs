@@ -1,23 +1,26 @@
-//! What the kernel counts of a queue.
+//! Counters of a queue.
 
 use std::io;
 
-/// A queue's counters, as the kernel has them in `/proc/net/netfilter/nfnetlink_queue`, and this transport's own. What was lost
-/// for want of room in the receive buffer is counted by the handle too: see [`Handle::overruns`](crate::Handle::overruns).
+/// A queue's counters, from the kernel's table `/proc/net/netfilter/nfnetlink_queue` and from this
+/// transport. Overruns are counted by the handle, too: see
+/// [`Handle::overruns`](crate::Handle::overruns).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// How many packets wait for a verdict.
+    /// The number of packets that wait for a verdict.
     pub queue_length: u64,
-    /// How many were dropped because the queue was full (PKT-2).
+    /// The number of packets that were dropped because the queue was full (PKT-2).
     pub queue_dropped: u64,
-    /// How many were dropped because they could not be delivered to this socket (PKT-3).
+    /// The number of packets that were dropped because they could not be delivered to this socket
+    /// (PKT-3).
     pub user_dropped: u64,
-    /// How many packets of the other family this transport has answered with DROP.
+    /// The number of packets of the other family that this transport has dropped.
     pub other_family_dropped: u64,
 }
 
-/// Finds a queue's line: number, port id, length, copy mode, copy range, queue dropped, user dropped, last id, 1.
+/// Finds a queue's line. Its columns are number, port id, length, copy mode, copy range, queue
+/// dropped, user dropped, last id, 1.
 pub(super) fn parse(text: &str, queue_number: u16) -> io::Result<Option<Statistics>> {
     for line in text.lines() {
         let mut columns = line.split_whitespace();

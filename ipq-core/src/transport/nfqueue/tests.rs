@@ -61,8 +61,8 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
-/// Receives `datagram` and translates it, in each of the ways that there is room for. The second value
-/// is the buffer.
+/// Receives `datagram` and translates it, in each of the ways that there is room for. The second
+/// value is the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {

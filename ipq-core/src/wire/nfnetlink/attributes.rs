@@ -8,7 +8,7 @@ use super::ParseError;
 pub struct Attribute {
     /// The type, without the two bits that say how the content is made up.
     pub kind: u16,
-    /// Where the content is, without padding.
+    /// The place of the content, without padding.
     pub content: Span,
 }
 

@@ -1,6 +1,6 @@
-//! What can be wrong with a message of nfnetlink's.
+//! Errors in the bytes of a message.
 
-/// Why bytes from the kernel are not what nfnetlink says they are.
+/// An error in the bytes of an nfnetlink message from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
@@ -21,7 +21,7 @@ pub enum ParseError {
     /// More than padding follows the message.
     #[error("{count} bytes follow the message in its datagram, and padding has at most 3")]
     TrailingBytes {
-        /// How many.
+        /// Their number.
         count: usize,
     },
     /// The message has not even its fixed part.
@@ -48,12 +48,12 @@ pub enum ParseError {
         /// This transport's.
         bound: u16,
     },
-    /// Where an attribute should begin there are less bytes than its header has.
+    /// There are fewer bytes left than an attribute's header has.
     #[error("at byte {at} an attribute's header of 4 bytes should begin, and {left} bytes are left")]
     NoAttributeHeader {
-        /// Where, counted from the start of the message.
+        /// The offset of the attribute in the message.
         at: usize,
-        /// How many bytes are left.
+        /// The number of bytes that are left.
         left: usize,
     },
     /// An attribute's length is under 4, or goes beyond the message.
@@ -63,7 +63,7 @@ pub enum ParseError {
         attribute: u16,
         /// Its length field.
         stated: u16,
-        /// How many bytes are left in the message, the attribute's header included.
+        /// The number of bytes that are left in the message, with the attribute's header.
         left: usize,
     },
     /// An attribute of a fixed size has another.
@@ -71,9 +71,9 @@ pub enum ParseError {
     AttributeSize {
         /// The attribute's type.
         attribute: u16,
-        /// What it always has.
+        /// The number of bytes that it always has.
         expected: usize,
-        /// What it has here.
+        /// The number of bytes that it has here.
         found: usize,
     },
     /// An attribute came twice.
@@ -91,15 +91,15 @@ pub enum ParseError {
     /// Something follows the packet's bytes, which the kernel always puts last.
     #[error("the packet's bytes end the message, and here {count} bytes follow")]
     PayloadNotLast {
-        /// How many.
+        /// Their number.
         count: usize,
     },
-    /// What precedes the packet's bytes is longer than any kernel makes it.
+    /// The part before the packet's bytes is longer than any kernel makes it.
     #[error("what is said about a packet has at most {limit} bytes, and this goes on at byte {at}")]
     MetadataTooLong {
-        /// Where the next attribute begins.
+        /// The offset of the next attribute.
         at: usize,
-        /// How many bytes are looked at.
+        /// The number of bytes that are looked at.
         limit: usize,
     },
     /// A hardware address is longer than its field.
@@ -119,7 +119,7 @@ pub enum ParseError {
     QuotedLength {
         /// The quoted header's length field.
         stated: u32,
-        /// How many bytes there are for it.
+        /// The number of bytes that there are for it.
         found: usize,
     },
     /// The message that an answer quotes is none that was sent.

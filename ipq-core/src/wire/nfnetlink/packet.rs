@@ -3,7 +3,7 @@
 use super::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
 use crate::wire::{EtherType, HardwareAddress, Header, Hook, Mark, Timestamp};
 
-/// What nfnetlink says about a queued packet.
+/// A queued packet, as nfnetlink describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuedPacket {
     /// The protocol family: 2 for IPv4, 10 for IPv6, 7 for a bridge.
@@ -12,13 +12,13 @@ pub struct QueuedPacket {
     pub queue: u16,
     /// The packet's id, for its verdict.
     pub id: u32,
-    /// Where in the datagram the packet's bytes are; of length 0 if they were not asked for.
+    /// The place of the packet's bytes in the datagram; of length 0 if they were not asked for.
     pub payload: Span,
     /// The index of the device that it came in by, or 0.
     pub incoming: u32,
     /// The index of the device that it will leave by, or 0.
     pub outgoing: u32,
-    /// Where it was queued.
+    /// The hook at which it was queued.
     pub hook: Hook,
     /// The protocol of its link-layer frame.
     pub hw_protocol: EtherType,
@@ -26,7 +26,7 @@ pub struct QueuedPacket {
     pub hw_address: Option<HardwareAddress>,
     /// The netfilter mark.
     pub mark: Mark,
-    /// When it arrived; all zeros if the kernel took no time.
+    /// The time of its arrival; all zeros if the kernel took no time.
     pub timestamp: Timestamp,
 }
 

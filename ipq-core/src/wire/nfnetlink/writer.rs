@@ -32,9 +32,9 @@ impl<const N: usize> Room<N> {
 #[derive(Debug)]
 pub struct Writer<'r, const N: usize> {
     room: &'r mut ArrayVec<u8, N>,
-    /// Where the message begins that was begun last.
+    /// The start of the message that was begun last.
     message: usize,
-    /// Whether everything has had room so far.
+    /// Set if everything has had room so far.
     fits: bool,
 }
 

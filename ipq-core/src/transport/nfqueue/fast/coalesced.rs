@@ -35,13 +35,13 @@ pub(crate) struct Batch<'m, 'b> {
 
 /// The messages that went into a datagram.
 pub(crate) struct Filled<G> {
-    /// How many there are.
+    /// Their number.
     pub(crate) count: usize,
     /// The port id that attaches with the last of them, and what is held meanwhile.
     pub(crate) attaching: Option<(PortId, G)>,
 }
 
-/// What became of a message.
+/// The outcome of adding a message.
 enum Added<G> {
     /// It is in the datagram, or is ignored.
     Done,
@@ -183,7 +183,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Whether a message with these bytes after its head can go with the others.
+    /// Returns whether a message with these bytes after its head can go with the others.
     fn has_room_for(&self, tail: &[u8]) -> bool {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }
@@ -270,8 +270,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.writer.written()
     }
 
-    /// Bytes of the program's that belong in the datagram, each with the written byte before which it
-    /// belongs.
+    /// Bytes of the program's that belong in the datagram, each with the written byte before which
+    /// it belongs.
     pub(crate) fn tails(&self) -> &[(usize, &'m [u8])] {
         &self.tails
     }

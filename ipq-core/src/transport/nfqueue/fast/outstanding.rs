@@ -1,13 +1,13 @@
 //! The packets that the program has read and not decided about.
 //!
-//! nfnetlink's batch verdict is for *every* packet of the queue up to an id: a packet that the program
-//! holds back would go with it. So equal verdicts become one batch only if they are on exactly the
-//! oldest outstanding packets, in order. Two things make the list true:
+//! nfnetlink's batch verdict is for *every* packet of the queue up to an id: a packet that the
+//! program holds back would go with it. So equal verdicts become one batch only if they are on
+//! exactly the oldest outstanding packets, in order. Two things make the list true:
 //!
-//! - Ids count up, and packets are received and listed under one lock. So a packet that is not on the
-//!   list yet has a greater id than all that are.
-//! - A packet leaves the list after its verdict was sent, and not before. So no other thread takes it
-//!   for decided while it is still in the queue.
+//! - Ids count up, and packets are received and listed under one lock. So a packet that is not on
+//!   the list yet has a greater id than all that are.
+//! - A packet leaves the list after its verdict was sent, and not before. So no other thread takes
+//!   it for decided while it is still in the queue.
 
 use std::collections::VecDeque;
 

@@ -29,8 +29,8 @@ pub(crate) struct TemplateCache {
     templates: ArrayVec<Template, TEMPLATES>,
     /// The template that gives way to a new one.
     oldest: usize,
-    /// How many more templates may be made from this batch of packets. Making one costs more than
-    /// translating a packet without.
+    /// The number of templates that may still be made from this batch of packets. Making one costs
+    /// more than translating a packet without.
     inserts_left: usize,
     /// The [generation](super::super::devices::Devices::generation) of the device table that the
     /// templates are of.
@@ -57,19 +57,19 @@ struct Template {
     /// The number of bytes before the packet's; or of all bytes, if there are none of the packet's.
     before: usize,
     has_payload: bool,
-    /// Where the id is.
+    /// The place of the id.
     id: usize,
-    /// Where the mark, the time and the address are, if they are there and told.
+    /// The places of the mark, the time and the address, if the frame shows them.
     mark: Option<usize>,
     timestamp: Option<usize>,
     hw_address: Option<usize>,
-    /// What the frame says, but for those.
+    /// All that the frame says, but for those.
     metadata: PacketMetadata,
 }
 
 impl TemplateCache {
-    /// Starts a batch of packets. `generation` is the device table's; a new one drops all templates.
-    /// Device events that are read during the batch take effect with the next.
+    /// Starts a batch of packets. `generation` is the device table's; a new one drops all
+    /// templates. Device events that are read during the batch take effect with the next.
     pub(crate) fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.generation = generation;
@@ -101,10 +101,11 @@ impl TemplateCache {
         }
     }
 
-    /// Makes a frame of the datagram of `length` bytes at byte `at` of `buffer`. Returns `None`, and
-    /// changes nothing, if no template matches, or the datagram is not whole.
+    /// Makes a frame of the datagram of `length` bytes at byte `at` of `buffer`. Returns `None`,
+    /// and changes nothing, if no template matches, or the datagram is not whole.
     ///
-    /// The slow twin is [`Received::translate`](super::super::translate::datagram::Received::translate).
+    /// The slow twin is
+    /// [`Received::translate`](super::super::translate::datagram::Received::translate).
     #[inline]
     pub(crate) fn translate(&self, buffer: &mut [u8], at: usize, length: usize) -> Option<Matched> {
         let received = buffer.get(at..).filter(|received| received.len() >= length)?;
@@ -130,8 +131,8 @@ impl TemplateCache {
 
 impl Template {
     /// Builds a template from one translated packet: `prefix` is the start of its datagram, `frame`
-    /// the result. Returns `None` if the attributes extend beyond the prefix, or if the frame depends
-    /// on something that the prefix does not hold.
+    /// the result. Returns `None` if the attributes extend beyond the prefix, or if the frame
+    /// depends on something that the prefix does not hold.
     fn new(prefix: &Prefix, frame: &[u8], family: Family) -> Option<Self> {
         let Ok(Message::Packet(packet)) = Message::parse(frame, Abi::NATIVE) else {
             return None;
@@ -193,8 +194,9 @@ impl Template {
         Some(template)
     }
 
-    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. A device that is
-    /// not known yet has no name, and is to be looked for with each packet: so there is no template.
+    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. A device that
+    /// is not known yet has no name, and is to be looked for with each packet: so there is no
+    /// template.
     fn require_device(&mut self, prefix: &Prefix, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
         if !is_shown {
             return Some(());
@@ -215,7 +217,7 @@ impl Template {
         Some(())
     }
 
-    /// Whether all bytes of `prefix` are the same that have to be.
+    /// Returns whether all required bytes of `prefix` are the same.
     #[inline(always)]
     fn matches(&self, prefix: &Prefix) -> bool {
         let bytes = prefix.iter().zip(&self.mask).zip(&self.same);

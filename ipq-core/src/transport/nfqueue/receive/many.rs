@@ -14,7 +14,7 @@ use std::io::IoSliceMut;
 struct Burst {
     /// The number of datagrams for the program. They are in the first slots.
     kept: usize,
-    /// Whether the call received as many as it could.
+    /// Set if the call received as many as it could.
     may_be_more: bool,
 }
 

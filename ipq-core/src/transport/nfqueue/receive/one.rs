@@ -28,14 +28,14 @@ impl<S: QueueSocket> NfQueue<S> {
         self.retry(wait, first, |wait| self.attempt(Some(&mut bounce), buffer, wait))
     }
 
-    /// Whether a datagram can be longer than `room` although its frame would fit. Another thread may
-    /// raise the copy range meanwhile; then one datagram can be reported as truncated.
+    /// Returns whether a datagram can be longer than `room` although its frame would fit. Another
+    /// thread may raise the copy range meanwhile; then one datagram can be reported as truncated.
     pub(super) fn may_exceed(&self, room: usize) -> bool {
         room < self.longest_datagram()
     }
 
-    /// Receives a datagram, its first bytes into the bounce buffer if there is one. Returns `None` if
-    /// it is not for the program.
+    /// Receives a datagram, its first bytes into the bounce buffer if there is one. Returns `None`
+    /// if it is not for the program.
     #[inline(always)]
     fn attempt(
         &self,

@@ -40,7 +40,8 @@ fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
     message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())
 }
 
-/// A message of ours as it would be quoted, for an `ip_queue` message of as many bytes as the attributes quote.
+/// A message of ours as it would be quoted, for an `ip_queue` message of as many bytes as the
+/// attributes quote.
 fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(kind, 9, quoted, &body(0, attributes))
 }
@@ -200,7 +201,8 @@ proptest! {
     }
 }
 
-/// Nothing panics, and a frame is no longer than what it was made of and a PACKET frame's fixed part.
+/// Nothing panics, and a frame is no longer than what it was made of and a PACKET frame's fixed
+/// part.
 fn check(datagram: &[u8], room: usize) -> Result<(), TestCaseError> {
     let longest = datagram.len() + 112;
     let result = translated(datagram, room, true).0;

@@ -1,4 +1,5 @@
-//! A message of the program's, its nfnetlink message, the kernel's answer, and what the program reads.
+//! A message of the program's, its nfnetlink message, the kernel's answer, and what the program
+//! reads.
 
 use super::super::fast::plain::plain;
 use super::super::translate::datagram::Translated;
@@ -57,7 +58,8 @@ impl Kernel {
     }
 }
 
-/// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames that the program reads.
+/// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames
+/// that the program reads.
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
     let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let (request, refused) = Request::screen(head, bytes.len())?;
@@ -88,7 +90,8 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     Some((action, frames.collect()))
 }
 
-/// Whether an answer refuses a CONFIG message that was to bind, or says that there is no queue to configure.
+/// Whether an answer refuses a CONFIG message that was to bind, or says that there is no queue to
+/// configure.
 fn says_unbound(answer: &[u8], attaches: bool) -> bool {
     let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
     answer[24..26] == 0x0302_u16.to_ne_bytes() && (error == -19 || (error != 0 && attaches))

@@ -156,8 +156,8 @@ fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
     buffer
 }
 
-/// Translates a datagram by itself: the packet's id and the frame, or `None` if it is no packet for the
-/// program.
+/// Translates a datagram by itself: the packet's id and the frame, or `None` if it is no packet for
+/// the program.
 fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let received = Received {

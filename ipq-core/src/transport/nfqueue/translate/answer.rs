@@ -6,21 +6,21 @@ use crate::errno::Errno;
 use crate::wire::nfnetlink::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
 use crate::wire::{Abi, ErrorMessage, Header, PortId};
 
-/// Where an answer's quoted message begins.
+/// The offset of the quoted message in an answer.
 const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
 /// An answer, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// What it means to the program.
+    /// Its meaning for the program.
     pub(crate) reply: Reply,
-    /// Whether it says that the queue is not bound.
+    /// Set if it means that the queue is not bound.
     pub(crate) attach_failed: bool,
     /// The sequence number of the message that it answers.
     pub(crate) sequence: u32,
 }
 
-/// What an answer means to the program.
+/// The meaning of an answer for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// Nothing: it answers a message that the transport sent of its own accord.
@@ -44,7 +44,7 @@ pub(crate) enum Quoted {
     Rebuilt([u8; HEAD_BYTES], Span),
 }
 
-/// Why a message was refused.
+/// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// For this.
@@ -104,16 +104,16 @@ impl Answer {
     }
 }
 
-/// The nfnetlink message that a refusal quotes: what in it the transport has put there.
+/// The nfnetlink message that a refusal quotes, as far as the transport has put something into it.
 struct QuotedRequest {
     message_type: u16,
-    /// The length of the embedded message, or the sender of a plain verdict; 0 in a message that the
-    /// transport sent of its own accord.
+    /// The length of the embedded message, or the sender of a plain verdict; 0 in a message that
+    /// the transport sent of its own accord.
     port_id: PortId,
     /// Bytes of the program's message: its head and what follows, or only the latter.
     parts: [Span; 2],
     count: usize,
-    /// Whether any of those bytes are in an attribute of our own.
+    /// Set if any of those bytes are in an attribute of our own.
     embedded: bool,
     verdict_header: Option<[u8; 8]>,
     refusal: Option<[u8; 5]>,
@@ -161,7 +161,7 @@ impl QuotedRequest {
         Ok(quoted)
     }
 
-    /// Why the message was refused, if the kernel gave `errno`.
+    /// Returns the reason of the refusal, if the kernel gave `errno`.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -177,8 +177,8 @@ impl QuotedRequest {
         }
     }
 
-    /// The error number that a [`quote::REJECT_PROBE`] asks for: EPERM comes before it, unless
-    /// `ip_queue` refused the message before it looked at the capability.
+    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for. EPERM comes before it,
+    /// unless `ip_queue` refused the message before it looked at the capability.
     fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
         let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
             attribute: quote::REFUSAL,
@@ -194,7 +194,7 @@ impl QuotedRequest {
         }
     }
 
-    /// What the refusal means to the program.
+    /// Returns the meaning of the refusal for the program.
     fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
         if self.port_id == PortId::KERNEL && self.count == 0 {
             return Ok(Reply::None);
@@ -217,8 +217,8 @@ impl QuotedRequest {
         Ok(Reply::Refusal { reason, quoted })
     }
 
-    /// Whether the refusal means that the queue is not bound: the message was to bind it, or came
-    /// before the one that is to.
+    /// Returns whether the refusal means that the queue is not bound: the message was to bind it,
+    /// or came before the message that binds it.
     fn says_unbound(&self, errno: Errno) -> bool {
         self.binds || (self.message_type, errno) == (message_type::CONFIG, Errno::ENODEV)
     }

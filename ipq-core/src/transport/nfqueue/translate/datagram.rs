@@ -11,12 +11,12 @@ use crate::transport::nfqueue::options::Options;
 use crate::wire::nfnetlink::{ParseError, QueuedPacket, Span, message_type, parse_header};
 use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
 
-/// Where an answer's quoted message begins.
+/// The offset of the quoted message in an answer.
 const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
 /// A datagram from the kernel.
 pub(crate) struct Received<'a> {
-    /// Where it was received.
+    /// The place where it was received.
     pub(crate) origin: Origin<'a>,
     /// The number of its bytes that were received.
     pub(crate) copied: usize,
@@ -28,8 +28,8 @@ pub(crate) struct Received<'a> {
     pub(crate) peer: PortId,
 }
 
-/// What a datagram has become. A frame is in the buffer as far as that has room for it; its length
-/// is given in full.
+/// The translation of a datagram. A frame is in the buffer as far as that has room for it; its
+/// length is given in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Translated {
     /// A PACKET frame, for the packet with this id.
@@ -46,7 +46,7 @@ pub(crate) enum Translated {
     Answer {
         /// An `NLMSG_ERROR` frame, unless the answer is to a message of the transport's own.
         frame: Option<usize>,
-        /// Whether it says that the queue is not bound.
+        /// Set if it means that the queue is not bound.
         attach_failed: bool,
     },
 }

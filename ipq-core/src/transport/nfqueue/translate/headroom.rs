@@ -1,14 +1,14 @@
-//! Where a datagram is received, and how its bytes get to their place in the frame.
+//! The place where a datagram is received, and the way of its bytes to their place in the frame.
 //!
 //! In a datagram of nfnetlink a packet's bytes follow attributes of varying length; in a frame of
 //! `ip_queue` they follow a fixed part. There are two ways to bring them there:
 //!
-//! - A buffer that is long enough for any datagram is received into with *headroom*: so far from its
-//!   start that the packet's bytes land in their place, if the attributes before them are as long
-//!   as those of the last packet. If not, the bytes are moved.
+//! - A buffer that is long enough for any datagram is received into with *headroom*: so far from
+//!   its start that the packet's bytes land in their place, if the attributes before them are as
+//!   long as those of the last packet. If not, the bytes are moved.
 //! - For a shorter buffer, the first 512 bytes of the datagram are received into a *bounce buffer*,
-//!   and the rest into the buffer where a packet's bytes begin. So nothing is cut off that the frame
-//!   has room for.
+//!   and the rest into the buffer where a packet's bytes begin. So nothing is cut off that the
+//!   frame has room for.
 //!
 //! Either way each byte is copied at most once after the kernel has delivered it.
 
@@ -25,7 +25,7 @@ pub(crate) const FRAME_HEAD: usize = PacketMetadata::HEAD_BYTES;
 /// The first bytes of a datagram, received apart from the rest.
 pub(crate) type BounceBuffer = [u8; BOUNCE_BYTES];
 
-/// Where a datagram was received.
+/// The place where a datagram was received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin<'a> {
     /// In the buffer, after so many bytes of headroom: at most [`FRAME_HEAD`].
@@ -56,8 +56,8 @@ pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> 
     front.get(..copied.min(BOUNCE_BYTES)).unwrap_or(front)
 }
 
-/// Moves the bytes `from` of the datagram to byte `to` of the buffer, as far as they fit. The buffer
-/// had room for everything beyond the bounce buffer, so no byte that fits is missing.
+/// Moves the bytes `from` of the datagram to byte `to` of the buffer, as far as they fit. The
+/// buffer had room for everything beyond the bounce buffer, so no byte that fits is missing.
 pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize) {
     // Where the datagram's bytes after the bounce buffer begin in the buffer.
     let (bounce, rest) = match origin {

@@ -10,8 +10,8 @@ pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {
     Family::from_protocol_family(packet.family as u32)
 }
 
-/// Returns what a PACKET frame says about `packet`. `payload` is the start of the packet's bytes, and
-/// `devices` looks up two devices by their indices; 0 is no device.
+/// Returns what a PACKET frame says about `packet`. `payload` is the start of the packet's bytes,
+/// and `devices` looks up two devices by their indices; 0 is no device.
 #[inline]
 pub(crate) fn metadata(
     packet: &QueuedPacket,
@@ -54,8 +54,8 @@ fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     }
 }
 
-/// Whether an IPv6 packet is neighbour discovery or multicast listener discovery (`ICMPv6` types
-/// 130 to 137, and 143). The kernel itself makes these, with their protocol filled in.
+/// Returns whether an IPv6 packet is neighbour discovery or multicast listener discovery (`ICMPv6`
+/// types 130 to 137, and 143). The kernel itself makes these, with their protocol filled in.
 fn is_neighbour_discovery(packet: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;
@@ -68,8 +68,8 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
-/// Whether a frame names the device that a packet came in by (with its source address), and the
-/// device that it will leave by.
+/// Returns whether a frame names the device that a packet came in by (with its source address), and
+/// the device that it will leave by.
 #[inline]
 pub(crate) const fn shows_devices(hook: Hook) -> [bool; 2] {
     match hook {

@@ -1,9 +1,9 @@
 //! From a MODE or VERDICT message to the nfnetlink message that stands for it.
 //!
 //! Each message that gets an answer from `ip_queue` becomes one nfnetlink message that gets one
-//! answer from the kernel. So answers come through the kernel's socket, in its order. A message that
-//! `ip_queue` refused and nfnetlink would not becomes a [`quote::REJECT_PROBE`], which the kernel
-//! refuses, and which says how `ip_queue` refused it.
+//! answer from the kernel. So answers come through the kernel's socket, in its order. A message
+//! that `ip_queue` refused and nfnetlink would not becomes a [`quote::REJECT_PROBE`], which the
+//! kernel refuses, and which says how `ip_queue` refused it.
 //!
 //! An answer quotes the nfnetlink message, and the program expects its own message quoted. So the
 //! nfnetlink message has the program's message *embedded*: its head in an attribute of our own, and
@@ -12,8 +12,8 @@
 //! message.
 //!
 //! A *plain* verdict (see [`fast::plain`](super::super::fast::plain)) is not embedded: all that it
-//! said is in the verdict attribute, from which [`rebuild`] makes its head again. Its header has the
-//! program's port id.
+//! said is in the verdict attribute, from which [`rebuild`] makes its head again. Its header has
+//! the program's port id.
 
 use super::quote;
 use crate::errno::Errno;
@@ -43,17 +43,17 @@ pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
-    /// Whether the message is embedded in the one that stands for it. Plain verdicts are not.
+    /// Set if the message is embedded in the one that stands for it. Plain verdicts are not.
     pub(crate) embedded: bool,
 }
 
-/// What the kernel is asked to do.
+/// A request to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Refuse the message, as `ip_queue` did.
     Refuse {
         errno: Errno,
-        /// Whether `ip_queue` refused it before it looked at the capability (MSG-2 to MSG-5).
+        /// Set if `ip_queue` refused it before it looked at the capability (MSG-2 to MSG-5).
         before_capability: bool,
     },
     /// Set the copy mode.
@@ -62,7 +62,7 @@ pub(crate) enum Action {
     Verdict {
         verdict: Verdict,
         id: u32,
-        /// Whether the bytes that follow the message replace the packet.
+        /// Set if the bytes that follow the message replace the packet.
         replaces: bool,
     },
     /// Give a verdict on every packet up to this id. It stands for several plain verdicts.

@@ -1,4 +1,5 @@
-//! Datagrams of many verdicts, against a queue that is played: whatever is held back, each packet gets its own verdict.
+//! Datagrams of many verdicts, against a queue that is played: whatever is held back, each packet
+//! gets its own verdict.
 
 use super::*;
 use crate::family::Family;
