@@ -121,7 +121,11 @@ pub use queue::entries::IdReuse;
 pub use queue::nfnetlink;
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
 
-/// The example of the README, compiled and run.
+/// The examples of the READMEs, compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    struct OfTheRepository;
+    #[doc = include_str!("../README.md")]
+    struct OfThePackage;
+}

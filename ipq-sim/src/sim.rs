@@ -6,6 +6,7 @@
 //! choice is made when it is built.
 
 mod access;
+mod assert;
 mod shared;
 mod transport;
 
