@@ -101,6 +101,7 @@ mod error;
 mod fast;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+mod kernel;
 mod options;
 mod permission;
 mod receive;

@@ -1,19 +1,16 @@
 //! The kernel as an nfnetlink queue uses it: the real one, or an emulated one.
 
-use super::devices::Devices;
 use crate::transport::arrivals::Arrivals;
-use crate::transport::netlink::Netlink;
 use crate::transport::{Datagram, Transport, TransportError, Wait};
 use crate::wire::InterfaceName;
-use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Debug;
 use std::io::{self, IoSliceMut};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A netlink socket of nfnetlink's protocol, and what else its kernel knows of a queue.
 ///
-/// [`Netlink`] is one, of the kernel that the program runs on. The crate `ipq-sim` has another, of an
-/// emulated kernel.
+/// [`Netlink`](crate::transport::netlink::Netlink) is one, of the kernel that the program runs on.
+/// The crate `ipq-sim` has another, of an emulated kernel.
 pub trait QueueSocket: Transport + Debug {
     /// The kernel's network devices.
     type Devices: DeviceTable;
@@ -22,9 +19,9 @@ pub trait QueueSocket: Transport + Debug {
     /// one.
     fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError>;
 
-    /// Receives up to 64 datagrams, one for each of `places`, and waits as `wait` says for the first
-    /// only. Fills `arrivals`, which is empty, with at least one entry unless there are no places. An
-    /// error after the first datagram is reported by the next call.
+    /// Receives up to 64 datagrams, one for each of `places`, and waits as `wait` says for the
+    /// first only. Fills `arrivals`, which is empty, with at least one entry unless there are no
+    /// places. An error after the first datagram is reported by the next call.
     fn receive_places<const PARTS: usize>(
         &self,
         places: &mut [[IoSliceMut<'_>; PARTS]],
@@ -67,40 +64,4 @@ pub struct Device {
     pub name: InterfaceName,
     /// The type of its link layer: 1 for Ethernet, 772 for loopback.
     pub hw_type: u16,
-}
-
-impl QueueSocket for Netlink {
-    type Devices = Devices;
-
-    #[inline(always)]
-    fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError> {
-        self.receive_parts(parts, wait)
-    }
-
-    #[inline(always)]
-    fn receive_places<const PARTS: usize>(
-        &self,
-        places: &mut [[IoSliceMut<'_>; PARTS]],
-        arrivals: &mut Arrivals,
-        wait: Wait,
-    ) -> Result<(), TransportError> {
-        self.receive_places(places, arrivals, wait)
-    }
-
-    fn until_readable(&self, wait: Wait) -> Result<(), TransportError> {
-        self.until_readable(match wait {
-            Wait::Never => Some(Instant::now()),
-            Wait::Forever => None,
-            Wait::For(time) => Instant::now().checked_add(time),
-        })
-    }
-
-    fn now(&self) -> Duration {
-        let now = clock_gettime(ClockId::Monotonic);
-        Duration::try_from(now).unwrap_or_default()
-    }
-
-    fn proc_text(&self) -> io::Result<String> {
-        std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue")
-    }
 }
