@@ -1,0 +1,65 @@
+//! Moves many datagrams of a socket with one system call, and tells how much is unread.
+
+use crate::sys::{self, AT_ONCE};
+use std::io::{self, IoSliceMut};
+use std::os::fd::BorrowedFd;
+
+/// Further apart than the longest datagram, so that places do not compete for the same lines of a processor's cache.
+const APART: usize = 4096 + 64;
+
+/// Room for the datagrams that one call takes. Memory is used for as long a datagram as came.
+pub struct Inbox {
+    bytes: Vec<u8>,
+    longest: usize,
+    lengths: [usize; AT_ONCE],
+    count: usize,
+}
+
+impl Inbox {
+    /// Room for datagrams of at most `longest` bytes.
+    #[must_use]
+    pub fn new(longest: usize) -> Self {
+        Self {
+            bytes: vec![0; (longest + APART) * AT_ONCE],
+            longest,
+            lengths: [0; AT_ONCE],
+            count: 0,
+        }
+    }
+
+    /// Takes what is there, without waiting; returns the number of datagrams. At the end of a connection they are empty.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.count = 0;
+        let mut places: Vec<_> = self
+            .bytes
+            .chunks_mut(self.longest + APART)
+            .map(|place| IoSliceMut::new(&mut place[..self.longest]))
+            .collect();
+        self.count = sys::receive_many(socket, &mut places, &mut self.lengths)?;
+        Ok(self.count)
+    }
+
+    /// The datagrams that came, in order. None in place of one that was longer than there was room for.
+    pub fn datagrams(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        self.bytes
+            .chunks(self.longest + APART)
+            .zip(self.lengths)
+            .take(self.count)
+            .map(|(place, length)| place[..self.longest].get(..length))
+    }
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox")
+            .field("longest", &self.longest)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many bytes that were sent on a Unix socket its other end has not read yet, as the kernel counts them: what each datagram was
+/// allocated, not its length.
+pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    sys::unread(socket)
+}

@@ -1,0 +1,216 @@
+//! Assembles the filter: a program of classic BPF that the kernel runs on every system call.
+
+use crate::table::{Action, Interface, Rule, Test};
+use libc::sock_filter;
+
+/// Offsets in `struct seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+
+/// The offset of an argument's lower half.
+const fn argument(index: usize) -> u32 {
+    let half = if cfg!(target_endian = "big") { 4 } else { 0 };
+    16 + 8 * index as u32 + half
+}
+
+const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
+const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+/// The filter for all interfaces of a machine. Calls by any other interface fail with ENOSYS.
+pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
+    let mut program = Vec::new();
+    for interface in interfaces {
+        let body = body(interface);
+        program.push(load(ARCHITECTURE));
+        // The body is too long for a conditional jump's 8 bits.
+        program.push(jump(libc::BPF_JEQ, interface.audit, 1, 0));
+        program.push(statement(libc::BPF_JMP | libc::BPF_JA, body.len() as u32));
+        program.extend(body);
+    }
+    program.push(answer(NO_SUCH_CALL));
+    program
+}
+
+/// All rules of one interface, and the end for calls that none is about.
+fn body(interface: &Interface) -> Vec<sock_filter> {
+    let mut program = vec![
+        load(NUMBER),
+        jump(libc::BPF_JGE, interface.end, 0, 1),
+        answer(NO_SUCH_CALL),
+    ];
+    for rule in &interface.rules {
+        let consequence = consequence(rule);
+        program.push(jump(libc::BPF_JEQ, rule.number, 0, consequence.len() as u8));
+        program.extend(consequence);
+    }
+    program.push(answer(ALLOW));
+    program
+}
+
+/// What is done with a call once its number is known. It ends with an answer.
+fn consequence(rule: &Rule) -> Vec<sock_filter> {
+    let done = answer(match rule.action {
+        Action::Notify(_) | Action::NotifySocketCall => NOTIFY,
+        Action::Refuse => NO_SUCH_CALL,
+    });
+    if rule.alternatives.is_empty() {
+        return vec![done];
+    }
+    let mut program = Vec::new();
+    for tests in &rule.alternatives {
+        for (index, test) in tests.iter().enumerate() {
+            // To the end of this alternative: two instructions for each test that follows, and the answer.
+            let rest = (2 * (tests.len() - index - 1) + 1) as u8;
+            match *test {
+                Test::Is(at, value) => {
+                    program.extend([load(argument(at)), jump(libc::BPF_JEQ, value, 0, rest)]);
+                }
+                Test::AtMost(at, value) => {
+                    program.extend([load(argument(at)), jump(libc::BPF_JGT, value, rest, 0)]);
+                }
+            }
+        }
+        program.push(done);
+    }
+    program.push(answer(ALLOW));
+    program
+}
+
+const fn statement(code: u32, operand: u32) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k: operand,
+    }
+}
+
+const fn load(offset: u32) -> sock_filter {
+    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset)
+}
+
+const fn answer(value: u32) -> sock_filter {
+    statement(libc::BPF_RET | libc::BPF_K, value)
+}
+
+const fn jump(comparison: u32, operand: u32, if_so: u8, if_not: u8) -> sock_filter {
+    sock_filter {
+        jt: if_so,
+        jf: if_not,
+        ..statement(libc::BPF_JMP | comparison | libc::BPF_K, operand)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table;
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    /// What the filter says of a call: the few instructions that it is made of, interpreted.
+    fn said(program: &[sock_filter], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        let word = |offset: u32| match offset {
+            NUMBER => number,
+            ARCHITECTURE => architecture,
+            offset => {
+                let index = (0..6)
+                    .find(|index| argument(*index) == offset)
+                    .expect("it loads lower halves");
+                arguments[index] as u32
+            }
+        };
+        let (mut accumulator, mut at) = (0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            let branch = |holds: bool| usize::from(if holds { jt } else { jf });
+            match u32::from(code) {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => accumulator = word(k),
+                code if code == libc::BPF_RET | libc::BPF_K => return k,
+                code if code == libc::BPF_JMP | libc::BPF_JA => at += k as usize,
+                code if code == libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K => at += branch(accumulator == k),
+                code if code == libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K => at += branch(accumulator > k),
+                code if code == libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K => at += branch(accumulator >= k),
+                code => panic!("instruction {code:#x} is not used"),
+            }
+        }
+    }
+
+    const X86_64: u32 = 0xc000_003e;
+    const I386: u32 = 0x4000_0003;
+
+    fn filter(receives: bool) -> Vec<sock_filter> {
+        assemble(&table::interfaces(&[3, 12, 13], receives))
+    }
+
+    #[rstest]
+    #[case::ip_queue(X86_64, 41, [16, 3, 3, 0, 0, 0], NOTIFY)]
+    #[case::ip6_queue(X86_64, 41, [16, 2, 13, 0, 0, 0], NOTIFY)]
+    #[case::nfnetlink(X86_64, 41, [16, 3, 12, 0, 0, 0], NOTIFY)]
+    #[case::upper_halves_do_not_count(X86_64, 41, [16 | 1 << 32, 3, 3 | 7 << 40, 0, 0, 0], NOTIFY)]
+    #[case::route(X86_64, 41, [16, 3, 0, 0, 0, 0], ALLOW)]
+    #[case::internet(X86_64, 41, [2, 3, 3, 0, 0, 0], ALLOW)]
+    #[case::x32(X86_64, 0x4000_0029, [2, 1, 0, 0, 0, 0], NO_SUCH_CALL)]
+    #[case::io_uring(X86_64, 425, [8, 0, 0, 0, 0, 0], NO_SUCH_CALL)]
+    #[case::unknown_interface(0xc000_00b7, 198, [16, 3, 3, 0, 0, 0], NO_SUCH_CALL)]
+    #[case::i386_direct(I386, 359, [16, 3, 3, 0, 0, 0], NOTIFY)]
+    #[case::i386_in_memory(I386, 102, [1, 0xffff_d000, 0, 0, 0, 0], NOTIFY)]
+    #[case::i386_send(I386, 102, [9, 0xffff_d000, 0, 0, 0, 0], ALLOW)]
+    #[case::receive_buffer(X86_64, 54, [5, 1, 8, 0, 0, 0], NOTIFY)]
+    #[case::netlink_option(X86_64, 54, [5, 270, 5, 0, 0, 0], NOTIFY)]
+    #[case::time_out(X86_64, 54, [5, 1, 20, 0, 0, 0], ALLOW)]
+    #[case::close(X86_64, 3, [5, 0, 0, 0, 0, 0], NOTIFY)]
+    #[case::close_of_one_of_many(X86_64, 3, [5000, 0, 0, 0, 0, 0], ALLOW)]
+    #[case::hide(X86_64, 157, [4, 0, 0, 0, 0, 0], NOTIFY)]
+    #[case::name_a_thread(X86_64, 157, [15, 0, 0, 0, 0, 0], ALLOW)]
+    #[case::receive(X86_64, 45, [5, 0, 0, 0, 0, 0], ALLOW)]
+    #[cfg(target_arch = "x86_64")]
+    fn a_call_is_told_of_let_through_or_refused(
+        #[case] architecture: u32,
+        #[case] number: u32,
+        #[case] arguments: [u64; 6],
+        #[case] expected: u32,
+    ) {
+        assert_eq!(said(&filter(false), architecture, number, arguments), expected);
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn receive_calls_are_told_of_only_where_they_are_watched() {
+        assert_eq!(said(&filter(true), X86_64, 47, [5, 0, 0, 0, 0, 0]), NOTIFY);
+        assert_eq!(said(&filter(false), X86_64, 47, [5, 0, 0, 0, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn the_kernel_takes_a_filter_of_that_length() {
+        assert!(filter(true).len() < 4096, "BPF_MAXINSNS");
+        for interface in table::interfaces(&[3, 12, 13], true) {
+            for rule in &interface.rules {
+                assert!(consequence(rule).len() < 256);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_call_makes_a_socket_of_a_watched_protocol(
+            architecture in prop_oneof![Just(X86_64), Just(I386), any::<u32>()],
+            number in prop_oneof![0_u32..600, any::<u32>()],
+            protocol in prop_oneof![Just(3_u64), Just(12), Just(13)],
+            upper: [u32; 3],
+            receives: bool,
+        ) {
+            let upper = upper.map(|half| u64::from(half) << 32);
+            let arguments = [16 | upper[0], 3 | upper[1], protocol | upper[2], 0, 0, 0];
+            let answer = said(&filter(receives), architecture, number, arguments);
+            let makes_sockets = matches!((architecture, number), (X86_64, 41) | (I386, 359));
+            if cfg!(target_arch = "x86_64") && makes_sockets {
+                prop_assert_eq!(answer, NOTIFY);
+            }
+            prop_assert!([ALLOW, NOTIFY, NO_SUCH_CALL].contains(&answer));
+        }
+    }
+}

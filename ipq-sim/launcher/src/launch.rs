@@ -1,0 +1,119 @@
+//! Installs the filter, and starts the program under it.
+
+use crate::call::Name;
+use crate::listener::Listener;
+use crate::{filter, sys, table};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::thread;
+
+/// Which calls of a program are watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Netlink protocols whose sockets are asked for here and never reach the kernel.
+    pub protocols: Vec<u32>,
+    /// Whether receive calls and `read` are reported, too. Each then costs some microseconds.
+    pub receives: bool,
+}
+
+/// A program that was started.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its first process.
+    pub child: Child,
+    /// Where its calls are reported.
+    pub listener: Listener,
+}
+
+/// Why a program could not be started.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// The system gives no listener: the kernel is older than 5.14, or a container forbids it.
+    NoListener(io::Error),
+    /// The program can't be started.
+    Program(io::Error),
+}
+
+/// Whether programs can be launched here: installs the filter on a thread that ends at once.
+pub fn can_launch(watch: &Watch) -> io::Result<()> {
+    let interfaces = table::interfaces(&watch.protocols, watch.receives);
+    if interfaces.is_empty() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let filter = filter::assemble(&interfaces);
+    let probe = thread::Builder::new().spawn(move || {
+        rustix::thread::set_no_new_privs(true)?;
+        // The descriptor outlives the thread, so that closing it is not a call under the filter.
+        sys::install(&filter)
+    })?;
+    probe.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+    Ok(())
+}
+
+/// Starts a program under the filter. Its calls wait until they are answered.
+///
+/// A thread of this process installs the filter on itself alone and starts the program from there, so
+/// that the child inherits it; then the thread ends.
+pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchError> {
+    let interfaces = table::interfaces(&watch.protocols, watch.receives);
+    if interfaces.is_empty() {
+        return Err(LaunchError::NoListener(io::ErrorKind::Unsupported.into()));
+    }
+    let filter = filter::assemble(&interfaces);
+    let (installed, listener) = mpsc::channel();
+    let (started, child) = mpsc::channel();
+    let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::NoListener(error.into()))?;
+    let starting = move || {
+        // Closed when the child is there, by the end of this thread at the latest.
+        let _ending: OwnedFd = ending;
+        let listener = rustix::thread::set_no_new_privs(true)
+            .map_err(io::Error::from)
+            .and_then(|()| sys::install(&filter));
+        let is_installed = listener.is_ok();
+        let _ = installed.send(listener);
+        if is_installed {
+            let _ = started.send(command.spawn());
+        }
+    };
+    thread::Builder::new().spawn(starting).map_err(LaunchError::Program)?;
+    let listener = listener
+        .recv()
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        .map_err(LaunchError::NoListener)?;
+    let mut listener = Listener::new(listener, interfaces, &watch.protocols);
+    let child = start(&mut listener, &child, &ended).map_err(LaunchError::Program)?;
+    Ok(Launched { child, listener })
+}
+
+/// Waits for the child, and meanwhile lets the starting thread close what it closes. What the program itself does that early waits.
+fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
+    let mut waiting = std::collections::VecDeque::new();
+    let started = loop {
+        while let Some(call) = listener.next_call()? {
+            if call.name == Name::Closing {
+                listener.proceed(&call)?;
+            } else {
+                waiting.push_back(call);
+            }
+        }
+        match child.try_recv() {
+            Ok(child) => break child,
+            Err(mpsc::TryRecvError::Disconnected) => return Err(io::ErrorKind::Other.into()),
+            Err(mpsc::TryRecvError::Empty) => {}
+        }
+        let listener = listener.as_fd();
+        let mut ready = [
+            PollFd::from_borrowed_fd(listener, PollFlags::IN),
+            PollFd::new(ended, PollFlags::IN),
+        ];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    listener.early = waiting;
+    started
+}

@@ -1,0 +1,221 @@
+//! Reads the calls that processes are stopped in, and answers them.
+
+use crate::call::{Call, Name};
+use crate::table::{Action, Interface, SOCKET_CALLS, SOCKET_CALLS_THAT_RECEIVE};
+use crate::{process, sys};
+use libc::{seccomp_notif, seccomp_notif_resp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Where a program's calls are reported. Dropping it fails those that wait, and all that follow, with ENOSYS.
+#[derive(Debug)]
+pub struct Listener {
+    descriptor: OwnedFd,
+    interfaces: Vec<Interface>,
+    /// The watched netlink protocols.
+    protocols: Vec<u32>,
+    /// Calls that were read before anybody asked for them.
+    pub(crate) early: VecDeque<Call>,
+}
+
+impl Listener {
+    pub(crate) fn new(descriptor: OwnedFd, interfaces: Vec<Interface>, protocols: &[u32]) -> Self {
+        sys::switch_at_once(descriptor.as_fd());
+        Self {
+            descriptor,
+            interfaces,
+            protocols: protocols.to_vec(),
+            early: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next call, without waiting; none if no process is stopped in one.
+    pub fn next_call(&mut self) -> io::Result<Option<Call>> {
+        if let Some(call) = self.early.pop_front() {
+            return Ok(Some(call));
+        }
+        while self.is_ready(PollFlags::IN)? {
+            match sys::notification(self.descriptor.as_fd()) {
+                Ok(notification) => {
+                    if let Some(call) = self.understand(&notification) {
+                        return Ok(Some(call));
+                    }
+                }
+                // The process is gone, or a signal came.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether no process under the filter is left.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.early.is_empty() && self.is_ready(PollFlags::HUP).unwrap_or(true)
+    }
+
+    fn is_ready(&self, wanted: PollFlags) -> io::Result<bool> {
+        let mut listener = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        match poll(&mut listener, Some(&Timespec::default())) {
+            Ok(_) => Ok(listener[0].revents().intersects(wanted)),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a notification is about. One that can't be understood is answered here: it fails.
+    fn understand(&self, notification: &seccomp_notif) -> Option<Call> {
+        let seccomp_notif { id, pid, data, .. } = notification;
+        let number = data.nr.cast_unsigned();
+        let interface = self.interfaces.iter().find(|interface| interface.audit == data.arch);
+        let mut call = Call {
+            id: *id,
+            thread: *pid,
+            name: Name::Closing,
+            arguments: data.args,
+            from_memory: false,
+        };
+        match interface.and_then(|interface| interface.action(number)) {
+            Some(Action::Notify(name)) => call.name = name,
+            Some(Action::NotifySocketCall) => {
+                let (name, arguments) = self.socket_call(&call)?;
+                (call.name, call.arguments, call.from_memory) = (name, arguments, true);
+            }
+            Some(Action::Refuse) | None => {
+                let _ = self.refuse(&call, libc::ENOSYS);
+                return None;
+            }
+        }
+        Some(call)
+    }
+
+    /// Which call a `socketcall` is, with its arguments: 32-bit words in memory. One whose memory can't be read fails as it
+    /// would anyway.
+    fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
+        let number = call.arguments[0] as u32;
+        let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
+        let receives = SOCKET_CALLS_THAT_RECEIVE.contains(&number).then_some(Name::Receive);
+        let name = known.map(|(_, name)| *name).or(receives)?;
+        // As many as each call has: memory beyond may not be there.
+        let count = match name {
+            Name::SetOption | Name::GetOption => 5,
+            Name::Receive => 1,
+            _ => 3,
+        };
+        let mut bytes = [0; 20];
+        let room = &mut bytes[..4 * count];
+        if !self.read(call, u64::from(call.arguments[1] as u32), room) {
+            let _ = self.refuse(call, libc::EFAULT);
+            return None;
+        }
+        let mut arguments = [0; 6];
+        for (argument, word) in arguments.iter_mut().zip(room.chunks_exact(4)) {
+            *argument = u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        }
+        Some((name, arguments))
+    }
+
+    /// Answers a call with a value, without the kernel's carrying it out.
+    pub fn answer(&self, call: &Call, value: i64) -> io::Result<()> {
+        self.respond(call, value, 0, 0)
+    }
+
+    /// Fails a call with an error number.
+    pub fn refuse(&self, call: &Call, errno: i32) -> io::Result<()> {
+        self.respond(call, 0, -errno, 0)
+    }
+
+    /// Lets the kernel carry a call out. A `socket` call for a watched protocol fails with EPROTONOSUPPORT instead, and any
+    /// other that came through `socketcall` is made here and given.
+    pub fn proceed(&self, call: &Call) -> io::Result<()> {
+        if call.name != Name::Socket {
+            return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
+        }
+        let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
+        let is_watched = domain == libc::AF_NETLINK && self.protocols.contains(&protocol.cast_unsigned());
+        if is_watched || !call.from_memory {
+            return self.refuse(call, libc::EPROTONOSUPPORT);
+        }
+        match sys::socket(domain, kind, protocol) {
+            Ok(socket) => self.give(call, socket.as_fd(), kind & libc::SOCK_CLOEXEC != 0),
+            Err(error) => self.refuse(call, error.raw_os_error().unwrap_or(libc::EIO)),
+        }
+    }
+
+    /// Answers a call with a copy of a descriptor.
+    pub fn give(&self, call: &Call, descriptor: BorrowedFd<'_>, close_on_exec: bool) -> io::Result<()> {
+        let given = sys::give(self.descriptor.as_fd(), call.id, descriptor, close_on_exec);
+        match given {
+            Err(error) if is_gone(&error) => Ok(()),
+            // Its table of descriptors is full, for one.
+            Err(error) => self.refuse(call, error.raw_os_error().unwrap_or(libc::EIO)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn respond(&self, call: &Call, value: i64, error: i32, flags: u32) -> io::Result<()> {
+        let response = seccomp_notif_resp {
+            id: call.id,
+            val: value,
+            error,
+            flags,
+        };
+        match sys::respond(self.descriptor.as_fd(), &response) {
+            Err(error) if is_gone(&error) => Ok(()),
+            answered => answered,
+        }
+    }
+
+    /// Fills `buffer` from the caller's memory; `false` if not all of it could be read.
+    #[must_use]
+    pub fn read(&self, call: &Call, address: u64, buffer: &mut [u8]) -> bool {
+        sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)
+    }
+
+    /// A C string of at most `longest` bytes in the caller's memory; none if it is longer, or can't be read.
+    #[must_use]
+    pub fn string(&self, call: &Call, address: u64, longest: usize) -> Option<Vec<u8>> {
+        let mut text = vec![0; longest + 1];
+        // Where the memory ends within that many bytes, as many as there are are read.
+        let read = sys::read_memory(call.thread, address, &mut text).ok()?;
+        let end = text.get(..read)?.iter().position(|byte| *byte == 0)?;
+        text.truncate(end);
+        self.is_stopped(call).then_some(text)
+    }
+
+    /// Writes to the caller's memory; `false` if not all could be written.
+    #[must_use]
+    pub fn write(&self, call: &Call, address: u64, bytes: &[u8]) -> bool {
+        // Asked before: afterwards a stranger's memory would have been written to.
+        self.is_stopped(call)
+            && sys::write_memory(call.thread, address, bytes).is_ok_and(|written| written == bytes.len())
+    }
+
+    /// The inode of the socket at the caller's descriptor; none if that is no socket. An error: the caller can't be looked into.
+    pub fn socket_inode(&self, call: &Call, descriptor: i32) -> io::Result<Option<u64>> {
+        match process::socket_inode(call.thread, descriptor) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            inode => inode,
+        }
+    }
+
+    /// Whether the thread is still stopped in that call, so that its id is not another's by now.
+    fn is_stopped(&self, call: &Call) -> bool {
+        sys::is_valid(self.descriptor.as_fd(), call.id)
+    }
+}
+
+/// Whether an answer came too late: the process was killed.
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOENT)
+}
+
+impl AsFd for Listener {
+    /// Readable when a process is stopped in a call, and hung up when none is left.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}

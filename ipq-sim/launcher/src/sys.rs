@@ -1,0 +1,211 @@
+//! The system calls for which no safe crate has a wrapper.
+
+#![allow(
+    unsafe_code,
+    reason = "seccomp, its notifications, the memory of another process and recvmmsg have no safe wrapper"
+)]
+
+use libc::{seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp, sock_filter, sock_fprog};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns its listener. A call that was reported waits
+/// for its answer even if a signal comes, where the kernel can do that (Linux 5.19).
+pub(crate) fn install(filter: &[sock_filter]) -> io::Result<OwnedFd> {
+    let program = sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    let patient = listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    let install = |flags: libc::c_ulong| {
+        // SAFETY: the kernel reads the program, which has as many instructions as its header says, and
+        // keeps no pointer to it. It copies; the pointer is mutable only in C's type.
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                flags,
+                &raw const program,
+            )
+        })
+    };
+    let descriptor = match install(patient) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(listener)?,
+        installed => installed?,
+    };
+    // SAFETY: the call returns a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
+}
+
+/// Waits for a notification and takes it. ENOENT: the process that was stopped is gone.
+pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif> {
+    // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks for.
+    let mut notification: seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one such structure, whose size is part of the request's number.
+    check(unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_RECV as _,
+            &raw mut notification,
+        )
+    })?;
+    Ok(notification)
+}
+
+/// Answers a notification.
+pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -> io::Result<()> {
+    // SAFETY: the kernel reads one such structure.
+    check(unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND as _,
+            std::ptr::from_ref(response),
+        )
+    })?;
+    Ok(())
+}
+
+/// Gives the process that is stopped a copy of a descriptor, and answers its call with that copy's number.
+pub(crate) fn give(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    descriptor: BorrowedFd<'_>,
+    close_on_exec: bool,
+) -> io::Result<()> {
+    let addition = seccomp_notif_addfd {
+        id,
+        flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+        srcfd: descriptor.as_raw_fd().cast_unsigned(),
+        newfd: 0,
+        newfd_flags: if close_on_exec {
+            libc::O_CLOEXEC.cast_unsigned()
+        } else {
+            0
+        },
+    };
+    // SAFETY: the kernel reads one such structure.
+    check(unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ADDFD as _,
+            &raw const addition,
+        )
+    })?;
+    Ok(())
+}
+
+/// Whether the process that a notification is about is still stopped in that call.
+pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the kernel reads one number.
+    check(unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ID_VALID as _,
+            &raw const id,
+        )
+    })
+    .is_ok()
+}
+
+/// Has the kernel switch to this process at once when a call is reported, and back when it is answered (Linux 6.6). Older
+/// ones wake it in their usual way.
+pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
+    // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+    let flags: libc::c_ulong = 1;
+    // SAFETY: the argument is a number, not a pointer.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, flags) };
+}
+
+/// Reads another process's memory from `address` on; returns the bytes that were read, which may be fewer.
+pub(crate) fn read_memory(process: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as usize as *mut libc::c_void,
+        iov_len: buffer.len(),
+    };
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to the buffer; the remote address is
+    // the other process's, and is not looked at here.
+    let read = unsafe { libc::process_vm_readv(process.cast_signed(), &raw const local, 1, &raw const remote, 1, 0) };
+    Ok(check(read)?.cast_unsigned())
+}
+
+/// Writes to another process's memory; returns the bytes that were written, which may be fewer.
+pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Result<usize> {
+    let local = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as usize as *mut libc::c_void,
+        iov_len: bytes.len(),
+    };
+    // SAFETY: the kernel reads `bytes.len()` bytes here; the remote address is the other process's.
+    let written =
+        unsafe { libc::process_vm_writev(process.cast_signed(), &raw const local, 1, &raw const remote, 1, 0) };
+    Ok(check(written)?.cast_unsigned())
+}
+
+/// `socket(2)` with a program's own arguments.
+pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: three numbers.
+    let descriptor = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
+    // SAFETY: the call returns a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// How many bytes that were sent on a Unix socket have not been read, as their allocations count.
+pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one int.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) })?;
+    Ok(usize::try_from(bytes).unwrap_or_default())
+}
+
+/// How many datagrams [`receive_many`] takes at most.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// `recvmmsg(2)` without waiting: takes one datagram into each of `places`, and puts their whole lengths into `lengths`. Returns how
+/// many came.
+pub(crate) fn receive_many(
+    socket: BorrowedFd<'_>,
+    places: &mut [io::IoSliceMut<'_>],
+    lengths: &mut [usize; AT_ONCE],
+) -> io::Result<usize> {
+    // SAFETY: structures of integers and pointers, for which all zeros is a value.
+    let mut headers: [libc::mmsghdr; AT_ONCE] = unsafe { std::mem::zeroed() };
+    let count = places.len().min(AT_ONCE);
+    for (place, header) in places.iter_mut().zip(headers.iter_mut()) {
+        header.msg_hdr.msg_iov = std::ptr::from_mut(place).cast();
+        header.msg_hdr.msg_iovlen = 1 as _;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: the first `count` headers are filled in; each points to its own place, which is borrowed
+    // mutably during the call (an `IoSliceMut` is an `iovec`, which its documentation promises). Their
+    // other pointers are null, with length 0. The kernel writes within the lengths that are given.
+    let received = check(unsafe {
+        libc::recvmmsg(
+            socket.as_raw_fd(),
+            headers.as_mut_ptr(),
+            count as _,
+            flags as _,
+            std::ptr::null_mut(),
+        )
+    })?;
+    for (length, header) in lengths.iter_mut().zip(&headers) {
+        *length = header.msg_len as usize;
+    }
+    Ok(received.cast_unsigned() as usize)
+}
+
+/// A call's result, or the error that it left in errno.
+fn check<T: Copy + Default + PartialOrd>(result: T) -> io::Result<T> {
+    if result < T::default() {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}

@@ -1,0 +1,331 @@
+//! System call numbers of each architecture, and which of their calls are watched.
+
+use crate::call::{Name, Privileged};
+
+/// A comparison of one argument's lower half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// The argument at that index is that number.
+    Is(usize, u32),
+    /// The argument at that index is at most that number.
+    AtMost(usize, u32),
+}
+
+/// What is done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The listener is told.
+    Notify(Name),
+    /// As [`Action::Notify`], for i386's `socketcall`, whose first argument says which call it is.
+    NotifySocketCall,
+    /// It fails with ENOSYS.
+    Refuse,
+}
+
+/// What is done with the calls of one number.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) number: u32,
+    pub(crate) action: Action,
+    /// The rule holds if all tests of one of these hold, or if there is none.
+    pub(crate) alternatives: Vec<Vec<Test>>,
+}
+
+/// One system call interface of this machine's kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Interface {
+    /// The kernel's name of the architecture, `AUDIT_ARCH_*`.
+    pub(crate) audit: u32,
+    /// Numbers from here on are another interface's; those are refused.
+    pub(crate) end: u32,
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl Interface {
+    /// The call that is meant by `number`.
+    pub(crate) fn action(&self, number: u32) -> Option<Action> {
+        self.rules
+            .iter()
+            .find(|rule| rule.number == number)
+            .map(|rule| rule.action)
+    }
+}
+
+/// All interfaces by which a program of this machine can call the kernel, with the watched netlink protocols, and with receive
+/// calls if these are watched. Empty where the launcher does not know the machine.
+pub(crate) fn interfaces(protocols: &[u32], receives: bool) -> Vec<Interface> {
+    machine()
+        .iter()
+        .map(|(audit, end, calls)| Interface {
+            audit: *audit,
+            end: *end,
+            rules: calls
+                .iter()
+                .filter_map(|(number, what)| rule(*number, *what, protocols, receives))
+                .collect(),
+        })
+        .collect()
+}
+
+/// A number's meaning in a table.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Named(Name),
+    SocketCall,
+    Prctl,
+    Close,
+    IoUring,
+}
+
+const AF_NETLINK: u32 = libc::AF_NETLINK as u32;
+const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
+const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
+
+/// `close` of descriptors beyond is not watched: programs that close all there could be go through a million.
+const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
+
+/// The numbers that `socketcall` has for the calls that are watched, and for those that receive.
+pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
+    (1, Name::Socket),
+    (2, Name::Bind),
+    (3, Name::Connect),
+    (6, Name::SocketName),
+    (7, Name::PeerName),
+    (14, Name::SetOption),
+    (15, Name::GetOption),
+];
+pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
+
+fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Rule> {
+    let options = |options: &[i32]| -> Vec<Vec<Test>> {
+        let of_the_socket = options
+            .iter()
+            .map(|option| vec![Test::Is(1, SOL_SOCKET), Test::Is(2, option.cast_unsigned())]);
+        std::iter::once(vec![Test::Is(1, SOL_NETLINK)])
+            .chain(of_the_socket)
+            .collect()
+    };
+    let (action, alternatives) = match what {
+        What::Named(name @ Name::Receive) if receives => (Action::Notify(name), vec![]),
+        What::Named(Name::Receive) => return None,
+        What::Named(name @ Name::Socket) => {
+            let protocol = |protocol: &u32| vec![Test::Is(0, AF_NETLINK), Test::Is(2, *protocol)];
+            (Action::Notify(name), protocols.iter().map(protocol).collect())
+        }
+        What::Named(name @ Name::SetOption) => {
+            let known = [
+                libc::SO_SNDBUF,
+                libc::SO_RCVBUF,
+                libc::SO_SNDBUFFORCE,
+                libc::SO_RCVBUFFORCE,
+            ];
+            (Action::Notify(name), options(&known))
+        }
+        What::Named(name @ Name::GetOption) => {
+            let known = [
+                libc::SO_TYPE,
+                libc::SO_ERROR,
+                libc::SO_SNDBUF,
+                libc::SO_RCVBUF,
+                libc::SO_PROTOCOL,
+                libc::SO_DOMAIN,
+            ];
+            (Action::Notify(name), options(&known))
+        }
+        What::Named(name) => (Action::Notify(name), vec![]),
+        What::SocketCall => {
+            let receiving = SOCKET_CALLS_THAT_RECEIVE.iter().filter(|_| receives);
+            let calls = SOCKET_CALLS.iter().map(|(call, _)| call).chain(receiving);
+            let alternatives = calls.map(|call| vec![Test::Is(0, *call)]).collect();
+            (Action::NotifySocketCall, alternatives)
+        }
+        What::Prctl => {
+            let bounds = [libc::PR_CAPBSET_DROP, libc::PR_SET_SECUREBITS];
+            let bounds = bounds.map(|option| vec![Test::Is(0, option.cast_unsigned())]);
+            let hide = vec![Test::Is(0, libc::PR_SET_DUMPABLE.cast_unsigned()), Test::Is(1, 0)];
+            let name = Name::Privileged(Privileged::CapabilityBounds);
+            (Action::Notify(name), [&bounds[..], &[hide]].concat())
+        }
+        What::Close => (
+            Action::Notify(Name::Closing),
+            vec![vec![Test::AtMost(0, LAST_WATCHED_DESCRIPTOR)]],
+        ),
+        What::IoUring => (Action::Refuse, vec![]),
+    };
+    Some(Rule {
+        number,
+        action,
+        alternatives,
+    })
+}
+
+type Table = (u32, u32, &'static [(u32, What)]);
+
+const OPEN: What = What::Named(Name::Open { path: 0 });
+const OPEN_AT: What = What::Named(Name::Open { path: 1 });
+const ACCESS: What = What::Named(Name::Access { path: 0 });
+const ACCESS_AT: What = What::Named(Name::Access { path: 1 });
+const CLOSING: What = What::Named(Name::Closing);
+const RECEIVE: What = What::Named(Name::Receive);
+
+const fn privileged(call: Privileged) -> What {
+    What::Named(Name::Privileged(call))
+}
+
+/// Flags of `linux/audit.h` beside the ELF machine's number: little-endian, and 64 bits wide.
+const LITTLE_ENDIAN: u32 = 0x4000_0000;
+const WIDE: u32 = 0x8000_0000;
+
+#[cfg(target_arch = "x86_64")]
+fn machine() -> [Table; 2] {
+    [
+        // Numbers with this bit are the x32 interface's.
+        (0x3e | WIDE | LITTLE_ENDIAN, 0x4000_0000, X86_64),
+        (3 | LITTLE_ENDIAN, u32::MAX, I386),
+    ]
+}
+
+#[cfg(target_arch = "x86")]
+fn machine() -> [Table; 1] {
+    [(3 | LITTLE_ENDIAN, u32::MAX, I386)]
+}
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+fn machine() -> [Table; 1] {
+    [(0xb7 | WIDE | LITTLE_ENDIAN, u32::MAX, AARCH64)]
+}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    all(target_arch = "aarch64", target_endian = "little")
+)))]
+fn machine() -> [Table; 0] {
+    []
+}
+
+#[cfg(target_arch = "x86_64")]
+const X86_64: &[(u32, What)] = &[
+    (41, What::Named(Name::Socket)),
+    (49, What::Named(Name::Bind)),
+    (42, What::Named(Name::Connect)),
+    (51, What::Named(Name::SocketName)),
+    (52, What::Named(Name::PeerName)),
+    (54, What::Named(Name::SetOption)),
+    (55, What::Named(Name::GetOption)),
+    (2, OPEN),
+    (257, OPEN_AT),
+    (437, OPEN_AT),
+    (21, ACCESS),
+    (269, ACCESS_AT),
+    (439, ACCESS_AT),
+    (105, privileged(Privileged::SetUser)),
+    (113, privileged(Privileged::SetUser)),
+    (117, privileged(Privileged::SetUser)),
+    (106, privileged(Privileged::SetGroup)),
+    (114, privileged(Privileged::SetGroup)),
+    (119, privileged(Privileged::SetGroup)),
+    (116, privileged(Privileged::SetGroups)),
+    (126, privileged(Privileged::CapSet)),
+    (157, What::Prctl),
+    (161, privileged(Privileged::ChangeRoot)),
+    (3, What::Close),
+    (33, CLOSING),
+    (292, CLOSING),
+    (436, CLOSING),
+    (59, CLOSING),
+    (322, CLOSING),
+    (231, CLOSING),
+    (425, What::IoUring),
+    (45, RECEIVE),
+    (47, RECEIVE),
+    (299, RECEIVE),
+    (0, RECEIVE),
+    (19, RECEIVE),
+];
+
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+const I386: &[(u32, What)] = &[
+    (102, What::SocketCall),
+    (359, What::Named(Name::Socket)),
+    (361, What::Named(Name::Bind)),
+    (362, What::Named(Name::Connect)),
+    (367, What::Named(Name::SocketName)),
+    (368, What::Named(Name::PeerName)),
+    (366, What::Named(Name::SetOption)),
+    (365, What::Named(Name::GetOption)),
+    (5, OPEN),
+    (295, OPEN_AT),
+    (437, OPEN_AT),
+    (33, ACCESS),
+    (307, ACCESS_AT),
+    (439, ACCESS_AT),
+    (23, privileged(Privileged::SetUser)),
+    (70, privileged(Privileged::SetUser)),
+    (164, privileged(Privileged::SetUser)),
+    (213, privileged(Privileged::SetUser)),
+    (203, privileged(Privileged::SetUser)),
+    (208, privileged(Privileged::SetUser)),
+    (46, privileged(Privileged::SetGroup)),
+    (71, privileged(Privileged::SetGroup)),
+    (170, privileged(Privileged::SetGroup)),
+    (214, privileged(Privileged::SetGroup)),
+    (204, privileged(Privileged::SetGroup)),
+    (210, privileged(Privileged::SetGroup)),
+    (81, privileged(Privileged::SetGroups)),
+    (206, privileged(Privileged::SetGroups)),
+    (185, privileged(Privileged::CapSet)),
+    (172, What::Prctl),
+    (61, privileged(Privileged::ChangeRoot)),
+    (6, What::Close),
+    (63, CLOSING),
+    (330, CLOSING),
+    (436, CLOSING),
+    (11, CLOSING),
+    (358, CLOSING),
+    (252, CLOSING),
+    (425, What::IoUring),
+    (371, RECEIVE),
+    (372, RECEIVE),
+    (337, RECEIVE),
+    (417, RECEIVE),
+    (3, RECEIVE),
+    (145, RECEIVE),
+];
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+const AARCH64: &[(u32, What)] = &[
+    (198, What::Named(Name::Socket)),
+    (200, What::Named(Name::Bind)),
+    (203, What::Named(Name::Connect)),
+    (204, What::Named(Name::SocketName)),
+    (205, What::Named(Name::PeerName)),
+    (208, What::Named(Name::SetOption)),
+    (209, What::Named(Name::GetOption)),
+    (56, OPEN_AT),
+    (437, OPEN_AT),
+    (48, ACCESS_AT),
+    (439, ACCESS_AT),
+    (145, privileged(Privileged::SetUser)),
+    (146, privileged(Privileged::SetUser)),
+    (147, privileged(Privileged::SetUser)),
+    (143, privileged(Privileged::SetGroup)),
+    (144, privileged(Privileged::SetGroup)),
+    (149, privileged(Privileged::SetGroup)),
+    (159, privileged(Privileged::SetGroups)),
+    (91, privileged(Privileged::CapSet)),
+    (167, What::Prctl),
+    (51, privileged(Privileged::ChangeRoot)),
+    (57, What::Close),
+    (24, CLOSING),
+    (436, CLOSING),
+    (221, CLOSING),
+    (281, CLOSING),
+    (94, CLOSING),
+    (425, What::IoUring),
+    (207, RECEIVE),
+    (212, RECEIVE),
+    (243, RECEIVE),
+    (63, RECEIVE),
+    (65, RECEIVE),
+];
