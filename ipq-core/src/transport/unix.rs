@@ -14,6 +14,7 @@
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
 //! (LIB-3).
 
+pub mod calls;
 pub mod protocol;
 
 use super::waiting::{Attempt, transport_error, waiting};
@@ -42,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Unix {
     frames: OwnedFd,
     notices: OwnedFd,
+    family: Family,
     emulator: SocketAddrUnix,
     socket: u64,
     /// 0 until it is bound.
@@ -90,6 +92,7 @@ impl Unix {
         Ok(Self {
             frames,
             notices,
+            family,
             emulator,
             socket,
             port_id: AtomicU32::new(PortId::KERNEL.0),
@@ -105,6 +108,12 @@ impl Unix {
         let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
         self.port_id.store(bound.value, Ordering::Relaxed);
         Ok(PortId(bound.value))
+    }
+
+    /// Whose queue it is.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.family
     }
 
     /// The longest datagram that can be sent, in bytes (SOCK-9).

@@ -4,8 +4,8 @@
 //! written to a file in memory, as it is when the file is opened.
 
 use super::{failed, next};
-use ipq_core::transport::unix;
-use ipq_core::{Errno, Family};
+use ipq_core::Errno;
+use ipq_core::transport::unix::{self, calls};
 use libc::{FILE, c_char, c_int, mode_t};
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
@@ -104,11 +104,7 @@ fn emulated(path: *const c_char) -> Option<Result<OwnedFd, Errno>> {
         return None;
     }
     // SAFETY: the caller passes a C string.
-    let family = match unsafe { CStr::from_ptr(path) }.to_bytes() {
-        b"/proc/net/ip_queue" => Family::Ipv4,
-        b"/proc/net/ip6_queue" => Family::Ipv6,
-        _ => return None,
-    };
+    let family = calls::proc_file(unsafe { CStr::from_ptr(path) }.to_bytes())?;
     let emulator = super::emulator()?;
     let file = || {
         let text = unix::proc_text(&emulator, family)?;

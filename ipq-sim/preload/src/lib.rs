@@ -18,8 +18,9 @@ mod next;
 mod sockets;
 
 use ipq_core::transport::unix::Unix;
+use ipq_core::transport::unix::calls::{self, SocketOption};
 use ipq_core::{Errno, Family, PortId, Transport, TransportError};
-use libc::{c_int, c_void, msghdr, size_t, sockaddr, sockaddr_nl, socklen_t, ssize_t};
+use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -40,10 +41,7 @@ extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
 
 /// The emulator for such a socket, if there is to be one.
 fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
-    if domain != libc::AF_NETLINK {
-        return None;
-    }
-    let family = Family::from_netlink_protocol(protocol)?;
+    let family = calls::queue_of(domain, protocol)?;
     Some((emulator()?, family))
 }
 
@@ -288,18 +286,27 @@ extern "C" fn setsockopt(
         // SAFETY: the caller's arguments, unchanged.
         return unsafe { next::setsockopt()(descriptor, level, option, value, length) };
     };
-    if value.is_null() || (length as usize) < size_of::<c_int>() {
-        return failed(Errno::EINVAL);
-    }
-    // SAFETY: there are as many bytes as an int has, says the caller.
-    let number = unsafe { value.cast::<c_int>().read_unaligned() };
-    let done = match (level, option) {
-        (libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_RCVBUFFORCE) => unix
-            .set_receive_buffer(number.max(0).unsigned_abs() as usize)
-            .map(|granted| sockets::set_receive_buffer(descriptor, granted)),
-        (libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS) => unix.set_no_enobufs(number != 0),
+    let Some(named) = SocketOption::named(level, option) else {
         // SAFETY: the caller's arguments, unchanged.
-        (libc::SOL_SOCKET, _) => return unsafe { next::setsockopt()(descriptor, level, option, value, length) },
+        return unsafe { next::setsockopt()(descriptor, level, option, value, length) };
+    };
+    let bytes = if value.is_null() {
+        &[][..]
+    } else {
+        // SAFETY: there are as many bytes, says the caller.
+        unsafe { std::slice::from_raw_parts(value.cast::<u8>(), length as usize) }
+    };
+    let number = match calls::option_value(bytes) {
+        Ok(number) => number,
+        Err(errno) => return failed(errno),
+    };
+    let done = match named {
+        SocketOption::ReceiveBuffer => unix
+            .set_receive_buffer(calls::buffer_bytes(number) as usize)
+            .map(|granted| sockets::set_receive_buffer(descriptor, granted)),
+        SocketOption::NoEnobufs => unix.set_no_enobufs(number != 0),
+        // SAFETY: the caller's arguments, unchanged.
+        SocketOption::SendBuffer => return unsafe { next::setsockopt()(descriptor, level, option, value, length) },
         _ => return failed(Errno(libc::ENOPROTOOPT)),
     };
     match done {
@@ -319,9 +326,13 @@ extern "C" fn getsockopt(
     length: *mut socklen_t,
 ) -> c_int {
     let known = sockets::find(descriptor).filter(|_| !value.is_null() && !length.is_null());
-    let number = match (known, level, option) {
-        (Some(unix), libc::SOL_SOCKET, libc::SO_ERROR) => Some(if unix.take_overrun() { libc::ENOBUFS } else { 0 }),
-        (Some(_), libc::SOL_SOCKET, libc::SO_RCVBUF) => sockets::receive_buffer(descriptor),
+    let number = match known.and_then(|unix| Some((unix, SocketOption::named(level, option)?))) {
+        Some((unix, SocketOption::Error)) => Some(if unix.take_overrun() { libc::ENOBUFS } else { 0 }),
+        Some((_, SocketOption::ReceiveBuffer)) => sockets::receive_buffer(descriptor),
+        Some((_, SocketOption::Type)) => Some(libc::SOCK_RAW),
+        Some((_, SocketOption::Domain)) => Some(libc::AF_NETLINK),
+        Some((unix, SocketOption::Protocol)) => Some(unix.family().netlink_protocol().into()),
+        Some((_, SocketOption::UnknownOfNetlink)) => return failed(Errno(libc::ENOPROTOOPT)),
         _ => None,
     };
     let Some(number) = number else {
@@ -373,28 +384,25 @@ extern "C" fn close(descriptor: c_int) -> c_int {
 
 /// The port id in an address that a program passes; none if it is no netlink address.
 fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
-    if address.is_null() || (length as usize) < size_of::<sockaddr_nl>() {
+    if address.is_null() {
         return None;
     }
-    // SAFETY: there are as many bytes as the structure has, says the caller.
-    let address = unsafe { address.cast::<sockaddr_nl>().read_unaligned() };
-    (c_int::from(address.nl_family) == libc::AF_NETLINK).then_some(PortId(address.nl_pid))
+    // SAFETY: there are as many bytes, says the caller.
+    let bytes = unsafe { std::slice::from_raw_parts(address.cast::<u8>(), length as usize) };
+    calls::port_id(bytes).ok()
 }
 
 /// Gives a program the address of `port_id`, as much as it has room for.
-fn put_address(PortId(port_id): PortId, address: *mut sockaddr, length: *mut socklen_t) {
+fn put_address(port_id: PortId, address: *mut sockaddr, length: *mut socklen_t) {
     if address.is_null() || length.is_null() {
         return;
     }
-    // SAFETY: all zeros is a value of that structure of integers; the caller says how many bytes there are for it, and no more
-    // are written.
+    let netlink = calls::address(port_id);
+    // SAFETY: the caller says how many bytes there are for it, and no more are written.
     unsafe {
-        let mut netlink: sockaddr_nl = std::mem::zeroed();
-        netlink.nl_family = libc::AF_NETLINK as libc::sa_family_t;
-        netlink.nl_pid = port_id;
-        let room = (*length as usize).min(size_of::<sockaddr_nl>());
-        std::ptr::copy_nonoverlapping((&raw const netlink).cast::<u8>(), address.cast(), room);
-        *length = size_of::<sockaddr_nl>() as socklen_t;
+        let room = (*length as usize).min(netlink.len());
+        std::ptr::copy_nonoverlapping(netlink.as_ptr(), address.cast(), room);
+        *length = netlink.len() as socklen_t;
     }
 }
 

@@ -9,10 +9,11 @@
 use crate::errno::Errno;
 use crate::transport::AT_ONCE;
 use crate::transport::arrivals::{Arrival, Arrivals};
+use crate::transport::unix::calls::is_kernel_name;
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{self, RecvAncillaryBuffer, RecvFlags};
+use rustix::net::{self, RecvAncillaryBuffer, RecvFlags, SocketAddrAny, SocketAddrUnix};
 use std::io::IoSliceMut;
 use std::iter::repeat_n;
 use std::mem::ManuallyDrop;
@@ -69,8 +70,23 @@ pub(super) fn receive_one(
         let received = net::recvmsg(socket, parts, &mut control, flags).map_err(errno)?;
         (received.bytes, received.address)
     };
-    let sender = address.and_then(|address| SocketAddrNetlink::try_from(address).ok());
-    Ok((length, sender.ok_or(Errno::EAFNOSUPPORT)?.pid()))
+    let sender = address.and_then(sender).ok_or(Errno::EAFNOSUPPORT)?;
+    Ok((length, sender))
+}
+
+/// The port id of a sender. An emulator that stands in for the kernel has a name of its own.
+#[inline(always)]
+fn sender(address: SocketAddrAny) -> Option<u32> {
+    match SocketAddrNetlink::try_from(address.clone()) {
+        Ok(netlink) => Some(netlink.pid()),
+        Err(_) => emulated_sender(address),
+    }
+}
+
+#[cold]
+fn emulated_sender(address: SocketAddrAny) -> Option<u32> {
+    let name = SocketAddrUnix::try_from(address).ok()?;
+    is_kernel_name(name.abstract_name()?).then_some(PortId::KERNEL.0)
 }
 
 /// `recvmmsg(2)`: receives datagrams, each into one of `places`, which are at most [`AT_ONCE`], and

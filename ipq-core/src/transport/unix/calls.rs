@@ -1,0 +1,208 @@
+//! What a program's socket calls mean where an emulator stands in for the kernel.
+//!
+//! The object that is loaded into a program and the launcher that watches its calls see the same calls
+//! from two sides; both ask here. Nothing here makes a call, reads memory or can panic.
+
+use crate::errno::Errno;
+use crate::family::Family;
+use crate::wire::PortId;
+
+const AF_NETLINK: i32 = libc::AF_NETLINK;
+
+/// The netlink protocol of nfnetlink, with the queues of kernels since 3.5 among others.
+pub const NFNETLINK: i32 = libc::NETLINK_NETFILTER;
+
+/// The family whose queue `socket(domain, _, protocol)` opens; none if it opens no `ip_queue`.
+#[must_use]
+pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
+    if domain == AF_NETLINK {
+        Family::from_netlink_protocol(protocol)
+    } else {
+        None
+    }
+}
+
+/// The family whose queue's state a file tells: `/proc/net/ip_queue` or `/proc/net/ip6_queue`, under any process's
+/// own `net` too (PROC-1).
+#[must_use]
+pub fn proc_file(path: &[u8]) -> Option<Family> {
+    let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    if path.first() != Some(&b'/') || parts.next() != Some(b"proc") {
+        return None;
+    }
+    let mut part = parts.next()?;
+    let is_process = part.iter().all(u8::is_ascii_digit) || part == b"self" || part == b"thread-self";
+    if is_process {
+        part = parts.next()?;
+    }
+    let family = match (part, parts.next()?) {
+        (b"net", b"ip_queue") => Family::Ipv4,
+        (b"net", b"ip6_queue") => Family::Ipv6,
+        _ => return None,
+    };
+    parts.next().is_none().then_some(family)
+}
+
+/// The size of a netlink address in bytes.
+pub const ADDRESS_BYTES: usize = size_of::<libc::sockaddr_nl>();
+
+/// The port id in a netlink address. EINVAL: it is too short, or another family's.
+pub fn port_id(address: &[u8]) -> Result<PortId, Errno> {
+    let address: &[u8; ADDRESS_BYTES] = address.first_chunk().ok_or(Errno::EINVAL)?;
+    let [low, high, _, _, port_id @ .., _, _, _, _] = address;
+    if i32::from(u16::from_ne_bytes([*low, *high])) == AF_NETLINK {
+        Ok(PortId(u32::from_ne_bytes(*port_id)))
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// The netlink address of a port id.
+#[must_use]
+pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
+    let [low, high] = (AF_NETLINK as u16).to_ne_bytes();
+    let [a, b, c, d] = port_id.to_ne_bytes();
+    [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0]
+}
+
+/// The abstract name, without the zero before it, of a Unix socket whose datagrams seem to come from the kernel: the address
+/// that `recvfrom` gives has 12 bytes then, and 0 where a netlink address has the port id. Only its family tells. `serial` keeps
+/// such sockets apart.
+#[must_use]
+pub const fn kernel_name(serial: u32) -> [u8; 9] {
+    let [a, b, c, d] = serial.to_ne_bytes();
+    [0, 0, 0, 0, 0, a, b, c, d]
+}
+
+/// Whether an abstract name is such a socket's.
+#[must_use]
+pub fn is_kernel_name(name: &[u8]) -> bool {
+    name.len() == kernel_name(0).len() && name.starts_with(&[0; 5])
+}
+
+/// A socket option that a netlink socket treats in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// `SO_RCVBUF`, and `SO_RCVBUFFORCE` to set it (SOCK-4).
+    ReceiveBuffer,
+    /// `SO_SNDBUF`, and `SO_SNDBUFFORCE` to set it (SOCK-9).
+    SendBuffer,
+    /// `SO_ERROR`: takes the pending overrun (SOCK-4).
+    Error,
+    /// `SO_TYPE`
+    Type,
+    /// `SO_PROTOCOL`
+    Protocol,
+    /// `SO_DOMAIN`
+    Domain,
+    /// `NETLINK_NO_ENOBUFS` (SOCK-4).
+    NoEnobufs,
+    /// Any other of the netlink level: ENOPROTOOPT, as on kernels that do not know it.
+    UnknownOfNetlink,
+}
+
+impl SocketOption {
+    /// The option that `setsockopt` or `getsockopt` names; none if a Unix socket treats it as a netlink socket does.
+    #[must_use]
+    pub const fn named(level: i32, name: i32) -> Option<Self> {
+        Some(match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_RCVBUFFORCE) => Self::ReceiveBuffer,
+            (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_SNDBUFFORCE) => Self::SendBuffer,
+            (libc::SOL_SOCKET, libc::SO_ERROR) => Self::Error,
+            (libc::SOL_SOCKET, libc::SO_TYPE) => Self::Type,
+            (libc::SOL_SOCKET, libc::SO_PROTOCOL) => Self::Protocol,
+            (libc::SOL_SOCKET, libc::SO_DOMAIN) => Self::Domain,
+            (libc::SOL_SOCKET, _) => return None,
+            (libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS) => Self::NoEnobufs,
+            _ => Self::UnknownOfNetlink,
+        })
+    }
+}
+
+/// The number that a program gives an option. EINVAL: there are fewer bytes than an `int` has.
+pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
+    bytes
+        .first_chunk()
+        .map(|bytes| i32::from_ne_bytes(*bytes))
+        .ok_or(Errno::EINVAL)
+}
+
+/// How many bytes a program asks for with a buffer's option: a negative number is 0.
+#[must_use]
+pub fn buffer_bytes(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(b"/proc/net/ip_queue", Some(Family::Ipv4))]
+    #[case(b"/proc/net/ip6_queue", Some(Family::Ipv6))]
+    #[case(b"//proc//self/net/ip_queue", Some(Family::Ipv4))]
+    #[case(b"/proc/4242/net/ip6_queue", Some(Family::Ipv6))]
+    #[case(b"/proc/net/ip_queue/more", None)]
+    #[case(b"/proc/net/ip_que", None)]
+    #[case(b"proc/net/ip_queue", None)]
+    #[case(b"/proc/sys/net/ip_queue", None)]
+    #[case(b"/proc", None)]
+    #[case(b"", None)]
+    fn a_path_is_a_queues_file_wherever_a_process_finds_it(#[case] path: &[u8], #[case] family: Option<Family>) {
+        assert_eq!(proc_file(path), family);
+    }
+
+    #[rstest]
+    #[case(16, 3, Some(Family::Ipv4))]
+    #[case(16, 13, Some(Family::Ipv6))]
+    #[case(16, NFNETLINK, None)]
+    #[case(2, 3, None)]
+    fn only_a_netlink_socket_of_its_protocol_is_a_queues(
+        #[case] domain: i32,
+        #[case] protocol: i32,
+        #[case] family: Option<Family>,
+    ) {
+        assert_eq!(queue_of(domain, protocol), family);
+    }
+
+    #[test]
+    fn a_name_looks_like_the_kernels_address_behind_a_family_of_its_own() {
+        // What recvfrom gives: the family, the zero that makes the name abstract, and the name.
+        let seen = [&1_u16.to_ne_bytes()[..], &[0], &kernel_name(0x0102_0304)].concat();
+        assert_eq!(seen.len(), ADDRESS_BYTES);
+        assert_eq!(seen[4..8], address(PortId::KERNEL)[4..8]);
+        assert!(is_kernel_name(&kernel_name(u32::MAX)));
+        assert!(!is_kernel_name(&[1; 9]) && !is_kernel_name(&[0; 8]));
+    }
+
+    #[rstest]
+    #[case(&[16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0])]
+    #[case(&[1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])]
+    #[case(&[])]
+    fn what_is_no_netlink_address_is_invalid(#[case] bytes: &[u8]) {
+        assert_eq!(port_id(bytes), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_value_is_an_int_and_a_buffer_has_no_negative_size() {
+        assert_eq!(option_value(&(-7_i32).to_ne_bytes()), Ok(-7));
+        assert_eq!(option_value(&[1, 2, 3]), Err(Errno::EINVAL));
+        assert_eq!((buffer_bytes(-1), buffer_bytes(4096)), (0, 4096));
+    }
+
+    proptest! {
+        #[test]
+        fn a_port_id_is_read_as_it_was_written(id: u32) {
+            prop_assert_eq!(port_id(&address(PortId(id))), Ok(PortId(id)));
+        }
+
+        #[test]
+        fn no_path_makes_it_panic_and_only_an_absolute_one_is_known(path in proptest::collection::vec(prop_oneof![Just(b'/'), any::<u8>()], 0..40)) {
+            let absolute = path.first() == Some(&b'/');
+            prop_assert!(absolute || proc_file(&path).is_none());
+        }
+    }
+}
