@@ -7,10 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
-use ipq_sim::programs::run::{NotFed, Rate, Report, Run, RunError};
+use ipq_sim::programs::run::{Launcher, NotFed, Rate, Report, Run, RunError};
 use output::Outputs;
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -74,9 +75,15 @@ struct FeedArguments {
     /// Where what became of each packet is written, one JSON object a line.
     #[arg(long, value_name = "VERDICTS.jsonl", requires = "pcap")]
     log: Option<PathBuf>,
-    /// How many packets a second are fed, or `max`; unless said, the next when the program has read those before.
+    /// How many packets a second are fed, or `max`; unless said, as many as there is room for.
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
+    /// How many packets may be fed that the program has not read; unless said, as many as there is room for.
+    #[arg(long, value_name = "N", requires = "pcap", conflicts_with = "rate")]
+    in_flight: Option<NonZeroUsize>,
+    /// Feeds as soon as the program listens; unless said, when it waits for packets.
+    #[arg(long, requires = "pcap")]
+    at_once: bool,
     /// How many seconds nothing may happen before the run is ended.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "pcap")]
     patience: u64,
@@ -90,10 +97,13 @@ struct RunArguments {
     /// In which directory the program finds libipq.so.0; unless said, that of this command or the `lib` beside it, if it is there.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
-    /// The object of package ipq-preload, for a program with a libipq of its own; unless said, `libipq_preload.so` beside this
-    /// command, if it is there, for a program that does not load libipq.so. One that does needs it for `/proc/net/ip_queue` alone.
+    /// The object of package ipq-preload, for the launcher preload, which is then meant; unless said, `libipq_preload.so` beside
+    /// this command.
     #[arg(long, value_name = "OBJECT")]
     preload: Option<PathBuf>,
+    /// By which means the program gets its emulated sockets; unless said, seccomp where the system has it.
+    #[arg(long, value_name = "MEANS", value_parser = launcher)]
+    launcher: Option<Launcher>,
     #[command(flatten)]
     feed: FeedArguments,
     #[command(flatten)]
@@ -130,6 +140,11 @@ fn profile(name: &str) -> Result<Profile, String> {
         let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
         format!("there are {}", names.join(" and "))
     })
+}
+
+fn launcher(name: &str) -> Result<Launcher, String> {
+    let known = Launcher::ALL.into_iter().find(|launcher| launcher.name() == name);
+    known.ok_or_else(|| format!("there are {}", Launcher::ALL.map(Launcher::name).join(", ")))
 }
 
 fn rate(text: &str) -> Result<Rate, String> {
@@ -185,17 +200,17 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     if let Some(directory) = arguments.library.clone().or_else(library) {
         run = run.library(directory);
     }
-    match (&arguments.preload, std::env::current_exe()) {
-        (Some(object), _) => run = run.preload(object),
-        (None, Ok(command)) if !run.has_libipq() => {
-            let object = command.with_file_name("libipq_preload.so");
-            // To a static program it would be of no use: that is said whether it is there or not.
-            if object.is_file() || run.is_static() {
-                run = run.preload(object);
-            }
-        }
-        (None, _) => {}
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|command| command.with_file_name("libipq_preload.so"));
+    if let Some(object) = arguments.preload.clone().or(beside.filter(|object| object.is_file())) {
+        run = run.preload(object);
     }
+    let preload = arguments.preload.as_ref().map(|_| Launcher::Preload);
+    if let Some(launcher) = arguments.launcher.or(preload) {
+        run = run.launcher(launcher);
+    }
+    eprintln!("launcher: {}", run.choice()?);
     feed(run, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
@@ -216,12 +231,18 @@ fn feed(
     kernel: &KernelArguments,
     listening: &mut dyn FnMut(),
 ) -> Result<ExitCode, Failure> {
-    let run = run
+    let mut run = run
         .profile(kernel.profile())
         .hook(kernel.hook.into())
         .rate(arguments.rate.unwrap_or_default())
         .patience(Duration::from_secs(arguments.patience))
         .stop_when(interruption()?);
+    if let Some(most) = arguments.in_flight {
+        run = run.in_flight(most);
+    }
+    if arguments.at_once {
+        run = run.at_once();
+    }
     // Drawn on a terminal only.
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
@@ -236,6 +257,9 @@ fn feed(
     let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
     eprint!("{}", report.summary);
+    for remark in &report.remarks {
+        eprintln!("{remark}");
+    }
     outputs.finish().map_err(RunError::Watch)?;
     Ok(if went_wrong(&report) {
         ExitCode::FAILURE

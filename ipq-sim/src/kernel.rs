@@ -7,6 +7,7 @@ mod delivery;
 mod entry;
 mod flaws;
 pub(crate) mod hooks;
+mod outlook;
 mod packets;
 mod syscalls;
 mod time;

@@ -55,15 +55,19 @@ impl Datagram {
         }
     }
 
-    /// Copies as much as fits into `buffer`, and returns what its receiver learns.
-    fn received(&self, buffer: &mut [u8]) -> Received {
-        let parts = [
+    /// Its bytes, in the parts that it is kept in.
+    pub(crate) fn parts(&self) -> [&[u8]; 3] {
+        [
             self.head.as_deref().unwrap_or_default(),
             &self.payload,
             &[0; 4][..self.padding.into()],
-        ];
+        ]
+    }
+
+    /// Copies as much as fits into `buffer`, and returns what its receiver learns.
+    fn received(&self, buffer: &mut [u8]) -> Received {
         let mut copied = 0;
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        for part in self.parts().into_iter().filter(|part| !part.is_empty()) {
             let room = &mut buffer[copied..];
             let count = room.len().min(part.len());
             room[..count].copy_from_slice(&part[..count]);
@@ -97,6 +101,25 @@ pub(crate) enum Undelivered {
 
 /// What a receiver learns of a datagram: the bytes copied, its own length, and its sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
+
+/// How full a receive buffer is, in bytes as datagrams weigh there (SOCK-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveBuffer {
+    /// The weight of what waits.
+    pub used: usize,
+    /// The size, as `SO_RCVBUF` reads it.
+    pub size: usize,
+    /// Whether everything is refused until the buffer is empty (SOCK-4).
+    pub congested: bool,
+}
+
+impl ReceiveBuffer {
+    /// Whether the next datagram is taken, however long it is (SOCK-4).
+    #[must_use]
+    pub const fn takes_one_more(self) -> bool {
+        self.used <= self.size && !self.congested
+    }
+}
 
 struct Socket {
     protocol: i32,
@@ -403,6 +426,27 @@ impl Sockets {
             socket.congested = false;
         }
         Ok(())
+    }
+
+    /// The datagram at `index` of those that wait, counted from the next.
+    pub(crate) fn waiting(&self, id: SocketId, index: usize) -> Option<&Datagram> {
+        let waiting = self.open.get(&id)?.datagrams.get(index)?;
+        Some(&waiting.datagram)
+    }
+
+    /// The socket that is bound to a port.
+    pub(crate) fn at_port(&self, protocol: i32, port_id: PortId) -> Option<SocketId> {
+        self.ports.get(&(protocol, port_id)).copied()
+    }
+
+    /// How full a socket's receive buffer is.
+    pub(crate) fn receive_buffer(&self, id: SocketId) -> Option<ReceiveBuffer> {
+        let socket = self.open.get(&id)?;
+        Some(ReceiveBuffer {
+            used: socket.used,
+            size: socket.receive_buffer as usize,
+            congested: socket.congested,
+        })
     }
 
     pub(crate) fn protocol(&self, id: SocketId) -> Result<i32, Errno> {

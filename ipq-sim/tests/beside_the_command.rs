@@ -34,7 +34,7 @@ fn capture(directory: &Path) -> PathBuf {
 }
 
 /// Puts the command into a directory of its own, beside the library and what `object` has in it, and runs a program with it.
-fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
+fn run_beside(name: &str, object: &[u8], launcher: &[&str], program: &Path) -> Output {
     let directory = Path::new(SCRATCH).join(name);
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("libipq_preload.so"), object).unwrap();
@@ -48,11 +48,15 @@ fn run_beside(name: &str, object: &[u8], program: &Path) -> Output {
         .arg(directory.join("out.pcap"))
         .arg("--pcap")
         .arg(capture(&directory))
+        .args(launcher)
         .arg("--")
         .arg(program)
         .output()
         .unwrap()
 }
+
+/// What has the object loaded.
+const PRELOADED: [&str; 2] = ["--launcher", "preload"];
 
 /// What the dynamic loader says to an object that is none.
 const NO_OBJECT: &str = "cannot be preloaded";
@@ -69,24 +73,24 @@ fn raw_client(flags: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn a_program_that_does_not_load_libipq_has_the_object_loaded() {
+fn the_object_beside_the_command_is_loaded_where_that_is_asked_for() {
     if have(&[]) {
         let object = std::fs::read(&*PRELOAD).unwrap();
         // It links nothing that it does not use.
         let program = raw_client(&["-Wl,--as-needed"]);
-        let output = run_beside("without-libipq", &object, &program);
+        let output = run_beside("without-libipq", &object, &PRELOADED, &program);
         assert!(errors(&output).contains("         9  accepted"), "{}", errors(&output));
-        let output = run_beside("without-libipq-2", b"no object", &program);
+        let output = run_beside("without-libipq-2", b"no object", &PRELOADED, &program);
         assert!(errors(&output).contains(NO_OBJECT), "{}", errors(&output));
     }
 }
 
 #[test]
-fn a_program_that_loads_libipq_or_has_this_one_in_it_has_not() {
+fn a_program_that_the_system_gives_its_socket_has_no_object_loaded() {
     if have(&[]) {
         let linked_in = compiled(&Path::new(CORE).join("tests/c/pass.c"), &["-static"]);
         for program in [pass(), linked_in] {
-            let output = run_beside("with-libipq", b"no object", &program);
+            let output = run_beside("with-libipq", b"no object", &[], &program);
             let errors = errors(&output);
             assert!(!errors.contains(NO_OBJECT), "{errors}");
             assert!(errors.contains("        10  accepted"), "{errors}");
@@ -102,10 +106,10 @@ fn a_program_that_loads_libipq_or_has_this_one_in_it_has_not() {
 }
 
 #[test]
-fn a_static_program_without_this_libipq_is_refused() {
+fn the_object_for_a_static_program_is_refused() {
     if have(&[]) {
         let program = raw_client(&["-static"]);
-        let output = run_beside("static", b"no object", &program);
+        let output = run_beside("static", b"no object", &PRELOADED, &program);
         let object = Path::new(SCRATCH).join("static/libipq_preload.so");
         let expected = format!(
             "ipq-sim: {} is linked statically as a whole, so {} can't be loaded into it: link it with the C library as a shared \

@@ -13,7 +13,7 @@ mod preload;
 use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
-use ipq_sim::programs::run::{NotFed, PacketReport, Rate, Report, Run};
+use ipq_sim::programs::run::{Launcher, NotFed, PacketReport, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
 use preload::PRELOAD;
 use pretty_assertions::assert_eq;
@@ -254,7 +254,7 @@ fn a_client_that_is_compiled_with_fortified_calls_runs_with_the_object_loaded() 
 }
 
 fn assert_raw_client_runs(run: Run) {
-    let report = run.preload(&*PRELOAD).go().unwrap();
+    let report = run.preload(&*PRELOAD).launcher(Launcher::Preload).go().unwrap();
     assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
     assert_eq!(report.summary.accepted, 9);
 }
@@ -265,6 +265,7 @@ fn an_object_for_a_static_program_is_refused() {
         let program = compiled(&source("raw_client.c"), &["-static"]);
         let error = Run::new(packets("static", 1), program)
             .preload("object.so")
+            .launcher(Launcher::Preload)
             .go()
             .unwrap_err();
         assert!(

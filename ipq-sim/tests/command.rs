@@ -62,6 +62,7 @@ fn an_empty_capture_ends_at_once_with_a_summary_and_files() {
         "run", "--pcap", &capture, "--out", out_name, "--log", log_name, "--", "sleep", "60",
     ]);
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
+    launcher: seccomp, the system gives the program its emulated sockets
              0  packets in the capture
              0  accepted
              0  still queued
@@ -213,6 +214,7 @@ fn an_interruption_ends_a_run_with_its_summary_and_files() {
     kill_process(process, Signal::INT).unwrap();
     let output = command.wait_with_output().unwrap();
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
+    launcher: seccomp, the system gives the program its emulated sockets
              2  packets in the capture
              2  not fed: the run had ended
              0  accepted

@@ -16,6 +16,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
+    /// How many datagrams are taken at most with one call.
+    pub const AT_ONCE: usize = AT_ONCE;
+
     /// Room for datagrams of at most `longest` bytes.
     #[must_use]
     pub fn new(longest: usize) -> Self {

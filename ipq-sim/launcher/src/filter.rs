@@ -52,7 +52,7 @@ fn body(interface: &Interface) -> Vec<sock_filter> {
 fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let done = answer(match rule.action {
         Action::Notify(_) | Action::NotifySocketCall => NOTIFY,
-        Action::Refuse => NO_SUCH_CALL,
+        Action::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.cast_unsigned(),
     });
     if rule.alternatives.is_empty() {
         return vec![done];
@@ -105,7 +105,7 @@ const fn jump(comparison: u32, operand: u32, if_so: u8, if_not: u8) -> sock_filt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table;
+    use crate::table::{self, Purpose};
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -143,7 +143,7 @@ mod tests {
     const I386: u32 = 0x4000_0003;
 
     fn filter(receives: bool) -> Vec<sock_filter> {
-        assemble(&table::interfaces(&[3, 12, 13], receives))
+        assemble(&table::interfaces(&[3, 12, 13], Purpose::Watch { receives }))
     }
 
     #[rstest]
@@ -184,10 +184,30 @@ mod tests {
         assert_eq!(said(&filter(false), X86_64, 47, [5, 0, 0, 0, 0, 0]), ALLOW);
     }
 
+    #[rstest]
+    #[case::ip_queue(X86_64, 41, [16, 3, 3, 0, 0, 0], false)]
+    #[case::nfnetlink(X86_64, 41, [16, 3, 12, 0, 0, 0], false)]
+    #[case::internet(X86_64, 41, [2, 3, 3, 0, 0, 0], true)]
+    #[case::bind(X86_64, 49, [5, 0, 0, 0, 0, 0], true)]
+    #[case::i386(I386, 359, [16, 3, 13, 0, 0, 0], false)]
+    #[case::i386_in_memory(I386, 102, [1, 0xffff_d000, 0, 0, 0, 0], false)]
+    #[cfg(target_arch = "x86_64")]
+    fn a_guard_refuses_the_sockets_and_nothing_else(
+        #[case] architecture: u32,
+        #[case] number: u32,
+        #[case] arguments: [u64; 6],
+        #[case] goes_on: bool,
+    ) {
+        let guard = assemble(&table::interfaces(&[3, 12, 13], Purpose::Guard));
+        let refused = libc::SECCOMP_RET_ERRNO | libc::EPROTONOSUPPORT.cast_unsigned();
+        let expected = if goes_on { ALLOW } else { refused };
+        assert_eq!(said(&guard, architecture, number, arguments), expected);
+    }
+
     #[test]
     fn the_kernel_takes_a_filter_of_that_length() {
         assert!(filter(true).len() < 4096, "BPF_MAXINSNS");
-        for interface in table::interfaces(&[3, 12, 13], true) {
+        for interface in table::interfaces(&[3, 12, 13], Purpose::Watch { receives: true }) {
             for rule in &interface.rules {
                 assert!(consequence(rule).len() < 256);
             }

@@ -2,13 +2,27 @@
 
 use crate::call::Name;
 use crate::listener::Listener;
+use crate::table::{Interface, Purpose};
 use crate::{filter, sys, table};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
-use std::sync::mpsc;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread;
+
+/// Held to write while a process is made, and to read while descriptors exist that it must not have, not even until it
+/// becomes another program: a copy of a socket keeps it open.
+static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
+
+/// Keeps this package from making a process in this one meanwhile.
+pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
+    MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn making_a_process() -> RwLockWriteGuard<'static, ()> {
+    MAKING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Which calls of a program are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +31,24 @@ pub struct Watch {
     pub protocols: Vec<u32>,
     /// Whether receive calls and `read` are reported, too. Each then costs some microseconds.
     pub receives: bool,
+}
+
+impl Watch {
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        let receives = self.receives;
+        known(table::interfaces(&self.protocols, Purpose::Watch { receives }))
+    }
+}
+
+/// The interfaces of a machine that the launcher knows.
+fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
+    if interfaces.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the system calls of this architecture are not known to the launcher",
+        ));
+    }
+    Ok(interfaces)
 }
 
 /// A program that was started.
@@ -33,21 +65,20 @@ pub struct Launched {
 pub enum LaunchError {
     /// The system gives no listener: the kernel is older than 5.14, or a container forbids it.
     NoListener(io::Error),
+    /// The system takes no filter at all.
+    NoFilter(io::Error),
     /// The program can't be started.
     Program(io::Error),
 }
 
 /// Whether programs can be launched here: installs the filter on a thread that ends at once.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
-    let interfaces = table::interfaces(&watch.protocols, watch.receives);
-    if interfaces.is_empty() {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
+    let interfaces = watch.interfaces()?;
     let filter = filter::assemble(&interfaces);
     let probe = thread::Builder::new().spawn(move || {
         rustix::thread::set_no_new_privs(true)?;
         // The descriptor outlives the thread, so that closing it is not a call under the filter.
-        sys::install(&filter)
+        sys::install_with_listener(&filter)
     })?;
     probe.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
     Ok(())
@@ -58,11 +89,9 @@ pub fn can_launch(watch: &Watch) -> io::Result<()> {
 /// A thread of this process installs the filter on itself alone and starts the program from there, so
 /// that the child inherits it; then the thread ends.
 pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchError> {
-    let interfaces = table::interfaces(&watch.protocols, watch.receives);
-    if interfaces.is_empty() {
-        return Err(LaunchError::NoListener(io::ErrorKind::Unsupported.into()));
-    }
+    let interfaces = watch.interfaces().map_err(LaunchError::NoListener)?;
     let filter = filter::assemble(&interfaces);
+    let _making = making_a_process();
     let (installed, listener) = mpsc::channel();
     let (started, child) = mpsc::channel();
     let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::NoListener(error.into()))?;
@@ -71,7 +100,7 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
         let _ending: OwnedFd = ending;
         let listener = rustix::thread::set_no_new_privs(true)
             .map_err(io::Error::from)
-            .and_then(|()| sys::install(&filter));
+            .and_then(|()| sys::install_with_listener(&filter));
         let is_installed = listener.is_ok();
         let _ = installed.send(listener);
         if is_installed {
@@ -86,6 +115,25 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     let mut listener = Listener::new(listener, interfaces, &watch.protocols);
     let child = start(&mut listener, &child, &ended).map_err(LaunchError::Program)?;
     Ok(Launched { child, listener })
+}
+
+/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, by a filter without a listener. With
+/// i386's `socketcall` it gets no socket at all, since the protocol is not known there.
+pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
+    let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
+    let filter = filter::assemble(&interfaces);
+    let _making = making_a_process();
+    let starting = move || {
+        rustix::thread::set_no_new_privs(true)
+            .map_err(io::Error::from)
+            .and_then(|()| sys::install(&filter))
+            .map_err(LaunchError::NoFilter)?;
+        command.spawn().map_err(LaunchError::Program)
+    };
+    let starting = thread::Builder::new().spawn(starting).map_err(LaunchError::Program)?;
+    starting
+        .join()
+        .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
 /// Waits for the child, and meanwhile lets the starting thread close what it closes. What the program itself does that early waits.

@@ -42,6 +42,6 @@ mod sys;
 mod table;
 
 pub use call::{Call, Name, Privileged};
-pub use launch::{LaunchError, Launched, Watch, can_launch, launch};
+pub use launch::{LaunchError, Launched, Watch, can_launch, launch, launch_guarded, no_new_process};
 pub use listener::Listener;
-pub use process::{Process, holders};
+pub use process::{Activity, Process, activity, holders, holds};

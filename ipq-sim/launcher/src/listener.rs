@@ -51,6 +51,18 @@ impl Listener {
         Ok(None)
     }
 
+    /// Whether a call was read that nobody has asked for yet: the descriptor does not tell of it.
+    #[must_use]
+    pub fn has_early_calls(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// Whether a call waits for its answer.
+    #[must_use]
+    pub fn has_call(&self) -> bool {
+        self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)
+    }
+
     /// Whether no process under the filter is left.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -84,7 +96,7 @@ impl Listener {
                 let (name, arguments) = self.socket_call(&call)?;
                 (call.name, call.arguments, call.from_memory) = (name, arguments, true);
             }
-            Some(Action::Refuse) | None => {
+            Some(Action::Refuse(_)) | None => {
                 let _ = self.refuse(&call, libc::ENOSYS);
                 return None;
             }

@@ -11,31 +11,37 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Installs a filter on the calling thread, which must have `no_new_privs`, and returns its listener. A call that was reported waits
 /// for its answer even if a signal comes, where the kernel can do that (Linux 5.19).
-pub(crate) fn install(filter: &[sock_filter]) -> io::Result<OwnedFd> {
-    let program = sock_fprog {
-        len: u16::try_from(filter.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
-        filter: filter.as_ptr().cast_mut(),
-    };
+pub(crate) fn install_with_listener(filter: &[sock_filter]) -> io::Result<OwnedFd> {
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let patient = listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    let install = |flags: libc::c_ulong| {
-        // SAFETY: the kernel reads the program, which has as many instructions as its header says, and
-        // keeps no pointer to it. It copies; the pointer is mutable only in C's type.
-        check(unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &raw const program,
-            )
-        })
-    };
-    let descriptor = match install(patient) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(listener)?,
+    let descriptor = match set_filter(filter, patient) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => set_filter(filter, listener)?,
         installed => installed?,
     };
     // SAFETY: the call returns a new descriptor, which nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
+}
+
+/// Installs a filter on the calling thread, which must have `no_new_privs`.
+pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
+    set_filter(filter, 0).map(|_| ())
+}
+
+fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<libc::c_long> {
+    let program = sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: the kernel reads the program, which has as many instructions as its header says, and
+    // keeps no pointer to it. It copies; the pointer is mutable only in C's type.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    })
 }
 
 /// Waits for a notification and takes it. ENOENT: the process that was stopped is gone.

@@ -18,8 +18,8 @@ pub(crate) enum Action {
     Notify(Name),
     /// As [`Action::Notify`], for i386's `socketcall`, whose first argument says which call it is.
     NotifySocketCall,
-    /// It fails with ENOSYS.
-    Refuse,
+    /// It fails with that error number.
+    Refuse(i32),
 }
 
 /// What is done with the calls of one number.
@@ -51,9 +51,21 @@ impl Interface {
     }
 }
 
-/// All interfaces by which a program of this machine can call the kernel, with the watched netlink protocols, and with receive
-/// calls if these are watched. Empty where the launcher does not know the machine.
-pub(crate) fn interfaces(protocols: &[u32], receives: bool) -> Vec<Interface> {
+/// What a filter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Calls are reported; those that receive only if that is said.
+    Watch {
+        /// Whether receive calls and `read` are, too.
+        receives: bool,
+    },
+    /// Sockets of the netlink protocols are refused, and nothing is reported.
+    Guard,
+}
+
+/// All interfaces by which a program of this machine can call the kernel, with rules about the netlink `protocols`. Empty where the
+/// launcher does not know the machine.
+pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> {
     machine()
         .iter()
         .map(|(audit, end, calls)| Interface {
@@ -61,7 +73,10 @@ pub(crate) fn interfaces(protocols: &[u32], receives: bool) -> Vec<Interface> {
             end: *end,
             rules: calls
                 .iter()
-                .filter_map(|(number, what)| rule(*number, *what, protocols, receives))
+                .filter_map(|(number, what)| match purpose {
+                    Purpose::Watch { receives } => rule(*number, *what, protocols, receives),
+                    Purpose::Guard => guard(*number, *what, protocols),
+                })
                 .collect(),
         })
         .collect()
@@ -96,6 +111,29 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
 
+/// The rule of a filter that has no listener.
+fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
+    let alternatives = match what {
+        What::Named(Name::Socket) => sockets_of(protocols),
+        // The protocol is in memory, so that every socket is refused.
+        What::SocketCall => vec![vec![Test::Is(0, 1)]],
+        What::IoUring => return rule(number, what, protocols, false),
+        _ => return None,
+    };
+    Some(Rule {
+        number,
+        action: Action::Refuse(libc::EPROTONOSUPPORT),
+        alternatives,
+    })
+}
+
+fn sockets_of(protocols: &[u32]) -> Vec<Vec<Test>> {
+    protocols
+        .iter()
+        .map(|protocol| vec![Test::Is(0, AF_NETLINK), Test::Is(2, *protocol)])
+        .collect()
+}
+
 fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Rule> {
     let options = |options: &[i32]| -> Vec<Vec<Test>> {
         let of_the_socket = options
@@ -108,10 +146,7 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
     let (action, alternatives) = match what {
         What::Named(name @ Name::Receive) if receives => (Action::Notify(name), vec![]),
         What::Named(Name::Receive) => return None,
-        What::Named(name @ Name::Socket) => {
-            let protocol = |protocol: &u32| vec![Test::Is(0, AF_NETLINK), Test::Is(2, *protocol)];
-            (Action::Notify(name), protocols.iter().map(protocol).collect())
-        }
+        What::Named(name @ Name::Socket) => (Action::Notify(name), sockets_of(protocols)),
         What::Named(name @ Name::SetOption) => {
             let known = [
                 libc::SO_SNDBUF,
@@ -150,7 +185,7 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
             Action::Notify(Name::Closing),
             vec![vec![Test::AtMost(0, LAST_WATCHED_DESCRIPTOR)]],
         ),
-        What::IoUring => (Action::Refuse, vec![]),
+        What::IoUring => (Action::Refuse(libc::ENOSYS), vec![]),
     };
     Some(Rule {
         number,

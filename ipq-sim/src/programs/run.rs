@@ -14,6 +14,8 @@
 //! What is fed, what became of it and how long the verdicts took is in the [`Report`].
 
 mod capture;
+mod feeding;
+mod launcher;
 mod linkage;
 mod outcome;
 mod program;
@@ -21,8 +23,10 @@ mod refusal;
 mod running;
 mod summary;
 mod watch;
+mod window;
 
 pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, Packet, Record};
+pub use launcher::{Choice, Launcher};
 pub use outcome::{PacketReport, VerdictReport};
 pub use refusal::{Refusal, Request, Requirement};
 pub use summary::{Report, Summary};
@@ -43,6 +47,7 @@ use program::Program;
 use running::Running;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,7 +59,7 @@ const DEVICES: [&str; 2] = ["eth0", "eth1"];
 /// How fast packets are fed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
-    /// The next when the program has read all that were before and there is room in the queue, so that none is lost.
+    /// As the program reads: while there is room in the queue and the receive buffer, so that none is lost.
     #[default]
     AsRead,
     /// So many in a second, whatever the program does.
@@ -71,8 +76,11 @@ pub struct Run {
     arguments: Vec<OsString>,
     library: Option<PathBuf>,
     preload: Option<PathBuf>,
+    launcher: Option<Launcher>,
     hook: Hook,
     rate: Rate,
+    in_flight: Option<NonZeroUsize>,
+    at_once: bool,
     profile: Profile,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -114,6 +122,18 @@ pub enum RunError {
         /// What was to be loaded.
         object: PathBuf,
     },
+    /// Sockets were to be given by seccomp, and the system does not let us.
+    #[error(
+        "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
+         launcher preload for a program with a libipq of its own, or transport for one with this project's"
+    )]
+    NoSeccomp {
+        /// What the system said.
+        reason: String,
+    },
+    /// The launcher preload was asked for without its object.
+    #[error("the launcher preload needs the object of package ipq-preload: say where libipq_preload.so is")]
+    NoObject,
     /// The emulated kernel's words or bytes are ordered otherwise than this machine's, so no program of this machine can talk to it.
     #[error("the profile {profile} is of another architecture than this machine: choose one of the same word size")]
     OtherArchitecture {
@@ -162,8 +182,11 @@ impl Run {
             arguments: Vec::new(),
             library: None,
             preload: None,
+            launcher: None,
             hook: Hook::Input,
             rate: Rate::default(),
+            in_flight: None,
+            at_once: false,
             profile: Profile::default(),
             patience: Duration::from_secs(10),
             stop: None,
@@ -192,6 +215,21 @@ impl Run {
         self
     }
 
+    /// By which means the program gets its sockets, whether it is the best or not. Unless said, [one is chosen](Self::choice).
+    #[must_use]
+    pub fn launcher(self, launcher: Launcher) -> Self {
+        Self {
+            launcher: Some(launcher),
+            ..self
+        }
+    }
+
+    /// By which means the program will get its sockets: [`Launcher::Seccomp`] where the system has it. An error: the one that
+    /// was asked for can't be had.
+    pub fn choice(&self) -> Result<Choice, RunError> {
+        launcher::choose(self)
+    }
+
     /// Whether the program is linked statically as a whole, so that nothing can be loaded into it.
     #[must_use]
     pub fn is_static(&self) -> bool {
@@ -203,6 +241,13 @@ impl Run {
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
+    }
+
+    fn program_name(&self) -> OsString {
+        match &self.client {
+            Client::Program(name) => name.clone(),
+            Client::Anybody(socket) => socket.clone().into(),
+        }
     }
 
     fn linkage(&self) -> Linkage {
@@ -222,6 +267,23 @@ impl Run {
     #[must_use]
     pub fn rate(self, rate: Rate) -> Self {
         Self { rate, ..self }
+    }
+
+    /// How many packets may be fed that the program has not read: as many as the queue and the receive buffer have room for, unless
+    /// said. At a rate it is no bound.
+    #[must_use]
+    pub fn in_flight(self, most: NonZeroUsize) -> Self {
+        Self {
+            in_flight: Some(most),
+            ..self
+        }
+    }
+
+    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic. Unless said, the program is given the
+    /// time to get ready: until it waits. Programs that lose packets while they configure their queue are found by this.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// How many packets the queue holds: 1024 unless said (PKT-2).
@@ -273,22 +335,10 @@ impl Run {
         }
         let capture = Capture::open(&self.capture)?;
         let kernel = kernel(self.profile, self.hook)?;
-        let directory = tempfile::Builder::new().prefix("ipq-sim-").tempdir()?;
         let (server, program) = match &self.client {
             Client::Anybody(socket) => (listen(socket)?, None),
             Client::Program(name) => {
-                if let Some(object) = self.preload.as_ref().filter(|_| self.is_static()) {
-                    return Err(RunError::Static {
-                        program: name.clone(),
-                        object: object.clone(),
-                    });
-                }
-                let server = listen(&directory.path().join("socket"))?;
-                let program = Program::start(self, name, server.path());
-                let program = program.map_err(|source| RunError::Program {
-                    program: name.clone(),
-                    source,
-                })?;
+                let (program, server) = Program::start(self, name, &self.choice()?)?;
                 (server, Some(program))
             }
         };

@@ -1,59 +1,75 @@
-//! An emulated kernel's sockets for programs in other processes, which reach them by a Unix socket: the other end of
-//! [`ipq_core::transport::unix`].
+//! An emulated kernel's sockets for programs in other processes.
+//!
+//! Programs come in two ways. Those that know of the emulator connect to a path, with
+//! [`ipq_core::transport::unix`]: see `requests`. Those that don't are started by the launcher,
+//! which has their calls answered here: see `launched`. Both have connections that carry frames.
 //!
 //! A [`Server`] has connections and no kernel: each [`turn`](Server::turn) is given one, moves what there is to be moved, and
 //! waits for as long as it may. So one thread owns the kernel, and does with it between two turns what it likes.
 //!
-//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program has read them: a frame is
-//! put on a connection only when the one before has been read, and is taken out of the emulated socket only then. That a
-//! program has read is told by the Unix socket itself, whose space becomes free: an edge that epoll reports once.
+//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program has
+//! read them; on its connection are copies of the first of them: see `frames`.
 //!
-//! Everything that programs can make a server hold is bounded: connections, and one frame for each connection. Where the system
+//! Everything that programs can make a server hold is bounded: connections, and what the system lets each hold. Where the system
 //! has no more descriptors for another, that one is closed, and those that there are go on.
 
+mod frames;
+mod launched;
+mod observer;
+mod requests;
+
+pub use launched::{Remark, Remarks};
+pub use observer::{Observer, Passed, Unread};
+
+use crate::books::PacketSerial;
 use crate::kernel::Kernel;
-use crate::netlink::ClientId;
-use crate::netlink::SocketId;
-use ipq_core::transport::unix::protocol::{Answer, Notice, Request};
-use ipq_core::{Errno, Family, PortId};
-use rustix::event::{Timespec, epoll};
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use crate::netlink::{ClientId, SocketId};
+use frames::{Allocations, End, Frames};
+use ipq_core::transport::unix::protocol::Notice;
+use ipq_core::wire::{Abi, Message, PacketId};
+use ipq_core::{Errno, PortId};
+use ipq_launcher::datagrams::Inbox;
+use launched::Launched;
+use observer::PassedOnly;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How many connections there can be at once; one more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// How many datagrams of one program are taken before the others have their turn.
-const MOST_IN_A_ROW: usize = 1024;
+/// How many batches of one program's datagrams are taken before the others have their turn.
+const MOST_IN_A_ROW: usize = 32;
 
 /// The longest datagram that is taken or handed over, in bytes.
 const LONGEST: usize = 1 << 18;
 
-/// What passed between a program and the kernel.
-#[derive(Clone, Copy, Debug)]
-pub enum Passed<'a> {
-    /// A datagram was handed to a program.
-    ToProgram(&'a [u8]),
-    /// A program sent a datagram.
-    FromProgram(&'a [u8]),
-    /// A program was told of an overrun.
-    Overrun,
-}
+/// A program that has so many frames unread is not waited for message by message.
+const ENOUGH_UNREAD: usize = 32;
 
-/// Listens for programs at a path. Dropping it closes all their connections and removes the path.
+/// How long is waited for a program that has enough to read: it takes longer for that.
+const PAUSE: Duration = Duration::from_micros(40);
+
+/// Has the kernel's side of programs. Dropping it closes all their connections and removes the path.
 #[derive(Debug)]
 pub struct Server {
-    listener: OwnedFd,
-    epoll: OwnedFd,
-    path: PathBuf,
-    /// The device and the inode of the socket that was made at the path.
-    file: (u64, u64),
+    /// Where programs find it, if they may come.
+    place: Option<Place>,
+    /// The program that was started for it.
+    launched: Option<Launched>,
+    /// Knows of everything but the connections that carry frames.
+    events: OwnedFd,
+    /// Knows of their input and space.
+    inputs: OwnedFd,
+    /// Knows of both, for others to wait for. Made for those only: each message would wake it, too.
+    all: OnceLock<OwnedFd>,
     connections: HashMap<u64, Connection>,
     /// By their process ids, those that have a socket.
     programs: HashMap<u32, ClientId>,
@@ -62,7 +78,17 @@ pub struct Server {
     /// A descriptor to be given up where there are no others.
     spare: Option<OwnedFd>,
     next_key: u64,
-    buffer: Box<[u8]>,
+    inbox: Inbox,
+    allocations: Allocations,
+}
+
+/// A path that programs come to.
+#[derive(Debug)]
+struct Place {
+    listener: OwnedFd,
+    path: PathBuf,
+    /// The device and the inode of the socket that was made at the path.
+    file: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -75,53 +101,39 @@ enum Connection {
     Notices(OwnedFd, u64),
 }
 
-#[derive(Debug)]
-struct Frames {
-    connection: OwnedFd,
-    /// The same connection, known to epoll for its space alone.
-    _space: OwnedFd,
-    socket: SocketId,
-    /// The process id of the program that it is of.
-    process_id: u32,
-    /// Whether the frame that was put on the connection has been read. Not so at first: the first edge says that there is
-    /// space at all.
-    idle: bool,
-    /// Whether the emulated socket's first frame is on the connection.
-    ahead: bool,
-    /// Whether there was an overrun that could not be told yet.
-    overran: bool,
-    /// Whose frames the program was told come.
-    sender: PortId,
-}
-
-/// What a request comes to.
-enum Granted {
-    Value(u32),
-    /// A socket was opened, which sends datagrams of at most so many bytes.
-    Socket(SocketId, usize),
-    Text(String),
-}
-
-impl Granted {
-    /// As the answer has it.
-    fn value(&self) -> u32 {
-        match self {
-            Self::Value(value) => *value,
-            Self::Socket(_, length) => u32::try_from(*length).unwrap_or(u32::MAX),
-            Self::Text(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-/// The listener's key; those of connections count from 0.
+/// The key of the path's listener; those of connections count from 0.
 const LISTENER: u64 = u64::MAX;
 
+/// The key of the launcher's listener.
+const CALLS: u64 = u64::MAX - 1;
+
 /// Set in a key that stands for space and not for input.
-const SPACE: u64 = 1 << 63;
+const SPACE: u64 = 1 << 62;
 
 impl Server {
+    /// A server that programs find at no path.
+    pub fn new() -> io::Result<Self> {
+        let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
+        let [events, inputs] = [create()?, create()?];
+        Ok(Self {
+            place: None,
+            launched: None,
+            connections: HashMap::new(),
+            programs: HashMap::new(),
+            former: Vec::new(),
+            spare: Some(events.try_clone()?),
+            events,
+            inputs,
+            all: OnceLock::new(),
+            next_key: 0,
+            inbox: Inbox::new(LONGEST),
+            allocations: Allocations::default(),
+        })
+    }
+
     /// Listens at `path`. A socket that nobody listens at any more is replaced.
     pub fn listen(path: &Path) -> io::Result<Self> {
+        let mut server = Self::new()?;
         let address = SocketAddrUnix::new(path)?;
         let listener = net::socket_with(
             AddressFamily::UNIX,
@@ -141,31 +153,20 @@ impl Server {
         }
         let file = std::fs::symlink_metadata(path)?;
         net::listen(&listener, 64)?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(
-            &epoll,
-            &listener,
-            epoll::EventData::new_u64(LISTENER),
-            epoll::EventFlags::IN,
-        )?;
-        Ok(Self {
+        let data = epoll::EventData::new_u64(LISTENER);
+        epoll::add(&server.events, &listener, data, epoll::EventFlags::IN)?;
+        server.place = Some(Place {
             listener,
             path: path.to_owned(),
             file: (file.dev(), file.ino()),
-            connections: HashMap::new(),
-            programs: HashMap::new(),
-            former: Vec::new(),
-            spare: Some(epoll.try_clone()?),
-            epoll,
-            next_key: 0,
-            buffer: vec![0; LONGEST].into_boxed_slice(),
-        })
+        });
+        Ok(server)
     }
 
-    /// Where programs find it: `IPQ_TRANSPORT` is `unix:` and this.
+    /// Where programs find it: `IPQ_TRANSPORT` is `unix:` and this. None if they can't come.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> Option<&Path> {
+        self.place.as_ref().map(|place| &*place.path)
     }
 
     /// Moves what there is, waiting at most for `wait` (for ever if none) until there is something, and tells `observer` what
@@ -176,305 +177,249 @@ impl Server {
         wait: Option<Duration>,
         observer: &mut dyn FnMut(Passed<'_>),
     ) -> io::Result<()> {
+        self.observed_turn(kernel, wait, &mut PassedOnly(observer))
+    }
+
+    /// The same with an observer that may let packets in after each message.
+    pub fn observed_turn(
+        &mut self,
+        kernel: &mut Kernel,
+        wait: Option<Duration>,
+        observer: &mut dyn Observer,
+    ) -> io::Result<()> {
+        if self.has_early_calls() {
+            self.answer_calls(kernel, observer)?;
+        }
         self.hand_over(kernel, observer);
-        let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
-        let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        let keys: Vec<u64> = match epoll::wait(&self.epoll, &mut room, timeout.as_ref()) {
-            Ok((events, _)) => events.iter().map(|event| event.data.u64()).collect(),
-            Err(rustix::io::Errno::INTR) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(has_events) = self.wait(wait)? else {
+            return Ok(());
         };
-        for key in keys {
-            if key == LISTENER {
-                self.accept()?;
-            } else if key & SPACE != 0 {
-                self.has_read(kernel, key & !SPACE);
-            } else {
-                self.has_sent(kernel, key, observer);
+        self.take_frames(kernel, observer)?;
+        let events = if has_events { ready(&self.events)? } else { Vec::new() };
+        for key in events {
+            match key {
+                LISTENER => self.accept()?,
+                CALLS => self.answer_calls(kernel, observer)?,
+                key => {
+                    self.take_frames(kernel, observer)?;
+                    self.has_asked(kernel, key);
+                }
             }
         }
         self.hand_over(kernel, observer);
         Ok(())
+    }
+
+    /// Waits until there is something to do, and returns whether it is more than frames; none after a signal. A program that has enough to read is let read: to be woken by
+    /// each of its messages would cost both more than the message.
+    fn wait(&self, wait: Option<Duration>) -> io::Result<Option<bool>> {
+        let is_busy = self.frames().any(|frames| frames.on_connection() >= ENOUGH_UNREAD);
+        let wait = if is_busy {
+            Some(wait.map_or(PAUSE, |wait| wait.min(PAUSE)))
+        } else {
+            wait
+        };
+        let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
+        let mut descriptors = [
+            PollFd::new(&self.events, PollFlags::IN),
+            PollFd::new(&self.inputs, PollFlags::IN),
+        ];
+        let waited_for = if is_busy { 1 } else { 2 };
+        match poll(&mut descriptors[..waited_for], timeout.as_ref()) {
+            Ok(_) => Ok(Some(descriptors[0].revents().intersects(PollFlags::IN))),
+            Err(rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn frames(&self) -> impl Iterator<Item = &Frames> {
+        self.connections.values().filter_map(|connection| match connection {
+            Connection::Frames(frames) => Some(frames),
+            Connection::New(_) | Connection::Notices(..) => None,
+        })
+    }
+
+    fn frames_mut(&mut self) -> impl Iterator<Item = &mut Frames> {
+        self.connections.values_mut().filter_map(|connection| match connection {
+            Connection::Frames(frames) => Some(frames),
+            Connection::New(_) | Connection::Notices(..) => None,
+        })
+    }
+
+    /// Asks every connection what its program has read, so that receive buffers are as full as they are.
+    pub fn look(&mut self, kernel: &mut Kernel) {
+        for frames in self.frames_mut() {
+            frames.look(kernel);
+        }
     }
 
     /// Whether every frame that is in an emulated socket's receive buffer has been read by its program.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
-        self.connections.values().all(|connection| match connection {
-            Connection::Frames(frames) => !kernel.is_readable(frames.socket),
-            Connection::New(_) | Connection::Notices(..) => true,
-        })
+        self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
     /// Whether any program has a socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
-        self.connections
-            .values()
-            .any(|connection| matches!(connection, Connection::Frames(_)))
+        self.frames().next().is_some()
     }
 
-    fn accept(&mut self) -> io::Result<()> {
-        let accept = || net::accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
-        let connection = match accept() {
-            Ok(connection) => connection,
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => return Ok(()),
-            Err(
-                rustix::io::Errno::MFILE
-                | rustix::io::Errno::NFILE
-                | rustix::io::Errno::NOBUFS
-                | rustix::io::Errno::NOMEM,
-            ) => {
-                // Left alone it would be there at each turn.
-                self.spare = None;
-                let _ = accept();
-                self.spare = self.epoll.try_clone().ok();
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if self.connections.len() < MOST_CONNECTIONS {
-            let key = self.next_key;
-            let data = epoll::EventData::new_u64(key);
-            if epoll::add(&self.epoll, &connection, data, epoll::EventFlags::IN).is_ok() {
-                self.next_key += 1;
-                self.connections.insert(key, Connection::New(connection));
-            }
-        }
-        Ok(())
-    }
-
-    /// A connection has input, or is at its end.
-    fn has_sent(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) {
-        let Some(connection) = self.connections.get(&key) else {
-            return;
-        };
-        let (Connection::New(descriptor) | Connection::Notices(descriptor, _)) = connection else {
-            self.take_from_program(kernel, key, observer);
-            return;
-        };
-        let received = net::recv(descriptor, &mut *self.buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC);
-        let is_new = matches!(connection, Connection::New(_));
-        let request = match received {
-            Err(rustix::io::Errno::AGAIN) => return,
-            Ok((_, length)) if is_new => self.buffer.get(..length).and_then(Request::parse),
-            _ => None,
-        };
-        let Some(Connection::New(descriptor)) = self.connections.remove(&key) else {
-            return;
-        };
-        if let Some(request) = request {
-            self.answer(kernel, key, descriptor, request);
-        }
-    }
-
-    fn answer(&mut self, kernel: &mut Kernel, key: u64, descriptor: OwnedFd, request: Request) {
-        let mut result = self.obey(kernel, key, request);
-        let mut opened = None;
-        if let (Ok(Granted::Socket(socket, _)), Request::Open { process_id, .. }) = (&result, request) {
-            match self.tell_of_space(&descriptor, key) {
-                Ok(space) => opened = Some((*socket, process_id, space)),
-                Err(errno) => {
-                    kernel.close(*socket);
-                    self.forget_if_gone(process_id);
-                    result = Err(errno);
-                }
-            }
-        }
-        let answer = Answer {
-            errno: result.as_ref().err().copied().unwrap_or(Errno(0)),
-            value: result.as_ref().map_or(0, Granted::value),
-            socket: key,
-            abi: kernel.profile().abi,
-        };
-        let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-        let sent = tell(&answer.write());
-        if let Some((socket, process_id, space)) = opened {
-            // One that could not be told is at its end, which is seen at the next turn.
-            let frames = Frames {
-                connection: descriptor,
-                _space: space,
-                socket,
-                process_id,
-                idle: false,
-                ahead: false,
-                overran: false,
-                sender: PortId::KERNEL,
-            };
-            self.connections.insert(key, Connection::Frames(frames));
-        } else if let Ok(Granted::Text(text)) = result {
-            // Who does not read it has no need of it.
-            let _ = tell(text.as_bytes());
-        } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
-            self.connections.insert(key, Connection::Notices(descriptor, socket));
-        }
-    }
-
-    /// The same connection once more, to be told when it has space.
-    fn tell_of_space(&self, connection: &OwnedFd, key: u64) -> Result<OwnedFd, Errno> {
+    /// Has the events of a connection that is to carry frames noted; returns the same connection once more, which is known for its
+    /// space.
+    fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<OwnedFd, Errno> {
+        let system = |error: rustix::io::Errno| Errno(error.raw_os_error());
         let space = connection
             .try_clone()
             .map_err(|error| Errno(error.raw_os_error().unwrap_or_default()))?;
         let data = epoll::EventData::new_u64(key | SPACE);
-        epoll::add(
-            &self.epoll,
-            &space,
-            data,
-            epoll::EventFlags::OUT | epoll::EventFlags::ET,
-        )
-        .map_err(|error| Errno(error.raw_os_error()))?;
+        let edge = epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.inputs, &space, data, edge).map_err(system)?;
+        let data = epoll::EventData::new_u64(key);
+        epoll::add(&self.inputs, connection, data, epoll::EventFlags::IN).map_err(system)?;
+        enlarge_send_buffer(connection.as_fd());
         Ok(space)
     }
 
-    fn obey(&mut self, kernel: &mut Kernel, key: u64, request: Request) -> Result<Granted, Errno> {
-        Ok(match request {
-            Request::Open { protocol, process_id } => {
-                let protocol = i32::try_from(protocol).map_err(|_| Errno::EPROTONOSUPPORT)?;
-                let client = self.program(kernel, process_id);
-                let opened = kernel.open(client, protocol);
-                if opened.is_err() {
-                    self.forget_if_gone(process_id);
-                }
-                let socket = opened?;
-                Granted::Socket(socket, kernel.longest_to_send(socket)?)
-            }
-            Request::Notices { socket } if socket != key => self.socket(socket).map(|_| Granted::Value(0))?,
-            Request::Notices { .. } => return Err(Errno::EBADF),
-            Request::Bind { socket, port_id } => {
-                let PortId(bound) = kernel.bind(self.socket(socket)?, port_id)?;
-                Granted::Value(bound)
-            }
-            Request::ReceiveBuffer { socket, bytes } => {
-                Granted::Value(kernel.set_receive_buffer(self.socket(socket)?, bytes)?)
-            }
-            Request::NoEnobufs { socket, on } => {
-                kernel.set_no_enobufs(self.socket(socket)?, on)?;
-                Granted::Value(0)
-            }
-            Request::ProcText { protocol } => {
-                let family = i32::try_from(protocol).ok().and_then(Family::from_netlink_protocol);
-                let text = family.and_then(|family| kernel.proc_text(family));
-                Granted::Text(text.ok_or(Errno::ENOENT)?)
-            }
-        })
-    }
-
-    fn program(&mut self, kernel: &mut Kernel, process_id: u32) -> ClientId {
+    fn open(&mut self, kernel: &mut Kernel, protocol: i32, process_id: u32) -> Result<SocketId, Errno> {
         let former = &mut self.former;
-        *self.programs.entry(process_id).or_insert_with(|| match former.pop() {
+        let client = *self.programs.entry(process_id).or_insert_with(|| match former.pop() {
             Some(client) => {
                 kernel.set_process_id(client, process_id);
                 client
             }
             None => kernel.add_client(process_id, true),
-        })
+        });
+        let opened = kernel.open(client, protocol);
+        if opened.is_err() {
+            self.forget_if_gone(process_id);
+        }
+        opened
     }
 
     /// A program that has no socket any more is none of those that there are.
     fn forget_if_gone(&mut self, process_id: u32) {
-        let is_of_it =
-            |other: &Connection| matches!(other, Connection::Frames(frames) if frames.process_id == process_id);
-        if !self.connections.values().any(is_of_it)
+        if !self.frames().any(|frames| frames.process_id == process_id)
             && let Some(client) = self.programs.remove(&process_id)
         {
             self.former.push(client);
         }
     }
 
-    fn socket(&self, key: u64) -> Result<SocketId, Errno> {
-        match self.connections.get(&key) {
-            Some(Connection::Frames(frames)) => Ok(frames.socket),
-            _ => Err(Errno::EBADF),
+    /// Takes what programs have sent: all that is there, so that a handle that was destroyed is closed before the next is bound; but
+    /// not without end.
+    fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
+        for key in ready(&self.inputs)? {
+            if key & SPACE == 0 {
+                self.take_from_program(kernel, key, observer);
+            } else if let Some(Connection::Frames(frames)) = self.connections.get_mut(&(key & !SPACE)) {
+                frames.look(kernel);
+            }
         }
+        Ok(())
     }
 
-    /// Takes what a program has sent: all that is there, so that a handle that was destroyed is closed before the next is
-    /// bound; but not without end.
-    fn take_from_program(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn FnMut(Passed<'_>)) {
-        let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) else {
+    fn take_from_program(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn Observer) {
+        let Self { connections, inbox, .. } = self;
+        let Some(Connection::Frames(frames)) = connections.get_mut(&key) else {
             return;
         };
+        let mut reset = false;
         for _ in 0..MOST_IN_A_ROW {
-            let received = net::recv(
-                &frames.connection,
-                &mut *self.buffer,
-                RecvFlags::DONTWAIT | RecvFlags::TRUNC,
-            );
-            match received {
-                Err(rustix::io::Errno::AGAIN) => return,
+            match inbox.receive(frames.connection.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // It was closed with a frame unread; what it sent before that is still to come, and then its end.
-                Err(rustix::io::Errno::CONNRESET) => {}
-                Ok((_, length)) if length > 0 => {
-                    // What is longer than any netlink datagram is lost; the transport lets none through.
-                    if let Some(datagram) = self.buffer.get(..length) {
-                        observer(Passed::FromProgram(datagram));
-                        // An error would be the send call's, which is over.
-                        let _ = kernel.send(frames.socket, datagram);
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CONNRESET.raw_os_error()) => reset = true,
+                Err(_) => return self.close(kernel, key, reset, observer),
+                Ok(count) => {
+                    if inbox
+                        .datagrams()
+                        .any(|datagram| datagram.is_some_and(|bytes| !bytes.is_empty()))
+                    {
+                        frames.has_sent();
+                        // Who gives a verdict has read the packet.
+                        frames.look(kernel);
+                    }
+                    let mut empty = false;
+                    for datagram in inbox.datagrams() {
+                        // What is longer than any netlink datagram is lost; the transport lets none through. An empty one is ignored
+                        // (MSG-1), and is what the end looks like.
+                        let Some(datagram) = datagram else { continue };
+                        empty = datagram.is_empty();
+                        if !empty {
+                            observer.passed(Passed::FromProgram(datagram));
+                            // An error would be the send call's, which is over.
+                            let _ = kernel.send(frames.socket, datagram);
+                            observer.carried_out(kernel);
+                        }
+                    }
+                    if empty && has_hung_up(frames.connection.as_fd()) {
+                        return self.close(kernel, key, reset, observer);
+                    }
+                    // What comes meanwhile is seen at the next turn.
+                    if count < Inbox::AT_ONCE {
+                        return;
                     }
                 }
-                _ => {
-                    kernel.close(frames.socket);
-                    let process_id = frames.process_id;
-                    self.connections.remove(&key);
-                    self.forget_if_gone(process_id);
-                    self.connections
-                        .retain(|_, other| !matches!(other, Connection::Notices(_, of) if *of == key));
-                    return;
-                }
             }
         }
     }
 
-    /// A connection's space became free: its program has read what was there.
-    fn has_read(&mut self, kernel: &mut Kernel, key: u64) {
-        if let Some(Connection::Frames(frames)) = self.connections.get_mut(&key) {
-            frames.idle = true;
-            if std::mem::take(&mut frames.ahead) && kernel.receive(frames.socket, &mut []) == Err(Errno::ENOBUFS) {
-                frames.overran = true;
-                let _ = kernel.receive(frames.socket, &mut []);
-            }
+    /// A program has closed its socket.
+    fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
+        let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
+            return;
+        };
+        let end = frames.end(kernel, reset);
+        if let Some(family) = kernel.family_of(frames.socket) {
+            observer.unread(match end {
+                End::Known => Unread::Packets(unread_packets(kernel, frames.socket)),
+                End::Unknown => Unread::Unknown {
+                    family,
+                    ended_at_once: frames.given.is_some(),
+                },
+            });
         }
+        kernel.close(frames.socket);
+        self.forget_if_gone(frames.process_id);
+        self.connections
+            .retain(|_, other| !matches!(other, Connection::Notices(_, of) if *of == key));
+        observer.carried_out(kernel);
     }
 
-    /// Gives notice of overruns and senders, and puts the next frame on every connection that has none: in this order (SOCK-4).
-    fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn FnMut(Passed<'_>)) {
+    /// Gives notice of overruns and senders, and fills every connection: in this order (SOCK-4).
+    fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
-        for connection in self.connections.values_mut() {
-            let Connection::Frames(frames) = connection else {
-                continue;
-            };
-            if !frames.idle {
-                continue;
-            }
-            let Some(datagram) = kernel.peek(frames.socket, &mut self.buffer) else {
-                continue;
-            };
-            if datagram.sender != frames.sender {
-                continue;
-            }
-            let bytes = &self.buffer[..datagram.copied];
-            frames.idle = false;
-            if net::send(&frames.connection, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok() {
-                frames.ahead = true;
-                observer(Passed::ToProgram(bytes));
+        let Self {
+            connections,
+            allocations,
+            ..
+        } = self;
+        for connection in connections.values_mut() {
+            if let Connection::Frames(frames) = connection {
+                frames.fill(kernel, allocations, observer);
             }
         }
     }
 
     /// Tells what there is to be told. What can't be told yet stays, and so does the frame that it is about.
-    fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn FnMut(Passed<'_>)) {
+    fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
         for (key, connection) in &mut self.connections {
             let Connection::Frames(frames) = connection else {
                 continue;
             };
             frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
+            if frames.given.is_some() {
+                frames.skip_foreign(kernel);
+                continue;
+            }
             if frames.overran {
                 due.push((*key, Notice::Overrun));
             }
-            let next = kernel.peek(frames.socket, &mut []).filter(|_| frames.idle);
-            if let Some(next) = next.filter(|next| next.sender != frames.sender) {
-                due.push((*key, Notice::Sender(next.sender)));
+            let next = kernel.waiting(frames.socket, 0).filter(|_| frames.on_connection() == 0);
+            if let Some((sender, _)) = next.filter(|(sender, _)| *sender != frames.sender) {
+                due.push((*key, Notice::Sender(sender)));
             }
         }
         for (key, notice) in due {
@@ -490,7 +435,7 @@ impl Server {
             match notice {
                 Notice::Overrun => {
                     // Where there is no room for another notice there are many unread already.
-                    observer(Passed::Overrun);
+                    observer.passed(Passed::Overrun);
                     frames.overran = false;
                 }
                 Notice::Sender(sender) if told => frames.sender = sender,
@@ -500,15 +445,73 @@ impl Server {
     }
 }
 
+/// The keys of what is ready, without waiting.
+fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
+    let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
+    match epoll::wait(epoll, &mut room, Some(&Timespec::default())) {
+        Ok((events, _)) => Ok(events.iter().map(|event| event.data.u64()).collect()),
+        Err(rustix::io::Errno::INTR) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is readable when either is.
+fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (part, key) in [(events, 0), (inputs, 1)] {
+        epoll::add(&all, part, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
+    }
+    Ok(all)
+}
+
+/// Whether the other end of a connection is closed.
+fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
+    let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
+    poll(&mut descriptors, Some(&Timespec::default())).is_ok()
+        && descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+/// The packets whose frames are in a socket's receive buffer.
+fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
+    let abi = kernel.profile().abi;
+    let ids = (0..)
+        .map_while(|index| kernel.waiting(socket, index))
+        .filter(|(sender, _)| *sender == PortId::KERNEL)
+        .filter_map(|(_, parts)| packet_id(&parts.concat(), abi));
+    ids.filter_map(|id| kernel.queued(id)).collect()
+}
+
+fn packet_id(frame: &[u8], abi: Abi) -> Option<PacketId> {
+    match Message::parse(frame, abi) {
+        Ok(Message::Packet(packet)) => Some(packet.packet_id()),
+        _ => None,
+    }
+}
+
+/// As large a buffer as the system grants: with the privilege, that of the largest emulated one.
+fn enlarge_send_buffer(connection: BorrowedFd<'_>) {
+    const MOST: usize = 4 << 20;
+    if sockopt::set_socket_send_buffer_size_force(connection, MOST).is_err() {
+        let _ = sockopt::set_socket_send_buffer_size(connection, MOST);
+    }
+}
+
 impl AsFd for Server {
     /// A descriptor that is readable when a [`turn`](Server::turn) has something to do, for those who wait for something else,
     /// too.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
+        if let Some(all) = self.all.get() {
+            return all.as_fd();
+        }
+        match both(&self.events, &self.inputs) {
+            Ok(all) => self.all.get_or_init(|| all).as_fd(),
+            // Where there is none left, at least frames are seen.
+            Err(_) => self.inputs.as_fd(),
+        }
     }
 }
 
-impl Drop for Server {
+impl Drop for Place {
     fn drop(&mut self) {
         // It may be gone already, or another's that was made there since.
         let is_own = |file: std::fs::Metadata| (file.dev(), file.ino()) == self.file;

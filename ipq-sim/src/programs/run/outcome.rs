@@ -4,7 +4,7 @@
 //! is written is the same run after run. A packet that waits for its verdict too long lets those after it pass: what has a fate
 //! and was not told of is bounded.
 
-use super::capture::{NotFed, Record};
+use super::capture::{NotFed, Packet, Record};
 use super::refusal::Refusal;
 use super::summary::Summary;
 use super::watch::Watch;
@@ -158,6 +158,34 @@ impl Outcomes {
                 packet.refusals.push(refusal);
             }
         }
+    }
+
+    /// The packet of a record, if there is one in it.
+    pub(super) fn fed_packet(&mut self, index: u64) -> Option<Packet> {
+        self.packet(index)?.record.packet.as_ref().ok().cloned()
+    }
+
+    /// Whether a packet has no fate, and has had no verdict.
+    pub(super) fn is_unjudged(&mut self, serial: PacketSerial) -> bool {
+        let index = self.undecided.get(&serial).map(|undecided| undecided.index);
+        index
+            .and_then(|index| self.packet(index))
+            .is_some_and(|packet| packet.verdicts.is_empty())
+    }
+
+    /// A packet was not fed after all; returns which record it is, to be fed again.
+    pub(super) fn withdraw(&mut self, serial: PacketSerial) -> Option<u64> {
+        self.undecided.remove(&serial).map(|undecided| undecided.index)
+    }
+
+    /// A record that was withdrawn is not fed again.
+    pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
+        if let Some(mut packet) = self.late.remove(&index) {
+            packet.record.packet = Err(reason);
+            return self.tell(&packet, watch);
+        }
+        self.not_fed(index, reason);
+        self.tell_all(watch)
     }
 
     /// A packet has its fate. Tells `watch` of all that can be told of now.

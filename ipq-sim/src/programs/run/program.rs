@@ -1,12 +1,17 @@
 //! The program that is run: started where it finds the emulator, and ended when there is nothing more for it.
 
-use super::Run;
+use super::launcher::{Choice, Launcher, protocols, watch};
+use super::{Run, RunError, listen};
+use crate::kernel::Kernel;
+use crate::programs::server::Server;
+use ipq_launcher::{LaunchError, Launched, launch, launch_guarded};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
@@ -14,54 +19,151 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A program that runs. It does not outlive this.
 pub(super) struct Program {
     child: Child,
+    /// Whether its other processes are known, too.
+    launched: bool,
+    /// Where its socket is, if it has one.
+    _directory: Option<TempDir>,
 }
 
 impl Program {
-    pub(super) fn start(run: &Run, program: &OsStr, socket: &Path) -> io::Result<Self> {
-        let mut transport = OsString::from("unix:");
-        transport.push(socket);
-        let object = run
-            .preload
-            .as_ref()
-            .map(|object| loadable(object, socket))
-            .transpose()?;
-        let mut command = Command::new(program);
-        command.args(&run.arguments).env("IPQ_TRANSPORT", transport);
-        for (variable, value) in [("LD_LIBRARY_PATH", &run.library), ("LD_PRELOAD", &object)] {
-            if let Some(value) = value {
-                command.env(variable, before_others(value, variable));
-            }
+    /// Starts a program by the means that was chosen, with a server for it.
+    pub(super) fn start(run: &Run, name: &OsStr, choice: &Choice) -> Result<(Self, Server), RunError> {
+        match choice.launcher {
+            Launcher::Seccomp => Self::launch(run, name),
+            Launcher::Preload | Launcher::Transport => Self::start_at_a_path(run, name, choice.object.as_deref()),
         }
-        Ok(Self {
-            child: command.spawn()?,
-        })
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    /// Starts it under the filter. It needs no variable, and one that sends it elsewhere is taken away.
+    fn launch(run: &Run, name: &OsStr) -> Result<(Self, Server), RunError> {
+        let mut command = command(run, name);
+        command.env_remove("IPQ_TRANSPORT");
+        let mut server = Server::new()?;
+        let Launched { child, listener } =
+            launch(command, &watch(run.rate)).map_err(|error| not_started(name, error))?;
+        let program = Self {
+            child,
+            launched: true,
+            _directory: None,
+        };
+        server.launch(listener)?;
+        Ok((program, server))
+    }
+
+    fn start_at_a_path(run: &Run, name: &OsStr, object: Option<&Path>) -> Result<(Self, Server), RunError> {
+        let directory = tempfile::Builder::new().prefix("ipq-sim-").tempdir()?;
+        let path = directory.path().join("socket");
+        let server = listen(&path)?;
+        let object = object.map(|object| loadable(object, &path)).transpose()?;
+        let command = || {
+            let mut transport = OsString::from("unix:");
+            transport.push(&path);
+            let mut command = command(run, name);
+            command.env("IPQ_TRANSPORT", transport);
+            if let Some(object) = &object {
+                command.env("LD_PRELOAD", before_others(object, "LD_PRELOAD"));
+            }
+            command
+        };
+        let child = match launch_guarded(command(), &protocols()) {
+            // Where there are no filters there is no guard.
+            Err(LaunchError::NoFilter(_)) => command().spawn().map_err(LaunchError::Program),
+            started => started,
+        };
+        let program = Self {
+            child: child.map_err(|error| not_started(name, error))?,
+            launched: false,
+            _directory: Some(directory),
+        };
+        Ok((program, server))
+    }
+
+    /// Whether no process of it is left, and no socket; of one that was not launched only the first process is known.
+    pub(super) fn has_ended(&mut self, server: &Server) -> bool {
+        // Its sockets close with it, unless it has left them to a child.
+        self.processes_have_ended(server) && !server.has_programs()
+    }
+
+    fn processes_have_ended(&mut self, server: &Server) -> bool {
+        self.first_has_ended() && (!self.launched || server.launched_has_ended())
+    }
+
+    fn first_has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its exit status if it ends by itself, for which it is given time if it is `ending`; otherwise it is ended.
-    pub(super) fn end(&mut self, ending: bool) -> Option<ExitStatus> {
-        if ending {
-            self.wait(GRACE);
+    /// Its exit status if it ends by itself, for which it is given so much time if it is `ending`; otherwise it is ended, with all
+    /// its processes that are known.
+    pub(super) fn end(
+        &mut self,
+        server: &mut Server,
+        kernel: &mut Kernel,
+        ending: Option<Duration>,
+    ) -> Option<ExitStatus> {
+        if let Some(time) = ending {
+            self.wait(server, kernel, time);
         }
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return Some(status);
+        let status = self.child.try_wait().ok().flatten();
+        if self.processes_have_ended(server) {
+            return status;
         }
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended meanwhile.
-            let _ = kill_process(pid, Signal::TERM);
+        let mut others = server.launched_processes();
+        others.remove(&self.child.id());
+        if status.is_none() {
+            signal(self.child.id(), Signal::TERM);
         }
-        self.wait(GRACE);
-        None
+        for process in &others {
+            signal(*process, Signal::TERM);
+        }
+        self.wait(server, kernel, GRACE);
+        if self.launched && !server.launched_has_ended() {
+            for process in server.launched_processes() {
+                signal(process, Signal::KILL);
+            }
+        }
+        status
     }
 
-    fn wait(&mut self, time: Duration) {
+    /// Waits until it has ended, and answers the calls that it makes on its way: some of them wait for that.
+    fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
         let deadline = Instant::now() + time;
-        while !self.has_ended() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
+        while !self.processes_have_ended(server) && Instant::now() < deadline {
+            if server
+                .turn(kernel, Some(Duration::from_millis(2)), &mut |_| {})
+                .is_err()
+            {
+                return;
+            }
         }
+    }
+}
+
+fn signal(process: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The program with its arguments, and where it finds the library.
+fn command(run: &Run, name: &OsStr) -> Command {
+    let mut command = Command::new(name);
+    command.args(&run.arguments);
+    if let Some(library) = &run.library {
+        command.env("LD_LIBRARY_PATH", before_others(library, "LD_LIBRARY_PATH"));
+    }
+    command
+}
+
+fn not_started(name: &OsStr, error: LaunchError) -> RunError {
+    match error {
+        LaunchError::NoListener(error) | LaunchError::NoFilter(error) => RunError::NoSeccomp {
+            reason: error.to_string(),
+        },
+        LaunchError::Program(source) => RunError::Program {
+            program: name.to_owned(),
+            source,
+        },
     }
 }
 

@@ -4,6 +4,7 @@ use super::capture::{CaptureEnd, NotFed};
 use super::outcome::PacketReport;
 use super::refusal::Refusal;
 use crate::books::{DropReason, Fate};
+use crate::programs::server::Remarks;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,8 @@ pub struct Report {
     pub stopped: bool,
     /// How the capture ended; none if the run ended before.
     pub capture_end: Option<CaptureEnd>,
+    /// What a user should know of calls that were answered otherwise than the program may expect.
+    pub remarks: Remarks,
 }
 
 /// A run in numbers: `records = not fed + fed`, and `fed = accepted + dropped + still queued`.

@@ -1,0 +1,35 @@
+//! What whoever feeds packets asks: what waits for a program, and how much more there is room for.
+
+use super::Kernel;
+use crate::netlink::{ReceiveBuffer, SocketId};
+use ipq_core::{Family, PortId};
+
+impl Kernel {
+    /// The datagram at `index` of those that wait for a socket's program, counted from the next: who sent it, and its bytes in
+    /// parts.
+    #[must_use]
+    pub fn waiting(&self, socket: SocketId, index: usize) -> Option<(PortId, [&[u8]; 3])> {
+        let datagram = self.sockets.waiting(socket, index)?;
+        Some((datagram.sender, datagram.parts()))
+    }
+
+    /// Whose queue a socket is for.
+    #[must_use]
+    pub fn family_of(&self, socket: SocketId) -> Option<Family> {
+        Family::from_netlink_protocol(self.sockets.protocol(socket).ok()?)
+    }
+
+    /// The socket that listens to a queue.
+    #[must_use]
+    pub fn listener(&self, family: Family) -> Option<SocketId> {
+        let queue = self.ip_queue(family)?;
+        self.sockets
+            .at_port(family.netlink_protocol().into(), queue.status().peer)
+    }
+
+    /// The receive buffer of the socket that listens to a queue.
+    #[must_use]
+    pub fn listeners_buffer(&self, family: Family) -> Option<ReceiveBuffer> {
+        self.sockets.receive_buffer(self.listener(family)?)
+    }
+}

@@ -1,0 +1,365 @@
+//! What is fed and when, and what became of it.
+//!
+//! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room for, so
+//! that none is lost. Which packets have entered when a message of the program's is carried out depends
+//! on its messages alone: the next enters right after a verdict that makes room for it, before the next
+//! message is looked at. A packet that was fed but never read when its listener closed has not been fed
+//! after all, and goes to the next listener: how far ahead the feeding was is nobody's fate.
+
+use super::capture::{Capture, NotFed};
+use super::outcome::Outcomes;
+use super::refusal::{Refusal, Request};
+use super::watch::Watch;
+use super::window::{Place, Window};
+use super::{DEVICES, Rate, Run};
+use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
+use crate::kernel::{EntryPoint, Kernel};
+use crate::programs::server::{Observer, Passed, Unread};
+use ipq_core::Family;
+use ipq_core::wire::{Abi, Message, MessageType};
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How many packets are fed in a row at a rate, before the program's connection is looked after.
+const BURST: usize = 32;
+
+/// How long a packet waits for a listener of its family while there is one of the other's.
+const OTHER_FAMILY: Duration = Duration::from_secs(1);
+
+/// What is fed, and what was.
+pub(super) struct Feeding<'a> {
+    run: &'a Run,
+    pub(super) capture: Capture,
+    pub(super) outcomes: Outcomes,
+    /// Those that have no fate yet, where they are in their queue.
+    fed: HashMap<PacketSerial, Fed>,
+    /// By family.
+    windows: [Window; 2],
+    /// By family: whether its listener has waited for the first packet.
+    has_begun: [bool; 2],
+    /// Records that were fed and not read, to be fed again, before the capture's next.
+    again: BTreeSet<u64>,
+    /// By family: whether packets were fed though nobody listened.
+    deaf: [bool; 2],
+    /// When the first packet entered.
+    began: Option<Instant>,
+    /// When anything happened to a packet.
+    pub(super) last_event: Instant,
+    /// Since when the next packet has had nobody to listen for it.
+    waiting_since: Option<Instant>,
+    /// Packets that got a verdict just now, and may have been queued again.
+    judged: Vec<PacketSerial>,
+    /// What the kernel has refused of the program's messages, since this was last looked after.
+    refusals: Vec<Refusal>,
+}
+
+/// A packet that was fed.
+#[derive(Clone, Copy, Debug)]
+struct Fed {
+    family: Family,
+    /// Where it is in its window's order; none if it was not queued.
+    place: Option<Place>,
+    /// What its frame weighs.
+    weight: usize,
+    /// Whether its listener closed without having read it.
+    unread: bool,
+}
+
+/// Why nothing is fed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// There is no next record yet.
+    NoRecord,
+    /// Nobody listens.
+    NoListener,
+    /// It is not known whether the listener of that family has read what it was given, and waits.
+    Unsettled(Family),
+    /// Its packets wait for verdicts.
+    Full,
+    /// The next is not due yet.
+    NotDue,
+}
+
+impl<'a> Feeding<'a> {
+    pub(super) fn new(run: &'a Run, capture: Capture) -> Self {
+        Self {
+            run,
+            capture,
+            outcomes: Outcomes::default(),
+            fed: HashMap::new(),
+            windows: [Window::default(), Window::default()],
+            has_begun: [run.at_once; 2],
+            again: BTreeSet::new(),
+            deaf: [false; 2],
+            began: None,
+            last_event: Instant::now(),
+            waiting_since: None,
+            judged: Vec::new(),
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Whether the capture is through, and every packet has a fate.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_fed_all() && self.fed.is_empty()
+    }
+
+    pub(super) fn is_fed_all(&self) -> bool {
+        self.again.is_empty() && self.capture.end().is_some()
+    }
+
+    /// How many records have been dealt with.
+    pub(super) fn done(&self) -> u64 {
+        self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
+    }
+
+    /// The listener of that family waits, with everything read.
+    pub(super) fn settle(&mut self, family: Family) {
+        self.has_begun[family as usize] = true;
+        self.windows[family as usize].settle_all();
+    }
+
+    /// Lets enter what may now; says why no more does.
+    pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
+        let most = match self.run.rate {
+            Rate::AsRead => usize::MAX,
+            Rate::PerSecond(_) | Rate::Max => BURST,
+        };
+        for _ in 0..most {
+            if let Some(hold) = self.hold(kernel) {
+                return Ok(Some(hold));
+            }
+            self.feed_next(kernel, watch)?;
+        }
+        Ok(None)
+    }
+
+    fn feed_next(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
+        self.waiting_since = None;
+        let index = match self.again.pop_first() {
+            Some(index) => index,
+            None => match self.capture.next() {
+                Some(record) => self.outcomes.add(record),
+                None => return Ok(()),
+            },
+        };
+        let Some(packet) = self.outcomes.fed_packet(index) else {
+            return self.outcomes.tell_all(watch);
+        };
+        let family = packet.family;
+        let entry = EntryPoint {
+            hook: self.run.hook,
+            incoming: DEVICES[0],
+            outgoing: DEVICES[1],
+            link_header: packet.link_header,
+        };
+        self.began.get_or_insert_with(Instant::now);
+        let used = |kernel: &Kernel| kernel.listeners_buffer(family).map_or(0, |buffer| buffer.used);
+        let before = used(kernel);
+        match kernel.enter_at(entry, packet.data) {
+            Ok(serial) => {
+                let weight = used(kernel).saturating_sub(before);
+                let place = (weight > 0).then(|| self.windows[family as usize].push(serial, weight));
+                let fed = Fed {
+                    family,
+                    place,
+                    weight,
+                    unread: false,
+                };
+                self.fed.insert(serial, fed);
+                self.outcomes.entered(index, serial);
+            }
+            Err(error) => self.outcomes.not_fed(index, NotFed::from(&error)),
+        }
+        self.note_events(kernel, watch)
+    }
+
+    /// Why the next record may not be fed now; none if it may.
+    fn hold(&mut self, kernel: &Kernel) -> Option<Hold> {
+        // What is no packet is only counted.
+        let family = match self.again.first() {
+            Some(index) => self.outcomes.fed_packet(*index)?.family,
+            None => match self.capture.peek() {
+                Some(record) => record.packet.as_ref().ok()?.family,
+                None => return Some(Hold::NoRecord),
+            },
+        };
+        if !kernel.has_listener(family) {
+            return (!self.is_deaf(kernel, family)).then_some(Hold::NoListener);
+        }
+        if !self.has_begun[family as usize] {
+            return Some(Hold::Unsettled(family));
+        }
+        if self.run.rate != Rate::AsRead {
+            return (self.until_next_is_due() > Duration::ZERO).then_some(Hold::NotDue);
+        }
+        if kernel.queue_length(family).unwrap_or(0) >= self.run.profile.queue_length as usize {
+            return Some(Hold::Full);
+        }
+        let window = &self.windows[family as usize];
+        let in_flight: usize = self.windows.iter().map(Window::len).sum();
+        let buffer = kernel.listeners_buffer(family)?;
+        let has_room = buffer.takes_one_more()
+            && window.weight() <= buffer.size
+            && self.run.in_flight.is_none_or(|most| in_flight < most.get());
+        (!has_room).then_some(Hold::Unsettled(family))
+    }
+
+    /// A program that listens for the other family only gets a second to think of this one.
+    fn is_deaf(&mut self, kernel: &Kernel, family: Family) -> bool {
+        let listens = Family::ALL.iter().any(|family| kernel.has_listener(*family));
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let deaf = &mut self.deaf[family as usize];
+        let is_deaf = listens && (*deaf || since.elapsed() > OTHER_FAMILY);
+        *deaf |= is_deaf;
+        is_deaf
+    }
+
+    /// How long it is until the next packet enters at the rate that was asked for.
+    pub(super) fn until_next_is_due(&self) -> Duration {
+        let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
+            return Duration::ZERO;
+        };
+        let due = f64::from(u32::try_from(self.outcomes.records()).unwrap_or(u32::MAX)) / rate;
+        let due = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX);
+        due.saturating_sub(began.elapsed())
+    }
+
+    /// Notes what has happened to packets.
+    pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
+        for refusal in std::mem::take(&mut self.refusals) {
+            let packet = match refusal.request {
+                Request::Verdict(_, packet_id) => kernel.queued(packet_id).map(|serial| (serial, packet_id)),
+                _ => None,
+            };
+            self.outcomes.refused(refusal, packet);
+        }
+        let events = kernel.take_events();
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.last_event = Instant::now();
+        for event in events {
+            match event {
+                PacketEvent::Verdict {
+                    packet,
+                    packet_id,
+                    verdict,
+                    replaced,
+                } => {
+                    self.outcomes.verdict(packet, packet_id, verdict, replaced);
+                    let Some(fed) = self.fed.get_mut(&packet) else { continue };
+                    if let Some(place) = fed.place.take() {
+                        self.windows[fed.family as usize].settle(place);
+                    }
+                    self.judged.push(packet);
+                }
+                PacketEvent::Left { packet, fate } => self.leave(packet, fate, watch)?,
+            }
+        }
+        // What has a verdict and is still there was queued again.
+        for packet in self.judged.drain(..) {
+            if let Some(fed) = self.fed.get_mut(&packet) {
+                fed.place = Some(self.windows[fed.family as usize].push(packet, fed.weight));
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, packet: PacketSerial, fate: Fate, watch: &mut dyn Watch) -> io::Result<()> {
+        let Some(fed) = self.fed.remove(&packet) else {
+            return Ok(());
+        };
+        if let Some(place) = fed.place {
+            self.windows[fed.family as usize].remove(place);
+        }
+        if fed.unread && fate == Fate::Dropped(DropReason::PeerClosed) {
+            self.again.extend(self.outcomes.withdraw(packet));
+            return Ok(());
+        }
+        self.outcomes.left(packet, fate, watch)
+    }
+
+    /// The run is over: what is queued stays so, and the rest was not fed.
+    pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
+        for index in std::mem::take(&mut self.again) {
+            self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
+        }
+        while let Some(mut record) = self.capture.next_unfed() {
+            record.packet = record.packet.and(Err(NotFed::RunEnded));
+            self.outcomes.add(record);
+            self.outcomes.tell_all(watch)?;
+        }
+        self.outcomes.end(watch)
+    }
+}
+
+/// A turn of the server, during which packets are fed as the program's messages make room for them.
+pub(super) struct Turn<'t, 'r> {
+    pub(super) feeding: &'t mut Feeding<'r>,
+    pub(super) watch: &'t mut dyn Watch,
+    /// The first error of the watch's.
+    pub(super) result: io::Result<()>,
+}
+
+impl Observer for Turn<'_, '_> {
+    fn passed(&mut self, passed: Passed<'_>) {
+        match passed {
+            Passed::Overrun => self.feeding.outcomes.summary.overruns += 1,
+            Passed::ToProgram(frame) => self.feeding.refusals.extend(refusal(frame)),
+            Passed::FromProgram(_) => {}
+        }
+    }
+
+    fn frame(&mut self, parts: [&[u8]; 3]) {
+        // Packets are by far the most, and nothing is to be learnt from them.
+        let kind = parts[0].get(4..6).and_then(|kind| kind.first_chunk());
+        if kind.map(|kind| u16::from_ne_bytes(*kind)) != Some(MessageType::Packet.to_wire()) {
+            self.passed(Passed::ToProgram(&parts.concat()));
+        }
+    }
+
+    fn carried_out(&mut self, kernel: &mut Kernel) {
+        let Self { feeding, watch, result } = self;
+        let noted = feeding.note_events(kernel, *watch);
+        for family in Family::ALL {
+            if !kernel.has_listener(family) {
+                feeding.has_begun[family as usize] = feeding.run.at_once;
+            }
+        }
+        let fed = if feeding.run.rate == Rate::AsRead {
+            feeding.feed(kernel, *watch).map(|_| ())
+        } else {
+            Ok(())
+        };
+        if result.is_ok() {
+            *result = noted.and(fed);
+        }
+    }
+
+    fn unread(&mut self, unread: Unread) {
+        let feeding = &mut *self.feeding;
+        let packets = match unread {
+            Unread::Packets(packets) => packets,
+            // A program that ended at once did so while it worked on what it had read.
+            Unread::Unknown { family, ended_at_once } => feeding.windows[family as usize]
+                .packets()
+                .skip(usize::from(ended_at_once))
+                .collect(),
+        };
+        for packet in packets {
+            if let Some(fed) = feeding.fed.get_mut(&packet) {
+                fed.unread = feeding.outcomes.is_unjudged(packet);
+            }
+        }
+    }
+}
+
+/// What a frame to the program refuses, if it does.
+fn refusal(frame: &[u8]) -> Option<Refusal> {
+    match Message::parse(frame, Abi::NATIVE) {
+        Ok(Message::Error(error)) => Refusal::of(&error, Abi::NATIVE),
+        _ => None,
+    }
+}

@@ -1,0 +1,114 @@
+//! By which means a program gets its emulated sockets.
+
+use super::{Rate, Run, RunError};
+use ipq_core::Family;
+use ipq_core::transport::unix::calls::NFNETLINK;
+use ipq_launcher::{Watch, can_launch};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A means by which a program gets its emulated sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launcher {
+    /// The system gives them, by seccomp's user notification (Linux 5.14): to any program, however it is linked.
+    Seccomp,
+    /// An object that is loaded into the program makes them: the program must use the C library's functions.
+    Preload,
+    /// This project's libipq in the program connects to the emulator, as `IPQ_TRANSPORT` says.
+    Transport,
+}
+
+impl Launcher {
+    /// All of them, in the order in which they are preferred.
+    pub const ALL: [Self; 3] = [Self::Seccomp, Self::Preload, Self::Transport];
+
+    /// The name that a command line has for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seccomp => "seccomp",
+            Self::Preload => "preload",
+            Self::Transport => "transport",
+        }
+    }
+}
+
+/// The means that was chosen for a run, and why. Its display is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The means.
+    pub launcher: Launcher,
+    /// Why seccomp was not chosen; none if it was, or if another was asked for.
+    pub instead: Option<String>,
+    /// The object that is loaded, with [`Launcher::Preload`].
+    pub(super) object: Option<PathBuf>,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.launcher.name())?;
+        f.write_str(match self.launcher {
+            Launcher::Seccomp => ", the system gives the program its emulated sockets",
+            Launcher::Preload => ", an object loaded into the program makes its emulated sockets",
+            Launcher::Transport => ", the program's libipq goes where IPQ_TRANSPORT says",
+        })?;
+        match &self.instead {
+            Some(reason) => write!(f, " (seccomp can't be had here: {reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The protocols whose sockets never come from this machine's kernel: both queues of `ip_queue`, and nfnetlink with its own.
+pub(super) fn protocols() -> Vec<u32> {
+    let queues = Family::ALL.map(|family| u32::from(family.netlink_protocol()));
+    queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
+}
+
+/// What is watched in a run: receive calls too where packets can be lost, since the program then has to be told (SOCK-4).
+pub(super) fn watch(rate: Rate) -> Watch {
+    Watch {
+        protocols: protocols(),
+        receives: rate != Rate::AsRead,
+    }
+}
+
+/// Chooses.
+pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
+    let seccomp = match run.launcher {
+        None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),
+        Some(_) => Err(io::ErrorKind::Unsupported.into()),
+    };
+    let linkage = run.linkage();
+    let launcher = match (run.launcher, &seccomp) {
+        (Some(Launcher::Seccomp), Err(error)) => {
+            return Err(RunError::NoSeccomp {
+                reason: error.to_string(),
+            });
+        }
+        (Some(launcher), _) => launcher,
+        (None, Ok(())) => Launcher::Seccomp,
+        (None, Err(_)) if linkage.has_libipq || run.preload.is_none() => Launcher::Transport,
+        (None, Err(_)) => Launcher::Preload,
+    };
+    let object = match (launcher, &run.preload) {
+        (Launcher::Preload, None) => return Err(RunError::NoObject),
+        (Launcher::Preload, Some(object)) if linkage.is_static => {
+            return Err(RunError::Static {
+                program: run.program_name(),
+                object: object.clone(),
+            });
+        }
+        (Launcher::Preload, Some(object)) => Some(object.clone()),
+        _ => None,
+    };
+    Ok(Choice {
+        launcher,
+        instead: seccomp
+            .err()
+            .filter(|_| run.launcher.is_none())
+            .map(|error| error.to_string()),
+        object,
+    })
+}

@@ -1,0 +1,112 @@
+//! The packets of one queue that were fed and that the program may not have read.
+//!
+//! How many packets may be fed is decided by this, and by nothing that depends on when somebody looks:
+//! a packet leaves the window when it or a later one gets a verdict, since programs read in order, or
+//! when the program is seen to wait with everything read. Both are what the program does, not when.
+
+use crate::books::PacketSerial;
+use std::collections::VecDeque;
+
+/// A packet's place in its queue's order. Each time that it is queued it has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(u64);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    unsettled: VecDeque<Entry>,
+    /// What their frames weigh in the receive buffer.
+    weight: usize,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    place: Place,
+    packet: PacketSerial,
+    weight: usize,
+}
+
+impl Window {
+    /// A packet was queued, and its frame weighs so much.
+    pub(super) fn push(&mut self, packet: PacketSerial, weight: usize) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        self.weight += weight;
+        self.unsettled.push_back(Entry { place, packet, weight });
+        place
+    }
+
+    /// The packet at that place was read, and so were all before it.
+    pub(super) fn settle(&mut self, place: Place) {
+        while let Some(entry) = self.unsettled.front().filter(|entry| entry.place <= place) {
+            self.weight -= entry.weight;
+            self.unsettled.pop_front();
+        }
+    }
+
+    /// All were read.
+    pub(super) fn settle_all(&mut self) {
+        self.unsettled.clear();
+        self.weight = 0;
+    }
+
+    /// The packet at that place is gone, and was perhaps not read.
+    pub(super) fn remove(&mut self, place: Place) {
+        let found = self.unsettled.binary_search_by_key(&place, |entry| entry.place);
+        if let Some(entry) = found.ok().and_then(|index| self.unsettled.remove(index)) {
+            self.weight -= entry.weight;
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.unsettled.len()
+    }
+
+    /// What their frames weigh, in bytes.
+    pub(super) const fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The packets, in their order.
+    pub(super) fn packets(&self) -> impl Iterator<Item = PacketSerial> {
+        self.unsettled.iter().map(|entry| entry.packet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::books::Ledger;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_verdict_settles_what_came_before_and_what_is_gone_weighs_nothing() {
+        let mut ledger = Ledger::new(0);
+        let packets = [0; 5].map(|_| ledger.enter());
+        let mut window = Window::default();
+        let places = packets.map(|packet| window.push(packet, 10));
+        window.settle(places[1]);
+        assert_eq!((window.len(), window.weight()), (3, 30));
+        window.settle(places[0]);
+        window.remove(places[3]);
+        window.remove(places[3]);
+        assert_eq!(window.packets().collect::<Vec<_>>(), [packets[2], packets[4]]);
+        let again = window.push(packets[0], 7);
+        assert_eq!(window.weight(), 27);
+        window.settle(again);
+        assert_eq!((window.len(), window.weight()), (0, 0));
+    }
+
+    #[test]
+    fn who_waits_with_everything_read_has_room_for_as_much_again() {
+        let mut ledger = Ledger::new(0);
+        let mut window = Window::default();
+        let place = window.push(ledger.enter(), 10);
+        window.settle_all();
+        window.settle(place);
+        window.remove(place);
+        assert_eq!((window.len(), window.weight()), (0, 0));
+    }
+}

@@ -1,0 +1,229 @@
+//! The frames on a connection: as many as there is room for, and which of them the program has read.
+//!
+//! A frame stays in the emulated receive buffer, and weighs what it weighs there, until the program has
+//! read it. How much is unread is told by the connection itself: the kernel counts the memory that its
+//! datagrams were allocated, and gives it back one by one as they are read. So the allocations of what
+//! was sent, in order, and their sum now say how many have been read.
+
+use super::Observer;
+use crate::kernel::Kernel;
+use crate::netlink::SocketId;
+use ipq_core::{Errno, PortId};
+use ipq_launcher::datagrams;
+use rustix::net::{self, MMsgHdr, SendAncillaryBuffer, SendFlags};
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// How many frames are moved with one system call.
+const AT_ONCE: usize = 64;
+
+/// A program's socket: its connection, and what is on it.
+#[derive(Debug)]
+pub(super) struct Frames {
+    pub(super) connection: OwnedFd,
+    /// The same connection, known to epoll for its space alone.
+    _space: OwnedFd,
+    pub(super) socket: SocketId,
+    /// The process id of the program that it is of, as it sees it itself.
+    pub(super) process_id: u32,
+    /// Present where the program has one end of a pair, and no connection for notices.
+    pub(super) given: Option<Given>,
+    /// The allocations of the frames that are on the connection, oldest first. They are the first in the emulated socket, too.
+    unread: VecDeque<usize>,
+    /// Their sum.
+    allocated: usize,
+    /// Whether there was an overrun that could not be told yet.
+    pub(super) overran: bool,
+    /// Whose frames the program was told come.
+    pub(super) sender: PortId,
+    /// Whether it was last looked which frames are unread after the last that came and went.
+    looked: bool,
+}
+
+/// What is known of a socket that was put in a program's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    /// The inode of the program's end, by which its descriptors are known.
+    pub(super) inode: u64,
+    /// The process that asked for it, as /proc names it here.
+    pub(super) process: u32,
+    /// `SO_TYPE`, as it was asked for.
+    pub(super) kind: i32,
+    /// The netlink protocol.
+    pub(super) protocol: i32,
+    /// `SO_RCVBUF`, in bytes.
+    pub(super) receive_buffer: u32,
+    /// `SO_SNDBUF`, in bytes.
+    pub(super) send_buffer: u32,
+    /// `NETLINK_NO_ENOBUFS`
+    pub(super) no_enobufs: bool,
+}
+
+/// What a connection's end says of the frames that were on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The program has read so many that the rest is exactly what was not read.
+    Known,
+    /// Some were not read, and it is not known which.
+    Unknown,
+}
+
+impl Frames {
+    pub(super) const fn new(
+        connection: OwnedFd,
+        space: OwnedFd,
+        socket: SocketId,
+        process_id: u32,
+        given: Option<Given>,
+    ) -> Self {
+        Self {
+            connection,
+            _space: space,
+            socket,
+            process_id,
+            given,
+            unread: VecDeque::new(),
+            allocated: 0,
+            overran: false,
+            sender: PortId::KERNEL,
+            looked: false,
+        }
+    }
+
+    /// How many frames are on the connection, as far as is known.
+    pub(super) fn on_connection(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Asks the connection what has been read, and takes that out of the emulated socket.
+    pub(super) fn look(&mut self, kernel: &mut Kernel) {
+        // What a program leaves unread when it closes its end is gone, and looks as if it had been read.
+        let has_closed = self.looked && super::has_hung_up(self.connection.as_fd());
+        if !self.unread.is_empty()
+            && !has_closed
+            && let Ok(left) = datagrams::unread(self.connection.as_fd())
+        {
+            self.read_down_to(kernel, left);
+        }
+    }
+
+    /// As [`look`](Self::look), at a moment when the program is about to close descriptors and does nothing else.
+    pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
+        self.look(kernel);
+        self.looked = true;
+    }
+
+    fn read_down_to(&mut self, kernel: &mut Kernel, left: usize) {
+        while let Some(first) = self.unread.front()
+            && self.allocated - first >= left
+        {
+            self.allocated -= first;
+            self.unread.pop_front();
+            if kernel.receive(self.socket, &mut []) == Err(Errno::ENOBUFS) {
+                self.overran = true;
+                let _ = kernel.receive(self.socket, &mut []);
+            }
+        }
+    }
+
+    /// A message came from the program, so that it goes on.
+    pub(super) const fn has_sent(&mut self) {
+        self.looked = false;
+    }
+
+    /// The program's end is closed: takes out what it has read, as far as that can be known. `reset`: some frames were not read.
+    pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
+        if self.looked {
+            End::Known
+        } else if reset {
+            End::Unknown
+        } else {
+            self.read_down_to(kernel, 0);
+            End::Known
+        }
+    }
+
+    /// Throws away what comes from others than the kernel and is next: the address on a pair can't say who sent it.
+    pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
+        while self.unread.is_empty()
+            && kernel
+                .waiting(self.socket, 0)
+                .is_some_and(|(sender, _)| sender != self.sender)
+        {
+            let _ = kernel.receive(self.socket, &mut []);
+        }
+    }
+
+    /// Puts as many frames on the connection as there are and as it takes.
+    pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
+        loop {
+            let mut frames: Vec<[IoSlice<'_>; 3]> = Vec::with_capacity(AT_ONCE);
+            while frames.len() < AT_ONCE
+                && let Some((sender, parts)) = kernel.waiting(self.socket, self.unread.len() + frames.len())
+                && sender == self.sender
+            {
+                frames.push(parts.map(IoSlice::new));
+            }
+            if frames.is_empty() {
+                return;
+            }
+            let sent = send(self.connection.as_fd(), &frames);
+            let wanted = frames.len();
+            for frame in frames.iter().take(sent) {
+                let allocation = allocations.of(frame.iter().map(|part| part.len()).sum());
+                self.unread.push_back(allocation);
+                self.allocated += allocation;
+                observer.frame(frame.each_ref().map(|part| &part[..]));
+            }
+            self.looked &= sent == 0;
+            if sent < wanted {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends what the connection takes now; returns how many frames.
+fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
+    let mut controls: Vec<_> = frames.iter().map(|_| SendAncillaryBuffer::default()).collect();
+    let mut headers: Vec<_> = frames
+        .iter()
+        .zip(&mut controls)
+        .map(|(frame, control)| MMsgHdr::new(frame, control))
+        .collect();
+    net::sendmmsg(connection, &mut headers, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0)
+}
+
+/// What this kernel allocates for a datagram on a Unix socket: measured once for each size.
+#[derive(Debug, Default)]
+pub(super) struct Allocations {
+    /// By length in steps of [`STEP`].
+    known: HashMap<usize, usize>,
+}
+
+/// Datagrams that differ by less than a line of a processor's cache are allocated alike.
+const STEP: usize = 64;
+
+impl Allocations {
+    fn of(&mut self, length: usize) -> usize {
+        let steps = length.div_ceil(STEP);
+        *self
+            .known
+            .entry(steps)
+            .or_insert_with(|| measure(steps * STEP).unwrap_or(length))
+    }
+}
+
+/// Sends a datagram of that length to nobody, and asks what it takes.
+fn measure(length: usize) -> std::io::Result<usize> {
+    let (one, _other) = net::socketpair(
+        net::AddressFamily::UNIX,
+        net::SocketType::SEQPACKET,
+        net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    super::enlarge_send_buffer(one.as_fd());
+    net::send(&one, &vec![0; length.max(1)], SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+    datagrams::unread(one.as_fd())
+}

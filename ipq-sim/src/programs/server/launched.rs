@@ -1,0 +1,518 @@
+//! The program that was started for a server: each of its calls that the launcher reports is answered here.
+//!
+//! `socket` for a queue's protocol is answered with one end of a Unix socket pair, on which send and
+//! receive calls, poll and fcntl work as on a netlink socket, so that nothing stops a packet. Calls that
+//! name a descriptor are compared by the inode of the socket behind it, which holds for copies and in
+//! children too; those on other sockets go on to the kernel.
+
+use super::frames::{Frames, Given};
+use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
+use crate::kernel::Kernel;
+use ipq_core::transport::unix::calls::{self, SocketOption};
+use ipq_core::{Errno, Family, PortId};
+use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, no_new_process};
+use rustix::event::epoll;
+use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// The longest path that is compared, in bytes: those of /proc that matter are shorter.
+const LONGEST_PATH: usize = 64;
+
+/// How often, and how long each time, a port is waited for whose socket the program has closed.
+const CLOSING_TRIES: usize = 20;
+const CLOSING_PAUSE: Duration = Duration::from_millis(1);
+
+/// The program that was started.
+#[derive(Debug)]
+pub(super) struct Launched {
+    listener: Listener,
+    /// Its threads that have made a call.
+    threads: BTreeSet<u32>,
+    remarks: Remarks,
+    /// Makes the next name.
+    next_name: u32,
+}
+
+/// What a user should know of calls that were answered otherwise than the program may expect.
+pub type Remarks = BTreeSet<Remark>;
+
+/// A remark on a program's calls.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Remark {
+    /// It asked for a socket of nfnetlink, which the emulated kernel does not have.
+    Nfnetlink,
+    /// It gave up a privilege that it did not have.
+    Pretended(&'static str),
+    /// A process can't be looked into, so that its calls went on to the kernel.
+    Hidden,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nfnetlink => f.write_str(
+                "the program asked for an nfnetlink socket (protocol 12), and got EPROTONOSUPPORT: the emulated kernel has \
+                 ip_queue only, and this machine's queues are out of reach",
+            ),
+            Self::Pretended(call) => write!(
+                f,
+                "{call} was answered with success and not done: the program has not the privilege that it takes"
+            ),
+            Self::Hidden => f.write_str(
+                "a process of the program can't be looked into, so that bind and socket options of its sockets failed: run it \
+                 as the same user, from a file that this user may read",
+            ),
+        }
+    }
+}
+
+impl Server {
+    /// Answers the calls of a program that was started.
+    pub fn launch(&mut self, listener: Listener) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(CALLS);
+        epoll::add(&self.events, &listener, data, epoll::EventFlags::IN)?;
+        self.launched = Some(Launched {
+            listener,
+            threads: BTreeSet::new(),
+            remarks: Remarks::new(),
+            next_name: std::process::id().rotate_left(16),
+        });
+        Ok(())
+    }
+
+    /// Whether calls were reported while the program was being started.
+    pub(super) fn has_early_calls(&self) -> bool {
+        self.launched
+            .as_ref()
+            .is_some_and(|launched| launched.listener.has_early_calls())
+    }
+
+    /// Whether a program was started for this server, and no process of it is left.
+    #[must_use]
+    pub fn launched_has_ended(&self) -> bool {
+        self.launched
+            .as_ref()
+            .is_some_and(|launched| launched.listener.has_ended())
+    }
+
+    /// The processes of the program that was started, as far as they are known: those that made a call or hold a socket.
+    #[must_use]
+    pub fn launched_processes(&self) -> BTreeSet<u32> {
+        let Some(launched) = &self.launched else {
+            return BTreeSet::new();
+        };
+        let inodes: Vec<u64> = self.frames().filter_map(|frames| Some(frames.given?.inode)).collect();
+        let threads = launched.threads.iter();
+        let mut processes: BTreeSet<u32> = threads
+            .filter_map(|thread| Process::of(*thread))
+            .map(|process| process.id)
+            .collect();
+        if !inodes.is_empty() {
+            processes.extend(ipq_launcher::holders(&inodes));
+        }
+        processes.remove(&std::process::id());
+        processes
+    }
+
+    /// Whether the listener of that family waits in a receive call or a poll. One that was not started here is not known to do
+    /// anything else.
+    #[must_use]
+    pub fn listener_waits(&self, kernel: &Kernel, family: Family) -> bool {
+        let listener = kernel.listener(family);
+        let given = self.frames().find(|frames| Some(frames.socket) == listener);
+        let (Some(given), Some(launched)) = (given.and_then(|frames| frames.given), &self.launched) else {
+            return true;
+        };
+        // A call that waits for its answer does not count.
+        if launched.listener.has_call() {
+            return false;
+        }
+        match ipq_launcher::activity(given.process) {
+            Activity::Waiting => true,
+            Activity::Running => false,
+            // It has perhaps left the socket to another.
+            Activity::Asleep | Activity::Gone => ipq_launcher::holders(&[given.inode])
+                .into_iter()
+                .any(|process| ipq_launcher::activity(process) == Activity::Waiting),
+        }
+    }
+
+    /// What a user should know of the calls that were answered.
+    #[must_use]
+    pub fn remarks(&self) -> Remarks {
+        self.launched
+            .as_ref()
+            .map(|launched| launched.remarks.clone())
+            .unwrap_or_default()
+    }
+
+    /// Answers the calls that wait.
+    pub(super) fn answer_calls(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
+        // Its answers need the rest of the server.
+        let Some(mut launched) = self.launched.take() else {
+            return Ok(());
+        };
+        let mut answer = || -> io::Result<()> {
+            while let Some(call) = launched.listener.next_call()? {
+                // What the program did before the call comes before it, the closing of a socket for one.
+                self.take_frames(kernel, observer)?;
+                launched.threads.insert(call.thread);
+                self.answer_call(kernel, observer, &mut launched, &call)?;
+            }
+            if launched.listener.has_ended() {
+                let _ = epoll::delete(&self.events, &launched.listener);
+            }
+            Ok(())
+        };
+        let answered = answer();
+        self.launched = Some(launched);
+        answered
+    }
+
+    fn answer_call(
+        &mut self,
+        kernel: &mut Kernel,
+        observer: &mut dyn Observer,
+        launched: &mut Launched,
+        call: &Call,
+    ) -> io::Result<()> {
+        match call.name {
+            Name::Socket => return self.answer_socket(kernel, launched, call),
+            Name::Open { path } => return launched.answer_open(kernel, call, path),
+            Name::Access { path } => return launched.answer_access(kernel, call, path),
+            Name::Privileged(privileged) => return launched.answer_privileged(call, privileged),
+            Name::Closing => {
+                for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
+                    frames.look_before_closing(kernel);
+                }
+                return launched.listener.proceed(call);
+            }
+            Name::Receive if !self.any_overran(kernel) => return launched.listener.proceed(call),
+            _ => {}
+        }
+        let inode = launched.listener.socket_inode(call, call.int(0)).unwrap_or_else(|_| {
+            launched.remarks.insert(Remark::Hidden);
+            None
+        });
+        let mut answer = self.on_socket(kernel, observer, &launched.listener, call, inode);
+        for _ in 0..CLOSING_TRIES {
+            if answer != Err(Errno::EADDRINUSE) || self.is_taken_by(kernel, call) {
+                break;
+            }
+            std::thread::sleep(CLOSING_PAUSE);
+            self.take_frames(kernel, observer)?;
+            answer = self.on_socket(kernel, observer, &launched.listener, call, inode);
+        }
+        match answer {
+            Ok(Some(value)) => launched.listener.answer(call, value),
+            Ok(None) => launched.listener.proceed(call),
+            Err(Errno(errno)) => launched.listener.refuse(call, errno),
+        }
+    }
+
+    /// What a call on the socket with that inode returns; none if the system knows it itself.
+    fn on_socket(
+        &mut self,
+        kernel: &mut Kernel,
+        observer: &mut dyn Observer,
+        listener: &Listener,
+        call: &Call,
+        inode: Option<u64>,
+    ) -> Result<Option<i64>, Errno> {
+        let mut all = self.frames_mut();
+        let frames = all.find(|frames| frames.given.is_some_and(|given| Some(given.inode) == inode));
+        frames.map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
+    }
+
+    /// Whether the caller holds another socket that is bound to a port. One that it has closed may still be open in a process that
+    /// this one is just making, until that becomes another program.
+    fn is_taken_by(&self, kernel: &Kernel, call: &Call) -> bool {
+        let given = self.frames().filter(|frames| kernel.port_id(frames.socket).is_some());
+        let inodes: Vec<u64> = given.filter_map(|frames| Some(frames.given?.inode)).collect();
+        ipq_launcher::holds(call.thread, &inodes)
+    }
+
+    /// Whether an overrun waits to be told.
+    fn any_overran(&mut self, kernel: &mut Kernel) -> bool {
+        let mut any = false;
+        for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
+            frames.look(kernel);
+            frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
+            any |= frames.overran;
+        }
+        any
+    }
+
+    fn answer_socket(&mut self, kernel: &mut Kernel, launched: &mut Launched, call: &Call) -> io::Result<()> {
+        let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
+        if calls::queue_of(domain, protocol).is_none() {
+            if domain == libc_af_netlink() && protocol == calls::NFNETLINK {
+                launched.remarks.insert(Remark::Nfnetlink);
+            }
+            return launched.listener.proceed(call);
+        }
+        let _none = no_new_process();
+        let opened = self.open_pair(kernel, launched, call, kind, protocol);
+        match opened {
+            Ok(theirs) => launched.listener.give(call, theirs.as_fd(), kind & CLOSE_ON_EXEC != 0),
+            Err(Errno(errno)) => launched.listener.refuse(call, errno),
+        }
+    }
+
+    /// Opens an emulated socket with a pair for its connection; returns the program's end.
+    fn open_pair(
+        &mut self,
+        kernel: &mut Kernel,
+        launched: &mut Launched,
+        call: &Call,
+        kind: i32,
+        protocol: i32,
+    ) -> Result<OwnedFd, Errno> {
+        if !matches!(kind & KIND, SOCK_RAW | SOCK_DGRAM) {
+            return Err(Errno(ESOCKTNOSUPPORT));
+        }
+        if self.connections.len() >= MOST_CONNECTIONS {
+            return Err(Errno(EMFILE));
+        }
+        let process = Process::of(call.thread).unwrap_or_default();
+        let (ours, theirs) = launched.pair(kind).map_err(errno)?;
+        let inode = fstat(&theirs).map_err(errno)?.st_ino;
+        let socket = self.open(kernel, protocol, process.own_id)?;
+        let key = self.next_key;
+        let space = match self.watch_frames(&ours, key) {
+            Ok(space) => space,
+            Err(errno) => {
+                kernel.close(socket);
+                self.forget_if_gone(process.own_id);
+                return Err(errno);
+            }
+        };
+        super::enlarge_send_buffer(theirs.as_fd());
+        self.next_key += 1;
+        let given = Given {
+            inode,
+            process: process.id,
+            kind: kind & KIND,
+            protocol,
+            receive_buffer: kernel.profile().receive_buffer,
+            send_buffer: kernel.profile().send_buffer,
+            no_enobufs: false,
+        };
+        let frames = Frames::new(ours, space, socket, process.own_id, Some(given));
+        self.connections.insert(key, Connection::Frames(frames));
+        Ok(theirs)
+    }
+}
+
+impl Launched {
+    /// A pair of sockets, the first of which has a name that looks like the kernel's address.
+    fn pair(&mut self, kind: i32) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+        let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+        let (ours, theirs) = pair()?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        rustix::io::ioctl_fionbio(&theirs, kind & NON_BLOCKING != 0)?;
+        loop {
+            self.next_name = self.next_name.wrapping_add(1);
+            let name = SocketAddrUnix::new_abstract_name(&calls::kernel_name(self.next_name))?;
+            match net::bind(&ours, &name) {
+                // Another emulator's.
+                Err(rustix::io::Errno::ADDRINUSE) => {}
+                bound => return bound.map(|()| (ours, theirs)),
+            }
+        }
+    }
+
+    /// A file that is opened: the emulated kernel's own, if it is that of a queue.
+    fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
+        let Some(family) = self.proc_file(call, path) else {
+            return self.listener.proceed(call);
+        };
+        match proc_text(kernel, family) {
+            Ok(file) => self
+                .listener
+                .give(call, file.as_fd(), call.int(path + 1) & CLOSE_ON_EXEC != 0),
+            Err(Errno(errno)) => self.listener.refuse(call, errno),
+        }
+    }
+
+    fn answer_access(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
+        match self.proc_file(call, path) {
+            None => self.listener.proceed(call),
+            Some(family) if kernel.proc_text(family).is_some() => self.listener.answer(call, 0),
+            Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
+        }
+    }
+
+    fn proc_file(&mut self, call: &Call, path: usize) -> Option<Family> {
+        let path = self.listener.string(call, call.address(path), LONGEST_PATH)?;
+        calls::proc_file(&path)
+    }
+
+    /// A privilege is given up: where there is none, that is done already.
+    fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
+        let process = Process::of(call.thread).unwrap_or_default();
+        let would_fail = match privileged.capability() {
+            Some(capability) => process.effective & 1 << capability == 0,
+            None if privileged == Privileged::CapSet => process.permitted == 0,
+            // It stays as it is: what is hidden can't be helped.
+            None => return self.listener.answer(call, 0),
+        };
+        if would_fail {
+            self.remarks.insert(Remark::Pretended(privileged.name()));
+            self.listener.answer(call, 0)
+        } else {
+            self.listener.proceed(call)
+        }
+    }
+}
+
+/// What a call on an emulated socket returns; none if the Unix socket knows it itself.
+fn on_socket(
+    kernel: &mut Kernel,
+    observer: &mut dyn Observer,
+    listener: &Listener,
+    call: &Call,
+    frames: &mut Frames,
+) -> Result<Option<i64>, Errno> {
+    let socket = frames.socket;
+    let given = frames.given.as_mut().ok_or(Errno::EBADF)?;
+    match call.name {
+        Name::Bind => {
+            kernel.bind(socket, calls::port_id(&address(listener, call)?)?)?;
+        }
+        Name::Connect => {
+            let address = address(listener, call)?;
+            // AF_UNSPEC ends a connection.
+            if address.get(..2) != Some(&[0, 0]) && calls::port_id(&address)? != PortId::KERNEL {
+                return Err(Errno::ECONNREFUSED);
+            }
+            if kernel.port_id(socket).is_none() {
+                kernel.bind(socket, PortId::KERNEL)?;
+            }
+        }
+        Name::SocketName => {
+            let port_id = kernel.port_id(socket).unwrap_or_default();
+            put(listener, call, 1, &calls::address(port_id))?;
+        }
+        Name::PeerName => put(listener, call, 1, &calls::address(PortId::KERNEL))?,
+        Name::SetOption => {
+            let option = SocketOption::named(call.int(1), call.int(2));
+            let mut value = [0; 4];
+            let length = call.int(4).unsigned_abs().min(4) as usize;
+            read(listener, call, 3, &mut value[..length])?;
+            let value = calls::option_value(&value[..length])?;
+            match option {
+                Some(SocketOption::ReceiveBuffer) => {
+                    given.receive_buffer = kernel.set_receive_buffer(socket, calls::buffer_bytes(value))?;
+                }
+                Some(SocketOption::SendBuffer) => {
+                    given.send_buffer = kernel.set_send_buffer(socket, calls::buffer_bytes(value))?;
+                }
+                Some(SocketOption::NoEnobufs) => {
+                    kernel.set_no_enobufs(socket, value != 0)?;
+                    given.no_enobufs = value != 0;
+                }
+                Some(_) => return Err(Errno(ENOPROTOOPT)),
+                None => return Ok(None),
+            }
+        }
+        Name::GetOption => {
+            let value = match SocketOption::named(call.int(1), call.int(2)) {
+                Some(SocketOption::ReceiveBuffer) => given.receive_buffer.cast_signed(),
+                Some(SocketOption::SendBuffer) => given.send_buffer.cast_signed(),
+                Some(SocketOption::Error) => {
+                    frames.overran |= matches!(kernel.take_error(socket), Ok(Some(_)));
+                    tell_overrun(frames, observer).map_or_else(|Errno(errno)| errno, |()| 0)
+                }
+                Some(SocketOption::Type) => given.kind,
+                Some(SocketOption::Protocol) => given.protocol,
+                Some(SocketOption::Domain) => libc_af_netlink(),
+                Some(SocketOption::NoEnobufs) => given.no_enobufs.into(),
+                Some(SocketOption::UnknownOfNetlink) => return Err(Errno(ENOPROTOOPT)),
+                None => return Ok(None),
+            };
+            put(listener, call, 3, &value.to_ne_bytes())?;
+        }
+        Name::Receive => {
+            tell_overrun(frames, observer)?;
+            return Ok(None);
+        }
+        Name::Socket | Name::Open { .. } | Name::Access { .. } | Name::Privileged(_) | Name::Closing => {
+            return Ok(None);
+        }
+    }
+    Ok(Some(0))
+}
+
+/// ENOBUFS, once, if datagrams were lost (SOCK-4).
+fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
+    if std::mem::take(&mut frames.overran) {
+        observer.passed(Passed::Overrun);
+        return Err(Errno::ENOBUFS);
+    }
+    Ok(())
+}
+
+/// The address that a call's second and third argument give.
+fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
+    let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
+    let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
+    read(listener, call, 1, &mut address)?;
+    Ok(address)
+}
+
+fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) -> Result<(), Errno> {
+    if buffer.is_empty() || listener.read(call, call.address(argument), buffer) {
+        Ok(())
+    } else {
+        Err(Errno(EFAULT))
+    }
+}
+
+/// Writes a value as getsockname and getsockopt do: as much as there is room for, by the length that the next argument points to.
+fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
+    let mut room = [0; 4];
+    read(listener, call, argument + 1, &mut room)?;
+    let room = usize::try_from(i32::from_ne_bytes(room)).map_err(|_| Errno::EINVAL)?;
+    let is_address = value.len() == calls::ADDRESS_BYTES;
+    let written = &value[..room.min(value.len())];
+    let length = if is_address { value.len() } else { written.len() } as u32;
+    let done = (written.is_empty() || listener.write(call, call.address(argument), written))
+        && listener.write(call, call.address(argument + 1), &length.to_ne_bytes());
+    if done { Ok(()) } else { Err(Errno(EFAULT)) }
+}
+
+/// The text of a queue's file in a file in memory.
+fn proc_text(kernel: &Kernel, family: Family) -> Result<OwnedFd, Errno> {
+    let text = kernel.proc_text(family).ok_or(Errno::ENOENT)?;
+    let file = memfd_create(c"ip_queue", MemfdFlags::CLOEXEC).map_err(errno)?;
+    rustix::io::write(&file, text.as_bytes()).map_err(errno)?;
+    seek(&file, SeekFrom::Start(0)).map_err(errno)?;
+    Ok(file)
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
+}
+
+// What `socket` takes beside the kind, and the kinds of a netlink socket.
+const KIND: i32 = 0xf;
+const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
+const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();
+const CLOSE_ON_EXEC: i32 = SocketFlags::CLOEXEC.bits().cast_signed();
+const NON_BLOCKING: i32 = SocketFlags::NONBLOCK.bits().cast_signed();
+
+const fn libc_af_netlink() -> i32 {
+    AddressFamily::NETLINK.as_raw() as i32
+}
+
+const EFAULT: i32 = rustix::io::Errno::FAULT.raw_os_error();
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
+const ENOPROTOOPT: i32 = rustix::io::Errno::NOPROTOOPT.raw_os_error();
+const ESOCKTNOSUPPORT: i32 = rustix::io::Errno::SOCKTNOSUPPORT.raw_os_error();

@@ -1,0 +1,57 @@
+//! Whoever follows what passes between programs and the kernel.
+
+use crate::books::PacketSerial;
+use crate::kernel::Kernel;
+use ipq_core::Family;
+
+/// What passed between a program and the kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Passed<'a> {
+    /// A datagram was handed to a program.
+    ToProgram(&'a [u8]),
+    /// A program sent a datagram.
+    FromProgram(&'a [u8]),
+    /// A program was told of an overrun.
+    Overrun,
+}
+
+/// Packets that were in the receive buffer of a socket that closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Exactly these had not been read.
+    Packets(Vec<PacketSerial>),
+    /// Some had not been read, and which is not known.
+    Unknown {
+        /// Whose queue it was.
+        family: Family,
+        /// Whether the program ended without saying so, as by a signal.
+        ended_at_once: bool,
+    },
+}
+
+/// Follows a [`Server`](super::Server)'s turn.
+pub trait Observer {
+    /// Something passed.
+    fn passed(&mut self, passed: Passed<'_>);
+
+    /// A datagram was handed to a program, here in its parts. Unless said otherwise it is put together and
+    /// [passed](Self::passed).
+    fn frame(&mut self, parts: [&[u8]; 3]) {
+        self.passed(Passed::ToProgram(&parts.concat()));
+    }
+
+    /// The kernel has carried out a message of a program's, or a socket has closed.
+    fn carried_out(&mut self, _kernel: &mut Kernel) {}
+
+    /// A socket is about to close with packets unread.
+    fn unread(&mut self, _unread: Unread) {}
+}
+
+/// Follows what passes, and nothing else.
+pub(super) struct PassedOnly<'a>(pub(super) &'a mut dyn FnMut(Passed<'_>));
+
+impl Observer for PassedOnly<'_> {
+    fn passed(&mut self, passed: Passed<'_>) {
+        (self.0)(passed);
+    }
+}
