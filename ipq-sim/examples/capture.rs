@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let report = Run::new(capture, program).library(library).go()?;
     print!("{}", report.summary);
-    assert_eq!(report.summary.still_queued, 0, "the program left packets without a verdict");
+    assert_eq!(
+        report.summary.still_queued, 0,
+        "the program left packets without a verdict"
+    );
     assert_eq!(report.summary.refused, 0, "the kernel refused what the program sent");
     Ok(())
 }

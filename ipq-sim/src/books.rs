@@ -7,9 +7,11 @@ mod fate;
 mod journal;
 mod ledger;
 mod serial;
+mod trail;
 
 pub use fate::{DropReason, Fate};
 pub use journal::PacketEvent;
 pub use ledger::Accounting;
 pub(crate) use ledger::Ledger;
 pub use serial::PacketSerial;
+pub(crate) use trail::Step;

@@ -125,6 +125,12 @@ impl Kernel {
         self.rules.add(rule, self.behaviour.host.mangle_chains)
     }
 
+    /// Writes the devices and the rules.
+    pub(crate) fn describe_host(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.network.describe(f)?;
+        self.rules.describe(f)
+    }
+
     /// Removes all netfilter rules.
     pub fn clear_rules(&mut self) {
         self.rules.clear();

@@ -7,6 +7,7 @@
 
 mod access;
 mod assert;
+mod display;
 mod shared;
 mod transport;
 
@@ -36,6 +37,13 @@ pub struct Simulation<A: Access> {
 }
 
 /// An emulated kernel on virtual time, owned by one thread.
+///
+/// It can't be moved to another thread; a [`SharedSim`] can:
+///
+/// ```compile_fail,E0277
+/// let sim = ipq_sim::Sim::default();
+/// std::thread::spawn(move || sim.now()); // "... within the type UseSharedSimAcrossThreads"
+/// ```
 pub type Sim = Simulation<Owned>;
 
 /// An emulated kernel on real time, shared by threads.

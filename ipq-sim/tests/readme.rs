@@ -12,5 +12,8 @@ fn the_filter_in_the_readme_is_the_example() {
     };
     let example = include_str!("../examples/filter.rs");
     let (_, code) = example.split_once("\n\n").expect("documentation, and then code");
-    assert!(readme.contains(&format!("```rust,no_run\n{code}```\n")), "copy examples/filter.rs into README.md");
+    assert!(
+        readme.contains(&format!("```rust,no_run\n{code}```\n")),
+        "copy examples/filter.rs into README.md"
+    );
 }

@@ -6,7 +6,7 @@ use ipq_core::wire::InterfaceName;
 use std::fmt;
 
 /// The fate of a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It waits for a verdict.
     Queued,
@@ -21,6 +21,35 @@ pub enum Fate {
     },
     /// It was dropped.
     Dropped(DropReason),
+}
+
+impl fmt::Debug for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued => f.write_str("Queued"),
+            Self::DeliveredHere(packet) => write!(f, "DeliveredHere({packet:x})"),
+            Self::Sent { device, frames } => {
+                let frames: Vec<_> = frames.iter().map(OutgoingFrame::packet).collect();
+                write!(f, "Sent {{ device: {device}, packets: {frames:x?} }}")
+            }
+            Self::Dropped(reason) => write!(f, "Dropped({reason:?})"),
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued => f.write_str("queued"),
+            Self::DeliveredHere(packet) => write!(f, "delivered to this host ({} bytes)", packet.len()),
+            Self::Sent { device, frames } => {
+                let lengths = frames.iter().map(|frame| frame.packet().len().to_string());
+                let lengths: Vec<_> = lengths.collect();
+                write!(f, "sent by {device} ({} bytes)", lengths.join(" + "))
+            }
+            Self::Dropped(reason) => write!(f, "dropped ({reason})"),
+        }
+    }
 }
 
 macro_rules! drop_reasons {

@@ -3,10 +3,12 @@
 use super::fate::{DropReason, Fate};
 use super::journal::{Journal, PacketEvent};
 use super::serial::PacketSerial;
+use super::trail::{Step, Trail};
 use std::collections::VecDeque;
+use std::fmt;
 
 /// The number of packets that entered, and that left each way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Packets that entered the host, by a device or from a program.
     pub entered: u64,
@@ -37,11 +39,56 @@ impl Accounting {
     }
 }
 
+impl Accounting {
+    /// The reasons for which packets were dropped, with their numbers.
+    fn reasons(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        let counts = DropReason::ALL
+            .iter()
+            .map(|reason| (*reason, self.dropped_for(*reason)));
+        counts.filter(|(_, count)| *count > 0)
+    }
+}
+
+impl fmt::Debug for Accounting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dropped: Vec<_> = self.reasons().collect();
+        f.debug_struct("Accounting")
+            .field("entered", &self.entered)
+            .field("delivered", &self.delivered)
+            .field("queued", &self.queued)
+            .field("dropped", &dropped)
+            .finish()
+    }
+}
+
+impl fmt::Display for Accounting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            entered,
+            delivered,
+            queued,
+            ..
+        } = self;
+        let dropped = self.dropped();
+        write!(
+            f,
+            "{entered} entered, {delivered} delivered, {queued} queued, {dropped} dropped"
+        )?;
+        let reasons: Vec<_> = self.reasons().map(|(reason, count)| format!("{count} {reason}")).collect();
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", reasons.join(", "))
+        }
+    }
+}
+
 /// The books: the sums, and the fates of the packets that entered last.
 pub(crate) struct Ledger {
     accounting: Accounting,
     fates: VecDeque<Fate>,
     kept: usize,
+    trail: Trail,
     pub(crate) journal: Journal,
 }
 
@@ -52,6 +99,7 @@ impl Ledger {
             accounting: Accounting::default(),
             fates: VecDeque::new(),
             kept,
+            trail: Trail::default(),
             journal: Journal::default(),
         }
     }
@@ -67,6 +115,19 @@ impl Ledger {
             self.fates.push_back(Fate::Queued);
         }
         serial
+    }
+
+    /// Keeps a step on a packet's way, if fates are kept.
+    #[inline]
+    pub(crate) fn step(&mut self, serial: PacketSerial, step: Step) {
+        if self.kept > 0 {
+            self.trail.note(serial, step);
+        }
+    }
+
+    /// Returns the last steps on a packet's way.
+    pub(crate) fn steps(&self, serial: PacketSerial) -> Vec<Step> {
+        self.trail.of(serial)
     }
 
     /// The packet was delivered. Until then it counts as queued. `fate` is called only if

@@ -4,6 +4,7 @@ use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -264,6 +265,19 @@ impl Network {
             name: name.to_owned(),
             has: self.devices.iter().map(|state| state.device.name.clone()).collect(),
         }
+    }
+
+    /// Writes each device on a line, as `ip address` does in brief.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for State { device, up, .. } in &self.devices {
+            let state = if *up { "UP" } else { "DOWN" };
+            write!(f, "{:<6} {state:<4} mtu {:<6}", device.name, device.mtu)?;
+            for (address, prefix) in &device.addresses {
+                write!(f, " {address}/{prefix}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn name(&self, device: Option<DeviceId>) -> InterfaceName {

@@ -111,6 +111,23 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let command = match self.family {
+            Family::Ipv4 => "iptables",
+            Family::Ipv6 => "ip6tables",
+        };
+        write!(f, "{command} -t {} -A {}", self.table, self.chain)?;
+        if let Some(protocol) = self.protocol {
+            write!(f, " -p {protocol}")?;
+        }
+        match self.target {
+            Target::Queue => f.write_str(" -j QUEUE"),
+            Target::Mark(mark) => write!(f, " -j MARK --set-mark {mark:#x}"),
+        }
+    }
+}
+
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
@@ -131,6 +148,12 @@ impl Rules {
         let behind = rules.partition_point(|other| other.table <= table);
         rules.insert(behind, rule);
         Ok(())
+    }
+
+    /// Writes each rule on a line, as a command that adds it.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = self.hooks.iter().flatten().flatten();
+        rules.into_iter().try_for_each(|rule| writeln!(f, "{rule}"))
     }
 
     pub(crate) fn clear(&mut self) {

@@ -7,7 +7,7 @@
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
 use crate::behaviour::{Check, Looping, Marks};
-use crate::books::DropReason;
+use crate::books::{DropReason, Step};
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
@@ -55,6 +55,9 @@ impl Kernel {
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
+            if function == 0 {
+                self.ledger.step(traversal.packet.serial, Step::Hook(hook.into()));
+            }
             let fragments = self.behaviour.queueing.fragments;
             let judged = self.rules.judge(hook, function, &mut traversal.packet, fragments)?;
             if let Some((function, target)) = judged {
@@ -111,6 +114,9 @@ impl Kernel {
             }
             sockets.deliver(protocol, port_id, frame, &behaviour.netlink)
         });
+        if offered.is_ok() {
+            self.ledger.step(traversal.packet.serial, Step::Queued);
+        }
         offered.map_err(|refusal| match refusal {
             Refusal::NoListener => DropReason::NoListener,
             Refusal::Full => DropReason::QueueFull,

@@ -3,7 +3,7 @@
 use super::{Kernel, Later};
 use crate::behaviour::{Check, EthernetPadding, OutputProtocol, Routed};
 use crate::books::PacketEvent;
-use crate::books::{Accounting, DropReason, Fate, PacketSerial};
+use crate::books::{Accounting, DropReason, Fate, PacketSerial, Step};
 use crate::frame::{ETHERNET_HEADER_BYTES, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceError, DeviceId, Route, Taken};
 use crate::host::packet::{Link, Packet};
@@ -203,6 +203,11 @@ impl Kernel {
         queues
             .find_map(|queue| queue.queued(packet_id))
             .map(|traversal| traversal.packet.serial)
+    }
+
+    /// Returns the last steps on a packet's way through the hooks.
+    pub(crate) fn steps(&self, packet: PacketSerial) -> Vec<Step> {
+        self.ledger.steps(packet)
     }
 
     /// Keeps the events of packets from now on, for [`take_events`](Self::take_events). The journal

@@ -4,7 +4,7 @@ use super::Kernel;
 use super::hooks::End;
 use super::traversal::{RouteKey, Traversal};
 use crate::behaviour::{Checksum, Effect, Requeued, Reroute, Resizing, ShortReplacement, Verdicts};
-use crate::books::{DropReason, PacketEvent};
+use crate::books::{DropReason, PacketEvent, Step};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
 use crate::queue::ip_queue::Released;
@@ -12,6 +12,7 @@ use ipq_core::{Family, Verdict};
 
 /// A number after that of every hook's last function.
 const BEHIND_THE_LAST: u8 = u8::MAX;
+
 impl Kernel {
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
     pub(super) fn reinject(&mut self, mut traversal: Traversal, released: Released<'_>) {
@@ -21,6 +22,8 @@ impl Kernel {
             verdict: released.verdict,
             replaced: released.replacement.is_some(),
         });
+        self.ledger
+            .step(traversal.packet.serial, Step::Verdict(released.verdict));
         let end = self.obey_verdict(&mut traversal, released.verdict, released.replacement);
         if let Some(slot) = self.settle(end, &traversal.packet) {
             self.keep(slot, traversal);

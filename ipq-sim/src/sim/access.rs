@@ -32,25 +32,29 @@ mod private {
 /// A kernel on virtual time, owned by one thread. Waiting advances its clock.
 #[derive(Clone, Debug)]
 pub struct Owned {
-    kernel: Rc<RefCell<Kernel>>,
+    kernel: UseSharedSimAcrossThreads,
 }
+
+/// A kernel of one thread. The compiler names this type to who moves a `Sim` to another thread.
+#[derive(Clone, Debug)]
+struct UseSharedSimAcrossThreads(Rc<RefCell<Kernel>>);
 
 impl Access for Owned {
     fn new(kernel: Kernel) -> Self {
         Self {
-            kernel: Rc::new(RefCell::new(kernel)),
+            kernel: UseSharedSimAcrossThreads(Rc::new(RefCell::new(kernel))),
         }
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        action(&mut self.kernel.borrow_mut())
+        action(&mut self.kernel.0.borrow_mut())
     }
 
     /// Nothing else runs while this thread waits, so only frames that [arrive
     /// later](Kernel::inject_later) can come. A wait for ever without any is a deadlock, and an
     /// error.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
-        let mut kernel = self.kernel.borrow_mut();
+        let mut kernel = self.kernel.0.borrow_mut();
         let end = match wait {
             Wait::Never => kernel.now(),
             Wait::Forever => Duration::MAX,

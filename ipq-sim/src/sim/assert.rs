@@ -2,7 +2,6 @@
 
 use super::{Access, Simulation};
 use crate::{DropReason, Fate, PacketSerial};
-use std::fmt;
 
 impl<A: Access> Simulation<A> {
     /// Asserts that a packet was delivered: that it left by a device, or passed INPUT.
@@ -40,23 +39,12 @@ impl<A: Access> Simulation<A> {
 
     /// Says what became of a packet that was expected to have another fate.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
-        match self.fate(packet) {
-            Some(fate) => format!("the packet was to be {expected}, and was {fate}"),
-            None => format!("the packet was to be {expected}, and its fate is kept no longer"),
-        }
-    }
-}
-
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Queued => f.write_str("queued"),
-            Self::DeliveredHere(bytes) => write!(f, "delivered to this host ({} bytes)", bytes.len()),
-            Self::Sent { device, frames } => {
-                let bytes = frames.iter().map(|frame| frame.packet().len().to_string());
-                write!(f, "sent by {device} (packets of {} bytes)", bytes.collect::<Vec<_>>().join(", "))
-            }
-            Self::Dropped(reason) => write!(f, "dropped ({reason})"),
-        }
+        let Some(fate) = self.fate(packet) else {
+            return format!("the packet was to be {expected}, and its fate is kept no longer");
+        };
+        let steps = self.with(|kernel| kernel.steps(packet));
+        let way: Vec<_> = steps.iter().map(ToString::to_string).collect();
+        let way = way.join(", ");
+        format!("the packet was to be {expected}, and is {fate}\nits way: {way}\n\n{self}")
     }
 }

@@ -1,0 +1,28 @@
+//! An emulated host as text, in the shape that Linux users know.
+
+use super::{Access, Simulation};
+use crate::kernel::Kernel;
+use ipq_core::Family;
+use std::fmt;
+
+/// Shows the devices as `ip address` does, the rules as commands, the queues as `/proc/net` does, and
+/// the numbers of packets.
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.profile().name)?;
+        self.describe_host(f)?;
+        for (family, file) in [(Family::Ipv4, "ip_queue"), (Family::Ipv6, "ip6_queue")] {
+            if let Some(text) = self.proc_text(family) {
+                write!(f, "\n/proc/net/{file}\n{text}")?;
+            }
+        }
+        write!(f, "\npackets: {}", self.accounting())
+    }
+}
+
+/// Shows its kernel.
+impl<A: Access> fmt::Display for Simulation<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|kernel| kernel.fmt(f))
+    }
+}

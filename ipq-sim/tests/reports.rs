@@ -1,0 +1,97 @@
+//! What a person sees of an emulated host, and of an assertion that does not hold.
+
+use etherparse::PacketBuilder;
+use ipq_core::{CopyMode, Family, Hook, Verdict};
+use ipq_sim::{DropReason, Fate, PacketSerial, Rule, Sim};
+use pretty_assertions::assert_eq;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+fn host() -> Sim {
+    let sim = Sim::default();
+    let rule = Rule::queue(Family::Ipv4, Hook::Forward).protocol(17);
+    sim.add_rule(rule).unwrap();
+    sim
+}
+
+fn inject(sim: &Sim, to: [u8; 4]) -> PacketSerial {
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv4([10, 1, 0, 2], to, 64).udp(4000, 53);
+    builder.write(&mut packet, b"query").unwrap();
+    sim.inject_packet("tap0", &packet).unwrap()
+}
+
+/// The message of an assertion that does not hold.
+fn failure(assertion: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(assertion)).expect_err("it must not hold");
+    *panic.downcast::<String>().expect("a message")
+}
+
+#[test]
+fn a_failed_assertion_tells_the_packets_way_and_shows_the_host() {
+    let sim = host();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let packet = inject(&sim, [10, 2, 0, 2]);
+    handle.run(|_| Verdict::Drop).unwrap();
+    let message = failure(|| sim.assert_delivered(packet));
+    let (said, shown) = message.split_once("\n\n").unwrap();
+    assert_eq!(
+        said,
+        "the packet was to be delivered, and is dropped (by verdict)\n\
+         its way: PREROUTING, FORWARD, queued, verdict DROP"
+    );
+    assert_eq!(shown, sim.to_string());
+}
+
+#[test]
+fn the_way_of_a_packet_that_goes_through_names_every_hook() {
+    let sim = host();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let packet = inject(&sim, [10, 2, 0, 2]);
+    handle.run(|_| Verdict::Accept).unwrap();
+    sim.assert_delivered(packet);
+    let message = failure(|| sim.assert_dropped(packet, DropReason::Verdict));
+    let said: Vec<_> = message.lines().take(2).collect();
+    assert_eq!(
+        said,
+        [
+            "the packet was to be dropped (by verdict), and is sent by tap1 (33 bytes)",
+            "its way: PREROUTING, FORWARD, queued, verdict ACCEPT, POSTROUTING"
+        ]
+    );
+}
+
+#[test]
+fn assertions_hold_for_what_they_name_only() {
+    let sim = host();
+    let handle = sim.open(Family::Ipv4).unwrap();
+    handle.set_mode(CopyMode::Packet, 1500).unwrap();
+    let [waits, here, lost] = [[10, 2, 0, 2], [10, 1, 0, 1], [10, 9, 0, 1]].map(|to| inject(&sim, to));
+    sim.assert_queued(waits);
+    sim.assert_delivered(here);
+    sim.assert_dropped(lost, DropReason::NoRoute);
+    failure(|| sim.assert_delivered(waits));
+    failure(|| sim.assert_queued(here));
+    failure(|| sim.assert_dropped(lost, DropReason::Verdict));
+}
+
+#[test]
+fn a_host_shows_devices_rules_queues_and_packets() {
+    let sim = host();
+    inject(&sim, [10, 2, 0, 2]);
+    insta::assert_snapshot!(sim);
+}
+
+#[test]
+fn counts_and_fates_have_names_and_no_raw_bytes() {
+    let sim = host();
+    let packet = inject(&sim, [10, 2, 0, 2]);
+    assert_eq!(
+        format!("{:?}", sim.accounting()),
+        "Accounting { entered: 1, delivered: 0, queued: 0, dropped: [(NoListener, 1)] }"
+    );
+    assert_eq!(format!("{:?}", sim.fate(packet)), "Some(Dropped(NoListener))");
+    let here = Fate::DeliveredHere(bytes::Bytes::from_static(&[0x45, 0, 0xff]));
+    assert_eq!(format!("{here:?}"), "DeliveredHere(4500ff)");
+}
