@@ -74,7 +74,10 @@ impl fmt::Display for Accounting {
             f,
             "{entered} entered, {delivered} delivered, {queued} queued, {dropped} dropped"
         )?;
-        let reasons: Vec<_> = self.reasons().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons: Vec<_> = self
+            .reasons()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
         if reasons.is_empty() {
             Ok(())
         } else {

@@ -281,7 +281,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Takes a message from userspace, with the kernel's checks in the kernel's order (section 3).
+    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG-1 to MSG-11).
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],

@@ -1,4 +1,4 @@
-//! Section 5b, and what the rules and the hooks make of a packet.
+//! The host around the queue (FWD-1 to FWD-7): what the rules and the hooks make of a packet.
 
 use super::rules::{Grown, Rules};
 use super::{Model, ip};

@@ -1,4 +1,4 @@
-//! Sections 2 to 6, and 8: the queue, its messages and its verdicts.
+//! The queue, its messages and its verdicts (ATT, MSG, ERR, PKT, VER, PROC).
 
 use super::host::Packet;
 use super::ids::Held;
@@ -124,7 +124,7 @@ impl Model {
         }
     }
 
-    /// A datagram for the queue, and its answer (section 4).
+    /// A datagram for the queue, and its answer (ERR-1 to ERR-4).
     pub(super) fn message(&mut self, family: Family, datagram: &[u8], sender: u32) {
         // MSG-1, MSG-11
         let Ok(frame) = Frame::parse(datagram, self.law.abi) else {
@@ -233,7 +233,7 @@ impl Model {
         Ok(())
     }
 
-    /// Section 6.
+    /// Carries out a verdict (VER-1 to VER-10).
     fn verdict(&mut self, family: Family, body: &[u8]) -> Result<(), i32> {
         let (request, following) = VerdictRequest::parse(body, self.law.abi).map_err(|_| errno::EINVAL)?;
         // VER-1
@@ -284,7 +284,7 @@ impl Model {
         Ok(())
     }
 
-    /// Section 5.
+    /// Queues a packet (PKT-1 to PKT-11).
     pub(super) fn enqueue(&mut self, mut packet: Packet) {
         let family = packet.family;
         packet.note_route();

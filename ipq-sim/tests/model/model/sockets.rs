@@ -1,4 +1,4 @@
-//! Section 9: the netlink sockets.
+//! The netlink sockets (SOCK-1 to SOCK-9).
 
 use super::rules::Rules;
 use super::{Model, errno};
