@@ -6,51 +6,25 @@ use bytes::Bytes;
 use etherparse::PacketBuilder;
 use ipq_core::transport::TransportError;
 use ipq_core::transport::faulty::{Arrival, Departure, Faulty};
-use ipq_core::wire::{Abi, Envelope, Message, ModeRequest, Timestamp, VerdictRequest};
-use ipq_core::{CopyMode, Error, Family, Handle, Hook, PacketId, PortId, Verdict, Wait};
-use ipq_sim::{ClientId, Device, DropReason, Kernel, KernelBuilder, Rule, Sim, SocketId};
+use ipq_core::wire::{Abi, Message, Timestamp};
+use ipq_core::{CopyMode, Error, Family, Handle, Hook, PortId, Verdict, Wait};
+use ipq_sim::{ClientId, Device, DropReason, Kernel, Rule, Sim};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
+use support::listener::{Listener, PORT_ID, mode_message};
 use support::{frame, next, udp};
 
-const PORT_ID: PortId = PortId(4242);
-
-/// A kernel whose queue takes any number of packets, without a memory of their fates, and a socket attached to it.
-fn roomy(builder: KernelBuilder, mode: CopyMode) -> (Kernel, SocketId) {
-    let mut kernel = builder.keep_fates(0).build().unwrap();
+/// A program attached to a queue that takes any number of packets, on a kernel that keeps no fates.
+fn roomy(mode: CopyMode) -> Listener {
+    let mut kernel = Kernel::builder().keep_fates(0).build().unwrap();
     for hook in [Hook::Input, Hook::Forward] {
         kernel.add_rule(Rule::queue(Family::Ipv4, hook)).unwrap();
     }
     kernel.set_maximum_length(Family::Ipv4, u32::MAX);
-    let socket = kernel.open(ClientId::FIRST, 3).unwrap();
-    kernel.bind(socket, PORT_ID).unwrap();
-    let mode = ModeRequest { mode, range: 0 };
-    kernel
-        .send(socket, &mode.head(Abi::LP64_LITTLE, Envelope::request(PORT_ID)))
-        .unwrap();
-    (kernel, socket)
-}
-
-fn packet_id(kernel: &mut Kernel, socket: SocketId, buffer: &mut [u8]) -> PacketId {
-    let received = kernel.receive(socket, buffer).unwrap();
-    match Message::parse(&buffer[..received.copied], Abi::LP64_LITTLE).unwrap() {
-        Message::Packet(packet) => packet.packet_id(),
-        other => panic!("{other:?} is no packet"),
-    }
-}
-
-fn decide(kernel: &mut Kernel, socket: SocketId, packet_id: PacketId) {
-    let verdict = VerdictRequest {
-        verdict: Verdict::Drop,
-        packet_id,
-        data_len: 0,
-    };
-    kernel
-        .send(socket, &verdict.head(Abi::LP64_LITTLE, Envelope::request(PORT_ID), 0))
-        .unwrap();
+    Listener::attached(kernel, mode)
 }
 
 /// Bytes that are held after `action` and were not before.
@@ -61,28 +35,27 @@ fn held(action: impl FnOnce()) -> usize {
 #[test]
 fn a_million_packets_have_ids_of_their_own_and_take_at_most_256_bytes_each() {
     const PACKETS: usize = 1_000_000;
-    let (mut kernel, socket) = roomy(Kernel::builder(), CopyMode::Meta);
+    let mut listener = roomy(CopyMode::Meta);
     let frame = Bytes::from(frame(8));
-    let mut buffer = [0; 256];
     let mut ids = Vec::with_capacity(PACKETS);
     let held = held(|| {
         for _ in 0..PACKETS {
-            kernel.inject("tap0", frame.clone()).unwrap();
-            ids.push(packet_id(&mut kernel, socket, &mut buffer));
+            listener.kernel.inject("tap0", frame.clone()).unwrap();
+            ids.push(listener.read());
         }
     });
     assert!(held / PACKETS <= 256, "{} bytes for each", held / PACKETS);
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), PACKETS);
-    assert_eq!(kernel.queue_length(Family::Ipv4), Some(PACKETS));
+    assert_eq!(listener.kernel.queue_length(Family::Ipv4), Some(PACKETS));
 
     // Wherever a packet stands in the queue, its id finds it; and the next packet gets the id that was answered last.
     for index in [0, PACKETS - 1, PACKETS / 2] {
-        decide(&mut kernel, socket, ids[index]);
-        kernel.inject("tap0", frame.clone()).unwrap();
-        assert_eq!(packet_id(&mut kernel, socket, &mut buffer), ids[index], "PKT-9");
+        listener.decide(ids[index], Verdict::Drop, &[]);
+        listener.kernel.inject("tap0", frame.clone()).unwrap();
+        assert_eq!(listener.read(), ids[index], "PKT-9");
     }
-    kernel.close(socket);
-    let accounting = kernel.accounting();
+    listener.kernel.close(listener.socket);
+    let accounting = listener.kernel.accounting();
     assert!(accounting.balances());
     assert_eq!(
         [DropReason::Verdict, DropReason::PeerClosed].map(|reason| accounting.dropped_for(reason)),
@@ -99,12 +72,15 @@ fn the_longest_packets_take_their_bytes_and_at_most_256_more_each() {
         .udp(4000, 5000)
         .write(&mut longest, &vec![0; 65_535 - 28])
         .unwrap();
-    let (mut kernel, socket) = roomy(Kernel::builder(), CopyMode::Packet);
+    let mut listener = roomy(CopyMode::Packet);
     let mut buffer = vec![0; 1 << 17];
     let held = held(|| {
         for _ in 0..PACKETS {
-            kernel.inject("tap0", Bytes::copy_from_slice(&longest)).unwrap();
-            packet_id(&mut kernel, socket, &mut buffer);
+            listener
+                .kernel
+                .inject("tap0", Bytes::copy_from_slice(&longest))
+                .unwrap();
+            listener.kernel.receive(listener.socket, &mut buffer).unwrap();
         }
     });
     assert!(
@@ -119,14 +95,10 @@ fn the_longest_packets_take_their_bytes_and_at_most_256_more_each() {
 #[case::smallest(0)]
 #[case::largest(u32::MAX)]
 fn a_socket_that_nobody_reads_takes_at_most_its_receive_buffer_and_one_datagram(#[case] asked: u32) {
-    let (mut kernel, socket) = roomy(Kernel::builder(), CopyMode::Packet);
+    let Listener { mut kernel, socket } = roomy(CopyMode::Packet);
     kernel.set_maximum_length(Family::Ipv4, 0);
     let granted = kernel.set_receive_buffer(socket, asked).unwrap() as usize;
-    let mode = ModeRequest {
-        mode: CopyMode::Unknown(9),
-        range: 0,
-    };
-    let refused = mode.head(Abi::LP64_LITTLE, Envelope::request(PORT_ID));
+    let refused = mode_message(PORT_ID, CopyMode::Unknown(9));
     let held = held(|| {
         for _ in 0..10_000 {
             kernel.send(socket, &refused).unwrap();

@@ -3,6 +3,8 @@
 // Each test target uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod listener;
+
 use etherparse::PacketBuilder;
 use ipq_core::wire::Message;
 use ipq_core::{Error, Handle, Hook, PacketId, Transport, Wait};
