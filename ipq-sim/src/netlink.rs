@@ -351,13 +351,15 @@ impl Sockets {
         if let Some(error) = socket.pending_error.take() {
             return Err(error);
         }
-        let Some(Waiting { datagram, weight }) = socket.datagrams.pop_front() else {
+        let Some(Waiting { datagram, weight }) = socket.datagrams.front() else {
             return Err(nothing);
         };
         let received = datagram.received(buffer);
         socket.used -= weight;
-        if received.copied < received.length && rules.cut_datagram == CutDatagram::RestKept {
-            let rest = datagram.without(received.copied);
+        let cut = received.copied < received.length;
+        let rest = (cut && rules.cut_datagram == CutDatagram::RestKept).then(|| datagram.without(received.copied));
+        socket.datagrams.pop_front();
+        if let Some(rest) = rest {
             let weight = self.weight(&rest, rules.charge);
             self.get_mut(id)?.push_first(rest, weight);
         } else if socket.datagrams.is_empty() {

@@ -75,7 +75,7 @@ impl Kernel {
             EtherType::IPV6 => Family::Ipv6,
             _ => return Err(DropReason::NotIp),
         };
-        let rules = self.behaviour.host;
+        let rules = &self.behaviour.host;
         let taken = self.network.takes(device, destination);
         let unaddressed = rules.destination_address == Check::Omitted;
         let taken = taken.or(unaddressed.then_some(Taken::OwnAddress));

@@ -157,7 +157,9 @@ impl Kernel {
                 queue.free(released.slot, &mut self.records);
             }
         }
-        self.drop_all(flushed, DropReason::PeerReplaced);
+        if !flushed.is_empty() {
+            self.drop_all(flushed, DropReason::PeerReplaced);
+        }
         if let Some(answer) = answer {
             self.deliver_reply(id, answer, sender);
         }

@@ -31,12 +31,12 @@ impl Kernel {
     }
 
     fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
-        let rules = self.behaviour.verdicts;
+        let rules = &self.behaviour.verdicts;
         let is_requeued = matches!(verdict, Verdict::Queue | Verdict::Repeat);
         if let Some(replacement) = replacement
             && !(is_requeued && rules.requeued == Requeued::Original)
         {
-            replace(&mut traversal.packet, replacement, &rules)?;
+            replace(&mut traversal.packet, replacement, rules)?;
         }
         let (this, next) = (traversal.function, traversal.function + 1);
         match rules.effect(verdict) {
