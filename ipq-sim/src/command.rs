@@ -7,20 +7,43 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_sim::Profile;
-use ipq_sim::programs::run::{Launcher, NotFed, Rate, Report, Run, RunError};
-use output::Outputs;
+use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
+use output::{OutputArguments, Outputs};
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What an exit status says, at the end of every help.
-const EXIT_STATUS: &str =
-    "Exit status: 0 all went well; 1 the run ended early, or the program failed; 2 it could not be done.";
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  every packet that was fed has a fate, and the program did not fail
+  1  the program failed, ended early, was slow or refused, or the capture is damaged; a line says which
+  2  it could not be done: wrong use, no such file, no such program
+  3  nothing was tried: no packet could be fed, or nobody listened to any";
+
+/// How a program is run, at the end of its help.
+const EXAMPLES: &str = "\
+Examples:
+  ipq-sim run --pcap in.pcap -- ./filter -v            what becomes of each packet, in numbers
+  ipq-sim run --pcap in.pcap --out out.pcapng --log log.jsonl -- ./filter
+  zcat big.pcap.gz | ipq-sim run --pcap - -- ./filter  compressed files are read as they are, too
+  ipq-sim run --pcap in.pcap --trace trace.pcap -- ./filter && tshark -r trace.pcap
+  ipq-sim run --pcap in.pcap --drop-net-admin after-open -- ./filter
+
+Captures: pcap and pcapng, plain or compressed by gzip or zstd. Link layers: Ethernet with VLAN tags,
+PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi, also with radiotap.
+What is not fed is counted by its reason.
+
+Exit status:
+  0  every packet that was fed has a fate, and the program did not fail
+  1  the program failed, ended early, was slow or refused, or the capture is damaged; a line says which
+  2  it could not be done: wrong use, no such file, no such program
+  3  nothing was tried: no packet could be fed, or nobody listened to any";
 
 /// Runs programs written for libipq against an emulated kernel: no privilege, no network.
 #[derive(Parser)]
@@ -33,7 +56,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Action {
     /// Runs a program on the packets of a capture, and prints what became of them.
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = EXAMPLES)]
     Run(RunArguments),
     /// Serves an emulated kernel to programs that are started elsewhere, with `IPQ_TRANSPORT=unix:PATH`.
     #[command(after_help = EXIT_STATUS)]
@@ -69,12 +92,8 @@ impl KernelArguments {
 /// What is fed, how, and what is kept of it.
 #[derive(Args)]
 struct FeedArguments {
-    /// Where the packets that got through are written, as raw IP, with the capture's times.
-    #[arg(long, value_name = "OUT.pcap", requires = "pcap")]
-    out: Option<PathBuf>,
-    /// Where what became of each packet is written, one JSON object a line.
-    #[arg(long, value_name = "VERDICTS.jsonl", requires = "pcap")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// How many packets a second are fed, or `max`; unless said, as many as there is room for.
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
@@ -84,6 +103,10 @@ struct FeedArguments {
     /// Feeds as soon as the program listens; unless said, when it waits for packets.
     #[arg(long, requires = "pcap")]
     at_once: bool,
+    /// Takes `CAP_NET_ADMIN` away from the program: always, or once it has opened a queue and set a copy mode, as from one that
+    /// drops its privileges then. A kernel refuses every message of a program that lacks it (EPERM).
+    #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always", requires = "pcap")]
+    drop_net_admin: Option<Drop>,
     /// How many seconds nothing may happen before the run is ended.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "pcap")]
     patience: u64,
@@ -91,7 +114,7 @@ struct FeedArguments {
 
 #[derive(Args)]
 struct RunArguments {
-    /// The capture whose packets are fed: pcap or pcapng, raw IP, Ethernet or Linux cooked.
+    /// The capture whose packets are fed; `-` is standard input.
     #[arg(long, value_name = "IN.pcap")]
     pcap: PathBuf,
     /// In which directory the program finds libipq.so.0; unless said, that of this command or the `lib` beside it, if it is there.
@@ -111,6 +134,13 @@ struct RunArguments {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
+}
+
+/// When a program loses `CAP_NET_ADMIN`.
+#[derive(Clone, Copy, ValueEnum)]
+enum Drop {
+    Always,
+    AfterOpen,
 }
 
 /// A hook, as the command line names it.
@@ -165,6 +195,10 @@ enum Failure {
     Output { path: PathBuf, source: io::Error },
     #[error("a capture is not written to a terminal: redirect standard output, or name a file")]
     Terminal,
+    #[error("{} is the capture that is read: write to another file", .0.display())]
+    OverCapture(PathBuf),
+    #[error("{} can't hold two outputs: give each a file of its own", .0.display())]
+    Twice(PathBuf),
     #[error("signals can't be waited for: {0}")]
     Signals(io::Error),
 }
@@ -211,7 +245,7 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         run = run.launcher(launcher);
     }
     eprintln!("launcher: {}", run.choice()?);
-    feed(run, &arguments.feed, &arguments.kernel, &mut || {})
+    feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
 /// Where this project's libipq is, if it was installed with this command or built where this is.
@@ -227,6 +261,7 @@ fn library() -> Option<PathBuf> {
 /// it asks for.
 fn feed(
     run: Run,
+    capture: &Path,
     arguments: &FeedArguments,
     kernel: &KernelArguments,
     listening: &mut dyn FnMut(),
@@ -240,6 +275,11 @@ fn feed(
     if let Some(most) = arguments.in_flight {
         run = run.in_flight(most);
     }
+    match arguments.drop_net_admin {
+        Some(Drop::Always) => run = run.net_admin(NetAdmin::Missing),
+        Some(Drop::AfterOpen) => run = run.net_admin(NetAdmin::UntilOpened),
+        None => {}
+    }
     if arguments.at_once {
         run = run.at_once();
     }
@@ -248,12 +288,10 @@ fn feed(
         ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let mut outputs = Outputs::open(
-        arguments.out.as_deref(),
-        arguments.log.as_deref(),
-        bar.clone(),
-        listening,
-    )?;
+    if arguments.output.use_standard_output() {
+        run = run.quiet();
+    }
+    let mut outputs = Outputs::open(&arguments.output, Some(capture), bar.clone(), listening)?;
     let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
     eprint!("{}", report.summary);
@@ -261,28 +299,12 @@ fn feed(
         eprintln!("{remark}");
     }
     outputs.finish().map_err(RunError::Watch)?;
-    Ok(if went_wrong(&report) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// Says what went wrong, if anything did.
-fn went_wrong(report: &Report) -> bool {
-    let failed = report.exit.filter(|status| !status.success());
-    let open = report.summary.still_queued > 0 || report.summary.not_fed.contains_key(&NotFed::RunEnded);
-    if report.stopped {
-        eprintln!("interrupted");
-    } else if report.gave_up {
-        eprintln!(
-            "nothing happened any more: does the program have this project's libipq or run under --preload, does it set a mode, and \
-             give every packet a verdict?"
-        );
-    } else if let (Some(status), true) = (report.exit, open) {
-        eprintln!("the program ended before the capture was through: {status}");
-    } else if let Some(status) = failed {
-        eprintln!("the program failed: {status}");
+    for finding in &report.findings {
+        eprintln!("{finding}");
     }
-    report.stopped || report.gave_up || open || failed.is_some()
+    Ok(match report.outcome() {
+        Outcome::Success => ExitCode::SUCCESS,
+        Outcome::Failure => ExitCode::FAILURE,
+        Outcome::NothingTried => ExitCode::from(3),
+    })
 }

@@ -13,7 +13,7 @@ mod preload;
 use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
-use ipq_sim::programs::run::{Launcher, NotFed, PacketReport, Rate, Report, Run};
+use ipq_sim::programs::run::{Finding, Launcher, NotFed, PacketReport, ProgramEnd, Rate, Report, Run};
 use ipq_sim::{DropReason, Fate};
 use preload::PRELOAD;
 use pretty_assertions::assert_eq;
@@ -100,12 +100,17 @@ impl Under {
     }
 }
 
+/// Whether the program ended by itself and well.
+fn has_ended_well(report: &Report) -> bool {
+    matches!(report.program, ProgramEnd::ByItself(status) if status.success())
+}
+
 /// Every program here is ended by the runner, or ends by itself and well.
 fn assert_well_ended(report: &Report) {
     assert!(
-        report.exit.is_none_or(|status| status.success()),
+        matches!(report.program, ProgramEnd::OnTerm(_)) || has_ended_well(report),
         "{:?}: {}",
-        report.exit,
+        report.program,
         report.summary
     );
 }
@@ -214,7 +219,7 @@ fn awkward_uses_go_as_they_went_with_the_original(
     let capture = packets(&format!("awkward-{name}-{under:?}"), 10);
     if let Some(run) = under.run(capture, &source("awkward.c")) {
         let report = run.argument(name).go().unwrap();
-        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+        assert!(has_ended_well(&report), "{:?}", report.program);
         assert_eq!(report.summary.accepted, accepted);
     }
 }
@@ -230,7 +235,7 @@ fn a_hundred_thousand_handles_leave_no_memory_and_no_descriptor_behind() {
             .patience(Duration::from_mins(5))
             .go()
             .unwrap();
-        assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+        assert!(has_ended_well(&report), "{:?}", report.program);
     }
 }
 
@@ -255,7 +260,7 @@ fn a_client_that_is_compiled_with_fortified_calls_runs_with_the_object_loaded() 
 
 fn assert_raw_client_runs(run: Run) {
     let report = run.preload(&*PRELOAD).launcher(Launcher::Preload).go().unwrap();
-    assert!(report.exit.is_some_and(|status| status.success()), "{:?}", report.exit);
+    assert!(has_ended_well(&report), "{:?}", report.program);
     assert_eq!(report.summary.accepted, 9);
 }
 
@@ -285,12 +290,7 @@ fn a_non_blocking_descriptor_makes_an_idle_read_fail_with_eagain() {
     };
     // The program ends by itself long before the last packet, at the first read that finds none.
     let report = run.rate(Rate::PerSecond(1.0)).go().unwrap();
-    assert_eq!(
-        report.exit.map(|status| status.success()),
-        Some(true),
-        "{}",
-        report.summary
-    );
+    assert!(has_ended_well(&report), "{}", report.summary);
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_program_that_gives_no_verdict_is_waited_for_only_so_long() {
         .patience(Duration::from_millis(50))
         .go()
         .unwrap();
-    assert!(report.gave_up);
+    assert_eq!(report.findings, [Finding::NeverOpened]);
     assert_eq!(report.summary.not_fed[&NotFed::RunEnded], 3);
 }
 

@@ -54,12 +54,23 @@ fn packet(number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn an_empty_capture_ends_at_once_with_a_summary_and_files() {
+fn an_empty_capture_lets_the_program_run_and_leaves_a_summary_and_files() {
     let [out, log] = ["empty-out.pcap", "empty-log.jsonl"].map(scratch);
     let [out_name, log_name] = [&out, &log].map(|path| path.to_str().unwrap());
     let capture = empty_capture();
     let output = ipq_sim(&[
-        "run", "--pcap", &capture, "--out", out_name, "--log", log_name, "--", "sleep", "60",
+        "run",
+        "--patience",
+        "1",
+        "--pcap",
+        &capture,
+        "--out",
+        out_name,
+        "--log",
+        log_name,
+        "--",
+        "sleep",
+        "60",
     ]);
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r"
     launcher: seccomp, the system gives the program its emulated sockets
@@ -69,8 +80,10 @@ fn an_empty_capture_ends_at_once_with_a_summary_and_files() {
              0  replaced
              0  messages refused
              0  overruns told (ENOBUFS)
+    the program never opened a queue: is it written for ip_queue, and was it told to begin? (--launcher says how it gets its sockets)
+    nothing was fed: the capture has no packets
     ");
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(1));
     assert_eq!(std::fs::read(out).unwrap().len(), 24);
     assert_eq!(std::fs::read(log).unwrap(), b"");
 }
@@ -104,6 +117,26 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
             "ipq-sim: /nowhere/out.pcap can't be written: No such file",
         ),
         (
+            &["run", "--pcap", "/dev/null", "--", "true"],
+            "/dev/null is no pcap or pcapng file: it is empty",
+        ),
+        (
+            &["run", "--pcap", &capture, "--out", &capture, "--", "true"],
+            "empty.pcap is the capture that is read: write to another file",
+        ),
+        (
+            &["run", "--pcap", &capture, "--out", "-", "--log", "-", "--", "true"],
+            "ipq-sim: - can't hold two outputs: give each a file of its own",
+        ),
+        (
+            &["run", "--pcap", &capture, "--drop-net-admin", "sometimes", "--", "true"],
+            "[possible values: always, after-open]",
+        ),
+        (
+            &["run", "--pcap", &capture],
+            "required arguments were not provided:\n  <PROGRAM>...",
+        ),
+        (
             &["serve", "--socket", "unused.socket", "--out", "out.pcap"],
             "required arguments were not provided:\n  --pcap",
         ),
@@ -132,7 +165,7 @@ fn a_program_that_fails_makes_the_run_fail_and_files_are_written_over_only_then(
     let output = ipq_sim(&["run", "--pcap", &one, "--log", log_name, "--", "sh", "-c", "exit 3"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        stderr.contains("the program ended before the capture was through: exit status: 3\n"),
+        stderr.ends_with("the program ended before every packet had a verdict: exit status: 3\n"),
         "{stderr}"
     );
     assert_eq!(output.status.code(), Some(1));
@@ -222,7 +255,7 @@ fn an_interruption_ends_a_run_with_its_summary_and_files() {
              0  replaced
              0  messages refused
              0  overruns told (ENOBUFS)
-    interrupted
+    the run was interrupted
     ");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(std::fs::read(out).unwrap().len(), 24);

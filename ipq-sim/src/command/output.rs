@@ -4,26 +4,87 @@ mod destination;
 mod log;
 mod pcap;
 mod pcapng;
-
-pub(super) use destination::Destination;
+mod trace;
 
 use super::Failure;
+use clap::Args;
+use destination::{Destination, STANDARD_OUTPUT};
 use indicatif::ProgressBar;
-use ipq_sim::programs::run::{PacketReport, Progress, Watch};
+use ipq_sim::programs::run::{PacketReport, Progress, TracedMessage, Watch};
 use log::Log;
 use pcap::PcapWriter;
 use pcapng::PcapNgWriter;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use trace::Trace;
 
 /// After how long what was written is seen by whoever reads along.
 const FLUSHED_EVERY: Duration = Duration::from_millis(200);
+
+/// Where a run writes what, `-` being standard output.
+#[derive(Args)]
+pub(super) struct OutputArguments {
+    /// Where the packets are written, as raw IP with the capture's times. To a name that ends in `.pcapng`: every packet that was
+    /// fed, with its verdict (as traffic control numbers them: 0 let through, 2 dropped) and a comment if it was changed, dropped
+    /// or its verdict refused. To any other name, as pcap: those that got through.
+    #[arg(long, value_name = "OUT", requires = "pcap")]
+    out: Option<PathBuf>,
+    /// Where what became of each packet is written, one JSON object a line.
+    #[arg(long, value_name = "LOG.jsonl", requires = "pcap")]
+    log: Option<PathBuf>,
+    /// Where every netlink message is written, as a capture that Wireshark and tshark open.
+    #[arg(long, value_name = "TRACE.pcap", requires = "pcap")]
+    trace: Option<PathBuf>,
+}
+
+impl OutputArguments {
+    /// Whether anything is written to standard output.
+    pub(super) fn use_standard_output(&self) -> bool {
+        self.paths().any(|path| path.as_os_str() == STANDARD_OUTPUT)
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.out, &self.log, &self.trace]
+            .into_iter()
+            .flatten()
+            .map(|path| &**path)
+    }
+
+    /// Two of them may not be one file, nor one of them what is read.
+    fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
+        // Standard input and standard output have the same name.
+        let capture = capture.filter(|capture| capture.as_os_str() != STANDARD_OUTPUT);
+        let mut seen: Vec<&Path> = Vec::new();
+        for path in self.paths() {
+            if capture.is_some_and(|capture| is_same(capture, path)) {
+                return Err(Failure::OverCapture(path.to_owned()));
+            }
+            if seen.iter().any(|other| is_same(other, path)) {
+                return Err(Failure::Twice(path.to_owned()));
+            }
+            seen.push(path);
+        }
+        Ok(())
+    }
+}
+
+/// Whether two paths are of one regular file, or of one that is still to be made, or both standard output.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (None, None) => one == other && !one.exists(),
+        _ => false,
+    }
+}
 
 /// What a run writes, and the bar on the terminal.
 pub(super) struct Outputs<'a> {
     capture: Option<CaptureWriter>,
     log: Option<Log>,
+    trace: Option<Trace>,
     bar: ProgressBar,
     listening: &'a mut dyn FnMut(),
     flushed: Instant,
@@ -52,14 +113,22 @@ impl CaptureWriter {
 impl<'a> Outputs<'a> {
     /// Opens the files before the run, so that one that can't be written is known in time.
     pub(super) fn open(
-        out: Option<&Path>,
-        log: Option<&Path>,
+        arguments: &OutputArguments,
+        capture: Option<&Path>,
         bar: ProgressBar,
         listening: &'a mut dyn FnMut(),
     ) -> Result<Self, Failure> {
+        arguments.check(capture)?;
+        let trace = arguments.trace.as_deref().map(Destination::open_for_bytes);
         Ok(Self {
-            capture: out.map(CaptureWriter::open).transpose()?,
-            log: log.map(Destination::open).transpose()?.map(Log::new),
+            capture: arguments.out.as_deref().map(CaptureWriter::open).transpose()?,
+            log: arguments
+                .log
+                .as_deref()
+                .map(Destination::open)
+                .transpose()?
+                .map(Log::new),
+            trace: trace.transpose()?.map(Trace::new),
             bar,
             listening,
             flushed: Instant::now(),
@@ -76,7 +145,10 @@ impl<'a> Outputs<'a> {
         if let Some(log) = &mut self.log {
             log.flush()?;
         }
-        Ok(())
+        match &mut self.trace {
+            Some(trace) => trace.flush(),
+            None => Ok(()),
+        }
     }
 }
 
@@ -89,6 +161,17 @@ impl Watch for Outputs<'_> {
         }
         match &mut self.log {
             Some(log) => log.packet(packet),
+            None => Ok(()),
+        }
+    }
+
+    fn traces(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
+        match &mut self.trace {
+            Some(trace) => trace.message(&message),
             None => Ok(()),
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     };
     if let Some(capture) = &arguments.pcap {
         let run = Run::serving(capture, &arguments.socket);
-        return feed(run, &arguments.feed, &arguments.kernel, &mut listening);
+        return feed(run, capture, &arguments.feed, &arguments.kernel, &mut listening);
     }
     let interrupted = interruption()?;
     let mut kernel = run::kernel(arguments.kernel.profile(), arguments.kernel.hook.into())?;

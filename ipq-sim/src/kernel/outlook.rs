@@ -13,6 +13,12 @@ impl Kernel {
         Some((datagram.sender, datagram.parts()))
     }
 
+    /// The netlink protocol that a socket speaks; 0 of one that is closed.
+    #[must_use]
+    pub fn netlink_protocol(&self, socket: SocketId) -> i32 {
+        self.sockets.protocol(socket).unwrap_or(0)
+    }
+
     /// Whose queue a socket is for.
     #[must_use]
     pub fn family_of(&self, socket: SocketId) -> Option<Family> {

@@ -43,6 +43,11 @@ impl Kernel {
         }
     }
 
+    /// Takes `CAP_NET_ADMIN` away from all programs, those that are still to come too.
+    pub fn drop_net_admin(&mut self) {
+        self.nobody_has_net_admin = true;
+    }
+
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the
     /// protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
@@ -111,7 +116,7 @@ impl Kernel {
             .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
         let sender = Sender {
             port_id,
-            net_admin: self.clients.get(owner.0).is_some_and(|client| client.net_admin),
+            net_admin: !self.nobody_has_net_admin && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
         };
         match self.behaviour.flaw {
             Some(flaw) => {

@@ -14,6 +14,7 @@
 //! What is fed, what became of it and how long the verdicts took is in the [`Report`].
 
 mod capture;
+mod conclusion;
 mod feeding;
 mod launcher;
 mod linkage;
@@ -26,11 +27,12 @@ mod watch;
 mod window;
 
 pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, Packet, Record};
+pub use conclusion::{Finding, Outcome, ProgramEnd};
 pub use launcher::{Choice, Launcher};
 pub use outcome::{PacketReport, VerdictReport};
 pub use refusal::{Refusal, Request, Requirement};
 pub use summary::{Report, Summary};
-pub use watch::{Progress, Watch};
+pub use watch::{Progress, TracedMessage, Watch};
 
 use crate::host::network::{Device, DeviceError};
 use crate::host::rules::{Rule, RuleError};
@@ -68,6 +70,18 @@ pub enum Rate {
     Max,
 }
 
+/// When the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at each message (MSG-5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetAdmin {
+    /// Always.
+    #[default]
+    Held,
+    /// Until it has opened a queue and set a copy mode, as a program that drops its privileges then: its verdicts are refused.
+    UntilOpened,
+    /// Never.
+    Missing,
+}
+
 /// A program that is to be run on a capture. See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -81,6 +95,8 @@ pub struct Run {
     rate: Rate,
     in_flight: Option<NonZeroUsize>,
     at_once: bool,
+    net_admin: NetAdmin,
+    quiet: bool,
     profile: Profile,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -187,6 +203,8 @@ impl Run {
             rate: Rate::default(),
             in_flight: None,
             at_once: false,
+            net_admin: NetAdmin::default(),
+            quiet: false,
             profile: Profile::default(),
             patience: Duration::from_secs(10),
             stop: None,
@@ -241,6 +259,10 @@ impl Run {
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
+    }
+
+    fn reads_standard_input(&self) -> bool {
+        self.capture.as_os_str() == capture::STANDARD_INPUT
     }
 
     fn program_name(&self) -> OsString {
@@ -300,6 +322,18 @@ impl Run {
         self
     }
 
+    /// When the program has `CAP_NET_ADMIN`: always unless said.
+    #[must_use]
+    pub fn net_admin(self, net_admin: NetAdmin) -> Self {
+        Self { net_admin, ..self }
+    }
+
+    /// Has what the program prints go to standard error, for who needs standard output.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
     /// Which kernel is emulated. To be said before what changes its figures.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
@@ -334,7 +368,10 @@ impl Run {
             });
         }
         let capture = Capture::open(&self.capture)?;
-        let kernel = kernel(self.profile, self.hook)?;
+        let mut kernel = kernel(self.profile, self.hook)?;
+        if self.net_admin == NetAdmin::Missing {
+            kernel.drop_net_admin();
+        }
         let (server, program) = match &self.client {
             Client::Anybody(socket) => (listen(socket)?, None),
             Client::Program(name) => {

@@ -347,7 +347,7 @@ impl Server {
                         let Some(datagram) = datagram else { continue };
                         empty = datagram.is_empty();
                         if !empty {
-                            observer.passed(Passed::FromProgram(datagram));
+                            observer.sent(kernel.netlink_protocol(frames.socket), datagram);
                             // An error would be the send call's, which is over.
                             let _ = kernel.send(frames.socket, datagram);
                             observer.carried_out(kernel);

@@ -7,10 +7,10 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 /// The name that stands for standard output.
-pub(in super::super) const STANDARD_OUTPUT: &str = "-";
+pub(super) const STANDARD_OUTPUT: &str = "-";
 
 /// A file that is written during a run. What was in it before stays until then.
-pub(in super::super) struct Destination {
+pub(super) struct Destination {
     path: PathBuf,
     file: BufWriter<File>,
     has_begun: bool,
@@ -18,7 +18,7 @@ pub(in super::super) struct Destination {
 
 impl Destination {
     /// Opens it before the run, so that one that can't be written is known in time.
-    pub(in super::super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = if path.as_os_str() == STANDARD_OUTPUT {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
         } else {

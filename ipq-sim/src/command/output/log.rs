@@ -42,8 +42,9 @@ struct Line<'a> {
     fate: String,
     #[serde(flatten)]
     addresses: Option<Addresses>,
+    /// As text: a number of 64 bits is more than most readers of JSON can hold.
     #[serde(skip_serializing_if = "Option::is_none")]
-    packet_id: Option<u64>,
+    packet_id: Option<String>,
     verdicts: Verdicts<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "refusals")]
     refused: &'a [Refusal],
@@ -145,7 +146,7 @@ impl<'a> Line<'a> {
                 .as_ref()
                 .ok()
                 .and_then(|packet| Addresses::of(&packet.data)),
-            packet_id: packet.packet_id.map(|id| id.0),
+            packet_id: packet.packet_id.map(|id| id.to_string()),
             verdicts: Verdicts(&packet.verdicts),
             refused: &packet.refusals,
         })

@@ -39,8 +39,16 @@ impl PcapWriter {
 }
 
 fn file_header(file: &mut impl Write) -> io::Result<()> {
-    let version = 2 | 4 << 16;
-    write_words(file, &[MAGIC, version, 0, 0, SNAPSHOT, RAW_IP.into()])
+    write_file_header(file, RAW_IP)
+}
+
+/// Writes what a file with frames of a link type begins with.
+pub(super) fn write_file_header(file: &mut impl Write, link: u16) -> io::Result<()> {
+    write_words(file, &[MAGIC])?;
+    // Version 2.4.
+    file.write_all(&2_u16.to_ne_bytes())?;
+    file.write_all(&4_u16.to_ne_bytes())?;
+    write_words(file, &[0, 0, SNAPSHOT, link.into()])
 }
 
 /// Writes numbers in this machine's byte order, as both formats allow.

@@ -25,6 +25,7 @@ pub use time::{CaptureClock, CaptureTime};
 
 use bytes::Bytes;
 use input::Input;
+pub(super) use input::STANDARD_INPUT;
 use ipq_core::Family;
 use reader::Reader;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};

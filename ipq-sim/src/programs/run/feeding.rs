@@ -7,11 +7,12 @@
 //! after all, and goes to the next listener: how far ahead the feeding was is nobody's fate.
 
 use super::capture::{Capture, NotFed};
+use super::conclusion::Conduct;
 use super::outcome::Outcomes;
 use super::refusal::{Refusal, Request};
-use super::watch::Watch;
+use super::watch::{TracedMessage, Watch};
 use super::window::{Place, Window};
-use super::{DEVICES, Rate, Run};
+use super::{DEVICES, NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
 use crate::programs::server::{Observer, Passed, Unread};
@@ -32,6 +33,7 @@ pub(super) struct Feeding<'a> {
     run: &'a Run,
     pub(super) capture: Capture,
     pub(super) outcomes: Outcomes,
+    pub(super) conduct: Conduct,
     /// Those that have no fate yet, where they are in their queue.
     fed: HashMap<PacketSerial, Fed>,
     /// By family.
@@ -87,6 +89,7 @@ impl<'a> Feeding<'a> {
             run,
             capture,
             outcomes: Outcomes::default(),
+            conduct: Conduct::default(),
             fed: HashMap::new(),
             windows: [Window::default(), Window::default()],
             has_begun: [run.at_once; 2],
@@ -107,6 +110,11 @@ impl<'a> Feeding<'a> {
 
     pub(super) fn is_fed_all(&self) -> bool {
         self.again.is_empty() && self.capture.end().is_some()
+    }
+
+    /// Whether any packet has entered.
+    pub(super) fn has_fed(&self) -> bool {
+        self.began.is_some()
     }
 
     /// How many records have been dealt with.
@@ -305,26 +313,37 @@ pub(super) struct Turn<'t, 'r> {
 
 impl Observer for Turn<'_, '_> {
     fn passed(&mut self, passed: Passed<'_>) {
-        match passed {
-            Passed::Overrun => self.feeding.outcomes.summary.overruns += 1,
-            Passed::ToProgram(frame) => self.feeding.refusals.extend(refusal(frame)),
-            Passed::FromProgram(_) => {}
+        if let Passed::Overrun = passed {
+            self.feeding.outcomes.summary.overruns += 1;
         }
     }
 
-    fn frame(&mut self, parts: [&[u8]; 3]) {
-        // Packets are by far the most, and nothing is to be learnt from them.
-        let kind = parts[0].get(4..6).and_then(|kind| kind.first_chunk());
-        if kind.map(|kind| u16::from_ne_bytes(*kind)) != Some(MessageType::Packet.to_wire()) {
-            self.passed(Passed::ToProgram(&parts.concat()));
+    fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
+        self.trace(protocol, false, parts);
+        // Packets are by far the most, and nothing more is to be learnt from them.
+        if message_type(parts[0]) == Some(MessageType::Packet) {
+            self.feeding.conduct.handed += 1;
+        } else if let Some(refusal) = refusal(&parts.concat()) {
+            self.feeding.conduct.refused(refusal.request);
+            self.feeding.refusals.push(refusal);
         }
+    }
+
+    fn sent(&mut self, protocol: i32, datagram: &[u8]) {
+        self.trace(protocol, true, [datagram, &[], &[]]);
+        self.feeding.conduct.modes += u64::from(message_type(datagram) == Some(MessageType::Mode));
     }
 
     fn carried_out(&mut self, kernel: &mut Kernel) {
         let Self { feeding, watch, result } = self;
         let noted = feeding.note_events(kernel, *watch);
         for family in Family::ALL {
-            if !kernel.has_listener(family) {
+            if kernel.has_listener(family) {
+                feeding.conduct.has_listened[family as usize] = true;
+                if feeding.run.net_admin == NetAdmin::UntilOpened {
+                    kernel.drop_net_admin();
+                }
+            } else {
                 feeding.has_begun[family as usize] = feeding.run.at_once;
             }
         }
@@ -354,6 +373,23 @@ impl Observer for Turn<'_, '_> {
             }
         }
     }
+}
+
+impl Turn<'_, '_> {
+    fn trace(&mut self, protocol: i32, to_kernel: bool, parts: [&[u8]; 3]) {
+        if self.result.is_ok() && self.watch.traces() {
+            self.result = self.watch.message(TracedMessage {
+                protocol,
+                to_kernel,
+                parts,
+            });
+        }
+    }
+}
+
+fn message_type(start: &[u8]) -> Option<MessageType> {
+    let kind = start.get(4..)?.first_chunk()?;
+    Some(MessageType::from_wire(u16::from_ne_bytes(*kind)))
 }
 
 /// What a frame to the program refuses, if it does.

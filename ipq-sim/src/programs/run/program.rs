@@ -1,5 +1,6 @@
 //! The program that is run: started where it finds the emulator, and ended when there is nothing more for it.
 
+use super::conclusion::ProgramEnd;
 use super::launcher::{Choice, Launcher, protocols, watch};
 use super::{Run, RunError, listen};
 use crate::kernel::Kernel;
@@ -7,9 +8,10 @@ use crate::programs::server::Server;
 use ipq_launcher::{LaunchError, Launched, launch, launch_guarded};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -92,24 +94,21 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its exit status if it ends by itself, for which it is given so much time if it is `ending`; otherwise it is ended, with all
-    /// its processes that are known.
-    pub(super) fn end(
-        &mut self,
-        server: &mut Server,
-        kernel: &mut Kernel,
-        ending: Option<Duration>,
-    ) -> Option<ExitStatus> {
+    /// Ends it with all its processes that are known, if it does not end by itself, for which it is given so much time if it is
+    /// `ending`.
+    pub(super) fn end(&mut self, server: &mut Server, kernel: &mut Kernel, ending: Option<Duration>) -> ProgramEnd {
         if let Some(time) = ending {
             self.wait(server, kernel, time);
         }
-        let status = self.child.try_wait().ok().flatten();
-        if self.processes_have_ended(server) {
-            return status;
+        let by_itself = self.child.try_wait().ok().flatten().map(ProgramEnd::ByItself);
+        if let Some(end) = by_itself
+            && self.processes_have_ended(server)
+        {
+            return end;
         }
         let mut others = server.launched_processes();
         others.remove(&self.child.id());
-        if status.is_none() {
+        if by_itself.is_none() {
             signal(self.child.id(), Signal::TERM);
         }
         for process in &others {
@@ -121,7 +120,8 @@ impl Program {
                 signal(process, Signal::KILL);
             }
         }
-        status
+        let on_term = self.child.try_wait().ok().flatten().map(ProgramEnd::OnTerm);
+        by_itself.or(on_term).unwrap_or(ProgramEnd::Killed)
     }
 
     /// Waits until it has ended, and answers the calls that it makes on its way: some of them wait for that.
@@ -149,6 +149,15 @@ fn signal(process: u32, signal: Signal) {
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
+    // Opened here: the thread that starts the program is under the filter, and would wait for an answer.
+    if run.reads_standard_input()
+        && let Ok(nothing) = File::open("/dev/null")
+    {
+        command.stdin(nothing);
+    }
+    if run.quiet {
+        command.stdout(io::stderr());
+    }
     if let Some(library) = &run.library {
         command.env("LD_LIBRARY_PATH", before_others(library, "LD_LIBRARY_PATH"));
     }

@@ -1,6 +1,7 @@
 //! A run that is under way: packets go in as the program takes them, until there is nothing more to do.
 
 use super::capture::Capture;
+use super::conclusion::{self, Over, ProgramEnd};
 use super::feeding::{Feeding, Hold, Turn};
 use super::program::Program;
 use super::summary::Report;
@@ -31,12 +32,9 @@ pub(super) struct Running<'a> {
     /// None if it was started elsewhere.
     program: Option<Program>,
     feeding: Feeding<'a>,
-    gave_up: bool,
-    stopped: bool,
+    over: Over,
     /// How often in a row the program was looked at and did not wait, and since when.
     unsettled: Option<(u32, Instant)>,
-    /// Whether the program has ever had a socket.
-    had_sockets: bool,
 }
 
 impl<'a> Running<'a> {
@@ -53,10 +51,8 @@ impl<'a> Running<'a> {
             server,
             program,
             feeding: Feeding::new(run, capture),
-            gave_up: false,
-            stopped: false,
+            over: Over::Done,
             unsettled: None,
-            had_sockets: false,
         }
     }
 
@@ -70,13 +66,14 @@ impl<'a> Running<'a> {
                 bytes_read: self.feeding.capture.bytes_read(),
             };
             watch.progress(progress).map_err(RunError::Watch)?;
-            if self.feeding.is_done() && self.is_at_rest() {
+            // A program that nothing was fed to has its time all the same.
+            if self.feeding.is_done() && self.feeding.has_fed() && self.is_at_rest() {
                 // What the last verdict was answered is still to be read.
                 return self.turn(Duration::ZERO, watch);
             }
             // A terminal interrupts the program too: it comes first.
             if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                self.stopped = true;
+                self.over = Over::Stopped;
                 return Ok(());
             }
             if self
@@ -88,7 +85,7 @@ impl<'a> Running<'a> {
             }
             let patient = self.program.is_none() && self.feeding.outcomes.records() == 0;
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
-                self.gave_up = true;
+                self.over = Over::Patience(self.run.patience);
                 return Ok(());
             }
         }
@@ -103,7 +100,7 @@ impl<'a> Running<'a> {
         };
         self.server.observed_turn(&mut self.kernel, Some(wait), &mut turn)?;
         turn.result.map_err(RunError::Watch)?;
-        self.had_sockets |= self.server.has_programs();
+        self.feeding.conduct.has_opened |= self.server.has_programs();
         self.feeding
             .note_events(&mut self.kernel, watch)
             .map_err(RunError::Watch)
@@ -192,23 +189,25 @@ impl<'a> Running<'a> {
 
     /// Ends the program, and sums up.
     pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
+        self.server.look(&mut self.kernel);
+        let conduct = &mut self.feeding.conduct;
+        conduct.has_unread = !self.server.all_read(&self.kernel);
         // One that has closed its sockets has nothing left to do here.
-        let ending = self.had_sockets && !self.server.has_programs() && !self.gave_up && !self.stopped;
+        let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;
         let ending = ending.then_some(self.run.patience);
-        let exit = self
-            .program
-            .as_mut()
-            .and_then(|program| program.end(&mut self.server, &mut self.kernel, ending));
+        let program = match &mut self.program {
+            Some(program) => program.end(&mut self.server, &mut self.kernel, ending),
+            None => ProgramEnd::Elsewhere,
+        };
         self.feeding.end(watch).map_err(RunError::Watch)?;
         let capture_end = self.feeding.capture.end().cloned();
         let mut summary = self.feeding.outcomes.summary;
         summary.is_read_in_part = capture_end.is_none();
+        let conduct = &self.feeding.conduct;
         Ok(Report {
+            findings: conclusion::findings(&summary, conduct, self.over, program, capture_end.as_ref()),
             summary,
-            exit,
-            gave_up: self.gave_up,
-            stopped: self.stopped,
-            capture_end,
+            program,
             remarks: self.server.remarks(),
         })
     }

@@ -1,6 +1,7 @@
 //! What came of a run: packet by packet, and in numbers.
 
-use super::capture::{CaptureEnd, NotFed};
+use super::capture::NotFed;
+use super::conclusion::{Finding, Outcome, ProgramEnd};
 use super::outcome::PacketReport;
 use super::refusal::Refusal;
 use crate::books::{DropReason, Fate};
@@ -8,7 +9,6 @@ use crate::programs::server::Remarks;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 /// What came of a run.
@@ -16,16 +16,21 @@ use std::time::Duration;
 pub struct Report {
     /// In numbers.
     pub summary: Summary,
-    /// How the program ended; none if it was ended because there was nothing more for it.
-    pub exit: Option<ExitStatus>,
-    /// Whether the run was ended because nothing happened any more.
-    pub gave_up: bool,
-    /// Whether the run was ended because it was told to.
-    pub stopped: bool,
-    /// How the capture ended; none if the run ended before.
-    pub capture_end: Option<CaptureEnd>,
+    /// What is to be said of it beside, the cause before what came of it. Empty if all went well.
+    pub findings: Vec<Finding>,
+    /// How the program ended.
+    pub program: ProgramEnd,
     /// What a user should know of calls that were answered otherwise than the program may expect.
     pub remarks: Remarks,
+}
+
+impl Report {
+    /// What the run comes to.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let outcomes = self.findings.iter().map(Finding::outcome);
+        outcomes.max().unwrap_or(Outcome::Success)
+    }
 }
 
 /// A run in numbers: `records = not fed + fed`, and `fed = accepted + dropped + still queued`.
@@ -52,7 +57,7 @@ pub struct Summary {
     /// Overruns that the program was told of (ENOBUFS).
     pub overruns: u64,
     /// How long verdicts took, from a packet's entry on.
-    times: Times,
+    pub(super) times: Times,
 }
 
 impl Summary {
@@ -70,6 +75,24 @@ impl Summary {
         for verdict in &packet.verdicts {
             self.times.add(verdict.after);
         }
+    }
+
+    /// How many packets were fed.
+    #[must_use]
+    pub fn fed(&self) -> u64 {
+        self.accepted + self.still_queued + self.dropped.values().sum::<u64>()
+    }
+
+    /// How many packets had no fate when the run ended: fed or not.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        self.still_queued + self.not_fed.get(&NotFed::RunEnded).copied().unwrap_or(0)
+    }
+
+    /// How many verdicts there were.
+    #[must_use]
+    pub fn verdicts(&self) -> u64 {
+        self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
     /// The time that `percent` of a hundred verdicts took at most, to three digits; none if there was no verdict.
@@ -113,10 +136,10 @@ impl fmt::Display for Summary {
 
 /// How long verdicts took, in as much memory for many as for few: to three digits, in nanoseconds.
 #[derive(Clone)]
-struct Times(Option<Histogram<u64>>);
+pub(super) struct Times(Option<Histogram<u64>>);
 
 impl Times {
-    fn add(&mut self, time: Duration) {
+    pub(super) fn add(&mut self, time: Duration) {
         if let Some(times) = &mut self.0 {
             times.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         }

@@ -12,11 +12,33 @@ pub trait Watch {
         Ok(())
     }
 
+    /// Whether [`message`](Self::message) is to be called.
+    fn traces(&self) -> bool {
+        false
+    }
+
+    /// A netlink message passes between a program and the kernel.
+    fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
+        let _ = message;
+        Ok(())
+    }
+
     /// Called now and then.
     fn progress(&mut self, progress: Progress) -> io::Result<()> {
         let _ = progress;
         Ok(())
     }
+}
+
+/// A netlink message on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct TracedMessage<'a> {
+    /// The netlink protocol of the socket.
+    pub protocol: i32,
+    /// Whether it goes to the kernel; to the program if not.
+    pub to_kernel: bool,
+    /// Its bytes, in parts.
+    pub parts: [&'a [u8]; 3],
 }
 
 /// How far a run is.

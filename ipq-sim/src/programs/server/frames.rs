@@ -157,6 +157,7 @@ impl Frames {
 
     /// Puts as many frames on the connection as there are and as it takes.
     pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
+        let protocol = kernel.netlink_protocol(self.socket);
         loop {
             let mut frames: Vec<[IoSlice<'_>; 3]> = Vec::with_capacity(AT_ONCE);
             while frames.len() < AT_ONCE
@@ -174,7 +175,7 @@ impl Frames {
                 let allocation = allocations.of(frame.iter().map(|part| part.len()).sum());
                 self.unread.push_back(allocation);
                 self.allocated += allocation;
-                observer.frame(frame.each_ref().map(|part| &part[..]));
+                observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
             self.looked &= sent == 0;
             if sent < wanted {

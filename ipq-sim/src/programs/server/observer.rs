@@ -34,10 +34,17 @@ pub trait Observer {
     /// Something passed.
     fn passed(&mut self, passed: Passed<'_>);
 
-    /// A datagram was handed to a program, here in its parts. Unless said otherwise it is put together and
-    /// [passed](Self::passed).
-    fn frame(&mut self, parts: [&[u8]; 3]) {
+    /// A datagram of that netlink protocol was handed to a program, here in its parts. Unless said otherwise it is put
+    /// together and [passed](Self::passed).
+    fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
+        let _ = protocol;
         self.passed(Passed::ToProgram(&parts.concat()));
+    }
+
+    /// A program sent a datagram of that netlink protocol. Unless said otherwise it is [passed](Self::passed).
+    fn sent(&mut self, protocol: i32, datagram: &[u8]) {
+        let _ = protocol;
+        self.passed(Passed::FromProgram(datagram));
     }
 
     /// The kernel has carried out a message of a program's, or a socket has closed.

@@ -16,7 +16,7 @@ pub(super) const LONGEST_PART: usize = 256 << 10;
 const BUFFER: usize = 2 * LONGEST_PART;
 
 /// The name that stands for standard input.
-const STANDARD_INPUT: &str = "-";
+pub(in super::super) const STANDARD_INPUT: &str = "-";
 
 /// The bytes of a capture. What was read and not yet consumed is held, at most [`BUFFER`] bytes.
 pub(super) struct Input {

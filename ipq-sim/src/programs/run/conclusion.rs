@@ -1,0 +1,288 @@
+//! What is to be said of a run as a whole: decided by what happened, and never by who was first.
+
+use super::capture::CaptureEnd;
+use super::refusal::{Refusal, Request};
+use super::summary::Summary;
+use crate::books::DropReason;
+use ipq_core::Family;
+use ipq_core::wire::MessageType;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramEnd {
+    /// It was started elsewhere, and goes on.
+    Elsewhere,
+    /// By itself, with this status.
+    ByItself(ExitStatus),
+    /// With this status, after it was told to by SIGTERM, since there was nothing more for it.
+    OnTerm(ExitStatus),
+    /// It did not, and was killed.
+    Killed,
+}
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Every packet that was fed has a fate, and the program did not fail.
+    Success,
+    /// Nothing went wrong, but no packet was put to the program.
+    NothingTried,
+    /// Something went wrong.
+    Failure,
+}
+
+/// What a program did with its queue.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Conduct {
+    /// It opened a socket.
+    pub(super) has_opened: bool,
+    /// By family: it was seen to listen.
+    pub(super) has_listened: [bool; 2],
+    /// Messages that set a copy mode, less those that were refused.
+    pub(super) modes: u64,
+    /// Packets that were handed to it.
+    pub(super) handed: u64,
+    /// It left some of them in its receive buffer at the end.
+    pub(super) has_unread: bool,
+}
+
+impl Conduct {
+    /// The kernel refused a message.
+    pub(super) fn refused(&mut self, request: Request) {
+        let is_mode = matches!(request, Request::Mode(_) | Request::Other(MessageType::Mode));
+        self.modes -= u64::from(is_mode && self.modes > 0);
+    }
+}
+
+/// Why a run was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Every packet has a fate, or the program ended.
+    Done,
+    /// Nothing happened for so long.
+    Patience(Duration),
+    /// It was told to stop.
+    Stopped,
+}
+
+/// One sentence about a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// The run was interrupted.
+    Interrupted,
+    /// The program never opened a queue.
+    NeverOpened,
+    /// It opened one, and set no copy mode.
+    NeverSetMode,
+    /// The kernel refused messages of its own: how many, and the first.
+    Refused(u64, Refusal),
+    /// It was given packets, and gave no verdict.
+    NoVerdict {
+        /// How many it was given.
+        given: u64,
+        /// How long the last was waited for; none if the program ended.
+        waited: Option<Duration>,
+    },
+    /// It stopped reading, and packets were left in its receive buffer.
+    StoppedReading,
+    /// It gave some verdicts, and then none for so long.
+    Slow {
+        /// How many packets had a verdict.
+        decided: u64,
+        /// How many had none.
+        waiting: u64,
+        /// How long nothing happened.
+        waited: Duration,
+    },
+    /// It ended before every packet had a verdict.
+    EndedEarly(ProgramEnd),
+    /// It ended with a status that says so, after every packet had its fate.
+    Failed(ProgramEnd),
+    /// It did not end when it was told to, and was killed.
+    Killed,
+    /// No record of the capture was fed: how many there are.
+    NothingFed(u64),
+    /// Nobody listened to any packet: of this family all were, or of both.
+    Nobody(Option<Family>),
+    /// The capture ended otherwise than after its last record.
+    Capture(CaptureEnd),
+}
+
+impl Finding {
+    /// What it makes of a run.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Killed | Self::Capture(CaptureEnd::Whole | CaptureEnd::WithinRecord) | Self::Refused(..) => {
+                Outcome::Success
+            }
+            Self::NothingFed(_) | Self::Nobody(_) => Outcome::NothingTried,
+            _ => Outcome::Failure,
+        }
+    }
+}
+
+/// What is to be said, the cause before what came of it.
+pub(super) fn findings(
+    summary: &Summary,
+    conduct: &Conduct,
+    over: Over,
+    program: ProgramEnd,
+    capture: Option<&CaptureEnd>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_complete = summary.undecided() == 0 && capture.is_some();
+    if over == Over::Stopped {
+        findings.push(Finding::Interrupted);
+    } else if !is_complete || summary.fed() == 0 {
+        findings.extend(cause(summary, conduct, over, is_complete));
+    }
+    if let Some(refusal) = summary.first_refusal {
+        findings.push(Finding::Refused(summary.refused, refusal));
+    }
+    let by_itself = matches!(program, ProgramEnd::ByItself(_));
+    if by_itself && !is_complete && over != Over::Stopped {
+        findings.push(Finding::EndedEarly(program));
+    } else if program.is_failure() {
+        findings.push(Finding::Failed(program));
+    } else if program == ProgramEnd::Killed {
+        findings.push(Finding::Killed);
+    }
+    let listened = conduct.has_listened.iter().any(|listened| *listened);
+    let lost = summary.dropped.get(&DropReason::NoListener).copied().unwrap_or(0);
+    if is_complete && summary.fed() == 0 {
+        findings.push(Finding::NothingFed(summary.records));
+    } else if is_complete && lost == summary.fed() && listened {
+        let mut deaf = Family::ALL
+            .into_iter()
+            .filter(|family| !conduct.has_listened[*family as usize]);
+        findings.push(Finding::Nobody(deaf.next_back()));
+    }
+    findings.extend(
+        capture
+            .filter(|end| **end != CaptureEnd::Whole)
+            .cloned()
+            .map(Finding::Capture),
+    );
+    findings
+}
+
+/// Why not every packet was decided on.
+fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
+    let waited = match over {
+        Over::Patience(patience) => Some(patience),
+        _ => None,
+    };
+    if !conduct.has_opened {
+        Some(Finding::NeverOpened)
+    } else if conduct.modes == 0 {
+        // The refusal says it all.
+        summary.first_refusal.is_none().then_some(Finding::NeverSetMode)
+    } else if is_complete {
+        None
+    } else if summary.verdicts() == 0 && conduct.handed > 0 {
+        Some(Finding::NoVerdict {
+            given: conduct.handed,
+            waited,
+        })
+    } else if conduct.has_unread && waited.is_some() {
+        Some(Finding::StoppedReading)
+    } else {
+        waited.map(|waited| Finding::Slow {
+            decided: summary.fed() - summary.still_queued,
+            waiting: summary.undecided(),
+            waited,
+        })
+    }
+}
+
+impl ProgramEnd {
+    /// Its status, if it has one.
+    #[must_use]
+    pub const fn status(self) -> Option<ExitStatus> {
+        match self {
+            Self::ByItself(status) | Self::OnTerm(status) => Some(status),
+            Self::Elsewhere | Self::Killed => None,
+        }
+    }
+
+    fn is_failure(self) -> bool {
+        const SIGTERM: i32 = 15;
+        match self {
+            Self::ByItself(status) => !status.success(),
+            Self::OnTerm(status) => !status.success() && status.signal() != Some(SIGTERM),
+            Self::Elsewhere | Self::Killed => false,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("the run was interrupted"),
+            Self::NeverOpened => f.write_str(
+                "the program never opened a queue: is it written for ip_queue, and was it told to begin? \
+                 (--launcher says how it gets its sockets)",
+            ),
+            Self::NeverSetMode => f.write_str(
+                "the program opened a queue and set no copy mode; packets come only after ipq_set_mode (ATT-6)",
+            ),
+            Self::Refused(count, refusal) => write!(
+                f,
+                "the kernel refused {count} of the program's messages; the first: {refusal}"
+            ),
+            Self::NoVerdict { given, waited } => {
+                write!(f, "the program was given {} and gave no verdict", packets(*given))?;
+                waited.map_or(Ok(()), |waited| write!(f, " for {waited:?}"))
+            }
+            Self::StoppedReading => f.write_str("the program stopped reading, and left packets in its receive buffer"),
+            Self::Slow {
+                decided,
+                waiting,
+                waited,
+            } => write!(
+                f,
+                "the program is slow: it decided on {decided} packets, and then on none for {waited:?}, while {waiting} were left \
+                 (--patience gives it longer)"
+            ),
+            Self::EndedEarly(end) => write!(f, "the program ended before every packet had a verdict: {end}"),
+            Self::Failed(end) => write!(f, "the program failed: {end}"),
+            Self::Killed => f.write_str("the program did not end on SIGTERM, and was killed"),
+            Self::NothingFed(0) => f.write_str("nothing was fed: the capture has no packets"),
+            Self::NothingFed(records) => write!(f, "nothing was fed: none of the capture's {records} packets could be"),
+            Self::Nobody(Some(family)) => write!(
+                f,
+                "nobody listened to any packet: the program does not listen to {family}"
+            ),
+            Self::Nobody(None) => f.write_str("nobody listened to any packet: the program had closed its queue"),
+            Self::Capture(end) => end.fmt(f),
+        }
+    }
+}
+
+fn packets(count: u64) -> String {
+    if count == 1 {
+        "1 packet".to_owned()
+    } else {
+        format!("{count} packets")
+    }
+}
+
+impl fmt::Display for ProgramEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elsewhere => f.write_str("it was started elsewhere"),
+            Self::ByItself(status) => status.fmt(f),
+            Self::OnTerm(status) => write!(f, "{status}, when it was told to end by SIGTERM"),
+            Self::Killed => f.write_str("it was killed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

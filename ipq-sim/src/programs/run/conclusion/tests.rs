@@ -1,0 +1,194 @@
+use super::*;
+use crate::programs::run::NotFed;
+use crate::programs::run::Request;
+use ipq_core::Errno;
+use ipq_core::wire::MessageType;
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+
+fn exit(code: i32) -> ProgramEnd {
+    ProgramEnd::ByItself(ExitStatus::from_raw(code << 8))
+}
+
+fn on_term(raw: i32) -> ProgramEnd {
+    ProgramEnd::OnTerm(ExitStatus::from_raw(raw))
+}
+
+const TERMINATED: i32 = 15;
+const PATIENCE: Over = Over::Patience(Duration::from_secs(10));
+
+/// So many packets were accepted, are still queued, and were not fed any more.
+fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
+    let mut summary = Summary {
+        records: accepted + still_queued + not_fed,
+        accepted,
+        still_queued,
+        ..Summary::default()
+    };
+    for _ in 0..accepted {
+        summary.times.add(Duration::from_micros(1));
+    }
+    if not_fed > 0 {
+        summary.not_fed.insert(NotFed::RunEnded, not_fed);
+    }
+    summary
+}
+
+/// A program that listens to IPv4, and was handed so many packets and left so many unread.
+fn listener(handed: u64, unread: u64) -> Conduct {
+    Conduct {
+        has_opened: true,
+        has_listened: [true, false],
+        modes: 1,
+        handed,
+        has_unread: unread > 0,
+    }
+}
+
+fn opener() -> Conduct {
+    Conduct {
+        has_opened: true,
+        ..Conduct::default()
+    }
+}
+
+#[rstest]
+#[case::all_well(summary(5, 0, 0), listener(5, 0), Over::Done, on_term(TERMINATED), &[], Outcome::Success)]
+#[case::ended_well(summary(5, 0, 0), listener(5, 0), Over::Done, exit(0), &[], Outcome::Success)]
+#[case::failed_after_its_last_verdict(
+    summary(5, 0, 0), listener(5, 0), Over::Done, exit(3),
+    &["the program failed: exit status: 3"], Outcome::Failure
+)]
+#[case::failed_on_term(
+    summary(5, 0, 0), listener(5, 0), Over::Done, on_term(3 << 8),
+    &["the program failed: exit status: 3, when it was told to end by SIGTERM"], Outcome::Failure
+)]
+#[case::crashed(
+    summary(5, 0, 0), listener(5, 0), Over::Done, ProgramEnd::ByItself(ExitStatus::from_raw(11)),
+    &["the program failed: signal: 11 (SIGSEGV)"], Outcome::Failure
+)]
+#[case::killed(
+    summary(5, 0, 0), listener(5, 0), Over::Done, ProgramEnd::Killed,
+    &["the program did not end on SIGTERM, and was killed"], Outcome::Success
+)]
+#[case::interrupted(
+    summary(2, 1, 2), listener(3, 0), Over::Stopped, on_term(TERMINATED), &["the run was interrupted"], Outcome::Failure
+)]
+#[case::never_opened(
+    summary(0, 0, 5), Conduct::default(), Over::Done, exit(0),
+    &[
+        "the program never opened a queue: is it written for ip_queue, and was it told to begin? (--launcher says how it gets its \
+         sockets)",
+        "the program ended before every packet had a verdict: exit status: 0"
+    ],
+    Outcome::Failure
+)]
+#[case::never_set_a_mode(
+    summary(0, 0, 5), opener(), PATIENCE, on_term(TERMINATED),
+    &["the program opened a queue and set no copy mode; packets come only after ipq_set_mode (ATT-6)"], Outcome::Failure
+)]
+#[case::read_and_gave_no_verdict(
+    summary(0, 5, 0), listener(5, 0), PATIENCE, on_term(TERMINATED),
+    &["the program was given 5 packets and gave no verdict for 10s"], Outcome::Failure
+)]
+#[case::read_one_and_ended(
+    summary(0, 5, 0), listener(5, 5), Over::Done, exit(0),
+    &["the program was given 5 packets and gave no verdict", "the program ended before every packet had a verdict: exit status: 0"],
+    Outcome::Failure
+)]
+#[case::stopped_reading(
+    summary(2, 3, 0), listener(5, 3), PATIENCE, on_term(TERMINATED),
+    &["the program stopped reading, and left packets in its receive buffer"], Outcome::Failure
+)]
+#[case::slow(
+    summary(2, 3, 4), listener(5, 0), PATIENCE, on_term(TERMINATED),
+    &["the program is slow: it decided on 2 packets, and then on none for 10s, while 7 were left (--patience gives it longer)"],
+    Outcome::Failure
+)]
+#[case::ended_early(
+    summary(2, 1, 2), listener(3, 0), Over::Done, exit(7),
+    &["the program ended before every packet had a verdict: exit status: 7"], Outcome::Failure
+)]
+#[case::empty_capture(
+    summary(0, 0, 0), listener(0, 0), PATIENCE, on_term(TERMINATED),
+    &["nothing was fed: the capture has no packets"], Outcome::NothingTried
+)]
+#[case::empty_capture_and_a_program_that_ends(
+    summary(0, 0, 0), listener(0, 0), Over::Done, exit(0),
+    &["nothing was fed: the capture has no packets"], Outcome::NothingTried
+)]
+fn each_situation_has_its_own_sentence(
+    #[case] summary: Summary,
+    #[case] conduct: Conduct,
+    #[case] over: Over,
+    #[case] program: ProgramEnd,
+    #[case] expected: &[&str],
+    #[case] outcome: Outcome,
+) {
+    let found = findings(&summary, &conduct, over, program, Some(&CaptureEnd::Whole));
+    let sentences: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(sentences, expected);
+    let worst = found.iter().map(Finding::outcome).max().unwrap_or(Outcome::Success);
+    assert_eq!(worst, outcome);
+}
+
+#[test]
+fn packets_that_went_to_nobody_are_no_success() {
+    let mut summary = summary(0, 0, 0);
+    summary.records = 3;
+    summary.dropped.insert(DropReason::NoListener, 3);
+    let conduct = Conduct {
+        has_listened: [false, true],
+        modes: 1,
+        ..opener()
+    };
+    let found = findings(
+        &summary,
+        &conduct,
+        Over::Done,
+        on_term(TERMINATED),
+        Some(&CaptureEnd::Whole),
+    );
+    assert_eq!(found, [Finding::Nobody(Some(Family::Ipv4))]);
+    assert_eq!(found[0].outcome(), Outcome::NothingTried);
+}
+
+#[test]
+fn a_refused_mode_is_the_cause_and_one_refused_verdict_is_no_failure() {
+    let refusal = Refusal {
+        request: Request::Other(MessageType::Mode),
+        errno: Errno::EPERM,
+        requirement: None,
+    };
+    let refused = |mut summary: Summary| {
+        summary.refused = 1;
+        summary.first_refusal = Some(refusal);
+        summary
+    };
+    let found = findings(
+        &refused(summary(0, 0, 5)),
+        &opener(),
+        Over::Done,
+        exit(1),
+        Some(&CaptureEnd::Whole),
+    );
+    assert_eq!(found, [Finding::Refused(1, refusal), Finding::EndedEarly(exit(1))]);
+    let found = findings(
+        &refused(summary(5, 0, 0)),
+        &listener(5, 0),
+        Over::Done,
+        exit(0),
+        Some(&CaptureEnd::Whole),
+    );
+    assert_eq!(found, [Finding::Refused(1, refusal)]);
+    assert_eq!(found[0].outcome(), Outcome::Success);
+}
+
+#[rstest]
+#[case(CaptureEnd::WithinRecord, Outcome::Success)]
+#[case(CaptureEnd::Damaged("why".to_owned()), Outcome::Failure)]
+fn how_the_capture_ended_is_told(#[case] end: CaptureEnd, #[case] outcome: Outcome) {
+    let found = findings(&summary(5, 0, 0), &listener(5, 0), Over::Done, exit(0), Some(&end));
+    assert_eq!(found, [Finding::Capture(end)]);
+    assert_eq!(found[0].outcome(), outcome);
+}
