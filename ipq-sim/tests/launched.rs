@@ -10,6 +10,7 @@ mod c_library;
 
 use c_library::{CORE, LIBRARY, SCRATCH, can_not, compiled, have, pass, succeed};
 use etherparse::PacketBuilder;
+use ipq_sim::programs::run::{Launcher, Run};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,15 @@ fn run(arguments: &[&str], program: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
+fn can_launch() -> bool {
+    let choice = Run::new(capture(), "true").launcher(Launcher::Seccomp).choice();
+    if let Err(error) = &choice {
+        eprintln!("skipped: {error}");
+    }
+    choice.is_ok()
+}
+
 /// Every packet got through, by that launcher, and the program ended well or was ended by the runner.
 fn assert_all_accepted(output: &Output, launcher: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -82,7 +92,7 @@ enum Linked {
 
 /// The program that makes all calls itself; none if it can't be compiled here.
 fn kinds(linked: Linked) -> Option<PathBuf> {
-    if !have(&[]) {
+    if !have(&[]) || !can_launch() {
         return None;
     }
     match linked {
@@ -141,7 +151,7 @@ fn a_program_with_code_of_its_own_is_given_its_socket_however_it_lives(
 #[case::loaded(&[])]
 #[case::linked_in(&["-static"])]
 fn this_projects_libipq_needs_no_variable_to_find_the_emulator(#[case] flags: &[&str]) {
-    if have(&[]) {
+    if have(&[]) && can_launch() {
         let program = match flags {
             [] => pass(),
             flags => compiled(&Path::new(CORE).join("tests/c/pass.c"), flags),
@@ -157,7 +167,7 @@ fn this_projects_libipq_needs_no_variable_to_find_the_emulator(#[case] flags: &[
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_program_that_makes_system_calls_of_its_own_is_given_its_socket() {
-    if have(&[]) {
+    if have(&[]) && can_launch() {
         let program = Path::new(SCRATCH).join("own_calls");
         succeed(
             Command::new("cc")
@@ -175,7 +185,9 @@ fn a_program_in_python_is_given_its_socket() {
         eprintln!("skipped: {reason}");
         return;
     }
-    have(&[]);
+    if !have(&[]) || !can_launch() {
+        return;
+    }
     let output = run(&[], &["/usr/bin/python3", source("queue.py").to_str().unwrap()]);
     assert_all_accepted(&output, "seccomp");
 }
@@ -196,4 +208,36 @@ fn a_programs_own_verdict_count_and_end_are_seen_with_its_status() {
         assert!(errors.contains("         7  accepted\n"), "{errors}");
         assert_eq!(output.status.code(), Some(1), "{errors}");
     }
+}
+
+#[test]
+fn a_program_that_ends_early_has_the_same_outcome_however_far_ahead_packets_are_fed() {
+    let Some(program) = kinds(Linked::Statically) else {
+        return;
+    };
+    let outcome = |arguments: &[&str]| {
+        let output = run(arguments, &[program.to_str().unwrap(), "plain", "7"]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = errors.lines().filter(|line| !line.starts_with("time per verdict"));
+        (told.map(str::to_owned).collect::<Vec<_>>(), output.status.code())
+    };
+    let expected = outcome(&["--in-flight", "1"]);
+    let not_fed = format!("{:>10}  not fed: the run had ended", PACKETS - 7);
+    assert!(expected.0.contains(&not_fed), "{expected:?}");
+    for arguments in [&["--in-flight", "8"][..], &[], &[], &[]] {
+        assert_eq!(outcome(arguments), expected);
+    }
+}
+
+#[test]
+fn a_program_that_the_system_does_not_give_its_socket_is_kept_from_the_machines_queues() {
+    let Some(program) = kinds(Linked::Statically) else {
+        return;
+    };
+    let output = run(&["--launcher", "transport"], &[program.to_str().unwrap(), "clearenv"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("launcher: transport, "), "{errors}");
+    // The first socket that it asks for.
+    assert!(errors.contains("errno 93"), "{errors}");
+    assert_eq!(output.status.code(), Some(1), "{errors}");
 }

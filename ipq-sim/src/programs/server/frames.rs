@@ -39,6 +39,8 @@ pub(super) struct Frames {
     pub(super) sender: PortId,
     /// Whether it was last looked which frames are unread after the last that came and went.
     looked: bool,
+    /// Whether frames were put on the connection since then.
+    filled_since: bool,
 }
 
 /// What is known of a socket that was put in a program's place.
@@ -88,6 +90,7 @@ impl Frames {
             overran: false,
             sender: PortId::KERNEL,
             looked: false,
+            filled_since: false,
         }
     }
 
@@ -111,7 +114,7 @@ impl Frames {
     /// As [`look`](Self::look), at a moment when the program is about to close descriptors and does nothing else.
     pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
         self.look(kernel);
-        self.looked = true;
+        (self.looked, self.filled_since) = (true, false);
     }
 
     fn read_down_to(&mut self, kernel: &mut Kernel, left: usize) {
@@ -177,7 +180,10 @@ impl Frames {
                 self.allocated += allocation;
                 observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
-            self.looked &= sent == 0;
+            // What is put there while it closes is unread. If there is more later it has gone on, and may read.
+            if sent > 0 {
+                self.looked &= !std::mem::replace(&mut self.filled_since, true);
+            }
             if sent < wanted {
                 return;
             }
