@@ -239,5 +239,5 @@ fn a_program_that_the_system_does_not_give_its_socket_is_kept_from_the_machines_
     assert!(errors.contains("launcher: transport, "), "{errors}");
     // The first socket that it asks for.
     assert!(errors.contains("errno 93"), "{errors}");
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_ne!(output.status.code(), Some(0), "{errors}");
 }

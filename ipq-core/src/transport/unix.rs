@@ -1,14 +1,13 @@
 //! An emulator in another process, reached by a Unix socket: what `ipq-sim serve` offers.
 //!
 //! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries
-//! bare frames both ways, at most one of them ahead of the reader, so that its descriptor is
-//! readable when there is a message and what is read from it is what a netlink socket would have
-//! given. The second carries notices of overruns and of senders that are not the kernel, which only
+//! bare frames both ways, so that its descriptor is readable when there is a message and what is
+//! read from it is what a netlink socket would have given. The second carries notices of overruns and of senders that are not the kernel, which only
 //! this transport sees. Everything else (binding, options) is a question on a connection of its
 //! own: see [`protocol`].
 //!
-//! Frames wait in the emulated receive buffer, not in the Unix socket's: what they weigh and how it
-//! overruns is the emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`]
+//! A frame stays in the emulated receive buffer until it has been read, though a copy is in the Unix
+//! socket's: what it weighs and how the buffer overruns is the emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`]
 //! returns, and not yet obeyed.
 //!
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket

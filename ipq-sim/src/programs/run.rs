@@ -8,9 +8,13 @@
 //! # Ok::<(), ipq_sim::programs::run::RunError>(())
 //! ```
 //!
-//! The program is told by `IPQ_TRANSPORT` where the emulator is, so it must be linked with this project's libipq, or have the
-//! object of package ipq-preload loaded first, which stands in for its netlink sockets. Packets enter
-//! at the hook directly, without a routing decision, between two devices `eth0` and `eth1` that carry packets of any length.
+//! The program runs as it stands. Where the system has seccomp's user notification (Linux 5.14), its
+//! calls for a queue's socket are answered with an emulated one, however it is linked and whatever it
+//! does to its environment. Elsewhere it must have this project's libipq, which `IPQ_TRANSPORT` tells
+//! where the emulator is, or have the object of package ipq-preload loaded first. Which [`Launcher`] it
+//! is, [`Run::choice`] tells. In none of them can the program reach a queue of this machine.
+//!
+//! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and `eth1` that carry packets of any length.
 //! What is fed, what became of it and how long the verdicts took is in the [`Report`].
 
 mod capture;
