@@ -220,9 +220,10 @@ impl Listener {
     }
 }
 
-/// Whether an answer came too late: the process was killed.
+/// Returns whether nobody waits for an answer any more. ENOENT: the process was killed, or has gone
+/// on with an answer. EINPROGRESS: it has an answer, and has not yet woken up to take it.
 fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENOENT)
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINPROGRESS))
 }
 
 impl AsFd for Listener {
