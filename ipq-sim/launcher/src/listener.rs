@@ -164,7 +164,7 @@ impl Listener {
             Err(error) if is_gone(&error) => Ok(()),
             // Its table of descriptors is full, for one.
             Err(error) => self.refuse(call, error.raw_os_error().unwrap_or(libc::EIO)),
-            Ok(()) => Ok(()),
+            Ok(number) => self.answer(call, number.into()),
         }
     }
 

@@ -72,16 +72,17 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the process that is stopped a copy of a descriptor, and answers its call with that copy's number.
+/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there. Its call still waits for an
+/// answer: one that is sent along is lost where a signal interrupts this, and the call would then return 0.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
     descriptor: BorrowedFd<'_>,
     close_on_exec: bool,
-) -> io::Result<()> {
+) -> io::Result<i32> {
     let addition = seccomp_notif_addfd {
         id,
-        flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+        flags: 0,
         srcfd: descriptor.as_raw_fd().cast_unsigned(),
         newfd: 0,
         newfd_flags: if close_on_exec {
@@ -97,8 +98,7 @@ pub(crate) fn give(
             libc::SECCOMP_IOCTL_NOTIF_ADDFD as _,
             &raw const addition,
         )
-    })?;
-    Ok(())
+    })
 }
 
 /// Whether the process that a notification is about is still stopped in that call.

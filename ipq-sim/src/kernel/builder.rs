@@ -66,7 +66,7 @@ impl KernelBuilder {
     /// The kernel of that version, such as "2.4.16", or that profile: see [`Profile::of_kernel`].
     ///
     /// ```
-    /// let sim = ipq_sim::Sim::builder().kernel("2.4.16")?.simulate()?;
+    /// let sim = ipq_sim::Kernel::builder().kernel("2.4.16")?.simulate()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn kernel(self, version: &str) -> Result<Self, NoProfile> {
