@@ -41,11 +41,20 @@ pub fn check(bytes: &[u8]) {
     let Some(Ok((records, end))) = result else {
         return;
     };
-    let packets: usize = records.iter().flat_map(|record| &record.packet).map(|packet| packet.data.len()).sum();
+    let packets: usize = records
+        .iter()
+        .flat_map(|record| &record.packet)
+        .map(|packet| packet.data.len())
+        .sum();
     // Vectors double.
     let kept = (3 * size_of::<Record>() * records.len() + packets) as u64;
     let most = BUFFERS + kept + bytes.len() as u64 + if is_compressed { WINDOW } else { 0 };
-    assert!(held.bytes_max <= most, "{} bytes held for {}", held.bytes_max, bytes.len());
+    assert!(
+        held.bytes_max <= most,
+        "{} bytes held for {}",
+        held.bytes_max,
+        bytes.len()
+    );
     // In whichever pieces it comes, a file is the same.
     let (whole, whole_end) = run::read_capture(source(usize::MAX)).expect("what was read once is read again");
     assert_eq!((whole.len(), &whole_end), (records.len(), &end));
@@ -152,7 +161,12 @@ fn run_whole(capture: &Path, records: &[Record]) {
         ..
     } = &report.summary;
     assert_eq!((*total, packets.len()), (records.len() as u64, records.len()));
-    assert!(packets.iter().enumerate().all(|(index, packet)| packet.index == index as u64));
+    assert!(
+        packets
+            .iter()
+            .enumerate()
+            .all(|(index, packet)| packet.index == index as u64)
+    );
     let [not, lost] = [not_fed.values().sum::<u64>(), dropped.values().sum()];
     assert_eq!(*total, not + accepted + lost + still_queued);
     // Where the machine had no time for it; and to a program that is a second late for one family, its packets are lost.
