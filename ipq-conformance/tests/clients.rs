@@ -64,7 +64,7 @@ struct Line {
     requirements: Vec<String>,
 }
 
-/// What came of each case that `filter` chooses, by its id, with a client.
+/// Runs the cases that `filter` chooses with a client. Returns the outcomes by id.
 fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<String, Line> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
     command
@@ -94,7 +94,7 @@ fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<St
     cases
 }
 
-/// How the cases of topic libipq came out.
+/// Runs the cases of the topic libipq.
 fn of_libipq(results: &BTreeMap<String, Line>) -> Vec<(&str, &str)> {
     let cases = results.iter().filter(|(id, _)| id.starts_with("libipq/"));
     cases.map(|(id, case)| (id.as_str(), case.outcome.as_str())).collect()
@@ -148,7 +148,7 @@ fn a_library_on_a_netlink_socket_of_its_own_passes_every_case() {
 #[case("SENDER_IS_KEPT", "LIB-3", "libipq/foreign-datagram")]
 #[case("HEADER_FLAG_IS_TRUNCATION", "LIB-3", "c-library/header-flag")]
 #[case("GLOBAL_ERROR_NUMBER", "LIB-7", "c-library/threads-have-errors-of-their-own")]
-// What else a replacement can get wrong.
+// Other faults of a replacement.
 #[case("SUCCESS_CLEARS", "LIB-12", "libipq/success-keeps-the-error-number")]
 #[case("TIMEOUT_SETS_ERRNO", "LIB-3", "c-library/timeout-leaves-errno")]
 #[case("TIMEOUT_IS_AN_ERROR", "LIB-3", "libipq/timeout")]

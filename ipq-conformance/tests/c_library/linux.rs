@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode};
 
 /// The argument that makes this program run one test; its name and the compiled program follow.
 const ONE: &str = "--in-a-laboratory";
-/// What a process ends with that can have no laboratory.
+/// The exit status of a process that can't have a laboratory.
 const NOT_HERE: i32 = 77;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -129,7 +129,7 @@ fn run_one(name: &str, program: &Path) -> ExitCode {
     }
 }
 
-/// Where `-j QUEUE` puts packets of both families.
+/// The rules that queue packets of both families with `-j QUEUE`.
 const QUEUE: Queues = Queues::Numbered { ipv4: 0, ipv6: 0 };
 
 /// Queues what this host pings itself with, and the replies.

@@ -12,10 +12,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-/// What the replies are known by.
+/// The identifier of the replies.
 const IDENTIFIER: u16 = 0x1770;
 
-/// How often a request is sent until it is answered, and how long a reply may take.
+/// The number of attempts, and the time that a reply may take.
 const ATTEMPTS: usize = 500;
 const REPLY_TIME: Timespec = Timespec {
     tv_sec: 0,

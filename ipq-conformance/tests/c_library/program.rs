@@ -48,7 +48,7 @@ impl Program {
         Ok((self.child.wait()?, errors))
     }
 
-    /// What it prints as errors until it ends.
+    /// Reads what it prints to standard error until it ends.
     fn errors(&mut self) -> io::Result<String> {
         let mut text = String::new();
         if let Some(errors) = &mut self.child.stderr {

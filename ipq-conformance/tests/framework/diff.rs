@@ -7,7 +7,7 @@ use ipq_conformance::worlds::SimFactory;
 use ipq_sim::Fault;
 use pretty_assertions::assert_eq;
 
-/// How many seeds are tried for a divergence.
+/// The number of seeds that are tried.
 const SEEDS: u64 = 500;
 
 /// Compares emulators with those that have a fault, until they differ.
@@ -72,8 +72,7 @@ fn what_is_left_of_a_sequence_is_needed() {
     }
 }
 
-/// What the generator reaches, and what it does not: rules that only sizes, sockets or capabilities
-/// show.
+/// The faults that generated steps find. The others show only in sizes, sockets or capabilities.
 #[test]
 fn most_faults_are_found() {
     let missed = Fault::ALL
@@ -105,7 +104,7 @@ impl WorldFactory for Acknowledging {
     }
 }
 
-/// What the list says of each world holds of that world alone, whichever of them is recorded.
+/// An entry of the list holds for its worlds in both directions, and for no others.
 #[test]
 fn a_known_divergence_is_one_in_either_order_of_the_worlds() {
     let known = |worlds: [&str; 2]| {

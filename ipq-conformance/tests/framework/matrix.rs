@@ -8,8 +8,7 @@ use ipq_conformance::report::matrix::{Collector, Matrix, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// What another machine's run has left: an older suite, without quirks, with a case that is no
-/// more.
+/// Results from another machine: an older suite, without quirks, with a case that no longer exists.
 const OLDER: &str = r#"{"id":"wire/holds","title":"What holds","topic":"wire","level":"must","requirements":["WIRE-1"],"outcome":"passed","reason":null}
 {"id":"verdicts/wrong-reply","title":"A reply that is not as expected","topic":"verdicts","level":"kernel","requirements":["VER-2"],"outcome":"passed","reason":null}
 {"id":"verdicts/gone","title":"What was tried once","topic":"verdicts","level":"must","requirements":["VER-9"],"outcome":"skipped","reason":"needs a bridge"}
@@ -104,14 +103,14 @@ fn results_with(hostile: &str) -> Matrix {
     Matrix::new(results, &[])
 }
 
-/// What gives a page its structure, in order.
+/// Returns the tags of a page, in order.
 fn structure(page: &str) -> String {
     page.chars()
         .filter(|letter| matches!(letter, '<' | '>' | '"'))
         .collect()
 }
 
-/// What gives Markdown its structure: lines, cells, and nothing else that is not a text's.
+/// Returns the structure of Markdown: its lines and cells.
 fn markdown_structure(text: &str) -> Vec<usize> {
     let cells = |line: &str| line.replace("\\\\", "").replace("\\|", "").matches('|').count();
     text.lines().map(cells).collect()

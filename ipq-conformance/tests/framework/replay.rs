@@ -14,7 +14,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
-/// How many frames were recorded.
+/// Returns the number of recorded frames.
 const FRAMES: usize = 4927;
 
 /// Every recording that there is.
@@ -75,8 +75,8 @@ fn the_emulator_reproduces_every_recording() {
     assert!((FRAMES - 10..FRAMES).contains(&frames), "{frames}");
 }
 
-/// What a kernel does that numbers the packets of each queue: a packet of each family is read, and
-/// accepted by its number, which is 1 for both.
+/// A recording of a kernel that numbers the packets of each queue: one packet of each family is
+/// read, and accepted by its number, 1.
 fn numbered() -> Recording {
     const PORT_ID: PortId = PortId(4242);
     let mut setup = Setup::default();
@@ -149,7 +149,7 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
     assert_eq!(left(&recorded), 2);
 }
 
-/// Which bytes of a recorded frame the rules leave open, or would lead to another packet.
+/// Returns the bytes of a recorded frame that do not count, or that name another packet.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     let kind = Header::parse(frame, abi).map(|header| header.message_type);

@@ -34,7 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// What is known to be different on the emulator, and one entry that is out of date.
+/// Known differences for the emulator, with one entry that is out of date.
 pub(crate) const KNOWN: &str = r#"[
     { "world": "sim", "cases": ["verdicts/known", "*/known-*"], "reason": "It was decided otherwise." },
     { "world": "sim", "cases": ["verdicts/gone"], "reason": "It was so once." },

@@ -50,7 +50,7 @@ impl Playback {
         }
     }
 
-    /// What this world has to be sent where `bytes` were recorded.
+    /// Returns the datagram that this world expects where `bytes` were recorded.
     fn as_sent(&self, bytes: &Bytes) -> Bytes {
         let word = self.abi.word_bytes();
         let mut own = bytes.to_vec();

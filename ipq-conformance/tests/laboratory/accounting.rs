@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::time::Instant;
 
-/// How many packets there are, for a longer run.
+/// The variable with the number of packets, for a longer run.
 const PACKETS: &str = "IPQ_PACKETS";
 const FEW_PACKETS: u64 = 20_000;
 /// After so many verdicts what left is looked at: whoever listens to the wire has a buffer, too.
@@ -76,13 +76,13 @@ pub(super) fn accounts_for_every_packet(laboratory: &mut Laboratory) -> Result<(
 struct Part {
     family: Family,
     packets: u64,
-    /// How many arrive before the first of them is read.
+    /// The number of packets that arrive before the first is read.
     burst: u32,
     max_length: Option<u32>,
     receive_buffer: Option<usize>,
 }
 
-/// What became of packets.
+/// The fates of packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     entered: u64,
@@ -153,7 +153,7 @@ impl Part {
             let left = self.packets - filter.tally.entered;
             filter.let_arrive(u64::from(self.burst).min(left.saturating_sub(1)).max(1))?;
         }
-        // What found the queue full never got an id.
+        // Packets that found the queue full never got an id.
         filter.tally.queue_dropped = filter.tally.entered - filter.last_id;
         let Filter { handle, tally, .. } = filter;
         self.check(tally, &handle, before);
@@ -292,12 +292,12 @@ impl Filter<'_> {
     }
 }
 
-/// What the devices have counted.
+/// The counters of the devices.
 #[derive(Clone, Copy)]
 struct Counters {
-    /// What `tap0` has received.
+    /// The packets that `tap0` received.
     arrived: u64,
-    /// What `tap1` has sent.
+    /// The packets that `tap1` sent.
     left: u64,
 }
 

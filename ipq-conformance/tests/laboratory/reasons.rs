@@ -1,5 +1,5 @@
-//! What the suite does not pass on today's kernel, and why: few reasons, and none at all for what
-//! is a *must*, but for what that kernel has no way to show.
+//! The cases that do not pass on today's kernel. There are few reasons, and none concerns a *must*,
+//! except that the kernel can't show some things.
 
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};
@@ -9,11 +9,11 @@ use libtest_mimic::{Completion, Failed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many reasons there may be for all cases that are not passed.
+/// The most reasons that all cases which do not pass may have.
 const MOST_REASONS: usize = 12;
-/// How many cases have to pass.
+/// The number of cases that must pass.
 const FEWEST_PASSED: usize = 100;
-/// What a case of level *must* may need and not find.
+/// The capabilities for lack of which a case of level *must* may be skipped.
 const LACKING: [Capability; 7] = [
     Capability::ProcText,
     Capability::Sysctl,

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 /// The argument that makes this program run one test; its name follows.
 const ONE: &str = "--in-a-laboratory";
-/// What a process ends with that can have no laboratory.
+/// The exit status of a process that can't have a laboratory.
 const NOT_HERE: i32 = 77;
 
 type Test = fn(&mut Kernel);
