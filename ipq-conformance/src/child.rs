@@ -67,7 +67,8 @@ pub(crate) trait Beside {
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    input: ChildStdin,
+    /// Standard input, until it is closed.
+    input: Option<ChildStdin>,
     output: ChildStdout,
     /// Standard error, until its end.
     errors: Option<ChildStderr>,
@@ -104,7 +105,7 @@ impl Child {
         fcntl_setfl(&input, fcntl_getfl(&input)? | OFlags::NONBLOCK)?;
         Ok(Self {
             process: child,
-            input,
+            input: Some(input),
             output,
             errors: Some(errors),
             unread: Vec::new(),
@@ -175,8 +176,8 @@ impl Child {
     /// Waits until a pipe or the task beside has work to do.
     fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
         let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
-        if writes {
-            awaited.push(PollFd::from_borrowed_fd(self.input.as_fd(), PollFlags::OUT));
+        if let Some(input) = self.input.as_ref().filter(|_| writes) {
+            awaited.push(PollFd::from_borrowed_fd(input.as_fd(), PollFlags::OUT));
         }
         let errors = self.errors.as_ref().map(AsFd::as_fd);
         let descriptors = errors.into_iter().chain(beside.map(|beside| beside.descriptor()));
@@ -190,8 +191,8 @@ impl Child {
 
     /// Writes as much as the child's input takes now.
     fn write_some(&mut self, unsent: &mut &[u8]) -> io::Result<()> {
-        while !unsent.is_empty() {
-            match self.input.write(unsent) {
+        while let Some(input) = self.input.as_mut().filter(|_| !unsent.is_empty()) {
+            match input.write(unsent) {
                 Ok(written) => *unsent = &unsent[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -220,11 +221,29 @@ impl Child {
         Ok(())
     }
 
+    /// Returns whether the child has written something that nobody has read.
+    #[cfg(any(test, feature = "exec"))]
+    pub(crate) fn has_unread(&self) -> io::Result<bool> {
+        if !self.unread.is_empty() {
+            return Ok(true);
+        }
+        let mut polled = [PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec::default()))?;
+        // The end of the output alone is no line.
+        Ok(polled[0].revents().contains(PollFlags::IN))
+    }
+
     /// Takes what the child has printed to standard error since the last call: the first 16 KiB.
     pub(crate) fn take_printed(&mut self) -> String {
         let printed = String::from_utf8_lossy(&self.printed).into_owned();
         self.printed.clear();
         printed
+    }
+
+    /// Closes the child's standard input, which tells it to end.
+    #[cfg(feature = "exec")]
+    pub(crate) fn close_input(&mut self) {
+        self.input = None;
     }
 
     /// Ends the child, by force unless it ended its output itself, and returns its exit status.
@@ -241,11 +260,13 @@ impl Child {
     /// Waits for a child that closed its output. It gets a short time, since it may live on.
     fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + GRACE;
+        let mut pause = Duration::from_micros(20);
         while Instant::now() < deadline {
             if let Some(status) = self.process.try_wait()? {
                 return Ok(status);
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
         }
         let _ = self.process.kill();
         self.process.wait()
@@ -253,7 +274,7 @@ impl Child {
 }
 
 /// The time that a child may live after it closed its standard output.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(5);
 
 fn readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
     let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];

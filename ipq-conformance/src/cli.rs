@@ -11,9 +11,13 @@ mod replay;
 mod run;
 #[cfg(target_os = "linux")]
 mod vm;
+#[cfg(target_os = "linux")]
+mod world;
 
 use crate::suite::Level;
 use crate::world::{Setup, WorldError, WorldFactory};
+#[cfg(target_os = "linux")]
+use crate::worlds::exec;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt;
@@ -104,6 +108,13 @@ enum Action {
     /// Do the steps of recordings, and write the answers to standard output, as recordings of this
     /// world
     Record(RecordArguments),
+    /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`
+    #[cfg(target_os = "linux")]
+    World {
+        /// The world to serve
+        #[arg(default_value = "sim")]
+        world: String,
+    },
     /// Boot a kernel in a virtual machine, and run the suite on it
     #[cfg(target_os = "linux")]
     Vm(VmArguments),
@@ -127,8 +138,8 @@ struct RunArguments {
     /// Also run known oddities (level quirk)
     #[arg(long)]
     strict: bool,
-    /// The world to run in: sim, the emulator; a world of this machine's kernel; or all, one after
-    /// the other
+    /// The world to run in: sim, the emulator; a world of this machine's kernel; all, one after the
+    /// other; or exec:PROGRAM, a program in any language (see docs/world-protocol.md)
     #[arg(long, default_value = "sim")]
     world: String,
     /// Test a libipq on the emulator instead of a kernel: rust, this project's own; or dlopen:PATH,
@@ -353,6 +364,8 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),
         #[cfg(target_os = "linux")]
+        Some(Action::World { world }) => world::serve(worlds, &world),
+        #[cfg(target_os = "linux")]
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
     };
     let end = done.unwrap_or_else(|error| {
@@ -380,11 +393,15 @@ fn unable(what: impl fmt::Display) -> Failure {
 
 /// Returns the world with this name.
 fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
+    #[cfg(target_os = "linux")]
+    if let Some(command) = name.strip_prefix(exec::PREFIX) {
+        return Ok(Arc::new(exec::ExecFactory::new(command).map_err(unable)?));
+    }
     let found = worlds.iter().find(|factory| factory.name() == name).map(Arc::clone);
     found.ok_or_else(|| {
         let known: Vec<_> = worlds.iter().map(|factory| factory.name()).collect();
         unable(format_args!(
-            "there is no world {name:?}; the worlds are: {}",
+            "there is no world {name:?}; the worlds are: {}, and exec:PROGRAM",
             known.join(", ")
         ))
     })

@@ -71,7 +71,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
+#[cfg(all(
+    target_os = "linux",
+    any(feature = "exec", feature = "laboratory", feature = "libipq")
+))]
 mod child;
 #[cfg(feature = "cli")]
 pub mod cli;

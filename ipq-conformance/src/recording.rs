@@ -9,16 +9,18 @@
 //!
 //! | `op` | step | answer |
 //! |---|---|---|
-//! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: its port id now, 0 if
-//! unbound |
+//! | `bind` | an open socket is bound to `port_id` | `errno`; `bound`: its port id now, or 0 |
 //! | `port_id` | | `bound` |
 //! | `poll` | waits for input, `timeout_ns` at most | `readable`, `error`, `waited_ns` |
 //! | `socket_error` | SO_ERROR is read | `errno` |
 //! | `advance` | `ns` pass | |
 //! | `clock` | | `since_begin_ns` |
-//! | `module` | the module of `family` is `loaded`, or unloaded | then `text` or `value` of its
-//! files is null |
+//! | `module` | the module of `family` is `loaded`, or not: then its files read as null | |
 //! | `account` | | `entered`, `delivered`, `queued`, and `dropped` by reason |
+//! | `sndbuf` | SO_SNDBUF = `value` | `actual` |
+//! | `duplicate` | `socket` gets a second descriptor, the socket `duplicate` | |
+//! | `inject_bridged` | the frame `hex` arrives on `port` of `bridge` | `errno` |
+//! | `inject_offloaded` | `hex` arrives on `device`, in segments of `segment_bytes` or null | `errno` |
 //!
 //! | limit | at most |
 //! |---|---|
@@ -35,6 +37,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 pub use embedded::Embedded;
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub(crate) use format::{answer, observation, parse_rules, question, step, write_rules};
 pub use usage::Misuse;
 
 /// The longest line that is read, in bytes. The longest line of the recordings has 18,000.

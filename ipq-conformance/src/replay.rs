@@ -100,6 +100,10 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
             });
         }
     }
+    world.end().map_err(|error| ReplayError::World {
+        step: Some(recording.steps.len()),
+        error,
+    })?;
     Ok(Replayed {
         frames,
         difference: None,

@@ -27,6 +27,8 @@ pub struct Event {
     pub step: Step,
     /// The observation.
     pub seen: Observation,
+    /// The text that the implementation printed during the step.
+    pub printed: String,
 }
 
 impl Transcript {
@@ -38,12 +40,12 @@ impl Transcript {
         }
     }
 
-    pub(crate) fn push(&mut self, step: Step, seen: Observation) {
+    pub(crate) fn push(&mut self, step: Step, seen: Observation, printed: String) {
         if self.events.len() == MOST_EVENTS {
             self.events.remove(0);
             self.forgotten += 1;
         }
-        self.events.push(Event { step, seen });
+        self.events.push(Event { step, seen, printed });
     }
 
     /// Returns the steps, in order.
@@ -69,6 +71,9 @@ impl Transcript {
         }
         for (number, event) in (self.forgotten + 1..).zip(&self.events) {
             let _ = writeln!(text, "{number:4}  {}", describe(&event.step, &event.seen, self.abi));
+            for line in event.printed.lines() {
+                let _ = writeln!(text, "      printed: {line}");
+            }
             let bytes = self.bytes(event);
             for line in bytes.lines().take(MOST_LINES) {
                 let _ = writeln!(text, "      {line}");

@@ -32,7 +32,8 @@ use serde::{Deserialize, Serialize};
 /// 2. [`begin`](World::begin), once, with the setup of the case or recording;
 /// 3. [`step`](World::step), any number of times. A step is over when everything that it caused is
 ///    over: an injected packet has reached the queue, a device, or its end;
-/// 4. drop, which undoes everything, also while a panic unwinds.
+/// 4. [`end`](World::end), unless a step went wrong;
+/// 5. drop, which undoes everything, also while a panic unwinds.
 ///
 /// A world judges nothing. Whoever asked for a step judges the observation.
 pub trait World {
@@ -51,6 +52,18 @@ pub trait World {
     /// If the system refuses the step, that is an observation with an errno. An error says that the
     /// world can't do the step at all. It never counts as a failure of the implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
+
+    /// Ends the world in order, after the last step. The drop that follows must not need this.
+    ///
+    /// The error says that the world went wrong at its end.
+    fn end(&mut self) -> Result<(), WorldError> {
+        Ok(())
+    }
+
+    /// Takes the text that the implementation has printed since the last call, for the transcript.
+    fn take_printed(&mut self) -> String {
+        String::new()
+    }
 }
 
 /// Creates a world for each case, so that no case sees what another left.

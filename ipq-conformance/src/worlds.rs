@@ -2,6 +2,8 @@
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 mod c_program;
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub mod exec;
 #[cfg(all(target_os = "linux", feature = "laboratory"))]
 mod real;
 mod sim;

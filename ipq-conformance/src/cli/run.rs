@@ -49,8 +49,13 @@ pub(super) fn worlds_named(
 }
 
 fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<End, Failure> {
-    let choice = format!("--world {}", factory.name());
+    let choice = format!("--world {}", quoted(factory.name()));
     run_chosen(factory, &choice, &cases::all(), arguments)
+}
+
+/// Returns a word as one writes it in a shell.
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// Runs the cases of a libipq on the emulator.

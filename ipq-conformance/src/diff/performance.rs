@@ -33,7 +33,12 @@ pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Resu
         performance.act(action)?;
     }
     performance.end()?;
-    Ok(performance.steps)
+    let steps = performance.steps;
+    world.end().map_err(|error| ReplayError::World {
+        step: Some(steps.len()),
+        error,
+    })?;
+    Ok(steps)
 }
 
 struct Performance<'w> {

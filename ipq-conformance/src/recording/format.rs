@@ -1,7 +1,12 @@
 //! The JSON of a scenario: what serde reads and writes, and its translation to and from
 //! [`Recording`].
 
+#[cfg(all(target_os = "linux", feature = "exec"))]
+mod exchange;
 mod steps;
+
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub(crate) use exchange::{answer, observation, question, step};
 
 use super::{Problem, Recording};
 use crate::world::{Machine, Protocol, Rule, Setup, Table, Target};
@@ -9,6 +14,8 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[cfg(all(target_os = "linux", feature = "exec"))]
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use steps::StepJson;
@@ -72,6 +79,20 @@ fn bad_json(error: &serde_json::Error) -> Problem {
     })
 }
 
+/// Returns `rules` in JSON. `None` if there is no word for one of them.
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub(crate) fn write_rules(rules: &[Rule]) -> Option<Value> {
+    let rules: Vec<_> = rules.iter().map(RuleJson::from_rule).collect::<Option<_>>()?;
+    serde_json::to_value(rules).ok()
+}
+
+/// Parses what [`write_rules`] wrote.
+#[cfg(all(target_os = "linux", feature = "exec"))]
+pub(crate) fn parse_rules(rules: Value) -> Result<Vec<Rule>, String> {
+    let rules: Vec<RuleJson<'static>> = serde_json::from_value(rules).map_err(|error| error.to_string())?;
+    rules.iter().map(RuleJson::to_rule).collect()
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScenarioJson<'a> {
@@ -83,7 +104,6 @@ struct ScenarioJson<'a> {
     arch: Cow<'a, str>,
     word_bytes: u64,
     byte_order: OrderJson,
-    #[serde(borrow)]
     rules: Vec<RuleJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     process_id: Option<u32>,
@@ -161,7 +181,7 @@ struct RuleJson<'a> {
     family: FamilyJson,
     table: TableJson,
     chain: ChainJson,
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     protocol: Option<Cow<'a, str>>,
     target: TargetJson,
     #[serde(skip_serializing_if = "Option::is_none", default)]

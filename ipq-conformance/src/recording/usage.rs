@@ -40,6 +40,7 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
         }
         match step {
             Step::Open { socket, .. } => open.insert(socket.clone(), true),
+            Step::Duplicate { duplicate, .. } => open.insert(duplicate.clone(), true),
             Step::Close { socket } => open.insert(socket.clone(), false),
             _ => None,
         };
@@ -76,6 +77,10 @@ pub(super) fn first_misuse(recording: &Recording) -> Option<Misuse> {
                 open.insert(socket, false);
                 continue;
             }
+            Step::Duplicate { duplicate, .. } => {
+                open.insert(duplicate, true);
+                continue;
+            }
             _ => continue,
         };
         return Some(Misuse { step, what });
@@ -92,6 +97,7 @@ fn device(step: &Step) -> Option<&str> {
         Step::Inject { device, .. }
         | Step::Output { device, .. }
         | Step::Sniff { device }
+        | Step::InjectOffloaded { device, .. }
         | Step::Link { device, .. } => Some(device),
         _ => None,
     }

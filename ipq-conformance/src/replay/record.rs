@@ -35,6 +35,10 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
         }
         steps.push(RecordedStep { step, seen });
     }
+    world.end().map_err(|error| ReplayError::World {
+        step: Some(recording.steps.len()),
+        error,
+    })?;
     Ok(Recording {
         name: recording.name.clone(),
         setup,

@@ -240,7 +240,7 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
         let result = isolate(|| (case.run)(&subject));
         let stopped = match result {
             // A problem of a handle's transport is the cause of whatever the case says.
-            Ok(result) => subject.take_stopped().or(result.err()),
+            Ok(result) => subject.take_stopped().or(result.err()).or_else(|| subject.end().err()),
             Err(panic) => Some(Stopped::without_place(
                 Outcome::Broken,
                 format!("the case panicked at {panic}"),

@@ -128,8 +128,18 @@ impl Subject {
                 return Err(Stopped::without_place(Outcome::Failed, reason));
             }
         };
-        self.transcript.borrow_mut().push(step.clone(), seen.clone());
+        let printed = world.take_printed();
+        self.transcript.borrow_mut().push(step.clone(), seen.clone(), printed);
         Ok(seen)
+    }
+
+    /// Ends the world in order.
+    pub(crate) fn end(&self) -> CaseResult {
+        let ended = isolate(|| self.world.borrow_mut().end());
+        match ended {
+            Ok(ended) => ended.map_err(|error| Stopped::from_world(&error)),
+            Err(panic) => Err(Stopped::broken(format!("the world panicked at its end, at {panic}"))),
+        }
     }
 
     /// Does a step that has nothing to observe.

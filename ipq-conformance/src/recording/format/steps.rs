@@ -139,6 +139,28 @@ pub(super) enum StepJson<'a> {
         queued: u64,
         dropped: BTreeMap<String, u64>,
     },
+    Sndbuf {
+        socket: Cow<'a, str>,
+        value: i32,
+        actual: i64,
+    },
+    Duplicate {
+        socket: Cow<'a, str>,
+        duplicate: Cow<'a, str>,
+    },
+    InjectBridged {
+        bridge: Cow<'a, str>,
+        port: Cow<'a, str>,
+        hex: Hex,
+        errno: i64,
+    },
+    InjectOffloaded {
+        device: Cow<'a, str>,
+        hex: Hex,
+        #[serde(deserialize_with = "nullable")]
+        segment_bytes: Option<u16>,
+        errno: i64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -358,6 +380,46 @@ impl<'a> StepJson<'a> {
                     dropped,
                 }),
             ),
+            Self::Sndbuf { socket, value, actual } => (
+                Step::SendBuffer {
+                    socket: socket.into(),
+                    bytes: value,
+                },
+                Observation::BufferSize { actual },
+            ),
+            Self::Duplicate { socket, duplicate } => (
+                Step::Duplicate {
+                    socket: socket.into(),
+                    duplicate: duplicate.into(),
+                },
+                Observation::Done,
+            ),
+            Self::InjectBridged {
+                bridge,
+                port,
+                hex,
+                errno,
+            } => (
+                Step::InjectBridged {
+                    bridge: bridge.into(),
+                    port: port.into(),
+                    frame: hex.0,
+                },
+                Observation::Inject { errno },
+            ),
+            Self::InjectOffloaded {
+                device,
+                hex,
+                segment_bytes,
+                errno,
+            } => (
+                Step::InjectOffloaded {
+                    device: device.into(),
+                    frame: hex.0,
+                    segment_bytes,
+                },
+                Observation::Inject { errno },
+            ),
         };
         Ok(RecordedStep { step, seen })
     }
@@ -501,6 +563,34 @@ impl<'a> StepJson<'a> {
                 delivered: account.delivered,
                 queued: account.queued,
                 dropped: account.dropped.clone(),
+            },
+            (Step::SendBuffer { socket, bytes }, Observation::BufferSize { actual }) => Self::Sndbuf {
+                socket: socket.into(),
+                value: *bytes,
+                actual: *actual,
+            },
+            (Step::Duplicate { socket, duplicate }, Observation::Done) => Self::Duplicate {
+                socket: socket.into(),
+                duplicate: duplicate.into(),
+            },
+            (Step::InjectBridged { bridge, port, frame }, Observation::Inject { errno }) => Self::InjectBridged {
+                bridge: bridge.into(),
+                port: port.into(),
+                hex: Hex(frame.clone()),
+                errno: *errno,
+            },
+            (
+                Step::InjectOffloaded {
+                    device,
+                    frame,
+                    segment_bytes,
+                },
+                Observation::Inject { errno },
+            ) => Self::InjectOffloaded {
+                device: device.into(),
+                hex: Hex(frame.clone()),
+                segment_bytes: *segment_bytes,
+                errno: *errno,
             },
             _ => return None,
         })

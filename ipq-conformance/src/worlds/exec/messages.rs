@@ -1,0 +1,239 @@
+//! The messages of the pipe: requests and answers, a line of JSON each.
+
+use crate::recording::{parse_rules, write_rules};
+use crate::world::{Capabilities, Capability, Description, Machine, Setup, WorldError};
+use ipq_core::wire::{Abi, ByteOrder, WordSize};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The version of the protocol. A program refuses, and is refused for, any other.
+pub const VERSION: u32 = 1;
+
+/// A line to the program.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Request {
+    Describe { protocol: u32 },
+    Capabilities,
+    Begin(BeginRequest),
+    Step { step: Map<String, Value> },
+    End,
+}
+
+impl Request {
+    /// Returns the form of the answer, as an error message shows it.
+    pub(super) const fn expected(&self) -> &'static str {
+        match self {
+            Self::Describe { .. } => {
+                "{\"answer\":\"description\",\"protocol\":1,\"implementation\":…,\"machine\":…,\"seed\":…,\"parallel\":…}"
+            }
+            Self::Capabilities => "{\"answer\":\"capabilities\",\"capabilities\":[…]}",
+            Self::Begin(_) => "{\"answer\":\"begun\"} or {\"answer\":\"error\",…}",
+            Self::Step { .. } => "{\"answer\":\"seen\",\"seen\":{…}} or {\"answer\":\"error\",…}",
+            Self::End => "{\"answer\":\"ended\"}, and then the exit status 0",
+        }
+    }
+}
+
+/// The setup of a world.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BeginRequest {
+    machine: Option<MachineJson>,
+    rules: Value,
+    process_id: Option<u32>,
+    never_reuse_ids: bool,
+}
+
+impl BeginRequest {
+    /// Returns `None` if the protocol has no word for a part of the setup.
+    pub(super) fn new(setup: &Setup) -> Option<Self> {
+        (!setup.earlier_peer_died).then_some(())?;
+        Some(Self {
+            machine: setup.machine.as_ref().map(MachineJson::new),
+            rules: write_rules(&setup.rules)?,
+            process_id: setup.process_id,
+            never_reuse_ids: setup.never_reuse_ids,
+        })
+    }
+
+    pub(super) fn read(self) -> Result<Setup, String> {
+        let mut setup = Setup::with_rules(parse_rules(self.rules)?);
+        setup.machine = self.machine.map(MachineJson::read).transpose()?;
+        setup.process_id = self.process_id;
+        setup.never_reuse_ids = self.never_reuse_ids;
+        Ok(setup)
+    }
+}
+
+/// A machine, with the keys of a recording.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MachineJson {
+    kernel: String,
+    arch: String,
+    word_bytes: u64,
+    byte_order: String,
+}
+
+impl MachineJson {
+    pub(super) fn new(machine: &Machine) -> Self {
+        Self {
+            kernel: machine.kernel.clone(),
+            arch: machine.arch.clone(),
+            word_bytes: machine.abi.word_bytes() as u64,
+            byte_order: match machine.abi.order {
+                ByteOrder::Little => "little",
+                ByteOrder::Big => "big",
+            }
+            .to_owned(),
+        }
+    }
+
+    fn read(self) -> Result<Machine, String> {
+        let word = match self.word_bytes {
+            4 => WordSize::Four,
+            8 => WordSize::Eight,
+            other => return Err(format!("word_bytes is 4 or 8, and not {other}")),
+        };
+        let order = match self.byte_order.as_str() {
+            "little" => ByteOrder::Little,
+            "big" => ByteOrder::Big,
+            other => return Err(format!("byte_order is \"little\" or \"big\", and not {other:?}")),
+        };
+        Ok(Machine {
+            kernel: self.kernel,
+            arch: self.arch,
+            abi: Abi { word, order },
+        })
+    }
+}
+
+/// A line from the program.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Answer {
+    Description(DescriptionAnswer),
+    Capabilities { capabilities: Vec<String> },
+    Begun,
+    Seen { seen: Map<String, Value> },
+    Ended,
+    Error(ErrorAnswer),
+}
+
+impl Answer {
+    /// Returns its name in JSON.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Description(_) => "description",
+            Self::Capabilities { .. } => "capabilities",
+            Self::Begun => "begun",
+            Self::Seen { .. } => "seen",
+            Self::Ended => "ended",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+/// The program's description of itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DescriptionAnswer {
+    protocol: u32,
+    implementation: String,
+    machine: MachineJson,
+    seed: Option<u64>,
+    parallel: bool,
+}
+
+impl DescriptionAnswer {
+    pub(super) fn new(description: &Description, parallel: bool) -> Self {
+        Self {
+            protocol: VERSION,
+            implementation: description.implementation.clone(),
+            machine: MachineJson::new(&description.machine),
+            seed: description.seed,
+            parallel,
+        }
+    }
+
+    /// Returns the description, and whether several programs may run at a time.
+    pub(super) fn read(self) -> Result<(Description, bool), String> {
+        if self.protocol != VERSION {
+            return Err(format!(
+                "it speaks version {} of the protocol, and this suite version {VERSION}",
+                self.protocol
+            ));
+        }
+        let description = Description {
+            implementation: self.implementation,
+            machine: self.machine.read()?,
+            seed: self.seed,
+        };
+        Ok((description, self.parallel))
+    }
+}
+
+/// Returns the capabilities with these names.
+pub(super) fn read_capabilities(names: &[String]) -> Result<Capabilities, String> {
+    names.iter().map(|name| capability(name)).collect()
+}
+
+fn capability(name: &str) -> Result<Capability, String> {
+    let known = Capability::ALL.iter().copied().find(|known| known.name() == name);
+    match known {
+        Some(Capability::CLibrary) => {
+            Err("a world over a pipe can't have c-library: test a libipq with --client".to_owned())
+        }
+        Some(capability) => Ok(capability),
+        None => {
+            let known: Vec<_> = Capability::ALL.iter().map(|known| known.name()).collect();
+            Err(format!(
+                "there is no capability {name:?}; the capabilities are: {}",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
+/// The reason why the program can't do what it was asked to.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErrorAnswer {
+    error: ErrorKind,
+    what: String,
+}
+
+/// The kinds of [`WorldError`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ErrorKind {
+    Lacks,
+    Unsupported,
+    Misuse,
+    Broken,
+}
+
+impl ErrorAnswer {
+    pub(super) fn new(error: &WorldError) -> Self {
+        let (error, what) = match error {
+            WorldError::Lacks(capability) => (ErrorKind::Lacks, capability.name()),
+            WorldError::Unsupported(what) => (ErrorKind::Unsupported, what.as_str()),
+            WorldError::Misuse(what) => (ErrorKind::Misuse, what.as_str()),
+            WorldError::Broken(what) => (ErrorKind::Broken, what.as_str()),
+        };
+        Self {
+            error,
+            what: what.to_owned(),
+        }
+    }
+
+    pub(super) fn read(self) -> Result<WorldError, String> {
+        Ok(match self.error {
+            ErrorKind::Lacks => WorldError::Lacks(capability(&self.what)?),
+            ErrorKind::Unsupported => WorldError::Unsupported(self.what),
+            ErrorKind::Misuse => WorldError::Misuse(self.what),
+            ErrorKind::Broken => WorldError::Broken(self.what),
+        })
+    }
+}

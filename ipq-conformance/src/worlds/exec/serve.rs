@@ -1,0 +1,64 @@
+//! The program's end of the pipe, for the worlds of this crate.
+
+use super::messages::{Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request, VERSION};
+use crate::world::{Setup, Step, World, WorldError, WorldFactory};
+use serde_json::{Map, Value};
+use std::io::{self, BufRead, Write};
+
+/// Serves one world of `factory` over a pipe, until it has ended or there are no more requests.
+///
+/// An error says that a request breaks the protocol, or that the pipe does not work.
+pub fn serve(factory: &dyn WorldFactory, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    let mut world = factory.create().map_err(io::Error::other)?;
+    for line in input.lines() {
+        let line = line?;
+        let request: Request = serde_json::from_str(&line)
+            .map_err(|error| io::Error::other(format!("this is no request: {error}: {line}")))?;
+        let ends = matches!(request, Request::End);
+        let answer = answer(world.as_mut(), factory, request)?;
+        serde_json::to_writer(&mut output, &answer)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+        if ends {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn answer(world: &mut dyn World, factory: &dyn WorldFactory, request: Request) -> io::Result<Answer> {
+    let answered = match request {
+        Request::Describe { protocol: VERSION } => {
+            let description = DescriptionAnswer::new(&world.describe(), factory.parallel());
+            return Ok(Answer::Description(description));
+        }
+        Request::Describe { protocol } => {
+            return Err(io::Error::other(format!(
+                "the suite speaks version {protocol} of the protocol, and this world version {VERSION}"
+            )));
+        }
+        Request::Capabilities => {
+            let capabilities = world.capabilities();
+            let names = capabilities.iter().map(|capability| capability.name().to_owned());
+            return Ok(Answer::Capabilities {
+                capabilities: names.collect(),
+            });
+        }
+        Request::Begin(request) => begin(world, request).map(|()| Answer::Begun),
+        Request::Step { step } => do_step(world, step).map(|seen| Answer::Seen { seen }),
+        Request::End => world.end().map(|()| Answer::Ended),
+    };
+    Ok(answered.unwrap_or_else(|error| Answer::Error(ErrorAnswer::new(&error))))
+}
+
+fn begin(world: &mut dyn World, request: BeginRequest) -> Result<(), WorldError> {
+    let setup: Setup = request.read().map_err(WorldError::Misuse)?;
+    world.begin(&setup)
+}
+
+fn do_step(world: &mut dyn World, question: Map<String, Value>) -> Result<Map<String, Value>, WorldError> {
+    let step: Step = crate::recording::step(question).map_err(WorldError::Misuse)?;
+    let seen = world.step(&step)?;
+    crate::recording::answer(&step, &seen)
+        .ok_or_else(|| WorldError::Broken(format!("the world answered {step:?} with {seen:?}")))
+}
