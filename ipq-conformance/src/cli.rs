@@ -9,6 +9,7 @@ mod progress;
 mod record;
 mod replay;
 mod run;
+mod vectors;
 #[cfg(target_os = "linux")]
 mod vm;
 #[cfg(target_os = "linux")]
@@ -108,6 +109,8 @@ enum Action {
     /// Do the steps of recordings, and write the answers to standard output, as recordings of this
     /// world
     Record(RecordArguments),
+    /// Print frames with their meaning, a JSON object a line, to test parsers against
+    Vectors,
     /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`
     #[cfg(target_os = "linux")]
     World {
@@ -363,6 +366,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
         Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),
+        Some(Action::Vectors) => vectors::vectors(),
         #[cfg(target_os = "linux")]
         Some(Action::World { world }) => world::serve(worlds, &world),
         #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@
 //! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte,
 //!   and [`diff`] compares two worlds on generated steps;
 //! - [`report`] tells what came of a run, and puts several worlds side by side;
+//! - [`vectors`] are frames with their meaning, for the parsers of others;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own
@@ -89,6 +90,7 @@ pub mod replay;
 pub mod report;
 pub mod suite;
 mod transcript;
+pub mod vectors;
 #[cfg(all(target_os = "linux", feature = "vm"))]
 pub mod vm;
 pub mod world;
