@@ -145,6 +145,10 @@ struct RunArguments {
     /// other; or exec:PROGRAM, a program in any language (see docs/world-protocol.md)
     #[arg(long, default_value = "sim")]
     world: String,
+    /// The kernel that the emulator is, by its version or the name of a profile: 2.4.16, or
+    /// linux-2.4.16-i386
+    #[arg(long, value_name = "KERNEL", conflicts_with = "client")]
+    kernel: Option<String>,
     /// Test a libipq on the emulator instead of a kernel: rust, this project's own; or dlopen:PATH,
     /// a libipq.so for C. Runs the cases of the library, including those that only C can see
     #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
@@ -178,12 +182,16 @@ struct ListArguments {
 #[command(after_help = MATRIX_HELP)]
 struct MatrixArguments {
     /// Files of results, as `run --format json` writes them; each world in them is a column
-    #[arg(value_name = "RESULTS", required_unless_present = "world")]
+    #[arg(value_name = "RESULTS", required_unless_present_any = ["world", "kernel"])]
     results: Vec<PathBuf>,
     /// A world to run every case in, including quirks, as one more column; or all of them. May be
     /// given more than once
     #[arg(long, value_name = "WORLD")]
     world: Vec<String>,
+    /// A kernel that the emulator is, in one more column, by its version or the name of a profile.
+    /// May be given more than once
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Vec<String>,
     /// The format of the matrix
     #[arg(long, value_enum, default_value_t = MatrixFormat::Text)]
     format: MatrixFormat,
@@ -402,13 +410,20 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
         return Ok(Arc::new(exec::ExecFactory::new(command).map_err(unable)?));
     }
     let found = worlds.iter().find(|factory| factory.name() == name).map(Arc::clone);
-    found.ok_or_else(|| {
+    // Every kernel that the emulator can be is a world, under its profile's name.
+    let emulated = || Some(emulated(ipq_sim::Profile::by_name(name)?));
+    found.or_else(emulated).ok_or_else(|| {
         let known: Vec<_> = worlds.iter().map(|factory| factory.name()).collect();
         unable(format_args!(
             "there is no world {name:?}; the worlds are: {}, and exec:PROGRAM",
             known.join(", ")
         ))
     })
+}
+
+/// Returns the world that emulates a kernel.
+fn emulated(profile: ipq_sim::Profile) -> Arc<dyn WorldFactory> {
+    Arc::new(crate::worlds::SimFactory::of(profile))
 }
 
 /// The environment variable that makes it a failure if a real kernel can't be tested.

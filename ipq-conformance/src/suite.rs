@@ -12,6 +12,7 @@ pub mod cases;
 mod client;
 pub(crate) mod filter;
 pub(crate) mod isolation;
+pub mod kernels;
 mod known;
 mod outcome;
 mod packet;

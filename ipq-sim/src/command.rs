@@ -6,8 +6,9 @@ mod serve;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
-use ipq_sim::Profile;
+use ipq_core::wire::Abi;
 use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
+use ipq_sim::{Nearest, Nearness, NoProfile, Profile};
 use output::{OutputArguments, Outputs};
 use std::ffi::OsString;
 use std::io;
@@ -75,14 +76,15 @@ struct KernelArguments {
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
     #[arg(long, value_name = "BYTES")]
     rcvbuf: Option<u32>,
-    /// Which kernel is emulated.
-    #[arg(long, value_name = "PROFILE", default_value = Profile::LINUX_3_4_10_X86_64.name, value_parser = profile)]
-    kernel: Profile,
+    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose rules then hold for programs of this machine; or a
+    /// profile, such as linux-2.4.16-i386.
+    #[arg(long, value_name = "KERNEL", default_value = Profile::LINUX_3_4_10_X86_64.name, value_parser = nearest)]
+    kernel: Nearest,
 }
 
 impl KernelArguments {
     fn profile(&self) -> Profile {
-        let mut profile = self.kernel;
+        let mut profile = self.kernel.profile;
         profile.queue_length = self.queue_len.unwrap_or(profile.queue_length);
         profile.receive_buffer = self.rcvbuf.unwrap_or(profile.receive_buffer);
         profile
@@ -165,11 +167,11 @@ impl From<HookName> for Hook {
     }
 }
 
-fn profile(name: &str) -> Result<Profile, String> {
-    Profile::by_name(name).ok_or_else(|| {
-        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name).collect();
-        format!("there are {}", names.join(" and "))
-    })
+fn nearest(name: &str) -> Result<Nearest, NoProfile> {
+    match Profile::by_name(name) {
+        Some(_) => Profile::of_kernel(name),
+        None => Profile::nearest(name, std::env::consts::ARCH, Abi::NATIVE),
+    }
 }
 
 fn launcher(name: &str) -> Result<Launcher, String> {
@@ -266,6 +268,9 @@ fn feed(
     kernel: &KernelArguments,
     listening: &mut dyn FnMut(),
 ) -> Result<ExitCode, Failure> {
+    if kernel.kernel.nearness != Nearness::Own {
+        eprintln!("ipq-sim: emulating {}", kernel.kernel);
+    }
     let mut run = run
         .profile(kernel.profile())
         .hook(kernel.hook.into())

@@ -106,7 +106,7 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
         ),
         (
             &["run", "--pcap", &capture, "--kernel", "linux-6", "--", "true"],
-            "there are linux-3.4.10-x86_64 and",
+            "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4",
         ),
         (
             &["run", "--pcap", &capture, "--kernel", "linux-3.4.10-i386", "--", "true"],

@@ -1,6 +1,6 @@
 //! `matrix`: cases down, worlds across.
 
-use super::run::{end_of, run_cases, worlds_named};
+use super::run::{emulated_kernel, end_of, run_cases, worlds_named};
 use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable};
 use crate::report::matrix::{Collector, Matrix, Results};
 use crate::suite::cases;
@@ -16,14 +16,19 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     }
     let cases = cases::all();
     let mut ends = Vec::new();
+    let mut chosen = Vec::new();
     for name in &arguments.world {
-        for factory in worlds_named(worlds, name)? {
-            let how = format!("--world {}", factory.name());
-            let mut collector = Collector::default();
-            let summary = run_cases(&factory, &how, &cases, arguments.seed, None, &mut collector)?;
-            ends.push(end_of(factory.name(), &summary));
-            columns.extend(collector.results());
-        }
+        chosen.extend(worlds_named(worlds, name)?);
+    }
+    for kernel in &arguments.kernel {
+        chosen.push(emulated_kernel(kernel)?);
+    }
+    for factory in chosen {
+        let how = format!("--world {}", factory.name());
+        let mut collector = Collector::default();
+        let summary = run_cases(&factory, &how, &cases, arguments.seed, None, &mut collector)?;
+        ends.push(end_of(factory.name(), &summary));
+        columns.extend(collector.results());
     }
     let matrix = Matrix::new(columns, &cases::every());
     write(&matrix, arguments)?;

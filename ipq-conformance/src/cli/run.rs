@@ -1,12 +1,15 @@
 //! `run`: runs cases and reports.
 
 use super::progress::Progress;
-use super::{ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
+use super::{
+    ClientArgument, End, Failure, Format, RunArguments, emulated, find_world, nothing_ran, standard_output, unable,
+};
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::suite::runner::{CaseReport, Runner, Summary};
 use crate::suite::{Case, Filter, KnownDifferences, cases};
 use crate::world::WorldFactory;
 use crate::worlds::SimFactory;
+use ipq_sim::{Nearness, Profile};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -20,7 +23,15 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     if let Some(client) = &arguments.client {
         return run_client(client, arguments);
     }
-    let worlds = worlds_named(worlds, &arguments.world)?;
+    let worlds = match &arguments.kernel {
+        Some(kernel) if arguments.world == "sim" => vec![emulated_kernel(kernel)?],
+        Some(_) => {
+            return Err(unable(
+                "only the emulator can be told which kernel it is: leave out --world",
+            ));
+        }
+        None => worlds_named(worlds, &arguments.world)?,
+    };
     if worlds.len() > 1 && matches!(arguments.format, Format::Junit | Format::Tap) {
         return Err(unable(
             "one report in this format has one world: choose it with --world",
@@ -35,6 +46,16 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     } else {
         End::Nothing
     })
+}
+
+/// Returns the world that emulates the kernel of that version or profile, and says which it took
+/// unless it is that kernel's own.
+pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
+    let nearest = Profile::of_kernel(kernel).map_err(unable)?;
+    if nearest.nearness != Nearness::Own {
+        eprintln!("ipq-conformance: {kernel} is taken as {nearest}");
+    }
+    Ok(emulated(nearest.profile))
 }
 
 /// Returns the worlds that `name` stands for on the command line.

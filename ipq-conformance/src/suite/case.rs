@@ -174,6 +174,7 @@ topics! {
     Libipq = "libipq" "the library's logic",
     CLibrary = "c-library" "what only a program in C sees of the library",
     Forwarding = "forwarding" "what the host does around the queue",
+    Older = "older" "what kernels before Linux 3.1 did otherwise",
 }
 
 impl fmt::Display for Topic {

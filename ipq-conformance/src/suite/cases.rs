@@ -74,6 +74,7 @@ mod forwarding;
 mod libipq;
 mod limits;
 mod messages;
+mod older;
 mod overrun;
 mod proc;
 mod queueing;
@@ -117,6 +118,7 @@ pub fn all() -> Vec<Case> {
         sockets::cases(),
         libipq::cases(),
         forwarding::cases(),
+        older::cases(),
     ]
     .concat()
 }

@@ -6,7 +6,7 @@
 //! another case.
 
 use crate::suite::isolation::isolate;
-use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject};
+use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject, kernels};
 use crate::transcript::Transcript;
 use crate::world::{Capability, Setup, WorldFactory};
 use std::collections::BTreeMap;
@@ -257,6 +257,14 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
 fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, Stopped> {
     let setup = (case.setup)();
     let world = factory.create().map_err(|error| Stopped::from_world(&error))?;
+    let own = || world.describe().machine.kernel;
+    let kernel = setup
+        .machine
+        .as_ref()
+        .map_or_else(own, |machine| machine.kernel.clone());
+    if let Some(reason) = kernels::excluded(case.id, &kernel) {
+        return Err(Stopped::without_place(Outcome::Skipped, reason));
+    }
     let capabilities = world.capabilities();
     let missing = capabilities.first_missing(case.needs);
     if let Some(missing) = missing.or_else(|| capabilities.first_missing(needs_of(&setup))) {

@@ -16,8 +16,21 @@ const BUFFER_BYTES: usize = 1 << 19;
 /// Creates emulators.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimFactory {
+    profile: Option<Profile>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
+}
+
+impl SimFactory {
+    /// Makes emulators of a kernel, each under its profile's name.
+    #[must_use]
+    pub const fn of(profile: Profile) -> Self {
+        Self {
+            profile: Some(profile),
+            #[cfg(feature = "seeded-faults")]
+            fault: None,
+        }
+    }
 }
 
 #[cfg(feature = "seeded-faults")]
@@ -25,17 +38,21 @@ impl SimFactory {
     /// Returns a factory for emulators that break one rule.
     #[must_use]
     pub const fn with_fault(fault: ipq_sim::Fault) -> Self {
-        Self { fault: Some(fault) }
+        Self {
+            profile: None,
+            fault: Some(fault),
+        }
     }
 }
 
 impl WorldFactory for SimFactory {
     fn name(&self) -> &'static str {
-        "sim"
+        self.profile.map_or("sim", |profile| profile.name)
     }
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
         Ok(Box::new(SimWorld {
+            profile: self.profile.unwrap_or_default(),
             #[cfg(feature = "seeded-faults")]
             fault: self.fault,
             ..SimWorld::default()
@@ -46,6 +63,8 @@ impl WorldFactory for SimFactory {
 /// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
 #[derive(Debug, Default)]
 pub struct SimWorld {
+    /// The kernel that it is, unless a setup names another.
+    profile: Profile,
     running: Option<Emulated>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
@@ -70,7 +89,7 @@ impl SimWorld {
 
 impl World for SimWorld {
     fn describe(&self) -> Description {
-        let profile = Profile::default();
+        let profile = self.profile;
         Description {
             implementation: format!("ipq-sim {}", env!("CARGO_PKG_VERSION")),
             machine: Machine {
@@ -89,7 +108,7 @@ impl World for SimWorld {
     }
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
-        let mut builder = Kernel::builder().profile(profile(setup.machine.as_ref())?);
+        let mut builder = Kernel::builder().profile(self.profile_for(setup.machine.as_ref())?);
         if let Some(process_id) = setup.process_id {
             builder = builder.process_id(process_id);
         }
@@ -341,15 +360,17 @@ impl Emulated {
     }
 }
 
-/// Returns the profile nearest to the machine, with the machine's layout of frames.
-fn profile(machine: Option<&Machine>) -> Result<Profile, WorldError> {
-    let Some(machine) = machine else {
-        return Ok(Profile::default());
-    };
-    let nearest = Profile::nearest(&machine.kernel, &machine.arch, machine.abi);
-    nearest
-        .map(|nearest| nearest.profile)
-        .map_err(|error| WorldError::Unsupported(error.to_string()))
+impl SimWorld {
+    /// Returns the profile nearest to the machine, whose frames it then has; its own if there is none.
+    fn profile_for(&self, machine: Option<&Machine>) -> Result<Profile, WorldError> {
+        let Some(machine) = machine else {
+            return Ok(self.profile);
+        };
+        let nearest = Profile::nearest(&machine.kernel, &machine.arch, machine.abi);
+        nearest
+            .map(|nearest| nearest.profile)
+            .map_err(|error| WorldError::Unsupported(error.to_string()))
+    }
 }
 
 fn emulated(rule: &Rule) -> ipq_sim::Rule {

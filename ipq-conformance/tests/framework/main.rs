@@ -5,6 +5,7 @@ mod command_line;
 mod diff;
 mod emulator;
 mod faults;
+mod kernels;
 mod matrix;
 mod recording_format;
 mod replay;

@@ -11,7 +11,7 @@ impl Subject {
     #[track_caller]
     pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
         let text = self.proc_text(family)?;
-        ProcText::parse(&text, family).map_err(|error| Stopped::failed(error).details(text))
+        ProcText::parse(&text, family, &self.machine().kernel).map_err(|error| Stopped::failed(error).details(text))
     }
 
     /// Reads the queue's file in `/proc`.

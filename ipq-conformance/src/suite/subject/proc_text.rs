@@ -1,5 +1,6 @@
 //! The text of a queue's file in `/proc`, as numbers.
 
+use crate::suite::kernels;
 use ipq_core::Family;
 
 /// `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
@@ -23,8 +24,60 @@ pub struct ProcText {
 }
 
 impl ProcText {
-    /// Parses the seven lines, which must have exactly this form.
-    pub(super) fn parse(text: &str, family: Family) -> Result<Self, String> {
+    /// Parses the eight lines of 2.4.0 to 2.4.17, or the five of later 2.4.
+    fn parse_older(text: &str, kernel: &str) -> Result<Self, String> {
+        let labels: &[&str] = if kernels::is_before(kernel, "2.4.18") {
+            &[
+                "Peer pid            : ",
+                "Peer died           : ",
+                "Peer copy mode      : ",
+                "Peer copy range     : ",
+                "Queue length        : ",
+                "Queue max. length   : ",
+                "Queue flushing      : ",
+                "Queue terminate     : ",
+            ]
+        } else {
+            &[
+                "Peer PID          : ",
+                "Copy mode         : ",
+                "Copy range        : ",
+                "Queue length      : ",
+                "Queue max. length : ",
+            ]
+        };
+        let values: Vec<i64> = text
+            .lines()
+            .zip(labels)
+            .map(|(line, label)| {
+                let value = line
+                    .strip_prefix(label)
+                    .ok_or_else(|| format!("{line:?} is no {label:?}"))?;
+                value.parse().map_err(|_| format!("{line:?} ends with no number"))
+            })
+            .collect::<Result<_, String>>()?;
+        if text.lines().count() != labels.len() {
+            return Err(format!("the text has not {} lines", labels.len()));
+        }
+        let value = |place: usize| values.get(place).copied().unwrap_or_default().cast_unsigned();
+        let skipped = usize::from(labels.len() == 8);
+        Ok(Self {
+            peer: value(0),
+            copy_mode: value(1 + skipped),
+            copy_range: value(2 + skipped),
+            queue_length: value(3 + skipped),
+            maximum_length: value(4 + skipped),
+            queue_dropped: 0,
+            peer_dropped: 0,
+        })
+    }
+
+    /// Parses the seven lines, which must have exactly this form; or the eight or five of an older
+    /// kernel, which count nothing.
+    pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
+        if kernels::is_before(kernel, "2.6.10") {
+            return Self::parse_older(text, kernel);
+        }
         let labels = [
             "Peer PID          : ",
             "Copy mode         : ",

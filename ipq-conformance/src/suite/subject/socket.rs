@@ -2,6 +2,7 @@
 
 use super::{CaseResult, Subject, errno_of, expect_bytes, wrong_answer};
 use crate::decode::{self, Kind};
+use crate::suite::kernels;
 use crate::suite::{Request, Stopped};
 use crate::world::{Observation, Received, Step};
 use bytes::Bytes;
@@ -172,10 +173,14 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that the next datagram is this error with the whole message that it answers, byte
-    /// for byte (WIRE-6, ERR-2, ERR-3).
+    /// Expects that the next datagram is this error with the whole message that it answers, or with
+    /// its header where the kernel quotes no more, byte for byte (WIRE-6, ERR-2, ERR-3).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
+        if kernels::is_before(&self.subject.machine().kernel, "2.6.29") {
+            let header = quoted.get(..Header::BYTES).unwrap_or(quoted);
+            return self.expect_reply(errno.0.wrapping_neg(), header, quoted);
+        }
         let stated = Header::parse(quoted, self.subject.abi()).map_or(quoted.len(), |header| header.length as usize);
         self.expect_reply(errno.0.wrapping_neg(), quoted.get(..stated).unwrap_or(quoted), quoted)
     }

@@ -1,0 +1,121 @@
+//! The kernels that a case holds for.
+//!
+//! Most cases hold for all. Where kernels differ, a rule has a case on each side, and the table
+//! `data/kernels.json` says which kernels each is for, with the reason. A case that is not for the
+//! kernel at hand is skipped with that reason.
+
+use crate::suite::filter::Pattern;
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+/// Cases that hold for some kernels only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// The first version that they hold for; the first of all if none.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// The last version that they hold for, point releases included; the last of all if none.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// The difference, as a sentence for the report.
+    pub reason: String,
+    /// The ids of the cases, in which `*` stands for anything.
+    pub cases: Vec<String>,
+}
+
+impl Held {
+    /// Returns the whole table.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        static TABLE: OnceLock<Vec<Held>> = OnceLock::new();
+        TABLE.get_or_init(|| serde_json::from_str(include_str!("data/kernels.json")).unwrap_or_default())
+    }
+
+    /// Returns whether it is about that case.
+    #[must_use]
+    pub fn is_about(&self, case: &str) -> bool {
+        self.cases.iter().any(|pattern| Pattern::whole(pattern).matches(case))
+    }
+
+    /// Returns whether its cases hold for that kernel.
+    #[must_use]
+    pub fn holds_for(&self, kernel: &str) -> bool {
+        let since = self.since.as_deref().is_none_or(|since| !is_before(kernel, since));
+        let until = self.until.as_deref().is_none_or(|until| !is_after(kernel, until));
+        since && until
+    }
+}
+
+/// Returns why a case does not hold for that kernel, if it does not.
+#[must_use]
+pub fn excluded(case: &str, kernel: &str) -> Option<String> {
+    let excluding = |held: &&Held| held.is_about(case) && !held.holds_for(kernel);
+    let held = Held::all().iter().find(excluding)?;
+    let range = match (&held.since, &held.until) {
+        (Some(since), Some(until)) => format!("Linux {since} to {until}"),
+        (Some(since), None) => format!("Linux {since} and later"),
+        (None, Some(until)) => format!("Linux up to {until}"),
+        (None, None) => "every Linux".to_owned(),
+    };
+    Some(format!("holds for {range}, and this is {kernel}: {}", held.reason))
+}
+
+/// Returns whether `kernel` is older than `other`.
+pub(crate) fn is_before(kernel: &str, other: &str) -> bool {
+    numbers(kernel) < numbers(other)
+}
+
+/// Returns whether `kernel` is newer than `other` and all of its point releases.
+fn is_after(kernel: &str, other: &str) -> bool {
+    let other = numbers(other);
+    let front: Vec<u32> = numbers(kernel).into_iter().take(other.len()).collect();
+    front > other
+}
+
+/// Returns the numbers that a version begins with.
+fn numbers(version: &str) -> Vec<u32> {
+    let numbers = version.split(|letter: char| !letter.is_ascii_digit());
+    numbers.map_while(|number| number.parse().ok()).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2.4.16", Some("2.4.18"), None, false)]
+    #[case("2.4.32", Some("2.4.18"), None, true)]
+    #[case("2.6.18", None, Some("2.6.9"), false)]
+    #[case("3.0.101", None, Some("3.0"), true)]
+    #[case("3.4.10", None, Some("3.0"), false)]
+    #[case("6.1.0-rc1", Some("2.6.29"), None, true)]
+    fn a_version_is_in_a_range_or_not(
+        #[case] kernel: &str,
+        #[case] since: Option<&str>,
+        #[case] until: Option<&str>,
+        #[case] holds: bool,
+    ) {
+        let held = Held {
+            since: since.map(Into::into),
+            until: until.map(Into::into),
+            reason: String::new(),
+            cases: Vec::new(),
+        };
+        assert_eq!(held.holds_for(kernel), holds);
+    }
+
+    #[test]
+    fn the_table_can_be_read_and_names_cases_that_there_are() {
+        let table: Vec<Held> = serde_json::from_str(include_str!("data/kernels.json")).expect("a table");
+        let cases = crate::suite::cases::every();
+        for held in &table {
+            for pattern in &held.cases {
+                let matches = cases.iter().any(|case| Pattern::whole(pattern).matches(case.id));
+                assert!(matches, "no case is {pattern}");
+            }
+        }
+        assert!(!table.is_empty());
+    }
+}
