@@ -31,14 +31,14 @@ pub(crate) use attaching::{Attaching, Binding, Capability, PeerKnownBy, PeerLoss
 pub use fault::Fault;
 pub(crate) use flaw::Flaw;
 pub(crate) use host::{
-    Check, DeviceDown, EthernetPadding, Fits, Host, Looping, MangleChains, Marks, OversizeIpv4, OversizeIpv6, Reroute,
-    Routed,
+    Check, DeviceDown, EthernetPadding, Fits, Host, IndevAtPostrouting, Looping, MangleChains, Marks, OversizeIpv4,
+    OversizeIpv6, Reroute, Routed,
 };
 pub(crate) use metadata::{HardwareAddresses, Metadata, OutputProtocol, OwnPackets, Timestamps};
 pub(crate) use modules::{Ipv6Packets, Ipv6Queue, MaximumLength, Modules, Unloading};
 pub(crate) use netlink::{
-    AutomaticPort, Charge, CutDatagram, Latch, Netlink, NoEnobufs, Opening, Overrun, SendLimit, SentCount, SocketError,
-    Unreachable, UserDatagrams,
+    AutomaticPort, Charge, CutDatagram, EmptyDatagram, Full, Latch, Netlink, NoEnobufs, Opening, Overrun, SendLimit,
+    SentCount, SocketError, Unreachable, UserDatagrams,
 };
 pub(crate) use proc_text::{Figure, Line, ProcText, SEVEN_LINES};
 pub(crate) use queueing::{

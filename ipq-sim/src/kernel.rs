@@ -7,6 +7,7 @@ mod delivery;
 mod entry;
 mod flaws;
 pub(crate) mod hooks;
+mod numbered;
 mod outlook;
 mod packets;
 mod syscalls;
@@ -24,7 +25,7 @@ use crate::behaviour::Fault;
 use crate::behaviour::{Behaviour, DeviceDown, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
 use crate::host::network::{DeviceError, Network};
-use crate::host::rules::{Rule, RuleError, Rules};
+use crate::host::rules::{Rule, RuleError, Rules, Target};
 use crate::kernel::traversal::Traversal;
 use crate::netlink::Sockets;
 use crate::profile::Profile;
@@ -124,6 +125,10 @@ impl Kernel {
 
     /// Adds a netfilter rule at the end of its chain.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
+        let without_numbers = self.behaviour.modules.numbered.is_none();
+        if without_numbers && matches!(rule.target, Target::NumberedQueue(_)) {
+            return Err(RuleError::NoNumberedQueues);
+        }
         self.rules.add(rule, self.behaviour.host.mangle_chains)
     }
 
@@ -154,7 +159,10 @@ impl Kernel {
             };
             let records = &mut self.records;
             let queues = self.queues.loaded_mut();
-            let dropped = queues.flat_map(|(_, queue)| queue.take_if(records, drops)).collect();
+            let mut dropped: Vec<Traversal> = queues.flat_map(|(_, queue)| queue.take_if(records, drops)).collect();
+            if let Some(queues) = &mut self.queues.numbered {
+                dropped.extend(queues.take_if(drops));
+            }
             self.drop_all(dropped, DropReason::DeviceDown);
         }
         Ok(())
@@ -203,13 +211,13 @@ impl Kernel {
         if self.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
         }
-        let dropped = self.queues.unload(QueueId::IpQueue(family), &mut self.records);
+        let dropped = self.queues.unload(family, &mut self.records);
         self.drop_all(dropped, DropReason::ModuleUnloaded);
     }
 
     /// Loads a queue's module, as new, if it is not loaded.
     pub fn load(&mut self, family: Family) {
-        self.queues.load(QueueId::IpQueue(family), &self.profile);
+        self.queues.load(family, &self.profile);
     }
 
     /// Ends the kernel: frames that were put off do not arrive, and a socket without datagrams

@@ -113,13 +113,13 @@ pub use behaviour::Fault;
 pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};
 pub use frame::{MacAddress, OutgoingFrame};
 pub use host::network::{Device, DeviceError};
-pub use host::rules::{Rule, RuleError, Table, Target};
+pub use host::rules::{NumberedQueue, Rule, RuleError, Spread, Table, Target};
 pub use kernel::{EntryPoint, InjectError, Kernel, KernelBuilder};
 pub use netlink::{ClientId, SocketId};
 pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};
 pub use queue::entries::IdReuse;
 pub use queue::nfnetlink;
-pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimTransport, Simulation};
+pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimDevices, SimTransport, Simulation};
 
 /// The examples of the READMEs, compiled and run.
 #[cfg(doctest)]

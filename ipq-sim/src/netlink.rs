@@ -4,10 +4,12 @@
 //! limited by their weight. Nothing here knows what a datagram means.
 
 use crate::behaviour::{
-    AutomaticPort, Charge, Check, CutDatagram, Latch, Netlink as Rules, NoEnobufs, Overrun, SendLimit, SocketError,
-    Unreachable, UserDatagrams,
+    AutomaticPort, Charge, Check, CutDatagram, EmptyDatagram, Full, Latch, Netlink as Rules, NoEnobufs, Overrun,
+    SendLimit, SocketError, Unreachable, UserDatagrams,
 };
 use crate::profile::Profile;
+use crate::queue::nfnetlink;
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
 use ipq_core::{Errno, PortId};
@@ -22,46 +24,75 @@ pub struct SocketId(u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) sender: PortId,
-    pub(crate) head: Option<Head>,
+    pub(crate) head: ArrayVec<u8, HEAD_BYTES>,
     pub(crate) payload: Bytes,
     pub(crate) padding: u8,
+    /// The number of bytes that the kernel allocated for it.
+    pub(crate) allocated: usize,
+}
+
+/// The most bytes that the first part of a datagram has.
+const HEAD_BYTES: usize = nfnetlink::Datagram::HEAD_BYTES;
+
+impl From<nfnetlink::Datagram> for Datagram {
+    fn from(datagram: nfnetlink::Datagram) -> Self {
+        let nfnetlink::Datagram {
+            head,
+            payload,
+            allocated,
+        } = datagram;
+        Self {
+            sender: PortId::KERNEL,
+            head,
+            payload,
+            padding: 0,
+            allocated,
+        }
+    }
 }
 
 impl Datagram {
     /// Returns a datagram from the kernel, padded to 4.
     pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
-        let padding = padding(head.len() + payload.len()) as u8;
+        let length = head.len() + payload.len();
+        let padding = padding(length);
+        let mut first = ArrayVec::new();
+        let added = first.try_extend_from_slice(&head);
+        debug_assert!(added.is_ok(), "a head of ip_queue's has room");
         Self {
             sender: PortId::KERNEL,
-            head: Some(head),
+            head: first,
             payload,
-            padding,
+            padding: padding as u8,
+            allocated: length + padding,
+        }
+    }
+
+    /// A datagram in one piece.
+    fn of_bytes(sender: PortId, payload: Bytes) -> Self {
+        Self {
+            sender,
+            head: ArrayVec::new(),
+            allocated: payload.len(),
+            payload,
+            padding: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.head.as_deref().map_or(0, <[u8]>::len) + self.payload.len() + usize::from(self.padding)
+        self.head.len() + self.payload.len() + usize::from(self.padding)
     }
 
     /// Returns its bytes after the first `count`, as a datagram.
     fn without(&self, count: usize) -> Self {
         let mut bytes = vec![0; self.len()];
         self.received(&mut bytes);
-        Self {
-            sender: self.sender,
-            head: None,
-            payload: Bytes::from(bytes).slice(count..),
-            padding: 0,
-        }
+        Self::of_bytes(self.sender, Bytes::from(bytes).slice(count..))
     }
 
     /// Its bytes, in the parts that it is kept in.
     pub(crate) fn parts(&self) -> [&[u8]; 3] {
-        [
-            self.head.as_deref().unwrap_or_default(),
-            &self.payload,
-            &[0; 4][..self.padding.into()],
-        ]
+        [&self.head[..], &self.payload, &[0; 4][..self.padding.into()]]
     }
 
     /// Copies as much as fits into `buffer`, and returns what its receiver learns.
@@ -80,6 +111,9 @@ impl Datagram {
         }
     }
 }
+
+/// What a netlink socket says of a datagram without bytes.
+const ENODATA: Errno = Errno(61);
 
 /// Names a program on the emulated host, whose process id and capability its sockets have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,7 +169,19 @@ struct Socket {
     /// Set by an overrun: every datagram is refused until the receive buffer is empty.
     congested: bool,
     no_enobufs: bool,
+    answering: Answering,
     waker: Option<Waker>,
+}
+
+/// What numbered queues know of a socket: two options about answers, and a capability.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answering {
+    /// `NETLINK_CAP_ACK`.
+    pub(crate) capped: bool,
+    /// `NETLINK_EXT_ACK`.
+    pub(crate) extended: bool,
+    /// Whether the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
+    pub(crate) opened_with_capability: bool,
 }
 
 /// A datagram in a receive buffer.
@@ -151,6 +197,7 @@ pub(crate) struct Sending {
     pub(crate) protocol: i32,
     pub(crate) owner: ClientId,
     pub(crate) port_id: PortId,
+    pub(crate) answering: Answering,
 }
 
 /// All netlink sockets of the emulated host.
@@ -187,7 +234,7 @@ impl Sockets {
     }
 
     /// Opens a socket of the program `owner`, which is the process `process_id`. It is unbound.
-    pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32) -> SocketId {
+    pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32, net_admin: bool) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
         let socket = Socket {
@@ -202,6 +249,10 @@ impl Sockets {
             pending_error: None,
             congested: false,
             no_enobufs: false,
+            answering: Answering {
+                opened_with_capability: net_admin,
+                ..Answering::default()
+            },
             waker: None,
         };
         self.open.insert(id, socket);
@@ -240,7 +291,11 @@ impl Sockets {
             protocol: socket.protocol,
             owner: socket.owner,
             port_id: socket.port_id.unwrap_or_default(),
+            answering: socket.answering,
         };
+        if length == 0 && rules.empty_datagram == EmptyDatagram::Refused {
+            return Err(ENODATA);
+        }
         let too_long = length > socket.longest_to_send(rules.send_limit);
         let sending = match socket.port_id {
             Some(_) => sending,
@@ -291,8 +346,7 @@ impl Sockets {
     ) -> Result<(), Undelivered> {
         let weight = self.weight(&datagram, rules.charge);
         let socket = self.socket_at(protocol, port_id).ok_or(Undelivered::NoSocket)?;
-        let over_full = socket.used > socket.receive_buffer as usize;
-        if over_full || (socket.congested && rules.latch == Latch::UntilEmpty) {
+        if socket.is_full(weight, rules.full) || (socket.congested && rules.latch == Latch::UntilEmpty) {
             socket.overrun(rules);
             return Err(Undelivered::NoRoom);
         }
@@ -317,12 +371,7 @@ impl Sockets {
         payload: Bytes,
         rules: &Rules,
     ) -> Result<(), Errno> {
-        let datagram = Datagram {
-            sender: port_id,
-            head: None,
-            payload,
-            padding: 0,
-        };
+        let datagram = Datagram::of_bytes(port_id, payload);
         let weight = self.weight(&datagram, rules.charge);
         let Some(socket) = self.socket_at(protocol, to) else {
             return match rules.unreachable {
@@ -330,7 +379,7 @@ impl Sockets {
                 Unreachable::Lost => Ok(()),
             };
         };
-        if socket.used > socket.receive_buffer as usize || socket.congested {
+        if socket.is_full(weight, rules.full) || socket.congested {
             return Err(Errno::EAGAIN);
         }
         if rules.user_datagrams == UserDatagrams::Delivered {
@@ -451,6 +500,11 @@ impl Sockets {
         })
     }
 
+    /// The options of a socket that its answers depend on, to be changed.
+    pub(crate) fn answering_mut(&mut self, id: SocketId) -> Result<&mut Answering, Errno> {
+        Ok(&mut self.get_mut(id)?.answering)
+    }
+
     pub(crate) fn protocol(&self, id: SocketId) -> Result<i32, Errno> {
         Ok(self.get(id)?.protocol)
     }
@@ -465,7 +519,7 @@ impl Sockets {
 
     fn weight(&self, datagram: &Datagram, charge: Charge) -> usize {
         match charge {
-            Charge::Allocation => self.profile.weight.of(datagram.len()),
+            Charge::Allocation => self.profile.weight.of(datagram.allocated),
             Charge::Length => datagram.len(),
         }
     }
@@ -485,6 +539,15 @@ impl Sockets {
 }
 
 impl Socket {
+    /// Whether there is no room for a datagram of that weight.
+    fn is_full(&self, weight: usize, rule: Full) -> bool {
+        let size = self.receive_buffer as usize;
+        match rule {
+            Full::WithoutNext => self.used > size,
+            Full::WithNext => !self.datagrams.is_empty() && self.used + weight > size,
+        }
+    }
+
     const fn longest_to_send(&self, limit: SendLimit) -> usize {
         match limit {
             SendLimit::BufferLess(bytes) => self.send_buffer.saturating_sub(bytes) as usize,

@@ -10,6 +10,7 @@ mod linux_2_6_27;
 mod linux_2_6_32;
 mod linux_3_0;
 mod linux_3_4;
+mod linux_6;
 mod nearest;
 
 pub use nearest::{Nearest, Nearness, NoProfile};
@@ -76,6 +77,15 @@ pub enum Weight {
         /// The weight of a datagram without its bytes.
         base: usize,
     },
+    /// As [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of a few bytes have allocations of one size.
+    SmallHeads {
+        /// The most bytes that such an allocation has room for.
+        small: usize,
+        /// What the allocator adds to the bytes.
+        shared_info: usize,
+        /// What each datagram weighs beside its bytes.
+        base: usize,
+    },
     /// Its bytes are rounded up.
     RoundedUp {
         /// The multiple to which they are rounded, in bytes.
@@ -94,6 +104,12 @@ impl Weight {
                 let needed = length.next_multiple_of(64) + shared_info;
                 needed.next_power_of_two() + base
             }
+            Self::SmallHeads {
+                small,
+                shared_info,
+                base,
+            } if length <= small => small + shared_info + base,
+            Self::SmallHeads { shared_info, base, .. } => Self::PowerOfTwo { shared_info, base }.of(length),
             Self::RoundedUp { to, base } => length.next_multiple_of(to) + base,
         }
     }
@@ -102,6 +118,8 @@ impl Weight {
 impl Profile {
     /// All profiles, the newest kernel first, and of two of one kernel that of 64 bits.
     pub const ALL: &'static [Self] = &[
+        Self::LINUX_6_18_X86_64,
+        Self::LINUX_6_1_X86_64,
         Self::LINUX_3_4_10_X86_64,
         Self::LINUX_3_4_10_I386,
         Self::LINUX_3_0_X86_64,

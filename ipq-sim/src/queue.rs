@@ -1,8 +1,8 @@
 //! The queues that packets wait in for a program's verdict.
 //!
-//! Each queue protocol is a file here; [`ip_queue`] is the one there is. [`QueueId`] names a queue:
-//! rules' targets and netlink protocols lead to one. [`Queues`] keeps them. A second protocol is a
-//! variant of the one, and a field of the other.
+//! Each queue protocol is a file here: [`ip_queue`], and [`nfnetlink`], whose queues have numbers. A kernel
+//! has queues of one of them. [`QueueId`] names a queue: rules' targets and netlink protocols lead to one.
+//! [`Queues`] keeps them.
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
@@ -12,6 +12,7 @@ pub(crate) mod records;
 
 use crate::behaviour::{Ipv6Packets, Ipv6Queue, Modules};
 use crate::host::hook::HookPoint;
+use crate::host::packet::Packet;
 use crate::host::rules::Target;
 use crate::profile::Profile;
 use crate::time::clock::ArrivalTime;
@@ -21,18 +22,26 @@ use ipq_core::Family;
 use ipq_core::wire::{EtherType, HardwareAddress, InterfaceName};
 use records::Records;
 
+/// The netlink protocol that carries nfnetlink.
+pub(crate) const NFNETLINK: i32 = ipq_core::wire::nfnetlink::PROTOCOL as i32;
+
 /// Names a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueueId {
     /// The one of `ip_queue` or `ip6_queue`.
     IpQueue(Family),
+    /// The one of `nfnetlink_queue` with this number.
+    Numbered(u16),
 }
 
 impl QueueId {
-    /// Returns the queue that a rule's target sends packets of `family` to; `None` if it queues
+    /// Returns the queue that a rule's target sends a packet to; `None` if it queues
     /// nothing.
-    pub(crate) fn of_target(target: Target, family: Family, rules: &Modules) -> Option<Self> {
+    pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
+        let family = packet.family;
         match target {
+            Target::NumberedQueue(queue) => Some(Self::Numbered(queue.number(packet))),
+            Target::Queue if rules.numbered.is_some() => Some(Self::Numbered(0)),
             Target::Queue => Some(Self::IpQueue(match rules.ipv6_packets {
                 Ipv6Packets::ToTheirQueue => family,
                 Ipv6Packets::ToIpv4Queue => Family::Ipv4,
@@ -41,8 +50,12 @@ impl QueueId {
         }
     }
 
-    /// Returns the queue that messages of a netlink protocol go to, loaded or not.
+    /// Returns the queue of `ip_queue` or
+    /// `ip6_queue` that messages of a netlink protocol go to, loaded or not.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
+        if rules.numbered.is_some() {
+            return None;
+        }
         let families = Family::ALL.into_iter().zip(rules.protocols);
         let family = families
             .filter(|(_, own)| *own == protocol)
@@ -53,8 +66,10 @@ impl QueueId {
 
     /// Returns the netlink protocol of its frames.
     pub(crate) const fn protocol(self, rules: &Modules) -> i32 {
-        let Self::IpQueue(family) = self;
-        rules.protocols[family as usize]
+        match self {
+            Self::IpQueue(family) => rules.protocols[family as usize],
+            Self::Numbered(_) => NFNETLINK,
+        }
     }
 }
 
@@ -75,6 +90,8 @@ pub(crate) struct PacketDetails {
 pub(crate) struct Queues<T> {
     /// By family.
     ip_queues: [Module<IpQueue<T>>; 2],
+    /// Those with numbers, on a kernel that has such.
+    pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
 
 /// A queue's module.
@@ -89,27 +106,35 @@ enum Module<Q> {
 impl<T> Queues<T> {
     /// Returns the queues of a kernel whose modules are all loaded.
     pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
-        let module = |family| match (family, profile.behaviour.modules.ipv6_queue) {
+        let modules = profile.behaviour.modules;
+        let module = |family| match (family, modules.ipv6_queue) {
+            _ if modules.numbered.is_some() => Module::Absent,
             (Family::Ipv6, Ipv6Queue::Absent) => Module::Absent,
             _ => Module::Loaded(IpQueue::new(family, profile, reuse)),
         };
         Self {
             ip_queues: Family::ALL.map(module),
+            numbered: modules.numbered.map(nfnetlink::Queues::new),
         }
     }
 
-    /// Returns the queue of that name, if its module is loaded.
+    /// Returns the queue of `ip_queue` or `ip6_queue` of that
+    /// name, if its module is loaded.
     pub(crate) const fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
-        let QueueId::IpQueue(family) = id;
+        let QueueId::IpQueue(family) = id else {
+            return None;
+        };
         match &self.ip_queues[family as usize] {
             Module::Loaded(queue) => Some(queue),
             Module::Unloaded(_) | Module::Absent => None,
         }
     }
 
-    /// Returns the queue of that name, if its module is loaded, to be changed.
+    /// Returns the same queue, to be changed.
     pub(crate) const fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
-        let QueueId::IpQueue(family) = id;
+        let QueueId::IpQueue(family) = id else {
+            return None;
+        };
         match &mut self.ip_queues[family as usize] {
             Module::Loaded(queue) => Some(queue),
             Module::Unloaded(_) | Module::Absent => None,
@@ -134,8 +159,8 @@ impl<T> Queues<T> {
     }
 
     /// Unloads a queue's module. What was queued comes out, oldest first (EVT-2).
-    pub(crate) fn unload(&mut self, id: QueueId, records: &mut Records) -> Vec<T> {
-        let module = self.module(id);
+    pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
+        let module = &mut self.ip_queues[family as usize];
         match std::mem::replace(module, Module::Absent) {
             Module::Loaded(mut queue) => {
                 let dropped = queue.reset(records);
@@ -150,16 +175,11 @@ impl<T> Queues<T> {
     }
 
     /// Loads a queue's module, as new, if it was unloaded.
-    pub(crate) fn load(&mut self, id: QueueId, profile: &Profile) {
-        let module = self.module(id);
+    pub(crate) fn load(&mut self, family: Family, profile: &Profile) {
+        let module = &mut self.ip_queues[family as usize];
         *module = match std::mem::replace(module, Module::Absent) {
             Module::Unloaded(queue) => Module::Loaded(queue.renewed(profile)),
             other => other,
         };
-    }
-
-    const fn module(&mut self, id: QueueId) -> &mut Module<IpQueue<T>> {
-        let QueueId::IpQueue(family) = id;
-        &mut self.ip_queues[family as usize]
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn packet(data: Bytes) -> Packet {
         family,
         data,
         mark: 0,
+        priority: 0,
         arrival_time: ArrivalTime::default(),
         protocol: EtherType::IPV4,
         link: Some(Link {

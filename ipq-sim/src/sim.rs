@@ -8,10 +8,12 @@
 mod access;
 mod assert;
 mod display;
+mod nfqueue;
 mod shared;
 mod transport;
 
 pub use access::{Access, Owned};
+pub use nfqueue::SimDevices;
 pub use shared::Shared;
 pub use transport::{OpenError, SimTransport};
 

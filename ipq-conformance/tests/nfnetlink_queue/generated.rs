@@ -1,7 +1,7 @@
 //! Generated sequences.
 
+use super::emulator::Emulator;
 use super::kernel::{Kernel, QUEUES};
-use super::machine::Machine;
 use super::message::{
     ACK, BATCH_BEGIN, BATCH_END, CONFIG, REQUEST, VERDICT, VERDICT_BATCH, attribute, command, message, number, packets,
     parameters, verdict, with_options,
@@ -9,7 +9,7 @@ use super::message::{
 use super::step::{Datagram, SOCKETS, Step, Tally, compare};
 use ipq_conformance::suite::Packet;
 use ipq_core::Family;
-use ipq_sim::nfnetlink::Rules;
+use ipq_sim::Profile;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -40,10 +40,10 @@ pub(super) fn do_the_same(kernel: &mut Kernel) {
     let tally = RefCell::new(Tally::default());
     let sequences = Family::ALL.map(|family| sequence(family).boxed());
     let result = runner.run(&prop::strategy::Union::new(sequences), |steps| {
-        let mut machine = Machine::new(Rules::LINUX_6_18);
+        let mut emulator = Emulator::new(Profile::LINUX_6_18_X86_64);
         compare(
             &mut **kernel.borrow_mut(),
-            &mut machine,
+            &mut emulator,
             &steps,
             &mut tally.borrow_mut(),
         )

@@ -4,7 +4,6 @@ use super::step::{Datagram, SOCKETS, Seen, Side, Step};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues, set_netlink_option};
 use ipq_conformance::world::topology::{TAP0, TAP1};
 use ipq_conformance::world::{Protocol, Rule, Table};
-use ipq_core::wire::nfnetlink::{attribute, message_type};
 use ipq_core::{Family, Hook, PortId};
 use rustix::io::Errno;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
@@ -73,9 +72,9 @@ impl Kernel {
         };
         loop {
             match net::recv(descriptor, &mut self.buffer[..], RecvFlags::empty()) {
-                Ok((_, length)) => received.push(Datagram(without_time(self.buffer[..length].to_vec()))),
+                Ok((_, length)) => received.push(Datagram::without_time(&self.buffer[..length])),
                 Err(Errno::AGAIN) => return received,
-                Err(error) => panic!("the socket can't be read: {error}"),
+                Err(error) => received.push(Datagram::error(error.raw_os_error())),
             }
         }
     }
@@ -122,31 +121,15 @@ impl Side for Kernel {
         None
     }
 
-    fn look(&mut self) -> Seen {
+    fn look(&mut self, sockets: bool) -> Seen {
         let left = std::iter::from_fn(|| self.laboratory.sniff(TAP1.name).expect("a frame can be taken"));
         let left = left.map(Datagram).collect();
         let proc_text = std::fs::read_to_string("/proc/net/netfilter/nfnetlink_queue").ok();
         Seen {
             refused: self.refused.take(),
-            received: std::array::from_fn(|socket| self.received(socket)),
+            received: std::array::from_fn(|socket| if sockets { self.received(socket) } else { Vec::new() }),
             left,
             proc_text: proc_text.map(|text| text.lines().map(str::to_owned).collect()),
         }
     }
-}
-
-/// A packet message without the time, which is never the same.
-fn without_time(mut datagram: Vec<u8>) -> Vec<u8> {
-    if datagram.get(4..6) != Some(&message_type::PACKET.to_ne_bytes()[..]) {
-        return datagram;
-    }
-    let mut at = 20;
-    while let Some([l0, l1, k0, k1]) = datagram.get(at..).and_then(<[u8]>::first_chunk).copied() {
-        let length = usize::from(u16::from_ne_bytes([l0, l1]));
-        if u16::from_ne_bytes([k0, k1]) == attribute::TIMESTAMP {
-            datagram[at + 4..at + length].fill(0);
-        }
-        at += length.next_multiple_of(4);
-    }
-    datagram
 }

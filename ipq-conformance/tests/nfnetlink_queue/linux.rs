@@ -1,6 +1,6 @@
+mod emulator;
 mod generated;
 mod kernel;
-mod machine;
 mod message;
 mod scripted;
 mod step;

@@ -1,12 +1,12 @@
 //! Scripted sequences: what no generator comes upon soon.
 
 use super::Test;
+use super::emulator::Emulator;
 use super::kernel::Kernel;
-use super::machine::Machine;
 use super::message::{CONFIG, VERDICT, VERDICT_BATCH, command, number, packets, parameters, request, verdict};
 use super::step::{Datagram, Step, Tally, compare};
 use ipq_conformance::suite::Packet;
-use ipq_sim::nfnetlink::Rules;
+use ipq_sim::Profile;
 
 pub(super) const TESTS: &[(&str, Test)] = &[
     ("a-queue-holds-65536-packets", a_queue_holds_65536_packets),
@@ -18,8 +18,8 @@ pub(super) const TESTS: &[(&str, Test)] = &[
 ];
 
 fn same(kernel: &mut Kernel, steps: &[Step]) {
-    let mut machine = Machine::new(Rules::LINUX_6_18);
-    if let Err(difference) = compare(kernel, &mut machine, steps, &mut Tally::default()) {
+    let mut emulator = Emulator::new(Profile::LINUX_6_18_X86_64);
+    if let Err(difference) = compare(kernel, &mut emulator, steps, &mut Tally::default()) {
         panic!("{difference}");
     }
 }

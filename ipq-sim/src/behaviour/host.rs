@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) reroute: Reroute,
     /// The chains of table mangle.
     pub(crate) mangle_chains: MangleChains,
+    /// Whether a forwarded packet still has its incoming device at POSTROUTING (PKT-6, NFQ-86).
+    pub(crate) indev_at_postrouting: IndevAtPostrouting,
     /// Which queued packets a device that goes down drops (EVT-1).
     pub(crate) device_down_drops: DeviceDown,
 }
@@ -40,6 +42,15 @@ pub(crate) enum Check {
     Made,
     /// It is not.
     Omitted,
+}
+
+/// Whether a forwarded packet still has its incoming device at POSTROUTING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IndevAtPostrouting {
+    /// It has none.
+    Forgotten,
+    /// It has.
+    Kept,
 }
 
 /// What becomes of the bytes that follow a packet in its frame.

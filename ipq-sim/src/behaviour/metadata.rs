@@ -36,6 +36,8 @@ pub(crate) enum HardwareAddresses {
 /// When arriving packets get a time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timestamps {
+    /// Of every packet, since something on the host always asks for them (NFQ-87).
+    Always,
     /// While either queue has a peer.
     WhileAnyPeer,
     /// While the IPv4 queue has a peer. No kernel does.

@@ -1,6 +1,8 @@
 //! Which queues there are, and what they share.
 
-/// The rules for the modules `ip_queue` and `ip6_queue`.
+use crate::queue::nfnetlink;
+
+/// The rules for the queues' modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue, IPv4 first (ATT-1, LIB-1).
@@ -13,6 +15,8 @@ pub(crate) struct Modules {
     pub(crate) maximum_length: MaximumLength,
     /// Which queue IPv6 packets go to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
+    /// The rules of numbered queues, on a kernel that has these and neither `ip_queue` nor `ip6_queue`.
+    pub(crate) numbered: Option<nfnetlink::Rules>,
 }
 
 /// Whether there is an `ip6_queue`.

@@ -29,6 +29,10 @@ pub(crate) struct Netlink {
     pub(crate) socket_error: SocketError,
     /// What a datagram in a receive buffer is charged with (SOCK-5).
     pub(crate) charge: Charge,
+    /// When a receive buffer is full (SOCK-4, NFQ-100).
+    pub(crate) full: Full,
+    /// What becomes of a datagram without bytes (NFQ-105).
+    pub(crate) empty_datagram: EmptyDatagram,
     /// What becomes of a datagram for a port id that nobody has (SOCK-8).
     pub(crate) unreachable: Unreachable,
     /// What becomes of a datagram for another program (SOCK-8).
@@ -97,7 +101,7 @@ pub(crate) enum NoEnobufs {
     Nothing,
     /// An overrun is not told, but latches. No kernel does.
     QuietOnly,
-    /// Setting it leaves the latch. No kernel does.
+    /// With it an overrun neither is told nor latches; setting it leaves the latch (NFQ-103).
     LatchKept,
 }
 
@@ -117,6 +121,24 @@ pub(crate) enum Charge {
     Allocation,
     /// Its length. No kernel does.
     Length,
+}
+
+/// When a receive buffer is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// When what waits weighs more than its size.
+    WithoutNext,
+    /// When what waits and the next datagram weigh more than its size, and anything waits.
+    WithNext,
+}
+
+/// What becomes of a datagram without bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EmptyDatagram {
+    /// It is sent.
+    Sent,
+    /// It is refused with ENODATA.
+    Refused,
 }
 
 /// What becomes of a datagram for a port id that nobody has.

@@ -96,6 +96,8 @@ drop_reasons! {
     ModuleUnloaded "module unloaded",
     /// Its replacement was longer than 65,535 bytes (VER-7).
     ReplacementTooLong "replacement over 65535 bytes",
+    /// Its replacement was shorter than its network header (NFQ-69).
+    ReplacementTooShort "replacement shorter than a header",
     /// It was changed at OUTPUT, and no route leads to where it then should go (VER-10).
     NotReroutable "no route after a change at OUTPUT",
     /// The frame held no IP packet.

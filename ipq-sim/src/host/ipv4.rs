@@ -40,6 +40,19 @@ pub(crate) fn tos(data: &[u8]) -> u8 {
     fixed_header(data)[1]
 }
 
+/// The priority that a router derives from the type of service (NFQ-83).
+pub(crate) fn priority(data: &[u8]) -> u32 {
+    const BULK: u32 = 2;
+    const INTERACTIVE_BULK: u32 = 4;
+    const INTERACTIVE: u32 = 6;
+    match tos(data) & 0x18 {
+        0x08 => BULK,
+        0x10 => INTERACTIVE,
+        0x18 => INTERACTIVE_BULK,
+        _ => 0,
+    }
+}
+
 pub(crate) fn ttl(data: &[u8]) -> u8 {
     fixed_header(data)[8]
 }
@@ -140,7 +153,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
 }
 
 /// Returns the length in bytes that the header states for itself: 0 to 60.
-fn header_length(data: &[u8]) -> usize {
+pub(crate) fn header_length(data: &[u8]) -> usize {
     usize::from(fixed_header(data)[0] & 0x0f) * 4
 }
 

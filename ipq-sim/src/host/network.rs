@@ -140,6 +140,11 @@ impl DeviceId {
     /// `lo` is always the first.
     pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
 
+    /// Its number, as the kernel counts devices from 1.
+    pub(crate) const fn number(self) -> u16 {
+        self.0.get()
+    }
+
     /// The largest number of devices.
     const MANY: usize = u16::MAX as usize;
 
@@ -282,6 +287,12 @@ impl Network {
 
     pub(crate) fn name(&self, device: Option<DeviceId>) -> InterfaceName {
         device.map_or(InterfaceName::NONE, |device| self.state(device).name)
+    }
+
+    /// The device with that number, counted from 1.
+    pub(crate) fn numbered(&self, number: u32) -> Option<DeviceId> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        (index < self.devices.len()).then(|| DeviceId::at(index))
     }
 
     pub(crate) fn mtu(&self, device: DeviceId) -> usize {

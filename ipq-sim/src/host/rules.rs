@@ -2,11 +2,13 @@
 
 use super::hook::HookPoint;
 use super::packet::Packet;
-use super::{ipv4, ipv6};
+use super::{ipv4, ipv6, routing};
 use crate::behaviour::{Fragments, MangleChains};
 use crate::books::DropReason;
 use ipq_core::{Family, Hook};
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::RangeInclusive;
 
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,10 +44,53 @@ impl Table {
 /// The action of a rule on a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Sends it to the queue of its family.
+    /// Sends it to the queue of its family, or to queue 0 where queues have numbers (NFQ-15).
     Queue,
+    /// Sends it to a queue with a number.
+    NumberedQueue(NumberedQueue),
     /// Sets its mark, and goes on with the next rule.
     Mark(u32),
+}
+
+/// A queue with a number, or one of several: what the target NFQUEUE says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberedQueue {
+    /// The first queue's number.
+    pub first: u16,
+    /// The last queue's number.
+    pub last: u16,
+    /// How packets are spread over the queues.
+    pub spread: Spread,
+    /// Whether a packet goes on if nobody has bound its queue (NFQ-11).
+    pub bypass: bool,
+}
+
+/// How packets are spread over several queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// By addresses and protocol: all packets between two hosts go to one queue (NFQ-16).
+    Balance,
+    /// By the processor that handles the packet (NFQ-17). The emulated host has one.
+    Processors,
+}
+
+impl NumberedQueue {
+    /// The number of the queue that a packet goes to.
+    pub(crate) fn number(&self, packet: &Packet) -> u16 {
+        let count = u64::from(self.last.saturating_sub(self.first)) + 1;
+        let further = match self.spread {
+            Spread::Processors => 0,
+            Spread::Balance => u64::from(flow_hash(packet)) * count >> 32,
+        };
+        self.first.saturating_add(further as u16)
+    }
+}
+
+/// A hash of a packet's addresses and protocol, which both directions have.
+fn flow_hash(packet: &Packet) -> u32 {
+    let (source, destination) = routing::addresses(packet);
+    let between = (source.min(destination), source.max(destination), protocol_of(packet));
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(between) as u32
 }
 
 /// A netfilter rule.
@@ -74,6 +119,9 @@ pub enum RuleError {
         /// The chain that was asked for.
         chain: Hook,
     },
+    /// The kernel has no queues with numbers.
+    #[error("this kernel has no queues with numbers: use target QUEUE, or a profile of a kernel that has them")]
+    NoNumberedQueues,
     /// No hook has that number.
     #[error("there is no hook {chain}: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING")]
     NoSuchHook {
@@ -100,6 +148,33 @@ impl Rule {
         }
     }
 
+    /// A rule that sends every packet of `family` that comes by `hook` to the queue with that number.
+    #[must_use]
+    pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
+        Self {
+            target: Target::NumberedQueue(NumberedQueue {
+                first: number,
+                last: number,
+                spread: Spread::Balance,
+                bypass: false,
+            }),
+            ..Self::queue(family, hook)
+        }
+    }
+
+    /// The same rule, which lets packets go on if nobody has bound their queue, if it sends them to a
+    /// queue with a number.
+    #[must_use]
+    pub const fn bypass(self) -> Self {
+        match self.target {
+            Target::NumberedQueue(queue) => Self {
+                target: Target::NumberedQueue(NumberedQueue { bypass: true, ..queue }),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Returns the rule for packets of one protocol only, as the IP header numbers it (6 TCP, 17
     /// UDP).
     #[must_use]
@@ -123,8 +198,27 @@ impl fmt::Display for Rule {
         }
         match self.target {
             Target::Queue => f.write_str(" -j QUEUE"),
+            Target::NumberedQueue(queue) => write!(f, " -j NFQUEUE {queue}"),
             Target::Mark(mark) => write!(f, " -j MARK --set-mark {mark:#x}"),
         }
+    }
+}
+
+impl fmt::Display for NumberedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, .. } = self;
+        if first == last {
+            write!(f, "--queue-num {first}")?;
+        } else {
+            write!(f, "--queue-balance {first}:{last}")?;
+        }
+        if self.spread == Spread::Processors {
+            f.write_str(" --queue-cpu-fanout")?;
+        }
+        if self.bypass {
+            f.write_str(" --queue-bypass")?;
+        }
+        Ok(())
     }
 }
 
@@ -160,21 +254,21 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs a hook's functions from `first` on. Each function is a table's chain there: its rules,
+    /// Runs these of a hook's functions. Each function is a table's chain there: its rules,
     /// in order. Returns the function that queues the packet and the target that it names; `None`
     /// if all let it through. A packet without a readable protocol is dropped by a rule that asks
     /// for one.
     pub(crate) fn judge(
         &self,
         hook: HookPoint,
-        first: u8,
+        functions: RangeInclusive<u8>,
         packet: &mut Packet,
         fragments: Fragments,
     ) -> Result<Option<(u8, Target)>, DropReason> {
         let mut protocol = None;
         for rule in &self.hooks[packet.family as usize][hook as usize] {
             let function = rule.table as u8;
-            if function < first {
+            if !functions.contains(&function) {
                 continue;
             }
             if let Some(wanted) = rule.protocol {
@@ -185,7 +279,7 @@ impl Rules {
             }
             match rule.target {
                 Target::Queue if fragments == Fragments::FirstOnly && is_later_fragment(packet) => {}
-                target @ Target::Queue => return Ok(Some((function, target))),
+                target @ (Target::Queue | Target::NumberedQueue(_)) => return Ok(Some((function, target))),
                 Target::Mark(mark) => packet.mark = mark,
             }
         }

@@ -64,6 +64,7 @@ impl Kernel {
             family,
             data,
             mark: 0,
+            priority: 0,
             arrival_time: if arrived { self.arrival_time() } else { self.own_time() },
             protocol: match (hook, family) {
                 (Some(HookPoint::Output), Family::Ipv4) if ipv4_at_output => protocol,

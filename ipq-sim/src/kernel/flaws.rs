@@ -90,8 +90,8 @@ pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [
 }
 
 fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
-    let head = datagram.head.take();
-    let mut bytes = [head.as_deref().unwrap_or_default(), &datagram.payload].concat();
+    let mut bytes = [&datagram.head[..], &datagram.payload].concat();
+    datagram.head.clear();
     change(&mut bytes);
     datagram.payload = bytes.into();
 }

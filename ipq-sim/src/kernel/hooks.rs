@@ -6,47 +6,71 @@
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
-use crate::behaviour::{Check, Looping, Marks};
+use crate::behaviour::{Check, IndevAtPostrouting, Looping, Marks};
 use crate::books::{DropReason, Step};
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
+use crate::host::rules::Target;
 use crate::host::{ipv4, ipv6, routing};
 use crate::queue::QueueId;
 use crate::queue::entries::Slot;
 use crate::queue::ip_queue::Refusal;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
+use std::ops::RangeInclusive;
 
 /// The least MTU that IPv6 knows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
-/// The end of a packet's way for now: its slot in a queue, `None` if it was delivered and is in the
+/// The end of a packet's way for now: its place in a queue, `None` if it was delivered and is in the
 /// books, or the reason of its drop.
-pub(super) type End = Result<Option<Slot>, DropReason>;
+pub(super) type End = Result<Option<Place>, DropReason>;
+
+/// A place that no hook has a function at.
+pub(super) const BEHIND_THE_LAST: u8 = u8::MAX;
+
+/// The place that a packet has in its queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// In the queue of `ip_queue` or `ip6_queue`.
+    Slot(Slot),
+    /// By id, in a numbered queue.
+    Id(u32),
+}
 
 impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
     pub(super) fn run(&mut self, mut traversal: Traversal) {
         let end = self.pass_hooks(&mut traversal, 0);
-        if let Some(slot) = self.settle(end, &traversal.packet) {
-            self.keep(slot, traversal);
+        if let Some(place) = self.settle(end, &traversal.packet) {
+            self.keep(place, traversal);
         }
     }
 
-    /// Enters a dropped packet into the books. Returns the slot of a packet that must be kept in
+    /// Enters a dropped packet into the books. Returns the place of a packet that must be kept in
     /// its queue.
-    pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Slot> {
+    pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Place> {
         end.unwrap_or_else(|reason| {
             self.ledger.dropped(packet.serial, reason);
             None
         })
     }
 
-    /// Keeps a packet in its slot.
-    pub(super) fn keep(&mut self, slot: Slot, traversal: Traversal) {
-        if let Some(queue) = traversal.queued_in.and_then(|id| self.queues.get_mut(id)) {
-            queue.keep(slot, traversal);
+    /// Keeps a packet in its place.
+    pub(super) fn keep(&mut self, place: Place, traversal: Traversal) {
+        match (place, traversal.queued_in) {
+            (Place::Slot(slot), Some(id)) => {
+                if let Some(queue) = self.queues.get_mut(id) {
+                    queue.keep(slot, traversal);
+                }
+            }
+            (Place::Id(id), Some(QueueId::Numbered(number))) => {
+                if let Some(queues) = &mut self.queues.numbered {
+                    queues.keep(number, id, traversal);
+                }
+            }
+            _ => debug_assert!(false, "a packet that has a place has a queue"),
         }
     }
 
@@ -58,18 +82,17 @@ impl Kernel {
             if function == 0 {
                 self.ledger.step(traversal.packet.serial, Step::Hook(hook.into()));
             }
-            let fragments = self.behaviour.queueing.fragments;
-            let judged = self.rules.judge(hook, function, &mut traversal.packet, fragments)?;
-            if let Some((function, target)) = judged {
-                let family = traversal.packet.family;
-                traversal.function = function;
-                traversal.queued_in = QueueId::of_target(target, family, &self.behaviour.modules);
-                return self.enqueue(traversal).map(Some);
+            if let Some(bypass) = self.judge(traversal, hook, function..=BEHIND_THE_LAST)? {
+                if let Some(place) = self.enqueue(traversal, bypass)? {
+                    return Ok(Some(place));
+                }
+                function = traversal.function + 1;
+                continue;
             }
             let next = match hook {
                 HookPoint::Prerouting => self.route(traversal)?,
                 HookPoint::Input => self.deliver_here(&mut traversal.packet),
-                HookPoint::Forward => traversal.go_to(HookPoint::Postrouting, None, traversal.outdev),
+                HookPoint::Forward => self.after_forward(traversal),
                 HookPoint::Output => self.after_output(traversal)?,
                 HookPoint::Postrouting => self.leave_by_device(traversal)?,
             };
@@ -83,10 +106,31 @@ impl Kernel {
         }
     }
 
-    /// Offers a packet to the queue that a rule chose for it. Returns its slot there.
-    pub(super) fn enqueue(&mut self, traversal: &mut Traversal) -> Result<Slot, DropReason> {
+    /// Runs these of a hook's functions. If one of them sends the packet to a queue, that is noted in the
+    /// packet's traversal; returned is whether the packet goes on if nobody has bound the queue.
+    pub(super) fn judge(
+        &mut self,
+        traversal: &mut Traversal,
+        hook: HookPoint,
+        functions: RangeInclusive<u8>,
+    ) -> Result<Option<bool>, DropReason> {
+        let fragments = self.behaviour.queueing.fragments;
+        let judged = self.rules.judge(hook, functions, &mut traversal.packet, fragments)?;
+        Ok(judged.map(|(function, target)| {
+            traversal.function = function;
+            traversal.queued_in = QueueId::of_target(target, &traversal.packet, &self.behaviour.modules);
+            matches!(target, Target::NumberedQueue(queue) if queue.bypass)
+        }))
+    }
+
+    /// Sends a packet to the queue that a rule or a verdict chose for it, which keeps a place for it. None: the queue does
+    /// not take it, and it goes on.
+    pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
+        if let QueueId::Numbered(number) = id {
+            return self.enqueue_numbered(traversal, number, bypass);
+        }
         let Self {
             queues,
             sockets,
@@ -117,7 +161,7 @@ impl Kernel {
         if offered.is_ok() {
             self.ledger.step(traversal.packet.serial, Step::Queued);
         }
-        offered.map_err(|refusal| match refusal {
+        let slot = offered.map_err(|refusal| match refusal {
             Refusal::NoListener => DropReason::NoListener,
             Refusal::Full => DropReason::QueueFull,
             Refusal::Undeliverable => DropReason::Undeliverable,
@@ -125,7 +169,8 @@ impl Kernel {
                 self.lose_peer(id);
                 DropReason::PeerClosed
             }
-        })
+        })?;
+        Ok(Some(Place::Slot(slot)))
     }
 
     /// Resets a queue whose peer was found to be gone, and drops its packets.
@@ -176,12 +221,24 @@ impl Kernel {
         if too_long && rules.arriving_length == Check::Made {
             return Err(DropReason::TooLong);
         }
+        if packet.family == Family::Ipv4 {
+            packet.priority = ipv4::priority(&packet.data);
+        }
         let data = std::mem::take(&mut packet.data);
         packet.data = match packet.family {
             Family::Ipv4 => ipv4::with_decremented_ttl(data),
             Family::Ipv6 => ipv6::with_decremented_hop_limit(data),
         };
         Ok(())
+    }
+
+    /// Goes on after FORWARD.
+    fn after_forward(&self, traversal: &mut Traversal) -> Next {
+        let indev = match self.behaviour.host.indev_at_postrouting {
+            IndevAtPostrouting::Kept => traversal.indev,
+            IndevAtPostrouting::Forgotten => None,
+        };
+        traversal.go_to(HookPoint::Postrouting, indev, traversal.outdev)
     }
 
     /// Goes on after OUTPUT, where the route may have changed.

@@ -4,8 +4,8 @@ use super::{Client, Kernel, flaws};
 use crate::behaviour::{Binding, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
 use crate::books::DropReason;
 use crate::netlink::{ClientId, Received, Sending, SocketId};
-use crate::queue::QueueId;
 use crate::queue::ip_queue::{Answer, Outcome, Sender};
+use crate::queue::{NFNETLINK, QueueId};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, PortId};
@@ -53,6 +53,7 @@ impl Kernel {
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.behaviour.netlink.opening {
+            _ if self.queues.numbered.is_some() => protocol == NFNETLINK,
             Opening::LoadedModules => queue.is_some_and(|id| self.queues.get(id).is_some()),
             Opening::AnyModule => queue.is_some(),
             Opening::AnyProtocol => (0..NETLINK_PROTOCOLS).contains(&protocol),
@@ -60,7 +61,9 @@ impl Kernel {
         if !opens {
             return Err(Errno::EPROTONOSUPPORT);
         }
-        let socket = self.sockets.open(protocol, client, self.process_id(client));
+        let process_id = self.process_id(client);
+        let net_admin = self.clients.get(client.0).is_some_and(|client| client.net_admin);
+        let socket = self.sockets.open(protocol, client, process_id, net_admin);
         self.records.socket_opened(socket);
         Ok(socket)
     }
@@ -88,6 +91,7 @@ impl Kernel {
 
     /// A socket closed that was bound to that port id.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
+        self.numbered_owner_closed(port_id);
         let rule = self.behaviour.attaching.peer_loss;
         if matches!(rule, PeerLoss::AtNextPacket | PeerLoss::Never) {
             return;
@@ -111,9 +115,15 @@ impl Kernel {
             protocol,
             owner,
             port_id,
+            answering,
         } = self
             .sockets
             .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
+        if protocol == NFNETLINK {
+            let sender = self.numbered_sender(owner, port_id, answering);
+            self.obey_numbered(datagram, sender)?;
+            return Ok(datagram.len());
+        }
         let sender = Sender {
             port_id,
             net_admin: !self.nobody_has_net_admin && self.clients.get(owner.0).is_some_and(|client| client.net_admin),

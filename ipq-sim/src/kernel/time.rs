@@ -65,6 +65,7 @@ impl Kernel {
         let wanted = match self.behaviour.metadata.timestamps {
             Timestamps::WhileAnyPeer => four || six,
             Timestamps::WhileIpv4Peer => four,
+            Timestamps::Always => true,
             Timestamps::Never => false,
         };
         if wanted {

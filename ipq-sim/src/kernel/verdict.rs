@@ -1,7 +1,7 @@
 //! The effect of a verdict on its packet (VER-4 to VER-10).
 
 use super::Kernel;
-use super::hooks::End;
+use super::hooks::{BEHIND_THE_LAST, End};
 use super::traversal::{RouteKey, Traversal};
 use crate::behaviour::{Checksum, Effect, Requeued, Reroute, Resizing, ShortReplacement, Verdicts};
 use crate::books::{DropReason, PacketEvent, Step};
@@ -9,9 +9,6 @@ use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
 use crate::queue::ip_queue::Released;
 use ipq_core::{Family, Verdict};
-
-/// A number after that of every hook's last function.
-const BEHIND_THE_LAST: u8 = u8::MAX;
 
 impl Kernel {
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
@@ -25,8 +22,8 @@ impl Kernel {
         self.ledger
             .step(traversal.packet.serial, Step::Verdict(released.verdict));
         let end = self.obey_verdict(&mut traversal, released.verdict, released.replacement);
-        if let Some(slot) = self.settle(end, &traversal.packet) {
-            self.keep(slot, traversal);
+        if let Some(place) = self.settle(end, &traversal.packet) {
+            self.keep(place, traversal);
         }
     }
 
@@ -45,14 +42,14 @@ impl Kernel {
             Effect::SameFunctionUnrouted => self.pass_hooks(traversal, this),
             Effect::NextHook => self.pass_hooks(traversal, BEHIND_THE_LAST),
             Effect::NextHookRouted => self.resume(traversal, BEHIND_THE_LAST),
-            Effect::Queued => self.enqueue(traversal).map(Some),
+            Effect::Queued => self.enqueue(traversal, false),
             Effect::Dropped | Effect::Refused => Err(DropReason::Verdict),
         }
     }
 
     /// Goes on with a function of the hook that queued the packet. A packet that was changed at
     /// OUTPUT is routed again first (VER-10).
-    fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
+    pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.behaviour.host.reroute;
         let changed = traversal
             .routed_by

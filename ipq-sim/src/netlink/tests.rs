@@ -16,7 +16,7 @@ fn sockets() -> Sockets {
 }
 
 fn opened(sockets: &mut Sockets, protocol: i32) -> SocketId {
-    sockets.open(protocol, ClientId::FIRST, PROCESS)
+    sockets.open(protocol, ClientId::FIRST, PROCESS, true)
 }
 
 fn bound(sockets: &mut Sockets, port_id: u32) -> SocketId {

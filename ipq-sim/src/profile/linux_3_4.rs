@@ -140,6 +140,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         looping: Looping::ByPostrouting,
         reroute: Reroute::OrDropped,
         mangle_chains: MangleChains::EveryHook,
+        indev_at_postrouting: IndevAtPostrouting::Forgotten,
         device_down_drops: DeviceDown::Named,
     },
     modules: Modules {
@@ -148,6 +149,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         unloading: Unloading::DropsPackets,
         maximum_length: MaximumLength::OfOneQueue,
         ipv6_packets: Ipv6Packets::ToTheirQueue,
+        numbered: None,
     },
     proc_text: ProcText {
         label_width: 17,
@@ -165,6 +167,8 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         no_enobufs: NoEnobufs::QuietAndUnlatched,
         socket_error: SocketError::Taken,
         charge: Charge::Allocation,
+        full: Full::WithoutNext,
+        empty_datagram: EmptyDatagram::Sent,
         unreachable: Unreachable::Refused,
         user_datagrams: UserDatagrams::Delivered,
         send_limit: SendLimit::BufferLess(32),

@@ -26,6 +26,8 @@ pub(crate) struct Slot(Record);
 /// gets its new id before the old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
+    /// The number of times that each entry was released, if ids are never reused.
+    generations: Vec<u64>,
     linked: usize,
     /// The number of entries that were ever linked.
     arrivals: u64,
@@ -40,14 +42,13 @@ struct Node<T> {
     /// The number that were linked before it. Entries have no links to each other, so a verdict
     /// touches only its own.
     arrival: u64,
-    /// The number of times that the entry was released, if ids are never reused.
-    generation: u64,
 }
 
 impl<T> Entries<T> {
     pub(super) fn new(ids: Ids) -> Self {
         Self {
             nodes: Vec::new(),
+            generations: Vec::new(),
             linked: 0,
             arrivals: 0,
             ids,
@@ -63,13 +64,12 @@ impl<T> Entries<T> {
     pub(super) fn allocate(&mut self, records: &mut Records) -> (Slot, PacketId) {
         let index = records.take(self.ids.family);
         while self.nodes.len() <= index as usize {
-            self.nodes.push(Node {
-                item: None,
-                arrival: 0,
-                generation: 0,
-            });
+            self.nodes.push(Node { item: None, arrival: 0 });
+            if self.ids.reuse == IdReuse::Never {
+                self.generations.push(0);
+            }
         }
-        (Slot(index), self.ids.id(index, self.nodes[index as usize].generation))
+        (Slot(index), self.ids.id(index, self.generation(index)))
     }
 
     /// Puts the entry at the end of the queue, with the item.
@@ -85,7 +85,7 @@ impl<T> Entries<T> {
     pub(super) fn find(&self, id: PacketId) -> Option<Slot> {
         let (index, generation) = self.ids.place(id)?;
         let node = self.nodes.get(index as usize)?;
-        (node.item.is_some() && node.generation == generation).then_some(Slot(index))
+        (node.item.is_some() && self.generation(index) == generation).then_some(Slot(index))
     }
 
     /// Returns the item that is queued there.
@@ -114,11 +114,15 @@ impl<T> Entries<T> {
 
     /// Ends an entry's use for a packet. Returns whether there are ids for another.
     fn retire(&mut self, Slot(index): Slot) -> bool {
-        let node = &mut self.nodes[index as usize];
-        if self.ids.reuse == IdReuse::Never {
-            node.generation += 1;
+        if let Some(generation) = self.generations.get_mut(index as usize) {
+            *generation += 1;
         }
-        self.ids.can_hold(node.generation)
+        self.ids.can_hold(self.generation(index))
+    }
+
+    /// Returns the number of times that an entry was released; 0 if ids are reused.
+    fn generation(&self, index: u32) -> u64 {
+        self.generations.get(index as usize).copied().unwrap_or_default()
     }
 
     /// Returns whether this is the packet that has been queued longest.

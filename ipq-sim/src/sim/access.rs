@@ -4,20 +4,27 @@ use crate::kernel::Kernel;
 use crate::netlink::{Received, SocketId};
 use ipq_core::{Errno, TransportError, Wait};
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// The way from handles to their kernel. Implemented by [`Owned`] and [`Shared`](super::Shared),
 /// and by nothing else.
-pub trait Access: Clone + private::Sealed {
+pub trait Access: Clone + fmt::Debug + private::Sealed {
     /// Takes a kernel.
     fn new(kernel: Kernel) -> Self;
 
     /// Calls `action` with the kernel.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
+    /// Attempts something until it gives anything but EAGAIN, waiting as `wait` says.
+    fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
+    -> Result<R, TransportError>;
+
     /// Takes the next datagram for a socket, waiting as `wait` says.
-    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError>;
+    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
+        self.attempt(wait, |kernel| kernel.receive(socket, buffer))
+    }
 
     /// Tells the kernel that its last [`Simulation`](super::Simulation) is gone.
     fn shut_down(&self);
@@ -53,7 +60,11 @@ impl Access for Owned {
     /// Nothing else runs while this thread waits, so only frames that [arrive
     /// later](Kernel::inject_later) can come. A wait for ever without any is a deadlock, and an
     /// error.
-    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
+    fn attempt<R>(
+        &self,
+        wait: Wait,
+        mut attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>,
+    ) -> Result<R, TransportError> {
         let mut kernel = self.kernel.0.borrow_mut();
         let end = match wait {
             Wait::Never => kernel.now(),
@@ -61,7 +72,7 @@ impl Access for Owned {
             Wait::For(duration) => kernel.now().saturating_add(duration),
         };
         loop {
-            match kernel.receive(socket, buffer) {
+            match attempt(&mut kernel) {
                 Err(Errno::EAGAIN) if kernel.advance_to_next(end) => {}
                 Err(Errno::EAGAIN) if wait == Wait::Never => return Err(TransportError::TimedOut),
                 Err(Errno::EAGAIN) if wait == Wait::Forever => return Err(TransportError::Deadlock),

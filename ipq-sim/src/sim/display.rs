@@ -16,6 +16,9 @@ impl fmt::Display for Kernel {
                 write!(f, "\n/proc/net/{file}\n{text}")?;
             }
         }
+        if let Some(text) = self.numbered_queues_text() {
+            write!(f, "\n/proc/net/netfilter/nfnetlink_queue\n{text}")?;
+        }
         write!(f, "\npackets: {}", self.accounting())
     }
 }

@@ -2,7 +2,6 @@
 
 use super::access::{Access, transport_error};
 use crate::kernel::Kernel;
-use crate::netlink::{Received, SocketId};
 use crate::time::monitor::{Guard, Instant, Monitor};
 use ipq_core::{Errno, TransportError, Wait};
 use std::sync::Arc;
@@ -27,11 +26,15 @@ impl Access for Shared {
         action(&mut self.advance_to_now(self.kernel.lock()))
     }
 
-    fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
+    fn attempt<R>(
+        &self,
+        wait: Wait,
+        mut attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>,
+    ) -> Result<R, TransportError> {
         let began = Instant::now();
         let mut kernel = self.advance_to_now(self.kernel.lock());
         loop {
-            match kernel.receive(socket, buffer) {
+            match attempt(&mut kernel) {
                 Err(Errno::EAGAIN) => {}
                 result => return result.map_err(transport_error),
             }

@@ -57,25 +57,39 @@ impl OpenError {
 impl<A: Access> SimTransport<A> {
     pub(super) fn open(access: A, client: ClientId, family: Family, port_id: PortId) -> Result<Self, OpenError> {
         let protocol = i32::from(family.netlink_protocol());
-        let (opened, abi) = access.with(|kernel| {
-            let opened = kernel
-                .open(client, protocol)
-                .map_err(|errno| OpenError::Socket { family, errno });
-            let bound = opened.and_then(|socket| match kernel.bind(socket, port_id) {
-                Ok(bound) => Ok((socket, bound)),
-                Err(errno) => {
-                    kernel.close(socket);
-                    Err(OpenError::Bind { family, port_id, errno })
-                }
-            });
-            (bound, kernel.profile().abi)
-        });
-        opened.map(|(socket, port_id)| Self {
+        let mut transport =
+            Self::unbound(access, client, protocol).map_err(|errno| OpenError::Socket { family, errno })?;
+        match transport.bind(port_id) {
+            Ok(()) => Ok(transport),
+            Err(errno) => Err(OpenError::Bind { family, port_id, errno }),
+        }
+    }
+
+    /// A socket of a netlink protocol, whose port id the kernel chooses.
+    pub(super) fn of_protocol(access: A, client: ClientId, protocol: i32) -> Result<Self, Errno> {
+        let mut transport = Self::unbound(access, client, protocol)?;
+        transport.bind(PortId::KERNEL)?;
+        Ok(transport)
+    }
+
+    fn unbound(access: A, client: ClientId, protocol: i32) -> Result<Self, Errno> {
+        let (opened, abi) = access.with(|kernel| (kernel.open(client, protocol), kernel.profile().abi));
+        opened.map(|socket| Self {
             access,
             socket,
-            port_id,
+            port_id: PortId::KERNEL,
             abi,
         })
+    }
+
+    fn bind(&mut self, port_id: PortId) -> Result<(), Errno> {
+        self.port_id = self.access.with(|kernel| kernel.bind(self.socket, port_id))?;
+        Ok(())
+    }
+
+    /// Returns the way to the kernel.
+    pub(super) const fn access(&self) -> &A {
+        &self.access
     }
 
     /// Sends a datagram. Parts after the first are joined to it first.

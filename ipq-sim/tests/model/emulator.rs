@@ -264,6 +264,7 @@ pub(crate) fn named_by(reason: DropReason) -> Reason {
         DropReason::DeviceDown => Reason::DeviceDown,
         DropReason::ModuleUnloaded => Reason::ModuleUnloaded,
         DropReason::ReplacementTooLong => Reason::ReplacementTooLong,
+        DropReason::ReplacementTooShort => panic!("no kernel with ip_queue drops a packet for that"),
         DropReason::NotReroutable => Reason::NotReroutable,
         DropReason::NotIp => Reason::NotIp,
         DropReason::OtherHost => Reason::OtherHost,

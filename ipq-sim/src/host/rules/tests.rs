@@ -25,7 +25,7 @@ fn rules(rules: &[Rule]) -> Rules {
 
 /// Which function at FORWARD, from `first` on, queues a packet.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
-    let judged = rules.judge(HookPoint::Forward, first, packet, Fragments::All)?;
+    let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, Fragments::All)?;
     Ok(judged.map(|(function, target)| {
         assert_eq!(target, Target::Queue);
         function

@@ -107,7 +107,7 @@ fn answer_to(queue: &mut Bench, datagram: &[u8], net_admin: bool) -> Option<(Por
 }
 
 fn bytes_of(datagram: &Datagram) -> Vec<u8> {
-    let mut bytes = [datagram.head.as_deref().unwrap_or_default(), &datagram.payload].concat();
+    let mut bytes = [&datagram.head[..], &datagram.payload].concat();
     bytes.resize(datagram.len(), 0);
     bytes
 }

@@ -1,0 +1,224 @@
+//! Numbered queues: what the kernel does around [`nfnetlink`](crate::queue::nfnetlink), as hooks and
+//! sockets need it.
+
+use super::Kernel;
+use super::hooks::{BEHIND_THE_LAST, End, Place};
+use super::traversal::Traversal;
+use crate::books::{self, DropReason, PacketEvent};
+use crate::host::hook::HookPoint;
+use crate::host::packet::Packet;
+use crate::host::{ether_type, ipv4};
+use crate::netlink::{Answering, ClientId, SocketId};
+use crate::queue::nfnetlink::{Decision, Messages, Offer, QueuedPacket, Refusal, Released, Sender, Step};
+use crate::queue::{NFNETLINK, QueueId};
+use bytes::Bytes;
+use ipq_core::transport::nfqueue::Device;
+use ipq_core::wire::Timestamp;
+use ipq_core::{Errno, Family, Hook, PacketId, PortId, Verdict};
+
+/// The user and group of the programs on the emulated host: root's.
+const ROOT: (u32, u32) = (0, 0);
+/// Of a packet from outside nobody has verified the checksum.
+const NOT_VERIFIED: u32 = 4;
+
+impl Kernel {
+    /// The text of `/proc/net/netfilter/nfnetlink_queue` (NFQ-13); none on a kernel without numbered
+    /// queues.
+    #[must_use]
+    pub fn numbered_queues_text(&self) -> Option<String> {
+        Some(self.queues.numbered.as_ref()?.proc_text())
+    }
+
+    /// `NETLINK_CAP_ACK`: whether answers to a socket's messages quote the header only (NFQ-43).
+    pub fn set_cap_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
+        self.sockets.answering_mut(socket)?.capped = on;
+        Ok(())
+    }
+
+    /// `NETLINK_EXT_ACK`: whether answers to a socket's messages may have attributes (NFQ-44).
+    pub fn set_ext_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
+        self.sockets.answering_mut(socket)?.extended = on;
+        Ok(())
+    }
+
+    /// The device with that number, as frames name it.
+    pub(crate) fn device(&self, number: u32) -> Option<Device> {
+        let device = self.network.numbered(number)?;
+        Some(Device {
+            name: self.network.name(Some(device)),
+            hw_type: self.network.hw_type(device),
+        })
+    }
+
+    /// Who sends a message for a numbered queue.
+    pub(super) fn numbered_sender(&self, owner: ClientId, port_id: PortId, answering: Answering) -> Sender {
+        Sender {
+            port_id,
+            net_admin: answering.opened_with_capability
+                && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
+            caps_answers: answering.capped,
+            extends_answers: answering.extended,
+        }
+    }
+
+    /// Carries the messages of a datagram out. Of each message, the packets that it releases go on
+    /// before it is answered (NFQ-70).
+    pub(super) fn obey_numbered(&mut self, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+        let rules = self.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
+        let mut taken = Vec::new();
+        for step in Messages::of(datagram, sender, &rules) {
+            let answer = match step {
+                Step::Answer(answer) => Some(answer),
+                Step::Perform(request) => {
+                    let queues = self.queues.numbered.as_mut().ok_or(Errno::ECONNREFUSED)?;
+                    let outcome = queues.request(&request, sender, &mut taken);
+                    for (id, traversal) in taken.drain(..) {
+                        match outcome.released {
+                            Some(released) => self.go_on(traversal, id, released),
+                            None => self.ledger.dropped(traversal.packet.serial, DropReason::PeerClosed),
+                        }
+                    }
+                    outcome.answer
+                }
+            };
+            if let Some(answer) = answer {
+                let datagram = answer.datagram(sender, &rules).into();
+                // One that does not fit is lost, which the socket's overrun says (NFQ-102).
+                let _ = self
+                    .sockets
+                    .deliver(NFNETLINK, sender.port_id, datagram, &self.behaviour.netlink);
+            }
+        }
+        Ok(())
+    }
+
+    /// Unbinds the queues of a socket that was closed (NFQ-7).
+    pub(super) fn numbered_owner_closed(&mut self, port_id: PortId) {
+        if let Some(queues) = &mut self.queues.numbered {
+            let dropped = queues.socket_closed(port_id);
+            self.drop_all(dropped, DropReason::PeerClosed);
+        }
+    }
+
+    /// Sends a packet to a numbered queue. None: it goes on, since the queue fails open, or nobody
+    /// has bound it and `bypass` says so.
+    pub(super) fn enqueue_numbered(&mut self, traversal: &mut Traversal, number: u16, bypass: bool) -> End {
+        let Self {
+            queues,
+            sockets,
+            behaviour,
+            ..
+        } = self;
+        let queues = queues.numbered.as_mut().ok_or(DropReason::ModuleUnloaded)?;
+        let offer = queues.offer(number, &described(traversal), |port_id, datagram| {
+            let delivered = sockets.deliver(NFNETLINK, port_id, datagram.into(), &behaviour.netlink);
+            delivered.is_ok()
+        });
+        match offer {
+            Offer::Queued { id } => {
+                self.ledger.step(traversal.packet.serial, books::Step::Queued);
+                Ok(Some(Place::Id(id)))
+            }
+            Offer::Passed(_) => Ok(None),
+            Offer::Refused(Refusal::NoListener) if bypass => Ok(None),
+            Offer::Refused(Refusal::NoListener | Refusal::NoMode) => Err(DropReason::NoListener),
+            Offer::Refused(Refusal::Full | Refusal::TableFull) => Err(DropReason::QueueFull),
+            Offer::Refused(Refusal::Undeliverable) => Err(DropReason::Undeliverable),
+        }
+    }
+
+    /// Lets a packet that was taken out of a numbered queue go on as its verdict says.
+    fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
+        self.ledger.journal.note(|| PacketEvent::Verdict {
+            packet: traversal.packet.serial,
+            packet_id: PacketId(id.into()),
+            verdict: match released.decision {
+                Decision::Drop => Verdict::Drop,
+                Decision::Accept => Verdict::Accept,
+                Decision::Stop => Verdict::Stop,
+                Decision::Repeat => Verdict::Repeat,
+                Decision::Queue { .. } => Verdict::Queue,
+            },
+            replaced: released.payload.is_some(),
+        });
+        let end = self.decided(&mut traversal, released);
+        if let Some(place) = self.settle(end, &traversal.packet) {
+            self.keep(place, traversal);
+        }
+    }
+
+    fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Result<Option<Place>, DropReason> {
+        let packet = &mut traversal.packet;
+        if let Some(payload) = released.payload {
+            if payload.len() < packet.data.len().min(header_length(packet)) {
+                return Err(DropReason::ReplacementTooShort);
+            }
+            packet.data = Bytes::copy_from_slice(payload);
+        }
+        packet.mark = released.mark.unwrap_or(packet.mark);
+        packet.priority = released.priority.unwrap_or(packet.priority);
+        let (this, next) = (traversal.function, traversal.function + 1);
+        match released.decision {
+            Decision::Drop => Err(DropReason::Verdict),
+            Decision::Accept => self.resume(traversal, next),
+            Decision::Stop => self.pass_hooks(traversal, BEHIND_THE_LAST),
+            Decision::Repeat => match self.judge(traversal, traversal.hook, this..=this)? {
+                Some(bypass) => self.enqueue_or_pass(traversal, bypass),
+                None => self.resume(traversal, next),
+            },
+            Decision::Queue { number, bypass } => {
+                traversal.queued_in = Some(QueueId::Numbered(number));
+                self.enqueue_or_pass(traversal, bypass)
+            }
+        }
+    }
+
+    /// Queues a packet once more, or lets the next function see it.
+    fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> Result<Option<Place>, DropReason> {
+        match self.enqueue(traversal, bypass)? {
+            Some(place) => Ok(Some(place)),
+            None => self.pass_hooks(traversal, traversal.function + 1),
+        }
+    }
+}
+
+/// What the hooks know of a packet (NFQ-80 to NFQ-90).
+fn described(traversal: &Traversal) -> QueuedPacket<'_> {
+    let packet = &traversal.packet;
+    let from_outside = packet.link.is_some();
+    let before_routing_ends = matches!(
+        traversal.hook,
+        HookPoint::Prerouting | HookPoint::Input | HookPoint::Forward
+    );
+    let Timestamp { seconds, microseconds } = packet.arrival_time.into();
+    QueuedPacket {
+        family: match packet.family {
+            Family::Ipv4 => 2,
+            Family::Ipv6 => 10,
+        },
+        hook: Hook::from(traversal.hook).to_wire() as u8,
+        hw_protocol: ether_type(packet.family).0,
+        incoming: traversal.indev.map_or(0, |device| device.number().into()),
+        physical_incoming: 0,
+        outgoing: traversal.outdev.map_or(0, |device| device.number().into()),
+        physical_outgoing: 0,
+        mark: packet.mark,
+        priority: packet.priority,
+        hardware_address: packet.link.as_ref().map(|link| {
+            let (length, field) = link.source().to_wire();
+            (length.into(), field)
+        }),
+        arrived: before_routing_ends.then_some((seconds.cast_unsigned(), microseconds.cast_unsigned())),
+        owner: (!from_outside).then_some(ROOT),
+        checksum_state: if from_outside { NOT_VERIFIED } else { 0 },
+        bytes: &packet.data,
+    }
+}
+
+/// The length of a packet's network header, with IPv4's options.
+fn header_length(packet: &Packet) -> usize {
+    match packet.family {
+        Family::Ipv4 => ipv4::header_length(&packet.data),
+        Family::Ipv6 => packet.family.header_length(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Linux 6.18, measured, and Linux 6.1, read. They have numbered queues, and no `ip_queue`.
+
+use super::{Profile, Provenance, Weight, linux_3_4};
+#[allow(
+    clippy::wildcard_imports,
+    reason = "a profile names a value of every rule that differs"
+)]
+use crate::behaviour::*;
+use crate::queue::nfnetlink;
+use ipq_core::wire::Abi;
+
+impl Profile {
+    /// Linux 6.18 on x86-64, measured on 6.18.44, with the limits of receive and send buffers that
+    /// kernels have by default.
+    pub const LINUX_6_18_X86_64: Self = Self {
+        name: "linux-6.18-x86_64",
+        kernel: "6.18",
+        architecture: "x86_64",
+        provenance: Provenance::Measured,
+        abi: Abi::LP64_LITTLE,
+        weight: Weight::SmallHeads {
+            small: 256,
+            shared_info: 320,
+            base: 256,
+        },
+        receive_buffer: 212_992,
+        receive_buffer_limit: 212_992,
+        receive_buffer_least: 2048 + 256,
+        send_buffer: 212_992,
+        queue_length: 1024,
+        // There are no ids that are addresses.
+        first_entry: [0, 0],
+        entry_bytes: 0,
+        // Nothing was ever recorded of `ip_queue` on such a kernel.
+        spans: &[],
+        behaviour: Behaviour {
+            modules: Modules {
+                numbered: Some(nfnetlink::Rules::LINUX_6_18),
+                ..linux_3_4::BEHAVIOUR.modules
+            },
+            host: Host {
+                indev_at_postrouting: IndevAtPostrouting::Kept,
+                ..linux_3_4::BEHAVIOUR.host
+            },
+            metadata: Metadata {
+                timestamps: Timestamps::Always,
+                ..linux_3_4::BEHAVIOUR.metadata
+            },
+            netlink: Netlink {
+                full: Full::WithNext,
+                empty_datagram: EmptyDatagram::Refused,
+                no_enobufs: NoEnobufs::LatchKept,
+                ..linux_3_4::BEHAVIOUR.netlink
+            },
+            ..linux_3_4::BEHAVIOUR
+        },
+    };
+
+    /// Linux 6.1 on x86-64, read in its sources.
+    pub const LINUX_6_1_X86_64: Self = Self {
+        name: "linux-6.1-x86_64",
+        kernel: "6.1",
+        provenance: Provenance::Read,
+        behaviour: Behaviour {
+            modules: Modules {
+                numbered: Some(nfnetlink::Rules::LINUX_6_1),
+                ..Self::LINUX_6_18_X86_64.behaviour.modules
+            },
+            ..Self::LINUX_6_18_X86_64.behaviour
+        },
+        ..Self::LINUX_6_18_X86_64
+    };
+}
