@@ -1,5 +1,6 @@
 //! The command line.
 
+mod documentation;
 mod output;
 mod serve;
 
@@ -62,6 +63,10 @@ enum Action {
     /// Serves an emulated kernel to programs that are started elsewhere, with `IPQ_TRANSPORT=unix:PATH`.
     #[command(after_help = EXIT_STATUS)]
     Serve(serve::ServeArguments),
+    /// Writes the manual pages, for section 1.
+    Manual(documentation::ManualArguments),
+    /// Prints the completions of a shell, for example: ipq-sim completions bash >/etc/bash_completion.d/ipq-sim
+    Completions(documentation::CompletionsArguments),
 }
 
 /// The emulated kernel.
@@ -209,6 +214,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match CommandLine::parse().action {
         Action::Run(arguments) => run(&arguments),
         Action::Serve(arguments) => serve::serve(&arguments),
+        Action::Manual(arguments) => documentation::write_manual(&arguments),
+        Action::Completions(arguments) => Ok(documentation::print_completions(&arguments)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ipq-sim: {error}");

@@ -310,3 +310,25 @@ fn connected(socket: &Path) -> Unix {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn manual_pages_name_every_option_and_completions_are_a_script() {
+    let directory = scratch("man1");
+    let written = ipq_sim(&["manual", directory.to_str().unwrap()]);
+    assert!(written.status.success(), "{written:?}");
+    let page = std::fs::read_to_string(directory.join("ipq-sim-run.1")).unwrap();
+    for option in ["pcap", "library", "patience"] {
+        assert!(page.contains(&format!("\\-\\-{option}")), "{option}: {page}");
+    }
+    let script = ipq_sim(&["completions", "bash"]);
+    assert!(script.status.success(), "{script:?}");
+    assert!(String::from_utf8_lossy(&script.stdout).contains("complete -F _ipq-sim"));
+}
+
+#[test]
+fn a_directory_for_the_manual_that_cannot_be_made_is_named() {
+    let failed = ipq_sim(&["manual", "/dev/null/man1"]);
+    assert_eq!(failed.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(said.starts_with("ipq-sim: /dev/null/man1 can't be written: "), "{said}");
+}
