@@ -17,6 +17,7 @@ mod world;
 
 use crate::suite::Level;
 use crate::world::{Setup, WorldError, WorldFactory};
+use crate::worlds::SimFactory;
 #[cfg(target_os = "linux")]
 use crate::worlds::exec;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -411,7 +412,7 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     }
     let found = worlds.iter().find(|factory| factory.name() == name).map(Arc::clone);
     // Every kernel that the emulator can be is a world, under its profile's name.
-    let emulated = || Some(emulated(ipq_sim::Profile::by_name(name)?));
+    let emulated = || Some(Arc::new(SimFactory::of(ipq_sim::Profile::by_name(name)?)) as Arc<dyn WorldFactory>);
     found.or_else(emulated).ok_or_else(|| {
         let known: Vec<_> = worlds.iter().map(|factory| factory.name()).collect();
         unable(format_args!(
@@ -419,11 +420,6 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
             known.join(", ")
         ))
     })
-}
-
-/// Returns the world that emulates a kernel.
-fn emulated(profile: ipq_sim::Profile) -> Arc<dyn WorldFactory> {
-    Arc::new(crate::worlds::SimFactory::of(profile))
 }
 
 /// The environment variable that makes it a failure if a real kernel can't be tested.

@@ -1,9 +1,7 @@
 //! `run`: runs cases and reports.
 
 use super::progress::Progress;
-use super::{
-    ClientArgument, End, Failure, Format, RunArguments, emulated, find_world, nothing_ran, standard_output, unable,
-};
+use super::{ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::suite::runner::{CaseReport, Runner, Summary};
 use crate::suite::{Case, Filter, KnownDifferences, cases};
@@ -55,7 +53,7 @@ pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Fai
     if nearest.nearness != Nearness::Own {
         eprintln!("ipq-conformance: {kernel} is taken as {nearest}");
     }
-    Ok(emulated(nearest.profile))
+    Ok(Arc::new(SimFactory::of(nearest.profile)))
 }
 
 /// Returns the worlds that `name` stands for on the command line.

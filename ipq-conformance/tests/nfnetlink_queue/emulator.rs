@@ -20,8 +20,8 @@ pub(super) struct Emulator {
 }
 
 impl Emulator {
-    pub(super) fn new(profile: Profile) -> Self {
-        let kernel = Kernel::builder().profile(profile).build();
+    pub(super) fn new(profile: &Profile) -> Self {
+        let kernel = Kernel::builder().profile(*profile).build();
         let mut kernel = kernel.expect("the laboratory's devices have different names");
         for (family, queue) in Family::ALL.into_iter().zip(QUEUES) {
             let rule = Rule::numbered_queue(family, Hook::Forward, queue).protocol(UDP);

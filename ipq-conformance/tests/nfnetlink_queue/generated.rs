@@ -40,7 +40,7 @@ pub(super) fn do_the_same(kernel: &mut Kernel) {
     let tally = RefCell::new(Tally::default());
     let sequences = Family::ALL.map(|family| sequence(family).boxed());
     let result = runner.run(&prop::strategy::Union::new(sequences), |steps| {
-        let mut emulator = Emulator::new(Profile::LINUX_6_18_X86_64);
+        let mut emulator = Emulator::new(&Profile::LINUX_6_18_X86_64);
         compare(
             &mut **kernel.borrow_mut(),
             &mut emulator,

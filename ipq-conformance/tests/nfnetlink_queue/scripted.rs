@@ -18,7 +18,7 @@ pub(super) const TESTS: &[(&str, Test)] = &[
 ];
 
 fn same(kernel: &mut Kernel, steps: &[Step]) {
-    let mut emulator = Emulator::new(Profile::LINUX_6_18_X86_64);
+    let mut emulator = Emulator::new(&Profile::LINUX_6_18_X86_64);
     if let Err(difference) = compare(kernel, &mut emulator, steps, &mut Tally::default()) {
         panic!("{difference}");
     }

@@ -76,11 +76,11 @@ pub enum Spread {
 
 impl NumberedQueue {
     /// The number of the queue that a packet goes to.
-    pub(crate) fn number(&self, packet: &Packet) -> u16 {
+    pub(crate) fn number(self, packet: &Packet) -> u16 {
         let count = u64::from(self.last.saturating_sub(self.first)) + 1;
         let further = match self.spread {
             Spread::Processors => 0,
-            Spread::Balance => u64::from(flow_hash(packet)) * count >> 32,
+            Spread::Balance => (u64::from(flow_hash(packet)) * count) >> 32,
         };
         self.first.saturating_add(further as u16)
     }

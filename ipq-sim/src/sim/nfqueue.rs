@@ -98,9 +98,12 @@ impl<A: Access> QueueSocket for SimTransport<A> {
 
     fn until_readable(&self, wait: Wait) -> Result<(), TransportError> {
         let socket = self.socket();
-        self.access().attempt(wait, |kernel| match kernel.is_readable(socket) {
-            true => Ok(()),
-            false => Err(Errno::EAGAIN),
+        self.access().attempt(wait, |kernel| {
+            if kernel.is_readable(socket) {
+                Ok(())
+            } else {
+                Err(Errno::EAGAIN)
+            }
         })
     }
 
