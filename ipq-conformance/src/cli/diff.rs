@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_difference_is_printed_as_a_recording_that_shows_it_again() {
         let other = SimFactory::with_fault(Fault::SuccessAcknowledged);
-        let (end, output) = compared(Some(other), 50);
+        let (end, output) = compared(Some(other.clone()), 50);
         assert_eq!(end, End::Bad);
         let line = output.lines().next_back().expect("it says something");
         let recording = Recording::parse(line).expect("the last line is a recording");

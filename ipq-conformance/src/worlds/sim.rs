@@ -14,9 +14,9 @@ use std::time::Duration;
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// Creates emulators.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SimFactory {
-    profile: Option<Profile>,
+    profile: Option<Box<Profile>>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
 }
@@ -24,9 +24,9 @@ pub struct SimFactory {
 impl SimFactory {
     /// Makes emulators of a kernel, each under its profile's name.
     #[must_use]
-    pub const fn of(profile: Profile) -> Self {
+    pub fn of(profile: Profile) -> Self {
         Self {
-            profile: Some(profile),
+            profile: Some(Box::new(profile)),
             #[cfg(feature = "seeded-faults")]
             fault: None,
         }
@@ -47,12 +47,12 @@ impl SimFactory {
 
 impl WorldFactory for SimFactory {
     fn name(&self) -> &'static str {
-        self.profile.map_or("sim", |profile| profile.name)
+        self.profile.as_ref().map_or("sim", |profile| profile.name)
     }
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
         Ok(Box::new(SimWorld {
-            profile: self.profile.unwrap_or_default(),
+            profile: self.profile.as_deref().copied().unwrap_or_default(),
             #[cfg(feature = "seeded-faults")]
             fault: self.fault,
             ..SimWorld::default()

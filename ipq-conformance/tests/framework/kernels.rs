@@ -13,8 +13,8 @@ use std::sync::Arc;
 const OF_64_BITS: [&str; 2] = ["limits/arrival-after-2038-and-2106", "overrun/forty-packets-on-x86-64"];
 
 /// Whether a case passes on a kernel, whatever the table says of it.
-fn passes(case: &Case, profile: Profile) -> bool {
-    let world = SimFactory::of(profile).create().expect("an emulator");
+fn passes(case: &Case, profile: &Profile) -> bool {
+    let world = SimFactory::of(*profile).create().expect("an emulator");
     let subject = Subject::begin(world, &(case.setup)(), 0, None);
     subject.is_ok_and(|subject| (case.run)(&subject).is_ok())
 }
@@ -51,7 +51,7 @@ fn what_only_older_kernels_do_is_found_missing_in_the_others() {
             .find(|held| held.is_about(case.id))
             .expect("it is in the table");
         for profile in Profile::ALL.iter().filter(|profile| !held.holds_for(profile.kernel)) {
-            if passes(case, *profile) {
+            if passes(case, profile) {
                 unsharp.push((case.id, profile.name));
             }
         }
