@@ -28,7 +28,7 @@ pub struct Profile {
     pub kernel: &'static str,
     /// The architecture, as `uname -m` says it.
     pub architecture: &'static str,
-    /// Whether rules and figures were measured on that kernel, or read in its sources.
+    /// The source of its rules and figures: measured on that kernel, or read in its sources.
     pub provenance: Provenance,
     /// The layout of its frames.
     pub abi: Abi,
@@ -81,9 +81,9 @@ pub enum Weight {
     SmallHeads {
         /// The most bytes that such an allocation has room for.
         small: usize,
-        /// What the allocator adds to the bytes.
+        /// The bytes that the allocator adds.
         shared_info: usize,
-        /// What each datagram weighs beside its bytes.
+        /// The weight of each datagram beside its bytes.
         base: usize,
     },
     /// Its bytes are rounded up.
@@ -139,8 +139,8 @@ impl Profile {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// What a receive buffer is after `requested` bytes were asked for: cut to the limit, doubled, and never less than
-    /// the least there is (SOCK-4).
+    /// Returns the receive buffer that is granted for a request of so many bytes: cut to the limit,
+    /// doubled, and never less than the least there is (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);

@@ -11,7 +11,8 @@ pub struct Call {
     pub name: Name,
     /// Its arguments, as they are in registers; those of `socketcall` as they were read from memory.
     pub arguments: [u64; 6],
-    /// Whether the arguments were read from memory, so that another thread may have changed them since.
+    /// `true` if the arguments were read from memory, so that another thread may have changed them
+    /// since.
     pub(crate) from_memory: bool,
 }
 
@@ -50,12 +51,12 @@ pub enum Name {
     Receive,
     /// A call that opens a file, with the index of the argument that points to its path.
     Open {
-        /// Which argument points to the path.
+        /// The number of the argument that points to the path.
         path: usize,
     },
     /// `access` and its kin.
     Access {
-        /// Which argument points to the path.
+        /// The number of the argument that points to the path.
         path: usize,
     },
     /// A call that takes a privilege which the caller may never have had.

@@ -16,7 +16,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// How many datagrams are taken at most with one call.
+    /// The most datagrams that one call takes.
     pub const AT_ONCE: usize = AT_ONCE;
 
     /// Room for datagrams of at most `longest` bytes.
@@ -61,8 +61,8 @@ impl std::fmt::Debug for Inbox {
     }
 }
 
-/// How many bytes that were sent on a Unix socket its other end has not read yet, as the kernel counts them: what each datagram was
-/// allocated, not its length.
+/// Returns the number of bytes that were sent on a Unix socket and that its other end has not read
+/// yet. The kernel counts what it allocated for each datagram, not the datagram's length.
 pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     sys::unread(socket)
 }

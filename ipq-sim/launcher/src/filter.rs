@@ -48,7 +48,7 @@ fn body(interface: &Interface) -> Vec<sock_filter> {
     program
 }
 
-/// What is done with a call once its number is known. It ends with an answer.
+/// Returns the instructions that act on a call once its number is known. They end with an answer.
 fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let done = answer(match rule.action {
         Action::Notify(_) | Action::NotifySocketCall => NOTIFY,
@@ -110,7 +110,8 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    /// What the filter says of a call: the few instructions that it is made of, interpreted.
+    /// Interprets the few instructions that the filter is made of, and returns its answer to a
+    /// call.
     fn said(program: &[sock_filter], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let word = |offset: u32| match offset {
             NUMBER => number,

@@ -24,12 +24,12 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
     MAKING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Which calls of a program are watched.
+/// The calls of a program that are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Netlink protocols whose sockets are asked for here and never reach the kernel.
     pub protocols: Vec<u32>,
-    /// Whether receive calls and `read` are reported, too. Each then costs some microseconds.
+    /// `true` if receive calls and `read` are reported, too. Each then costs some microseconds.
     pub receives: bool,
 }
 
@@ -56,11 +56,11 @@ fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
 pub struct Launched {
     /// Its first process.
     pub child: Child,
-    /// Where its calls are reported.
+    /// The listener to which its calls are reported.
     pub listener: Listener,
 }
 
-/// Why a program could not be started.
+/// The reason why a program could not be started.
 #[derive(Debug)]
 pub enum LaunchError {
     /// The system gives no listener: the kernel is older than 5.14, or a container forbids it.
@@ -71,7 +71,8 @@ pub enum LaunchError {
     Program(io::Error),
 }
 
-/// Whether programs can be launched here: installs the filter on a thread that ends at once.
+/// Finds out whether programs can be launched here: installs the filter on a thread that ends at
+/// once.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
     let interfaces = watch.interfaces()?;
     let filter = filter::assemble(&interfaces);

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Where a program's calls are reported. Dropping it fails those that wait, and all that follow, with ENOSYS.
+/// The descriptor to which a program's calls are reported. Dropping it fails those that wait, and
+/// all that follow, with ENOSYS.
 #[derive(Debug)]
 pub struct Listener {
     descriptor: OwnedFd,
@@ -51,19 +52,20 @@ impl Listener {
         Ok(None)
     }
 
-    /// Whether a call was read that nobody has asked for yet: the descriptor does not tell of it.
+    /// Returns whether a call was read that nobody has asked for yet. The descriptor does not tell
+    /// of it.
     #[must_use]
     pub fn has_early_calls(&self) -> bool {
         !self.early.is_empty()
     }
 
-    /// Whether a call waits for its answer.
+    /// Returns whether a call waits for its answer.
     #[must_use]
     pub fn has_call(&self) -> bool {
         self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)
     }
 
-    /// Whether no process under the filter is left.
+    /// Returns whether no process under the filter is left.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.early.is_empty() && self.is_ready(PollFlags::HUP).unwrap_or(true)
@@ -78,7 +80,8 @@ impl Listener {
         }
     }
 
-    /// What a notification is about. One that can't be understood is answered here: it fails.
+    /// Returns the call that a notification is about. A call that can't be understood is answered
+    /// here: it fails.
     fn understand(&self, notification: &seccomp_notif) -> Option<Call> {
         let seccomp_notif { id, pid, data, .. } = notification;
         let number = data.nr.cast_unsigned();
@@ -104,8 +107,8 @@ impl Listener {
         Some(call)
     }
 
-    /// Which call a `socketcall` is, with its arguments: 32-bit words in memory. One whose memory can't be read fails as it
-    /// would anyway.
+    /// Returns the call that a `socketcall` is, and its arguments: 32-bit words in memory. If that
+    /// memory can't be read, the call fails as it would anyway.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
         let number = call.arguments[0] as u32;
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
@@ -214,7 +217,8 @@ impl Listener {
         }
     }
 
-    /// Whether the thread is still stopped in that call, so that its id is not another's by now.
+    /// Returns whether the thread is still stopped in that call, so that its id is not another's by
+    /// now.
     fn is_stopped(&self, call: &Call) -> bool {
         sys::is_valid(self.descriptor.as_fd(), call.id)
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// What /proc says of a process.
+/// The facts that /proc gives about a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Its process id here.
@@ -53,7 +53,8 @@ fn parse_inode(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Whether a process holds a socket with one of these inodes, as far as it may be looked at.
+/// Returns whether a process holds a socket with one of these inodes, as far as it may be looked
+/// at.
 #[must_use]
 pub fn holds(process: u32, inodes: &[u64]) -> bool {
     fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|descriptors| {
@@ -77,7 +78,7 @@ pub fn holders(inodes: &[u64]) -> Vec<u32> {
         .collect()
 }
 
-/// What a process does, all its threads together.
+/// The activity of a process, all its threads together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// At least one thread runs, or may at any moment.
@@ -90,7 +91,8 @@ pub enum Activity {
     Gone,
 }
 
-/// What a process does now. Where the system does not tell in which call a thread sleeps, any will do.
+/// Returns the activity of a process. Where the system does not tell in which call a thread sleeps,
+/// any call counts.
 #[must_use]
 pub fn activity(process: u32) -> Activity {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
@@ -121,7 +123,8 @@ fn waiting_call(text: &str) -> Option<bool> {
     (number >= 0).then(|| WAITING_CALLS.contains(&number))
 }
 
-/// Whether a thread's state is asleep; it comes after the name, which may have anything in it.
+/// Returns whether a thread's state is asleep. The state comes after the name, which may contain
+/// anything.
 fn is_asleep(stat: &str) -> bool {
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('S' | 'D' | 'T')))

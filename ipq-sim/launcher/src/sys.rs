@@ -101,7 +101,7 @@ pub(crate) fn give(
     })
 }
 
-/// Whether the process that a notification is about is still stopped in that call.
+/// Returns whether the process that a notification is about is still stopped in that call.
 pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     // SAFETY: the kernel reads one number.
     check(unsafe {
@@ -163,7 +163,8 @@ pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// How many bytes that were sent on a Unix socket have not been read, as their allocations count.
+/// Returns the number of bytes that were sent on a Unix socket and have not been read, counted by
+/// their allocations.
 pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the kernel writes one int.
@@ -171,7 +172,7 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or_default())
 }
 
-/// How many datagrams [`receive_many`] takes at most.
+/// The most datagrams that [`receive_many`] takes.
 pub(crate) const AT_ONCE: usize = 32;
 
 /// `recvmmsg(2)` without waiting: takes one datagram into each of `places`, and puts their whole lengths into `lengths`. Returns how

@@ -11,7 +11,7 @@ pub(crate) enum Test {
     AtMost(usize, u32),
 }
 
-/// What is done with a call.
+/// The action on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// The listener is told.
@@ -22,7 +22,7 @@ pub(crate) enum Action {
     Refuse(i32),
 }
 
-/// What is done with the calls of one number.
+/// The actions on the calls of one number.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) number: u32,
@@ -51,12 +51,12 @@ impl Interface {
     }
 }
 
-/// What a filter is for.
+/// The purpose of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Calls are reported; those that receive only if that is said.
     Watch {
-        /// Whether receive calls and `read` are, too.
+        /// `true` if receive calls and `read` are, too.
         receives: bool,
     },
     /// Sockets of the netlink protocols are refused, and nothing is reported.

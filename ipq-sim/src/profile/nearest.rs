@@ -45,11 +45,11 @@ impl fmt::Display for Version {
 pub(crate) struct Span {
     pub(crate) first: Version,
     pub(crate) last: Version,
-    /// What is known of their rules.
+    /// The knowledge about their rules.
     pub(crate) known: Known,
 }
 
-/// What is known of a kernel's rules.
+/// The knowledge about a kernel's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     /// They are the profile's, as far as sources and recordings go.
@@ -63,11 +63,11 @@ pub(crate) enum Known {
 pub struct Nearest {
     /// The profile, with the frames of that kernel.
     pub profile: Profile,
-    /// How near it is.
+    /// The nearness of the two kernels.
     pub nearness: Nearness,
 }
 
-/// How near a profile is to the kernel that it stands in for.
+/// The nearness of a profile to the kernel that it stands in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearness {
     /// It is that kernel's own.

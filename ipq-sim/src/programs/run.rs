@@ -62,7 +62,7 @@ use std::time::Duration;
 /// The devices that packets come and go by. They know every neighbour, and fragment nothing.
 const DEVICES: [&str; 2] = ["eth0", "eth1"];
 
-/// How fast packets are fed.
+/// The rate at which packets are fed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
     /// As the program reads: while there is room in the queue and the receive buffer, so that none is lost.
@@ -106,7 +106,7 @@ pub struct Run {
     stop: Option<Arc<AtomicBool>>,
 }
 
-/// Whose verdicts are asked for.
+/// The programs whose verdicts are asked for.
 #[derive(Clone, Debug)]
 enum Client {
     /// A program that is started for it.
@@ -115,7 +115,7 @@ enum Client {
     Anybody(PathBuf),
 }
 
-/// Why a program could not be run on a capture.
+/// The reason why a program could not be run on a capture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -127,7 +127,7 @@ pub enum RunError {
     Program {
         /// The program.
         program: OsString,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// An object was to be loaded into a program that has no dynamic loader.
@@ -139,7 +139,7 @@ pub enum RunError {
     Static {
         /// The program.
         program: OsString,
-        /// What was to be loaded.
+        /// The object that was to be loaded.
         object: PathBuf,
     },
     /// Sockets were to be given by seccomp, and the system does not let us.
@@ -148,7 +148,7 @@ pub enum RunError {
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
     )]
     NoSeccomp {
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// The launcher preload was asked for without its object.
@@ -169,12 +169,12 @@ pub enum RunError {
     /// Programs can't be waited for at that path.
     #[error("programs can't be waited for at {}: {source}; choose a path of its own for each emulator", .path.display())]
     Listen {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Who watches the run had enough.
+    /// The watcher of the run returned an error, and the run ended.
     #[error(transparent)]
     Watch(std::io::Error),
     /// The socket of the emulator failed.
@@ -252,14 +252,16 @@ impl Run {
         launcher::choose(self)
     }
 
-    /// Whether the program is linked statically as a whole, so that nothing can be loaded into it.
+    /// Returns whether the program is linked statically as a whole, so that nothing can be loaded
+    /// into it.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.linkage().is_static
     }
 
-    /// Whether the program loads a libipq.so, or has this project's linked in, so that it goes where `IPQ_TRANSPORT` says
-    /// without an object that is loaded into it. No other program does, unless it is one that starts such a program.
+    /// Returns whether the program loads a libipq.so, or has this project's linked in. Then it
+    /// connects to where `IPQ_TRANSPORT` says, without an object that is loaded into it. Another
+    /// program does so only if it starts such a program.
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
@@ -289,14 +291,14 @@ impl Run {
         Self { hook, ..self }
     }
 
-    /// How fast they enter.
+    /// Sets the rate at which packets enter.
     #[must_use]
     pub fn rate(self, rate: Rate) -> Self {
         Self { rate, ..self }
     }
 
-    /// How many packets may be fed that the program has not read: as many as the queue and the receive buffer have room for, unless
-    /// said. At a rate it is no bound.
+    /// Sets how many packets may be fed that the program has not read. Unless set, it is as many as
+    /// the queue and the receive buffer have room for. With a rate it is no bound.
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {
@@ -312,7 +314,7 @@ impl Run {
         Self { at_once: true, ..self }
     }
 
-    /// How many packets the queue holds: 1024 unless said (PKT-2).
+    /// Sets the number of packets that the queue holds: 1024 unless set (PKT-2).
     #[must_use]
     pub fn queue_length(mut self, packets: u32) -> Self {
         self.profile.queue_length = packets;
@@ -338,13 +340,14 @@ impl Run {
         Self { quiet: true, ..self }
     }
 
-    /// Which kernel is emulated. To be said before what changes its figures.
+    /// Sets the kernel that is emulated. Call it before the methods that change the kernel's
+    /// figures.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// How long nothing may happen before the run is ended: 10 s unless said.
+    /// Sets the time without any event after which the run is ended: 10 s unless set.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -42,10 +42,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How many connections there can be at once; one more is closed at once.
+/// The most connections that there can be at a time; one more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// How many batches of one program's datagrams are taken before the others have their turn.
+/// The most batches of one program's datagrams that are taken before the others have their turn.
 const MOST_IN_A_ROW: usize = 32;
 
 /// The longest datagram that is taken or handed over, in bytes.
@@ -54,13 +54,13 @@ const LONGEST: usize = 1 << 18;
 /// A program that has so many frames unread is not waited for message by message.
 const ENOUGH_UNREAD: usize = 32;
 
-/// How long is waited for a program that has enough to read: it takes longer for that.
+/// The pause for a program that has enough to read: reading takes it longer.
 const PAUSE: Duration = Duration::from_micros(40);
 
 /// Has the kernel's side of programs. Dropping it closes all their connections and removes the path.
 #[derive(Debug)]
 pub struct Server {
-    /// Where programs find it, if they may come.
+    /// The place where programs find it, if they may come.
     place: Option<Place>,
     /// The program that was started for it.
     launched: Option<Launched>,
@@ -97,7 +97,7 @@ enum Connection {
     New(OwnedFd),
     /// A program's socket.
     Frames(Frames),
-    /// Where notices of the socket with that key are told.
+    /// The connection for the notices of the socket with that key.
     Notices(OwnedFd, u64),
 }
 
@@ -163,7 +163,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Where programs find it: `IPQ_TRANSPORT` is `unix:` and this. None if they can't come.
+    /// Returns the path at which programs find it: `IPQ_TRANSPORT` is `unix:` and this path. `None`
+    /// if they can't come.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.place.as_ref().map(|place| &*place.path)
@@ -253,13 +254,14 @@ impl Server {
         }
     }
 
-    /// Whether every frame that is in an emulated socket's receive buffer has been read by its program.
+    /// Returns whether every frame that is in an emulated socket's receive buffer has been read by
+    /// its program.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
-    /// Whether any program has a socket open.
+    /// Returns whether any program has a socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
         self.frames().next().is_some()
@@ -455,7 +457,7 @@ fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     }
 }
 
-/// What is readable when either is.
+/// Returns a descriptor that is readable when either of the two is.
 fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (part, key) in [(events, 0), (inputs, 1)] {
@@ -464,7 +466,7 @@ fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     Ok(all)
 }
 
-/// Whether the other end of a connection is closed.
+/// Returns whether the other end of a connection is closed.
 fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
     poll(&mut descriptors, Some(&Timespec::default())).is_ok()

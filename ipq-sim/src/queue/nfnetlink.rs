@@ -53,16 +53,16 @@ pub struct Queues<T> {
     bound: u64,
 }
 
-/// Who sent a datagram, as the kernel sees it.
+/// The sender of a datagram, as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// The port id that the socket is bound to.
     pub port_id: PortId,
-    /// Whether the program has `CAP_NET_ADMIN`, and had it when it opened the socket.
+    /// `true` if the program has `CAP_NET_ADMIN`, and had it when it opened the socket.
     pub net_admin: bool,
-    /// Whether the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
+    /// `true` if the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
     pub caps_answers: bool,
-    /// Whether the socket has the option `NETLINK_EXT_ACK`: answers may say more in attributes.
+    /// `true` if the socket has the option `NETLINK_EXT_ACK`: answers may say more in attributes.
     pub extends_answers: bool,
 }
 
@@ -88,7 +88,7 @@ impl Datagram {
         self.head.len() + self.payload.len()
     }
 
-    /// Whether the datagram has no bytes. The kernel sends no such datagram.
+    /// Returns whether the datagram has no bytes. The kernel sends no such datagram.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -101,10 +101,10 @@ impl Datagram {
     }
 }
 
-/// What a request led to.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
-    /// What becomes of the packets that were taken out of a queue, if any were.
+    /// The verdict on the packets that were taken out of a queue, if any were.
     pub released: Option<Released<'m>>,
     /// The answer, to be delivered to the sender after the released packets went on.
     pub answer: Option<Answer<'m>>,

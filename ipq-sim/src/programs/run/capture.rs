@@ -48,7 +48,7 @@ pub struct Record {
 /// An IP packet of a capture.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    /// Whose.
+    /// The family of the packets.
     pub family: Family,
     /// From the network header on, to the packet's own end.
     pub data: Bytes,
@@ -56,7 +56,7 @@ pub struct Packet {
     pub link_header: Option<[u8; 14]>,
 }
 
-/// How a capture ended.
+/// The way in which a capture ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaptureEnd {
     /// After its last record.
@@ -89,7 +89,7 @@ pub enum CaptureError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is no capture.
@@ -97,18 +97,18 @@ pub enum CaptureError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault in the file.
         reason: String,
     },
 }
 
-/// How many bytes of packets the reading thread is ahead at most.
+/// The most bytes of packets that the reading thread is ahead.
 const AHEAD: usize = 1 << 20;
 
 /// A file of at most so many bytes is read to its end even if the run has ended before.
 const SMALL: u64 = 64 << 20;
 
-/// What a record counts as beside its packet's bytes.
+/// The bytes that a record counts as, beside its packet's bytes.
 const RECORD: usize = size_of::<Record>();
 
 /// A capture that is being read.
@@ -118,11 +118,11 @@ pub(super) struct Capture {
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
-    /// Whether all of it can be read in no time.
+    /// `true` if all of it can be read in no time.
     is_small: bool,
 }
 
-/// What the reading thread and the capture share.
+/// The state that the reading thread and the capture share.
 struct Shared {
     state: Mutex<State>,
     /// Told when records were taken.
@@ -134,7 +134,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     records: VecDeque<Record>,
-    /// What the records count as.
+    /// The bytes that the records count as.
     bytes: usize,
     end: Option<CaptureEnd>,
     /// Nobody takes any more.
@@ -204,12 +204,12 @@ impl Capture {
         }
     }
 
-    /// How the capture ended, when all its records have been taken.
+    /// Returns how the capture ended, once all its records have been taken.
     pub(super) fn end(&self) -> Option<&CaptureEnd> {
         self.end.as_ref().filter(|_| self.records.is_empty())
     }
 
-    /// How many bytes of the file have been read.
+    /// Returns the number of bytes of the file that have been read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }

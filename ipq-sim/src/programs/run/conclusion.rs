@@ -1,4 +1,5 @@
-//! What is to be said of a run as a whole: decided by what happened, and never by who was first.
+//! The conclusion about a run as a whole. It depends on what happened, and never on what was
+//! noticed first.
 
 use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
@@ -11,7 +12,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// How the program ended.
+/// The way in which the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramEnd {
     /// It was started elsewhere, and goes on.
@@ -24,7 +25,7 @@ pub enum ProgramEnd {
     Killed,
 }
 
-/// What a run comes to.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Every packet that was fed has a fate, and the program did not fail.
@@ -35,7 +36,7 @@ pub enum Outcome {
     Failure,
 }
 
-/// What a program did with its queue.
+/// The program's conduct: its use of the queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conduct {
     /// It opened a socket.
@@ -58,7 +59,7 @@ impl Conduct {
     }
 }
 
-/// Why a run was over.
+/// The reason why a run was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
     /// Every packet has a fate, or the program ended.
@@ -83,20 +84,20 @@ pub enum Finding {
     Refused(u64, Refusal),
     /// It was given packets, and gave no verdict.
     NoVerdict {
-        /// How many it was given.
+        /// The number of packets that it was given.
         given: u64,
-        /// How long the last was waited for; none if the program ended.
+        /// The time for which the last packet was waited for; `None` if the program ended.
         waited: Option<Duration>,
     },
     /// It stopped reading, and packets were left in its receive buffer.
     StoppedReading,
     /// It gave some verdicts, and then none for so long.
     Slow {
-        /// How many packets had a verdict.
+        /// The number of packets that had a verdict.
         decided: u64,
-        /// How many had none.
+        /// The number of packets that had no verdict.
         waiting: u64,
-        /// How long nothing happened.
+        /// The time for which nothing happened.
         waited: Duration,
     },
     /// It ended before every packet had a verdict.
@@ -114,7 +115,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// What it makes of a run.
+    /// Returns the outcome that it makes of a run.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
@@ -127,7 +128,7 @@ impl Finding {
     }
 }
 
-/// What is to be said, the cause before what came of it.
+/// Returns the findings about a run, each cause before its effects.
 pub(super) fn findings(
     summary: &Summary,
     conduct: &Conduct,
@@ -172,7 +173,7 @@ pub(super) fn findings(
     findings
 }
 
-/// Why not every packet was decided on.
+/// Returns the reason why not every packet was decided on.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),

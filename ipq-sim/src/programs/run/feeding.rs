@@ -1,4 +1,4 @@
-//! What is fed and when, and what became of it.
+//! Feeds packets at the right time, and follows them to their fates.
 //!
 //! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room for, so
 //! that none is lost. Which packets have entered when a message of the program's is carried out depends
@@ -22,13 +22,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How many packets are fed in a row at a rate, before the program's connection is looked after.
+/// The number of packets that are fed in a row at a rate, before the program's connection is looked
+/// after.
 const BURST: usize = 32;
 
-/// How long a packet waits for a listener of its family while there is one of the other's.
+/// The time for which a packet waits for a listener of its family while there is one of the other
+/// family.
 const OTHER_FAMILY: Duration = Duration::from_secs(1);
 
-/// What is fed, and what was.
+/// The packets that are fed, and those that were.
 pub(super) struct Feeding<'a> {
     run: &'a Run,
     pub(super) capture: Capture,
@@ -52,7 +54,7 @@ pub(super) struct Feeding<'a> {
     waiting_since: Option<Instant>,
     /// Packets that got a verdict just now, and may have been queued again.
     judged: Vec<PacketSerial>,
-    /// What the kernel has refused of the program's messages, since this was last looked after.
+    /// The refusals of the program's messages by the kernel, since this was last looked after.
     refusals: Vec<Refusal>,
 }
 
@@ -60,15 +62,15 @@ pub(super) struct Feeding<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Fed {
     family: Family,
-    /// Where it is in its window's order; none if it was not queued.
+    /// Its place in its window's order; `None` if it was not queued.
     place: Option<Place>,
-    /// What its frame weighs.
+    /// The weight of its frame.
     weight: usize,
-    /// Whether its listener closed without having read it.
+    /// `true` if its listener closed without having read it.
     unread: bool,
 }
 
-/// Why nothing is fed now.
+/// The reason why nothing is fed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
     /// There is no next record yet.
@@ -103,7 +105,7 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Whether the capture is through, and every packet has a fate.
+    /// Returns whether the capture is through, and every packet has a fate.
     pub(super) fn is_done(&self) -> bool {
         self.is_fed_all() && self.fed.is_empty()
     }
@@ -112,12 +114,12 @@ impl<'a> Feeding<'a> {
         self.again.is_empty() && self.capture.end().is_some()
     }
 
-    /// Whether any packet has entered.
+    /// Returns whether any packet has entered.
     pub(super) fn has_fed(&self) -> bool {
         self.began.is_some()
     }
 
-    /// How many records have been dealt with.
+    /// Returns the number of records that have been dealt with.
     pub(super) fn done(&self) -> u64 {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
@@ -183,7 +185,7 @@ impl<'a> Feeding<'a> {
         self.note_events(kernel, watch)
     }
 
-    /// Why the next record may not be fed now; none if it may.
+    /// Returns the reason why the next record may not be fed now; `None` if it may.
     fn hold(&mut self, kernel: &Kernel) -> Option<Hold> {
         // What is no packet is only counted.
         let family = match self.again.first() {
@@ -224,7 +226,7 @@ impl<'a> Feeding<'a> {
         is_deaf
     }
 
-    /// How long it is until the next packet enters at the rate that was asked for.
+    /// Returns the time until the next packet enters at the rate that was asked for.
     pub(super) fn until_next_is_due(&self) -> Duration {
         let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
             return Duration::ZERO;
@@ -392,7 +394,7 @@ fn message_type(start: &[u8]) -> Option<MessageType> {
     Some(MessageType::from_wire(u16::from_ne_bytes(*kind)))
 }
 
-/// What a frame to the program refuses, if it does.
+/// Returns the refusal that a frame to the program tells of, if it does.
 fn refusal(frame: &[u8]) -> Option<Refusal> {
     match Message::parse(frame, Abi::NATIVE) {
         Ok(Message::Error(error)) => Refusal::of(&error, Abi::NATIVE),

@@ -39,7 +39,8 @@ impl Launcher {
 pub struct Choice {
     /// The means.
     pub launcher: Launcher,
-    /// Why seccomp was not chosen; none if it was, or if another was asked for.
+    /// The reason why seccomp was not chosen; `None` if it was, or if another launcher was asked
+    /// for.
     pub instead: Option<String>,
     /// The object that is loaded, with [`Launcher::Preload`].
     pub(super) object: Option<PathBuf>,
@@ -66,7 +67,8 @@ pub(super) fn protocols() -> Vec<u32> {
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
-/// What is watched in a run: receive calls too where packets can be lost, since the program then has to be told (SOCK-4).
+/// Returns the calls to watch in a run. Receive calls are among them where packets can be lost,
+/// since the program then has to be told (SOCK-4).
 pub(super) fn watch(rate: Rate) -> Watch {
     Watch {
         protocols: protocols(),

@@ -1,4 +1,5 @@
-//! How a program came by its libipq, which decides how the emulator can be put in the kernel's place.
+//! The way in which a program is linked to libipq. It decides how the emulator can take the
+//! kernel's place.
 
 use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// More than a program has, in bytes.
 const LONGEST: u64 = 1 << 30;
 
-/// What a program's file says of itself.
+/// The facts that a program's file gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Linkage {
     /// No dynamic loader loads it, so no object can be loaded into it.
@@ -39,7 +40,7 @@ impl Linkage {
     }
 }
 
-/// Where the system finds a program.
+/// Returns the path at which the system finds a program.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_bytes().contains(&b'/') {
         return program.into();
@@ -51,7 +52,8 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Whether a libipq.so is among the objects that a program names; none if it names them nowhere.
+/// Returns whether a libipq.so is among the objects that a program names; `None` if it names no
+/// objects.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
     // Where the names will be in memory, and so where they are in the file.
@@ -69,7 +71,8 @@ fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> 
     Some(needed.any(|entry| is_libipq(entry.d_val())))
 }
 
-/// Whether this project's libipq is linked in: it alone has the name of the variable that it looks at.
+/// Returns whether this project's libipq is linked in: only that contains the name of the variable
+/// that it looks at.
 fn has_this_libipq(file: &[u8]) -> bool {
     memchr::memmem::find(file, b"IPQ_TRANSPORT").is_some()
 }

@@ -1,4 +1,4 @@
-//! What became of the packets, one by one, in the capture's order.
+//! The outcomes of the packets, one by one, in the capture's order.
 //!
 //! Packets get their fates in whichever order the program decides. Each is told of when all before it have theirs, so that what
 //! is written is the same run after run. A packet that waits for its verdict too long lets those after it pass: what has a fate
@@ -14,22 +14,22 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How many fed packets, and how many records that were not fed, may have an outcome that was not told of.
+/// The most fed packets, and the most records that were not fed, whose outcomes may be held back.
 const MOST_HELD: usize = 1 << 14;
 const MOST_NOT_FED: usize = 1 << 16;
 
-/// How many refused verdicts are kept of one packet.
+/// The most refused verdicts that are kept of one packet.
 const MOST_REFUSALS: usize = 16;
 
-/// How many bytes of packets may be held for the same reason.
+/// The most bytes of packets that may be held back.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What became of one record of a capture.
+/// The report on one record of a capture.
 #[derive(Clone, Debug)]
 pub struct PacketReport {
-    /// Which record it is, counted from 0.
+    /// The number of the record, counted from 0.
     pub index: u64,
-    /// What the capture says.
+    /// The record in the capture.
     pub record: Record,
     /// By which id the program named it in its last verdict.
     pub packet_id: Option<PacketId>,
@@ -37,18 +37,18 @@ pub struct PacketReport {
     pub verdicts: Vec<VerdictReport>,
     /// The first 16 verdicts on it that the kernel refused, as far as the program was told.
     pub refusals: Vec<Refusal>,
-    /// What became of it; none if it was not fed.
+    /// The packet's fate; `None` if it was not fed.
     pub fate: Option<Fate>,
 }
 
 /// A verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
-    /// What was decided.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Whether it brought a replacement.
+    /// `true` if it brought a replacement.
     pub replaced: bool,
-    /// How long after the packet had entered.
+    /// The time since the packet had entered.
     pub after: Duration,
 }
 
@@ -74,7 +74,7 @@ struct Undecided {
     entered: Instant,
 }
 
-/// What became of the packets so far.
+/// The outcomes of the packets so far.
 #[derive(Default)]
 pub(super) struct Outcomes {
     /// From the first on that was not told of.
@@ -91,12 +91,12 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    /// How many records have been added.
+    /// Returns the number of records that have been added.
     pub(super) fn records(&self) -> u64 {
         self.first + self.waiting.len() as u64
     }
 
-    /// How many packets were fed and have no fate yet.
+    /// Returns the number of packets that were fed and have no fate yet.
     pub(super) fn undecided(&self) -> u64 {
         self.undecided.len() as u64
     }
@@ -165,7 +165,7 @@ impl Outcomes {
         self.packet(index)?.record.packet.as_ref().ok().cloned()
     }
 
-    /// Whether a packet has no fate, and has had no verdict.
+    /// Returns whether a packet has no fate, and has had no verdict.
     pub(super) fn is_unjudged(&mut self, serial: PacketSerial) -> bool {
         let index = self.undecided.get(&serial).map(|undecided| undecided.index);
         index
@@ -255,7 +255,7 @@ impl Outcomes {
 }
 
 impl PacketReport {
-    /// How many bytes it holds.
+    /// Returns the number of bytes that it holds.
     fn bytes(&self) -> usize {
         let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
         fed + self.delivered().map(<[u8]>::len).sum::<usize>()

@@ -15,15 +15,15 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a program may take to end after it was asked to.
+/// The time that a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A program that runs. It does not outlive this.
 pub(super) struct Program {
     child: Child,
-    /// Whether its other processes are known, too.
+    /// `true` if its other processes are known, too.
     launched: bool,
-    /// Where its socket is, if it has one.
+    /// The directory of its socket, if it has one.
     _directory: Option<TempDir>,
 }
 
@@ -80,7 +80,8 @@ impl Program {
         Ok((program, server))
     }
 
-    /// Whether no process of it is left, and no socket; of one that was not launched only the first process is known.
+    /// Returns whether no process of it is left, and no socket. Of a program that was not launched
+    /// only the first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
         // Its sockets close with it, unless it has left them to a child.
         self.processes_have_ended(server) && !server.has_programs()
@@ -193,7 +194,7 @@ fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     Ok(link)
 }
 
-/// What a variable is when `value` comes first in its list.
+/// Returns the value of a variable with `value` as the first of its list.
 fn before_others(value: &Path, variable: &str) -> OsString {
     let mut list = value.as_os_str().to_owned();
     if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {

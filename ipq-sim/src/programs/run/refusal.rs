@@ -8,15 +8,15 @@ use std::fmt;
 /// A message of a program's that the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was asked.
+    /// The request.
     pub request: Request,
-    /// What the kernel answered.
+    /// The kernel's answer.
     pub errno: Errno,
     /// The requirement that the message breaks; none if no rule explains the answer.
     pub requirement: Option<Requirement>,
 }
 
-/// What a refused message asked.
+/// The request of a refused message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// To set the copy mode.
@@ -32,7 +32,7 @@ pub enum Request {
 pub struct Requirement {
     /// Its id.
     pub id: &'static str,
-    /// What to do about it.
+    /// The remedy, in words.
     pub says: &'static str,
 }
 
@@ -41,7 +41,8 @@ const fn requirement(id: &'static str, says: &'static str) -> Requirement {
 }
 
 impl Refusal {
-    /// What the kernel refuses in an error message; none if it is an acknowledgement, or quotes no message.
+    /// Returns the refusal in an error message; `None` if that is an acknowledgement, or quotes no
+    /// message.
     pub(super) fn of(error: &ErrorMessage<'_>, abi: Abi) -> Option<Self> {
         if error.is_acknowledgement() {
             return None;

@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 /// The longest that a turn waits: so often the program is looked after.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How soon it is looked again whether a program waits that has read everything. Each time it is twice as late.
+/// The first pause before it is looked again whether a program waits that has read everything. Each
+/// pause is twice as long as the one before.
 const SOON: Duration = Duration::from_micros(50);
 
-/// How long a program may be busy before its first packet, and after its last.
+/// The time for which a program may be busy before its first packet, and after its last.
 const BUSY: Duration = Duration::from_millis(500);
 
 /// A run that is under way.
@@ -33,7 +34,8 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// How often in a row the program was looked at and did not wait, and since when.
+    /// The number of times in a row that the program was looked at and did not wait, and since
+    /// when.
     unsettled: Option<(u32, Instant)>,
 }
 
@@ -151,7 +153,7 @@ impl<'a> Running<'a> {
         Some(self.later())
     }
 
-    /// Whether the program has been busy for so long that it will not wait.
+    /// Returns whether the program has been busy for so long that it will not wait.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|(_, since)| since.elapsed() > BUSY)
     }
@@ -164,7 +166,8 @@ impl<'a> Running<'a> {
         wait
     }
 
-    /// Whether the program has nothing more to say now that every packet has a fate: it waits for more, or is too busy to.
+    /// Returns whether the program has nothing more to say now that every packet has a fate: it
+    /// waits for more, or is too busy to wait.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {

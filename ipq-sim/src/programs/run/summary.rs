@@ -1,4 +1,4 @@
-//! What came of a run: packet by packet, and in numbers.
+//! The report on a run: packet by packet, and in numbers.
 
 use super::capture::NotFed;
 use super::conclusion::{Finding, Outcome, ProgramEnd};
@@ -11,21 +11,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What came of a run.
+/// The report on a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// In numbers.
     pub summary: Summary,
-    /// What is to be said of it beside, the cause before what came of it. Empty if all went well.
+    /// The findings beside the outcome, each cause before its effects. Empty if all went well.
     pub findings: Vec<Finding>,
-    /// How the program ended.
+    /// The way in which the program ended.
     pub program: ProgramEnd,
-    /// What a user should know of calls that were answered otherwise than the program may expect.
+    /// The calls that were answered otherwise than the program may expect, which a user should
+    /// know.
     pub remarks: Remarks,
 }
 
 impl Report {
-    /// What the run comes to.
+    /// Returns the outcome of the run.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let outcomes = self.findings.iter().map(Finding::outcome);
@@ -38,7 +39,8 @@ impl Report {
 pub struct Summary {
     /// Records of the capture.
     pub records: u64,
-    /// Whether the run ended before the capture did, and the records that were left were not counted.
+    /// `true` if the run ended before the capture did, and the records that were left were not
+    /// counted.
     pub is_read_in_part: bool,
     /// Those that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
@@ -56,7 +58,7 @@ pub struct Summary {
     pub first_refusal: Option<Refusal>,
     /// Overruns that the program was told of (ENOBUFS).
     pub overruns: u64,
-    /// How long verdicts took, from a packet's entry on.
+    /// The times that verdicts took, from a packet's entry on.
     pub(super) times: Times,
 }
 
@@ -77,19 +79,19 @@ impl Summary {
         }
     }
 
-    /// How many packets were fed.
+    /// Returns the number of packets that were fed.
     #[must_use]
     pub fn fed(&self) -> u64 {
         self.accepted + self.still_queued + self.dropped.values().sum::<u64>()
     }
 
-    /// How many packets had no fate when the run ended: fed or not.
+    /// Returns the number of packets that had no fate when the run ended, fed or not.
     #[must_use]
     pub fn undecided(&self) -> u64 {
         self.still_queued + self.not_fed.get(&NotFed::RunEnded).copied().unwrap_or(0)
     }
 
-    /// How many verdicts there were.
+    /// Returns the number of verdicts.
     #[must_use]
     pub fn verdicts(&self) -> u64 {
         self.times.0.as_ref().map_or(0, Histogram::len)
@@ -134,7 +136,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// How long verdicts took, in as much memory for many as for few: to three digits, in nanoseconds.
+/// The times that verdicts took, to three digits, in nanoseconds. They take as much memory for many
+/// verdicts as for few.
 #[derive(Clone)]
 pub(super) struct Times(Option<Histogram<u64>>);
 

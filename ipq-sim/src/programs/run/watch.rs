@@ -12,7 +12,7 @@ pub trait Watch {
         Ok(())
     }
 
-    /// Whether [`message`](Self::message) is to be called.
+    /// Returns whether [`message`](Self::message) is to be called.
     fn traces(&self) -> bool {
         false
     }
@@ -35,18 +35,18 @@ pub trait Watch {
 pub struct TracedMessage<'a> {
     /// The netlink protocol of the socket.
     pub protocol: i32,
-    /// Whether it goes to the kernel; to the program if not.
+    /// `true` if it goes to the kernel, `false` if it goes to the program.
     pub to_kernel: bool,
     /// Its bytes, in parts.
     pub parts: [&'a [u8]; 3],
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many records of the capture have been dealt with.
+    /// The number of records of the capture that have been dealt with.
     pub done: u64,
-    /// How many bytes of the capture's file have been read.
+    /// The number of bytes of the capture's file that have been read.
     pub bytes_read: u64,
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Place(u64);
 #[derive(Debug, Default)]
 pub(super) struct Window {
     unsettled: VecDeque<Entry>,
-    /// What their frames weigh in the receive buffer.
+    /// The weight of their frames in the receive buffer.
     weight: usize,
     next: u64,
 }
@@ -59,12 +59,12 @@ impl Window {
         }
     }
 
-    /// How many there are.
+    /// Returns their number.
     pub(super) fn len(&self) -> usize {
         self.unsettled.len()
     }
 
-    /// What their frames weigh, in bytes.
+    /// Returns the weight of their frames, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.weight
     }

@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// How many frames are moved with one system call.
+/// The number of frames that one system call moves.
 const AT_ONCE: usize = 64;
 
 /// A program's socket: its connection, and what is on it.
@@ -33,17 +33,17 @@ pub(super) struct Frames {
     unread: VecDeque<usize>,
     /// Their sum.
     allocated: usize,
-    /// Whether there was an overrun that could not be told yet.
+    /// `true` if there was an overrun that could not be told yet.
     pub(super) overran: bool,
-    /// Whose frames the program was told come.
+    /// The sender of the frames, as the program was last told.
     pub(super) sender: PortId,
-    /// Whether it was last looked which frames are unread after the last that came and went.
+    /// `true` if it was looked which frames are unread since the last that came and went.
     looked: bool,
-    /// Whether frames were put on the connection since then.
+    /// `true` if frames were put on the connection since then.
     filled_since: bool,
 }
 
-/// What is known of a socket that was put in a program's place.
+/// The facts about a socket that was put in a program's place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given {
     /// The inode of the program's end, by which its descriptors are known.
@@ -62,7 +62,7 @@ pub(super) struct Given {
     pub(super) no_enobufs: bool,
 }
 
-/// What a connection's end says of the frames that were on it.
+/// The end of a connection, and the fate of the frames that were on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The program has read so many that the rest is exactly what was not read.
@@ -94,7 +94,7 @@ impl Frames {
         }
     }
 
-    /// How many frames are on the connection, as far as is known.
+    /// Returns the number of frames on the connection, as far as is known.
     pub(super) fn on_connection(&self) -> usize {
         self.unread.len()
     }
@@ -202,7 +202,8 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     net::sendmmsg(connection, &mut headers, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0)
 }
 
-/// What this kernel allocates for a datagram on a Unix socket: measured once for each size.
+/// The bytes that this kernel allocates for a datagram on a Unix socket, measured once for each
+/// size.
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
     /// By length in steps of [`STEP`].

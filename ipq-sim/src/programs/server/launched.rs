@@ -23,7 +23,8 @@ use std::time::Duration;
 /// The longest path that is compared, in bytes: those of /proc that matter are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// How often, and how long each time, a port is waited for whose socket the program has closed.
+/// The number of tries, and the pause after each, to get a port whose socket the program has
+/// closed.
 const CLOSING_TRIES: usize = 20;
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
@@ -38,7 +39,8 @@ pub(super) struct Launched {
     next_name: u32,
 }
 
-/// What a user should know of calls that were answered otherwise than the program may expect.
+/// The remarks on calls that were answered otherwise than the program may expect, which a user
+/// should know.
 pub type Remarks = BTreeSet<Remark>;
 
 /// A remark on a program's calls.
@@ -86,14 +88,14 @@ impl Server {
         Ok(())
     }
 
-    /// Whether calls were reported while the program was being started.
+    /// Returns whether calls were reported while the program was being started.
     pub(super) fn has_early_calls(&self) -> bool {
         self.launched
             .as_ref()
             .is_some_and(|launched| launched.listener.has_early_calls())
     }
 
-    /// Whether a program was started for this server, and no process of it is left.
+    /// Returns whether a program was started for this server, and no process of it is left.
     #[must_use]
     pub fn launched_has_ended(&self) -> bool {
         self.launched
@@ -120,8 +122,8 @@ impl Server {
         processes
     }
 
-    /// Whether the listener of that family waits in a receive call or a poll. One that was not started here is not known to do
-    /// anything else.
+    /// Returns whether the listener of that family waits in a receive call or a poll. A listener
+    /// that was not started here counts as waiting.
     #[must_use]
     pub fn listener_waits(&self, kernel: &Kernel, family: Family) -> bool {
         let listener = kernel.listener(family);
@@ -143,7 +145,7 @@ impl Server {
         }
     }
 
-    /// What a user should know of the calls that were answered.
+    /// Returns the remarks on the calls that were answered.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
         self.launched
@@ -216,7 +218,8 @@ impl Server {
         }
     }
 
-    /// What a call on the socket with that inode returns; none if the system knows it itself.
+    /// Returns the answer to a call on the socket with that inode; `None` if the system knows it
+    /// itself.
     fn on_socket(
         &mut self,
         kernel: &mut Kernel,
@@ -230,15 +233,16 @@ impl Server {
         frames.map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
     }
 
-    /// Whether the caller holds another socket that is bound to a port. One that it has closed may still be open in a process that
-    /// this one is just making, until that becomes another program.
+    /// Returns whether the caller holds another socket that is bound to a port. A socket that it
+    /// has closed may still be open in a process that it is just making, until that process becomes
+    /// another program.
     fn is_taken_by(&self, kernel: &Kernel, call: &Call) -> bool {
         let given = self.frames().filter(|frames| kernel.port_id(frames.socket).is_some());
         let inodes: Vec<u64> = given.filter_map(|frames| Some(frames.given?.inode)).collect();
         ipq_launcher::holds(call.thread, &inodes)
     }
 
-    /// Whether an overrun waits to be told.
+    /// Returns whether an overrun waits to be told.
     fn any_overran(&mut self, kernel: &mut Kernel) -> bool {
         let mut any = false;
         for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -372,7 +376,7 @@ impl Launched {
     }
 }
 
-/// What a call on an emulated socket returns; none if the Unix socket knows it itself.
+/// Returns the answer to a call on an emulated socket; `None` if the Unix socket knows it itself.
 fn on_socket(
     kernel: &mut Kernel,
     observer: &mut dyn Observer,

@@ -4,7 +4,7 @@ use crate::books::PacketSerial;
 use crate::kernel::Kernel;
 use ipq_core::Family;
 
-/// What passed between a program and the kernel.
+/// An exchange between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
 pub enum Passed<'a> {
     /// A datagram was handed to a program.
@@ -22,9 +22,9 @@ pub enum Unread {
     Packets(Vec<PacketSerial>),
     /// Some had not been read, and which is not known.
     Unknown {
-        /// Whose queue it was.
+        /// The family of the queue.
         family: Family,
-        /// Whether the program ended without saying so, as by a signal.
+        /// `true` if the program ended without saying so, as by a signal.
         ended_at_once: bool,
     },
 }

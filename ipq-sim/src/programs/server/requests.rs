@@ -11,7 +11,7 @@ use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// What a request comes to.
+/// The result of a request.
 enum Granted {
     Value(u32),
     /// A socket was opened, which sends datagrams of at most so many bytes.

@@ -23,7 +23,7 @@ pub struct Answer<'m> {
     note: Note,
 }
 
-/// What an answer can say beside its error number, to a socket that asked for it.
+/// The attributes of an answer beside its error number, for a socket that asked for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
     /// Nothing.
@@ -105,7 +105,7 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// What an extended answer says in attributes.
+    /// Returns the attributes of an extended answer.
     fn attributes(&self) -> Vec<u8> {
         const TEXT: u16 = 1;
         const PLACE: u16 = 2;
@@ -125,7 +125,7 @@ impl<'m> Answer<'m> {
     }
 }
 
-/// What the kernel says of an attribute's policy, in attributes; nothing if that is but a length.
+/// Returns the attributes that describe an attribute's policy; none if the policy is but a length.
 fn described(policy: Policy) -> Vec<u8> {
     const TYPE: u16 = 1;
     const LEAST: u16 = 4;

@@ -1,4 +1,4 @@
-//! How the kernel reads the attributes of a message: liberally.
+//! Reads the attributes of a message as the kernel does: liberally.
 //!
 //! Nothing is wrong with an attribute that is unknown, too long, or there twice. What is left at
 //! the end, and can't be an attribute, is not read, and the sender may be told (NFQ-45).
@@ -31,7 +31,7 @@ impl Policy {
 /// The attributes of a message, by type; of those that are there twice, the last.
 pub(super) struct Attributes<'m, const N: usize> {
     found: [Option<&'m [u8]>; N],
-    /// What an answer says of them.
+    /// The note about them in an answer.
     pub(super) note: Note,
 }
 

@@ -18,7 +18,7 @@ pub(super) mod mode {
     pub(in super::super) const PACKET: u8 = 2;
 }
 
-/// What became of a packet that was [offered](super::Queues::offer) to a queue.
+/// The outcome for a packet that was [offered](super::Queues::offer) to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// The owner was told of it, and it is to be [kept](super::Queues::keep).
@@ -32,7 +32,7 @@ pub enum Offer {
     Refused(Refusal),
 }
 
-/// Why a packet was not queued.
+/// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Nobody has bound the queue.
@@ -51,7 +51,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub(super) struct Instance<T> {
     owner: PortId,
-    /// How many queues had been bound when this was, itself included.
+    /// The number of queues that had been bound when this one was, itself included.
     pub(super) bound: u64,
     mode: u8,
     range: u32,
@@ -166,7 +166,7 @@ impl<T> Instance<T> {
         taken.extend(ids.into_iter().filter_map(|id| self.packets.remove(&id)));
     }
 
-    /// What is in the queue, oldest first.
+    /// Returns the items in the queue, oldest first.
     pub(super) fn into_items(self) -> impl Iterator<Item = T> {
         self.packets.into_iter().map(|(_, item)| item)
     }

@@ -22,7 +22,7 @@ const GENERATION: u32 = 1;
 /// A batch was made for another generation.
 const ERESTART: Errno = Errno(85);
 
-/// What is to be done with a message.
+/// The next step for a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'m> {
     /// It is carried out, by [`Queues::request`](super::Queues::request).
@@ -68,7 +68,7 @@ impl<'m> Request<'m> {
 /// The messages of a datagram that a program sent, in order.
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// What has not been gone through of a datagram that is no batch.
+    /// The rest of a datagram that is no batch: what has not been gone through.
     rest: &'m [u8],
     /// The answers to a batch, which are sent when all of it was gone through.
     answers: std::vec::IntoIter<Answer<'m>>,

@@ -18,8 +18,8 @@ impl<T> Queues<T> {
         lines.collect()
     }
 
-    /// What the kernel's order of queues sorts by: the list that a queue is in, and in it the queue
-    /// that was bound last comes first (NFQ-14).
+    /// Returns the key by which the kernel orders queues: the list that a queue is in, and in it
+    /// the queue that was bound last comes first (NFQ-14).
     pub(super) fn place_in_text(&self, number: u16) -> (u16, Reverse<u64>) {
         let bound = self.instances.get(&number).map_or(0, |instance| instance.bound);
         ((number >> 8 ^ number) % BUCKETS, Reverse(bound))

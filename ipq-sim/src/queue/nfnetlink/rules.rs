@@ -1,4 +1,4 @@
-//! What differs between kernels.
+//! The rules that differ between kernels.
 
 use ipq_core::wire::nfnetlink::flag;
 
@@ -11,10 +11,10 @@ pub struct Rules {
     /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has a
     /// connection or a security context, also where they can be asked for.
     pub refused_flags: u32,
-    /// Whether the stated length of an error counts the padding of the message that it quotes
+    /// `true` if the stated length of an error counts the padding of the message that it quotes
     /// (NFQ-42).
     pub counts_padding: bool,
-    /// Whether the first and the last message of a batch are acknowledged on demand (NFQ-52).
+    /// `true` if the first and the last message of a batch are acknowledged on demand (NFQ-52).
     pub acknowledges_batches: bool,
 }
 

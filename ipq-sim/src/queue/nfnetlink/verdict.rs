@@ -26,7 +26,7 @@ type VerdictAttributes<'m> = Attributes<'m, 22>;
 /// A verdict, for the packets that it took out of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released<'m> {
-    /// What is to become of the packets.
+    /// The decision on the packets.
     pub decision: Decision,
     /// The mark to set before that, if one is to be set.
     pub mark: Option<u32>,
@@ -36,7 +36,7 @@ pub struct Released<'m> {
     pub payload: Option<&'m [u8]>,
 }
 
-/// What a verdict decides, read from its 32 bits as the kernel does (NFQ-61).
+/// A verdict's decision, read from its 32 bits as the kernel does (NFQ-61).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The packet is dropped.
@@ -49,9 +49,9 @@ pub enum Decision {
     Repeat,
     /// It goes to a queue, under a new id: `NF_QUEUE`.
     Queue {
-        /// Which queue.
+        /// The number of the queue.
         number: u16,
-        /// Whether it goes on if nobody has bound that queue.
+        /// `true` if it goes on if nobody has bound that queue.
         bypass: bool,
     },
 }

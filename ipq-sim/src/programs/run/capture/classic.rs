@@ -53,7 +53,7 @@ impl Classic {
         })
     }
 
-    /// Whether `held` begins with a whole record.
+    /// Returns whether `held` begins with a whole record.
     pub(super) fn holds_record(&self, held: &[u8]) -> bool {
         held.len() >= self.record_header
             && (held.len() - self.record_header) as u64 >= u64::from(self.order.u32(held, 8))

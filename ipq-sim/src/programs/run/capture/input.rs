@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The longest part that can be looked at as a whole, in bytes: more than any frame around an IP packet takes.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
-/// How many bytes are held at most.
+/// The most bytes that are held.
 const BUFFER: usize = 2 * LONGEST_PART;
 
 /// The name that stands for standard input.
@@ -79,7 +79,7 @@ impl Input {
         Ok(input)
     }
 
-    /// What is held: at least what was last asked for.
+    /// Returns the bytes that are held: at least as many as were last asked for.
     pub(super) fn held(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }

@@ -40,7 +40,7 @@ impl ByteOrder {
 pub(super) struct Layer {
     /// Its number in the list of link types.
     pub(super) link: u16,
-    /// How many bytes of frame check sequence end a frame.
+    /// The number of bytes of frame check sequence at the end of a frame.
     pub(super) check_bytes: u8,
 }
 

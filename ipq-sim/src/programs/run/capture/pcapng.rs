@@ -9,7 +9,7 @@ use super::{CaptureClock, CaptureTime, Record};
 /// The type of the block that begins a section, the same in both byte orders.
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
-/// What the enhanced packet block replaced.
+/// The packet block, which the enhanced packet block replaced.
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
@@ -17,7 +17,8 @@ const ENHANCED_PACKET: u32 = 6;
 /// A block has a type and, before and after its body, a length: in bytes.
 const AROUND: u32 = 12;
 
-/// How many interfaces a section may have, so that a file can't make the reader hold more and more.
+/// The most interfaces that a section may have, so that a file can't make the reader hold more and
+/// more.
 const MOST_INTERFACES: usize = 1 << 16;
 
 /// A pcapng file.
@@ -41,7 +42,7 @@ struct BlockHeader {
 }
 
 impl PcapNg {
-    /// Whether a file begins as one of this format does.
+    /// Returns whether a file begins as one of this format does.
     pub(super) fn begins(first: &[u8]) -> bool {
         first == SECTION_HEADER.to_le_bytes()
     }
@@ -57,7 +58,7 @@ impl PcapNg {
         Ok(file)
     }
 
-    /// Whether `held` begins with a whole block.
+    /// Returns whether `held` begins with a whole block.
     pub(super) fn holds_block(&self, held: &[u8]) -> bool {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
@@ -191,7 +192,7 @@ impl PcapNg {
         Ok(())
     }
 
-    /// What the beginning of a packet's block says.
+    /// Reads the beginning of a packet's block.
     fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
         let order = self.order;
         let word = |at| order.u32(start, at);

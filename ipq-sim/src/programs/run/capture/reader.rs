@@ -17,12 +17,12 @@ enum Format {
     PcapNg(PcapNg),
 }
 
-/// Why reading stops.
+/// The reason why reading stops.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The input is at its end, or can't be read.
     Short(Short),
-    /// What is there is not what the format allows.
+    /// The bytes are not what the format allows.
     Damaged(String),
 }
 
@@ -32,12 +32,12 @@ impl From<Short> for Stop {
     }
 }
 
-/// What a format says of a frame, before its bytes.
+/// The header that a format puts before a frame's bytes.
 pub(super) struct FrameHeader {
     pub(super) time: CaptureTime,
-    /// How many bytes of it the capture holds.
+    /// The number of its bytes that the capture holds.
     pub(super) captured: u32,
-    /// How many bytes it had.
+    /// The number of bytes that it had on the wire.
     pub(super) length: u32,
     /// None for a frame of an interface that the capture does not describe.
     pub(super) layer: Option<Layer>,
@@ -71,7 +71,8 @@ impl Reader {
         Ok(Self { input, format })
     }
 
-    /// Whether the next record can be had from what is held, without reading, which may take as long as it likes.
+    /// Returns whether the next record can be had from the bytes that are held. A read may take as
+    /// long as it likes.
     pub(super) fn has_whole_record(&self) -> bool {
         let held = self.input.held();
         match &self.format {

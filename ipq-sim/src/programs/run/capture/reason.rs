@@ -1,10 +1,10 @@
-//! Why a record of a capture was not fed.
+//! The reasons why a record of a capture was not fed.
 
 use super::link::names;
 use crate::kernel::InjectError;
 use std::fmt;
 
-/// Why a record of a capture was not fed.
+/// The reason why a record of a capture was not fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotFed {
@@ -18,7 +18,7 @@ pub enum NotFed {
     NotIp {
         /// Its `EtherType`.
         protocol: u16,
-        /// Whether it is in a VLAN.
+        /// `true` if it is in a VLAN.
         is_tagged: bool,
     },
     /// The frame holds another protocol, by its number for PPP.

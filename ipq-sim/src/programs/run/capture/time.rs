@@ -8,16 +8,16 @@ use std::time::Duration;
 pub struct CaptureTime {
     /// The units.
     pub units: u64,
-    /// What a unit is, and from when on units are counted.
+    /// The unit of time, and the moment from which units are counted.
     pub clock: CaptureClock,
 }
 
-/// How an interface of a capture states times.
+/// The clock of an interface of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaptureClock {
     /// The unit as pcapng's option `if_tsresol` has it: the negative power of 10, or of 2 if the highest bit is set, in seconds.
     pub resolution: u8,
-    /// What is added to every time, in seconds.
+    /// The number of seconds that is added to every time.
     pub offset: i64,
 }
 
@@ -34,7 +34,7 @@ impl CaptureClock {
         }
     }
 
-    /// How many units a second has; none if these are more than a number of 64 bits can count.
+    /// Returns the number of units in a second; `None` if it has more than 64 bits.
     fn units_in_a_second(self) -> Option<u64> {
         match self.resolution {
             power @ ..0x80 => 10_u64.checked_pow(power.into()),
@@ -42,7 +42,8 @@ impl CaptureClock {
         }
     }
 
-    /// How many digits after the point a time in seconds needs, at most those of nanoseconds.
+    /// Returns the number of digits after the point that a time in seconds needs, at most those of
+    /// nanoseconds.
     fn digits(self) -> usize {
         match self.resolution {
             power @ ..0x80 => usize::from(power).min(9),

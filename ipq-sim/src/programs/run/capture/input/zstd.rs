@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 pub(super) struct Frames<R> {
     source: Noticing<R>,
     decoder: FrameDecoder,
-    /// Whether a frame has begun and not ended.
+    /// `true` if a frame has begun and not ended.
     within: bool,
 }
 
