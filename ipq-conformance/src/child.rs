@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// The longest line that a child may answer with, in bytes.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
-/// How much of a child's standard error is kept, in bytes.
+/// The number of bytes of a child's standard error that are kept.
 const MOST_PRINTED: usize = 1 << 14;
 
 /// Returns a command that starts this program once more, with `argument` and `name`.

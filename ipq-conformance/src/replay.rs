@@ -110,8 +110,8 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Whether the machine's last peer had been found dead before the first step. That matters until another peer comes, so the
-/// first text that tells it is right about the beginning.
+/// Returns whether the machine's last peer had been found dead before the first step. That matters
+/// until another peer comes, so the first text that tells it is right about the beginning.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),

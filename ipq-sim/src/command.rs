@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// What an exit status says, at the end of every help.
+/// The meanings of the exit statuses, at the end of every help.
 const EXIT_STATUS: &str = "\
 Exit status:
   0  every packet that was fed has a fate, and the program did not fail
@@ -28,7 +28,7 @@ Exit status:
   2  it could not be done: wrong use, no such file, no such program
   3  nothing was tried: no packet could be fed, or nobody listened to any";
 
-/// How a program is run, at the end of its help.
+/// Examples of commands, at the end of the help.
 const EXAMPLES: &str = "\
 Examples:
   ipq-sim run --pcap in.pcap -- ./filter -v            what becomes of each packet, in numbers
@@ -96,7 +96,7 @@ impl KernelArguments {
     }
 }
 
-/// What is fed, how, and what is kept of it.
+/// The arguments that say what is fed, how, and what is kept of it.
 #[derive(Args)]
 struct FeedArguments {
     #[command(flatten)]
@@ -192,12 +192,12 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Why a command could not be done.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
-    /// What the packets went through is not lost: the summary is printed before.
+    /// An output could not be written. The run is not lost: its summary is printed before.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
     #[error("a capture is not written to a terminal: redirect standard output, or name a file")]
@@ -257,7 +257,8 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Where this project's libipq is, if it was installed with this command or built where this is.
+/// Returns the path of this project's libipq, if it was installed with this command or built beside
+/// it.
 fn library() -> Option<PathBuf> {
     let command = std::env::current_exe().ok()?;
     let directory = command.parent()?;

@@ -47,7 +47,7 @@ struct Performance<'w> {
     open: Vec<Slot>,
     /// The devices that are down.
     down: Vec<&'static str>,
-    /// Whether the process has the capability.
+    /// `true` if the process has the capability.
     net_admin: bool,
     /// The packets read since their socket was opened, in order.
     packets: Vec<(Slot, PacketId, Bytes)>,

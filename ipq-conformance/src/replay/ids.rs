@@ -17,7 +17,7 @@ type QueueProtocol = i32;
 /// queue; where ids are numbers, both families use the same ones.
 pub(super) struct Ids {
     abi: Abi,
-    /// Whether this world's ids are addresses, so that ids of different queues never clash.
+    /// `true` if this world's ids are addresses, so that ids of different queues never clash.
     addresses: bool,
     /// This world's id by recorded id and queue, from the last frame that had it.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,

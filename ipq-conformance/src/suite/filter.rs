@@ -45,7 +45,7 @@ impl Filter {
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// Whether it must match the whole id, or only its beginning.
+    /// `true` if the whole id must match, `false` if its beginning is enough.
     whole: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct KnownDifference {
     pub cases: Vec<String>,
     /// The reason, as a sentence for the report.
     pub reason: String,
-    /// Whether the result depends on the version of the implementation, so that a pass is no
+    /// `true` if the result depends on the version of the implementation, so that a pass is no
     /// surprise.
     #[serde(default)]
     pub varies: bool,

@@ -56,7 +56,7 @@ pub enum ModulesError {
         name: String,
         /// The kernel option that provides it.
         option: String,
-        /// Whether there are compressed modules.
+        /// `true` if there are compressed modules.
         compressed: bool,
     },
 }

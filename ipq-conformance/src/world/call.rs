@@ -24,7 +24,7 @@ pub struct Call {
     pub thread: u8,
     /// The value of errno before the call.
     pub errno: i32,
-    /// Whether signals arrive repeatedly during the call.
+    /// `true` if signals arrive repeatedly during the call.
     pub signals: bool,
     /// The function.
     pub function: Function,
@@ -149,7 +149,7 @@ pub struct HandleState {
     pub local: (u16, u32),
     /// The address family and port id of the other end.
     pub peer: (u16, u32),
-    /// Whether poll reports the descriptor as readable.
+    /// `true` if poll reports the descriptor as readable.
     pub readable: bool,
 }
 

@@ -17,10 +17,11 @@ pub struct Setup {
     /// The process id of the program that does the steps, if they depend on it (SOCK-2). `None`:
     /// any.
     pub process_id: Option<u32>,
-    /// Whether packet ids are never to be handed out twice; needs
+    /// `true` if packet ids are never to be handed out twice; needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
-    /// Whether an earlier peer of the IPv4 queue was found dead, which the /proc text of some kernels tells.
+    /// `true` if an earlier peer of the IPv4 queue was found dead, which the /proc text of some
+    /// kernels tells.
     pub earlier_peer_died: bool,
 }
 

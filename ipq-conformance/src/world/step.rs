@@ -37,7 +37,7 @@ pub enum Step {
     },
     /// One datagram is sent. Answered by [`Observation::Send`].
     Send {
-        /// Which socket sends.
+        /// The name of the socket that sends.
         socket: String,
         /// The destination's port id; `None` for the kernel.
         to: Option<u32>,
@@ -115,12 +115,12 @@ pub enum Step {
     Link {
         /// The device.
         device: String,
-        /// Whether it goes up or down.
+        /// `true` if it goes up, `false` if it goes down.
         up: bool,
     },
     /// The process drops or regains `CAP_NET_ADMIN` (ATT-5). Answered by [`Observation::Done`].
     NetAdmin {
-        /// Whether it is held from now on.
+        /// `true` if it is held from now on.
         held: bool,
     },
 
@@ -178,7 +178,7 @@ pub enum Step {
         /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
-        /// Whether it is loaded or unloaded.
+        /// `true` if it is loaded, `false` if it is unloaded.
         loaded: bool,
     },
     /// Reads the account of all packets' fates. Answered by [`Observation::Account`].
@@ -327,9 +327,9 @@ pub enum Observation {
     },
     /// The result of polling a socket.
     Poll {
-        /// Whether a receive call would return something, even an error.
+        /// `true` if a receive call would return something, even an error.
         readable: bool,
-        /// Whether an error is pending.
+        /// `true` if an error is pending.
         error: bool,
         /// The length of the wait, by the world's clock.
         waited: Duration,

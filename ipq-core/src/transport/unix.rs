@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long an emulator may take for an answer. It has nothing else to do.
+/// The longest time that an emulator may take for an answer. It has nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An emulated netlink socket in another process.
@@ -47,7 +47,7 @@ pub struct Unix {
     socket: u64,
     /// 0 until it is bound.
     port_id: AtomicU32,
-    /// Whose frames come, as the last notice said.
+    /// The port id of the sender of the frames that come, as the last notice said.
     sender: AtomicU32,
     abi: Abi,
     longest: usize,
@@ -109,7 +109,7 @@ impl Unix {
         Ok(PortId(bound.value))
     }
 
-    /// Whose queue it is.
+    /// Returns the family whose queue the socket is for.
     #[must_use]
     pub const fn family(&self) -> Family {
         self.family
@@ -136,8 +136,9 @@ impl Unix {
         overran
     }
 
-    /// Who sent the frame of `length` bytes that was next when [`take_overrun`](Self::take_overrun)
-    /// was called (SOCK-8). At the end, which has none, it is nobody: 0.
+    /// Returns the sender of the frame of `length` bytes that was next when
+    /// [`take_overrun`](Self::take_overrun) was called (SOCK-8). At the end of a connection, which
+    /// has no sender, that is 0.
     #[must_use]
     pub fn sender(&self, length: usize) -> PortId {
         match length {
@@ -279,7 +280,7 @@ impl OpenError {
         }
     }
 
-    /// What the system or the emulated kernel said.
+    /// Returns the error number that the system or the emulated kernel gave.
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self {
@@ -313,7 +314,7 @@ fn unreachable(path: &Path, errno: Errno) -> String {
     }
 }
 
-/// Why a question got no answer that one could use.
+/// The reason why a question got no usable answer.
 enum Failure {
     /// The system did not let it through, or nobody answered.
     Unreachable(Errno),

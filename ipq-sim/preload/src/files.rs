@@ -18,7 +18,7 @@ extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     emulated(path).map_or_else(|| unsafe { next::open()(path, flags, mode) }, descriptor)
 }
 
-/// What `open` is where files may be large.
+/// Opens a file that may be large, as `open` does.
 #[unsafe(no_mangle)]
 extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     open(path, flags | libc::O_LARGEFILE, mode)
@@ -31,31 +31,31 @@ extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: 
     emulated(path).map_or_else(|| unsafe { next::openat()(directory, path, flags, mode) }, descriptor)
 }
 
-/// What `openat` is where files may be large.
+/// Opens a file that may be large, as `openat` does.
 #[unsafe(no_mangle)]
 extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     openat(directory, path, flags | libc::O_LARGEFILE, mode)
 }
 
-/// What `open` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `open` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __open_2(path: *const c_char, flags: c_int) -> c_int {
     open(path, flags, 0)
 }
 
-/// What `open64` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `open64` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
     open64(path, flags, 0)
 }
 
-/// What `openat` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `openat` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __openat_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
     openat(directory, path, flags, 0)
 }
 
-/// What `openat64` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `openat64` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
     openat64(directory, path, flags, 0)
@@ -78,7 +78,7 @@ extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     }
 }
 
-/// What `fopen` is where files may be large.
+/// Opens a file that may be large, as `fopen` does.
 #[unsafe(no_mangle)]
 extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)

@@ -45,7 +45,8 @@ fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
     Some((emulator()?, family))
 }
 
-/// Where the emulator listens, if there is to be one.
+/// Returns the path of the socket on which the emulator listens; `None` if there is to be no
+/// emulator.
 fn emulator() -> Option<PathBuf> {
     let transport = std::env::var_os("IPQ_TRANSPORT")?.into_vec();
     let path = transport.strip_prefix(b"unix:")?;
@@ -139,8 +140,9 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// What a netlink socket checks and does before it sends (SOCK-2, SOCK-8, SOCK-9). `false`: there is nothing to be sent. It would be
-/// ignored (MSG-1), and is what the end of a connection looks like.
+/// Checks what a netlink socket checks before it sends, and binds it (SOCK-2, SOCK-8, SOCK-9).
+/// Returns `false` if nothing is to be sent: an empty datagram would be ignored (MSG-1), and looks
+/// like the end of a connection.
 fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);
@@ -247,7 +249,7 @@ fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
         .map_err(|_| waited)
 }
 
-/// What `recv` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `recv` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __recv_chk(
     descriptor: c_int,
@@ -259,7 +261,7 @@ extern "C" fn __recv_chk(
     recv(descriptor, buffer, length.min(room), flags)
 }
 
-/// What `recvfrom` is where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `recvfrom` where a program was compiled with `_FORTIFY_SOURCE`.
 #[unsafe(no_mangle)]
 extern "C" fn __recvfrom_chk(
     descriptor: c_int,

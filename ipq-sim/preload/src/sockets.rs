@@ -1,4 +1,5 @@
-//! Which descriptors are the emulator's: a table without a lock, since programs fork, and jump out of signal handlers.
+//! The table of the emulator's descriptors. It has no lock, since programs fork, and jump out of
+//! signal handlers.
 
 use ipq_core::Errno;
 use ipq_core::transport::unix::Unix;
@@ -51,7 +52,8 @@ pub(super) fn remove(descriptor: c_int) -> bool {
     true
 }
 
-/// What the emulator granted, in bytes; none if the program has not asked for any.
+/// Returns the receive buffer that the emulator granted, in bytes; `None` if the program has not
+/// asked for any.
 pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
     let granted = place(&RECEIVE_BUFFERS, descriptor)?.load(Ordering::Relaxed);
     (granted != 0).then_some(granted)

@@ -1,19 +1,19 @@
-//! Who may attach to a queue, and when the loss of a peer is noticed.
+//! The rules for attaching to a queue, and for noticing the loss of a peer.
 
 /// The rules of attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attaching {
-    /// Which port id of a message attaches (ATT-1).
+    /// The port id of a message that attaches (ATT-1).
     pub(crate) peer_known_by: PeerKnownBy,
-    /// Whether a message attaches whose body is then refused (ATT-2).
+    /// The rule for a message whose body is refused: it attaches, or does not (ATT-2).
     pub(crate) refused_body: RefusedBody,
-    /// What becomes of a message with another port id than the peer's (ATT-3).
+    /// The effect of a message with another port id than the peer's (ATT-3).
     pub(crate) second_peer: SecondPeer,
     /// When the queue notices that its peer's socket is closed (ATT-4).
     pub(crate) peer_loss: PeerLoss,
-    /// Which messages need `CAP_NET_ADMIN` (ATT-5, MSG-5).
+    /// The messages that need `CAP_NET_ADMIN` (ATT-5, MSG-5).
     pub(crate) capability: Capability,
-    /// Whether a bound socket is known to the queue before it has sent anything (ATT-6).
+    /// The effect of binding a socket that has not sent anything yet (ATT-6).
     pub(crate) binding: Binding,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum PeerKnownBy {
     Socket,
 }
 
-/// Whether a message attaches whose body is refused.
+/// The rule for attaching with a message whose body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedBody {
     /// It does: the peer is set before the body is looked at.
@@ -71,7 +71,7 @@ pub(crate) enum Capability {
     ForNothing,
 }
 
-/// What binding a socket means to the queue.
+/// The effect on the queue of binding a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
     /// Nothing.

@@ -29,7 +29,7 @@ macro_rules! faults {
                 }
             }
 
-            /// What the emulator then does wrong, in words.
+            /// Says in words what the emulator does wrong with this fault.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {

@@ -24,7 +24,7 @@ pub(crate) enum Flaw {
     NoDeviceNames,
     /// `hw_addr` is the destination's (PKT-7).
     AddressOfReceiver,
-    /// What came in by lo has the type of Ethernet (PKT-7).
+    /// A packet that came in by `lo` has the hardware type of Ethernet (PKT-7).
     LoopbackIsEthernet,
     /// Every packet has the id 1 (PKT-9).
     OneIdForAll,

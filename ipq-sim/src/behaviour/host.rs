@@ -1,4 +1,4 @@
-//! What the host does around the queue.
+//! The rules of the host around the queue.
 
 /// The rules for a packet's way through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub(crate) struct Host {
     pub(crate) destination_address: Check,
     /// That an arriving IPv4 packet's header is right (FWD-1).
     pub(crate) ipv4_header: Check,
-    /// What becomes of the bytes that follow a packet in its frame (FWD-2).
+    /// The rule for bytes that follow a packet in its frame (FWD-2).
     pub(crate) ethernet_padding: EthernetPadding,
     /// That a packet to be forwarded has more than one hop left (FWD-3).
     pub(crate) hop_limit: Check,
@@ -15,27 +15,27 @@ pub(crate) struct Host {
     pub(crate) arriving_length: Check,
     /// The lengths that leave in one piece (FWD-4).
     pub(crate) fits: Fits,
-    /// What becomes of a longer IPv4 packet (FWD-4).
+    /// The rule for an IPv4 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv4: OversizeIpv4,
-    /// What becomes of a longer IPv6 packet (FWD-4).
+    /// The rule for an IPv6 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv6: OversizeIpv6,
     /// When an arriving packet is routed (FWD-5).
     pub(crate) routed: Routed,
-    /// How long a packet keeps its mark (FWD-6).
+    /// The time for which a packet keeps its mark (FWD-6).
     pub(crate) marks: Marks,
     /// The way of what this host sends to itself (FWD-7).
     pub(crate) looping: Looping,
-    /// What becomes of a packet that was changed at OUTPUT (VER-10).
+    /// The rule for a packet that was changed at OUTPUT (VER-10).
     pub(crate) reroute: Reroute,
     /// The chains of table mangle.
     pub(crate) mangle_chains: MangleChains,
-    /// Whether a forwarded packet still has its incoming device at POSTROUTING (PKT-6, NFQ-86).
+    /// The incoming device of a forwarded packet at POSTROUTING (PKT-6, NFQ-86).
     pub(crate) indev_at_postrouting: IndevAtPostrouting,
-    /// Which queued packets a device that goes down drops (EVT-1).
+    /// The queued packets that are dropped when a device goes down (EVT-1).
     pub(crate) device_down_drops: DeviceDown,
 }
 
-/// Whether something is checked.
+/// A check, made or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// It is.
@@ -44,7 +44,7 @@ pub(crate) enum Check {
     Omitted,
 }
 
-/// Whether a forwarded packet still has its incoming device at POSTROUTING.
+/// The incoming device of a forwarded packet at POSTROUTING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndevAtPostrouting {
     /// It has none.
@@ -53,7 +53,7 @@ pub(crate) enum IndevAtPostrouting {
     Kept,
 }
 
-/// What becomes of the bytes that follow a packet in its frame.
+/// The rule for bytes that follow a packet in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EthernetPadding {
     /// They are cut off.
@@ -67,11 +67,11 @@ pub(crate) enum EthernetPadding {
 pub(crate) enum Fits {
     /// The MTU, and what is shorter.
     UpToMtu,
-    /// What is shorter than the MTU. No kernel does.
+    /// A packet that is shorter than the MTU. No kernel does.
     BelowMtu,
 }
 
-/// What becomes of an IPv4 packet over the MTU.
+/// The rule for an IPv4 packet over the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv4 {
     /// It is fragmented, or dropped if DF is set.
@@ -82,7 +82,7 @@ pub(crate) enum OversizeIpv4 {
     SentWhole,
 }
 
-/// What becomes of an IPv6 packet over the MTU.
+/// The rule for an IPv6 packet over the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv6 {
     /// It is dropped.
@@ -102,7 +102,7 @@ pub(crate) enum Routed {
     OnArrival,
 }
 
-/// How long a packet keeps its mark.
+/// The time for which a packet keeps its mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marks {
     /// From hook to hook.
@@ -120,7 +120,7 @@ pub(crate) enum Looping {
     PastPostrouting,
 }
 
-/// What becomes of a packet whose addresses, TOS or mark changed at OUTPUT.
+/// The rule for a packet whose addresses, TOS or mark changed at OUTPUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reroute {
     /// It is routed again, and dropped if there is no route.
@@ -140,7 +140,7 @@ pub(crate) enum MangleChains {
     PreroutingAndOutput,
 }
 
-/// Which queued packets a device that goes down drops.
+/// The queued packets that are dropped when a device goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
     /// Those whose frames name it.

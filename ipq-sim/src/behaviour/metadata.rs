@@ -1,15 +1,15 @@
-//! What a PACKET frame says of its packet.
+//! The rules for the fields of a PACKET frame that describe its packet.
 
 /// The rules for a PACKET frame's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// `hw_protocol` of an IPv4 packet at OUTPUT (PKT-6).
     pub(crate) output_protocol: OutputProtocol,
-    /// Which packets have a hardware address (PKT-7).
+    /// The packets that have a hardware address (PKT-7).
     pub(crate) hardware_addresses: HardwareAddresses,
     /// When arriving packets get a time stamp (PKT-8).
     pub(crate) timestamps: Timestamps,
-    /// Whether packets that this host sends get a time stamp (PKT-8).
+    /// The time stamp of packets that this host sends (PKT-8).
     pub(crate) own_packets: OwnPackets,
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum OutputProtocol {
     Ipv4,
 }
 
-/// Which packets have a hardware address.
+/// The packets that have a hardware address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HardwareAddresses {
     /// All that came in by a device; by lo, an address of 6 zeros.
@@ -46,7 +46,7 @@ pub(crate) enum Timestamps {
     Never,
 }
 
-/// Whether packets that this host sends get a time stamp.
+/// The time stamp of packets that this host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnPackets {
     /// They don't: both words are 0.

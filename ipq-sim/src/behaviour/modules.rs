@@ -1,4 +1,4 @@
-//! Which queues there are, and what they share.
+//! The queues that a kernel has, and what they share.
 
 use crate::queue::nfnetlink;
 
@@ -7,19 +7,19 @@ use crate::queue::nfnetlink;
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue, IPv4 first (ATT-1, LIB-1).
     pub(crate) protocols: [i32; 2],
-    /// Whether the kernel has `ip6_queue` at all.
+    /// The queue `ip6_queue`: there, or not.
     pub(crate) ipv6_queue: Ipv6Queue,
-    /// What unloading a module does (EVT-2).
+    /// The effect of unloading a module (EVT-2).
     pub(crate) unloading: Unloading,
-    /// Whose maximum length a sysctl sets (EVT-3).
+    /// The queues whose maximum length a sysctl sets (EVT-3).
     pub(crate) maximum_length: MaximumLength,
-    /// Which queue IPv6 packets go to (EVT-3).
+    /// The queue that IPv6 packets go to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
     /// The rules of numbered queues, on a kernel that has these and neither `ip_queue` nor `ip6_queue`.
     pub(crate) numbered: Option<nfnetlink::Rules>,
 }
 
-/// Whether there is an `ip6_queue`.
+/// The queue `ip6_queue`: there, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Queue {
     /// There is, and it can be unloaded and loaded.
@@ -28,7 +28,7 @@ pub(crate) enum Ipv6Queue {
     Absent,
 }
 
-/// What unloading a module does.
+/// The effect of unloading a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unloading {
     /// It drops what is queued.
@@ -37,7 +37,7 @@ pub(crate) enum Unloading {
     KeepsQueue,
 }
 
-/// Whose maximum length a sysctl sets.
+/// The queues whose maximum length a sysctl sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MaximumLength {
     /// Its own queue's.

@@ -17,25 +17,25 @@ pub(crate) struct Netlink {
     /// The first port id, as a signed number, that the kernel chooses for a process whose own id is
     /// taken; it counts down from there (SOCK-2).
     pub(crate) first_automatic_port: i32,
-    /// What becomes of the rest of a datagram that is longer than the buffer (SOCK-3).
+    /// The rule for the rest of a datagram that is longer than the buffer (SOCK-3).
     pub(crate) cut_datagram: CutDatagram,
-    /// How long datagrams are refused after an overrun (SOCK-4).
+    /// The time for which datagrams are refused after an overrun (SOCK-4).
     pub(crate) latch: Latch,
-    /// Whether the next receive call says that there was an overrun (SOCK-4).
+    /// The report of an overrun by the next receive call (SOCK-4).
     pub(crate) overrun: Overrun,
-    /// What the option `NETLINK_NO_ENOBUFS` changes (SOCK-4).
+    /// The effect of the option `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub(crate) no_enobufs: NoEnobufs,
-    /// Whether `SO_ERROR` takes the pending error (SOCK-4).
+    /// The effect of `SO_ERROR` on the pending error (SOCK-4).
     pub(crate) socket_error: SocketError,
-    /// What a datagram in a receive buffer is charged with (SOCK-5).
+    /// The measure by which a datagram fills a receive buffer (SOCK-5).
     pub(crate) charge: Charge,
     /// When a receive buffer is full (SOCK-4, NFQ-100).
     pub(crate) full: Full,
-    /// What becomes of a datagram without bytes (NFQ-105).
+    /// The rule for a datagram without bytes (NFQ-105).
     pub(crate) empty_datagram: EmptyDatagram,
-    /// What becomes of a datagram for a port id that nobody has (SOCK-8).
+    /// The rule for a datagram for a port id that nobody has (SOCK-8).
     pub(crate) unreachable: Unreachable,
-    /// What becomes of a datagram for another program (SOCK-8).
+    /// The rule for a datagram for another program (SOCK-8).
     pub(crate) user_datagrams: UserDatagrams,
     /// The longest datagram that can be sent (SOCK-9).
     pub(crate) send_limit: SendLimit,
@@ -65,7 +65,7 @@ pub(crate) enum AutomaticPort {
     NeverProcessId,
 }
 
-/// What becomes of the rest of a datagram that is longer than the buffer.
+/// The rule for the rest of a datagram that is longer than the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CutDatagram {
     /// It is lost.
@@ -74,7 +74,7 @@ pub(crate) enum CutDatagram {
     RestKept,
 }
 
-/// How long datagrams are refused after an overrun.
+/// The time for which datagrams are refused after an overrun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latch {
     /// Until the receive buffer is empty.
@@ -83,7 +83,7 @@ pub(crate) enum Latch {
     UntilRoom,
 }
 
-/// Whether the next receive call says that there was an overrun.
+/// The report of an overrun by the next receive call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overrun {
     /// It does, with ENOBUFS.
@@ -92,7 +92,7 @@ pub(crate) enum Overrun {
     Untold,
 }
 
-/// What the option `NETLINK_NO_ENOBUFS` changes.
+/// The effect of the option `NETLINK_NO_ENOBUFS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEnobufs {
     /// With it an overrun neither is told nor latches; setting it clears the latch.
@@ -105,7 +105,7 @@ pub(crate) enum NoEnobufs {
     LatchKept,
 }
 
-/// What `SO_ERROR` does with the pending error.
+/// The effect of `SO_ERROR` on the pending error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketError {
     /// Takes it.
@@ -114,7 +114,7 @@ pub(crate) enum SocketError {
     Left,
 }
 
-/// What a datagram in a receive buffer is charged with.
+/// The measure by which a datagram fills a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
     /// The size of its allocation, which the profile's [`Weight`](crate::Weight) says.
@@ -132,7 +132,7 @@ pub(crate) enum Full {
     WithNext,
 }
 
-/// What becomes of a datagram without bytes.
+/// The rule for a datagram without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EmptyDatagram {
     /// It is sent.
@@ -141,7 +141,7 @@ pub(crate) enum EmptyDatagram {
     Refused,
 }
 
-/// What becomes of a datagram for a port id that nobody has.
+/// The rule for a datagram for a port id that nobody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreachable {
     /// It is refused with ECONNREFUSED.
@@ -150,7 +150,7 @@ pub(crate) enum Unreachable {
     Lost,
 }
 
-/// What becomes of a datagram for another program.
+/// The rule for a datagram for another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserDatagrams {
     /// It arrives.

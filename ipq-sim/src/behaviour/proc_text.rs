@@ -26,15 +26,15 @@ pub(crate) enum Figure {
     Mode,
     /// The copy range in bytes.
     Range,
-    /// How many packets are queued.
+    /// The number of packets that are queued.
     Length,
     /// The maximum length, as an unsigned number.
     MaximumLength,
     /// The maximum length, as a signed number.
     SignedMaximumLength,
-    /// How many packets were dropped since the queue was full.
+    /// The number of packets that were dropped since the queue was full.
     DroppedWhenFull,
-    /// How many packets were dropped since their frame could not be delivered.
+    /// The number of packets that were dropped since their frame could not be delivered.
     DroppedUndelivered,
     /// 0: something that is over before anybody can look.
     Zero,

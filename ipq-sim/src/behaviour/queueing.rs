@@ -1,31 +1,31 @@
-//! Which packets are queued, and how much of them is copied.
+//! The rules for queueing packets and copying their bytes.
 
 /// The rules for packets that a rule sends to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Queueing {
-    /// What mode NONE does with a packet (PKT-1).
+    /// The effect of mode NONE on a packet (PKT-1).
     pub(crate) mode_none: ModeNone,
-    /// Whether a packet without a listener counts as "Queue dropped" (PKT-1).
+    /// The counting of a packet without a listener as "Queue dropped" (PKT-1).
     pub(crate) no_listener: Counted,
-    /// How a packet is met that finds the queue full (PKT-2).
+    /// The rule for a packet that finds the queue full (PKT-2).
     pub(crate) when_full: WhenFull,
     /// The length at which a queue is full (PKT-2).
     pub(crate) full_at: FullAt,
-    /// Whether the maximum length has a sign (PKT-2).
+    /// The signedness of the maximum length (PKT-2).
     pub(crate) maximum_length: Signedness,
-    /// Whether a packet whose frame can't be delivered counts (PKT-3).
+    /// The counting of a packet whose frame can't be delivered (PKT-3).
     pub(crate) undeliverable: Counted,
-    /// How many bytes of a packet are copied (PKT-4).
+    /// The number of bytes of a packet that are copied (PKT-4).
     pub(crate) copied: Copied,
-    /// Which entry is handed out first of those that were freed (PKT-9).
+    /// The freed entry that is handed out first (PKT-9).
     pub(crate) reuse: Reuse,
-    /// What else takes records from where entries come from (PKT-9).
+    /// The pools that entries' records come from, and what else takes records there (PKT-9).
     pub(crate) record_pools: RecordPools,
-    /// Which fragments are queued (PKT-11).
+    /// The fragments that are queued (PKT-11).
     pub(crate) fragments: Fragments,
 }
 
-/// What mode NONE does with a packet.
+/// The effect of mode NONE on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNone {
     /// Drops it.
@@ -34,7 +34,7 @@ pub(crate) enum ModeNone {
     Queues,
 }
 
-/// Whether a counter moves.
+/// A counter's rule: it counts an event, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// It does.
@@ -43,7 +43,7 @@ pub(crate) enum Counted {
     Uncounted,
 }
 
-/// How a packet is met that finds the queue full.
+/// The rule for a packet that finds the queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
     /// It is dropped if there is a listener, and the program is told nothing.
@@ -63,7 +63,7 @@ pub(crate) enum FullAt {
     OneMore,
 }
 
-/// Whether a number has a sign.
+/// The signedness of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signedness {
     /// It has none.
@@ -72,7 +72,7 @@ pub(crate) enum Signedness {
     Signed,
 }
 
-/// How many bytes of a packet are copied.
+/// The number of bytes of a packet that are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copied {
     /// In mode PACKET the range, or all if that is 0 or more than there is; in mode META none.
@@ -87,7 +87,7 @@ pub(crate) enum Copied {
     MetaCopiesAll,
 }
 
-/// Which freed entry is handed out first.
+/// The freed entry that is handed out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
     /// The one that was freed last.
@@ -108,18 +108,19 @@ pub(crate) enum RecordPools {
     WithNotes(Notes),
 }
 
-/// How notes and entries share a pool.
+/// The rules by which notes and entries share a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// What is freed first of a packet when a queue is emptied. After a verdict it is the note.
+    /// The record of a packet that is freed first when a queue is emptied. After a verdict it is
+    /// the note.
     pub(crate) flushing: Flushing,
-    /// Whether an open socket holds a record of the size that IPv6's entries have.
+    /// `true` if an open socket holds a record of the size that IPv6's entries have.
     pub(crate) sockets_take_ipv6_records: bool,
-    /// Whether a device that comes up takes a record of the size that IPv4's entries have.
+    /// `true` if a device that comes up takes a record of the size that IPv4's entries have.
     pub(crate) devices_take_ipv4_records: bool,
 }
 
-/// What is freed first of a packet when a queue is emptied.
+/// The record of a packet that is freed first when a queue is emptied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushing {
     /// The note, so that the next packet's note gets the entry's record.
@@ -128,7 +129,7 @@ pub(crate) enum Flushing {
     EntryFirst,
 }
 
-/// Which fragments are queued.
+/// The fragments that are queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fragments {
     /// All, one by one.

@@ -1,4 +1,4 @@
-//! How a message is answered.
+//! The rules for answering a message.
 
 /// The rules for `NLMSG_ERROR` frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

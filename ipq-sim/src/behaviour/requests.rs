@@ -1,4 +1,4 @@
-//! What is checked of a message to a queue, and how it is obeyed.
+//! The rules for checking a message to a queue, and for obeying it.
 
 use ipq_core::wire::{Objection, Response};
 
@@ -25,21 +25,21 @@ pub(crate) struct Requests {
     pub(crate) control_type: Response,
     /// The response to a message of type PACKET (MSG-9).
     pub(crate) packet_type: Response,
-    /// Whether the peer is checked before the body's length is (MSG-6).
+    /// The place of the peer's check: before that of the body's length, or after (MSG-6).
     pub(crate) peer_check: PeerCheck,
     /// The length that says where a body and a verdict's payload end (MSG-7, VER-5).
     pub(crate) body_length: BodyLength,
     /// The lengths that a mode message's body may have (WIRE-7).
     pub(crate) mode_body: ModeBody,
-    /// Whether a mode message may ask for mode NONE (MSG-8).
+    /// The rule for a mode message that asks for mode NONE (MSG-8).
     pub(crate) mode_none: ModeNoneRequest,
-    /// How a range of word size becomes one of at most 65,535 (MSG-8).
+    /// The way in which a range of word size becomes one of at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
-    /// What a mode change does to the packets that are queued (PKT-10).
+    /// The effect of a mode change on the packets that are queued (PKT-10).
     pub(crate) mode_change: ModeChange,
     /// When success is acknowledged (MSG-10).
     pub(crate) acknowledged: Acknowledged,
-    /// What becomes of a message that follows the first of a datagram (MSG-11).
+    /// The rule for a message that follows the first of a datagram (MSG-11).
     pub(crate) following_message: FollowingMessage,
 }
 
@@ -88,7 +88,7 @@ pub(crate) enum ModeBody {
     ExactlyUnion,
 }
 
-/// Whether mode NONE may be asked for.
+/// The rule for a mode message that asks for mode NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNoneRequest {
     /// It may.
@@ -97,7 +97,7 @@ pub(crate) enum ModeNoneRequest {
     Refused,
 }
 
-/// How a range is cut.
+/// The way in which a range is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeCut {
     /// To 32 bits first, then clamped to 65,535.
@@ -106,7 +106,7 @@ pub(crate) enum RangeCut {
     ClampedAtFullWidth,
 }
 
-/// What a mode change does to queued packets.
+/// The effect of a mode change on queued packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeChange {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! What each verdict does.
+//! The effect of each verdict.
 
 use ipq_core::Verdict;
 use ipq_core::wire::Response;
@@ -20,21 +20,21 @@ pub(crate) struct Verdicts {
     pub(crate) stop: Effect,
     /// A value above 5 (VER-1).
     pub(crate) unknown: Effect,
-    /// Whether the value or the packet id is checked first (VER-2).
+    /// The first check of a verdict: of its value, or of its packet id (VER-2).
     pub(crate) checked_first: CheckedFirst,
     /// The response to an id that no queued packet has (VER-2).
     pub(crate) unknown_id: Response,
-    /// Which of the queued packets can be answered (VER-3).
+    /// The queued packets that can be answered (VER-3).
     pub(crate) answerable: Answerable,
     /// When a payload is a replacement (VER-5).
     pub(crate) payload: Payload,
-    /// What a replacement does that is shorter than the fixed header (VER-6).
+    /// The effect of a replacement that is shorter than the fixed header (VER-6).
     pub(crate) short_replacement: ShortReplacement,
-    /// How a replacement of another length changes the packet's (VER-7).
+    /// The effect of a replacement of another length on the packet's length (VER-7).
     pub(crate) resizing: Resizing,
-    /// Whether the checksum of a replacement is mended (VER-8).
+    /// The rule for the checksum of a replacement (VER-8).
     pub(crate) checksum: Checksum,
-    /// Which bytes a replaced packet has when it is queued again (VER-9).
+    /// The bytes of a replaced packet that is queued again (VER-9).
     pub(crate) requeued: Requeued,
 }
 
@@ -75,7 +75,7 @@ pub(crate) enum Effect {
     Queued,
 }
 
-/// What is checked first of a verdict.
+/// The first check of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckedFirst {
     /// Its value.
@@ -102,7 +102,7 @@ pub(crate) enum Payload {
     OfAnyLength,
 }
 
-/// What a replacement does that is shorter than the fixed header.
+/// The effect of a replacement that is shorter than the fixed header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShortReplacement {
     /// Nothing: the verdict holds for the packet as it was.
@@ -111,7 +111,7 @@ pub(crate) enum ShortReplacement {
     Drops,
 }
 
-/// How a replacement of another length changes the packet's.
+/// The effect of a replacement of another length on the packet's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resizing {
     /// The packet is as long as the replacement.
@@ -122,7 +122,7 @@ pub(crate) enum Resizing {
     NeverShrinks,
 }
 
-/// What becomes of a replacement's checksum.
+/// The rule for the checksum of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checksum {
     /// It is left alone.
@@ -131,7 +131,7 @@ pub(crate) enum Checksum {
     Mended,
 }
 
-/// Which bytes a replaced packet has when it is queued again.
+/// The bytes of a replaced packet that is queued again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requeued {
     /// Those of the replacement.

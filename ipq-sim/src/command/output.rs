@@ -40,7 +40,7 @@ pub(super) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// Whether anything is written to standard output.
+    /// Returns whether anything is written to standard output.
     pub(super) fn use_standard_output(&self) -> bool {
         self.paths().any(|path| path.as_os_str() == STANDARD_OUTPUT)
     }
@@ -70,7 +70,7 @@ impl OutputArguments {
     }
 }
 
-/// Whether two paths are of one regular file, or of one that is still to be made, or both standard output.
+/// Returns whether two paths are of one regular file, existing or not, or are both standard output.
 fn is_same(one: &Path, other: &Path) -> bool {
     let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     match (file(one), file(other)) {
@@ -80,7 +80,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// What a run writes, and the bar on the terminal.
+/// The outputs of a run, and the bar on the terminal.
 pub(super) struct Outputs<'a> {
     capture: Option<CaptureWriter>,
     log: Option<Log>,

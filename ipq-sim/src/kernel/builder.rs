@@ -73,7 +73,8 @@ impl KernelBuilder {
         Ok(self.profile(Profile::of_kernel(version)?.profile))
     }
 
-    /// Which Ethernet devices the host has, instead of the laboratory's. It has `lo` in any case.
+    /// Sets the host's Ethernet devices, instead of the laboratory's. The host has `lo` in any
+    /// case.
     #[must_use]
     pub fn devices(self, devices: impl IntoIterator<Item = Device>) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! What whoever feeds packets asks: what waits for a program, and how much more there is room for.
+//! Questions of whoever feeds packets: what waits for a program, and for how much more there is
+//! room.
 
 use super::Kernel;
 use crate::netlink::{ReceiveBuffer, SocketId};
@@ -19,7 +20,7 @@ impl Kernel {
         self.sockets.protocol(socket).unwrap_or(0)
     }
 
-    /// Whose queue a socket is for.
+    /// Returns the family whose queue a socket is for.
     #[must_use]
     pub fn family_of(&self, socket: SocketId) -> Option<Family> {
         Family::from_netlink_protocol(self.sockets.protocol(socket).ok()?)

@@ -51,7 +51,7 @@ fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) 
     sockets.send_to_user(sending, PortId(to), Bytes::from_static(payload), RULES)
 }
 
-/// What a receive gives: how long the datagram was and who sent it, or why there was none.
+/// Receives. Returns the datagram's length and its sender, or the error if there was none.
 fn receive(sockets: &mut Sockets, id: SocketId) -> Result<(usize, u32), Errno> {
     let received = sockets.receive(id, &mut [0; 4096], RULES)?;
     Ok((received.length, received.sender.0))

@@ -1,4 +1,4 @@
-//! Who becomes a queue's peer, and who stops being it (ATT).
+//! Becoming a queue's peer, and ceasing to be it (ATT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

@@ -1,5 +1,5 @@
-//! What kernels before Linux 3.1 did otherwise. `data/kernels.json` says which of them each case is for, and which case holds for
-//! the others.
+//! The rules of kernels before Linux 3.1 that differ from later ones. `data/kernels.json` says for
+//! which of them each case is, and which case holds for the others.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::{TAP0, TAP1};

@@ -93,7 +93,7 @@ fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translat
     bounced
 }
 
-/// How long the frame is that a datagram became, if any.
+/// Returns the length of the frame that a datagram became; 0 if it became none.
 fn frame_length(translated: &Result<Translated, ParseError>) -> usize {
     match *translated {
         Ok(Translated::Packet { frame, .. }) => frame,

@@ -1,4 +1,4 @@
-//! What a program's socket calls mean where an emulator stands in for the kernel.
+//! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
 //! The object that is loaded into a program and the launcher that watches its calls see the same calls
 //! from two sides; both ask here. Nothing here makes a call, reads memory or can panic.
@@ -74,7 +74,7 @@ pub const fn kernel_name(serial: u32) -> [u8; 9] {
     [0, 0, 0, 0, 0, a, b, c, d]
 }
 
-/// Whether an abstract name is such a socket's.
+/// Returns whether an abstract name is that of such a socket.
 #[must_use]
 pub fn is_kernel_name(name: &[u8]) -> bool {
     name.len() == kernel_name(0).len() && name.starts_with(&[0; 5])
@@ -127,7 +127,8 @@ pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
         .ok_or(Errno::EINVAL)
 }
 
-/// How many bytes a program asks for with a buffer's option: a negative number is 0.
+/// Returns the number of bytes that a program asks for with a buffer's option: a negative number is
+/// 0.
 #[must_use]
 pub fn buffer_bytes(value: i32) -> u32 {
     u32::try_from(value).unwrap_or_default()

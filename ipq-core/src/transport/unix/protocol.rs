@@ -1,4 +1,4 @@
-//! What is said between a program and an emulator in another process, beside the frames themselves.
+//! The messages between a program and an emulator in another process, beside the frames themselves.
 //!
 //! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is afterwards depends on the
 //! request: after [`Request::Open`] it carries frames, after [`Request::Notices`] a [`Notice`] of what frames don't say; after any
@@ -11,7 +11,7 @@ use crate::wire::{Abi, ByteOrder, PortId, WordSize};
 /// Begins every request and every answer: "ipq1".
 const MAGIC: [u8; 4] = *b"ipq1";
 
-/// What a program asks of an emulator.
+/// A request of a program to an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`: the connection becomes the socket. The answer's value is the longest datagram
@@ -19,7 +19,7 @@ pub enum Request {
     Open {
         /// 3 or 13 (ATT-1).
         protocol: u32,
-        /// Whose socket it is.
+        /// The process whose socket it is.
         process_id: u32,
     },
     /// The connection becomes the one on which [notices](Notice) of a socket are told.
@@ -38,14 +38,14 @@ pub enum Request {
     ReceiveBuffer {
         /// As the answer to `Open` named it.
         socket: u64,
-        /// How many are asked for.
+        /// The number of bytes that are asked for.
         bytes: u32,
     },
     /// `NETLINK_NO_ENOBUFS` (SOCK-4).
     NoEnobufs {
         /// As the answer to `Open` named it.
         socket: u64,
-        /// Whether overruns are to go untold.
+        /// `true` if overruns are not to be reported.
         on: bool,
     },
     /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows the answer as a datagram of its own.
@@ -108,16 +108,16 @@ impl Request {
     }
 }
 
-/// What an emulator answers.
+/// The answer of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// 0, or why it refused.
     pub errno: Errno,
-    /// What the request says that it is.
+    /// The value that was asked for: its meaning depends on the request.
     pub value: u32,
     /// Names the socket that was opened, on other connections.
     pub socket: u64,
-    /// How the emulated kernel's frames are laid out.
+    /// The layout of the emulated kernel's frames.
     pub abi: Abi,
 }
 
@@ -169,7 +169,7 @@ impl Answer {
     };
 }
 
-/// What an emulator tells of a socket beside its frames, each before the frame that it is about.
+/// A notice of an emulator about a socket. It comes before the frame that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Datagrams were lost (SOCK-4).

@@ -1,4 +1,4 @@
-//! Where a file is written: a path, or standard output.
+//! The destination of an output: a path, or standard output.
 
 use super::super::Failure;
 use std::fs::File;

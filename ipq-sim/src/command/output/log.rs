@@ -1,4 +1,4 @@
-//! What became of each packet, one JSON object a line.
+//! A log of each packet's fate, one JSON object a line.
 
 use super::Destination;
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};

@@ -28,7 +28,8 @@ const TRAFFIC_CONTROL: u8 = 1;
 const OK: u64 = 0;
 const SHOT: u64 = 2;
 
-/// How many interfaces there may be before a new section is begun: one for each clock of the capture.
+/// The most interfaces that a section has, one for each clock of the capture; then a new section
+/// begins.
 const MOST_INTERFACES: usize = 1 << 16;
 
 pub(super) struct PcapNgWriter {
@@ -121,7 +122,7 @@ fn section(file: &mut impl Write) -> io::Result<()> {
     file.write_all(block.end())
 }
 
-/// What is to be said of a packet; nothing of one that was let through as it was.
+/// Returns the comment on a packet; `None` for one that was let through as it was.
 fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     let mut comment = String::new();
     let mut add = |text: std::fmt::Arguments<'_>| {
@@ -157,7 +158,7 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     (!comment.is_empty()).then(|| format!("frame {} of the capture: {comment}", packet.index + 1))
 }
 
-/// Where two packets begin to differ, if they do.
+/// Returns the offset at which two packets begin to differ; `None` if they don't.
 fn first_difference(before: &[u8], now: &[u8]) -> Option<usize> {
     let common = before.iter().zip(now).take_while(|(before, now)| before == now).count();
     (common < before.len().max(now.len())).then_some(common)

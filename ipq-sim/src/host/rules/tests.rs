@@ -23,7 +23,7 @@ fn rules(rules: &[Rule]) -> Rules {
     all
 }
 
-/// Which function at FORWARD, from `first` on, queues a packet.
+/// Returns the function at FORWARD, from `first` on, that queues a packet.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, Fragments::All)?;
     Ok(judged.map(|(function, target)| {
@@ -32,12 +32,13 @@ fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>
     }))
 }
 
-/// What the filter table makes of a packet at FORWARD.
+/// Returns the function of the filter table at FORWARD that queues a packet.
 fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     functions(rules, Table::Filter as u8, packet)
 }
 
-/// What the filter table makes of an IPv4 UDP packet at FORWARD, and the mark that it then has.
+/// Judges an IPv4 UDP packet at FORWARD. Returns the filter table's function that queues it, and
+/// its mark.
 fn judged(rules: &Rules) -> (Option<u8>, u32) {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
     (filtered(rules, &mut packet).unwrap(), packet.mark)

@@ -95,7 +95,7 @@ impl Lab {
         self.kernel.fate(packet).expect("it is remembered").clone()
     }
 
-    /// What left by a device, as packets.
+    /// Takes the packets that left by a device.
     fn left(&mut self, device: &str) -> Vec<Bytes> {
         std::iter::from_fn(|| self.kernel.sniff(device).unwrap())
             .map(|frame| frame.packet().clone())

@@ -24,8 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many schedules are tried one after the other, each differing from the last as late as it
-/// can.
+/// The number of schedules that are tried one after the other. Each differs from the last as late
+/// as it can.
 const IN_ORDER: usize = 20_000;
 
 const SECOND: Duration = Duration::from_secs(1);

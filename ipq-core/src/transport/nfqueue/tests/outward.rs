@@ -1,4 +1,4 @@
-//! What is sent for each message of the program's.
+//! The nfnetlink datagram that is sent for each message of the program's.
 
 use super::super::fast::plain::plain;
 use super::super::options::Options;

@@ -12,14 +12,14 @@ use crate::wire::{CopyMode, VerdictRequest};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// How a kernel behaves that is played here.
+/// A kernel that is played here, and its behaviour.
 #[derive(Clone, Copy, Debug)]
 struct Kernel {
-    /// Whether the sender has the capability.
+    /// `true` if the sender has the capability.
     permitted: bool,
-    /// What comes of a message that configures or gives a verdict: 0 or an errno.
+    /// The outcome of a message that configures or gives a verdict: 0 or an errno.
     outcome: i32,
-    /// Whether it pads what it quotes, as the newer do.
+    /// `true` if it pads the message that an answer quotes, as newer kernels do.
     pads: bool,
 }
 
@@ -90,8 +90,8 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     Some((action, frames.collect()))
 }
 
-/// Whether an answer refuses a CONFIG message that was to bind, or says that there is no queue to
-/// configure.
+/// Returns whether an answer refuses a CONFIG message that was to bind, or says that there is no
+/// queue to configure.
 fn says_unbound(answer: &[u8], attaches: bool) -> bool {
     let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
     answer[24..26] == 0x0302_u16.to_ne_bytes() && (error == -19 || (error != 0 && attaches))

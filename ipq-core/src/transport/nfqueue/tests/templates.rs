@@ -11,12 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rstest::rstest;
 
-/// What nfnetlink says about a packet, in the kernel's order.
+/// The attributes that nfnetlink gives of a packet, in the kernel's order.
 #[derive(Clone, Debug)]
 struct Said {
-    /// What a template requires to be the same.
+    /// The values that must be the same for packets of one template.
     kind: Kind,
-    /// What may differ between packets of one template.
+    /// The values that may differ between packets of one template.
     own: Own,
 }
 
@@ -123,7 +123,7 @@ impl Said {
         message(0x0300, u32::from(own.other), own.id, &body(kind.family, &said))
     }
 
-    /// Whether each device that the frame shows is known.
+    /// Returns whether each device that the frame shows is known.
     fn shows_known_devices(&self) -> bool {
         let Kind {
             incoming,
@@ -135,7 +135,7 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Whether the attributes fit the prefix.
+    /// Returns whether the attributes fit the prefix.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()

@@ -1,4 +1,4 @@
-//! What enters at a hook, without having come by a device or been routed.
+//! Packets that enter at a hook without having come by a device or been routed.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

@@ -1,4 +1,4 @@
-//! What a router does around the queue, and what ends a packet there.
+//! A router's work around the queue, and the packets that it drops.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

@@ -1,4 +1,4 @@
-//! What each verdict does at each hook, and what frames say there.
+//! The effect of each verdict at each hook, and the frames there.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};
@@ -13,7 +13,7 @@ const fn in_table(table: Table, rule: Rule) -> Rule {
     Rule { table, ..rule }
 }
 
-/// What a verdict leads to where each function of the hook queues what comes by.
+/// The effect of a verdict where each function of the hook queues every packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     /// At the same function, under an id that is not the one of before.
@@ -22,7 +22,7 @@ enum After {
     NextFunction,
     Through,
     Dropped,
-    /// Where it was, under the same id.
+    /// The packet is still there, under the same id.
     Refused,
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 const PEER: PortId = PortId(4242);
 
-/// What happens to a queue.
+/// An event in the life of a queue.
 #[derive(Clone, Debug)]
 enum Happening {
     /// The program reads so many packets.
@@ -48,7 +48,7 @@ struct Played {
     queued: Vec<u32>,
     held: Vec<u32>,
     outstanding: Outstanding,
-    /// How many packets had their verdict with others.
+    /// The number of packets that had their verdict together with others.
     batched: usize,
 }
 
@@ -100,7 +100,7 @@ impl Played {
         Ok(())
     }
 
-    /// What the kernel makes of a datagram that is to carry out `decisions`.
+    /// Plays the kernel, which carries out a datagram that is made of `decisions`.
     fn obey(&mut self, mut datagram: &[u8], decisions: &[Decision]) -> Result<(), TestCaseError> {
         let mut wanted: BTreeMap<u32, (Verdict, &[u8])> = decisions
             .iter()
