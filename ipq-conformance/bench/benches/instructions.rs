@@ -152,7 +152,7 @@ mod counted {
     #[bench::meta_at_forward(listening(Hook::Forward, CopyMode::Meta, 64))]
     #[bench::packet_of_1400_bytes_at_forward(listening(Hook::Forward, CopyMode::Packet, 1400))]
     fn packets_come_and_go(listening: Listening) -> Listening {
-        // As many as are freed together; what each costs is a 32nd.
+        // What each costs is a 32nd.
         (0..32).fold(listening, |listening, _| round_trip(listening))
     }
 
