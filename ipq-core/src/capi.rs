@@ -177,8 +177,8 @@ extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_i
     sent(|| handle.set_mode(CopyMode::from_wire(mode), range as u64))
 }
 
-/// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t data_len, unsigned char *buf)`
-/// (LIB-2, LIB-11)
+/// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t
+/// data_len, unsigned char *buf)` (LIB-2, LIB-11)
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_verdict(
     handle: *const Public,

@@ -60,12 +60,14 @@ enum Action {
     /// Runs a program on the packets of a capture, and prints what became of them.
     #[command(after_help = EXAMPLES)]
     Run(RunArguments),
-    /// Serves an emulated kernel to programs that are started elsewhere, with `IPQ_TRANSPORT=unix:PATH`.
+    /// Serves an emulated kernel to programs that are started elsewhere, with
+    /// `IPQ_TRANSPORT=unix:PATH`.
     #[command(after_help = EXIT_STATUS)]
     Serve(serve::ServeArguments),
     /// Writes the manual pages, for section 1.
     Manual(documentation::ManualArguments),
-    /// Prints the completions of a shell, for example: ipq-sim completions bash >/etc/bash_completion.d/ipq-sim
+    /// Prints the completions of a shell, for example: ipq-sim completions bash
+    /// >/etc/bash_completion.d/ipq-sim
     Completions(documentation::CompletionsArguments),
 }
 
@@ -81,8 +83,8 @@ struct KernelArguments {
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
     #[arg(long, value_name = "BYTES")]
     rcvbuf: Option<u32>,
-    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose rules then hold for programs of this machine; or a
-    /// profile, such as linux-2.4.16-i386.
+    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose rules then hold for
+    /// programs of this machine; or a profile, such as linux-2.4.16-i386.
     #[arg(long, value_name = "KERNEL", default_value = Profile::LINUX_3_4_10_X86_64.name, value_parser = nearest)]
     kernel: Nearest,
 }
@@ -104,14 +106,16 @@ struct FeedArguments {
     /// How many packets a second are fed, or `max`; unless said, as many as there is room for.
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
-    /// How many packets may be fed that the program has not read; unless said, as many as there is room for.
+    /// How many packets may be fed that the program has not read; unless said, as many as there is
+    /// room for.
     #[arg(long, value_name = "N", requires = "pcap", conflicts_with = "rate")]
     in_flight: Option<NonZeroUsize>,
     /// Feeds as soon as the program listens; unless said, when it waits for packets.
     #[arg(long, requires = "pcap")]
     at_once: bool,
-    /// Takes `CAP_NET_ADMIN` away from the program: always, or once it has opened a queue and set a copy mode, as from one that
-    /// drops its privileges then. A kernel refuses every message of a program that lacks it (EPERM).
+    /// Takes `CAP_NET_ADMIN` away from the program: always, or once it has opened a queue and set a
+    /// copy mode, as from one that drops its privileges then. A kernel refuses every message of a
+    /// program that lacks it (EPERM).
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always", requires = "pcap")]
     drop_net_admin: Option<Drop>,
     /// How many seconds nothing may happen before the run is ended.
@@ -124,14 +128,16 @@ struct RunArguments {
     /// The capture whose packets are fed; `-` is standard input.
     #[arg(long, value_name = "IN.pcap")]
     pcap: PathBuf,
-    /// In which directory the program finds libipq.so.0; unless said, that of this command or the `lib` beside it, if it is there.
+    /// In which directory the program finds libipq.so.0; unless said, that of this command or the
+    /// `lib` beside it, if it is there.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
-    /// The object of package ipq-preload, for the launcher preload, which is then meant; unless said, `libipq_preload.so` beside
-    /// this command.
+    /// The object of package ipq-preload, for the launcher preload, which is then meant; unless
+    /// said, `libipq_preload.so` beside this command.
     #[arg(long, value_name = "OBJECT")]
     preload: Option<PathBuf>,
-    /// By which means the program gets its emulated sockets; unless said, seccomp where the system has it.
+    /// By which means the program gets its emulated sockets; unless said, seccomp where the system
+    /// has it.
     #[arg(long, value_name = "MEANS", value_parser = launcher)]
     launcher: Option<Launcher>,
     #[command(flatten)]
@@ -150,7 +156,7 @@ enum Drop {
     AfterOpen,
 }
 
-/// A hook, as the command line names it.
+/// A hook, by its name on the command line.
 #[derive(Clone, Copy, ValueEnum)]
 enum HookName {
     Prerouting,
@@ -223,7 +229,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Set by SIGINT and SIGTERM.
+/// `true` after SIGINT or SIGTERM.
 fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -267,8 +273,8 @@ fn library() -> Option<PathBuf> {
     candidates.find(|directory| directory.join("libipq.so.0").is_file())
 }
 
-/// Runs with what the command line says, calling `listening` when programs can come, prints the summary, and writes the files that
-/// it asks for.
+/// Runs what the command line describes. Calls `listening` when programs can come, prints the
+/// summary, and writes the files that were asked for.
 fn feed(
     run: Run,
     capture: &Path,
@@ -296,7 +302,7 @@ fn feed(
     if arguments.at_once {
         run = run.at_once();
     }
-    // Drawn on a terminal only.
+    // The bar is drawn on a terminal only.
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),

@@ -53,10 +53,10 @@ pub struct Kernel {
     later_count: u64,
     sockets: Sockets,
     queues: Queues<Traversal>,
-    /// Where the ids of queued packets come from.
+    /// The source of queued packets' ids.
     records: Records,
     network: Network,
-    /// How many IPv6 packets were fragmented: the identification of the last.
+    /// The number of IPv6 packets that were fragmented: the identification of the last.
     fragmented: u32,
     rules: Rules,
     ledger: Ledger,

@@ -79,12 +79,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `programs` | the server for other processes, and runs of programs on a capture |
+//! | `programs` | `server` (other processes connect to it), and `run` (a program on a capture: `capture` reads it, `feeding` feeds it, `program` starts the program, `summary` reports) |
 //! | `sim` | handles on a kernel: the transport, and who owns the kernel behind it |
-//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `verdict` (what a verdict does), `delivery` (how they leave) |
-//! | `queue` | `ip_queue` (checks messages, finds the packet that a verdict is for), `entries` (packets and ids); which queue a target or a netlink protocol means |
+//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `traversal` (a packet on its way), `verdict` (what a verdict does), `delivery` (how they leave), `numbered` (the same around queues with numbers), `flaws` (bytes that seeded faults spoil) |
+//! | `queue` | the queue protocols, a file each: `ip_queue` checks messages and judges verdicts, `nfnetlink` does so for queues with numbers. `QueueId` and `Queues` say which queue a rule's target or a netlink protocol means. `entries` and `records` keep packets and ids |
 //! | `netlink` | sockets, port ids, receive buffers |
 //! | `host` | devices, routes, rules, IP headers |
+//! | `frame`, `per_family` | Ethernet frames; a value for each family |
 //! | `books` | fates, drop reasons, the accounts |
 //! | `profile` | kernels, one file each |
 //! | `behaviour` | the rules that differ between kernels, and seeded faults, which break one |

@@ -112,7 +112,7 @@ impl Datagram {
     }
 }
 
-/// What a netlink socket says of a datagram without bytes.
+/// The error for sending a datagram without bytes.
 const ENODATA: Errno = Errno(61);
 
 /// Names a program on the emulated host, whose process id and capability its sockets have.
@@ -133,22 +133,23 @@ pub(crate) enum Undelivered {
     NoRoom,
 }
 
-/// What a receiver learns of a datagram: the bytes copied, its own length, and its sender.
+/// The facts that a receiver learns of a datagram: the bytes copied, its own length, and its
+/// sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
-/// How full a receive buffer is, in bytes as datagrams weigh there (SOCK-5).
+/// The fill of a receive buffer, in bytes as datagrams weigh there (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
     /// The weight of what waits.
     pub used: usize,
     /// The size, as `SO_RCVBUF` reads it.
     pub size: usize,
-    /// Whether everything is refused until the buffer is empty (SOCK-4).
+    /// `true` if everything is refused until the buffer is empty (SOCK-4).
     pub congested: bool,
 }
 
 impl ReceiveBuffer {
-    /// Whether the next datagram is taken, however long it is (SOCK-4).
+    /// Returns whether the next datagram is taken, however long it is (SOCK-4).
     #[must_use]
     pub const fn takes_one_more(self) -> bool {
         self.used <= self.size && !self.congested
@@ -173,14 +174,14 @@ struct Socket {
     waker: Option<Waker>,
 }
 
-/// What numbered queues know of a socket: two options about answers, and a capability.
+/// The facts about a socket that numbered queues need: two options about answers, and a capability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answering {
     /// `NETLINK_CAP_ACK`.
     pub(crate) capped: bool,
     /// `NETLINK_EXT_ACK`.
     pub(crate) extended: bool,
-    /// Whether the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
+    /// `true` if the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
     pub(crate) opened_with_capability: bool,
 }
 
@@ -490,7 +491,7 @@ impl Sockets {
         self.ports.get(&(protocol, port_id)).copied()
     }
 
-    /// How full a socket's receive buffer is.
+    /// Returns the fill of a socket's receive buffer.
     pub(crate) fn receive_buffer(&self, id: SocketId) -> Option<ReceiveBuffer> {
         let socket = self.open.get(&id)?;
         Some(ReceiveBuffer {
@@ -539,7 +540,7 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Whether there is no room for a datagram of that weight.
+    /// Returns whether there is no room for a datagram of that weight.
     fn is_full(&self, weight: usize, rule: Full) -> bool {
         let size = self.receive_buffer as usize;
         match rule {

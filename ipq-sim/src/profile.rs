@@ -40,8 +40,8 @@ pub struct Profile {
     pub receive_buffer_limit: u32,
     /// The least that a receive buffer is, in bytes, however little was asked for.
     pub receive_buffer_least: u32,
-    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also the largest request for one
-    /// that is granted, before it is doubled.
+    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also
+    /// the largest request for one that is granted, before it is doubled.
     pub send_buffer: u32,
     /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
@@ -61,8 +61,8 @@ pub struct Profile {
 pub enum Provenance {
     /// Measured on the kernel itself.
     Measured,
-    /// Read in the kernel's sources, and never compared with a running one. What depends on how a kernel was built is that
-    /// of the nearest kernel that was measured.
+    /// Read in the kernel's sources, and never compared with a running one. What depends on how a
+    /// kernel was built is that of the nearest kernel that was measured.
     Read,
 }
 
@@ -77,7 +77,8 @@ pub enum Weight {
         /// The weight of a datagram without its bytes.
         base: usize,
     },
-    /// As [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of a few bytes have allocations of one size.
+    /// As [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of a few bytes have allocations of
+    /// one size.
     SmallHeads {
         /// The most bytes that such an allocation has room for.
         small: usize,

@@ -1,8 +1,8 @@
 //! The queues that packets wait in for a program's verdict.
 //!
-//! Each queue protocol is a file here: [`ip_queue`], and [`nfnetlink`], whose queues have numbers. A kernel
-//! has queues of one of them. [`QueueId`] names a queue: rules' targets and netlink protocols lead to one.
-//! [`Queues`] keeps them.
+//! Each queue protocol is a file here: [`ip_queue`], and [`nfnetlink`], whose queues have numbers.
+//! A kernel has queues of one of them. [`QueueId`] names a queue: rules' targets and netlink
+//! protocols lead to one. [`Queues`] keeps them.
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
@@ -35,8 +35,7 @@ pub(crate) enum QueueId {
 }
 
 impl QueueId {
-    /// Returns the queue that a rule's target sends a packet to; `None` if it queues
-    /// nothing.
+    /// Returns the queue that a rule's target sends a packet to; `None` if it queues nothing.
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {
@@ -50,8 +49,8 @@ impl QueueId {
         }
     }
 
-    /// Returns the queue of `ip_queue` or
-    /// `ip6_queue` that messages of a netlink protocol go to, loaded or not.
+    /// Returns the queue of `ip_queue` or `ip6_queue` that messages of a netlink protocol go to,
+    /// loaded or not.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         if rules.numbered.is_some() {
             return None;

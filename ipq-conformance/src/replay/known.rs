@@ -1,5 +1,5 @@
-//! The recordings that the emulator is known not to reproduce, since a kernel's allocator handed packet ids out in an order that
-//! nothing before tells.
+//! The recordings that the emulator is known not to reproduce, since a kernel's allocator handed
+//! packet ids out in an order that nothing before tells.
 
 use super::Difference;
 use crate::recording::Recording;

@@ -1,8 +1,8 @@
 //! A program as a world: it speaks JSON lines on its standard input and output.
 //!
 //! `docs/world-protocol.md` of this package describes the protocol completely. A program that keeps
-//! it can be written in any language. [`serve`] is the other end of the pipe: it offers any world of
-//! this crate to whoever speaks the protocol.
+//! it can be written in any language. [`serve`] is the other end of the pipe: it offers any world
+//! of this crate to whoever speaks the protocol.
 //!
 //! A program that breaks the protocol, hangs, or contradicts itself makes a case *broken*, with the
 //! line and what was expected there. It never makes a case *failed*: that is left for answers which

@@ -361,7 +361,8 @@ impl Emulated {
 }
 
 impl SimWorld {
-    /// Returns the profile nearest to the machine, whose frames it then has; its own if there is none.
+    /// Returns the profile nearest to the machine, whose frames it then has; its own if there is
+    /// none.
     fn profile_for(&self, machine: Option<&Machine>) -> Result<Profile, WorldError> {
         let Some(machine) = machine else {
             return Ok(self.profile);

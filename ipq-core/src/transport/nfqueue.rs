@@ -179,8 +179,8 @@ impl NfQueue {
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Opens a queue of any kernel: by a socket that nobody but the kernel sends to, another one for
-    /// questions, which has the same rights, and the kernel's devices.
+    /// Opens a queue of any kernel: by a socket that nobody but the kernel sends to, another one
+    /// for questions, which has the same rights, and the kernel's devices.
     pub fn over(socket: S, questions: S, devices: S::Devices, options: Options) -> Result<Self, OpenError> {
         if !options.port_id.can_attach() {
             return Err(OpenError::PortId {

@@ -2,13 +2,13 @@
 //!
 //! A program's netlink socket is two connections here, both `SOCK_SEQPACKET`. The first carries
 //! bare frames both ways, so that its descriptor is readable when there is a message and what is
-//! read from it is what a netlink socket would have given. The second carries notices of overruns and of senders that are not the kernel, which only
-//! this transport sees. Everything else (binding, options) is a question on a connection of its
-//! own: see [`protocol`].
+//! read from it is what a netlink socket would have given. The second carries notices of overruns
+//! and of senders that are not the kernel, which only this transport sees. Everything else
+//! (binding, options) is a question on a connection of its own: see [`protocol`].
 //!
-//! A frame stays in the emulated receive buffer until it has been read, though a copy is in the Unix
-//! socket's: what it weighs and how the buffer overruns is the emulator's (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`]
-//! returns, and not yet obeyed.
+//! A frame stays in the emulated receive buffer until it has been read, though a copy is in the
+//! Unix socket's: what it weighs and how the buffer overruns is the emulator's (SOCK-4, SOCK-5). A
+//! verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
 //!
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
 //! (LIB-3).

@@ -5,11 +5,13 @@
 pub struct Call {
     /// The kernel's name of this notification.
     pub(crate) id: u64,
-    /// The thread that made the call, as this process's /proc names it; 0 if it is not visible there.
+    /// The thread that made the call, as this process's /proc names it; 0 if it is not visible
+    /// there.
     pub thread: u32,
     /// The call.
     pub name: Name,
-    /// Its arguments, as they are in registers; those of `socketcall` as they were read from memory.
+    /// Its arguments, as they are in registers; those of `socketcall` as they were read from
+    /// memory.
     pub arguments: [u64; 6],
     /// `true` if the arguments were read from memory, so that another thread may have changed them
     /// since.
@@ -17,7 +19,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// The argument at `index` as an `int`, which the kernel takes from the lower half of a register.
+    /// The argument at `index` as an `int`, which the kernel takes from the lower half of a
+    /// register.
     #[must_use]
     pub fn int(&self, index: usize) -> i32 {
         (self.arguments.get(index).copied().unwrap_or_default() as u32).cast_signed()

@@ -4,7 +4,8 @@ use crate::sys::{self, AT_ONCE};
 use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
-/// Further apart than the longest datagram, so that places do not compete for the same lines of a processor's cache.
+/// Further apart than the longest datagram, so that places do not compete for the same lines of a
+/// processor's cache.
 const APART: usize = 4096 + 64;
 
 /// Room for the datagrams that one call takes. Memory is used for as long a datagram as came.
@@ -30,7 +31,8 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there, without waiting; returns the number of datagrams. At the end of a connection they are empty.
+    /// Takes what is there, without waiting; returns the number of datagrams. At the end of a
+    /// connection they are empty.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
         let mut places: Vec<_> = self
@@ -42,7 +44,8 @@ impl Inbox {
         Ok(self.count)
     }
 
-    /// The datagrams that came, in order. None in place of one that was longer than there was room for.
+    /// The datagrams that came, in order. None in place of one that was longer than there was room
+    /// for.
     pub fn datagrams(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.bytes
             .chunks(self.longest + APART)

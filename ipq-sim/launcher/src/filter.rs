@@ -60,7 +60,8 @@ fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let mut program = Vec::new();
     for tests in &rule.alternatives {
         for (index, test) in tests.iter().enumerate() {
-            // To the end of this alternative: two instructions for each test that follows, and the answer.
+            // To the end of this alternative: two instructions for each test that follows, and the
+            // answer.
             let rest = (2 * (tests.len() - index - 1) + 1) as u8;
             match *test {
                 Test::Is(at, value) => {

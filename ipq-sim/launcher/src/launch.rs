@@ -11,8 +11,8 @@ use std::process::{Child, Command};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread;
 
-/// Held to write while a process is made, and to read while descriptors exist that it must not have, not even until it
-/// becomes another program: a copy of a socket keeps it open.
+/// Held to write while a process is made, and to read while descriptors exist that it must not
+/// have, not even until it becomes another program: a copy of a socket keeps it open.
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
 /// Keeps this package from making a process in this one meanwhile.
@@ -87,8 +87,8 @@ pub fn can_launch(watch: &Watch) -> io::Result<()> {
 
 /// Starts a program under the filter. Its calls wait until they are answered.
 ///
-/// A thread of this process installs the filter on itself alone and starts the program from there, so
-/// that the child inherits it; then the thread ends.
+/// A thread of this process installs the filter on itself alone and starts the program from there,
+/// so that the child inherits it; then the thread ends.
 pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchError> {
     let interfaces = watch.interfaces().map_err(LaunchError::NoListener)?;
     let filter = filter::assemble(&interfaces);
@@ -118,8 +118,9 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     Ok(Launched { child, listener })
 }
 
-/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, by a filter without a listener. With
-/// i386's `socketcall` it gets no socket at all, since the protocol is not known there.
+/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, by a filter
+/// without a listener. With i386's `socketcall` it gets no socket at all, since the protocol is not
+/// known there.
 pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
     let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
     let filter = filter::assemble(&interfaces);
@@ -137,7 +138,8 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
         .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
-/// Waits for the child, and meanwhile lets the starting thread close what it closes. What the program itself does that early waits.
+/// Waits for the child, and meanwhile lets the starting thread close what it closes. What the
+/// program itself does that early waits.
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {

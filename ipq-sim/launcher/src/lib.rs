@@ -1,11 +1,13 @@
-//! Starts a program under a seccomp filter, and answers the system calls that make and name its sockets.
+//! Starts a program under a seccomp filter, and answers the system calls that make and name its
+//! sockets.
 //!
-//! [`launch`] starts the program. From then on the kernel stops each of its processes and threads in
-//! the calls that the filter names, and reports a [`Call`] to the [`Listener`]. The caller answers it:
-//! with a value, with an error, with a descriptor of its own, or by letting the kernel carry it out.
-//! The program needs no library of ours, no environment variable and no capability, and how it is linked
-//! does not matter. Filters are inherited by children and survive `execve`, so daemons and workers are
-//! covered. The listener reports a hang-up when the last process under the filter is gone.
+//! [`launch`] starts the program. From then on the kernel stops each of its processes and threads
+//! in the calls that the filter names, and reports a [`Call`] to the [`Listener`]. The caller
+//! answers it: with a value, with an error, with a descriptor of its own, or by letting the kernel
+//! carry it out. The program needs no library of ours, no environment variable and no capability,
+//! and how it is linked does not matter. Filters are inherited by children and survive `execve`, so
+//! daemons and workers are covered. The listener reports a hang-up when the last process under the
+//! filter is gone.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -22,11 +24,11 @@
 //!
 //! # What the filter guarantees
 //!
-//! A `socket` call for one of the watched netlink protocols never reaches the kernel: its arguments are
-//! integers, which the filter itself compares, and no answer lets it go on. On i386 `socketcall` passes
-//! them in memory that another thread could change; there the launcher makes every socket itself from the
-//! arguments that it has read. `io_uring`, which could make sockets without such a call, and the x32
-//! interface are refused with ENOSYS.
+//! A `socket` call for one of the watched netlink protocols never reaches the kernel: its arguments
+//! are integers, which the filter itself compares, and no answer lets it go on. On i386
+//! `socketcall` passes them in memory that another thread could change; there the launcher makes
+//! every socket itself from the arguments that it has read. `io_uring`, which could make sockets
+//! without such a call, and the x32 interface are refused with ENOSYS.
 //!
 //! The program runs with `no_new_privs`: set-user-id programs that it starts gain nothing.
 

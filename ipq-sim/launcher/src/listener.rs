@@ -143,8 +143,9 @@ impl Listener {
         self.respond(call, 0, -errno, 0)
     }
 
-    /// Lets the kernel carry a call out. A `socket` call for a watched protocol fails with EPROTONOSUPPORT instead, and any
-    /// other that came through `socketcall` is made here and given.
+    /// Lets the kernel carry a call out. A `socket` call for a watched protocol fails with
+    /// EPROTONOSUPPORT instead, and any other that came through `socketcall` is made here and
+    /// given.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
@@ -190,7 +191,8 @@ impl Listener {
         sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)
     }
 
-    /// A C string of at most `longest` bytes in the caller's memory; none if it is longer, or can't be read.
+    /// A C string of at most `longest` bytes in the caller's memory; none if it is longer, or can't
+    /// be read.
     #[must_use]
     pub fn string(&self, call: &Call, address: u64, longest: usize) -> Option<Vec<u8>> {
         let mut text = vec![0; longest + 1];
@@ -209,7 +211,8 @@ impl Listener {
             && sys::write_memory(call.thread, address, bytes).is_ok_and(|written| written == bytes.len())
     }
 
-    /// The inode of the socket at the caller's descriptor; none if that is no socket. An error: the caller can't be looked into.
+    /// The inode of the socket at the caller's descriptor; none if that is no socket. An error: the
+    /// caller can't be looked into.
     pub fn socket_inode(&self, call: &Call, descriptor: i32) -> io::Result<Option<u64>> {
         match process::socket_inode(call.thread, descriptor) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -42,7 +42,8 @@ impl Process {
     }
 }
 
-/// The inode of the socket at a thread's descriptor; none if that is no socket. An error: it can't be looked at.
+/// The inode of the socket at a thread's descriptor; none if that is no socket. An error: it can't
+/// be looked at.
 pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> std::io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
@@ -117,7 +118,8 @@ pub fn activity(process: u32) -> Activity {
     }
 }
 
-/// Of a thread's `/proc` text: whether the call that it sleeps in waits for input. None if it does not sleep in a call.
+/// Of a thread's `/proc` text: whether the call that it sleeps in waits for input. None if it does
+/// not sleep in a call.
 fn waiting_call(text: &str) -> Option<bool> {
     let number: i64 = text.split_whitespace().next()?.parse().ok()?;
     (number >= 0).then(|| WAITING_CALLS.contains(&number))
@@ -130,8 +132,8 @@ fn is_asleep(stat: &str) -> bool {
         .is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('S' | 'D' | 'T')))
 }
 
-/// The receive calls and polls of this machine. Those of i386 beside them can't be mistaken: on x86-64 no call of such a number
-/// sleeps.
+/// The receive calls and polls of this machine. Those of i386 beside them can't be mistaken: on
+/// x86-64 no call of such a number sleeps.
 #[cfg(target_arch = "x86_64")]
 const WAITING_CALLS: &[i64] = &[
     0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441, // x86-64

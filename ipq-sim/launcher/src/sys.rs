@@ -9,8 +9,9 @@ use libc::{seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp, sock_filter, 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns its listener. A call that was reported waits
-/// for its answer even if a signal comes, where the kernel can do that (Linux 5.19).
+/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns its
+/// listener. A call that was reported waits for its answer even if a signal comes, where the kernel
+/// can do that (Linux 5.19).
 pub(crate) fn install_with_listener(filter: &[sock_filter]) -> io::Result<OwnedFd> {
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let patient = listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
@@ -46,7 +47,8 @@ fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<libc::
 
 /// Waits for a notification and takes it. ENOENT: the process that was stopped is gone.
 pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif> {
-    // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks for.
+    // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks
+    // for.
     let mut notification: seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes one such structure, whose size is part of the request's number.
     check(unsafe {
@@ -72,8 +74,9 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there. Its call still waits for an
-/// answer: one that is sent along is lost where a signal interrupts this, and the call would then return 0.
+/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there.
+/// Its call still waits for an answer: one that is sent along is lost where a signal interrupts
+/// this, and the call would then return 0.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
@@ -114,8 +117,8 @@ pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     .is_ok()
 }
 
-/// Has the kernel switch to this process at once when a call is reported, and back when it is answered (Linux 6.6). Older
-/// ones wake it in their usual way.
+/// Has the kernel switch to this process at once when a call is reported, and back when it is
+/// answered (Linux 6.6). Older ones wake it in their usual way.
 pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     let flags: libc::c_ulong = 1;
@@ -123,7 +126,8 @@ pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, flags) };
 }
 
-/// Reads another process's memory from `address` on; returns the bytes that were read, which may be fewer.
+/// Reads another process's memory from `address` on; returns the bytes that were read, which may be
+/// fewer.
 pub(crate) fn read_memory(process: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -175,8 +179,8 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// The most datagrams that [`receive_many`] takes.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// `recvmmsg(2)` without waiting: takes one datagram into each of `places`, and puts their whole lengths into `lengths`. Returns how
-/// many came.
+/// `recvmmsg(2)` without waiting: takes one datagram into each of `places`, and puts their whole
+/// lengths into `lengths`. Returns how many came.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     places: &mut [io::IoSliceMut<'_>],
@@ -190,9 +194,10 @@ pub(crate) fn receive_many(
         header.msg_hdr.msg_iovlen = 1 as _;
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    // SAFETY: the first `count` headers are filled in; each points to its own place, which is borrowed
-    // mutably during the call (an `IoSliceMut` is an `iovec`, which its documentation promises). Their
-    // other pointers are null, with length 0. The kernel writes within the lengths that are given.
+    // SAFETY: the first `count` headers are filled in; each points to its own place, which is
+    // borrowed mutably during the call (an `IoSliceMut` is an `iovec`, which its documentation
+    // promises). Their other pointers are null, with length 0. The kernel writes within the lengths
+    // that are given.
     let received = check(unsafe {
         libc::recvmmsg(
             socket.as_raw_fd(),

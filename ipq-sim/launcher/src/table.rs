@@ -63,8 +63,8 @@ pub(crate) enum Purpose {
     Guard,
 }
 
-/// All interfaces by which a program of this machine can call the kernel, with rules about the netlink `protocols`. Empty where the
-/// launcher does not know the machine.
+/// All interfaces by which a program of this machine can call the kernel, with rules about the
+/// netlink `protocols`. Empty where the launcher does not know the machine.
 pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> {
     machine()
         .iter()
@@ -96,7 +96,8 @@ const AF_NETLINK: u32 = libc::AF_NETLINK as u32;
 const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
 const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 
-/// `close` of descriptors beyond is not watched: programs that close all there could be go through a million.
+/// `close` of descriptors beyond is not watched: programs that close all there could be go through
+/// a million.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
 /// The numbers that `socketcall` has for the calls that are watched, and for those that receive.

@@ -1,7 +1,8 @@
-//! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, which programs search for their own process id, of the emulated kernel (PROC-1).
+//! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, which programs search for their own process id,
+//! of the emulated kernel (PROC-1).
 //!
-//! The functions that open files are stood in for, and every other path goes on as it came. What the kernel side knows is
-//! written to a file in memory, as it is when the file is opened.
+//! The functions that open files are stood in for, and every other path goes on as it came. What
+//! the kernel side knows is written to a file in memory, as it is when the file is opened.
 
 use super::{failed, next};
 use ipq_core::Errno;
@@ -11,7 +12,8 @@ use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-/// `open(2)`. The mode is passed on whether the caller gave one or not: it is looked at only if there should be one.
+/// `open(2)`. The mode is passed on whether the caller gave one or not: it is looked at only if
+/// there should be one.
 #[unsafe(no_mangle)]
 extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.

@@ -1,14 +1,18 @@
 //! For `LD_PRELOAD`: turns a program's `ip_queue` netlink sockets into an emulator's.
 //!
-//! Most programs of the field have libipq linked in, or code of their own on a raw socket. With this object loaded, their
-//! `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) is one of the emulator at the path that `IPQ_TRANSPORT=unix:PATH` names, and
-//! what follows on that descriptor goes there: bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
-//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname and close. The descriptor is a real one, so select, poll, dup and fork work;
-//! but a copy that dup makes is a bare connection to this object. Every other socket is left alone.
+//! Most programs of the field have libipq linked in, or code of their own on a raw socket. With
+//! this object loaded, their `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) is one of the emulator at
+//! the path that `IPQ_TRANSPORT=unix:PATH` names, and what follows on that descriptor goes there:
+//! bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
+//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname and close. The descriptor is a real one, so
+//! select, poll, dup and fork work; but a copy that dup makes is a bare connection to this object.
+//! Every other socket is left alone.
 //!
-//! `/proc/net/ip_queue` and `/proc/net/ip6_queue` are the emulated kernel's, too, where a program opens them.
+//! `/proc/net/ip_queue` and `/proc/net/ip6_queue` are the emulated kernel's, too, where a program
+//! opens them.
 //!
-//! No other program can be reached: a datagram for another port id than the kernel's is refused with ECONNREFUSED (SOCK-8).
+//! No other program can be reached: a datagram for another port id than the kernel's is refused
+//! with ECONNREFUSED (SOCK-8).
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "it stands in for functions of the C library")]
@@ -207,7 +211,8 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
         Ok(sender) => sender,
         Err(failed) => return failed,
     };
-    // SAFETY: the caller passes a message header, which is its own during the call: its address is taken out and put back.
+    // SAFETY: the caller passes a message header, which is its own during the call: its address is
+    // taken out and put back.
     unsafe {
         let (name, room) = ((*message).msg_name, (*message).msg_namelen);
         ((*message).msg_name, (*message).msg_namelen) = (std::ptr::null_mut(), 0);
@@ -220,8 +225,8 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
     }
 }
 
-/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the frames (SOCK-4). Who sent the frame
-/// that is next, or what the call returns if it fails.
+/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the
+/// frames (SOCK-4). Who sent the frame that is next, or what the call returns if it fails.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {
@@ -318,7 +323,8 @@ extern "C" fn setsockopt(
     }
 }
 
-/// `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), `SO_RCVBUF` what the emulator granted.
+/// `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), `SO_RCVBUF` what the emulator
+/// granted.
 #[unsafe(no_mangle)]
 extern "C" fn getsockopt(
     descriptor: c_int,

@@ -6,7 +6,8 @@ use ipq_core::transport::unix::Unix;
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// Descriptors from this on can't be the emulator's. Well beyond 1024, where programs with an `fd_set` end.
+/// Descriptors from this on can't be the emulator's. Well beyond 1024, where programs with an
+/// `fd_set` end.
 const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
@@ -33,8 +34,8 @@ pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
 /// The emulator's socket of that descriptor, if it is one.
 pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
     let socket = place(&SOCKETS, descriptor)?.load(Ordering::Acquire);
-    // SAFETY: null, or made from a box by `insert`. It lives until the program closes the descriptor, which it must not do while
-    // another of its threads uses it.
+    // SAFETY: null, or made from a box by `insert`. It lives until the program closes the
+    // descriptor, which it must not do while another of its threads uses it.
     unsafe { socket.as_ref() }
 }
 
@@ -47,7 +48,8 @@ pub(super) fn remove(descriptor: c_int) -> bool {
     if socket.is_null() {
         return false;
     }
-    // SAFETY: made from a box by `insert`, and of all that take it out of the table just one gets it.
+    // SAFETY: made from a box by `insert`, and of all that take it out of the table just one gets
+    // it.
     drop(unsafe { Box::from_raw(socket) });
     true
 }

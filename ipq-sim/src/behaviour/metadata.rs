@@ -51,8 +51,8 @@ pub(crate) enum Timestamps {
 pub(crate) enum OwnPackets {
     /// They don't: both words are 0.
     Unstamped,
-    /// They don't, but the microseconds are what is left of an earlier packet in the same buffer. The emulator
-    /// gives those of the time at which it was made, and at least 1.
+    /// They don't, but the microseconds are what is left of an earlier packet in the same buffer.
+    /// The emulator gives those of the time at which it was made, and at least 1.
     MicrosecondsLeft,
     /// They do, as arriving ones. No kernel does.
     Stamped,

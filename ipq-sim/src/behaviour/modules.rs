@@ -15,7 +15,8 @@ pub(crate) struct Modules {
     pub(crate) maximum_length: MaximumLength,
     /// The queue that IPv6 packets go to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
-    /// The rules of numbered queues, on a kernel that has these and neither `ip_queue` nor `ip6_queue`.
+    /// The rules of numbered queues, on a kernel that has these and neither `ip_queue` nor
+    /// `ip6_queue`.
     pub(crate) numbered: Option<nfnetlink::Rules>,
 }
 

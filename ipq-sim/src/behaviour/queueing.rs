@@ -103,8 +103,8 @@ pub(crate) enum RecordPools {
     OfEachFamily,
     /// One for the entries of both families.
     Shared,
-    /// One for each family's entries. What the hook notes of a queued packet, of either family, comes from IPv4's: it is
-    /// taken before the entry.
+    /// One for each family's entries. What the hook notes of a queued packet, of either family,
+    /// comes from IPv4's: it is taken before the entry.
     WithNotes(Notes),
 }
 

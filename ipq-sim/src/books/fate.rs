@@ -85,11 +85,14 @@ drop_reasons! {
     /// The frame could not be delivered to the listening program: its socket was gone or its
     /// receive buffer full (PKT-3).
     Undeliverable "receive buffer full, or socket gone",
-    /// It was queued when the listening program's socket closed, or was the packet by which the kernel noticed (ATT-4).
+    /// It was queued when the listening program's socket closed, or was the packet by which the
+    /// kernel noticed (ATT-4).
     PeerClosed "listener closed",
-    /// It was queued when another program took the queue over, in kernels where that is possible (ATT-3).
+    /// It was queued when another program took the queue over, in kernels where that is possible
+    /// (ATT-3).
     PeerReplaced "listener replaced",
-    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came or should have left.
+    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came
+    /// or should have left.
     DeviceDown "device down",
     /// It was queued when the queue's module was unloaded (EVT-2), or there was no module to queue
     /// it.

@@ -1,4 +1,4 @@
-//! Files that a run leaves, written while it is under way.
+//! The files of a run, written while it is under way.
 
 mod destination;
 mod log;
@@ -20,15 +20,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trace::Trace;
 
-/// After how long what was written is seen by whoever reads along.
+/// The time after which written lines reach a reader who follows the file.
 const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 
 /// Where a run writes what, `-` being standard output.
 #[derive(Args)]
 pub(super) struct OutputArguments {
-    /// Where the packets are written, as raw IP with the capture's times. To a name that ends in `.pcapng`: every packet that was
-    /// fed, with its verdict (as traffic control numbers them: 0 let through, 2 dropped) and a comment if it was changed, dropped
-    /// or its verdict refused. To any other name, as pcap: those that got through.
+    /// Where the packets are written, as raw IP with the capture's times. To a name that ends in
+    /// `.pcapng`: every packet that was fed, with its verdict (as traffic control numbers them: 0
+    /// let through, 2 dropped) and a comment if it was changed, dropped or its verdict refused. To
+    /// any other name, as pcap: those that got through.
     #[arg(long, value_name = "OUT", requires = "pcap")]
     out: Option<PathBuf>,
     /// Where what became of each packet is written, one JSON object a line.
@@ -52,7 +53,7 @@ impl OutputArguments {
             .map(|path| &**path)
     }
 
-    /// Two of them may not be one file, nor one of them what is read.
+    /// No two outputs may be one file, and no output may be the input.
     fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
         // Standard input and standard output have the same name.
         let capture = capture.filter(|capture| capture.as_os_str() != STANDARD_OUTPUT);
@@ -90,7 +91,7 @@ pub(super) struct Outputs<'a> {
     flushed: Instant,
 }
 
-/// Packets are written in the format that the file's name says.
+/// A file's name decides the format that packets are written in.
 enum CaptureWriter {
     Pcap(PcapWriter),
     PcapNg(PcapNgWriter),
@@ -111,7 +112,7 @@ impl CaptureWriter {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the files before the run, so that one that can't be written is known in time.
+    /// Opens the files before the run, so that a file that can't be written is known in time.
     pub(super) fn open(
         arguments: &OutputArguments,
         capture: Option<&Path>,
@@ -135,7 +136,7 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    /// Writes what is left, and files that nothing was written to as well.
+    /// Writes what is left. Files to which nothing was written get their beginning.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match &mut self.capture {
             Some(CaptureWriter::Pcap(writer)) => writer.flush()?,

@@ -13,7 +13,8 @@ pub(super) struct ServeArguments {
     /// Where programs find the emulator.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
-    /// A capture whose packets are fed as soon as a program is there. Without one, programs find an empty queue.
+    /// A capture whose packets are fed as soon as a program is there. Without one, programs find an
+    /// empty queue.
     #[arg(long, value_name = "IN.pcap")]
     pcap: Option<PathBuf>,
     #[command(flatten)]
@@ -25,7 +26,7 @@ pub(super) struct ServeArguments {
 /// Serves until the capture is through, or until it is interrupted.
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let mut told = false;
-    // A script may start its program when it has read this.
+    // A script may start its program when it has read this line.
     let mut listening = || {
         if !std::mem::replace(&mut told, true) {
             eprintln!("IPQ_TRANSPORT=unix:{}", arguments.socket.display());

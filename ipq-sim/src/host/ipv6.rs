@@ -68,8 +68,8 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
 }
 
-/// The fragments of a packet, each at most `mtu` bytes long (FWD-4). Each repeats the headers that routers on the way look at. None if
-/// the headers are wrong, or leave no room.
+/// The fragments of a packet, each at most `mtu` bytes long (FWD-4). Each repeats the headers that
+/// routers on the way look at. None if the headers are wrong, or leave no room.
 pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<Vec<Bytes>> {
     let (kept, next_header) = unfragmentable(data)?;
     let room = mtu.checked_sub(kept + FRAGMENT_HEADER)? & !7;
@@ -94,8 +94,9 @@ pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<
     Some(fragments)
 }
 
-/// The length of what each fragment repeats: all up to a routing header, or else to hop-by-hop options; and the place of the byte that
-/// says what follows it. None if a header runs over the packet's end.
+/// The length of what each fragment repeats: all up to a routing header, or else to hop-by-hop
+/// options; and the place of the byte that says what follows it. None if a header runs over the
+/// packet's end.
 fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
     let mut repeated = (FIXED_HEADER, 6);
     let (mut at, mut kind_at) = repeated;

@@ -19,7 +19,8 @@ pub(crate) struct Packet {
     pub(crate) data: Bytes,
     /// Stays with the packet from hook to hook (FWD-6).
     pub(crate) mark: u32,
-    /// Derived from the type of service when the packet is forwarded, or set by a verdict (NFQ-67, NFQ-83).
+    /// Derived from the type of service when the packet is forwarded, or set by a verdict (NFQ-67,
+    /// NFQ-83).
     pub(crate) priority: u32,
     pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,

@@ -59,13 +59,13 @@ pub struct NumberedQueue {
     pub first: u16,
     /// The last queue's number.
     pub last: u16,
-    /// How packets are spread over the queues.
+    /// The way in which packets are spread over the queues.
     pub spread: Spread,
-    /// Whether a packet goes on if nobody has bound its queue (NFQ-11).
+    /// `true` if a packet goes on if nobody has bound its queue (NFQ-11).
     pub bypass: bool,
 }
 
-/// How packets are spread over several queues.
+/// The way in which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
     /// By addresses and protocol: all packets between two hosts go to one queue (NFQ-16).
@@ -148,7 +148,8 @@ impl Rule {
         }
     }
 
-    /// A rule that sends every packet of `family` that comes by `hook` to the queue with that number.
+    /// A rule that sends every packet of `family` that comes by `hook` to the queue with that
+    /// number.
     #[must_use]
     pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
         Self {
@@ -162,8 +163,8 @@ impl Rule {
         }
     }
 
-    /// The same rule, which lets packets go on if nobody has bound their queue, if it sends them to a
-    /// queue with a number.
+    /// The same rule, which lets packets go on if nobody has bound their queue, if it sends them to
+    /// a queue with a number.
     #[must_use]
     pub const fn bypass(self) -> Self {
         match self.target {
@@ -225,7 +226,7 @@ impl fmt::Display for NumberedQueue {
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// By family and hook: the rules of all its chains, table after table, each in the order of
+    /// By hook: the rules of all its chains, table after table, each in the order of
     /// adding.
     hooks: [[Vec<Rule>; Hook::ALL.len()]; Family::ALL.len()],
 }

@@ -53,8 +53,8 @@ impl KernelBuilder {
         Self { reuse, ..self }
     }
 
-    /// A program was the IPv4 queue's peer before, and was found to be gone: Linux 2.4.0 to 2.4.17 tell so in
-    /// `/proc/net/ip_queue` until another comes.
+    /// A program was the IPv4 queue's peer before, and was found to be gone: Linux 2.4.0 to 2.4.17
+    /// tell so in `/proc/net/ip_queue` until another comes.
     #[must_use]
     pub fn earlier_peer_died(self) -> Self {
         Self {

@@ -23,11 +23,11 @@ use std::ops::RangeInclusive;
 /// The least MTU that IPv6 knows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
-/// The end of a packet's way for now: its place in a queue, `None` if it was delivered and is in the
-/// books, or the reason of its drop.
+/// The end of a packet's way for now. `Ok(Some)`: it has a place in a queue. `Ok(None)`: it was
+/// delivered, and is in the books. `Err`: it was dropped, for this reason.
 pub(super) type End = Result<Option<Place>, DropReason>;
 
-/// A place that no hook has a function at.
+/// The number of a function behind all that any hook has.
 pub(super) const BEHIND_THE_LAST: u8 = u8::MAX;
 
 /// The place that a packet has in its queue.
@@ -123,8 +123,8 @@ impl Kernel {
         }))
     }
 
-    /// Sends a packet to the queue that a rule or a verdict chose for it, which keeps a place for it. None: the queue does
-    /// not take it, and it goes on.
+    /// Sends a packet to the queue that a rule or a verdict chose for it, which gives it a place.
+    /// Returns `None` if the queue does not take the packet, and the packet goes on.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());

@@ -1,5 +1,5 @@
-//! Numbered queues: what the kernel does around [`nfnetlink`](crate::queue::nfnetlink), as hooks and
-//! sockets need it.
+//! Queues with numbers: the kernel's work around [`nfnetlink`](crate::queue::nfnetlink), for hooks
+//! and sockets.
 
 use super::Kernel;
 use super::hooks::{BEHIND_THE_LAST, End, Place};
@@ -16,32 +16,33 @@ use ipq_core::transport::nfqueue::Device;
 use ipq_core::wire::Timestamp;
 use ipq_core::{Errno, Family, Hook, PacketId, PortId, Verdict};
 
-/// The user and group of the programs on the emulated host: root's.
+/// The user and group of the programs on the emulated host: those of root.
 const ROOT: (u32, u32) = (0, 0);
-/// Of a packet from outside nobody has verified the checksum.
+/// The state of a checksum that nobody has verified, as in a packet from outside.
 const NOT_VERIFIED: u32 = 4;
 
 impl Kernel {
-    /// The text of `/proc/net/netfilter/nfnetlink_queue` (NFQ-13); none on a kernel without numbered
-    /// queues.
+    /// Returns the text of `/proc/net/netfilter/nfnetlink_queue` (NFQ-13); `None` on a kernel
+    /// without numbered queues.
     #[must_use]
     pub fn numbered_queues_text(&self) -> Option<String> {
         Some(self.queues.numbered.as_ref()?.proc_text())
     }
 
-    /// `NETLINK_CAP_ACK`: whether answers to a socket's messages quote the header only (NFQ-43).
+    /// Sets `NETLINK_CAP_ACK`: answers to the socket's messages then quote the header only
+    /// (NFQ-43).
     pub fn set_cap_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.capped = on;
         Ok(())
     }
 
-    /// `NETLINK_EXT_ACK`: whether answers to a socket's messages may have attributes (NFQ-44).
+    /// Sets `NETLINK_EXT_ACK`: answers to the socket's messages may then have attributes (NFQ-44).
     pub fn set_ext_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.extended = on;
         Ok(())
     }
 
-    /// The device with that number, as frames name it.
+    /// Returns the device with that number, as frames name it.
     pub(crate) fn device(&self, number: u32) -> Option<Device> {
         let device = self.network.numbered(number)?;
         Some(Device {
@@ -50,7 +51,7 @@ impl Kernel {
         })
     }
 
-    /// Who sends a message for a numbered queue.
+    /// Returns the sender of a message for a numbered queue.
     pub(super) fn numbered_sender(&self, owner: ClientId, port_id: PortId, answering: Answering) -> Sender {
         Sender {
             port_id,
@@ -61,8 +62,8 @@ impl Kernel {
         }
     }
 
-    /// Carries the messages of a datagram out. Of each message, the packets that it releases go on
-    /// before it is answered (NFQ-70).
+    /// Carries out the messages of a datagram. The packets that a message releases go on before the
+    /// message is answered (NFQ-70).
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let rules = self.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let mut taken = Vec::new();
@@ -83,7 +84,7 @@ impl Kernel {
             };
             if let Some(answer) = answer {
                 let datagram = answer.datagram(sender, &rules).into();
-                // One that does not fit is lost, which the socket's overrun says (NFQ-102).
+                // An answer that does not fit is lost. The socket's overrun tells that (NFQ-102).
                 let _ = self
                     .sockets
                     .deliver(NFNETLINK, sender.port_id, datagram, &self.behaviour.netlink);
@@ -100,8 +101,8 @@ impl Kernel {
         }
     }
 
-    /// Sends a packet to a numbered queue. None: it goes on, since the queue fails open, or nobody
-    /// has bound it and `bypass` says so.
+    /// Sends a packet to a numbered queue. Returns `None` if the packet goes on: the queue fails
+    /// open, or nobody has bound it and `bypass` allows that.
     pub(super) fn enqueue_numbered(&mut self, traversal: &mut Traversal, number: u16, bypass: bool) -> End {
         let Self {
             queues,
@@ -182,7 +183,7 @@ impl Kernel {
     }
 }
 
-/// What the hooks know of a packet (NFQ-80 to NFQ-90).
+/// Describes a packet as the hooks know it (NFQ-80 to NFQ-90).
 fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     let packet = &traversal.packet;
     let from_outside = packet.link.is_some();
@@ -215,7 +216,7 @@ fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     }
 }
 
-/// The length of a packet's network header, with IPv4's options.
+/// Returns the length of a packet's network header, with IPv4's options.
 fn header_length(packet: &Packet) -> usize {
     match packet.family {
         Family::Ipv4 => ipv4::header_length(&packet.data),

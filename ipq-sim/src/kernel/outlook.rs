@@ -6,15 +6,15 @@ use crate::netlink::{ReceiveBuffer, SocketId};
 use ipq_core::{Family, PortId};
 
 impl Kernel {
-    /// The datagram at `index` of those that wait for a socket's program, counted from the next: who sent it, and its bytes in
-    /// parts.
+    /// Returns one of the datagrams that wait for a socket's program, counted from the next: its
+    /// sender, and its bytes in parts.
     #[must_use]
     pub fn waiting(&self, socket: SocketId, index: usize) -> Option<(PortId, [&[u8]; 3])> {
         let datagram = self.sockets.waiting(socket, index)?;
         Some((datagram.sender, datagram.parts()))
     }
 
-    /// The netlink protocol that a socket speaks; 0 of one that is closed.
+    /// Returns the netlink protocol that a socket speaks; 0 if it is closed.
     #[must_use]
     pub fn netlink_protocol(&self, socket: SocketId) -> i32 {
         self.sockets.protocol(socket).unwrap_or(0)
@@ -26,7 +26,7 @@ impl Kernel {
         Family::from_netlink_protocol(self.sockets.protocol(socket).ok()?)
     }
 
-    /// The socket that listens to a queue.
+    /// Returns the socket that listens to a queue.
     #[must_use]
     pub fn listener(&self, family: Family) -> Option<SocketId> {
         let queue = self.ip_queue(family)?;
@@ -34,7 +34,7 @@ impl Kernel {
             .at_port(family.netlink_protocol().into(), queue.status().peer)
     }
 
-    /// The receive buffer of the socket that listens to a queue.
+    /// Returns the receive buffer of the socket that listens to a queue.
     #[must_use]
     pub fn listeners_buffer(&self, family: Family) -> Option<ReceiveBuffer> {
         self.sockets.receive_buffer(self.listener(family)?)

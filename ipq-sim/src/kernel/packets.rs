@@ -17,27 +17,27 @@ use std::time::Duration;
 /// An error of a packet or frame that could not enter the emulated host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InjectError {
-    /// No such device.
+    /// There is no such device.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// An Ethernet frame has a header of 14 bytes.
+    /// The frame is shorter than an Ethernet header of 14 bytes.
     #[error("an Ethernet frame has at least 14 bytes, and this has {length}")]
     FrameTooShort {
         /// The frame's length in bytes.
         length: usize,
     },
-    /// Its header is wrong, or states more bytes than there are (FWD-1).
+    /// The packet's header is wrong, or states more bytes than there are (FWD-1).
     #[error("the header of this packet of {length} bytes is wrong, or states more bytes than there are")]
     Malformed {
         /// The packet's length in bytes.
         length: usize,
     },
-    /// An IP packet begins with a version of 4 or 6, and has a whole fixed header.
+    /// The packet does not begin with a version of 4 or 6, or is shorter than its fixed header.
     #[error("this is neither an IPv4 nor an IPv6 packet: {length} bytes, version {version}")]
     NotIp {
         /// The packet's length in bytes.
         length: usize,
-        /// The first four bits.
+        /// The first four bits of the packet.
         version: u8,
     },
 }

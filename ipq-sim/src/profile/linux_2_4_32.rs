@@ -1,5 +1,6 @@
-//! Linux 2.4.32, measured. A packet that finds the queue full is shown to the program and dropped then, the datagram's length
-//! counts and not the header's, STOP is no verdict, and nothing counts what is dropped.
+//! Linux 2.4.32, measured. A packet that finds the queue full is shown to the program and dropped
+//! then, the datagram's length counts and not the header's, STOP is no verdict, and nothing counts
+//! what is dropped.
 
 use super::linux_2_6_18;
 use super::nearest::{Known, Span, Version};

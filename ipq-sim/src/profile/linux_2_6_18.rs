@@ -1,5 +1,5 @@
-//! Linux 2.6.18, measured on i386. What came in by lo has no address, IPv6 packets that a verdict has grown are fragmented, and
-//! the entries of both families come from one pool.
+//! Linux 2.6.18, measured on i386. What came in by lo has no address, IPv6 packets that a verdict
+//! has grown are fragmented, and the entries of both families come from one pool.
 
 use super::linux_2_6_27;
 use super::nearest::{Known, Span, Version};

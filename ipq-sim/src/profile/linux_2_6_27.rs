@@ -1,4 +1,5 @@
-//! Linux 2.6.27, measured on i386. An error quotes the header alone, and `NETLINK_NO_ENOBUFS` changes nothing.
+//! Linux 2.6.27, measured on i386. An error quotes the header alone, and `NETLINK_NO_ENOBUFS`
+//! changes nothing.
 
 use super::linux_2_6_32;
 use super::nearest::{Known, Span, Version};

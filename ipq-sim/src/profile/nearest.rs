@@ -72,12 +72,14 @@ pub struct Nearest {
 pub enum Nearness {
     /// It is that kernel's own.
     Own,
-    /// It is of another kernel with the same rules and the same word size: only figures, such as what a datagram
-    /// weighs, may differ.
+    /// It is of another kernel with the same rules and the same word size: only figures, such as
+    /// what a datagram weighs, may differ.
     SameRules,
-    /// It is of another kernel with the same rules, and of another word size, which figures depend on.
+    /// It is of another kernel with the same rules, and of another word size, which figures depend
+    /// on.
     OtherWordSize,
-    /// It is of the kernel whose rules it is most likely to have; nobody has looked. The text says why.
+    /// It is of the kernel whose rules it is most likely to have; nobody has looked. The text says
+    /// why.
     Assumed(&'static str),
 }
 
@@ -119,8 +121,9 @@ fn names() -> String {
 }
 
 impl Profile {
-    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname -m` say them: its own,
-    /// or else one that stands for it, of the word size of `abi` if there is one. Its frames are laid out as `abi` says.
+    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname
+    /// -m` say them: its own, or else one that stands for it, of the word size of `abi` if there is
+    /// one. Its frames are laid out as `abi` says.
     ///
     /// Where the version ends early, as in "2.4", its last release is meant.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
@@ -139,7 +142,8 @@ impl Profile {
         Ok(profile.standing_in(abi, nearness))
     }
 
-    /// The profile for a kernel of that version, or of that name: measured if possible, then of 64 bits if possible.
+    /// The profile for a kernel of that version, or of that name: measured if possible, then of 64
+    /// bits if possible.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));
@@ -150,7 +154,8 @@ impl Profile {
         Self::nearest(kernel, profile.architecture, profile.abi)
     }
 
-    /// The profiles that stand for a version, and what is known of it; at least one, those of 64 bits first.
+    /// The profiles that stand for a version, and what is known of it; at least one, those of 64
+    /// bits first.
     fn standing_for(kernel: &str) -> Result<Vec<(&'static Self, Known)>, NoProfile> {
         let version = Version::parse(kernel);
         let found: Vec<(&Self, Known)> = Self::ALL

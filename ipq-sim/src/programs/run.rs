@@ -1,4 +1,5 @@
-//! A program written for libipq, run on the packets of a capture: no privilege, no network, no kernel.
+//! A program written for libipq, run on the packets of a capture: no privilege, no network, no
+//! kernel.
 //!
 //! ```no_run
 //! use ipq_sim::programs::run::Run;
@@ -8,14 +9,16 @@
 //! # Ok::<(), ipq_sim::programs::run::RunError>(())
 //! ```
 //!
-//! The program runs as it stands. Where the system has seccomp's user notification (Linux 5.14), its
-//! calls for a queue's socket are answered with an emulated one, however it is linked and whatever it
-//! does to its environment. Elsewhere it must have this project's libipq, which `IPQ_TRANSPORT` tells
-//! where the emulator is, or have the object of package ipq-preload loaded first. Which [`Launcher`] it
-//! is, [`Run::choice`] tells. In none of them can the program reach a queue of this machine.
+//! The program runs as it stands. Where the system has seccomp's user notification (Linux 5.14),
+//! its calls for a queue's socket are answered with an emulated one, however it is linked and
+//! whatever it does to its environment. Elsewhere it must have this project's libipq, which
+//! `IPQ_TRANSPORT` tells where the emulator is, or have the object of package ipq-preload loaded
+//! first. Which [`Launcher`] it is, [`Run::choice`] tells. In none of them can the program reach a
+//! queue of this machine.
 //!
-//! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and `eth1` that carry packets of any length.
-//! What is fed, what became of it and how long the verdicts took is in the [`Report`].
+//! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and
+//! `eth1` that carry packets of any length. What is fed, what became of it and how long the
+//! verdicts took is in the [`Report`].
 
 mod capture;
 mod conclusion;
@@ -59,30 +62,33 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The devices that packets come and go by. They know every neighbour, and fragment nothing.
+/// The devices that packets arrive and leave by. They know every neighbour, and fragment nothing.
 const DEVICES: [&str; 2] = ["eth0", "eth1"];
 
 /// The rate at which packets are fed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
-    /// As the program reads: while there is room in the queue and the receive buffer, so that none is lost.
+    /// As the program reads: a packet is fed when the queue and the receive buffer have room for
+    /// it, so that none is lost.
     #[default]
     AsRead,
-    /// So many in a second, whatever the program does.
+    /// This many packets in a second, whatever the program does.
     PerSecond(f64),
     /// All at once.
     Max,
 }
 
-/// When the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at each message (MSG-5).
+/// When the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at each message
+/// (MSG-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetAdmin {
-    /// Always.
+    /// The program always has it.
     #[default]
     Held,
-    /// Until it has opened a queue and set a copy mode, as a program that drops its privileges then: its verdicts are refused.
+    /// The program has it until it has opened a queue and set a copy mode, like a program that then
+    /// drops its privileges: its verdicts are refused.
     UntilOpened,
-    /// Never.
+    /// The program never has it.
     Missing,
 }
 
@@ -106,12 +112,12 @@ pub struct Run {
     stop: Option<Arc<AtomicBool>>,
 }
 
-/// The programs whose verdicts are asked for.
+/// The programs that give the verdicts.
 #[derive(Clone, Debug)]
 enum Client {
     /// A program that is started for it.
     Program(OsString),
-    /// Whoever comes to the socket at this path.
+    /// Programs that connect to the socket at this path.
     Anybody(PathBuf),
 }
 
@@ -142,7 +148,7 @@ pub enum RunError {
         /// The object that was to be loaded.
         object: PathBuf,
     },
-    /// Sockets were to be given by seccomp, and the system does not let us.
+    /// The system does not allow seccomp to give the program its sockets.
     #[error(
         "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
@@ -154,19 +160,20 @@ pub enum RunError {
     /// The launcher preload was asked for without its object.
     #[error("the launcher preload needs the object of package ipq-preload: say where libipq_preload.so is")]
     NoObject,
-    /// The emulated kernel's words or bytes are ordered otherwise than this machine's, so no program of this machine can talk to it.
+    /// The emulated kernel has another word size or byte order than this machine, so no program of
+    /// this machine can talk to it.
     #[error("the profile {profile} is of another architecture than this machine: choose one of the same word size")]
     OtherArchitecture {
         /// Its name.
         profile: &'static str,
     },
-    /// There are no packets at that hook.
+    /// No packet passes that hook.
     #[error(transparent)]
     Hook(#[from] RuleError),
-    /// The devices of the emulated host can't be had.
+    /// The emulated host's devices can't be set up.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// Programs can't be waited for at that path.
+    /// The emulator can't listen for programs at that path.
     #[error("programs can't be waited for at {}: {source}; choose a path of its own for each emulator", .path.display())]
     Listen {
         /// The path.
@@ -189,7 +196,7 @@ impl Run {
         Self::with(capture.into(), Client::Program(program.into()))
     }
 
-    /// The same for a program that is started elsewhere, with `IPQ_TRANSPORT` set to `unix:` and `socket`.
+    /// Runs a program that is started elsewhere, with `IPQ_TRANSPORT` set to `unix:` and `socket`.
     #[must_use]
     pub fn serving(capture: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
         Self::with(capture.into(), Client::Anybody(socket.into()))
@@ -215,29 +222,31 @@ impl Run {
         }
     }
 
-    /// One more argument for the program.
+    /// Adds an argument for the program.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// In which directory the program finds libipq.so.0, if the system does not know.
+    /// Sets the directory in which the program finds libipq.so.0, if the system does not know it.
     #[must_use]
     pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
         self.library = Some(directory.into());
         self
     }
 
-    /// Loads a shared object, that of the package ipq-preload, into the program first: for a program with a libipq of its own,
-    /// linked in or written on a raw socket. It must use the C library's functions, so not be static as a whole.
+    /// Loads a shared object into the program first: that of the package ipq-preload. A program
+    /// needs it if it has a libipq of its own, linked in or written on a raw socket. It must use
+    /// the C library's functions, so it can't be wholly static.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
         self
     }
 
-    /// By which means the program gets its sockets, whether it is the best or not. Unless said, [one is chosen](Self::choice).
+    /// Sets the means by which the program gets its sockets. Unless set, [one is
+    /// chosen](Self::choice).
     #[must_use]
     pub fn launcher(self, launcher: Launcher) -> Self {
         Self {
@@ -246,8 +255,8 @@ impl Run {
         }
     }
 
-    /// By which means the program will get its sockets: [`Launcher::Seccomp`] where the system has it. An error: the one that
-    /// was asked for can't be had.
+    /// Returns the means by which the program will get its sockets: [`Launcher::Seccomp`] where the
+    /// system has it. It is an error if the means that was asked for can't be had.
     pub fn choice(&self) -> Result<Choice, RunError> {
         launcher::choose(self)
     }
@@ -285,7 +294,7 @@ impl Run {
         }
     }
 
-    /// At which hook the packets enter: INPUT unless said.
+    /// Sets the hook at which the packets enter: INPUT unless set.
     #[must_use]
     pub fn hook(self, hook: Hook) -> Self {
         Self { hook, ..self }
@@ -307,8 +316,9 @@ impl Run {
         }
     }
 
-    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic. Unless said, the program is given the
-    /// time to get ready: until it waits. Programs that lose packets while they configure their queue are found by this.
+    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic.
+    /// Unless set, the first packet waits until the program is ready and waits itself. This finds
+    /// programs that lose packets while they configure their queue.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }
@@ -321,20 +331,22 @@ impl Run {
         self
     }
 
-    /// The receive buffer of the program's sockets, in bytes as `getsockopt` reads them (SOCK-4).
+    /// Sets the receive buffer of the program's sockets, in bytes as `getsockopt` returns them
+    /// (SOCK-4).
     #[must_use]
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
         self.profile.receive_buffer = bytes;
         self
     }
 
-    /// When the program has `CAP_NET_ADMIN`: always unless said.
+    /// Sets when the program has `CAP_NET_ADMIN`: always unless set.
     #[must_use]
     pub fn net_admin(self, net_admin: NetAdmin) -> Self {
         Self { net_admin, ..self }
     }
 
-    /// Has what the program prints go to standard error, for who needs standard output.
+    /// Sends the program's standard output to standard error, for a caller who needs standard
+    /// output.
     #[must_use]
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
@@ -362,12 +374,14 @@ impl Run {
         }
     }
 
-    /// Runs it, until the capture is through and every packet has a fate, the program ends, or nothing happens any more.
+    /// Runs the program until the capture is through and every packet has a fate, or the program
+    /// ends, or nothing happens any more.
     pub fn go(&self) -> Result<Report, RunError> {
         self.go_watched(&mut ())
     }
 
-    /// The same, and `watch` is told what becomes of each packet. `Vec<PacketReport>` is a watch that keeps it.
+    /// Runs the program, and reports the fate of each packet to `watch`. A `Vec<PacketReport>` is a
+    /// watch that keeps the reports.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if self.profile.abi != Abi::NATIVE {
             return Err(RunError::OtherArchitecture {
@@ -406,7 +420,7 @@ pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record
     capture::read_all(source)
 }
 
-/// A host with two devices, whose rules queue every packet at `hook`.
+/// Builds a host with two devices, whose rules queue every packet at `hook`.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0, number])

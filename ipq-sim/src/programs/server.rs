@@ -4,14 +4,16 @@
 //! [`ipq_core::transport::unix`]: see `requests`. Those that don't are started by the launcher,
 //! which has their calls answered here: see `launched`. Both have connections that carry frames.
 //!
-//! A [`Server`] has connections and no kernel: each [`turn`](Server::turn) is given one, moves what there is to be moved, and
-//! waits for as long as it may. So one thread owns the kernel, and does with it between two turns what it likes.
+//! A [`Server`] has connections and no kernel: each [`turn`](Server::turn) is given one, moves what
+//! there is to be moved, and waits for as long as it may. So one thread owns the kernel, and does
+//! with it between two turns what it likes.
 //!
-//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program has
-//! read them; on its connection are copies of the first of them: see `frames`.
+//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program
+//! has read them; on its connection are copies of the first of them: see `frames`.
 //!
-//! Everything that programs can make a server hold is bounded: connections, and what the system lets each hold. Where the system
-//! has no more descriptors for another, that one is closed, and those that there are go on.
+//! Everything that programs can make a server hold is bounded: connections, and what the system
+//! lets each hold. Where the system has no more descriptors for another, that one is closed, and
+//! those that there are go on.
 
 mod frames;
 mod launched;
@@ -51,38 +53,40 @@ const MOST_IN_A_ROW: usize = 32;
 /// The longest datagram that is taken or handed over, in bytes.
 const LONGEST: usize = 1 << 18;
 
-/// A program that has so many frames unread is not waited for message by message.
+/// The number of unread frames at which a program is not woken for each message.
 const ENOUGH_UNREAD: usize = 32;
 
 /// The pause for a program that has enough to read: reading takes it longer.
 const PAUSE: Duration = Duration::from_micros(40);
 
-/// Has the kernel's side of programs. Dropping it closes all their connections and removes the path.
+/// The kernel's side of programs in other processes. Dropping it closes all their connections and
+/// removes the path.
 #[derive(Debug)]
 pub struct Server {
     /// The place where programs find it, if they may come.
     place: Option<Place>,
     /// The program that was started for it.
     launched: Option<Launched>,
-    /// Knows of everything but the connections that carry frames.
+    /// The epoll instance for everything but the space of connections that carry frames.
     events: OwnedFd,
-    /// Knows of their input and space.
+    /// The epoll instance for the input and the space of those connections.
     inputs: OwnedFd,
-    /// Knows of both, for others to wait for. Made for those only: each message would wake it, too.
+    /// The epoll instance for both, for a caller who waits for other things too. It exists only if
+    /// asked for, since each message would wake it.
     all: OnceLock<OwnedFd>,
     connections: HashMap<u64, Connection>,
-    /// By their process ids, those that have a socket.
+    /// The programs that have a socket, by their process ids.
     programs: HashMap<u32, ClientId>,
-    /// Those that have none any more, to become others.
+    /// The clients of programs that have no socket any more. They are used again for others.
     former: Vec<ClientId>,
-    /// A descriptor to be given up where there are no others.
+    /// A spare descriptor, which is given up when there are no others.
     spare: Option<OwnedFd>,
     next_key: u64,
     inbox: Inbox,
     allocations: Allocations,
 }
 
-/// A path that programs come to.
+/// A path at which programs connect.
 #[derive(Debug)]
 struct Place {
     listener: OwnedFd,
@@ -93,25 +97,25 @@ struct Place {
 
 #[derive(Debug)]
 enum Connection {
-    /// Its request has not come yet.
+    /// A connection whose request has not come yet.
     New(OwnedFd),
-    /// A program's socket.
+    /// A connection of a program's socket.
     Frames(Frames),
     /// The connection for the notices of the socket with that key.
     Notices(OwnedFd, u64),
 }
 
-/// The key of the path's listener; those of connections count from 0.
+/// The key of the path's listener. The keys of connections count from 0.
 const LISTENER: u64 = u64::MAX;
 
 /// The key of the launcher's listener.
 const CALLS: u64 = u64::MAX - 1;
 
-/// Set in a key that stands for space and not for input.
+/// The bit of a key that stands for space, and not for input.
 const SPACE: u64 = 1 << 62;
 
 impl Server {
-    /// A server that programs find at no path.
+    /// Makes a server that programs find at no path.
     pub fn new() -> io::Result<Self> {
         let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
         let [events, inputs] = [create()?, create()?];
@@ -143,7 +147,7 @@ impl Server {
         )?;
         if let Err(error) = net::bind(&listener, &address) {
             let probe = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-            // What is no socket refuses connections, too.
+            // A file that is no socket refuses connections, too.
             let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
             if !is_socket || net::connect(&probe, &address) != Err(rustix::io::Errno::CONNREFUSED) {
                 return Err(error.into());
@@ -170,8 +174,8 @@ impl Server {
         self.place.as_ref().map(|place| &*place.path)
     }
 
-    /// Moves what there is, waiting at most for `wait` (for ever if none) until there is something, and tells `observer` what
-    /// passed. A signal ends the wait.
+    /// Moves the messages that are there. If there are none, waits for them, at most for `wait`
+    /// (for ever if `None`). Tells `observer` of each message. A signal ends the wait.
     pub fn turn(
         &mut self,
         kernel: &mut Kernel,
@@ -181,7 +185,7 @@ impl Server {
         self.observed_turn(kernel, wait, &mut PassedOnly(observer))
     }
 
-    /// The same with an observer that may let packets in after each message.
+    /// Does the same, with an observer that may let packets in after each message.
     pub fn observed_turn(
         &mut self,
         kernel: &mut Kernel,
@@ -211,8 +215,9 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until there is something to do, and returns whether it is more than frames; none after a signal. A program that has enough to read is let read: to be woken by
-    /// each of its messages would cost both more than the message.
+    /// Waits until there is something to do. Returns whether it is more than frames; `None` after a
+    /// signal. A program that has enough to read is left to read: to be woken by each of its
+    /// messages would cost more than the message.
     fn wait(&self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let is_busy = self.frames().any(|frames| frames.on_connection() >= ENOUGH_UNREAD);
         let wait = if is_busy {
@@ -247,7 +252,8 @@ impl Server {
         })
     }
 
-    /// Asks every connection what its program has read, so that receive buffers are as full as they are.
+    /// Asks every connection what its program has read, so that the emulated receive buffers are up
+    /// to date.
     pub fn look(&mut self, kernel: &mut Kernel) {
         for frames in self.frames_mut() {
             frames.look(kernel);
@@ -267,8 +273,8 @@ impl Server {
         self.frames().next().is_some()
     }
 
-    /// Has the events of a connection that is to carry frames noted; returns the same connection once more, which is known for its
-    /// space.
+    /// Registers a connection that is to carry frames. Returns a duplicate of it, which is
+    /// registered for its space.
     fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<OwnedFd, Errno> {
         let system = |error: rustix::io::Errno| Errno(error.raw_os_error());
         let space = connection
@@ -299,7 +305,7 @@ impl Server {
         opened
     }
 
-    /// A program that has no socket any more is none of those that there are.
+    /// A program without a socket does not count as connected.
     fn forget_if_gone(&mut self, process_id: u32) {
         if !self.frames().any(|frames| frames.process_id == process_id)
             && let Some(client) = self.programs.remove(&process_id)
@@ -308,8 +314,8 @@ impl Server {
         }
     }
 
-    /// Takes what programs have sent: all that is there, so that a handle that was destroyed is closed before the next is bound; but
-    /// not without end.
+    /// Takes the messages that programs have sent. It takes all that are there, so that a handle
+    /// that was destroyed is closed before the next one is bound; but there is a limit.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         for key in ready(&self.inputs)? {
             if key & SPACE == 0 {
@@ -330,7 +336,8 @@ impl Server {
         for _ in 0..MOST_IN_A_ROW {
             match inbox.receive(frames.connection.as_fd()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // It was closed with a frame unread; what it sent before that is still to come, and then its end.
+                // The connection was closed with a frame unread. The messages that it sent before
+                // are still to come, and then its end.
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CONNRESET.raw_os_error()) => reset = true,
                 Err(_) => return self.close(kernel, key, reset, observer),
                 Ok(count) => {
@@ -339,18 +346,19 @@ impl Server {
                         .any(|datagram| datagram.is_some_and(|bytes| !bytes.is_empty()))
                     {
                         frames.has_sent();
-                        // Who gives a verdict has read the packet.
+                        // A program that gives a verdict has read the packet.
                         frames.look(kernel);
                     }
                     let mut empty = false;
                     for datagram in inbox.datagrams() {
-                        // What is longer than any netlink datagram is lost; the transport lets none through. An empty one is ignored
-                        // (MSG-1), and is what the end looks like.
+                        // A datagram that is longer than any netlink datagram is lost; the
+                        // transport lets none through. An empty one is ignored (MSG-1), and looks
+                        // like the end.
                         let Some(datagram) = datagram else { continue };
                         empty = datagram.is_empty();
                         if !empty {
                             observer.sent(kernel.netlink_protocol(frames.socket), datagram);
-                            // An error would be the send call's, which is over.
+                            // The error belongs to the send call, which is over.
                             let _ = kernel.send(frames.socket, datagram);
                             observer.carried_out(kernel);
                         }
@@ -358,7 +366,7 @@ impl Server {
                     if empty && has_hung_up(frames.connection.as_fd()) {
                         return self.close(kernel, key, reset, observer);
                     }
-                    // What comes meanwhile is seen at the next turn.
+                    // A message that comes meanwhile is seen at the next turn.
                     if count < Inbox::AT_ONCE {
                         return;
                     }
@@ -367,7 +375,7 @@ impl Server {
         }
     }
 
-    /// A program has closed its socket.
+    /// Closes the socket of a program that has closed its end.
     fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
         let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
             return;
@@ -389,7 +397,7 @@ impl Server {
         observer.carried_out(kernel);
     }
 
-    /// Gives notice of overruns and senders, and fills every connection: in this order (SOCK-4).
+    /// Gives notice of overruns and senders, and then fills every connection (SOCK-4).
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
         let Self {
@@ -404,7 +412,8 @@ impl Server {
         }
     }
 
-    /// Tells what there is to be told. What can't be told yet stays, and so does the frame that it is about.
+    /// Sends the notices of a socket. A notice that can't be sent yet stays, and so does the frame
+    /// that it is about.
     fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
         for (key, connection) in &mut self.connections {
@@ -436,7 +445,7 @@ impl Server {
             };
             match notice {
                 Notice::Overrun => {
-                    // Where there is no room for another notice there are many unread already.
+                    // If there is no room for another notice, many are unread already.
                     observer.passed(Passed::Overrun);
                     frames.overran = false;
                 }
@@ -447,7 +456,7 @@ impl Server {
     }
 }
 
-/// The keys of what is ready, without waiting.
+/// Returns the keys of the descriptors that are ready, without waiting.
 fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
     match epoll::wait(epoll, &mut room, Some(&Timespec::default())) {
@@ -473,7 +482,7 @@ fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
         && descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
-/// The packets whose frames are in a socket's receive buffer.
+/// Returns the packets whose frames are in a socket's receive buffer.
 fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     let abi = kernel.profile().abi;
     let ids = (0..)
@@ -490,7 +499,8 @@ fn packet_id(frame: &[u8], abi: Abi) -> Option<PacketId> {
     }
 }
 
-/// As large a buffer as the system grants: with the privilege, that of the largest emulated one.
+/// Sets as large a buffer as the system grants. With the privilege that is as large as the largest
+/// emulated buffer.
 fn enlarge_send_buffer(connection: BorrowedFd<'_>) {
     const MOST: usize = 4 << 20;
     if sockopt::set_socket_send_buffer_size_force(connection, MOST).is_err() {
@@ -499,15 +509,15 @@ fn enlarge_send_buffer(connection: BorrowedFd<'_>) {
 }
 
 impl AsFd for Server {
-    /// A descriptor that is readable when a [`turn`](Server::turn) has something to do, for those who wait for something else,
-    /// too.
+    /// Returns a descriptor that is readable when a [`turn`](Server::turn) has something to do, for
+    /// a caller who waits for other things too.
     fn as_fd(&self) -> BorrowedFd<'_> {
         if let Some(all) = self.all.get() {
             return all.as_fd();
         }
         match both(&self.events, &self.inputs) {
             Ok(all) => self.all.get_or_init(|| all).as_fd(),
-            // Where there is none left, at least frames are seen.
+            // Without a descriptor for both, at least frames are seen.
             Err(_) => self.inputs.as_fd(),
         }
     }
@@ -515,7 +525,7 @@ impl AsFd for Server {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // It may be gone already, or another's that was made there since.
+        // The path may be gone already, or belong to a socket that was made there since.
         let is_own = |file: std::fs::Metadata| (file.dev(), file.ino()) == self.file;
         if std::fs::symlink_metadata(&self.path).is_ok_and(is_own) {
             let _ = std::fs::remove_file(&self.path);

@@ -281,7 +281,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG-1 to MSG-11).
+    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG-1 to
+    /// MSG-11).
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
@@ -326,7 +327,8 @@ impl<T> IpQueue<T> {
         work.outcome
     }
 
-    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body.
+    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body. Packets that are
+    /// dropped are added to `flushed`.
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -481,8 +483,8 @@ impl<T> IpQueue<T> {
         self.entries.release(slot, records);
     }
 
-    /// A socket that is bound to `port_id` closed. If that was the peer's, the queue resets, and what was in it comes
-    /// out, oldest first (ATT-4).
+    /// A socket that is bound to `port_id` closed. If that was the peer's, the queue resets, and
+    /// what was in it comes out, oldest first (ATT-4).
     pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
         if self.peer == port_id {
             self.reset(records)
@@ -491,13 +493,14 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Peer, mode and range are forgotten, the drop counters kept; what was queued comes out, oldest first.
+    /// Peer, mode and range are forgotten, the drop counters kept; what was queued comes out,
+    /// oldest first.
     pub(crate) fn reset(&mut self, records: &mut Records) -> Vec<T> {
         (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
         self.flush(records)
     }
 
-    /// What was queued comes out, oldest first.
+    /// Takes all packets out, oldest first.
     fn flush(&mut self, records: &mut Records) -> Vec<T> {
         self.entries.take_if(records, |_| true)
     }
@@ -513,7 +516,8 @@ impl<T> IpQueue<T> {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going down drops (EVT-1).
+    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going
+    /// down drops (EVT-1).
     pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(records, condition)
     }

@@ -1,7 +1,8 @@
 //! The kernel's allocator, as far as packet ids show it: which record an entry gets (PKT-9).
 //!
-//! A packet id is the address of a queue entry. What a kernel's allocator hands out depends on what else takes records of
-//! the same size: the other family's entries, or what the hooks note of a queued packet.
+//! A packet id is the address of a queue entry. What a kernel's allocator hands out depends on what
+//! else takes records of the same size: the other family's entries, or what the hooks note of a
+//! queued packet.
 
 use crate::behaviour::{Flushing, Queueing, RecordPools, Reuse};
 use crate::netlink::SocketId;
@@ -28,7 +29,7 @@ pub(crate) struct Records {
 #[derive(Debug, Default)]
 struct Pool {
     free: VecDeque<Record>,
-    /// How many were ever handed out.
+    /// The number of records that were ever handed out.
     known: Record,
 }
 

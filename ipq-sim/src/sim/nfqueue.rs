@@ -1,4 +1,4 @@
-//! Numbered queues of an emulated kernel, under the transport that sits on real ones.
+//! Numbered queues of an emulated kernel, under the transport for real ones.
 
 use super::access::Access;
 use super::{SimTransport, Simulation};
@@ -11,8 +11,8 @@ use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
 impl<A: Access> Simulation<A> {
-    /// A handle for a numbered queue, by the very transport that programs use on real kernels. The kernel must be one
-    /// that has such queues: see [`Profile`](crate::Profile).
+    /// A handle for a numbered queue, by the very transport that programs use on real kernels. The
+    /// kernel must be one that has such queues: see [`Profile`](crate::Profile).
     ///
     /// ```
     /// use ipq_core::transport::nfqueue::Options;
@@ -79,7 +79,7 @@ impl<A: Access> QueueSocket for SimTransport<A> {
     ) -> Result<(), TransportError> {
         let mut wait = wait;
         for place in places {
-            // An error that is pending is the next call's.
+            // A pending error is returned by the next call.
             if !arrivals.is_empty() && self.access().with(|kernel| kernel.has_error(self.socket())) {
                 return Ok(());
             }

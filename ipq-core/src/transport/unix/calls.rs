@@ -1,7 +1,7 @@
 //! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
-//! The object that is loaded into a program and the launcher that watches its calls see the same calls
-//! from two sides; both ask here. Nothing here makes a call, reads memory or can panic.
+//! The object that is loaded into a program and the launcher that watches its calls see the same
+//! calls from two sides; both ask here. Nothing here makes a call, reads memory or can panic.
 
 use crate::errno::Errno;
 use crate::family::Family;
@@ -22,8 +22,8 @@ pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
     }
 }
 
-/// The family whose queue's state a file tells: `/proc/net/ip_queue` or `/proc/net/ip6_queue`, under any process's
-/// own `net` too (PROC-1).
+/// The family whose queue's state a file tells: `/proc/net/ip_queue` or `/proc/net/ip6_queue`,
+/// under any process's own `net` too (PROC-1).
 #[must_use]
 pub fn proc_file(path: &[u8]) -> Option<Family> {
     let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -65,9 +65,9 @@ pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
     [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0]
 }
 
-/// The abstract name, without the zero before it, of a Unix socket whose datagrams seem to come from the kernel: the address
-/// that `recvfrom` gives has 12 bytes then, and 0 where a netlink address has the port id. Only its family tells. `serial` keeps
-/// such sockets apart.
+/// The abstract name, without the zero before it, of a Unix socket whose datagrams seem to come
+/// from the kernel: the address that `recvfrom` gives has 12 bytes then, and 0 where a netlink
+/// address has the port id. Only its family tells. `serial` keeps such sockets apart.
 #[must_use]
 pub const fn kernel_name(serial: u32) -> [u8; 9] {
     let [a, b, c, d] = serial.to_ne_bytes();
@@ -102,7 +102,8 @@ pub enum SocketOption {
 }
 
 impl SocketOption {
-    /// The option that `setsockopt` or `getsockopt` names; none if a Unix socket treats it as a netlink socket does.
+    /// The option that `setsockopt` or `getsockopt` names; none if a Unix socket treats it as a
+    /// netlink socket does.
     #[must_use]
     pub const fn named(level: i32, name: i32) -> Option<Self> {
         Some(match (level, name) {

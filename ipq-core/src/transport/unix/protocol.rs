@@ -1,9 +1,10 @@
 //! The messages between a program and an emulator in another process, beside the frames themselves.
 //!
-//! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is afterwards depends on the
-//! request: after [`Request::Open`] it carries frames, after [`Request::Notices`] a [`Notice`] of what frames don't say; after any
-//! other it is of no more use. All have a fixed size and are little-endian; whatever else comes is refused, so nothing here can
-//! panic or allocate.
+//! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is
+//! afterwards depends on the request: after [`Request::Open`] it carries frames, after
+//! [`Request::Notices`] a [`Notice`] of what frames don't say; after any other it is of no more
+//! use. All have a fixed size and are little-endian; whatever else comes is refused, so nothing
+//! here can panic or allocate.
 
 use crate::errno::Errno;
 use crate::wire::{Abi, ByteOrder, PortId, WordSize};
@@ -14,8 +15,8 @@ const MAGIC: [u8; 4] = *b"ipq1";
 /// A request of a program to an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`: the connection becomes the socket. The answer's value is the longest datagram
-    /// that it sends (SOCK-9).
+    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`: the connection becomes the socket. The answer's
+    /// value is the longest datagram that it sends (SOCK-9).
     Open {
         /// 3 or 13 (ATT-1).
         protocol: u32,
@@ -48,15 +49,17 @@ pub enum Request {
         /// `true` if overruns are not to be reported.
         on: bool,
     },
-    /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows the answer as a datagram of its own.
-    /// The answer's value is how many bytes it has, at most [`LONGEST_TEXT`].
+    /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows the answer
+    /// as a datagram of its own. The answer's value is how many bytes it has, at most
+    /// [`LONGEST_TEXT`].
     ProcText {
         /// 3 or 13 (ATT-1).
         protocol: u32,
     },
 }
 
-/// The longest text that [`Request::ProcText`] can bring, in bytes. That of Linux 3.4 has seven lines.
+/// The longest text that [`Request::ProcText`] can bring, in bytes. That of Linux 3.4 has seven
+/// lines.
 pub const LONGEST_TEXT: usize = 1024;
 
 impl Request {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The name that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
-/// A file that is written during a run. What was in it before stays until then.
+/// A file that is written during a run. Its earlier content stays until then.
 pub(super) struct Destination {
     path: PathBuf,
     file: BufWriter<File>,
@@ -17,7 +17,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Opens it before the run, so that one that can't be written is known in time.
+    /// Opens it before the run, so that a file that can't be written is known in time.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = if path.as_os_str() == STANDARD_OUTPUT {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
@@ -31,7 +31,7 @@ impl Destination {
         })
     }
 
-    /// The same for what no terminal can show.
+    /// Opens it likewise, but refuses a terminal, which can't show these bytes.
     pub(super) fn open_for_bytes(path: &Path) -> Result<Self, Failure> {
         let destination = Self::open(path)?;
         if destination.file.get_ref().is_terminal() {
@@ -40,7 +40,8 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Writes what `write` writes; before it, at the first time, what `begin` writes, in the place of what was there.
+    /// Calls `write` with the file. The first time it discards the earlier content and calls
+    /// `begin` before.
     pub(super) fn write(
         &mut self,
         begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -57,7 +58,7 @@ impl Destination {
         written.map_err(|source| io::Error::other(failed(&self.path, source)))
     }
 
-    /// Not everything that can be written to can be cut: a pipe, a terminal; and standard output is not ours to cut.
+    /// Pipes and terminals can't be cut, and standard output is not ours to cut.
     fn truncate(&self) -> io::Result<()> {
         let file = self.file.get_ref();
         if self.path.as_os_str() != STANDARD_OUTPUT && file.metadata()?.is_file() {
@@ -66,7 +67,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Lets the system have what has been written.
+    /// Flushes the written bytes to the system.
     pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.write(begin, Write::flush)
     }

@@ -33,16 +33,16 @@ impl Log {
     }
 }
 
-/// A line. Fields that a record has no value for are left out.
+/// A line of the log. Fields without a value are left out.
 #[derive(Serialize)]
 struct Line<'a> {
     packet: u64,
-    /// In seconds since 1970-01-01 00:00 UTC, with the digits of the capture.
+    /// The time in seconds since 1970-01-01 00:00 UTC, with the digits of the capture.
     time: Box<RawValue>,
     fate: String,
     #[serde(flatten)]
     addresses: Option<Addresses>,
-    /// As text: a number of 64 bits is more than most readers of JSON can hold.
+    /// The id as text: most readers of JSON can't hold a number of 64 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     packet_id: Option<String>,
     verdicts: Verdicts<'a>,
@@ -63,7 +63,7 @@ struct Addresses {
     destination_port: Option<u16>,
 }
 
-/// A protocol's short name, or its number.
+/// Returns a protocol's short name, or its number.
 struct Protocol(etherparse::IpNumber);
 
 impl Display for Protocol {
@@ -75,7 +75,7 @@ impl Display for Protocol {
     }
 }
 
-/// An error number's name, or the number.
+/// Returns an error number's name, or the number.
 struct Name(ipq_core::Errno);
 
 impl Display for Name {
@@ -154,7 +154,7 @@ impl<'a> Line<'a> {
 }
 
 impl Addresses {
-    /// Of a packet as it was fed.
+    /// Describes a packet as it was fed.
     fn of(bytes: &[u8]) -> Option<Self> {
         let packet = LaxSlicedPacket::from_ip(bytes).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match packet.net.as_ref()? {

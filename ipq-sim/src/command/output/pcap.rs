@@ -10,7 +10,7 @@ const MAGIC: u32 = 0xa1b2_3c4d;
 /// The link layer "raw IP".
 pub(super) const RAW_IP: u16 = 101;
 
-/// More than any packet has, in bytes.
+/// The snapshot length: no packet has as many bytes.
 const SNAPSHOT: u32 = 1 << 18;
 
 pub(super) struct PcapWriter(Destination);
@@ -42,7 +42,7 @@ fn file_header(file: &mut impl Write) -> io::Result<()> {
     write_file_header(file, RAW_IP)
 }
 
-/// Writes what a file with frames of a link type begins with.
+/// Writes the header of a file with frames of a link type.
 pub(super) fn write_file_header(file: &mut impl Write, link: u16) -> io::Result<()> {
     write_words(file, &[MAGIC])?;
     // Version 2.4.

@@ -1,4 +1,5 @@
-//! Every packet that was fed, as a pcapng file: with its verdict, and a comment where it was changed or dropped.
+//! A pcapng file of every packet that was fed: with its verdict, and a comment if it was changed or
+//! dropped.
 
 use super::Destination;
 use super::pcap::{RAW_IP, write_words};
@@ -35,7 +36,7 @@ const MOST_INTERFACES: usize = 1 << 16;
 pub(super) struct PcapNgWriter {
     destination: Destination,
     interfaces: HashMap<CaptureClock, u32>,
-    /// A block that is being put together.
+    /// The block that is being put together.
     block: Block,
 }
 
@@ -61,7 +62,7 @@ impl PcapNgWriter {
         };
         let units = packet.record.time.units;
         let mut delivered = packet.delivered().peekable();
-        // A packet that did not get through is shown as it was fed.
+        // A packet that did not get through is written as it was fed.
         let fed = delivered.peek().is_none().then_some(&fed.data[..]);
         for bytes in delivered.chain(fed) {
             let length = bytes.len() as u32;
@@ -87,7 +88,8 @@ impl PcapNgWriter {
         self.destination.flush(section)
     }
 
-    /// The number of the interface with that clock, which is described first if it is new.
+    /// Returns the number of the interface with that clock. Describes the interface first if it is
+    /// new.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);
@@ -127,7 +129,7 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     let mut comment = String::new();
     let mut add = |text: std::fmt::Arguments<'_>| {
         let separator = if comment.is_empty() { "" } else { "; " };
-        // A string takes everything.
+        // Writing to a string can't fail.
         let _ = write!(comment, "{separator}{text}");
     };
     for refusal in &packet.refusals {
@@ -179,7 +181,7 @@ impl Block {
     }
 
     fn words(&mut self, words: &[u32]) {
-        // A vector takes everything.
+        // Writing to a vector can't fail.
         let _ = write_words(&mut self.bytes, words);
     }
 
@@ -196,7 +198,7 @@ impl Block {
         self.has_options = true;
     }
 
-    /// The whole block, with its length before and after.
+    /// Returns the whole block, with its length before and after the body.
     fn end(&mut self) -> &[u8] {
         if self.has_options {
             self.words(&[0]);

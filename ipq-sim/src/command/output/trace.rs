@@ -1,4 +1,5 @@
-//! Every netlink message of a run, as a capture of the link type NETLINK, which Wireshark and tshark open.
+//! A trace of every netlink message of a run: a capture of the link type NETLINK, which Wireshark
+//! and tshark open.
 
 use super::Destination;
 use super::pcap::{write_file_header, write_words};
@@ -9,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The link type of netlink messages, each after the header of Linux's cooked link layer.
 const NETLINK: u16 = 253;
 
-/// The type of packets that were sent by who captures, and to it: as a program's.
+/// The packet types of the cooked header: sent by the program that is traced, and received by it.
 const SENT: u16 = 4;
 const RECEIVED: u16 = 0;
 
@@ -29,7 +30,7 @@ impl Trace {
         let kind = if message.to_kernel { SENT } else { RECEIVED };
         cooked[..2].copy_from_slice(&kind.to_be_bytes());
         cooked[2..4].copy_from_slice(&HARDWARE.to_be_bytes());
-        // No address, and the netlink protocol in the place of the EtherType.
+        // There is no address, and the netlink protocol stands in the place of the EtherType.
         cooked[14..].copy_from_slice(&u16::try_from(message.protocol).unwrap_or(0).to_be_bytes());
         let length = (cooked.len() + message.parts.iter().map(|part| part.len()).sum::<usize>()) as u32;
         self.0.write(file_header, |file| {

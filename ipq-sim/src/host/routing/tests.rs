@@ -20,8 +20,8 @@ fn network() -> Network {
     Network::new(devices).unwrap()
 }
 
-/// What becomes of a packet: the name of the device it goes out by, "here", or the reason of its
-/// drop.
+/// Says what happens to a packet: the name of the device that it leaves by, "here", or the reason
+/// of its drop.
 fn routed(network: &Network, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> String {
     match of_arriving(network, &packet(udp(source, destination, 64, 0))) {
         Ok(Route::Local) => "here".to_owned(),

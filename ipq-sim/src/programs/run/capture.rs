@@ -1,7 +1,8 @@
 //! Captures: the packets of a pcap or pcapng file, and why some records are not fed.
 //!
-//! A capture is read as it comes, by a thread of its own, which is ahead by a bounded number of bytes: [`Capture`]. What is
-//! read is no larger than any frame around a packet is ([`input::LONGEST_PART`]); all else is gone past.
+//! A capture is read as it comes, by a thread of its own, which is ahead by a bounded number of
+//! bytes: [`Capture`]. What is read is no larger than any frame around a packet is
+//! ([`input::LONGEST_PART`]); all else is gone past.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -39,9 +40,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// One record of a capture.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// When it was captured.
+    /// The time of its capture.
     pub time: CaptureTime,
-    /// The packet in it, or why there is none to be fed.
+    /// The packet in it, or the reason why there is none to be fed.
     pub packet: Result<Packet, NotFed>,
 }
 
@@ -50,9 +51,9 @@ pub struct Record {
 pub struct Packet {
     /// The family of the packets.
     pub family: Family,
-    /// From the network header on, to the packet's own end.
+    /// Its bytes, from the network header to the packet's own end.
     pub data: Bytes,
-    /// The Ethernet header before it, or what it would be without tags, if there was one.
+    /// The Ethernet header before it, without tags, if there was one.
     pub link_header: Option<[u8; 14]>,
 }
 
@@ -61,9 +62,9 @@ pub struct Packet {
 pub enum CaptureEnd {
     /// After its last record.
     Whole,
-    /// Within a record, as one does whose writer was killed.
+    /// Within a record, as a capture ends whose writer was killed.
     WithinRecord,
-    /// With something that the format does not allow, or that can't be read.
+    /// With bytes that the format does not allow, or that can't be read.
     Damaged(String),
 }
 
@@ -105,7 +106,7 @@ pub enum CaptureError {
 /// The most bytes of packets that the reading thread is ahead.
 const AHEAD: usize = 1 << 20;
 
-/// A file of at most so many bytes is read to its end even if the run has ended before.
+/// The longest file, in bytes, that is read to its end even if the run has ended before.
 const SMALL: u64 = 64 << 20;
 
 /// The bytes that a record counts as, beside its packet's bytes.
@@ -114,7 +115,7 @@ const RECORD: usize = size_of::<Record>();
 /// A capture that is being read.
 pub(super) struct Capture {
     shared: Arc<Shared>,
-    /// Taken from the thread, and next to be yielded.
+    /// Records that were taken from the thread, to be returned next.
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
@@ -125,9 +126,9 @@ pub(super) struct Capture {
 /// The state that the reading thread and the capture share.
 struct Shared {
     state: Mutex<State>,
-    /// Told when records were taken.
+    /// Notified when records were taken.
     room: Condvar,
-    /// Readable when there is something to be taken.
+    /// Readable when there are records to take.
     some: OwnedFd,
 }
 
@@ -137,7 +138,7 @@ struct State {
     /// The bytes that the records count as.
     bytes: usize,
     end: Option<CaptureEnd>,
-    /// Nobody takes any more.
+    /// `true` once nobody takes records any more.
     is_closed: bool,
 }
 
@@ -172,7 +173,8 @@ impl Capture {
         })
     }
 
-    /// The next record, if it has been read. Otherwise [`end`](Self::end) tells whether there is any.
+    /// Returns the next record, if it has been read. Otherwise [`end`](Self::end) says whether
+    /// another will come.
     pub(super) fn peek(&mut self) -> Option<&Record> {
         if self.records.is_empty() && self.end.is_none() {
             self.take();
@@ -186,7 +188,8 @@ impl Capture {
         self.records.pop_front()
     }
 
-    /// The next record after the run has ended; none of a capture of which it would take long to read the rest, or for ever.
+    /// Returns the next record after the run has ended. Returns `None` if the rest of the capture
+    /// would take long to read, or for ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;
@@ -199,7 +202,7 @@ impl Capture {
                 return None;
             }
             let mut some = [PollFd::new(&self.shared.some, PollFlags::IN)];
-            // What is interrupted is tried again.
+            // An interrupted wait is tried again.
             let _ = poll(&mut some, None);
         }
     }
@@ -216,7 +219,7 @@ impl Capture {
 
     fn take(&mut self) {
         let mut state = self.shared.lock();
-        // Of no consequence where there is nothing to be read.
+        // A failure does not matter if there is nothing to read.
         let _ = rustix::io::read(&self.shared.some, &mut [0; 8]);
         std::mem::swap(&mut self.records, &mut state.records);
         state.bytes = 0;
@@ -226,7 +229,7 @@ impl Capture {
 }
 
 impl AsFd for Capture {
-    /// A descriptor that is readable when there is a record, or the end, after there was none.
+    /// Returns a descriptor that becomes readable when there is a record or the end.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.some.as_fd()
     }
@@ -244,12 +247,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads to the end, or until nobody takes any more.
+    /// Reads to the end, or until nobody takes records any more.
     fn fill(&self, mut reader: Reader) {
         let mut batch = VecDeque::new();
         let mut bytes = 0;
         loop {
-            // Whoever waits for what there is need not wait for what is to come.
+            // The records that are there are handed over before the thread waits for more.
             if !batch.is_empty() && (bytes >= AHEAD / 4 || !reader.has_whole_record()) {
                 if !self.hand_over(&mut batch, bytes, None) {
                     return;
@@ -269,7 +272,7 @@ impl Shared {
         }
     }
 
-    /// Hands records over, when there is room, and says whether anybody takes them.
+    /// Hands records over when there is room. Returns whether anybody still takes them.
     fn hand_over(&self, batch: &mut VecDeque<Record>, bytes: usize, end: Option<CaptureEnd>) -> bool {
         let mut state = self.lock();
         while state.bytes >= AHEAD && !state.is_closed {

@@ -17,11 +17,11 @@ use std::time::Duration;
 pub enum ProgramEnd {
     /// It was started elsewhere, and goes on.
     Elsewhere,
-    /// By itself, with this status.
+    /// It ended by itself, with this status.
     ByItself(ExitStatus),
-    /// With this status, after it was told to by SIGTERM, since there was nothing more for it.
+    /// It ended with this status after SIGTERM, which it got since there was nothing more for it.
     OnTerm(ExitStatus),
-    /// It did not, and was killed.
+    /// It did not end after SIGTERM, and was killed.
     Killed,
 }
 
@@ -30,7 +30,7 @@ pub enum ProgramEnd {
 pub enum Outcome {
     /// Every packet that was fed has a fate, and the program did not fail.
     Success,
-    /// Nothing went wrong, but no packet was put to the program.
+    /// Nothing went wrong, but the program got no packet to decide on.
     NothingTried,
     /// Something went wrong.
     Failure,
@@ -45,9 +45,9 @@ pub(super) struct Conduct {
     pub(super) has_listened: [bool; 2],
     /// Messages that set a copy mode, less those that were refused.
     pub(super) modes: u64,
-    /// Packets that were handed to it.
+    /// The number of packets that were handed to it.
     pub(super) handed: u64,
-    /// It left some of them in its receive buffer at the end.
+    /// `true` if it left some of them in its receive buffer at the end.
     pub(super) has_unread: bool,
 }
 
@@ -64,7 +64,7 @@ impl Conduct {
 pub(super) enum Over {
     /// Every packet has a fate, or the program ended.
     Done,
-    /// Nothing happened for so long.
+    /// Nothing happened for this time.
     Patience(Duration),
     /// It was told to stop.
     Stopped,
@@ -80,18 +80,18 @@ pub enum Finding {
     NeverOpened,
     /// It opened one, and set no copy mode.
     NeverSetMode,
-    /// The kernel refused messages of its own: how many, and the first.
+    /// The kernel refused messages of the program: their number, and the first.
     Refused(u64, Refusal),
-    /// It was given packets, and gave no verdict.
+    /// It got packets, and gave no verdict.
     NoVerdict {
         /// The number of packets that it was given.
         given: u64,
         /// The time for which the last packet was waited for; `None` if the program ended.
         waited: Option<Duration>,
     },
-    /// It stopped reading, and packets were left in its receive buffer.
+    /// It stopped reading, and left packets in its receive buffer.
     StoppedReading,
-    /// It gave some verdicts, and then none for so long.
+    /// It gave some verdicts, and then none for some time.
     Slow {
         /// The number of packets that had a verdict.
         decided: u64,
@@ -102,15 +102,15 @@ pub enum Finding {
     },
     /// It ended before every packet had a verdict.
     EndedEarly(ProgramEnd),
-    /// It ended with a status that says so, after every packet had its fate.
+    /// It ended with a status that means failure, after every packet had its fate.
     Failed(ProgramEnd),
     /// It did not end when it was told to, and was killed.
     Killed,
-    /// No record of the capture was fed: how many there are.
+    /// No record of the capture was fed. The number is that of the records.
     NothingFed(u64),
-    /// Nobody listened to any packet: of this family all were, or of both.
+    /// Nobody listened to any packet. The family is that of all packets; `None` if both were there.
     Nobody(Option<Family>),
-    /// The capture ended otherwise than after its last record.
+    /// The capture did not end after its last record.
     Capture(CaptureEnd),
 }
 
@@ -182,7 +182,7 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
     if !conduct.has_opened {
         Some(Finding::NeverOpened)
     } else if conduct.modes == 0 {
-        // The refusal says it all.
+        // The refusal explains everything.
         summary.first_refusal.is_none().then_some(Finding::NeverSetMode)
     } else if is_complete {
         None
@@ -203,7 +203,7 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
 }
 
 impl ProgramEnd {
-    /// Its status, if it has one.
+    /// Returns its status, if it has one.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         match self {

@@ -1,10 +1,11 @@
 //! Feeds packets at the right time, and follows them to their fates.
 //!
-//! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room for, so
-//! that none is lost. Which packets have entered when a message of the program's is carried out depends
-//! on its messages alone: the next enters right after a verdict that makes room for it, before the next
-//! message is looked at. A packet that was fed but never read when its listener closed has not been fed
-//! after all, and goes to the next listener: how far ahead the feeding was is nobody's fate.
+//! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room
+//! for, so that none is lost. Which packets have entered when a message of the program's is carried
+//! out depends on its messages alone: the next enters right after a verdict that makes room for it,
+//! before the next message is looked at. A packet that was fed but never read when its listener
+//! closed has not been fed after all, and goes to the next listener: how far ahead the feeding was
+//! is nobody's fate.
 
 use super::capture::{Capture, NotFed};
 use super::conclusion::Conduct;
@@ -22,8 +23,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of packets that are fed in a row at a rate, before the program's connection is looked
-/// after.
+/// The number of packets that are fed in a row at a rate, before the program's connection is
+/// served.
 const BURST: usize = 32;
 
 /// The time for which a packet waits for a listener of its family while there is one of the other
@@ -36,7 +37,7 @@ pub(super) struct Feeding<'a> {
     pub(super) capture: Capture,
     pub(super) outcomes: Outcomes,
     pub(super) conduct: Conduct,
-    /// Those that have no fate yet, where they are in their queue.
+    /// The packets that have no fate yet, with their places in their queue.
     fed: HashMap<PacketSerial, Fed>,
     /// By family.
     windows: [Window; 2],
@@ -48,11 +49,11 @@ pub(super) struct Feeding<'a> {
     deaf: [bool; 2],
     /// When the first packet entered.
     began: Option<Instant>,
-    /// When anything happened to a packet.
+    /// The time of the last event of any packet.
     pub(super) last_event: Instant,
-    /// Since when the next packet has had nobody to listen for it.
+    /// The time since which nobody has listened for the next packet.
     waiting_since: Option<Instant>,
-    /// Packets that got a verdict just now, and may have been queued again.
+    /// The packets that got a verdict just now, and may have been queued again.
     judged: Vec<PacketSerial>,
     /// The refusals of the program's messages by the kernel, since this was last looked after.
     refusals: Vec<Refusal>,
@@ -77,11 +78,11 @@ pub(super) enum Hold {
     NoRecord,
     /// Nobody listens.
     NoListener,
-    /// It is not known whether the listener of that family has read what it was given, and waits.
+    /// It is not known whether the listener of that family has read all its packets and waits.
     Unsettled(Family),
-    /// Its packets wait for verdicts.
+    /// Its queue is full of packets that wait for verdicts.
     Full,
-    /// The next is not due yet.
+    /// The next packet is not due yet.
     NotDue,
 }
 
@@ -124,13 +125,13 @@ impl<'a> Feeding<'a> {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
 
-    /// The listener of that family waits, with everything read.
+    /// Notes that the listener of that family waits and has read everything.
     pub(super) fn settle(&mut self, family: Family) {
         self.has_begun[family as usize] = true;
         self.windows[family as usize].settle_all();
     }
 
-    /// Lets enter what may now; says why no more does.
+    /// Feeds the packets that may enter now. Returns the reason why no more may.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,
@@ -187,7 +188,7 @@ impl<'a> Feeding<'a> {
 
     /// Returns the reason why the next record may not be fed now; `None` if it may.
     fn hold(&mut self, kernel: &Kernel) -> Option<Hold> {
-        // What is no packet is only counted.
+        // A record without a packet is only counted.
         let family = match self.again.first() {
             Some(index) => self.outcomes.fed_packet(*index)?.family,
             None => match self.capture.peek() {
@@ -216,7 +217,8 @@ impl<'a> Feeding<'a> {
         (!has_room).then_some(Hold::Unsettled(family))
     }
 
-    /// A program that listens for the other family only gets a second to think of this one.
+    /// Returns whether nobody listens to this family. A program that listens only to the other
+    /// family gets a second to listen to this one.
     fn is_deaf(&mut self, kernel: &Kernel, family: Family) -> bool {
         let listens = Family::ALL.iter().any(|family| kernel.has_listener(*family));
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -236,7 +238,7 @@ impl<'a> Feeding<'a> {
         due.saturating_sub(began.elapsed())
     }
 
-    /// Notes what has happened to packets.
+    /// Notes the events of packets.
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
@@ -268,7 +270,7 @@ impl<'a> Feeding<'a> {
                 PacketEvent::Left { packet, fate } => self.leave(packet, fate, watch)?,
             }
         }
-        // What has a verdict and is still there was queued again.
+        // A packet that has a verdict and is still there was queued again.
         for packet in self.judged.drain(..) {
             if let Some(fed) = self.fed.get_mut(&packet) {
                 fed.place = Some(self.windows[fed.family as usize].push(packet, fed.weight));
@@ -291,7 +293,7 @@ impl<'a> Feeding<'a> {
         self.outcomes.left(packet, fate, watch)
     }
 
-    /// The run is over: what is queued stays so, and the rest was not fed.
+    /// Ends the feeding: queued packets stay queued, and the rest was not fed.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         for index in std::mem::take(&mut self.again) {
             self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
@@ -305,11 +307,11 @@ impl<'a> Feeding<'a> {
     }
 }
 
-/// A turn of the server, during which packets are fed as the program's messages make room for them.
+/// A turn of the server. Packets are fed during it, as the program's messages make room for them.
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,
-    /// The first error of the watch's.
+    /// The first error that the watch returned.
     pub(super) result: io::Result<()>,
 }
 
@@ -322,7 +324,7 @@ impl Observer for Turn<'_, '_> {
 
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         self.trace(protocol, false, parts);
-        // Packets are by far the most, and nothing more is to be learnt from them.
+        // Most messages are packets, and they tell nothing more.
         if message_type(parts[0]) == Some(MessageType::Packet) {
             self.feeding.conduct.handed += 1;
         } else if let Some(refusal) = refusal(&parts.concat()) {

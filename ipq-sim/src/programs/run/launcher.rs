@@ -1,4 +1,4 @@
-//! By which means a program gets its emulated sockets.
+//! The means by which a program gets its emulated sockets.
 
 use super::{Rate, Run, RunError};
 use ipq_core::Family;
@@ -11,19 +11,21 @@ use std::path::PathBuf;
 /// A means by which a program gets its emulated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
-    /// The system gives them, by seccomp's user notification (Linux 5.14): to any program, however it is linked.
+    /// The system gives them, by seccomp's user notification (Linux 5.14): to any program, however
+    /// it is linked.
     Seccomp,
-    /// An object that is loaded into the program makes them: the program must use the C library's functions.
+    /// An object that is loaded into the program makes them. The program must use the C library's
+    /// functions.
     Preload,
     /// This project's libipq in the program connects to the emulator, as `IPQ_TRANSPORT` says.
     Transport,
 }
 
 impl Launcher {
-    /// All of them, in the order in which they are preferred.
+    /// All means, in the order of preference.
     pub const ALL: [Self; 3] = [Self::Seccomp, Self::Preload, Self::Transport];
 
-    /// The name that a command line has for it.
+    /// Returns its name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +63,8 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The protocols whose sockets never come from this machine's kernel: both queues of `ip_queue`, and nfnetlink with its own.
+/// The protocols whose sockets never come from this machine's kernel: both queues of `ip_queue`,
+/// and nfnetlink with its own.
 pub(super) fn protocols() -> Vec<u32> {
     let queues = Family::ALL.map(|family| u32::from(family.netlink_protocol()));
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
@@ -76,7 +79,7 @@ pub(super) fn watch(rate: Rate) -> Watch {
     }
 }
 
-/// Chooses.
+/// Chooses the means for a program.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),

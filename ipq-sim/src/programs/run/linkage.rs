@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// More than a program has, in bytes.
+/// A number of program headers, in bytes, that no program exceeds.
 const LONGEST: u64 = 1 << 30;
 
 /// The facts that a program's file gives.
@@ -23,7 +23,8 @@ pub(super) struct Linkage {
 }
 
 impl Linkage {
-    /// Of a program as a command line names it. What is no ELF file, a script for example, or can't be read, says nothing.
+    /// Reads the linkage of a program that a command line names. A file that is no ELF file, such
+    /// as a script, or that can't be read, gives no facts.
     pub(super) fn of(program: &OsStr) -> Self {
         let mut file = Vec::new();
         let read = File::open(found(program)).and_then(|program| program.take(LONGEST).read_to_end(&mut file));
@@ -56,7 +57,7 @@ fn found(program: &OsStr) -> PathBuf {
 /// objects.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
-    // Where the names will be in memory, and so where they are in the file.
+    // The addresses of the names in memory give their offsets in the file.
     let address = dynamic.iter().find(|entry| entry.d_tag == DT_STRTAB)?.d_ptr();
     let offset = program.segments()?.iter().find_map(|segment| {
         let within = address.checked_sub(segment.p_vaddr)?;

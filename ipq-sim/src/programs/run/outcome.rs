@@ -1,8 +1,8 @@
 //! The outcomes of the packets, one by one, in the capture's order.
 //!
-//! Packets get their fates in whichever order the program decides. Each is told of when all before it have theirs, so that what
-//! is written is the same run after run. A packet that waits for its verdict too long lets those after it pass: what has a fate
-//! and was not told of is bounded.
+//! Packets get their fates in whichever order the program decides. Each is told of when all before
+//! it have theirs, so that what is written is the same run after run. A packet that waits for its
+//! verdict too long lets those after it pass: what has a fate and was not told of is bounded.
 
 use super::capture::{NotFed, Packet, Record};
 use super::refusal::Refusal;
@@ -31,7 +31,7 @@ pub struct PacketReport {
     pub index: u64,
     /// The record in the capture.
     pub record: Record,
-    /// By which id the program named it in its last verdict.
+    /// The id by which the program named it in its last verdict.
     pub packet_id: Option<PacketId>,
     /// The verdicts on it, in order: more than one if it was queued again.
     pub verdicts: Vec<VerdictReport>,
@@ -53,7 +53,8 @@ pub struct VerdictReport {
 }
 
 impl PacketReport {
-    /// The bytes of the packet as it got through: none if it did not, and more than one packet if it was fragmented.
+    /// The bytes of the packet as it got through. There are none if it did not, and several packets
+    /// if it was fragmented.
     pub fn delivered(&self) -> impl Iterator<Item = &[u8]> {
         let (here, sent) = match &self.fate {
             Some(Fate::DeliveredHere(packet)) => (Some(&packet[..]), &[][..]),
@@ -77,11 +78,11 @@ struct Undecided {
 /// The outcomes of the packets so far.
 #[derive(Default)]
 pub(super) struct Outcomes {
-    /// From the first on that was not told of.
+    /// The reports that are held back, from the first one on.
     waiting: VecDeque<PacketReport>,
-    /// The number of the first of these.
+    /// The number of the first record that is held back.
     first: u64,
-    /// Packets that let others pass.
+    /// The packets that let later ones pass.
     late: HashMap<u64, PacketReport>,
     undecided: HashMap<PacketSerial, Undecided>,
     held: usize,
@@ -101,7 +102,7 @@ impl Outcomes {
         self.undecided.len() as u64
     }
 
-    /// Adds a record, of which nothing has become yet unless it can't be fed; returns its number.
+    /// Adds a record. It has no outcome yet, unless it can't be fed. Returns its number.
     pub(super) fn add(&mut self, record: Record) -> u64 {
         let index = self.records();
         self.held_not_fed += usize::from(record.packet.is_err());
@@ -116,13 +117,13 @@ impl Outcomes {
         index
     }
 
-    /// The packet of that number was fed.
+    /// Notes that the packet of that record was fed.
     pub(super) fn entered(&mut self, index: u64, serial: PacketSerial) {
         let entered = Instant::now();
         self.undecided.insert(serial, Undecided { index, entered });
     }
 
-    /// It could not be.
+    /// Notes that the packet could not be fed.
     pub(super) fn not_fed(&mut self, index: u64, reason: NotFed) {
         self.held_not_fed += 1;
         if let Some(packet) = self.packet(index) {
@@ -130,7 +131,7 @@ impl Outcomes {
         }
     }
 
-    /// A verdict was given.
+    /// Notes a verdict.
     pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, verdict: Verdict, replaced: bool) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
@@ -146,7 +147,7 @@ impl Outcomes {
         }
     }
 
-    /// A message was refused: if it was the verdict on a packet, on this.
+    /// Notes a refused message. If it was a verdict, it is noted at its packet.
     pub(super) fn refused(&mut self, refusal: Refusal, packet: Option<(PacketSerial, PacketId)>) {
         self.summary.refused += 1;
         self.summary.first_refusal.get_or_insert(refusal);
@@ -160,7 +161,7 @@ impl Outcomes {
         }
     }
 
-    /// The packet of a record, if there is one in it.
+    /// Returns the packet of a record, if there is one in it.
     pub(super) fn fed_packet(&mut self, index: u64) -> Option<Packet> {
         self.packet(index)?.record.packet.as_ref().ok().cloned()
     }
@@ -173,12 +174,13 @@ impl Outcomes {
             .is_some_and(|packet| packet.verdicts.is_empty())
     }
 
-    /// A packet was not fed after all; returns which record it is, to be fed again.
+    /// Notes that a packet was not fed after all. Returns the number of its record, which is fed
+    /// again.
     pub(super) fn withdraw(&mut self, serial: PacketSerial) -> Option<u64> {
         self.undecided.remove(&serial).map(|undecided| undecided.index)
     }
 
-    /// A record that was withdrawn is not fed again.
+    /// Leaves out a record that was withdrawn: it is not fed again.
     pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
         if let Some(mut packet) = self.late.remove(&index) {
             packet.record.packet = Err(reason);
@@ -188,7 +190,7 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// A packet has its fate. Tells `watch` of all that can be told of now.
+    /// Notes a packet's fate. Reports to `watch` all records that can be reported now.
     pub(super) fn left(&mut self, serial: PacketSerial, fate: Fate, watch: &mut dyn Watch) -> io::Result<()> {
         let Some(Undecided { index, .. }) = self.undecided.remove(&serial) else {
             return Ok(());
@@ -206,7 +208,7 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// Tells of all whose turn it is.
+    /// Reports all records whose turn it is.
     pub(super) fn tell_all(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         while let Some(packet) = self.waiting.front() {
             let has_outcome = packet.has_outcome();
@@ -231,7 +233,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Tells of all that are left: those that were fed are still queued.
+    /// Reports all records that are left: those that were fed are still queued.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
         undecided.sort_unstable();

@@ -1,4 +1,5 @@
-//! The program that is run: started where it finds the emulator, and ended when there is nothing more for it.
+//! The program that is run. It is started with a way to the emulator, and ended when there is
+//! nothing more for it.
 
 use super::conclusion::ProgramEnd;
 use super::launcher::{Choice, Launcher, protocols, watch};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 /// The time that a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A program that runs. It does not outlive this.
+/// A program that runs. Dropping this ends it.
 pub(super) struct Program {
     child: Child,
     /// `true` if its other processes are known, too.
@@ -36,7 +37,8 @@ impl Program {
         }
     }
 
-    /// Starts it under the filter. It needs no variable, and one that sends it elsewhere is taken away.
+    /// Starts it under the filter. It needs no variable; `IPQ_TRANSPORT` is removed, since it would
+    /// send it elsewhere.
     fn launch(run: &Run, name: &OsStr) -> Result<(Self, Server), RunError> {
         let mut command = command(run, name);
         command.env_remove("IPQ_TRANSPORT");
@@ -68,7 +70,7 @@ impl Program {
             command
         };
         let child = match launch_guarded(command(), &protocols()) {
-            // Where there are no filters there is no guard.
+            // A system without filters has no guard.
             Err(LaunchError::NoFilter(_)) => command().spawn().map_err(LaunchError::Program),
             started => started,
         };
@@ -83,7 +85,7 @@ impl Program {
     /// Returns whether no process of it is left, and no socket. Of a program that was not launched
     /// only the first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
-        // Its sockets close with it, unless it has left them to a child.
+        // Its sockets close with it, unless a child has inherited them.
         self.processes_have_ended(server) && !server.has_programs()
     }
 
@@ -95,8 +97,8 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends it with all its processes that are known, if it does not end by itself, for which it is given so much time if it is
-    /// `ending`.
+    /// Ends the program with all its known processes, unless it ends by itself. If it is `ending`,
+    /// it gets this much time.
     pub(super) fn end(&mut self, server: &mut Server, kernel: &mut Kernel, ending: Option<Duration>) -> ProgramEnd {
         if let Some(time) = ending {
             self.wait(server, kernel, time);
@@ -125,7 +127,8 @@ impl Program {
         by_itself.or(on_term).unwrap_or(ProgramEnd::Killed)
     }
 
-    /// Waits until it has ended, and answers the calls that it makes on its way: some of them wait for that.
+    /// Waits until it has ended. Answers its calls meanwhile, since some of them wait for an
+    /// answer.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
         let deadline = Instant::now() + time;
         while !self.processes_have_ended(server) && Instant::now() < deadline {
@@ -146,11 +149,12 @@ fn signal(process: u32, signal: Signal) {
     }
 }
 
-/// The program with its arguments, and where it finds the library.
+/// Returns the command with its arguments, and with the directory of the library.
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
-    // Opened here: the thread that starts the program is under the filter, and would wait for an answer.
+    // The file is opened here: the thread that starts the program is under the filter, and would
+    // wait for an answer.
     if run.reads_standard_input()
         && let Ok(nothing) = File::open("/dev/null")
     {
@@ -177,8 +181,9 @@ fn not_started(name: &OsStr, error: LaunchError) -> RunError {
     }
 }
 
-/// A path by which the dynamic loader finds the object: of those in `LD_PRELOAD` it looks for none without a slash where the
-/// program is, and takes none with a space or a colon for one path. For these there is a link beside the socket.
+/// Returns a path by which the dynamic loader finds the object. The loader finds no path without a
+/// slash beside the program, and it splits `LD_PRELOAD` at spaces and colons. For such paths there
+/// is a link beside the socket.
 fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     let object = std::path::absolute(object)?;
     if !object
@@ -206,7 +211,7 @@ fn before_others(value: &Path, variable: &str) -> OsString {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Of no consequence to one that has ended.
+        // A failure does not matter for a program that has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,11 +1,11 @@
-//! Messages that the kernel refused, and by which rule.
+//! Messages that the kernel refused, and the rules that they break.
 
 use ipq_core::wire::{Abi, ErrorMessage, Header, MessageType, ModeRequest, Objection, VerdictRequest, screen};
 use ipq_core::{CopyMode, Errno, PacketId, Verdict};
 use std::cell::Cell;
 use std::fmt;
 
-/// A message of a program's that the kernel refused.
+/// A message of a program that the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The request.
@@ -19,11 +19,11 @@ pub struct Refusal {
 /// The request of a refused message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// To set the copy mode.
+    /// It sets the copy mode.
     Mode(CopyMode),
-    /// A verdict.
+    /// It is a verdict.
     Verdict(Verdict, PacketId),
-    /// Something else, or something cut.
+    /// It is something else, or cut.
     Other(MessageType),
 }
 
@@ -48,7 +48,7 @@ impl Refusal {
             return None;
         }
         let header = error.quoted_header(abi)?;
-        // Kernels before 2.6.32 quote nothing else.
+        // Kernels before 2.6.32 quote only the header.
         let body = error.quoted.get(Header::BYTES..).unwrap_or_default();
         let errno = error.errno();
         Some(Self {
@@ -72,7 +72,7 @@ fn request(header: &Header, body: &[u8], abi: Abi) -> Request {
     parsed.unwrap_or(Request::Other(header.message_type))
 }
 
-/// The rule by which a kernel gives this answer.
+/// Returns the rule by which a kernel gives this answer.
 fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     Some(match errno {
         Errno::EPERM => requirement("MSG-5", "the program needs CAP_NET_ADMIN whenever it sends a message"),
@@ -84,7 +84,7 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     })
 }
 
-/// The rule by which a message is invalid, in the order of the kernel's checks.
+/// Returns the rule by which a message is invalid, in the order of the kernel's checks.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

@@ -1,4 +1,5 @@
-//! A run that is under way: packets go in as the program takes them, until there is nothing more to do.
+//! A run that is under way. Packets go in as the program takes them, until there is nothing more to
+//! do.
 
 use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd};
@@ -15,7 +16,7 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The longest that a turn waits: so often the program is looked after.
+/// The longest wait of a turn: the program is looked after at least this often.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The first pause before it is looked again whether a program waits that has read everything. Each
@@ -30,7 +31,7 @@ pub(super) struct Running<'a> {
     run: &'a Run,
     kernel: Kernel,
     server: Server,
-    /// None if it was started elsewhere.
+    /// The program; `None` if it was started elsewhere.
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
@@ -68,12 +69,12 @@ impl<'a> Running<'a> {
                 bytes_read: self.feeding.capture.bytes_read(),
             };
             watch.progress(progress).map_err(RunError::Watch)?;
-            // A program that nothing was fed to has its time all the same.
+            // A program to which nothing was fed gets its time all the same.
             if self.feeding.is_done() && self.feeding.has_fed() && self.is_at_rest() {
-                // What the last verdict was answered is still to be read.
+                // The answer to the last verdict is still to be read.
                 return self.turn(Duration::ZERO, watch);
             }
-            // A terminal interrupts the program too: it comes first.
+            // A terminal interrupts the program too, so this is checked first.
             if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 self.over = Over::Stopped;
                 return Ok(());
@@ -93,7 +94,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Moves what there is between the program and the kernel, and notes what comes of it.
+    /// Moves messages between the program and the kernel, and notes their effects.
     fn turn(&mut self, wait: Duration, watch: &mut dyn Watch) -> Result<(), RunError> {
         let mut turn = Turn {
             feeding: &mut self.feeding,
@@ -108,10 +109,10 @@ impl<'a> Running<'a> {
             .map_err(RunError::Watch)
     }
 
-    /// Lets enter what may; returns how long there is nothing more to be fed.
+    /// Feeds the packets that may enter. Returns the time until the next one may.
     fn feed(&mut self, watch: &mut dyn Watch) -> Result<Duration, RunError> {
         if self.run.rate != Rate::AsRead {
-            // Whether a packet is lost depends on what has been read by now.
+            // A packet is lost or not by what has been read until now.
             self.server.look(&mut self.kernel);
         }
         loop {
@@ -137,7 +138,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Lets the window of that family begin anew if its listener waits with everything read; otherwise returns when to look again.
+    /// Empties the window of that family if its listener waits and has read everything. Otherwise
+    /// returns the time when to look again.
     fn settle(&mut self, family: Family) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
@@ -158,7 +160,7 @@ impl<'a> Running<'a> {
         self.unsettled.is_some_and(|(_, since)| since.elapsed() > BUSY)
     }
 
-    /// When the program is looked at again.
+    /// Returns the time when the program is looked at again.
     fn later(&mut self) -> Duration {
         let (times, _) = self.unsettled.get_or_insert((0, Instant::now()));
         let wait = SOON * (1 << (*times).min(7));
@@ -190,12 +192,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Ends the program, and sums up.
+    /// Ends the program, and makes the report.
     pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;
         conduct.has_unread = !self.server.all_read(&self.kernel);
-        // One that has closed its sockets has nothing left to do here.
+        // A program that has closed its sockets has nothing left to do here.
         let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;
         let ending = ending.then_some(self.run.patience);
         let program = match &mut self.program {

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The report on a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// In numbers.
+    /// The run in numbers.
     pub summary: Summary,
     /// The findings beside the outcome, each cause before its effects. Empty if all went well.
     pub findings: Vec<Finding>,
@@ -37,33 +37,34 @@ impl Report {
 /// A run in numbers: `records = not fed + fed`, and `fed = accepted + dropped + still queued`.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// Records of the capture.
+    /// The number of records of the capture.
     pub records: u64,
     /// `true` if the run ended before the capture did, and the records that were left were not
     /// counted.
     pub is_read_in_part: bool,
-    /// Those that were not fed, by reason.
+    /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
-    /// Packets that got through.
+    /// The number of packets that got through.
     pub accepted: u64,
-    /// Packets that were replaced, whatever became of them.
+    /// The number of packets that were replaced, whatever their fate.
     pub replaced: u64,
-    /// Packets that were dropped, by reason.
+    /// The number of packets that were dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// Packets that had no verdict when the run ended.
+    /// The number of packets that had no verdict when the run ended.
     pub still_queued: u64,
-    /// Messages of the program that the kernel refused, as far as the program was told.
+    /// The number of the program's messages that the kernel refused, as far as the program was
+    /// told.
     pub refused: u64,
-    /// The first of these.
+    /// The first of these refusals.
     pub first_refusal: Option<Refusal>,
-    /// Overruns that the program was told of (ENOBUFS).
+    /// The number of overruns that the program was told of (ENOBUFS).
     pub overruns: u64,
     /// The times that verdicts took, from a packet's entry on.
     pub(super) times: Times,
 }
 
 impl Summary {
-    /// Counts what became of a packet.
+    /// Counts a packet by its fate.
     pub(super) fn count(&mut self, packet: &PacketReport) {
         self.records += 1;
         match (&packet.fate, &packet.record.packet) {
@@ -97,7 +98,8 @@ impl Summary {
         self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// The time that `percent` of a hundred verdicts took at most, to three digits; none if there was no verdict.
+    /// Returns the time that `percent` of a hundred verdicts took at most, to three digits; `None`
+    /// if there was no verdict.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         self.times.percentile(percent)
@@ -159,7 +161,7 @@ impl Times {
 impl Default for Times {
     fn default() -> Self {
         const AN_HOUR: u64 = 3_600_000_000_000;
-        // These bounds are allowed.
+        // The bounds are within what the histogram allows.
         Self(Histogram::new_with_bounds(1, AN_HOUR, 3).ok())
     }
 }

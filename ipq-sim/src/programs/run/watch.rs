@@ -5,8 +5,8 @@ use std::io;
 
 /// Follows a run. An error of any method ends the run.
 pub trait Watch {
-    /// A record of the capture has been dealt with. Records come in the capture's order; but a packet whose verdict is overdue lets
-    /// others pass, after 16 384 of them or 16 MiB.
+    /// Called when a record of the capture has been dealt with. Records come in the capture's
+    /// order. A packet whose verdict is overdue lets others pass, after 16 384 of them or 16 MiB.
     fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
@@ -17,7 +17,7 @@ pub trait Watch {
         false
     }
 
-    /// A netlink message passes between a program and the kernel.
+    /// Called for a netlink message between a program and the kernel.
     fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
         let _ = message;
         Ok(())
@@ -53,7 +53,7 @@ pub struct Progress {
 /// Follows nothing.
 impl Watch for () {}
 
-/// Keeps what became of each packet.
+/// Keeps the report on each packet.
 impl Watch for Vec<PacketReport> {
     fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
         self.push(packet.clone());

@@ -1,17 +1,18 @@
 //! The packets of one queue that were fed and that the program may not have read.
 //!
-//! How many packets may be fed is decided by this, and by nothing that depends on when somebody looks:
-//! a packet leaves the window when it or a later one gets a verdict, since programs read in order, or
-//! when the program is seen to wait with everything read. Both are what the program does, not when.
+//! How many packets may be fed is decided by this, and by nothing that depends on when somebody
+//! looks: a packet leaves the window when it or a later one gets a verdict, since programs read in
+//! order, or when the program is seen to wait with everything read. Both are what the program does,
+//! not when.
 
 use crate::books::PacketSerial;
 use std::collections::VecDeque;
 
-/// A packet's place in its queue's order. Each time that it is queued it has another.
+/// A packet's place in the order of its queue. It gets a new place each time it is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
-/// See the [module](self).
+/// The packets of one queue that may be unread. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Window {
     unsettled: VecDeque<Entry>,
@@ -28,7 +29,7 @@ struct Entry {
 }
 
 impl Window {
-    /// A packet was queued, and its frame weighs so much.
+    /// Adds a packet that was queued, with the weight of its frame.
     pub(super) fn push(&mut self, packet: PacketSerial, weight: usize) -> Place {
         let place = Place(self.next);
         self.next += 1;
@@ -37,7 +38,7 @@ impl Window {
         place
     }
 
-    /// The packet at that place was read, and so were all before it.
+    /// Notes that the packet at that place was read, and all before it.
     pub(super) fn settle(&mut self, place: Place) {
         while let Some(entry) = self.unsettled.front().filter(|entry| entry.place <= place) {
             self.weight -= entry.weight;
@@ -45,13 +46,13 @@ impl Window {
         }
     }
 
-    /// All were read.
+    /// Notes that all were read.
     pub(super) fn settle_all(&mut self) {
         self.unsettled.clear();
         self.weight = 0;
     }
 
-    /// The packet at that place is gone, and was perhaps not read.
+    /// Removes the packet at that place, which was perhaps not read.
     pub(super) fn remove(&mut self, place: Place) {
         let found = self.unsettled.binary_search_by_key(&place, |entry| entry.place);
         if let Some(entry) = found.ok().and_then(|index| self.unsettled.remove(index)) {

@@ -1,9 +1,10 @@
-//! The frames on a connection: as many as there is room for, and which of them the program has read.
+//! The frames on a connection: as many as there is room for, and which of them the program has
+//! read.
 //!
-//! A frame stays in the emulated receive buffer, and weighs what it weighs there, until the program has
-//! read it. How much is unread is told by the connection itself: the kernel counts the memory that its
-//! datagrams were allocated, and gives it back one by one as they are read. So the allocations of what
-//! was sent, in order, and their sum now say how many have been read.
+//! A frame stays in the emulated receive buffer, and weighs what it weighs there, until the program
+//! has read it. How much is unread is told by the connection itself: the kernel counts the memory
+//! that its datagrams were allocated, and gives it back one by one as they are read. So the
+//! allocations of what was sent, in order, and their sum now say how many have been read.
 
 use super::Observer;
 use crate::kernel::Kernel;
@@ -18,18 +19,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// The number of frames that one system call moves.
 const AT_ONCE: usize = 64;
 
-/// A program's socket: its connection, and what is on it.
+/// A program's socket: its connection, and the frames on it.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) connection: OwnedFd,
-    /// The same connection, known to epoll for its space alone.
+    /// A duplicate of the connection, which epoll watches for space alone.
     _space: OwnedFd,
     pub(super) socket: SocketId,
-    /// The process id of the program that it is of, as it sees it itself.
+    /// The process id of its program, in the program's own PID namespace.
     pub(super) process_id: u32,
-    /// Present where the program has one end of a pair, and no connection for notices.
+    /// Present if the program has one end of a pair, and no connection for notices.
     pub(super) given: Option<Given>,
-    /// The allocations of the frames that are on the connection, oldest first. They are the first in the emulated socket, too.
+    /// The allocations of the frames that are on the connection, oldest first. These frames are
+    /// also the first in the emulated socket.
     unread: VecDeque<usize>,
     /// Their sum.
     allocated: usize,
@@ -46,11 +48,11 @@ pub(super) struct Frames {
 /// The facts about a socket that was put in a program's place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given {
-    /// The inode of the program's end, by which its descriptors are known.
+    /// The inode of the program's end. It identifies the program's descriptors.
     pub(super) inode: u64,
-    /// The process that asked for it, as /proc names it here.
+    /// The process that asked for it, by its number in this PID namespace.
     pub(super) process: u32,
-    /// `SO_TYPE`, as it was asked for.
+    /// The `SO_TYPE` that it was asked for with.
     pub(super) kind: i32,
     /// The netlink protocol.
     pub(super) protocol: i32,
@@ -65,7 +67,7 @@ pub(super) struct Given {
 /// The end of a connection, and the fate of the frames that were on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The program has read so many that the rest is exactly what was not read.
+    /// The program has read this many, and no more.
     Known,
     /// Some were not read, and it is not known which.
     Unknown,
@@ -99,9 +101,10 @@ impl Frames {
         self.unread.len()
     }
 
-    /// Asks the connection what has been read, and takes that out of the emulated socket.
+    /// Asks the connection how much has been read, and takes that out of the emulated socket.
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
-        // What a program leaves unread when it closes its end is gone, and looks as if it had been read.
+        // The frames that a program leaves unread when it closes its end are gone, and look as if
+        // they had been read.
         let has_closed = self.looked && super::has_hung_up(self.connection.as_fd());
         if !self.unread.is_empty()
             && !has_closed
@@ -111,7 +114,8 @@ impl Frames {
         }
     }
 
-    /// As [`look`](Self::look), at a moment when the program is about to close descriptors and does nothing else.
+    /// Does as [`look`](Self::look), at a moment when the program is about to close descriptors and
+    /// does nothing else.
     pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
         self.look(kernel);
         (self.looked, self.filled_since) = (true, false);
@@ -130,12 +134,13 @@ impl Frames {
         }
     }
 
-    /// A message came from the program, so that it goes on.
+    /// Notes that a message came from the program: it goes on.
     pub(super) const fn has_sent(&mut self) {
         self.looked = false;
     }
 
-    /// The program's end is closed: takes out what it has read, as far as that can be known. `reset`: some frames were not read.
+    /// Ends the socket after the program's end was closed. Takes out what the program has read, as
+    /// far as that can be known. `reset` says that some frames were not read.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.looked {
             End::Known
@@ -147,7 +152,8 @@ impl Frames {
         }
     }
 
-    /// Throws away what comes from others than the kernel and is next: the address on a pair can't say who sent it.
+    /// Discards the next datagrams if they come from others than the kernel: the address of a pair
+    /// can't tell the sender.
     pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
         while self.unread.is_empty()
             && kernel
@@ -158,7 +164,7 @@ impl Frames {
         }
     }
 
-    /// Puts as many frames on the connection as there are and as it takes.
+    /// Puts as many frames on the connection as there are, and as it takes.
     pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
         let protocol = kernel.netlink_protocol(self.socket);
         loop {
@@ -180,7 +186,8 @@ impl Frames {
                 self.allocated += allocation;
                 observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
-            // What is put there while it closes is unread. If there is more later it has gone on, and may read.
+            // Frames that are put there while it closes are unread. If there are more later, the
+            // program has gone on, and may read.
             if sent > 0 {
                 self.looked &= !std::mem::replace(&mut self.filled_since, true);
             }
@@ -191,7 +198,7 @@ impl Frames {
     }
 }
 
-/// Sends what the connection takes now; returns how many frames.
+/// Sends the frames that the connection takes now. Returns their number.
 fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     let mut controls: Vec<_> = frames.iter().map(|_| SendAncillaryBuffer::default()).collect();
     let mut headers: Vec<_> = frames
@@ -206,11 +213,11 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
 /// size.
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
-    /// By length in steps of [`STEP`].
+    /// By length, in steps of [`STEP`].
     known: HashMap<usize, usize>,
 }
 
-/// Datagrams that differ by less than a line of a processor's cache are allocated alike.
+/// Datagrams that differ by less than a cache line are allocated alike.
 const STEP: usize = 64;
 
 impl Allocations {
@@ -223,7 +230,7 @@ impl Allocations {
     }
 }
 
-/// Sends a datagram of that length to nobody, and asks what it takes.
+/// Sends a datagram of that length to nobody, and asks how much was allocated for it.
 fn measure(length: usize) -> std::io::Result<usize> {
     let (one, _other) = net::socketpair(
         net::AddressFamily::UNIX,

@@ -1,9 +1,10 @@
-//! The program that was started for a server: each of its calls that the launcher reports is answered here.
+//! The program that was started for a server: each of its calls that the launcher reports is
+//! answered here.
 //!
-//! `socket` for a queue's protocol is answered with one end of a Unix socket pair, on which send and
-//! receive calls, poll and fcntl work as on a netlink socket, so that nothing stops a packet. Calls that
-//! name a descriptor are compared by the inode of the socket behind it, which holds for copies and in
-//! children too; those on other sockets go on to the kernel.
+//! `socket` for a queue's protocol is answered with one end of a Unix socket pair, on which send
+//! and receive calls, poll and fcntl work as on a netlink socket, so that nothing stops a packet.
+//! Calls that name a descriptor are compared by the inode of the socket behind it, which holds for
+//! copies and in children too; those on other sockets go on to the kernel.
 
 use super::frames::{Frames, Given};
 use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
@@ -20,7 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// The longest path that is compared, in bytes: those of /proc that matter are shorter.
+/// The longest path that is compared, in bytes. The paths of /proc that matter are shorter.
 const LONGEST_PATH: usize = 64;
 
 /// The number of tries, and the pause after each, to get a port whose socket the program has
@@ -35,7 +36,7 @@ pub(super) struct Launched {
     /// Its threads that have made a call.
     threads: BTreeSet<u32>,
     remarks: Remarks,
-    /// Makes the next name.
+    /// The number of the next socket's name.
     next_name: u32,
 }
 
@@ -47,11 +48,11 @@ pub type Remarks = BTreeSet<Remark>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Remark {
-    /// It asked for a socket of nfnetlink, which the emulated kernel does not have.
+    /// The program asked for a socket of nfnetlink, which the emulated kernel does not have.
     Nfnetlink,
-    /// It gave up a privilege that it did not have.
+    /// The program gave up a privilege that it did not have.
     Pretended(&'static str),
-    /// A process can't be looked into, so that its calls went on to the kernel.
+    /// A process can't be looked into, so its calls went on to the kernel.
     Hidden,
 }
 
@@ -103,7 +104,8 @@ impl Server {
             .is_some_and(|launched| launched.listener.has_ended())
     }
 
-    /// The processes of the program that was started, as far as they are known: those that made a call or hold a socket.
+    /// Returns the processes of the program that was started, as far as they are known: those that
+    /// made a call or hold a socket.
     #[must_use]
     pub fn launched_processes(&self) -> BTreeSet<u32> {
         let Some(launched) = &self.launched else {
@@ -138,7 +140,7 @@ impl Server {
         match ipq_launcher::activity(given.process) {
             Activity::Waiting => true,
             Activity::Running => false,
-            // It has perhaps left the socket to another.
+            // It may have left the socket to another process.
             Activity::Asleep | Activity::Gone => ipq_launcher::holders(&[given.inode])
                 .into_iter()
                 .any(|process| ipq_launcher::activity(process) == Activity::Waiting),
@@ -156,13 +158,13 @@ impl Server {
 
     /// Answers the calls that wait.
     pub(super) fn answer_calls(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
-        // Its answers need the rest of the server.
+        // Their answers need the rest of the server.
         let Some(mut launched) = self.launched.take() else {
             return Ok(());
         };
         let mut answer = || -> io::Result<()> {
             while let Some(call) = launched.listener.next_call()? {
-                // What the program did before the call comes before it, the closing of a socket for one.
+                // The program's earlier actions come first, such as the closing of a socket.
                 self.take_frames(kernel, observer)?;
                 launched.threads.insert(call.thread);
                 self.answer_call(kernel, observer, &mut launched, &call)?;
@@ -269,7 +271,8 @@ impl Server {
         }
     }
 
-    /// Opens an emulated socket with a pair for its connection; returns the program's end.
+    /// Opens an emulated socket, with a pair of Unix sockets for its connection. Returns the
+    /// program's end.
     fn open_pair(
         &mut self,
         kernel: &mut Kernel,
@@ -315,7 +318,7 @@ impl Server {
 }
 
 impl Launched {
-    /// A pair of sockets, the first of which has a name that looks like the kernel's address.
+    /// Makes a pair of sockets. The first has a name that looks like the kernel's address.
     fn pair(&mut self, kind: i32) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
         let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (ours, theirs) = pair()?;
@@ -325,14 +328,15 @@ impl Launched {
             self.next_name = self.next_name.wrapping_add(1);
             let name = SocketAddrUnix::new_abstract_name(&calls::kernel_name(self.next_name))?;
             match net::bind(&ours, &name) {
-                // Another emulator's.
+                // The name belongs to another emulator.
                 Err(rustix::io::Errno::ADDRINUSE) => {}
                 bound => return bound.map(|()| (ours, theirs)),
             }
         }
     }
 
-    /// A file that is opened: the emulated kernel's own, if it is that of a queue.
+    /// Answers the opening of a file: with the emulated kernel's own text, if the file is a
+    /// queue's.
     fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
         let Some(family) = self.proc_file(call, path) else {
             return self.listener.proceed(call);
@@ -358,13 +362,13 @@ impl Launched {
         calls::proc_file(&path)
     }
 
-    /// A privilege is given up: where there is none, that is done already.
+    /// A program gives up a privilege. If it has none, that is done already.
     fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
         let process = Process::of(call.thread).unwrap_or_default();
         let would_fail = match privileged.capability() {
             Some(capability) => process.effective & 1 << capability == 0,
             None if privileged == Privileged::CapSet => process.permitted == 0,
-            // It stays as it is: what is hidden can't be helped.
+            // The privilege stays: what is hidden can't be changed.
             None => return self.listener.answer(call, 0),
         };
         if would_fail {
@@ -454,7 +458,7 @@ fn on_socket(
     Ok(Some(0))
 }
 
-/// ENOBUFS, once, if datagrams were lost (SOCK-4).
+/// Returns ENOBUFS, once, if datagrams were lost (SOCK-4).
 fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
     if std::mem::take(&mut frames.overran) {
         observer.passed(Passed::Overrun);
@@ -463,7 +467,7 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
     Ok(())
 }
 
-/// The address that a call's second and third argument give.
+/// Reads the address that a call's second and third argument give.
 fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
@@ -479,7 +483,8 @@ fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) ->
     }
 }
 
-/// Writes a value as getsockname and getsockopt do: as much as there is room for, by the length that the next argument points to.
+/// Writes a value as getsockname and getsockopt do: as many bytes as there is room for, by the
+/// length that the next argument points to.
 fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
     let mut room = [0; 4];
     read(listener, call, argument + 1, &mut room)?;
@@ -492,7 +497,7 @@ fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Resul
     if done { Ok(()) } else { Err(Errno(EFAULT)) }
 }
 
-/// The text of a queue's file in a file in memory.
+/// Returns a file in memory with the text of a queue's file.
 fn proc_text(kernel: &Kernel, family: Family) -> Result<OwnedFd, Errno> {
     let text = kernel.proc_text(family).ok_or(Errno::ENOENT)?;
     let file = memfd_create(c"ip_queue", MemfdFlags::CLOEXEC).map_err(errno)?;
@@ -505,7 +510,7 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
 }
 
-// What `socket` takes beside the kind, and the kinds of a netlink socket.
+// The flags that `socket` takes beside the kind, and the kinds of a netlink socket.
 const KIND: i32 = 0xf;
 const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
 const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();

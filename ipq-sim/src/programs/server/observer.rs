@@ -1,4 +1,4 @@
-//! Whoever follows what passes between programs and the kernel.
+//! Observers of the messages between programs and the kernel.
 
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
@@ -18,9 +18,9 @@ pub enum Passed<'a> {
 /// Packets that were in the receive buffer of a socket that closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// Exactly these had not been read.
+    /// These packets had not been read, and no others.
     Packets(Vec<PacketSerial>),
-    /// Some had not been read, and which is not known.
+    /// Some packets had not been read, and it is not known which.
     Unknown {
         /// The family of the queue.
         family: Family,
@@ -31,30 +31,31 @@ pub enum Unread {
 
 /// Follows a [`Server`](super::Server)'s turn.
 pub trait Observer {
-    /// Something passed.
+    /// Called after an exchange.
     fn passed(&mut self, passed: Passed<'_>);
 
-    /// A datagram of that netlink protocol was handed to a program, here in its parts. Unless said otherwise it is put
-    /// together and [passed](Self::passed).
+    /// Called when a datagram of that netlink protocol, here in its parts, was handed to a program.
+    /// By default the parts are joined and [passed](Self::passed).
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         let _ = protocol;
         self.passed(Passed::ToProgram(&parts.concat()));
     }
 
-    /// A program sent a datagram of that netlink protocol. Unless said otherwise it is [passed](Self::passed).
+    /// Called when a program sent a datagram of that netlink protocol. By default it is
+    /// [passed](Self::passed).
     fn sent(&mut self, protocol: i32, datagram: &[u8]) {
         let _ = protocol;
         self.passed(Passed::FromProgram(datagram));
     }
 
-    /// The kernel has carried out a message of a program's, or a socket has closed.
+    /// Called when the kernel has carried out a program's message, or a socket has closed.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
 
-    /// A socket is about to close with packets unread.
+    /// Called when a socket is about to close with packets unread.
     fn unread(&mut self, _unread: Unread) {}
 }
 
-/// Follows what passes, and nothing else.
+/// Observes exchanges, and nothing else.
 pub(super) struct PassedOnly<'a>(pub(super) &'a mut dyn FnMut(Passed<'_>));
 
 impl Observer for PassedOnly<'_> {

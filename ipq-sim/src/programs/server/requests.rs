@@ -1,4 +1,4 @@
-//! Programs that come to the server's path: the other end of [`ipq_core::transport::unix`].
+//! Programs that connect to the server's path: the other end of [`ipq_core::transport::unix`].
 
 use super::frames::Frames;
 use super::{Connection, MOST_CONNECTIONS, Server};
@@ -14,13 +14,13 @@ use std::os::fd::OwnedFd;
 /// The result of a request.
 enum Granted {
     Value(u32),
-    /// A socket was opened, which sends datagrams of at most so many bytes.
+    /// A socket was opened. It sends datagrams of at most this many bytes.
     Socket(SocketId, usize),
     Text(String),
 }
 
 impl Granted {
-    /// As the answer has it.
+    /// The value of the answer.
     fn value(&self) -> u32 {
         match self {
             Self::Value(value) => *value,
@@ -31,7 +31,7 @@ impl Granted {
 }
 
 impl Server {
-    /// Takes a connection that waits at the path.
+    /// Accepts a connection that waits at the path.
     pub(super) fn accept(&mut self) -> io::Result<()> {
         let Some(place) = &self.place else {
             return Ok(());
@@ -46,7 +46,7 @@ impl Server {
                 | rustix::io::Errno::NOBUFS
                 | rustix::io::Errno::NOMEM,
             ) => {
-                // Left alone it would be there at each turn.
+                // If it were left there, it would be reported at each turn.
                 self.spare = None;
                 let _ = accept();
                 self.spare = self.events.try_clone().ok();
@@ -65,14 +65,14 @@ impl Server {
         Ok(())
     }
 
-    /// A connection that carries no frames has input, or is at its end.
+    /// Serves a connection that carries no frames and has input, or is at its end.
     pub(super) fn has_asked(&mut self, kernel: &mut Kernel, key: u64) {
         let (descriptor, is_new) = match self.connections.get(&key) {
             Some(Connection::New(descriptor)) => (descriptor, true),
             Some(Connection::Notices(descriptor, _)) => (descriptor, false),
             Some(Connection::Frames(_)) | None => return,
         };
-        // One more than a request has, so that a longer one is seen to be none.
+        // The length is one more than a request's, so that a longer message is recognised.
         let mut bytes = [0; Request::BYTES + 1];
         let received = net::recv(descriptor, &mut bytes, RecvFlags::DONTWAIT | RecvFlags::TRUNC);
         let request = match received {
@@ -111,11 +111,12 @@ impl Server {
         let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let sent = tell(&answer.write());
         if let Some((socket, process_id, space)) = opened {
-            // One that could not be told is at its end, which is seen at the next turn.
+            // A connection that could not be answered is at its end, which is seen at the next
+            // turn.
             let frames = Frames::new(descriptor, space, socket, process_id, None);
             self.connections.insert(key, Connection::Frames(frames));
         } else if let Ok(Granted::Text(text)) = result {
-            // Who does not read it has no need of it.
+            // A program that does not read it does not need it.
             let _ = tell(text.as_bytes());
         } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
             self.connections.insert(key, Connection::Notices(descriptor, socket));

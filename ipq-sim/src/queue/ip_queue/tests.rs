@@ -82,8 +82,8 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A packet that it releases is
-/// taken out.
+/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A
+/// packet that it releases is taken out.
 fn answer(queue: &mut Bench, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -125,7 +125,8 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see them.
+/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see
+/// them.
 fn queued(queue: &mut Bench, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");

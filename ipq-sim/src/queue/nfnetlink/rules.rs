@@ -8,8 +8,8 @@ pub struct Rules {
     /// The most packets that a queue holds, whatever its maximum length says; no limit if none
     /// (NFQ-5).
     pub table_limit: Option<usize>,
-    /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has a
-    /// connection or a security context, also where they can be asked for.
+    /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has
+    /// a connection or a security context, also where they can be asked for.
     pub refused_flags: u32,
     /// `true` if the stated length of an error counts the padding of the message that it quotes
     /// (NFQ-42).

@@ -37,7 +37,8 @@ impl Classic {
         if major != 2 {
             return Err(Stop::Damaged(format!("its version is {major}, not 2")));
         }
-        // Above the link type's 16 bits: how long the frame check sequence is, in units of 2 bytes, if that is known.
+        // Above the link type's 16 bits: how long the frame check sequence is, in units of 2 bytes,
+        // if that is known.
         let link = order.u32(header, 20);
         let has_check = link & 1 << 26 != 0;
         let layer = Layer {

@@ -1,4 +1,5 @@
-//! The bytes of a capture as they come: from a file, a pipe or standard input, decompressed, a bounded part at a time.
+//! The bytes of a capture as they come: from a file, a pipe or standard input, decompressed, a
+//! bounded part at a time.
 
 mod zstd;
 
@@ -9,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest part that can be looked at as a whole, in bytes: more than any frame around an IP packet takes.
+/// The longest part that can be looked at as a whole, in bytes: more than any frame around an IP
+/// packet takes.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
 /// The most bytes that are held.
@@ -36,7 +38,8 @@ pub(super) enum Short {
 }
 
 impl Input {
-    /// Opens the capture at `path`, and adds the bytes that are read from it, compressed or not, to `count`.
+    /// Opens the capture at `path`, and adds the bytes that are read from it, compressed or not, to
+    /// `count`.
     pub(super) fn open(path: &Path, count: Arc<AtomicU64>) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Open {
             path: path.to_owned(),
@@ -144,7 +147,8 @@ impl Read for Counted {
 }
 
 impl Short {
-    /// The same where the part was the rest of something: an end there is never an end between two records.
+    /// The same where the part was the rest of something: an end there is never an end between two
+    /// records.
     pub(super) fn within(self) -> Self {
         match self {
             Self::Ended(length) => Self::Ended(length.max(1)),

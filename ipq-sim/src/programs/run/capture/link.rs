@@ -114,8 +114,8 @@ fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
     bytes.split_first_chunk().ok_or(NotFed::Short)
 }
 
-/// The packet after the number of its address family, in the order of the machine that captured it, which need not be the file's;
-/// or in network order.
+/// The packet after the number of its address family, in the order of the machine that captured it,
+/// which need not be the file's; or in network order.
 fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     let (number, packet) = split::<4>(frame)?;
     let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
@@ -126,7 +126,8 @@ fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// The packet of a frame of Linux's cooked link layers, whose protocol is at an offset in a header of some bytes.
+/// The packet of a frame of Linux's cooked link layers, whose protocol is at an offset in a header
+/// of some bytes.
 fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
     /// A frame of IEEE 802.2.
     const LOGICAL_LINK: u16 = 4;
@@ -138,7 +139,8 @@ fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed>
     }
 }
 
-/// The packet in a message of the target NFLOG: attributes in the order of the machine that captured it, one of them the packet.
+/// The packet in a message of the target NFLOG: attributes in the order of the machine that
+/// captured it, one of them the packet.
 fn netfilter_log(order: ByteOrder, frame: &[u8]) -> Result<&[u8], NotFed> {
     const PAYLOAD: u16 = 9;
     let (_, mut attributes) = split::<4>(frame)?;

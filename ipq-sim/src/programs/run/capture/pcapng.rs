@@ -1,4 +1,5 @@
-//! The newer capture format, pcapng: blocks in sections, of interfaces that each have a link layer and a clock of their own.
+//! The newer capture format, pcapng: blocks in sections, of interfaces that each have a link layer
+//! and a clock of their own.
 
 use super::classic::LONGEST_FRAME;
 use super::input::{Input, LONGEST_PART, Short};
@@ -103,7 +104,7 @@ impl PcapNg {
         }
     }
 
-    /// Looks at the beginning of the next block; that of a section says in which order bytes are.
+    /// Reads the beginning of the next block. A section's states the byte order.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&SECTION_HEADER.to_le_bytes()) {

@@ -100,7 +100,8 @@ impl Reader {
     }
 }
 
-/// The record that a frame makes. `held` is all of what was captured of the frame, or as much as any packet needs.
+/// The record that a frame makes. `held` is all of what was captured of the frame, or as much as
+/// any packet needs.
 fn record(header: &FrameHeader, held: &[u8]) -> Record {
     let packet = match header.layer {
         Some(layer) => link::packet(layer, header, held),

@@ -15,7 +15,8 @@ pub struct CaptureTime {
 /// The clock of an interface of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaptureClock {
-    /// The unit as pcapng's option `if_tsresol` has it: the negative power of 10, or of 2 if the highest bit is set, in seconds.
+    /// The unit as pcapng's option `if_tsresol` has it: the negative power of 10, or of 2 if the
+    /// highest bit is set, in seconds.
     pub resolution: u8,
     /// The number of seconds that is added to every time.
     pub offset: i64,

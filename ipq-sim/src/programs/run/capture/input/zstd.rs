@@ -4,8 +4,8 @@ use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Decompresses all frames of a source. It holds the window that a frame states, at most 128 MiB; `zstd` makes windows of
-/// 2 MiB unless asked for more, and of 8 MiB at its level 19.
+/// Decompresses all frames of a source. It holds the window that a frame states, at most 128 MiB;
+/// `zstd` makes windows of 2 MiB unless asked for more, and of 8 MiB at its level 19.
 pub(super) struct Frames<R> {
     source: Noticing<R>,
     decoder: FrameDecoder,

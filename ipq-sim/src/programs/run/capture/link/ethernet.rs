@@ -16,7 +16,8 @@ pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     })
 }
 
-/// The packet after an `EtherType`, or a length instead, and with which `EtherType` it would have come without what is around it.
+/// The packet after an `EtherType`, or a length instead, and with which `EtherType` it would have
+/// come without what is around it.
 pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
     let mut is_tagged = false;
     let packet = loop {
@@ -77,7 +78,8 @@ pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
             break;
         }
     }
-    // What follows is not said: IP by its version, as routers guess it, and otherwise something of a circuit of its own.
+    // What follows is not said: IP by its version, as routers guess it, and otherwise something of
+    // a circuit of its own.
     match rest.first().map(|first| first >> 4) {
         Some(4 | 6) => Ok(rest),
         Some(_) => Err(NotFed::Circuit),

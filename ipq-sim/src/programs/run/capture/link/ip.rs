@@ -5,10 +5,12 @@ use crate::host::ipv4::checksum;
 use bytes::Bytes;
 use ipq_core::Family;
 
-/// The most that an IP packet may state as its length, in bytes; IPv6 does not count its fixed header.
+/// The most that an IP packet may state as its length, in bytes; IPv6 does not count its fixed
+/// header.
 const LONGEST: usize = 0xffff;
 
-/// The packet that begins `bytes`, and its family. What follows it, padding for example, is left out.
+/// The packet that begins `bytes`, and its family. What follows it, padding for example, is left
+/// out.
 pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),
@@ -39,7 +41,8 @@ fn version_4(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
     whole(bytes, total)
 }
 
-/// A packet that was captured before it was cut into segments, whose length was to be filled in by then: it is the frame's.
+/// A packet that was captured before it was cut into segments, whose length was to be filled in by
+/// then: it is the frame's.
 fn offloaded(bytes: &[u8], header_length: usize) -> Result<Bytes, NotFed> {
     let total = u16::try_from(bytes.len()).map_err(|_| NotFed::TooLong)?;
     let mut packet = bytes.to_vec();

@@ -19,7 +19,8 @@ pub(super) fn after_radiotap(whole: &[u8]) -> Result<Found<'_>, NotFed> {
     data(&frame[..frame.len().saturating_sub(check)], flags & IS_PADDED != 0)
 }
 
-/// The field "flags" of a radiotap header, if it has one. Of the fields only the time may come before it, in 8 bytes.
+/// The field "flags" of a radiotap header, if it has one. Of the fields only the time may come
+/// before it, in 8 bytes.
 fn flags(header: &[u8]) -> Option<u8> {
     const TIME: u32 = 1;
     const FLAGS: u32 = 1 << 1;

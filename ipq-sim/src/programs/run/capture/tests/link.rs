@@ -8,7 +8,8 @@ const ETHERNET: u32 = 1;
 const COOKED: u32 = 113;
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
-/// A frame whose header is written in hexadecimal digits, `macs` for two addresses, and the packet after it.
+/// A frame whose header is written in hexadecimal digits, `macs` for two addresses, and the packet
+/// after it.
 fn frame(header: &str, packet: &[u8]) -> Vec<u8> {
     let header = header.replace("macs", &hex::encode(MACS)).replace(' ', "");
     [hex::decode(header).unwrap(), packet.to_vec()].concat()
