@@ -48,6 +48,8 @@
 //! | `tokio` | kernel sockets in tasks on tokio: `transport::tokio` |
 //! | `capi` | the C library; the Makefile sets it |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(all(feature = "capi", target_os = "linux"))]
 mod capi;
 mod errno;
