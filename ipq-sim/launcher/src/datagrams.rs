@@ -4,11 +4,11 @@ use crate::sys::{self, AT_ONCE};
 use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
-/// Further apart than the longest datagram, so that places do not compete for the same lines of a
-/// processor's cache.
+/// The distance between the places: longer than the longest datagram, so that they do not share
+/// cache lines.
 const APART: usize = 4096 + 64;
 
-/// Room for the datagrams that one call takes. Memory is used for as long a datagram as came.
+/// Room for the datagrams that one call takes. It uses memory only for the bytes that came.
 pub struct Inbox {
     bytes: Vec<u8>,
     longest: usize,
@@ -20,7 +20,7 @@ impl Inbox {
     /// The most datagrams that one call takes.
     pub const AT_ONCE: usize = AT_ONCE;
 
-    /// Room for datagrams of at most `longest` bytes.
+    /// Makes room for datagrams of at most `longest` bytes.
     #[must_use]
     pub fn new(longest: usize) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there, without waiting; returns the number of datagrams. At the end of a
+    /// Takes the datagrams that are there, without waiting. Returns their number. At the end of a
     /// connection they are empty.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
@@ -44,8 +44,8 @@ impl Inbox {
         Ok(self.count)
     }
 
-    /// The datagrams that came, in order. None in place of one that was longer than there was room
-    /// for.
+    /// Returns the datagrams that came, in order; `None` in place of one for which the room was too
+    /// short.
     pub fn datagrams(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.bytes
             .chunks(self.longest + APART)

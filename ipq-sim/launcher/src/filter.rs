@@ -17,13 +17,14 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-/// The filter for all interfaces of a machine. Calls by any other interface fail with ENOSYS.
+/// Returns the filter for all interfaces of a machine. Calls by any other interface fail with
+/// ENOSYS.
 pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
     let mut program = Vec::new();
     for interface in interfaces {
         let body = body(interface);
         program.push(load(ARCHITECTURE));
-        // The body is too long for a conditional jump's 8 bits.
+        // The body is too long for the 8 bits of a conditional jump.
         program.push(jump(libc::BPF_JEQ, interface.audit, 1, 0));
         program.push(statement(libc::BPF_JMP | libc::BPF_JA, body.len() as u32));
         program.extend(body);
@@ -32,7 +33,8 @@ pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
     program
 }
 
-/// All rules of one interface, and the end for calls that none is about.
+/// Returns the instructions for all rules of one interface. They end with the answer to calls
+/// without a rule.
 fn body(interface: &Interface) -> Vec<sock_filter> {
     let mut program = vec![
         load(NUMBER),
@@ -60,8 +62,8 @@ fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let mut program = Vec::new();
     for tests in &rule.alternatives {
         for (index, test) in tests.iter().enumerate() {
-            // To the end of this alternative: two instructions for each test that follows, and the
-            // answer.
+            // The distance to the end of this alternative: two instructions for each test that
+            // follows, and the answer.
             let rest = (2 * (tests.len() - index - 1) + 1) as u8;
             match *test {
                 Test::Is(at, value) => {

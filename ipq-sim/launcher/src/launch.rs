@@ -11,11 +11,11 @@ use std::process::{Child, Command};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread;
 
-/// Held to write while a process is made, and to read while descriptors exist that it must not
-/// have, not even until it becomes another program: a copy of a socket keeps it open.
+/// A lock that is held for writing while a process is made, and for reading while descriptors exist
+/// that the process must not have: even a short-lived copy of a socket keeps it open.
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
-/// Keeps this package from making a process in this one meanwhile.
+/// Keeps this package from making a process while the result exists.
 pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
     MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -27,7 +27,7 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
 /// The calls of a program that are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Netlink protocols whose sockets are asked for here and never reach the kernel.
+    /// The netlink protocols whose sockets are asked for here and never reach the kernel.
     pub protocols: Vec<u32>,
     /// `true` if receive calls and `read` are reported, too. Each then costs some microseconds.
     pub receives: bool,
@@ -97,7 +97,7 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     let (started, child) = mpsc::channel();
     let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::NoListener(error.into()))?;
     let starting = move || {
-        // Closed when the child is there, by the end of this thread at the latest.
+        // A pipe that is closed when the child is there, at the latest by the end of this thread.
         let _ending: OwnedFd = ending;
         let listener = rustix::thread::set_no_new_privs(true)
             .map_err(io::Error::from)
@@ -138,8 +138,8 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
         .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
-/// Waits for the child, and meanwhile lets the starting thread close what it closes. What the
-/// program itself does that early waits.
+/// Waits for the child. Meanwhile lets the starting thread close its descriptors; early calls of
+/// the program itself wait.
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {

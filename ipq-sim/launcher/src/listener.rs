@@ -17,7 +17,7 @@ pub struct Listener {
     interfaces: Vec<Interface>,
     /// The watched netlink protocols.
     protocols: Vec<u32>,
-    /// Calls that were read before anybody asked for them.
+    /// The calls that were read before anybody asked for them.
     pub(crate) early: VecDeque<Call>,
 }
 
@@ -32,7 +32,7 @@ impl Listener {
         }
     }
 
-    /// Takes the next call, without waiting; none if no process is stopped in one.
+    /// Takes the next call, without waiting; `None` if no process is stopped in one.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));
@@ -114,7 +114,7 @@ impl Listener {
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
         let receives = SOCKET_CALLS_THAT_RECEIVE.contains(&number).then_some(Name::Receive);
         let name = known.map(|(_, name)| *name).or(receives)?;
-        // As many as each call has: memory beyond may not be there.
+        // Only as many words as the call has: memory beyond may not be there.
         let count = match name {
             Name::SetOption | Name::GetOption => 5,
             Name::Receive => 1,
@@ -133,7 +133,7 @@ impl Listener {
         Some((name, arguments))
     }
 
-    /// Answers a call with a value, without the kernel's carrying it out.
+    /// Answers a call with a value. The kernel does not carry it out.
     pub fn answer(&self, call: &Call, value: i64) -> io::Result<()> {
         self.respond(call, value, 0, 0)
     }
@@ -143,9 +143,9 @@ impl Listener {
         self.respond(call, 0, -errno, 0)
     }
 
-    /// Lets the kernel carry a call out. A `socket` call for a watched protocol fails with
-    /// EPROTONOSUPPORT instead, and any other that came through `socketcall` is made here and
-    /// given.
+    /// Lets the kernel carry out a call. A `socket` call for a watched protocol fails with
+    /// EPROTONOSUPPORT instead. Any other that came through `socketcall` is made here, and its
+    /// result given.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
@@ -166,7 +166,7 @@ impl Listener {
         let given = sys::give(self.descriptor.as_fd(), call.id, descriptor, close_on_exec);
         match given {
             Err(error) if is_gone(&error) => Ok(()),
-            // Its table of descriptors is full, for one.
+            // The caller's table of descriptors may be full.
             Err(error) => self.refuse(call, error.raw_os_error().unwrap_or(libc::EIO)),
             Ok(number) => self.answer(call, number.into()),
         }
@@ -191,12 +191,12 @@ impl Listener {
         sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)
     }
 
-    /// A C string of at most `longest` bytes in the caller's memory; none if it is longer, or can't
-    /// be read.
+    /// Reads a C string of at most `longest` bytes in the caller's memory; `None` if it is longer,
+    /// or can't be read.
     #[must_use]
     pub fn string(&self, call: &Call, address: u64, longest: usize) -> Option<Vec<u8>> {
         let mut text = vec![0; longest + 1];
-        // Where the memory ends within that many bytes, as many as there are are read.
+        // If the memory ends within that many bytes, the bytes before its end are read.
         let read = sys::read_memory(call.thread, address, &mut text).ok()?;
         let end = text.get(..read)?.iter().position(|byte| *byte == 0)?;
         text.truncate(end);
@@ -206,13 +206,13 @@ impl Listener {
     /// Writes to the caller's memory; `false` if not all could be written.
     #[must_use]
     pub fn write(&self, call: &Call, address: u64, bytes: &[u8]) -> bool {
-        // Asked before: afterwards a stranger's memory would have been written to.
+        // This is asked before: afterwards a stranger's memory would have been written to.
         self.is_stopped(call)
             && sys::write_memory(call.thread, address, bytes).is_ok_and(|written| written == bytes.len())
     }
 
-    /// The inode of the socket at the caller's descriptor; none if that is no socket. An error: the
-    /// caller can't be looked into.
+    /// Returns the inode of the socket at the caller's descriptor; `None` if that is no socket. An
+    /// error means that the caller can't be looked into.
     pub fn socket_inode(&self, call: &Call, descriptor: i32) -> io::Result<Option<u64>> {
         match process::socket_inode(call.thread, descriptor) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -234,7 +234,8 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 impl AsFd for Listener {
-    /// Readable when a process is stopped in a call, and hung up when none is left.
+    /// The descriptor is readable when a process is stopped in a call, and hung up when none is
+    /// left.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

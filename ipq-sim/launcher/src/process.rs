@@ -6,18 +6,18 @@ use std::os::unix::ffi::OsStrExt;
 /// The facts that /proc gives about a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Its process id here.
+    /// Its process id in this process's namespace.
     pub id: u32,
-    /// Its process id as it sees it itself, in its own namespace.
+    /// Its process id in its own namespace.
     pub own_id: u32,
-    /// Its effective capabilities, a bit each.
+    /// Its effective capabilities, one bit each.
     pub effective: u64,
     /// Its permitted capabilities.
     pub permitted: u64,
 }
 
 impl Process {
-    /// The process that a thread belongs to; none if it is gone, or not visible.
+    /// Returns the process that a thread belongs to; `None` if it is gone, or not visible.
     #[must_use]
     pub fn of(thread: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{thread}/status")).ok()?)
@@ -42,8 +42,8 @@ impl Process {
     }
 }
 
-/// The inode of the socket at a thread's descriptor; none if that is no socket. An error: it can't
-/// be looked at.
+/// Returns the inode of the socket at a thread's descriptor; `None` if that is no socket. An error
+/// means that it can't be looked at.
 pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> std::io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
@@ -66,7 +66,8 @@ pub fn holds(process: u32, inodes: &[u64]) -> bool {
     })
 }
 
-/// The processes that hold a socket with one of these inodes, as far as they may be looked at.
+/// Returns the processes that hold a socket with one of these inodes, as far as they may be looked
+/// at.
 #[must_use]
 pub fn holders(inodes: &[u64]) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {
@@ -118,8 +119,8 @@ pub fn activity(process: u32) -> Activity {
     }
 }
 
-/// Of a thread's `/proc` text: whether the call that it sleeps in waits for input. None if it does
-/// not sleep in a call.
+/// Returns whether the call that a thread sleeps in waits for input, by the thread's `/proc` text;
+/// `None` if it does not sleep in a call.
 fn waiting_call(text: &str) -> Option<bool> {
     let number: i64 = text.split_whitespace().next()?.parse().ok()?;
     (number >= 0).then(|| WAITING_CALLS.contains(&number))
@@ -132,8 +133,8 @@ fn is_asleep(stat: &str) -> bool {
         .is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('S' | 'D' | 'T')))
 }
 
-/// The receive calls and polls of this machine. Those of i386 beside them can't be mistaken: on
-/// x86-64 no call of such a number sleeps.
+/// The numbers of the receive calls and polls of this machine. They can't be mistaken for i386's:
+/// on x86-64 no call with those numbers sleeps.
 #[cfg(target_arch = "x86_64")]
 const WAITING_CALLS: &[i64] = &[
     0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441, // x86-64

@@ -5,7 +5,7 @@ use crate::call::{Name, Privileged};
 /// A comparison of one argument's lower half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// The argument at that index is that number.
+    /// The argument at that index equals that number.
     Is(usize, u32),
     /// The argument at that index is at most that number.
     AtMost(usize, u32),
@@ -14,11 +14,11 @@ pub(crate) enum Test {
 /// The action on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// The listener is told.
+    /// The call is reported to the listener.
     Notify(Name),
     /// As [`Action::Notify`], for i386's `socketcall`, whose first argument says which call it is.
     NotifySocketCall,
-    /// It fails with that error number.
+    /// The call fails with that error number.
     Refuse(i32),
 }
 
@@ -36,13 +36,13 @@ pub(crate) struct Rule {
 pub(crate) struct Interface {
     /// The kernel's name of the architecture, `AUDIT_ARCH_*`.
     pub(crate) audit: u32,
-    /// Numbers from here on are another interface's; those are refused.
+    /// The first number of another interface; numbers from here on are refused.
     pub(crate) end: u32,
     pub(crate) rules: Vec<Rule>,
 }
 
 impl Interface {
-    /// The call that is meant by `number`.
+    /// Returns the call with that `number`.
     pub(crate) fn action(&self, number: u32) -> Option<Action> {
         self.rules
             .iter()
@@ -54,7 +54,7 @@ impl Interface {
 /// The purpose of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Calls are reported; those that receive only if that is said.
+    /// Calls are reported, receive calls only if that is asked for.
     Watch {
         /// `true` if receive calls and `read` are, too.
         receives: bool,
@@ -82,7 +82,7 @@ pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> 
         .collect()
 }
 
-/// A number's meaning in a table.
+/// The meaning of a number in a table.
 #[derive(Clone, Copy, Debug)]
 enum What {
     Named(Name),
@@ -96,11 +96,11 @@ const AF_NETLINK: u32 = libc::AF_NETLINK as u32;
 const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
 const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 
-/// `close` of descriptors beyond is not watched: programs that close all there could be go through
-/// a million.
+/// The first descriptor whose `close` is not watched: programs that close all descriptors go
+/// through a million.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The numbers that `socketcall` has for the calls that are watched, and for those that receive.
+/// The numbers of the watched calls in `socketcall`, and of those that receive.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -112,11 +112,11 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
 
-/// The rule of a filter that has no listener.
+/// Returns the rule of a filter that has no listener.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
         What::Named(Name::Socket) => sockets_of(protocols),
-        // The protocol is in memory, so that every socket is refused.
+        // The protocol is in memory, so every socket is refused.
         What::SocketCall => vec![vec![Test::Is(0, 1)]],
         What::IoUring => return rule(number, what, protocols, false),
         _ => return None,
@@ -215,7 +215,7 @@ const WIDE: u32 = 0x8000_0000;
 #[cfg(target_arch = "x86_64")]
 fn machine() -> [Table; 2] {
     [
-        // Numbers with this bit are the x32 interface's.
+        // The bit of the x32 interface's numbers.
         (0x3e | WIDE | LITTLE_ENDIAN, 0x4000_0000, X86_64),
         (3 | LITTLE_ENDIAN, u32::MAX, I386),
     ]

@@ -45,7 +45,8 @@ pub struct QueuedPacket<'p> {
     pub arrived: Option<(u64, u64)>,
     /// The user id and group id of the local socket that sent it, if one did.
     pub owner: Option<(u32, u32)>,
-    /// The state of the checksum: see `NFQA_SKB_INFO`.
+    /// The state of the checksum: see `NFQA_SKB_INFO`. 1: it is yet to be filled in. 2: the packet
+    /// is yet to be cut into segments. 4: nobody has verified it.
     pub checksum_state: u32,
     /// The packet, from its network header on.
     pub bytes: &'p Bytes,
