@@ -7,7 +7,7 @@ mod serve;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
-use ipq_core::wire::Abi;
+use ipq_core::wire::{Abi, WordSize};
 use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
 use ipq_sim::{Nearest, Nearness, NoProfile, Profile};
 use output::{OutputArguments, Outputs};
@@ -83,18 +83,51 @@ struct KernelArguments {
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
     #[arg(long, value_name = "BYTES")]
     rcvbuf: Option<u32>,
-    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose rules then hold for
-    /// programs of this machine; or a profile, such as linux-2.4.16-i386.
-    #[arg(long, value_name = "KERNEL", default_value = Profile::LINUX_3_4_10_X86_64.name, value_parser = nearest)]
-    kernel: Nearest,
+    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose frames then have the word
+    /// size of the program; or a profile, such as linux-2.4.16-i386, for programs of that word size.
+    #[arg(long, value_name = "KERNEL", default_value = DEFAULT_KERNEL, value_parser = KernelName::checked)]
+    kernel: KernelName,
 }
 
 impl KernelArguments {
-    fn profile(&self) -> Profile {
-        let mut profile = self.kernel.profile;
+    /// Returns the profile for programs whose words have that size, and says if it is another kernel's.
+    fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
+        let nearest = self.kernel.nearest(word)?;
+        if nearest.nearness != Nearness::Own {
+            eprintln!("ipq-sim: emulating {nearest}");
+        }
+        let mut profile = nearest.profile;
         profile.queue_length = self.queue_len.unwrap_or(profile.queue_length);
         profile.receive_buffer = self.rcvbuf.unwrap_or(profile.receive_buffer);
-        profile
+        Ok(profile)
+    }
+}
+
+/// The kernel that is emulated unless said.
+const DEFAULT_KERNEL: &str = "3.4.10";
+
+/// A kernel as the command line names it: there is a profile for it.
+#[derive(Clone)]
+struct KernelName(String);
+
+impl KernelName {
+    fn checked(name: &str) -> Result<Self, NoProfile> {
+        let name = Self(name.to_owned());
+        name.nearest(Abi::NATIVE.word)?;
+        Ok(name)
+    }
+
+    /// Returns the profile for programs of this machine whose words have that size.
+    fn nearest(&self, word: WordSize) -> Result<Nearest, NoProfile> {
+        if Profile::by_name(&self.0).is_some() {
+            return Profile::of_kernel(&self.0);
+        }
+        // The architectures that kernels were measured on: others with such words have the same frames.
+        let architecture = match word {
+            WordSize::Four => "i386",
+            WordSize::Eight => "x86_64",
+        };
+        Profile::nearest(&self.0, architecture, Abi { word, ..Abi::NATIVE })
     }
 }
 
@@ -178,13 +211,6 @@ impl From<HookName> for Hook {
     }
 }
 
-fn nearest(name: &str) -> Result<Nearest, NoProfile> {
-    match Profile::by_name(name) {
-        Some(_) => Profile::of_kernel(name),
-        None => Profile::nearest(name, std::env::consts::ARCH, Abi::NATIVE),
-    }
-}
-
 fn launcher(name: &str) -> Result<Launcher, String> {
     let known = Launcher::ALL.into_iter().find(|launcher| launcher.name() == name);
     known.ok_or_else(|| format!("there are {}", Launcher::ALL.map(Launcher::name).join(", ")))
@@ -203,6 +229,8 @@ fn rate(text: &str) -> Result<Rate, String> {
 enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Kernel(#[from] NoProfile),
     /// An output could not be written. The run is not lost: its summary is printed before.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
@@ -282,11 +310,9 @@ fn feed(
     kernel: &KernelArguments,
     listening: &mut dyn FnMut(),
 ) -> Result<ExitCode, Failure> {
-    if kernel.kernel.nearness != Nearness::Own {
-        eprintln!("ipq-sim: emulating {}", kernel.kernel);
-    }
+    let profile = kernel.profile(run.word_size().unwrap_or(Abi::NATIVE.word))?;
     let mut run = run
-        .profile(kernel.profile())
+        .profile(profile)
         .hook(kernel.hook.into())
         .rate(arguments.rate.unwrap_or_default())
         .patience(Duration::from_secs(arguments.patience))

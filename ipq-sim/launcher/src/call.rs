@@ -13,6 +13,9 @@ pub struct Call {
     /// Its arguments, as they are in registers; those of `socketcall` as they were read from
     /// memory.
     pub arguments: [u64; 6],
+    /// `true` if the caller's words have 32 bits. A program may be of another word size than this
+    /// machine.
+    pub is_32_bit: bool,
     /// `true` if the arguments were read from memory, so that another thread may have changed them
     /// since.
     pub(crate) from_memory: bool,

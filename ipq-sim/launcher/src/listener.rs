@@ -91,6 +91,7 @@ impl Listener {
             thread: *pid,
             name: Name::Closing,
             arguments: data.args,
+            is_32_bit: interface.is_some_and(Interface::is_32_bit),
             from_memory: false,
         };
         match interface.and_then(|interface| interface.action(number)) {

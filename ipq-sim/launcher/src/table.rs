@@ -42,6 +42,11 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
+    /// Returns `true` if the words of its callers have 32 bits.
+    pub(crate) const fn is_32_bit(&self) -> bool {
+        self.audit & WIDE == 0
+    }
+
     /// Returns the call with that `number`.
     pub(crate) fn action(&self, number: u32) -> Option<Action> {
         self.rules

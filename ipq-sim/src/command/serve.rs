@@ -2,6 +2,7 @@
 
 use super::{Failure, FeedArguments, KernelArguments, feed, interruption};
 use clap::Args;
+use ipq_core::wire::Abi;
 use ipq_sim::programs::run::{self, Run, RunError};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +38,8 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
         return feed(run, capture, &arguments.feed, &arguments.kernel, &mut listening);
     }
     let interrupted = interruption()?;
-    let mut kernel = run::kernel(arguments.kernel.profile(), arguments.kernel.hook.into())?;
+    let profile = arguments.kernel.profile(Abi::NATIVE.word)?;
+    let mut kernel = run::kernel(profile, arguments.kernel.hook.into())?;
     let mut server = run::listen(&arguments.socket)?;
     listening();
     while !interrupted.load(Ordering::Relaxed) {

@@ -106,8 +106,8 @@ impl fmt::Display for Nearest {
 /// No profile has a kernel's rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, and this is {kernel:?}: name one of those, or a \
-     profile: {}",
+    "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, which have ip_queue, and this is {kernel:?}: name one \
+     of those, or 6.1 or 6.18 for a program on nfnetlink_queue, or a profile: {}",
     names()
 )]
 pub struct NoProfile {

@@ -49,7 +49,7 @@ use crate::profile::Profile;
 use crate::programs::server::Server;
 use crate::time::clock::Clock;
 use capture::Capture;
-use ipq_core::wire::Abi;
+use ipq_core::wire::{Abi, WordSize};
 use ipq_core::{Family, Hook};
 use linkage::Linkage;
 use program::Program;
@@ -160,10 +160,22 @@ pub enum RunError {
     /// The launcher preload was asked for without its object.
     #[error("the launcher preload needs the object of package ipq-preload: say where libipq_preload.so is")]
     NoObject,
-    /// The emulated kernel has another word size or byte order than this machine, so no program of
-    /// this machine can talk to it.
-    #[error("the profile {profile} is of another architecture than this machine: choose one of the same word size")]
+    /// The emulated kernel has another byte order than this machine, so no program of this machine
+    /// can talk to it.
+    #[error(
+        "the profile {profile} is of another architecture than this machine: choose one of the same order of bytes"
+    )]
     OtherArchitecture {
+        /// Its name.
+        profile: &'static str,
+    },
+    /// The emulated kernel has another word size than this machine, and the launcher that was asked
+    /// for knows this machine's only.
+    #[error(
+        "the profile {profile} has words of another size than this machine's: a program of that size is run by the launcher \
+         seccomp alone; leave --launcher and --preload out, or choose a profile of this machine's word size"
+    )]
+    OtherWordSize {
         /// Its name.
         profile: &'static str,
     },
@@ -276,6 +288,13 @@ impl Run {
         self.linkage().has_libipq
     }
 
+    /// The size of the program's words, if it is known: a script has none. A kernel's frames have the program's word size, so
+    /// this is the size that the [profile](Self::profile) has to have.
+    #[must_use]
+    pub fn word_size(&self) -> Option<WordSize> {
+        self.linkage().word
+    }
+
     fn reads_standard_input(&self) -> bool {
         self.capture.as_os_str() == capture::STANDARD_INPUT
     }
@@ -353,7 +372,8 @@ impl Run {
     }
 
     /// Sets the kernel that is emulated. Call it before the methods that change the kernel's
-    /// figures.
+    /// figures. A program of 32 bits needs a profile of 32 bits, and runs on a machine of 64 bits by
+    /// [`Launcher::Seccomp`] alone.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
@@ -383,11 +403,7 @@ impl Run {
     /// Runs the program, and reports the fate of each packet to `watch`. A `Vec<PacketReport>` is a
     /// watch that keeps the reports.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
-        if self.profile.abi != Abi::NATIVE {
-            return Err(RunError::OtherArchitecture {
-                profile: self.profile.name,
-            });
-        }
+        self.check_layout()?;
         let capture = Capture::open(&self.capture)?;
         let mut kernel = kernel(self.profile, self.hook)?;
         if self.net_admin == NetAdmin::Missing {
@@ -403,6 +419,20 @@ impl Run {
         let mut running = Running::new(self, kernel, server, program, capture);
         running.turns(watch)?;
         running.end(watch)
+    }
+
+    /// Checks that a program here can have frames that are laid out as the profile's.
+    fn check_layout(&self) -> Result<(), RunError> {
+        let profile = self.profile.name;
+        let abi = self.profile.abi;
+        if abi.order != Abi::NATIVE.order {
+            return Err(RunError::OtherArchitecture { profile });
+        }
+        let by_seccomp = matches!(self.client, Client::Program(_)) && self.choice()?.launcher == Launcher::Seccomp;
+        if abi.word != Abi::NATIVE.word && !by_seccomp {
+            return Err(RunError::OtherWordSize { profile });
+        }
+        Ok(())
     }
 }
 

@@ -327,7 +327,7 @@ impl Observer for Turn<'_, '_> {
         // Most messages are packets, and they tell nothing more.
         if message_type(parts[0]) == Some(MessageType::Packet) {
             self.feeding.conduct.handed += 1;
-        } else if let Some(refusal) = refusal(&parts.concat()) {
+        } else if let Some(refusal) = refusal(&parts.concat(), self.feeding.run.profile.abi) {
             self.feeding.conduct.refused(refusal.request);
             self.feeding.refusals.push(refusal);
         }
@@ -397,9 +397,9 @@ fn message_type(start: &[u8]) -> Option<MessageType> {
 }
 
 /// Returns the refusal that a frame to the program tells of, if it does.
-fn refusal(frame: &[u8]) -> Option<Refusal> {
-    match Message::parse(frame, Abi::NATIVE) {
-        Ok(Message::Error(error)) => Refusal::of(&error, Abi::NATIVE),
+fn refusal(frame: &[u8], abi: Abi) -> Option<Refusal> {
+    match Message::parse(frame, abi) {
+        Ok(Message::Error(error)) => Refusal::of(&error, abi),
         _ => None,
     }
 }

@@ -4,6 +4,8 @@
 use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};
 use elf::endian::AnyEndian;
+use elf::file::Class;
+use ipq_core::wire::WordSize;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
@@ -20,6 +22,8 @@ pub(super) struct Linkage {
     pub(super) is_static: bool,
     /// It loads a libipq.so, or has this project's libipq in it.
     pub(super) has_libipq: bool,
+    /// The size of its words; none if that is not known.
+    pub(super) word: Option<WordSize>,
 }
 
 impl Linkage {
@@ -37,6 +41,10 @@ impl Linkage {
         Some(Self {
             is_static,
             has_libipq: loads_libipq(file, &program).unwrap_or(false) || has_this_libipq(file),
+            word: Some(match program.ehdr.class {
+                Class::ELF32 => WordSize::Four,
+                Class::ELF64 => WordSize::Eight,
+            }),
         })
     }
 }
@@ -81,6 +89,7 @@ fn has_this_libipq(file: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ipq_core::wire::Abi;
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
@@ -89,6 +98,7 @@ mod tests {
         let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let linkage = Linkage::read(&this).unwrap();
         assert!(!linkage.is_static);
+        assert_eq!(linkage.word, Some(Abi::NATIVE.word));
         assert_eq!(Linkage::read(b"#!/bin/sh\n"), None);
         assert_eq!(Linkage::of(OsStr::new("no such program")), Linkage::default());
     }

@@ -50,6 +50,14 @@ pub type Remarks = BTreeSet<Remark>;
 pub enum Remark {
     /// The program asked for a socket of nfnetlink, which the emulated kernel does not have.
     Nfnetlink,
+    /// The program asked for a queue's socket, and its words have another size than the emulated
+    /// kernel's.
+    OtherWordSize {
+        /// The size of its words, in bits.
+        bits: u32,
+    },
+    /// The program asked for the socket of a queue that the emulated kernel does not have.
+    NoQueue(Family),
     /// The program gave up a privilege that it did not have.
     Pretended(&'static str),
     /// A process can't be looked into, so its calls went on to the kernel.
@@ -62,6 +70,20 @@ impl fmt::Display for Remark {
             Self::Nfnetlink => f.write_str(
                 "the program asked for an nfnetlink socket (protocol 12), and got EPROTONOSUPPORT: the emulated kernel has \
                  ip_queue only, and this machine's queues are out of reach",
+            ),
+            Self::OtherWordSize { bits } => {
+                let architecture = if *bits == 32 { "i386" } else { "x86_64" };
+                write!(
+                    f,
+                    "a program of {bits} bits asked for a queue's socket, and got EPROTONOSUPPORT: the emulated kernel is of \
+                     another word size, and no kernel ever bore both; choose a profile of {bits} bits with --kernel, such as \
+                     linux-2.6.18-{architecture}"
+                )
+            }
+            Self::NoQueue(family) => write!(
+                f,
+                "the emulated kernel has no queue for {family}: what the program sends to it is lost, where the kernel would \
+                 refuse each send with ECONNREFUSED"
             ),
             Self::Pretended(call) => write!(
                 f,
@@ -257,11 +279,19 @@ impl Server {
 
     fn answer_socket(&mut self, kernel: &mut Kernel, launched: &mut Launched, call: &Call) -> io::Result<()> {
         let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
-        if calls::queue_of(domain, protocol).is_none() {
+        let Some(family) = calls::queue_of(domain, protocol) else {
             if domain == libc_af_netlink() && protocol == calls::NFNETLINK {
                 launched.remarks.insert(Remark::Nfnetlink);
             }
             return launched.listener.proceed(call);
+        };
+        let bits = if call.is_32_bit { 32 } else { 64 };
+        if bits != 8 * kernel.profile().abi.word_bytes() as u32 {
+            launched.remarks.insert(Remark::OtherWordSize { bits });
+            return launched.listener.refuse(call, Errno::EPROTONOSUPPORT.0);
+        }
+        if kernel.queue_length(family).is_none() {
+            launched.remarks.insert(Remark::NoQueue(family));
         }
         let _none = no_new_process();
         let opened = self.open_pair(kernel, launched, call, kind, protocol);
