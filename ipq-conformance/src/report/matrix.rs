@@ -105,7 +105,7 @@ impl State {
         match self {
             Self::Run(Outcome::Passed) => "what has to hold holds",
             Self::Run(Outcome::Failed) => "it does not: the implementation is wrong",
-            Self::Run(Outcome::Skipped) => "the world lacks what it takes",
+            Self::Run(Outcome::Skipped) => "the world lacks what it takes, or the case is for other kernels",
             Self::Run(Outcome::Broken) => "the laboratory or the case went wrong",
             Self::Run(Outcome::ExpectedDifference) => "it does not hold, and a listed reason says why",
             Self::Run(Outcome::UnexpectedPass) => "it holds, although a listed reason says that it can't",

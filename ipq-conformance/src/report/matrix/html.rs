@@ -4,7 +4,7 @@
 
 use super::{Cell, Column, Matrix, Row, State};
 use crate::report::VERSION;
-use crate::suite::Level;
+use crate::suite::{Level, Outcome};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
@@ -49,7 +49,7 @@ impl Matrix {
         html! {
             h2 id="worlds" { "Worlds" }
             div.wide role="region" aria-labelledby="worlds" tabindex="0" {
-                table {
+                table.worlds {
                     thead {
                         tr {
                             @for head in ["world", "implementation", "machine", "suite", "seed", "results", "outcomes"] {
@@ -91,7 +91,7 @@ impl Matrix {
                 }
             }
             (filter())
-            div.wide role="region" aria-labelledby="cases" tabindex="0" {
+            div.wide.cases-region role="region" aria-labelledby="cases" tabindex="0" {
                 table.cases {
                     thead {
                         tr {
@@ -145,6 +145,7 @@ fn filter() -> Markup {
                 select #state {
                     option value="" { "all" }
                     option value="trouble" { "anything but passed" }
+                    option value="different" { "not the same in all worlds" }
                     @for state in State::ALL { option value=(class(state)) { (state.words()) " somewhere" } }
                 }
             }
@@ -168,8 +169,14 @@ fn case(row: &Row) -> Markup {
 fn outcome(cell: &Cell) -> Markup {
     html! {
         td class=(class(cell.state)) {
-            (mark(cell.state))
-            @if let Some(reason) = &cell.reason { p.reason { (reason) } }
+            @match (&cell.reason, cell.state) {
+                // Many of one row are alike, and say no more than the row: they would hide the others.
+                (Some(reason), State::Run(Outcome::Skipped) | State::NotRun) => {
+                    details { summary { (mark(cell.state)) } p.reason { (reason) } }
+                }
+                (Some(reason), _) => { (mark(cell.state)) p.reason { (reason) } }
+                (None, _) => (mark(cell.state)),
+            }
             @if let Some(details) = &cell.details {
                 details { summary { "details" } pre { (details) } }
             }

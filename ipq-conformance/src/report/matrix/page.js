@@ -15,7 +15,10 @@
     const state = find('state').value;
     return wanted.every((word) => words.includes(word))
       && ['', level].includes(find('level').value)
-      && (state === '' || (state === 'trouble' ? states.some((one) => one !== 'passed') : states.includes(state)));
+      && (state === ''
+        || (state === 'trouble' && states.some((one) => one !== 'passed'))
+        || (state === 'different' && states.some((one) => one !== states[0]))
+        || states.includes(state));
   };
 
   const apply = () => {
