@@ -63,6 +63,32 @@ fn every_rule_that_is_cited_is_on_a_page() {
     assert_eq!(unknown, BTreeMap::new(), "write these rules on a page in ipq-core/docs");
 }
 
+/// The section on other kernels names the recordings that show a rule. In the packaged crate there are none to look at.
+#[test]
+fn every_recording_that_is_named_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
+    let Ok(files) = fs::read_dir(folder) else { return };
+    let recordings: String = files
+        .map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("a file of text"))
+        .collect();
+    let (_, section) = PAGES[0].split_once("<a id=\"kernels\">").expect("there is the section");
+    let quoted = section.split('`').skip(1).step_by(2);
+    let is_name = |word: &&str| {
+        let fits = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'*');
+        word.contains('-') && word.bytes().all(fits)
+    };
+    let names: BTreeSet<_> = quoted.filter(is_name).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| match name.strip_suffix('*') {
+            Some(front) => !recordings.contains(&format!("\"name\":\"{front}")),
+            None => !recordings.contains(&format!("\"name\":\"{name}\"")),
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 fn anchors() -> impl Iterator<Item = &'static str> {
     let anchored = PAGES.iter().flat_map(|page| page.split("<a id=\"").skip(1));
     anchored.filter_map(|rest| rest.split('"').next())

@@ -40,7 +40,7 @@ pub(crate) use netlink::{
     AutomaticPort, Charge, CutDatagram, EmptyDatagram, Full, Latch, Netlink, NoEnobufs, Opening, Overrun, SendLimit,
     SentCount, SocketError, Unreachable, UserDatagrams,
 };
-pub(crate) use proc_text::{Figure, Line, ProcText, SEVEN_LINES};
+pub(crate) use proc_text::{EIGHT_LINES, Figure, Line, ProcText, SEVEN_LINES};
 pub(crate) use queueing::{
     Copied, Counted, Flushing, Fragments, FullAt, ModeNone, Notes, Queueing, RecordPools, Reuse, Signedness, WhenFull,
 };

@@ -20,8 +20,6 @@ pub use entry::EntryPoint;
 pub use packets::InjectError;
 pub(crate) use packets::family_of;
 
-#[cfg(feature = "seeded-faults")]
-use crate::behaviour::Fault;
 use crate::behaviour::{Behaviour, DeviceDown, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
 use crate::host::network::{DeviceError, Network};
@@ -44,7 +42,7 @@ use std::time::Duration;
 /// [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
-    /// The rules in force: the profile's, but for a seeded fault.
+    /// The rules in force: the profile's.
     behaviour: Behaviour,
     clock: Clock,
     clients: Vec<Client>,
@@ -225,14 +223,6 @@ impl Kernel {
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();
-    }
-
-    /// From now on the emulator breaks the rule of `fault`, and no other.
-    #[cfg(feature = "seeded-faults")]
-    pub fn seed_fault(&mut self, fault: Fault) {
-        self.behaviour = self.profile.behaviour;
-        fault.seed(&mut self.behaviour);
-        self.records.follow(&self.behaviour.queueing);
     }
 
     const fn ip_queue(&self, family: Family) -> Option<&IpQueue<Traversal>> {

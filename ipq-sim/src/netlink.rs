@@ -453,8 +453,19 @@ impl Sockets {
         })
     }
 
+    /// Throws away what waits for the socket that has that port id. No kernel does.
+    pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
+        let bound = self.ports.get(&(protocol, port_id));
+        if let Some(socket) = bound.and_then(|id| self.open.get_mut(id)) {
+            (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
+        }
+    }
+
     pub(crate) fn set_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
-        let granted = self.profile.granted_receive_buffer(bytes);
+        let granted = match self.profile.behaviour.netlink.receive_buffer_limit {
+            Check::Made => self.profile.granted_receive_buffer(bytes),
+            Check::Omitted => bytes.saturating_mul(2),
+        };
         self.get_mut(id)?.receive_buffer = granted;
         Ok(granted)
     }

@@ -45,8 +45,8 @@ pub struct Profile {
     pub send_buffer: u32,
     /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
-    /// The address of each family's first queue entry; packet ids are such addresses, and the
-    /// families' are apart (PKT-9).
+    /// The address of the first queue entry of each family's pool; packet ids are such addresses, and
+    /// the pools are apart (PKT-9).
     pub(crate) first_entry: [u64; 2],
     /// The distance between entries, in bytes.
     pub(crate) entry_bytes: u64,
@@ -138,6 +138,12 @@ impl Profile {
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
+    }
+
+    /// Returns whether the kernel has `ip_queue`, and not queues with numbers.
+    #[must_use]
+    pub const fn has_ip_queue(&self) -> bool {
+        self.behaviour.modules.numbered.is_none()
     }
 
     /// Returns the receive buffer that is granted for a request of so many bytes: cut to the limit,

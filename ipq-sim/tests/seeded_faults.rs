@@ -17,8 +17,7 @@ const OTHER_NEIGHBOUR: [u8; 4] = [10, 2, 0, 2];
 
 /// A kernel with a fault that queues what it forwards, and a program that has sent nothing.
 fn bound(fault: Fault) -> Listener {
-    let mut kernel = Kernel::builder().build().unwrap();
-    kernel.seed_fault(fault);
+    let mut kernel = Kernel::builder().fault(fault).build().unwrap();
     kernel.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
     Listener::bound(kernel)
 }

@@ -2,7 +2,7 @@
 
 use super::{End, Failure, standard_output, unable};
 use crate::suite::requirements::{Coverage, Requirement};
-use crate::suite::{Case, cases};
+use crate::suite::{Case, cases, kernels};
 use crate::world::Capability;
 use std::io::Write;
 
@@ -35,6 +35,9 @@ fn explain_case(case: &Case) -> Result<(), Failure> {
     let mut output = standard_output();
     writeln!(output, "{}\n\n  {}.\n", case.id, case.title)?;
     writeln!(output, "  level  {}", case.level)?;
+    if let Some(range) = kernels::range(case.id) {
+        writeln!(output, "  for    {range}")?;
+    }
     for capability in case.needs {
         writeln!(
             output,
@@ -70,6 +73,9 @@ fn explain_requirement(requirement: Requirement, cases: &[Case]) -> Result<(), F
     }
     for case in cases.iter().filter(|case| row.cases.contains(&case.id)) {
         writeln!(output, "  {:<42} {}", case.id, case.title)?;
+        if let Some(range) = kernels::range(case.id) {
+            writeln!(output, "  {:<42} for {range}", "")?;
+        }
     }
     for fault in &row.faults {
         let found = if fault.cases.is_empty() {
@@ -79,8 +85,8 @@ fn explain_requirement(requirement: Requirement, cases: &[Case]) -> Result<(), F
         };
         writeln!(
             output,
-            "\nWhen the emulator breaks it ({}), {found} fails.",
-            fault.description
+            "\nWhen the emulator of {} breaks it ({}), {found} fails.",
+            fault.kernel, fault.description
         )?;
     }
     if let Some(reason) = &row.reason {

@@ -1,8 +1,9 @@
 //! The kernels that a case holds for.
 //!
 //! Most cases hold for all. Where kernels differ, a rule has a case on each side, and the table
-//! `data/kernels.json` says which kernels each is for, with the reason. A case that is not for the
-//! kernel at hand is skipped with that reason.
+//! `data/kernels.json` says which kernels each is for, with the reason. A case that is in several
+//! rows holds for the kernels of each. One that is not for the kernel at hand is skipped with the
+//! reason.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;
@@ -38,6 +39,16 @@ impl Held {
         self.cases.iter().any(|pattern| Pattern::whole(pattern).matches(case))
     }
 
+    /// Returns its versions, in words.
+    fn range(&self) -> String {
+        match (&self.since, &self.until) {
+            (Some(since), Some(until)) => format!("{since} to {until}"),
+            (Some(since), None) => format!("{since} and later"),
+            (None, Some(until)) => format!("up to {until}"),
+            (None, None) => "of any version".to_owned(),
+        }
+    }
+
     /// Returns whether its cases hold for that kernel.
     #[must_use]
     pub fn holds_for(&self, kernel: &str) -> bool {
@@ -47,18 +58,24 @@ impl Held {
     }
 }
 
+/// Returns the kernels that a case holds for, in words; `None` if that is every kernel.
+#[must_use]
+pub fn range(case: &str) -> Option<String> {
+    let ranges = Held::all().iter().filter(|held| held.is_about(case)).map(Held::range);
+    let ranges: Vec<String> = ranges.collect();
+    (!ranges.is_empty()).then(|| format!("Linux {}", ranges.join(", and ")))
+}
+
 /// Returns why a case does not hold for that kernel, if it does not.
 #[must_use]
 pub fn excluded(case: &str, kernel: &str) -> Option<String> {
-    let excluding = |held: &&Held| held.is_about(case) && !held.holds_for(kernel);
-    let held = Held::all().iter().find(excluding)?;
-    let range = match (&held.since, &held.until) {
-        (Some(since), Some(until)) => format!("Linux {since} to {until}"),
-        (Some(since), None) => format!("Linux {since} and later"),
-        (None, Some(until)) => format!("Linux up to {until}"),
-        (None, None) => "every Linux".to_owned(),
-    };
-    Some(format!("holds for {range}, and this is {kernel}: {}", held.reason))
+    let mut about = Held::all().iter().filter(|held| held.is_about(case));
+    let first = about.clone().next()?;
+    if about.any(|held| held.holds_for(kernel)) {
+        return None;
+    }
+    let range = range(case)?;
+    Some(format!("holds for {range}, and this is {kernel}: {}", first.reason))
 }
 
 /// Returns whether `kernel` is older than `other`.

@@ -22,7 +22,7 @@ use crate::suite::{Outcome, Packet, Stopped};
 use crate::transcript::Transcript;
 use crate::world::{Capabilities, Capability, Machine, Observation, OpenStage, Setup, Step, World};
 use bytes::Bytes;
-use ipq_core::wire::{Abi, PortId};
+use ipq_core::wire::{Abi, PortId, WordSize};
 use ipq_core::{CopyMode, Errno, Family, Handle};
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
@@ -274,6 +274,19 @@ impl Subject {
     #[must_use]
     pub fn fail(&self, what: &str) -> Stopped {
         Stopped::failed(what)
+    }
+
+    /// Skips the case where words have another size.
+    pub fn needs_words_of(&self, word: WordSize) -> CaseResult {
+        if self.machine.abi.word == word {
+            return Ok(());
+        }
+        let bytes = match word {
+            WordSize::Four => 4,
+            WordSize::Eight => 8,
+        };
+        let reason = format!("it is about words of {bytes} bytes, and this machine has others");
+        Err(Stopped::without_place(Outcome::Skipped, reason))
     }
 
     /// Converts an unexpected error of a handle.

@@ -73,6 +73,7 @@ capabilities! {
     Bridge = "bridge" "has a bridge whose ports are devices",
     /// (PKT-5)
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
+    LaterRules = "later-rules" "adds netfilter rules while it runs",
     OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }

@@ -5,7 +5,7 @@
 //! recordings of real kernels; every world has them unless it lacks the [`Capability`]. Cases and
 //! generated sequences also use the others.
 
-use super::{Call, Called, Capability};
+use super::{Call, Called, Capability, Rule};
 use bytes::Bytes;
 use ipq_core::Family;
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,11 @@ pub enum Step {
         /// `true` if it is loaded, `false` if it is unloaded.
         loaded: bool,
     },
+    /// A netfilter rule is added after those that there are. Answered by [`Observation::Rule`].
+    AddRule {
+        /// The rule.
+        rule: Rule,
+    },
     /// Reads the account of all packets' fates. Answered by [`Observation::Account`].
     Account,
     /// An Ethernet frame arrives on a port of a bridge (EVT-1). Answered by
@@ -234,6 +239,7 @@ impl Step {
             Self::SocketError { .. } => Capability::SocketError,
             Self::Advance { .. } | Self::Clock => Capability::VirtualClock,
             Self::Module { .. } => Capability::ModuleLoading,
+            Self::AddRule { .. } => Capability::LaterRules,
             Self::Account => Capability::DropReasons,
             Self::InjectBridged { .. } => Capability::Bridge,
             Self::InjectOffloaded { .. } => Capability::Offload,
@@ -318,6 +324,11 @@ pub enum Observation {
     Text(String),
     /// There is no such text, since its module is not loaded.
     Absent,
+    /// A rule was added, or not.
+    Rule {
+        /// Whether the table has such a chain, so that the rule is in it.
+        added: bool,
+    },
     /// A socket was bound, or not.
     Bind {
         /// The errno; 0 if it is bound.

@@ -35,11 +35,11 @@ impl SimFactory {
 
 #[cfg(feature = "seeded-faults")]
 impl SimFactory {
-    /// Returns a factory for emulators that break one rule.
+    /// Returns a factory for emulators that break one rule, of the kernel that has it.
     #[must_use]
-    pub const fn with_fault(fault: ipq_sim::Fault) -> Self {
+    pub fn with_fault(fault: ipq_sim::Fault) -> Self {
         Self {
-            profile: None,
+            profile: (fault.kernel() != Profile::default()).then(|| Box::new(fault.kernel())),
             fault: Some(fault),
         }
     }
@@ -118,14 +118,14 @@ impl World for SimWorld {
         if setup.earlier_peer_died {
             builder = builder.earlier_peer_died();
         }
+        #[cfg(feature = "seeded-faults")]
+        if let Some(fault) = self.fault {
+            builder = builder.fault(fault);
+        }
         let mut kernel = builder.build().map_err(|error| WorldError::Broken(error.to_string()))?;
         for rule in &setup.rules {
             let added = kernel.add_rule(emulated(rule));
             added.map_err(|error| WorldError::Misuse(error.to_string()))?;
-        }
-        #[cfg(feature = "seeded-faults")]
-        if let Some(fault) = self.fault {
-            kernel.seed_fault(fault);
         }
         self.running = Some(Emulated {
             begun: kernel.now(),
@@ -312,6 +312,9 @@ impl Emulated {
                 kernel.unload(*family);
                 Observation::Done
             }
+            Step::AddRule { rule } => Observation::Rule {
+                added: kernel.add_rule(emulated(rule)).is_ok(),
+            },
             Step::Account => {
                 let books = kernel.accounting();
                 let reasons = DropReason::ALL.iter();

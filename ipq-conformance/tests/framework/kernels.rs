@@ -1,16 +1,63 @@
-//! The suite on each kernel that the emulator can be, and the cases that hold for some of them.
+//! The suite on each kernel that the emulator can be, the cases that hold for some of them, and the page that says which
+//! case checks which difference.
 
-use ipq_conformance::suite::kernels::Held;
+use ipq_conformance::suite::kernels::excluded;
+use ipq_conformance::suite::requirements::{Coverage, Requirement};
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Subject, cases};
 use ipq_conformance::world::WorldFactory;
 use ipq_conformance::worlds::SimFactory;
-use ipq_core::wire::WordSize;
 use ipq_sim::Profile;
-use std::sync::Arc;
+use pretty_assertions::assert_eq;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
 
-/// Cases that are about words of 8 bytes.
-const OF_64_BITS: [&str; 2] = ["limits/arrival-after-2038-and-2106", "overrun/forty-packets-on-x86-64"];
+/// Set to have the page written anew, after cases or faults have changed.
+const UPDATE: &str = "UPDATE_KERNELS_PAGE";
+
+/// The beginning of the page.
+const INTRODUCTION: &str = "\
+# What checks the differences between kernels
+
+Each rule of `ipq-core/docs/protocol.md` that says where kernels differ, with the cases that check it on each side, the
+profiles of the emulator on which they ran and passed, and the faults that were seeded into the emulator with the cases that
+found them. A test of the suite writes this page and keeps it up to date.
+";
+
+/// What came of every case on every kernel that has an `ip_queue`.
+struct Results {
+    /// By case: the profiles on which it passed.
+    passed: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Profile, case and reason.
+    bad: Vec<String>,
+}
+
+static RESULTS: LazyLock<Results> = LazyLock::new(|| {
+    let mut results = Results {
+        passed: BTreeMap::new(),
+        bad: Vec::new(),
+    };
+    for profile in kernels() {
+        let factory: Arc<dyn WorldFactory> = Arc::new(SimFactory::of(*profile));
+        let runner = Runner::new(factory, KnownDifferences::default(), 0);
+        runner.run(&cases::all(), &mut |report| {
+            let case = report.case.id;
+            if report.outcome == Outcome::Passed {
+                results.passed.entry(case).or_default().push(profile.name);
+            } else if report.outcome.is_bad() {
+                let reason = report.reason.clone().unwrap_or_default();
+                results.bad.push(format!("{}: {case}: {reason}", profile.name));
+            }
+        });
+    }
+    results
+});
+
+/// The kernels that have an `ip_queue`, the oldest first.
+fn kernels() -> impl DoubleEndedIterator<Item = &'static Profile> {
+    Profile::ALL.iter().rev().filter(|profile| profile.has_ip_queue())
+}
 
 /// Whether a case passes on a kernel, whatever the table says of it.
 fn passes(case: &Case, profile: &Profile) -> bool {
@@ -21,24 +68,7 @@ fn passes(case: &Case, profile: &Profile) -> bool {
 
 #[test]
 fn every_case_holds_on_each_kernel_that_it_is_for() {
-    let cases = cases::all();
-    for profile in Profile::ALL {
-        let factory: Arc<dyn WorldFactory> = Arc::new(SimFactory::of(*profile));
-        let runner = Runner::new(factory, KnownDifferences::default(), 0);
-        let mut bad = Vec::new();
-        let summary = runner.run(&cases, &mut |report| {
-            if report.outcome.is_bad() && !(profile.abi.word == WordSize::Four && OF_64_BITS.contains(&report.case.id))
-            {
-                bad.push(format!(
-                    "{}: {}",
-                    report.case.id,
-                    report.reason.clone().unwrap_or_default()
-                ));
-            }
-        });
-        assert_eq!(bad, [""; 0], "{}", profile.name);
-        println!("{}: {} passed", profile.name, summary.count(Outcome::Passed));
-    }
+    assert_eq!(RESULTS.bad, [""; 0]);
 }
 
 /// A rule that differs has a case on each side, and each finds the other side's kernels out.
@@ -46,15 +76,91 @@ fn every_case_holds_on_each_kernel_that_it_is_for() {
 fn what_only_older_kernels_do_is_found_missing_in_the_others() {
     let mut unsharp = Vec::new();
     for case in cases::all().iter().filter(|case| case.id.starts_with("older/")) {
-        let held = Held::all()
-            .iter()
-            .find(|held| held.is_about(case.id))
-            .expect("it is in the table");
-        for profile in Profile::ALL.iter().filter(|profile| !held.holds_for(profile.kernel)) {
+        let mut others = 0;
+        for profile in kernels().filter(|profile| excluded(case.id, profile.kernel).is_some()) {
+            others += 1;
             if passes(case, profile) {
                 unsharp.push((case.id, profile.name));
             }
         }
+        assert_ne!(others, 0, "{} is for every kernel", case.id);
     }
     assert_eq!(unsharp, []);
+}
+
+/// Each difference is checked by cases that ran on kernels of both sides, and faults on both are found.
+#[test]
+fn every_difference_is_checked_on_each_side() {
+    let coverage = Coverage::of(&cases::all()).expect("the tables are right");
+    for row in coverage
+        .rows
+        .iter()
+        .filter(|row| row.requirement.id.starts_with("ERA-"))
+    {
+        let id = row.requirement.id;
+        let (older, newer): (Vec<_>, Vec<_>) = row.cases.iter().partition(|case| case.starts_with("older/"));
+        assert!(!older.is_empty() && !newer.is_empty(), "{id}: {:?}", row.cases);
+        for case in &row.cases {
+            assert!(RESULTS.passed.contains_key(case), "{id}: {case} ran on no kernel");
+        }
+        let faults = &row.faults;
+        for (side, cases) in [("older", older), ("newer", newer)] {
+            let found = faults
+                .iter()
+                .any(|fault| fault.cases.iter().any(|found| cases.contains(&&&**found)));
+            assert!(found, "{id}: no fault is found by a case for {side} kernels");
+        }
+        let unfound: Vec<_> = faults.iter().filter(|fault| fault.cases.is_empty()).collect();
+        assert!(unfound.is_empty(), "{id}: {unfound:?}");
+    }
+}
+
+#[test]
+fn the_page_of_the_differences_is_up_to_date() {
+    let page = page();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kernels.md");
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(path, page).expect("the page can be written");
+        return;
+    }
+    let written = std::fs::read_to_string(path).expect("there is a page");
+    assert_eq!(written, page, "run this test with {UPDATE}=1 to write the page anew");
+}
+
+fn page() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let coverage = Coverage::of(&cases::all()).expect("the tables are right");
+    for row in coverage
+        .rows
+        .iter()
+        .filter(|row| row.requirement.id.starts_with("ERA-"))
+    {
+        let Requirement { id, text } = row.requirement;
+        let _ = write!(page, "\n## {id}\n\n{text}\n\n| case | passed on |\n|---|---|\n");
+        for case in &row.cases {
+            let passed = RESULTS.passed.get(case).map(|names| on_kernels(names));
+            let _ = writeln!(page, "| `{case}` | {} |", passed.unwrap_or_default());
+        }
+        let _ = write!(page, "\n| fault | seeded into | found by |\n|---|---|---|\n");
+        for fault in &row.faults {
+            // A fault may break another rule too, whose cases are not of this one.
+            let found = fault.cases.iter().filter(|case| row.cases.contains(&case.as_str()));
+            let found: Vec<String> = found.map(|case| format!("`{case}`")).collect();
+            let kernel = on_kernels(&[&fault.kernel]);
+            let _ = writeln!(page, "| {} | {kernel} | {} |", fault.description, found.join(", "));
+        }
+    }
+    page
+}
+
+/// The kernels of profiles, each with its architecture unless that is i386.
+fn on_kernels(names: &[&str]) -> String {
+    let kernel = |name: &&str| {
+        let (kernel, architecture) = name.trim_start_matches("linux-").split_once('-').unwrap_or((name, ""));
+        match architecture {
+            "i386" => kernel.to_owned(),
+            architecture => format!("{kernel} {architecture}"),
+        }
+    };
+    names.iter().map(kernel).collect::<Vec<_>>().join(", ")
 }

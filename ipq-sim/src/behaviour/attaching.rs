@@ -44,6 +44,8 @@ pub(crate) enum SecondPeer {
     TakesOver,
     /// Its port id is the peer from then on, and what is queued stays. No kernel does.
     TakesOverPackets,
+    /// Its port id is the peer from then on, in mode NONE. What is queued is dropped. No kernel does.
+    TakesOverAnew,
 }
 
 /// When a queue notices that its peer's socket is closed, and resets.

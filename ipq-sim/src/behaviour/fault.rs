@@ -4,28 +4,44 @@
 //! A fault is a changed field of a kernel's [`Behaviour`]. They exist only with the feature
 //! `seeded-faults`.
 
+mod values;
+
 #[allow(clippy::wildcard_imports, reason = "the table names a value of nearly every rule")]
 use super::*;
+use crate::profile::Profile;
 use ipq_core::Errno;
 use ipq_core::wire::Response;
+use values::{NOTES, PEER_PID, SEVEN_LINE_TEXT, UNSIGNED_MAXIMUM, UNTOLD_DEATH};
 
 macro_rules! faults {
-    ($($name:ident $requirement:literal $text:literal $change:expr;)*) => {
+    ($($name:ident $requirements:literal $(on $kernel:ident)? $text:literal $change:expr;)*) => {
         /// A fault that can be seeded into the emulator: one broken rule.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Fault {
-            $(#[doc = concat!($requirement, ": ", $text, ".")] $name,)*
+            $(#[doc = concat!($requirements, ": ", $text, ".")] $name,)*
         }
 
         impl Fault {
             /// All of them, in the order of their requirements.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The id of the requirement that it breaks.
+            /// Returns the ids of the requirements that it breaks. A rule that differs between kernels has two: the
+            /// rule's own, and that of the difference.
+            pub fn requirements(self) -> impl Iterator<Item = &'static str> {
+                let ids = match self {
+                    $(Self::$name => $requirements,)*
+                };
+                ids.split(' ')
+            }
+
+            /// Returns the kernel that has the rule: Linux 3.4.10, unless the rule is of others.
             #[must_use]
-            pub const fn requirement(self) -> &'static str {
+            pub const fn kernel(self) -> Profile {
                 match self {
-                    $(Self::$name => $requirement,)*
+                    $(Self::$name => {
+                        let kernels = [$(Profile::$kernel,)? Profile::LINUX_3_4_10_X86_64];
+                        kernels[0]
+                    })*
                 }
             }
 
@@ -69,7 +85,7 @@ faults! {
         |b| b.attaching.peer_known_by = PeerKnownBy::Socket;
     RefusedRequestDetaches "ATT-2" "a message whose body is refused does not attach"
         |b| b.attaching.refused_body = RefusedBody::AttachesNobody;
-    SecondPeerTakesOver "ATT-3" "a message with another port id takes the queue over"
+    SecondPeerTakesOver "ATT-3 ERA-2" "a message with another port id takes the queue over"
         |b| b.attaching.second_peer = SecondPeer::TakesOverPackets;
     CloseKeepsPeer "ATT-4" "the queue does not reset when its peer's socket closes"
         |b| b.attaching.peer_loss = PeerLoss::Never;
@@ -77,11 +93,11 @@ faults! {
         |b| b.attaching.capability = Capability::ExceptForVerdicts;
     BindingAttaches "ATT-6" "binding a socket attaches it, in mode META"
         |b| b.attaching.binding = Binding::Attaches;
-    MalformedAnswered "MSG-1" "a message with a wrong header length is answered with EINVAL"
+    MalformedAnswered "MSG-1 ERA-19" "a message with a wrong header length is answered with EINVAL"
         |b| b.requests.wrong_length = Response::Refuse(Errno::EINVAL);
-    ShortDatagramAnswered "MSG-1" "a datagram shorter than a header is answered with EINVAL"
+    ShortDatagramAnswered "MSG-1 ERA-19" "a datagram shorter than a header is answered with EINVAL"
         |b| b.requests.no_header = Response::Refuse(Errno::EINVAL);
-    NegativePortIdTaken "MSG-2" "a negative port id may attach"
+    NegativePortIdTaken "MSG-2 ERA-4" "a negative port id may attach"
         |b| b.requests.negative_port_id = Response::Overlook;
     EnvelopeUnchecked "MSG-2" "neither the port id nor the flags of a request are looked at"
         |b| {
@@ -100,7 +116,7 @@ faults! {
         |b| b.attaching.capability = Capability::ForNothing;
     PeerCheckedLast "MSG-6" "the body is looked at before the peer"
         |b| b.requests.peer_check = PeerCheck::AfterBodyLength;
-    BodyMeasuredByDatagram "MSG-7" "the body's length is the datagram's, not the header's"
+    BodyMeasuredByDatagram "MSG-7 ERA-12" "the body's length is the datagram's, not the header's"
         |b| b.requests.body_length = BodyLength::Datagram;
     RangeClampedAtFullWidth "MSG-8" "the range is clamped without being cut to 32 bits first"
         |b| b.requests.range_cut = RangeCut::ClampedAtFullWidth;
@@ -124,7 +140,7 @@ faults! {
         |b| b.queueing.mode_none = ModeNone::Queues;
     MaximumExceeded "PKT-2" "the queue takes one packet more than its maximum"
         |b| b.queueing.full_at = FullAt::OneMore;
-    MaximumHasSign "PKT-2" "the maximum length has a sign"
+    MaximumHasSign "PKT-2 ERA-6" "the maximum length has a sign"
         |b| b.queueing.maximum_length = Signedness::Signed;
     UndeliverableUncounted "PKT-3" "a frame that can't be delivered is not counted"
         |b| b.queueing.undeliverable = Counted::Uncounted;
@@ -184,7 +200,7 @@ faults! {
         |b| b.host.marks = Marks::LostAtNextHook;
     LoopbackSkipsPostrouting "FWD-7" "what this host sends to itself does not pass POSTROUTING"
         |b| b.host.looping = Looping::PastPostrouting;
-    StolenAccepted "VER-1" "STOLEN is accepted, and the packet is gone"
+    StolenAccepted "VER-1 ERA-7" "STOLEN is accepted, and the packet is gone"
         |b| b.verdicts.stolen = Effect::Dropped;
     UnknownVerdictsAccepted "VER-1" "a verdict above 5 is accepted, and the packet is gone"
         |b| b.verdicts.unknown = Effect::Dropped;
@@ -217,7 +233,7 @@ faults! {
         |b| b.verdicts.checksum = Checksum::Mended;
     RequeueShowsOriginal "VER-9" "a replaced packet is queued again with its original bytes"
         |b| b.verdicts.requeued = Requeued::Original;
-    OutputRouteKept "VER-10" "a packet changed at OUTPUT is not routed again"
+    OutputRouteKept "VER-10 ERA-20" "a packet changed at OUTPUT is not routed again"
         |b| b.host.reroute = Reroute::Never;
     RepeatKeepsRoute "VER-10" "a packet changed at OUTPUT by REPEAT is not routed again"
         |b| b.verdicts.repeat = Effect::SameFunctionUnrouted;
@@ -237,7 +253,7 @@ faults! {
         |b| b.modules.ipv6_packets = Ipv6Packets::ToIpv4Queue;
     CloseResetsBoth "EVT-3" "a closing socket resets the queues of both families"
         |b| b.attaching.peer_loss = PeerLoss::AtOnceInBothQueues;
-    ProcLabelOff "PROC-1" "the first label of the /proc text is \"Peer pid\""
+    ProcLabelOff "PROC-1 ERA-15" "the first label of the /proc text is \"Peer pid\""
         |b| b.proc_text.lines = PEER_PID;
     MissingModuleOpens "SOCK-1" "a socket opens although the module is missing"
         |b| b.netlink.opening = Opening::AnyModule;
@@ -251,7 +267,7 @@ faults! {
         |b| b.netlink.cut_datagram = CutDatagram::RestKept;
     NoLatch "SOCK-4" "datagrams are taken again as soon as there is room after an overrun"
         |b| b.netlink.latch = Latch::UntilRoom;
-    NoEnobufsIgnored "SOCK-4" "NETLINK_NO_ENOBUFS changes nothing"
+    NoEnobufsIgnored "SOCK-4 ERA-13" "NETLINK_NO_ENOBUFS changes nothing"
         |b| b.netlink.no_enobufs = NoEnobufs::Nothing;
     QuietOverrunLatches "SOCK-4" "an overrun latches with NETLINK_NO_ENOBUFS, too"
         |b| b.netlink.no_enobufs = NoEnobufs::QuietOnly;
@@ -263,7 +279,7 @@ faults! {
         |b| b.netlink.overrun = Overrun::Untold;
     RepliesAlwaysFit "SOCK-4" "a reply finds room in any receive buffer"
         |b| b.replies.room = ReplyRoom::Unlimited;
-    WeightIsLength "SOCK-5" "a datagram weighs its length"
+    WeightIsLength "SOCK-5 ERA-14" "a datagram weighs its length"
         |b| b.netlink.charge = Charge::Length;
     KernelHasPortId "SOCK-6" "the kernel's messages come from port id 1"
         |b| b.flaw = Some(Flaw::SenderIsPort1);
@@ -283,12 +299,122 @@ faults! {
         |b| b.flaw = Some(Flaw::DataLength);
     SentSequenceCounted "LIB-11" "a request arrives with sequence 1"
         |b| b.flaw = Some(Flaw::RequestSequence);
-}
 
-/// The lines of the /proc text, with the first label of older kernels.
-const PEER_PID: [&[Line]; 2] = [&with_peer_pid(SEVEN_LINES[0]), &with_peer_pid(SEVEN_LINES[1])];
+    // Where kernels differ: the newer kernels' rule, broken as the older have it.
+    ErrorQuotesHeader "WIRE-6 ERA-1" "an error quotes the header alone of the message that it answers"
+        |b| b.replies.error_quotes = Quote::Header;
+    LossNoticedLate "ATT-4 ERA-3" "a closed peer is noticed at the next packet"
+        |b| b.attaching.peer_loss = PeerLoss::AtNextPacket;
+    FullQueueShown "PKT-2 ERA-5" "a packet that finds the queue full is handed over before it is dropped"
+        |b| b.queueing.when_full = WhenFull::DeliveredAndDropped;
+    StopRefused "VER-4 ERA-7" "STOP is refused"
+        |b| b.verdicts.stop = Effect::Refused;
+    OutputNamesProtocol "PKT-6 ERA-8" "hw_protocol of IPv4 at OUTPUT is 0x0800"
+        |b| b.metadata.output_protocol = OutputProtocol::Ipv4;
+    NoHardwareAddresses "PKT-7 ERA-9" "no packet has a hardware type or address"
+        |b| b.metadata.hardware_addresses = HardwareAddresses::Never;
+    LoopbackAddressEmpty "PKT-7 ERA-9" "what came in by lo has an address of length 0"
+        |b| b.metadata.hardware_addresses = HardwareAddresses::ArrivedByEthernet;
+    OversizeIpv4Fragmented "FWD-4 ERA-10" "an IPv4 packet with DF that was grown beyond the MTU is fragmented, without DF"
+        |b| b.host.oversize_ipv4 = OversizeIpv4::Fragmented;
+    OversizeIpv6Fragmented "FWD-4 ERA-10" "an IPv6 packet that was grown beyond the MTU is fragmented"
+        |b| b.host.oversize_ipv6 = OversizeIpv6::Fragmented;
+    OversizeIpv6Whole "FWD-4 ERA-10" "an IPv6 packet that was grown beyond the MTU leaves whole"
+        |b| b.host.oversize_ipv6 = OversizeIpv6::SentWhole;
+    NoneRefused "MSG-8 ERA-11" "mode NONE is refused"
+        |b| b.requests.mode_none = ModeNoneRequest::Refused;
+    AnyProtocolOpens "SOCK-1 ERA-16" "a socket opens for any protocol"
+        |b| b.netlink.opening = Opening::AnyProtocol;
+    Ipv6QueueMissing "ERA-16" "there is no queue for IPv6"
+        |b| b.modules.ipv6_queue = Ipv6Queue::Absent;
+    FamiliesShareRecords "PKT-9 ERA-17" "the entries of both families come from one pool"
+        |b| b.queueing.record_pools = RecordPools::Shared;
+    NotesTakeRecords "PKT-9 ERA-17" "what the hook notes of a packet comes from the pool of entries"
+        |b| b.queueing.record_pools = NOTES;
+    MangleHasTwoChains "ERA-18" "mangle has chains at PREROUTING and OUTPUT only"
+        |b| b.host.mangle_chains = MangleChains::PreroutingAndOutput;
 
-const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {
-    lines[0] = Line("Peer pid", Figure::Peer);
-    lines
+    // The older kernels' rules, broken as newer kernels or as none have them.
+    OldErrorQuotesAll "ERA-1" on LINUX_2_6_27_I386 "an error quotes all of the message that it answers"
+        |b| b.replies.error_quotes = Quote::Message;
+    OldSecondPeerRefused "ERA-2" on LINUX_2_4_16_I386 "a message with another port id is refused with EBUSY"
+        |b| b.attaching.second_peer = SecondPeer::Refused;
+    OldTakeoverKeepsPackets "ERA-2" on LINUX_2_4_16_I386 "what is queued outlives a takeover"
+        |b| b.attaching.second_peer = SecondPeer::TakesOverPackets;
+    OldTakeoverForgetsMode "ERA-2" on LINUX_2_4_16_I386 "a takeover forgets mode and range"
+        |b| b.attaching.second_peer = SecondPeer::TakesOverAnew;
+    OldTakeoverEmptiesBuffer "ERA-2" on LINUX_2_4_16_I386 "a takeover empties the first program's receive buffer"
+        |b| b.flaw = Some(Flaw::TakeoverEmptiesBuffer);
+    OldLossNoticedAtOnce "ERA-3" on LINUX_2_4_16_I386 "a closed peer is noticed at once"
+        |b| b.attaching.peer_loss = PeerLoss::AtOnce;
+    OldLossNeverNoticed "ERA-3 ERA-4" on LINUX_2_4_16_I386 "a closed peer is never noticed"
+        |b| b.attaching.peer_loss = PeerLoss::Never;
+    OldLossUntold "ERA-3" on LINUX_2_4_16_I386 "the /proc text does not tell that a peer died"
+        |b| b.proc_text.lines = UNTOLD_DEATH;
+    OldNegativePortIdRefused "ERA-4" on LINUX_2_4_16_I386 "a negative port id is refused with EINVAL"
+        |b| b.requests.negative_port_id = Response::Refuse(Errno::EINVAL);
+    OldFullQueueShown "ERA-3 ERA-5" on LINUX_2_4_16_I386 "a packet that finds the queue full is handed over before it is dropped"
+        |b| b.queueing.when_full = WhenFull::DeliveredAndDropped;
+    OldFullQueueHidden "ERA-5" on LINUX_2_4_32_I386 "a packet that finds the queue full is dropped before it is handed over"
+        |b| b.queueing.when_full = WhenFull::Dropped;
+    OldMaximumUnsigned "ERA-6" on LINUX_2_4_16_I386 "the maximum length has no sign"
+        |b| b.queueing.maximum_length = Signedness::Unsigned;
+    OldMaximumShownUnsigned "ERA-6" on LINUX_2_4_16_I386 "the /proc text shows the maximum length without its sign"
+        |b| b.proc_text.lines = UNSIGNED_MAXIMUM;
+    OldStolenRefused "ERA-7" on LINUX_2_6_27_I386 "STOLEN is refused"
+        |b| b.verdicts.stolen = Effect::Refused;
+    OldStopTaken "ERA-7" on LINUX_2_4_32_I386 "STOP is a verdict"
+        |b| b.verdicts.stop = Effect::NextHook;
+    OldOutputHidesProtocol "ERA-8" on LINUX_2_4_32_I386 "hw_protocol of IPv4 at OUTPUT is 0"
+        |b| b.metadata.output_protocol = OutputProtocol::Zero;
+    OldOwnPacketsUnstamped "ERA-8" on LINUX_2_4_32_I386 "a packet that this host sends has no microseconds"
+        |b| b.metadata.own_packets = OwnPackets::Unstamped;
+    OldHardwareAddressFilled "ERA-9" on LINUX_2_4_0_I386 "packets have the hardware address that they came from"
+        |b| b.metadata.hardware_addresses = HardwareAddresses::ArrivedByEthernet;
+    OldLoopbackAddressFilled "ERA-9" on LINUX_2_6_18_I386 "what came in by lo has an address of six zeros"
+        |b| b.metadata.hardware_addresses = HardwareAddresses::Arrived;
+    OldDontFragmentHeeded "ERA-10" on LINUX_2_4_32_I386 "an IPv4 packet with DF that was grown beyond the MTU is dropped"
+        |b| b.host.oversize_ipv4 = OversizeIpv4::FragmentedUnlessForbidden;
+    OldOversizeIpv6Dropped "ERA-10" on LINUX_2_4_32_I386 "an IPv6 packet that was grown beyond the MTU is dropped"
+        |b| b.host.oversize_ipv6 = OversizeIpv6::Dropped;
+    OldOversizeIpv6Whole "ERA-10" on LINUX_2_6_18_I386 "an IPv6 packet that was grown beyond the MTU leaves whole"
+        |b| b.host.oversize_ipv6 = OversizeIpv6::SentWhole;
+    OldNoneTaken "ERA-11" on LINUX_2_4_16_I386 "mode NONE is a mode"
+        |b| b.requests.mode_none = ModeNoneRequest::Accepted;
+    OldBodyMeasuredByHeader "ERA-12" on LINUX_2_4_32_I386 "the body's length is the header's, not the datagram's"
+        |b| b.requests.body_length = BodyLength::Header;
+    OldNoEnobufsHeeded "ERA-13" on LINUX_2_6_27_I386 "NETLINK_NO_ENOBUFS is heeded"
+        |b| b.netlink.no_enobufs = NoEnobufs::QuietAndUnlatched;
+    OldWeightIsLength "ERA-14" on LINUX_2_4_16_I386 "a datagram weighs its length"
+        |b| b.netlink.charge = Charge::Length;
+    WeightIsLengthIn240 "ERA-14" on LINUX_2_4_0_I386 "a datagram weighs its length"
+        |b| b.netlink.charge = Charge::Length;
+    WeightIsLengthIn2627 "ERA-14" on LINUX_2_6_27_I386 "a datagram weighs its length"
+        |b| b.netlink.charge = Charge::Length;
+    OldReceiveBufferUnlimited "ERA-14" on LINUX_2_4_16_I386 "a receive buffer of any size is granted"
+        |b| b.netlink.receive_buffer_limit = Check::Omitted;
+    ReceiveBufferUnlimitedIn2618 "ERA-14" on LINUX_2_6_18_I386 "a receive buffer of any size is granted"
+        |b| b.netlink.receive_buffer_limit = Check::Omitted;
+    ReceiveBufferUnlimitedIn2627 "ERA-14" on LINUX_2_6_27_I386 "a receive buffer of any size is granted"
+        |b| b.netlink.receive_buffer_limit = Check::Omitted;
+    OldTextHasSevenLines "ERA-15" on LINUX_2_4_16_I386 "the /proc text is that of Linux 2.6"
+        |b| b.proc_text = SEVEN_LINE_TEXT;
+    OldTextHasCounters "ERA-15" on LINUX_2_4_32_I386 "the /proc text counts what is dropped"
+        |b| b.proc_text = SEVEN_LINE_TEXT;
+    OldProtocolsRefused "ERA-16" on LINUX_2_6_27_I386 "no socket opens for a protocol that nobody serves"
+        |b| b.netlink.opening = Opening::LoadedModules;
+    OldIpv6QueuePresent "ERA-16" on LINUX_2_4_16_I386 "there is a queue for IPv6"
+        |b| b.modules.ipv6_queue = Ipv6Queue::Present;
+    OldFamiliesHavePools "ERA-17" on LINUX_2_6_18_I386 "each family's entries come from a pool of their own"
+        |b| b.queueing.record_pools = RecordPools::OfEachFamily;
+    OldNotesTakeNothing "ERA-17" on LINUX_2_4_16_I386 "what the hook notes of a packet takes no record of the pool of entries"
+        |b| b.queueing.record_pools = RecordPools::OfEachFamily;
+    NotesTakeNothingIn240 "ERA-17" on LINUX_2_4_0_I386 "what the hook notes of a packet takes no record of the pool of entries"
+        |b| b.queueing.record_pools = RecordPools::OfEachFamily;
+    OldMangleHasFiveChains "ERA-18" on LINUX_2_4_16_I386 "mangle has a chain at every hook"
+        |b| b.host.mangle_chains = MangleChains::EveryHook;
+    OldMalformedIgnored "ERA-19" on LINUX_2_4_0_I386 "a message with a wrong header length is ignored"
+        |b| b.requests.wrong_length = Response::Ignore;
+    OldOutputRouted "ERA-20" on LINUX_2_4_0_I386 "a packet changed at OUTPUT is routed again"
+        |b| b.host.reroute = Reroute::OrDropped;
 }

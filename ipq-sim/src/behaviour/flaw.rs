@@ -4,6 +4,8 @@
 /// kernel has one; the kernel's module `flaws` commits them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
+    /// A takeover empties the receive buffer of the peer that was (ERA-2).
+    TakeoverEmptiesBuffer,
     /// A PACKET frame has type 0x14 (WIRE-1).
     PacketType,
     /// `indev_name` and `outdev_name` stand in each other's place (WIRE-2).

@@ -29,6 +29,8 @@ pub(crate) struct Netlink {
     pub(crate) socket_error: SocketError,
     /// The measure by which a datagram fills a receive buffer (SOCK-5).
     pub(crate) charge: Charge,
+    /// That no more is granted for a receive buffer than the profile's limit (SOCK-4, ERA-14).
+    pub(crate) receive_buffer_limit: Check,
     /// When a receive buffer is full (SOCK-4, NFQ-100).
     pub(crate) full: Full,
     /// The rule for a datagram without bytes (NFQ-105).

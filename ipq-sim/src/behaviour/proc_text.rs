@@ -40,6 +40,18 @@ pub(crate) enum Figure {
     Zero,
 }
 
+/// The lines of 2.4.0 to 2.4.17.
+pub(crate) const EIGHT_LINES: [Line; 8] = [
+    Line("Peer pid", Figure::SignedPeer),
+    Line("Peer died", Figure::PeerDied),
+    Line("Peer copy mode", Figure::Mode),
+    Line("Peer copy range", Figure::Range),
+    Line("Queue length", Figure::Length),
+    Line("Queue max. length", Figure::SignedMaximumLength),
+    Line("Queue flushing", Figure::Zero),
+    Line("Queue terminate", Figure::Zero),
+];
+
 /// The lines of 2.6.18 and later, IPv4's first. The last labels differ.
 pub(crate) const SEVEN_LINES: [[Line; 7]; 2] = [seven_lines("Netlink dropped"), seven_lines("Netfilter dropped")];
 

@@ -1,6 +1,8 @@
 //! Describing an emulated kernel before it runs.
 
 use super::Kernel;
+#[cfg(feature = "seeded-faults")]
+use crate::behaviour::Fault;
 use crate::host::network::{Device, DeviceError};
 use crate::profile::{NoProfile, Profile};
 use crate::queue::entries::IdReuse;
@@ -71,6 +73,14 @@ impl KernelBuilder {
     /// ```
     pub fn kernel(self, version: &str) -> Result<Self, NoProfile> {
         Ok(self.profile(Profile::of_kernel(version)?.profile))
+    }
+
+    /// Breaks the rule of `fault` in the kernel that was set before, and no other.
+    #[cfg(feature = "seeded-faults")]
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        fault.seed(&mut self.profile.behaviour);
+        self
     }
 
     /// Sets the host's Ethernet devices, instead of the laboratory's. The host has `lo` in any

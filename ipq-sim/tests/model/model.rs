@@ -258,6 +258,7 @@ impl Model {
         queue.maximum_length = 1024;
         queue.dropped_when_full = 0;
         queue.dropped_undelivered = 0;
+        queue.peer_died = false;
     }
 }
 

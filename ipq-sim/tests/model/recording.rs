@@ -169,7 +169,7 @@ fn generated(step: &Step, answer: &Answer) -> Option<Value> {
         ) => {
             let mut by_reason = Map::new();
             for reason in DropReason::ALL {
-                let count = dropped[named_by(*reason) as usize];
+                let count = named_by(*reason).map_or(0, |named| dropped[named as usize]);
                 if count > 0 {
                     by_reason.insert(reason.to_string(), count.into());
                 }

@@ -74,6 +74,7 @@ fn required_answer(op: &str) -> Map<String, Value> {
         "bind" => json!({ "errno": 0, "bound": 0 }),
         "port_id" => json!({ "bound": 0 }),
         "poll" => json!({ "readable": false, "error": false, "waited_ns": 0 }),
+        "add_rule" => json!({ "added": false }),
         "clock" => json!({ "since_begin_ns": 0 }),
         "account" => json!({ "entered": 0, "delivered": 0, "queued": 0, "dropped": {} }),
         _ => json!({}),
@@ -115,6 +116,7 @@ fn placeholder(step: &Step) -> Option<Observation> {
         Step::Clock => Observation::Clock {
             since_begin: Duration::ZERO,
         },
+        Step::AddRule { .. } => Observation::Rule { added: false },
         Step::Account => Observation::Account(Account::default()),
         Step::Close { .. }
         | Step::NoEnobufs { .. }

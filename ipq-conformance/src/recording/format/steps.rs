@@ -1,7 +1,7 @@
 //! The JSON of steps and observations: a table with one entry for each op.
 
 use super::super::RecordedStep;
-use super::{FamilyJson, Hex, names, nullable};
+use super::{FamilyJson, Hex, RuleJson, names, nullable};
 use crate::world::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 use ipq_core::Family;
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,10 @@ pub(super) enum StepJson<'a> {
     Module {
         family: FamilyJson,
         loaded: bool,
+    },
+    AddRule {
+        rule: RuleJson<'a>,
+        added: bool,
     },
     Account {
         entered: u64,
@@ -366,6 +370,7 @@ impl<'a> StepJson<'a> {
                 },
                 Observation::Done,
             ),
+            Self::AddRule { rule, added } => (Step::AddRule { rule: rule.to_rule()? }, Observation::Rule { added }),
             Self::Account {
                 entered,
                 delivered,
@@ -557,6 +562,10 @@ impl<'a> StepJson<'a> {
             (Step::Module { family, loaded }, Observation::Done) => Self::Module {
                 family: (*family).into(),
                 loaded: *loaded,
+            },
+            (Step::AddRule { rule }, Observation::Rule { added }) => Self::AddRule {
+                rule: RuleJson::from_rule(rule)?,
+                added: *added,
             },
             (Step::Account, Observation::Account(account)) => Self::Account {
                 entered: account.entered,

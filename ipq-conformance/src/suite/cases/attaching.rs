@@ -10,7 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "attaching/second-peer-is-busy",
             "A message with another port id is refused with EBUSY while a peer is attached",
-            &["ATT-3"],
+            &["ATT-3", "ERA-2"],
             second_peer_is_busy,
         ),
         Case::kernel(
@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "attaching/close-drops-what-is-queued",
             "When the peer's socket closes the queue is reset and every queued packet dropped",
-            &["ATT-4"],
+            &["ATT-4", "ERA-3"],
             close_drops_what_is_queued,
         )
         .needs(&[Capability::ProcText]),
@@ -50,7 +50,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "attaching/second-peer-verdict-is-busy",
             "A verdict of a second program is refused with EBUSY, and the packet stays queued",
-            &["ATT-3"],
+            &["ATT-3", "ERA-2"],
             second_peer_verdict_is_busy,
         ),
         Case::must(

@@ -75,7 +75,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "copy-modes/mode-none-stops-queueing",
             "After mode NONE packets for the queue are dropped",
-            &["PKT-1"],
+            &["PKT-1", "ERA-11"],
             mode_none_stops_queueing,
         ),
         Case::must(

@@ -29,6 +29,13 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .needs(&[Capability::LinkState]),
         Case::kernel(
+            "events/device-down-frees-the-oldest-first",
+            "After a device went down and came up the next packet has the id of the youngest that it dropped",
+            &["PKT-9"],
+            device_down_frees_the_oldest_first,
+        )
+        .needs(&[Capability::IdReuse, Capability::LinkState]),
+        Case::kernel(
             "events/module-unloaded",
             "Unloading the module drops all queued packets",
             &["EVT-2"],
@@ -53,6 +60,17 @@ fn other_device_down(subject: &Subject) -> CaseResult {
     socket.verdict(packet.id(), Verdict::Accept)?;
     subject.expect_forwarded(&sent)?;
     socket.expect_nothing()
+}
+
+fn device_down_frees_the_oldest_first(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    subject.inject_many(&Packet::udp4(), 2)?;
+    socket.expect_packet()?;
+    let youngest = socket.expect_packet()?.id();
+    subject.set_link(TAP1.name, false)?;
+    subject.set_link(TAP1.name, true)?;
+    subject.inject(&Packet::udp4())?;
+    subject.equal("the id", &youngest, &socket.expect_packet()?.id())
 }
 
 fn module_unloaded(subject: &Subject) -> CaseResult {

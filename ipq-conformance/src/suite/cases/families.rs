@@ -9,7 +9,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "families/each-has-its-own-peer",
             "Each family has a peer of its own",
-            &["EVT-3"],
+            &["EVT-3", "ERA-16"],
             each_has_its_own_peer,
         ),
         Case::must(
@@ -25,6 +25,13 @@ pub(super) fn cases() -> Vec<Case> {
             &["EVT-3"],
             closing_one_keeps_the_other,
         ),
+        Case::kernel(
+            "families/each-has-its-own-ids",
+            "The id of an IPv4 packet that was answered is not the next IPv6 packet's",
+            &["PKT-9", "ERA-17"],
+            each_has_its_own_ids,
+        )
+        .needs(&[Capability::IdReuse]),
         Case::kernel(
             "families/one-familys-id-is-not-the-others",
             "A packet id of one family is unknown to the other's queue",
@@ -73,4 +80,12 @@ fn one_familys_id_is_not_the_others(subject: &Subject) -> CaseResult {
     six.expect_packet()?;
     let wrong = six.request(&Request::verdict(packet.id(), Verdict::Accept))?;
     six.expect_error(Errno::ENOENT, &wrong)
+}
+
+fn each_has_its_own_ids(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    let six = subject.attach(Family::Ipv6)?;
+    socket.verdict(packet.id(), Verdict::Drop)?;
+    subject.inject(&Packet::udp6())?;
+    subject.check("the ids differ", six.expect_packet()?.id() != packet.id())
 }

@@ -72,7 +72,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "forwarding/grown-with-dont-fragment-is-dropped",
             "A packet grown over the MTU that must not be fragmented is dropped",
-            &["FWD-4"],
+            &["FWD-4", "ERA-10"],
             grown_with_dont_fragment_is_dropped,
         ),
         Case::must(
@@ -90,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "forwarding/ipv6-over-the-mtu-is-dropped",
             "An IPv6 packet grown over the MTU is dropped",
-            &["FWD-4"],
+            &["FWD-4", "ERA-10"],
             ipv6_over_the_mtu_is_dropped,
         ),
         Case::must(

@@ -23,7 +23,7 @@ fn lengths() -> Vec<Case> {
         Case::kernel(
             "limits/maximum-length-1",
             "With a maximum length of 1 the queue takes one packet, and counts the others",
-            &["PKT-2"],
+            &["PKT-2", "ERA-5"],
             maximum_length_1,
         )
         .needs(&[Capability::Sysctl, Capability::ProcText]),
@@ -37,7 +37,7 @@ fn lengths() -> Vec<Case> {
         Case::kernel(
             "limits/maximum-length-below-0",
             "A maximum length of -1 is the largest that there is, since it has no sign",
-            &["PKT-2"],
+            &["PKT-2", "ERA-6"],
             maximum_length_below_0,
         )
         .needs(&[Capability::Sysctl]),

@@ -15,7 +15,7 @@ fn checks_of_the_header() -> Vec<Case> {
         Case::kernel(
             "messages/stated-length-under-header",
             "A message that states fewer bytes than a header has is ignored in silence",
-            &["MSG-1"],
+            &["MSG-1", "ERA-19"],
             stated_length_under_header,
         ),
         Case::kernel(
@@ -27,13 +27,13 @@ fn checks_of_the_header() -> Vec<Case> {
         Case::kernel(
             "messages/datagram-shorter-than-header",
             "A datagram that is shorter than a header is ignored in silence",
-            &["MSG-1"],
+            &["MSG-1", "ERA-19"],
             datagram_shorter_than_header,
         ),
         Case::kernel(
             "messages/negative-port-id",
             "A message with a negative port id is refused with EINVAL and attaches nobody",
-            &["MSG-2"],
+            &["MSG-2", "ERA-4"],
             negative_port_id,
         ),
         Case::kernel(
@@ -126,13 +126,13 @@ fn checks_of_the_body() -> Vec<Case> {
         Case::kernel(
             "messages/body-ends-at-stated-length",
             "A mode message is as long as its header says, and what follows is none of it",
-            &["MSG-7"],
+            &["MSG-7", "ERA-12"],
             body_ends_at_stated_length,
         ),
         Case::kernel(
             "messages/verdict-ends-at-stated-length",
             "A verdict that its header cuts short is refused, and its packet stays queued",
-            &["MSG-7"],
+            &["MSG-7", "ERA-12"],
             verdict_ends_at_stated_length,
         ),
         Case::must(

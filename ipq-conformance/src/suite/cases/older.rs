@@ -1,156 +1,171 @@
 //! The rules of kernels before Linux 3.1 that differ from later ones. `data/kernels.json` says for
 //! which of them each case is, and which case holds for the others.
 
-use crate::suite::{Case, CaseResult, Packet, Request, Subject};
+mod figures;
+mod ids;
+mod peers;
+
+use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::topology::{TAP0, TAP1};
 use crate::world::{Capability, Observation, Protocol, Rule, Setup, Step, Table};
+use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, Timestamp};
-use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, PortId, Verdict};
+use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    [rules(), peers::cases(), figures::cases(), ids::cases()].concat()
+}
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-pub(super) fn cases() -> Vec<Case> {
+fn rules() -> Vec<Case> {
     vec![
         Case::kernel(
             "older/error-quotes-the-header",
             "An error quotes the header alone of the message that it answers",
-            &["WIRE-6"],
+            &["WIRE-6", "ERA-1"],
             error_quotes_the_header,
         ),
         Case::kernel(
-            "older/second-peer-takes-over",
-            "A message with another port id makes that the peer: mode and range stay, and what is queued is dropped",
-            &["ATT-3"],
-            second_peer_takes_over,
-        ),
-        Case::kernel(
-            "older/verdict-takes-over",
-            "A verdict of another program takes the queue over, and is itself answered with ENOENT",
-            &["ATT-3"],
-            verdict_takes_over,
-        ),
-        Case::kernel(
-            "older/lost-peer-is-noticed-at-the-next-packet",
-            "A closed socket stays the peer until a packet can't be delivered, which is dropped with all that is queued",
-            &["ATT-4"],
-            lost_peer_is_noticed_at_the_next_packet,
-        )
-        .needs(&[Capability::ProcText]),
-        Case::kernel(
-            "older/same-port-id-inherits-the-queue",
-            "A new socket on the lost peer's port id has its mode, its range and its packets",
-            &["ATT-4"],
-            same_port_id_inherits_the_queue,
-        ),
-        Case::kernel(
-            "older/negative-port-id-attaches",
-            "A negative port id attaches, and /proc shows it with its sign",
-            &["MSG-2"],
-            negative_port_id_attaches,
-        )
-        .needs(&[Capability::ProcText]),
-        Case::kernel(
             "older/full-queue-shows-the-packet",
             "A packet that finds the queue full is handed over and dropped then: its verdict is answered with ENOENT",
-            &["PKT-2"],
+            &["PKT-2", "ERA-5"],
             full_queue_shows_the_packet,
         )
         .needs(&[Capability::Sysctl]),
         Case::kernel(
+            "older/full-queue-hides-the-packet",
+            "A packet that finds the queue full is dropped, and nothing tells it",
+            &["PKT-2", "ERA-5"],
+            full_queue_hides_the_packet,
+        )
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
+        Case::kernel(
             "older/maximum-has-a-sign",
-            "A maximum length of -1 lets no packet in",
-            &["PKT-2"],
+            "A maximum length of -1 lets no packet in, and /proc shows it with its sign",
+            &["PKT-2", "ERA-6"],
             maximum_has_a_sign,
         )
-        .needs(&[Capability::Sysctl]),
+        .needs(&[Capability::Sysctl, Capability::ProcText]),
         Case::kernel(
             "older/stolen-is-accepted",
             "STOLEN is accepted, and the packet is lost",
-            &["VER-1"],
+            &["VER-1", "ERA-7"],
             stolen_is_accepted,
         ),
         Case::kernel(
             "older/stop-is-refused",
             "STOP is refused with EINVAL, and the packet stays queued",
-            &["VER-1"],
+            &["VER-1", "ERA-7"],
             stop_is_refused,
         ),
         Case::kernel(
             "older/own-packets-have-their-type-and-microseconds",
             "A packet of this host's own has type 0x0800 at OUTPUT, no seconds, and some microseconds",
-            &["PKT-6", "PKT-8"],
+            &["PKT-6", "PKT-8", "ERA-8"],
             own_packets,
         )
         .setup(output_setup),
         Case::kernel(
             "older/no-hardware-address",
             "No packet has a hardware type or address",
-            &["PKT-7"],
+            &["PKT-7", "ERA-9"],
             no_hardware_address,
         ),
         Case::kernel(
             "older/loopback-has-no-address",
             "What came in by lo has type 772 and an address of length 0",
-            &["PKT-7"],
+            &["PKT-7", "ERA-9"],
             loopback_has_no_address,
         )
         .setup(input_setup),
         Case::kernel(
             "older/dont-fragment-is-lost",
             "A packet with DF that a verdict has grown beyond the MTU is fragmented, without DF",
-            &["FWD-4"],
+            &["FWD-4", "ERA-10"],
             dont_fragment_is_lost,
+        ),
+        Case::kernel(
+            "older/ipv6-over-the-mtu-leaves-whole",
+            "An IPv6 packet that a verdict has grown beyond the MTU leaves in one piece",
+            &["FWD-4", "ERA-10"],
+            ipv6_over_the_mtu_leaves_whole,
+        ),
+        Case::kernel(
+            "older/ipv6-over-the-mtu-is-fragmented",
+            "An IPv6 packet that a verdict has grown beyond the MTU leaves in fragments",
+            &["FWD-4", "ERA-10"],
+            ipv6_over_the_mtu_is_fragmented,
         ),
         Case::kernel(
             "older/none-is-no-mode",
             "Mode NONE is refused with EINVAL, and the old mode stays",
-            &["MSG-8"],
+            &["MSG-8", "ERA-11"],
             none_is_no_mode,
         ),
         Case::kernel(
             "older/datagram-length-counts",
             "A mode message is whole if its datagram is, whatever its header says",
-            &["MSG-7"],
+            &["MSG-7", "ERA-12"],
             datagram_length_counts,
+        ),
+        Case::kernel(
+            "older/datagram-length-counts-for-a-payload",
+            "A replacement ends where the datagram ends, whatever the verdict's header says",
+            &["VER-5", "ERA-12"],
+            datagram_length_counts_for_a_payload,
         ),
         Case::kernel(
             "older/no-enobufs-changes-nothing",
             "With NETLINK_NO_ENOBUFS an overrun is told all the same",
-            &["SOCK-4"],
+            &["SOCK-4", "ERA-13"],
             no_enobufs_changes_nothing,
         ),
         Case::kernel(
             "older/any-protocol-opens",
             "A socket opens for a protocol that nobody serves, and a send is refused with ECONNREFUSED",
-            &["SOCK-1"],
+            &["SOCK-1", "ERA-16"],
             any_protocol_opens,
         ),
         Case::kernel(
             "older/no-queue-for-ipv6",
             "There is no queue for IPv6: the socket opens, and a send is refused with ECONNREFUSED",
-            &["SOCK-1"],
+            &["SOCK-1", "ERA-16"],
             no_queue_for_ipv6,
         ),
         Case::kernel(
             "older/eight-lines",
             "The text has eight lines, and says whether the last peer died",
-            &["PROC-1"],
+            &["PROC-1", "ERA-15"],
             eight_lines,
         )
         .needs(&[Capability::ProcText]),
         Case::kernel(
             "older/five-lines",
             "The text has five lines, without counters",
-            &["PROC-1"],
+            &["PROC-1", "ERA-15"],
             five_lines,
         )
         .needs(&[Capability::ProcText]),
         Case::kernel(
-            "older/families-share-their-ids",
-            "The id of an IPv4 packet that was answered is the next IPv6 packet's",
-            &["PKT-9"],
-            families_share_their_ids,
+            "older/mangle-has-two-chains",
+            "Table mangle has chains at PREROUTING and OUTPUT, and at no other hook",
+            &["ERA-18"],
+            mangle_has_two_chains,
         )
-        .needs(&[Capability::IdReuse]),
+        .needs(&[Capability::LaterRules]),
+        Case::kernel(
+            "older/malformed-header-is-answered",
+            "A message with a wrong header length is answered with EINVAL",
+            &["MSG-1", "ERA-19"],
+            malformed_header_is_answered,
+        ),
+        Case::kernel(
+            "older/changed-output-keeps-its-route",
+            "A packet whose destination is changed at OUTPUT leaves where it would have left",
+            &["VER-10", "ERA-20"],
+            changed_output_keeps_its_route,
+        )
+        .setup(output_setup),
     ]
 }
 
@@ -183,73 +198,6 @@ fn error_quotes_the_header(subject: &Subject) -> CaseResult {
     subject.equal("the reply's length", &36, &reply.len())
 }
 
-fn second_peer_takes_over(subject: &Subject) -> CaseResult {
-    let (first, packet) = subject.queued(&Packet::udp4())?;
-    let second = subject.open(Family::Ipv4)?;
-    second.set_mode(CopyMode::Packet, 0)?;
-    second.expect_nothing()?;
-    let late = second.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-    second.expect_error(Errno::ENOENT, &late)?;
-    subject.expect_not_forwarded()?;
-    subject.inject(&Packet::udp4().identification(9))?;
-    second.expect_packet()?;
-    first.expect_nothing()
-}
-
-fn verdict_takes_over(subject: &Subject) -> CaseResult {
-    let (first, packet) = subject.queued(&Packet::udp4())?;
-    let second = subject.open(Family::Ipv4)?;
-    let verdict = second.request(&Request::verdict(packet.id(), Verdict::Accept))?;
-    second.expect_error(Errno::ENOENT, &verdict)?;
-    subject.expect_not_forwarded()?;
-    let sent = Packet::udp4().identification(9);
-    subject.inject(&sent)?;
-    let seen = second.expect_packet()?;
-    subject.equal_packets(
-        "the packet, in the first program's mode",
-        &sent.forwarded().ip(),
-        &seen.payload,
-    )?;
-    first.expect_nothing()
-}
-
-fn lost_peer_is_noticed_at_the_next_packet(subject: &Subject) -> CaseResult {
-    let (socket, _) = subject.queued(&Packet::udp4())?;
-    let peer = u64::from(socket.port_id().0);
-    socket.close()?;
-    subject.equal("the peer", &peer, &subject.proc(Family::Ipv4)?.peer)?;
-    subject.expect_queue_length(Family::Ipv4, 1)?;
-    subject.inject(&Packet::udp4())?;
-    subject.equal("the peer", &0, &subject.proc(Family::Ipv4)?.peer)?;
-    subject.expect_queue_length(Family::Ipv4, 0)?;
-    let died = subject.proc_text(Family::Ipv4)?.contains("Peer died           : 1");
-    subject.check("the text says that the peer died", died)
-}
-
-fn same_port_id_inherits_the_queue(subject: &Subject) -> CaseResult {
-    let sent = Packet::udp4();
-    let (socket, packet) = subject.queued(&sent)?;
-    let port_id = socket.port_id();
-    socket.close()?;
-    let heir = subject.open_bound(Family::Ipv4, port_id)?;
-    heir.verdict(packet.id(), Verdict::Accept)?;
-    heir.expect_nothing()?;
-    subject.expect_forwarded(&sent)?;
-    subject.inject(&Packet::udp4().identification(9))?;
-    heir.expect_packet().map(|_| ())
-}
-
-fn negative_port_id_attaches(subject: &Subject) -> CaseResult {
-    let socket = subject.open(Family::Ipv4)?;
-    let minus_two = PortId((-2_i32).cast_unsigned());
-    socket.request(&Request::mode(CopyMode::Meta, 0).port_id(minus_two))?;
-    socket.expect_nothing()?;
-    let shown = subject
-        .proc_text(Family::Ipv4)?
-        .starts_with("Peer pid            : -2\n");
-    subject.check("the text shows -2", shown)
-}
-
 fn full_queue_shows_the_packet(subject: &Subject) -> CaseResult {
     subject.set_maximum_length(Family::Ipv4, "0")?;
     let (socket, packet) = subject.queued(&Packet::udp4())?;
@@ -258,8 +206,23 @@ fn full_queue_shows_the_packet(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
+fn full_queue_hides_the_packet(subject: &Subject) -> CaseResult {
+    subject.set_maximum_length(Family::Ipv4, "1")?;
+    let sent = Packet::udp4();
+    let (socket, packet) = subject.queued(&sent)?;
+    subject.inject(&Packet::udp4().identification(9))?;
+    socket.expect_nothing()?;
+    subject.expect_queue_length(Family::Ipv4, 1)?;
+    let counts = subject.proc_text(Family::Ipv4)?.contains("dropped");
+    subject.check("the text counts nothing", !counts)?;
+    socket.verdict(packet.id(), Verdict::Accept)?;
+    subject.expect_forwarded(&sent)
+}
+
 fn maximum_has_a_sign(subject: &Subject) -> CaseResult {
     subject.set_maximum_length(Family::Ipv4, "-1")?;
+    let shown = subject.proc_text(Family::Ipv4)?.contains("Queue max. length   : -1\n");
+    subject.check("the text shows -1", shown)?;
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject(&Packet::udp4())?;
     socket.expect_nothing()?;
@@ -320,6 +283,28 @@ fn dont_fragment_is_lost(subject: &Subject) -> CaseResult {
     subject.equal("what left where it came from", &None, &subject.sniff(&TAP0)?)
 }
 
+/// Has an IPv6 packet grow to 1600 bytes, and returns the frames that then leave: two at most.
+fn grown_ipv6(subject: &Subject) -> Result<[Option<Bytes>; 2], Stopped> {
+    let (socket, packet) = subject.queued(&Packet::udp6())?;
+    socket.replace(packet.id(), &Packet::udp6().length(1600).ip())?;
+    Ok([subject.sniff(&TAP1)?, subject.sniff(&TAP1)?])
+}
+
+fn ipv6_over_the_mtu_leaves_whole(subject: &Subject) -> CaseResult {
+    let [first, second] = grown_ipv6(subject)?;
+    subject.equal("the frame's length", &Some(14 + 1600), &first.map(|frame| frame.len()))?;
+    subject.equal("what left after it", &None, &second)
+}
+
+fn ipv6_over_the_mtu_is_fragmented(subject: &Subject) -> CaseResult {
+    const FRAGMENT: u8 = 44;
+    for fragment in grown_ipv6(subject)? {
+        let next_header = fragment.as_deref().and_then(|frame| frame.get(14 + 6)).copied();
+        subject.equal("the next header", &Some(FRAGMENT), &next_header)?;
+    }
+    Ok(())
+}
+
 fn none_is_no_mode(subject: &Subject) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let request = socket.request(&Request::mode(CopyMode::None, 0))?;
@@ -334,6 +319,15 @@ fn datagram_length_counts(subject: &Subject) -> CaseResult {
     socket.expect_nothing()?;
     subject.inject(&Packet::udp4())?;
     socket.expect_packet().map(|_| ())
+}
+
+fn datagram_length_counts_for_a_payload(subject: &Subject) -> CaseResult {
+    let (socket, packet) = subject.queued(&Packet::udp4())?;
+    let other = Packet::udp4().ttl(9).payload(*b"another");
+    let verdict = Request::verdict(packet.id(), Verdict::Accept).replacement(&other.ip());
+    socket.request(&verdict.stated_length(28))?;
+    subject.expect_sent(&TAP1, &other.ip())?;
+    socket.expect_nothing()
 }
 
 fn no_enobufs_changes_nothing(subject: &Subject) -> CaseResult {
@@ -376,10 +370,45 @@ fn five_lines(subject: &Subject) -> CaseResult {
     )
 }
 
-fn families_share_their_ids(subject: &Subject) -> CaseResult {
-    let (socket, packet) = subject.queued(&Packet::udp4())?;
-    let six = subject.attach(Family::Ipv6)?;
-    socket.verdict(packet.id(), Verdict::Drop)?;
-    subject.inject(&Packet::udp6())?;
-    subject.equal("the id", &packet.id(), &six.expect_packet()?.id())
+fn mangle_has_two_chains(subject: &Subject) -> CaseResult {
+    let chains = chains_of_mangle(subject)?;
+    subject.equal("the chains", &vec![Hook::Prerouting, Hook::Output], &chains)
+}
+
+/// Returns the hooks at which a rule for table mangle can be added.
+fn chains_of_mangle(subject: &Subject) -> Result<Vec<Hook>, Stopped> {
+    let mut chains = Vec::new();
+    for hook in [
+        Hook::Prerouting,
+        Hook::Input,
+        Hook::Forward,
+        Hook::Output,
+        Hook::Postrouting,
+    ] {
+        if subject.add_rule(Rule::queue(Family::Ipv4, Table::Mangle, hook, Some(Protocol::TCP)))? {
+            chains.push(hook);
+        }
+    }
+    Ok(chains)
+}
+
+fn malformed_header_is_answered(subject: &Subject) -> CaseResult {
+    let socket = subject.open(Family::Ipv4)?;
+    for length in [15, 400] {
+        let request = socket.request(&Request::mode(CopyMode::Meta, 0).stated_length(length))?;
+        socket.expect_error(Errno::EINVAL, &request)?;
+    }
+    subject.inject(&Packet::udp4())?;
+    socket.expect_nothing()
+}
+
+fn changed_output_keeps_its_route(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let local = Packet::udp4().source(TAP0.ipv4).destination(TAP0.neighbour_ipv4);
+    subject.output(&local.ip())?;
+    let packet = socket.expect_packet()?;
+    let elsewhere = local.destination(TAP1.neighbour_ipv4).ip();
+    socket.replace(packet.id(), &elsewhere)?;
+    subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)?;
+    subject.expect_sent(&TAP0, &elsewhere)
 }

@@ -2,7 +2,7 @@
 
 use crate::suite::{Case, CaseResult, Packet, Request, Socket, Subject};
 use crate::world::{Capability, Machine, Received, Setup};
-use ipq_core::wire::Message;
+use ipq_core::wire::{Message, WordSize};
 use ipq_core::{CopyMode, Errno, Family};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::kernel(
             "overrun/forty-packets-on-x86-64",
             "Of 40 small packets into 8192 bytes 12 are taken, after ENOBUFS, and none until they are read",
-            &["SOCK-4", "SOCK-5"],
+            &["SOCK-4", "SOCK-5", "ERA-14"],
             forty_packets_on_x86_64,
         )
         .needs(&[Capability::DatagramWeights]),
@@ -27,9 +27,15 @@ pub(super) fn cases() -> Vec<Case> {
             ..Setup::default()
         }),
         Case::kernel(
+            "overrun/told-once-and-latched",
+            "An overrun is told once, ahead of what was taken, and nothing more is taken until that is read",
+            &["SOCK-4"],
+            told_once_and_latched,
+        ),
+        Case::kernel(
             "overrun/no-enobufs",
             "With NETLINK_NO_ENOBUFS there is neither error nor latch",
-            &["SOCK-4"],
+            &["SOCK-4", "ERA-13"],
             no_enobufs,
         ),
         Case::kernel(
@@ -63,11 +69,34 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn forty_packets_on_x86_64(subject: &Subject) -> CaseResult {
+    subject.needs_words_of(WordSize::Eight)?;
     takes_of_forty(subject, 12)
 }
 
 fn forty_packets_on_i386(subject: &Subject) -> CaseResult {
     takes_of_forty(subject, 13)
+}
+
+fn told_once_and_latched(subject: &Subject) -> CaseResult {
+    const MARKED: u16 = 99;
+    let socket = subject.attach(Family::Ipv4)?;
+    socket.set_receive_buffer(4096)?;
+    subject.inject_many(&Packet::udp4(), 60)?;
+    socket.expect_overrun()?;
+    socket.expect_packet()?;
+    // There is room, and it is refused all the same.
+    let late = Packet::udp4().identification(MARKED);
+    subject.inject(&late)?;
+    while let Received::Frame { bytes, .. } = socket.receive()? {
+        let Ok(Message::Packet(packet)) = Message::parse(&bytes, subject.abi()) else {
+            return Err(subject.fail("a message is no packet"));
+        };
+        let marked = packet.payload().get(4..6) == Some(&MARKED.to_be_bytes()[..]);
+        subject.check("what came too late is not among what was taken", !marked)?;
+    }
+    subject.inject(&late)?;
+    let packet = socket.expect_packet()?;
+    subject.equal_packets("the packet", &late.forwarded().ip(), &packet.payload)
 }
 
 fn no_enobufs(subject: &Subject) -> CaseResult {

@@ -9,14 +9,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::kernel(
             "proc/ipv4-idle",
             "The text of an idle IPv4 queue has seven lines",
-            &["PROC-1"],
+            &["PROC-1", "ERA-15"],
             ipv4_idle,
         )
         .needs(&[Capability::ProcText]),
         Case::kernel(
             "proc/ipv6-idle",
             "The text of an idle IPv6 queue has seven lines",
-            &["PROC-1"],
+            &["PROC-1", "ERA-15"],
             ipv6_idle,
         )
         .needs(&[Capability::ProcText]),

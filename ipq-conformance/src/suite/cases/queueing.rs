@@ -72,14 +72,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "queueing/output-names",
             "OUTPUT names the outgoing device, and neither EtherType nor address nor time",
-            &["PKT-6", "PKT-8"],
+            &["PKT-6", "PKT-8", "ERA-8"],
             output_names,
         )
         .setup(|| queue_at(Table::Filter, Hook::Output)),
         Case::must(
             "queueing/hardware-address-is-the-senders",
             "The hardware address is the sender's, with the device's type",
-            &["PKT-7"],
+            &["PKT-7", "ERA-9"],
             hardware_address_is_the_senders,
         ),
         Case::kernel(
@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::kernel(
             "queueing/loopback-hardware",
             "What came in by lo has type 772 and an address of six zeros",
-            &["PKT-7"],
+            &["PKT-7", "ERA-9"],
             loopback_hardware,
         )
         .setup(|| queue_at(Table::Filter, Hook::Input)),
@@ -117,14 +117,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::quirk(
             "queueing/last-freed-id-comes-first",
             "The id that was answered last is handed out first",
-            &["PKT-9"],
+            &["PKT-9", "ERA-17"],
             last_freed_id_comes_first,
         )
         .needs(&[Capability::IdReuse]),
         Case::kernel(
             "queueing/id-is-reused",
             "Ids are handed out again in the opposite order of their answers",
-            &["PKT-9"],
+            &["PKT-9", "ERA-17"],
             id_is_reused,
         )
         .needs(&[Capability::IdReuse]),
@@ -135,6 +135,14 @@ pub(super) fn cases() -> Vec<Case> {
             a_reset_frees_the_oldest_first,
         )
         .needs(&[Capability::IdReuse]),
+        Case::must(
+            "queueing/mangle-has-five-chains",
+            "Table mangle has a chain at every hook, and what a rule there is for is queued",
+            &["ERA-18"],
+            mangle_has_five_chains,
+        )
+        .needs(&[Capability::LaterRules])
+        .setup(|| Setup::with_rules([])),
         Case::must(
             "queueing/fragments",
             "Fragments are queued one by one",
@@ -298,6 +306,25 @@ fn a_reset_frees_the_oldest_first(subject: &Subject) -> CaseResult {
     subject.inject_many(&Packet::udp4(), 2)?;
     subject.equal("the first id", &second.id(), &socket.expect_packet()?.id())?;
     subject.equal("the second id", &first.id(), &socket.expect_packet()?.id())
+}
+
+fn mangle_has_five_chains(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    for hook in [Hook::Prerouting, Hook::Forward, Hook::Postrouting] {
+        let added = subject.add_rule(Rule::queue(Family::Ipv4, Table::Mangle, hook, None))?;
+        subject.check("the chain is there", added)?;
+    }
+    subject.inject(&Packet::udp4())?;
+    for hook in [Hook::Prerouting, Hook::Forward, Hook::Postrouting] {
+        let packet = socket.expect_packet()?;
+        subject.equal("hook", &hook, &packet.metadata.hook)?;
+        socket.verdict(packet.id(), Verdict::Accept)?;
+    }
+    for hook in [Hook::Input, Hook::Output] {
+        let added = subject.add_rule(Rule::queue(Family::Ipv4, Table::Mangle, hook, None))?;
+        subject.check("the chain is there", added)?;
+    }
+    subject.expect_forwarded(&Packet::udp4())
 }
 
 fn fragments(subject: &Subject) -> CaseResult {

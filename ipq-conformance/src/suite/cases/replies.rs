@@ -33,6 +33,12 @@ pub(super) fn cases() -> Vec<Case> {
             &["ERR-2"],
             acknowledgement_sequence,
         ),
+        Case::must(
+            "replies/error-quotes-all",
+            "An error quotes all of the message that it answers",
+            &["WIRE-6", "ERA-1"],
+            error_quotes_all,
+        ),
         Case::kernel(
             "replies/odd-quote",
             "A reply that quotes an odd length states it, and its datagram is padded to 4 bytes",
@@ -96,6 +102,14 @@ fn acknowledgement_sequence(subject: &Subject) -> CaseResult {
         socket.expect_ack(&request)?;
     }
     socket.expect_nothing()
+}
+
+fn error_quotes_all(subject: &Subject) -> CaseResult {
+    let socket = subject.attach(Family::Ipv4)?;
+    let request = socket.request(&Request::verdict(PacketId(7), Verdict::Accept))?;
+    let reply = socket.expect_frame()?;
+    let quoted = reply.get(Header::BYTES + 4..).unwrap_or_default();
+    subject.equal("the quoted message", &&request[..], &quoted)
 }
 
 fn odd_quote(subject: &Subject) -> CaseResult {

@@ -27,7 +27,7 @@ fn opening_and_binding() -> Vec<Case> {
         Case::must(
             "sockets/module-missing",
             "Without the queue's module its protocol can't be opened, which fails with EPROTONOSUPPORT",
-            &["SOCK-1"],
+            &["SOCK-1", "ERA-16"],
             module_missing,
         )
         .needs(&[Capability::ModuleLoading]),

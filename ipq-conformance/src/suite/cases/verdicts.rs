@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "verdicts/value-stolen-is-refused",
             "Verdict value stolen is refused with EINVAL, and the packet stays queued",
-            &["VER-1"],
+            &["VER-1", "ERA-7"],
             value_stolen_is_refused,
         ),
         Case::must(
@@ -73,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "verdicts/stop-skips-the-rest-of-the-hook",
             "STOP skips the hook's other functions",
-            &["VER-4"],
+            &["VER-4", "ERA-7"],
             stop_skips_the_rest_of_the_hook,
         )
         .setup(twice_at_forward),
@@ -99,7 +99,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::must(
             "verdicts/changed-output-is-routed-again",
             "A packet whose destination is changed at OUTPUT leaves for the new one",
-            &["VER-10"],
+            &["VER-10", "ERA-20"],
             changed_output_is_routed_again,
         )
         .setup(queue_at_output),

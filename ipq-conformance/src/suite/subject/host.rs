@@ -2,7 +2,7 @@
 
 use super::{CaseResult, ProcText, Subject, wrong_answer};
 use crate::suite::Stopped;
-use crate::world::{Account, Observation, Step};
+use crate::world::{Account, Observation, Rule, Step};
 use ipq_core::Family;
 use std::time::Duration;
 
@@ -53,6 +53,16 @@ impl Subject {
     #[track_caller]
     pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
         self.act(&Step::Module { family, loaded })
+    }
+
+    /// Adds a netfilter rule after the others. Returns whether its table has such a chain.
+    #[track_caller]
+    pub fn add_rule(&self, rule: Rule) -> Result<bool, Stopped> {
+        let step = Step::AddRule { rule };
+        match self.step(&step)? {
+            Observation::Rule { added } => Ok(added),
+            other => Err(wrong_answer(&step, &other)),
+        }
     }
 
     /// Sets a device up or down.

@@ -2,7 +2,7 @@
 
 use super::host::Packet;
 use super::ids::Held;
-use super::rules::ProcText;
+use super::rules::{FullIsNoticed, ProcText};
 use super::sockets::Undelivered;
 use super::{Model, errno};
 use crate::step::Reason;
@@ -303,17 +303,21 @@ impl Model {
 
     fn offer(&mut self, id: PacketId, packet: &Packet) -> Result<(), Reason> {
         let queue = &mut self.queues[packet.family as usize];
-        // PKT-1
-        if queue.peer == 0 || queue.mode == 0 {
-            return Err(Reason::NoListener);
-        }
-        // PKT-2
+        // PKT-2, ERA-6
         let full = if self.law.maximum_is_signed {
             i128::from(queue.entries.len() as u64) >= i128::from(queue.maximum_length.cast_signed())
         } else {
             queue.entries.len() as u64 >= u64::from(queue.maximum_length)
         };
-        if full && !self.law.full_is_noticed_after_delivery {
+        // ERA-5
+        if full && self.law.full_is_noticed == FullIsNoticed::BeforePeer {
+            return Err(Reason::QueueFull);
+        }
+        // PKT-1
+        if queue.peer == 0 || queue.mode == 0 {
+            return Err(Reason::NoListener);
+        }
+        if full && self.law.full_is_noticed == FullIsNoticed::BeforeDelivery {
             queue.dropped_when_full += 1;
             return Err(Reason::QueueFull);
         }

@@ -38,8 +38,8 @@ pub(crate) struct Rules {
     pub(crate) datagram_length_counts: bool,
     /// PKT-2: whether the maximum length has a sign.
     pub(crate) maximum_is_signed: bool,
-    /// PKT-2: whether a packet that finds the queue full is shown to the program all the same.
-    pub(crate) full_is_noticed_after_delivery: bool,
+    /// ERA-5
+    pub(crate) full_is_noticed: FullIsNoticed,
     /// VER-1.
     pub(crate) stolen_is_a_verdict: bool,
     /// VER-1.
@@ -69,6 +69,14 @@ pub(crate) enum Weight {
     SizeClass { shared_info: usize, base: usize },
     /// The length rounded up, and something for each datagram.
     Rounded { to: usize, base: usize },
+}
+
+/// When it is noticed that the queue is full: the packet is dropped then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FullIsNoticed {
+    BeforePeer,
+    BeforeDelivery,
+    AfterDelivery,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +174,7 @@ const LINUX_3_4_10_X86_64: Rules = Rules {
     none_is_a_mode: true,
     datagram_length_counts: false,
     maximum_is_signed: false,
-    full_is_noticed_after_delivery: false,
+    full_is_noticed: FullIsNoticed::BeforeDelivery,
     stolen_is_a_verdict: false,
     stop_is_a_verdict: true,
     protocol_at_output: 0,
@@ -259,7 +267,7 @@ const LINUX_2_4_32: Rules = Rules {
     receive_buffer_limit: 106_496,
     send_buffer: 106_496,
     datagram_length_counts: true,
-    full_is_noticed_after_delivery: true,
+    full_is_noticed: FullIsNoticed::AfterDelivery,
     stop_is_a_verdict: false,
     protocol_at_output: 0x0800,
     own_packets_have_microseconds: true,
@@ -287,7 +295,7 @@ const LINUX_2_4_16: Rules = Rules {
     death_is_noticed_late: true,
     none_is_a_mode: false,
     maximum_is_signed: true,
-    full_is_noticed_after_delivery: false,
+    full_is_noticed: FullIsNoticed::BeforePeer,
     proc: ProcText::Eight,
     ids: IdPools::WithNotes(Notes {
         flushed_after_entries: false,

@@ -4,6 +4,7 @@
 use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
 use crate::world::{Capability, Machine, Setup};
 use ipq_core::Family;
+use ipq_core::wire::WordSize;
 use std::time::Duration;
 
 /// The last second of 31 bits, and the last of 32.
@@ -33,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn arrival_after_2038_and_2106(subject: &Subject) -> CaseResult {
+    subject.needs_words_of(WordSize::Eight)?;
     goes_on(subject, LAST.map(|last| [last, last + 1]))
 }
 

@@ -1,0 +1,36 @@
+//! Values of rules that faults set, where a value has several parts.
+
+use crate::behaviour::{EIGHT_LINES, Figure, Flushing, Line, Notes, ProcText, RecordPools, SEVEN_LINES};
+
+/// The records of Linux 2.4.32.
+pub(super) const NOTES: RecordPools = RecordPools::WithNotes(Notes {
+    flushing: Flushing::EntryFirst,
+    sockets_take_ipv6_records: true,
+    devices_take_ipv4_records: false,
+});
+
+/// The /proc text of Linux 2.6.18 and later.
+pub(super) const SEVEN_LINE_TEXT: ProcText = ProcText {
+    label_width: 17,
+    lines: [&SEVEN_LINES[0], &SEVEN_LINES[1]],
+};
+
+/// The lines of Linux 2.4.16, without what they tell of a death.
+pub(super) const UNTOLD_DEATH: [&[Line]; 2] = [&with_figure(1, Figure::Zero); 2];
+
+/// The lines of Linux 2.4.16, with the maximum length as later kernels show it.
+pub(super) const UNSIGNED_MAXIMUM: [&[Line]; 2] = [&with_figure(5, Figure::MaximumLength); 2];
+
+const fn with_figure(line: usize, figure: Figure) -> [Line; 8] {
+    let mut lines = EIGHT_LINES;
+    lines[line].1 = figure;
+    lines
+}
+
+/// The lines of the /proc text, with the first label of older kernels.
+pub(super) const PEER_PID: [&[Line]; 2] = [&with_peer_pid(SEVEN_LINES[0]), &with_peer_pid(SEVEN_LINES[1])];
+
+const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {
+    lines[0] = Line("Peer pid", Figure::Peer);
+    lines
+}
