@@ -54,4 +54,13 @@ impl Journal {
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
+
+    /// Takes the events that it holds, in exchange for an empty list with room.
+    #[cfg(feature = "run")]
+    pub(crate) fn swap(&mut self, events: &mut Vec<PacketEvent>) {
+        events.clear();
+        if let Some(held) = &mut self.0 {
+            std::mem::swap(held, events);
+        }
+    }
 }

@@ -222,6 +222,12 @@ impl Kernel {
     pub fn take_events(&mut self) -> Vec<PacketEvent> {
         self.ledger.journal.take()
     }
+
+    /// As [`take_events`](Self::take_events), into a list that is used again and again.
+    #[cfg(feature = "run")]
+    pub(crate) fn take_events_into(&mut self, events: &mut Vec<PacketEvent>) {
+        self.ledger.journal.swap(events);
+    }
 }
 
 /// Returns the family of an IP packet that has at least its fixed header.

@@ -463,6 +463,8 @@ pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
         clock: Clock::Real,
         ..Kernel::builder()
             .profile(profile)
+            // The journal tells them.
+            .keep_fates(0)
             .devices([device(DEVICES[0], 1), device(DEVICES[1], 2)])
     };
     let mut kernel = builder.build()?;

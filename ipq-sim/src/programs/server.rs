@@ -26,7 +26,7 @@ pub use observer::{Observer, Passed, Unread};
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
 use crate::netlink::{ClientId, SocketId};
-use frames::{Allocations, End, Frames};
+use frames::{Allocations, End, Frames, WaitsFor};
 use ipq_core::transport::unix::protocol::Notice;
 use ipq_core::wire::{Abi, Message, PacketId};
 use ipq_core::{Errno, PortId};
@@ -34,7 +34,7 @@ use ipq_launcher::datagrams::Inbox;
 use launched::Launched;
 use observer::PassedOnly;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
@@ -53,11 +53,11 @@ const MOST_IN_A_ROW: usize = 32;
 /// The longest datagram that is taken or handed over, in bytes.
 const LONGEST: usize = 1 << 18;
 
-/// The number of unread frames at which a program is not woken for each message.
-const ENOUGH_UNREAD: usize = 32;
+/// The time between two looks at whether a program has read what is before another sender's frame.
+const HELD_BACK: Duration = Duration::from_millis(1);
 
-/// The pause for a program that has enough to read: reading takes it longer.
-const PAUSE: Duration = Duration::from_micros(40);
+/// The longest that a program with enough to read is left alone before its messages are taken.
+const LET_WORK: Duration = Duration::from_millis(4);
 
 /// The kernel's side of programs in other processes. Dropping it closes all their connections and
 /// removes the path.
@@ -69,7 +69,7 @@ pub struct Server {
     launched: Option<Launched>,
     /// The epoll instance for everything but the space of connections that carry frames.
     events: OwnedFd,
-    /// The epoll instance for the input and the space of those connections.
+    /// The epoll instance for what is waited for on those connections.
     inputs: OwnedFd,
     /// The epoll instance for both, for a caller who waits for other things too. It exists only if
     /// asked for, since each message would wake it.
@@ -110,9 +110,6 @@ const LISTENER: u64 = u64::MAX;
 
 /// The key of the launcher's listener.
 const CALLS: u64 = u64::MAX - 1;
-
-/// The bit of a key that stands for space, and not for input.
-const SPACE: u64 = 1 << 62;
 
 impl Server {
     /// Makes a server that programs find at no path.
@@ -215,27 +212,45 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until there is something to do. Returns whether it is more than frames; `None` after a
-    /// signal. A program that has enough to read is left to read: to be woken by each of its
-    /// messages would cost more than the message.
-    fn wait(&self, wait: Option<Duration>) -> io::Result<Option<bool>> {
-        let is_busy = self.frames().any(|frames| frames.on_connection() >= ENOUGH_UNREAD);
-        let wait = if is_busy {
-            Some(wait.map_or(PAUSE, |wait| wait.min(PAUSE)))
-        } else {
-            wait
+    /// Waits until there is something to do. Returns whether it is more than frames, or `None` after
+    /// a signal.
+    fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
+        let wait = match wait {
+            Some(Duration::ZERO) => wait,
+            wait => self.choose_what_wait_now()?.into_iter().chain(wait).min(),
         };
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut descriptors = [
             PollFd::new(&self.events, PollFlags::IN),
             PollFd::new(&self.inputs, PollFlags::IN),
         ];
-        let waited_for = if is_busy { 1 } else { 2 };
-        match poll(&mut descriptors[..waited_for], timeout.as_ref()) {
+        match poll(&mut descriptors, timeout.as_ref()) {
             Ok(_) => Ok(Some(descriptors[0].revents().intersects(PollFlags::IN))),
             Err(rustix::io::Errno::INTR) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Tells epoll which events to wait for on each connection. Returns the longest that may be
+    /// waited, where there is something of which no event tells.
+    fn choose_what_to_wait_for(&mut self) -> io::Result<Option<Duration>> {
+        let mut longest = None;
+        for (key, connection) in &mut self.connections {
+            let Connection::Frames(frames) = connection else {
+                continue;
+            };
+            let waits_for = frames.wait_now();
+            if waits_for != std::mem::replace(&mut frames.waits_for, waits_for) {
+                let data = epoll::EventData::new_u64(*key);
+                epoll::modify(&self.inputs, &frames.connection, data, waits_for.flags())?;
+            }
+            if frames.is_held_back {
+                longest = Some(HELD_BACK);
+            } else if waits_for == WaitsFor::Space {
+                longest = longest.or(Some(LET_WORK));
+            }
+        }
+        Ok(longest)
     }
 
     fn frames(&self) -> impl Iterator<Item = &Frames> {
@@ -267,26 +282,23 @@ impl Server {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
+    /// Returns whether a program has so much to read that its reading will wake a turn.
+    #[must_use]
+    pub(crate) fn has_enough_to_read(&self) -> bool {
+        self.frames().any(Frames::has_enough)
+    }
+
     /// Returns whether any program has a socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
         self.frames().next().is_some()
     }
 
-    /// Registers a connection that is to carry frames. Returns a duplicate of it, which is
-    /// registered for its space.
-    fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<OwnedFd, Errno> {
-        let system = |error: rustix::io::Errno| Errno(error.raw_os_error());
-        let space = connection
-            .try_clone()
-            .map_err(|error| Errno(error.raw_os_error().unwrap_or_default()))?;
-        let data = epoll::EventData::new_u64(key | SPACE);
-        let edge = epoll::EventFlags::OUT | epoll::EventFlags::ET;
-        epoll::add(&self.inputs, &space, data, edge).map_err(system)?;
+    /// Adds a connection that is to carry frames to those whose input is waited for.
+    fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<(), Errno> {
         let data = epoll::EventData::new_u64(key);
-        epoll::add(&self.inputs, connection, data, epoll::EventFlags::IN).map_err(system)?;
-        enlarge_send_buffer(connection.as_fd());
-        Ok(space)
+        epoll::add(&self.inputs, connection, data, WaitsFor::default().flags())
+            .map_err(|error| Errno(error.raw_os_error()))
     }
 
     fn open(&mut self, kernel: &mut Kernel, protocol: i32, process_id: u32) -> Result<SocketId, Errno> {
@@ -317,25 +329,39 @@ impl Server {
     /// Takes the messages that programs have sent. It takes all that are there, so that a handle
     /// that was destroyed is closed before the next one is bound; but there is a limit.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
-        for key in ready(&self.inputs)? {
-            if key & SPACE == 0 {
-                self.take_from_program(kernel, key, observer);
-            } else if let Some(Connection::Frames(frames)) = self.connections.get_mut(&(key & !SPACE)) {
-                frames.look(kernel);
-            }
+        let mut keys = ready(&self.inputs)?;
+        let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);
+        keys.extend(
+            self.connections
+                .iter()
+                .filter(|(_, connection)| silent(connection))
+                .map(|(key, _)| *key),
+        );
+        for key in keys {
+            self.take_from_program(kernel, key, observer);
         }
         Ok(())
     }
 
     fn take_from_program(&mut self, kernel: &mut Kernel, key: u64, observer: &mut dyn Observer) {
-        let Self { connections, inbox, .. } = self;
+        let Self {
+            connections,
+            inbox,
+            allocations,
+            ..
+        } = self;
         let Some(Connection::Frames(frames)) = connections.get_mut(&key) else {
             return;
         };
         let mut reset = false;
-        for _ in 0..MOST_IN_A_ROW {
+        for batch in 0..MOST_IN_A_ROW {
             match inbox.receive(frames.connection.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if batch == 0 {
+                        frames.look(kernel);
+                    }
+                    return;
+                }
                 // The connection was closed with a frame unread. The messages that it sent before
                 // are still to come, and then its end.
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CONNRESET.raw_os_error()) => reset = true,
@@ -365,6 +391,11 @@ impl Server {
                     }
                     if empty && has_hung_up(frames.connection.as_fd()) {
                         return self.close(kernel, key, reset, observer);
+                    }
+                    // The program has something to read while the rest is carried out.
+                    if frames.given.is_some() {
+                        frames.skip_foreign(kernel);
+                        frames.fill(kernel, allocations, observer);
                     }
                     // A message that comes meanwhile is seen at the next turn.
                     if count < Inbox::AT_ONCE {
@@ -421,6 +452,9 @@ impl Server {
                 continue;
             };
             frames.overran |= matches!(kernel.take_error(frames.socket), Ok(Some(_)));
+            if frames.is_held_back {
+                frames.look(kernel);
+            }
             if frames.given.is_some() {
                 frames.skip_foreign(kernel);
                 continue;
@@ -496,15 +530,6 @@ fn packet_id(frame: &[u8], abi: Abi) -> Option<PacketId> {
     match Message::parse(frame, abi) {
         Ok(Message::Packet(packet)) => Some(packet.packet_id()),
         _ => None,
-    }
-}
-
-/// Sets as large a buffer as the system grants. With the privilege that is as large as the largest
-/// emulated buffer.
-fn enlarge_send_buffer(connection: BorrowedFd<'_>) {
-    const MOST: usize = 4 << 20;
-    if sockopt::set_socket_send_buffer_size_force(connection, MOST).is_err() {
-        let _ = sockopt::set_socket_send_buffer_size(connection, MOST);
     }
 }
 

@@ -17,6 +17,7 @@ use super::{DEVICES, NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
 use crate::programs::server::{Observer, Passed, Unread};
+use foldhash::fast::FixedState;
 use ipq_core::Family;
 use ipq_core::wire::{Abi, Message, MessageType};
 use std::collections::{BTreeSet, HashMap};
@@ -38,7 +39,7 @@ pub(super) struct Feeding<'a> {
     pub(super) outcomes: Outcomes,
     pub(super) conduct: Conduct,
     /// The packets that have no fate yet, with their places in their queue.
-    fed: HashMap<PacketSerial, Fed>,
+    fed: HashMap<PacketSerial, Fed, FixedState>,
     /// By family.
     windows: [Window; 2],
     /// By family: whether its listener has waited for the first packet.
@@ -53,6 +54,10 @@ pub(super) struct Feeding<'a> {
     pub(super) last_event: Instant,
     /// The time since which nobody has listened for the next packet.
     waiting_since: Option<Instant>,
+    /// The events that are being noted: empty, but for its room, at any other time.
+    events: Vec<PacketEvent>,
+    /// The time at which the step that is under way began.
+    now: Instant,
     /// The packets that got a verdict just now, and may have been queued again.
     judged: Vec<PacketSerial>,
     /// The refusals of the program's messages by the kernel, since this was last looked after.
@@ -93,7 +98,9 @@ impl<'a> Feeding<'a> {
             capture,
             outcomes: Outcomes::default(),
             conduct: Conduct::default(),
-            fed: HashMap::new(),
+            fed: HashMap::default(),
+            events: Vec::new(),
+            now: Instant::now(),
             windows: [Window::default(), Window::default()],
             has_begun: [run.at_once; 2],
             again: BTreeSet::new(),
@@ -137,6 +144,7 @@ impl<'a> Feeding<'a> {
             Rate::AsRead => usize::MAX,
             Rate::PerSecond(_) | Rate::Max => BURST,
         };
+        self.now = Instant::now();
         for _ in 0..most {
             if let Some(hold) = self.hold(kernel) {
                 return Ok(Some(hold));
@@ -165,7 +173,7 @@ impl<'a> Feeding<'a> {
             outgoing: DEVICES[1],
             link_header: packet.link_header,
         };
-        self.began.get_or_insert_with(Instant::now);
+        self.began.get_or_insert(self.now);
         let used = |kernel: &Kernel| kernel.listeners_buffer(family).map_or(0, |buffer| buffer.used);
         let before = used(kernel);
         match kernel.enter_at(entry, packet.data) {
@@ -179,7 +187,7 @@ impl<'a> Feeding<'a> {
                     unread: false,
                 };
                 self.fed.insert(serial, fed);
-                self.outcomes.entered(index, serial);
+                self.outcomes.entered(index, serial, self.now);
             }
             Err(error) => self.outcomes.not_fed(index, NotFed::from(&error)),
         }
@@ -247,12 +255,13 @@ impl<'a> Feeding<'a> {
             };
             self.outcomes.refused(refusal, packet);
         }
-        let events = kernel.take_events();
-        if events.is_empty() {
+        kernel.take_events_into(&mut self.events);
+        if self.events.is_empty() {
             return Ok(());
         }
-        self.last_event = Instant::now();
-        for event in events {
+        self.last_event = self.now;
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
             match event {
                 PacketEvent::Verdict {
                     packet,
@@ -260,7 +269,7 @@ impl<'a> Feeding<'a> {
                     verdict,
                     replaced,
                 } => {
-                    self.outcomes.verdict(packet, packet_id, verdict, replaced);
+                    self.outcomes.verdict(packet, packet_id, verdict, replaced, self.now);
                     let Some(fed) = self.fed.get_mut(&packet) else { continue };
                     if let Some(place) = fed.place.take() {
                         self.windows[fed.family as usize].settle(place);
@@ -270,6 +279,7 @@ impl<'a> Feeding<'a> {
                 PacketEvent::Left { packet, fate } => self.leave(packet, fate, watch)?,
             }
         }
+        self.events = events;
         // A packet that has a verdict and is still there was queued again.
         for packet in self.judged.drain(..) {
             if let Some(fed) = self.fed.get_mut(&packet) {
@@ -340,6 +350,7 @@ impl Observer for Turn<'_, '_> {
 
     fn carried_out(&mut self, kernel: &mut Kernel) {
         let Self { feeding, watch, result } = self;
+        feeding.now = Instant::now();
         let noted = feeding.note_events(kernel, *watch);
         for family in Family::ALL {
             if kernel.has_listener(family) {

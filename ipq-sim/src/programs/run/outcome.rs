@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::summary::Summary;
 use super::watch::Watch;
 use crate::books::{Fate, PacketSerial};
+use foldhash::fast::FixedState;
 use ipq_core::{PacketId, Verdict};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -84,7 +85,7 @@ pub(super) struct Outcomes {
     first: u64,
     /// The packets that let later ones pass.
     late: HashMap<u64, PacketReport>,
-    undecided: HashMap<PacketSerial, Undecided>,
+    undecided: HashMap<PacketSerial, Undecided, FixedState>,
     held: usize,
     held_bytes: usize,
     held_not_fed: usize,
@@ -118,8 +119,7 @@ impl Outcomes {
     }
 
     /// Notes that the packet of that record was fed.
-    pub(super) fn entered(&mut self, index: u64, serial: PacketSerial) {
-        let entered = Instant::now();
+    pub(super) fn entered(&mut self, index: u64, serial: PacketSerial, entered: Instant) {
         self.undecided.insert(serial, Undecided { index, entered });
     }
 
@@ -132,11 +132,18 @@ impl Outcomes {
     }
 
     /// Notes a verdict.
-    pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, verdict: Verdict, replaced: bool) {
+    pub(super) fn verdict(
+        &mut self,
+        serial: PacketSerial,
+        packet_id: PacketId,
+        verdict: Verdict,
+        replaced: bool,
+        now: Instant,
+    ) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
         };
-        let (index, after) = (*index, entered.elapsed());
+        let (index, after) = (*index, now.saturating_duration_since(*entered));
         if let Some(packet) = self.packet(index) {
             packet.packet_id = Some(packet_id);
             packet.verdicts.push(VerdictReport {

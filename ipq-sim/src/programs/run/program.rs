@@ -85,8 +85,9 @@ impl Program {
     /// Returns whether no process of it is left, and no socket. Of a program that was not launched
     /// only the first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
-        // Its sockets close with it, unless a child has inherited them.
-        self.processes_have_ended(server) && !server.has_programs()
+        // Its sockets close with it, unless a child has inherited them. To look at them takes no
+        // system call.
+        !server.has_programs() && self.processes_have_ended(server)
     }
 
     fn processes_have_ended(&mut self, server: &Server) -> bool {

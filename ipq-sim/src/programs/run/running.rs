@@ -7,7 +7,7 @@ use super::feeding::{Feeding, Hold, Turn};
 use super::program::Program;
 use super::summary::Report;
 use super::watch::{Progress, Watch};
-use super::{Rate, Run, RunError};
+use super::{DEVICES, Rate, Run, RunError};
 use crate::kernel::Kernel;
 use crate::programs::server::Server;
 use ipq_core::Family;
@@ -35,9 +35,31 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The number of times in a row that the program was looked at and did not wait, and since
-    /// when.
-    unsettled: Option<(u32, Instant)>,
+    /// The looks at a program that has read everything and does not wait.
+    unsettled: Option<Looks>,
+    /// The looks at a program that has a little to read left.
+    unread: Option<Looks>,
+}
+
+/// The times in a row that the program was looked at in vain, and since when.
+#[derive(Clone, Copy, Debug)]
+struct Looks {
+    times: u32,
+    since: Instant,
+}
+
+impl Looks {
+    /// Returns when to look again. The row begins anew if anything has happened to a packet.
+    fn again(looks: &mut Option<Self>, last_event: Instant) -> Duration {
+        *looks = looks.filter(|looks| looks.since >= last_event);
+        let looks = looks.get_or_insert_with(|| Self {
+            times: 0,
+            since: Instant::now(),
+        });
+        let wait = SOON * (1 << looks.times.min(7));
+        looks.times += 1;
+        wait
+    }
 }
 
 impl<'a> Running<'a> {
@@ -56,6 +78,7 @@ impl<'a> Running<'a> {
             feeding: Feeding::new(run, capture),
             over: Over::Done,
             unsettled: None,
+            unread: None,
         }
     }
 
@@ -103,6 +126,10 @@ impl<'a> Running<'a> {
         };
         self.server.observed_turn(&mut self.kernel, Some(wait), &mut turn)?;
         turn.result.map_err(RunError::Watch)?;
+        // What has left is told by its fate, and need not be held for anybody.
+        for device in DEVICES {
+            while let Ok(Some(_)) = self.kernel.sniff(device) {}
+        }
         self.feeding.conduct.has_opened |= self.server.has_programs();
         self.feeding
             .note_events(&mut self.kernel, watch)
@@ -132,7 +159,7 @@ impl<'a> Running<'a> {
                     self.feeding.last_event = Instant::now();
                     Duration::ZERO
                 }
-                Some(_) if self.feeding.is_done() => self.later(),
+                Some(_) if self.feeding.is_done() => Looks::again(&mut self.unsettled, self.feeding.last_event),
                 Some(_) => TICK,
             });
         }
@@ -144,28 +171,27 @@ impl<'a> Running<'a> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
             self.unsettled = None;
-            return Some(TICK);
+            // Reading makes space, which wakes the server, as long as there is enough to read.
+            // The rest is read in silence.
+            return Some(if self.server.has_enough_to_read() {
+                TICK
+            } else {
+                Looks::again(&mut self.unread, self.feeding.last_event)
+            });
         }
+        self.unread = None;
         let waits = self.server.listener_waits(&self.kernel, family);
         if waits || self.has_been_busy() {
             self.unsettled = None;
             self.feeding.settle(family);
             return None;
         }
-        Some(self.later())
+        Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
     /// Returns whether the program has been busy for so long that it will not wait.
     fn has_been_busy(&self) -> bool {
-        self.unsettled.is_some_and(|(_, since)| since.elapsed() > BUSY)
-    }
-
-    /// Returns the time when the program is looked at again.
-    fn later(&mut self) -> Duration {
-        let (times, _) = self.unsettled.get_or_insert((0, Instant::now()));
-        let wait = SOON * (1 << (*times).min(7));
-        *times += 1;
-        wait
+        self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
     /// Returns whether the program has nothing more to say now that every packet has a fate: it

@@ -5,13 +5,20 @@
 //! has read it. How much is unread is told by the connection itself: the kernel counts the memory
 //! that its datagrams were allocated, and gives it back one by one as they are read. So the
 //! allocations of what was sent, in order, and their sum now say how many have been read.
+//!
+//! A program at work is not disturbed: a wake-up by each of its messages would cost both processes
+//! more than the message does. The kernel reports space on a connection when three quarters of its
+//! send buffer are free. While more than a quarter is unread, the server therefore waits for space
+//! alone, and then takes all messages that have come meanwhile.
 
 use super::Observer;
 use crate::kernel::Kernel;
 use crate::netlink::SocketId;
+use foldhash::fast::FixedState;
 use ipq_core::{Errno, PortId};
 use ipq_launcher::datagrams;
-use rustix::net::{self, MMsgHdr, SendAncillaryBuffer, SendFlags};
+use rustix::event::epoll::EventFlags;
+use rustix::net::{self, MMsgHdr, SendAncillaryBuffer, SendFlags, sockopt};
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,12 +26,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// The number of frames that one system call moves.
 const AT_ONCE: usize = 64;
 
+/// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
+/// It takes as many frames as an emulated receive buffer of the default size, and the longest.
+const CAPACITY: usize = 128 << 10;
+
 /// A program's socket: its connection, and the frames on it.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) connection: OwnedFd,
-    /// A duplicate of the connection, which epoll watches for space alone.
-    _space: OwnedFd,
     pub(super) socket: SocketId,
     /// The process id of its program, in the program's own PID namespace.
     pub(super) process_id: u32,
@@ -35,14 +44,20 @@ pub(super) struct Frames {
     unread: VecDeque<usize>,
     /// Their sum.
     allocated: usize,
+    /// The number of allocated bytes from which down the kernel says that there is space.
+    low_water: usize,
+    /// The events that epoll waits for on the connection.
+    pub(super) waits_for: WaitsFor,
+    /// `true` if a message came since it was last decided what to wait for.
+    has_spoken: bool,
+    /// `true` if a frame of another sender waits until those on the connection have been read.
+    pub(super) is_held_back: bool,
     /// `true` if there was an overrun that could not be told yet.
     pub(super) overran: bool,
     /// The sender of the frames, as the program was last told.
     pub(super) sender: PortId,
-    /// `true` if it was looked which frames are unread since the last that came and went.
-    looked: bool,
-    /// `true` if frames were put on the connection since then.
-    filled_since: bool,
+    /// The knowledge of which frames are unread if the program closes its end now.
+    known: Known,
 }
 
 /// The facts about a socket that was put in a program's place.
@@ -73,17 +88,49 @@ pub(super) enum End {
     Unknown,
 }
 
+/// The knowledge of which frames are unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// The program may have read frames since the last look.
+    Not,
+    /// The program was stopped at the last look, and is about to close descriptors.
+    Exactly,
+    /// As before, and frames were put on the connection since. These are unread, too.
+    ButForLater,
+}
+
+/// The events that are waited for on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum WaitsFor {
+    /// A message of the program's.
+    #[default]
+    Input,
+    /// Space: the program is at work, and will have read most of its frames.
+    Space,
+    /// Either: the program has much to read, and sends nothing.
+    Both,
+}
+
+impl WaitsFor {
+    pub(super) fn flags(self) -> EventFlags {
+        match self {
+            Self::Input => EventFlags::IN,
+            Self::Space => EventFlags::OUT,
+            Self::Both => EventFlags::IN | EventFlags::OUT,
+        }
+    }
+}
+
 impl Frames {
-    pub(super) const fn new(
-        connection: OwnedFd,
-        space: OwnedFd,
-        socket: SocketId,
-        process_id: u32,
-        given: Option<Given>,
-    ) -> Self {
+    /// A connection whose input epoll waits for.
+    pub(super) fn new(connection: OwnedFd, socket: SocketId, process_id: u32, given: Option<Given>) -> Self {
+        let _ = sockopt::set_socket_send_buffer_size(&connection, CAPACITY);
         Self {
+            low_water: sockopt::socket_send_buffer_size(&connection).unwrap_or_default() / 4,
+            waits_for: WaitsFor::default(),
+            has_spoken: false,
+            is_held_back: false,
             connection,
-            _space: space,
             socket,
             process_id,
             given,
@@ -91,8 +138,7 @@ impl Frames {
             allocated: 0,
             overran: false,
             sender: PortId::KERNEL,
-            looked: false,
-            filled_since: false,
+            known: Known::Not,
         }
     }
 
@@ -105,7 +151,7 @@ impl Frames {
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
         // The frames that a program leaves unread when it closes its end are gone, and look as if
         // they had been read.
-        let has_closed = self.looked && super::has_hung_up(self.connection.as_fd());
+        let has_closed = self.known != Known::Not && super::has_hung_up(self.connection.as_fd());
         if !self.unread.is_empty()
             && !has_closed
             && let Ok(left) = datagrams::unread(self.connection.as_fd())
@@ -118,7 +164,7 @@ impl Frames {
     /// does nothing else.
     pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
         self.look(kernel);
-        (self.looked, self.filled_since) = (true, false);
+        self.known = Known::Exactly;
     }
 
     fn read_down_to(&mut self, kernel: &mut Kernel, left: usize) {
@@ -136,13 +182,29 @@ impl Frames {
 
     /// Notes that a message came from the program: it goes on.
     pub(super) const fn has_sent(&mut self) {
-        self.looked = false;
+        self.known = Known::Not;
+        self.has_spoken = true;
+    }
+
+    /// Returns whether so much is unread that the connection will tell when there is space.
+    pub(super) const fn has_enough(&self) -> bool {
+        self.allocated > self.low_water
+    }
+
+    /// Returns the events to wait for now.
+    pub(super) fn wait_now(&mut self) -> WaitsFor {
+        let has_spoken = std::mem::take(&mut self.has_spoken);
+        match (self.has_enough(), has_spoken) {
+            (true, true) => WaitsFor::Space,
+            (true, false) => WaitsFor::Both,
+            (false, _) => WaitsFor::Input,
+        }
     }
 
     /// Ends the socket after the program's end was closed. Takes out what the program has read, as
     /// far as that can be known. `reset` says that some frames were not read.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
-        if self.looked {
+        if self.known != Known::Not {
             End::Known
         } else if reset {
             End::Unknown
@@ -176,6 +238,8 @@ impl Frames {
                 frames.push(parts.map(IoSlice::new));
             }
             if frames.is_empty() {
+                // What is left is of another sender.
+                self.is_held_back = kernel.waiting(self.socket, self.unread.len()).is_some();
                 return;
             }
             let sent = send(self.connection.as_fd(), &frames);
@@ -189,9 +253,13 @@ impl Frames {
             // Frames that are put there while it closes are unread. If there are more later, the
             // program has gone on, and may read.
             if sent > 0 {
-                self.looked &= !std::mem::replace(&mut self.filled_since, true);
+                self.known = match self.known {
+                    Known::Exactly => Known::ButForLater,
+                    Known::ButForLater | Known::Not => Known::Not,
+                };
             }
             if sent < wanted {
+                self.is_held_back = false;
                 return;
             }
         }
@@ -204,7 +272,11 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     let mut headers: Vec<_> = frames
         .iter()
         .zip(&mut controls)
-        .map(|(frame, control)| MMsgHdr::new(frame, control))
+        .map(|(frame, control)| {
+            // Most have no padding, and each part costs the kernel some time.
+            let parts = if frame[2].is_empty() { &frame[..2] } else { &frame[..] };
+            MMsgHdr::new(parts, control)
+        })
         .collect();
     net::sendmmsg(connection, &mut headers, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0)
 }
@@ -214,7 +286,7 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
     /// By length, in steps of [`STEP`].
-    known: HashMap<usize, usize>,
+    known: HashMap<usize, usize, FixedState>,
 }
 
 /// Datagrams that differ by less than a cache line are allocated alike.
@@ -238,7 +310,7 @@ fn measure(length: usize) -> std::io::Result<usize> {
         net::SocketFlags::CLOEXEC,
         None,
     )?;
-    super::enlarge_send_buffer(one.as_fd());
+    let _ = sockopt::set_socket_send_buffer_size(&one, CAPACITY);
     net::send(&one, &vec![0; length.max(1)], SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
     datagrams::unread(one.as_fd())
 }

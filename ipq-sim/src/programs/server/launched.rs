@@ -14,7 +14,7 @@ use ipq_core::{Errno, Family, PortId};
 use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, no_new_process};
 use rustix::event::epoll;
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -322,15 +322,12 @@ impl Server {
         let inode = fstat(&theirs).map_err(errno)?.st_ino;
         let socket = self.open(kernel, protocol, process.own_id)?;
         let key = self.next_key;
-        let space = match self.watch_frames(&ours, key) {
-            Ok(space) => space,
-            Err(errno) => {
-                kernel.close(socket);
-                self.forget_if_gone(process.own_id);
-                return Err(errno);
-            }
-        };
-        super::enlarge_send_buffer(theirs.as_fd());
+        if let Err(errno) = self.watch_frames(&ours, key) {
+            kernel.close(socket);
+            self.forget_if_gone(process.own_id);
+            return Err(errno);
+        }
+        enlarge_send_buffer(&theirs);
         self.next_key += 1;
         let given = Given {
             inode,
@@ -341,7 +338,7 @@ impl Server {
             send_buffer: kernel.profile().send_buffer,
             no_enobufs: false,
         };
-        let frames = Frames::new(ours, space, socket, process.own_id, Some(given));
+        let frames = Frames::new(ours, socket, process.own_id, Some(given));
         self.connections.insert(key, Connection::Frames(frames));
         Ok(theirs)
     }
@@ -534,6 +531,14 @@ fn proc_text(kernel: &Kernel, family: Family) -> Result<OwnedFd, Errno> {
     rustix::io::write(&file, text.as_bytes()).map_err(errno)?;
     seek(&file, SeekFrom::Start(0)).map_err(errno)?;
     Ok(file)
+}
+
+/// As large a buffer as the system grants, so that no verdict waits: with the privilege, that of the largest emulated one.
+fn enlarge_send_buffer(socket: &OwnedFd) {
+    const MOST: usize = 4 << 20;
+    if sockopt::set_socket_send_buffer_size_force(socket, MOST).is_err() {
+        let _ = sockopt::set_socket_send_buffer_size(socket, MOST);
+    }
 }
 
 fn errno(error: rustix::io::Errno) -> Errno {

@@ -94,7 +94,7 @@ impl Server {
         if let (Ok(Granted::Socket(socket, _)), Request::Open { process_id, .. }) = (&result, request) {
             let _ = epoll::delete(&self.events, &descriptor);
             match self.watch_frames(&descriptor, key) {
-                Ok(space) => opened = Some((*socket, process_id, space)),
+                Ok(()) => opened = Some((*socket, process_id)),
                 Err(errno) => {
                     kernel.close(*socket);
                     self.forget_if_gone(process_id);
@@ -110,10 +110,10 @@ impl Server {
         };
         let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let sent = tell(&answer.write());
-        if let Some((socket, process_id, space)) = opened {
+        if let Some((socket, process_id)) = opened {
             // A connection that could not be answered is at its end, which is seen at the next
             // turn.
-            let frames = Frames::new(descriptor, space, socket, process_id, None);
+            let frames = Frames::new(descriptor, socket, process_id, None);
             self.connections.insert(key, Connection::Frames(frames));
         } else if let Ok(Granted::Text(text)) = result {
             // A program that does not read it does not need it.

@@ -46,7 +46,7 @@ impl Lab {
         };
         let serial = self.kernel.enter_at(entrance, packet).unwrap();
         let index = self.outcomes.add(record(Ok(length)));
-        self.outcomes.entered(index, serial);
+        self.outcomes.entered(index, serial, Instant::now());
         serial
     }
 
