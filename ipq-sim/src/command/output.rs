@@ -29,7 +29,7 @@ pub(super) struct OutputArguments {
     /// Where the packets are written, as raw IP with the capture's times. To a name that ends in
     /// `.pcapng`: every packet that was fed, with its verdict (as traffic control numbers them: 0
     /// let through, 2 dropped) and a comment if it was changed, dropped or its verdict refused. To
-    /// any other name, as pcap: those that got through.
+    /// any other name and to standard output, as pcap: those that got through.
     #[arg(long, value_name = "OUT", requires = "pcap")]
     out: Option<PathBuf>,
     /// Where what became of each packet is written, one JSON object a line.

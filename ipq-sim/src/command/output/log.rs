@@ -2,49 +2,56 @@
 
 use super::Destination;
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use ipq_core::PacketId;
 use ipq_sim::Fate;
 use ipq_sim::programs::run::{PacketReport, Refusal, VerdictReport};
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-pub(super) struct Log(Destination);
+pub(super) struct Log {
+    destination: Destination,
+    /// The line that is being made.
+    line: Vec<u8>,
+}
 
 impl Log {
     pub(super) fn new(destination: Destination) -> Self {
-        Self(destination)
+        Self {
+            destination,
+            line: Vec::new(),
+        }
     }
 
     pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
-        let line = Line::of(packet)?;
-        self.0.write(
-            |_| Ok(()),
-            |file| {
-                serde_json::to_writer(&mut *file, &line)?;
-                file.write_all(b"\n")
-            },
-        )
+        let line = &mut self.line;
+        line.clear();
+        // The time has as many digits as in the capture: more than the serializer's numbers hold.
+        write!(line, r#"{{"packet":{},"time":{}"#, packet.index, packet.record.time)?;
+        let rest = line.len();
+        serde_json::to_writer(&mut *line, &Rest::of(packet))?;
+        // The rest is an object of its own, whose opening brace becomes a comma.
+        line[rest] = b',';
+        line.push(b'\n');
+        self.destination.write(|_| Ok(()), |file| file.write_all(line))
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.0.flush(|_| Ok(()))
+        self.destination.flush(|_| Ok(()))
     }
 }
 
-/// A line of the log. Fields without a value are left out.
+/// A line of the log, after the packet's number and time. Fields without a value are left out.
 #[derive(Serialize)]
-struct Line<'a> {
-    packet: u64,
-    /// The time in seconds since 1970-01-01 00:00 UTC, with the digits of the capture.
-    time: Box<RawValue>,
-    fate: String,
+struct Rest<'a> {
+    fate: Cow<'static, str>,
     #[serde(flatten)]
     addresses: Option<Addresses>,
     /// The id as text: most readers of JSON can't hold a number of 64 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    packet_id: Option<String>,
+    packet_id: Option<Shown<PacketId>>,
     verdicts: Verdicts<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "refusals")]
     refused: &'a [Refusal],
@@ -123,33 +130,36 @@ fn refusals<S: Serializer>(refusals: &[Refusal], serializer: S) -> Result<S::Ok,
     }))
 }
 
+/// A value that is written as text.
+struct Shown<T>(T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 fn shown<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-impl<'a> Line<'a> {
-    fn of(packet: &'a PacketReport) -> io::Result<Self> {
+impl<'a> Rest<'a> {
+    fn of(packet: &'a PacketReport) -> Self {
         let fate = match (&packet.fate, &packet.record.packet) {
-            (Some(Fate::Queued), _) => "still queued".to_owned(),
-            (Some(Fate::Dropped(reason)), _) => format!("dropped: {reason}"),
-            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => "accepted".to_owned(),
-            (None, Err(reason)) => format!("not fed: {reason}"),
-            (None, Ok(_)) => "not fed".to_owned(),
+            (Some(Fate::Queued), _) => "still queued".into(),
+            (Some(Fate::Dropped(reason)), _) => format!("dropped: {reason}").into(),
+            (Some(Fate::DeliveredHere(_) | Fate::Sent { .. }), _) => "accepted".into(),
+            (None, Err(reason)) => format!("not fed: {reason}").into(),
+            (None, Ok(_)) => "not fed".into(),
         };
-        Ok(Self {
-            packet: packet.index,
-            time: RawValue::from_string(packet.record.time.to_string())?,
+        let fed = packet.record.packet.as_ref().ok();
+        Self {
             fate,
-            addresses: packet
-                .record
-                .packet
-                .as_ref()
-                .ok()
-                .and_then(|packet| Addresses::of(&packet.data)),
-            packet_id: packet.packet_id.map(|id| id.to_string()),
+            addresses: fed.and_then(|packet| Addresses::of(&packet.data)),
+            packet_id: packet.packet_id.map(Shown),
             verdicts: Verdicts(&packet.verdicts),
             refused: &packet.refusals,
-        })
+        }
     }
 }
 
