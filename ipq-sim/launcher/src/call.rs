@@ -65,10 +65,28 @@ pub enum Name {
         /// The number of the argument that points to the path.
         path: usize,
     },
+    /// `stat` and its kin, by path.
+    Status {
+        /// The number of the argument that points to the path.
+        path: usize,
+        /// The number of the argument that points to the room for the answer.
+        into: usize,
+        /// The structure that is written there.
+        form: StatusForm,
+    },
     /// A call that takes a privilege which the caller may never have had.
     Privileged(Privileged),
     /// A call that may close descriptors: `close`, `dup2`, `execve`, `exit_group`.
     Closing,
+}
+
+/// A structure that tells what a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatusForm {
+    /// `struct stat` of this machine's own interface.
+    Plain,
+    /// `struct statx`, which is the same on every interface.
+    Extended,
 }
 
 /// A call that a program makes to give up privileges, and that fails where it has none.

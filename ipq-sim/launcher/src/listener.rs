@@ -1,6 +1,6 @@
 //! Reads the calls that processes are stopped in, and answers them.
 
-use crate::call::{Call, Name};
+use crate::call::{Call, Name, StatusForm};
 use crate::table::{Action, Interface, SOCKET_CALLS, SOCKET_CALLS_THAT_RECEIVE};
 use crate::{process, sys};
 use libc::{seccomp_notif, seccomp_notif_resp};
@@ -173,6 +173,15 @@ impl Listener {
         }
     }
 
+    /// Answers a call of `stat`'s kin as if its file were a readable one of /proc, of root's and without a length.
+    pub fn answer_status(&self, call: &Call, into: usize, form: StatusForm) -> io::Result<()> {
+        match sys::status(c"/proc/version", form) {
+            Ok(status) if self.write(call, call.address(into), &status) => self.answer(call, 0),
+            Ok(_) => self.refuse(call, libc::EFAULT),
+            Err(error) => self.refuse(call, error.raw_os_error().unwrap_or(libc::EIO)),
+        }
+    }
+
     fn respond(&self, call: &Call, value: i64, error: i32, flags: u32) -> io::Result<()> {
         let response = seccomp_notif_resp {
             id: call.id,
@@ -228,10 +237,9 @@ impl Listener {
     }
 }
 
-/// Returns whether nobody waits for an answer any more. ENOENT: the process was killed, or has gone
-/// on with an answer. EINPROGRESS: it has an answer, and has not yet woken up to take it.
+/// Returns whether nobody waits for an answer any more: the process was killed.
 fn is_gone(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINPROGRESS))
+    error.raw_os_error() == Some(libc::ENOENT)
 }
 
 impl AsFd for Listener {

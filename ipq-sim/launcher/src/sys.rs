@@ -5,7 +5,9 @@
     reason = "seccomp, its notifications, the memory of another process and recvmmsg have no safe wrapper"
 )]
 
+use crate::call::StatusForm;
 use libc::{seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp, sock_filter, sock_fprog};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -157,6 +159,40 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     let written =
         unsafe { libc::process_vm_writev(process.cast_signed(), &raw const local, 1, &raw const remote, 1, 0) };
     Ok(check(written)?.cast_unsigned())
+}
+
+/// The structure that tells what a file is, as the kernel writes it.
+pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
+    match form {
+        StatusForm::Plain => {
+            // SAFETY: a structure of integers, for which all zeros is a value.
+            let mut status: libc::stat = unsafe { std::mem::zeroed() };
+            // SAFETY: the path ends with a zero, and the kernel writes one such structure.
+            check(unsafe { libc::stat(path.as_ptr(), &raw mut status) })?;
+            let start = (&raw const status).cast::<u8>();
+            // SAFETY: the structure's own bytes, all of which were written above, with zeros at least.
+            Ok(unsafe { std::slice::from_raw_parts(start, size_of_val(&status)) }.to_vec())
+        }
+        StatusForm::Extended => {
+            /// The size of `struct statx` in words.
+            const WORDS: usize = 32;
+            /// `STATX_BASIC_STATS`
+            const BASIC: libc::c_uint = 0x7ff;
+            let mut status = [0_u64; WORDS];
+            // SAFETY: the path ends with a zero, and the kernel writes 256 bytes, which is what there is.
+            check(unsafe {
+                libc::syscall(
+                    libc::SYS_statx,
+                    libc::AT_FDCWD,
+                    path.as_ptr(),
+                    0,
+                    BASIC,
+                    status.as_mut_ptr(),
+                )
+            })?;
+            Ok(status.iter().flat_map(|word| word.to_ne_bytes()).collect())
+        }
+    }
 }
 
 /// `socket(2)` with a program's own arguments.

@@ -1,6 +1,6 @@
 //! System call numbers of each architecture, and which of their calls are watched.
 
-use crate::call::{Name, Privileged};
+use crate::call::{Name, Privileged, StatusForm};
 
 /// A comparison of one argument's lower half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,8 +206,14 @@ const OPEN: What = What::Named(Name::Open { path: 0 });
 const OPEN_AT: What = What::Named(Name::Open { path: 1 });
 const ACCESS: What = What::Named(Name::Access { path: 0 });
 const ACCESS_AT: What = What::Named(Name::Access { path: 1 });
+const STATUS_AT: What = status(1, 2, StatusForm::Plain);
+const STATUS_EXTENDED: What = status(1, 4, StatusForm::Extended);
 const CLOSING: What = What::Named(Name::Closing);
 const RECEIVE: What = What::Named(Name::Receive);
+
+const fn status(path: usize, into: usize, form: StatusForm) -> What {
+    What::Named(Name::Status { path, into, form })
+}
 
 const fn privileged(call: Privileged) -> What {
     What::Named(Name::Privileged(call))
@@ -260,6 +266,10 @@ const X86_64: &[(u32, What)] = &[
     (21, ACCESS),
     (269, ACCESS_AT),
     (439, ACCESS_AT),
+    (4, status(0, 1, StatusForm::Plain)),
+    (6, status(0, 1, StatusForm::Plain)),
+    (262, STATUS_AT),
+    (332, STATUS_EXTENDED),
     (105, privileged(Privileged::SetUser)),
     (113, privileged(Privileged::SetUser)),
     (117, privileged(Privileged::SetUser)),
@@ -301,6 +311,7 @@ const I386: &[(u32, What)] = &[
     (33, ACCESS),
     (307, ACCESS_AT),
     (439, ACCESS_AT),
+    (383, STATUS_EXTENDED),
     (23, privileged(Privileged::SetUser)),
     (70, privileged(Privileged::SetUser)),
     (164, privileged(Privileged::SetUser)),
@@ -347,6 +358,8 @@ const AARCH64: &[(u32, What)] = &[
     (437, OPEN_AT),
     (48, ACCESS_AT),
     (439, ACCESS_AT),
+    (79, STATUS_AT),
+    (291, STATUS_EXTENDED),
     (145, privileged(Privileged::SetUser)),
     (146, privileged(Privileged::SetUser)),
     (147, privileged(Privileged::SetUser)),

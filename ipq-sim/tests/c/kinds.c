@@ -11,9 +11,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SYS_statx
+#define SYS_statx 332
+#endif
 #ifndef SO_PROTOCOL
 #define SO_PROTOCOL 38
 #define SO_DOMAIN 39
@@ -55,9 +60,15 @@ static unsigned int port(void)
 static int proc_pid(void)
 {
 	char text[512] = "";
+	unsigned long long extended[32];
+	struct stat status;
 	int file = open("/proc/net/ip_queue", O_RDONLY), pid = -1;
 
 	CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0 && close(file) == 0);
+	CHECK(stat("/proc/net/ip_queue", &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0444));
+	CHECK(lstat("/proc/net/ip6_queue", &status) == 0 && stat("/proc/net/ip_que", &status) == -1 && errno == ENOENT);
+	CHECK(syscall(SYS_statx, -100, "/proc/net/ip_queue", 0, 0x7ff, extended) == 0 && (((unsigned short *)extended)[14] & S_IFREG));
+	CHECK(syscall(SYS_statx, -100, "/proc/net/ip_queue", 0, 0x7ff, NULL) == -1 && errno == EFAULT);
 	CHECK(access("/proc/net/ip6_queue", R_OK) == 0 && access("/proc/net/ip_que", F_OK) == -1);
 	CHECK(sscanf(text, "Peer PID : %d", &pid) == 1);
 	return pid;

@@ -11,7 +11,7 @@ use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
 use crate::kernel::Kernel;
 use ipq_core::transport::unix::calls::{self, SocketOption};
 use ipq_core::{Errno, Family, PortId};
-use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, no_new_process};
+use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, StatusForm, no_new_process};
 use rustix::event::epoll;
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -212,6 +212,7 @@ impl Server {
             Name::Socket => return self.answer_socket(kernel, launched, call),
             Name::Open { path } => return launched.answer_open(kernel, call, path),
             Name::Access { path } => return launched.answer_access(kernel, call, path),
+            Name::Status { path, into, form } => return launched.answer_status(kernel, call, path, (into, form)),
             Name::Privileged(privileged) => return launched.answer_privileged(call, privileged),
             Name::Closing => {
                 for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -384,6 +385,20 @@ impl Launched {
         }
     }
 
+    fn answer_status(
+        &mut self,
+        kernel: &Kernel,
+        call: &Call,
+        path: usize,
+        (into, form): (usize, StatusForm),
+    ) -> io::Result<()> {
+        match self.proc_file(call, path) {
+            None => self.listener.proceed(call),
+            Some(family) if kernel.proc_text(family).is_some() => self.listener.answer_status(call, into, form),
+            Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
+        }
+    }
+
     fn proc_file(&mut self, call: &Call, path: usize) -> Option<Family> {
         let path = self.listener.string(call, call.address(path), LONGEST_PATH)?;
         calls::proc_file(&path)
@@ -478,7 +493,12 @@ fn on_socket(
             tell_overrun(frames, observer)?;
             return Ok(None);
         }
-        Name::Socket | Name::Open { .. } | Name::Access { .. } | Name::Privileged(_) | Name::Closing => {
+        Name::Socket
+        | Name::Open { .. }
+        | Name::Access { .. }
+        | Name::Status { .. }
+        | Name::Privileged(_)
+        | Name::Closing => {
             return Ok(None);
         }
     }
