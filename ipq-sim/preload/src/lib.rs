@@ -4,9 +4,9 @@
 //! this object loaded, their `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) is one of the emulator at
 //! the path that `IPQ_TRANSPORT=unix:PATH` names, and what follows on that descriptor goes there:
 //! bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
-//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname and close. The descriptor is a real one, so
-//! select, poll, dup and fork work; but a copy that dup makes is a bare connection to this object.
-//! Every other socket is left alone.
+//! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The descriptor is a real
+//! one, so select, poll, dup and fork work; but a copy that dup makes is a bare connection to this
+//! object. Every other socket is left alone.
 //!
 //! `/proc/net/ip_queue` and `/proc/net/ip6_queue` are the emulated kernel's, too, where a program
 //! opens them.
@@ -91,6 +91,17 @@ extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mu
             0
         }
     }
+}
+
+/// `getpeername(2)`: the kernel, connected or not.
+#[unsafe(no_mangle)]
+extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
+    if sockets::find(descriptor).is_none() {
+        // SAFETY: the caller's arguments, unchanged.
+        return unsafe { next::getpeername()(descriptor, address, length) };
+    }
+    put_address(PortId::KERNEL, address, length);
+    0
 }
 
 /// `send(2)`

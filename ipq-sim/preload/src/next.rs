@@ -28,6 +28,7 @@ next! {
     bind: unsafe extern "C" fn(c_int, *const sockaddr, socklen_t) -> c_int = c"bind";
     connect: unsafe extern "C" fn(c_int, *const sockaddr, socklen_t) -> c_int = c"connect";
     getsockname: unsafe extern "C" fn(c_int, *mut sockaddr, *mut socklen_t) -> c_int = c"getsockname";
+    getpeername: unsafe extern "C" fn(c_int, *mut sockaddr, *mut socklen_t) -> c_int = c"getpeername";
     sendto: unsafe extern "C" fn(c_int, *const c_void, size_t, c_int, *const sockaddr, socklen_t) -> ssize_t = c"sendto";
     sendmsg: unsafe extern "C" fn(c_int, *const msghdr, c_int) -> ssize_t = c"sendmsg";
     recvfrom: unsafe extern "C" fn(c_int, *mut c_void, size_t, c_int, *mut sockaddr, *mut socklen_t) -> ssize_t = c"recvfrom";
