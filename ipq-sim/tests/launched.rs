@@ -7,80 +7,16 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/launching.rs"]
+mod launching;
 
-use c_library::{CORE, LIBRARY, SCRATCH, can_not, compiled, have, pass, succeed};
-use etherparse::PacketBuilder;
-use ipq_sim::programs::run::{Launcher, Run};
+use c_library::{CORE, SCRATCH, can_not, compiled, have, pass, succeed};
+use launching::{PACKETS, assert_all_accepted, can_launch, run, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-const PACKETS: usize = 40;
-
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
-}
-
-/// A capture of raw IP.
-fn capture() -> PathBuf {
-    let path = Path::new(SCRATCH).join(format!("launched-{}.pcap", std::process::id()));
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101]);
-    for number in 0..PACKETS {
-        let mut packet = Vec::new();
-        PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-            .udp(1, 2)
-            .write(&mut packet, &[number as u8])
-            .unwrap();
-        let length = packet.len() as u32;
-        bytes.extend(words(&[0, 0, length, length]));
-        bytes.extend(packet);
-    }
-    let unfinished = path.with_extension(format!("{:?}", std::thread::current().id()));
-    std::fs::write(&unfinished, bytes).unwrap();
-    std::fs::rename(unfinished, &path).unwrap();
-    path
-}
-
-/// Runs the command as a user without any privilege: as nobody, if this is root.
-fn run(arguments: &[&str], program: &[&str]) -> Output {
-    let command = env!("CARGO_BIN_EXE_ipq-sim");
-    let mut run = if rustix::process::geteuid().is_root() {
-        let mut run = Command::new("setpriv");
-        run.args(["--reuid=65534", "--regid=65534", "--clear-groups", command]);
-        run
-    } else {
-        Command::new(command)
-    };
-    run.args(["run", "--patience", "20", "--pcap"])
-        .arg(capture())
-        .arg("--library")
-        .arg(LIBRARY.join("lib"))
-        .args(arguments)
-        .arg("--")
-        .args(program)
-        .env_remove("IPQ_TRANSPORT")
-        .output()
-        .unwrap()
-}
-
-/// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
-fn can_launch() -> bool {
-    let choice = Run::new(capture(), "true").launcher(Launcher::Seccomp).choice();
-    if let Err(error) = &choice {
-        eprintln!("skipped: {error}");
-    }
-    choice.is_ok()
-}
-
-/// Every packet got through, by that launcher, and the program ended well or was ended by the runner.
-fn assert_all_accepted(output: &Output, launcher: &str) {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains(&format!("launcher: {launcher}, ")), "{errors}");
-    assert!(errors.contains(&format!("{PACKETS:>10}  accepted\n")), "{errors}");
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-}
+use std::process::Command;
 
 /// How a program in C is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,4 +176,94 @@ fn a_program_that_the_system_does_not_give_its_socket_is_kept_from_the_machines_
     // The first socket that it asks for.
     assert!(errors.contains("errno 93"), "{errors}");
     assert_ne!(output.status.code(), Some(0), "{errors}");
+}
+
+#[rstest]
+fn every_way_to_use_a_socket_goes_as_on_a_kernel(
+    #[values(
+        "plain",
+        "write",
+        "vectors",
+        "messages",
+        "many",
+        "poll",
+        "ppoll",
+        "pselect",
+        "epoll",
+        "edge",
+        "drain",
+        "fionbio",
+        "peek",
+        "threads",
+        "reader",
+        "time-out",
+        "alarm",
+        "connected",
+        "pass",
+        "vfork",
+        "spawn",
+        "close-range",
+        "double-fork",
+        "others",
+        "dup2",
+        "several"
+    )]
+    how: &str,
+    #[values(&[], &["--in-flight", "1"], &["--rate", "2000"])] fed: &[&str],
+) {
+    if have(&[]) && can_launch() {
+        let program = compiled(&source("ways.c"), &["-Wl,--as-needed"]);
+        let output = run(fed, &[program.to_str().unwrap(), how, &PACKETS.to_string()]);
+        assert_all_accepted(&output, "seccomp");
+    }
+}
+
+#[test]
+fn a_program_in_go_which_makes_its_own_system_calls_is_given_its_socket() {
+    if let Some(reason) = can_not("go", &["version"]) {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    if !have(&[]) || !can_launch() {
+        return;
+    }
+    let program = Path::new(SCRATCH).join("queue-go");
+    succeed(
+        Command::new("go")
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/queue.go"))
+            .env("CGO_ENABLED", "0")
+            .env("GOCACHE", Path::new(SCRATCH).join("go-cache")),
+    );
+    assert_all_accepted(&run(&[], &[program.to_str().unwrap()]), "seccomp");
+}
+
+#[test]
+fn programs_that_come_one_after_the_other_leave_one_file_however_many_packets_are_in_flight() {
+    if !have(&[]) || !can_launch() {
+        return;
+    }
+    let program = compiled(&source("ways.c"), &["-Wl,--as-needed"]);
+    // Each reads ahead as much as it is given, and ends after its third verdict.
+    let all = format!(
+        "for n in 1 2 3 4 5 6 7 8 9; do {} plain 3 || exit 1; done",
+        program.display()
+    );
+    let mut files = BTreeSet::new();
+    for (number, in_flight) in [&["--in-flight", "1"][..], &["--in-flight", "8"], &[]]
+        .repeat(5)
+        .iter()
+        .enumerate()
+    {
+        // Where everybody may write: the command does not run as this user.
+        let out = std::env::temp_dir().join(format!("one-file-{}-{number}.pcapng", std::process::id()));
+        let arguments = [in_flight, &["--out", out.to_str().unwrap()][..]].concat();
+        let output = run(&arguments, &["sh", "-c", &all]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("        27  accepted\n"), "{errors}");
+        files.insert(std::fs::read(&out).unwrap());
+        std::fs::remove_file(&out).unwrap();
+    }
+    assert_eq!(files.len(), 1);
 }

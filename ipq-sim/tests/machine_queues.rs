@@ -1,0 +1,81 @@
+//! A program that the command started can't reach a queue of the machine, not even as root where a rule queues real traffic.
+//!
+//! In a network namespace of its own, so without a privilege. Skipped, with the reason, where there can be none or a tool is missing.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/c_library.rs"]
+mod c_library;
+#[path = "support/launching.rs"]
+mod launching;
+
+use c_library::{LIBRARY, can_not, compiled, have};
+use launching::{capture, source};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use std::process::Command;
+
+/// A namespace in which a process is root, with a loopback.
+const NAMESPACE: [&str; 5] = ["--map-root-user", "--net", "--", "sh", "-c"];
+
+/// Packets to UDP port 9 are queued; those that got through are counted afterwards. Sends such packets while the program runs
+/// alone, and then while the command runs it. Prints how many got through each time, and whether a queue was ever bound.
+const SCRIPT: &str = r#"
+set -e
+ip link set lo up
+for tables in iptables-legacy iptables; do
+  $tables -t mangle -A INPUT -p udp --dport 9 -j QUEUE && break
+done
+$tables -A INPUT -p udp --dport 9
+traffic() { bash -c 'for n in 1 2 3 4 5 6 7 8; do echo x >/dev/udp/127.0.0.1/9; sleep 0.02; done 2>/dev/null'; }
+through() { $tables -L INPUT -vnx | awk '/dpt:9/ { print $1 }'; }
+bound() { wc -l </proc/net/netfilter/nfnetlink_queue; }
+
+"$PROGRAM" & alone=$!
+while [ "$(bound)" = 0 ]; do kill -0 $alone; done
+traffic
+kill $alone
+wait $alone || :
+echo "alone: $(through) through"
+
+before=$(through)
+"$COMMAND" run --launcher "$LAUNCHER" --library "$LD_LIBRARY_PATH" --rate 50 --patience 5 --pcap "$CAPTURE" -- "$PROGRAM" 2>/dev/null & run=$!
+queues=0
+for round in 1 2 3; do traffic; queues=$((queues + $(bound))); done
+kill -INT $run 2>/dev/null || :
+wait $run || :
+echo "run by the command: $(($(through) - before)) through, $queues queues bound"
+"#;
+
+#[rstest]
+fn a_program_that_clears_its_environment_takes_none_of_the_machines_packets(
+    #[values("seccomp", "transport")] launcher: &str,
+) {
+    if !have(&["bash"]) {
+        return;
+    }
+    if let Some(reason) = can_not(
+        "unshare",
+        &[&NAMESPACE[..], &["nft add table ip t && ip link set lo up"]].concat(),
+    ) {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(NAMESPACE)
+        .arg(SCRIPT)
+        .env("PROGRAM", compiled(&source("clearenv.c"), &[]))
+        .env("COMMAND", env!("CARGO_BIN_EXE_ipq-sim"))
+        .env("CAPTURE", capture())
+        .env("LAUNCHER", launcher)
+        .env("LD_LIBRARY_PATH", LIBRARY.join("lib"))
+        .env_remove("IPQ_TRANSPORT")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        printed, "alone: 8 through\nrun by the command: 0 through, 0 queues bound\n",
+        "{errors}"
+    );
+}

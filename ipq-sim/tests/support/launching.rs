@@ -1,0 +1,83 @@
+//! The command, run without a privilege on a small capture.
+
+// Each test target uses a part of this.
+#![allow(dead_code)]
+
+use crate::c_library::{LIBRARY, SCRATCH};
+use etherparse::PacketBuilder;
+use ipq_sim::programs::run::{Launcher, Run};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// How many packets the capture has.
+pub(crate) const PACKETS: usize = 40;
+
+/// A program's source.
+pub(crate) fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
+}
+
+/// A capture of raw IP.
+pub(crate) fn capture() -> PathBuf {
+    let path = Path::new(SCRATCH).join(format!("launched-{}.pcap", std::process::id()));
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101]);
+    for number in 0..PACKETS {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+            .udp(1, 2)
+            .write(&mut packet, &[number as u8])
+            .unwrap();
+        let length = packet.len() as u32;
+        bytes.extend(words(&[0, 0, length, length]));
+        bytes.extend(packet);
+    }
+    let unfinished = path.with_extension(format!("{:?}", std::thread::current().id()));
+    std::fs::write(&unfinished, bytes).unwrap();
+    std::fs::rename(unfinished, &path).unwrap();
+    path
+}
+
+/// Runs the command as a user without any privilege: as nobody, if this is root.
+pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
+    run_under(&[], arguments, program)
+}
+
+/// The same, started by another program with its arguments.
+pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
+    let mut line = vec![];
+    if rustix::process::geteuid().is_root() {
+        line.extend(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    line.extend(starter);
+    line.push(env!("CARGO_BIN_EXE_ipq-sim"));
+    Command::new(line[0])
+        .args(&line[1..])
+        .args(["run", "--patience", "20", "--pcap"])
+        .arg(capture())
+        .arg("--library")
+        .arg(LIBRARY.join("lib"))
+        .args(arguments)
+        .arg("--")
+        .args(program)
+        .env_remove("IPQ_TRANSPORT")
+        .output()
+        .unwrap()
+}
+
+/// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
+pub(crate) fn can_launch() -> bool {
+    let choice = Run::new(capture(), "true").launcher(Launcher::Seccomp).choice();
+    if let Err(error) = &choice {
+        eprintln!("skipped: {error}");
+    }
+    choice.is_ok()
+}
+
+/// Every packet got through, by that launcher, and the program ended well or was ended by the runner.
+pub(crate) fn assert_all_accepted(output: &Output, launcher: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains(&format!("launcher: {launcher}, ")), "{errors}");
+    assert!(errors.contains(&format!("{PACKETS:>10}  accepted\n")), "{errors}");
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+}
