@@ -1,0 +1,48 @@
+//! The time that passes, and the time that processes run.
+
+use crate::measure::Failed;
+use std::time::{Duration, Instant};
+
+/// Two clocks that were started together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clocks {
+    begun: Instant,
+    ran: Duration,
+}
+
+/// What both clocks say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// The time that passed.
+    pub(crate) wall: Duration,
+    /// How long this process ran, and those of its children that have ended.
+    pub(crate) cpu: Duration,
+}
+
+impl Clocks {
+    pub(crate) fn start() -> Result<Self, Failed> {
+        let ran = ran()?;
+        Ok(Self {
+            begun: Instant::now(),
+            ran,
+        })
+    }
+
+    pub(crate) fn times(&self) -> Result<Times, Failed> {
+        Ok(Times {
+            wall: self.begun.elapsed(),
+            cpu: ran()?.saturating_sub(self.ran),
+        })
+    }
+}
+
+/// How long this process has run, and those of its children that have ended: in the system's ticks, which are 10 ms mostly.
+fn ran() -> Result<Duration, Failed> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // After the name, which may have anything in it: utime, stime, cutime and cstime, the 14th to 17th.
+    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name in it")?;
+    let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
+    let ticks: u64 = ticks.sum::<Result<_, _>>()?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}

@@ -1,0 +1,80 @@
+//! What is run: the command, the C library, and a program for it, all built as users build them.
+
+use crate::measure::Failed;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// What was built.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// The command `ipq-sim`.
+    pub(crate) simulator: PathBuf,
+    /// Where libipq.so.0 is.
+    pub(crate) library: PathBuf,
+    /// The accept loop of libipq(3).
+    pub(crate) listener: PathBuf,
+    directory: TempDir,
+}
+
+impl Programs {
+    /// Builds them. An error says what is missing.
+    pub(crate) fn build() -> Result<Self, Failed> {
+        let directory = tempfile::tempdir()?;
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("run");
+        let core = Path::new(ROOT).join("ipq-core");
+        let prefix = directory.path().join("root");
+        succeed(
+            Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--release", "--package", "ipq-sim", "--target-dir"])
+                .arg(&target)
+                .arg("--manifest-path")
+                .arg(Path::new(ROOT).join("Cargo.toml")),
+        )?;
+        succeed(
+            Command::new("make")
+                .arg("-C")
+                .arg(&core)
+                .arg("install")
+                .arg(format!("PREFIX={}", prefix.display()))
+                .arg(format!("TARGET_DIR={}", target.display()))
+                .env("CARGO", env!("CARGO"))
+                .env_remove("DESTDIR"),
+        )?;
+        let (library, listener) = (prefix.join("lib"), directory.path().join("listener"));
+        succeed(
+            Command::new("cc")
+                .args(["-std=gnu89", "-O2", "-o"])
+                .arg(&listener)
+                .arg(core.join("tests/c/pass.c"))
+                .arg(format!("-I{}", prefix.join("include").display()))
+                .arg(format!("-L{}", library.display()))
+                .arg("-lipq"),
+        )?;
+        Ok(Self {
+            simulator: target.join("release/ipq-sim"),
+            library,
+            listener,
+            directory,
+        })
+    }
+
+    /// A path for a file that goes with the rest.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
+
+fn succeed(command: &mut Command) -> Result<(), Failed> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{} can't be run: {error}", command.get_program().display()))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+    }
+}
