@@ -10,12 +10,12 @@ pub(crate) struct Clocks {
     ran: Duration,
 }
 
-/// What both clocks say.
+/// The readings of both clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     /// The time that passed.
     pub(crate) wall: Duration,
-    /// How long this process ran, and those of its children that have ended.
+    /// The time that this process ran, and its children that have ended.
     pub(crate) cpu: Duration,
 }
 
@@ -36,7 +36,8 @@ impl Clocks {
     }
 }
 
-/// How long this process has run, and those of its children that have ended: in the system's ticks, which are 10 ms mostly.
+/// Returns the time that this process has run, and its children that have ended. It is counted in
+/// the system's ticks, which are mostly 10 ms.
 fn ran() -> Result<Duration, Failed> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // After the name, which may have anything in it: utime, stime, cutime and cstime, the 14th to 17th.

@@ -16,12 +16,13 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// How many packets are on their way at most: as many as the receive buffers here take without a privilege.
+/// The most packets that are on their way: the receive buffers here take as many without a
+/// privilege.
 const ON_THE_WAY: u64 = 128;
 const QUEUE: u16 = 0;
 /// Headers of IPv4 and UDP.
 const HEADERS: usize = 28;
-/// How long is waited for anything.
+/// The time limit for anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A network namespace with a rule that queues.
@@ -50,7 +51,7 @@ impl Kernel {
         set_up().map_err(|error| error.to_string())
     }
 
-    /// Has the task's packets pass the queue that the program listens to.
+    /// Sends the task's packets through the queue that the program listens to.
     pub(crate) fn run(&self, program: &Path, library: &Path, task: &Task) -> Result<Measured, Failed> {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         set_receive_buffer(receiver.as_raw_fd(), 4 << 20)?;

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
-/// What each contender does.
+/// The task of each contender.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) packets: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Task {
     pub(crate) capture: PathBuf,
 }
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) times: Times,
@@ -93,7 +93,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
 struct Bench<'a> {
     arguments: &'a Arguments,
     programs: Programs,
-    /// Or why there is none.
+    /// The namespace, or the reason why there is none.
     kernel: Result<Kernel, String>,
 }
 

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 /// The workspace.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// What was built.
+/// The programs that were built.
 #[derive(Debug)]
 pub(crate) struct Programs {
     /// The command `ipq-sim`.
     pub(crate) simulator: PathBuf,
-    /// Where libipq.so.0 is.
+    /// The directory of libipq.so.0.
     pub(crate) library: PathBuf,
     /// The accept loop of libipq(3).
     pub(crate) listener: PathBuf,
@@ -24,7 +24,8 @@ impl Programs {
     /// Builds them. An error says what is missing.
     pub(crate) fn build() -> Result<Self, Failed> {
         let directory = tempfile::tempdir()?;
-        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("run");
+        // The workspace's own, in which most is built already.
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("..");
         let core = Path::new(ROOT).join("ipq-core");
         let prefix = directory.path().join("root");
         succeed(
