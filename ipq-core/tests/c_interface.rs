@@ -7,7 +7,7 @@
 #[path = "support/c_library.rs"]
 mod c_library;
 
-use c_library::{CORE, LIBRARY, SCRATCH, can_not, compiled, have, pass, shown_in_readme, succeed};
+use c_library::{CORE, LIBRARY, can_not, can_not_compile, compiled, have, pass, shown_in_readme, skipped, succeed};
 use ipq_core::Family;
 use ipq_core::transport::netlink::Netlink;
 use ipq_core::wire::Abi;
@@ -25,10 +25,7 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
     #[values(("cc", "c89"), ("cc", "c17"), ("c++", "c++17"))] (compiler, standard): (&str, &str),
     #[values((Abi::LP64_LITTLE, "-m64"), (Abi::ILP32_LITTLE, "-m32"))] (abi, model): (Abi, &str),
 ) {
-    let probe = Path::new(SCRATCH).join(format!("probe-{standard}{model}.c"));
-    std::fs::write(&probe, "#include <sys/socket.h>\n").unwrap();
-    if let Some(reason) = can_not(compiler, &[model, "-fsyntax-only", probe.to_str().unwrap()]) {
-        eprintln!("skipped: {reason}");
+    if skipped(can_not_compile(compiler, &[model, "-fsyntax-only"])) {
         return;
     }
     let compiled = succeed(
@@ -64,8 +61,7 @@ fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
     headers: &[&str],
     #[values(("cc", "gnu89", "c"), ("c++", "gnu++17", "c++"))] (compiler, dialect, language): (&str, &str, &str),
 ) {
-    if let Some(reason) = can_not(compiler, &["--version"]) {
-        eprintln!("skipped: {reason}");
+    if skipped(can_not_compile(compiler, &["-fsyntax-only"])) {
         return;
     }
     succeed(
@@ -81,8 +77,7 @@ fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
 
 #[rstest]
 fn the_header_brings_the_integer_types(#[values("c89", "c17")] standard: &str) {
-    if let Some(reason) = can_not("cc", &["--version"]) {
-        eprintln!("skipped: {reason}");
+    if skipped(can_not_compile("cc", &["-fsyntax-only"])) {
         return;
     }
     succeed(
@@ -96,7 +91,7 @@ fn the_header_brings_the_integer_types(#[values("c89", "c17")] standard: &str) {
 
 #[test]
 fn the_library_exports_the_functions_of_libipq_and_nothing_else() {
-    if !have(&["nm"]) {
+    if skipped(can_not("nm", &["--version"])) || !have(&[]) {
         return;
     }
     let listed = succeed(

@@ -87,7 +87,7 @@ fn the_object_beside_the_command_is_loaded_where_that_is_asked_for() {
 
 #[test]
 fn a_program_that_the_system_gives_its_socket_has_no_object_loaded() {
-    if have(&[]) {
+    if have(&["-static"]) {
         let linked_in = compiled(&Path::new(CORE).join("tests/c/pass.c"), &["-static"]);
         for program in [pass(), linked_in] {
             let output = run_beside("with-libipq", b"no object", &[], &program);
@@ -107,7 +107,7 @@ fn a_program_that_the_system_gives_its_socket_has_no_object_loaded() {
 
 #[test]
 fn the_object_for_a_static_program_is_refused() {
-    if have(&[]) {
+    if have(&["-static"]) {
         let program = raw_client(&["-static"]);
         let output = run_beside("static", b"no object", &PRELOADED, &program);
         let object = Path::new(SCRATCH).join("static/libipq_preload.so");

@@ -10,7 +10,7 @@ mod c_library;
 #[path = "support/preload.rs"]
 mod preload;
 
-use c_library::{CORE, LIBRARY, SCRATCH, compiled, have, pass};
+use c_library::{CORE, LIBRARY, SCRATCH, can_not, compiled, have, pass, skipped};
 use etherparse::PacketBuilder;
 use ipq_core::Hook;
 use ipq_sim::programs::run::{Finding, Launcher, NotFed, PacketReport, ProgramEnd, Rate, Report, Run};
@@ -78,16 +78,18 @@ enum Under {
 impl Under {
     /// A run of the program that this source makes, unless there is no tool for it.
     fn run(self, capture: PathBuf, source: &Path) -> Option<Run> {
-        if !have(if self == Self::Valgrind { &["valgrind"] } else { &[] }) {
+        let flags: &[&str] = match self {
+            Self::Nothing | Self::Valgrind => &[],
+            // Its own library linked in, so that it comes before objects that are loaded first.
+            Self::AddressSanitizer => &["-fsanitize=address", "-static-libasan"],
+        };
+        // It does not start on every system that has it.
+        let is_missing = self == Self::Valgrind && skipped(can_not("valgrind", &["--quiet", "true"]));
+        if is_missing || !have(flags) {
             return None;
         }
         let run = match self {
-            Self::Nothing => Run::new(capture, compiled(source, &[])),
-            // Its own library linked in, so that it comes before objects that are loaded first.
-            Self::AddressSanitizer => {
-                let flags = ["-fsanitize=address", "-static-libasan"];
-                Run::new(capture, compiled(source, &flags))
-            }
+            Self::Nothing | Self::AddressSanitizer => Run::new(capture, compiled(source, flags)),
             Self::Valgrind => Run::new(capture, "valgrind")
                 .argument("--quiet")
                 .argument("--error-exitcode=9")
@@ -149,7 +151,7 @@ fn the_manuals_example_lets_every_packet_through_unchanged(#[case] hook: Hook, #
 #[case(&["-std=c17"])]
 #[case(&["-std=c++17", "-xc++"])]
 fn the_manuals_example_is_c_of_any_standard_and_cplusplus(#[case] flags: &[&str]) {
-    if have(&[]) {
+    if have(flags) {
         let flags = [flags, &["-pedantic"]].concat();
         let program = compiled(&Path::new(CORE).join("tests/c/pass.c"), &flags);
         let capture = packets(&format!("example{}", flags.concat()), 100);
@@ -266,7 +268,7 @@ fn assert_raw_client_runs(run: Run) {
 
 #[test]
 fn an_object_for_a_static_program_is_refused() {
-    if have(&[]) {
+    if have(&["-static"]) {
         let program = compiled(&source("raw_client.c"), &["-static"]);
         let error = Run::new(packets("static", 1), program)
             .preload("object.so")
@@ -295,7 +297,7 @@ fn a_non_blocking_descriptor_makes_an_idle_read_fail_with_eagain() {
 
 #[test]
 fn the_static_library_and_calls_from_before_iptables_1_2_5_are_served_too() {
-    if have(&[]) {
+    if have(&["-static"]) {
         let old = Path::new(SCRATCH).join("one_argument.c");
         let text = std::fs::read_to_string(Path::new(CORE).join("tests/c/pass.c")).unwrap();
         std::fs::write(

@@ -10,7 +10,7 @@ mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
 
-use c_library::{CORE, SCRATCH, can_not, compiled, have, pass, succeed};
+use c_library::{CORE, SCRATCH, can_not, can_not_compile, compiled, have, pass, skipped, succeed};
 use launching::{PACKETS, assert_all_accepted, can_launch, run, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -28,21 +28,24 @@ enum Linked {
 
 /// The program that makes all calls itself; none if it can't be compiled here.
 fn kinds(linked: Linked) -> Option<PathBuf> {
-    if !have(&[]) || !can_launch() {
+    let flags: &[&str] = match linked {
+        Linked::Dynamically => &["-Wl,--as-needed"],
+        Linked::Statically => &["-static"],
+        Linked::StaticallyWithMusl => &[],
+    };
+    if !have(flags) || !can_launch() {
         return None;
     }
     match linked {
-        Linked::Dynamically => Some(compiled(&source("kinds.c"), &["-Wl,--as-needed"])),
-        Linked::Statically => Some(compiled(&source("kinds.c"), &["-static"])),
+        Linked::Dynamically | Linked::Statically => Some(compiled(&source("kinds.c"), flags)),
         Linked::StaticallyWithMusl => {
-            if let Some(reason) = can_not("musl-gcc", &["--version"]) {
-                eprintln!("skipped: {reason}");
+            // The kernel's headers are those of the machine.
+            let headers = ["-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu"];
+            if skipped(can_not_compile("musl-gcc", &[&["-static"], &headers[..]].concat())) {
                 return None;
             }
             let program = Path::new(SCRATCH).join(format!("kinds-musl-{}", std::process::id()));
             let unfinished = program.with_extension(format!("{:?}", std::thread::current().id()));
-            // The kernel's headers are those of the machine.
-            let headers = ["/usr/include", "/usr/include/x86_64-linux-gnu"].map(|path| format!("-idirafter{path}"));
             succeed(
                 Command::new("musl-gcc")
                     .args(["-O1", "-static", "-o"])
@@ -87,7 +90,7 @@ fn a_program_with_code_of_its_own_is_given_its_socket_however_it_lives(
 #[case::loaded(&[])]
 #[case::linked_in(&["-static"])]
 fn this_projects_libipq_needs_no_variable_to_find_the_emulator(#[case] flags: &[&str]) {
-    if have(&[]) && can_launch() {
+    if have(flags) && can_launch() {
         let program = match flags {
             [] => pass(),
             flags => compiled(&Path::new(CORE).join("tests/c/pass.c"), flags),
@@ -117,8 +120,8 @@ fn a_program_that_makes_system_calls_of_its_own_is_given_its_socket() {
 
 #[test]
 fn a_program_in_python_is_given_its_socket() {
-    if let Some(reason) = can_not("/usr/bin/python3", &["--version"]) {
-        eprintln!("skipped: {reason}");
+    let imports = "import os, socket, struct, sys; socket.AF_NETLINK";
+    if skipped(can_not("/usr/bin/python3", &["-c", imports])) {
         return;
     }
     if !have(&[]) || !can_launch() {

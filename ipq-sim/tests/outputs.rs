@@ -7,7 +7,7 @@
 #[path = "support/c_library.rs"]
 mod c_library;
 
-use c_library::{LIBRARY, SCRATCH, compiled, have, pass};
+use c_library::{LIBRARY, SCRATCH, can_not, compiled, have, pass, skipped};
 use etherparse::PacketBuilder;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -159,7 +159,9 @@ fn memory_does_not_grow_with_a_capture() {
 
 #[test]
 fn out_log_and_trace_tell_what_became_of_every_packet() {
-    if !have(&["tshark"]) {
+    let empty = saved("no-packet.pcap", &capture(0));
+    let fields = [PACKET_FIELDS, MESSAGE_FIELDS].concat();
+    if skipped(can_not("tshark", &tshark_arguments(&empty, &fields))) || !have(&[]) {
         return;
     }
     let input = saved("told.pcap", &capture(6));
@@ -182,10 +184,7 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
             format!("1700000000.00000{}000|{told}", frame - 1)
         })
         .collect();
-    assert_eq!(
-        tshark(out, &["frame.time_epoch", "frame.verdict.ebpf_tc", "frame.comment"]),
-        expected
-    );
+    assert_eq!(tshark(out, PACKET_FIELDS), expected);
 
     let text = std::fs::read_to_string(log).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -201,7 +200,7 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     assert!(lines[1]["packet_id"].as_str().unwrap().starts_with("0x"), "{text}");
 
     // One mode message, and of each packet a message there and a verdict back, all of ip_queue's protocol.
-    let messages = tshark(trace, &["netlink.family", "netlink.hdr_type"]);
+    let messages = tshark(trace, MESSAGE_FIELDS);
     assert_eq!(messages.len(), 1 + 2 * 6);
     let count = |kinds: &[&str]| {
         let is_one = |message: &&String| kinds.iter().any(|kind| message.ends_with(kind));
@@ -217,14 +216,22 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     );
 }
 
+/// What tshark is asked about each packet, and about each message. Old ones don't know all of it.
+const PACKET_FIELDS: &[&str] = &["frame.time_epoch", "frame.verdict.ebpf_tc", "frame.comment"];
+const MESSAGE_FIELDS: &[&str] = &["netlink.family", "netlink.hdr_type"];
+
+fn tshark_arguments<'a>(file: &'a str, fields: &[&'a str]) -> Vec<&'a str> {
+    let arguments = ["-r", file, "-T", "fields", "-E", "separator=|"];
+    let fields = fields.iter().flat_map(|field| ["-e", field]);
+    arguments.into_iter().chain(fields).collect()
+}
+
 /// These fields of every frame of a file, as tshark reads it.
 fn tshark(file: &str, fields: &[&str]) -> Vec<String> {
-    let mut command = Command::new("tshark");
-    command.args(["-r", file, "-T", "fields", "-E", "separator=|"]);
-    for field in fields {
-        command.args(["-e", field]);
-    }
-    let output = command.output().unwrap();
+    let output = Command::new("tshark")
+        .args(tshark_arguments(file, fields))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", errors(&output));
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().map(ToOwned::to_owned).collect()

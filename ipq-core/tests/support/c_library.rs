@@ -6,10 +6,11 @@
 // Each test target uses a part of this.
 #![allow(dead_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The package that the library is of.
@@ -42,23 +43,28 @@ pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
 /// What has been compiled: tests run side by side.
 static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Whether all is here that [`compiled`] needs, and `more`. If not, says that a test is skipped, or
-/// fails it.
-pub(crate) fn have(more: &[&str]) -> bool {
-    let reason = lack(more);
-    if let Some(reason) = &reason {
-        eprintln!("skipped: {reason}");
-    }
-    reason.is_none()
+/// Whether all is here that [`compiled`] needs with these flags. If not, says that a test is
+/// skipped, or fails it.
+pub(crate) fn have(flags: &[&str]) -> bool {
+    !skipped(lack(flags))
 }
 
-/// What is missing of all that [`compiled`] needs, and of `more`, if anything is; a failure if
+/// Says that a test is skipped, if there is a reason for it.
+pub(crate) fn skipped(reason: Option<String>) -> bool {
+    let Some(reason) = reason else {
+        return false;
+    };
+    eprintln!("skipped: {reason}");
+    true
+}
+
+/// What is missing of all that [`compiled`] needs with these flags, if anything is; a failure if
 /// nothing may be.
-pub(crate) fn lack(more: &[&str]) -> Option<String> {
-    ["cc", "make", "pkg-config"]
+pub(crate) fn lack(flags: &[&str]) -> Option<String> {
+    ["make", "pkg-config"]
         .iter()
-        .chain(more)
         .find_map(|tool| can_not(tool, &["--version"]))
+        .or_else(|| can_not_compile("cc", &[&["-pthread"], flags].concat()))
 }
 
 /// Says so if `tool` can't do what `arguments` ask of it; a failure if it must.
@@ -67,9 +73,61 @@ pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
         .args(arguments)
         .output()
         .is_ok_and(|output| output.status.success());
-    let reason = (!can).then(|| format!("`{tool} {}` does not work here", arguments.join(" ")))?;
+    (!can).then(|| missing(tool, arguments))
+}
+
+/// A program with the headers of the programs here. A compiler may lack some of them for a word
+/// size or for C++ alone.
+const PROBE: &str = "#include <linux/netfilter.h>
+#include <linux/netlink.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(void) { return printf(\"%s\", \"\"); }
+";
+
+/// Says so if a compiler can't compile and link a small program with these flags; a failure if it
+/// must.
+pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> {
+    static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+
+    let is_cplusplus = compiler.ends_with("++") || flags.contains(&"-xc++");
+    let language = if is_cplusplus { "c++" } else { "c" };
+    let arguments = [flags, &["-x", language, "-"]].concat();
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    let can = *tried
+        .entry(format!("{compiler} {}", arguments.join(" ")))
+        .or_insert_with(|| {
+            let executable = Path::new(SCRATCH).join(format!("probe-{}", std::process::id()));
+            let output = compile_probe(Command::new(compiler).args(&arguments).arg("-o").arg(&executable));
+            // There is none if the flags say so.
+            let _ = std::fs::remove_file(executable);
+            output.is_ok_and(|output| output.status.success())
+        });
+    drop(tried);
+    (!can).then(|| missing(compiler, &arguments))
+}
+
+fn compile_probe(command: &mut Command) -> std::io::Result<Output> {
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut compiler = command.spawn()?;
+    if let Some(mut source) = compiler.stdin.take() {
+        // A compiler that does not read it has failed.
+        let _ = source.write_all(PROBE.as_bytes());
+    }
+    compiler.wait_with_output()
+}
+
+fn missing(tool: &str, arguments: &[&str]) -> String {
+    let reason = format!("`{tool} {}` does not work here", arguments.join(" "));
     assert!(std::env::var_os("IPQ_REQUIRE_C").is_none(), "{reason}");
-    Some(reason)
+    reason
 }
 
 /// Compiles a program against what was installed, found by pkg-config, with `flags` for the

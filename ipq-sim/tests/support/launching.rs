@@ -3,7 +3,7 @@
 // Each test target uses a part of this.
 #![allow(dead_code)]
 
-use crate::c_library::{LIBRARY, SCRATCH};
+use crate::c_library::{LIBRARY, SCRATCH, can_not, skipped};
 use etherparse::PacketBuilder;
 use ipq_sim::programs::run::{Launcher, Run};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ pub(crate) fn capture() -> PathBuf {
     path
 }
 
+/// Has `setpriv` run a command as nobody.
+const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
 /// Runs the command as a user without any privilege: as nobody, if this is root.
 pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
     run_under(&[], arguments, program)
@@ -47,7 +50,7 @@ pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
 pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
     let mut line = vec![];
     if rustix::process::geteuid().is_root() {
-        line.extend(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+        line.extend(AS_NOBODY);
     }
     line.extend(starter);
     line.push(env!("CARGO_BIN_EXE_ipq-sim"));
@@ -68,10 +71,12 @@ pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) 
 /// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
 pub(crate) fn can_launch() -> bool {
     let choice = Run::new(capture(), "true").launcher(Launcher::Seccomp).choice();
-    if let Err(error) = &choice {
-        eprintln!("skipped: {error}");
-    }
-    choice.is_ok()
+    !skipped(choice.err().map(|error| error.to_string())) && can_drop_privileges()
+}
+
+/// Whether [`run`] can run the command as nobody, if this is root.
+fn can_drop_privileges() -> bool {
+    !rustix::process::geteuid().is_root() || !skipped(can_not(AS_NOBODY[0], &[&AS_NOBODY[1..], &["true"]].concat()))
 }
 
 /// Every packet got through, by that launcher, and the program ended well or was ended by the runner.
