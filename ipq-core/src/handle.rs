@@ -10,6 +10,8 @@
 )]
 
 mod error;
+#[cfg(feature = "tracing")]
+mod events;
 #[cfg(feature = "etherparse")]
 mod headers;
 mod many;
@@ -70,6 +72,8 @@ impl<T: Transport> Handle<T> {
     /// or [`Errno::EPERM`](crate::Errno::EPERM).
     #[doc(alias = "ipq_set_mode")]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> Result<usize, Error> {
+        #[cfg(feature = "tracing")]
+        events::set_mode(self.port_id(), mode, range);
         let head = ModeRequest { mode, range }.head(self.abi(), self.envelope());
         self.send(&[IoSlice::new(&head)])
     }
@@ -101,6 +105,8 @@ impl<T: Transport> Handle<T> {
     /// they like (LIB-11).
     #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
+        #[cfg(feature = "tracing")]
+        events::gave(self.port_id(), request);
         let mut room = [0; VerdictRequest::HEAD_BYTES];
         let head = request.write_head(&mut room, self.abi(), self.envelope(), payload.len());
         self.send(&[IoSlice::new(head), IoSlice::new(payload)])
@@ -248,17 +254,29 @@ impl<T: Transport> Handle<T> {
     }
 
     fn parse<'b>(&self, datagram: &'b [u8]) -> Result<Message<'b>, Error> {
-        Message::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
+        let message = Message::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)));
+        #[cfg(feature = "tracing")]
+        if let Ok(message) = &message {
+            events::read(self.port_id(), message);
+        }
+        message
     }
 
     #[inline(always)]
     fn parse_mut<'b>(&self, datagram: &'b mut [u8]) -> Result<MessageMut<'b>, Error> {
-        MessageMut::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)))
+        let message = MessageMut::parse(datagram, self.abi()).map_err(|error| self.note(Error::Malformed(error)));
+        #[cfg(feature = "tracing")]
+        if let Ok(message) = &message {
+            events::read_mut(self.port_id(), message);
+        }
+        message
     }
 
     /// Records an error that is about to be returned.
     #[cold]
     fn note(&self, error: Error) -> Error {
+        #[cfg(feature = "tracing")]
+        events::failed(self.port_id(), error);
         if error == Error::Overrun {
             self.overruns.fetch_add(1, Ordering::Relaxed);
         }

@@ -45,6 +45,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `etherparse` | the headers of a queued packet, parsed, and checksums made right after a change |
+//! | `tracing` | events for the crate `tracing`: packets, verdicts, refusals and overruns |
 //! | `tokio` | kernel sockets in tasks on tokio: `transport::tokio` |
 //! | `capi` | the C library; the Makefile sets it |
 

@@ -238,6 +238,8 @@ impl<T: Transport> Handle<T> {
             packet_id: decision.packet_id,
             data_len: replacement.len() as u64,
         };
+        #[cfg(feature = "tracing")]
+        super::events::gave(self.port_id(), request);
         let head = request.write_head(room, self.abi(), self.envelope(), replacement.len());
         [head, replacement]
     }
