@@ -8,10 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
 use ipq_core::wire::{Abi, WordSize};
+use ipq_sim::programs::installed;
 use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
 use ipq_sim::{Nearest, Nearness, NoProfile, Profile};
 use output::{OutputArguments, Outputs};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -161,13 +163,13 @@ struct RunArguments {
     /// The capture whose packets are fed; `-` is standard input.
     #[arg(long, value_name = "IN.pcap")]
     pcap: PathBuf,
-    /// In which directory the program finds libipq.so.0; unless said, that of this command or the
-    /// `lib` beside it, if it is there.
+    /// The directory where the program finds `libipq.so.0`; by default the one that was installed
+    /// with this command, if there is one.
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
-    /// The object of package ipq-preload, for the launcher preload, which is then meant; unless
-    /// said, `libipq_preload.so` beside this command.
-    #[arg(long, value_name = "OBJECT")]
+    /// The object of the package ipq-preload, for the launcher preload, which this option chooses;
+    /// by default the `libipq_preload.so` that was installed with this command, if there is one.
+    #[arg(long, value_name = "OBJECT", value_parser = readable_file)]
     preload: Option<PathBuf>,
     /// By which means the program gets its emulated sockets; unless said, seccomp where the system
     /// has it.
@@ -214,6 +216,13 @@ impl From<HookName> for Hook {
 fn launcher(name: &str) -> Result<Launcher, String> {
     let known = Launcher::ALL.into_iter().find(|launcher| launcher.name() == name);
     known.ok_or_else(|| format!("there are {}", Launcher::ALL.map(Launcher::name).join(", ")))
+}
+
+/// Takes the name of a file that can be read.
+fn readable_file(name: &str) -> io::Result<PathBuf> {
+    let path = PathBuf::from(name);
+    File::open(&path)?;
+    Ok(path)
 }
 
 fn rate(text: &str) -> Result<Rate, String> {
@@ -274,13 +283,11 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     for argument in rest {
         run = run.argument(argument);
     }
+    let library = || Some(installed("libipq.so.0")?.parent()?.to_owned());
     if let Some(directory) = arguments.library.clone().or_else(library) {
         run = run.library(directory);
     }
-    let beside = std::env::current_exe()
-        .ok()
-        .map(|command| command.with_file_name("libipq_preload.so"));
-    if let Some(object) = arguments.preload.clone().or(beside.filter(|object| object.is_file())) {
+    if let Some(object) = arguments.preload.clone().or_else(|| installed("libipq_preload.so")) {
         run = run.preload(object);
     }
     let preload = arguments.preload.as_ref().map(|_| Launcher::Preload);
@@ -289,16 +296,6 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     }
     eprintln!("launcher: {}", run.choice()?);
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
-}
-
-/// Returns the path of this project's libipq, if it was installed with this command or built beside
-/// it.
-fn library() -> Option<PathBuf> {
-    let command = std::env::current_exe().ok()?;
-    let directory = command.parent()?;
-    let beside = directory.parent().map(|prefix| prefix.join("lib"));
-    let mut candidates = [Some(directory.to_owned()), beside].into_iter().flatten();
-    candidates.find(|directory| directory.join("libipq.so.0").is_file())
 }
 
 /// Runs what the command line describes. Calls `listening` when programs can come, prints the

@@ -7,5 +7,8 @@
 //!
 //! Both need Linux and the feature `run`.
 
+mod installed;
 pub mod run;
 pub mod server;
+
+pub use installed::installed;

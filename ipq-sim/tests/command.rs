@@ -101,6 +101,14 @@ fn what_can_not_be_done_is_exit_code_2_with_its_reason() {
             "./no-such-program can't be started",
         ),
         (
+            &["run", "--pcap", &capture, "--preload", "/nowhere.so", "--", "true"],
+            "invalid value '/nowhere.so' for '--preload <OBJECT>': No such file",
+        ),
+        (
+            &["rum", "--pcap", &capture, "--", "true"],
+            "tip: a similar subcommand exists: 'run'",
+        ),
+        (
             &["run", "--pcap", &capture, "--rate", "0", "--", "true"],
             "above 0, or max",
         ),
@@ -332,7 +340,9 @@ fn manual_pages_name_every_option_and_completions_are_a_script() {
     }
     let script = ipq_sim(&["completions", "bash"]);
     assert!(script.status.success(), "{script:?}");
-    assert!(String::from_utf8_lossy(&script.stdout).contains("complete -F _ipq__sim "));
+    let script = String::from_utf8_lossy(&script.stdout);
+    let registers = |line: &str| line.trim().starts_with("complete -F ") && line.ends_with(" ipq-sim");
+    assert!(script.lines().any(registers), "{script}");
 }
 
 #[test]

@@ -1,0 +1,53 @@
+# Builds and installs all that there is for users, with plain cargo and install(1):
+#
+#   make install PREFIX=/usr/local [DESTDIR=/tmp/stage]
+#
+# - the commands ipq-sim and ipq-conformance, with manual pages and shell completions
+# - the object that `ipq-sim run --launcher preload` loads
+# - libipq for C programs: see ipq-core/Makefile, which installs that alone
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+DESTDIR ?=
+
+CARGO ?= cargo
+INSTALL ?= install
+TARGET_DIR ?= $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
+BUILT := $(TARGET_DIR)/release
+
+COMMANDS := ipq-sim ipq-conformance
+BASH := $(DATADIR)/bash-completion/completions
+ZSH := $(DATADIR)/zsh/site-functions
+FISH := $(DATADIR)/fish/vendor_completions.d
+LIBRARY := $(MAKE) -C ipq-core PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR) TARGET_DIR=$(TARGET_DIR)
+
+.PHONY: all install uninstall
+
+# The commands look for the library and the object there, too.
+all: export IPQ_LIBDIR = $(LIBDIR)
+all:
+	CARGO_TARGET_DIR=$(TARGET_DIR) $(CARGO) build --release -p ipq-sim -p ipq-conformance -p ipq-preload
+	$(LIBRARY) all
+
+install: all
+	$(LIBRARY) install
+	$(INSTALL) -D -m 755 $(BUILT)/libipq_preload.so $(DESTDIR)$(LIBDIR)/libipq_preload.so
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASH) $(DESTDIR)$(ZSH) $(DESTDIR)$(FISH)
+	for command in $(COMMANDS); do \
+		$(INSTALL) -m 755 $(BUILT)/$$command $(DESTDIR)$(BINDIR) && \
+		$(BUILT)/$$command manual $(DESTDIR)$(MANDIR)/man1 && \
+		$(BUILT)/$$command completions bash > $(DESTDIR)$(BASH)/$$command && \
+		$(BUILT)/$$command completions zsh > $(DESTDIR)$(ZSH)/_$$command && \
+		$(BUILT)/$$command completions fish > $(DESTDIR)$(FISH)/$$command.fish || exit 1; \
+	done
+
+uninstall:
+	$(LIBRARY) uninstall
+	rm -f $(DESTDIR)$(LIBDIR)/libipq_preload.so
+	for command in $(COMMANDS); do \
+		rm -f $(DESTDIR)$(BINDIR)/$$command $(DESTDIR)$(MANDIR)/man1/$$command.1 $(DESTDIR)$(MANDIR)/man1/$$command-*.1 \
+			$(DESTDIR)$(BASH)/$$command $(DESTDIR)$(ZSH)/_$$command $(DESTDIR)$(FISH)/$$command.fish; \
+	done
