@@ -2,6 +2,7 @@
 
 mod coverage;
 mod diff;
+mod documentation;
 mod explain;
 mod list;
 mod matrix;
@@ -9,6 +10,7 @@ mod progress;
 mod record;
 mod replay;
 mod run;
+mod suggest;
 mod vectors;
 #[cfg(target_os = "linux")]
 mod vm;
@@ -20,9 +22,10 @@ use crate::world::{Setup, WorldError, WorldFactory};
 use crate::worlds::SimFactory;
 #[cfg(target_os = "linux")]
 use crate::worlds::exec;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,10 +90,11 @@ enum Action {
     Run(RunArguments),
     /// List cases without running them
     List(ListArguments),
-    /// Explain a case or a requirement
+    /// Explain a case or a requirement, or list the requirements
     Explain {
-        /// The id of a case, such as verdicts/accept, or of a requirement, such as VER-4
-        id: String,
+        /// The id of a case, such as verdicts/accept, or of a requirement, such as VER-4; without
+        /// it every requirement is listed
+        id: Option<String>,
     },
     /// Show the requirements, the cases that check them, and the seeded faults that those found
     Coverage,
@@ -122,6 +126,16 @@ enum Action {
     /// Boot a kernel in a virtual machine, and run the suite on it
     #[cfg(target_os = "linux")]
     Vm(VmArguments),
+    /// Write the manual pages, for section 1
+    Manual {
+        /// The directory that the pages are written to, such as /usr/local/share/man/man1
+        directory: PathBuf,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -155,8 +169,8 @@ struct RunArguments {
     #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
     client: Option<ClientArgument>,
     /// The object of the package ipq-preload, for a library that does not know the emulator
-    /// [default: `libipq_preload.so` beside this command, if it is there]
-    #[arg(long, value_name = "OBJECT", requires = "client")]
+    /// [default: the `libipq_preload.so` that was installed with this command, if there is one]
+    #[arg(long, value_name = "OBJECT", requires = "client", value_parser = readable_file)]
     preload: Option<PathBuf>,
     /// The format of the report
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -366,10 +380,11 @@ impl Choice {
 pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     let command = Command::parse();
     let done = match command.action {
-        None => run::run(worlds, &command.run),
+        None => run_by_default(worlds, &command.run),
         Some(Action::Run(arguments)) => run::run(worlds, &arguments),
         Some(Action::List(arguments)) => list::list(&arguments),
-        Some(Action::Explain { id }) => explain::explain(&id),
+        Some(Action::Explain { id: Some(id) }) => explain::explain(&id),
+        Some(Action::Explain { id: None }) => explain::list(),
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
@@ -380,6 +395,8 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::World { world }) => world::serve(worlds, &world),
         #[cfg(target_os = "linux")]
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
+        Some(Action::Manual { directory }) => documentation::write_manual(&directory),
+        Some(Action::Completions { shell }) => documentation::print_completions(shell),
     };
     let end = done.unwrap_or_else(|error| {
         // A reader that stopped reading needs no message.
@@ -389,6 +406,21 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         End::Unable
     });
     ExitCode::from(end as u8)
+}
+
+/// Runs cases where no command is named. A word that chooses no case may then be a mistyped command.
+fn run_by_default(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
+    let command = Command::command();
+    let commands: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    suggest::refuse_unknown(&arguments.choice.filters, &commands)?;
+    run::run(worlds, arguments)
+}
+
+/// Takes the name of a file that can be read.
+fn readable_file(name: &str) -> io::Result<PathBuf> {
+    let path = PathBuf::from(name);
+    File::open(&path)?;
+    Ok(path)
 }
 
 /// The reason why a command could not be carried out.
@@ -416,7 +448,7 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     found.or_else(emulated).ok_or_else(|| {
         let known: Vec<_> = worlds.iter().map(|factory| factory.name()).collect();
         unable(format_args!(
-            "there is no world {name:?}; the worlds are: {}, and exec:PROGRAM",
+            "there is no world {name:?}; the worlds are: {}, all, and exec:PROGRAM",
             known.join(", ")
         ))
     })

@@ -13,6 +13,7 @@ mod program;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -71,15 +72,32 @@ impl Machine {
     /// Boots the machine, copies the report to `output` as it comes, and returns the suite's exit
     /// status.
     pub fn run(&self, output: &mut impl Write) -> Result<u8, MachineError> {
-        let program = program::static_program()?;
+        self.check()?;
         let modules = self
             .modules
             .as_deref()
             .map(modules::needed)
             .transpose()?
             .unwrap_or_default();
+        // It may have to be built, so it comes last.
+        let program = program::static_program()?;
         let initramfs = initramfs::build(&program, &modules, &self.arguments)?;
         self.boot(&mut self.emulator(initramfs.path()), output)
+    }
+
+    /// Refuses a machine whose kernel or emulator is not there.
+    fn check(&self) -> Result<(), MachineError> {
+        let kernel = File::open(&self.kernel).and_then(|kernel| kernel.metadata());
+        let no_kernel = |source| MachineError::Kernel {
+            path: self.kernel.clone(),
+            source,
+        };
+        if kernel.map_err(no_kernel)?.is_dir() {
+            return Err(no_kernel(io::ErrorKind::IsADirectory.into()));
+        }
+        let mut emulator = Command::new(EMULATOR);
+        let emulator = emulator.arg("--version").stdin(Stdio::null()).output();
+        emulator.map(drop).map_err(MachineError::Emulator)
     }
 
     fn emulator(&self, initramfs: &Path) -> Command {
@@ -209,6 +227,14 @@ impl Drop for Emulator {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineError {
+    /// The kernel's file can't be read.
+    #[error("{} can't be read ({source}): name a kernel's bzImage with --kernel", .path.display())]
+    Kernel {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The emulator could not be started.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
@@ -311,6 +337,23 @@ mod tests {
         wait_for(PollFd::new(&lines, PollFlags::IN));
         let late = next_line(&mut lines, &mut Vec::new(), Instant::now()).expect_err("its time is over");
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_machine_without_a_kernel_is_refused_before_anything_is_built() {
+        for kernel in ["/nowhere/bzImage", "/"] {
+            let machine = Machine {
+                kernel: kernel.into(),
+                modules: Some("/nowhere/modules".into()),
+                ..machine()
+            };
+            let refused = machine.run(&mut Vec::new()).expect_err("there is no such kernel");
+            let words = refused.to_string();
+            assert!(
+                words.starts_with(&format!("{kernel} can't be read (")) && words.contains("bzImage"),
+                "{words}"
+            );
+        }
     }
 
     #[test]

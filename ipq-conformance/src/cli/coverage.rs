@@ -16,7 +16,8 @@ pub(super) fn coverage() -> Result<End, Failure> {
         } else {
             row.cases.join(", ")
         };
-        writeln!(output, "{mark} {id:<8} {cases}")?;
+        writeln!(output, "{mark} {id:<8} {}", row.requirement.text)?;
+        writeln!(output, "           checked by {cases}")?;
         for fault in &row.faults {
             let found = if fault.cases.is_empty() {
                 "nothing has found it".to_owned()
@@ -25,12 +26,12 @@ pub(super) fn coverage() -> Result<End, Failure> {
             };
             writeln!(
                 output,
-                "             fault {}: {}; {found}",
+                "           fault {}: {}; {found}",
                 fault.fault, fault.description
             )?;
         }
         if let Some(reason) = &row.reason {
-            writeln!(output, "             no fault: {reason}")?;
+            writeln!(output, "           no fault: {reason}")?;
         }
     }
     let total = coverage.rows.len();

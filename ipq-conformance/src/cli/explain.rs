@@ -1,7 +1,7 @@
-//! `explain`: the text of a case or of a requirement.
+//! `explain`: the text of a case or of a requirement, or the list of requirements.
 
-use super::{End, Failure, standard_output, unable};
-use crate::suite::requirements::{Coverage, Requirement};
+use super::{End, Failure, standard_output, suggest, unable};
+use crate::suite::requirements::{Coverage, Requirement, page};
 use crate::suite::{Case, cases, kernels};
 use crate::world::Capability;
 use std::io::Write;
@@ -13,21 +13,28 @@ pub(super) fn explain(id: &str) -> Result<End, Failure> {
     } else if let Some(requirement) = Requirement::named(id) {
         explain_requirement(requirement, &all)?;
     } else {
-        let near = all
-            .iter()
-            .map(|case| case.id)
-            .filter(|known| known.contains(id))
-            .take(5);
-        let near: Vec<_> = near.collect();
-        let hint = if near.is_empty() {
-            "`ipq-conformance list` shows the cases, `ipq-conformance coverage` the requirements".to_owned()
-        } else {
-            format!("did you mean {}?", near.join(", "))
-        };
+        let requirements = Requirement::all();
+        let requirements = requirements.iter().map(|requirement| requirement.id);
+        let known = requirements.chain(all.iter().map(|case| case.id));
+        let otherwise = "`ipq-conformance list` shows the cases, `ipq-conformance explain` the requirements";
         return Err(unable(format_args!(
-            "{id:?} is the id of no case and of no requirement: {hint}"
+            "no case and no requirement has the id {id:?}; {}",
+            suggest::hint(id, known, otherwise)
         )));
     }
+    Ok(End::Good)
+}
+
+/// Lists the requirements, each with its sentence.
+pub(super) fn list() -> Result<End, Failure> {
+    let mut output = standard_output();
+    for Requirement { id, text } in Requirement::all() {
+        writeln!(output, "{id:<8} {text}")?;
+    }
+    writeln!(
+        output,
+        "\n`ipq-conformance explain VER-3` names the cases that check a requirement, `ipq-conformance list` lists the cases."
+    )?;
     Ok(End::Good)
 }
 
@@ -62,6 +69,7 @@ fn explain_case(case: &Case) -> Result<(), Failure> {
 fn explain_requirement(requirement: Requirement, cases: &[Case]) -> Result<(), Failure> {
     let mut output = standard_output();
     writeln!(output, "{}\n\n  {}\n", requirement.id, requirement.text)?;
+    writeln!(output, "Its page: {}\n", page(requirement.id))?;
     let coverage = Coverage::of(cases).map_err(unable)?;
     let Some(row) = coverage.rows.iter().find(|row| row.requirement == requirement) else {
         return Ok(());
@@ -78,14 +86,14 @@ fn explain_requirement(requirement: Requirement, cases: &[Case]) -> Result<(), F
         }
     }
     for fault in &row.faults {
-        let found = if fault.cases.is_empty() {
-            "nothing".to_owned()
-        } else {
-            fault.cases.join(", ")
+        let found = match &fault.cases[..] {
+            [] => "no case fails".to_owned(),
+            [case] => format!("{case} fails"),
+            cases => format!("{} fail", cases.join(", ")),
         };
         writeln!(
             output,
-            "\nWhen the emulator of {} breaks it ({}), {found} fails.",
+            "\nWhen the emulator of {} breaks it ({}), {found}.",
             fault.kernel, fault.description
         )?;
     }

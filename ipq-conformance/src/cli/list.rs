@@ -1,12 +1,13 @@
 //! `list`: the cases that there are.
 
-use super::{End, Failure, ListArguments, standard_output, unable};
+use super::{End, Failure, ListArguments, standard_output, suggest, unable};
 use crate::suite::{Case, Filter, Topic, cases};
 use crate::world::Capability;
 use serde::Serialize;
 use std::io::Write;
 
 pub(super) fn list(arguments: &ListArguments) -> Result<End, Failure> {
+    suggest::refuse_unknown(&arguments.choice.filters, &[])?;
     let filter = Filter::new(&arguments.choice.filters, &arguments.choice.levels(), true);
     let all = cases::every();
     let chosen = all.iter().filter(|case| filter.chooses(case));
@@ -20,7 +21,11 @@ pub(super) fn list(arguments: &ListArguments) -> Result<End, Failure> {
             writeln!(output, "{:<42} {:<7} {}", case.id, case.level, case.title)?;
         }
     }
-    Ok(if count == 0 { End::Nothing } else { End::Good })
+    if count == 0 {
+        eprintln!("ipq-conformance: no case of that choice has such a level; `ipq-conformance list` shows all");
+        return Ok(End::Nothing);
+    }
+    Ok(End::Good)
 }
 
 #[derive(Serialize)]

@@ -57,9 +57,15 @@ fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {
     })
 }
 
+/// Returns the number of columns of the terminal that standard output is. A file is as wide as it has
+/// to be.
+fn terminal_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into())
+}
+
 fn write_to(matrix: &Matrix, format: MatrixFormat, output: &mut impl Write) -> std::io::Result<()> {
     match format {
-        MatrixFormat::Text => matrix.write_text(output),
+        MatrixFormat::Text => matrix.write_text(output, terminal_width()),
         MatrixFormat::Markdown => matrix.write_markdown(output),
         MatrixFormat::Html => output.write_all(matrix.to_html().as_bytes()),
     }

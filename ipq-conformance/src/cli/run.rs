@@ -1,7 +1,9 @@
 //! `run`: runs cases and reports.
 
 use super::progress::Progress;
-use super::{ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, unable};
+use super::{
+    ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, suggest, unable,
+};
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::suite::runner::{CaseReport, Runner, Summary};
 use crate::suite::{Case, Filter, KnownDifferences, cases};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 const ALL: &str = "all";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
+    suggest::refuse_unknown(&arguments.choice.filters, &[])?;
     if let Some(client) = &arguments.client {
         return run_client(client, arguments);
     }
@@ -81,21 +84,24 @@ fn quoted(word: &str) -> String {
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
     let (factory, choice): (Arc<dyn WorldFactory>, _) = match client {
         ClientArgument::Rust => (Arc::new(SimFactory::default()), "--client rust".to_owned()),
-        ClientArgument::Library(name) => (
-            library(name, arguments.preload.as_deref())?,
-            format!("--client dlopen:{}", name.display()),
-        ),
+        ClientArgument::Library(name) => {
+            let preload = arguments.preload.as_ref().map(|object| object.display().to_string());
+            let preload = preload.map_or_else(String::new, |object| format!(" --preload {}", quoted(&object)));
+            let client = quoted(&format!("dlopen:{}", name.display()));
+            (
+                library(name, arguments.preload.as_deref())?,
+                format!("--client {client}{preload}"),
+            )
+        }
     };
     run_chosen(&factory, &choice, &cases::of_clients(), arguments)
 }
 
 #[cfg(target_os = "linux")]
 fn library(name: &OsStr, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
-    let beside = || {
-        let object = std::env::current_exe().ok()?.with_file_name("libipq_preload.so");
-        object.is_file().then_some(object)
-    };
-    let preload = preload.map(Path::to_owned).or_else(beside);
+    use ipq_sim::programs::installed;
+
+    let preload = preload.map(Path::to_owned).or_else(|| installed("libipq_preload.so"));
     let factory = crate::worlds::CProgramFactory::new(name.to_owned(), preload).map_err(unable)?;
     Ok(Arc::new(factory))
 }
@@ -115,7 +121,9 @@ fn run_chosen(
     let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
     let chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).copied().collect();
     if chosen.is_empty() {
-        eprintln!("ipq-conformance: no case is chosen; `ipq-conformance list` shows what there is");
+        eprintln!(
+            "ipq-conformance: none of the chosen cases can be run so: --strict adds quirks, --client the cases of a library"
+        );
         return Ok(End::Nothing);
     }
     let transcripts = arguments.transcripts.as_deref();

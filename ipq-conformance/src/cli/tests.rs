@@ -1,5 +1,5 @@
 use super::*;
-use clap::CommandFactory;
+use crate::suite::Filter;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::time::Duration;
@@ -61,4 +61,37 @@ fn help_for(command: &str) -> String {
     let mut all = Command::command().term_width(100);
     let command = all.find_subcommand_mut(command).expect("it is a command");
     command.render_long_help().to_string()
+}
+
+/// What a report prints for a bad case, taken as it stands.
+#[rstest]
+#[case::in_a_world("--world sim")]
+#[case::with_an_option_to_quote("--client 'dlopen:/my libs/libipq.so' --preload Cargo.toml")]
+fn the_command_that_a_failure_prints_runs_that_case_alone(#[case] choice: &str) {
+    let all = crate::suite::cases::every();
+    let world = SimFactory::default().create().expect("the emulator is always there");
+    let head = crate::report::Head {
+        world: "sim".into(),
+        choice: choice.into(),
+        description: world.describe(),
+        capabilities: world.capabilities(),
+        seed: 7,
+        cases: 1,
+    };
+    for case in &all {
+        let words = shlex::split(&head.command(case.id)).expect("it can be read");
+        let command = Command::try_parse_from(words).expect("it is right");
+        let Some(Action::Run(arguments)) = command.action else {
+            panic!("another command: {command:?}");
+        };
+        assert_eq!(arguments.seed, 7);
+        let choice = arguments.choice;
+        let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
+        let chosen: Vec<_> = all
+            .iter()
+            .filter(|case| filter.chooses(case))
+            .map(|case| case.id)
+            .collect();
+        assert_eq!(chosen, [case.id]);
+    }
 }

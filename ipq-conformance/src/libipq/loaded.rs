@@ -76,6 +76,14 @@ impl Loaded {
         })
     }
 
+    /// Returns the first function that the library lacks of those without which no case can be
+    /// tried.
+    pub(super) fn lacks(&self) -> Option<&'static str> {
+        let needed = ["ipq_create_handle", "ipq_errstr"];
+        let mut needed = needed.into_iter();
+        needed.find(|name| self.function::<unsafe extern "C" fn()>(name).is_err())
+    }
+
     /// Makes a call on this thread.
     pub(super) fn call(&self, call: &Call) -> Called {
         let mut returned = Returned::default();

@@ -26,7 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn serve_if_asked() {
     let Some(name) = child::asked_for(SERVE) else { return };
     let served = match Loaded::open(&name) {
-        Ok(loaded) => answer(&Ok::<(), String>(())).and_then(|()| serve(&loaded)),
+        Ok(loaded) => match loaded.lacks() {
+            Some(name) => answer(&Err::<(), _>(format!(
+                "it is no libipq, since it has no function {name}"
+            ))),
+            None => answer(&Ok::<(), String>(())).and_then(|()| serve(&loaded)),
+        },
         Err(error) => answer(&Err::<(), _>(in_full(&error))),
     };
     child::exit(served)

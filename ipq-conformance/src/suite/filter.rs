@@ -1,6 +1,6 @@
 //! The choice of cases.
 
-use crate::suite::{Case, Level};
+use crate::suite::{Case, Level, cases};
 
 /// Chooses cases by words and levels.
 #[derive(Clone, Debug, Default)]
@@ -12,9 +12,10 @@ pub struct Filter {
 
 impl Filter {
     /// Returns a filter that chooses the cases which match one of `words`, or all if there are
-    /// none. A word is the beginning of an id (`verdicts`, `verdicts/acc`), a pattern for a whole
-    /// id in which `*` stands for any text and `?` for any character (`*/*timeout*`), or a
-    /// requirement or group of requirements (`VER-3`, `VER`).
+    /// none. A word is the id of a case, which chooses that case alone; the beginning of an id
+    /// (`verdicts`, `verdicts/acc`); a pattern for a whole id in which `*` stands for any text and
+    /// `?` for any character (`*/*timeout*`); or a requirement or group of requirements (`VER-3`,
+    /// `VER`).
     ///
     /// With `levels` only cases of those levels are chosen. Without it all but quirks are chosen;
     /// `strict`, or a word that is the whole id of a quirk, adds quirks.
@@ -60,7 +61,7 @@ impl Pattern {
     fn word(text: &str) -> Self {
         Self {
             text: text.to_owned(),
-            whole: text.contains(['*', '?']),
+            whole: text.contains(['*', '?']) || cases::every().iter().any(|case| case.id == text),
         }
     }
 
@@ -142,6 +143,16 @@ mod tests {
     fn a_quirk_is_chosen(#[case] words: &[&str], #[case] levels: &[Level], #[case] strict: bool, #[case] chosen: bool) {
         let words: Vec<_> = words.iter().map(ToString::to_string).collect();
         assert_eq!(Filter::new(&words, levels, strict).chooses(&CASE), chosen);
+    }
+
+    #[test]
+    fn the_id_of_a_case_chooses_that_case_alone() {
+        let all = cases::every();
+        for case in &all {
+            let filter = Filter::new(&[case.id.to_owned()], &[], false);
+            let chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).collect();
+            assert!(matches!(chosen[..], [chosen] if chosen.id == case.id), "{}", case.id);
+        }
     }
 
     #[test]

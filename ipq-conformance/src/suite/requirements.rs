@@ -34,6 +34,18 @@ impl Requirement {
     }
 }
 
+/// Returns the address of the protocol's page, at the rule with this id.
+#[must_use]
+pub fn page(id: &str) -> String {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    let name = if id.starts_with("NFQ-") {
+        "nfnetlink_queue"
+    } else {
+        "protocol"
+    };
+    format!("{repository}/blob/main/ipq-core/docs/{name}.md#{id}")
+}
+
 /// A requirement that no seeded fault breaks, with the reason.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]

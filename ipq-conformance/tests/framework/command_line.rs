@@ -34,8 +34,10 @@ fn recording(name: &str) -> String {
 #[rstest]
 #[case::everything(&[], 0)]
 #[case::by_name(&["run", "verdicts"], 0)]
-#[case::nothing_chosen(&["verdicts/nothing"], 3)]
-#[case::nothing_listed(&["list", "verdicts/nothing"], 3)]
+#[case::nothing_chosen(&["verdicts/nothing"], 2)]
+#[case::one_word_too_many(&["run", "verdicts/accept", "verdicts/nothing"], 2)]
+#[case::nothing_of_a_library_in_a_world(&["run", "c-library"], 3)]
+#[case::nothing_listed(&["list", "verdicts/nothing"], 2)]
 #[case::no_such_option(&["--nonsense"], 2)]
 #[case::no_such_world(&["--world", "nowhere"], 2)]
 #[case::no_such_id(&["explain", "nothing"], 2)]
@@ -51,6 +53,33 @@ fn recording(name: &str) -> String {
 fn the_exit_status_says_how_it_went(#[case] arguments: &[&str], #[case] status: i32) {
     let output = program(arguments);
     assert_eq!(output.status.code(), Some(status), "{:?}", printed(&output));
+}
+
+#[rstest]
+#[case::a_command(&["explan", "VER-3"], "\"explan\" chooses no case; did you mean explain?")]
+#[case::a_case(&["verdicts/acept"], "\"verdicts/acept\" chooses no case; did you mean verdicts/accept")]
+#[case::a_case_beside_another(&["run", "proc", "verdics"], "\"verdics\" chooses no case; did you mean verdicts")]
+#[case::a_case_to_list(&["list", "nosuch"], "\"nosuch\" chooses no case; `ipq-conformance list` shows the cases")]
+#[case::an_id(&["explain", "VER-30"], "no case and no requirement has the id \"VER-30\"; did you mean VER-3")]
+#[case::an_id_like_none(&["explain", "nonsense"], "`ipq-conformance explain` the requirements")]
+fn a_mistyped_word_is_named_with_the_likely_ones(#[case] arguments: &[&str], #[case] said: &str) {
+    let output = program(arguments);
+    let (out, errors) = printed(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(2), ""));
+    assert!(errors.contains(said), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case::no_kernel(&["vm", "--kernel", "/nowhere/bzImage"], "/nowhere/bzImage can't be read (No such file")]
+#[case::no_object(&["--client", "dlopen:libm.so.6", "--preload", "/nowhere.so"], "'--preload <OBJECT>': No such file")]
+#[case::no_library(&["--client", "dlopen:/nowhere.so"], "the library can't be loaded: ")]
+#[case::no_libipq(&["--client", "dlopen:libm.so.6"], "it is no libipq, since it has no function ipq_create_handle")]
+fn what_is_not_there_is_refused_before_anything_is_tried(#[case] arguments: &[&str], #[case] said: &str) {
+    let output = program(arguments);
+    let (out, errors) = printed(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(2), ""));
+    assert!(errors.contains(said), "{errors}");
 }
 
 #[cfg(unix)]
@@ -219,6 +248,57 @@ fn an_id_is_explained(#[case] id: &str) {
     let (out, _) = printed(&program(&["explain", id]));
     assert!(out.to_lowercase().starts_with(&id.to_lowercase()), "{out}");
     assert!(out.lines().count() > 4, "{out}");
+}
+
+#[rstest]
+#[case::explain("explain")]
+#[case::coverage("coverage")]
+fn every_requirement_is_shown_with_its_sentence(#[case] command: &str) {
+    let (out, _) = printed(&program(&[command]));
+    let requirements = ipq_conformance::suite::requirements::Requirement::all();
+    assert!(!requirements.is_empty());
+    for requirement in requirements {
+        let line = format!("{:<8} {}\n", requirement.id, requirement.text);
+        assert!(out.contains(&line), "{line}{out}");
+    }
+}
+
+#[test]
+fn a_requirement_is_explained_with_its_page_and_the_verb_agrees() {
+    let (out, _) = printed(&program(&["explain", "VER-5"]));
+    let page = "https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/protocol.md#VER-5\n";
+    assert!(out.contains(page), "{out}");
+    let found = out
+        .lines()
+        .filter(|line| line.starts_with("When the emulator of "));
+    let mut count = 0;
+    for line in found {
+        count += 1;
+        let verb = if line.contains(", ") && line.ends_with(" fail.") {
+            " fail."
+        } else {
+            " fails."
+        };
+        assert!(line.ends_with(verb), "{line}");
+        let cases = line.rsplit("), ").next().unwrap_or_default().matches('/').count();
+        assert_eq!(verb == " fail.", cases > 1, "{line}");
+    }
+    assert!(count > 0, "{out}");
+}
+
+#[test]
+fn manual_pages_name_every_option_and_completions_are_a_script() {
+    let directory = tempfile::tempdir().expect("there is room for a folder");
+    let man1 = directory.path().join("man1");
+    let written = program(&["manual", &man1.display().to_string()]);
+    assert_eq!(written.status.code(), Some(0), "{:?}", printed(&written));
+    let page = std::fs::read_to_string(man1.join("ipq-conformance-run.1")).expect("there is a page");
+    for option in ["strict", "client", "transcripts"] {
+        assert!(page.contains(&format!("\\-\\-{option}")), "{option}: {page}");
+    }
+    let (script, _) = printed(&program(&["completions", "bash"]));
+    let registers = |line: &str| line.trim().starts_with("complete -F ") && line.ends_with(" ipq-conformance");
+    assert!(script.lines().any(registers), "{script}");
 }
 
 /// Results of a run of one topic, changed by `change`.
