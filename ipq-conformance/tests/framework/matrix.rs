@@ -30,8 +30,12 @@ fn matrix() -> Matrix {
 }
 
 fn text(matrix: &Matrix) -> String {
+    text_of_width(matrix, usize::MAX)
+}
+
+fn text_of_width(matrix: &Matrix, width: usize) -> String {
     let mut output = Vec::new();
-    matrix.write_text(&mut output).expect("it can be written");
+    matrix.write_text(&mut output, width).expect("it can be written");
     String::from_utf8(anstream::adapter::strip_bytes(&output).into_vec()).expect("it is text")
 }
 
@@ -58,6 +62,17 @@ fn for_a_terminal() {
 }
 
 #[test]
+fn for_a_narrow_terminal() {
+    let narrow = text_of_width(&matrix(), 60);
+    let table = narrow
+        .split("\n\n")
+        .find(|part| part.starts_with("case "))
+        .expect("there is a table");
+    assert!(table.lines().all(|line| line.chars().count() <= 60), "{table}");
+    insta::assert_snapshot!(narrow);
+}
+
+#[test]
 fn in_markdown() {
     insta::assert_snapshot!(markdown(&matrix()));
 }
@@ -79,7 +94,11 @@ fn results_that_were_saved_are_those_of_the_run() {
 
 #[test]
 fn the_page_needs_nothing_else() {
+    // A reader may follow a link, which loads nothing by itself.
+    let rules = "<a href=\"https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/protocol.md#";
     let page = matrix().to_html();
+    assert!(page.contains(&format!("{rules}VER-2\"")), "{page}");
+    let page = page.replace(rules, "");
     assert!(page.contains("default-src 'none'"), "it may load nothing");
     for word in ["src=", "href=", "url(", "@import", "http://", "https://"] {
         assert!(!page.contains(word), "{word}");
@@ -131,7 +150,7 @@ proptest! {
         prop_assert_eq!(structure(&page(&plain)), structure(&page(&hostile)));
         prop_assert_eq!(markdown_structure(&markdown(&plain)), markdown_structure(&markdown(&hostile)));
         let mut output = Vec::new();
-        hostile.write_text(&mut output).expect("it can be written");
+        hostile.write_text(&mut output, usize::MAX).expect("it can be written");
         let written = String::from_utf8(output).expect("it is text");
         // Each escape sequence is a colour of ours: what is left when they are taken out commands
         // nothing.
@@ -139,7 +158,7 @@ proptest! {
         prop_assert!(stripped.chars().all(|letter| letter == '\n' || !letter.is_control()), "{stripped:?}");
         prop_assert_eq!(written.matches('\u{1b}').count(), {
             let mut output = Vec::new();
-            plain.write_text(&mut output).expect("it can be written");
+            plain.write_text(&mut output, usize::MAX).expect("it can be written");
             String::from_utf8(output).expect("it is text").matches('\u{1b}').count()
         });
     }

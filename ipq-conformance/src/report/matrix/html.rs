@@ -4,6 +4,7 @@
 
 use super::{Cell, Column, Matrix, Row, State};
 use crate::report::VERSION;
+use crate::suite::requirements::{Requirement, page};
 use crate::suite::{Level, Outcome};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -104,7 +105,7 @@ impl Matrix {
                     @for rows in self.topics() {
                         tbody {
                             tr.topic { th scope="rowgroup" colspan=(self.columns.len() + 3) { (rows[0].topic) } }
-                            @for row in rows { (case(row)) }
+                            @for row in rows { (case(row, &self.columns)) }
                         }
                     }
                 }
@@ -154,21 +155,36 @@ fn filter() -> Markup {
     }
 }
 
-fn case(row: &Row) -> Markup {
+fn case(row: &Row, columns: &[Column]) -> Markup {
     let states: Vec<_> = row.cells.iter().map(|cell| class(cell.state)).collect();
     html! {
         tr data-level=(row.level) data-states=(states.join(" ")) {
             th scope="row" { code { (row.id) } span.title { (row.title) } }
-            td { (row.level) }
-            td { (row.requirements.join(", ")) }
-            @for cell in &row.cells { (outcome(cell)) }
+            td data-head="level" { (row.level) }
+            td data-head="requirements" {
+                @for (index, id) in row.requirements.iter().enumerate() {
+                    @if index > 0 { ", " }
+                    (rule(id))
+                }
+            }
+            @for (cell, column) in row.cells.iter().zip(columns) { (outcome(cell, &column.name)) }
         }
     }
 }
 
-fn outcome(cell: &Cell) -> Markup {
+/// Returns the id of a requirement as a link to its page, if it is one of the suite's.
+fn rule(id: &str) -> Markup {
     html! {
-        td class=(class(cell.state)) {
+        @if let Some(requirement) = Requirement::named(id) {
+            a href=(page(requirement.id)) title=(requirement.text) { (id) }
+        } @else { (id) }
+    }
+}
+
+/// `world` names the cell where the page is too narrow for a table.
+fn outcome(cell: &Cell, world: &str) -> Markup {
+    html! {
+        td class=(class(cell.state)) data-head=(world) {
             @match (&cell.reason, cell.state) {
                 // Many of one row are alike, and say no more than the row: they would hide the others.
                 (Some(reason), State::Run(Outcome::Skipped) | State::NotRun) => {
