@@ -2,8 +2,8 @@
 //! kernel, without a network, and without waiting.
 //!
 //! ```
-//! use etherparse::PacketBuilder;
-//! use ipq_core::{CopyMode, Family, Hook, Verdict, Wait, wire::Message};
+//! use etherparse::{PacketBuilder, TransportSlice};
+//! use ipq_core::{CopyMode, Family, Hook, Verdict};
 //! use ipq_sim::{DropReason, Fate, Rule, Sim};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,11 +17,11 @@
 //! let sent = sim.inject_packet("tap0", &packet)?;
 //! assert_eq!(sim.fate(sent), Some(Fate::Queued));
 //!
-//! let mut buffer = [0; 2048];
-//! let Message::Packet(queued) = handle.read(&mut buffer, Wait::Never)? else { panic!("a packet is queued") };
-//! let verdict = if queued.payload()[22..24] == [0, 53] { Verdict::Drop } else { Verdict::Accept };
-//! handle.set_verdict(queued.packet_id(), verdict, None)?;
-//! assert_eq!(sim.fate(sent), Some(Fate::Dropped(DropReason::Verdict)));
+//! handle.run(|packet| match packet.headers().map(|headers| headers.transport) {
+//!     Ok(Some(TransportSlice::Udp(udp))) if udp.destination_port() == 53 => Verdict::Drop,
+//!     _ => Verdict::Accept,
+//! })?; // ends when nothing is left to decide about
+//! sim.assert_dropped(sent, DropReason::Verdict);
 //! # Ok(())
 //! # }
 //! ```
@@ -42,8 +42,8 @@
 //!
 //! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4
 //! fragments are dropped and counted), IPv4 options that a router fills in, bridges, segmentation
-//! and checksum offload, address resolution, network namespaces. A neighbour that was not named is
-//! unknown.
+//! and checksum offload, address resolution, network namespaces. A packet to a
+//! neighbour that no builder's call has named is dropped.
 //!
 //! What differs between kernels is data: a [`Profile`] is a kernel's rules and its figures.
 //!
