@@ -223,20 +223,24 @@ static void use_daemon(void)
 static sigjmp_buf back;
 static volatile sig_atomic_t jumping;
 
+/* Has an alarm come every so many microseconds: one may come before the call that it is for. 0 ends them. */
+static void alarms(long every)
+{
+	struct itimerval timer;
+
+	memset(&timer, 0, sizeof timer);
+	timer.it_value.tv_usec = timer.it_interval.tv_usec = every;
+	CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+}
+
 static void on_alarm(int signal)
 {
 	(void)signal;
-	if (jumping)
+	if (jumping) {
+		jumping = 0;
+		alarms(0);
 		siglongjmp(back, 1);
-}
-
-static void alarm_soon(void)
-{
-	struct itimerval soon;
-
-	memset(&soon, 0, sizeof soon);
-	soon.it_value.tv_usec = 10000;
-	CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	}
 }
 
 static void use_signals(void)
@@ -250,16 +254,16 @@ static void use_signals(void)
 	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	for (i = 0; i < PACKETS; i++)
 		next_packet(h);
-	alarm_soon();
+	alarms(10000);
 	CHECK(ipq_read(h, buf, sizeof buf, 5000000) == 0 && errno == EINTR);
 	CHECK(strcmp(ipq_errstr(), "Unknown error") == 0);
-	alarm_soon();
 	CHECK(ipq_read(h, buf, sizeof buf, 0) == -1 && errno == EINTR);
 	CHECK(strcmp(ipq_errstr(), "Failed to receive netlink message") == 0);
-	jumping = 1;
+	alarms(0);
 	for (i = 0; i < 3; i++) {
 		if (sigsetjmp(back, 1) == 0) {
-			alarm_soon();
+			jumping = 1;
+			alarms(10000);
 			ipq_read(h, buf, sizeof buf, i == 1 ? 5000000 : 0);
 			CHECK(!"nothing was to come");
 		}
