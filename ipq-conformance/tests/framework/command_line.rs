@@ -268,9 +268,7 @@ fn a_requirement_is_explained_with_its_page_and_the_verb_agrees() {
     let (out, _) = printed(&program(&["explain", "VER-5"]));
     let page = "https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/protocol.md#VER-5\n";
     assert!(out.contains(page), "{out}");
-    let found = out
-        .lines()
-        .filter(|line| line.starts_with("When the emulator of "));
+    let found = out.lines().filter(|line| line.starts_with("When the emulator of "));
     let mut count = 0;
     for line in found {
         count += 1;
