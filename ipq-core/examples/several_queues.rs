@@ -15,54 +15,56 @@
 //!
 //! Every queue of the range needs a listener: the kernel drops packets for a queue without one. So
 //! all are attached before the first packet is read, and the program ends when one of its threads
-//! ends.
+//! fails.
 
-#[cfg(target_os = "linux")]
-pub(crate) mod linux {
-    use ipq_core::transport::nfqueue::{NfQueue, Options};
+pub(crate) mod queues {
+    use ipq_core::transport::nfqueue::{NfQueue, OpenError, Options, QueueSocket};
     use ipq_core::wire::PacketMessage;
     use ipq_core::{CopyMode, Family, Handle, Verdict};
     use std::ops::RangeInclusive;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc::channel;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::thread;
 
-    type Failed = Box<dyn std::error::Error + Send + Sync>;
+    pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
     /// What is looked at of a packet: here its addresses and ports.
     const RANGE: usize = 68;
 
-    pub(crate) fn main() -> Result<(), Failed> {
-        let usage = "usage: several_queues FIRST LAST";
-        let numbers: Vec<u16> = std::env::args()
-            .skip(1)
-            .map(|text| text.parse())
-            .collect::<Result<_, _>>()?;
-        let [first, last] = numbers[..] else {
-            return Err(usage.into());
-        };
-        let (ended, end) = channel();
-        for handle in open(first..=last)? {
-            let ended = ended.clone();
-            std::thread::spawn(move || {
-                let count = AtomicU64::new(0);
-                let result = listen(&handle, |_| {
-                    count.fetch_add(1, Ordering::Relaxed);
-                    Verdict::Accept
-                });
-                let queue = handle.transport().options().queue_number;
-                let told = result.map_err(|error| format!("queue {queue}, after {count:?} packets: {error}"));
-                // Nobody hears it if another queue's thread ended first.
-                let _ = ended.send(told);
+    /// Decides about the packets of these queues, until one of them fails.
+    pub(crate) fn listen_to_all<S: QueueSocket + Sync>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
+    where
+        S::Devices: Send + Sync,
+        S: Send,
+    {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let listening = handles.iter().map(|handle| {
+                scope.spawn(|| {
+                    let count = AtomicU64::new(0);
+                    let result = listen(handle, &stop, |_| {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        Verdict::Accept
+                    });
+                    stop.store(true, Ordering::Release);
+                    let queue = handle.transport().options().queue_number;
+                    result.map_err(|error| format!("queue {queue}, after {count:?} packets: {error}"))
+                })
             });
-        }
-        drop(ended);
-        Ok(end.recv().unwrap_or(Err(usage.to_owned()))?)
+            let listening: Vec<_> = listening.collect();
+            let results = listening
+                .into_iter()
+                .map(|thread| thread.join().expect("no thread panics"));
+            results.collect::<Result<(), String>>().map_err(Failed::from)
+        })
     }
 
-    /// Attaches to every queue of the range.
-    pub(crate) fn open(numbers: RangeInclusive<u16>) -> Result<Vec<Handle<NfQueue>>, Failed> {
+    /// Attaches to every queue of the range, each opened by `open`.
+    pub(crate) fn attach<S: QueueSocket>(
+        numbers: RangeInclusive<u16>,
+        open: impl Fn(Options) -> Result<NfQueue<S>, OpenError>,
+    ) -> Result<Vec<Handle<NfQueue<S>>>, Failed> {
         let handles = numbers.map(|queue_number| {
-            let handle = Handle::new(NfQueue::open_with(Options {
+            let handle = Handle::new(open(Options {
                 queue_number,
                 ..Options::new(Family::Ipv4)
             })?);
@@ -72,18 +74,27 @@ pub(crate) mod linux {
         handles.collect()
     }
 
-    /// Asks `decide` about each packet of a queue, in the order in which they came.
-    pub(crate) fn listen(
-        handle: &Handle<NfQueue>,
+    /// Asks `decide` about each packet of a queue, in the order in which they came, until `stop`.
+    pub(crate) fn listen<S: QueueSocket>(
+        handle: &Handle<NfQueue<S>>,
+        stop: &AtomicBool,
         mut decide: impl FnMut(PacketMessage<'_>) -> Verdict,
     ) -> Result<(), Failed> {
-        Ok(handle.run(|packet| decide(packet.message()))?)
+        Ok(handle.run_until(stop, |packet| decide(packet.message()))?)
     }
 }
 
 #[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    linux::main()
+fn main() -> Result<(), queues::Failed> {
+    use ipq_core::transport::nfqueue::NfQueue;
+    let numbers: Vec<u16> = std::env::args()
+        .skip(1)
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()?;
+    let [first, last] = numbers[..] else {
+        return Err("usage: several_queues FIRST LAST".into());
+    };
+    queues::listen_to_all(&queues::attach(first..=last, NfQueue::open_with)?)
 }
 
 #[cfg(not(target_os = "linux"))]

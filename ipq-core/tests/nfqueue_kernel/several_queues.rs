@@ -2,11 +2,13 @@
 
 use crate::netlink::{self, Hook as At};
 use crate::program::arrived;
+use ipq_core::transport::nfqueue::NfQueue;
 use ipq_core::wire::PacketMessage;
 use ipq_core::{Family, Verdict};
 use pretty_assertions::assert_eq;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::UdpSocket;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -25,11 +27,12 @@ const EACH: u8 = 10;
 fn a_flow_keeps_its_queue_and_its_order() {
     netlink::queue_all_among(Family::Ipv4, At::Output, FIRST, QUEUES);
     let (told, seen) = channel();
-    for handle in example::linux::open(FIRST..=FIRST + QUEUES - 1).expect("the queues") {
+    let numbers = FIRST..=FIRST + QUEUES - 1;
+    for handle in example::queues::attach(numbers, NfQueue::open_with).expect("the queues") {
         let told = told.clone();
         std::thread::spawn(move || {
             let queue = handle.transport().options().queue_number;
-            example::linux::listen(&handle, |packet| {
+            example::queues::listen(&handle, &AtomicBool::new(false), |packet| {
                 told.send((queue, flow_of(packet))).expect("somebody listens");
                 Verdict::Accept
             })

@@ -103,7 +103,7 @@ pub(crate) enum NoEnobufs {
     Nothing,
     /// An overrun is not told, but latches. No kernel does.
     QuietOnly,
-    /// With it an overrun neither is told nor latches; setting it leaves the latch (NFQ-103).
+    /// With it an overrun neither is told nor latches; setting it leaves the latch. No kernel does.
     LatchKept,
 }
 

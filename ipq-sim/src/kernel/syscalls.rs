@@ -111,6 +111,11 @@ impl Kernel {
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the number of bytes sent.
     /// Whether the queue accepts the message, only a reply says.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
+        self.send_to_kernel(socket, datagram, false)
+    }
+
+    /// Sends a datagram to the kernel. `addressed` says whether the call named the kernel's address.
+    fn send_to_kernel(&mut self, socket: SocketId, datagram: &[u8], addressed: bool) -> Result<usize, Errno> {
         let Sending {
             protocol,
             owner,
@@ -120,7 +125,7 @@ impl Kernel {
             .sockets
             .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
         if protocol == NFNETLINK {
-            let sender = self.numbered_sender(owner, port_id, answering);
+            let sender = self.numbered_sender(owner, port_id, answering, addressed);
             self.obey_numbered(datagram, sender)?;
             return Ok(datagram.len());
         }
@@ -144,7 +149,7 @@ impl Kernel {
     /// Sends a datagram to another program's port (SOCK-8), or to the kernel if `to` is 0.
     pub fn send_to(&mut self, socket: SocketId, to: PortId, datagram: &[u8]) -> Result<usize, Errno> {
         if to == PortId::KERNEL {
-            return self.send(socket, datagram);
+            return self.send_to_kernel(socket, datagram, true);
         }
         let sending = self
             .sockets

@@ -49,7 +49,6 @@ impl Profile {
             netlink: Netlink {
                 full: Full::WithNext,
                 empty_datagram: EmptyDatagram::Refused,
-                no_enobufs: NoEnobufs::LatchKept,
                 ..linux_3_4::BEHAVIOUR.netlink
             },
             ..linux_3_4::BEHAVIOUR

@@ -12,8 +12,9 @@ use ipq_core::wire::nfnetlink::{attribute, message_type};
 /// The kernel does not take a message of the type that it sends.
 const ENOTSUPP: Errno = Errno(524);
 /// The number of bytes that the kernel reckons with for a packet message, but for the packet's own
-/// and its sender's ids.
-const RECKONED: usize = 124;
+/// and its sender's ids. It reckons with a time of arrival for every packet while some socket asks
+/// for such times, and here one always does (NFQ-101).
+const RECKONED: usize = 124 + 20;
 /// The number of bytes that it reckons with for the ids of a packet's sender.
 const RECKONED_FOR_OWNER: usize = 16;
 
