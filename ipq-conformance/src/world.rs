@@ -16,7 +16,7 @@ pub mod topology;
 
 pub use call::{Call, Called, Function, HandleNumber, HandleState, Returned};
 pub use capability::{Capabilities, Capability};
-pub use setup::{Machine, Protocol, Rule, Setup, Table, Target};
+pub use setup::{Machine, NumberedQueue, Protocol, QueueProtocol, Rule, Setup, Spread, Table, Target};
 pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,11 @@ pub trait World {
 
     /// Returns the capabilities.
     fn capabilities(&self) -> Capabilities;
+
+    /// Returns the machine that the world is with this setup.
+    fn machine(&self, setup: &Setup) -> Machine {
+        setup.machine.clone().unwrap_or_else(|| self.describe().machine)
+    }
 
     /// Sets everything up as `setup` says. Both queues are loaded, without a peer, with their
     /// default lengths.

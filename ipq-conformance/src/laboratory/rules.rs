@@ -3,7 +3,7 @@
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};
-use crate::world::{Protocol, Rule, Table, Target};
+use crate::world::{NumberedQueue, Protocol, Rule, Table, Target};
 use ipq_core::{Family, Hook};
 
 const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];
@@ -18,8 +18,8 @@ const ICMPV6_OF_OWN_ACCORD: [u8; 9] = [130, 131, 132, 133, 134, 135, 136, 137, 1
 /// The destination of packets that match a [`Target::Queue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
-    /// To the queue of their family: `-j QUEUE`, for `ip_queue`.
-    OfTheFamily,
+    /// To the queue of their family, for `ip_queue`, or to queue 0: `-j QUEUE`.
+    Plain,
     /// To a numbered queue: `-j NFQUEUE`.
     Numbered {
         /// The number for IPv4.
@@ -92,9 +92,10 @@ fn silence(family: Family) -> Vec<(Hook, Entry)> {
 fn entry(rule: &Rule, queues: Queues) -> Entry {
     let action = match (rule.target, queues, rule.family) {
         (Target::Mark(mark), ..) => Action::Mark(mark),
-        (Target::Queue, Queues::OfTheFamily, _) => Action::Queue,
-        (Target::Queue, Queues::Numbered { ipv4, .. }, Family::Ipv4) => Action::NumberedQueue(ipv4),
-        (Target::Queue, Queues::Numbered { ipv6, .. }, Family::Ipv6) => Action::NumberedQueue(ipv6),
+        (Target::NumberedQueue(queue), ..) => Action::NumberedQueue(queue),
+        (Target::Queue, Queues::Plain, _) => Action::Queue,
+        (Target::Queue, Queues::Numbered { ipv4, .. }, Family::Ipv4) => Action::NumberedQueue(NumberedQueue::one(ipv4)),
+        (Target::Queue, Queues::Numbered { ipv6, .. }, Family::Ipv6) => Action::NumberedQueue(NumberedQueue::one(ipv6)),
     };
     Entry {
         protocol: rule.protocol.map(|Protocol(number)| number),

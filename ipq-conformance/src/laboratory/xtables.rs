@@ -6,7 +6,7 @@
 //! machine.
 
 use super::{LaboratoryError, sys};
-use crate::world::Table;
+use crate::world::{NumberedQueue, Spread, Table};
 use ipq_core::{Family, Hook};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
@@ -49,10 +49,10 @@ pub(super) enum Action {
     Accept,
     /// The packet is dropped.
     Drop,
-    /// The packet goes to the queue of its family: `-j QUEUE`.
+    /// The packet goes to the queue of its family, or to queue 0: `-j QUEUE`.
     Queue,
-    /// The packet goes to this queue: `-j NFQUEUE`.
-    NumberedQueue(u16),
+    /// The packet goes to one of these queues: `-j NFQUEUE`.
+    NumberedQueue(NumberedQueue),
     /// The packet gets this mark.
     Mark(u32),
 }
@@ -144,7 +144,17 @@ impl Action {
             Self::Drop => standard(0),
             Self::Accept => standard(1),
             Self::Queue => standard(3),
-            Self::NumberedQueue(number) => part("NFQUEUE", 0, &number.to_ne_bytes(), 2),
+            Self::NumberedQueue(queue) => {
+                const BYPASS: u16 = 1;
+                const CPU_FANOUT: u16 = 2;
+                let count = queue.last.saturating_sub(queue.first).saturating_add(1);
+                let mut flags = if queue.bypass { BYPASS } else { 0 };
+                if queue.spread == Spread::Processors {
+                    flags |= CPU_FANOUT;
+                }
+                let data = [queue.first, count, flags].map(u16::to_ne_bytes);
+                part("NFQUEUE", 3, data.as_flattened(), 6)
+            }
             Self::Mark(mark) => part("MARK", 2, &[mark.to_ne_bytes(), u32::MAX.to_ne_bytes()].concat(), 8),
         }
     }
@@ -286,7 +296,7 @@ mod tests {
         let rule = Entry {
             protocol: Some(17),
             icmp_type: None,
-            action: Action::NumberedQueue(7),
+            action: Action::NumberedQueue(NumberedQueue::one(7)),
         };
         let table = Contents::build(Family::Ipv4, Table::Filter, &[(Hook::Forward, rule)]);
         let [_, input, forward, output, _] = table.hook_entries;

@@ -9,7 +9,7 @@ mod steps;
 pub(crate) use exchange::{answer, observation, question, step};
 
 use super::{Problem, Recording};
-use crate::world::{Machine, Protocol, Rule, Setup, Table, Target};
+use crate::world::{Machine, NumberedQueue, Protocol, QueueProtocol, Rule, Setup, Spread, Table, Target};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use ipq_core::{Family, Hook};
@@ -64,6 +64,7 @@ pub(super) fn write(recording: &Recording) -> Option<String> {
             .map(RuleJson::from_rule)
             .collect::<Option<_>>()?,
         process_id: recording.setup.process_id,
+        queues: recording.setup.queues.into(),
         steps: steps.collect::<Option<_>>()?,
     };
     serde_json::to_string(&scenario).ok()
@@ -107,7 +108,44 @@ struct ScenarioJson<'a> {
     rules: Vec<RuleJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     process_id: Option<u32>,
+    #[serde(skip_serializing_if = "QueuesJson::is_ip_queue", default)]
+    queues: QueuesJson,
     steps: Vec<Box<RawValue>>,
+}
+
+/// The protocol of the queues. Most recordings do not say it: they are of `ip_queue`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum QueuesJson {
+    #[default]
+    IpQueue,
+    Nfnetlink,
+}
+
+impl QueuesJson {
+    /// Returns whether it goes without saying.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) fn is_ip_queue(&self) -> bool {
+        *self == Self::IpQueue
+    }
+}
+
+impl From<QueuesJson> for QueueProtocol {
+    fn from(queues: QueuesJson) -> Self {
+        match queues {
+            QueuesJson::IpQueue => Self::IpQueue,
+            QueuesJson::Nfnetlink => Self::Nfnetlink,
+        }
+    }
+}
+
+impl From<QueueProtocol> for QueuesJson {
+    fn from(queues: QueueProtocol) -> Self {
+        match queues {
+            QueueProtocol::IpQueue => Self::IpQueue,
+            QueueProtocol::Nfnetlink => Self::Nfnetlink,
+        }
+    }
 }
 
 impl ScenarioJson<'_> {
@@ -133,6 +171,7 @@ impl ScenarioJson<'_> {
             abi: Abi { word, order },
         });
         setup.process_id = self.process_id;
+        setup.queues = self.queues.into();
         Ok(setup)
     }
 }
@@ -172,7 +211,44 @@ enum ChainJson {
 #[serde(rename_all = "UPPERCASE")]
 enum TargetJson {
     Queue,
+    Nfqueue,
     Mark,
+}
+
+/// The options of the target NFQUEUE.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NumberedQueueJson {
+    first: u16,
+    last: u16,
+    cpu_fanout: bool,
+    bypass: bool,
+}
+
+impl From<NumberedQueue> for NumberedQueueJson {
+    fn from(queue: NumberedQueue) -> Self {
+        Self {
+            first: queue.first,
+            last: queue.last,
+            cpu_fanout: queue.spread == Spread::Processors,
+            bypass: queue.bypass,
+        }
+    }
+}
+
+impl From<&NumberedQueueJson> for NumberedQueue {
+    fn from(queue: &NumberedQueueJson) -> Self {
+        Self {
+            first: queue.first,
+            last: queue.last,
+            spread: if queue.cpu_fanout {
+                Spread::Processors
+            } else {
+                Spread::Balance
+            },
+            bypass: queue.bypass,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -186,6 +262,8 @@ struct RuleJson<'a> {
     target: TargetJson,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     mark: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    queue: Option<NumberedQueueJson>,
 }
 
 /// The names of transport protocols in rules.
@@ -209,11 +287,13 @@ impl<'a> RuleJson<'a> {
                     .ok_or_else(|| format!("a rule's protocol is {name:?}, which is none of {}", names(&PROTOCOLS)))?,
             ),
         };
-        let target = match (&self.target, self.mark) {
-            (TargetJson::Queue, None) => Target::Queue,
-            (TargetJson::Mark, Some(mark)) => Target::Mark(mark),
-            (TargetJson::Queue, Some(_)) => return Err("a rule with target QUEUE has a mark".into()),
-            (TargetJson::Mark, None) => return Err("a rule with target MARK has no mark".into()),
+        let target = match (&self.target, self.mark, &self.queue) {
+            (TargetJson::Queue, None, None) => Target::Queue,
+            (TargetJson::Mark, Some(mark), None) => Target::Mark(mark),
+            (TargetJson::Nfqueue, None, Some(queue)) => Target::NumberedQueue(queue.into()),
+            (TargetJson::Queue, ..) => return Err("a rule with target QUEUE has a mark or a queue".into()),
+            (TargetJson::Mark, ..) => return Err("a rule with target MARK has a mark, and no queue".into()),
+            (TargetJson::Nfqueue, ..) => return Err("a rule with target NFQUEUE has a queue, and no mark".into()),
         };
         let table = match self.table {
             TableJson::Mangle => Table::Mangle,
@@ -262,11 +342,16 @@ impl<'a> RuleJson<'a> {
             protocol,
             target: match rule.target {
                 Target::Queue => TargetJson::Queue,
+                Target::NumberedQueue(_) => TargetJson::Nfqueue,
                 Target::Mark(_) => TargetJson::Mark,
             },
             mark: match rule.target {
-                Target::Queue => None,
                 Target::Mark(mark) => Some(mark),
+                _ => None,
+            },
+            queue: match rule.target {
+                Target::NumberedQueue(queue) => Some(NumberedQueueJson::from(queue)),
+                _ => None,
             },
         })
     }

@@ -75,7 +75,20 @@ capabilities! {
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
     LaterRules = "later-rules" "adds netfilter rules while it runs",
     OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
+    NumberedQueues = "numbered-queues" "has nfnetlink_queue: queues with numbers, on netlink protocol 12",
+    /// (NFQ-13)
+    QueuesProc = "queues-proc" "shows the proc text of numbered queues",
+    /// (NFQ-101)
+    QueuesWeights = "queues-weights" "weighs the datagrams of numbered queues as the measured kernels do",
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
+}
+
+impl Capability {
+    /// Returns whether only a machine with numbered queues can have it.
+    #[must_use]
+    pub const fn is_of_numbered_queues(self) -> bool {
+        matches!(self, Self::NumberedQueues | Self::QueuesProc | Self::QueuesWeights)
+    }
 }
 
 impl fmt::Display for Capability {

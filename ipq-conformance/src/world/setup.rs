@@ -23,6 +23,19 @@ pub struct Setup {
     /// `true` if an earlier peer of the IPv4 queue was found dead, which the /proc text of some
     /// kernels tells.
     pub earlier_peer_died: bool,
+    /// The protocol of the queues.
+    pub queues: QueueProtocol,
+}
+
+/// The protocol of the queues that a machine has. Kernels up to 3.4 have `ip_queue`, and later ones
+/// `nfnetlink_queue`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum QueueProtocol {
+    /// `ip_queue`: one queue for each family, each with a netlink protocol of its own.
+    #[default]
+    IpQueue,
+    /// `nfnetlink_queue`: queues with numbers, on netlink protocol 12.
+    Nfnetlink,
 }
 
 impl Setup {
@@ -35,6 +48,16 @@ impl Setup {
             process_id: None,
             never_reuse_ids: false,
             earlier_peer_died: false,
+            queues: QueueProtocol::IpQueue,
+        }
+    }
+
+    /// Returns a setup with the world's own machine, numbered queues, and these rules.
+    #[must_use]
+    pub fn with_numbered_queues(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self {
+            queues: QueueProtocol::Nfnetlink,
+            ..Self::with_rules(rules)
         }
     }
 }
@@ -130,6 +153,25 @@ impl Rule {
         }
     }
 
+    /// Returns a rule that hands packets to a queue with a number.
+    #[must_use]
+    pub const fn numbered_queue(family: Family, table: Table, chain: Hook, queue: NumberedQueue) -> Self {
+        Self {
+            family,
+            table,
+            chain,
+            protocol: None,
+            target: Target::NumberedQueue(queue),
+        }
+    }
+
+    /// Returns the same rule for packets of one protocol only.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
     /// Returns a rule that marks packets.
     #[must_use]
     pub const fn mark(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>, mark: u32) -> Self {
@@ -155,10 +197,60 @@ pub enum Table {
 /// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
-    /// It goes to the queue.
+    /// It goes to the queue of its family, or to queue 0 where queues have numbers.
     Queue,
+    /// It goes to a queue with a number, where queues have numbers.
+    NumberedQueue(NumberedQueue),
     /// It gets this mark, and goes on to the next rule.
     Mark(u32),
+}
+
+/// A queue with a number, or one of several: the options of the target NFQUEUE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NumberedQueue {
+    /// The first queue's number.
+    pub first: u16,
+    /// The last queue's number.
+    pub last: u16,
+    /// The way in which packets are spread over the queues.
+    pub spread: Spread,
+    /// Whether a packet goes on if nobody has bound its queue.
+    pub bypass: bool,
+}
+
+/// The way in which packets are spread over several queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Spread {
+    /// By addresses and protocol.
+    Balance,
+    /// By the processor that handles the packet.
+    Processors,
+}
+
+impl NumberedQueue {
+    /// Returns the queue with this number.
+    #[must_use]
+    pub const fn one(number: u16) -> Self {
+        Self::among(number, number)
+    }
+
+    /// Returns one of the queues from `first` to `last`, by a packet's addresses and protocol.
+    #[must_use]
+    pub const fn among(first: u16, last: u16) -> Self {
+        Self {
+            first,
+            last,
+            spread: Spread::Balance,
+            bypass: false,
+        }
+    }
+
+    /// Returns the same queues; packets go on if nobody has bound theirs.
+    #[must_use]
+    pub const fn bypass(mut self) -> Self {
+        self.bypass = true;
+        self
+    }
 }
 
 /// A transport protocol, by its number in the IP header.

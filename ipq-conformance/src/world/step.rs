@@ -69,6 +69,18 @@ pub enum Step {
         /// The socket.
         socket: String,
     },
+    /// `NETLINK_CAP_ACK` is set: errors quote the header only (NFQ-43). Answered by
+    /// [`Observation::Done`].
+    CapAck {
+        /// The socket.
+        socket: String,
+    },
+    /// `NETLINK_EXT_ACK` is set: answers may have attributes (NFQ-44). Answered by
+    /// [`Observation::Done`].
+    ExtAck {
+        /// The socket.
+        socket: String,
+    },
     /// An Ethernet frame arrives. Answered by [`Observation::Inject`].
     Inject {
         /// The device that it arrives on.
@@ -99,6 +111,8 @@ pub enum Step {
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
     },
+    /// Reads `/proc/net/netfilter/nfnetlink_queue` (NFQ-13). Answered by [`Observation::Text`].
+    QueuesProc,
     /// A sysctl is written. Answered by [`Observation::Done`].
     Sysctl {
         /// Its name, with dots.
@@ -230,6 +244,8 @@ impl Step {
             | Self::PortId { .. }
             | Self::SendBuffer { .. }
             | Self::Poll { .. } => return None,
+            Self::CapAck { .. } | Self::ExtAck { .. } => Capability::NumberedQueues,
+            Self::QueuesProc => Capability::QueuesProc,
             Self::Proc { .. } => Capability::ProcText,
             Self::Sysctl { .. } | Self::ReadSysctl { .. } => Capability::Sysctl,
             Self::Link { .. } => Capability::LinkState,
@@ -258,6 +274,8 @@ impl Step {
             | Self::Drain { socket }
             | Self::ReceiveBuffer { socket, .. }
             | Self::NoEnobufs { socket }
+            | Self::CapAck { socket }
+            | Self::ExtAck { socket }
             | Self::Bind { socket, .. }
             | Self::PortId { socket }
             | Self::SendBuffer { socket, .. }

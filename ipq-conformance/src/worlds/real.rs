@@ -153,12 +153,9 @@ impl Sockets {
             Step::Drain { .. } => drain(Abi::NATIVE, |size| {
                 Ok(receive(|buffer| take(socket, buffer), size, &mut self.buffer))
             })?,
-            Step::NoEnobufs { .. } => {
-                let one = 1_i32.to_ne_bytes();
-                let set = crate::laboratory::set_option(fd, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &one);
-                set.map_err(|error| broken(format!("NETLINK_NO_ENOBUFS: {error}")))?;
-                Observation::Done
-            }
+            Step::NoEnobufs { .. } => switch_on(fd, libc::NETLINK_NO_ENOBUFS)?,
+            Step::CapAck { .. } => switch_on(fd, libc::NETLINK_CAP_ACK)?,
+            Step::ExtAck { .. } => switch_on(fd, libc::NETLINK_EXT_ACK)?,
             Step::Bind { port_id, .. } => {
                 let errno = net::bind(fd, &SocketAddrNetlink::new(*port_id, 0)).err();
                 Observation::Bind {
@@ -218,6 +215,14 @@ impl Sockets {
             Some(_) => Err(misuse(format!("the socket {name:?} is open already"))),
         }
     }
+}
+
+/// Switches an option of a netlink socket on.
+fn switch_on(socket: BorrowedFd<'_>, option: i32) -> Result<Observation, WorldError> {
+    let switched = crate::laboratory::set_netlink_option(socket, option, true);
+    switched
+        .map(|()| Observation::Done)
+        .map_err(|error| broken(format!("option {option} of the netlink socket: {error}")))
 }
 
 /// Does a step that needs nothing but a socket's descriptor.

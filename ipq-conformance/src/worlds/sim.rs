@@ -2,8 +2,8 @@
 
 use super::drain;
 use crate::world::{
-    Account, Capabilities, Capability, Description, Machine, Observation, OpenStage, Protocol, Received, Rule, Setup,
-    Step, Table, Target, World, WorldError, WorldFactory, topology,
+    Account, Capabilities, Capability, Description, Machine, Observation, OpenStage, Protocol, QueueProtocol, Received,
+    Rule, Setup, Spread, Step, Table, Target, World, WorldError, WorldFactory, topology,
 };
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
@@ -52,7 +52,7 @@ impl WorldFactory for SimFactory {
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
         Ok(Box::new(SimWorld {
-            profile: self.profile.as_deref().copied().unwrap_or_default(),
+            profile: self.profile.clone(),
             #[cfg(feature = "seeded-faults")]
             fault: self.fault,
             ..SimWorld::default()
@@ -63,8 +63,9 @@ impl WorldFactory for SimFactory {
 /// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
 #[derive(Debug, Default)]
 pub struct SimWorld {
-    /// The kernel that it is, unless a setup names another.
-    profile: Profile,
+    /// The kernel that it is, unless a setup names another. None: one that has the queues of the
+    /// setup.
+    profile: Option<Box<Profile>>,
     running: Option<Emulated>,
     #[cfg(feature = "seeded-faults")]
     fault: Option<ipq_sim::Fault>,
@@ -89,16 +90,16 @@ impl SimWorld {
 
 impl World for SimWorld {
     fn describe(&self) -> Description {
-        let profile = self.profile;
         Description {
             implementation: format!("ipq-sim {}", env!("CARGO_PKG_VERSION")),
-            machine: Machine {
-                kernel: profile.kernel.into(),
-                arch: profile.architecture.into(),
-                abi: profile.abi,
-            },
+            machine: machine_of(&self.own_profile(QueueProtocol::IpQueue)),
             seed: None,
         }
+    }
+
+    fn machine(&self, setup: &Setup) -> Machine {
+        let own = || machine_of(&self.own_profile(setup.queues));
+        setup.machine.clone().unwrap_or_else(own)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -108,7 +109,7 @@ impl World for SimWorld {
     }
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
-        let mut builder = Kernel::builder().profile(self.profile_for(setup.machine.as_ref())?);
+        let mut builder = Kernel::builder().profile(self.profile_for(setup)?);
         if let Some(process_id) = setup.process_id {
             builder = builder.process_id(process_id);
         }
@@ -243,6 +244,14 @@ impl Emulated {
                 kernel.set_no_enobufs(id, true).map_err(broken)?;
                 Observation::Done
             }
+            Step::CapAck { .. } => {
+                kernel.set_cap_ack(id, true).map_err(broken)?;
+                Observation::Done
+            }
+            Step::ExtAck { .. } => {
+                kernel.set_ext_ack(id, true).map_err(broken)?;
+                Observation::Done
+            }
             Step::Bind { port_id, .. } => {
                 let errno = kernel
                     .bind(id, PortId(*port_id))
@@ -277,6 +286,10 @@ impl Emulated {
         Ok(match step {
             Step::Proc { family } => {
                 let text = kernel.proc_text(*family);
+                text.map_or(Observation::Absent, Observation::Text)
+            }
+            Step::QueuesProc => {
+                let text = kernel.numbered_queues_text();
                 text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
@@ -364,16 +377,44 @@ impl Emulated {
 }
 
 impl SimWorld {
-    /// Returns the profile nearest to the machine, whose frames it then has; its own if there is
-    /// none.
-    fn profile_for(&self, machine: Option<&Machine>) -> Result<Profile, WorldError> {
-        let Some(machine) = machine else {
-            return Ok(self.profile);
+    /// Returns the profile of this world, or one with such queues if it is of no certain kernel.
+    fn own_profile(&self, queues: QueueProtocol) -> Profile {
+        match (&self.profile, queues) {
+            (Some(profile), _) => **profile,
+            (None, QueueProtocol::IpQueue) => Profile::default(),
+            (None, QueueProtocol::Nfnetlink) => Profile::LINUX_6_18_X86_64,
+        }
+    }
+
+    /// Returns the profile nearest to the setup's machine, whose frames it then has; this world's own
+    /// if there is none. The kernel must have the setup's queues.
+    fn profile_for(&self, setup: &Setup) -> Result<Profile, WorldError> {
+        let profile = match &setup.machine {
+            None => self.own_profile(setup.queues),
+            Some(machine) => {
+                let nearest = Profile::nearest(&machine.kernel, &machine.arch, machine.abi);
+                nearest
+                    .map_err(|error| WorldError::Unsupported(error.to_string()))?
+                    .profile
+            }
         };
-        let nearest = Profile::nearest(&machine.kernel, &machine.arch, machine.abi);
-        nearest
-            .map(|nearest| nearest.profile)
-            .map_err(|error| WorldError::Unsupported(error.to_string()))
+        let numbered = setup.queues == QueueProtocol::Nfnetlink;
+        if profile.has_numbered_queues() == numbered {
+            return Ok(profile);
+        }
+        let queues = if numbered { "nfnetlink_queue" } else { "ip_queue" };
+        Err(WorldError::Unsupported(format!(
+            "Linux {} has no {queues}",
+            profile.kernel
+        )))
+    }
+}
+
+fn machine_of(profile: &Profile) -> Machine {
+    Machine {
+        kernel: profile.kernel.into(),
+        arch: profile.architecture.into(),
+        abi: profile.abi,
     }
 }
 
@@ -388,6 +429,15 @@ fn emulated(rule: &Rule) -> ipq_sim::Rule {
         protocol: rule.protocol.map(|Protocol(number)| number),
         target: match rule.target {
             Target::Queue => ipq_sim::Target::Queue,
+            Target::NumberedQueue(queue) => ipq_sim::Target::NumberedQueue(ipq_sim::NumberedQueue {
+                first: queue.first,
+                last: queue.last,
+                spread: match queue.spread {
+                    Spread::Balance => ipq_sim::Spread::Balance,
+                    Spread::Processors => ipq_sim::Spread::Processors,
+                },
+                bypass: queue.bypass,
+            }),
             Target::Mark(mark) => ipq_sim::Target::Mark(mark),
         },
     }

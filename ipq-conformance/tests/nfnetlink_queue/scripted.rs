@@ -1,14 +1,14 @@
 //! Scripted sequences: what no generator comes upon soon.
 
-use super::Test;
 use super::emulator::Emulator;
+use super::in_a_laboratory::Test;
 use super::kernel::Kernel;
 use super::message::{CONFIG, VERDICT, VERDICT_BATCH, command, number, packets, parameters, request, verdict};
 use super::step::{Datagram, Step, Tally, compare};
 use ipq_conformance::suite::Packet;
 use ipq_sim::Profile;
 
-pub(super) const TESTS: &[(&str, Test)] = &[
+pub(super) const TESTS: &[Test<Kernel>] = &[
     ("a-queue-holds-65536-packets", a_queue_holds_65536_packets),
     ("every-queue-number-can-be-bound", every_queue_number_can_be_bound),
     (

@@ -70,6 +70,7 @@ fn required_answer(op: &str) -> Map<String, Value> {
         "inject" | "inject_bridged" | "inject_offloaded" | "socket_error" => json!({ "errno": 0 }),
         "sniff" => json!({ "hex": null }),
         "proc" => json!({ "text": null }),
+        "queues_proc" => json!({ "text": "" }),
         "read_sysctl" => json!({ "value": null }),
         "bind" => json!({ "errno": 0, "bound": 0 }),
         "port_id" => json!({ "bound": 0 }),
@@ -106,6 +107,7 @@ fn placeholder(step: &Step) -> Option<Observation> {
         }
         Step::Sniff { .. } => Observation::Sniff { frame: None },
         Step::Proc { .. } | Step::ReadSysctl { .. } => Observation::Absent,
+        Step::QueuesProc => Observation::Text(String::new()),
         Step::Bind { .. } | Step::PortId { .. } => Observation::Bind { errno: 0, port_id: 0 },
         Step::Poll { .. } => Observation::Poll {
             readable: false,
@@ -120,6 +122,8 @@ fn placeholder(step: &Step) -> Option<Observation> {
         Step::Account => Observation::Account(Account::default()),
         Step::Close { .. }
         | Step::NoEnobufs { .. }
+        | Step::CapAck { .. }
+        | Step::ExtAck { .. }
         | Step::Output { .. }
         | Step::Sysctl { .. }
         | Step::Link { .. }

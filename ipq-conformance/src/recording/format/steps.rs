@@ -64,6 +64,12 @@ pub(super) enum StepJson<'a> {
     NoEnobufs {
         socket: Cow<'a, str>,
     },
+    CapAck {
+        socket: Cow<'a, str>,
+    },
+    ExtAck {
+        socket: Cow<'a, str>,
+    },
     Inject {
         device: Cow<'a, str>,
         hex: Hex,
@@ -83,6 +89,9 @@ pub(super) enum StepJson<'a> {
         file: Cow<'a, str>,
         #[serde(deserialize_with = "nullable")]
         text: Option<Cow<'a, str>>,
+    },
+    QueuesProc {
+        text: Cow<'a, str>,
     },
     Sysctl {
         name: Cow<'a, str>,
@@ -258,6 +267,8 @@ impl<'a> StepJson<'a> {
                 Observation::BufferSize { actual },
             ),
             Self::NoEnobufs { socket } => (Step::NoEnobufs { socket: socket.into() }, Observation::Done),
+            Self::CapAck { socket } => (Step::CapAck { socket: socket.into() }, Observation::Done),
+            Self::ExtAck { socket } => (Step::ExtAck { socket: socket.into() }, Observation::Done),
             Self::Inject { count, .. } if count > MOST_INJECTED => {
                 return Err(format!(
                     "count is {count}, and at most {MOST_INJECTED} frames are injected in one step"
@@ -295,6 +306,7 @@ impl<'a> StepJson<'a> {
                     known.ok_or_else(|| format!("there is no file {file:?}: there are {}", names(&PROC_FILES)))?;
                 (Step::Proc { family: *family }, text_or_absent(text))
             }
+            Self::QueuesProc { text } => (Step::QueuesProc, Observation::Text(text.into())),
             Self::Sysctl { name, value } => (
                 Step::Sysctl {
                     name: name.into(),
@@ -496,6 +508,8 @@ impl<'a> StepJson<'a> {
                 actual: *actual,
             },
             (Step::NoEnobufs { socket }, Observation::Done) => Self::NoEnobufs { socket: socket.into() },
+            (Step::CapAck { socket }, Observation::Done) => Self::CapAck { socket: socket.into() },
+            (Step::ExtAck { socket }, Observation::Done) => Self::ExtAck { socket: socket.into() },
             (Step::Inject { device, frame, count }, Observation::Inject { errno }) => Self::Inject {
                 device: device.into(),
                 hex: Hex(frame.clone()),
@@ -514,6 +528,7 @@ impl<'a> StepJson<'a> {
                 file: PROC_FILES.iter().find(|(_, known)| known == family)?.0.into(),
                 text: text_of(seen),
             },
+            (Step::QueuesProc, Observation::Text(text)) => Self::QueuesProc { text: text.into() },
             (Step::Sysctl { name, value }, Observation::Done) => Self::Sysctl {
                 name: name.into(),
                 value: value.into(),

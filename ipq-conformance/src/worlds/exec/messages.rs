@@ -1,6 +1,6 @@
 //! The messages of the pipe: requests and answers, a line of JSON each.
 
-use crate::recording::{parse_rules, write_rules};
+use crate::recording::{QueuesJson, parse_rules, write_rules};
 use crate::world::{Capabilities, Capability, Description, Machine, Setup, WorldError};
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub(super) struct BeginRequest {
     rules: Value,
     process_id: Option<u32>,
     never_reuse_ids: bool,
+    #[serde(skip_serializing_if = "QueuesJson::is_ip_queue", default)]
+    queues: QueuesJson,
 }
 
 impl BeginRequest {
@@ -54,6 +56,7 @@ impl BeginRequest {
             rules: write_rules(&setup.rules)?,
             process_id: setup.process_id,
             never_reuse_ids: setup.never_reuse_ids,
+            queues: setup.queues.into(),
         })
     }
 
@@ -62,6 +65,7 @@ impl BeginRequest {
         setup.machine = self.machine.map(MachineJson::read).transpose()?;
         setup.process_id = self.process_id;
         setup.never_reuse_ids = self.never_reuse_ids;
+        setup.queues = self.queues.into();
         Ok(setup)
     }
 }

@@ -1,6 +1,7 @@
 //! The program's end of the pipe, for the worlds of this crate.
 
 use super::messages::{Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request, VERSION};
+use crate::suite::kernels::is_before;
 use crate::world::{Setup, Step, World, WorldError, WorldFactory};
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, Write};
@@ -39,7 +40,12 @@ fn answer(world: &mut dyn World, factory: &dyn WorldFactory, request: Request) -
         }
         Request::Capabilities => {
             let capabilities = world.capabilities();
-            let names = capabilities.iter().map(|capability| capability.name().to_owned());
+            // A program over a pipe is one machine, and has the queues of its kernel.
+            let numbered = !is_before(&world.describe().machine.kernel, "3.5");
+            let served = capabilities
+                .iter()
+                .filter(|capability| numbered || !capability.is_of_numbered_queues());
+            let names = served.map(|capability| capability.name().to_owned());
             return Ok(Answer::Capabilities {
                 capabilities: names.collect(),
             });

@@ -4,7 +4,8 @@
 use super::process::{Process, Served};
 use crate::laboratory::{HostState, Laboratory, Place, Queues};
 use crate::world::{
-    Capabilities, Capability, Description, Observation, Rule, Setup, Step, World, WorldError, WorldFactory,
+    Capabilities, Capability, Description, Observation, QueueProtocol, Rule, Setup, Step, World, WorldError,
+    WorldFactory,
 };
 use crate::worlds::real::{self, broken, misuse, unsupported_unless_own};
 use ipq_core::transport::netlink::{Bind, Netlink, OpenError};
@@ -67,8 +68,11 @@ impl World for IpQueueWorld {
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
         unsupported_unless_own(setup)?;
+        if setup.queues == QueueProtocol::Nfnetlink {
+            return Err(WorldError::Lacks(Capability::NumberedQueues));
+        }
         self.before = Some(HostState::save().map_err(real::failed)?);
-        self.process = Some(Process::begin(NAME, &setup.rules)?);
+        self.process = Some(Process::begin(NAME, setup)?);
         Ok(())
     }
 
@@ -100,9 +104,9 @@ pub(super) struct IpQueueHost {
 }
 
 impl Served for IpQueueHost {
-    fn begin(rules: &[Rule]) -> Result<Self, WorldError> {
+    fn begin(rules: &[Rule], _: QueueProtocol) -> Result<Self, WorldError> {
         let laboratory = Laboratory::set_up(Place::Initial).map_err(real::failed)?;
-        laboratory.set_rules(rules, Queues::OfTheFamily).map_err(real::failed)?;
+        laboratory.set_rules(rules, Queues::Plain).map_err(real::failed)?;
         let mut dropped = [[0; 2]; 2];
         for (family, dropped) in Family::ALL.into_iter().zip(&mut dropped) {
             reset(family)?;

@@ -1,18 +1,22 @@
-//! Today's kernel as a world: its nfnetlink queues, in namespaces of its own, through the transport
-//! that translates `ip_queue`'s protocol.
+//! Today's kernel as a world: its nfnetlink queues, in namespaces of its own.
+//!
+//! A setup of numbered queues has them as they are, on sockets of netlink protocol 12. A setup of
+//! `ip_queue` has them through the transport that translates `ip_queue`'s protocol.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
 use crate::world::{
-    Capabilities, Capability, Description, Observation, OpenStage, Rule, Setup, Step, World, WorldError, WorldFactory,
+    Capabilities, Capability, Description, Observation, OpenStage, QueueProtocol, Rule, Setup, Step, World, WorldError,
+    WorldFactory,
 };
 use crate::worlds::drain;
-use crate::worlds::real::{self, misuse, unsupported_unless_own};
+use crate::worlds::real::{self, Sockets, misuse, unsupported_unless_own};
 use ipq_core::transport::nfqueue::{NfQueue, OpenError, Options, QueueNumbers};
 use ipq_core::wire::Abi;
 use ipq_core::{Errno, Family, PortId, Transport};
 use std::collections::HashMap;
-use std::io::IoSlice;
+use std::fs;
+use std::io::{ErrorKind, IoSlice};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
@@ -54,13 +58,16 @@ impl World for NfQueueWorld {
             Capability::BothFamilies,
             Capability::SocketError,
             Capability::Duplicate,
+            Capability::NumberedQueues,
+            Capability::QueuesProc,
+            Capability::QueuesWeights,
         ];
         has.into_iter().collect()
     }
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
         unsupported_unless_own(setup)?;
-        self.process = Some(Process::begin(NAME, &setup.rules)?);
+        self.process = Some(Process::begin(NAME, setup)?);
         Ok(())
     }
 
@@ -74,22 +81,30 @@ impl World for NfQueueWorld {
 #[derive(Debug)]
 pub(super) struct NfQueueHost {
     laboratory: Laboratory,
-    /// The sockets by name. A socket with two descriptors has two names.
+    queues: QueueProtocol,
+    /// The sockets of `ip_queue`'s protocols by name. A socket with two descriptors has two names.
     sockets: HashMap<String, Rc<NfQueue>>,
+    /// The sockets of a setup of numbered queues.
+    plain: Sockets,
     buffer: Vec<u8>,
 }
 
 impl Served for NfQueueHost {
-    fn begin(rules: &[Rule]) -> Result<Self, WorldError> {
+    fn begin(rules: &[Rule], queues: QueueProtocol) -> Result<Self, WorldError> {
         let laboratory = Laboratory::set_up(Place::Private).map_err(real::failed)?;
-        let queues = Queues::Numbered {
-            ipv4: NUMBERS.ipv4,
-            ipv6: NUMBERS.ipv6,
+        let targets = match queues {
+            QueueProtocol::Nfnetlink => Queues::Plain,
+            QueueProtocol::IpQueue => Queues::Numbered {
+                ipv4: NUMBERS.ipv4,
+                ipv6: NUMBERS.ipv6,
+            },
         };
-        laboratory.set_rules(rules, queues).map_err(real::failed)?;
+        laboratory.set_rules(rules, targets).map_err(real::failed)?;
         Ok(Self {
             laboratory,
+            queues,
             sockets: HashMap::new(),
+            plain: Sockets::default(),
             buffer: Vec::new(),
         })
     }
@@ -98,12 +113,25 @@ impl Served for NfQueueHost {
         if let Some(done) = real::step_on_host(&mut self.laboratory, step) {
             return done;
         }
-        let seen = match step {
-            Step::Open { socket, protocol, bind } => self.open(socket, *protocol, *bind)?,
-            step => self.step_on_socket(step)?,
+        let seen = match (step, self.queues) {
+            (Step::QueuesProc, _) => read_proc()?,
+            (step, QueueProtocol::Nfnetlink) => self.plain.step(step)?,
+            (Step::Open { socket, protocol, bind }, _) => self.open(socket, *protocol, *bind)?,
+            (step, _) => self.step_on_socket(step)?,
         };
         self.laboratory.settle().map_err(real::failed)?;
         Ok(seen)
+    }
+}
+
+/// Reads the text of the numbered queues. Who made a user namespace may not everywhere.
+fn read_proc() -> Result<Observation, WorldError> {
+    match fs::read_to_string("/proc/net/netfilter/nfnetlink_queue") {
+        Ok(text) => Ok(Observation::Text(text)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(WorldError::Lacks(Capability::QueuesProc)),
+        Err(error) => Err(real::broken(format!(
+            "the queues' file in /proc can't be read: {error}"
+        ))),
     }
 }
 

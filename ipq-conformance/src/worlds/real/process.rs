@@ -5,7 +5,7 @@
 //! it go its sockets, its devices and its namespaces.
 
 use crate::child::{self, Child, Line};
-use crate::world::{Observation, Rule, Step, WorldError};
+use crate::world::{Observation, QueueProtocol, Rule, Setup, Step, WorldError};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead};
 use std::time::Duration;
@@ -18,8 +18,8 @@ const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
 /// A world, inside its process.
 pub(super) trait Served {
-    /// Sets up everything, with these rules.
-    fn begin(rules: &[Rule]) -> Result<Self, WorldError>
+    /// Sets up everything, with these rules, and queues of this protocol.
+    fn begin(rules: &[Rule], queues: QueueProtocol) -> Result<Self, WorldError>
     where
         Self: Sized;
 
@@ -29,7 +29,7 @@ pub(super) trait Served {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Request {
-    Begin(Vec<Rule>),
+    Begin(Vec<Rule>, QueueProtocol),
     Step(Step),
 }
 
@@ -45,7 +45,7 @@ pub(super) fn serve<S: Served>() -> io::Result<()> {
     let mut served: Option<S> = None;
     for line in io::stdin().lock().lines() {
         let answer: Answer = match serde_json::from_str(&line?)? {
-            Request::Begin(rules) => S::begin(&rules).map(|begun| {
+            Request::Begin(rules, queues) => S::begin(&rules, queues).map(|begun| {
                 served = Some(begun);
                 Observation::Done
             }),
@@ -65,12 +65,12 @@ pub(super) struct Process(Child);
 
 impl Process {
     /// Starts a process for the world `name`, and has it set up everything.
-    pub(super) fn begin(name: &str, rules: &[Rule]) -> Result<Self, WorldError> {
+    pub(super) fn begin(name: &str, setup: &Setup) -> Result<Self, WorldError> {
         let started = Child::spawn(&mut child::this_program(SERVE, name));
         let mut process = Self(
             started.map_err(|error| WorldError::Broken(format!("the world's process can't be started: {error}")))?,
         );
-        process.ask(&Request::Begin(rules.to_vec()), PATIENCE)?;
+        process.ask(&Request::Begin(setup.rules.clone(), setup.queues), PATIENCE)?;
         Ok(process)
     }
 
@@ -108,7 +108,7 @@ impl Process {
             Line::Ended | Line::Read(_) => "no answer".to_owned(),
         };
         let doing = match request {
-            Request::Begin(_) => "setting up".to_owned(),
+            Request::Begin(..) => "setting up".to_owned(),
             Request::Step(step) => format!("{step:?}"),
         };
         format!(

@@ -1,0 +1,59 @@
+//! Tests that need a laboratory each, and have a process each, since a laboratory takes over the
+//! whole process.
+//!
+//! Where the system allows no laboratory the tests are skipped, with the reason;
+//! `IPQ_REQUIRE_REAL=1` makes that a failure.
+
+use ipq_conformance::laboratory::LaboratoryError;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::process::{Command, ExitCode};
+
+/// The argument that makes this program run one test; its name follows.
+const ONE: &str = "--in-a-laboratory";
+/// The exit status of a process that can't have a laboratory.
+const NOT_HERE: i32 = 77;
+
+/// A test, by its name.
+pub(crate) type Test<L> = (&'static str, fn(&mut L));
+
+/// Runs `tests`, each with what `set_up` makes in a process of its own, and `others` beside them.
+pub(crate) fn main<L>(set_up: fn() -> Result<L, LaboratoryError>, tests: &[Test<L>], others: Vec<Trial>) -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(ONE) {
+        return run_one(set_up, tests, &arguments.next().unwrap_or_default());
+    }
+    let names = tests.iter().map(|(name, _)| *name);
+    let trials = names.map(|name| Trial::ignorable_test(name, move || in_a_process(name)));
+    libtest_mimic::run(&Arguments::from_args(), trials.chain(others).collect()).exit_code()
+}
+
+fn in_a_process(name: &str) -> Result<Completion, Failed> {
+    let output = Command::new("/proc/self/exe").args([ONE, name]).output()?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => {
+            eprint!("{words}");
+            Ok(Completion::Completed)
+        }
+        Some(NOT_HERE) if std::env::var_os("IPQ_REQUIRE_REAL").is_none_or(|value| value != "1") => {
+            Ok(Completion::ignored_with(words))
+        }
+        _ => Err(format!("{}: {words}", output.status).into()),
+    }
+}
+
+fn run_one<L>(set_up: fn() -> Result<L, LaboratoryError>, tests: &[Test<L>], name: &str) -> ExitCode {
+    let test = tests.iter().find(|(known, _)| *known == name);
+    let (_, test) = test.expect("a test has this name");
+    match set_up() {
+        Ok(mut laboratory) => {
+            test(&mut laboratory);
+            ExitCode::SUCCESS
+        }
+        Err(error) if error.is_of_the_system() => {
+            eprint!("{error}");
+            std::process::exit(NOT_HERE)
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
