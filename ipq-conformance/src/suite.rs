@@ -1,8 +1,8 @@
 //! The suite: its cases, what they are written with, and what runs them.
 //!
 //! - [`cases`] holds every case, a topic a file, and says how to write one;
-//! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`] and [`Request`]
-//!   build what is sent to it;
+//! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`], [`Request`] and
+//!   [`QueueRequest`] build what is sent to it;
 //! - [`runner`] runs cases, and [`Outcome`] is what came of one;
 //! - [`KnownDifferences`] lists what a world is known to do otherwise;
 //! - [`requirements`] says which rules of the protocol the cases cover.
@@ -16,6 +16,7 @@ pub mod kernels;
 mod known;
 mod outcome;
 mod packet;
+mod queue_request;
 mod request;
 pub mod requirements;
 pub mod runner;
@@ -27,5 +28,9 @@ pub use filter::Filter;
 pub use known::{KnownDifference, KnownDifferences, KnownDifferencesError};
 pub use outcome::{Outcome, Stopped};
 pub use packet::{Packet, frame_to_neighbour};
+pub use queue_request::QueueRequest;
 pub use request::Request;
-pub use subject::{CaseResult, Drained, PORT_IDS, ProcText, Program, ReceivedPacket, Socket, Subject, WorldTransport};
+pub use subject::{
+    AnswerForm, CaseResult, Drained, PORT_IDS, ProcText, Program, QueuedMessage, ReceivedPacket, Socket, Subject,
+    WorldTransport,
+};

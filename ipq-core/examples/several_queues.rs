@@ -27,14 +27,14 @@ pub(crate) mod queues {
 
     pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-    /// What is looked at of a packet: here its addresses and ports.
+    /// The number of bytes that are looked at: here the addresses and ports.
     const RANGE: usize = 68;
 
     /// Decides about the packets of these queues, until one of them fails.
-    pub(crate) fn listen_to_all<S: QueueSocket + Sync>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
+    pub(crate) fn listen_to_all<S>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
     where
+        S: QueueSocket + Send + Sync,
         S::Devices: Send + Sync,
-        S: Send,
     {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -39,8 +39,14 @@ impl QueueId {
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {
-            Target::NumberedQueue(queue) => Some(Self::Numbered(queue.number(packet))),
-            Target::Queue if rules.numbered.is_some() => Some(Self::Numbered(0)),
+            Target::NumberedQueue(queue) => Some(Self::Numbered(match rules.numbered_flaw() {
+                Some(flaw) => flaw.number(queue, packet),
+                None => queue.number(packet),
+            })),
+            Target::Queue if rules.numbered.is_some() => {
+                let number = u16::from(rules.numbered_flaw() == Some(nfnetlink::Flaw::PlainQueueIsOne));
+                Some(Self::Numbered(number))
+            }
             Target::Queue => Some(Self::IpQueue(match rules.ipv6_packets {
                 Ipv6Packets::ToTheirQueue => family,
                 Ipv6Packets::ToIpv4Queue => Family::Ipv4,

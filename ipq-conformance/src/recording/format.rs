@@ -291,9 +291,13 @@ impl<'a> RuleJson<'a> {
             (TargetJson::Queue, None, None) => Target::Queue,
             (TargetJson::Mark, Some(mark), None) => Target::Mark(mark),
             (TargetJson::Nfqueue, None, Some(queue)) => Target::NumberedQueue(queue.into()),
-            (TargetJson::Queue, ..) => return Err("a rule with target QUEUE has a mark or a queue".into()),
-            (TargetJson::Mark, ..) => return Err("a rule with target MARK has a mark, and no queue".into()),
-            (TargetJson::Nfqueue, ..) => return Err("a rule with target NFQUEUE has a queue, and no mark".into()),
+            (TargetJson::Queue, Some(_), _) => return Err("a rule with target QUEUE has a mark".into()),
+            (TargetJson::Mark, None, _) => return Err("a rule with target MARK has no mark".into()),
+            (TargetJson::Nfqueue, _, None) => return Err("a rule with target NFQUEUE has no queue".into()),
+            (TargetJson::Nfqueue, Some(_), _) => return Err("a rule with target NFQUEUE has a mark".into()),
+            (TargetJson::Queue | TargetJson::Mark, _, Some(_)) => {
+                return Err("only a rule with target NFQUEUE has a queue".into());
+            }
         };
         let table = match self.table {
             TableJson::Mangle => Table::Mangle,

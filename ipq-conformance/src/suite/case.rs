@@ -175,6 +175,17 @@ topics! {
     CLibrary = "c-library" "what only a program in C sees of the library",
     Forwarding = "forwarding" "what the host does around the queue",
     Older = "older" "what kernels before Linux 3.1 did otherwise",
+    NfqBinding = "nfq-binding" "numbered queues: who owns one, and what ends it",
+    NfqSettings = "nfq-settings" "numbered queues: CONFIG messages, in the order of their checks",
+    NfqMessages = "nfq-messages" "numbered queues: messages and datagrams out of the ordinary",
+    NfqAnswers = "nfq-answers" "numbered queues: errors and acknowledgements",
+    NfqPackets = "nfq-packets" "numbered queues: what is said of a packet, and how much is copied",
+    NfqVerdicts = "nfq-verdicts" "numbered queues: what becomes of a packet",
+    NfqLimits = "nfq-limits" "numbered queues: how much they hold",
+    NfqOverrun = "nfq-overrun" "numbered queues: receive buffers that are full",
+    NfqProc = "nfq-proc" "numbered queues: their text in /proc",
+    NfqRules = "nfq-rules" "numbered queues: the targets QUEUE and NFQUEUE",
+    NfqSockets = "nfq-sockets" "numbered queues: netlink sockets of protocol 12",
 }
 
 impl fmt::Display for Topic {

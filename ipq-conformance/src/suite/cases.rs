@@ -74,6 +74,7 @@ mod forwarding;
 mod libipq;
 mod limits;
 mod messages;
+mod nfq;
 mod older;
 mod overrun;
 mod proc;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<Case> {
         libipq::cases(),
         forwarding::cases(),
         older::cases(),
+        nfq::cases(),
     ]
     .concat()
 }

@@ -14,7 +14,7 @@ pub struct Requirement {
 }
 
 /// The most requirements that no fault may break.
-pub const MOST_UNCHECKED: usize = 10;
+pub const MOST_UNCHECKED: usize = 11;
 
 impl Requirement {
     /// Returns all of them, group by group.
@@ -158,7 +158,7 @@ mod tests {
     fn each_requirement_is_there_once_with_a_sentence() {
         let all = Requirement::all();
         let ids: HashSet<_> = all.iter().map(|requirement| requirement.id).collect();
-        assert_eq!((all.len(), ids.len()), (102, 102));
+        assert_eq!((all.len(), ids.len()), (177, 177));
         for Requirement { id, text } in all {
             let (group, number) = id.split_once('-').expect("group and number");
             assert!(

@@ -8,7 +8,7 @@
 use crate::suite::isolation::isolate;
 use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject, kernels};
 use crate::transcript::Transcript;
-use crate::world::{Capability, Setup, WorldFactory};
+use crate::world::{Capability, QueueProtocol, Setup, WorldFactory};
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -257,17 +257,12 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
 fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, Stopped> {
     let setup = (case.setup)();
     let world = factory.create().map_err(|error| Stopped::from_world(&error))?;
-    let own = || world.describe().machine.kernel;
-    let kernel = setup
-        .machine
-        .as_ref()
-        .map_or_else(own, |machine| machine.kernel.clone());
-    if let Some(reason) = kernels::excluded(case.id, &kernel) {
+    if let Some(reason) = kernels::excluded(case.id, &world.machine(&setup).kernel) {
         return Err(Stopped::without_place(Outcome::Skipped, reason));
     }
     let capabilities = world.capabilities();
-    let missing = capabilities.first_missing(case.needs);
-    if let Some(missing) = missing.or_else(|| capabilities.first_missing(needs_of(&setup))) {
+    let missing = capabilities.first_missing(&needs_of(&setup));
+    if let Some(missing) = missing.or_else(|| capabilities.first_missing(case.needs)) {
         let reason = format!("needs {missing}: a world that {}", missing.description());
         return Err(Stopped::without_place(Outcome::Skipped, reason));
     }
@@ -275,11 +270,12 @@ fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, 
 }
 
 /// Returns the capabilities that `setup` needs.
-const fn needs_of(setup: &Setup) -> &'static [Capability] {
-    match (setup.never_reuse_ids, setup.machine.is_some()) {
-        (false, false) => &[],
-        (true, false) => &[Capability::NeverReusedIds],
-        (false, true) => &[Capability::OtherMachines],
-        (true, true) => &[Capability::NeverReusedIds, Capability::OtherMachines],
-    }
+fn needs_of(setup: &Setup) -> Vec<Capability> {
+    let needs = [
+        (setup.queues == QueueProtocol::Nfnetlink, Capability::NumberedQueues),
+        (setup.never_reuse_ids, Capability::NeverReusedIds),
+        (setup.machine.is_some(), Capability::OtherMachines),
+    ];
+    let needed = needs.into_iter().filter(|(needed, _)| *needed);
+    needed.map(|(_, capability)| capability).collect()
 }

@@ -8,11 +8,13 @@ mod host;
 mod packets;
 mod proc_text;
 mod program;
+mod queues;
 mod socket;
 mod transport;
 
 pub use proc_text::ProcText;
 pub use program::Program;
+pub use queues::{AnswerForm, QueuedMessage};
 pub use socket::{Drained, ReceivedPacket, Socket};
 pub use transport::WorldTransport;
 
@@ -55,7 +57,7 @@ impl Subject {
         seed: u64,
         deadline: Option<Instant>,
     ) -> Result<Self, Stopped> {
-        let machine = setup.machine.clone().unwrap_or_else(|| world.describe().machine);
+        let machine = world.machine(setup);
         let capabilities = world.capabilities();
         match isolate(|| world.begin(setup)) {
             Ok(Ok(())) => {}
@@ -156,10 +158,17 @@ impl Subject {
     /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`].
     #[track_caller]
     pub fn open(&self, family: Family) -> Result<Socket<'_>, Stopped> {
+        self.open_protocol(family.netlink_protocol())
+    }
+
+    /// Opens a socket of this netlink protocol, bound to the next of [`PORT_IDS`].
+    #[track_caller]
+    fn open_protocol(&self, protocol: u8) -> Result<Socket<'_>, Stopped> {
         let port_id = PORT_IDS.get(self.sockets.get()).copied();
         let port_id =
             port_id.ok_or_else(|| Stopped::broken("a case that needs so many sockets chooses their port ids"))?;
-        self.open_bound(family, port_id)
+        let socket = self.open_or_refused(i32::from(protocol), Some(port_id))?;
+        socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
     /// Opens a socket for `family`'s queue, bound to `port_id`. The kernel chooses if that is
@@ -256,7 +265,7 @@ impl Subject {
 
     /// Fails unless both are equal; `what` names them.
     #[track_caller]
-    pub fn equal<T: PartialEq + Debug>(&self, what: &str, expected: &T, seen: &T) -> CaseResult {
+    pub fn equal<T: PartialEq + Debug + ?Sized>(&self, what: &str, expected: &T, seen: &T) -> CaseResult {
         if expected == seen {
             return Ok(());
         }

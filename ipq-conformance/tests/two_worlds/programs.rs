@@ -39,7 +39,10 @@ pub(super) trait World {
     }
 }
 
-pub(super) fn tests<W: World>() -> [(&'static str, fn(&mut W)); 6] {
+/// A test in a world, and its name.
+pub(super) type Test<W> = (&'static str, fn(&mut W));
+
+pub(super) fn tests<W: World>() -> [Test<W>; 6] {
     [
         ("the-readmes-filter-drops-queries", the_readmes_filter_drops_queries),
         (

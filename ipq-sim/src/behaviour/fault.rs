@@ -9,6 +9,7 @@ mod values;
 #[allow(clippy::wildcard_imports, reason = "the table names a value of nearly every rule")]
 use super::*;
 use crate::profile::Profile;
+use crate::queue::nfnetlink;
 use ipq_core::Errno;
 use ipq_core::wire::Response;
 use values::{NOTES, PEER_PID, SEVEN_LINE_TEXT, UNSIGNED_MAXIMUM, UNTOLD_DEATH};
@@ -300,6 +301,158 @@ faults! {
     SentSequenceCounted "LIB-11" "a request arrives with sequence 1"
         |b| b.flaw = Some(Flaw::RequestSequence);
 
+    // Numbered queues.
+    EvenQueues "NFQ-1" on LINUX_6_18_X86_64 "odd queue numbers of rules are made even"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::EvenQueues);
+    IdsFromZero "NFQ-2" on LINUX_6_18_X86_64 "messages tell ids one too low"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::IdsFromZero);
+    FullUsesId "NFQ-3" on LINUX_6_18_X86_64 "a packet that finds the queue full uses up an id"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::FullUsesId);
+    NumberedMaximumExceeded "NFQ-4" on LINUX_6_18_X86_64 "a queue takes one packet more than its maximum"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::MaximumExceeded);
+    TableUnlimited "NFQ-5" on LINUX_6_18_X86_64 "a queue holds as many packets as its maximum length says"
+        |b| {
+            if let Some(rules) = &mut b.modules.numbered {
+                rules.table_limit = None;
+            }
+        };
+    OneQueueEach "NFQ-6" on LINUX_6_18_X86_64 "a socket can own one queue"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::OneQueueEach);
+    CloseKeepsQueues "NFQ-7" on LINUX_6_18_X86_64 "closing a socket leaves its queues bound"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::CloseKeepsQueues);
+    UnbindAccepts "NFQ-8" on LINUX_6_18_X86_64 "UNBIND accepts what is queued"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnbindAccepts);
+    NumberedDownKeepsPackets "NFQ-9" on LINUX_6_18_X86_64 "a device that goes down leaves packets in numbered queues alone"
+        |b| b.host.device_down_drops = DeviceDown::None;
+    NoModePasses "NFQ-10" on LINUX_6_18_X86_64 "in mode NONE packets pass"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoModePasses);
+    BypassIgnored "NFQ-11" on LINUX_6_18_X86_64 "a rule's bypass does not count"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BypassIgnored);
+    FailOpenIgnored "NFQ-12" on LINUX_6_18_X86_64 "no queue fails open"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::FailOpenIgnored);
+    ProcEndsWithZero "NFQ-13" on LINUX_6_18_X86_64 "a line of the /proc text ends with 0"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ProcEndsWithZero);
+    ProcByNumber "NFQ-14" on LINUX_6_18_X86_64 "the /proc text is ordered by number"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ProcByNumber);
+    PlainQueueIsOne "NFQ-15" on LINUX_6_18_X86_64 "the target QUEUE means queue 1"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::PlainQueueIsOne);
+    PortsCount "NFQ-16" on LINUX_6_18_X86_64 "ports count for the balance"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::PortsCount);
+    FanOutBalances "NFQ-17" on LINUX_6_18_X86_64 "CPU fan-out balances"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::FanOutBalances);
+    FamilyCommandsRefused "NFQ-20" on LINUX_6_18_X86_64 "commands for a family are refused"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::FamilyCommandsRefused);
+    MaskNotNeeded "NFQ-21" on LINUX_6_18_X86_64 "FLAGS need no MASK"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::MaskNotNeeded);
+    UnknownFlagsTaken "NFQ-22" on LINUX_6_18_X86_64 "unknown flags are taken"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownFlagsTaken);
+    OwnerIgnored "NFQ-23" on LINUX_6_18_X86_64 "anybody may set any queue"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::OwnerIgnored);
+    BindTwiceTaken "NFQ-24" on LINUX_6_18_X86_64 "BIND for a bound queue succeeds"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BindTwiceTaken);
+    UnbindHeedsTheRest "NFQ-25" on LINUX_6_18_X86_64 "UNBIND with parameters is refused after it was done"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnbindHeedsTheRest);
+    UnknownCommandsIgnored "NFQ-26" on LINUX_6_18_X86_64 "unknown commands are ignored"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownCommandsIgnored);
+    UnboundIgnored "NFQ-27" on LINUX_6_18_X86_64 "a message for an unbound queue succeeds"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnboundIgnored);
+    BindAlone "NFQ-28" on LINUX_6_18_X86_64 "the rest of a BIND is not done"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BindAlone);
+    RangeUncut "NFQ-29" on LINUX_6_18_X86_64 "a copy range is kept as it is"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::RangeUncut);
+    UnknownModeRefused "NFQ-30" on LINUX_6_18_X86_64 "an unknown mode is refused"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownModeRefused);
+    NumberedModeChangeFlushes "NFQ-31" on LINUX_6_18_X86_64 "a mode change drops what is queued"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ModeChangeFlushes);
+    NumberSwapped "NFQ-32" on LINUX_6_18_X86_64 "the queue's number is little-endian"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NumberSwapped);
+    ErrorsOnDemand "NFQ-40" on LINUX_6_18_X86_64 "errors are answered on demand only"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ErrorsOnDemand);
+    SequenceLost "NFQ-41" on LINUX_6_18_X86_64 "answers have sequence 0"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::SequenceLost);
+    ErrorsCut "NFQ-42" on LINUX_6_18_X86_64 "errors quote the header only"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ErrorsCut);
+    CappedUnsaid "NFQ-43" on LINUX_6_18_X86_64 "no answer says that it is capped"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::CappedUnsaid);
+    ExtAckIgnored "NFQ-44" on LINUX_6_18_X86_64 "NETLINK_EXT_ACK changes nothing"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ExtAckIgnored);
+    LeftoverRefused "NFQ-45" on LINUX_6_18_X86_64 "leftover bytes are refused"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::LeftoverRefused);
+    UnknownAttributesRefused "NFQ-46" on LINUX_6_18_X86_64 "unknown attributes are refused"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownAttributesRefused);
+    NumberedUnknownTypesIgnored "NFQ-47" on LINUX_6_18_X86_64 "unknown types are ignored"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownTypesIgnored);
+    RequestFlagIgnored "NFQ-48" on LINUX_6_18_X86_64 "messages without the flag REQUEST are done"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::RequestFlagIgnored);
+    StatedLengthCut "NFQ-49" on LINUX_6_18_X86_64 "a message that states more than is there is cut to it"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::StatedLengthCut);
+    FirstMessageOnly "NFQ-50" on LINUX_6_18_X86_64 "only the first message of a datagram counts"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::FirstMessageOnly);
+    BatchesDone "NFQ-51" on LINUX_6_18_X86_64 "BATCH_BEGIN is passed over"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BatchesDone);
+    BatchesUnanswered "NFQ-52" on LINUX_6_18_X86_64 "batches for nftables are not answered"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BatchesUnanswered);
+    NumberedCapabilityIgnored "NFQ-53" on LINUX_6_18_X86_64 "CAP_NET_ADMIN is never asked for"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::CapabilityIgnored);
+    NumberedUnknownIdIgnored "NFQ-60" on LINUX_6_18_X86_64 "a verdict for an unknown id succeeds"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UnknownIdIgnored);
+    StolenDrops "NFQ-61" on LINUX_6_18_X86_64 "STOLEN is taken for DROP"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::StolenDrops);
+    NumberedStopIsAccept "NFQ-62" on LINUX_6_18_X86_64 "STOP is ACCEPT"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::StopIsAccept);
+    QueueIsAccept "NFQ-63" on LINUX_6_18_X86_64 "QUEUE is ACCEPT"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::QueueIsAccept);
+    UpperBitsIgnored "NFQ-64" on LINUX_6_18_X86_64 "upper bits of a verdict do not count"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::UpperBitsIgnored);
+    BatchTakesOne "NFQ-65" on LINUX_6_18_X86_64 "a verdict on several packets takes one"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BatchTakesOne);
+    BatchReplaces "NFQ-66" on LINUX_6_18_X86_64 "a verdict on several packets replaces them"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::BatchReplaces);
+    MarkIgnored "NFQ-67" on LINUX_6_18_X86_64 "a verdict's mark and priority do not count"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::MarkIgnored);
+    PayloadIgnored "NFQ-68" on LINUX_6_18_X86_64 "a payload does not count"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::PayloadIgnored);
+    ShortPayloadIgnored "NFQ-69" on LINUX_6_18_X86_64 "a payload that is too short does not count"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::ShortPayloadIgnored);
+    AnswerFirst "NFQ-70" on LINUX_6_18_X86_64 "the answer comes before the packet that is queued again"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::AnswerFirst);
+    NumberedOutputRouteKept "NFQ-71" on LINUX_6_18_X86_64 "a packet changed at OUTPUT keeps its route"
+        |b| b.host.reroute = Reroute::Never;
+    PacketSequence "NFQ-80" on LINUX_6_18_X86_64 "a packet message has sequence 1"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::PacketSequence);
+    DevicesSwapped "NFQ-81" on LINUX_6_18_X86_64 "the devices are told in the other order"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::DevicesSwapped);
+    PayloadPadded "NFQ-82" on LINUX_6_18_X86_64 "the payload is padded"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::PayloadPadded);
+    NoIncomingDevice "NFQ-83" on LINUX_6_18_X86_64 "no incoming device is told"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoIncomingDevice);
+    NoFullLength "NFQ-84" on LINUX_6_18_X86_64 "the length of a cut packet is not told"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoFullLength);
+    NoOwner "NFQ-85" on LINUX_6_18_X86_64 "no owner is told"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoOwner);
+    NoAddress "NFQ-86" on LINUX_6_18_X86_64 "no link-layer address is told"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoAddress);
+    TimesAlways "NFQ-87" on LINUX_6_18_X86_64 "every packet has a time"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::TimesAlways);
+    NoChecksumState "NFQ-88" on LINUX_6_18_X86_64 "the state of a checksum is not told"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoChecksumState);
+    NoProtocol "NFQ-90" on LINUX_6_18_X86_64 "the link layer's protocol is 0"
+        |b| b.flaw_of_numbered(nfnetlink::Flaw::NoProtocol);
+    NumberedFullWithoutNext "NFQ-100" on LINUX_6_18_X86_64 "a datagram is taken if what waits does not fill the buffer"
+        |b| b.netlink.full = Full::WithoutNext;
+    NumberedWeightIsLength "NFQ-101" on LINUX_6_18_X86_64 "a datagram weighs its length"
+        |b| b.netlink.charge = Charge::Length;
+    NumberedOverrunUntold "NFQ-102" on LINUX_6_18_X86_64 "no receive call says that an answer was lost"
+        |b| b.netlink.overrun = Overrun::Untold;
+    NumberedNoCongestion "NFQ-103" on LINUX_6_18_X86_64 "datagrams are taken again as soon as there is room after an overrun"
+        |b| b.netlink.latch = Latch::UntilRoom;
+    NumberedSendLimitIgnored "NFQ-104" on LINUX_6_18_X86_64 "a datagram of any length can be sent"
+        |b| b.netlink.send_limit = SendLimit::Unlimited;
+    EmptyDatagramSent "NFQ-105" on LINUX_6_18_X86_64 "a datagram without bytes can be sent"
+        |b| b.netlink.empty_datagram = EmptyDatagram::Sent;
+    NumberedProcessIdPassedOver "NFQ-106" on LINUX_6_18_X86_64 "the kernel never chooses the process id"
+        |b| b.netlink.automatic_port = AutomaticPort::NeverProcessId;
+
     // Where kernels differ: the newer kernels' rule, broken as the older have it.
     ErrorQuotesHeader "WIRE-6 ERA-1" "an error quotes the header alone of the message that it answers"
         |b| b.replies.error_quotes = Quote::Header;
@@ -417,4 +570,13 @@ faults! {
         |b| b.requests.wrong_length = Response::Ignore;
     OldOutputRouted "ERA-20" on LINUX_2_4_0_I386 "a packet changed at OUTPUT is routed again"
         |b| b.host.reroute = Reroute::OrDropped;
+}
+
+impl Behaviour {
+    /// Breaks a rule of numbered queues, on a kernel that has them.
+    const fn flaw_of_numbered(&mut self, flaw: nfnetlink::Flaw) {
+        if let Some(rules) = &mut self.modules.numbered {
+            rules.flaw = Some(flaw);
+        }
+    }
 }

@@ -20,6 +20,13 @@ pub(crate) struct Modules {
     pub(crate) numbered: Option<nfnetlink::Rules>,
 }
 
+impl Modules {
+    /// Returns the rule of numbered queues that a seeded fault breaks.
+    pub(crate) fn numbered_flaw(&self) -> Option<nfnetlink::Flaw> {
+        self.numbered.as_ref().and_then(|rules| rules.flaw)
+    }
+}
+
 /// The queue `ip6_queue`: there, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Queue {

@@ -9,7 +9,9 @@ use crate::host::hook::HookPoint;
 use crate::host::packet::Packet;
 use crate::host::{ether_type, ipv4};
 use crate::netlink::{Answering, ClientId, SocketId};
-use crate::queue::nfnetlink::{Decision, Messages, Offer, QueuedPacket, Refusal, Released, Sender, Step};
+use crate::queue::nfnetlink::{
+    Answer, Decision, Flaw, Messages, Offer, QueuedPacket, Refusal, Released, Rules, Sender, Step,
+};
 use crate::queue::{NFNETLINK, QueueId};
 use bytes::Bytes;
 use ipq_core::transport::nfqueue::Device;
@@ -51,11 +53,18 @@ impl Kernel {
         })
     }
 
-    /// Returns the sender of a message for a numbered queue.
-    pub(super) fn numbered_sender(&self, owner: ClientId, port_id: PortId, answering: Answering) -> Sender {
+    /// Returns the sender of a message for a numbered queue. The opener of the socket counts only if
+    /// the call did not name the kernel's address (NFQ-53).
+    pub(super) fn numbered_sender(
+        &self,
+        owner: ClientId,
+        port_id: PortId,
+        answering: Answering,
+        addressed: bool,
+    ) -> Sender {
         Sender {
             port_id,
-            net_admin: answering.opened_with_capability
+            net_admin: (addressed || answering.opened_with_capability)
                 && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
             caps_answers: answering.capped,
             extends_answers: answering.extended,
@@ -64,15 +73,22 @@ impl Kernel {
 
     /// Carries out the messages of a datagram. The packets that a message releases go on before the
     /// message is answered (NFQ-70).
-    pub(super) fn obey_numbered(&mut self, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+    pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
+        let datagram = match rules.flaw {
+            Some(flaw) => flaw.spoil_input(datagram, &mut sender),
+            None => datagram.into(),
+        };
         let mut taken = Vec::new();
-        for step in Messages::of(datagram, sender, &rules) {
+        for step in Messages::of(&datagram, sender, &rules) {
             let answer = match step {
                 Step::Answer(answer) => Some(answer),
                 Step::Perform(request) => {
                     let queues = self.queues.numbered.as_mut().ok_or(Errno::ECONNREFUSED)?;
-                    let outcome = queues.request(&request, sender, &mut taken);
+                    let mut outcome = queues.request(&request, sender, &mut taken);
+                    if rules.flaw == Some(Flaw::AnswerFirst) {
+                        self.answer_numbered(outcome.answer.take(), sender, &rules);
+                    }
                     for (id, traversal) in taken.drain(..) {
                         match outcome.released {
                             Some(released) => self.go_on(traversal, id, released),
@@ -82,19 +98,28 @@ impl Kernel {
                     outcome.answer
                 }
             };
-            if let Some(answer) = answer {
-                let datagram = answer.datagram(sender, &rules).into();
-                // An answer that does not fit is lost. The socket's overrun tells that (NFQ-102).
-                let _ = self
-                    .sockets
-                    .deliver(NFNETLINK, sender.port_id, datagram, &self.behaviour.netlink);
-            }
+            self.answer_numbered(answer, sender, &rules);
         }
         Ok(())
     }
 
+    /// Delivers an answer to a message.
+    fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
+        let Some(answer) = answer else { return };
+        let mut datagram = answer.datagram(sender, rules);
+        if let Some(flaw) = rules.flaw {
+            flaw.spoil_answer(&mut datagram);
+        }
+        let sockets = &mut self.sockets;
+        // An answer that does not fit is lost. The socket's overrun tells that (NFQ-102).
+        let _ = sockets.deliver(NFNETLINK, sender.port_id, datagram.into(), &self.behaviour.netlink);
+    }
+
     /// Unbinds the queues of a socket that was closed (NFQ-7).
     pub(super) fn numbered_owner_closed(&mut self, port_id: PortId) {
+        if self.behaviour.modules.numbered_flaw() == Some(Flaw::CloseKeepsQueues) {
+            return;
+        }
         if let Some(queues) = &mut self.queues.numbered {
             let dropped = queues.socket_closed(port_id);
             self.drop_all(dropped, DropReason::PeerClosed);
@@ -110,6 +135,7 @@ impl Kernel {
             behaviour,
             ..
         } = self;
+        let bypass_ignored = behaviour.modules.numbered_flaw() == Some(Flaw::BypassIgnored);
         let queues = queues.numbered.as_mut().ok_or(DropReason::ModuleUnloaded)?;
         let offer = queues.offer(number, &described(traversal), |port_id, datagram| {
             let delivered = sockets.deliver(NFNETLINK, port_id, datagram.into(), &behaviour.netlink);
@@ -121,7 +147,7 @@ impl Kernel {
                 Ok(Some(Place::Id(id)))
             }
             Offer::Passed(_) => Ok(None),
-            Offer::Refused(Refusal::NoListener) if bypass => Ok(None),
+            Offer::Refused(Refusal::NoListener) if bypass && !bypass_ignored => Ok(None),
             Offer::Refused(Refusal::NoListener | Refusal::NoMode) => Err(DropReason::NoListener),
             Offer::Refused(Refusal::Full | Refusal::TableFull) => Err(DropReason::QueueFull),
             Offer::Refused(Refusal::Undeliverable) => Err(DropReason::Undeliverable),

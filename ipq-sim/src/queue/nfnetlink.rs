@@ -23,6 +23,7 @@
 mod answer;
 mod attributes;
 mod config;
+mod flaws;
 mod instance;
 mod messages;
 mod packet;
@@ -31,12 +32,14 @@ mod rules;
 mod verdict;
 
 pub use answer::Answer;
+pub(crate) use flaws::Flaw;
 pub use instance::{Offer, Refusal};
 pub use messages::{Messages, Request, Step};
 pub use packet::QueuedPacket;
 pub use rules::Rules;
 pub use verdict::{Decision, Released};
 
+use answer::Note;
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use instance::Instance;
@@ -58,7 +61,8 @@ pub struct Queues<T> {
 pub struct Sender {
     /// The port id that the socket is bound to.
     pub port_id: PortId,
-    /// `true` if the program has `CAP_NET_ADMIN`, and had it when it opened the socket.
+    /// `true` if the program has `CAP_NET_ADMIN`, and had it when it opened the socket if that
+    /// counts.
     pub net_admin: bool,
     /// `true` if the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
     pub caps_answers: bool,
@@ -135,6 +139,9 @@ impl<T> Queues<T> {
         packet: &QueuedPacket<'_>,
         deliver: impl FnOnce(PortId, Datagram) -> bool,
     ) -> Offer {
+        if let Some(flaw) = self.rules.flaw {
+            return self.offer_with(flaw, number, packet, deliver);
+        }
         match self.instances.get_mut(&number) {
             Some(instance) => instance.offer(number, packet, &self.rules, deliver),
             None => Offer::Refused(Refusal::NoListener),
@@ -151,18 +158,33 @@ impl<T> Queues<T> {
     /// Carries out a request. Packets that it takes out of a queue are added to `taken`, in the
     /// order in which they go on, each with the id that it had.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
-        let mut released = None;
-        let (result, note) = match request.kind() {
-            message_type::CONFIG => self.configure(request, sender, taken),
-            message_type::VERDICT => self.decide(request, sender, taken, &mut released),
-            message_type::VERDICT_BATCH => self.decide_batch(request, sender, taken, &mut released),
-            message_type::PACKET => packet::refuse(request),
-            _ => (Err(Errno::EINVAL), answer::Note::None),
-        };
+        if let Some(flaw) = self.rules.flaw {
+            return self.request_with(flaw, request, sender, taken);
+        }
+        let (result, note, released) = self.carry_out(request.kind(), request, sender, taken);
         Outcome {
             released,
             answer: request.answer(result, note),
         }
+    }
+
+    /// Carries out a request of type `kind`.
+    fn carry_out<'m>(
+        &mut self,
+        kind: u16,
+        request: &Request<'m>,
+        sender: Sender,
+        taken: &mut Vec<(u32, T)>,
+    ) -> (Result<(), Errno>, Note, Option<Released<'m>>) {
+        let mut released = None;
+        let (result, note) = match kind {
+            message_type::CONFIG => self.configure(request, sender, taken),
+            message_type::VERDICT => self.decide(request, sender, taken, &mut released),
+            message_type::VERDICT_BATCH => self.decide_batch(request, sender, taken, &mut released),
+            message_type::PACKET => packet::refuse(request),
+            _ => (Err(Errno::EINVAL), Note::None),
+        };
+        (result, note, released)
     }
 
     /// The number of packets in a queue; none if nobody has bound it.

@@ -54,12 +54,12 @@ pub(super) struct Instance<T> {
     /// The number of queues that had been bound when this one was, itself included.
     pub(super) bound: u64,
     mode: u8,
-    range: u32,
+    pub(super) range: u32,
     pub(super) maximum_length: u32,
     pub(super) flags: u32,
     dropped: u32,
     undelivered: u32,
-    last_id: u32,
+    pub(super) last_id: u32,
     /// By id, in the order of arrival.
     packets: LinkedHashMap<u32, T>,
 }

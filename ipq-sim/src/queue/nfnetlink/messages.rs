@@ -51,10 +51,23 @@ impl<'m> Request<'m> {
         resource(self.bytes)
     }
 
+    /// Returns `true` if it asks for an answer to a success.
+    pub(super) fn asks_for_answer(&self) -> bool {
+        self.header.flags.contains(Flags::ACK)
+    }
+
+    /// The same request with other bytes.
+    pub(super) const fn with_bytes<'n>(&self, bytes: &'n [u8]) -> Request<'n> {
+        Request {
+            header: self.header,
+            bytes,
+        }
+    }
+
     /// Its answer: an error, or an acknowledgement if it asks for one (NFQ-40).
     pub(super) fn answer(&self, result: Result<(), Errno>, note: Note) -> Option<Answer<'m>> {
         match result {
-            Ok(()) if !self.header.flags.contains(Flags::ACK) => None,
+            Ok(()) if !self.asks_for_answer() => None,
             result => Some(self.answer_always(result, note)),
         }
     }

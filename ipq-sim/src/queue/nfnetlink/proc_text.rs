@@ -1,6 +1,6 @@
 //! The text of `/proc/net/netfilter/nfnetlink_queue`.
 
-use super::Queues;
+use super::{Flaw, Queues};
 use std::cmp::Reverse;
 
 /// The number of lists that the kernel keeps its queues in.
@@ -11,11 +11,17 @@ impl<T> Queues<T> {
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();
-        numbers.sort_by_key(|number| self.place_in_text(*number));
+        if self.rules.flaw != Some(Flaw::ProcByNumber) {
+            numbers.sort_by_key(|number| self.place_in_text(*number));
+        }
         let lines = numbers
             .into_iter()
             .filter_map(|number| Some(self.instances.get(&number)?.line(number)));
-        lines.collect()
+        let text: String = lines.collect();
+        match self.rules.flaw {
+            Some(Flaw::ProcEndsWithZero) => text.replace(" 1\n", " 0\n"),
+            _ => text,
+        }
     }
 
     /// Returns the key by which the kernel orders queues: the list that a queue is in, and in it

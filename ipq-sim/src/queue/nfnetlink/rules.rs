@@ -1,5 +1,6 @@
 //! The rules that differ between kernels.
 
+use super::Flaw;
 use ipq_core::wire::nfnetlink::flag;
 
 /// The rules of one kernel: a field for each rule in which kernels differ.
@@ -16,6 +17,8 @@ pub struct Rules {
     pub counts_padding: bool,
     /// `true` if the first and the last message of a batch are acknowledged on demand (NFQ-52).
     pub acknowledges_batches: bool,
+    /// The rule that a seeded fault breaks. A kernel has no flaw.
+    pub(crate) flaw: Option<Flaw>,
 }
 
 impl Rules {
@@ -25,6 +28,7 @@ impl Rules {
         refused_flags: flag::CONNECTION,
         counts_padding: true,
         acknowledges_batches: true,
+        flaw: None,
     };
 
     /// Linux 6.1, as read in the sources of 6.1.
@@ -33,5 +37,6 @@ impl Rules {
         refused_flags: flag::CONNECTION,
         counts_padding: false,
         acknowledges_batches: false,
+        flaw: None,
     };
 }

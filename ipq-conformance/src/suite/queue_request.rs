@@ -1,0 +1,221 @@
+//! Messages to numbered queues, for tests.
+
+use bytes::Bytes;
+use ipq_core::wire::nfnetlink::{attribute, command, message_type};
+
+/// A message to `nfnetlink_queue`. It is as programs send it unless a method changes it.
+///
+/// Attributes stand in the order of the calls that add them. Nothing is checked: a case may build
+/// what no program should send.
+#[derive(Clone, Debug)]
+pub struct QueueRequest {
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    port_id: u32,
+    family: u8,
+    version: u8,
+    resource: u16,
+    attributes: Vec<u8>,
+    stated_length: Option<u32>,
+}
+
+impl QueueRequest {
+    /// `NLM_F_REQUEST`: without it the kernel does nothing.
+    pub const REQUEST: u16 = 1;
+    /// `NLM_F_ACK`: a success is answered, too.
+    pub const ACK: u16 = 4;
+    /// `NFNL_MSG_BATCH_BEGIN`.
+    pub const BATCH_BEGIN: u16 = 0x10;
+    /// `NFNL_MSG_BATCH_END`.
+    pub const BATCH_END: u16 = 0x11;
+
+    /// Returns a message of any type, without attributes, for the queue with this number.
+    #[must_use]
+    pub const fn new(message_type: u16, queue: u16) -> Self {
+        Self {
+            message_type,
+            flags: Self::REQUEST,
+            sequence: 0,
+            port_id: 0,
+            family: 0,
+            version: 0,
+            resource: queue,
+            attributes: Vec::new(),
+            stated_length: None,
+        }
+    }
+
+    /// Returns a CONFIG message without attributes.
+    #[must_use]
+    pub const fn config(queue: u16) -> Self {
+        Self::new(message_type::CONFIG, queue)
+    }
+
+    /// Returns a CONFIG message that binds the queue.
+    #[must_use]
+    pub fn bind(queue: u16) -> Self {
+        Self::config(queue).command(command::BIND)
+    }
+
+    /// Returns a CONFIG message that unbinds the queue.
+    #[must_use]
+    pub fn unbind(queue: u16) -> Self {
+        Self::config(queue).command(command::UNBIND)
+    }
+
+    /// Returns a verdict on one packet.
+    #[must_use]
+    pub fn verdict(queue: u16, value: u32, id: u32) -> Self {
+        Self::new(message_type::VERDICT, queue).verdict_header(value, id)
+    }
+
+    /// Returns a verdict on all packets up to `id`.
+    #[must_use]
+    pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
+        Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
+    }
+
+    /// Returns the message that begins a batch for a subsystem.
+    #[must_use]
+    pub const fn batch_begin(subsystem: u16) -> Self {
+        Self::new(Self::BATCH_BEGIN, subsystem)
+    }
+
+    // Attributes.
+
+    /// Adds an attribute, padded to 4.
+    #[must_use]
+    pub fn attribute(mut self, kind: u16, content: &[u8]) -> Self {
+        self.attributes.extend((content.len() as u16 + 4).to_ne_bytes());
+        self.attributes.extend(kind.to_ne_bytes());
+        self.attributes.extend(content);
+        self.attributes.resize(self.attributes.len().next_multiple_of(4), 0);
+        self
+    }
+
+    /// Adds an attribute that is a number, big-endian.
+    #[must_use]
+    pub fn number(self, kind: u16, number: u32) -> Self {
+        self.attribute(kind, &number.to_be_bytes())
+    }
+
+    /// Adds bytes that are no attribute.
+    #[must_use]
+    pub fn following(mut self, bytes: &[u8]) -> Self {
+        self.attributes.extend(bytes);
+        self
+    }
+
+    /// Adds a command. The family is IPv4's.
+    #[must_use]
+    pub fn command(self, command: u8) -> Self {
+        self.attribute(attribute::CONFIG_COMMAND, &[command, 0, 0, 2])
+    }
+
+    /// Adds a copy mode and range.
+    #[must_use]
+    pub fn mode(self, mode: u8, range: u32) -> Self {
+        let [a, b, c, d] = range.to_be_bytes();
+        self.attribute(attribute::CONFIG_PARAMETERS, &[a, b, c, d, mode])
+    }
+
+    /// Adds a maximum length.
+    #[must_use]
+    pub fn maximum_length(self, packets: u32) -> Self {
+        self.number(attribute::CONFIG_MAX_LENGTH, packets)
+    }
+
+    /// Adds flags, and the mask that says which of them are set.
+    #[must_use]
+    pub fn queue_flags(self, flags: u32, mask: u32) -> Self {
+        self.number(attribute::CONFIG_FLAGS, flags)
+            .number(attribute::CONFIG_MASK, mask)
+    }
+
+    /// Adds the header of a verdict.
+    #[must_use]
+    pub fn verdict_header(self, value: u32, id: u32) -> Self {
+        let content = [value.to_be_bytes(), id.to_be_bytes()].concat();
+        self.attribute(attribute::VERDICT_HEADER, &content)
+    }
+
+    /// Adds a mark.
+    #[must_use]
+    pub fn mark(self, mark: u32) -> Self {
+        self.number(attribute::MARK, mark)
+    }
+
+    /// Adds a priority.
+    #[must_use]
+    pub fn priority(self, priority: u32) -> Self {
+        self.number(attribute::PRIORITY, priority)
+    }
+
+    /// Adds bytes that take the packet's place.
+    #[must_use]
+    pub fn payload(self, packet: &[u8]) -> Self {
+        self.attribute(attribute::PAYLOAD, packet)
+    }
+
+    // The headers.
+
+    /// Asks for an acknowledgement of success, too.
+    #[must_use]
+    pub const fn ack(self) -> Self {
+        let flags = self.flags | Self::ACK;
+        self.flags(flags)
+    }
+
+    /// Sets the flags of netlink's header.
+    #[must_use]
+    pub const fn flags(mut self, flags: u16) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Sets the sequence number.
+    #[must_use]
+    pub const fn sequence(mut self, sequence: u32) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    /// Sets the port id in the header.
+    #[must_use]
+    pub const fn port_id(mut self, port_id: u32) -> Self {
+        self.port_id = port_id;
+        self
+    }
+
+    /// Sets the family and the version in nfnetlink's header.
+    #[must_use]
+    pub const fn family_and_version(mut self, family: u8, version: u8) -> Self {
+        (self.family, self.version) = (family, version);
+        self
+    }
+
+    /// Sets the length in the header, whatever the length of the message is.
+    #[must_use]
+    pub const fn stated_length(mut self, length: u32) -> Self {
+        self.stated_length = Some(length);
+        self
+    }
+
+    /// Returns the message.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        let length = 20 + self.attributes.len();
+        let length = self.stated_length.unwrap_or(length as u32);
+        let mut message = Vec::with_capacity(20 + self.attributes.len());
+        message.extend(length.to_ne_bytes());
+        message.extend(self.message_type.to_ne_bytes());
+        message.extend(self.flags.to_ne_bytes());
+        message.extend(self.sequence.to_ne_bytes());
+        message.extend(self.port_id.to_ne_bytes());
+        message.extend([self.family, self.version]);
+        message.extend(self.resource.to_be_bytes());
+        message.extend(&self.attributes);
+        message.into()
+    }
+}

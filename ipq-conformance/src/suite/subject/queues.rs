@@ -1,0 +1,259 @@
+//! Numbered queues, as a case uses them: requests, their answers, and packet messages.
+
+use super::{CaseResult, Socket, Subject, expect_bytes};
+use crate::decode::{self, Kind};
+use crate::suite::{QueueRequest, Stopped, kernels};
+use crate::world::Step;
+use bytes::Bytes;
+use ipq_core::Errno;
+use ipq_core::wire::nfnetlink::{PROTOCOL, attribute, message_type};
+
+/// The flag of an answer that quotes the header only: `NLM_F_CAPPED`.
+const CAPPED: u16 = 0x100;
+/// The flag of an answer that has attributes: `NLM_F_ACK_TLVS`.
+const EXTENDED: u16 = 0x200;
+
+/// The form of an answer: its quotation, and its attributes.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerForm {
+    /// `true` if only the header is quoted, as for a success.
+    pub capped: bool,
+    /// The attributes that follow the quotation.
+    pub attributes: Vec<(u16, Vec<u8>)>,
+}
+
+impl Subject {
+    /// Opens a socket for numbered queues, bound to the next of [`PORT_IDS`](super::PORT_IDS).
+    #[track_caller]
+    pub fn open_queues(&self) -> Result<Socket<'_>, Stopped> {
+        self.open_protocol(PROTOCOL)
+    }
+
+    /// Opens a socket, binds queue `number`, and sets mode PACKET for whole packets.
+    #[track_caller]
+    pub fn listen(&self, number: u16) -> Result<Socket<'_>, Stopped> {
+        let socket = self.open_queues()?;
+        socket.done(&QueueRequest::bind(number).mode(2, 0))?;
+        Ok(socket)
+    }
+
+    /// Reads the text of the queues in `/proc`.
+    #[track_caller]
+    pub fn queues_text(&self) -> Result<String, Stopped> {
+        self.text(&Step::QueuesProc)
+    }
+
+    /// Reads the numbers in a queue's line: number, port id, packets, mode, range, queue dropped,
+    /// user dropped, last id, 1.
+    #[track_caller]
+    pub fn queue_line(&self, number: u16) -> Result<[u64; 9], Stopped> {
+        let text = self.queues_text()?;
+        let lines = text.lines().map(|line| {
+            let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            <[u64; 9]>::try_from(numbers)
+        });
+        let mut lines = lines.filter_map(Result::ok);
+        let line = lines.find(|line| line[0] == u64::from(number));
+        line.ok_or_else(|| Stopped::failed(format!("queue {number} has no line")).details(text.clone()))
+    }
+}
+
+impl Socket<'_> {
+    /// Sends a message, and returns it.
+    #[track_caller]
+    pub fn ask(&self, request: &QueueRequest) -> Result<Bytes, Stopped> {
+        let bytes = request.bytes();
+        self.send(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Sends a message that asks for an acknowledgement, and expects that it succeeds.
+    #[track_caller]
+    pub fn done(&self, request: &QueueRequest) -> CaseResult {
+        let sent = self.ask(&request.clone().ack())?;
+        self.expect_success(&sent)
+    }
+
+    /// Sends a message, and expects that it is refused.
+    #[track_caller]
+    pub fn refused(&self, errno: Errno, request: &QueueRequest) -> CaseResult {
+        let sent = self.ask(request)?;
+        self.expect_refusal(errno, &sent)
+    }
+
+    /// Expects that the next datagram acknowledges `request`, byte for byte.
+    #[track_caller]
+    pub fn expect_success(&self, request: &[u8]) -> CaseResult {
+        let form = AnswerForm {
+            capped: true,
+            ..AnswerForm::default()
+        };
+        self.expect_answer(Errno(0), request, &form)
+    }
+
+    /// Expects that the next datagram is this error, with the whole of `request`, byte for byte.
+    #[track_caller]
+    pub fn expect_refusal(&self, errno: Errno, request: &[u8]) -> CaseResult {
+        self.expect_answer(errno, request, &AnswerForm::default())
+    }
+
+    /// Expects that the next datagram answers `request` in this form, byte for byte.
+    #[track_caller]
+    pub fn expect_answer(&self, errno: Errno, request: &[u8], form: &AnswerForm) -> CaseResult {
+        let quoted = if form.capped { &request[..16] } else { request };
+        let padded = quoted.len().next_multiple_of(4);
+        let mut attributes = Vec::new();
+        for (kind, content) in &form.attributes {
+            attributes.extend((content.len() as u16 + 4).to_ne_bytes());
+            attributes.extend(kind.to_ne_bytes());
+            attributes.extend(content);
+            attributes.resize(attributes.len().next_multiple_of(4), 0);
+        }
+        // Older kernels do not count the padding of an answer without attributes (NFQ-42).
+        let counts_padding = !kernels::is_before(&self.subject().machine().kernel, "6.18") || !attributes.is_empty();
+        let counted = if counts_padding { padded } else { quoted.len() };
+        let mut flags = if form.capped { CAPPED } else { 0 };
+        if !attributes.is_empty() {
+            flags |= EXTENDED;
+        }
+        let mut expected = Vec::new();
+        expected.extend(((20 + counted + attributes.len()) as u32).to_ne_bytes());
+        expected.extend(message_type::ERROR.to_ne_bytes());
+        expected.extend(flags.to_ne_bytes());
+        expected.extend(&request[8..12]);
+        expected.extend(self.port_id().0.to_ne_bytes());
+        expected.extend((-errno.0).to_ne_bytes());
+        expected.extend(quoted);
+        expected.resize(20 + padded, 0);
+        expected.extend(&attributes);
+        let seen = self.expect_frame()?;
+        expect_bytes("the answer", &expected, &seen, Kind::Netlink(self.subject().abi()))
+    }
+
+    /// Returns the next datagram, which must be a packet message of queue `number`.
+    #[track_caller]
+    pub fn expect_queued(&self, number: u16) -> Result<QueuedMessage, Stopped> {
+        let frame = self.expect_frame()?;
+        let abi = self.subject().abi();
+        let message = QueuedMessage::parse(frame.clone());
+        match message {
+            Some(message) if message.queue() == number => Ok(message),
+            Some(message) => Err(Stopped::failed(format!(
+                "the packet is in queue {}, and not in {number}",
+                message.queue()
+            ))
+            .details(decode::dump(&frame, Kind::Netlink(abi)))),
+            None => {
+                Err(Stopped::failed("the datagram is no packet message")
+                    .details(decode::dump(&frame, Kind::Netlink(abi))))
+            }
+        }
+    }
+
+    /// Sets `NETLINK_CAP_ACK`.
+    #[track_caller]
+    pub fn set_cap_ack(&self) -> CaseResult {
+        self.subject().act(&Step::CapAck {
+            socket: self.name().to_owned(),
+        })
+    }
+
+    /// Sets `NETLINK_EXT_ACK`.
+    #[track_caller]
+    pub fn set_ext_ack(&self) -> CaseResult {
+        self.subject().act(&Step::ExtAck {
+            socket: self.name().to_owned(),
+        })
+    }
+}
+
+/// A packet message of a numbered queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedMessage {
+    /// The whole datagram.
+    pub frame: Bytes,
+    attributes: Vec<(u16, Bytes)>,
+}
+
+impl QueuedMessage {
+    fn parse(frame: Bytes) -> Option<Self> {
+        let length = u32::from_ne_bytes(*frame.first_chunk()?) as usize;
+        let kind = u16::from_ne_bytes([*frame.get(4)?, *frame.get(5)?]);
+        if length != frame.len() || kind != message_type::PACKET {
+            return None;
+        }
+        let mut attributes = Vec::new();
+        let mut at = 20;
+        while at < frame.len() {
+            let [l0, l1, k0, k1] = *frame.get(at..)?.first_chunk()?;
+            let end = at + usize::from(u16::from_ne_bytes([l0, l1]));
+            frame.get(at + 4..end)?;
+            attributes.push((u16::from_ne_bytes([k0, k1]), frame.slice(at + 4..end)));
+            at = end.next_multiple_of(4);
+        }
+        let parsed = Self { frame, attributes };
+        parsed
+            .attribute(attribute::PACKET_HEADER)
+            .filter(|header| header.len() == 7)?;
+        Some(parsed)
+    }
+
+    /// Returns the number of the queue.
+    #[must_use]
+    pub fn queue(&self) -> u16 {
+        self.frame[18..]
+            .first_chunk()
+            .map_or(0, |number| u16::from_be_bytes(*number))
+    }
+
+    /// Returns the address family in nfnetlink's header.
+    #[must_use]
+    pub fn family(&self) -> u8 {
+        self.frame[16]
+    }
+
+    /// Returns the packet's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.number(attribute::PACKET_HEADER).unwrap_or_default()
+    }
+
+    /// Returns the link layer's number of the protocol.
+    #[must_use]
+    pub fn hw_protocol(&self) -> u16 {
+        let header = self.attribute(attribute::PACKET_HEADER);
+        header.map_or(0, |header| u16::from_be_bytes([header[4], header[5]]))
+    }
+
+    /// Returns the hook's number.
+    #[must_use]
+    pub fn hook(&self) -> u8 {
+        self.attribute(attribute::PACKET_HEADER).map_or(0, |header| header[6])
+    }
+
+    /// Returns the types of its attributes, in order.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<u16> {
+        self.attributes.iter().map(|(kind, _)| *kind).collect()
+    }
+
+    /// Returns the content of an attribute.
+    #[must_use]
+    pub fn attribute(&self, kind: u16) -> Option<&Bytes> {
+        let found = self.attributes.iter().find(|(known, _)| *known == kind);
+        found.map(|(_, content)| content)
+    }
+
+    /// Returns the number that an attribute begins with.
+    #[must_use]
+    pub fn number(&self, kind: u16) -> Option<u32> {
+        let content = self.attribute(kind)?;
+        content.first_chunk().map(|number| u32::from_be_bytes(*number))
+    }
+
+    /// Returns the packet's bytes, as far as they were copied.
+    #[must_use]
+    pub fn payload(&self) -> Bytes {
+        self.attribute(attribute::PAYLOAD).cloned().unwrap_or_default()
+    }
+}

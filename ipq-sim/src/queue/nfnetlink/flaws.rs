@@ -1,0 +1,500 @@
+//! What seeded faults break. Each [`Flaw`] spoils what goes into the queues, or what comes out of
+//! them, so that one rule is broken and the queues' own logic stays as it is.
+
+use super::answer::Note;
+use super::messages::Request;
+use super::{Datagram, Decision, Offer, Outcome, QueuedPacket, Queues, Refusal, Released, Sender};
+use crate::host::packet::Packet;
+use crate::host::rules::{NumberedQueue, Spread};
+use bytes::Bytes;
+use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute, command, message_type};
+use ipq_core::wire::{Flags, Header};
+use ipq_core::{Errno, PortId};
+use std::borrow::Cow;
+
+/// A broken rule of numbered queues. No kernel has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// Odd queue numbers of rules are made even (NFQ-1).
+    EvenQueues,
+    /// Messages tell ids one too low (NFQ-2).
+    IdsFromZero,
+    /// A packet that finds the queue full uses up an id (NFQ-3).
+    FullUsesId,
+    /// A queue takes one packet more than its maximum (NFQ-4).
+    MaximumExceeded,
+    /// A socket can own one queue (NFQ-6).
+    OneQueueEach,
+    /// Closing a socket leaves its queues bound (NFQ-7).
+    CloseKeepsQueues,
+    /// UNBIND accepts what is queued (NFQ-8).
+    UnbindAccepts,
+    /// In mode NONE packets pass (NFQ-10).
+    NoModePasses,
+    /// A rule's bypass does not count (NFQ-11).
+    BypassIgnored,
+    /// No queue fails open (NFQ-12).
+    FailOpenIgnored,
+    /// A line of the /proc text ends with 0 (NFQ-13).
+    ProcEndsWithZero,
+    /// The /proc text is ordered by number (NFQ-14).
+    ProcByNumber,
+    /// The target QUEUE means queue 1 (NFQ-15).
+    PlainQueueIsOne,
+    /// Ports count for the balance (NFQ-16).
+    PortsCount,
+    /// CPU fan-out balances (NFQ-17).
+    FanOutBalances,
+    /// Commands for a family are refused (NFQ-20).
+    FamilyCommandsRefused,
+    /// FLAGS need no MASK (NFQ-21).
+    MaskNotNeeded,
+    /// Unknown flags are taken (NFQ-22).
+    UnknownFlagsTaken,
+    /// Anybody may set any queue (NFQ-23).
+    OwnerIgnored,
+    /// BIND for a bound queue succeeds (NFQ-24).
+    BindTwiceTaken,
+    /// UNBIND with parameters is refused after it was done (NFQ-25).
+    UnbindHeedsTheRest,
+    /// Unknown commands are ignored (NFQ-26).
+    UnknownCommandsIgnored,
+    /// A message for an unbound queue succeeds (NFQ-27).
+    UnboundIgnored,
+    /// The rest of a BIND is not done (NFQ-28).
+    BindAlone,
+    /// A copy range is kept as it is (NFQ-29).
+    RangeUncut,
+    /// An unknown mode is refused (NFQ-30).
+    UnknownModeRefused,
+    /// A mode change drops what is queued (NFQ-31).
+    ModeChangeFlushes,
+    /// The queue's number is little-endian (NFQ-32).
+    NumberSwapped,
+    /// Errors are answered on demand only (NFQ-40).
+    ErrorsOnDemand,
+    /// Answers have sequence 0 (NFQ-41).
+    SequenceLost,
+    /// Errors quote the header only (NFQ-42).
+    ErrorsCut,
+    /// No answer says that it is capped (NFQ-43).
+    CappedUnsaid,
+    /// `NETLINK_EXT_ACK` changes nothing (NFQ-44).
+    ExtAckIgnored,
+    /// Leftover bytes are refused (NFQ-45).
+    LeftoverRefused,
+    /// Unknown attributes are refused (NFQ-46).
+    UnknownAttributesRefused,
+    /// Unknown types are ignored (NFQ-47).
+    UnknownTypesIgnored,
+    /// Messages without the flag REQUEST are done (NFQ-48).
+    RequestFlagIgnored,
+    /// A message that states more than is there is cut to it (NFQ-49).
+    StatedLengthCut,
+    /// Only the first message of a datagram counts (NFQ-50).
+    FirstMessageOnly,
+    /// `BATCH_BEGIN` is passed over (NFQ-51).
+    BatchesDone,
+    /// Batches for nftables are not answered (NFQ-52).
+    BatchesUnanswered,
+    /// `CAP_NET_ADMIN` is never asked for (NFQ-53).
+    CapabilityIgnored,
+    /// A verdict for an unknown id succeeds (NFQ-60).
+    UnknownIdIgnored,
+    /// STOLEN is taken for DROP (NFQ-61).
+    StolenDrops,
+    /// STOP is ACCEPT (NFQ-62).
+    StopIsAccept,
+    /// QUEUE is ACCEPT (NFQ-63).
+    QueueIsAccept,
+    /// Upper bits of a verdict do not count (NFQ-64).
+    UpperBitsIgnored,
+    /// A verdict on several packets takes one (NFQ-65).
+    BatchTakesOne,
+    /// A verdict on several packets replaces them (NFQ-66).
+    BatchReplaces,
+    /// A verdict's mark and priority do not count (NFQ-67).
+    MarkIgnored,
+    /// A payload does not count (NFQ-68).
+    PayloadIgnored,
+    /// A payload that is too short does not count (NFQ-69).
+    ShortPayloadIgnored,
+    /// The answer comes before the packet that is queued again (NFQ-70).
+    AnswerFirst,
+    /// A packet message has sequence 1 (NFQ-80).
+    PacketSequence,
+    /// The devices are told in the other order (NFQ-81).
+    DevicesSwapped,
+    /// The payload is padded (NFQ-82).
+    PayloadPadded,
+    /// No incoming device is told (NFQ-83).
+    NoIncomingDevice,
+    /// The length of a cut packet is not told (NFQ-84).
+    NoFullLength,
+    /// No owner is told (NFQ-85).
+    NoOwner,
+    /// No link-layer address is told (NFQ-86).
+    NoAddress,
+    /// Every packet has a time (NFQ-87).
+    TimesAlways,
+    /// The state of a checksum is not told (NFQ-88).
+    NoChecksumState,
+    /// The link layer's protocol is 0 (NFQ-90).
+    NoProtocol,
+}
+
+/// The attributes of a message: for each its type, where it begins, and its content.
+fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
+    let mut at = HEADER_BYTES;
+    std::iter::from_fn(move || {
+        let [l0, l1, k0, k1] = *message.get(at..)?.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let content = message.get(at + 4..at + length.max(4))?;
+        let here = at;
+        at += length.max(4).next_multiple_of(4);
+        Some((u16::from_ne_bytes([k0, k1]), here, content))
+    })
+}
+
+fn find(message: &[u8], kind: u16) -> Option<(usize, &[u8])> {
+    attributes(message)
+        .find(|(known, ..)| *known == kind)
+        .map(|(_, at, content)| (at, content))
+}
+
+/// Makes an attribute one of a type that nobody knows.
+fn hide(message: &mut [u8], kind: u16) {
+    while let Some((at, _)) = find(message, kind) {
+        message[at + 2..at + 4].copy_from_slice(&0x0fff_u16.to_ne_bytes());
+    }
+}
+
+fn command_of(message: &[u8]) -> Option<u8> {
+    let (_, content) = find(message, attribute::CONFIG_COMMAND)?;
+    content.first().copied()
+}
+
+impl Flaw {
+    /// Spoils a datagram before its messages are gone through.
+    pub(crate) fn spoil_input<'d>(self, datagram: &'d [u8], sender: &mut Sender) -> Cow<'d, [u8]> {
+        match self {
+            Self::CapabilityIgnored => sender.net_admin = true,
+            Self::ExtAckIgnored => sender.extends_answers = false,
+            _ => {}
+        }
+        let first_length = datagram
+            .first_chunk()
+            .map_or(0, |length| u32::from_ne_bytes(*length) as usize);
+        let first_type = datagram
+            .get(4..6)
+            .map_or(0, |kind| u16::from_ne_bytes([kind[0], kind[1]]));
+        let is_batch = first_type == 0x10 && datagram.len() >= HEADER_BYTES;
+        match self {
+            Self::FirstMessageOnly => datagram.get(..first_length).unwrap_or(datagram).into(),
+            Self::BatchesDone if is_batch => datagram.get(first_length..).unwrap_or_default().into(),
+            Self::BatchesUnanswered if is_batch && datagram[18..20] == [0, 10] => Cow::Borrowed(&[]),
+            Self::RequestFlagIgnored | Self::StatedLengthCut | Self::NumberSwapped => {
+                self.spoil_headers(datagram.to_vec()).into()
+            }
+            _ => datagram.into(),
+        }
+    }
+
+    /// Spoils the headers of the messages in a datagram.
+    fn spoil_headers(self, mut datagram: Vec<u8>) -> Vec<u8> {
+        let mut at = 0;
+        while let Some(rest) = datagram.get_mut(at..).filter(|rest| rest.len() >= Header::BYTES) {
+            let stated = rest
+                .first_chunk()
+                .map_or(0, |length| u32::from_ne_bytes(*length) as usize);
+            match self {
+                Self::RequestFlagIgnored => rest[6] |= Flags::REQUEST.0 as u8,
+                Self::StatedLengthCut if stated > rest.len() => {
+                    let whole = rest.len() as u32;
+                    rest[..4].copy_from_slice(&whole.to_ne_bytes());
+                }
+                Self::NumberSwapped if rest.len() >= HEADER_BYTES => rest.swap(18, 19),
+                _ => {}
+            }
+            at += stated.max(Header::BYTES).next_multiple_of(4);
+        }
+        datagram
+    }
+
+    /// Spoils an answer.
+    pub(crate) fn spoil_answer(self, answer: &mut Datagram) {
+        match self {
+            Self::SequenceLost => answer.head[8..12].fill(0),
+            Self::CappedUnsaid => answer.head[7] = 0,
+            Self::ErrorsCut => {
+                answer.payload.truncate(Header::BYTES);
+                answer.head[..4].copy_from_slice(&36_u32.to_ne_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    /// Spoils what is to become of packets. `message` is the verdict's.
+    fn spoil_released<'m>(self, released: &mut Released<'m>, message: &'m [u8]) {
+        match (self, released.decision) {
+            (Self::StopIsAccept, Decision::Stop) | (Self::QueueIsAccept, Decision::Queue { .. }) => {
+                released.decision = Decision::Accept;
+            }
+            (Self::MarkIgnored, _) => (released.mark, released.priority) = (None, None),
+            (Self::PayloadIgnored, _) => released.payload = None,
+            (Self::ShortPayloadIgnored, _) => {
+                released.payload = released.payload.filter(|payload| payload.len() >= 40);
+            }
+            (Self::BatchReplaces, _) => {
+                released.payload = find(message, attribute::PAYLOAD).map(|(_, content)| content);
+            }
+            _ => {}
+        }
+    }
+
+    /// The result of a request as the flaw has it.
+    fn spoiled_result(self, request: &Request<'_>, result: Result<(), Errno>, note: Note) -> Result<(), Errno> {
+        let configures = request.kind() == message_type::CONFIG;
+        let unbinds = configures && command_of(request.bytes) == Some(command::UNBIND);
+        match (self, result) {
+            (Self::UnbindHeedsTheRest, Ok(())) if unbinds => {
+                let rest = find(request.bytes, attribute::CONFIG_PARAMETERS);
+                rest.map_or(Ok(()), |_| Err(Errno::ENODEV))
+            }
+            (Self::UnboundIgnored, Err(Errno::ENODEV)) if configures => Ok(()),
+            (Self::UnknownIdIgnored, Err(Errno::ENOENT)) => Ok(()),
+            (Self::LeftoverRefused, Ok(())) if note == Note::Leftover => Err(Errno::EINVAL),
+            (Self::UnknownTypesIgnored, Err(Errno::EINVAL)) if request.kind() > message_type::VERDICT_BATCH => Ok(()),
+            _ => result,
+        }
+    }
+
+    /// Spoils what is known of a packet that is offered.
+    fn spoil_packet(self, packet: &mut QueuedPacket<'_>) {
+        match self {
+            Self::NoIncomingDevice => packet.incoming = 0,
+            Self::NoOwner => packet.owner = None,
+            Self::NoAddress => packet.hardware_address = None,
+            Self::TimesAlways => packet.arrived = Some((1, 1)),
+            Self::NoChecksumState => packet.checksum_state = 0,
+            Self::NoProtocol => packet.hw_protocol = 0,
+            _ => {}
+        }
+    }
+
+    /// Spoils a packet message.
+    fn spoil_message(self, message: &mut Datagram) {
+        match self {
+            Self::PacketSequence => message.head[8] = 1,
+            Self::IdsFromZero => message.head[27] = message.head[27].wrapping_sub(1),
+            Self::NoFullLength => hide(&mut message.head, attribute::FULL_LENGTH),
+            Self::DevicesSwapped => {
+                if let Some((incoming, _)) = find(&message.head, attribute::INCOMING_DEVICE)
+                    && let Some((outgoing, _)) = find(&message.head, attribute::OUTGOING_DEVICE)
+                {
+                    (0..8).for_each(|byte| message.head.swap(incoming + byte, outgoing + byte));
+                }
+            }
+            Self::PayloadPadded => {
+                let mut payload = message.payload.to_vec();
+                payload.resize(payload.len().next_multiple_of(4), 0);
+                message.payload = Bytes::from(payload);
+                let length = message.len() as u32;
+                message.head[..4].copy_from_slice(&length.to_ne_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    /// The queue that the target NFQUEUE sends a packet to.
+    pub(crate) fn number(self, queue: NumberedQueue, packet: &Packet) -> u16 {
+        let count = queue.last.saturating_sub(queue.first).saturating_add(1);
+        match self {
+            Self::EvenQueues => queue.number(packet) & !1,
+            Self::PortsCount => {
+                let ports = packet.data.get(20..24).unwrap_or_default();
+                queue.first + ports.iter().map(|byte| u16::from(*byte)).sum::<u16>() % count
+            }
+            Self::FanOutBalances => {
+                let spread = Spread::Balance;
+                NumberedQueue { spread, ..queue }.number(packet)
+            }
+            _ => queue.number(packet),
+        }
+    }
+}
+
+impl<T> Queues<T> {
+    /// Carries out a request with a flaw.
+    pub(super) fn request_with<'m>(
+        &mut self,
+        flaw: Flaw,
+        request: &Request<'m>,
+        mut sender: Sender,
+        taken: &mut Vec<(u32, T)>,
+    ) -> Outcome<'m> {
+        if let Some(errno) = self.refusal(flaw, request, sender) {
+            return Outcome {
+                released: None,
+                answer: request.answer(Err(errno), Note::None),
+            };
+        }
+        if flaw == Flaw::OwnerIgnored
+            && let Some(instance) = self.instances.get(&request.queue())
+        {
+            sender.port_id = instance.owner();
+        }
+        let spoiled = self.spoiled_message(flaw, request);
+        let altered = request.with_bytes(&spoiled);
+        let kind = if flaw == Flaw::BatchTakesOne && request.kind() == message_type::VERDICT_BATCH {
+            message_type::VERDICT
+        } else {
+            request.kind()
+        };
+        let (result, note, released) = self.carry_out(kind, &altered, sender, taken);
+        // What a verdict says of packets is read again where it outlives the spoiled message.
+        let mut released = released.map(|released| Released {
+            payload: released
+                .payload
+                .and_then(|_| find(request.bytes, attribute::PAYLOAD))
+                .map(|(_, content)| content),
+            decision: released.decision,
+            mark: released.mark,
+            priority: released.priority,
+        });
+        if let Some(released) = &mut released {
+            flaw.spoil_released(released, request.bytes);
+        }
+        if flaw == Flaw::UnbindAccepts && released.is_none() && !taken.is_empty() {
+            released = Some(Released {
+                decision: Decision::Stop,
+                mark: None,
+                priority: None,
+                payload: None,
+            });
+        }
+        self.spoil_setting(flaw, request, taken);
+        let result = flaw.spoiled_result(request, result, note);
+        let unasked = result.is_err() && !request.asks_for_answer();
+        let answer = request
+            .answer(result, note)
+            .filter(|_| flaw != Flaw::ErrorsOnDemand || !unasked);
+        Outcome { released, answer }
+    }
+
+    /// The error with which the flaw refuses a request that no kernel refuses.
+    fn refusal(&self, flaw: Flaw, request: &Request<'_>, sender: Sender) -> Option<Errno> {
+        let configures = request.kind() == message_type::CONFIG;
+        let command = command_of(request.bytes).filter(|_| configures);
+        let mode = find(request.bytes, attribute::CONFIG_PARAMETERS).and_then(|(_, content)| content.get(4));
+        match flaw {
+            Flaw::FamilyCommandsRefused => {
+                matches!(command, Some(command::BIND_FAMILY | command::UNBIND_FAMILY)).then_some(Errno::EOPNOTSUPP)
+            }
+            Flaw::OneQueueEach if command == Some(command::BIND) => {
+                let owns = |owner: PortId| owner == sender.port_id;
+                let any = self.instances.values().any(|instance| owns(instance.owner()));
+                any.then_some(Errno::EBUSY)
+            }
+            Flaw::UnknownModeRefused if configures => mode.filter(|mode| **mode > 2).map(|_| Errno::EINVAL),
+            Flaw::UnknownAttributesRefused => {
+                let unknown = attributes(request.bytes).any(|(kind, ..)| kind & 0x3fff > 30);
+                unknown.then_some(Errno::EINVAL)
+            }
+            _ => None,
+        }
+    }
+
+    /// The request's message as the flaw has it.
+    fn spoiled_message(&self, flaw: Flaw, request: &Request<'_>) -> Vec<u8> {
+        let mut message = request.bytes.to_vec();
+        let configures = request.kind() == message_type::CONFIG;
+        let bound = self.instances.contains_key(&request.queue());
+        match flaw {
+            Flaw::MaskNotNeeded if configures && find(&message, attribute::CONFIG_MASK).is_none() => {
+                message.extend(8_u16.to_ne_bytes());
+                message.extend(attribute::CONFIG_MASK.to_ne_bytes());
+                message.extend([0xff; 4]);
+            }
+            Flaw::UnknownFlagsTaken if configures => hide(&mut message, attribute::CONFIG_FLAGS),
+            Flaw::BindTwiceTaken if configures && bound && command_of(&message) == Some(command::BIND) => {
+                hide(&mut message, attribute::CONFIG_COMMAND);
+            }
+            Flaw::UnknownCommandsIgnored
+                if configures && command_of(&message).is_some_and(|command| !(1..=4).contains(&command)) =>
+            {
+                hide(&mut message, attribute::CONFIG_COMMAND);
+            }
+            Flaw::BindAlone if configures && command_of(&message) == Some(command::BIND) => {
+                for kind in [
+                    attribute::CONFIG_PARAMETERS,
+                    attribute::CONFIG_MAX_LENGTH,
+                    attribute::CONFIG_FLAGS,
+                ] {
+                    hide(&mut message, kind);
+                }
+            }
+            Flaw::StolenDrops | Flaw::UpperBitsIgnored if !configures => {
+                if let Some((at, header)) = find(&message, attribute::VERDICT_HEADER).filter(|(_, h)| h.len() >= 8) {
+                    let value = header[3];
+                    if flaw == Flaw::UpperBitsIgnored && value != 3 {
+                        message[at + 4..at + 7].fill(0);
+                    }
+                    if flaw == Flaw::StolenDrops && value == 2 {
+                        message[at + 7] = 0;
+                    }
+                }
+            }
+            _ => {}
+        }
+        message
+    }
+
+    /// Does what the flaw does to a queue after it was set.
+    fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
+        let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
+        let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {
+            return;
+        };
+        if request.kind() != message_type::CONFIG {
+            return;
+        }
+        match (flaw, self.instances.get_mut(&request.queue())) {
+            (Flaw::RangeUncut, Some(instance)) => instance.range = u32::from_be_bytes(range),
+            (Flaw::ModeChangeFlushes, Some(instance)) if mode <= 2 => instance.take_up_to(u32::MAX >> 1, taken),
+            _ => {}
+        }
+    }
+
+    /// Offers a packet with a flaw.
+    pub(super) fn offer_with(
+        &mut self,
+        flaw: Flaw,
+        number: u16,
+        packet: &QueuedPacket<'_>,
+        deliver: impl FnOnce(PortId, Datagram) -> bool,
+    ) -> Offer {
+        let mut packet = *packet;
+        flaw.spoil_packet(&mut packet);
+        let rules = self.rules;
+        let Some(instance) = self.instances.get_mut(&number) else {
+            return Offer::Refused(Refusal::NoListener);
+        };
+        let maximum_length = instance.maximum_length;
+        if flaw == Flaw::MaximumExceeded {
+            instance.maximum_length = maximum_length.saturating_add(1);
+        }
+        let offer = instance.offer(number, &packet, &rules, |port_id, mut datagram| {
+            flaw.spoil_message(&mut datagram);
+            deliver(port_id, datagram)
+        });
+        instance.maximum_length = maximum_length;
+        match (flaw, offer) {
+            (Flaw::FullUsesId, Offer::Refused(Refusal::Full)) => instance.last_id += 1,
+            (Flaw::NoModePasses, Offer::Refused(Refusal::NoMode)) => return Offer::Passed(Refusal::NoMode),
+            (Flaw::FailOpenIgnored, Offer::Passed(refusal)) => return Offer::Refused(refusal),
+            _ => {}
+        }
+        offer
+    }
+}
