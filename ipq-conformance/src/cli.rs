@@ -51,6 +51,7 @@ Examples:
   ipq-conformance verdicts replacement     the cases of two topics
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
+  ipq-conformance nfq                      the second part: numbered queues (nfnetlink_queue)
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
   ipq-conformance --client dlopen:PATH     a libipq.so for C, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
@@ -67,6 +68,7 @@ Examples:
   ipq-conformance diff                                    100 sequences, on the emulator and on this kernel
   ipq-conformance diff --cases 2000 --seed 5000           other ones, and more
   ipq-conformance diff --seed 5017 --cases 1              one of them again
+  ipq-conformance diff --part nfqueue --cases 2000        steps for numbered queues
   ipq-conformance diff --cases 2000 | tail -1 > new.jsonl keep the recording of a difference, and then
   ipq-conformance replay --world nfqueue new.jsonl        see it again
 
@@ -261,12 +263,25 @@ struct DiffArguments {
         default_value = "sim,nfqueue"
     )]
     worlds: Vec<String>,
+    /// The queues that the steps are for
+    #[arg(long, value_enum, default_value_t = Part::IpQueue)]
+    part: Part,
     /// The number of sequences
     #[arg(long, value_name = "N", default_value_t = 100)]
     cases: u64,
     /// The seed of the first sequence; the others have the seeds that follow
     #[arg(long, default_value_t = 0)]
     seed: u64,
+}
+
+/// A part of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The first part: a queue for each family
+    #[value(name = "ip_queue")]
+    IpQueue,
+    /// The second part: queues with numbers
+    Nfqueue,
 }
 
 #[derive(Debug, Args)]

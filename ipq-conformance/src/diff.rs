@@ -5,6 +5,7 @@
 //! recording. If they differ, actions are removed from the plan until each one left is needed for
 //! the difference.
 
+mod numbered;
 mod performance;
 mod plan;
 

@@ -1,7 +1,7 @@
 //! `diff`: two worlds, and generated sequences of steps.
 
 use super::progress::Progress;
-use super::{DiffArguments, End, Failure, find_world, unable, unless_possible};
+use super::{DiffArguments, End, Failure, Part, find_world, unable, unless_possible};
 use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use crate::recording::write_all;
 use crate::replay::ReplayError;
@@ -45,7 +45,11 @@ pub(super) fn diff(
     };
     let progress = Progress::new(arguments.cases, "sequences");
     let mut tally = Tally::default();
-    let compared = compare_all(pair, seed..end, |seed, compared| {
+    let generate = match arguments.part {
+        Part::IpQueue => Plan::generate,
+        Part::Nfqueue => Plan::generate_numbered,
+    };
+    let compared = compare_all(pair, generate, seed..end, |seed, compared| {
         progress.step();
         tally.add(seed, compared)
     });
@@ -54,7 +58,7 @@ pub(super) fn diff(
     tally.report(seed, output)?;
     match &tally.first_divergence {
         Some((seed, divergence)) => {
-            show(pair, *seed, divergence, output)?;
+            show(pair, arguments.part, *seed, divergence, output)?;
             Ok(End::Bad)
         }
         None if tally.equal + tally.known() == 0 => Ok(End::Nothing),
@@ -105,11 +109,15 @@ impl Tally {
     }
 }
 
-fn show(pair: Pair<'_>, seed: u64, divergence: &Divergence, output: &mut impl Write) -> io::Result<()> {
+fn show(pair: Pair<'_>, part: Part, seed: u64, divergence: &Divergence, output: &mut impl Write) -> io::Result<()> {
     let (first, second) = (pair.first.name(), pair.second.name());
+    let part = match part {
+        Part::IpQueue => "",
+        Part::Nfqueue => "--part nfqueue ",
+    };
     writeln!(
         output,
-        "\n{first} and {second} differ (--seed {seed} --cases 1); `recorded` is {first}, `here` is {second}:\n"
+        "\n{first} and {second} differ ({part}--seed {seed} --cases 1); `recorded` is {first}, `here` is {second}:\n"
     )?;
     writeln!(output, "{}", divergence.difference)?;
     writeln!(
@@ -123,6 +131,7 @@ fn show(pair: Pair<'_>, seed: u64, divergence: &Divergence, output: &mut impl Wr
 /// it returns false. Several plans run at a time if both worlds allow it.
 fn compare_all(
     pair: Pair<'_>,
+    generate: fn(u64) -> Plan,
     seeds: Range<u64>,
     mut judge: impl FnMut(u64, Compared) -> bool,
 ) -> Result<(), ReplayError> {
@@ -143,7 +152,7 @@ fn compare_all(
                     let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following) else {
                         break;
                     };
-                    let compared = pair.compare(&Plan::generate(seed), &format!("generated-{seed}"));
+                    let compared = pair.compare(&generate(seed), &format!("generated-{seed}"));
                     if sender.send((seed, compared)).is_err() {
                         break;
                     }
@@ -190,6 +199,7 @@ mod tests {
         let worlds: [Arc<dyn WorldFactory>; 2] = [Arc::new(SimFactory::default()), Arc::new(Other(other))];
         let arguments = DiffArguments {
             worlds: vec!["sim".into(), "other".into()],
+            part: Part::IpQueue,
             cases,
             seed: 0,
         };

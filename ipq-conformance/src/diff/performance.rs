@@ -26,6 +26,7 @@ pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Resu
         open: Vec::new(),
         down: Vec::new(),
         net_admin: true,
+        numbered: Vec::new(),
         packets: Vec::new(),
         steps: Vec::new(),
     };
@@ -49,6 +50,8 @@ struct Performance<'w> {
     down: Vec<&'static str>,
     /// `true` if the process has the capability.
     net_admin: bool,
+    /// The sockets that given steps have opened.
+    numbered: Vec<String>,
     /// The packets read since their socket was opened, in order.
     packets: Vec<(Slot, PacketId, Bytes)>,
     steps: Vec<RecordedStep>,
@@ -84,7 +87,24 @@ impl Performance<'_> {
                 self.net_admin = held;
                 self.do_step(Step::NetAdmin { held })
             }
+            Action::Step(ref step) => self.given(step),
         }
+    }
+
+    /// Does a step, unless its socket is not there, or is there already. Without the capability no
+    /// device can be set.
+    fn given(&mut self, step: &Step) -> Result<(), ReplayError> {
+        let is_open = |name: &str| self.numbered.iter().any(|open| open == name);
+        match step {
+            Step::Open { socket, .. } if !is_open(socket) => self.numbered.push(socket.clone()),
+            Step::Close { socket } if is_open(socket) => self.numbered.retain(|open| open != socket),
+            Step::Open { .. } => return Ok(()),
+            Step::Link { .. } if !self.net_admin => return Ok(()),
+            Step::NetAdmin { held } => self.net_admin = *held,
+            step if step.socket().is_some_and(|name| !is_open(name)) => return Ok(()),
+            _ => {}
+        }
+        self.do_step(step.clone())
     }
 
     /// Opens no socket without the capability: kernels differ on whether such a socket may send
@@ -142,6 +162,16 @@ impl Performance<'_> {
         for slot in Slot::ALL {
             let mut left = MOST_LEFT;
             while left > 0 && self.receive(slot, FRAME_BYTES)? {
+                left -= 1;
+            }
+        }
+        for name in self.numbered.clone() {
+            let receive = Step::Receive {
+                socket: name,
+                size: FRAME_BYTES,
+            };
+            let mut left = MOST_LEFT;
+            while left > 0 && self.step(receive.clone())? != Observation::Receive(Received::Nothing) {
                 left -= 1;
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::suite::{Packet, Request};
 use crate::world::topology::{Device, TAP0, TAP1};
-use crate::world::{Protocol, Rule, Setup, Table};
+use crate::world::{Protocol, Rule, Setup, Step, Table};
 use bytes::Bytes;
 use ipq_core::wire::Flags;
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
@@ -18,6 +18,8 @@ pub struct Plan {
 /// One action. It is skipped if its socket is not open or its packet has not come.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
+    /// A step that knows all that it needs: those for numbered queues.
+    Step(Step),
     Open(Slot),
     Close(Slot),
     Send {
@@ -102,7 +104,7 @@ impl Plan {
     /// Returns the plan of `seed`.
     #[must_use]
     pub fn generate(seed: u64) -> Self {
-        let mut chance = Chance(fastrand::Rng::with_seed(seed));
+        let mut chance = Chance::of_seed(seed);
         let setup = Setup::with_rules(chance.rules());
         let mut actions = vec![Action::Open(Slot::Ipv4)];
         if chance.one_in(2) {
@@ -139,14 +141,22 @@ impl Plan {
     }
 }
 
-struct Chance(fastrand::Rng);
+pub(super) struct Chance(fastrand::Rng);
 
 impl Chance {
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(super) fn of_seed(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        self.0.usize(..n)
+    }
+
+    pub(super) fn one_in(&mut self, n: u32) -> bool {
         self.0.u32(..n) == 0
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(super) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.0.usize(..choices.len())]
     }
 

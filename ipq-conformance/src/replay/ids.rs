@@ -2,6 +2,7 @@
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
 use crate::world::{Capabilities, Capability, Step};
+use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::wire::{Abi, MessageType};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -40,6 +41,12 @@ impl Ids {
             own: HashMap::new(),
             sockets: HashMap::new(),
         }
+    }
+
+    /// Returns `true` if the socket is one of numbered queues, whose ids every kernel gives alike.
+    pub(super) fn is_numbered(&self, socket: &str) -> bool {
+        let socket = self.sockets.get(socket);
+        socket.is_some_and(|socket| socket.protocol == i32::from(PROTOCOL))
     }
 
     pub(super) const fn abi(&self) -> Abi {
