@@ -1,0 +1,195 @@
+//! Numbered queues beside a model of them: whatever is done to both, the same is seen.
+//!
+//! `IPQ_MODEL_STEPS` says how many steps are generated, and `IPQ_MODEL_SEED` from which seed.
+
+mod emulator;
+mod model;
+mod packets;
+
+use emulator::Emulator;
+use model::{Action, Model, QUEUE, SOCKETS, Seen};
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use std::cell::Cell;
+
+/// The number of steps that `cargo test` takes.
+const STEPS: u64 = 200_000;
+/// A queue that packets come to by a verdict only.
+const OTHER: u16 = 300;
+
+thread_local! {
+    static STEPS_DONE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The model, and what the last action led to.
+#[derive(Clone, Debug, Default)]
+struct Reference {
+    model: Model,
+    seen: Seen,
+}
+
+struct Machine;
+
+impl ReferenceStateMachine for Machine {
+    type State = Reference;
+    type Transition = Action;
+
+    fn init_state() -> BoxedStrategy<Reference> {
+        Just(Reference::default()).boxed()
+    }
+
+    fn transitions(_: &Reference) -> BoxedStrategy<Action> {
+        prop_oneof![
+            6 => config(),
+            8 => verdict(),
+            10 => Just(Action::Arrive),
+            1 => (0..SOCKETS).prop_map(|socket| Action::Reopen { socket }),
+            1 => Just(Action::Down),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut reference: Reference, action: &Action) -> Reference {
+        reference.seen = reference.model.act(action);
+        reference
+    }
+}
+
+impl StateMachineTest for Machine {
+    type SystemUnderTest = Emulator;
+    type Reference = Self;
+
+    fn init_test(_: &Reference) -> Emulator {
+        Emulator::new()
+    }
+
+    fn apply(mut emulator: Emulator, reference: &Reference, action: Action) -> Emulator {
+        assert_eq!(emulator.act(&action), reference.seen, "{action:?}");
+        STEPS_DONE.set(STEPS_DONE.get() + 1);
+        emulator
+    }
+}
+
+fn socket() -> impl Strategy<Value = usize> {
+    prop_oneof![5 => Just(0), 1 => 1..SOCKETS]
+}
+
+fn queue() -> impl Strategy<Value = u16> {
+    prop_oneof![8 => Just(QUEUE), 2 => Just(OTHER), 1 => prop::sample::select(vec![0, 8, 65_535])]
+}
+
+fn config() -> impl Strategy<Value = Action> {
+    let command =
+        prop_oneof![6 => Just(Some(1)), 4 => Just(None), 1 => prop::sample::select(vec![0, 2, 3, 4, 5]).prop_map(Some)];
+    let mode = (
+        prop_oneof![6 => Just(2_u8), 2 => Just(1_u8), 1 => prop::sample::select(vec![0, 3, 255])],
+        prop::sample::select(vec![0, 1, 20, 36, 37, 65_531, 65_532, u32::MAX]),
+    );
+    let maximum = prop::option::weighted(0.2, prop::sample::select(vec![0, 1, 2, 5, u32::MAX]));
+    let flags = (
+        prop::sample::select(vec![0, 1, 2, 16, 32]),
+        prop::sample::select(vec![0, 1, 3, u32::MAX]),
+    );
+    (
+        socket(),
+        queue(),
+        command,
+        prop::option::weighted(0.8, mode),
+        maximum,
+        prop::option::weighted(0.2, flags),
+        any::<bool>(),
+    )
+        .prop_map(|(socket, queue, command, mode, maximum, flags, ack)| Action::Config {
+            socket,
+            queue,
+            command,
+            mode,
+            maximum,
+            flags,
+            ack,
+        })
+}
+
+fn verdict() -> impl Strategy<Value = Action> {
+    let to = |queue: u16, bits: u32| 3 | bits | u32::from(queue) << 16;
+    let value = prop::sample::select(vec![
+        1,
+        1,
+        0,
+        5,
+        4,
+        2,
+        6,
+        to(QUEUE, 0),
+        to(OTHER, 0),
+        to(OTHER, 0x8000),
+        0x0001_0001,
+        0x0001_0004,
+    ]);
+    let id = prop_oneof![20 => 1..12_u32, 1 => prop::sample::select(vec![0, 100, u32::MAX, 1 << 31, u32::MAX >> 1])];
+    let payload =
+        (0..50_000_u16, prop::sample::select(vec![36, 36, 36, 0, 1, 19, 20, 28])).prop_map(|(number, length)| {
+            let mut bytes = packets::forwarded(number);
+            bytes.truncate(length);
+            bytes
+        });
+    (
+        socket(),
+        queue(),
+        value,
+        id,
+        prop::bool::weighted(0.2),
+        prop::option::weighted(0.3, prop::sample::select(vec![0, 9, u32::MAX])),
+        prop::option::weighted(0.3, payload),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(socket, queue, value, id, several, mark, payload, ack)| Action::Verdict {
+                socket,
+                queue,
+                value,
+                id,
+                several,
+                mark,
+                payload,
+                ack,
+            },
+        )
+}
+
+fn number_from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.replace('_', "").parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+#[test]
+fn numbered_queues_do_what_the_model_does() {
+    let steps = number_from_environment("IPQ_MODEL_STEPS").unwrap_or(STEPS);
+    let seed = number_from_environment("IPQ_MODEL_SEED").unwrap_or(0);
+    let config = Config {
+        cases: 100,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut round = 0_u64;
+    while STEPS_DONE.get() < steps {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&round.to_le_bytes());
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(config.clone(), random);
+        let run = runner.run(
+            &Machine::sequential_strategy(1..=150),
+            |(reference, actions, counter)| {
+                Machine::test_sequential(config.clone(), reference, actions, counter);
+                Ok(())
+            },
+        );
+        run.unwrap_or_else(|error| panic!("round {round} of seed {seed}: {error}"));
+        round += 1;
+    }
+    println!("{} steps from seed {seed}: no difference", STEPS_DONE.get());
+}
