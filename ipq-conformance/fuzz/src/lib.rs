@@ -8,6 +8,7 @@ pub mod c_interface;
 pub mod capture;
 mod input;
 pub mod nfnetlink;
+pub mod numbered;
 pub mod queue;
 pub mod recording;
 pub mod seeds;

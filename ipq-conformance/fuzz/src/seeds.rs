@@ -1,7 +1,7 @@
 //! Seeds and dictionaries for every target, made from the recordings of a real kernel.
 
 use crate::input::Output;
-use crate::{nfnetlink, queue, server};
+use crate::{nfnetlink, numbered, queue, server};
 use ipq_conformance::recording::{Embedded, Recording};
 use ipq_conformance::world::{Observation, Received, Step, Target};
 use ipq_core::Hook;
@@ -25,7 +25,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
         .flat_map(|file| file.reader())
         .collect::<Result<_, _>>()
         .map_err(io::Error::other)?;
-    let targets: [(&str, Seeds, Seeds); 7] = [
+    let targets: [(&str, Seeds, Seeds); 8] = [
         ("wire", datagrams(&recordings), numbers()),
         (
             "c_interface",
@@ -37,6 +37,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
         ),
         ("nfnetlink", nfnetlink_messages(&recordings), attributes()),
         ("queue", recordings.iter().map(queue_actions).collect(), numbers()),
+        ("numbered", numbered_actions(), attributes()),
         ("recording", lines(), words()),
         ("capture", captures(&recordings), blocks()),
         ("server", recordings.iter().map(server_actions).collect(), requests()),
@@ -174,6 +175,47 @@ fn netlink_message(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// What was done in a recording, as actions on the emulated kernel.
+/// Queues that are bound in each mode, and a verdict of each value on one packet or several.
+fn numbered_actions() -> Seeds {
+    use numbered::Action;
+    let values = [0, 1, 4, 5, 3, 0x0001_0003, 0x0009_8003, 0x0001_0001, 2, 6];
+    let choices = (0..16_u8).zip(values.into_iter().cycle());
+    let seeds = choices.flat_map(|(machine, value)| {
+        (0..3_u8).map(move |mode| {
+            let mut output = Output::default();
+            output.u8(machine);
+            for queue in 0..4 {
+                Action::Bind
+                    .begin(&mut output)
+                    .u8(0)
+                    .u8(queue)
+                    .u8(mode)
+                    .u32(u32::from(mode) * 40);
+            }
+            Action::Set.begin(&mut output).u8(0).u8(0).u16(3).u8(machine).u8(0xff);
+            for ipv6 in [0, 1, 0, 0] {
+                Action::Packet.begin(&mut output).u8(ipv6).u16(60).u8(0x10);
+            }
+            Action::Receive.begin(&mut output).u8(0).u16(2000);
+            let several = machine & 1;
+            let payload = if several == 0 { &[0x45; 30][..] } else { &[] };
+            Action::Verdict
+                .begin(&mut output)
+                .u8(0)
+                .u8(0)
+                .u8(several)
+                .u32(value)
+                .u8(1)
+                .bytes(payload);
+            Action::Options.begin(&mut output).u8(0).u8(7).u16(100);
+            Action::Link.begin(&mut output).u8(1).u8(0);
+            Action::Reopen.begin(&mut output).u8(0).u32(0);
+            output.0
+        })
+    });
+    seeds.collect()
+}
+
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
     let abi = recording
