@@ -217,7 +217,7 @@ impl Server {
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let wait = match wait {
             Some(Duration::ZERO) => wait,
-            wait => self.choose_what_wait_now()?.into_iter().chain(wait).min(),
+            wait => self.choose_what_to_wait_for()?.into_iter().chain(wait).min(),
         };
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut descriptors = [
