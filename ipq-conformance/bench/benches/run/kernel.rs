@@ -52,6 +52,7 @@ impl Kernel {
     }
 
     /// Sends the task's packets through the queue that the program listens to.
+    #[expect(clippy::unused_self, reason = "the namespace and its rule must be there")]
     pub(crate) fn run(&self, program: &Path, library: &Path, task: &Task) -> Result<Measured, Failed> {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         set_receive_buffer(receiver.as_raw_fd(), 4 << 20)?;
