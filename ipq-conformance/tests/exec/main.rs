@@ -129,6 +129,7 @@ impl World for Willing {
             Step::Clock => Observation::Clock {
                 since_begin: Duration::ZERO,
             },
+            Step::AddRule { .. } => Observation::Rule { added: true },
             Step::Account => Observation::Account(Account::default()),
             _ => Observation::Done,
         })
@@ -164,6 +165,7 @@ fn sample(op: &str, key: &str) -> Value {
         (_, "hex") => json!("00ff"),
         (_, "file") => json!("ip_queue"),
         (_, "family") => json!("ipv6"),
+        (_, "rule") => json!({ "family": "ipv4", "table": "mangle", "chain": "INPUT", "target": "QUEUE" }),
         _ => json!("a"),
     }
 }
@@ -361,7 +363,8 @@ fn script(folder: &Path, request: &str, line: &str) -> String {
 )]
 #[case::a_line_too_many(
     "\"open\"",
-    "echo '{\"answer\":\"seen\",\"seen\":{\"failed_at\":null,\"errno\":0,\"port_id\":4242}}'; echo more; sleep 1",
+    // Both lines in one write, so that the second is there when the first is read.
+    "printf '%s\\n' '{\"answer\":\"seen\",\"seen\":{\"failed_at\":null,\"errno\":0,\"port_id\":4242}}' more; sleep 1",
     1,
     "breaks the protocol: its line 5 came before it was asked for anything"
 )]
