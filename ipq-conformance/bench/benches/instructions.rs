@@ -2,7 +2,7 @@
 //! machine as on a quiet one, so that a small change shows. What it does not show is time: a wait
 //! for memory costs no instruction.
 //!
-//! `cargo bench -p ipq-bench --bench instructions`, where `valgrind` and `gungraun-runner` are
+//! `cargo bench -p ipq-bench --features instructions --bench instructions`, where `valgrind` and `gungraun-runner` are
 //! found. The latter has to be of the library's version, which is 0.20.0: `cargo install
 //! gungraun-runner --version 0.20.0`. Without them it is skipped, and says so.
 
