@@ -116,7 +116,9 @@ impl Abi {
     pub(super) fn folded<R>(self, with: impl FnOnce(Self) -> R) -> R {
         match self {
             Self::LP64_LITTLE => with(Self::LP64_LITTLE),
-            abi => with(abi),
+            Self::LP64_BIG => with(Self::LP64_BIG),
+            Self::ILP32_LITTLE => with(Self::ILP32_LITTLE),
+            Self::ILP32_BIG => with(Self::ILP32_BIG),
         }
     }
 }

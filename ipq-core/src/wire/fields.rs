@@ -17,6 +17,12 @@ impl<'a> Fields<'a> {
         Self { bytes, abi }
     }
 
+    /// The same bytes, read in another ABI.
+    #[inline(always)]
+    pub(super) const fn of(self, abi: Abi) -> Self {
+        Self { abi, ..self }
+    }
+
     #[inline(always)]
     pub(super) const fn abi(self) -> Abi {
         self.abi

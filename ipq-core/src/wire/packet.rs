@@ -233,17 +233,23 @@ impl<'a> PacketMessage<'a> {
     #[must_use]
     #[inline(always)]
     pub fn metadata(&self) -> PacketMetadata {
-        PacketMetadata {
-            packet_id: self.packet_id(),
-            mark: self.mark(),
-            timestamp: self.timestamp(),
-            hook: self.hook(),
-            indev_name: self.indev_name(),
-            outdev_name: self.outdev_name(),
-            hw_protocol: self.hw_protocol(),
-            hw_type: self.hw_type(),
-            hw_address: self.hw_address(),
-        }
+        self.fields.abi().folded(|abi| {
+            let message = Self {
+                fields: self.fields.of(abi),
+                ..*self
+            };
+            PacketMetadata {
+                packet_id: message.packet_id(),
+                mark: message.mark(),
+                timestamp: message.timestamp(),
+                hook: message.hook(),
+                indev_name: message.indev_name(),
+                outdev_name: message.outdev_name(),
+                hw_protocol: message.hw_protocol(),
+                hw_type: message.hw_type(),
+                hw_address: message.hw_address(),
+            }
+        })
     }
 
     getters! {
