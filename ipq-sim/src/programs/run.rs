@@ -26,6 +26,7 @@ mod feeding;
 mod launcher;
 mod linkage;
 mod outcome;
+pub mod pcapng;
 mod program;
 mod refusal;
 mod running;

@@ -4,34 +4,17 @@
 use super::Destination;
 use super::pcap::{RAW_IP, write_words};
 use ipq_sim::Fate;
+use ipq_sim::programs::run::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 use ipq_sim::programs::run::{CaptureClock, PacketReport};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const BYTE_ORDER: u32 = 0x1a2b_3c4d;
-const INTERFACE: u32 = 1;
-const ENHANCED_PACKET: u32 = 6;
-
-const COMMENT: u16 = 1;
-/// Of a section: the program that wrote it.
-const APPLICATION: u16 = 4;
-/// Of an interface.
-const NAME: u16 = 2;
-const TIME_RESOLUTION: u16 = 9;
-const TIME_OFFSET: u16 = 14;
-/// Of a packet.
-const VERDICT: u16 = 7;
-
-/// The kind of verdict whose numbers are those of Linux's traffic control. The format has none of netfilter's.
+/// The kind of verdict whose numbers are those of Linux's traffic control. The format has none for
+/// netfilter.
 const TRAFFIC_CONTROL: u8 = 1;
 const OK: u64 = 0;
 const SHOT: u64 = 2;
-
-/// The most interfaces that a section has, one for each clock of the capture; then a new section
-/// begins.
-const MOST_INTERFACES: usize = 1 << 16;
 
 pub(super) struct PcapNgWriter {
     destination: Destination,
@@ -67,16 +50,16 @@ impl PcapNgWriter {
         for bytes in delivered.chain(fed) {
             let length = bytes.len() as u32;
             let block = &mut self.block;
-            block.begin(ENHANCED_PACKET);
+            block.begin(block::ENHANCED_PACKET);
             block.words(&[interface, (units >> 32) as u32, units as u32, length, length]);
             block.padded(bytes);
             if let Some(comment) = &comment {
-                block.option(COMMENT, comment.as_bytes());
+                block.option(option::COMMENT, comment.as_bytes());
             }
             if let Some(verdict) = verdict {
                 let mut value = [TRAFFIC_CONTROL, 0, 0, 0, 0, 0, 0, 0, 0];
                 value[1..].copy_from_slice(&verdict.to_ne_bytes());
-                block.option(VERDICT, &value);
+                block.option(option::VERDICT, &value);
             }
             let bytes = block.end();
             self.destination.write(section, |file| file.write_all(bytes))?;
@@ -100,12 +83,12 @@ impl PcapNgWriter {
         }
         let number = self.interfaces.len() as u32;
         let block = &mut self.block;
-        block.begin(INTERFACE);
+        block.begin(block::INTERFACE);
         block.words(&[RAW_IP.into(), 0]);
-        block.option(NAME, b"ipq-sim");
-        block.option(TIME_RESOLUTION, &[clock.resolution]);
+        block.option(option::NAME, b"ipq-sim");
+        block.option(option::TIME_RESOLUTION, &[clock.resolution]);
         if clock.offset != 0 {
-            block.option(TIME_OFFSET, &clock.offset.to_ne_bytes());
+            block.option(option::TIME_OFFSET, &clock.offset.to_ne_bytes());
         }
         let bytes = block.end();
         self.destination.write(section, |file| file.write_all(bytes))?;
@@ -116,11 +99,14 @@ impl PcapNgWriter {
 
 fn section(file: &mut impl Write) -> io::Result<()> {
     let mut block = Block::default();
-    block.begin(SECTION_HEADER);
-    // Version 1.0, and a length that is not known.
+    block.begin(block::SECTION_HEADER);
+    // Version 1.0, and an unknown length.
     let version = if cfg!(target_endian = "little") { 1 } else { 1 << 16 };
     block.words(&[BYTE_ORDER, version, u32::MAX, u32::MAX]);
-    block.option(APPLICATION, concat!("ipq-sim ", env!("CARGO_PKG_VERSION")).as_bytes());
+    block.option(
+        option::APPLICATION,
+        concat!("ipq-sim ", env!("CARGO_PKG_VERSION")).as_bytes(),
+    );
     file.write_all(block.end())
 }
 

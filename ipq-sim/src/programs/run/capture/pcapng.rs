@@ -6,21 +6,10 @@ use super::input::{Input, LONGEST_PART, Short};
 use super::link::{ByteOrder, Layer};
 use super::reader::{FrameHeader, Stop};
 use super::{CaptureClock, CaptureTime, Record};
-
-/// The type of the block that begins a section, the same in both byte orders.
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const INTERFACE: u32 = 1;
-/// The packet block, which the enhanced packet block replaced.
-const PACKET: u32 = 2;
-const SIMPLE_PACKET: u32 = 3;
-const ENHANCED_PACKET: u32 = 6;
+use crate::programs::run::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 
 /// A block has a type and, before and after its body, a length: in bytes.
 const AROUND: u32 = 12;
-
-/// The most interfaces that a section may have, so that a file can't make the reader hold more and
-/// more.
-const MOST_INTERFACES: usize = 1 << 16;
 
 /// A pcapng file.
 pub(super) struct PcapNg {
@@ -45,7 +34,7 @@ struct BlockHeader {
 impl PcapNg {
     /// Returns whether a file begins as one of this format does.
     pub(super) fn begins(first: &[u8]) -> bool {
-        first == SECTION_HEADER.to_le_bytes()
+        first == block::SECTION_HEADER.to_le_bytes()
     }
 
     /// Reads the first section's header.
@@ -73,9 +62,9 @@ impl PcapNg {
         loop {
             let block = self.block(input)?;
             let fixed = match block.kind {
-                ENHANCED_PACKET | PACKET => 28,
-                SIMPLE_PACKET => 12,
-                INTERFACE => {
+                block::ENHANCED_PACKET | block::PACKET => 28,
+                block::SIMPLE_PACKET => 12,
+                block::INTERFACE => {
                     self.add_interface(input, &block)?;
                     self.pass(input, &block)?;
                     continue;
@@ -107,17 +96,19 @@ impl PcapNg {
     /// Reads the beginning of the next block. A section's states the byte order.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
-        if first.starts_with(&SECTION_HEADER.to_le_bytes()) {
+        if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {
             let first = input.part(16)?;
-            self.order = match first[8..12] {
-                [0x4d, 0x3c, 0x2b, 0x1a] => ByteOrder::Little,
-                [0x1a, 0x2b, 0x3c, 0x4d] => ByteOrder::Big,
-                _ => {
-                    return Err(Stop::Damaged(
-                        "a section begins without the magic number of its byte order".to_owned(),
-                    ));
-                }
+            let orders = [
+                (BYTE_ORDER.to_le_bytes(), ByteOrder::Little),
+                (BYTE_ORDER.to_be_bytes(), ByteOrder::Big),
+            ];
+            let order = orders.into_iter().find(|(number, _)| *number == first[8..12]);
+            let Some((_, order)) = order else {
+                return Err(Stop::Damaged(
+                    "a section begins without the magic number of its byte order".to_owned(),
+                ));
             };
+            self.order = order;
             let major = self.order.u16(first, 12);
             if major != 1 {
                 return Err(Stop::Damaged(format!("a section has version {major}, not 1")));
@@ -181,10 +172,12 @@ impl PcapNg {
             let [code, length] = [0, 2].map(|at| self.order.u16(header, at));
             let Some(value) = rest.get(..length.into()) else { break };
             match (code, value) {
-                (0, _) => break,
-                (9, [resolution]) => interface.clock.resolution = *resolution,
-                (13, [bytes]) => interface.layer.check_bytes = *bytes,
-                (14, [_, _, _, _, _, _, _, _]) => interface.clock.offset = self.order.u64(value, 0).cast_signed(),
+                (option::END, _) => break,
+                (option::TIME_RESOLUTION, [resolution]) => interface.clock.resolution = *resolution,
+                (option::FRAME_CHECK, [bytes]) => interface.layer.check_bytes = *bytes,
+                (option::TIME_OFFSET, [_, _, _, _, _, _, _, _]) => {
+                    interface.clock.offset = self.order.u64(value, 0).cast_signed();
+                }
                 _ => {}
             }
             options = rest.get(usize::from(length).next_multiple_of(4)..).unwrap_or_default();
@@ -198,13 +191,13 @@ impl PcapNg {
         let order = self.order;
         let word = |at| order.u32(start, at);
         let number = match block.kind {
-            ENHANCED_PACKET => word(8) as usize,
-            PACKET => order.u16(start, 8).into(),
+            block::ENHANCED_PACKET => word(8) as usize,
+            block::PACKET => order.u16(start, 8).into(),
             _ => 0,
         };
         let interface = self.interfaces.get(number).copied();
         let clock = interface.map_or(CaptureClock::default(), |interface| interface.clock);
-        let (units, captured, length) = if block.kind == SIMPLE_PACKET {
+        let (units, captured, length) = if block.kind == block::SIMPLE_PACKET {
             let length = word(8);
             let limit = interface.map_or(0, |interface| interface.snapshot);
             let limit = if limit == 0 { u32::MAX } else { limit };
