@@ -39,8 +39,8 @@ pub use packet::QueuedPacket;
 pub use rules::Rules;
 pub use verdict::{Decision, Released};
 
-use answer::Note;
 use arrayvec::ArrayVec;
+use attributes::Note;
 use bytes::Bytes;
 use instance::Instance;
 use ipq_core::wire::nfnetlink::message_type;

@@ -1,6 +1,6 @@
 //! Answers: errors, which nobody need ask for, and acknowledgements.
 
-use super::attributes::Policy;
+use super::attributes::{Note, Policy};
 use super::{Datagram, Rules, Sender};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -21,17 +21,6 @@ pub struct Answer<'m> {
     /// The message, of which at least the header is there.
     message: &'m [u8],
     note: Note,
-}
-
-/// The attributes of an answer beside its error number, for a socket that asked for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Note {
-    /// Nothing.
-    None,
-    /// Bytes were left after the last attribute.
-    Leftover,
-    /// The attribute at a place of the message is too short.
-    Short { at: usize, policy: Policy },
 }
 
 impl Note {

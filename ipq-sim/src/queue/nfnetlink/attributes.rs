@@ -3,7 +3,6 @@
 //! Nothing is wrong with an attribute that is unknown, too long, or there twice. What is left at
 //! the end, and can't be an attribute, is not read, and the sender may be told (NFQ-45).
 
-use super::answer::Note;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;
 
@@ -26,6 +25,18 @@ impl Policy {
             Self::Nested => length == 0 || length >= 4,
         }
     }
+}
+
+/// A fault of a message's attributes, which an answer tells a socket that asked for such notes
+/// (NFQ-45).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// There is none.
+    None,
+    /// Bytes were left after the last attribute.
+    Leftover,
+    /// The attribute at an offset of the message is too short.
+    Short { at: usize, policy: Policy },
 }
 
 /// The attributes of a message, by type; of those that are there twice, the last.

@@ -1,7 +1,6 @@
 //! CONFIG messages: who binds a queue, and how it is set (NFQ-20 to NFQ-32).
 
-use super::answer::Note;
-use super::attributes::{Attributes, Policy};
+use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
 use super::{Queues, Rules, Sender};

@@ -1,7 +1,7 @@
 //! What seeded faults break. Each [`Flaw`] spoils what goes into the queues, or what comes out of
 //! them, so that one rule is broken and the queues' own logic stays as it is.
 
-use super::answer::Note;
+use super::attributes::Note;
 use super::messages::Request;
 use super::{Datagram, Decision, Offer, Outcome, QueuedPacket, Queues, Refusal, Released, Sender};
 use crate::host::packet::Packet;

@@ -1,7 +1,7 @@
 //! The messages of a datagram, gone through as netlink and nfnetlink do.
 
-use super::answer::{Answer, Note};
-use super::attributes::{Attributes, Policy};
+use super::answer::Answer;
+use super::attributes::{Attributes, Note, Policy};
 use super::{Rules, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;

@@ -1,8 +1,7 @@
 //! Packet messages: what an owner is told of a packet, in the kernel's order (NFQ-80 to NFQ-90).
 
 use super::Datagram;
-use super::answer::Note;
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Note};
 use super::messages::Request;
 use arrayvec::ArrayVec;
 use bytes::Bytes;

@@ -1,7 +1,6 @@
 //! Verdicts: on one packet, and on all packets up to an id (NFQ-60 to NFQ-71).
 
-use super::answer::Note;
-use super::attributes::{Attributes, Policy};
+use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
 use super::messages::Request;
 use super::{Queues, Sender};
