@@ -1,10 +1,13 @@
 //! What the emulator holds: no more than it says, whatever is sent to it.
 
+mod support;
+
 use bytes::Bytes;
 use etherparse::PacketBuilder;
 use ipq_core::wire::{Abi, Envelope, Flags, ModeRequest};
 use ipq_core::{CopyMode, Family, Hook, PortId, Wait};
 use ipq_sim::{ClientId, Kernel, Rule};
+use support::listener::{Listener, PORT_ID};
 
 /// An Ethernet frame with a UDP packet of `length` bytes for this host.
 fn frame(length: usize) -> Bytes {
@@ -42,12 +45,11 @@ fn a_queued_packet_takes_its_bytes_and_no_more_beside_than_is_said() {
 fn programs_that_ask_and_never_read_make_nothing_grow() {
     let mut kernel = Kernel::builder().keep_fates(16).build().unwrap();
     kernel.add_rule(Rule::queue(Family::Ipv4, Hook::Input)).unwrap();
-    let socket = kernel.open(ClientId::FIRST, 3).unwrap();
-    kernel.bind(socket, PortId(1)).unwrap();
+    let Listener { mut kernel, socket } = Listener::bound(kernel);
     let envelope = Envelope {
         flags: Flags::REQUEST | Flags::ACK,
         sequence: 0,
-        port_id: PortId(1),
+        port_id: PORT_ID,
     };
     let mode = ModeRequest {
         mode: CopyMode::Packet,
@@ -61,7 +63,7 @@ fn programs_that_ask_and_never_read_make_nothing_grow() {
                 kernel.inject("tap0", Bytes::copy_from_slice(&frame)).unwrap();
                 let other = kernel.open(ClientId::FIRST, 3).unwrap();
                 kernel.bind(other, PortId::KERNEL).unwrap();
-                let _full = kernel.send_to(other, PortId(1), &[0; 100]);
+                let _full = kernel.send_to(other, PORT_ID, &[0; 100]);
                 kernel.close(other);
             }
         });
@@ -76,22 +78,17 @@ fn programs_that_ask_and_never_read_make_nothing_grow() {
 fn a_queue_that_is_emptied_and_filled_again_needs_no_more_room() {
     let mut kernel = Kernel::builder().keep_fates(0).build().unwrap();
     kernel.add_rule(Rule::queue(Family::Ipv4, Hook::Input)).unwrap();
+    let mut kernel = Some(kernel);
     let frame = frame(100);
     let mut fill = || {
         let held = allocation_counter::measure(|| {
-            let socket = kernel.open(ClientId::FIRST, 3).unwrap();
-            kernel.bind(socket, PortId(1)).unwrap();
-            let mode = ModeRequest {
-                mode: CopyMode::Meta,
-                range: 0,
-            };
-            let message = mode.head(Abi::LP64_LITTLE, Envelope::request(PortId(1)));
-            kernel.send(socket, &message).unwrap();
+            let mut listener = Listener::attached(kernel.take().unwrap(), CopyMode::Meta);
             for _ in 0..100 {
-                kernel.inject("tap0", frame.clone()).unwrap();
+                listener.kernel.inject("tap0", frame.clone()).unwrap();
             }
-            assert_eq!(kernel.queue_length(Family::Ipv4), Some(100));
-            kernel.close(socket);
+            assert_eq!(listener.kernel.queue_length(Family::Ipv4), Some(100));
+            listener.kernel.close(listener.socket);
+            kernel = Some(listener.kernel);
         });
         held.bytes_current
     };
