@@ -225,7 +225,7 @@ impl Kernel {
         self.sockets.shut_down();
     }
 
-    const fn ip_queue(&self, family: Family) -> Option<&IpQueue<Traversal>> {
+    fn ip_queue(&self, family: Family) -> Option<&IpQueue<Traversal>> {
         self.queues.get(QueueId::IpQueue(family))
     }
 

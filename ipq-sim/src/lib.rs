@@ -100,6 +100,7 @@ mod frame;
 mod host;
 mod kernel;
 mod netlink;
+mod per_family;
 mod profile;
 #[cfg(all(feature = "run", target_os = "linux"))]
 pub mod programs;

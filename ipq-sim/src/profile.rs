@@ -16,6 +16,7 @@ mod nearest;
 pub use nearest::{Nearest, Nearness, NoProfile};
 
 use crate::behaviour::Behaviour;
+use crate::per_family::PerFamily;
 use ipq_core::wire::Abi;
 use nearest::Span;
 
@@ -45,9 +46,9 @@ pub struct Profile {
     pub send_buffer: u32,
     /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
-    /// The address of the first queue entry of each family's pool; packet ids are such addresses, and
-    /// the pools are apart (PKT-9).
-    pub(crate) first_entry: [u64; 2],
+    /// The address of the first queue entry of each family's pool; packet ids are such addresses,
+    /// and the pools are apart (PKT-9).
+    pub(crate) first_entry: PerFamily<u64>,
     /// The distance between entries, in bytes.
     pub(crate) entry_bytes: u64,
     /// The versions that it stands for.
@@ -99,6 +100,7 @@ pub enum Weight {
 impl Weight {
     /// Returns the weight of a datagram of `length` bytes.
     #[must_use]
+    #[inline]
     pub const fn of(self, length: usize) -> usize {
         match self {
             Self::PowerOfTwo { shared_info, base } => {

@@ -14,6 +14,7 @@ use crate::behaviour::{Ipv6Packets, Ipv6Queue, Modules};
 use crate::host::hook::HookPoint;
 use crate::host::packet::Packet;
 use crate::host::rules::Target;
+use crate::per_family::PerFamily;
 use crate::profile::Profile;
 use crate::time::clock::ArrivalTime;
 use entries::IdReuse;
@@ -61,18 +62,15 @@ impl QueueId {
         if rules.numbered.is_some() {
             return None;
         }
-        let families = Family::ALL.into_iter().zip(rules.protocols);
-        let family = families
-            .filter(|(_, own)| *own == protocol)
-            .map(|(family, _)| family)
-            .next();
-        family.map(Self::IpQueue)
+        let mut protocols = rules.protocols.iter();
+        let found = protocols.find(|(_, own)| **own == protocol);
+        found.map(|(family, _)| Self::IpQueue(family))
     }
 
     /// Returns the netlink protocol of its frames.
-    pub(crate) const fn protocol(self, rules: &Modules) -> i32 {
+    pub(crate) fn protocol(self, rules: &Modules) -> i32 {
         match self {
-            Self::IpQueue(family) => rules.protocols[family as usize],
+            Self::IpQueue(family) => rules.protocols[family],
             Self::Numbered(_) => NFNETLINK,
         }
     }
@@ -93,8 +91,7 @@ pub(crate) struct PacketDetails {
 
 /// All queues of a kernel. Each keeps an item `T` for each packet.
 pub(crate) struct Queues<T> {
-    /// By family.
-    ip_queues: [Module<IpQueue<T>>; 2],
+    ip_queues: PerFamily<Module<IpQueue<T>>>,
     /// Those with numbers, on a kernel that has such.
     pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
@@ -118,29 +115,28 @@ impl<T> Queues<T> {
             _ => Module::Loaded(IpQueue::new(family, profile, reuse)),
         };
         Self {
-            ip_queues: Family::ALL.map(module),
+            ip_queues: PerFamily::of(module),
             numbered: modules.numbered.map(nfnetlink::Queues::new),
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` of that
-    /// name, if its module is loaded.
-    pub(crate) const fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
+    /// Returns the queue of `ip_queue` or `ip6_queue` of that name, if its module is loaded.
+    pub(crate) fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
         };
-        match &self.ip_queues[family as usize] {
+        match &self.ip_queues[family] {
             Module::Loaded(queue) => Some(queue),
             Module::Unloaded(_) | Module::Absent => None,
         }
     }
 
     /// Returns the same queue, to be changed.
-    pub(crate) const fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
+    pub(crate) fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
         };
-        match &mut self.ip_queues[family as usize] {
+        match &mut self.ip_queues[family] {
             Module::Loaded(queue) => Some(queue),
             Module::Unloaded(_) | Module::Absent => None,
         }
@@ -148,7 +144,7 @@ impl<T> Queues<T> {
 
     /// Returns the queues whose modules are loaded.
     pub(crate) fn loaded(&self) -> impl Iterator<Item = &IpQueue<T>> {
-        self.ip_queues.iter().filter_map(|module| match module {
+        self.ip_queues.iter().filter_map(|(_, module)| match module {
             Module::Loaded(queue) => Some(queue),
             Module::Unloaded(_) | Module::Absent => None,
         })
@@ -156,8 +152,7 @@ impl<T> Queues<T> {
 
     /// Returns the queues whose modules are loaded, with their names, to be changed.
     pub(crate) fn loaded_mut(&mut self) -> impl Iterator<Item = (QueueId, &mut IpQueue<T>)> {
-        let modules = Family::ALL.into_iter().zip(&mut self.ip_queues);
-        modules.filter_map(|(family, module)| match module {
+        self.ip_queues.iter_mut().filter_map(|(family, module)| match module {
             Module::Loaded(queue) => Some((QueueId::IpQueue(family), queue)),
             Module::Unloaded(_) | Module::Absent => None,
         })
@@ -165,7 +160,7 @@ impl<T> Queues<T> {
 
     /// Unloads a queue's module. What was queued comes out, oldest first (EVT-2).
     pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
-        let module = &mut self.ip_queues[family as usize];
+        let module = &mut self.ip_queues[family];
         match std::mem::replace(module, Module::Absent) {
             Module::Loaded(mut queue) => {
                 let dropped = queue.reset(records);
@@ -181,7 +176,7 @@ impl<T> Queues<T> {
 
     /// Loads a queue's module, as new, if it was unloaded.
     pub(crate) fn load(&mut self, family: Family, profile: &Profile) {
-        let module = &mut self.ip_queues[family as usize];
+        let module = &mut self.ip_queues[family];
         *module = match std::mem::replace(module, Module::Absent) {
             Module::Unloaded(queue) => Module::Loaded(queue.renewed(profile)),
             other => other,

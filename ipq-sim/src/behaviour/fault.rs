@@ -291,7 +291,7 @@ faults! {
     SendLimitIgnored "SOCK-9" "a datagram of any length can be sent"
         |b| b.netlink.send_limit = SendLimit::Unlimited;
     ProtocolsSwapped "LIB-1" "netlink protocol 3 reaches the IPv6 queue, and 13 the IPv4 queue"
-        |b| b.modules.protocols.reverse();
+        |b| b.modules.protocols.swap();
     SentCountShort "LIB-2" "sending returns one byte less than was sent"
         |b| b.netlink.sent_count = SentCount::OneLess;
     NothingIsAnError "LIB-3" "a receive call that finds nothing says that the socket is not connected"

@@ -1,12 +1,13 @@
 //! The queues that a kernel has, and what they share.
 
+use crate::per_family::PerFamily;
 use crate::queue::nfnetlink;
 
 /// The rules for the queues' modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modules {
-    /// The netlink protocol of each family's queue, IPv4 first (ATT-1, LIB-1).
-    pub(crate) protocols: [i32; 2],
+    /// The netlink protocol of each family's queue (ATT-1, LIB-1).
+    pub(crate) protocols: PerFamily<i32>,
     /// The queue `ip6_queue`: there, or not.
     pub(crate) ipv6_queue: Ipv6Queue,
     /// The effect of unloading a module (EVT-2).

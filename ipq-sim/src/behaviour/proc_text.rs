@@ -1,12 +1,14 @@
 //! The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue`.
 
+use crate::per_family::PerFamily;
+
 /// The lines of the text, and how they are laid out (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcText {
     /// The number of characters that a label is padded to.
     pub(crate) label_width: usize,
-    /// The lines of each family's text, IPv4 first.
-    pub(crate) lines: [&'static [Line]; 2],
+    /// The lines of each family's text.
+    pub(crate) lines: PerFamily<&'static [Line]>,
 }
 
 /// A line: its label and its figure.
@@ -52,8 +54,10 @@ pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Queue terminate", Figure::Zero),
 ];
 
-/// The lines of 2.6.18 and later, IPv4's first. The last labels differ.
-pub(crate) const SEVEN_LINES: [[Line; 7]; 2] = [seven_lines("Netlink dropped"), seven_lines("Netfilter dropped")];
+/// IPv4's lines in 2.6.18 and later. The last label differs from IPv6's.
+pub(crate) const IPV4_LINES: [Line; 7] = seven_lines("Netlink dropped");
+/// IPv6's lines in 2.6.18 and later.
+pub(crate) const IPV6_LINES: [Line; 7] = seven_lines("Netfilter dropped");
 
 const fn seven_lines(last: &'static str) -> [Line; 7] {
     [

@@ -5,6 +5,7 @@ use super::packet::Packet;
 use super::{ipv4, ipv6, routing};
 use crate::behaviour::{Fragments, MangleChains};
 use crate::books::DropReason;
+use crate::per_family::PerFamily;
 use ipq_core::{Family, Hook};
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -80,6 +81,7 @@ impl NumberedQueue {
         let count = u64::from(self.last.saturating_sub(self.first)) + 1;
         let further = match self.spread {
             Spread::Processors => 0,
+            Spread::Balance if count == 1 => 0,
             Spread::Balance => (u64::from(flow_hash(packet)) * count) >> 32,
         };
         self.first.saturating_add(further as u16)
@@ -87,6 +89,7 @@ impl NumberedQueue {
 }
 
 /// A hash of a packet's addresses and protocol, which both directions have.
+#[inline(never)]
 fn flow_hash(packet: &Packet) -> u32 {
     let (source, destination) = routing::addresses(packet);
     let between = (source.min(destination), source.max(destination), protocol_of(packet));
@@ -228,7 +231,7 @@ impl fmt::Display for NumberedQueue {
 pub(crate) struct Rules {
     /// By hook: the rules of all its chains, table after table, each in the order of
     /// adding.
-    hooks: [[Vec<Rule>; Hook::ALL.len()]; Family::ALL.len()],
+    hooks: PerFamily<[Vec<Rule>; Hook::ALL.len()]>,
 }
 
 impl Rules {
@@ -239,7 +242,7 @@ impl Rules {
         if !table.has_chain(hook, mangle) {
             return Err(RuleError::NoSuchChain { table, chain });
         }
-        let rules = &mut self.hooks[rule.family as usize][hook as usize];
+        let rules = &mut self.hooks[rule.family][hook as usize];
         let behind = rules.partition_point(|other| other.table <= table);
         rules.insert(behind, rule);
         Ok(())
@@ -247,7 +250,7 @@ impl Rules {
 
     /// Writes each rule on a line, as a command that adds it.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rules = self.hooks.iter().flatten().flatten();
+        let rules = self.hooks.iter().flat_map(|(_, hooks)| hooks.iter().flatten());
         rules.into_iter().try_for_each(|rule| writeln!(f, "{rule}"))
     }
 
@@ -259,6 +262,7 @@ impl Rules {
     /// in order. Returns the function that queues the packet and the target that it names; `None`
     /// if all let it through. A packet without a readable protocol is dropped by a rule that asks
     /// for one.
+    #[inline]
     pub(crate) fn judge(
         &self,
         hook: HookPoint,
@@ -267,7 +271,7 @@ impl Rules {
         fragments: Fragments,
     ) -> Result<Option<(u8, Target)>, DropReason> {
         let mut protocol = None;
-        for rule in &self.hooks[packet.family as usize][hook as usize] {
+        for rule in self.at(hook, packet.family) {
             let function = rule.table as u8;
             if !functions.contains(&function) {
                 continue;
@@ -286,6 +290,15 @@ impl Rules {
         }
         Ok(None)
     }
+
+    /// Returns whether any rule sees packets of `family` at `hook`.
+    pub(crate) fn any_at(&self, hook: HookPoint, family: Family) -> bool {
+        !self.at(hook, family).is_empty()
+    }
+
+    fn at(&self, hook: HookPoint, family: Family) -> &[Rule] {
+        &self.hooks[family][hook as usize]
+    }
 }
 
 fn protocol_of(packet: &Packet) -> Option<u8> {
@@ -295,6 +308,7 @@ fn protocol_of(packet: &Packet) -> Option<u8> {
     }
 }
 
+#[inline(never)]
 fn is_later_fragment(packet: &Packet) -> bool {
     match packet.family {
         Family::Ipv4 => ipv4::is_later_fragment(&packet.data),

@@ -9,6 +9,7 @@ use crate::behaviour::{
     Attaching, Behaviour, EIGHT_LINES, Flushing, Host, Ipv6Queue, MangleChains, ModeNoneRequest, Modules, Notes,
     PeerLoss, ProcText, Queueing, RangeCut, RecordPools, Requests, SecondPeer, Signedness, WhenFull,
 };
+use crate::per_family::PerFamily;
 use ipq_core::wire::Response;
 
 impl Profile {
@@ -72,7 +73,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     },
     proc_text: ProcText {
         label_width: 19,
-        lines: [&EIGHT_LINES; 2],
+        lines: PerFamily::new(&EIGHT_LINES, &EIGHT_LINES),
     },
     ..NEWER
 };

@@ -9,6 +9,7 @@ use crate::behaviour::{
     Behaviour, BodyLength, Effect, Figure, Flushing, Host, Line, Metadata, Notes, OutputProtocol, OversizeIpv4,
     OversizeIpv6, OwnPackets, ProcText, Queueing, RecordPools, Requests, Verdicts, WhenFull,
 };
+use crate::per_family::PerFamily;
 
 impl Profile {
     /// Linux 2.4.32 on i386, measured.
@@ -19,7 +20,7 @@ impl Profile {
         receive_buffer: 106_496,
         receive_buffer_limit: 106_496,
         send_buffer: 106_496,
-        first_entry: [0xc000_0000, 0xe000_0000],
+        first_entry: PerFamily::new(0xc000_0000, 0xe000_0000),
         entry_bytes: 32,
         spans: &[
             Span {
@@ -84,7 +85,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     },
     proc_text: ProcText {
         label_width: 17,
-        lines: [&FIVE_LINES; 2],
+        lines: PerFamily::new(&FIVE_LINES, &FIVE_LINES),
     },
     ..NEWER
 };

@@ -5,6 +5,7 @@ use super::linux_2_6_27;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
 use crate::behaviour::{Behaviour, HardwareAddresses, Host, Metadata, OversizeIpv6, Queueing, RecordPools};
+use crate::per_family::PerFamily;
 use ipq_core::wire::Abi;
 
 impl Profile {
@@ -18,7 +19,7 @@ impl Profile {
         receive_buffer: 105_472,
         receive_buffer_limit: 105_472,
         send_buffer: 105_472,
-        first_entry: [0xc000_0000, 0xe000_0000],
+        first_entry: PerFamily::new(0xc000_0000, 0xe000_0000),
         entry_bytes: 32,
         ..Self::LINUX_2_6_18_X86_64
     };
@@ -27,7 +28,7 @@ impl Profile {
     pub const LINUX_2_6_18_X86_64: Self = Self {
         name: "linux-2.6.18-x86_64",
         kernel: "2.6.18",
-        first_entry: [0xffff_8100_0e00_0000, 0xffff_8101_0e00_0000],
+        first_entry: PerFamily::new(0xffff_8100_0e00_0000, 0xffff_8101_0e00_0000),
         entry_bytes: 32,
         spans: &[
             Span {

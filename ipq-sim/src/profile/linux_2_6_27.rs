@@ -5,6 +5,7 @@ use super::linux_2_6_32;
 use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
 use crate::behaviour::{Behaviour, Netlink, NoEnobufs, Quote, Replies};
+use crate::per_family::PerFamily;
 use ipq_core::wire::Abi;
 
 impl Profile {
@@ -18,7 +19,7 @@ impl Profile {
         receive_buffer: 106_496,
         receive_buffer_limit: 106_496,
         send_buffer: 106_496,
-        first_entry: [0xc000_0000, 0xe000_0000],
+        first_entry: PerFamily::new(0xc000_0000, 0xe000_0000),
         entry_bytes: 64,
         ..Self::LINUX_2_6_27_X86_64
     };

@@ -4,6 +4,7 @@ use super::nearest::{Known, Span, Version};
 use super::{Profile, Provenance, Weight};
 #[allow(clippy::wildcard_imports, reason = "a profile names a value of every rule")]
 use crate::behaviour::*;
+use crate::per_family::PerFamily;
 use ipq_core::Errno;
 use ipq_core::wire::{Abi, Response};
 
@@ -24,7 +25,7 @@ impl Profile {
         receive_buffer_least: 2048 + 192,
         send_buffer: 196_608,
         queue_length: 1024,
-        first_entry: [0xffff_8800_0e00_0000, 0xffff_8900_0e00_0000],
+        first_entry: PerFamily::new(0xffff_8800_0e00_0000, 0xffff_8900_0e00_0000),
         entry_bytes: 96,
         spans: &[Span {
             first: Version::new(3, 1, 0),
@@ -46,7 +47,7 @@ impl Profile {
         receive_buffer: 155_648,
         receive_buffer_least: 2048 + 160,
         send_buffer: 155_648,
-        first_entry: [0xc000_0000, 0xe000_0000],
+        first_entry: PerFamily::new(0xc000_0000, 0xe000_0000),
         entry_bytes: 64,
         ..Self::LINUX_3_4_10_X86_64
     };
@@ -144,7 +145,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         device_down_drops: DeviceDown::Named,
     },
     modules: Modules {
-        protocols: [3, 13],
+        protocols: PerFamily::new(3, 13),
         ipv6_queue: Ipv6Queue::Present,
         unloading: Unloading::DropsPackets,
         maximum_length: MaximumLength::OfOneQueue,
@@ -153,7 +154,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
     },
     proc_text: ProcText {
         label_width: 17,
-        lines: [&SEVEN_LINES[0], &SEVEN_LINES[1]],
+        lines: PerFamily::new(&IPV4_LINES, &IPV6_LINES),
     },
     netlink: Netlink {
         opening: Opening::LoadedModules,

@@ -6,6 +6,7 @@ use super::{Profile, Provenance, Weight, linux_3_4};
     reason = "a profile names a value of every rule that differs"
 )]
 use crate::behaviour::*;
+use crate::per_family::PerFamily;
 use crate::queue::nfnetlink;
 use ipq_core::wire::Abi;
 
@@ -29,7 +30,7 @@ impl Profile {
         send_buffer: 212_992,
         queue_length: 1024,
         // There are no ids that are addresses.
-        first_entry: [0, 0],
+        first_entry: PerFamily::new(0, 0),
         entry_bytes: 0,
         // Nothing was ever recorded of `ip_queue` on such a kernel.
         spans: &[],

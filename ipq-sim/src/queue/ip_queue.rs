@@ -74,12 +74,6 @@ pub(crate) struct Outcome<'a, T> {
     pub(crate) answer: Option<Answer<'a>>,
 }
 
-/// A message that is being obeyed: what has come of it so far, and where entries are freed.
-struct Work<'a, 'r, T> {
-    outcome: Outcome<'a, T>,
-    records: &'r mut Records,
-}
-
 /// The answer to a message: 0 or an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
@@ -123,7 +117,7 @@ impl<T> IpQueue<T> {
             RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family,
         };
         let ids = Ids {
-            first: profile.first_entry[pool as usize],
+            first: profile.first_entry[pool],
             family,
             stride: profile.entry_bytes,
             word: profile.abi.word,
@@ -295,41 +289,40 @@ impl<T> IpQueue<T> {
         behaviour: &Behaviour,
         records: &mut Records,
     ) -> Outcome<'a, T> {
-        let mut work = Work {
-            outcome: Outcome {
-                released: None,
-                flushed: Vec::new(),
-                answer: None,
-            },
-            records,
+        let mut outcome = Outcome {
+            released: None,
+            flushed: Vec::new(),
+            answer: None,
         };
         let rules = &behaviour.requests;
         let respond = |objection| rules.response(objection);
         let (header, result) = match screen(datagram, datagram.len(), self.abi, respond) {
-            Screened::Ignored => return work.outcome,
+            Screened::Ignored => return outcome,
             Screened::Refused(header, errno) => (header, Err(errno)),
             Screened::Passed(header) => {
-                let result = self.obey(header, datagram, sender, behaviour, &mut work);
+                let flushed = &mut outcome.flushed;
+                let result = self.obey(header, datagram, sender, behaviour, records, flushed);
                 (header, result)
             }
         };
         let errno = match result {
-            Ok(Obeyed::Silently) => return work.outcome,
-            Ok(Obeyed::Successfully) => {
+            Ok(Obeyed::Silently) => return outcome,
+            Ok(Obeyed::Successfully(released)) => {
+                outcome.released = released;
                 if !header.flags.contains(Flags::ACK) && rules.acknowledged == Acknowledged::IfAsked {
-                    return work.outcome;
+                    return outcome;
                 }
                 Errno(0)
             }
             Err(errno) => errno,
         };
         let end = (header.length as usize).max(Header::BYTES).min(datagram.len());
-        work.outcome.answer = Some(Answer {
+        outcome.answer = Some(Answer {
             errno,
             header,
             message: &datagram[..end],
         });
-        work.outcome
+        outcome
     }
 
     /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body. Packets that are
@@ -340,8 +333,9 @@ impl<T> IpQueue<T> {
         datagram: &'a [u8],
         sender: Sender,
         behaviour: &Behaviour,
-        work: &mut Work<'a, '_, T>,
-    ) -> Result<Obeyed, Errno> {
+        records: &mut Records,
+        flushed: &mut Vec<T>,
+    ) -> Result<Obeyed<'a>, Errno> {
         let Behaviour {
             attaching, requests, ..
         } = behaviour;
@@ -366,8 +360,8 @@ impl<T> IpQueue<T> {
             PeerKnownBy::Header => header.port_id,
             PeerKnownBy::Socket => sender.port_id,
         };
-        let previous = self.attach(port_id, attaching.second_peer, work)?;
-        let result = self.obey_body(header.message_type, body, behaviour, work);
+        let previous = self.attach(port_id, attaching.second_peer, records, flushed)?;
+        let result = self.obey_body(header.message_type, body, behaviour, records, flushed);
         if result.is_err() && attaching.refused_body == RefusedBody::AttachesNobody {
             self.peer = previous;
         }
@@ -380,14 +374,15 @@ impl<T> IpQueue<T> {
         &mut self,
         port_id: PortId,
         second_peer: SecondPeer,
-        work: &mut Work<'_, '_, T>,
+        records: &mut Records,
+        flushed: &mut Vec<T>,
     ) -> Result<PortId, Errno> {
         if self.has_peer() && self.peer != port_id {
             match second_peer {
                 SecondPeer::Refused => return Err(Errno::EBUSY),
-                SecondPeer::TakesOver => work.outcome.flushed = self.flush(work.records),
+                SecondPeer::TakesOver => flushed.extend(self.flush(records)),
                 SecondPeer::TakesOverPackets => {}
-                SecondPeer::TakesOverAnew => work.outcome.flushed = self.reset(work.records),
+                SecondPeer::TakesOverAnew => flushed.extend(self.reset(records)),
             }
         }
         self.peer_died = false;
@@ -400,8 +395,9 @@ impl<T> IpQueue<T> {
         message_type: MessageType,
         body: &'a [u8],
         behaviour: &Behaviour,
-        work: &mut Work<'a, '_, T>,
-    ) -> Result<Obeyed, Errno> {
+        records: &mut Records,
+        flushed: &mut Vec<T>,
+    ) -> Result<Obeyed<'a>, Errno> {
         let rules = &behaviour.requests;
         match message_type {
             MessageType::Mode => {
@@ -411,14 +407,14 @@ impl<T> IpQueue<T> {
                 let request = ModeRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
                 self.set_mode(request, rules)?;
                 if rules.mode_change == ModeChange::DropsPackets {
-                    work.outcome.flushed = self.flush(work.records);
+                    flushed.extend(self.flush(records));
                 }
-                Ok(Obeyed::Successfully)
+                Ok(Obeyed::Successfully(None))
             }
             MessageType::Verdict => {
                 let (request, following) = VerdictRequest::parse(body, self.abi).map_err(|_| Errno::EINVAL)?;
-                work.outcome.released = self.judge(request, following, &behaviour.verdicts)?;
-                Ok(Obeyed::Successfully)
+                let released = self.judge(request, following, &behaviour.verdicts)?;
+                Ok(Obeyed::Successfully(released))
             }
             _ => match rules.packet_type {
                 Response::Refuse(errno) => Err(errno),
@@ -583,11 +579,11 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
 }
 
 /// The end of a message that was not refused.
-enum Obeyed {
+enum Obeyed<'a> {
     /// Without an acknowledgement, even if one was asked for (MSG-4).
     Silently,
-    /// With an acknowledgement, if one was asked for (MSG-10).
-    Successfully,
+    /// With an acknowledgement, if one was asked for (MSG-10). A verdict releases its packet.
+    Successfully(Option<Released<'a>>),
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Returns the text of a family's file.
 pub(crate) fn of(family: Family, status: &Status, rules: &ProcText) -> String {
     let mut text = String::new();
-    for Line(label, figure) in rules.lines[family as usize] {
+    for Line(label, figure) in rules.lines[family] {
         let value = value(*figure, status);
         // Writing to a string can't fail.
         let _ = writeln!(text, "{label:<width$} : {value}", width = rules.label_width);

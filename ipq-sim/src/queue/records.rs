@@ -6,6 +6,7 @@
 
 use crate::behaviour::{Flushing, Queueing, RecordPools, Reuse};
 use crate::netlink::SocketId;
+use crate::per_family::PerFamily;
 use ipq_core::Family;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,10 +18,10 @@ pub(crate) type Record = u32;
 pub(crate) struct Records {
     pools: RecordPools,
     reuse: Reuse,
-    /// By family; the second is not used where both share one.
-    free: [Pool; 2],
+    /// IPv6's is not used where both families share one.
+    free: PerFamily<Pool>,
     /// The record of what the hook noted of a packet, by the packet's family and entry.
-    notes: BTreeMap<(usize, Record), Record>,
+    notes: BTreeMap<(Family, Record), Record>,
     /// Records that sockets hold as long as they are open.
     sockets: BTreeMap<SocketId, Record>,
 }
@@ -47,33 +48,34 @@ impl Records {
         Self {
             pools: rules.record_pools,
             reuse: rules.reuse,
-            free: [Pool::default(), Pool::default()],
+            free: PerFamily::default(),
             notes: BTreeMap::new(),
             sockets: BTreeMap::new(),
         }
     }
 
-    /// The pool that a family's entries come from.
-    fn entries(&self, family: Family) -> usize {
+    /// Returns the pool that a family's entries come from, which is named after a family.
+    fn entries(&self, family: Family) -> Family {
         match self.pools {
-            RecordPools::Shared => 0,
-            RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family as usize,
+            RecordPools::Shared => Family::Ipv4,
+            RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family,
         }
     }
 
     /// Takes a record for an entry: of those that are free the one that was freed last.
     pub(crate) fn take(&mut self, family: Family) -> Record {
-        let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[0].take());
+        let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);
         let entry = self.free[pool].take();
         if let Some(note) = note {
-            self.notes.insert((family as usize, entry), note);
+            self.notes.insert((family, entry), note);
         }
         entry
     }
 
-    /// Frees an entry whose verdict was carried out, after what the hook noted. `reusable` says whether it can be handed
-    /// out again.
+    /// Frees an entry whose verdict was carried out, after what the hook noted. `reusable` says
+    /// whether it can be handed out again.
+    #[inline]
     pub(crate) fn free(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_note(family, entry);
         self.free_entry(family, entry, reusable);
@@ -104,32 +106,33 @@ impl Records {
         }
     }
 
+    #[inline]
     fn free_note(&mut self, family: Family, entry: Record) {
         // Most kernels have none: there is nothing to look for.
         if !self.notes.is_empty()
-            && let Some(note) = self.notes.remove(&(family as usize, entry))
+            && let Some(note) = self.notes.remove(&(family, entry))
         {
-            self.free[0].free.push_back(note);
+            self.free[Family::Ipv4].free.push_back(note);
         }
     }
 
     /// A socket opens, which may take a record of the size that IPv6's entries have.
     pub(crate) fn socket_opened(&mut self, socket: SocketId) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.sockets_take_ipv6_records) {
-            let record = self.free[1].take();
+            let record = self.free[Family::Ipv6].take();
             self.sockets.insert(socket, record);
         }
     }
 
     /// A socket was closed, and its queue reset.
     pub(crate) fn socket_closed(&mut self, socket: SocketId) {
-        self.free[1].free.extend(self.sockets.remove(&socket));
+        self.free[Family::Ipv6].free.extend(self.sockets.remove(&socket));
     }
 
     /// A device comes up, which may take a record of the size that IPv4's entries have.
     pub(crate) fn device_came_up(&mut self) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.devices_take_ipv4_records) {
-            self.free[0].take();
+            self.free[Family::Ipv4].take();
         }
     }
 }

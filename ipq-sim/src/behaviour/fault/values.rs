@@ -1,6 +1,7 @@
 //! Values of rules that faults set, where a value has several parts.
 
-use crate::behaviour::{EIGHT_LINES, Figure, Flushing, Line, Notes, ProcText, RecordPools, SEVEN_LINES};
+use crate::behaviour::{EIGHT_LINES, Figure, Flushing, IPV4_LINES, IPV6_LINES, Line, Notes, ProcText, RecordPools};
+use crate::per_family::PerFamily;
 
 /// The records of Linux 2.4.32.
 pub(super) const NOTES: RecordPools = RecordPools::WithNotes(Notes {
@@ -12,14 +13,19 @@ pub(super) const NOTES: RecordPools = RecordPools::WithNotes(Notes {
 /// The /proc text of Linux 2.6.18 and later.
 pub(super) const SEVEN_LINE_TEXT: ProcText = ProcText {
     label_width: 17,
-    lines: [&SEVEN_LINES[0], &SEVEN_LINES[1]],
+    lines: PerFamily::new(&IPV4_LINES, &IPV6_LINES),
 };
 
 /// The lines of Linux 2.4.16, without what they tell of a death.
-pub(super) const UNTOLD_DEATH: [&[Line]; 2] = [&with_figure(1, Figure::Zero); 2];
+pub(super) const UNTOLD_DEATH: PerFamily<&[Line]> = eight_lines(&with_figure(1, Figure::Zero));
 
 /// The lines of Linux 2.4.16, with the maximum length as later kernels show it.
-pub(super) const UNSIGNED_MAXIMUM: [&[Line]; 2] = [&with_figure(5, Figure::MaximumLength); 2];
+pub(super) const UNSIGNED_MAXIMUM: PerFamily<&[Line]> = eight_lines(&with_figure(5, Figure::MaximumLength));
+
+/// The same lines for both families.
+const fn eight_lines(lines: &'static [Line; 8]) -> PerFamily<&'static [Line]> {
+    PerFamily::new(lines, lines)
+}
 
 const fn with_figure(line: usize, figure: Figure) -> [Line; 8] {
     let mut lines = EIGHT_LINES;
@@ -28,7 +34,7 @@ const fn with_figure(line: usize, figure: Figure) -> [Line; 8] {
 }
 
 /// The lines of the /proc text, with the first label of older kernels.
-pub(super) const PEER_PID: [&[Line]; 2] = [&with_peer_pid(SEVEN_LINES[0]), &with_peer_pid(SEVEN_LINES[1])];
+pub(super) const PEER_PID: PerFamily<&[Line]> = PerFamily::new(&with_peer_pid(IPV4_LINES), &with_peer_pid(IPV6_LINES));
 
 const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {
     lines[0] = Line("Peer pid", Figure::Peer);

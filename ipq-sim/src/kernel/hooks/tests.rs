@@ -10,6 +10,7 @@ use crate::host::rules::Rule;
 use crate::kernel::Kernel;
 use crate::netlink::ClientId;
 use crate::netlink::SocketId;
+use crate::per_family::PerFamily;
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, OWN_6, udp};
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Message, ModeRequest, PacketMetadata, VerdictRequest};
@@ -21,7 +22,7 @@ const ABI: Abi = Abi::LP64_LITTLE;
 /// A kernel and a program that listens to both queues.
 struct Lab {
     kernel: Kernel,
-    sockets: [SocketId; 2],
+    sockets: PerFamily<SocketId>,
 }
 
 impl Lab {
@@ -30,7 +31,7 @@ impl Lab {
         for rule in rules {
             kernel.add_rule(*rule).unwrap();
         }
-        let sockets = Family::ALL.map(|family| {
+        let sockets = PerFamily::of(|family| {
             let socket = kernel.open(ClientId::FIRST, family.netlink_protocol().into()).unwrap();
             kernel.bind(socket, PortId(4242)).unwrap();
             let mode = ModeRequest {
@@ -60,7 +61,7 @@ impl Lab {
     /// The next message to a program: a packet and what is known of it, or an error.
     fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
         let mut buffer = vec![0; 70_000];
-        let socket = self.sockets[family as usize];
+        let socket = self.sockets[family];
         let received = self.kernel.receive(socket, &mut buffer).ok()?;
         match Message::parse(&buffer[..received.copied], ABI).unwrap() {
             Message::Packet(packet) => Some(Ok((packet.metadata(), packet.payload().to_vec()))),
@@ -80,7 +81,7 @@ impl Lab {
             data_len: payload.len() as u64,
         };
         let head = request.head(ABI, Envelope::request(PortId(4242)), payload.len());
-        let socket = self.sockets[family as usize];
+        let socket = self.sockets[family];
         self.kernel.send(socket, &[&head[..], payload].concat()).unwrap();
     }
 

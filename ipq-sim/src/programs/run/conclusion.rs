@@ -5,6 +5,7 @@ use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
 use super::summary::Summary;
 use crate::books::DropReason;
+use crate::per_family::PerFamily;
 use ipq_core::Family;
 use ipq_core::wire::MessageType;
 use std::fmt;
@@ -41,9 +42,9 @@ pub enum Outcome {
 pub(super) struct Conduct {
     /// It opened a socket.
     pub(super) has_opened: bool,
-    /// By family: it was seen to listen.
-    pub(super) has_listened: [bool; 2],
-    /// Messages that set a copy mode, less those that were refused.
+    /// It was seen to listen, for packets of the family.
+    pub(super) has_listened: PerFamily<bool>,
+    /// The number of messages that set a copy mode, less those that were refused.
     pub(super) modes: u64,
     /// The number of packets that were handed to it.
     pub(super) handed: u64,
@@ -154,14 +155,12 @@ pub(super) fn findings(
     } else if program == ProgramEnd::Killed {
         findings.push(Finding::Killed);
     }
-    let listened = conduct.has_listened.iter().any(|listened| *listened);
+    let listened = conduct.has_listened.iter().any(|(_, listened)| *listened);
     let lost = summary.dropped.get(&DropReason::NoListener).copied().unwrap_or(0);
     if is_complete && summary.fed() == 0 {
         findings.push(Finding::NothingFed(summary.records));
     } else if is_complete && lost == summary.fed() && listened {
-        let mut deaf = Family::ALL
-            .into_iter()
-            .filter(|family| !conduct.has_listened[*family as usize]);
+        let mut deaf = Family::ALL.into_iter().filter(|family| !conduct.has_listened[*family]);
         findings.push(Finding::Nobody(deaf.next_back()));
     }
     findings.extend(

@@ -16,6 +16,7 @@ use super::window::{Place, Window};
 use super::{DEVICES, NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
+use crate::per_family::PerFamily;
 use crate::programs::server::{Observer, Passed, Unread};
 use foldhash::fast::FixedState;
 use ipq_core::Family;
@@ -40,15 +41,14 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that have no fate yet, with their places in their queue.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// By family.
-    windows: [Window; 2],
-    /// By family: whether its listener has waited for the first packet.
-    has_begun: [bool; 2],
-    /// Records that were fed and not read, to be fed again, before the capture's next.
+    windows: PerFamily<Window>,
+    /// `true` if the family's listener has waited for the first packet.
+    has_begun: PerFamily<bool>,
+    /// The records that were fed and not read. They are fed again, before the capture's next.
     again: BTreeSet<u64>,
-    /// By family: whether packets were fed though nobody listened.
-    deaf: [bool; 2],
-    /// When the first packet entered.
+    /// `true` if packets of the family were fed though nobody listened.
+    deaf: PerFamily<bool>,
+    /// The time when the first packet entered.
     began: Option<Instant>,
     /// The time of the last event of any packet.
     pub(super) last_event: Instant,
@@ -101,10 +101,10 @@ impl<'a> Feeding<'a> {
             fed: HashMap::default(),
             events: Vec::new(),
             now: Instant::now(),
-            windows: [Window::default(), Window::default()],
-            has_begun: [run.at_once; 2],
+            windows: PerFamily::default(),
+            has_begun: PerFamily::of(|_| run.at_once),
             again: BTreeSet::new(),
-            deaf: [false; 2],
+            deaf: PerFamily::default(),
             began: None,
             last_event: Instant::now(),
             waiting_since: None,
@@ -134,8 +134,8 @@ impl<'a> Feeding<'a> {
 
     /// Notes that the listener of that family waits and has read everything.
     pub(super) fn settle(&mut self, family: Family) {
-        self.has_begun[family as usize] = true;
-        self.windows[family as usize].settle_all();
+        self.has_begun[family] = true;
+        self.windows[family].settle_all();
     }
 
     /// Feeds the packets that may enter now. Returns the reason why no more may.
@@ -179,7 +179,7 @@ impl<'a> Feeding<'a> {
         match kernel.enter_at(entry, packet.data) {
             Ok(serial) => {
                 let weight = used(kernel).saturating_sub(before);
-                let place = (weight > 0).then(|| self.windows[family as usize].push(serial, weight));
+                let place = (weight > 0).then(|| self.windows[family].push(serial, weight));
                 let fed = Fed {
                     family,
                     place,
@@ -207,7 +207,7 @@ impl<'a> Feeding<'a> {
         if !kernel.has_listener(family) {
             return (!self.is_deaf(kernel, family)).then_some(Hold::NoListener);
         }
-        if !self.has_begun[family as usize] {
+        if !self.has_begun[family] {
             return Some(Hold::Unsettled(family));
         }
         if self.run.rate != Rate::AsRead {
@@ -216,8 +216,8 @@ impl<'a> Feeding<'a> {
         if kernel.queue_length(family).unwrap_or(0) >= self.run.profile.queue_length as usize {
             return Some(Hold::Full);
         }
-        let window = &self.windows[family as usize];
-        let in_flight: usize = self.windows.iter().map(Window::len).sum();
+        let window = &self.windows[family];
+        let in_flight: usize = self.windows.iter().map(|(_, window)| window.len()).sum();
         let buffer = kernel.listeners_buffer(family)?;
         let has_room = buffer.takes_one_more()
             && window.weight() <= buffer.size
@@ -230,7 +230,7 @@ impl<'a> Feeding<'a> {
     fn is_deaf(&mut self, kernel: &Kernel, family: Family) -> bool {
         let listens = Family::ALL.iter().any(|family| kernel.has_listener(*family));
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let deaf = &mut self.deaf[family as usize];
+        let deaf = &mut self.deaf[family];
         let is_deaf = listens && (*deaf || since.elapsed() > OTHER_FAMILY);
         *deaf |= is_deaf;
         is_deaf
@@ -272,7 +272,7 @@ impl<'a> Feeding<'a> {
                     self.outcomes.verdict(packet, packet_id, verdict, replaced, self.now);
                     let Some(fed) = self.fed.get_mut(&packet) else { continue };
                     if let Some(place) = fed.place.take() {
-                        self.windows[fed.family as usize].settle(place);
+                        self.windows[fed.family].settle(place);
                     }
                     self.judged.push(packet);
                 }
@@ -283,7 +283,7 @@ impl<'a> Feeding<'a> {
         // A packet that has a verdict and is still there was queued again.
         for packet in self.judged.drain(..) {
             if let Some(fed) = self.fed.get_mut(&packet) {
-                fed.place = Some(self.windows[fed.family as usize].push(packet, fed.weight));
+                fed.place = Some(self.windows[fed.family].push(packet, fed.weight));
             }
         }
         Ok(())
@@ -294,7 +294,7 @@ impl<'a> Feeding<'a> {
             return Ok(());
         };
         if let Some(place) = fed.place {
-            self.windows[fed.family as usize].remove(place);
+            self.windows[fed.family].remove(place);
         }
         if fed.unread && fate == Fate::Dropped(DropReason::PeerClosed) {
             self.again.extend(self.outcomes.withdraw(packet));
@@ -354,12 +354,12 @@ impl Observer for Turn<'_, '_> {
         let noted = feeding.note_events(kernel, *watch);
         for family in Family::ALL {
             if kernel.has_listener(family) {
-                feeding.conduct.has_listened[family as usize] = true;
+                feeding.conduct.has_listened[family] = true;
                 if feeding.run.net_admin == NetAdmin::UntilOpened {
                     kernel.drop_net_admin();
                 }
             } else {
-                feeding.has_begun[family as usize] = feeding.run.at_once;
+                feeding.has_begun[family] = feeding.run.at_once;
             }
         }
         let fed = if feeding.run.rate == Rate::AsRead {
@@ -376,8 +376,8 @@ impl Observer for Turn<'_, '_> {
         let feeding = &mut *self.feeding;
         let packets = match unread {
             Unread::Packets(packets) => packets,
-            // A program that ended at once did so while it worked on what it had read.
-            Unread::Unknown { family, ended_at_once } => feeding.windows[family as usize]
+            // A program that ended abruptly did so while it worked on the packets that it had read.
+            Unread::Unknown { family, ended_at_once } => feeding.windows[family]
                 .packets()
                 .skip(usize::from(ended_at_once))
                 .collect(),

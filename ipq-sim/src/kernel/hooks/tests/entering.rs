@@ -4,6 +4,7 @@ use super::Lab;
 use crate::books::{DropReason, Fate};
 use crate::host::rules::Rule;
 use crate::kernel::EntryPoint;
+use crate::per_family::PerFamily;
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, OWN, ipv4_with, udp};
 use ipq_core::{Family, Hook};
 use pretty_assertions::assert_eq;
@@ -11,18 +12,18 @@ use rstest::rstest;
 use std::net::Ipv6Addr;
 
 #[rstest]
-#[case(Hook::Prerouting, "tap0", "", 1, [0x0800, 0x86dd], 64)]
-#[case(Hook::Input, "tap0", "", 1, [0x0800, 0x86dd], 64)]
-#[case(Hook::Forward, "tap0", "tap1", 1, [0x0800, 0x86dd], 63)]
-#[case(Hook::Output, "", "tap1", 0, [0, 0], 64)]
-#[case(Hook::Postrouting, "", "tap1", 0, [0x0800, 0], 64)]
+#[case(Hook::Prerouting, "tap0", "", 1, PerFamily::new(0x0800, 0x86dd), 64)]
+#[case(Hook::Input, "tap0", "", 1, PerFamily::new(0x0800, 0x86dd), 64)]
+#[case(Hook::Forward, "tap0", "tap1", 1, PerFamily::new(0x0800, 0x86dd), 63)]
+#[case(Hook::Output, "", "tap1", 0, PerFamily::new(0, 0), 64)]
+#[case(Hook::Postrouting, "", "tap1", 0, PerFamily::new(0x0800, 0), 64)]
 fn a_packet_looks_as_if_it_had_come_to_its_hook_in_the_ordinary_way(
     #[values(Family::Ipv4, Family::Ipv6)] family: Family,
     #[case] hook: Hook,
     #[case] indev: &str,
     #[case] outdev: &str,
     #[case] hw_type: u16,
-    #[case] ether_types: [u16; 2],
+    #[case] ether_types: PerFamily<u16>,
     #[case] hops: u8,
 ) {
     let mut lab = Lab::new(&[Rule::queue(family, hook)]);
@@ -45,7 +46,7 @@ fn a_packet_looks_as_if_it_had_come_to_its_hook_in_the_ordinary_way(
     );
     assert_eq!(
         (metadata.hw_type, metadata.hw_protocol.0),
-        (hw_type, ether_types[family as usize])
+        (hw_type, ether_types[family])
     );
     assert_eq!(metadata.timestamp.is_unset(), indev.is_empty());
     assert_eq!(packet[if family == Family::Ipv4 { 8 } else { 7 }], hops);

@@ -154,6 +154,6 @@ fn a_module_that_is_not_loaded_queues_nothing() {
     for serial in [queued, late] {
         assert_eq!(lab.fate(serial), Fate::Dropped(DropReason::ModuleUnloaded));
     }
-    let socket = lab.sockets[0];
+    let socket = lab.sockets[Family::Ipv4];
     assert_eq!(lab.kernel.send(socket, &[0; 16]), Err(Errno::ECONNREFUSED));
 }

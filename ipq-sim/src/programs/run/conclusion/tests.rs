@@ -1,4 +1,5 @@
 use super::*;
+use crate::per_family::PerFamily;
 use crate::programs::run::NotFed;
 use crate::programs::run::Request;
 use ipq_core::Errno;
@@ -38,7 +39,7 @@ fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
 fn listener(handed: u64, unread: u64) -> Conduct {
     Conduct {
         has_opened: true,
-        has_listened: [true, false],
+        has_listened: PerFamily::new(true, false),
         modes: 1,
         handed,
         has_unread: unread > 0,
@@ -138,7 +139,7 @@ fn packets_that_went_to_nobody_are_no_success() {
     summary.records = 3;
     summary.dropped.insert(DropReason::NoListener, 3);
     let conduct = Conduct {
-        has_listened: [false, true],
+        has_listened: PerFamily::new(false, true),
         modes: 1,
         ..opener()
     };
