@@ -9,11 +9,11 @@ use crate::behaviour::{
 };
 use crate::profile::Profile;
 use crate::queue::nfnetlink;
-use arrayvec::ArrayVec;
 use bytes::Bytes;
 use ipq_core::wire::{Head, padding};
 use ipq_core::{Errno, PortId};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
 use std::task::Waker;
 
 /// Names a socket of the emulator, like a descriptor. Never used again after the socket was closed.
@@ -24,15 +24,35 @@ pub struct SocketId(u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) sender: PortId,
-    pub(crate) head: ArrayVec<u8, HEAD_BYTES>,
+    pub(crate) head: FirstPart,
     pub(crate) payload: Bytes,
     pub(crate) padding: u8,
     /// The number of bytes that the kernel allocated for it.
     pub(crate) allocated: usize,
+    /// Its weight in the receive buffer that it waits in, 0 before it waits in one.
+    weight: usize,
 }
 
-/// The most bytes that the first part of a datagram has.
-const HEAD_BYTES: usize = nfnetlink::Datagram::HEAD_BYTES;
+/// The first part of a datagram.
+#[derive(Clone, Debug)]
+pub(crate) enum FirstPart {
+    /// A head of `ip_queue`'s, kept in place: it is short, and costs no allocation.
+    IpQueue(Head),
+    /// Any other.
+    Bytes(Box<[u8]>),
+}
+
+impl Deref for FirstPart {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::IpQueue(head) => head,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
 
 impl From<nfnetlink::Datagram> for Datagram {
     fn from(datagram: nfnetlink::Datagram) -> Self {
@@ -43,28 +63,28 @@ impl From<nfnetlink::Datagram> for Datagram {
         } = datagram;
         Self {
             sender: PortId::KERNEL,
-            head,
+            head: FirstPart::Bytes(head[..].into()),
             payload,
             padding: 0,
             allocated,
+            weight: 0,
         }
     }
 }
 
 impl Datagram {
     /// Returns a datagram from the kernel, padded to 4.
+    #[inline]
     pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
         let length = head.len() + payload.len();
         let padding = padding(length);
-        let mut first = ArrayVec::new();
-        let added = first.try_extend_from_slice(&head);
-        debug_assert!(added.is_ok(), "a head of ip_queue's has room");
         Self {
             sender: PortId::KERNEL,
-            head: first,
+            head: FirstPart::IpQueue(head),
             payload,
             padding: padding as u8,
             allocated: length + padding,
+            weight: 0,
         }
     }
 
@@ -72,10 +92,11 @@ impl Datagram {
     fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
-            head: ArrayVec::new(),
+            head: FirstPart::Bytes(Box::default()),
             allocated: payload.len(),
             payload,
             padding: 0,
+            weight: 0,
         }
     }
 
@@ -98,7 +119,7 @@ impl Datagram {
     /// Copies as much as fits into `buffer`, and returns what its receiver learns.
     fn received(&self, buffer: &mut [u8]) -> Received {
         let mut copied = 0;
-        for part in self.parts().into_iter().filter(|part| !part.is_empty()) {
+        for part in self.parts() {
             let room = &mut buffer[copied..];
             let count = room.len().min(part.len());
             room[..count].copy_from_slice(&part[..count]);
@@ -161,7 +182,7 @@ struct Socket {
     owner: ClientId,
     process_id: u32,
     port_id: Option<PortId>,
-    datagrams: VecDeque<Waiting>,
+    datagrams: VecDeque<Datagram>,
     /// The weight of `datagrams`.
     used: usize,
     receive_buffer: u32,
@@ -183,13 +204,6 @@ pub(crate) struct Answering {
     pub(crate) extended: bool,
     /// `true` if the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
     pub(crate) opened_with_capability: bool,
-}
-
-/// A datagram in a receive buffer.
-struct Waiting {
-    datagram: Datagram,
-    /// Its weight, which counts against the buffer.
-    weight: usize,
 }
 
 /// The sender of a datagram, and its protocol.
@@ -338,6 +352,7 @@ impl Sockets {
 
     /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket. If that is
     /// over-full, sets an overrun instead (SOCK-4).
+    #[inline]
     pub(crate) fn deliver(
         &mut self,
         protocol: i32,
@@ -401,11 +416,11 @@ impl Sockets {
         if let Some(error) = socket.pending_error.take() {
             return Err(error);
         }
-        let Some(Waiting { datagram, weight }) = socket.datagrams.front() else {
+        let Some(datagram) = socket.datagrams.front() else {
             return Err(nothing);
         };
         let received = datagram.received(buffer);
-        socket.used -= weight;
+        socket.used -= datagram.weight;
         let cut = received.copied < received.length;
         let rest = (cut && rules.cut_datagram == CutDatagram::RestKept).then(|| datagram.without(received.copied));
         socket.datagrams.pop_front();
@@ -420,7 +435,7 @@ impl Sockets {
 
     /// Copies the next datagram into `buffer` without taking it.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
-        Some(self.open.get(&id)?.datagrams.front()?.datagram.received(buffer))
+        Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
 
     /// Returns whether a receive would return at once, with a datagram or an error.
@@ -493,8 +508,7 @@ impl Sockets {
 
     /// The datagram at `index` of those that wait, counted from the next.
     pub(crate) fn waiting(&self, id: SocketId, index: usize) -> Option<&Datagram> {
-        let waiting = self.open.get(&id)?.datagrams.get(index)?;
-        Some(&waiting.datagram)
+        self.open.get(&id)?.datagrams.get(index)
     }
 
     /// The socket that is bound to a port.
@@ -578,15 +592,18 @@ impl Socket {
         self.congested |= quiet && rules.no_enobufs == NoEnobufs::QuietOnly;
     }
 
-    fn push(&mut self, datagram: Datagram, weight: usize) {
+    #[inline]
+    fn push(&mut self, mut datagram: Datagram, weight: usize) {
         self.used += weight;
-        self.datagrams.push_back(Waiting { datagram, weight });
+        datagram.weight = weight;
+        self.datagrams.push_back(datagram);
         self.wake();
     }
 
-    fn push_first(&mut self, datagram: Datagram, weight: usize) {
+    fn push_first(&mut self, mut datagram: Datagram, weight: usize) {
         self.used += weight;
-        self.datagrams.push_front(Waiting { datagram, weight });
+        datagram.weight = weight;
+        self.datagrams.push_front(datagram);
     }
 
     fn wake(&mut self) {

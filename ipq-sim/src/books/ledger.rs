@@ -107,6 +107,7 @@ impl Ledger {
         }
     }
 
+    #[inline]
     pub(crate) fn enter(&mut self) -> PacketSerial {
         let serial = PacketSerial::new(self.accounting.entered);
         self.accounting.entered += 1;

@@ -168,8 +168,8 @@ pub(crate) fn checksum(header: &[u8]) -> u16 {
     let (words, rest) = header.as_chunks();
     let mut last = [0; 4];
     last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]);
-    let mut sum: u64 = words.map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    let number = |word: &[u8; 4]| u64::from(u32::from_ne_bytes(*word));
+    let mut sum = words.iter().map(number).sum::<u64>() + number(&last);
     while let carry @ 1.. = sum >> 16 {
         sum = (sum & 0xffff) + carry;
     }

@@ -163,8 +163,8 @@ impl DeviceId {
 pub(crate) enum Route {
     /// To this host.
     Local,
-    /// Out by a device, to a neighbour whose address is `next_hop`.
-    Via { device: DeviceId, next_hop: IpAddr },
+    /// Out by a device, to the neighbour that has the packet's destination address.
+    Via(DeviceId),
 }
 
 /// The number of frames that each device keeps of those that left; older ones are forgotten.
@@ -353,6 +353,7 @@ impl Network {
     }
 
     /// Returns whether an address is this host's, or the broadcast address of one of its networks.
+    #[inline]
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();
         self.ipv4.iter().any(|network| {
@@ -366,10 +367,7 @@ impl Network {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
         }
-        self.device_to(destination).map(|device| Route::Via {
-            device,
-            next_hop: destination,
-        })
+        self.device_to(destination).map(Route::Via)
     }
 
     /// Returns the device that leads to an address of another host: the one with the longest
@@ -386,6 +384,7 @@ impl Network {
     }
 
     /// Returns the device that leads to an IPv4 address of another host.
+    #[inline]
     pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
         let destination = destination.to_bits();
         let mut networks = self.ipv4.iter();

@@ -21,15 +21,25 @@ pub(crate) fn addresses(packet: &Packet) -> (IpAddr, IpAddr) {
     }
 }
 
-/// Returns the route of a packet that arrived by a device other than `lo`.
-pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
-    match addresses(packet) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => of_arriving_ipv4(network, source, destination),
-        (IpAddr::V6(source), IpAddr::V6(destination)) => of_arriving_ipv6(network, source, destination),
-        _ => Err(DropReason::Malformed),
+/// Returns the destination address of a packet.
+pub(crate) fn destination(packet: &Packet) -> IpAddr {
+    match packet.family {
+        Family::Ipv4 => ipv4::destination(&packet.data).into(),
+        Family::Ipv6 => ipv6::destination(&packet.data).into(),
     }
 }
 
+/// Returns the route of a packet that arrived by a device other than `lo`.
+#[inline]
+pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
+    let data = &packet.data;
+    match packet.family {
+        Family::Ipv4 => of_arriving_ipv4(network, ipv4::source(data), ipv4::destination(data)),
+        Family::Ipv6 => of_arriving_ipv6(network, ipv6::source(data), ipv6::destination(data)),
+    }
+}
+
+#[inline]
 fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) -> Result<Route, DropReason> {
     const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
     let in_network_zero = |address: Ipv4Addr| address.octets()[0] == 0;
@@ -56,10 +66,10 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
         return Ok(Route::Local);
     }
     let device = network.device_to_ipv4(destination).ok_or(DropReason::NoRoute)?;
-    let next_hop = destination.into();
-    Ok(Route::Via { device, next_hop })
+    Ok(Route::Via(device))
 }
 
+#[inline(never)]
 fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Route, DropReason> {
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
@@ -72,7 +82,7 @@ fn of_arriving_ipv6(network: &Network, source: Ipv6Addr, destination: Ipv6Addr) 
         };
     }
     match network.route(destination.into()) {
-        Some(Route::Via { .. }) if !may_be_forwarded(source) || destination.is_unicast_link_local() => {
+        Some(Route::Via(_)) if !may_be_forwarded(source) || destination.is_unicast_link_local() => {
             Err(DropReason::Martian)
         }
         route => route.ok_or(DropReason::NoRoute),

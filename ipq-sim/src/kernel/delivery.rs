@@ -44,8 +44,8 @@ impl Kernel {
             return self.return_by_loopback(traversal, pieces);
         }
         let next_hop = match traversal.route {
-            Some(Route::Via { next_hop, .. }) => next_hop,
-            Some(Route::Local) | None => routing::addresses(&traversal.packet).1,
+            Some(Route::Via(_)) => traversal.next_hop,
+            Some(Route::Local) | None => routing::destination(&traversal.packet),
         };
         let to = self
             .network
@@ -64,7 +64,8 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// The pieces that a packet over the MTU leaves in; none if it leaves whole.
+    /// Returns the pieces in which a packet over the MTU leaves; `None` if it leaves whole.
+    #[cold]
     fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.behaviour.host;
         let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
@@ -111,6 +112,7 @@ impl Kernel {
 
     /// Lets a packet that left by `lo` arrive there. If it left in fragments, they arrive as
     /// packets of their own.
+    #[cold]
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
         let mut frames = self.ledger.remembers().then(Vec::new);

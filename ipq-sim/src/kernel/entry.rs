@@ -6,7 +6,7 @@ use crate::frame::ethernet_header;
 use crate::host::hook::HookPoint;
 use crate::host::network::Route;
 use crate::host::packet::{Link, Packet};
-use crate::host::{ether_type, own_length, routing};
+use crate::host::{ether_type, own_length};
 use crate::kernel::traversal::Traversal;
 use crate::kernel::{InjectError, Kernel, family_of};
 use bytes::Bytes;
@@ -73,11 +73,7 @@ impl Kernel {
             },
             link,
         };
-        let (_, destination) = routing::addresses(&packet);
-        let out = Route::Via {
-            device: outgoing,
-            next_hop: destination,
-        };
+        let out = Route::Via(outgoing);
         let traversal = match hook {
             Some(hook @ (HookPoint::Prerouting | HookPoint::Input)) => {
                 Traversal::entering(packet, hook, Some(incoming), None, Route::Local)

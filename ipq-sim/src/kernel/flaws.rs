@@ -3,7 +3,7 @@
 
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;
-use crate::netlink::Datagram;
+use crate::netlink::{Datagram, FirstPart};
 use crate::queue::PacketDetails;
 use bytes::Bytes;
 use ipq_core::PortId;
@@ -91,9 +91,9 @@ pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [
 
 fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
     let mut bytes = [&datagram.head[..], &datagram.payload].concat();
-    datagram.head.clear();
     change(&mut bytes);
-    datagram.payload = bytes.into();
+    datagram.head = FirstPart::Bytes(bytes.into());
+    datagram.payload = Bytes::new();
 }
 
 /// Writes the low `width` bytes of `value` at `at`.

@@ -41,6 +41,8 @@ pub(super) enum Place {
 
 impl Kernel {
     /// Runs a packet through hook after hook, until it is queued or leaves.
+    #[expect(clippy::inline_always, reason = "a packet runs where it was made: else it is copied")]
+    #[inline(always)]
     pub(super) fn run(&mut self, mut traversal: Traversal) {
         let end = self.pass_hooks(&mut traversal, 0);
         if let Some(place) = self.settle(end, &traversal.packet) {
@@ -50,6 +52,7 @@ impl Kernel {
 
     /// Enters a dropped packet into the books. Returns the place of a packet that must be kept in
     /// its queue.
+    #[inline]
     pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Place> {
         end.unwrap_or_else(|reason| {
             self.ledger.dropped(packet.serial, reason);
@@ -58,6 +61,7 @@ impl Kernel {
     }
 
     /// Keeps a packet in its place.
+    #[inline]
     pub(super) fn keep(&mut self, place: Place, traversal: Traversal) {
         match (place, traversal.queued_in) {
             (Place::Slot(slot), Some(id)) => {
@@ -65,11 +69,7 @@ impl Kernel {
                     queue.keep(slot, traversal);
                 }
             }
-            (Place::Id(id), Some(QueueId::Numbered(number))) => {
-                if let Some(queues) = &mut self.queues.numbered {
-                    queues.keep(number, id, traversal);
-                }
-            }
+            (Place::Id(id), Some(QueueId::Numbered(number))) => self.keep_numbered(number, id, traversal),
             _ => debug_assert!(false, "a packet that has a place has a queue"),
         }
     }
@@ -82,7 +82,10 @@ impl Kernel {
             if function == 0 {
                 self.ledger.step(traversal.packet.serial, Step::Hook(hook.into()));
             }
-            if let Some(bypass) = self.judge(traversal, hook, function..=BEHIND_THE_LAST)? {
+            // Most hooks have no rule, and a packet passes several.
+            if self.rules.any_at(hook, traversal.packet.family)
+                && let Some(bypass) = self.judge(traversal, hook, function..=BEHIND_THE_LAST)?
+            {
                 if let Some(place) = self.enqueue(traversal, bypass)? {
                     return Ok(Some(place));
                 }
@@ -93,11 +96,12 @@ impl Kernel {
                 HookPoint::Prerouting => self.route(traversal)?,
                 HookPoint::Input => self.deliver_here(&mut traversal.packet),
                 HookPoint::Forward => self.after_forward(traversal),
-                HookPoint::Output => self.after_output(traversal)?,
+                HookPoint::Output => self.after_output(traversal),
                 HookPoint::Postrouting => self.leave_by_device(traversal)?,
             };
             match next {
                 Next::Hook(next) => (hook, function) = (next, 0),
+                Next::PastHook(next) => (hook, function) = (next, BEHIND_THE_LAST),
                 Next::Gone => return Ok(None),
             }
             if self.behaviour.host.marks == Marks::LostAtNextHook {
@@ -106,8 +110,10 @@ impl Kernel {
         }
     }
 
-    /// Runs these of a hook's functions. If one of them sends the packet to a queue, that is noted in the
-    /// packet's traversal; returned is whether the packet goes on if nobody has bound the queue.
+    /// Runs the functions of a hook whose numbers are in `functions`. If one of them sends the
+    /// packet to a queue, its traversal notes that, and the result says whether the packet goes on
+    /// if nobody has bound the queue. Returns `None` if all let it through.
+    #[inline]
     pub(super) fn judge(
         &mut self,
         traversal: &mut Traversal,
@@ -143,7 +149,7 @@ impl Kernel {
         let mut details = traversal.details(network, behaviour.metadata);
         let mut packet = &traversal.packet.data;
         let spoiled;
-        if let Some(flaw) = behaviour.flaw {
+        if let Some(flaw) = behaviour.flaw() {
             let link = traversal.packet.link.as_ref();
             flaws::spoil_details(flaw, &mut details, link, traversal.indev == Some(DeviceId::LOOPBACK));
             spoiled = flaws::spoiled_payload(flaw, packet, link);
@@ -152,7 +158,7 @@ impl Kernel {
         let queue = queues.get_mut(id).ok_or(DropReason::ModuleUnloaded)?;
         let protocol = id.protocol(&behaviour.modules);
         let offered = queue.offer(details, packet, behaviour, records, |port_id, mut frame| {
-            if let Some(flaw) = behaviour.flaw {
+            if let Some(flaw) = behaviour.flaw() {
                 flaws::spoil_packet_frame(flaw, &mut frame, profile.abi);
                 flaws::spoil_datagram(flaw, &mut frame);
             }
@@ -183,17 +189,19 @@ impl Kernel {
 
     /// Routes a packet after PREROUTING: to this host, or on to another.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
-        let route = match traversal.route {
-            Some(route) => route,
-            None => routing::of_arriving(&self.network, &traversal.packet)?,
+        let route = if let Some(route) = traversal.route {
+            route
+        } else {
+            let route = routing::of_arriving(&self.network, &traversal.packet)?;
+            traversal.follow(route);
+            route
         };
-        traversal.route = Some(route);
         match route {
             Route::Local if traversal.packet.family == Family::Ipv4 && ipv4::is_fragment(&traversal.packet.data) => {
                 Err(DropReason::Unassembled)
             }
             Route::Local => Ok(traversal.go_to(HookPoint::Input, traversal.indev, None)),
-            Route::Via { device, .. } => {
+            Route::Via(device) => {
                 self.make_forwardable(&mut traversal.packet, self.network.mtu(device))?;
                 Ok(traversal.go_to(HookPoint::Forward, traversal.indev, Some(device)))
             }
@@ -242,9 +250,9 @@ impl Kernel {
     }
 
     /// Goes on after OUTPUT, where the route may have changed.
-    fn after_output(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
+    fn after_output(&self, traversal: &mut Traversal) -> Next {
         let outdev = match traversal.route {
-            Some(Route::Via { device, .. }) => device,
+            Some(Route::Via(device)) => device,
             Some(Route::Local) | None => DeviceId::LOOPBACK,
         };
         if traversal.packet.family == Family::Ipv4 {
@@ -252,9 +260,9 @@ impl Kernel {
         }
         let next = traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
         if outdev == DeviceId::LOOPBACK && self.behaviour.host.looping == Looping::PastPostrouting {
-            return self.leave_by_device(traversal);
+            return Next::PastHook(HookPoint::Postrouting);
         }
-        Ok(next)
+        next
     }
 }
 

@@ -154,6 +154,13 @@ impl Kernel {
         }
     }
 
+    /// Keeps a packet that a numbered queue took.
+    pub(super) fn keep_numbered(&mut self, number: u16, id: u32, traversal: Traversal) {
+        if let Some(queues) = &mut self.queues.numbered {
+            queues.keep(number, id, traversal);
+        }
+    }
+
     /// Lets a packet that was taken out of a numbered queue go on as its verdict says.
     fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
         self.ledger.journal.note(|| PacketEvent::Verdict {

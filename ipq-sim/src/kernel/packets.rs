@@ -101,8 +101,10 @@ impl Kernel {
             link: Some(Link { header, for_this_host }),
         };
         let mut traversal = Traversal::arriving(packet, device);
-        if rules.routed == Routed::OnArrival {
-            traversal.route = routing::of_arriving(&self.network, &traversal.packet).ok();
+        if rules.routed == Routed::OnArrival
+            && let Ok(route) = routing::of_arriving(&self.network, &traversal.packet)
+        {
+            traversal.follow(route);
         }
         self.run(traversal);
         Ok(())
@@ -164,12 +166,11 @@ impl Kernel {
             protocol,
             link: None,
         };
-        let (_, destination) = routing::addresses(&packet);
-        match self.network.route(destination) {
+        match self.network.route(routing::destination(&packet)) {
             Some(route) => {
                 let outdev = match route {
                     Route::Local => DeviceId::LOOPBACK,
-                    Route::Via { device, .. } => device,
+                    Route::Via(device) => device,
                 };
                 self.run(Traversal::sending(packet, outdev, route));
             }

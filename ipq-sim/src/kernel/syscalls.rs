@@ -133,7 +133,7 @@ impl Kernel {
             port_id,
             net_admin: !self.nobody_has_net_admin && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
         };
-        match self.behaviour.flaw {
+        match self.behaviour.flaw() {
             Some(flaw) => {
                 let spoiled = flaws::spoiled_request(flaw, datagram, self.profile.abi);
                 self.obey(protocol, &spoiled, sender)?;
@@ -159,9 +159,24 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Gives a message to its queue, lets the packet that it releases go on, and delivers the
-    /// reply: in this order.
-    fn obey(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+    /// Obeys the messages of a datagram: the first, and those that follow where a kernel reads them
+    /// (MSG-11).
+    fn obey(&mut self, protocol: i32, mut datagram: &[u8], sender: Sender) -> Result<(), Errno> {
+        loop {
+            self.obey_first(protocol, datagram, sender)?;
+            if self.behaviour.requests.following_message != FollowingMessage::Obeyed {
+                return Ok(());
+            }
+            datagram = second_message(datagram, self.profile.abi);
+            if datagram.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives a datagram's first message to its queue, lets the packet that it releases go on, and
+    /// delivers the reply: in this order.
+    fn obey_first(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
         let peer = queue.status().peer;
@@ -170,12 +185,14 @@ impl Kernel {
             flushed,
             answer,
         } = queue.request(datagram, sender, &self.behaviour, &mut self.records);
-        if self.behaviour.flaw == Some(Flaw::TakeoverEmptiesBuffer) && queue.status().peer != peer {
+        if self.behaviour.flaw() == Some(Flaw::TakeoverEmptiesBuffer) && queue.status().peer != peer {
             self.sockets.empty(protocol, peer);
         }
         if let Some(released) = released {
-            if let Some(traversal) = queue.take(released.slot) {
-                self.reinject(traversal, released);
+            if let Some(mut traversal) = queue.take(released.slot)
+                && let Some(place) = self.reinject(&mut traversal, released)
+            {
+                self.keep(place, traversal);
             }
             if let Some(queue) = self.queues.get_mut(id) {
                 queue.free(released.slot, &mut self.records);
@@ -187,15 +204,10 @@ impl Kernel {
         if let Some(answer) = answer {
             self.deliver_reply(id, answer, sender);
         }
-        if self.behaviour.requests.following_message == FollowingMessage::Obeyed {
-            let following = second_message(datagram, self.profile.abi);
-            if !following.is_empty() {
-                return self.obey(protocol, following, sender);
-            }
-        }
         Ok(())
     }
 
+    #[cold]
     fn deliver_reply(&mut self, id: QueueId, answer: Answer<'_>, sender: Sender) {
         let Some(queue) = self.queues.get(id) else {
             return;
@@ -203,7 +215,7 @@ impl Kernel {
         let protocol = id.protocol(&self.behaviour.modules);
         let rules = self.behaviour.replies;
         let (to, mut reply) = queue.reply(answer, sender, rules);
-        if let Some(flaw) = self.behaviour.flaw {
+        if let Some(flaw) = self.behaviour.flaw() {
             flaws::spoil_datagram(flaw, &mut reply);
         }
         match rules.room {

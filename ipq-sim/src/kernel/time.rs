@@ -61,10 +61,10 @@ impl Kernel {
 
     /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
-        let [four, six] = Family::ALL.map(|family| self.ip_queue(family).is_some_and(IpQueue::has_peer));
+        let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
         let wanted = match self.behaviour.metadata.timestamps {
-            Timestamps::WhileAnyPeer => four || six,
-            Timestamps::WhileIpv4Peer => four,
+            Timestamps::WhileAnyPeer => Family::ALL.into_iter().any(has_peer),
+            Timestamps::WhileIpv4Peer => has_peer(Family::Ipv4),
             Timestamps::Always => true,
             Timestamps::Never => false,
         };

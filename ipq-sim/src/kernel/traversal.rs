@@ -8,7 +8,7 @@ use crate::host::{ipv4, routing};
 use crate::queue::{PacketDetails, QueueId};
 use ipq_core::Family;
 use ipq_core::wire::HardwareAddress;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A packet, and its place on its way.
 pub(crate) struct Traversal {
@@ -22,7 +22,9 @@ pub(crate) struct Traversal {
     pub(super) queued_in: Option<QueueId>,
     /// Known from the start for packets that this host sends, for others after PREROUTING.
     pub(crate) route: Option<Route>,
-    /// What its route depends on, as of when it was queued at OUTPUT (VER-10).
+    /// The destination that it had when it was routed: the neighbour that it leaves to.
+    pub(super) next_hop: IpAddr,
+    /// The fields that its route depends on, as of when it was queued at OUTPUT (VER-10).
     pub(super) routed_by: Option<Box<RouteKey>>,
 }
 
@@ -40,13 +42,15 @@ impl Traversal {
             function: 0,
             queued_in: None,
             route: None,
+            next_hop: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             routed_by: None,
         }
     }
 
     /// Returns a packet that this host sends by `outdev`.
-    pub(crate) const fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
+    pub(crate) fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
         Self {
+            next_hop: routing::destination(&packet),
             packet,
             hook: HookPoint::Output,
             indev: None,
@@ -59,7 +63,7 @@ impl Traversal {
     }
 
     /// Returns a packet that enters at a hook, with its route.
-    pub(crate) const fn entering(
+    pub(crate) fn entering(
         packet: Packet,
         hook: HookPoint,
         indev: Option<DeviceId>,
@@ -67,6 +71,7 @@ impl Traversal {
         route: Route,
     ) -> Self {
         Self {
+            next_hop: routing::destination(&packet),
             packet,
             hook,
             indev,
@@ -78,7 +83,14 @@ impl Traversal {
         }
     }
 
+    /// Notes the route that was found for the packet's destination.
+    pub(super) fn follow(&mut self, route: Route) {
+        self.route = Some(route);
+        self.next_hop = routing::destination(&self.packet);
+    }
+
     /// Moves the packet to another hook.
+    #[inline]
     pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
         (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
         Next::Hook(hook)
@@ -143,6 +155,8 @@ impl RouteKey {
 pub(super) enum Next {
     /// The packet moved to this hook: a copy of its own `hook`, which saves a load.
     Hook(HookPoint),
+    /// The packet moved to this hook, whose functions it does not pass.
+    PastHook(HookPoint),
     /// The packet was delivered, and is in the books.
     Gone,
 }

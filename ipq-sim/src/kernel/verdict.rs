@@ -1,7 +1,7 @@
 //! The effect of a verdict on its packet (VER-4 to VER-10).
 
 use super::Kernel;
-use super::hooks::{BEHIND_THE_LAST, End};
+use super::hooks::{BEHIND_THE_LAST, End, Place};
 use super::traversal::{RouteKey, Traversal};
 use crate::behaviour::{Checksum, Effect, Requeued, Reroute, Resizing, ShortReplacement, Verdicts};
 use crate::books::{DropReason, PacketEvent, Step};
@@ -12,7 +12,9 @@ use ipq_core::{Family, Verdict};
 
 impl Kernel {
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
-    pub(super) fn reinject(&mut self, mut traversal: Traversal, released: Released<'_>) {
+    /// Returns the place of a packet that must be kept in its queue.
+    #[inline]
+    pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
         self.ledger.journal.note(|| PacketEvent::Verdict {
             packet: traversal.packet.serial,
             packet_id: released.packet_id,
@@ -21,12 +23,11 @@ impl Kernel {
         });
         self.ledger
             .step(traversal.packet.serial, Step::Verdict(released.verdict));
-        let end = self.obey_verdict(&mut traversal, released.verdict, released.replacement);
-        if let Some(place) = self.settle(end, &traversal.packet) {
-            self.keep(place, traversal);
-        }
+        let end = self.obey_verdict(traversal, released.verdict, released.replacement);
+        self.settle(end, &traversal.packet)
     }
 
+    #[inline]
     fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
         let rules = &self.behaviour.verdicts;
         let is_requeued = matches!(verdict, Verdict::Queue | Verdict::Repeat);
@@ -49,6 +50,7 @@ impl Kernel {
 
     /// Goes on with a function of the hook that queued the packet. A packet that was changed at
     /// OUTPUT is routed again first (VER-10).
+    #[inline]
     pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.behaviour.host.reroute;
         let changed = traversal
@@ -56,10 +58,11 @@ impl Kernel {
             .take()
             .is_some_and(|key| *key != RouteKey::of(&traversal.packet));
         if changed && rule != Reroute::Never {
-            let (_, destination) = routing::addresses(&traversal.packet);
-            let kept = traversal.route.filter(|_| rule == Reroute::OrKept);
-            let route = self.network.route(destination).or(kept);
-            traversal.route = Some(route.ok_or(DropReason::NotReroutable)?);
+            match self.network.route(routing::destination(&traversal.packet)) {
+                Some(route) => traversal.follow(route),
+                None if rule == Reroute::OrKept && traversal.route.is_some() => {}
+                None => return Err(DropReason::NotReroutable),
+            }
         }
         self.pass_hooks(traversal, function)
     }

@@ -73,6 +73,7 @@ impl<T> Entries<T> {
     }
 
     /// Puts the entry at the end of the queue, with the item.
+    #[inline]
     pub(super) fn link(&mut self, Slot(index): Slot, item: T) {
         let node = &mut self.nodes[index as usize];
         node.item = Some(item);
@@ -94,6 +95,7 @@ impl<T> Entries<T> {
     }
 
     /// Takes a packet out of the queue; its entry stays allocated.
+    #[inline]
     pub(super) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
         let item = self.nodes.get_mut(index as usize)?.item.take();
         self.linked -= usize::from(item.is_some());

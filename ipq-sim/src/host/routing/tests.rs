@@ -25,7 +25,7 @@ fn network() -> Network {
 fn routed(network: &Network, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> String {
     match of_arriving(network, &packet(udp(source, destination, 64, 0))) {
         Ok(Route::Local) => "here".to_owned(),
-        Ok(Route::Via { device, .. }) => network.name(Some(device)).to_string(),
+        Ok(Route::Via(device)) => network.name(Some(device)).to_string(),
         Err(reason) => reason.to_string(),
     }
 }
