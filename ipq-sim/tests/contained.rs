@@ -12,7 +12,7 @@ mod launching;
 mod preload;
 
 use c_library::{LIBRARY, compiled, have, pass};
-use launching::{PACKETS, assert_all_accepted, capture, run_under, source};
+use launching::{PACKETS, assert_all_accepted, capture, run_line, run_under, source};
 use preload::PRELOAD;
 use rstest::rstest;
 use std::path::{Path, PathBuf};
@@ -64,16 +64,23 @@ fn a_program_with_this_projects_libipq_is_sent_by_the_variable(#[values(REFUSED,
 #[rstest]
 fn a_program_of_its_own_has_the_object_loaded(#[values(REFUSED, UNKNOWN)] filter: Filter) {
     if have(&[]) {
-        // It is for all to read, which the directory that it is built in need not be.
-        let object = std::env::temp_dir().join(format!("libipq_preload-{}-{}.so", std::process::id(), filter.errno));
-        std::fs::copy(&*PRELOAD, &object).unwrap();
+        // The object is found beside the command. All may read both there.
+        let directory = std::env::temp_dir().join(format!("ipq-sim-{}-{}", std::process::id(), filter.errno));
+        std::fs::create_dir_all(&directory).unwrap();
+        let [command, object] = ["ipq-sim", "libipq_preload.so"].map(|name| directory.join(name));
+        std::fs::copy(env!("CARGO_BIN_EXE_ipq-sim"), &command).unwrap();
+        std::fs::copy(&*PRELOAD, object).unwrap();
         let program = compiled(&source("ways.c"), &["-Wl,--as-needed"]);
-        let arguments = ["--preload", object.to_str().unwrap()];
-        let output = filter.run(
-            &arguments,
-            &[program.to_str().unwrap(), "messages", &PACKETS.to_string()],
-        );
-        std::fs::remove_file(&object).unwrap();
+        let filter_program = Filter::program();
+        let line = [
+            filter_program.to_str().unwrap(),
+            filter.errno,
+            command.to_str().unwrap(),
+        ];
+        let count = PACKETS.to_string();
+        let program = [program.to_str().unwrap(), "messages", &count];
+        let output = run_line(&line, &[], &program);
+        std::fs::remove_dir_all(&directory).unwrap();
         assert_all_accepted(&output, "preload");
         filter.assert_said(&output);
     }

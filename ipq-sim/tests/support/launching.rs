@@ -48,12 +48,17 @@ pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
 
 /// The same, started by another program with its arguments.
 pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
+    let command = env!("CARGO_BIN_EXE_ipq-sim");
+    run_line(&[starter, &[command]].concat(), arguments, program)
+}
+
+/// Runs the command that a line ends with.
+pub(crate) fn run_line(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
     let mut line = vec![];
     if rustix::process::geteuid().is_root() {
         line.extend(AS_NOBODY);
     }
     line.extend(starter);
-    line.push(env!("CARGO_BIN_EXE_ipq-sim"));
     Command::new(line[0])
         .args(&line[1..])
         .args(["run", "--patience", "20", "--pcap"])
