@@ -13,6 +13,10 @@ use ipq_core::{Errno, PortId};
 use std::borrow::Cow;
 
 /// A broken rule of numbered queues. No kernel has one.
+#[cfg_attr(
+    not(feature = "seeded-faults"),
+    allow(dead_code, reason = "only a seeded fault chooses one")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// Odd queue numbers of rules are made even (NFQ-1).
