@@ -49,7 +49,7 @@ Exit status:
   2  it could not be done: wrong use, no such file, no such program
   3  nothing was tried: no packet could be fed, or nobody listened to any";
 
-/// Runs programs written for libipq against an emulated kernel: no privilege, no network.
+/// Runs programs written for libipq or for nfnetlink against an emulated kernel: no privilege, no network.
 #[derive(Parser)]
 #[command(name = "ipq-sim", version, after_help = EXIT_STATUS)]
 struct CommandLine {
@@ -79,7 +79,7 @@ struct KernelArguments {
     /// The hook that packets enter at, and where all are queued.
     #[arg(long, value_enum, default_value = "input")]
     hook: HookName,
-    /// How many packets the queue holds.
+    /// How many packets the queue of an `ip_queue` program holds.
     #[arg(long, value_name = "N")]
     queue_len: Option<u32>,
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
@@ -87,14 +87,17 @@ struct KernelArguments {
     rcvbuf: Option<u32>,
     /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose frames then have the word
     /// size of the program; or a profile, such as linux-2.4.16-i386, for programs of that word size.
-    #[arg(long, value_name = "KERNEL", default_value = DEFAULT_KERNEL, value_parser = KernelName::checked)]
-    kernel: KernelName,
+    /// Unless set, it is 3.4.10 for a program that opens a socket of `ip_queue`, and
+    /// linux-6.18-x86_64 for one that opens a socket of nfnetlink.
+    #[arg(long, value_name = "KERNEL", value_parser = KernelName::checked)]
+    kernel: Option<KernelName>,
 }
 
 impl KernelArguments {
     /// Returns the profile for programs whose words have that size, and says if it is another kernel's.
     fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
-        let nearest = self.kernel.nearest(word)?;
+        let kernel = self.kernel.clone().unwrap_or_default();
+        let nearest = kernel.nearest(word)?;
         if nearest.nearness != Nearness::Own {
             eprintln!("ipq-sim: emulating {nearest}");
         }
@@ -111,6 +114,12 @@ const DEFAULT_KERNEL: &str = "3.4.10";
 /// A kernel as the command line names it: there is a profile for it.
 #[derive(Clone)]
 struct KernelName(String);
+
+impl Default for KernelName {
+    fn default() -> Self {
+        Self(DEFAULT_KERNEL.to_owned())
+    }
+}
 
 impl KernelName {
     fn checked(name: &str) -> Result<Self, NoProfile> {
@@ -175,6 +184,10 @@ struct RunArguments {
     /// has it.
     #[arg(long, value_name = "MEANS", value_parser = launcher)]
     launcher: Option<Launcher>,
+    /// The number of the queue that packets are sent to, where queues have numbers; unless said, the one that the program listens
+    /// to, or all of several that are consecutive.
+    #[arg(long, value_name = "N")]
+    queue_num: Option<u16>,
     #[command(flatten)]
     feed: FeedArguments,
     #[command(flatten)]
@@ -294,6 +307,9 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     if let Some(launcher) = arguments.launcher.or(preload) {
         run = run.launcher(launcher);
     }
+    if let Some(number) = arguments.queue_num {
+        run = run.queue_number(number);
+    }
     eprintln!("launcher: {}", run.choice()?);
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
@@ -308,12 +324,19 @@ fn feed(
     listening: &mut dyn FnMut(),
 ) -> Result<ExitCode, Failure> {
     let profile = kernel.profile(run.word_size().unwrap_or(Abi::NATIVE.word))?;
+    let run = if kernel.kernel.is_some() {
+        run.profile(profile)
+    } else {
+        run.ip_queue_profile(profile)
+    };
     let mut run = run
-        .profile(profile)
         .hook(kernel.hook.into())
         .rate(arguments.rate.unwrap_or_default())
         .patience(Duration::from_secs(arguments.patience))
         .stop_when(interruption()?);
+    if let Some(bytes) = kernel.rcvbuf {
+        run = run.receive_buffer(bytes);
+    }
     if let Some(most) = arguments.in_flight {
         run = run.in_flight(most);
     }
@@ -336,6 +359,9 @@ fn feed(
     let mut outputs = Outputs::open(&arguments.output, Some(capture), bar.clone(), listening)?;
     let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
+    if let Some(kernel) = &report.kernel {
+        eprintln!("kernel: {kernel}");
+    }
     eprint!("{}", report.summary);
     for remark in &report.remarks {
         eprintln!("{remark}");

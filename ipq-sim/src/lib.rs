@@ -120,7 +120,7 @@ pub use kernel::{EntryPoint, InjectError, Kernel, KernelBuilder};
 pub use netlink::{ClientId, SocketId};
 pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};
 pub use queue::entries::IdReuse;
-pub use queue::nfnetlink;
+pub use queue::{QueueId, nfnetlink};
 pub use sim::{Access, OpenError, Owned, Shared, SharedSim, Sim, SimDevices, SimTransport, Simulation};
 
 /// The examples of the READMEs, compiled and run.

@@ -170,10 +170,11 @@ pub struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Returns whether the next datagram is taken, however long it is (SOCK-4).
+    /// Returns whether the next datagram is taken if what waits weighs `used`: see
+    /// [`deciding_weight`](crate::Kernel::deciding_weight) (SOCK-4, NFQ-100).
     #[must_use]
-    pub const fn takes_one_more(self) -> bool {
-        self.used <= self.size && !self.congested
+    pub const fn takes(self, used: usize, deciding_weight: usize) -> bool {
+        !self.congested && (used == 0 || used + deciding_weight <= self.size)
     }
 }
 
@@ -485,6 +486,14 @@ impl Sockets {
         Ok(granted)
     }
 
+    /// `SO_RCVBUFFORCE`: the limit does not count.
+    pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
+        let granted = bytes.min(i32::MAX as u32 / 2) * 2;
+        let granted = granted.max(self.profile.receive_buffer_least);
+        self.get_mut(id)?.receive_buffer = granted;
+        Ok(granted)
+    }
+
     pub(crate) fn set_send_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = self.profile.granted_send_buffer(bytes);
         self.get_mut(id)?.send_buffer = granted;
@@ -533,6 +542,10 @@ impl Sockets {
 
     pub(crate) fn protocol(&self, id: SocketId) -> Result<i32, Errno> {
         Ok(self.get(id)?.protocol)
+    }
+
+    pub(crate) fn owner(&self, id: SocketId) -> Result<ClientId, Errno> {
+        Ok(self.get(id)?.owner)
     }
 
     pub(crate) fn port_id(&self, id: SocketId) -> Option<PortId> {

@@ -22,13 +22,14 @@ use ip_queue::IpQueue;
 use ipq_core::Family;
 use ipq_core::wire::{EtherType, HardwareAddress, InterfaceName};
 use records::Records;
+use std::fmt;
 
 /// The netlink protocol that carries nfnetlink.
 pub(crate) const NFNETLINK: i32 = ipq_core::wire::nfnetlink::PROTOCOL as i32;
 
 /// Names a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum QueueId {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QueueId {
     /// The one of `ip_queue` or `ip6_queue`.
     IpQueue(Family),
     /// The one of `nfnetlink_queue` with this number.
@@ -72,6 +73,15 @@ impl QueueId {
         match self {
             Self::IpQueue(family) => rules.protocols[family],
             Self::Numbered(_) => NFNETLINK,
+        }
+    }
+}
+
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IpQueue(family) => family.fmt(f),
+            Self::Numbered(number) => write!(f, "queue {number}"),
         }
     }
 }

@@ -80,7 +80,7 @@ fn an_empty_capture_lets_the_program_run_and_leaves_a_summary_and_files() {
              0  replaced
              0  messages refused
              0  overruns told (ENOBUFS)
-    the program never opened a queue: is it written for ip_queue, and was it told to begin? (--launcher says how it gets its sockets)
+    the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its sockets)
     nothing was fed: the capture has no packets
     ");
     assert_eq!(output.status.code(), Some(1));

@@ -18,6 +18,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// A kernel that has no `nfnetlink_queue`.
+const OF_IP_QUEUE: [&str; 2] = ["--kernel", "3.4.10"];
+
 /// How a program in C is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Linked {
@@ -79,7 +82,8 @@ fn a_program_with_code_of_its_own_is_given_its_socket_however_it_lives(
     #[values(Linked::Dynamically, Linked::Statically, Linked::StaticallyWithMusl)] linked: Linked,
 ) {
     if let Some(program) = kinds(linked) {
-        let output = run(&[], &[program.to_str().unwrap(), how]);
+        // Otherwise the first socket that it asks for, nfnetlink's, would choose the kernel.
+        let output = run(&OF_IP_QUEUE, &[program.to_str().unwrap(), how]);
         assert_all_accepted(&output, "seccomp");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains("got EPROTONOSUPPORT"), "{errors}");
@@ -135,14 +139,14 @@ fn a_program_in_python_is_given_its_socket() {
 fn a_program_behind_a_script_is_given_its_socket() {
     if let Some(program) = kinds(Linked::Dynamically) {
         let script = format!("cd /; {} plain; echo ended >&2", program.display());
-        assert_all_accepted(&run(&[], &["sh", "-c", &script]), "seccomp");
+        assert_all_accepted(&run(&OF_IP_QUEUE, &["sh", "-c", &script]), "seccomp");
     }
 }
 
 #[test]
 fn a_programs_own_verdict_count_and_end_are_seen_with_its_status() {
     if let Some(program) = kinds(Linked::Dynamically) {
-        let output = run(&[], &[program.to_str().unwrap(), "plain", "7"]);
+        let output = run(&OF_IP_QUEUE, &[program.to_str().unwrap(), "plain", "7"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains("         7  accepted\n"), "{errors}");
         assert_eq!(output.status.code(), Some(1), "{errors}");
@@ -155,7 +159,10 @@ fn a_program_that_ends_early_has_the_same_outcome_however_far_ahead_packets_are_
         return;
     };
     let outcome = |arguments: &[&str]| {
-        let output = run(arguments, &[program.to_str().unwrap(), "plain", "7"]);
+        let output = run(
+            &[&OF_IP_QUEUE, arguments].concat(),
+            &[program.to_str().unwrap(), "plain", "7"],
+        );
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let told = errors.lines().filter(|line| !line.starts_with("time per verdict"));
         (told.map(str::to_owned).collect::<Vec<_>>(), output.status.code())

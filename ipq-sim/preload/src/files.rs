@@ -6,7 +6,8 @@
 
 use super::{failed, next};
 use ipq_core::Errno;
-use ipq_core::transport::unix::{self, calls};
+use ipq_core::transport::unix;
+use ipq_core::transport::unix::calls::{self, ProcFile};
 use libc::{FILE, c_char, c_int, mode_t};
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
@@ -106,7 +107,9 @@ fn emulated(path: *const c_char) -> Option<Result<OwnedFd, Errno>> {
         return None;
     }
     // SAFETY: the caller passes a C string.
-    let family = calls::proc_file(unsafe { CStr::from_ptr(path) }.to_bytes())?;
+    let ProcFile::IpQueue(family) = calls::proc_file(unsafe { CStr::from_ptr(path) }.to_bytes())? else {
+        return None;
+    };
     let emulator = super::emulator()?;
     let file = || {
         let text = unix::proc_text(&emulator, family)?;

@@ -319,7 +319,7 @@ extern "C" fn setsockopt(
         Err(errno) => return failed(errno),
     };
     let done = match named {
-        SocketOption::ReceiveBuffer => unix
+        SocketOption::ReceiveBuffer | SocketOption::ForcedReceiveBuffer => unix
             .set_receive_buffer(calls::buffer_bytes(number) as usize)
             .map(|granted| sockets::set_receive_buffer(descriptor, granted)),
         SocketOption::NoEnobufs => unix.set_no_enobufs(number != 0),
@@ -351,7 +351,10 @@ extern "C" fn getsockopt(
         Some((_, SocketOption::Type)) => Some(libc::SOCK_RAW),
         Some((_, SocketOption::Domain)) => Some(libc::AF_NETLINK),
         Some((unix, SocketOption::Protocol)) => Some(unix.family().netlink_protocol().into()),
-        Some((_, SocketOption::UnknownOfNetlink)) => return failed(Errno(libc::ENOPROTOOPT)),
+        Some((
+            _,
+            SocketOption::CapAck | SocketOption::ExtAck | SocketOption::Indifferent | SocketOption::UnknownOfNetlink,
+        )) => return failed(Errno(libc::ENOPROTOOPT)),
         _ => None,
     };
     let Some(number) = number else {

@@ -3,6 +3,7 @@
 
 use super::fate::Fate;
 use super::serial::PacketSerial;
+use crate::queue::QueueId;
 use ipq_core::{PacketId, Verdict};
 
 /// An event in the life of a packet.
@@ -18,6 +19,15 @@ pub enum PacketEvent {
         verdict: Verdict,
         /// `true` if the verdict's payload replaced the packet (VER-5).
         replaced: bool,
+        /// The mark that the verdict set, if it set one (NFQ-67).
+        mark: Option<u32>,
+    },
+    /// Its verdict had it queued once more.
+    QueuedAgain {
+        /// The packet.
+        packet: PacketSerial,
+        /// The queue that it waits in now.
+        queue: QueueId,
     },
     /// It left. Its last event.
     Left {

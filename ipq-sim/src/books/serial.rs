@@ -6,6 +6,9 @@
 pub struct PacketSerial(u64);
 
 impl PacketSerial {
+    /// The packet that entered first.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The packet that entered after `number` others.
     pub(super) const fn new(number: u64) -> Self {
         Self(number)

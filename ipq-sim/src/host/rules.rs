@@ -155,10 +155,17 @@ impl Rule {
     /// number.
     #[must_use]
     pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
+        Self::numbered_queues(family, hook, number..=number)
+    }
+
+    /// Returns a rule that spreads the packets of `family` that come by `hook` over the queues with those numbers, by their addresses
+    /// (NFQ-16).
+    #[must_use]
+    pub const fn numbered_queues(family: Family, hook: Hook, numbers: RangeInclusive<u16>) -> Self {
         Self {
             target: Target::NumberedQueue(NumberedQueue {
-                first: number,
-                last: number,
+                first: *numbers.start(),
+                last: *numbers.end(),
                 spread: Spread::Balance,
                 bypass: false,
             }),

@@ -7,7 +7,7 @@
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
 use crate::behaviour::{Check, IndevAtPostrouting, Looping, Marks};
-use crate::books::{DropReason, Step};
+use crate::books::{DropReason, PacketEvent, Step};
 use crate::host::hook::HookPoint;
 use crate::host::network::{DeviceId, Route};
 use crate::host::packet::Packet;
@@ -58,6 +58,17 @@ impl Kernel {
             self.ledger.dropped(packet.serial, reason);
             None
         })
+    }
+
+    /// The same after a verdict: a packet that is kept was queued again.
+    #[inline]
+    pub(super) fn settle_again(&mut self, end: End, traversal: &Traversal) -> Option<Place> {
+        let place = self.settle(end, &traversal.packet)?;
+        if let Some(queue) = traversal.queued_in {
+            let packet = traversal.packet.serial;
+            self.ledger.journal.note(|| PacketEvent::QueuedAgain { packet, queue });
+        }
+        Some(place)
     }
 
     /// Keeps a packet in its place.

@@ -64,8 +64,7 @@ impl Kernel {
     ) -> Sender {
         Sender {
             port_id,
-            net_admin: (addressed || answering.opened_with_capability)
-                && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
+            net_admin: (addressed || answering.opened_with_capability) && self.has_net_admin(owner),
             caps_answers: answering.capped,
             extends_answers: answering.extended,
         }
@@ -174,9 +173,10 @@ impl Kernel {
                 Decision::Queue { .. } => Verdict::Queue,
             },
             replaced: released.payload.is_some(),
+            mark: released.mark,
         });
         let end = self.decided(&mut traversal, released);
-        if let Some(place) = self.settle(end, &traversal.packet) {
+        if let Some(place) = self.settle_again(end, &traversal) {
             self.keep(place, traversal);
         }
     }

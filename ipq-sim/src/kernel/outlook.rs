@@ -2,8 +2,18 @@
 //! room.
 
 use super::Kernel;
+use super::hooks::BEHIND_THE_LAST;
+use super::packets::family_of;
+use crate::behaviour::Full;
+use crate::books::PacketSerial;
+use crate::host::ether_type;
+use crate::host::hook::HookPoint;
+use crate::host::packet::Packet;
 use crate::netlink::{ReceiveBuffer, SocketId};
-use ipq_core::{Family, PortId};
+use crate::queue::{NFNETLINK, QueueId, nfnetlink};
+use crate::time::clock::ArrivalTime;
+use bytes::Bytes;
+use ipq_core::{Family, Hook, PacketId, PortId};
 
 impl Kernel {
     /// Returns one of the datagrams that wait for a socket's program, counted from the next: its
@@ -20,23 +30,119 @@ impl Kernel {
         self.sockets.protocol(socket).unwrap_or(0)
     }
 
-    /// Returns the family whose queue a socket is for.
+    /// Returns whether the kernel's queues have numbers; otherwise there is one for each family.
     #[must_use]
-    pub fn family_of(&self, socket: SocketId) -> Option<Family> {
-        Family::from_netlink_protocol(self.sockets.protocol(socket).ok()?)
+    pub const fn has_numbered_queues(&self) -> bool {
+        self.queues.numbered.is_some()
     }
 
-    /// Returns the socket that listens to a queue.
+    /// Returns whether any queue with a number is bound.
     #[must_use]
-    pub fn listener(&self, family: Family) -> Option<SocketId> {
-        let queue = self.ip_queue(family)?;
-        self.sockets
-            .at_port(family.netlink_protocol().into(), queue.status().peer)
+    pub fn has_bound_queues(&self) -> bool {
+        self.queues.numbered.as_ref().is_some_and(nfnetlink::Queues::has_bound)
     }
 
-    /// Returns the receive buffer of the socket that listens to a queue.
+    /// Returns the queues that a program listens to, in a mode that gives it packets.
+    pub fn listened_queues(&self) -> impl Iterator<Item = QueueId> {
+        let families = Family::ALL.map(QueueId::IpQueue).into_iter();
+        let families = families.filter(|queue| self.is_listened_to(*queue));
+        let numbered = self.queues.numbered.iter().flat_map(nfnetlink::Queues::listened);
+        families.chain(numbered.map(QueueId::Numbered))
+    }
+
+    /// Returns whether a program listens to a queue, as far as the kernel knows.
     #[must_use]
-    pub fn listeners_buffer(&self, family: Family) -> Option<ReceiveBuffer> {
-        self.sockets.receive_buffer(self.listener(family)?)
+    pub fn is_listened_to(&self, queue: QueueId) -> bool {
+        match queue {
+            QueueId::IpQueue(family) => self.has_listener(family),
+            QueueId::Numbered(number) => {
+                let queues = self.queues.numbered.as_ref();
+                queues.is_some_and(|queues| queues.listener(number).is_some())
+            }
+        }
+    }
+
+    /// Returns the socket that listens to a queue, in a mode that gives it packets.
+    #[must_use]
+    pub fn listener(&self, queue: QueueId) -> Option<SocketId> {
+        match queue {
+            QueueId::IpQueue(family) => {
+                let queue = self.ip_queue(family).filter(|queue| queue.has_listener())?;
+                let protocol = QueueId::IpQueue(family).protocol(&self.behaviour.modules);
+                self.sockets.at_port(protocol, queue.status().peer)
+            }
+            QueueId::Numbered(number) => {
+                let port_id = self.queues.numbered.as_ref()?.listener(number)?;
+                self.sockets.at_port(NFNETLINK, port_id)
+            }
+        }
+    }
+
+    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at; `None` if no rule there queues it, or if it is
+    /// no packet.
+    #[must_use]
+    pub fn destination(&self, hook: Hook, packet: &Bytes) -> Option<QueueId> {
+        let family = family_of(packet).ok()?;
+        let mut packet = Packet {
+            serial: PacketSerial::FIRST,
+            family,
+            data: packet.clone(),
+            mark: 0,
+            priority: 0,
+            arrival_time: ArrivalTime::default(),
+            protocol: ether_type(family),
+            link: None,
+        };
+        let fragments = self.behaviour.queueing.fragments;
+        let all = 0..=BEHIND_THE_LAST;
+        let judged = self.rules.judge(HookPoint::named(hook)?, all, &mut packet, fragments);
+        let (_, target) = judged.ok()??;
+        QueueId::of_target(target, &packet, &self.behaviour.modules)
+    }
+
+    /// Returns how full a socket's receive buffer is; `None` if the socket is closed.
+    #[must_use]
+    pub fn receive_buffer(&self, socket: SocketId) -> Option<ReceiveBuffer> {
+        self.sockets.receive_buffer(socket)
+    }
+
+    /// Returns the weight that the message about a packet of `length` bytes will have in a receive buffer, where that decides whether it is taken;
+    /// 0 on a kernel that looks at what waits there alone (NFQ-100, SOCK-4).
+    #[must_use]
+    pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
+        match (queue, &self.queues.numbered, self.behaviour.netlink.full) {
+            (QueueId::Numbered(number), Some(queues), Full::WithNext) => {
+                self.profile.weight.of(queues.allocated(number, length))
+            }
+            _ => 0,
+        }
+    }
+
+    /// Returns whether a queue takes one more packet, as far as its length goes.
+    #[must_use]
+    pub fn has_room(&self, queue: QueueId) -> bool {
+        match queue {
+            QueueId::IpQueue(family) => self.ip_queue(family).is_some_and(|queue| {
+                let status = queue.status();
+                status.length < status.maximum_length as usize
+            }),
+            QueueId::Numbered(number) => {
+                let queues = self.queues.numbered.as_ref();
+                queues.is_some_and(|queues| queues.has_room(number))
+            }
+        }
+    }
+
+    /// Returns the packet that is queued under an id in a queue.
+    #[must_use]
+    pub fn queued_in(&self, queue: QueueId, packet_id: PacketId) -> Option<PacketSerial> {
+        let traversal = match queue {
+            QueueId::IpQueue(_) => self.queues.get(queue).and_then(|queue| queue.queued(packet_id)),
+            QueueId::Numbered(number) => {
+                let id = u32::try_from(packet_id.0).ok()?;
+                self.queues.numbered.as_ref()?.queued(number, id)
+            }
+        };
+        Some(traversal?.packet.serial)
     }
 }

@@ -48,6 +48,11 @@ impl Kernel {
         self.nobody_has_net_admin = true;
     }
 
+    /// Returns whether a program has `CAP_NET_ADMIN` now.
+    pub(super) fn has_net_admin(&self, client: ClientId) -> bool {
+        !self.nobody_has_net_admin && self.clients.get(client.0).is_some_and(|client| client.net_admin)
+    }
+
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the
     /// protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
@@ -62,7 +67,7 @@ impl Kernel {
             return Err(Errno::EPROTONOSUPPORT);
         }
         let process_id = self.process_id(client);
-        let net_admin = self.clients.get(client.0).is_some_and(|client| client.net_admin);
+        let net_admin = self.has_net_admin(client);
         let socket = self.sockets.open(protocol, client, process_id, net_admin);
         self.records.socket_opened(socket);
         Ok(socket)
@@ -131,7 +136,7 @@ impl Kernel {
         }
         let sender = Sender {
             port_id,
-            net_admin: !self.nobody_has_net_admin && self.clients.get(owner.0).is_some_and(|client| client.net_admin),
+            net_admin: self.has_net_admin(owner),
         };
         match self.behaviour.flaw() {
             Some(flaw) => {
@@ -279,6 +284,15 @@ impl Kernel {
     /// Sets `SO_RCVBUF`. Returns the granted size in bytes (SOCK-4).
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
+    }
+
+    /// Sets `SO_RCVBUF` beyond its limit, as `SO_RCVBUFFORCE` does for a program with `CAP_NET_ADMIN`; EPERM for others. Returns
+    /// the granted size in bytes.
+    pub fn force_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
+        if !self.has_net_admin(self.sockets.owner(socket)?) {
+            return Err(Errno::EPERM);
+        }
+        self.sockets.force_receive_buffer(socket, bytes)
     }
 
     /// Sets `SO_SNDBUF`. Returns the granted size in bytes (SOCK-9).

@@ -20,11 +20,12 @@ impl Kernel {
             packet_id: released.packet_id,
             verdict: released.verdict,
             replaced: released.replacement.is_some(),
+            mark: None,
         });
         self.ledger
             .step(traversal.packet.serial, Step::Verdict(released.verdict));
         let end = self.obey_verdict(traversal, released.verdict, released.replacement);
-        self.settle(end, &traversal.packet)
+        self.settle_again(end, traversal)
     }
 
     #[inline]

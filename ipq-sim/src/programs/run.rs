@@ -38,8 +38,8 @@ pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, P
 pub use conclusion::{Finding, Outcome, ProgramEnd};
 pub use launcher::{Choice, Launcher};
 pub use outcome::{PacketReport, VerdictReport};
-pub use refusal::{Refusal, Request, Requirement};
-pub use summary::{Report, Summary};
+pub use refusal::{Refusal, Request, Requirement, Setting};
+pub use summary::{ChosenKernel, Report, Summary};
 pub use watch::{Progress, TracedMessage, Watch};
 
 use crate::host::network::{Device, DeviceError};
@@ -109,6 +109,10 @@ pub struct Run {
     net_admin: NetAdmin,
     quiet: bool,
     profile: Profile,
+    /// The kernel for a program that opens an nfnetlink socket, if that is to be another.
+    numbered: Option<Profile>,
+    /// The number of the queue that packets are sent to; none if they follow the program.
+    queue_number: Option<u16>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
 }
@@ -180,7 +184,7 @@ pub enum RunError {
         /// Its name.
         profile: &'static str,
     },
-    /// No packet passes that hook.
+    /// No packet passes that hook, or the kernel has no such queue.
     #[error(transparent)]
     Hook(#[from] RuleError),
     /// The emulated host's devices can't be set up.
@@ -230,6 +234,8 @@ impl Run {
             net_admin: NetAdmin::default(),
             quiet: false,
             profile: Profile::default(),
+            numbered: Some(Profile::LINUX_6_18_X86_64),
+            queue_number: None,
             patience: Duration::from_secs(10),
             stop: None,
         }
@@ -344,11 +350,22 @@ impl Run {
         Self { at_once: true, ..self }
     }
 
-    /// Sets the number of packets that the queue holds: 1024 unless set (PKT-2).
+    /// Sets the number of packets that a queue of `ip_queue` holds: 1024 unless set (PKT-2).
     #[must_use]
     pub fn queue_length(mut self, packets: u32) -> Self {
         self.profile.queue_length = packets;
         self
+    }
+
+    /// Sets the queue that packets are sent to, if the program listens to queues with numbers.
+    /// Unless set, it is the one that the program listens to; if it listens to several, as many of
+    /// them as are consecutive, spread by the packets' addresses (NFQ-16).
+    #[must_use]
+    pub fn queue_number(self, number: u16) -> Self {
+        Self {
+            queue_number: Some(number),
+            ..self
+        }
     }
 
     /// Sets the receive buffer of the program's sockets, in bytes as `getsockopt` returns them
@@ -356,6 +373,9 @@ impl Run {
     #[must_use]
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
         self.profile.receive_buffer = bytes;
+        if let Some(numbered) = &mut self.numbered {
+            numbered.receive_buffer = bytes;
+        }
         self
     }
 
@@ -372,11 +392,23 @@ impl Run {
         Self { quiet: true, ..self }
     }
 
-    /// Sets the kernel that is emulated. Call it before the methods that change the kernel's
-    /// figures. A program of 32 bits needs a profile of 32 bits, and runs on a machine of 64 bits by
-    /// [`Launcher::Seccomp`] alone.
+    /// Sets the kernel that is emulated, whatever socket the program opens. Unless set, it is Linux
+    /// 3.4.10 for a program that opens a socket of `ip_queue`, and Linux 6.18 for one that opens a
+    /// socket of nfnetlink. Call it before the methods that change the kernel's figures. A program
+    /// of 32 bits with a queue of `ip_queue` needs a profile of 32 bits, and runs on a machine of 64
+    /// bits by [`Launcher::Seccomp`] alone.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
+        Self {
+            profile,
+            numbered: None,
+            ..self
+        }
+    }
+
+    /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`.
+    #[must_use]
+    pub fn ip_queue_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
@@ -406,10 +438,7 @@ impl Run {
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         self.check_layout()?;
         let capture = Capture::open(&self.capture)?;
-        let mut kernel = kernel(self.profile, self.hook)?;
-        if self.net_admin == NetAdmin::Missing {
-            kernel.drop_net_admin();
-        }
+        let kernel = self.kernel(&self.profile)?;
         let (server, program) = match &self.client {
             Client::Anybody(socket) => (listen(socket)?, None),
             Client::Program(name) => {
@@ -432,6 +461,27 @@ impl Run {
         let by_seccomp = matches!(self.client, Client::Program(_)) && self.choice()?.launcher == Launcher::Seccomp;
         if abi.word != Abi::NATIVE.word && !by_seccomp {
             return Err(RunError::OtherWordSize { profile });
+        }
+        Ok(())
+    }
+
+    /// Returns the kernel of a run, with its rules.
+    fn kernel(&self, profile: &Profile) -> Result<Kernel, RunError> {
+        let mut kernel = kernel(*profile, self.hook)?;
+        if let Some(number) = self.queue_number.filter(|_| kernel.has_numbered_queues()) {
+            self.send_to(&mut kernel, (number, number))?;
+        }
+        if self.net_admin == NetAdmin::Missing {
+            kernel.drop_net_admin();
+        }
+        Ok(kernel)
+    }
+
+    /// Has the rules of a kernel send every packet to these queues, from the first to the last.
+    fn send_to(&self, kernel: &mut Kernel, (first, last): (u16, u16)) -> Result<(), RuleError> {
+        kernel.clear_rules();
+        for family in Family::ALL {
+            kernel.add_rule(Rule::numbered_queues(family, self.hook, first..=last))?;
         }
         Ok(())
     }

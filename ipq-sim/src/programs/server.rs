@@ -26,10 +26,11 @@ pub use observer::{Observer, Passed, Unread};
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
 use crate::netlink::{ClientId, SocketId};
+use crate::queue::QueueId;
 use frames::{Allocations, End, Frames, WaitsFor};
 use ipq_core::transport::unix::protocol::Notice;
-use ipq_core::wire::{Abi, Message, PacketId};
-use ipq_core::{Errno, PortId};
+use ipq_core::wire::{Abi, Message, PacketId, nfnetlink};
+use ipq_core::{Errno, Family, PortId};
 use ipq_launcher::datagrams::Inbox;
 use launched::Launched;
 use observer::PassedOnly;
@@ -412,15 +413,13 @@ impl Server {
             return;
         };
         let end = frames.end(kernel, reset);
-        if let Some(family) = kernel.family_of(frames.socket) {
-            observer.unread(match end {
-                End::Known => Unread::Packets(unread_packets(kernel, frames.socket)),
-                End::Unknown => Unread::Unknown {
-                    family,
-                    ended_at_once: frames.given.is_some(),
-                },
-            });
-        }
+        observer.unread(match end {
+            End::Known => Unread::Packets(unread_packets(kernel, frames.socket)),
+            End::Unknown => Unread::Unknown {
+                socket: frames.socket,
+                ended_at_once: frames.given.is_some(),
+            },
+        });
         kernel.close(frames.socket);
         self.forget_if_gone(frames.process_id);
         self.connections
@@ -518,19 +517,25 @@ fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
 
 /// Returns the packets whose frames are in a socket's receive buffer.
 fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
+    let protocol = kernel.netlink_protocol(socket);
     let abi = kernel.profile().abi;
-    let ids = (0..)
+    let waiting = (0..)
         .map_while(|index| kernel.waiting(socket, index))
         .filter(|(sender, _)| *sender == PortId::KERNEL)
-        .filter_map(|(_, parts)| packet_id(&parts.concat(), abi));
-    ids.filter_map(|id| kernel.queued(id)).collect()
+        .filter_map(|(_, parts)| queued_packet(protocol, &parts.concat(), abi));
+    waiting.filter_map(|(queue, id)| kernel.queued_in(queue, id)).collect()
 }
 
-fn packet_id(frame: &[u8], abi: Abi) -> Option<PacketId> {
-    match Message::parse(frame, abi) {
-        Ok(Message::Packet(packet)) => Some(packet.packet_id()),
-        _ => None,
+/// Returns the packet that a datagram of the kernel tells of: its queue, and its id there.
+fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, PacketId)> {
+    if let Some(family) = Family::from_netlink_protocol(protocol) {
+        return match Message::parse(datagram, abi) {
+            Ok(Message::Packet(packet)) => Some((QueueId::IpQueue(family), packet.packet_id())),
+            _ => None,
+        };
     }
+    let packet = nfnetlink::QueuedPacket::parse(datagram, datagram.len()).ok()?;
+    Some((QueueId::Numbered(packet.queue), PacketId(packet.id.into())))
 }
 
 impl AsFd for Server {

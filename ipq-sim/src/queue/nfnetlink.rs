@@ -193,6 +193,50 @@ impl<T> Queues<T> {
         self.instances.get(&number).map(Instance::length)
     }
 
+    /// Returns whether any queue is bound.
+    #[must_use]
+    pub fn has_bound(&self) -> bool {
+        !self.instances.is_empty()
+    }
+
+    /// Returns the port id that is told of packets in a queue; `None` if nobody has bound it, or its copy mode is NONE (NFQ-10).
+    #[must_use]
+    pub fn listener(&self, number: u16) -> Option<PortId> {
+        self.instances.get(&number)?.listener()
+    }
+
+    /// Returns the numbers of the queues whose packets somebody is told of, in their order.
+    pub fn listened(&self) -> impl Iterator<Item = u16> {
+        let listened = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.listener().is_some());
+        listened.map(|(number, _)| *number)
+    }
+
+    /// Returns whether a queue takes one more packet, as far as its length goes.
+    #[must_use]
+    pub fn has_room(&self, number: u16) -> bool {
+        self.instances
+            .get(&number)
+            .is_some_and(|instance| instance.has_room(&self.rules))
+    }
+
+    /// Returns the number of bytes that the kernel allocates for the message about a packet of `length` bytes; 0 if nobody has bound the
+    /// queue (NFQ-101).
+    #[must_use]
+    pub fn allocated(&self, number: u16, length: usize) -> usize {
+        self.instances
+            .get(&number)
+            .map_or(0, |instance| instance.allocated(length))
+    }
+
+    /// Returns what is kept of the packet that is queued under an id.
+    #[must_use]
+    pub fn queued(&self, number: u16, id: u32) -> Option<&T> {
+        self.instances.get(&number)?.queued(id)
+    }
+
     /// Takes note that a socket was closed, and unbinds the queues that it owned. Returns what was
     /// in them, which is dropped, also from queues that fail open (NFQ-7).
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {

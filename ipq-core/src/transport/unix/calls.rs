@@ -22,10 +22,24 @@ pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
     }
 }
 
-/// The family whose queue's state a file tells: `/proc/net/ip_queue` or `/proc/net/ip6_queue`,
-/// under any process's own `net` too (PROC-1).
+/// Returns whether `socket(domain, _, protocol)` opens a socket that leads to queues: those of `ip_queue`, or those with numbers.
 #[must_use]
-pub fn proc_file(path: &[u8]) -> Option<Family> {
+pub const fn leads_to_queues(domain: i32, protocol: i32) -> bool {
+    queue_of(domain, protocol).is_some() || (domain == AF_NETLINK && protocol == NFNETLINK)
+}
+
+/// A file that tells the state of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcFile {
+    /// `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1).
+    IpQueue(Family),
+    /// `/proc/net/netfilter/nfnetlink_queue` (NFQ-13).
+    NumberedQueues,
+}
+
+/// Returns the file that a path names, under any process's own `net` too; `None` if it is another.
+#[must_use]
+pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
     let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
     if path.first() != Some(&b'/') || parts.next() != Some(b"proc") {
         return None;
@@ -35,12 +49,13 @@ pub fn proc_file(path: &[u8]) -> Option<Family> {
     if is_process {
         part = parts.next()?;
     }
-    let family = match (part, parts.next()?) {
-        (b"net", b"ip_queue") => Family::Ipv4,
-        (b"net", b"ip6_queue") => Family::Ipv6,
+    let file = match (part, parts.next()?) {
+        (b"net", b"ip_queue") => ProcFile::IpQueue(Family::Ipv4),
+        (b"net", b"ip6_queue") => ProcFile::IpQueue(Family::Ipv6),
+        (b"net", b"netfilter") if parts.next()? == b"nfnetlink_queue" => ProcFile::NumberedQueues,
         _ => return None,
     };
-    parts.next().is_none().then_some(family)
+    parts.next().is_none().then_some(file)
 }
 
 /// The size of a netlink address in bytes.
@@ -83,8 +98,10 @@ pub fn is_kernel_name(name: &[u8]) -> bool {
 /// A socket option that a netlink socket treats in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOption {
-    /// `SO_RCVBUF`, and `SO_RCVBUFFORCE` to set it (SOCK-4).
+    /// `SO_RCVBUF` (SOCK-4).
     ReceiveBuffer,
+    /// `SO_RCVBUFFORCE`, which sets the same beyond its limit.
+    ForcedReceiveBuffer,
     /// `SO_SNDBUF`, and `SO_SNDBUFFORCE` to set it (SOCK-9).
     SendBuffer,
     /// `SO_ERROR`: takes the pending overrun (SOCK-4).
@@ -97,6 +114,12 @@ pub enum SocketOption {
     Domain,
     /// `NETLINK_NO_ENOBUFS` (SOCK-4).
     NoEnobufs,
+    /// `NETLINK_CAP_ACK` (NFQ-43).
+    CapAck,
+    /// `NETLINK_EXT_ACK` (NFQ-44).
+    ExtAck,
+    /// Another of today's netlink options that is on or off, and makes no difference to a queue.
+    Indifferent,
     /// Any other of the netlink level: ENOPROTOOPT, as on kernels that do not know it.
     UnknownOfNetlink,
 }
@@ -107,7 +130,8 @@ impl SocketOption {
     #[must_use]
     pub const fn named(level: i32, name: i32) -> Option<Self> {
         Some(match (level, name) {
-            (libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_RCVBUFFORCE) => Self::ReceiveBuffer,
+            (libc::SOL_SOCKET, libc::SO_RCVBUF) => Self::ReceiveBuffer,
+            (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE) => Self::ForcedReceiveBuffer,
             (libc::SOL_SOCKET, libc::SO_SNDBUF | libc::SO_SNDBUFFORCE) => Self::SendBuffer,
             (libc::SOL_SOCKET, libc::SO_ERROR) => Self::Error,
             (libc::SOL_SOCKET, libc::SO_TYPE) => Self::Type,
@@ -115,6 +139,12 @@ impl SocketOption {
             (libc::SOL_SOCKET, libc::SO_DOMAIN) => Self::Domain,
             (libc::SOL_SOCKET, _) => return None,
             (libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS) => Self::NoEnobufs,
+            (libc::SOL_NETLINK, libc::NETLINK_CAP_ACK) => Self::CapAck,
+            (libc::SOL_NETLINK, libc::NETLINK_EXT_ACK) => Self::ExtAck,
+            (
+                libc::SOL_NETLINK,
+                libc::NETLINK_BROADCAST_ERROR | libc::NETLINK_LISTEN_ALL_NSID | libc::NETLINK_GET_STRICT_CHK,
+            ) => Self::Indifferent,
             _ => Self::UnknownOfNetlink,
         })
     }
@@ -143,18 +173,22 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(b"/proc/net/ip_queue", Some(Family::Ipv4))]
-    #[case(b"/proc/net/ip6_queue", Some(Family::Ipv6))]
-    #[case(b"//proc//self/net/ip_queue", Some(Family::Ipv4))]
-    #[case(b"/proc/4242/net/ip6_queue", Some(Family::Ipv6))]
+    #[case(b"/proc/net/ip_queue", Some(ProcFile::IpQueue(Family::Ipv4)))]
+    #[case(b"/proc/net/ip6_queue", Some(ProcFile::IpQueue(Family::Ipv6)))]
+    #[case(b"//proc//self/net/ip_queue", Some(ProcFile::IpQueue(Family::Ipv4)))]
+    #[case(b"/proc/4242/net/ip6_queue", Some(ProcFile::IpQueue(Family::Ipv6)))]
+    #[case(b"/proc/net/netfilter/nfnetlink_queue", Some(ProcFile::NumberedQueues))]
+    #[case(b"/proc/thread-self/net/netfilter/nfnetlink_queue", Some(ProcFile::NumberedQueues))]
+    #[case(b"/proc/net/netfilter/nfnetlink_queue/more", None)]
+    #[case(b"/proc/net/netfilter", None)]
     #[case(b"/proc/net/ip_queue/more", None)]
     #[case(b"/proc/net/ip_que", None)]
     #[case(b"proc/net/ip_queue", None)]
     #[case(b"/proc/sys/net/ip_queue", None)]
     #[case(b"/proc", None)]
     #[case(b"", None)]
-    fn a_path_is_a_queues_file_wherever_a_process_finds_it(#[case] path: &[u8], #[case] family: Option<Family>) {
-        assert_eq!(proc_file(path), family);
+    fn a_path_is_a_queues_file_wherever_a_process_finds_it(#[case] path: &[u8], #[case] file: Option<ProcFile>) {
+        assert_eq!(proc_file(path), file);
     }
 
     #[rstest]
@@ -168,6 +202,8 @@ mod tests {
         #[case] family: Option<Family>,
     ) {
         assert_eq!(queue_of(domain, protocol), family);
+        let nfnetlink = (domain, protocol) == (16, NFNETLINK);
+        assert_eq!(leads_to_queues(domain, protocol), family.is_some() || nfnetlink);
     }
 
     #[test]

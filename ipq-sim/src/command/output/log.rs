@@ -103,11 +103,14 @@ impl Serialize for Verdicts<'_> {
             #[serde(serialize_with = "shown")]
             verdict: ipq_core::Verdict,
             replaced: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            mark: Option<u32>,
             after_microseconds: f64,
         }
         serializer.collect_seq(self.0.iter().map(|verdict| Given {
             verdict: verdict.verdict,
             replaced: verdict.replaced,
+            mark: verdict.mark,
             after_microseconds: verdict.after.as_secs_f64() * 1e6,
         }))
     }

@@ -138,6 +138,9 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
             _ => add(format_args!("changed by its verdict, and not let through")),
         }
     }
+    if let Some(mark) = packet.verdicts.iter().rev().find_map(|verdict| verdict.mark) {
+        add(format_args!("marked {mark:#x} by its verdict"));
+    }
     match fate {
         Fate::Queued => add(format_args!("had no verdict when the run ended")),
         Fate::Dropped(reason) => add(format_args!("dropped: {reason}")),

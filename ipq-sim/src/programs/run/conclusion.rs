@@ -5,9 +5,9 @@ use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
 use super::summary::Summary;
 use crate::books::DropReason;
-use crate::per_family::PerFamily;
-use ipq_core::Family;
+use crate::queue::QueueId;
 use ipq_core::wire::MessageType;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -42,14 +42,30 @@ pub enum Outcome {
 pub(super) struct Conduct {
     /// It opened a socket.
     pub(super) has_opened: bool,
-    /// It was seen to listen, for packets of the family.
-    pub(super) has_listened: PerFamily<bool>,
-    /// The number of messages that set a copy mode, less those that were refused.
+    /// The queues that it was seen to listen to.
+    pub(super) has_listened: BTreeSet<QueueId>,
+    /// Queues that packets were fed to though nobody listened.
+    pub(super) deaf: BTreeSet<QueueId>,
+    /// The kind of its queues.
+    pub(super) queues: Queues,
+    /// Messages that set a copy mode, less those that were refused.
     pub(super) modes: u64,
     /// The number of packets that were handed to it.
     pub(super) handed: u64,
     /// `true` if it left some of them in its receive buffer at the end.
     pub(super) has_unread: bool,
+}
+
+/// A kind of queues, and the use that a program made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Queues {
+    /// One for each family.
+    #[default]
+    ByFamily,
+    /// Those with numbers, of which it bound none.
+    Unbound,
+    /// Those with numbers.
+    Bound,
 }
 
 impl Conduct {
@@ -79,8 +95,13 @@ pub enum Finding {
     Interrupted,
     /// The program never opened a queue.
     NeverOpened,
-    /// It opened one, and set no copy mode.
-    NeverSetMode,
+    /// It opened a socket for queues with numbers, and bound none.
+    NeverBound,
+    /// It opened a queue, and set no copy mode.
+    NeverSetMode {
+        /// `true` if queues have numbers.
+        numbered: bool,
+    },
     /// The kernel refused messages of the program: their number, and the first.
     Refused(u64, Refusal),
     /// It got packets, and gave no verdict.
@@ -109,8 +130,9 @@ pub enum Finding {
     Killed,
     /// No record of the capture was fed. The number is that of the records.
     NothingFed(u64),
-    /// Nobody listened to any packet. The family is that of all packets; `None` if both were there.
-    Nobody(Option<Family>),
+    /// Nobody listened to any packet. The queue is one that the program never listened to; `None`
+    /// if it did to each.
+    Nobody(Option<QueueId>),
     /// The capture did not end after its last record.
     Capture(CaptureEnd),
 }
@@ -155,13 +177,13 @@ pub(super) fn findings(
     } else if program == ProgramEnd::Killed {
         findings.push(Finding::Killed);
     }
-    let listened = conduct.has_listened.iter().any(|(_, listened)| *listened);
+    let listened = !conduct.has_listened.is_empty();
     let lost = summary.dropped.get(&DropReason::NoListener).copied().unwrap_or(0);
     if is_complete && summary.fed() == 0 {
         findings.push(Finding::NothingFed(summary.records));
     } else if is_complete && lost == summary.fed() && listened {
-        let mut deaf = Family::ALL.into_iter().filter(|family| !conduct.has_listened[*family]);
-        findings.push(Finding::Nobody(deaf.next_back()));
+        let deaf = conduct.deaf.difference(&conduct.has_listened).last();
+        findings.push(Finding::Nobody(deaf.copied()));
     }
     findings.extend(
         capture
@@ -182,7 +204,13 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
         Some(Finding::NeverOpened)
     } else if conduct.modes == 0 {
         // The refusal explains everything.
-        summary.first_refusal.is_none().then_some(Finding::NeverSetMode)
+        let never = match conduct.queues {
+            Queues::Unbound => Finding::NeverBound,
+            queues => Finding::NeverSetMode {
+                numbered: queues == Queues::Bound,
+            },
+        };
+        summary.first_refusal.is_none().then_some(never)
     } else if is_complete {
         None
     } else if summary.verdicts() == 0 && conduct.handed > 0 {
@@ -226,11 +254,18 @@ impl fmt::Display for Finding {
         match self {
             Self::Interrupted => f.write_str("the run was interrupted"),
             Self::NeverOpened => f.write_str(
-                "the program never opened a queue: is it written for ip_queue, and was it told to begin? \
+                "the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? \
                  (--launcher says how it gets its sockets)",
             ),
-            Self::NeverSetMode => f.write_str(
+            Self::NeverBound => f.write_str(
+                "the program opened an nfnetlink socket and bound no queue; packets come only to a queue that is bound (NFQ-11)",
+            ),
+            Self::NeverSetMode { numbered: false } => f.write_str(
                 "the program opened a queue and set no copy mode; packets come only after ipq_set_mode (ATT-6)",
+            ),
+            Self::NeverSetMode { numbered: true } => f.write_str(
+                "the program bound a queue and set no copy mode; packets come only after a message with the mode META or PACKET \
+                 (NFQ-10)",
             ),
             Self::Refused(count, refusal) => write!(
                 f,
@@ -255,9 +290,9 @@ impl fmt::Display for Finding {
             Self::Killed => f.write_str("the program did not end on SIGTERM, and was killed"),
             Self::NothingFed(0) => f.write_str("nothing was fed: the capture has no packets"),
             Self::NothingFed(records) => write!(f, "nothing was fed: none of the capture's {records} packets could be"),
-            Self::Nobody(Some(family)) => write!(
+            Self::Nobody(Some(queue)) => write!(
                 f,
-                "nobody listened to any packet: the program does not listen to {family}"
+                "nobody listened to any packet: the program does not listen to {queue}"
             ),
             Self::Nobody(None) => f.write_str("nobody listened to any packet: the program had closed its queue"),
             Self::Capture(end) => end.fmt(f),

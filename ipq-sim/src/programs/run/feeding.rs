@@ -7,19 +7,20 @@
 //! closed has not been fed after all, and goes to the next listener: how far ahead the feeding was
 //! is nobody's fate.
 
-use super::capture::{Capture, NotFed};
-use super::conclusion::Conduct;
-use super::outcome::Outcomes;
+use super::capture::{Capture, NotFed, Packet};
+use super::conclusion::{Conduct, Queues};
+use super::outcome::{Decided, Outcomes};
 use super::refusal::{Refusal, Request};
 use super::watch::{TracedMessage, Watch};
 use super::window::{Place, Window};
 use super::{DEVICES, NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
-use crate::per_family::PerFamily;
+use crate::netlink::SocketId;
 use crate::programs::server::{Observer, Passed, Unread};
+use crate::queue::{NFNETLINK, QueueId};
 use foldhash::fast::FixedState;
-use ipq_core::Family;
+use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::wire::{Abi, Message, MessageType};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -29,9 +30,9 @@ use std::time::{Duration, Instant};
 /// served.
 const BURST: usize = 32;
 
-/// The time for which a packet waits for a listener of its family while there is one of the other
-/// family.
-const OTHER_FAMILY: Duration = Duration::from_secs(1);
+/// The time for which a packet waits for a listener of its queue while there is one of another
+/// queue.
+const OTHER_QUEUE: Duration = Duration::from_secs(1);
 
 /// The packets that are fed, and those that were.
 pub(super) struct Feeding<'a> {
@@ -41,14 +42,11 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that have no fate yet, with their places in their queue.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    windows: PerFamily<Window>,
-    /// `true` if the family's listener has waited for the first packet.
-    has_begun: PerFamily<bool>,
-    /// The records that were fed and not read. They are fed again, before the capture's next.
+    /// By the socket that listens.
+    lanes: HashMap<SocketId, Lane, FixedState>,
+    /// Records that were fed and not read, to be fed again, before the capture's next.
     again: BTreeSet<u64>,
-    /// `true` if packets of the family were fed though nobody listened.
-    deaf: PerFamily<bool>,
-    /// The time when the first packet entered.
+    /// When the first packet entered.
     began: Option<Instant>,
     /// The time of the last event of any packet.
     pub(super) last_event: Instant,
@@ -58,18 +56,29 @@ pub(super) struct Feeding<'a> {
     events: Vec<PacketEvent>,
     /// The time at which the step that is under way began.
     now: Instant,
-    /// The packets that got a verdict just now, and may have been queued again.
-    judged: Vec<PacketSerial>,
     /// The refusals of the program's messages by the kernel, since this was last looked after.
     refusals: Vec<Refusal>,
+    /// `true` if the kernel is the one for queues with numbers, of the two that the run may have.
+    is_numbered: bool,
+    /// The numbers of the first and the last queue that the rules send packets to, if they follow what the program listens to.
+    followed: Option<(u16, u16)>,
+    /// `true` if a message may have changed who listens to what, since this was last looked after.
+    has_configured: bool,
+}
+
+/// The packets that a listening socket was fed. Its program reads the packets of all its queues in one order.
+#[derive(Debug, Default)]
+struct Lane {
+    window: Window,
+    /// `true` if its program has waited for the first packet.
+    has_begun: bool,
 }
 
 /// A packet that was fed.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
-    family: Family,
-    /// Its place in its window's order; `None` if it was not queued.
-    place: Option<Place>,
+    /// The socket in whose window it is, and its place there; `None` if it was not queued.
+    place: Option<(SocketId, Place)>,
     /// The weight of its frame.
     weight: usize,
     /// `true` if its listener closed without having read it.
@@ -83,8 +92,8 @@ pub(super) enum Hold {
     NoRecord,
     /// Nobody listens.
     NoListener,
-    /// It is not known whether the listener of that family has read all its packets and waits.
-    Unsettled(Family),
+    /// It is not known whether the program of that socket has read all its packets and waits.
+    Unsettled(SocketId),
     /// Its queue is full of packets that wait for verdicts.
     Full,
     /// The next packet is not due yet.
@@ -101,15 +110,15 @@ impl<'a> Feeding<'a> {
             fed: HashMap::default(),
             events: Vec::new(),
             now: Instant::now(),
-            windows: PerFamily::default(),
-            has_begun: PerFamily::of(|_| run.at_once),
+            lanes: HashMap::default(),
             again: BTreeSet::new(),
-            deaf: PerFamily::default(),
             began: None,
             last_event: Instant::now(),
             waiting_since: None,
-            judged: Vec::new(),
             refusals: Vec::new(),
+            is_numbered: false,
+            followed: None,
+            has_configured: false,
         }
     }
 
@@ -127,15 +136,27 @@ impl<'a> Feeding<'a> {
         self.began.is_some()
     }
 
+    /// Returns whether the kernel was chosen by the socket that the program opened.
+    pub(super) const fn is_chosen(&self) -> bool {
+        self.is_numbered
+    }
+
+    /// Returns the first and the last queue that packets are sent to, if that follows the program.
+    pub(super) const fn followed(&self) -> Option<(u16, u16)> {
+        self.followed
+    }
+
     /// Returns the number of records that have been dealt with.
     pub(super) fn done(&self) -> u64 {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
 
-    /// Notes that the listener of that family waits and has read everything.
-    pub(super) fn settle(&mut self, family: Family) {
-        self.has_begun[family] = true;
-        self.windows[family].settle_all();
+    /// Notes that the program of that socket waits and has read everything.
+    pub(super) fn settle(&mut self, socket: SocketId) {
+        if let Some(lane) = self.lanes.get_mut(&socket) {
+            lane.has_begun = true;
+            lane.window.settle_all();
+        }
     }
 
     /// Feeds the packets that may enter now. Returns the reason why no more may.
@@ -146,15 +167,16 @@ impl<'a> Feeding<'a> {
         };
         self.now = Instant::now();
         for _ in 0..most {
-            if let Some(hold) = self.hold(kernel) {
-                return Ok(Some(hold));
+            match self.next_listener(kernel) {
+                Ok(listener) => self.feed_next(kernel, listener, watch)?,
+                Err(hold) => return Ok(Some(hold)),
             }
-            self.feed_next(kernel, watch)?;
         }
         Ok(None)
     }
 
-    fn feed_next(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
+    /// Feeds the next record, which the program of that socket is told of.
+    fn feed_next(&mut self, kernel: &mut Kernel, listener: Option<SocketId>, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
             Some(index) => index,
@@ -166,7 +188,6 @@ impl<'a> Feeding<'a> {
         let Some(packet) = self.outcomes.fed_packet(index) else {
             return self.outcomes.tell_all(watch);
         };
-        let family = packet.family;
         let entry = EntryPoint {
             hook: self.run.hook,
             incoming: DEVICES[0],
@@ -174,14 +195,19 @@ impl<'a> Feeding<'a> {
             link_header: packet.link_header,
         };
         self.began.get_or_insert(self.now);
-        let used = |kernel: &Kernel| kernel.listeners_buffer(family).map_or(0, |buffer| buffer.used);
+        let used = |kernel: &Kernel| {
+            let buffer = listener.and_then(|socket| kernel.receive_buffer(socket));
+            buffer.map_or(0, |buffer| buffer.used)
+        };
         let before = used(kernel);
         match kernel.enter_at(entry, packet.data) {
             Ok(serial) => {
                 let weight = used(kernel).saturating_sub(before);
-                let place = (weight > 0).then(|| self.windows[family].push(serial, weight));
+                let place = listener.filter(|_| weight > 0).map(|socket| {
+                    let window = &mut self.lanes.entry(socket).or_default().window;
+                    (socket, window.push(serial, weight))
+                });
                 let fed = Fed {
-                    family,
                     place,
                     weight,
                     unread: false,
@@ -194,45 +220,66 @@ impl<'a> Feeding<'a> {
         self.note_events(kernel, watch)
     }
 
-    /// Returns the reason why the next record may not be fed now; `None` if it may.
-    fn hold(&mut self, kernel: &Kernel) -> Option<Hold> {
-        // A record without a packet is only counted.
-        let family = match self.again.first() {
-            Some(index) => self.outcomes.fed_packet(*index)?.family,
-            None => match self.capture.peek() {
-                Some(record) => record.packet.as_ref().ok()?.family,
-                None => return Some(Hold::NoRecord),
-            },
+    /// Returns the socket whose program will be told of the next record, if any will; or the reason why the record may not be fed now.
+    fn next_listener(&mut self, kernel: &Kernel) -> Result<Option<SocketId>, Hold> {
+        let packet = match self.again.first() {
+            Some(index) => self.outcomes.fed_packet(*index),
+            None => self.capture.peek().ok_or(Hold::NoRecord)?.packet.as_ref().ok().cloned(),
         };
-        if !kernel.has_listener(family) {
-            return (!self.is_deaf(kernel, family)).then_some(Hold::NoListener);
+        // What is no packet is only counted.
+        let Some(Packet { data, .. }) = packet else {
+            return Ok(None);
+        };
+        let Some(queue) = kernel.destination(self.run.hook, &data) else {
+            // No rule queues it, and it goes its way once there is a program to be run on what is queued.
+            let has_begun = self.lanes.values().any(|lane| lane.has_begun);
+            return if has_begun { Ok(None) } else { Err(Hold::NoListener) };
+        };
+        let Some(socket) = kernel.listener(queue) else {
+            // By this packet the kernel may notice that its listener is gone.
+            let may_enter = kernel.is_listened_to(queue) || self.is_deaf(kernel, queue);
+            return if may_enter { Ok(None) } else { Err(Hold::NoListener) };
+        };
+        self.hold(kernel, queue, socket, data.len())
+            .map_or(Ok(Some(socket)), Err)
+    }
+
+    /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that `socket` listens to; `None` if it may.
+    fn hold(&mut self, kernel: &Kernel, queue: QueueId, socket: SocketId, length: usize) -> Option<Hold> {
+        let lane = self.lanes.entry(socket).or_default();
+        lane.has_begun |= self.run.at_once;
+        if !lane.has_begun {
+            return Some(Hold::Unsettled(socket));
         }
-        if !self.has_begun[family] {
-            return Some(Hold::Unsettled(family));
-        }
+        let weight = lane.window.weight();
         if self.run.rate != Rate::AsRead {
             return (self.until_next_is_due() > Duration::ZERO).then_some(Hold::NotDue);
         }
-        if kernel.queue_length(family).unwrap_or(0) >= self.run.profile.queue_length as usize {
+        if !kernel.has_room(queue) {
             return Some(Hold::Full);
         }
-        let window = &self.windows[family];
-        let in_flight: usize = self.windows.iter().map(|(_, window)| window.len()).sum();
-        let buffer = kernel.listeners_buffer(family)?;
-        let has_room = buffer.takes_one_more()
-            && window.weight() <= buffer.size
-            && self.run.in_flight.is_none_or(|most| in_flight < most.get());
-        (!has_room).then_some(Hold::Unsettled(family))
+        let buffer = kernel.receive_buffer(socket)?;
+        let next = kernel.deciding_weight(queue, length);
+        let has_room = buffer.takes(buffer.used, next)
+            && buffer.takes(weight, next)
+            && self.run.in_flight.is_none_or(|most| self.in_flight() < most.get());
+        (!has_room).then_some(Hold::Unsettled(socket))
     }
 
-    /// Returns whether nobody listens to this family. A program that listens only to the other
-    /// family gets a second to listen to this one.
-    fn is_deaf(&mut self, kernel: &Kernel, family: Family) -> bool {
-        let listens = Family::ALL.iter().any(|family| kernel.has_listener(*family));
+    /// Returns the number of packets that were fed and that the program may not have read.
+    fn in_flight(&self) -> usize {
+        self.lanes.values().map(|lane| lane.window.len()).sum()
+    }
+
+    /// Returns whether nobody listens to this queue. A program that listens only to other queues
+    /// gets a second to listen to this one.
+    fn is_deaf(&mut self, kernel: &Kernel, queue: QueueId) -> bool {
+        let listens = kernel.listened_queues().next().is_some();
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let deaf = &mut self.deaf[family];
-        let is_deaf = listens && (*deaf || since.elapsed() > OTHER_FAMILY);
-        *deaf |= is_deaf;
+        let is_deaf = listens && (self.conduct.deaf.contains(&queue) || since.elapsed() > OTHER_QUEUE);
+        if is_deaf {
+            self.conduct.deaf.insert(queue);
+        }
         is_deaf
     }
 
@@ -250,7 +297,10 @@ impl<'a> Feeding<'a> {
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
-                Request::Verdict(_, packet_id) => kernel.queued(packet_id).map(|serial| (serial, packet_id)),
+                Request::Verdict(queue, _, packet_id) => {
+                    let serial = kernel.queued_in(queue, packet_id);
+                    serial.map(|serial| (serial, packet_id))
+                }
                 _ => None,
             };
             self.outcomes.refused(refusal, packet);
@@ -268,24 +318,33 @@ impl<'a> Feeding<'a> {
                     packet_id,
                     verdict,
                     replaced,
+                    mark,
                 } => {
-                    self.outcomes.verdict(packet, packet_id, verdict, replaced, self.now);
-                    let Some(fed) = self.fed.get_mut(&packet) else { continue };
-                    if let Some(place) = fed.place.take() {
-                        self.windows[fed.family].settle(place);
+                    let decided = Decided {
+                        verdict,
+                        replaced,
+                        mark,
+                    };
+                    self.outcomes.verdict(packet, packet_id, decided, self.now);
+                    let place = self.fed.get_mut(&packet).and_then(|fed| fed.place.take());
+                    if let Some((socket, place)) = place
+                        && let Some(lane) = self.lanes.get_mut(&socket)
+                    {
+                        lane.window.settle(place);
                     }
-                    self.judged.push(packet);
+                }
+                PacketEvent::QueuedAgain { packet, queue } => {
+                    if let Some(fed) = self.fed.get_mut(&packet)
+                        && let Some(socket) = kernel.listener(queue)
+                    {
+                        let window = &mut self.lanes.entry(socket).or_default().window;
+                        fed.place = Some((socket, window.push(packet, fed.weight)));
+                    }
                 }
                 PacketEvent::Left { packet, fate } => self.leave(packet, fate, watch)?,
             }
         }
         self.events = events;
-        // A packet that has a verdict and is still there was queued again.
-        for packet in self.judged.drain(..) {
-            if let Some(fed) = self.fed.get_mut(&packet) {
-                fed.place = Some(self.windows[fed.family].push(packet, fed.weight));
-            }
-        }
         Ok(())
     }
 
@@ -293,8 +352,10 @@ impl<'a> Feeding<'a> {
         let Some(fed) = self.fed.remove(&packet) else {
             return Ok(());
         };
-        if let Some(place) = fed.place {
-            self.windows[fed.family].remove(place);
+        if let Some((socket, place)) = fed.place
+            && let Some(lane) = self.lanes.get_mut(&socket)
+        {
+            lane.window.remove(place);
         }
         if fed.unread && fate == Fate::Dropped(DropReason::PeerClosed) {
             self.again.extend(self.outcomes.withdraw(packet));
@@ -303,7 +364,61 @@ impl<'a> Feeding<'a> {
         self.outcomes.left(packet, fate, watch)
     }
 
-    /// Ends the feeding: queued packets stay queued, and the rest was not fed.
+    /// Returns the kernel for a program that opens a socket of that protocol, if it is another than that of the run so far.
+    fn choose_kernel(&mut self, protocol: i32) -> Option<Kernel> {
+        let numbered = protocol == NFNETLINK;
+        if numbered == self.is_numbered {
+            return None;
+        }
+        let profile = if numbered { self.run.numbered? } else { self.run.profile };
+        self.is_numbered = numbered;
+        // The hook had its rules before.
+        self.run.kernel(&profile).ok()
+    }
+
+    /// Notes who listens to what.
+    fn note_listeners(&mut self, kernel: &mut Kernel) {
+        let queues: BTreeSet<QueueId> = kernel.listened_queues().collect();
+        if !queues.is_empty() && self.run.net_admin == NetAdmin::UntilOpened {
+            kernel.drop_net_admin();
+        }
+        let listeners: Vec<SocketId> = queues.iter().filter_map(|queue| kernel.listener(*queue)).collect();
+        self.lanes
+            .retain(|socket, lane| listeners.contains(socket) || lane.window.len() > 0);
+        for (socket, lane) in &mut self.lanes {
+            lane.has_begun &= listeners.contains(socket);
+        }
+        if kernel.has_numbered_queues() {
+            self.conduct.modes += u64::from(!queues.is_empty());
+            if kernel.has_bound_queues() {
+                self.conduct.queues = Queues::Bound;
+            }
+        }
+        self.follow(kernel, &queues);
+        self.conduct.has_listened.extend(queues);
+    }
+
+    /// Has the rules send packets to the first queue that somebody listens to, and to those that follow it without a gap.
+    fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
+        if self.run.queue_number.is_some() {
+            return;
+        }
+        let mut numbers = queues.iter().filter_map(|queue| match queue {
+            QueueId::Numbered(number) => Some(*number),
+            QueueId::IpQueue(_) => None,
+        });
+        let Some(first) = numbers.next() else { return };
+        let last = numbers
+            .zip(first.saturating_add(1)..)
+            .take_while(|(number, next)| number == next);
+        let followed = (first, last.last().map_or(first, |(number, _)| number));
+        // The hook has had rules before, and the kernel has such queues.
+        if self.followed != Some(followed) && self.run.send_to(kernel, followed).is_ok() {
+            self.followed = Some(followed);
+        }
+    }
+
+    /// The run is over: what is queued stays so, and the rest was not fed.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         for index in std::mem::take(&mut self.again) {
             self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
@@ -326,6 +441,11 @@ pub(super) struct Turn<'t, 'r> {
 }
 
 impl Observer for Turn<'_, '_> {
+    fn kernel_for(&mut self, protocol: i32) -> Option<Kernel> {
+        let is_untouched = self.feeding.outcomes.records() == 0;
+        is_untouched.then(|| self.feeding.choose_kernel(protocol)).flatten()
+    }
+
     fn passed(&mut self, passed: Passed<'_>) {
         if let Passed::Overrun = passed {
             self.feeding.outcomes.summary.overruns += 1;
@@ -335,9 +455,9 @@ impl Observer for Turn<'_, '_> {
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         self.trace(protocol, false, parts);
         // Most messages are packets, and they tell nothing more.
-        if message_type(parts[0]) == Some(MessageType::Packet) {
+        if kind_of(parts[0]).is_some_and(is_packet) {
             self.feeding.conduct.handed += 1;
-        } else if let Some(refusal) = refusal(&parts.concat(), self.feeding.run.profile.abi) {
+        } else if let Some(refusal) = refusal(protocol, &parts.concat(), self.feeding.run.profile.abi) {
             self.feeding.conduct.refused(refusal.request);
             self.feeding.refusals.push(refusal);
         }
@@ -345,22 +465,17 @@ impl Observer for Turn<'_, '_> {
 
     fn sent(&mut self, protocol: i32, datagram: &[u8]) {
         self.trace(protocol, true, [datagram, &[], &[]]);
-        self.feeding.conduct.modes += u64::from(message_type(datagram) == Some(MessageType::Mode));
+        let kind = kind_of(datagram);
+        self.feeding.has_configured |= !kind.is_some_and(is_verdict);
+        self.feeding.conduct.modes += u64::from(kind == Some(MessageType::Mode));
     }
 
     fn carried_out(&mut self, kernel: &mut Kernel) {
         let Self { feeding, watch, result } = self;
         feeding.now = Instant::now();
         let noted = feeding.note_events(kernel, *watch);
-        for family in Family::ALL {
-            if kernel.has_listener(family) {
-                feeding.conduct.has_listened[family] = true;
-                if feeding.run.net_admin == NetAdmin::UntilOpened {
-                    kernel.drop_net_admin();
-                }
-            } else {
-                feeding.has_begun[family] = feeding.run.at_once;
-            }
+        if std::mem::take(&mut feeding.has_configured) {
+            feeding.note_listeners(kernel);
         }
         let fed = if feeding.run.rate == Rate::AsRead {
             feeding.feed(kernel, *watch).map(|_| ())
@@ -374,13 +489,15 @@ impl Observer for Turn<'_, '_> {
 
     fn unread(&mut self, unread: Unread) {
         let feeding = &mut *self.feeding;
+        feeding.has_configured = true;
         let packets = match unread {
             Unread::Packets(packets) => packets,
-            // A program that ended abruptly did so while it worked on the packets that it had read.
-            Unread::Unknown { family, ended_at_once } => feeding.windows[family]
-                .packets()
-                .skip(usize::from(ended_at_once))
-                .collect(),
+            // A program that ended at once did so while it worked on what it had read.
+            Unread::Unknown { socket, ended_at_once } => {
+                let window = feeding.lanes.get(&socket).map(|lane| lane.window.packets());
+                let unread = window.into_iter().flatten();
+                unread.skip(usize::from(ended_at_once)).collect()
+            }
         };
         for packet in packets {
             if let Some(fed) = feeding.fed.get_mut(&packet) {
@@ -402,15 +519,24 @@ impl Turn<'_, '_> {
     }
 }
 
-fn message_type(start: &[u8]) -> Option<MessageType> {
+fn kind_of(start: &[u8]) -> Option<MessageType> {
     let kind = start.get(4..)?.first_chunk()?;
     Some(MessageType::from_wire(u16::from_ne_bytes(*kind)))
 }
 
+fn is_packet(kind: MessageType) -> bool {
+    kind == MessageType::Packet || kind.to_wire() == message_type::PACKET
+}
+
+fn is_verdict(kind: MessageType) -> bool {
+    let numbered = [message_type::VERDICT, message_type::VERDICT_BATCH];
+    kind == MessageType::Verdict || numbered.contains(&kind.to_wire())
+}
+
 /// Returns the refusal that a frame to the program tells of, if it does.
-fn refusal(frame: &[u8], abi: Abi) -> Option<Refusal> {
+fn refusal(protocol: i32, frame: &[u8], abi: Abi) -> Option<Refusal> {
     match Message::parse(frame, abi) {
-        Ok(Message::Error(error)) => Refusal::of(&error, abi),
+        Ok(Message::Error(error)) => Refusal::of(&error, protocol, abi),
         _ => None,
     }
 }

@@ -49,6 +49,8 @@ pub struct VerdictReport {
     pub verdict: Verdict,
     /// `true` if it brought a replacement.
     pub replaced: bool,
+    /// The mark that it set, if it set one.
+    pub mark: Option<u32>,
     /// The time since the packet had entered.
     pub after: Duration,
 }
@@ -68,6 +70,14 @@ impl PacketReport {
     fn has_outcome(&self) -> bool {
         self.fate.is_some() || self.record.packet.is_err()
     }
+}
+
+/// What a verdict says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decided {
+    pub(super) verdict: Verdict,
+    pub(super) replaced: bool,
+    pub(super) mark: Option<u32>,
 }
 
 /// A packet that was fed and has no fate yet.
@@ -132,23 +142,22 @@ impl Outcomes {
     }
 
     /// Notes a verdict.
-    pub(super) fn verdict(
-        &mut self,
-        serial: PacketSerial,
-        packet_id: PacketId,
-        verdict: Verdict,
-        replaced: bool,
-        now: Instant,
-    ) {
+    pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, decided: Decided, now: Instant) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
         };
         let (index, after) = (*index, now.saturating_duration_since(*entered));
         if let Some(packet) = self.packet(index) {
             packet.packet_id = Some(packet_id);
+            let Decided {
+                verdict,
+                replaced,
+                mark,
+            } = decided;
             packet.verdicts.push(VerdictReport {
                 verdict,
                 replaced,
+                mark,
                 after,
             });
         }

@@ -1,7 +1,12 @@
 //! Messages that the kernel refused, and the rules that they break.
 
+mod numbered;
+
+pub use numbered::Setting;
+
+use crate::queue::{NFNETLINK, QueueId};
 use ipq_core::wire::{Abi, ErrorMessage, Header, MessageType, ModeRequest, Objection, VerdictRequest, screen};
-use ipq_core::{CopyMode, Errno, PacketId, Verdict};
+use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 use std::cell::Cell;
 use std::fmt;
 
@@ -21,8 +26,12 @@ pub struct Refusal {
 pub enum Request {
     /// It sets the copy mode.
     Mode(CopyMode),
-    /// It is a verdict.
-    Verdict(Verdict, PacketId),
+    /// It is a verdict, with the queue that the packet is in.
+    Verdict(QueueId, Verdict, PacketId),
+    /// It is a verdict on all packets up to that id in a numbered queue.
+    Batch(u16, Verdict, PacketId),
+    /// It is to bind or set up a numbered queue.
+    Setting(u16, Setting),
     /// It is something else, or cut.
     Other(MessageType),
 }
@@ -41,31 +50,40 @@ const fn requirement(id: &'static str, says: &'static str) -> Requirement {
 }
 
 impl Refusal {
-    /// Returns the refusal in an error message; `None` if that is an acknowledgement, or quotes no
-    /// message.
-    pub(super) fn of(error: &ErrorMessage<'_>, abi: Abi) -> Option<Self> {
+    /// Returns the refusal in an error message on a socket of that netlink protocol; `None` if that
+    /// is an acknowledgement, or quotes no message.
+    pub(super) fn of(error: &ErrorMessage<'_>, protocol: i32, abi: Abi) -> Option<Self> {
         if error.is_acknowledgement() {
             return None;
         }
         let header = error.quoted_header(abi)?;
+        let errno = error.errno();
+        if protocol == NFNETLINK {
+            let request = numbered::request(&header, error.quoted);
+            return Some(Self {
+                request,
+                errno,
+                requirement: numbered::broken(&request, header.message_type, errno),
+            });
+        }
         // Kernels before 2.6.32 quote only the header.
         let body = error.quoted.get(Header::BYTES..).unwrap_or_default();
-        let errno = error.errno();
         Some(Self {
-            request: request(&header, body, abi),
+            request: request(&header, body, protocol, abi),
             errno,
             requirement: broken(&header, errno, abi),
         })
     }
 }
 
-fn request(header: &Header, body: &[u8], abi: Abi) -> Request {
+fn request(header: &Header, body: &[u8], protocol: i32, abi: Abi) -> Request {
+    let family = Family::from_netlink_protocol(protocol).unwrap_or(Family::Ipv4);
     let parsed = match header.message_type {
         MessageType::Mode => ModeRequest::parse(body, abi)
             .map(|request| Request::Mode(request.mode))
             .ok(),
         MessageType::Verdict => VerdictRequest::parse(body, abi)
-            .map(|(request, _)| Request::Verdict(request.verdict, request.packet_id))
+            .map(|(request, _)| Request::Verdict(QueueId::IpQueue(family), request.verdict, request.packet_id))
             .ok(),
         _ => None,
     };
@@ -111,7 +129,12 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode(mode) => write!(f, "mode {}", mode.to_wire()),
-            Self::Verdict(verdict, packet_id) => write!(f, "verdict {verdict} on packet {packet_id}"),
+            Self::Verdict(_, verdict, packet_id) => write!(f, "verdict {verdict} on packet {packet_id}"),
+            Self::Batch(queue, verdict, packet_id) => {
+                write!(f, "verdict {verdict} on all packets up to {packet_id} of queue {queue}")
+            }
+            Self::Setting(queue, setting) => write!(f, "{setting} of queue {queue}"),
+            Self::Other(MessageType::Unknown(number)) => write!(f, "a message of type {number:#x}"),
             Self::Other(message_type) => write!(f, "a message of type {message_type}"),
         }
     }
@@ -168,7 +191,7 @@ mod tests {
             error: -errno.0,
             quoted: &quoted,
         };
-        let refusal = Refusal::of(&error, ABI).unwrap();
+        let refusal = Refusal::of(&error, 3, ABI).unwrap();
         assert_eq!((refusal.errno, refusal.requirement.unwrap().id), (errno, expected));
         assert_eq!(refusal.request, Request::Other(header.message_type));
     }
@@ -185,12 +208,12 @@ mod tests {
             error: -Errno::EINVAL.0,
             quoted: &quoted,
         };
-        let shown = Refusal::of(&error, ABI).unwrap().to_string();
+        let shown = Refusal::of(&error, 3, ABI).unwrap().to_string();
         assert!(shown.starts_with("verdict STOLEN on packet "), "{shown}");
         assert!(
             shown.ends_with("(EINVAL, 22) (VER-1: verdicts are 0, 1 and 3 to 5)"),
             "{shown}"
         );
-        assert_eq!(Refusal::of(&ErrorMessage { error: 0, ..error }, ABI), None);
+        assert_eq!(Refusal::of(&ErrorMessage { error: 0, ..error }, 3, ABI), None);
     }
 }

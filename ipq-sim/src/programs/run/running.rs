@@ -2,15 +2,15 @@
 //! do.
 
 use super::capture::Capture;
-use super::conclusion::{self, Over, ProgramEnd};
+use super::conclusion::{self, Over, ProgramEnd, Queues};
 use super::feeding::{Feeding, Hold, Turn};
 use super::program::Program;
-use super::summary::Report;
+use super::summary::{ChosenKernel, Report};
 use super::watch::{Progress, Watch};
 use super::{DEVICES, Rate, Run, RunError};
 use crate::kernel::Kernel;
+use crate::netlink::SocketId;
 use crate::programs::server::Server;
-use ipq_core::Family;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
@@ -131,6 +131,10 @@ impl<'a> Running<'a> {
             while let Ok(Some(_)) = self.kernel.sniff(device) {}
         }
         self.feeding.conduct.has_opened |= self.server.has_programs();
+        let queues = &mut self.feeding.conduct.queues;
+        if *queues == Queues::ByFamily && self.kernel.has_numbered_queues() {
+            *queues = Queues::Unbound;
+        }
         self.feeding
             .note_events(&mut self.kernel, watch)
             .map_err(RunError::Watch)
@@ -144,8 +148,8 @@ impl<'a> Running<'a> {
         }
         loop {
             let hold = self.feeding.feed(&mut self.kernel, watch).map_err(RunError::Watch)?;
-            if let Some(Hold::Unsettled(family)) = hold {
-                match self.settle(family) {
+            if let Some(Hold::Unsettled(socket)) = hold {
+                match self.settle(socket) {
                     None => continue,
                     Some(wait) => return Ok(wait),
                 }
@@ -165,9 +169,9 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of that family if its listener waits and has read everything. Otherwise
+    /// Empties the window of that socket if its program waits and has read everything. Otherwise
     /// returns the time when to look again.
-    fn settle(&mut self, family: Family) -> Option<Duration> {
+    fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
             self.unsettled = None;
@@ -180,10 +184,10 @@ impl<'a> Running<'a> {
             });
         }
         self.unread = None;
-        let waits = self.server.listener_waits(&self.kernel, family);
+        let waits = self.server.waits(socket);
         if waits || self.has_been_busy() {
             self.unsettled = None;
-            self.feeding.settle(family);
+            self.feeding.settle(socket);
             return None;
         }
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
@@ -202,9 +206,11 @@ impl<'a> Running<'a> {
             return true;
         }
         let has_read = self.server.all_read(&self.kernel);
-        let waits = Family::ALL
-            .into_iter()
-            .any(|family| self.kernel.has_listener(family) && self.server.listener_waits(&self.kernel, family));
+        let mut queues = self.kernel.listened_queues();
+        let waits = queues.any(|queue| {
+            let listener = self.kernel.listener(queue);
+            listener.is_none_or(|socket| self.server.waits(socket))
+        });
         has_read && waits || self.has_been_busy()
     }
 
@@ -231,11 +237,16 @@ impl<'a> Running<'a> {
             None => ProgramEnd::Elsewhere,
         };
         self.feeding.end(watch).map_err(RunError::Watch)?;
+        let kernel = self.feeding.is_chosen().then(|| ChosenKernel {
+            profile: self.kernel.profile().name,
+            queues: self.feeding.followed(),
+        });
         let capture_end = self.feeding.capture.end().cloned();
         let mut summary = self.feeding.outcomes.summary;
         summary.is_read_in_part = capture_end.is_none();
         let conduct = &self.feeding.conduct;
         Ok(Report {
+            kernel,
             findings: conclusion::findings(&summary, conduct, self.over, program, capture_end.as_ref()),
             summary,
             program,

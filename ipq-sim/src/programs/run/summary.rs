@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
+    /// The kernel, if it was chosen by the socket that the program opened, and not asked for.
+    pub kernel: Option<ChosenKernel>,
     /// The findings beside the outcome, each cause before its effects. Empty if all went well.
     pub findings: Vec<Finding>,
     /// The way in which the program ended.
@@ -31,6 +33,33 @@ impl Report {
     pub fn outcome(&self) -> Outcome {
         let outcomes = self.findings.iter().map(Finding::outcome);
         outcomes.max().unwrap_or(Outcome::Success)
+    }
+}
+
+/// A kernel that was chosen since the program opened an nfnetlink socket. Its display is one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChosenKernel {
+    /// The name of its profile.
+    pub profile: &'static str,
+    /// The first and the last queue that packets were sent to, if that followed what the program listens to.
+    pub queues: Option<(u16, u16)>,
+}
+
+impl fmt::Display for ChosenKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, since the program opened an nfnetlink socket (--kernel names another)",
+            self.profile
+        )?;
+        match self.queues {
+            Some((first, last)) if first == last => write!(f, "; packets went to queue {first}, which it listened to"),
+            Some((first, last)) => write!(
+                f,
+                "; packets went to the queues {first} to {last}, which it listened to"
+            ),
+            None => Ok(()),
+        }
     }
 }
 

@@ -75,8 +75,20 @@ pub(super) struct Given {
     pub(super) receive_buffer: u32,
     /// `SO_SNDBUF`, in bytes.
     pub(super) send_buffer: u32,
-    /// `NETLINK_NO_ENOBUFS`
-    pub(super) no_enobufs: bool,
+    /// The options of netlink that are on, a bit each by their numbers.
+    pub(super) options: u32,
+}
+
+impl Given {
+    /// Returns 1 if an option of netlink is on, and 0 if not, as getsockopt does.
+    pub(super) const fn option(&self, number: i32) -> i32 {
+        (self.options >> (number & 31) & 1).cast_signed()
+    }
+
+    /// Turns an option of netlink on or off.
+    pub(super) const fn set_option(&mut self, number: i32, on: bool) {
+        self.options = self.options & !(1 << (number & 31)) | (on as u32) << (number & 31);
+    }
 }
 
 /// The end of a connection, and the fate of the frames that were on it.

@@ -9,10 +9,11 @@
 use super::frames::{Frames, Given};
 use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
 use crate::kernel::Kernel;
-use ipq_core::transport::unix::calls::{self, SocketOption};
+use crate::netlink::SocketId;
+use ipq_core::transport::unix::calls::{self, ProcFile, SocketOption};
 use ipq_core::{Errno, Family, PortId};
 use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, StatusForm, no_new_process};
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ pub enum Remark {
     },
     /// The program asked for the socket of a queue that the emulated kernel does not have.
     NoQueue(Family),
+    /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have.
+    IpQueue,
     /// The program gave up a privilege that it did not have.
     Pretended(&'static str),
     /// A process can't be looked into, so its calls went on to the kernel.
@@ -69,7 +72,11 @@ impl fmt::Display for Remark {
         match self {
             Self::Nfnetlink => f.write_str(
                 "the program asked for an nfnetlink socket (protocol 12), and got EPROTONOSUPPORT: the emulated kernel has \
-                 ip_queue only, and this machine's queues are out of reach",
+                 ip_queue only, and this machine's queues are out of reach (--kernel linux-6.18-x86_64 has nfnetlink_queue)",
+            ),
+            Self::IpQueue => f.write_str(
+                "the program asked for an ip_queue socket (protocol 3 or 13), and got EPROTONOSUPPORT: the emulated kernel has \
+                 nfnetlink_queue only, as kernels since 3.5 (--kernel 3.4.10 has ip_queue)",
             ),
             Self::OtherWordSize { bits } => {
                 let architecture = if *bits == 32 { "i386" } else { "x86_64" };
@@ -146,12 +153,11 @@ impl Server {
         processes
     }
 
-    /// Returns whether the listener of that family waits in a receive call or a poll. A listener
-    /// that was not started here counts as waiting.
+    /// Returns whether the program of that socket waits in a receive call or a poll. One that was
+    /// not started here counts as waiting.
     #[must_use]
-    pub fn listener_waits(&self, kernel: &Kernel, family: Family) -> bool {
-        let listener = kernel.listener(family);
-        let given = self.frames().find(|frames| Some(frames.socket) == listener);
+    pub fn waits(&self, socket: SocketId) -> bool {
+        let given = self.frames().find(|frames| frames.socket == socket);
         let (Some(given), Some(launched)) = (given.and_then(|frames| frames.given), &self.launched) else {
             return true;
         };
@@ -159,14 +165,25 @@ impl Server {
         if launched.listener.has_call() {
             return false;
         }
-        match ipq_launcher::activity(given.process) {
+        let waits = match ipq_launcher::activity(given.process) {
             Activity::Waiting => true,
             Activity::Running => false,
             // It may have left the socket to another process.
             Activity::Asleep | Activity::Gone => ipq_launcher::holders(&[given.inode])
                 .into_iter()
                 .any(|process| ipq_launcher::activity(process) == Activity::Waiting),
-        }
+        };
+        // It may wait for the answer to a message that has not been carried out.
+        waits && !self.has_message()
+    }
+
+    /// Returns whether a program has sent a message that has not been carried out.
+    fn has_message(&self) -> bool {
+        let connections = self.frames().map(|frames| &frames.connection);
+        let mut connections: Vec<_> = connections
+            .map(|connection| PollFd::new(connection, PollFlags::IN))
+            .collect();
+        poll(&mut connections, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     /// Returns the remarks on the calls that were answered.
@@ -209,7 +226,7 @@ impl Server {
         call: &Call,
     ) -> io::Result<()> {
         match call.name {
-            Name::Socket => return self.answer_socket(kernel, launched, call),
+            Name::Socket => return self.answer_socket(kernel, observer, launched, call),
             Name::Open { path } => return launched.answer_open(kernel, call, path),
             Name::Access { path } => return launched.answer_access(kernel, call, path),
             Name::Status { path, into, form } => return launched.answer_status(kernel, call, path, (into, form)),
@@ -278,27 +295,59 @@ impl Server {
         any
     }
 
-    fn answer_socket(&mut self, kernel: &mut Kernel, launched: &mut Launched, call: &Call) -> io::Result<()> {
+    fn answer_socket(
+        &mut self,
+        kernel: &mut Kernel,
+        observer: &mut dyn Observer,
+        launched: &mut Launched,
+        call: &Call,
+    ) -> io::Result<()> {
         let [domain, kind, protocol] = [0, 1, 2].map(|index| call.int(index));
-        let Some(family) = calls::queue_of(domain, protocol) else {
-            if domain == libc_af_netlink() && protocol == calls::NFNETLINK {
-                launched.remarks.insert(Remark::Nfnetlink);
-            }
+        if !calls::leads_to_queues(domain, protocol) {
             return launched.listener.proceed(call);
-        };
-        let bits = if call.is_32_bit { 32 } else { 64 };
-        if bits != 8 * kernel.profile().abi.word_bytes() as u32 {
-            launched.remarks.insert(Remark::OtherWordSize { bits });
-            return launched.listener.refuse(call, Errno::EPROTONOSUPPORT.0);
         }
-        if kernel.queue_length(family).is_none() {
-            launched.remarks.insert(Remark::NoQueue(family));
+        if !matches!(kind & KIND, SOCK_RAW | SOCK_DGRAM) {
+            return launched.listener.refuse(call, ESOCKTNOSUPPORT);
+        }
+        self.choose_kernel(kernel, observer, protocol);
+        // Messages of nfnetlink are laid out alike for all word sizes.
+        if let Some(family) = calls::queue_of(domain, protocol)
+            && !kernel.has_numbered_queues()
+        {
+            let bits = if call.is_32_bit { 32 } else { 64 };
+            if bits != 8 * kernel.profile().abi.word_bytes() as u32 {
+                launched.remarks.insert(Remark::OtherWordSize { bits });
+                return launched.listener.refuse(call, Errno::EPROTONOSUPPORT.0);
+            }
+            if kernel.queue_length(family).is_none() {
+                launched.remarks.insert(Remark::NoQueue(family));
+            }
         }
         let _none = no_new_process();
         let opened = self.open_pair(kernel, launched, call, kind, protocol);
+        if opened.as_ref().err() == Some(&Errno::EPROTONOSUPPORT) {
+            let is_nfnetlink = protocol == calls::NFNETLINK;
+            launched.remarks.insert(if is_nfnetlink {
+                Remark::Nfnetlink
+            } else {
+                Remark::IpQueue
+            });
+        }
         match opened {
             Ok(theirs) => launched.listener.give(call, theirs.as_fd(), kind & CLOSE_ON_EXEC != 0),
             Err(Errno(errno)) => launched.listener.refuse(call, errno),
+        }
+    }
+
+    /// Takes the kernel that the observer has for a program that opens a socket of that protocol,
+    /// while no program has one.
+    fn choose_kernel(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer, protocol: i32) {
+        if !self.has_programs()
+            && let Some(chosen) = observer.kernel_for(protocol)
+        {
+            *kernel = chosen;
+            // They were programs of the other kernel's.
+            self.former.clear();
         }
     }
 
@@ -312,9 +361,6 @@ impl Server {
         kind: i32,
         protocol: i32,
     ) -> Result<OwnedFd, Errno> {
-        if !matches!(kind & KIND, SOCK_RAW | SOCK_DGRAM) {
-            return Err(Errno(ESOCKTNOSUPPORT));
-        }
         if self.connections.len() >= MOST_CONNECTIONS {
             return Err(Errno(EMFILE));
         }
@@ -337,7 +383,7 @@ impl Server {
             protocol,
             receive_buffer: kernel.profile().receive_buffer,
             send_buffer: kernel.profile().send_buffer,
-            no_enobufs: false,
+            options: 0,
         };
         let frames = Frames::new(ours, socket, process.own_id, Some(given));
         self.connections.insert(key, Connection::Frames(frames));
@@ -366,10 +412,10 @@ impl Launched {
     /// Answers the opening of a file: with the emulated kernel's own text, if the file is a
     /// queue's.
     fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
-        let Some(family) = self.proc_file(call, path) else {
+        let Some(file) = self.proc_file(call, path) else {
             return self.listener.proceed(call);
         };
-        match proc_text(kernel, family) {
+        match proc_text(kernel, file) {
             Ok(file) => self
                 .listener
                 .give(call, file.as_fd(), call.int(path + 1) & CLOSE_ON_EXEC != 0),
@@ -380,7 +426,7 @@ impl Launched {
     fn answer_access(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
         match self.proc_file(call, path) {
             None => self.listener.proceed(call),
-            Some(family) if kernel.proc_text(family).is_some() => self.listener.answer(call, 0),
+            Some(file) if text_of(kernel, file).is_some() => self.listener.answer(call, 0),
             Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
         }
     }
@@ -394,12 +440,12 @@ impl Launched {
     ) -> io::Result<()> {
         match self.proc_file(call, path) {
             None => self.listener.proceed(call),
-            Some(family) if kernel.proc_text(family).is_some() => self.listener.answer_status(call, into, form),
+            Some(file) if text_of(kernel, file).is_some() => self.listener.answer_status(call, into, form),
             Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
         }
     }
 
-    fn proc_file(&mut self, call: &Call, path: usize) -> Option<Family> {
+    fn proc_file(&mut self, call: &Call, path: usize) -> Option<ProcFile> {
         let path = self.listener.string(call, call.address(path), LONGEST_PATH)?;
         calls::proc_file(&path)
     }
@@ -461,12 +507,25 @@ fn on_socket(
                 Some(SocketOption::ReceiveBuffer) => {
                     given.receive_buffer = kernel.set_receive_buffer(socket, calls::buffer_bytes(value))?;
                 }
+                Some(SocketOption::ForcedReceiveBuffer) => {
+                    given.receive_buffer = kernel.force_receive_buffer(socket, calls::buffer_bytes(value))?;
+                }
                 Some(SocketOption::SendBuffer) => {
                     given.send_buffer = kernel.set_send_buffer(socket, calls::buffer_bytes(value))?;
                 }
                 Some(SocketOption::NoEnobufs) => {
                     kernel.set_no_enobufs(socket, value != 0)?;
-                    given.no_enobufs = value != 0;
+                    given.set_option(call.int(2), value != 0);
+                }
+                Some(option @ (SocketOption::CapAck | SocketOption::ExtAck | SocketOption::Indifferent))
+                    if kernel.has_numbered_queues() =>
+                {
+                    match option {
+                        SocketOption::CapAck => kernel.set_cap_ack(socket, value != 0)?,
+                        SocketOption::ExtAck => kernel.set_ext_ack(socket, value != 0)?,
+                        _ => {}
+                    }
+                    given.set_option(call.int(2), value != 0);
                 }
                 Some(_) => return Err(Errno(ENOPROTOOPT)),
                 None => return Ok(None),
@@ -483,8 +542,13 @@ fn on_socket(
                 Some(SocketOption::Type) => given.kind,
                 Some(SocketOption::Protocol) => given.protocol,
                 Some(SocketOption::Domain) => libc_af_netlink(),
-                Some(SocketOption::NoEnobufs) => given.no_enobufs.into(),
-                Some(SocketOption::UnknownOfNetlink) => return Err(Errno(ENOPROTOOPT)),
+                Some(SocketOption::NoEnobufs) => given.option(call.int(2)),
+                Some(SocketOption::CapAck | SocketOption::ExtAck | SocketOption::Indifferent)
+                    if kernel.has_numbered_queues() =>
+                {
+                    given.option(call.int(2))
+                }
+                Some(_) => return Err(Errno(ENOPROTOOPT)),
                 None => return Ok(None),
             };
             put(listener, call, 3, &value.to_ne_bytes())?;
@@ -544,9 +608,17 @@ fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Resul
     if done { Ok(()) } else { Err(Errno(EFAULT)) }
 }
 
-/// Returns a file in memory with the text of a queue's file.
-fn proc_text(kernel: &Kernel, family: Family) -> Result<OwnedFd, Errno> {
-    let text = kernel.proc_text(family).ok_or(Errno::ENOENT)?;
+/// Returns the text of a file; `None` if the emulated kernel has no such file.
+fn text_of(kernel: &Kernel, file: ProcFile) -> Option<String> {
+    match file {
+        ProcFile::IpQueue(family) => kernel.proc_text(family),
+        ProcFile::NumberedQueues => kernel.numbered_queues_text(),
+    }
+}
+
+/// Returns the text of a file in a file in memory.
+fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
+    let text = text_of(kernel, file).ok_or(Errno::ENOENT)?;
     let file = memfd_create(c"ip_queue", MemfdFlags::CLOEXEC).map_err(errno)?;
     rustix::io::write(&file, text.as_bytes()).map_err(errno)?;
     seek(&file, SeekFrom::Start(0)).map_err(errno)?;

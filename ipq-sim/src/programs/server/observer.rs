@@ -2,7 +2,7 @@
 
 use crate::books::PacketSerial;
 use crate::kernel::Kernel;
-use ipq_core::Family;
+use crate::netlink::SocketId;
 
 /// An exchange between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ pub enum Unread {
     Packets(Vec<PacketSerial>),
     /// Some packets had not been read, and it is not known which.
     Unknown {
-        /// The family of the queue.
-        family: Family,
+        /// The socket.
+        socket: SocketId,
         /// `true` if the program ended without saying so, as by a signal.
         ended_at_once: bool,
     },
@@ -31,6 +31,13 @@ pub enum Unread {
 
 /// Follows a [`Server`](super::Server)'s turn.
 pub trait Observer {
+    /// Called when a program opens a socket of that netlink protocol, and no program has another
+    /// open. Returns the kernel that the socket is to be of; `None` if it is the present one.
+    fn kernel_for(&mut self, protocol: i32) -> Option<Kernel> {
+        let _ = protocol;
+        None
+    }
+
     /// Called after an exchange.
     fn passed(&mut self, passed: Passed<'_>);
 

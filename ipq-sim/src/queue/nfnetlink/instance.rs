@@ -1,6 +1,6 @@
 //! One queue: its settings, its counters, and the packets in it.
 
-use super::packet::QueuedPacket;
+use super::packet::{self, QueuedPacket};
 use super::{Datagram, Rules};
 use hashlink::LinkedHashMap;
 use ipq_core::PortId;
@@ -82,6 +82,31 @@ impl<T> Instance<T> {
 
     pub(super) const fn owner(&self) -> PortId {
         self.owner
+    }
+
+    /// Returns the owner, if it is told of packets.
+    pub(super) fn listener(&self) -> Option<PortId> {
+        (self.mode != mode::NONE).then_some(self.owner)
+    }
+
+    /// Returns whether one more packet is queued, if the owner's receive buffer has room.
+    pub(super) fn has_room(&self, rules: &Rules) -> bool {
+        let length = self.packets.len();
+        length < self.maximum_length as usize && rules.table_limit.is_none_or(|limit| length < limit)
+    }
+
+    /// Returns the number of bytes that the kernel allocates for the message about a packet of so many bytes.
+    pub(super) fn allocated(&self, length: usize) -> usize {
+        let copied = if self.mode == mode::PACKET {
+            length.min(self.range as usize)
+        } else {
+            0
+        };
+        packet::allocated(copied, self.flags & flag::OWNER != 0)
+    }
+
+    pub(super) fn queued(&self, id: u32) -> Option<&T> {
+        self.packets.get(&id)
     }
 
     pub(super) fn length(&self) -> usize {

@@ -88,7 +88,7 @@ impl QueuedPacket<'_> {
         Datagram {
             head,
             payload: self.bytes.slice(..copied),
-            allocated: RECKONED + copied + RECKONED_FOR_OWNER * usize::from(with_owner),
+            allocated: allocated(copied, with_owner),
         }
     }
 
@@ -116,6 +116,11 @@ impl QueuedPacket<'_> {
             message.add(&seconds.to_be_bytes()).add(&microseconds.to_be_bytes());
         }
     }
+}
+
+/// Returns the number of bytes that the kernel allocates for a message with so many bytes of its packet (NFQ-101).
+pub(super) fn allocated(copied: usize, with_owner: bool) -> usize {
+    RECKONED + copied + RECKONED_FOR_OWNER * usize::from(with_owner)
 }
 
 /// A message that is being written.

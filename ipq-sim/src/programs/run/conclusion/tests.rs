@@ -1,9 +1,8 @@
 use super::*;
-use crate::per_family::PerFamily;
 use crate::programs::run::NotFed;
 use crate::programs::run::Request;
-use ipq_core::Errno;
 use ipq_core::wire::MessageType;
+use ipq_core::{Errno, Family};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 
@@ -39,10 +38,11 @@ fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
 fn listener(handed: u64, unread: u64) -> Conduct {
     Conduct {
         has_opened: true,
-        has_listened: PerFamily::new(true, false),
+        has_listened: BTreeSet::from([QueueId::IpQueue(Family::Ipv4)]),
         modes: 1,
         handed,
         has_unread: unread > 0,
+        ..Conduct::default()
     }
 }
 
@@ -75,10 +75,20 @@ fn opener() -> Conduct {
 #[case::interrupted(
     summary(2, 1, 2), listener(3, 0), Over::Stopped, on_term(TERMINATED), &["the run was interrupted"], Outcome::Failure
 )]
+#[case::never_bound(
+    summary(0, 0, 5), Conduct { queues: Queues::Unbound, ..opener() }, PATIENCE, on_term(TERMINATED),
+    &["the program opened an nfnetlink socket and bound no queue; packets come only to a queue that is bound (NFQ-11)"],
+    Outcome::Failure
+)]
+#[case::bound_and_never_set_a_mode(
+    summary(0, 0, 5), Conduct { queues: Queues::Bound, ..opener() }, PATIENCE, on_term(TERMINATED),
+    &["the program bound a queue and set no copy mode; packets come only after a message with the mode META or PACKET (NFQ-10)"],
+    Outcome::Failure
+)]
 #[case::never_opened(
     summary(0, 0, 5), Conduct::default(), Over::Done, exit(0),
     &[
-        "the program never opened a queue: is it written for ip_queue, and was it told to begin? (--launcher says how it gets its \
+        "the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its \
          sockets)",
         "the program ended before every packet had a verdict: exit status: 0"
     ],
@@ -139,7 +149,8 @@ fn packets_that_went_to_nobody_are_no_success() {
     summary.records = 3;
     summary.dropped.insert(DropReason::NoListener, 3);
     let conduct = Conduct {
-        has_listened: PerFamily::new(false, true),
+        has_listened: BTreeSet::from([QueueId::IpQueue(Family::Ipv6)]),
+        deaf: BTreeSet::from([QueueId::IpQueue(Family::Ipv4)]),
         modes: 1,
         ..opener()
     };
@@ -150,7 +161,7 @@ fn packets_that_went_to_nobody_are_no_success() {
         on_term(TERMINATED),
         Some(&CaptureEnd::Whole),
     );
-    assert_eq!(found, [Finding::Nobody(Some(Family::Ipv4))]);
+    assert_eq!(found, [Finding::Nobody(Some(QueueId::IpQueue(Family::Ipv4)))]);
     assert_eq!(found[0].outcome(), Outcome::NothingTried);
 }
 

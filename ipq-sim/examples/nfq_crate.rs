@@ -1,0 +1,35 @@
+//! A filter with the crate `nfq`, as it runs on a kernel. The command runs it without a privilege, on a capture:
+//!
+//! ```sh
+//! cargo build --example nfq_crate
+//! ipq-sim run --pcap in.pcap --out out.pcap -- target/debug/examples/nfq_crate 0
+//! ```
+//!
+//! It looks at the number that the payload of each UDP packet begins with. Of four packets it drops the first, lets the second
+//! through, marks the third, and changes the last byte of the fourth.
+
+use nfq::{Queue, Verdict};
+use std::io;
+
+fn main() -> io::Result<()> {
+    let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
+    let mut queue = Queue::open()?;
+    queue.bind(number.unwrap_or(0))?;
+    loop {
+        let mut message = queue.recv()?;
+        let number = message.get_payload().get(28..).and_then(<[u8]>::first_chunk);
+        let number = number.copied().map_or(1, u32::from_be_bytes);
+        message.set_verdict(Verdict::Accept);
+        match number % 4 {
+            0 => message.set_verdict(Verdict::Drop),
+            2 => message.set_nfmark(number),
+            3 => {
+                if let Some(last) = message.get_payload_mut().last_mut() {
+                    *last ^= 0xff;
+                }
+            }
+            _ => {}
+        }
+        queue.verdict(message)?;
+    }
+}
