@@ -83,20 +83,22 @@ struct Ran {
     log: Vec<(String, Option<u32>)>,
 }
 
-/// Runs the command on packets as a user without any privilege: as nobody, if this is root.
+/// A command that runs as a user without any privilege: as nobody, if this is root.
+fn unprivileged(program: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
+    command
+}
+
+/// Runs the command on packets.
 fn run(name: &str, packets: &[Vec<u8>], arguments: &[&str], program: &[&str]) -> Ran {
     let place = place(name);
     let file = |name| place.join(name);
     write_capture(&file("in.pcap"), packets);
-    let command = env!("CARGO_BIN_EXE_ipq-sim");
-    let mut run = if rustix::process::geteuid().is_root() {
-        let mut run = Command::new("setpriv");
-        run.args(["--reuid=65534", "--regid=65534", "--clear-groups", command]);
-        run
-    } else {
-        Command::new(command)
-    };
-    let output = run
+    let output = unprivileged(env!("CARGO_BIN_EXE_ipq-sim"))
         .args(["run", "--patience", "20", "--pcap"])
         .arg(file("in.pcap"))
         .arg("--out")
@@ -270,7 +272,7 @@ fn the_crate_nfq_decides() {
 fn a_program_in_python_decides(#[case] package: &str) {
     let python = std::env::var("IPQ_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
     let import = format!("import {package}");
-    let can = Command::new(&python).args(["-c", &import]).output();
+    let can = unprivileged(&python).args(["-c", &import]).output();
     if !can.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: {python} has no package {package}; IPQ_PYTHON names another interpreter");
         return;
