@@ -10,7 +10,7 @@ mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
 
-use c_library::{CORE, SCRATCH, can_not, can_not_compile, compiled, have, pass, skipped, succeed};
+use c_library::{CORE, SCRATCH, compiled, have, missing_optional, missing_optional_compiler, pass, skipped, succeed};
 use launching::{PACKETS, assert_all_accepted, can_launch, run, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -44,7 +44,10 @@ fn kinds(linked: Linked) -> Option<PathBuf> {
         Linked::StaticallyWithMusl => {
             // The kernel's headers are those of the machine.
             let headers = ["-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu"];
-            if skipped(can_not_compile("musl-gcc", &[&["-static"], &headers[..]].concat())) {
+            if skipped(missing_optional_compiler(
+                "musl-gcc",
+                &[&["-static"], &headers[..]].concat(),
+            )) {
                 return None;
             }
             let program = Path::new(SCRATCH).join(format!("kinds-musl-{}", std::process::id()));
@@ -125,7 +128,7 @@ fn a_program_that_makes_system_calls_of_its_own_is_given_its_socket() {
 #[test]
 fn a_program_in_python_is_given_its_socket() {
     let imports = "import os, socket, struct, sys; socket.AF_NETLINK";
-    if skipped(can_not("/usr/bin/python3", &["-c", imports])) {
+    if skipped(missing_optional("/usr/bin/python3", &["-c", imports])) {
         return;
     }
     if !have(&[]) || !can_launch() {
@@ -230,11 +233,7 @@ fn every_way_to_use_a_socket_goes_as_on_a_kernel(
 
 #[test]
 fn a_program_in_go_which_makes_its_own_system_calls_is_given_its_socket() {
-    if let Some(reason) = can_not("go", &["version"]) {
-        eprintln!("skipped: {reason}");
-        return;
-    }
-    if !have(&[]) || !can_launch() {
+    if skipped(missing_optional("go", &["version"])) || !have(&[]) || !can_launch() {
         return;
     }
     let program = Path::new(SCRATCH).join("queue-go");

@@ -9,7 +9,7 @@ mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
 
-use c_library::{LIBRARY, can_not, compiled, have};
+use c_library::{LIBRARY, compiled, have, missing_optional, skipped};
 use launching::{capture, source};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -17,6 +17,10 @@ use std::process::Command;
 
 /// A namespace in which a process is root, with a loopback.
 const NAMESPACE: [&str; 5] = ["--map-root-user", "--net", "--", "sh", "-c"];
+
+/// What the script needs.
+const PROBE: &str = "ip link set lo up && bash -c true && awk 1 /proc/net/netfilter/nfnetlink_queue && \
+    { iptables-legacy -t mangle -A INPUT -p udp -j QUEUE || iptables -t mangle -A INPUT -p udp -j QUEUE; }";
 
 /// Packets to UDP port 9 are queued; those that got through are counted afterwards. Sends such packets while the program runs
 /// alone, and then while the command runs it. Prints how many got through each time, and whether a queue was ever bound.
@@ -51,14 +55,8 @@ echo "run by the command: $(($(through) - before)) through, $queues queues bound
 fn a_program_that_clears_its_environment_takes_none_of_the_machines_packets(
     #[values("seccomp", "transport")] launcher: &str,
 ) {
-    if !have(&["bash"]) {
-        return;
-    }
-    if let Some(reason) = can_not(
-        "unshare",
-        &[&NAMESPACE[..], &["nft add table ip t && ip link set lo up"]].concat(),
-    ) {
-        eprintln!("skipped: {reason}");
+    let probe = [&NAMESPACE[..], &[PROBE]].concat();
+    if !have(&[]) || skipped(missing_optional("unshare", &probe)) {
         return;
     }
     let output = Command::new("unshare")

@@ -7,7 +7,7 @@
 #[path = "support/c_library.rs"]
 mod c_library;
 
-use c_library::{LIBRARY, SCRATCH, can_not, compiled, have, pass, skipped};
+use c_library::{LIBRARY, SCRATCH, compiled, have, missing_optional, pass, skipped};
 use etherparse::PacketBuilder;
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -161,7 +161,7 @@ fn memory_does_not_grow_with_a_capture() {
 fn out_log_and_trace_tell_what_became_of_every_packet() {
     let empty = saved("no-packet.pcap", &capture(0));
     let fields = [PACKET_FIELDS, MESSAGE_FIELDS].concat();
-    if skipped(can_not("tshark", &tshark_arguments(&empty, &fields))) || !have(&[]) {
+    if skipped(missing_optional("tshark", &tshark_arguments(&empty, &fields))) || !have(&[]) {
         return;
     }
     let input = saved("told.pcap", &capture(6));

@@ -323,7 +323,7 @@ pub enum Observation {
         /// The number of frames read before ENOBUFS came; `None` if it never did.
         enobufs_before_frame: Option<i64>,
     },
-    /// The buffer's size according to `getsockopt`.
+    /// The size that `getsockopt` reports for the buffer that the step set.
     BufferSize {
         /// The size in bytes.
         actual: i64,

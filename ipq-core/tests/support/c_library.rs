@@ -69,11 +69,16 @@ pub(crate) fn lack(flags: &[&str]) -> Option<String> {
 
 /// Says so if `tool` can't do what `arguments` ask of it; a failure if it must.
 pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
+    required(missing_optional(tool, arguments))
+}
+
+/// The same for a tool that is never required.
+pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String> {
     let can = Command::new(tool)
         .args(arguments)
         .output()
         .is_ok_and(|output| output.status.success());
-    (!can).then(|| missing(tool, arguments))
+    (!can).then(|| does_not_work(tool, arguments))
 }
 
 /// A program with the headers of the programs here. A compiler may lack some of them for a word
@@ -92,6 +97,11 @@ int main(void) { return printf(\"%s\", \"\"); }
 /// Says so if a compiler can't compile and link a small program with these flags; a failure if it
 /// must.
 pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> {
+    required(missing_optional_compiler(compiler, flags))
+}
+
+/// The same for a compiler that is never required.
+pub(crate) fn missing_optional_compiler(compiler: &str, flags: &[&str]) -> Option<String> {
     static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
     let is_cplusplus = compiler.ends_with("++") || flags.contains(&"-xc++");
@@ -108,7 +118,7 @@ pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> 
             output.is_ok_and(|output| output.status.success())
         });
     drop(tried);
-    (!can).then(|| missing(compiler, &arguments))
+    (!can).then(|| does_not_work(compiler, &arguments))
 }
 
 fn compile_probe(command: &mut Command) -> std::io::Result<Output> {
@@ -124,9 +134,14 @@ fn compile_probe(command: &mut Command) -> std::io::Result<Output> {
     compiler.wait_with_output()
 }
 
-fn missing(tool: &str, arguments: &[&str]) -> String {
-    let reason = format!("`{tool} {}` does not work here", arguments.join(" "));
-    assert!(std::env::var_os("IPQ_REQUIRE_C").is_none(), "{reason}");
+fn does_not_work(tool: &str, arguments: &[&str]) -> String {
+    format!("`{tool} {}` does not work here", arguments.join(" "))
+}
+
+/// Fails for a reason to skip a test if none may be skipped.
+fn required(reason: Option<String>) -> Option<String> {
+    let may_skip = std::env::var_os("IPQ_REQUIRE_C").is_none();
+    assert!(may_skip || reason.is_none(), "{}", reason.unwrap_or_default());
     reason
 }
 

@@ -59,7 +59,8 @@ impl Listener {
         !self.early.is_empty()
     }
 
-    /// Returns whether a call waits for its answer.
+    /// Returns whether a call has come that was not taken yet. A call that was taken and has no
+    /// answer does not count.
     #[must_use]
     pub fn has_call(&self) -> bool {
         self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)

@@ -9,9 +9,9 @@ pub(crate) struct Requests {
     pub(crate) no_header: Response,
     /// The response to a header whose length is under 16 or over the datagram's (MSG-1).
     pub(crate) wrong_length: Response,
-    /// The response to port id 0 (MSG-2).
+    /// The response to a header that states port id 0, which is the kernel's (MSG-2).
     pub(crate) kernel_port_id: Response,
-    /// The response to a port id that is negative as a signed number (MSG-2).
+    /// The response to a header that states a port id which is negative as a signed number (MSG-2).
     pub(crate) negative_port_id: Response,
     /// The response to a message without the flag `NLM_F_REQUEST` (MSG-2).
     pub(crate) no_request_flag: Response,

@@ -179,8 +179,8 @@ impl Kernel {
         Ok(serial)
     }
 
-    /// Takes the oldest IP frame that left by a device and that has not been taken yet. The last
-    /// 65,536 are kept.
+    /// Takes the oldest IP frame that left by this device and was not taken yet. Each device keeps its
+    /// last 65,536 frames that nobody took; older ones are lost.
     pub fn sniff(&mut self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         let id = self.network.by_name(device)?;
         Ok(self.network.take_sent(id))

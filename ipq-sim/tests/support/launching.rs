@@ -3,7 +3,7 @@
 // Each test target uses a part of this.
 #![allow(dead_code)]
 
-use crate::c_library::{LIBRARY, SCRATCH, can_not, skipped};
+use crate::c_library::{LIBRARY, SCRATCH, missing_optional, skipped};
 use etherparse::PacketBuilder;
 use ipq_sim::programs::run::{Launcher, Run};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,8 @@ pub(crate) fn can_launch() -> bool {
 
 /// Whether [`run`] can run the command as nobody, if this is root.
 fn can_drop_privileges() -> bool {
-    !rustix::process::geteuid().is_root() || !skipped(can_not(AS_NOBODY[0], &[&AS_NOBODY[1..], &["true"]].concat()))
+    !rustix::process::geteuid().is_root()
+        || !skipped(missing_optional(AS_NOBODY[0], &[&AS_NOBODY[1..], &["true"]].concat()))
 }
 
 /// Every packet got through, by that launcher, and the program ended well or was ended by the runner.

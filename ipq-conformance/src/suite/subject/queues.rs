@@ -81,7 +81,7 @@ impl Socket<'_> {
         self.expect_refusal(errno, &sent)
     }
 
-    /// Expects that the next datagram acknowledges `request`, byte for byte.
+    /// Expects that the next datagram is the acknowledgement of `request`, which quotes its header.
     #[track_caller]
     pub fn expect_success(&self, request: &[u8]) -> CaseResult {
         let form = AnswerForm {

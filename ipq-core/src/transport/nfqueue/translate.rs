@@ -5,7 +5,8 @@
 //!   [`packet`] for packets and [`answer`] for answers;
 //! - [`headroom`] says where in a buffer a datagram is received, and moves bytes to their place;
 //! - [`slices`] takes messages apart that come as several slices;
-//! - [`quote`] holds the numbers that are ours and not the protocol's.
+//! - [`quote`] holds message and attribute types of our own. A kernel does not know them, but its
+//!   answer quotes them, and so brings the `ip_queue` message back.
 
 pub(crate) mod answer;
 pub(crate) mod datagram;

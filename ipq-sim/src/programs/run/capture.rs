@@ -188,8 +188,8 @@ impl Capture {
         self.records.pop_front()
     }
 
-    /// Returns the next record after the run has ended. Returns `None` if the rest of the capture
-    /// would take long to read, or for ever.
+    /// Returns the next record after the run has ended. Returns `None` at the end of the capture, and
+    /// if reading the rest of it would take long, or for ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;

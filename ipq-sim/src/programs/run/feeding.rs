@@ -271,8 +271,8 @@ impl<'a> Feeding<'a> {
         self.lanes.values().map(|lane| lane.window.len()).sum()
     }
 
-    /// Returns whether nobody listens to this queue. A program that listens only to other queues
-    /// gets a second to listen to this one.
+    /// Returns whether to stop waiting for a listener of this queue, which has none now. Stops once
+    /// somebody has listened to another queue for a second; such a queue is not waited for again.
     fn is_deaf(&mut self, kernel: &Kernel, queue: QueueId) -> bool {
         let listens = kernel.listened_queues().next().is_some();
         let since = *self.waiting_since.get_or_insert_with(Instant::now);

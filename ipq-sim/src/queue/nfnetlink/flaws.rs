@@ -409,7 +409,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// The request's message as the flaw has it.
+    /// Returns a copy of the request's bytes, changed so that the flaw shows when it is carried out.
+    /// For most flaws nothing is changed.
     fn spoiled_message(&self, flaw: Flaw, request: &Request<'_>) -> Vec<u8> {
         let mut message = request.bytes.to_vec();
         let configures = request.kind() == message_type::CONFIG;

@@ -38,9 +38,10 @@ pub(crate) enum Reply {
 /// The `ip_queue` message that a refusal quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quoted {
-    /// It is in the datagram: its head, and what follows.
+    /// The datagram holds the message: its head is at the first place, and the rest at the second.
     Embedded([Span; 2]),
-    /// It was a plain verdict: its head, made again, and what follows, in the datagram.
+    /// The message was a plain verdict. Its head is made again here; the rest is at that place in
+    /// the datagram.
     Rebuilt([u8; HEAD_BYTES], Span),
 }
 

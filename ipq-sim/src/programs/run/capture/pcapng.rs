@@ -93,7 +93,9 @@ impl PcapNg {
         }
     }
 
-    /// Reads the beginning of the next block. A section's states the byte order.
+    /// Reads the type and the length of the next block, and leaves them in the input. A block that
+    /// begins a section states the byte order of all that follows, and ends the last section's
+    /// interfaces.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {

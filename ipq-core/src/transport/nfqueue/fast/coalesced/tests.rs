@@ -22,7 +22,8 @@ enum Happening {
     Decide(Vec<(Index, Verdict, Option<Vec<u8>>)>),
     /// The same, each packet with the same verdict, the oldest first.
     DecideOldest(u8, Verdict),
-    /// A packet that the kernel has dropped by itself, with its device.
+    /// The kernel drops one of the queued packets by itself, as when the packet's device goes away.
+    /// The program is not told.
     Flushed(Index),
 }
 
