@@ -232,8 +232,7 @@ impl<'a> Feeding<'a> {
         };
         let Some(queue) = kernel.destination(self.run.hook, &data) else {
             // No rule queues it, and it goes its way once there is a program to be run on what is queued.
-            let has_begun = self.lanes.values().any(|lane| lane.has_begun);
-            return if has_begun { Ok(None) } else { Err(Hold::NoListener) };
+            return self.has_any_begun(kernel).map(|()| None);
         };
         let Some(socket) = kernel.listener(queue) else {
             // By this packet the kernel may notice that its listener is gone.
@@ -242,6 +241,22 @@ impl<'a> Feeding<'a> {
         };
         self.hold(kernel, queue, socket, data.len())
             .map_or(Ok(Some(socket)), Err)
+    }
+
+    /// Returns the reason to wait if no program has waited for its first packet yet.
+    fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
+        if self.lanes.values().any(|lane| lane.has_begun) {
+            return Ok(());
+        }
+        let mut listeners = kernel.listened_queues().filter_map(|queue| kernel.listener(queue));
+        let socket = listeners.next().ok_or(Hold::NoListener)?;
+        let lane = self.lanes.entry(socket).or_default();
+        lane.has_begun = self.run.at_once;
+        if lane.has_begun {
+            Ok(())
+        } else {
+            Err(Hold::Unsettled(socket))
+        }
     }
 
     /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that `socket` listens to; `None` if it may.

@@ -109,7 +109,8 @@ impl<'a> Running<'a> {
             {
                 return Ok(());
             }
-            let patient = self.program.is_none() && self.feeding.outcomes.records() == 0;
+            // The first client may take its time, unless there is nothing to feed it.
+            let patient = self.program.is_none() && self.feeding.outcomes.records() == 0 && !self.feeding.is_done();
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
                 self.over = Over::Patience(self.run.patience);
                 return Ok(());
