@@ -1,10 +1,11 @@
-//! Captures that are none are refused, and nothing is run.
+//! Captures that are none are refused, and nothing is run; with one that has no packet a run ends.
 
 #![cfg(target_os = "linux")]
 
 use ipq_sim::programs::run::{Run, RunError};
 use rstest::rstest;
 use std::io::Write as _;
+use std::time::Duration;
 
 #[rstest]
 #[case::empty(b"", "it is empty")]
@@ -18,4 +19,14 @@ fn what_is_no_capture_is_refused(#[case] bytes: &[u8], #[case] expected: &str) {
         Err(RunError::Capture(error)) => assert!(error.to_string().contains(expected), "{error}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_served_run_on_a_capture_without_packets_ends() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let words: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101];
+    file.write_all(&words.map(u32::to_le_bytes).concat()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let run = Run::serving(file.path(), directory.path().join("socket")).patience(Duration::from_millis(50));
+    assert_eq!(run.go().unwrap().summary.records, 0);
 }
