@@ -152,6 +152,7 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
     use rstest::rstest;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn a_status_is_read_with_the_id_in_the_innermost_namespace() {
@@ -194,7 +195,21 @@ mod tests {
 
     #[test]
     fn this_process_runs_and_one_that_is_not_there_is_gone() {
-        assert_eq!(activity(std::process::id()), Activity::Running);
+        // A thread that looks at itself is in the call by which it looks.
+        let [runs, seen] = [AtomicBool::new(false), AtomicBool::new(false)];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !seen.load(Ordering::Relaxed) {
+                    runs.store(true, Ordering::Relaxed);
+                }
+            });
+            while !runs.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let activity = activity(std::process::id());
+            seen.store(true, Ordering::Relaxed);
+            assert_eq!(activity, Activity::Running);
+        });
         assert_eq!(activity(u32::MAX), Activity::Gone);
     }
 
