@@ -1,22 +1,18 @@
 mod accounting;
+#[path = "../support/in_a_laboratory.rs"]
+mod in_a_laboratory;
 mod reasons;
 
+use in_a_laboratory::Test;
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
 use ipq_conformance::suite::Packet;
 use ipq_conformance::world::topology::{TAP0, TAP1};
 use ipq_conformance::world::{Protocol, Rule, Table};
 use ipq_core::{Family, Hook};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::process::{Command, ExitCode};
+use libtest_mimic::Trial;
+use std::process::ExitCode;
 
-/// The argument that makes this program run one test; its name follows.
-const ONE: &str = "--in-a-laboratory";
-/// The exit status of a process that can't have a laboratory.
-const NOT_HERE: i32 = 77;
-
-type Test = fn(&mut Laboratory) -> Result<(), LaboratoryError>;
-
-const TESTS: &[(&str, Test)] = &[
+const TESTS: &[Test<Laboratory, Result<(), LaboratoryError>>] = &[
     ("forwards-between-the-neighbours", forwards_between_the_neighbours),
     ("carries-a-thousand-frames-in-order", carries_a_thousand_frames_in_order),
     ("takes-frames-over-the-mtu", takes_frames_over_the_mtu),
@@ -29,50 +25,14 @@ const TESTS: &[(&str, Test)] = &[
 
 pub(crate) fn main() -> ExitCode {
     ipq_conformance::worlds::serve_if_asked();
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(ONE) {
-        return run_one(&arguments.next().unwrap_or_default());
-    }
-    let trials = TESTS
-        .iter()
-        .map(|(name, _)| Trial::ignorable_test(*name, || in_a_process(name)));
     let suite = Trial::ignorable_test("exceptions-have-few-reasons", reasons::exceptions_have_few_reasons);
-    let trials = trials.chain([suite]).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    in_a_laboratory::main(set_up, TESTS, vec![suite])
 }
 
-fn in_a_process(name: &str) -> Result<Completion, Failed> {
-    let output = Command::new("/proc/self/exe").args([ONE, name]).output()?;
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    match output.status.code() {
-        Some(0) => {
-            eprint!("{words}");
-            Ok(Completion::Completed)
-        }
-        Some(NOT_HERE) if std::env::var_os("IPQ_REQUIRE_REAL").is_none() => Ok(Completion::ignored_with(words)),
-        _ => Err(format!("{}: {words}", output.status).into()),
-    }
-}
-
-fn run_one(name: &str) -> ExitCode {
-    let (_, test) = TESTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .expect("a test has this name");
-    match Laboratory::set_up(Place::Private) {
-        Ok(mut laboratory) => {
-            let rules = laboratory.set_rules(&[], QUEUES);
-            rules
-                .and_then(|()| test(&mut laboratory))
-                .expect("the laboratory works");
-            ExitCode::SUCCESS
-        }
-        Err(error) if error.is_of_the_system() => {
-            eprint!("{error}");
-            std::process::exit(NOT_HERE)
-        }
-        Err(error) => panic!("{error}"),
-    }
+fn set_up() -> Result<Laboratory, LaboratoryError> {
+    let laboratory = Laboratory::set_up(Place::Private)?;
+    laboratory.set_rules(&[], QUEUES).expect("the laboratory works");
+    Ok(laboratory)
 }
 
 const QUEUES: Queues = Queues::Numbered { ipv4: 4, ipv6: 6 };

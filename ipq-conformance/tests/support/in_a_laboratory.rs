@@ -6,18 +6,22 @@
 
 use ipq_conformance::laboratory::LaboratoryError;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Termination};
 
 /// The argument that makes this program run one test; its name follows.
 const ONE: &str = "--in-a-laboratory";
 /// The exit status of a process that can't have a laboratory.
 const NOT_HERE: i32 = 77;
 
-/// A test, by its name.
-pub(crate) type Test<L> = (&'static str, fn(&mut L));
+/// A test, by its name. It passes if it returns what a program that succeeds returns.
+pub(crate) type Test<L, R = ()> = (&'static str, fn(&mut L) -> R);
 
 /// Runs `tests`, each with what `set_up` makes in a process of its own, and `others` beside them.
-pub(crate) fn main<L>(set_up: fn() -> Result<L, LaboratoryError>, tests: &[Test<L>], others: Vec<Trial>) -> ExitCode {
+pub(crate) fn main<L, R: Termination>(
+    set_up: fn() -> Result<L, LaboratoryError>,
+    tests: &[Test<L, R>],
+    others: Vec<Trial>,
+) -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some(ONE) {
         return run_one(set_up, tests, &arguments.next().unwrap_or_default());
@@ -42,14 +46,15 @@ fn in_a_process(name: &str) -> Result<Completion, Failed> {
     }
 }
 
-fn run_one<L>(set_up: fn() -> Result<L, LaboratoryError>, tests: &[Test<L>], name: &str) -> ExitCode {
+fn run_one<L, R: Termination>(
+    set_up: fn() -> Result<L, LaboratoryError>,
+    tests: &[Test<L, R>],
+    name: &str,
+) -> ExitCode {
     let test = tests.iter().find(|(known, _)| *known == name);
     let (_, test) = test.expect("a test has this name");
     match set_up() {
-        Ok(mut laboratory) => {
-            test(&mut laboratory);
-            ExitCode::SUCCESS
-        }
+        Ok(mut laboratory) => test(&mut laboratory).report(),
         Err(error) if error.is_of_the_system() => {
             eprint!("{error}");
             std::process::exit(NOT_HERE)
