@@ -38,7 +38,7 @@ use std::path::Path;
 
 pub use embedded::Embedded;
 #[cfg(all(target_os = "linux", feature = "exec"))]
-pub(crate) use format::{QueuesJson, answer, observation, parse_rules, question, step, write_rules};
+pub(crate) use format::{QueuesJson, answer, observation, parse_rules, question, step, without_line, write_rules};
 pub use usage::Misuse;
 
 /// The longest line that is read, in bytes. The longest line of the recordings has 18,000.

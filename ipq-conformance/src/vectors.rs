@@ -18,7 +18,8 @@
 
 mod samples;
 
-use ipq_core::wire::{Abi, ByteOrder, Header, Message, MessageType, PacketMetadata, WireError};
+use crate::world::order_word;
+use ipq_core::wire::{Abi, Header, Message, MessageType, PacketMetadata, WireError};
 use serde_json::{Map, Value, json};
 
 /// Returns all vectors.
@@ -121,9 +122,5 @@ fn packet_json(metadata: &PacketMetadata, payload: &[u8]) -> Value {
 
 /// Returns the words for a layout, as recordings have them.
 fn layout(abi: Abi) -> (usize, &'static str) {
-    let order = match abi.order {
-        ByteOrder::Little => "little",
-        ByteOrder::Big => "big",
-    };
-    (abi.word_bytes(), order)
+    (abi.word_bytes(), order_word(abi.order))
 }

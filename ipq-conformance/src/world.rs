@@ -16,6 +16,7 @@ pub mod topology;
 
 pub use call::{Call, Called, Function, HandleNumber, HandleState, Returned};
 pub use capability::{Capabilities, Capability};
+pub(crate) use setup::order_word;
 pub use setup::{Machine, NumberedQueue, Protocol, QueueProtocol, Rule, Setup, Spread, Table, Target};
 pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 

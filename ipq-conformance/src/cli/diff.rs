@@ -1,6 +1,7 @@
 //! `diff`: two worlds, and generated sequences of steps.
 
 use super::progress::Progress;
+use super::run::quoted;
 use super::{DiffArguments, End, Failure, Part, find_world, unable, unless_possible};
 use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use crate::recording::write_all;
@@ -122,7 +123,8 @@ fn show(pair: Pair<'_>, part: Part, seed: u64, divergence: &Divergence, output: 
     writeln!(output, "{}", divergence.difference)?;
     writeln!(
         output,
-        "As a recording of {first}, for `ipq-conformance replay --world {second}`:\n"
+        "As a recording of {first}, for `ipq-conformance replay --world {}`:\n",
+        quoted(second)
     )?;
     write_all(output, [&divergence.recording])
 }

@@ -76,7 +76,7 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
 }
 
 /// Returns a word as one writes it in a shell.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 

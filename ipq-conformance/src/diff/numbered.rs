@@ -6,7 +6,7 @@ use crate::suite::{PORT_IDS, Packet, QueueRequest};
 use crate::world::topology::{TAP0, TAP1};
 use crate::world::{NumberedQueue, Protocol, Rule, Setup, Step, Table};
 use bytes::Bytes;
-use ipq_core::wire::nfnetlink::{attribute, message_type};
+use ipq_core::wire::nfnetlink::{PROTOCOL, attribute, message_type};
 use ipq_core::{Family, Hook};
 
 /// The names of the sockets, each bound to the port id of its place.
@@ -42,7 +42,7 @@ impl Plan {
 fn open(name: &str, port_id: u32) -> Step {
     Step::Open {
         socket: name.into(),
-        protocol: 12,
+        protocol: PROTOCOL.into(),
         bind: Some(port_id),
     }
 }

@@ -160,26 +160,26 @@ impl Performance<'_> {
 
     fn end(&mut self) -> Result<(), ReplayError> {
         for slot in Slot::ALL {
-            let mut left = MOST_LEFT;
-            while left > 0 && self.receive(slot, FRAME_BYTES)? {
-                left -= 1;
-            }
+            self.exhaust(|this| this.receive(slot, FRAME_BYTES))?;
         }
-        for name in self.numbered.clone() {
+        for socket in self.numbered.clone() {
             let receive = Step::Receive {
-                socket: name,
+                socket,
                 size: FRAME_BYTES,
             };
-            let mut left = MOST_LEFT;
-            while left > 0 && self.step(receive.clone())? != Observation::Receive(Received::Nothing) {
-                left -= 1;
-            }
+            self.exhaust(|this| Ok(this.step(receive.clone())? != Observation::Receive(Received::Nothing)))?;
         }
         for device in [TAP0, TAP1] {
-            let mut left = MOST_LEFT;
-            while left > 0 && self.sniff(device.name)? {
-                left -= 1;
-            }
+            self.exhaust(|this| this.sniff(device.name))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is left until `take` says that it took nothing.
+    fn exhaust(&mut self, mut take: impl FnMut(&mut Self) -> Result<bool, ReplayError>) -> Result<(), ReplayError> {
+        let mut left = MOST_LEFT;
+        while left > 0 && take(self)? {
+            left -= 1;
         }
         Ok(())
     }

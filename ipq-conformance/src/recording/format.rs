@@ -70,14 +70,19 @@ pub(super) fn write(recording: &Recording) -> Option<String> {
     serde_json::to_string(&scenario).ok()
 }
 
-/// serde counts lines within the one line that it gets. The column is worth keeping.
 fn bad_json(error: &serde_json::Error) -> Problem {
+    Problem::in_scenario(without_line(error))
+}
+
+/// Returns what is wrong in the one line that serde got. It counts lines within that; the column is
+/// worth keeping.
+pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
-    Problem::in_scenario(match error.column() {
+    match error.column() {
         0 => what.to_owned(),
         column => format!("{what} (column {column})"),
-    })
+    }
 }
 
 /// Returns `rules` in JSON. `None` if there is no word for one of them.

@@ -3,7 +3,7 @@
 use super::{Head, Reporter, VERSION};
 use crate::suite::runner::{CaseReport, Summary};
 use crate::suite::{Level, Outcome, Topic};
-use ipq_core::wire::ByteOrder;
+use crate::world::order_word;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -125,10 +125,7 @@ impl From<&Head> for Environment {
             kernel: machine.kernel.clone(),
             arch: machine.arch.clone(),
             word_bytes: machine.abi.word_bytes(),
-            byte_order: match machine.abi.order {
-                ByteOrder::Little => "little".into(),
-                ByteOrder::Big => "big".into(),
-            },
+            byte_order: order_word(machine.abi.order).into(),
             capabilities: head
                 .capabilities
                 .iter()

@@ -86,6 +86,13 @@ mod verdicts;
 mod wire;
 
 use crate::suite::Case;
+use crate::world::{Protocol, Rule, Setup, Table};
+use ipq_core::{Family, Hook};
+
+/// Returns a setup in which UDP over IPv4 is queued at this hook, by table filter.
+fn udp_queued_at(hook: Hook) -> Setup {
+    Setup::with_rules([Rule::queue(Family::Ipv4, Table::Filter, hook, Some(Protocol::UDP))])
+}
 
 /// Returns the cases for a libipq: the library's logic, and what only a program in C can see of it.
 #[must_use]

@@ -87,10 +87,7 @@ impl QueueRequest {
     /// Adds an attribute, padded to 4.
     #[must_use]
     pub fn attribute(mut self, kind: u16, content: &[u8]) -> Self {
-        self.attributes.extend((content.len() as u16 + 4).to_ne_bytes());
-        self.attributes.extend(kind.to_ne_bytes());
-        self.attributes.extend(content);
-        self.attributes.resize(self.attributes.len().next_multiple_of(4), 0);
+        push_attribute(&mut self.attributes, kind, content);
         self
     }
 
@@ -218,4 +215,12 @@ impl QueueRequest {
         message.extend(&self.attributes);
         message.into()
     }
+}
+
+/// Appends an attribute, padded to 4.
+pub(super) fn push_attribute(attributes: &mut Vec<u8>, kind: u16, content: &[u8]) {
+    attributes.extend((content.len() as u16 + 4).to_ne_bytes());
+    attributes.extend(kind.to_ne_bytes());
+    attributes.extend(content);
+    attributes.resize(attributes.len().next_multiple_of(4), 0);
 }

@@ -1,6 +1,6 @@
 //! The state of a world before the first step.
 
-use ipq_core::wire::{Abi, ByteOrder, WordSize};
+use ipq_core::wire::{Abi, ByteOrder};
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -107,19 +107,20 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.abi.word {
-            WordSize::Four => 4,
-            WordSize::Eight => 8,
-        };
-        let order = match self.abi.order {
-            ByteOrder::Little => "little",
-            ByteOrder::Big => "big",
-        };
+        let (word, order) = (self.abi.word_bytes(), order_word(self.abi.order));
         write!(
             f,
             "Linux {} {} ({word}-byte words, {order}-endian)",
             self.kernel, self.arch
         )
+    }
+}
+
+/// Returns the word for a byte order, as recordings and reports have it.
+pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
+    match order {
+        ByteOrder::Little => "little",
+        ByteOrder::Big => "big",
     }
 }
 

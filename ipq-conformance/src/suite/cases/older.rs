@@ -7,7 +7,7 @@ mod peers;
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::topology::{TAP0, TAP1};
-use crate::world::{Capability, Observation, Protocol, Rule, Setup, Step, Table};
+use crate::world::{Capability, Observation, Protocol, Rule, Step, Table};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress, Timestamp};
 use ipq_core::{CopyMode, Errno, Family, Hook, PacketId, Verdict};
@@ -64,7 +64,7 @@ fn rules() -> Vec<Case> {
             &["PKT-6", "PKT-8", "ERA-8"],
             own_packets,
         )
-        .setup(output_setup),
+        .setup(|| super::udp_queued_at(Hook::Output)),
         Case::kernel(
             "older/no-hardware-address",
             "No packet has a hardware type or address",
@@ -77,7 +77,7 @@ fn rules() -> Vec<Case> {
             &["PKT-7", "ERA-9"],
             loopback_has_no_address,
         )
-        .setup(input_setup),
+        .setup(|| super::udp_queued_at(Hook::Input)),
         Case::kernel(
             "older/dont-fragment-is-lost",
             "A packet with DF that a verdict has grown beyond the MTU is fragmented, without DF",
@@ -165,26 +165,8 @@ fn rules() -> Vec<Case> {
             &["VER-10", "ERA-20"],
             changed_output_keeps_its_route,
         )
-        .setup(output_setup),
+        .setup(|| super::udp_queued_at(Hook::Output)),
     ]
-}
-
-fn output_setup() -> Setup {
-    Setup::with_rules([Rule::queue(
-        Family::Ipv4,
-        Table::Filter,
-        Hook::Output,
-        Some(Protocol::UDP),
-    )])
-}
-
-fn input_setup() -> Setup {
-    Setup::with_rules([Rule::queue(
-        Family::Ipv4,
-        Table::Filter,
-        Hook::Input,
-        Some(Protocol::UDP),
-    )])
 }
 
 fn to_this_host() -> Packet {

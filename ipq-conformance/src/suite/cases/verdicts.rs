@@ -102,28 +102,28 @@ pub(super) fn cases() -> Vec<Case> {
             &["VER-10", "ERA-20"],
             changed_output_is_routed_again,
         )
-        .setup(queue_at_output),
+        .setup(|| super::udp_queued_at(Hook::Output)),
         Case::kernel(
             "verdicts/repeated-output-is-routed-again",
             "A packet that is changed at OUTPUT by REPEAT is routed again, too",
             &["VER-10"],
             repeated_output_is_routed_again,
         )
-        .setup(queue_at_output),
+        .setup(|| super::udp_queued_at(Hook::Output)),
         Case::must(
             "verdicts/stopped-output-keeps-its-route",
             "A packet that is changed at OUTPUT by STOP goes where it would have gone",
             &["VER-10"],
             stopped_output_keeps_its_route,
         )
-        .setup(queue_at_output),
+        .setup(|| super::udp_queued_at(Hook::Output)),
         Case::must(
             "verdicts/changed-output-without-a-route-is-dropped",
             "A packet that is changed at OUTPUT to where no route leads is dropped",
             &["VER-10"],
             changed_output_without_a_route_is_dropped,
         )
-        .setup(queue_at_output),
+        .setup(|| super::udp_queued_at(Hook::Output)),
     ]
 }
 
@@ -232,15 +232,6 @@ fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>
     subject.output(&local.ip())?;
     let packet = socket.expect_packet()?;
     Ok((socket, packet))
-}
-
-fn queue_at_output() -> Setup {
-    Setup::with_rules([Rule::queue(
-        Family::Ipv4,
-        Table::Filter,
-        Hook::Output,
-        Some(Protocol::UDP),
-    )])
 }
 
 fn accept(subject: &Subject) -> CaseResult {

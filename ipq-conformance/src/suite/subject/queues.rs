@@ -2,6 +2,7 @@
 
 use super::{CaseResult, Socket, Subject, expect_bytes};
 use crate::decode::{self, Kind};
+use crate::suite::queue_request::push_attribute;
 use crate::suite::{QueueRequest, Stopped, kernels};
 use crate::world::Step;
 use bytes::Bytes;
@@ -104,10 +105,7 @@ impl Socket<'_> {
         let padded = quoted.len().next_multiple_of(4);
         let mut attributes = Vec::new();
         for (kind, content) in &form.attributes {
-            attributes.extend((content.len() as u16 + 4).to_ne_bytes());
-            attributes.extend(kind.to_ne_bytes());
-            attributes.extend(content);
-            attributes.resize(attributes.len().next_multiple_of(4), 0);
+            push_attribute(&mut attributes, *kind, content);
         }
         // Older kernels do not count the padding of an answer without attributes (NFQ-42).
         let counts_padding = !kernels::is_before(&self.subject().machine().kernel, "6.18") || !attributes.is_empty();

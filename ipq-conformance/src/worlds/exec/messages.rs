@@ -1,7 +1,7 @@
 //! The messages of the pipe: requests and answers, a line of JSON each.
 
 use crate::recording::{QueuesJson, parse_rules, write_rules};
-use crate::world::{Capabilities, Capability, Description, Machine, Setup, WorldError};
+use crate::world::{Capabilities, Capability, Description, Machine, Setup, WorldError, order_word};
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -86,11 +86,7 @@ impl MachineJson {
             kernel: machine.kernel.clone(),
             arch: machine.arch.clone(),
             word_bytes: machine.abi.word_bytes() as u64,
-            byte_order: match machine.abi.order {
-                ByteOrder::Little => "little",
-                ByteOrder::Big => "big",
-            }
-            .to_owned(),
+            byte_order: order_word(machine.abi.order).to_owned(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::messages::{Answer, Request};
 use crate::child::{Child, Line};
+use crate::recording::without_line;
 use crate::world::WorldError;
 use std::process::Command;
 use std::time::Duration;
@@ -149,16 +150,6 @@ impl Program {
             "" => what,
             printed => format!("{what}\n  it printed: {printed}"),
         }
-    }
-}
-
-/// Returns the error without serde's place in the line, whose number would mislead.
-fn without_line(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text);
-    match error.column() {
-        0 => what.to_owned(),
-        column => format!("{what} (column {column})"),
     }
 }
 
