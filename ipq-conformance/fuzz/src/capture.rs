@@ -184,6 +184,7 @@ fn run_whole(capture: &Path, records: &[Record]) {
         }
     }
 }
+
 /// Lets every packet through until the run is over.
 fn accept_everything(socket: &Path, done: &AtomicBool) {
     let mut buffer = vec![0; 1 << 17];

@@ -5,11 +5,10 @@
 
 use crate::input::{Input, Output};
 use ipq_conformance::suite::{Packet, QueueRequest};
+use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, NumberedQueue, Profile, Rule, SocketId, Spread, Target};
 
-/// The netlink protocol that carries nfnetlink.
-const NFNETLINK: i32 = 12;
 /// The number of sockets that there can be.
 const SOCKETS: usize = 4;
 /// The profiles of kernels that have numbered queues.
@@ -122,7 +121,7 @@ impl Run {
             }
         }
         let sockets = std::array::from_fn(|_| {
-            let socket = kernel.open(ClientId::FIRST, NFNETLINK).expect("a socket opens");
+            let socket = kernel.open(ClientId::FIRST, PROTOCOL.into()).expect("a socket opens");
             kernel.bind(socket, PortId::KERNEL).expect("the kernel finds a port id");
             socket
         });
@@ -205,7 +204,10 @@ impl Run {
             Action::Reopen => {
                 let place = usize::from(input.u8()) % SOCKETS;
                 self.kernel.close(self.sockets[place]);
-                let socket = self.kernel.open(ClientId::FIRST, NFNETLINK).expect("a socket opens");
+                let socket = self
+                    .kernel
+                    .open(ClientId::FIRST, PROTOCOL.into())
+                    .expect("a socket opens");
                 let _ = self.kernel.bind(socket, PortId(input.u32()));
                 self.sockets[place] = socket;
             }

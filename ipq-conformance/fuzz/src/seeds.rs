@@ -174,7 +174,6 @@ fn netlink_message(kind: u16, body: &[u8]) -> Vec<u8> {
     [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], body].concat()
 }
 
-/// What was done in a recording, as actions on the emulated kernel.
 /// Queues that are bound in each mode, and a verdict of each value on one packet or several.
 fn numbered_actions() -> Seeds {
     use numbered::Action;
@@ -216,6 +215,7 @@ fn numbered_actions() -> Seeds {
     seeds.collect()
 }
 
+/// What was done in a recording, as actions on the emulated kernel.
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
     let abi = recording

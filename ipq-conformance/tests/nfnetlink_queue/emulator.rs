@@ -3,11 +3,10 @@
 use super::kernel::QUEUES;
 use super::step::{Datagram, SOCKETS, Seen, Side, Step};
 use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Errno, Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, Profile, Rule, SocketId};
 
-/// The netlink protocol that carries nfnetlink.
-const NFNETLINK: i32 = 12;
 /// UDP's number.
 const UDP: u8 = 17;
 
@@ -36,7 +35,7 @@ impl Emulator {
     }
 
     fn open(&mut self, port_id: PortId) -> Result<SocketId, Errno> {
-        let socket = self.kernel.open(ClientId::FIRST, NFNETLINK)?;
+        let socket = self.kernel.open(ClientId::FIRST, PROTOCOL.into())?;
         self.kernel.bind(socket, port_id)?;
         Ok(socket)
     }

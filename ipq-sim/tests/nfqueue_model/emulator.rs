@@ -2,11 +2,10 @@
 
 use super::model::{Action, QUEUE, SOCKETS, Seen, Told};
 use super::packets;
+use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Errno, Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, Profile, Rule, SocketId};
 
-/// The netlink protocol that carries nfnetlink.
-const NFNETLINK: i32 = 12;
 /// The port id of the first socket.
 const FIRST_PORT_ID: u32 = 100;
 
@@ -116,7 +115,7 @@ impl Emulator {
 }
 
 fn open(kernel: &mut Kernel, socket: usize) -> SocketId {
-    let opened = kernel.open(ClientId::FIRST, NFNETLINK).expect("a socket opens");
+    let opened = kernel.open(ClientId::FIRST, PROTOCOL.into()).expect("a socket opens");
     let bound = kernel.bind(opened, PortId(FIRST_PORT_ID + socket as u32));
     bound.expect("the port id is free");
     opened
