@@ -13,8 +13,9 @@ use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
 use ipq_sim::{Nearest, Nearness, NoProfile, Profile};
 use output::{OutputArguments, Outputs};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,13 +42,7 @@ Examples:
 
 Captures: pcap and pcapng, plain or compressed by gzip or zstd. Link layers: Ethernet with VLAN tags,
 PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi, also with radiotap.
-What is not fed is counted by its reason.
-
-Exit status:
-  0  every packet that was fed has a fate, and the program did not fail
-  1  the program failed, ended early, was slow or refused, or the capture is damaged; a line says which
-  2  it could not be done: wrong use, no such file, no such program
-  3  nothing was tried: no packet could be fed, or nobody listened to any";
+What is not fed is counted by its reason.";
 
 /// Runs programs written for libipq or for nfnetlink against an emulated kernel: no privilege, no network.
 #[derive(Parser)]
@@ -60,7 +55,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Action {
     /// Runs a program on the packets of a capture, and prints what became of them.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Run(RunArguments),
     /// Serves an emulated kernel to programs that are started elsewhere, with
     /// `IPQ_TRANSPORT=unix:PATH`.
@@ -99,7 +94,7 @@ impl KernelArguments {
         let kernel = self.kernel.clone().unwrap_or_default();
         let nearest = kernel.nearest(word)?;
         if nearest.nearness != Nearness::Own {
-            eprintln!("ipq-sim: emulating {nearest}");
+            tell(format_args!("ipq-sim: emulating {nearest}\n"));
         }
         let mut profile = nearest.profile;
         profile.queue_length = self.queue_len.unwrap_or(profile.queue_length);
@@ -266,15 +261,20 @@ enum Failure {
     Signals(io::Error),
 }
 
+/// Writes a text for people to standard error. That nobody reads it any more is no failure.
+fn tell(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
+}
+
 pub(crate) fn main() -> ExitCode {
     let result = match CommandLine::parse().action {
         Action::Run(arguments) => run(&arguments),
         Action::Serve(arguments) => serve::serve(&arguments),
         Action::Manual(arguments) => documentation::write_manual(&arguments),
-        Action::Completions(arguments) => Ok(documentation::print_completions(&arguments)),
+        Action::Completions(arguments) => documentation::print_completions(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("ipq-sim: {error}");
+        tell(format_args!("ipq-sim: {error}\n"));
         ExitCode::from(2)
     })
 }
@@ -310,7 +310,7 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     if let Some(number) = arguments.queue_num {
         run = run.queue_number(number);
     }
-    eprintln!("launcher: {}", run.choice()?);
+    tell(format_args!("launcher: {}\n", run.choice()?));
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
@@ -360,15 +360,15 @@ fn feed(
     let report = run.go_watched(&mut outputs)?;
     bar.finish_and_clear();
     if let Some(kernel) = &report.kernel {
-        eprintln!("kernel: {kernel}");
+        tell(format_args!("kernel: {kernel}\n"));
     }
-    eprint!("{}", report.summary);
+    tell(format_args!("{}", report.summary));
     for remark in &report.remarks {
-        eprintln!("{remark}");
+        tell(format_args!("{remark}\n"));
     }
     outputs.finish().map_err(RunError::Watch)?;
     for finding in &report.findings {
-        eprintln!("{finding}");
+        tell(format_args!("{finding}\n"));
     }
     Ok(match report.outcome() {
         Outcome::Success => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 use super::{CommandLine, Failure};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -32,8 +32,14 @@ pub(super) fn write_manual(arguments: &ManualArguments) -> Result<ExitCode, Fail
 }
 
 /// Prints the script that a shell reads.
-pub(super) fn print_completions(arguments: &CompletionsArguments) -> ExitCode {
-    let mut command = CommandLine::command();
-    clap_complete::generate(arguments.shell, &mut command, "ipq-sim", &mut io::stdout());
-    ExitCode::SUCCESS
+pub(super) fn print_completions(arguments: &CompletionsArguments) -> Result<ExitCode, Failure> {
+    // What generates it panics where it can't write.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "ipq-sim", &mut script);
+    let written = io::stdout().write_all(&script).and_then(|()| io::stdout().flush());
+    written.map_err(|source| Failure::Output {
+        path: "standard output".into(),
+        source,
+    })?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! An emulated kernel for programs that are started elsewhere.
 
-use super::{Failure, FeedArguments, KernelArguments, feed, interruption};
+use super::{Failure, FeedArguments, KernelArguments, feed, interruption, tell};
 use clap::Args;
 use ipq_core::wire::Abi;
 use ipq_sim::programs::run::{self, Run, RunError};
@@ -30,7 +30,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     // A script may start its program when it has read this line.
     let mut listening = || {
         if !std::mem::replace(&mut told, true) {
-            eprintln!("IPQ_TRANSPORT=unix:{}", arguments.socket.display());
+            tell(format_args!("IPQ_TRANSPORT=unix:{}\n", arguments.socket.display()));
         }
     };
     if let Some(capture) = &arguments.pcap {

@@ -458,11 +458,15 @@ impl Run {
         if abi.order != Abi::NATIVE.order {
             return Err(RunError::OtherArchitecture { profile });
         }
-        let by_seccomp = matches!(self.client, Client::Program(_)) && self.choice()?.launcher == Launcher::Seccomp;
-        if abi.word != Abi::NATIVE.word && !by_seccomp {
-            return Err(RunError::OtherWordSize { profile });
+        if abi.word == Abi::NATIVE.word {
+            return Ok(());
         }
-        Ok(())
+        let by_seccomp = matches!(self.client, Client::Program(_)) && self.choice()?.launcher == Launcher::Seccomp;
+        if by_seccomp {
+            Ok(())
+        } else {
+            Err(RunError::OtherWordSize { profile })
+        }
     }
 
     /// Returns the kernel of a run, with its rules.

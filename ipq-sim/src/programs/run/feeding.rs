@@ -387,6 +387,7 @@ impl<'a> Feeding<'a> {
         }
         let profile = if numbered { self.run.numbered? } else { self.run.profile };
         self.is_numbered = numbered;
+        self.followed = None;
         // The hook had its rules before.
         self.run.kernel(&profile).ok()
     }
@@ -505,6 +506,7 @@ impl Observer for Turn<'_, '_> {
     fn unread(&mut self, unread: Unread) {
         let feeding = &mut *self.feeding;
         feeding.has_configured = true;
+        feeding.conduct.has_opened = true;
         let packets = match unread {
             Unread::Packets(packets) => packets,
             // A program that ended at once did so while it worked on what it had read.

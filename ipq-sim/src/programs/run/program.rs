@@ -131,8 +131,8 @@ impl Program {
     /// Waits until it has ended. Answers its calls meanwhile, since some of them wait for an
     /// answer.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
-        let deadline = Instant::now() + time;
-        while !self.processes_have_ended(server) && Instant::now() < deadline {
+        let began = Instant::now();
+        while !self.processes_have_ended(server) && began.elapsed() < time {
             if server
                 .turn(kernel, Some(Duration::from_millis(2)), &mut |_| {})
                 .is_err()

@@ -12,7 +12,7 @@ use crate::kernel::Kernel;
 use crate::netlink::SocketId;
 use ipq_core::transport::unix::calls::{self, ProcFile, SocketOption};
 use ipq_core::{Errno, Family, PortId};
-use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, StatusForm, no_new_process};
+use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, no_new_process};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -228,8 +228,13 @@ impl Server {
         match call.name {
             Name::Socket => return self.answer_socket(kernel, observer, launched, call),
             Name::Open { path } => return launched.answer_open(kernel, call, path),
-            Name::Access { path } => return launched.answer_access(kernel, call, path),
-            Name::Status { path, into, form } => return launched.answer_status(kernel, call, path, (into, form)),
+            Name::Access { path } => {
+                return launched.answer_about_file(kernel, call, path, |listener| listener.answer(call, 0));
+            }
+            Name::Status { path, into, form } => {
+                return launched
+                    .answer_about_file(kernel, call, path, |listener| listener.answer_status(call, into, form));
+            }
             Name::Privileged(privileged) => return launched.answer_privileged(call, privileged),
             Name::Closing => {
                 for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -423,24 +428,17 @@ impl Launched {
         }
     }
 
-    fn answer_access(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
-        match self.proc_file(call, path) {
-            None => self.listener.proceed(call),
-            Some(file) if text_of(kernel, file).is_some() => self.listener.answer(call, 0),
-            Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
-        }
-    }
-
-    fn answer_status(
+    /// Answers a question about a file: with `is_there`, if it is a queue's that the kernel has.
+    fn answer_about_file(
         &mut self,
         kernel: &Kernel,
         call: &Call,
         path: usize,
-        (into, form): (usize, StatusForm),
+        is_there: impl FnOnce(&Listener) -> io::Result<()>,
     ) -> io::Result<()> {
         match self.proc_file(call, path) {
             None => self.listener.proceed(call),
-            Some(file) if text_of(kernel, file).is_some() => self.listener.answer_status(call, into, form),
+            Some(file) if text_of(kernel, file).is_some() => is_there(&self.listener),
             Some(_) => self.listener.refuse(call, Errno::ENOENT.0),
         }
     }

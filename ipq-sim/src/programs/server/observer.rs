@@ -58,7 +58,7 @@ pub trait Observer {
     /// Called when the kernel has carried out a program's message, or a socket has closed.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
 
-    /// Called when a socket is about to close with packets unread.
+    /// Called when a socket is about to close, with the packets that are unread.
     fn unread(&mut self, _unread: Unread) {}
 }
 
