@@ -7,6 +7,8 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/pcap.rs"]
+mod pcap;
 #[path = "support/preload.rs"]
 mod preload;
 
@@ -25,11 +27,7 @@ fn capture(directory: &Path) -> PathBuf {
         .udp(1, 2)
         .write(&mut packet, b"hello")
         .unwrap();
-    let words = |words: [u32; 6], count: usize| words[..count].iter().flat_map(|word| word.to_le_bytes()).collect();
-    let length = packet.len() as u32;
-    let record: Vec<u8> = words([0, 0, length, length, 0, 0], 4);
-    let header: Vec<u8> = words([0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101], 6);
-    std::fs::write(&path, [header, [record, packet].concat().repeat(10)].concat()).unwrap();
+    std::fs::write(&path, pcap::raw_ip(&vec![packet; 10])).unwrap();
     path
 }
 

@@ -7,6 +7,8 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/pcap.rs"]
+mod pcap;
 #[path = "support/preload.rs"]
 mod preload;
 
@@ -40,23 +42,18 @@ fn packet(number: usize) -> Vec<u8> {
 
 /// A capture of raw IP with these records, each with how much longer the packet was than what was captured.
 fn capture(name: &str, link: u32, records: &[(Vec<u8>, u32)]) -> PathBuf {
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, link]);
-    for (number, (record, missing)) in records.iter().enumerate() {
-        let length = record.len() as u32;
-        bytes.extend(words(&[1_700_000_000, number as u32, length, length + missing]));
-        bytes.extend(record);
-    }
+    let records = (0..).zip(records);
+    let records =
+        records.flat_map(|(number, (record, missing))| pcap::record([1_700_000_000, number], record, *missing));
+    let bytes: Vec<u8> = pcap::header(link).into_iter().chain(records).collect();
     let path = Path::new(SCRATCH).join(format!("{name}.pcap"));
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-const RAW_IP: u32 = 101;
-
 fn packets(name: &str, count: usize) -> PathBuf {
     let records: Vec<_> = (0..count).map(|number| (packet(number), 0)).collect();
-    capture(name, RAW_IP, &records)
+    capture(name, pcap::RAW_IP, &records)
 }
 
 /// Why ARP is not fed.

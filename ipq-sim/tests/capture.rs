@@ -2,6 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/pcap.rs"]
+mod pcap;
+
 use ipq_sim::programs::run::{Run, RunError};
 use rstest::rstest;
 use std::io::Write as _;
@@ -24,8 +27,7 @@ fn what_is_no_capture_is_refused(#[case] bytes: &[u8], #[case] expected: &str) {
 #[test]
 fn a_served_run_on_a_capture_without_packets_ends() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let words: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101];
-    file.write_all(&words.map(u32::to_le_bytes).concat()).unwrap();
+    file.write_all(&pcap::raw_ip(&[])).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let run = Run::serving(file.path(), directory.path().join("socket")).patience(Duration::from_millis(50));
     assert_eq!(run.go().unwrap().summary.records, 0);

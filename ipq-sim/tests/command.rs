@@ -2,6 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/pcap.rs"]
+mod pcap;
+
 use etherparse::PacketBuilder;
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::Message;
@@ -33,14 +36,7 @@ fn empty_capture() -> String {
 /// A capture of raw IP.
 fn capture(name: &str, packets: &[Vec<u8>]) -> String {
     let path = scratch(&format!("{name}.pcap"));
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101]);
-    for packet in packets {
-        let length = packet.len() as u32;
-        bytes.extend(words(&[0, 0, length, length]));
-        bytes.extend(packet);
-    }
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, pcap::raw_ip(packets)).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
@@ -351,4 +347,27 @@ fn a_directory_for_the_manual_that_cannot_be_made_is_named() {
     assert_eq!(failed.status.code(), Some(2));
     let said = String::from_utf8_lossy(&failed.stderr);
     assert!(said.starts_with("ipq-sim: /dev/null/man1 can't be written: "), "{said}");
+}
+
+/// Runs the command while nobody reads one of its outputs, and returns its status.
+fn status_unread(arguments: &[&str], errors: bool) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"));
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    if errors {
+        command.stderr(writer);
+    } else {
+        command.stdout(writer);
+    }
+    command.status().unwrap().code()
+}
+
+#[test]
+fn an_output_that_nobody_reads_ends_nothing_early() {
+    let capture = empty_capture();
+    let run = ["run", "--pcap", &capture, "--", "true"];
+    let expected = ipq_sim(&run).status.code();
+    assert_eq!(status_unread(&run, true), expected);
+    assert_eq!(status_unread(&["completions", "bash"], false), Some(2));
 }

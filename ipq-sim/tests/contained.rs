@@ -8,6 +8,8 @@
 mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
+#[path = "support/pcap.rs"]
+mod pcap;
 #[path = "support/preload.rs"]
 mod preload;
 

@@ -9,6 +9,8 @@
 mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
+#[path = "support/pcap.rs"]
+mod pcap;
 
 use c_library::{CORE, SCRATCH, compiled, have, missing_optional, missing_optional_compiler, pass, skipped, succeed};
 use launching::{PACKETS, assert_all_accepted, can_launch, run, source};

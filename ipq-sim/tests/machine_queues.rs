@@ -8,6 +8,8 @@
 mod c_library;
 #[path = "support/launching.rs"]
 mod launching;
+#[path = "support/pcap.rs"]
+mod pcap;
 
 use c_library::{LIBRARY, compiled, have, missing_optional, skipped};
 use launching::{capture, source};

@@ -8,10 +8,14 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/launching.rs"]
+mod launching;
+#[path = "support/pcap.rs"]
+mod pcap;
 
 use c_library::{SCRATCH, can_not, have, succeed};
 use etherparse::PacketBuilder;
-use ipq_sim::programs::run::{Launcher, Run};
+use launching::{can_launch, unprivileged};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::os::unix::fs::PermissionsExt;
@@ -45,18 +49,14 @@ fn place(name: &str) -> PathBuf {
     place
 }
 
-const RAW_IP: u32 = 101;
 const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
 
 fn write_capture(path: &Path, packets: &[Vec<u8>]) {
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, RAW_IP]);
-    for packet in packets {
-        let length = packet.len() as u32;
-        bytes.extend(words(&[1_700_000_000, 0, length, length]));
-        bytes.extend(packet);
-    }
+    let records = packets
+        .iter()
+        .flat_map(|packet| pcap::record([1_700_000_000, 0], packet, 0));
+    let bytes: Vec<u8> = pcap::header(pcap::RAW_IP).into_iter().chain(records).collect();
     std::fs::write(path, bytes).unwrap();
 }
 
@@ -81,16 +81,6 @@ struct Ran {
     out: Vec<Vec<u8>>,
     /// By record of the capture: the fate, and the mark that was set last.
     log: Vec<(String, Option<u32>)>,
-}
-
-/// A command that runs as a user without any privilege: as nobody, if this is root.
-fn unprivileged(program: &str) -> Command {
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
-    command
 }
 
 /// Runs the command on packets.
@@ -127,15 +117,6 @@ fn run(name: &str, packets: &[Vec<u8>], arguments: &[&str], program: &[&str]) ->
         out: read_capture(&file("out.pcap")),
         log: log.collect(),
     }
-}
-
-/// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
-fn can_launch() -> bool {
-    let choice = Run::new("none", "true").launcher(Launcher::Seccomp).choice();
-    if let Err(error) = &choice {
-        eprintln!("skipped: {error}");
-    }
-    choice.is_ok()
 }
 
 fn all_packets() -> Vec<Vec<u8>> {

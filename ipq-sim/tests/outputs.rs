@@ -6,6 +6,8 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/pcap.rs"]
+mod pcap;
 
 use c_library::{LIBRARY, SCRATCH, compiled, have, missing_optional, pass, skipped};
 use etherparse::PacketBuilder;
@@ -31,24 +33,16 @@ fn packet(number: usize) -> Vec<u8> {
     bytes
 }
 
-fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
 /// A capture of that link type with these frames, a microsecond apart.
 fn capture_of(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, link]);
-    for (number, frame) in frames.iter().enumerate() {
-        let length = frame.len() as u32;
-        bytes.extend(words(&[1_700_000_000, number as u32, length, length]));
-        bytes.extend(frame);
-    }
-    bytes
+    let records = (0..).zip(frames);
+    let records = records.flat_map(|(number, frame)| pcap::record([1_700_000_000, number], frame, 0));
+    pcap::header(link).into_iter().chain(records).collect()
 }
 
 /// A capture of so many packets of raw IP.
 fn capture(packets: usize) -> Vec<u8> {
-    capture_of(101, &(0..packets).map(packet).collect::<Vec<_>>())
+    capture_of(pcap::RAW_IP, &(0..packets).map(packet).collect::<Vec<_>>())
 }
 
 fn saved(name: &str, bytes: &[u8]) -> String {
@@ -277,7 +271,7 @@ fn a_capture_that_nobody_listens_to_or_that_has_no_packet_to_feed_is_no_success(
     for (name, capture, expected) in [
         (
             "ipv6",
-            capture_of(101, &[ipv6]),
+            capture_of(pcap::RAW_IP, &[ipv6]),
             "the program does not listen to IPv6\n",
         ),
         (
@@ -314,4 +308,8 @@ fn a_program_that_fails_at_its_last_packet_is_told_each_time(#[case] how: &str) 
         assert!(errors(&output).ends_with(expected), "{}", errors(&output));
         assert_eq!(output.status.code(), Some(1));
     }
+    let longest = u64::MAX.to_string();
+    let mut patient = run(&["--pcap", &input, "--patience", &longest], &program);
+    let output = patient.args(["5", how]).output().unwrap();
+    assert!(errors(&output).ends_with(expected), "{}", errors(&output));
 }

@@ -7,6 +7,8 @@
 
 #[path = "support/c_library.rs"]
 mod c_library;
+#[path = "support/pcap.rs"]
+mod pcap;
 
 use c_library::{CORE, SCRATCH, can_not, succeed};
 use etherparse::PacketBuilder;
@@ -69,16 +71,6 @@ impl Built {
     }
 }
 
-/// Numbers of 32 bits, as a capture has them.
-fn words(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
-/// The beginning of a capture of raw IP.
-fn capture_header() -> Vec<u8> {
-    words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101])
-}
-
 /// A packet, as a capture has it.
 fn record(number: u8) -> Vec<u8> {
     let mut packet = Vec::new();
@@ -86,8 +78,7 @@ fn record(number: u8) -> Vec<u8> {
         .udp(1, 2)
         .write(&mut packet, &[number])
         .unwrap();
-    let length = packet.len() as u32;
-    [words(&[0, 0, length, length]), packet].concat()
+    pcap::record([0, 0], &packet, 0)
 }
 
 fn command(kernel: &str) -> Command {
@@ -110,7 +101,7 @@ fn run(kernel: &str, packets: u8, arguments: &[&str], program: &Path, how: &str)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut capture = capture_header();
+    let mut capture = pcap::header(pcap::RAW_IP);
     (0..packets).for_each(|number| capture.extend(record(number)));
     // A command that refuses to run does not read it.
     let _ = run.stdin.take().unwrap().write_all(&capture);
@@ -129,7 +120,7 @@ impl Dialogue {
     fn begin(kernel: &str, program: &Path, how: &str) -> Self {
         let mut run = command(kernel).arg("--").arg(program).arg(how).spawn().unwrap();
         let mut capture = run.stdin.take().unwrap();
-        capture.write_all(&capture_header()).unwrap();
+        capture.write_all(&pcap::header(pcap::RAW_IP)).unwrap();
         let lines = BufReader::new(run.stdout.take().unwrap()).lines();
         let mut dialogue = Self {
             run,

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use crate::c_library::{LIBRARY, SCRATCH, missing_optional, skipped};
+use crate::pcap;
 use etherparse::PacketBuilder;
 use ipq_sim::programs::run::{Launcher, Run};
 use std::path::{Path, PathBuf};
@@ -20,26 +21,32 @@ pub(crate) fn source(name: &str) -> PathBuf {
 /// A capture of raw IP.
 pub(crate) fn capture() -> PathBuf {
     let path = Path::new(SCRATCH).join(format!("launched-{}.pcap", std::process::id()));
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 101]);
-    for number in 0..PACKETS {
+    let packets = (0..PACKETS).map(|number| {
         let mut packet = Vec::new();
         PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
             .udp(1, 2)
             .write(&mut packet, &[number as u8])
             .unwrap();
-        let length = packet.len() as u32;
-        bytes.extend(words(&[0, 0, length, length]));
-        bytes.extend(packet);
-    }
+        packet
+    });
     let unfinished = path.with_extension(format!("{:?}", std::thread::current().id()));
-    std::fs::write(&unfinished, bytes).unwrap();
+    std::fs::write(&unfinished, pcap::raw_ip(&packets.collect::<Vec<_>>())).unwrap();
     std::fs::rename(unfinished, &path).unwrap();
     path
 }
 
 /// Has `setpriv` run a command as nobody.
 const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/// A command that runs as a user without any privilege: as nobody, if this is root.
+pub(crate) fn unprivileged(program: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(AS_NOBODY[0]);
+    command.args(&AS_NOBODY[1..]).arg(program);
+    command
+}
 
 /// Runs the command as a user without any privilege: as nobody, if this is root.
 pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
@@ -54,13 +61,8 @@ pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) 
 
 /// Runs the command that a line ends with.
 pub(crate) fn run_line(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
-    let mut line = vec![];
-    if rustix::process::geteuid().is_root() {
-        line.extend(AS_NOBODY);
-    }
-    line.extend(starter);
-    Command::new(line[0])
-        .args(&line[1..])
+    unprivileged(starter[0])
+        .args(&starter[1..])
         .args(["run", "--patience", "20", "--pcap"])
         .arg(capture())
         .arg("--library")

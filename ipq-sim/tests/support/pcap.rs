@@ -1,0 +1,28 @@
+//! Captures in the classic format.
+
+// Each test target uses a part of this.
+#![allow(dead_code)]
+
+/// The link type of raw IP.
+pub(crate) const RAW_IP: u32 = 101;
+
+/// The beginning of a capture, in little-endian words and with microseconds.
+pub(crate) fn header(link: u32) -> Vec<u8> {
+    words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, link])
+}
+
+/// A record of that time, in seconds and microseconds. The packet was so many bytes longer than what was captured.
+pub(crate) fn record([seconds, microseconds]: [u32; 2], captured: &[u8], missing: u32) -> Vec<u8> {
+    let length = captured.len() as u32;
+    [&words(&[seconds, microseconds, length, length + missing]), captured].concat()
+}
+
+/// A capture of raw IP with these packets, all of the time 0.
+pub(crate) fn raw_ip(packets: &[Vec<u8>]) -> Vec<u8> {
+    let records = packets.iter().flat_map(|packet| record([0, 0], packet, 0));
+    header(RAW_IP).into_iter().chain(records).collect()
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
