@@ -20,7 +20,7 @@ pub use entry::EntryPoint;
 pub use packets::InjectError;
 pub(crate) use packets::family_of;
 
-use crate::behaviour::{Behaviour, DeviceDown, MaximumLength, Unloading};
+use crate::behaviour::{DeviceDown, MaximumLength, Unloading};
 use crate::books::{DropReason, Ledger};
 use crate::host::network::{DeviceError, Network};
 use crate::host::rules::{Rule, RuleError, Rules, Target};
@@ -42,8 +42,6 @@ use std::time::Duration;
 /// [`Sim`](crate::Sim), which connects handles to it.
 pub struct Kernel {
     profile: Profile,
-    /// The rules in force: the profile's.
-    behaviour: Behaviour,
     clock: Clock,
     clients: Vec<Client>,
     nobody_has_net_admin: bool,
@@ -96,7 +94,6 @@ impl Kernel {
         }
         Ok(Self {
             profile,
-            behaviour: profile.behaviour,
             clock,
             clients: vec![Client {
                 process_id,
@@ -123,11 +120,11 @@ impl Kernel {
 
     /// Adds a netfilter rule at the end of its chain.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
-        let without_numbers = self.behaviour.modules.numbered.is_none();
+        let without_numbers = self.profile.behaviour.modules.numbered.is_none();
         if without_numbers && matches!(rule.target, Target::NumberedQueue(_)) {
             return Err(RuleError::NoNumberedQueues);
         }
-        self.rules.add(rule, self.behaviour.host.mangle_chains)
+        self.rules.add(rule, self.profile.behaviour.host.mangle_chains)
     }
 
     /// Writes the devices and the rules.
@@ -149,7 +146,7 @@ impl Kernel {
         }
         self.network.set_up(id, up);
         if !up {
-            let rule = self.behaviour.host.device_down_drops;
+            let rule = self.profile.behaviour.host.device_down_drops;
             let drops = |traversal: &Traversal| match rule {
                 DeviceDown::Named => traversal.names(id),
                 DeviceDown::All => true,
@@ -171,7 +168,7 @@ impl Kernel {
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let status = self.ip_queue(family)?.status();
-        Some(proc_text::of(family, &status, &self.behaviour.proc_text))
+        Some(proc_text::of(family, &status, &self.profile.behaviour.proc_text))
     }
 
     /// Returns whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
@@ -196,7 +193,7 @@ impl Kernel {
     /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`. The length is
     /// compared as unsigned (PKT-2).
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
-        let both = self.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
+        let both = self.profile.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
         for (id, queue) in self.queues.loaded_mut() {
             if both || id == QueueId::IpQueue(family) {
                 queue.set_maximum_length(length);
@@ -206,7 +203,7 @@ impl Kernel {
 
     /// Unloads a queue's module. Queued packets are dropped (EVT-2), and sends get ECONNREFUSED.
     pub fn unload(&mut self, family: Family) {
-        if self.behaviour.modules.unloading == Unloading::KeepsQueue {
+        if self.profile.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
         }
         let dropped = self.queues.unload(family, &mut self.records);

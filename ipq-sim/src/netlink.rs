@@ -471,8 +471,7 @@ impl Sockets {
 
     /// Throws away what waits for the socket that has that port id. No kernel does.
     pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
-        let bound = self.ports.get(&(protocol, port_id));
-        if let Some(socket) = bound.and_then(|id| self.open.get_mut(id)) {
+        if let Some(socket) = self.socket_at(protocol, port_id) {
             (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
         }
     }

@@ -162,3 +162,19 @@ fn a_kernel_has_queues_of_one_protocol() {
     assert!(old.open_nfqueue(queue(0)).is_err());
     assert!(today().open(Family::Ipv4).is_err());
 }
+
+#[test]
+fn a_failed_assertion_tells_the_verdict_of_a_numbered_queue() {
+    let sim = today();
+    sim.add_rule(Rule::numbered_queue(Family::Ipv4, Hook::Forward, 5))
+        .unwrap();
+    let handle = listening(&sim, queue(5));
+    let packet = arrive(&sim, 17);
+    handle.run(|_| Verdict::Accept).unwrap();
+    let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        sim.assert_dropped(packet, DropReason::Verdict);
+    }));
+    let message = *held.expect_err("it was delivered").downcast::<String>().unwrap();
+    let way = "its way: PREROUTING, FORWARD, queued, verdict ACCEPT, POSTROUTING";
+    assert_eq!(message.lines().nth(1), Some(way));
+}

@@ -24,7 +24,7 @@ pub(crate) struct Modules {
 impl Modules {
     /// Returns the rule of numbered queues that a seeded fault breaks.
     pub(crate) fn numbered_flaw(&self) -> Option<nfnetlink::Flaw> {
-        self.numbered.as_ref().and_then(|rules| rules.flaw)
+        self.numbered.as_ref().and_then(nfnetlink::Rules::flaw)
     }
 }
 

@@ -26,7 +26,7 @@ impl Kernel {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
         let Packet { family, ref data, .. } = traversal.packet;
-        let mtu = match self.behaviour.host.fits {
+        let mtu = match self.profile.behaviour.host.fits {
             Fits::UpToMtu => mtu,
             Fits::BelowMtu => mtu - 1,
         };
@@ -67,7 +67,7 @@ impl Kernel {
     /// Returns the pieces in which a packet over the MTU leaves; `None` if it leaves whole.
     #[cold]
     fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
-        let rules = &self.behaviour.host;
+        let rules = &self.profile.behaviour.host;
         let allowed = match (family, rules.oversize_ipv4, rules.oversize_ipv6) {
             (Family::Ipv4, OversizeIpv4::SentWhole, _) | (Family::Ipv6, _, OversizeIpv6::SentWhole) => return Ok(None),
             (Family::Ipv4, OversizeIpv4::FragmentedUnlessForbidden, _) => !ipv4::dont_fragment(data),

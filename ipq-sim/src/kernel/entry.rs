@@ -57,7 +57,7 @@ impl Kernel {
             }),
             for_this_host: true,
         });
-        let ipv4_at_output = self.behaviour.metadata.output_protocol == OutputProtocol::Ipv4;
+        let ipv4_at_output = self.profile.behaviour.metadata.output_protocol == OutputProtocol::Ipv4;
         let serial = self.ledger.enter();
         let mut packet = Packet {
             serial,

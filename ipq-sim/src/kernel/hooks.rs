@@ -115,7 +115,7 @@ impl Kernel {
                 Next::PastHook(next) => (hook, function) = (next, BEHIND_THE_LAST),
                 Next::Gone => return Ok(None),
             }
-            if self.behaviour.host.marks == Marks::LostAtNextHook {
+            if self.profile.behaviour.host.marks == Marks::LostAtNextHook {
                 traversal.packet.mark = 0;
             }
         }
@@ -131,11 +131,11 @@ impl Kernel {
         hook: HookPoint,
         functions: RangeInclusive<u8>,
     ) -> Result<Option<bool>, DropReason> {
-        let fragments = self.behaviour.queueing.fragments;
+        let fragments = self.profile.behaviour.queueing.fragments;
         let judged = self.rules.judge(hook, functions, &mut traversal.packet, fragments)?;
         Ok(judged.map(|(function, target)| {
             traversal.function = function;
-            traversal.queued_in = QueueId::of_target(target, &traversal.packet, &self.behaviour.modules);
+            traversal.queued_in = QueueId::of_target(target, &traversal.packet, &self.profile.behaviour.modules);
             matches!(target, Target::NumberedQueue(queue) if queue.bypass)
         }))
     }
@@ -151,12 +151,12 @@ impl Kernel {
         let Self {
             queues,
             sockets,
-            behaviour,
             network,
             profile,
             records,
             ..
         } = self;
+        let behaviour = &profile.behaviour;
         let mut details = traversal.details(network, behaviour.metadata);
         let mut packet = &traversal.packet.data;
         let spoiled;
@@ -225,7 +225,7 @@ impl Kernel {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
         }
-        let rules = &self.behaviour.host;
+        let rules = &self.profile.behaviour.host;
         let hops = match packet.family {
             Family::Ipv4 => ipv4::ttl(&packet.data),
             Family::Ipv6 => ipv6::hop_limit(&packet.data),
@@ -253,7 +253,7 @@ impl Kernel {
 
     /// Goes on after FORWARD.
     fn after_forward(&self, traversal: &mut Traversal) -> Next {
-        let indev = match self.behaviour.host.indev_at_postrouting {
+        let indev = match self.profile.behaviour.host.indev_at_postrouting {
             IndevAtPostrouting::Kept => traversal.indev,
             IndevAtPostrouting::Forgotten => None,
         };
@@ -270,7 +270,7 @@ impl Kernel {
             traversal.packet.protocol = EtherType::IPV4;
         }
         let next = traversal.go_to(HookPoint::Postrouting, None, Some(outdev));
-        if outdev == DeviceId::LOOPBACK && self.behaviour.host.looping == Looping::PastPostrouting {
+        if outdev == DeviceId::LOOPBACK && self.profile.behaviour.host.looping == Looping::PastPostrouting {
             return Next::PastHook(HookPoint::Postrouting);
         }
         next

@@ -4,7 +4,7 @@
 use super::Kernel;
 use super::hooks::{BEHIND_THE_LAST, End, Place};
 use super::traversal::Traversal;
-use crate::books::{self, DropReason, PacketEvent};
+use crate::books::{self, DropReason};
 use crate::host::hook::HookPoint;
 use crate::host::packet::Packet;
 use crate::host::{ether_type, ipv4};
@@ -73,8 +73,8 @@ impl Kernel {
     /// Carries out the messages of a datagram. The packets that a message releases go on before the
     /// message is answered (NFQ-70).
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
-        let rules = self.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
-        let datagram = match rules.flaw {
+        let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
+        let datagram = match rules.flaw() {
             Some(flaw) => flaw.spoil_input(datagram, &mut sender),
             None => datagram.into(),
         };
@@ -85,7 +85,7 @@ impl Kernel {
                 Step::Perform(request) => {
                     let queues = self.queues.numbered.as_mut().ok_or(Errno::ECONNREFUSED)?;
                     let mut outcome = queues.request(&request, sender, &mut taken);
-                    if rules.flaw == Some(Flaw::AnswerFirst) {
+                    if rules.flaw() == Some(Flaw::AnswerFirst) {
                         self.answer_numbered(outcome.answer.take(), sender, &rules);
                     }
                     for (id, traversal) in taken.drain(..) {
@@ -106,17 +106,22 @@ impl Kernel {
     fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
         let Some(answer) = answer else { return };
         let mut datagram = answer.datagram(sender, rules);
-        if let Some(flaw) = rules.flaw {
+        if let Some(flaw) = rules.flaw() {
             flaw.spoil_answer(&mut datagram);
         }
         let sockets = &mut self.sockets;
         // An answer that does not fit is lost. The socket's overrun tells that (NFQ-102).
-        let _ = sockets.deliver(NFNETLINK, sender.port_id, datagram.into(), &self.behaviour.netlink);
+        let _ = sockets.deliver(
+            NFNETLINK,
+            sender.port_id,
+            datagram.into(),
+            &self.profile.behaviour.netlink,
+        );
     }
 
     /// Unbinds the queues of a socket that was closed (NFQ-7).
     pub(super) fn numbered_owner_closed(&mut self, port_id: PortId) {
-        if self.behaviour.modules.numbered_flaw() == Some(Flaw::CloseKeepsQueues) {
+        if self.profile.behaviour.modules.numbered_flaw() == Some(Flaw::CloseKeepsQueues) {
             return;
         }
         if let Some(queues) = &mut self.queues.numbered {
@@ -131,9 +136,10 @@ impl Kernel {
         let Self {
             queues,
             sockets,
-            behaviour,
+            profile,
             ..
         } = self;
+        let behaviour = &profile.behaviour;
         let bypass_ignored = behaviour.modules.numbered_flaw() == Some(Flaw::BypassIgnored);
         let queues = queues.numbered.as_mut().ok_or(DropReason::ModuleUnloaded)?;
         let offer = queues.offer(number, &described(traversal), |port_id, datagram| {
@@ -162,26 +168,22 @@ impl Kernel {
 
     /// Lets a packet that was taken out of a numbered queue go on as its verdict says.
     fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
-        self.ledger.journal.note(|| PacketEvent::Verdict {
-            packet: traversal.packet.serial,
-            packet_id: PacketId(id.into()),
-            verdict: match released.decision {
-                Decision::Drop => Verdict::Drop,
-                Decision::Accept => Verdict::Accept,
-                Decision::Stop => Verdict::Stop,
-                Decision::Repeat => Verdict::Repeat,
-                Decision::Queue { .. } => Verdict::Queue,
-            },
-            replaced: released.payload.is_some(),
-            mark: released.mark,
-        });
+        let verdict = match released.decision {
+            Decision::Drop => Verdict::Drop,
+            Decision::Accept => Verdict::Accept,
+            Decision::Stop => Verdict::Stop,
+            Decision::Repeat => Verdict::Repeat,
+            Decision::Queue { .. } => Verdict::Queue,
+        };
+        let replaced = released.payload.is_some();
+        self.note_verdict(&traversal, PacketId(id.into()), verdict, replaced, released.mark);
         let end = self.decided(&mut traversal, released);
         if let Some(place) = self.settle_again(end, &traversal) {
             self.keep(place, traversal);
         }
     }
 
-    fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Result<Option<Place>, DropReason> {
+    fn decided(&mut self, traversal: &mut Traversal, released: Released<'_>) -> End {
         let packet = &mut traversal.packet;
         if let Some(payload) = released.payload {
             if payload.len() < packet.data.len().min(header_length(packet)) {
@@ -208,7 +210,7 @@ impl Kernel {
     }
 
     /// Queues a packet once more, or lets the next function see it.
-    fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> Result<Option<Place>, DropReason> {
+    fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         match self.enqueue(traversal, bypass)? {
             Some(place) => Ok(Some(place)),
             None => self.pass_hooks(traversal, traversal.function + 1),
@@ -249,10 +251,11 @@ fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     }
 }
 
-/// Returns the length of a packet's network header, with IPv4's options.
+/// Returns the length of a packet's network header, with IPv4's options. A header that states less
+/// than the fixed part has that part all the same.
 fn header_length(packet: &Packet) -> usize {
     match packet.family {
-        Family::Ipv4 => ipv4::header_length(&packet.data),
+        Family::Ipv4 => ipv4::header_length(&packet.data).max(packet.family.header_length()),
         Family::Ipv6 => packet.family.header_length(),
     }
 }

@@ -10,7 +10,7 @@ use crate::host::ether_type;
 use crate::host::hook::HookPoint;
 use crate::host::packet::Packet;
 use crate::netlink::{ReceiveBuffer, SocketId};
-use crate::queue::{NFNETLINK, QueueId, nfnetlink};
+use crate::queue::{QueueId, nfnetlink};
 use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
 use ipq_core::{Family, Hook, PacketId, PortId};
@@ -65,17 +65,15 @@ impl Kernel {
     /// Returns the socket that listens to a queue, in a mode that gives it packets.
     #[must_use]
     pub fn listener(&self, queue: QueueId) -> Option<SocketId> {
-        match queue {
+        let port_id = match queue {
             QueueId::IpQueue(family) => {
                 let queue = self.ip_queue(family).filter(|queue| queue.has_listener())?;
-                let protocol = QueueId::IpQueue(family).protocol(&self.behaviour.modules);
-                self.sockets.at_port(protocol, queue.status().peer)
+                queue.status().peer
             }
-            QueueId::Numbered(number) => {
-                let port_id = self.queues.numbered.as_ref()?.listener(number)?;
-                self.sockets.at_port(NFNETLINK, port_id)
-            }
-        }
+            QueueId::Numbered(number) => self.queues.numbered.as_ref()?.listener(number)?,
+        };
+        self.sockets
+            .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
     /// Returns the queue that a packet is sent to by the rules of the hook that it enters at; `None` if no rule there queues it, or if it is
@@ -93,11 +91,11 @@ impl Kernel {
             protocol: ether_type(family),
             link: None,
         };
-        let fragments = self.behaviour.queueing.fragments;
+        let fragments = self.profile.behaviour.queueing.fragments;
         let all = 0..=BEHIND_THE_LAST;
         let judged = self.rules.judge(HookPoint::named(hook)?, all, &mut packet, fragments);
         let (_, target) = judged.ok()??;
-        QueueId::of_target(target, &packet, &self.behaviour.modules)
+        QueueId::of_target(target, &packet, &self.profile.behaviour.modules)
     }
 
     /// Returns how full a socket's receive buffer is; `None` if the socket is closed.
@@ -110,7 +108,7 @@ impl Kernel {
     /// 0 on a kernel that looks at what waits there alone (NFQ-100, SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
-        match (queue, &self.queues.numbered, self.behaviour.netlink.full) {
+        match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {
             (QueueId::Numbered(number), Some(queues), Full::WithNext) => {
                 self.profile.weight.of(queues.allocated(number, length))
             }
@@ -122,10 +120,10 @@ impl Kernel {
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {
-            QueueId::IpQueue(family) => self.ip_queue(family).is_some_and(|queue| {
-                let status = queue.status();
-                status.length < status.maximum_length as usize
-            }),
+            QueueId::IpQueue(family) => {
+                let rules = &self.profile.behaviour.queueing;
+                self.ip_queue(family).is_some_and(|queue| queue.has_room(rules))
+            }
             QueueId::Numbered(number) => {
                 let queues = self.queues.numbered.as_ref();
                 queues.is_some_and(|queues| queues.has_room(number))

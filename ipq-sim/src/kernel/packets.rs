@@ -75,7 +75,7 @@ impl Kernel {
             EtherType::IPV6 => Family::Ipv6,
             _ => return Err(DropReason::NotIp),
         };
-        let rules = &self.behaviour.host;
+        let rules = &self.profile.behaviour.host;
         let taken = self.network.takes(device, destination);
         let unaddressed = rules.destination_address == Check::Omitted;
         let taken = taken.or(unaddressed.then_some(Taken::OwnAddress));
@@ -152,7 +152,7 @@ impl Kernel {
         let serial = self.ledger.enter();
         let protocol = match family {
             Family::Ipv6 if ipv6::is_discovery(&data) => EtherType::IPV6,
-            Family::Ipv4 if self.behaviour.metadata.output_protocol == OutputProtocol::Ipv4 => EtherType::IPV4,
+            Family::Ipv4 if self.profile.behaviour.metadata.output_protocol == OutputProtocol::Ipv4 => EtherType::IPV4,
             _ => EtherType::NONE,
         };
         let arrival_time = self.own_time();

@@ -57,7 +57,7 @@ impl Kernel {
     /// protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
-        let opens = match self.behaviour.netlink.opening {
+        let opens = match self.profile.behaviour.netlink.opening {
             _ if self.queues.numbered.is_some() => protocol == NFNETLINK,
             Opening::LoadedModules => queue.is_some_and(|id| self.queues.get(id).is_some()),
             Opening::AnyModule => queue.is_some(),
@@ -75,8 +75,8 @@ impl Kernel {
 
     /// `bind` to a port id; 0 lets the kernel choose (SOCK-2). Returns the port id.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
-        let bound = self.sockets.bind(socket, port_id, &self.behaviour.netlink)?;
-        if self.behaviour.attaching.binding == Binding::Attaches
+        let bound = self.sockets.bind(socket, port_id, &self.profile.behaviour.netlink)?;
+        if self.profile.behaviour.attaching.binding == Binding::Attaches
             && let Some(id) = self.queue_of_protocol(self.sockets.protocol(socket)?)
             && let Some(queue) = self.queues.get_mut(id)
         {
@@ -97,7 +97,7 @@ impl Kernel {
     /// A socket closed that was bound to that port id.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
         self.numbered_owner_closed(port_id);
-        let rule = self.behaviour.attaching.peer_loss;
+        let rule = self.profile.behaviour.attaching.peer_loss;
         if matches!(rule, PeerLoss::AtNextPacket | PeerLoss::Never) {
             return;
         }
@@ -128,7 +128,7 @@ impl Kernel {
             answering,
         } = self
             .sockets
-            .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
+            .begin_sending(socket, datagram.len(), &self.profile.behaviour.netlink)?;
         if protocol == NFNETLINK {
             let sender = self.numbered_sender(owner, port_id, answering, addressed);
             self.obey_numbered(datagram, sender)?;
@@ -138,14 +138,14 @@ impl Kernel {
             port_id,
             net_admin: self.has_net_admin(owner),
         };
-        match self.behaviour.flaw() {
+        match self.profile.behaviour.flaw() {
             Some(flaw) => {
                 let spoiled = flaws::spoiled_request(flaw, datagram, self.profile.abi);
                 self.obey(protocol, &spoiled, sender)?;
             }
             None => self.obey(protocol, datagram, sender)?,
         }
-        Ok(match self.behaviour.netlink.sent_count {
+        Ok(match self.profile.behaviour.netlink.sent_count {
             SentCount::All => datagram.len(),
             SentCount::OneLess => datagram.len().saturating_sub(1),
         })
@@ -158,9 +158,13 @@ impl Kernel {
         }
         let sending = self
             .sockets
-            .begin_sending(socket, datagram.len(), &self.behaviour.netlink)?;
-        self.sockets
-            .send_to_user(sending, to, Bytes::copy_from_slice(datagram), &self.behaviour.netlink)?;
+            .begin_sending(socket, datagram.len(), &self.profile.behaviour.netlink)?;
+        self.sockets.send_to_user(
+            sending,
+            to,
+            Bytes::copy_from_slice(datagram),
+            &self.profile.behaviour.netlink,
+        )?;
         Ok(datagram.len())
     }
 
@@ -169,7 +173,7 @@ impl Kernel {
     fn obey(&mut self, protocol: i32, mut datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         loop {
             self.obey_first(protocol, datagram, sender)?;
-            if self.behaviour.requests.following_message != FollowingMessage::Obeyed {
+            if self.profile.behaviour.requests.following_message != FollowingMessage::Obeyed {
                 return Ok(());
             }
             datagram = second_message(datagram, self.profile.abi);
@@ -189,8 +193,8 @@ impl Kernel {
             released,
             flushed,
             answer,
-        } = queue.request(datagram, sender, &self.behaviour, &mut self.records);
-        if self.behaviour.flaw() == Some(Flaw::TakeoverEmptiesBuffer) && queue.status().peer != peer {
+        } = queue.request(datagram, sender, &self.profile.behaviour, &mut self.records);
+        if self.profile.behaviour.flaw() == Some(Flaw::TakeoverEmptiesBuffer) && queue.status().peer != peer {
             self.sockets.empty(protocol, peer);
         }
         if let Some(released) = released {
@@ -217,35 +221,37 @@ impl Kernel {
         let Some(queue) = self.queues.get(id) else {
             return;
         };
-        let protocol = id.protocol(&self.behaviour.modules);
-        let rules = self.behaviour.replies;
+        let protocol = id.protocol(&self.profile.behaviour.modules);
+        let rules = self.profile.behaviour.replies;
         let (to, mut reply) = queue.reply(answer, sender, rules);
-        if let Some(flaw) = self.behaviour.flaw() {
+        if let Some(flaw) = self.profile.behaviour.flaw() {
             flaws::spoil_datagram(flaw, &mut reply);
         }
         match rules.room {
-            ReplyRoom::Unlimited => self.sockets.force(protocol, to, reply, &self.behaviour.netlink),
+            ReplyRoom::Unlimited => self.sockets.force(protocol, to, reply, &self.profile.behaviour.netlink),
             ReplyRoom::OfReceiveBuffer => {
                 // A reply that does not fit is lost. The socket's overrun tells the program.
-                let _ = self.sockets.deliver(protocol, to, reply, &self.behaviour.netlink);
+                let _ = self
+                    .sockets
+                    .deliver(protocol, to, reply, &self.profile.behaviour.netlink);
             }
         }
     }
 
     /// Returns the queue that a netlink protocol leads to.
     fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
-        QueueId::of_protocol(protocol, &self.behaviour.modules)
+        QueueId::of_protocol(protocol, &self.profile.behaviour.modules)
     }
 
     /// Takes the next datagram, or the pending error, which comes first, without waiting. EAGAIN if
     /// there is neither.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
-        self.sockets.receive(socket, buffer, &self.behaviour.netlink)
+        self.sockets.receive(socket, buffer, &self.profile.behaviour.netlink)
     }
 
     /// Returns the length of the longest datagram that a socket can send (SOCK-9).
     pub fn longest_to_send(&self, socket: SocketId) -> Result<usize, Errno> {
-        self.sockets.longest_to_send(socket, &self.behaviour.netlink)
+        self.sockets.longest_to_send(socket, &self.profile.behaviour.netlink)
     }
 
     /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does; `None` if
@@ -278,7 +284,7 @@ impl Kernel {
 
     /// Takes the pending error, as `SO_ERROR` does (SOCK-4).
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
-        self.sockets.take_error(socket, &self.behaviour.netlink)
+        self.sockets.take_error(socket, &self.profile.behaviour.netlink)
     }
 
     /// Sets `SO_RCVBUF`. Returns the granted size in bytes (SOCK-4).
@@ -302,7 +308,7 @@ impl Kernel {
 
     /// Sets or clears `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
-        self.sockets.set_no_enobufs(socket, on, &self.behaviour.netlink)
+        self.sockets.set_no_enobufs(socket, on, &self.profile.behaviour.netlink)
     }
 
     /// Returns the port id that a socket is bound to.

@@ -49,7 +49,7 @@ impl Kernel {
 
     /// The time stamp of a packet that this host makes now (PKT-8).
     pub(super) fn own_time(&self) -> ArrivalTime {
-        match self.behaviour.metadata.own_packets {
+        match self.profile.behaviour.metadata.own_packets {
             OwnPackets::Unstamped => ArrivalTime::default(),
             OwnPackets::MicrosecondsLeft => {
                 let left = self.now().subsec_micros().max(1);
@@ -62,7 +62,7 @@ impl Kernel {
     /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
-        let wanted = match self.behaviour.metadata.timestamps {
+        let wanted = match self.profile.behaviour.metadata.timestamps {
             Timestamps::WhileAnyPeer => Family::ALL.into_iter().any(has_peer),
             Timestamps::WhileIpv4Peer => has_peer(Family::Ipv4),
             Timestamps::Always => true,

@@ -8,29 +8,43 @@ use crate::books::{DropReason, PacketEvent, Step};
 use crate::host::packet::Packet;
 use crate::host::{ipv4, routing};
 use crate::queue::ip_queue::Released;
-use ipq_core::{Family, Verdict};
+use ipq_core::{Family, PacketId, Verdict};
 
 impl Kernel {
     /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
     /// Returns the place of a packet that must be kept in its queue.
     #[inline]
     pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
-        self.ledger.journal.note(|| PacketEvent::Verdict {
-            packet: traversal.packet.serial,
-            packet_id: released.packet_id,
-            verdict: released.verdict,
-            replaced: released.replacement.is_some(),
-            mark: None,
-        });
-        self.ledger
-            .step(traversal.packet.serial, Step::Verdict(released.verdict));
+        let replaced = released.replacement.is_some();
+        self.note_verdict(traversal, released.packet_id, released.verdict, replaced, None);
         let end = self.obey_verdict(traversal, released.verdict, released.replacement);
         self.settle_again(end, traversal)
     }
 
+    /// Notes a verdict in the books.
+    #[inline]
+    pub(super) fn note_verdict(
+        &mut self,
+        traversal: &Traversal,
+        packet_id: PacketId,
+        verdict: Verdict,
+        replaced: bool,
+        mark: Option<u32>,
+    ) {
+        let packet = traversal.packet.serial;
+        self.ledger.journal.note(|| PacketEvent::Verdict {
+            packet,
+            packet_id,
+            verdict,
+            replaced,
+            mark,
+        });
+        self.ledger.step(packet, Step::Verdict(verdict));
+    }
+
     #[inline]
     fn obey_verdict(&mut self, traversal: &mut Traversal, verdict: Verdict, replacement: Option<&[u8]>) -> End {
-        let rules = &self.behaviour.verdicts;
+        let rules = &self.profile.behaviour.verdicts;
         let is_requeued = matches!(verdict, Verdict::Queue | Verdict::Repeat);
         if let Some(replacement) = replacement
             && !(is_requeued && rules.requeued == Requeued::Original)
@@ -53,7 +67,7 @@ impl Kernel {
     /// OUTPUT is routed again first (VER-10).
     #[inline]
     pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
-        let rule = self.behaviour.host.reroute;
+        let rule = self.profile.behaviour.host.reroute;
         let changed = traversal
             .routed_by
             .take()

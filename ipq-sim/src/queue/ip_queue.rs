@@ -249,6 +249,11 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
+    /// Returns whether the queue takes one more packet, as far as its length goes (PKT-2).
+    pub(crate) fn has_room(&self, rules: &Queueing) -> bool {
+        !self.is_full(rules)
+    }
+
     /// Returns whether the queue is at its maximum length (PKT-2).
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {

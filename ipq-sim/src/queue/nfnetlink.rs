@@ -139,7 +139,7 @@ impl<T> Queues<T> {
         packet: &QueuedPacket<'_>,
         deliver: impl FnOnce(PortId, Datagram) -> bool,
     ) -> Offer {
-        if let Some(flaw) = self.rules.flaw {
+        if let Some(flaw) = self.rules.flaw() {
             return self.offer_with(flaw, number, packet, deliver);
         }
         match self.instances.get_mut(&number) {
@@ -158,7 +158,7 @@ impl<T> Queues<T> {
     /// Carries out a request. Packets that it takes out of a queue are added to `taken`, in the
     /// order in which they go on, each with the id that it had.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
-        if let Some(flaw) = self.rules.flaw {
+        if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
         }
         let (result, note, released) = self.carry_out(request.kind(), request, sender, taken);

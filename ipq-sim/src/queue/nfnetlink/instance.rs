@@ -91,18 +91,32 @@ impl<T> Instance<T> {
 
     /// Returns whether one more packet is queued, if the owner's receive buffer has room.
     pub(super) fn has_room(&self, rules: &Rules) -> bool {
-        let length = self.packets.len();
-        length < self.maximum_length as usize && rules.table_limit.is_none_or(|limit| length < limit)
+        !self.is_full() && !self.table_is_full(rules)
+    }
+
+    /// Returns whether the queue is at its maximum length (NFQ-12).
+    fn is_full(&self) -> bool {
+        self.packets.len() >= self.maximum_length as usize
+    }
+
+    /// Returns whether the kernel's table takes no more packets of this queue (NFQ-5).
+    fn table_is_full(&self, rules: &Rules) -> bool {
+        rules.table_limit.is_some_and(|limit| self.packets.len() >= limit)
+    }
+
+    /// Returns the most bytes of a packet that the owner is given; none in another mode than PACKET.
+    fn copied_range(&self) -> Option<u32> {
+        (self.mode == mode::PACKET).then_some(self.range)
+    }
+
+    fn gives_owner(&self) -> bool {
+        self.flags & flag::OWNER != 0
     }
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of so many bytes.
     pub(super) fn allocated(&self, length: usize) -> usize {
-        let copied = if self.mode == mode::PACKET {
-            length.min(self.range as usize)
-        } else {
-            0
-        };
-        packet::allocated(copied, self.flags & flag::OWNER != 0)
+        let copied = self.copied_range().map_or(0, |range| length.min(range as usize));
+        packet::allocated(copied, self.gives_owner())
     }
 
     pub(super) fn queued(&self, id: u32) -> Option<&T> {
@@ -134,18 +148,16 @@ impl<T> Instance<T> {
         if self.mode == mode::NONE {
             return Offer::Refused(Refusal::NoMode);
         }
-        if self.packets.len() >= self.maximum_length as usize {
+        if self.is_full() {
             return self.refuse(Refusal::Full);
         }
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
-        let table_is_full = rules.table_limit.is_some_and(|limit| self.packets.len() >= limit);
-        if table_is_full || self.packets.contains_key(&id) {
+        if self.table_is_full(rules) || self.packets.contains_key(&id) {
             return self.refuse(Refusal::TableFull);
         }
-        let range = (self.mode == mode::PACKET).then_some(self.range);
-        let with_owner = self.flags & flag::OWNER != 0;
-        if !deliver(self.owner, packet.datagram(number, id, range, with_owner)) {
+        let datagram = packet.datagram(number, id, self.copied_range(), self.gives_owner());
+        if !deliver(self.owner, datagram) {
             return self.refuse(Refusal::Undeliverable);
         }
         Offer::Queued { id }

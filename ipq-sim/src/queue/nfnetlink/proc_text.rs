@@ -11,14 +11,14 @@ impl<T> Queues<T> {
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();
-        if self.rules.flaw != Some(Flaw::ProcByNumber) {
+        if self.rules.flaw() != Some(Flaw::ProcByNumber) {
             numbers.sort_by_key(|number| self.place_in_text(*number));
         }
         let lines = numbers
             .into_iter()
             .filter_map(|number| Some(self.instances.get(&number)?.line(number)));
         let text: String = lines.collect();
-        match self.rules.flaw {
+        match self.rules.flaw() {
             Some(Flaw::ProcEndsWithZero) => text.replace(" 1\n", " 0\n"),
             _ => text,
         }

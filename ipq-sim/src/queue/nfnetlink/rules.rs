@@ -22,6 +22,15 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Returns the flaw, if a seeded fault has one: see [`Behaviour::flaw`](crate::behaviour::Behaviour::flaw).
+    pub(crate) const fn flaw(&self) -> Option<Flaw> {
+        if cfg!(feature = "seeded-faults") {
+            self.flaw
+        } else {
+            None
+        }
+    }
+
     /// Linux 6.18, as measured on 6.18.44.
     pub const LINUX_6_18: Self = Self {
         table_limit: Some(65_536),
