@@ -1,5 +1,6 @@
 //! Devices, their addresses and neighbours, and the routes that follow from them.
 
+use super::routing::recent::RecentRoute;
 use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use bytes::Bytes;
 use ipq_core::wire::{EtherType, InterfaceName, InvalidInterfaceName};
@@ -176,6 +177,7 @@ pub(crate) struct Network {
     /// The IPv4 addresses once more, those in the smallest networks first, since every IPv4 packet
     /// is compared with them.
     ipv4: Vec<Ipv4Network>,
+    recent_route: RecentRoute,
 }
 
 struct State {
@@ -228,6 +230,7 @@ impl Network {
         let mut network = Self {
             devices: Vec::new(),
             ipv4: Vec::new(),
+            recent_route: RecentRoute::default(),
         };
         for device in std::iter::once(Device::loopback()).chain(devices) {
             let name = InterfaceName::from_str(&device.name).map_err(|source| DeviceError::InvalidName {
@@ -305,6 +308,7 @@ impl Network {
 
     pub(crate) fn set_up(&mut self, device: DeviceId, up: bool) {
         self.state_mut(device).up = up;
+        self.recent_route.forget();
     }
 
     /// Returns the kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
@@ -390,6 +394,11 @@ impl Network {
         let mut networks = self.ipv4.iter();
         let longest = networks.find(|network| network.holds(destination) && self.is_up(network.device));
         longest.map(|network| network.device)
+    }
+
+    /// Returns the memory of the last route, for those who find routes.
+    pub(super) const fn recent_route(&self) -> &RecentRoute {
+        &self.recent_route
     }
 
     /// Returns the link-layer address of a neighbour.

@@ -1,5 +1,7 @@
 //! The checks and the route of an arriving packet.
 
+pub(super) mod recent;
+
 use super::network::{Network, Route};
 use super::packet::Packet;
 use super::{ipv4, ipv6};
@@ -34,12 +36,15 @@ pub(crate) fn destination(packet: &Packet) -> IpAddr {
 pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
     let data = &packet.data;
     match packet.family {
-        Family::Ipv4 => of_arriving_ipv4(network, ipv4::source(data), ipv4::destination(data)),
+        Family::Ipv4 => {
+            let (source, destination) = (ipv4::source(data), ipv4::destination(data));
+            let find = || of_arriving_ipv4(network, source, destination);
+            network.recent_route().or_find(source, destination, find)
+        }
         Family::Ipv6 => of_arriving_ipv6(network, ipv6::source(data), ipv6::destination(data)),
     }
 }
 
-#[inline]
 fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) -> Result<Route, DropReason> {
     const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
     let in_network_zero = |address: Ipv4Addr| address.octets()[0] == 0;

@@ -1,0 +1,40 @@
+//! The route that was found last: packets of one flow follow each other.
+
+use crate::books::DropReason;
+use crate::host::network::Route;
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+
+/// The route of the IPv4 packet that arrived last, by its source and destination. It holds until a
+/// device goes up or down.
+#[derive(Default)]
+pub(in crate::host) struct RecentRoute(Cell<Option<Found>>);
+
+/// A source, a destination, and the route from one to the other.
+type Found = ([Ipv4Addr; 2], Result<Route, DropReason>);
+
+impl RecentRoute {
+    /// Returns the route between two addresses. Calls `find` for it if the last was another.
+    #[inline]
+    pub(super) fn or_find(
+        &self,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        find: impl FnOnce() -> Result<Route, DropReason>,
+    ) -> Result<Route, DropReason> {
+        let addresses = [source, destination];
+        match self.0.get() {
+            Some((known, route)) if known == addresses => route,
+            _ => {
+                let route = find();
+                self.0.set(Some((addresses, route)));
+                route
+            }
+        }
+    }
+
+    /// Forgets the route.
+    pub(in crate::host) fn forget(&self) {
+        self.0.set(None);
+    }
+}
