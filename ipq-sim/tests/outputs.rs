@@ -192,6 +192,9 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     );
     assert_eq!(lines[1]["verdicts"][0]["replaced"], true);
     assert!(lines[1]["packet_id"].as_str().unwrap().starts_with("0x"), "{text}");
+    let after = lines[1]["verdicts"][0]["after_microseconds"].to_string();
+    let (_, decimals) = after.split_once('.').unwrap();
+    assert!(decimals.len() <= 3, "a clock of nanoseconds does not tell {after}");
 
     // One mode message, and of each packet a message there and a verdict back, all of ip_queue's protocol.
     let messages = tshark(trace, MESSAGE_FIELDS);

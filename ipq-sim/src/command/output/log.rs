@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::time::Duration;
 
 pub(super) struct Log {
     destination: Destination,
@@ -111,7 +112,7 @@ impl Serialize for Verdicts<'_> {
             verdict: verdict.verdict,
             replaced: verdict.replaced,
             mark: verdict.mark,
-            after_microseconds: verdict.after.as_secs_f64() * 1e6,
+            after_microseconds: verdict.after.div_duration_f64(Duration::from_micros(1)),
         }))
     }
 }
