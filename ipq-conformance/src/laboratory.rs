@@ -153,6 +153,11 @@ impl Laboratory {
         if up { self.await_address(index) } else { Ok(()) }
     }
 
+    /// Gives a device that is down another name. The laboratory goes on calling it by its first.
+    pub fn rename(&self, device: &str, name: &str) -> Result<(), LaboratoryError> {
+        self.device(device)?.rename(name, &self.rtnetlink)
+    }
+
     /// Waits until the kernel has done all that it was asked to do.
     pub fn settle(&self) -> Result<(), LaboratoryError> {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);

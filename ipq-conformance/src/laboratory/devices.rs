@@ -96,6 +96,11 @@ impl Wired {
         Ok(())
     }
 
+    /// Gives the device, which is down, another name.
+    pub(super) fn rename(&self, name: &str, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
+        rtnetlink.rename(self.index, name)
+    }
+
     /// Puts a frame on the wire, so that it arrives. Returns the device's answer.
     pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
         match &self.wire {

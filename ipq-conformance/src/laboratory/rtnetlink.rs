@@ -92,6 +92,13 @@ impl Rtnetlink {
         self.request(message, &format!("set the address of device {index}"))
     }
 
+    /// Gives a device that is down the name `name`.
+    pub(super) fn rename(&self, index: u32, name: &str) -> Result<(), LaboratoryError> {
+        let mut message = Message::new(RTM_NEWLINK, 0, &link_body(index, 0, 0));
+        message.attribute(3, &name_bytes(name));
+        self.request(message, &format!("rename device {index} to {name}"))
+    }
+
     /// Sets a device up or down.
     pub(super) fn set_up(&self, index: u32, up: bool) -> Result<(), LaboratoryError> {
         let flags = if up { INTERFACE_IS_UP } else { 0 };

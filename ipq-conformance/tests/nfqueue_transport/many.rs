@@ -1,11 +1,12 @@
 //! Many messages in one call, through a handle.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::{Program, arrived, sockets};
+use super::host::Host;
+use super::program::{Program, arrived, sockets};
+use ipq_conformance::world::topology::TAP1;
 use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::Options;
 use ipq_core::wire::Message;
-use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
+use ipq_core::{CopyMode, Errno, Error, Family, Hook, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::net::UdpSocket;
 use std::sync::Barrier;
@@ -52,9 +53,9 @@ fn decide<'d>(program: &Program, decisions: impl IntoIterator<Item = Decision<'d
         .set_verdicts(decisions, |decision, error| panic!("{decision:?}: {error}"))
 }
 
-fn what_is_not_for_the_program_takes_no_room() {
-    let program = Program::reading_output(Family::Ipv4);
-    netlink::queue_all(Family::Ipv6, At::Output);
+fn what_is_not_for_the_program_takes_no_room(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
+    host.queue_all(Family::Ipv6, Hook::Output);
     let [[sender, _receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
     for (room, first) in [(256, 0), (program.handle.buffer_for(0), 5)] {
         for number in first..first + 5 {
@@ -73,8 +74,8 @@ fn what_is_not_for_the_program_takes_no_room() {
     }
 }
 
-fn refused_verdicts_are_each_answered() {
-    let program = Program::reading_output(Family::Ipv4);
+fn refused_verdicts_are_each_answered(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let ids = packets(&program, &sender, 0..80);
     let unknown = (0..3).map(|number| PacketId(1000 + number));
@@ -103,8 +104,8 @@ fn refused_verdicts_are_each_answered() {
     assert_eq!(arrived(&receiver), [7]);
 }
 
-fn replacements_of_any_length_go_together() {
-    let program = Program::reading_output(Family::Ipv4);
+fn replacements_of_any_length_go_together(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let mut buffers = Buffers::new(80, 256);
     for number in 0..80 {
@@ -117,7 +118,7 @@ fn replacements_of_any_length_go_together() {
         .enumerate()
         .map(|(number, message)| match message {
             Ok(Message::Packet(packet)) => {
-                let bytes = crate::verdicts::rewritten(packet.payload(), &vec![number as u8; length(number)]);
+                let bytes = super::verdicts::rewritten(packet.payload(), &vec![number as u8; length(number)]);
                 (packet.packet_id(), bytes)
             }
             other => panic!("no packet: {other:?}"),
@@ -134,8 +135,8 @@ fn replacements_of_any_length_go_together() {
     program.nothing();
 }
 
-fn batching() -> Program {
-    netlink::queue_all(Family::Ipv4, At::Output);
+fn batching(host: &mut Host) -> Program {
+    host.queue_all(Family::Ipv4, Hook::Output);
     let program = detached_batching();
     program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
     program
@@ -148,8 +149,8 @@ fn detached_batching() -> Program {
     })
 }
 
-fn a_batch_takes_along_no_packet_that_is_held() {
-    let program = batching();
+fn a_batch_takes_along_no_packet_that_is_held(host: &mut Host) {
+    let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");
     let ids = packets(&program, &sender, 0..30);
     let (held, dropped) = (ids[10], ids[20]);
@@ -177,13 +178,11 @@ fn a_batch_takes_along_no_packet_that_is_held() {
 
 /// A second packet of the same kind is translated by a template, and a packet that goes out by
 /// another device is not.
-fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind() {
-    let program = batching();
-    let [address, neighbour] = ["10.9.0.1", "10.9.0.2"].map(|address| address.parse().expect("an address"));
-    netlink::pair(["v0", "v1"], address, neighbour);
+fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind(host: &mut Host) {
+    let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");
-    let other = UdpSocket::bind("10.9.0.1:0").expect("a socket");
-    other.connect("10.9.0.2:9").expect("connected");
+    let other = UdpSocket::bind((TAP1.ipv4, 0)).expect("a socket");
+    other.connect((TAP1.neighbour_ipv4, 9)).expect("connected");
     let first = packets(&program, &sender, 0..1);
     sender.send(&[1]).expect("sent");
     other.send(&[2]).expect("sent");
@@ -205,8 +204,8 @@ fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind() {
     assert_eq!(arrived(&receiver), [3], "the one that was held was dropped");
 }
 
-fn a_packet_whose_verdict_could_not_be_sent_is_not_taken_along() {
-    let program = batching();
+fn a_packet_whose_verdict_could_not_be_sent_is_not_taken_along(host: &mut Host) {
+    let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");
     let ids = packets(&program, &sender, 0..4);
     let transport = program.handle.transport();
@@ -232,8 +231,8 @@ fn a_packet_whose_verdict_could_not_be_sent_is_not_taken_along() {
     program.nothing();
 }
 
-fn a_batch_is_for_what_was_read_by_one_or_by_many() {
-    let program = batching();
+fn a_batch_is_for_what_was_read_by_one_or_by_many(host: &mut Host) {
+    let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");
     sender.send(&[0]).expect("sent");
     let (first, _) = program.packet();
@@ -258,7 +257,8 @@ fn a_batch_is_for_what_was_read_by_one_or_by_many() {
     program.nothing();
 }
 
-fn threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other() {
+fn threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other(host: &mut Host) {
+    host.use_all_processors();
     for _ in 0..500 {
         let program = detached_batching();
         let together = Barrier::new(3);

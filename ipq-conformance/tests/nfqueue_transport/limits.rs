@@ -1,13 +1,13 @@
 //! Full queues, full receive buffers, many packets at once, and signals.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::{Program, arrived, sockets};
+use super::host::Host;
+use super::program::{Program, arrived, sockets};
 use allocation_counter::measure;
 use ipq_core::handle::{Buffers, Decision};
 use ipq_core::transport::nfqueue::Options;
 use ipq_core::transport::{Slot, TransportError};
 use ipq_core::wire::{Abi, Message, VerdictRequest};
-use ipq_core::{CopyMode, Error, Family, PacketId, Transport, Verdict, Wait};
+use ipq_core::{CopyMode, Error, Family, Hook, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::io::IoSlice;
 use std::net::UdpSocket;
@@ -25,8 +25,8 @@ tests![
     a_storm_of_signals_loses_nothing,
 ];
 
-fn a_full_queue_drops_or_lets_through() {
-    netlink::queue_all(Family::Ipv4, At::Output);
+fn a_full_queue_drops_or_lets_through(host: &mut Host) {
+    host.queue_all(Family::Ipv4, Hook::Output);
     let [sender, receiver] = sockets("127.0.0.1");
     for fail_open in [false, true] {
         let program = Program::with(Options {
@@ -55,8 +55,8 @@ fn a_full_queue_drops_or_lets_through() {
     }
 }
 
-fn an_overrun_is_told_and_counted() {
-    let program = Program::reading_output(Family::Ipv4);
+fn an_overrun_is_told_and_counted(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let transport = program.handle.transport();
     assert!(transport.set_receive_buffer(1).is_ok());
     let [sender, _receiver] = sockets("127.0.0.1");
@@ -90,9 +90,9 @@ fn an_overrun_is_told_and_counted() {
     assert_eq!(transport.set_no_enobufs(true), Ok(()));
 }
 
-fn many_packets_and_verdicts_in_few_calls() {
-    let program = Program::reading_output(Family::Ipv4);
-    netlink::queue_all(Family::Ipv6, At::Output);
+fn many_packets_and_verdicts_in_few_calls(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
+    host.queue_all(Family::Ipv6, Hook::Output);
     let [[sender, receiver], [six, _six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
     for room in [600, program.handle.buffer_for(0)] {
         many_packets_and_verdicts(&program, [&sender, &receiver, &six], room);
@@ -145,8 +145,8 @@ fn many_packets_and_verdicts(program: &Program, [sender, receiver, six]: [&UdpSo
     program.nothing();
 }
 
-fn reading_and_deciding_allocates_nothing() {
-    let program = Program::reading_output(Family::Ipv4);
+fn reading_and_deciding_allocates_nothing(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let mut buffer = [0; 2048];
     let mut exchange = || {
@@ -173,9 +173,9 @@ fn reading_and_deciding_allocates_nothing() {
     assert_eq!(measure(|| (0..200).for_each(|_| exchange())).count_total, 0);
 }
 
-fn reading_and_deciding_many_allocates_nothing() {
+fn reading_and_deciding_many_allocates_nothing(host: &mut Host) {
     for batch_verdicts in [false, true] {
-        netlink::queue_all(Family::Ipv4, At::Output);
+        host.queue_all(Family::Ipv4, Hook::Output);
         let program = Program::with(Options {
             batch_verdicts,
             ..Options::new(Family::Ipv4)
@@ -198,7 +198,7 @@ fn reading_and_deciding_many_allocates_nothing() {
     }
 }
 
-fn a_signal_interrupts_a_wait() {
+fn a_signal_interrupts_a_wait(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     let read = in_a_storm(|| {
         program
@@ -211,9 +211,9 @@ fn a_signal_interrupts_a_wait() {
 
 /// A program that calls again after each signal reads every packet once, and every verdict goes
 /// once.
-fn a_storm_of_signals_loses_nothing() {
+fn a_storm_of_signals_loses_nothing(host: &mut Host) {
     const PACKETS: u8 = 200;
-    let program = Program::reading_output(Family::Ipv4);
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let (decided, interrupted, mut seen) = (AtomicU8::new(0), AtomicU32::new(0), Vec::new());
     std::thread::scope(|scope| {

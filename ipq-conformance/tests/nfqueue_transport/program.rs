@@ -1,13 +1,13 @@
 //! A program on a queue, and the host's own sockets beside it.
 
-use crate::netlink::{self, Hook as At};
+use super::host::Host;
 use ipq_core::transport::nfqueue::{NfQueue, Options};
 use ipq_core::wire::{Abi, Envelope, Header, InterfaceName, Message, ModeRequest, PacketMetadata};
-use ipq_core::{CopyMode, Errno, Error, Family, Handle, PacketId, Transport, Verdict, Wait};
+use ipq_core::{CopyMode, Errno, Error, Family, Handle, Hook, PacketId, Transport, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use std::io::IoSlice;
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) const SOON: Wait = Wait::For(Duration::from_secs(10));
 
@@ -27,9 +27,14 @@ impl Program {
         }
     }
 
-    /// A program that gets whole packets of `family` that are sent by `lo`.
-    pub(crate) fn reading_output(family: Family) -> Self {
-        netlink::queue_all(family, At::Output);
+    /// A program that gets whole packets of `family` that this host sends.
+    pub(crate) fn reading_output(host: &mut Host, family: Family) -> Self {
+        Self::reading(host, family, Hook::Output)
+    }
+
+    /// A program that gets whole packets of `family` at `hook`.
+    pub(crate) fn reading(host: &mut Host, family: Family, hook: Hook) -> Self {
+        host.queue_all(family, hook);
         let program = Self::new(family);
         program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
         program
@@ -41,20 +46,6 @@ impl Program {
         match self.handle.read(&mut buffer, SOON).expect("a message") {
             Message::Packet(packet) => (packet.metadata(), packet.payload().to_vec()),
             other => panic!("no packet: {other:?}"),
-        }
-    }
-
-    /// Has `sender` send until a packet comes: a device that has just come up loses some.
-    pub(crate) fn packet_from(&self, sender: &UdpSocket, bytes: &[u8]) -> (PacketMetadata, Vec<u8>) {
-        let mut buffer = vec![0; 70_000];
-        let begun = Instant::now();
-        loop {
-            sender.send(bytes).expect("sent");
-            match self.handle.read(&mut buffer, Wait::For(Duration::from_millis(10))) {
-                Ok(Message::Packet(packet)) => return (packet.metadata(), packet.payload().to_vec()),
-                Err(Error::TimedOut) if begun.elapsed() < Duration::from_secs(10) => {}
-                other => panic!("no packet: {other:?}"),
-            }
         }
     }
 
@@ -112,18 +103,6 @@ pub(crate) fn arrived(socket: &UdpSocket) -> Vec<u8> {
     let length = socket.recv(&mut buffer).expect("a datagram");
     buffer.truncate(length);
     buffer
-}
-
-/// What comes in by `v1` at PREROUTING.
-pub(crate) fn listening_to_a_pair() -> (Program, UdpSocket) {
-    let [address, neighbour] = ["10.9.0.1", "10.9.0.2"].map(|address| address.parse().expect("an address"));
-    netlink::pair(["v0", "v1"], address, neighbour);
-    netlink::queue_all(Family::Ipv4, At::Prerouting);
-    let program = Program::new(Family::Ipv4);
-    program.handle.set_mode(CopyMode::Packet, 0).expect("mode PACKET");
-    let sender = UdpSocket::bind("10.9.0.1:0").expect("a socket");
-    sender.connect("10.9.0.2:9").expect("connected");
-    (program, sender)
 }
 
 pub(crate) fn mode_of(mode: CopyMode) -> ModeRequest {

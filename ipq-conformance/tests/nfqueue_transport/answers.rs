@@ -1,6 +1,7 @@
 //! What the queue answers to each message, and to which it does not.
 
-use crate::program::{Program, mode_of, sockets};
+use super::host::Host;
+use super::program::{Program, mode_of, sockets};
 use ipq_core::wire::{Abi, Envelope, Flags, Header, VerdictRequest};
 use ipq_core::{CopyMode, Errno, Error, Family, PacketId, PortId, Verdict, Wait};
 use pretty_assertions::assert_eq;
@@ -13,7 +14,7 @@ tests![
     packets_between_request_and_answer_are_not_lost,
 ];
 
-fn an_acknowledgement_quotes_the_header() {
+fn an_acknowledgement_quotes_the_header(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     let sent = program.send(&mode_of(CopyMode::Packet).head(Abi::NATIVE, numbered(&program, 5)), &[]);
     let (errno, header, quoted) = program.answer();
@@ -36,7 +37,7 @@ fn an_acknowledgement_quotes_the_header() {
     assert_eq!(program.answer().2[..4], 56_u32.to_ne_bytes());
 }
 
-fn every_refusal_quotes_the_message() {
+fn every_refusal_quotes_the_message(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     program.handle.set_mode(CopyMode::Packet, 0).expect("attached");
     let verdict = |verdict, id, flags, following| {
@@ -127,7 +128,7 @@ fn every_refusal_quotes_the_message() {
 }
 
 /// What the handle sends is the usual: it is not carried along, but told again.
-fn a_refused_verdict_is_quoted_as_the_handle_sent_it() {
+fn a_refused_verdict_is_quoted_as_the_handle_sent_it(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     program.handle.set_mode(CopyMode::Packet, 0).expect("attached");
     let longest = vec![7; 65_531];
@@ -164,7 +165,7 @@ fn a_refused_verdict_is_quoted_as_the_handle_sent_it() {
     assert_eq!(program.answer().2, sent);
 }
 
-fn some_messages_are_ignored() {
+fn some_messages_are_ignored(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     let mode = mode_of(CopyMode::Packet).head(Abi::NATIVE, numbered(&program, 5));
     for (what, ignored) in [
@@ -180,8 +181,8 @@ fn some_messages_are_ignored() {
     }
 }
 
-fn packets_between_request_and_answer_are_not_lost() {
-    let program = Program::reading_output(Family::Ipv4);
+fn packets_between_request_and_answer_are_not_lost(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     sender.send(b"one").expect("sent");
     program.decide(PacketId(99), Verdict::Accept);

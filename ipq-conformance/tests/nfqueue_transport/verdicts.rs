@@ -1,7 +1,7 @@
 //! What each verdict does, and what becomes of a replacement.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::{Program, arrived, sockets};
+use super::host::Host;
+use super::program::{Program, arrived, sockets};
 use etherparse::PacketBuilder;
 use ipq_core::transport::TransportError;
 use ipq_core::wire::{Abi, Header, VerdictRequest};
@@ -14,9 +14,9 @@ tests![
     a_replacement_that_does_not_count_leaves_the_packet,
 ];
 
-fn each_verdict_does_what_it_says() {
-    let program = Program::reading_output(Family::Ipv4);
-    netlink::queue_all(Family::Ipv4, At::Input);
+fn each_verdict_does_what_it_says(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
+    host.queue_all(Family::Ipv4, Hook::Input);
     let [sender, receiver] = sockets("127.0.0.1");
     let send = |bytes: &[u8]| {
         sender.send(bytes).expect("sent");
@@ -39,8 +39,8 @@ fn each_verdict_does_what_it_says() {
     program.nothing();
 }
 
-fn a_replacement_of_any_length_arrives_intact() {
-    let program = Program::reading_output(Family::Ipv4);
+fn a_replacement_of_any_length_arrives_intact(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     // The last makes a packet of 65,531 bytes, the longest that nfnetlink can carry.
     for length in (0..20).chain([483, 484, 485, 1471, 1472, 1473, 30_001, 65_502, 65_503]) {
@@ -67,8 +67,8 @@ fn a_replacement_of_any_length_arrives_intact() {
     program.nothing();
 }
 
-fn a_replacement_that_does_not_count_leaves_the_packet() {
-    let program = Program::reading_output(Family::Ipv4);
+fn a_replacement_that_does_not_count_leaves_the_packet(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let accept = |payload: &[u8], data_len: u64| {
         sender.send(b"as it was").expect("sent");

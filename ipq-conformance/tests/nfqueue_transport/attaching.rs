@@ -1,10 +1,11 @@
 //! Who may have a queue, and which packets come to it.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::{Program, arrived, mode_of, name, sockets};
+use super::host::Host;
+use super::program::{Program, arrived, mode_of, name, sockets};
+use ipq_conformance::world::NumberedQueue;
 use ipq_core::transport::nfqueue::Options;
 use ipq_core::wire::{Abi, Envelope, EtherType, Flags, VerdictRequest};
-use ipq_core::{CopyMode, Errno, Error, Family, PacketId, Verdict, Wait};
+use ipq_core::{CopyMode, Errno, Error, Family, Hook, PacketId, Verdict, Wait};
 use pretty_assertions::assert_eq;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{self, AddressFamily, Protocol, SendFlags, SocketFlags, SocketType};
@@ -21,8 +22,8 @@ tests![
     two_families_have_two_queues,
 ];
 
-fn a_refused_first_message_attaches_all_the_same() {
-    netlink::queue_all(Family::Ipv4, At::Output);
+fn a_refused_first_message_attaches_all_the_same(host: &mut Host) {
+    host.queue_all(Family::Ipv4, Hook::Output);
     let [first, second] = [(); 2].map(|()| Program::new(Family::Ipv4));
     // Neither what is ignored nor what the header's checks refuse attaches (MSG-1 to MSG-4).
     first.send(&[0; 15], &[]);
@@ -57,8 +58,8 @@ fn a_refused_first_message_attaches_all_the_same() {
     assert_eq!(&first.packet().1[28..], b"queued");
 }
 
-fn a_queue_has_one_listener() {
-    let first = Program::reading_output(Family::Ipv4);
+fn a_queue_has_one_listener(host: &mut Host) {
+    let first = Program::reading_output(host, Family::Ipv4);
     let second = Program::new(Family::Ipv4);
     let mode = mode_of(CopyMode::Packet).head(Abi::NATIVE, second.envelope());
     for _ in 0..2 {
@@ -81,8 +82,8 @@ fn a_queue_has_one_listener() {
 }
 
 /// SOCK-6: what another program sends is not even received, and can't take the room of packets.
-fn nobody_but_the_kernel_can_send_to_the_socket() {
-    let program = Program::reading_output(Family::Ipv4);
+fn nobody_but_the_kernel_can_send_to_the_socket(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let nfnetlink = NonZeroU32::new(12).map(Protocol::from_raw);
     let other = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, nfnetlink);
     let other = other.expect("a socket");
@@ -95,9 +96,9 @@ fn nobody_but_the_kernel_can_send_to_the_socket() {
     assert_eq!(&program.packet().1[28..], b"still heard");
 }
 
-fn without_the_capability_each_message_is_refused() {
+fn without_the_capability_each_message_is_refused(host: &mut Host) {
     use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
-    let program = Program::reading_output(Family::Ipv4);
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     sender.send(b"queued").expect("sent");
     let (metadata, _) = program.packet();
@@ -142,9 +143,9 @@ fn without_the_capability_each_message_is_refused() {
     assert_eq!(other.answer().0, Errno::EBUSY);
 }
 
-fn the_other_family_is_dropped_and_counted() {
-    let program = Program::reading_output(Family::Ipv4);
-    netlink::queue_all(Family::Ipv6, At::Output);
+fn the_other_family_is_dropped_and_counted(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
+    host.queue_all(Family::Ipv6, Hook::Output);
     let [[four, four_receiver], [six, six_receiver]] = ["127.0.0.1", "::1"].map(sockets);
     for _ in 0..3 {
         six.send(b"of the other family").expect("sent");
@@ -167,9 +168,9 @@ fn the_other_family_is_dropped_and_counted() {
     }
 }
 
-fn a_wait_ends_in_time_however_many_of_the_other_family_come() {
-    let program = Program::reading_output(Family::Ipv4);
-    netlink::queue_all(Family::Ipv6, At::Output);
+fn a_wait_ends_in_time_however_many_of_the_other_family_come(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
+    host.queue_all(Family::Ipv6, Hook::Output);
     let [sender, _receiver] = sockets("::1");
     for _ in 0..2 {
         sender.send(b"of the other family").expect("sent");
@@ -182,9 +183,9 @@ fn a_wait_ends_in_time_however_many_of_the_other_family_come() {
     assert_eq!(poll(&mut socket, Some(&Timespec::default())), Ok(1));
 }
 
-fn two_families_have_two_queues() {
-    let four = Program::reading_output(Family::Ipv4);
-    netlink::queue_all_to(Family::Ipv6, At::Output, 1);
+fn two_families_have_two_queues(host: &mut Host) {
+    let four = Program::reading_output(host, Family::Ipv4);
+    host.queue_all_among(Family::Ipv6, Hook::Output, NumberedQueue::one(1));
     let six = Program::with(Options {
         queue_number: 1,
         ..Options::new(Family::Ipv6)

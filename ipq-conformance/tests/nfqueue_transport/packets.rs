@@ -1,7 +1,8 @@
 //! What a PACKET frame says, and how much of the packet it has.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::{Program, SOON, arrived, listening_to_a_pair, name, sockets};
+use super::host::Host;
+use super::program::{Program, arrived, name, sockets};
+use ipq_conformance::world::topology::TAP0;
 use ipq_core::handle::Buffers;
 use ipq_core::wire::{
     Abi, EtherType, HardwareAddress, Header, InterfaceName, Mark, Message, PacketMetadata, Timestamp,
@@ -21,10 +22,10 @@ tests![
     a_short_buffer_loses_the_rest,
 ];
 
-fn a_packet_comes_with_everything_known_of_it() {
-    let program = Program::reading_output(Family::Ipv4);
+fn a_packet_comes_with_everything_known_of_it(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     // Before there are packets: a change of rules may drop those that are queued.
-    netlink::queue_all(Family::Ipv4, At::Input);
+    host.queue_all(Family::Ipv4, Hook::Input);
     let [sender, receiver] = sockets("127.0.0.1");
     sender.send(b"known").expect("sent");
     let (metadata, packet) = program.packet();
@@ -58,19 +59,11 @@ fn a_packet_comes_with_everything_known_of_it() {
     assert_eq!(arrived(&receiver), b"known");
 }
 
-fn a_packet_from_a_device_names_it() {
-    let (program, sender) = listening_to_a_pair();
-    let mut unstamped = 0;
-    let (metadata, packet) = loop {
-        let (metadata, packet) = program.packet_from(&sender, b"by a device");
-        // The kernel begins to take the time a moment after it was asked to (PKT-8).
-        if !metadata.timestamp.is_unset() {
-            break (metadata, packet);
-        }
-        program.decide(metadata.packet_id, Verdict::Drop);
-        unstamped += 1;
-        assert!(unstamped < 1_000_000, "PKT-8");
-    };
+fn a_packet_from_a_device_names_it(host: &mut Host) {
+    let program = Program::reading(host, Family::Ipv4, Hook::Prerouting);
+    host.arrive(b"by a device");
+    let (metadata, packet) = program.packet();
+    assert!(!metadata.timestamp.is_unset(), "PKT-8");
     assert!(
         (0..1_000_000).contains(&metadata.timestamp.microseconds),
         "{:?}",
@@ -78,70 +71,60 @@ fn a_packet_from_a_device_names_it() {
     );
     assert_eq!(
         (metadata.hook, metadata.indev_name, metadata.outdev_name),
-        (Hook::Prerouting, name("v1"), name(""))
+        (Hook::Prerouting, name(TAP0.name), name(""))
     );
     assert_eq!((metadata.hw_protocol, metadata.hw_type), (EtherType::IPV4, 1));
-    assert_eq!(metadata.hw_address.as_bytes(), netlink::FIRST_ADDRESS);
+    assert_eq!(metadata.hw_address.as_bytes(), TAP0.neighbour_mac);
     assert_eq!(&packet[28..], b"by a device");
 }
 
-fn a_renamed_device_has_its_new_name() {
-    let (program, sender) = listening_to_a_pair();
-    let named = |wanted| {
-        let (metadata, _) = program.packet_from(&sender, b"by a device");
-        assert_eq!(metadata.indev_name, name(wanted));
-        while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
+fn a_renamed_device_has_its_new_name(host: &mut Host) {
+    let program = Program::reading(host, Family::Ipv4, Hook::Prerouting);
+    let indev = |host: &Host| {
+        host.arrive(b"by a device");
+        let (metadata, _) = program.packet();
+        // A program that keeps up finds its queue empty, and then hears of devices.
+        program.nothing();
+        metadata.indev_name
     };
-    named("v1");
-    netlink::set_up("v1", false);
-    netlink::rename("v1", "a_longer_name_1");
-    netlink::set_up("a_longer_name_1", true);
-    named("a_longer_name_1");
+    assert_eq!(indev(host), name(TAP0.name));
+    host.rename("a_longer_name_1");
+    assert_eq!(indev(host), name("a_longer_name_1"));
 }
 
-fn packets_that_came_together_have_a_renamed_devices_new_name() {
-    let (program, sender) = listening_to_a_pair();
+fn packets_that_came_together_have_a_renamed_devices_new_name(host: &mut Host) {
+    let program = Program::reading(host, Family::Ipv4, Hook::Prerouting);
     let mut buffers = Buffers::new(8, program.handle.buffer_for(0));
-    for (old, new) in [("v1", "first"), ("first", "second"), ("second", "third")] {
+    for (old, new) in [(TAP0.name, "first"), ("first", "second"), ("second", "third")] {
         // Twice, so that the second time they are like those before.
         for _ in 0..2 {
-            program.packet_from(&sender, b"by a device");
-            for _ in 0..3 {
-                sender.send(b"by a device").expect("sent");
-            }
-            let mut names = Vec::new();
-            while names.len() < 3 {
-                let messages = program.handle.read_many(&mut buffers, SOON).expect("messages");
-                names.extend(messages.map(named));
-            }
-            assert!(names.iter().all(|found| *found == name(old)), "{names:?}");
+            (0..3).for_each(|_| host.arrive(b"by a device"));
+            let messages = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
+            assert_eq!(messages.map(indev).collect::<Vec<_>>(), [name(old); 3]);
         }
-        while program.handle.read_many(&mut buffers, Wait::Never).is_ok() {}
-        netlink::set_up(old, false);
-        netlink::rename(old, new);
-        netlink::set_up(new, true);
+        host.rename(new);
     }
 }
 
 /// The name of the device that a packet came in by.
-fn named(message: Result<Message<'_>, Error>) -> InterfaceName {
+fn indev(message: Result<Message<'_>, Error>) -> InterfaceName {
     match message {
         Ok(Message::Packet(packet)) => packet.indev_name(),
         other => panic!("no packet: {other:?}"),
     }
 }
 
-fn a_device_going_down_takes_its_packets() {
-    let (program, sender) = listening_to_a_pair();
-    let (metadata, _) = program.packet_from(&sender, b"by a device");
-    while program.handle.read(&mut [0; 200], Wait::Never).is_ok() {}
-    netlink::set_up("v1", false);
+fn a_device_going_down_takes_its_packets(host: &mut Host) {
+    let program = Program::reading(host, Family::Ipv4, Hook::Prerouting);
+    host.arrive(b"by a device");
+    let (metadata, _) = program.packet();
+    host.set_down();
     program.decide(metadata.packet_id, Verdict::Accept);
     assert_eq!(program.answer().0, Errno::ENOENT, "EVT-1");
 }
 
-fn the_copy_range_cuts_and_meta_has_no_bytes() {
-    let program = Program::reading_output(Family::Ipv4);
+fn the_copy_range_cuts_and_meta_has_no_bytes(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     let length = |mode, range| {
         program.handle.set_mode(mode, range).expect("a mode");
@@ -157,8 +140,8 @@ fn the_copy_range_cuts_and_meta_has_no_bytes() {
     program.nothing();
 }
 
-fn in_mode_none_packets_are_dropped() {
-    let program = Program::reading_output(Family::Ipv4);
+fn in_mode_none_packets_are_dropped(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     program.handle.set_mode(CopyMode::None, 7).expect("mode NONE");
     // The kernel may tell the sender that its packet was dropped.
@@ -171,9 +154,9 @@ fn in_mode_none_packets_are_dropped() {
 
 /// From one that is exactly long enough up to one that has room for whatever the kernel says of a
 /// packet.
-fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it() {
+fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it(host: &mut Host) {
     const RANGE: usize = 630;
-    let program = Program::reading_output(Family::Ipv4);
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     program
         .handle
@@ -208,8 +191,8 @@ fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it() {
     }
 }
 
-fn a_short_buffer_loses_the_rest() {
-    let program = Program::reading_output(Family::Ipv4);
+fn a_short_buffer_loses_the_rest(host: &mut Host) {
+    let program = Program::reading_output(host, Family::Ipv4);
     let [sender, _receiver] = sockets("127.0.0.1");
     let whole = 112 + 628;
     for room in [20, 111, 112, 113, 300, whole - 1] {

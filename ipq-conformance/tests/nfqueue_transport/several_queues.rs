@@ -1,10 +1,11 @@
 //! Several queues with a thread each: the example.
 
-use crate::netlink::{self, Hook as At};
-use crate::program::arrived;
+use super::host::Host;
+use super::program::arrived;
+use ipq_conformance::world::NumberedQueue;
 use ipq_core::transport::nfqueue::NfQueue;
 use ipq_core::wire::PacketMessage;
-use ipq_core::{Family, Verdict};
+use ipq_core::{Family, Hook, Verdict};
 use pretty_assertions::assert_eq;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::UdpSocket;
@@ -12,23 +13,22 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-#[path = "../../examples/several_queues.rs"]
+#[path = "../../../ipq-core/examples/several_queues.rs"]
 #[expect(dead_code, reason = "its main function is that of the example")]
 mod example;
 
 tests![a_flow_keeps_its_queue_and_its_order,];
 
 const FIRST: u16 = 10;
-const QUEUES: u16 = 4;
+const LAST: u16 = 13;
 /// Few enough datagrams for the receiver's socket to hold all of them.
 const FLOWS: u8 = 16;
 const EACH: u8 = 10;
 
-fn a_flow_keeps_its_queue_and_its_order() {
-    netlink::queue_all_among(Family::Ipv4, At::Output, FIRST, QUEUES);
+fn a_flow_keeps_its_queue_and_its_order(host: &mut Host) {
+    host.queue_all_among(Family::Ipv4, Hook::Output, NumberedQueue::among(FIRST, LAST));
     let (told, seen) = channel();
-    let numbers = FIRST..=FIRST + QUEUES - 1;
-    for handle in example::queues::attach(numbers, NfQueue::open_with).expect("the queues") {
+    for handle in example::queues::attach(FIRST..=LAST, NfQueue::open_with).expect("the queues") {
         let told = told.clone();
         std::thread::spawn(move || {
             let queue = handle.transport().options().queue_number;

@@ -1,0 +1,16 @@
+//! The nfqueue transport on the kernel that this runs on, with a handle above it as programs have.
+//!
+//! Each test runs in a process of its own, since it takes over the whole process. Where the system
+//! allows no laboratory the tests are skipped, with the reason; `IPQ_REQUIRE_REAL=1` makes that a
+//! failure.
+
+#[cfg(target_os = "linux")]
+#[path = "nfqueue_transport/linux.rs"]
+mod linux;
+
+fn main() -> std::process::ExitCode {
+    #[cfg(target_os = "linux")]
+    return linux::main();
+    #[cfg(not(target_os = "linux"))]
+    std::process::ExitCode::SUCCESS
+}
