@@ -118,13 +118,13 @@ enum Action {
     Record(RecordArguments),
     /// Print frames with their meaning, a JSON object a line, to test parsers against
     Vectors,
-    /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`
+    /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`.
+    ///
+    /// It is the reference for programs that speak this protocol: a run over the pipe has the same
+    /// results as a run of the world itself.
     #[cfg(target_os = "linux")]
-    World {
-        /// The world to serve
-        #[arg(default_value = "sim")]
-        world: String,
-    },
+    #[command(after_help = WORLD_HELP)]
+    World(WorldArguments),
     /// Boot a kernel in a virtual machine, and run the suite on it
     #[cfg(target_os = "linux")]
     Vm(VmArguments),
@@ -297,6 +297,27 @@ struct RecordArguments {
 
 #[cfg(target_os = "linux")]
 #[derive(Debug, Args)]
+struct WorldArguments {
+    /// The world to serve
+    #[arg(default_value = "sim")]
+    world: String,
+    /// The kernel that the emulator is, by its version or the name of a profile
+    #[arg(long, value_name = "KERNEL", conflicts_with = "world")]
+    kernel: Option<String>,
+}
+
+#[cfg(target_os = "linux")]
+const WORLD_HELP: &str = "\
+Examples:
+  ipq-conformance run --world 'exec:ipq-conformance world'    the emulator, over a pipe
+  ipq-conformance run --world 'exec:ipq-conformance world --kernel 2.4.16'
+  echo '{\"request\":\"describe\",\"protocol\":1}' | ipq-conformance world
+
+docs/world-protocol.md describes the protocol. Exit status: 0 the world ended; 2 a request breaks
+the protocol, or the world can't be created here.";
+
+#[cfg(target_os = "linux")]
+#[derive(Debug, Args)]
 struct VmArguments {
     /// The kernel: a bzImage for x86-64, up to 3.4 with its queue built in, or one of today's
     #[arg(long, value_name = "BZIMAGE")]
@@ -407,7 +428,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),
         Some(Action::Vectors) => vectors::vectors(),
         #[cfg(target_os = "linux")]
-        Some(Action::World { world }) => world::serve(worlds, &world),
+        Some(Action::World(arguments)) => world::serve(worlds, &arguments),
         #[cfg(target_os = "linux")]
         Some(Action::Vm(arguments)) => vm::vm(&arguments),
         Some(Action::Manual { directory }) => documentation::write_manual(&directory),

@@ -83,14 +83,6 @@ capabilities! {
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 
-impl Capability {
-    /// Returns whether only a machine with numbered queues can have it.
-    #[must_use]
-    pub const fn is_of_numbered_queues(self) -> bool {
-        matches!(self, Self::NumberedQueues | Self::QueuesProc | Self::QueuesWeights)
-    }
-}
-
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

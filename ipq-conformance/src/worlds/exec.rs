@@ -11,12 +11,15 @@
 mod messages;
 mod program;
 mod serve;
+mod truth;
 
 pub use messages::VERSION;
 pub use serve::serve;
 
-use crate::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
-use messages::{Answer, BeginRequest, Request};
+use crate::world::{
+    Capabilities, Description, Machine, Observation, QueueProtocol, Setup, Step, World, WorldError, WorldFactory,
+};
+use messages::{About, Answer, BeginRequest, Request};
 use program::Program;
 use std::time::Duration;
 
@@ -33,9 +36,9 @@ const PATIENCE_PER_FRAME: Duration = Duration::from_micros(500);
 pub struct ExecFactory {
     name: String,
     command: Vec<String>,
-    parallel: bool,
     /// The program's first words about itself. All that follow must be the same.
-    first: (Description, Capabilities),
+    about: About,
+    capabilities: Capabilities,
 }
 
 /// The reason why a program can't be a world.
@@ -70,8 +73,8 @@ impl ExecFactory {
         Ok(Self {
             name: format!("{PREFIX}{command}"),
             command: words,
-            parallel: begun.parallel,
-            first: (begun.description, begun.capabilities),
+            about: begun.about,
+            capabilities: begun.capabilities,
         })
     }
 }
@@ -83,7 +86,7 @@ impl WorldFactory for ExecFactory {
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
         let begun = Begun::start(&self.command)?;
-        if (&begun.description, &begun.capabilities) != (&self.first.0, &self.first.1) {
+        if (&begun.about, &begun.capabilities) != (&self.about, &self.capabilities) {
             return Err(WorldError::Broken(format!(
                 "{} contradicts itself: at its first start it described another implementation, \
                  or had other capabilities; they must be the same at each start",
@@ -97,7 +100,7 @@ impl WorldFactory for ExecFactory {
     }
 
     fn parallel(&self) -> bool {
-        self.parallel
+        self.about.parallel
     }
 }
 
@@ -105,15 +108,14 @@ impl WorldFactory for ExecFactory {
 #[derive(Debug)]
 struct Begun {
     program: Program,
-    description: Description,
+    about: About,
     capabilities: Capabilities,
-    parallel: bool,
 }
 
 impl Begun {
     fn start(command: &[String]) -> Result<Self, WorldError> {
         let mut program = Program::start(command)?;
-        let (description, parallel) = match program.ask(&Request::Describe { protocol: VERSION }, PATIENCE)? {
+        let about = match program.ask(&Request::Describe { protocol: VERSION }, PATIENCE)? {
             Answer::Description(description) => description.read().map_err(|what| program.breach(&what))?,
             other => return Err(program.wrong_kind(&other)),
         };
@@ -125,9 +127,8 @@ impl Begun {
         };
         Ok(Self {
             program,
-            description,
+            about,
             capabilities,
-            parallel,
         })
     }
 
@@ -147,7 +148,8 @@ impl Begun {
         })?;
         match self.program.ask(&Request::Step { step: question }, patience(step))? {
             Answer::Seen { seen } => {
-                crate::recording::observation(step, seen).map_err(|what| self.program.breach(&what))
+                let seen = crate::recording::observation(step, seen).map_err(|what| self.program.breach(&what))?;
+                truth::impossible(step, &seen).map_or(Ok(seen), |what| Err(self.program.contradiction(&what)))
             }
             Answer::Error(error) => Err(self.refused(error)),
             other => Err(self.program.wrong_kind(&other)),
@@ -199,7 +201,20 @@ impl ExecWorld {
 
 impl World for ExecWorld {
     fn describe(&self) -> Description {
-        self.begun.description.clone()
+        self.begun.about.description.clone()
+    }
+
+    fn machine(&self, setup: &Setup) -> Machine {
+        let About {
+            description,
+            nfnetlink_machine,
+            ..
+        } = &self.begun.about;
+        let numbered = nfnetlink_machine
+            .as_ref()
+            .filter(|_| setup.queues == QueueProtocol::Nfnetlink);
+        let machine = setup.machine.as_ref().or(numbered);
+        machine.unwrap_or(&description.machine).clone()
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -1,6 +1,9 @@
 //! Programs as worlds: the protocol of the pipe, its page, its schema, and a world in Python.
 #![cfg(target_os = "linux")]
 
+mod breaches;
+mod python;
+mod reference;
 mod schema;
 
 use ipq_conformance::world::{
@@ -14,13 +17,11 @@ use schema::Schema;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 const PAGE: &str = include_str!("../../docs/world-protocol.md");
 const SUITE: &str = env!("CARGO_BIN_EXE_ipq-conformance");
-const PYTHON_WORLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/world.py");
 
 fn run(world: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(SUITE);
@@ -231,6 +232,7 @@ fn every_line_of_a_run_keeps_the_schema() {
             "sockets",
             "events",
             "limits/arrival",
+            "nfq",
             "--format",
             "json",
         ],
@@ -269,246 +271,4 @@ fn every_line_of_a_run_keeps_the_schema() {
 #[case::a_number_for_text(json!({ "answer": "error", "error": "broken", "what": 5 }))]
 fn the_schema_refuses(#[case] line: Value) {
     assert!(!Schema::of_the_protocol().accepts(&line), "{line}");
-}
-
-#[test]
-fn the_emulator_over_a_pipe_is_the_emulator() {
-    let direct = Command::new(SUITE)
-        .args(["run", "--strict", "--format", "json"])
-        .output();
-    let direct = outcomes(&direct.expect("the suite can be run"));
-    let piped = run(&format!("{SUITE} world sim"), &["--format", "json"]);
-    // Over a pipe it is one machine, and so has one kind of queue.
-    let (numbered, of_ip_queue): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        direct.into_iter().partition(|(id, _)| id.starts_with("nfq-"));
-    let (skipped, others): (BTreeMap<_, _>, BTreeMap<_, _>) = outcomes(&piped)
-        .into_iter()
-        .partition(|(id, _)| numbered.contains_key(id));
-    assert_eq!(others, of_ip_queue);
-    assert!(skipped.values().all(|(outcome, _)| outcome == "skipped"));
-    assert_eq!(piped.status.code(), Some(0));
-}
-
-/// A world in a shell script, which answers `request` with `line`, and all else well.
-fn script(folder: &Path, request: &str, line: &str) -> String {
-    let description = json!({
-        "answer": "description", "protocol": 1, "implementation": "a script", "seed": null, "parallel": true,
-        "machine": { "kernel": "3.4.10", "arch": "x86_64", "word_bytes": 8, "byte_order": "little" },
-    });
-    let path = folder.join("world.sh");
-    let text = format!(
-        "while read -r line; do case $line in\n\
-         *'{request}'*) {line};;\n\
-         *'\"describe\"'*) echo '{description}';;\n\
-         *'\"capabilities\"'*) echo '{{\"answer\":\"capabilities\",\"capabilities\":[\"proc-text\"]}}';;\n\
-         *'\"begin\"'*) echo '{{\"answer\":\"begun\"}}';;\n\
-         *'\"open\"'*) echo '{{\"answer\":\"seen\",\"seen\":{{\"failed_at\":null,\"errno\":0,\"port_id\":4242}}}}';;\n\
-         *'\"send\"'*) echo '{{\"answer\":\"seen\",\"seen\":{{\"sent\":40,\"errno\":0}}}}';;\n\
-         *'\"end\"'*) echo '{{\"answer\":\"ended\"}}';;\n\
-         *) echo '{{\"answer\":\"error\",\"error\":\"unsupported\",\"what\":\"no\"}}';;\n\
-         esac; done\n"
-    );
-    fs::write(&path, text).expect("there is room for a script");
-    format!("sh {}", path.display())
-}
-
-#[rstest]
-#[case::no_json(
-    "\"describe\"",
-    "echo hello",
-    2,
-    "breaks the protocol in its line 1: expected value (column 1)"
-)]
-#[case::no_answer(
-    "\"describe\"",
-    "echo '{}'",
-    2,
-    "breaks the protocol in its line 1: missing field `answer`"
-)]
-#[case::another_version(
-    "\"describe\"",
-    "echo '{\"answer\":\"description\",\"protocol\":2,\"implementation\":\"x\",\"seed\":null,\"parallel\":true,\"machine\":{\"kernel\":\"\",\"arch\":\"\",\"word_bytes\":8,\"byte_order\":\"little\"}}'",
-    2,
-    "it speaks version 2 of the protocol, and this suite version 1"
-)]
-#[case::an_unknown_capability(
-    "\"capabilities\"",
-    "echo '{\"answer\":\"capabilities\",\"capabilities\":[\"magic\"]}'",
-    2,
-    "there is no capability \"magic\"; the capabilities are: proc-text, "
-)]
-#[case::the_wrong_answer(
-    "\"begin\"",
-    "echo '{\"answer\":\"ended\"}'",
-    1,
-    "in its line 3: the answer \"ended\" does not fit the request"
-)]
-#[case::a_missing_key(
-    "\"send\"",
-    "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":5}}'",
-    1,
-    "in its line 5: missing field `errno`"
-)]
-#[case::an_unknown_key(
-    "\"send\"",
-    "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":5,\"errno\":0,\"x\":1}}'",
-    1,
-    "in its line 5: unknown field `x`"
-)]
-#[case::a_key_of_the_question(
-    "\"send\"",
-    "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":5,\"errno\":0,\"hex\":\"00\"}}'",
-    1,
-    "in its line 5: `hex` belongs to the question"
-)]
-#[case::a_line_too_many(
-    "\"open\"",
-    // Both lines in one write, so that the second is there when the first is read.
-    "printf '%s\\n' '{\"answer\":\"seen\",\"seen\":{\"failed_at\":null,\"errno\":0,\"port_id\":4242}}' more; sleep 1",
-    1,
-    "breaks the protocol: its line 5 came before it was asked for anything"
-)]
-#[case::an_early_end(
-    "\"send\"",
-    "echo bye >&2; exit 3",
-    1,
-    "ended (exit status: 3) instead of writing its line 5"
-)]
-#[case::a_bad_end(
-    "\"end\"",
-    "echo '{\"answer\":\"ended\"}'; exit 4",
-    2,
-    "ended with exit status: 4 after its last answer"
-)]
-#[case::a_hang("\"send\"", "exec sleep 60", 1, "hangs: its line 5 did not come in 5s")]
-#[case::a_contradiction(
-    "\"proc\"",
-    "echo '{\"answer\":\"error\",\"error\":\"lacks\",\"what\":\"proc-text\"}'",
-    1,
-    "contradicts itself in its line 4: it listed the capability proc-text, and now answers that it lacks it"
-)]
-fn a_breach_of_the_protocol_is_named(
-    #[case] request: &str,
-    #[case] line: &str,
-    #[case] status: i32,
-    #[case] expected: &str,
-) {
-    let folder = tempfile::tempdir().expect("there is room");
-    let world = script(folder.path(), request, line);
-    let case = if request == "\"proc\"" {
-        "proc/ipv4-idle"
-    } else {
-        "verdicts/accept-goes-on-with-the-hook"
-    };
-    let output = run(&world, &[case]);
-    let text = String::from_utf8_lossy(if status == 2 { &output.stderr } else { &output.stdout }).into_owned();
-    assert!(text.contains(expected), "{text}");
-    assert_eq!(output.status.code(), Some(status), "{text}");
-    assert!(status == 2 || text.contains("1 broken"), "{text}");
-}
-
-#[test]
-fn a_program_that_changes_its_mind_contradicts_itself() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let answer =
-        "echo '{\"answer\":\"capabilities\",\"capabilities\":['$(test -e seen && echo '\"sysctl\"')']}'; : >seen";
-    let world = script(folder.path(), "\"capabilities\"", answer);
-    let output = Command::new(SUITE)
-        .current_dir(folder.path())
-        .args(["run", "--world", &format!("exec:{world}"), "wire"])
-        .output()
-        .expect("the suite can be run");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("sh contradicts itself: at its first start"), "{text}");
-}
-
-#[rstest]
-#[case::no_program("nowhere-at-all", "nowhere-at-all can't be started: No such file or directory")]
-#[case::no_command("", "\"\" is no command")]
-#[case::an_open_quote("'sh", "\"'sh\" is no command")]
-fn a_program_that_is_none_is_an_error_of_usage(#[case] world: &str, #[case] expected: &str) {
-    let output = run(world, &[]);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains(expected), "{text}");
-    assert_eq!(output.status.code(), Some(2));
-}
-
-#[test]
-fn printed_text_is_in_the_transcript() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let line = "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":-1,\"errno\":1}}'; echo out of ink >&2";
-    // The line on standard error may come after the answer: the next step has it at the latest.
-    let world = script(
-        folder.path(),
-        "\"send\"",
-        &line.replace("echo '{", "echo out of ink >&2; echo '{"),
-    );
-    let output = run(&world, &["verdicts/drop", "verdicts/accept-goes-on-with-the-hook"]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("printed: out of ink"), "{text}");
-}
-
-/// The interpreter, if there is one that runs the example.
-fn python() -> Option<&'static str> {
-    let found = ["/usr/bin/python3", "python3"].into_iter().find(|python| {
-        let probe = Command::new(python)
-            .args(["-c", "import json, struct, sys; sys.exit(sys.version_info < (3, 8))"])
-            .output();
-        probe.is_ok_and(|probe| probe.status.success())
-    });
-    if found.is_none() {
-        eprintln!("skipped: there is no Python 3.8 or later to run {PYTHON_WORLD}");
-    }
-    found
-}
-
-#[test]
-fn the_world_in_python_passes_all_that_it_claims() {
-    let Some(python) = python() else { return };
-    let output = run(&format!("{python} {PYTHON_WORLD}"), &["--format", "json"]);
-    let outcomes = outcomes(&output);
-    let count = |wanted: &str| outcomes.values().filter(|(outcome, _)| outcome == wanted).count();
-    assert_eq!(count("failed") + count("broken"), 0, "{outcomes:?}");
-    assert!(count("passed") >= 170, "{} passed", count("passed"));
-    assert!(count("skipped") >= 20, "{} skipped", count("skipped"));
-    assert_eq!(output.status.code(), Some(0));
-}
-
-#[test]
-fn the_world_in_python_is_short() {
-    let text = fs::read_to_string(PYTHON_WORLD).expect("it is there");
-    let mut in_text = false;
-    let code = text.lines().filter(|line| {
-        let quotes = line.matches("\"\"\"").count();
-        let documents = in_text || quotes > 0;
-        in_text ^= quotes == 1;
-        !documents && !line.trim().is_empty() && !line.trim().starts_with('#')
-    });
-    assert!(code.count() <= 300);
-}
-
-#[rstest]
-#[case::replies_to_the_wrong_port("wrong-port", "replies/error-goes-to-sender", "failed", "differs from byte 12 on")]
-#[case::no_latch("no-latch", "overrun/forty-packets-on-x86-64", "failed", "and not nothing")]
-#[case::a_hang(
-    "hang",
-    "verdicts/accept-goes-on-with-the-hook",
-    "broken",
-    "hangs: its line 6 did not come"
-)]
-fn a_world_that_is_broken_on_purpose_is_found_out(
-    #[case] broken: &str,
-    #[case] case: &str,
-    #[case] expected: &str,
-    #[case] why: &str,
-) {
-    let Some(python) = python() else { return };
-    let world = format!("{python} {PYTHON_WORLD} --break {broken}");
-    let output = run(&world, &[case, "--format", "json"]);
-    let outcomes = outcomes(&output);
-    let (outcome, reason) = &outcomes[case];
-    assert_eq!(outcome, expected);
-    let reason = reason.as_deref().unwrap_or_default();
-    assert!(reason.contains(why), "{reason}");
-    assert_eq!(output.status.code(), Some(1));
 }

@@ -43,6 +43,8 @@ pub(super) struct BeginRequest {
     rules: Value,
     process_id: Option<u32>,
     never_reuse_ids: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    earlier_peer_died: bool,
     #[serde(skip_serializing_if = "QueuesJson::is_ip_queue", default)]
     queues: QueuesJson,
 }
@@ -50,12 +52,12 @@ pub(super) struct BeginRequest {
 impl BeginRequest {
     /// Returns `None` if the protocol has no word for a part of the setup.
     pub(super) fn new(setup: &Setup) -> Option<Self> {
-        (!setup.earlier_peer_died).then_some(())?;
         Some(Self {
             machine: setup.machine.as_ref().map(MachineJson::new),
             rules: write_rules(&setup.rules)?,
             process_id: setup.process_id,
             never_reuse_ids: setup.never_reuse_ids,
+            earlier_peer_died: setup.earlier_peer_died,
             queues: setup.queues.into(),
         })
     }
@@ -65,6 +67,7 @@ impl BeginRequest {
         setup.machine = self.machine.map(MachineJson::read).transpose()?;
         setup.process_id = self.process_id;
         setup.never_reuse_ids = self.never_reuse_ids;
+        setup.earlier_peer_died = self.earlier_peer_died;
         setup.queues = self.queues.into();
         Ok(setup)
     }
@@ -135,6 +138,16 @@ impl Answer {
     }
 }
 
+/// The facts about a world that are told before it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct About {
+    pub(super) description: Description,
+    /// The machine that has numbered queues, if it is another.
+    pub(super) nfnetlink_machine: Option<Machine>,
+    /// `true` if several worlds may run at a time.
+    pub(super) parallel: bool,
+}
+
 /// The program's description of itself.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,35 +155,42 @@ pub(super) struct DescriptionAnswer {
     protocol: u32,
     implementation: String,
     machine: MachineJson,
+    /// The machine that has numbered queues, if it is another.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    nfnetlink_machine: Option<MachineJson>,
     seed: Option<u64>,
     parallel: bool,
 }
 
 impl DescriptionAnswer {
-    pub(super) fn new(description: &Description, parallel: bool) -> Self {
+    pub(super) fn new(about: &About) -> Self {
+        let About { description, .. } = about;
         Self {
             protocol: VERSION,
             implementation: description.implementation.clone(),
             machine: MachineJson::new(&description.machine),
+            nfnetlink_machine: about.nfnetlink_machine.as_ref().map(MachineJson::new),
             seed: description.seed,
-            parallel,
+            parallel: about.parallel,
         }
     }
 
-    /// Returns the description, and whether several programs may run at a time.
-    pub(super) fn read(self) -> Result<(Description, bool), String> {
+    pub(super) fn read(self) -> Result<About, String> {
         if self.protocol != VERSION {
             return Err(format!(
                 "it speaks version {} of the protocol, and this suite version {VERSION}",
                 self.protocol
             ));
         }
-        let description = Description {
-            implementation: self.implementation,
-            machine: self.machine.read()?,
-            seed: self.seed,
-        };
-        Ok((description, self.parallel))
+        Ok(About {
+            description: Description {
+                implementation: self.implementation,
+                machine: self.machine.read()?,
+                seed: self.seed,
+            },
+            nfnetlink_machine: self.nfnetlink_machine.map(MachineJson::read).transpose()?,
+            parallel: self.parallel,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program's process, and everything that can go wrong with it.
 
 use super::messages::{Answer, Request};
-use crate::child::{Child, Line};
+use crate::child::{Child, LONGEST_LINE, Line};
 use crate::recording::without_line;
 use crate::world::WorldError;
 use std::process::Command;
@@ -110,10 +110,11 @@ impl Program {
     /// Ends the program for an answer that can't be true if an earlier one was.
     pub(super) fn contradiction(&mut self, what: &str) -> WorldError {
         self.end(format!(
-            "{} contradicts itself in its line {}: {what}\n  request: {}",
+            "{} contradicts itself in its line {}: {what}\n  request:  {}\n  answer:   {}",
             self.name,
             self.line,
-            shortened(&self.request)
+            shortened(&self.request),
+            shortened(&self.answer),
         ))
     }
 
@@ -123,7 +124,10 @@ impl Program {
         let request = shortened(&self.request);
         let what = match line {
             Line::Late => format!("{} hangs: its line {number} did not come in {patience:?}", self.name),
-            Line::TooLong => format!("{} breaks the protocol: its line {number} does not end", self.name),
+            Line::TooLong => format!(
+                "{} breaks the protocol: its line {number} has more than {LONGEST_LINE} bytes",
+                self.name
+            ),
             Line::Ended | Line::Read(_) => {
                 let status = self.child.end(line);
                 let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());

@@ -1,8 +1,7 @@
 //! The program's end of the pipe, for the worlds of this crate.
 
-use super::messages::{Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request, VERSION};
-use crate::suite::kernels::is_before;
-use crate::world::{Setup, Step, World, WorldError, WorldFactory};
+use super::messages::{About, Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request, VERSION};
+use crate::world::{QueueProtocol, Setup, Step, World, WorldError, WorldFactory};
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, Write};
 
@@ -30,8 +29,8 @@ pub fn serve(factory: &dyn WorldFactory, input: impl BufRead, mut output: impl W
 fn answer(world: &mut dyn World, factory: &dyn WorldFactory, request: Request) -> io::Result<Answer> {
     let answered = match request {
         Request::Describe { protocol: VERSION } => {
-            let description = DescriptionAnswer::new(&world.describe(), factory.parallel());
-            return Ok(Answer::Description(description));
+            let about = about(world, factory.parallel());
+            return Ok(Answer::Description(DescriptionAnswer::new(&about)));
         }
         Request::Describe { protocol } => {
             return Err(io::Error::other(format!(
@@ -40,12 +39,7 @@ fn answer(world: &mut dyn World, factory: &dyn WorldFactory, request: Request) -
         }
         Request::Capabilities => {
             let capabilities = world.capabilities();
-            // A program over a pipe is one machine, and has the queues of its kernel.
-            let numbered = !is_before(&world.describe().machine.kernel, "3.5");
-            let served = capabilities
-                .iter()
-                .filter(|capability| numbered || !capability.is_of_numbered_queues());
-            let names = served.map(|capability| capability.name().to_owned());
+            let names = capabilities.iter().map(|capability| capability.name().to_owned());
             return Ok(Answer::Capabilities {
                 capabilities: names.collect(),
             });
@@ -55,6 +49,19 @@ fn answer(world: &mut dyn World, factory: &dyn WorldFactory, request: Request) -
         Request::End => world.end().map(|()| Answer::Ended),
     };
     Ok(answered.unwrap_or_else(|error| Answer::Error(ErrorAnswer::new(&error))))
+}
+
+fn about(world: &dyn World, parallel: bool) -> About {
+    let description = world.describe();
+    let numbered = world.machine(&Setup {
+        queues: QueueProtocol::Nfnetlink,
+        ..Setup::default()
+    });
+    About {
+        nfnetlink_machine: (numbered != description.machine).then_some(numbered),
+        description,
+        parallel,
+    }
 }
 
 fn begin(world: &mut dyn World, request: BeginRequest) -> Result<(), WorldError> {
