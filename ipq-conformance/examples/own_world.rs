@@ -4,8 +4,8 @@
 //! cargo run -p ipq-conformance --example own_world -- run --world careless verdicts
 //! ```
 //!
-//! The implementation here is the emulator with a fault: it lets a packet through that a program
-//! wants dropped. Put your own in its place.
+//! The implementation here is the emulator with a fault: it lets a packet through for which a
+//! program's verdict is DROP. Put your own in its place.
 
 use bytes::Bytes;
 use ipq_conformance::world::{Capabilities, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
@@ -16,7 +16,7 @@ use ipq_core::wire::{Abi, Envelope, Header, Message, VerdictRequest};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// An implementation that never drops.
+/// An implementation that never drops a packet.
 struct Careless {
     emulator: Box<dyn World>,
 }
@@ -29,7 +29,8 @@ impl World for Careless {
         }
     }
 
-    /// The suite skips the cases that need more, and says so.
+    /// Returns the emulator's capabilities. The suite skips the cases that need others, and says
+    /// so.
     fn capabilities(&self) -> Capabilities {
         self.emulator.capabilities()
     }
@@ -47,7 +48,7 @@ impl World for Careless {
     }
 }
 
-/// Returns a verdict that drops a packet as one that accepts it.
+/// Returns a verdict that drops a packet as one that accepts it; `None` for any other datagram.
 fn accepting(datagram: &Bytes) -> Option<Bytes> {
     let abi = Abi::LP64_LITTLE;
     let Ok(Message::Verdict(request, payload)) = Message::parse(datagram, abi) else {

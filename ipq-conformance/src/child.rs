@@ -1,8 +1,9 @@
 //! A child process that answers lines with lines.
 //!
 //! Worlds of real kernels, libraries for C and programs in other languages all run in a process of
-//! their own, which reads a request from its standard input and writes the answer to its standard
-//! output, a line each. This module has both ends of that: [`Child`] asks, [`answer`] replies.
+//! their own. It reads a request from its standard input and writes the answer to its standard
+//! output, a line each. This module has both ends of this exchange: [`Child`] asks, [`answer`]
+//! replies.
 //!
 //! A child may crash, hang, print without end, or leave its input unread. None of that blocks the
 //! parent for longer than the time limit of the request.
@@ -43,7 +44,8 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-/// Ends this process after it has `served` its parent.
+/// Ends this process, which has served its parent. The exit status is 2 after an error, and 0
+/// otherwise.
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
         Ok(()) => std::process::exit(0),
@@ -54,12 +56,12 @@ pub(crate) fn exit(served: io::Result<()>) -> ! {
     }
 }
 
-/// A task of the parent that goes on while it waits for its child.
+/// A task of the parent that goes on while the parent waits for its child.
 pub(crate) trait Beside {
-    /// A descriptor that is readable when there is something to do.
+    /// Returns a descriptor that is readable when the task has something to do.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
-    /// Does all work that needs no waiting.
+    /// Does all work of the task that needs no waiting.
     fn turn(&mut self) -> io::Result<()>;
 }
 
@@ -67,10 +69,10 @@ pub(crate) trait Beside {
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    /// Standard input, until it is closed.
+    /// The child's standard input, until it is closed.
     input: Option<ChildStdin>,
     output: ChildStdout,
-    /// Standard error, until its end.
+    /// The child's standard error, until its end.
     errors: Option<ChildStderr>,
     unread: Vec<u8>,
     printed: Vec<u8>,
@@ -79,18 +81,18 @@ pub(crate) struct Child {
 /// The result of waiting for a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// A line, without its end.
+    /// The child wrote this line, here without its end.
     Read(Vec<u8>),
     /// The child closed its standard output.
     Ended,
     /// No whole line came in time.
     Late,
-    /// A line is longer than [`LONGEST_LINE`].
+    /// The child wrote a line that is longer than [`LONGEST_LINE`].
     TooLong,
 }
 
 impl Child {
-    /// Starts the process.
+    /// Starts the child process.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         let command = command
             .stdin(Stdio::piped())
@@ -127,7 +129,7 @@ impl Child {
         self.exchange(&line, patience, beside)
     }
 
-    /// Reads a line that needs no request.
+    /// Reads a line that the child writes without a request.
     #[cfg(any(test, feature = "libipq"))]
     pub(crate) fn read_line(&mut self, patience: Duration) -> io::Result<Line> {
         self.exchange(&[], patience, None)
@@ -196,7 +198,7 @@ impl Child {
                 Ok(written) => *unsent = &unsent[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The child is gone or reads no more. The read that follows finds that out.
+                // The child is gone or reads no more. The next read finds that out.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *unsent = &[],
                 Err(error) => return Err(error),
             }
@@ -204,7 +206,7 @@ impl Child {
         Ok(())
     }
 
-    /// Reads what the child has printed by now.
+    /// Reads what the child has printed to standard error by now. Keeps the first 16 KiB.
     fn read_errors(&mut self) -> io::Result<()> {
         while let Some(errors) = &mut self.errors
             && readable(errors.as_fd())?
@@ -233,7 +235,8 @@ impl Child {
         Ok(polled[0].revents().contains(PollFlags::IN))
     }
 
-    /// Takes what the child has printed to standard error since the last call: the first 16 KiB.
+    /// Takes and returns what the child has printed to standard error since the last call: the
+    /// first 16 KiB.
     pub(crate) fn take_printed(&mut self) -> String {
         let printed = String::from_utf8_lossy(&self.printed).into_owned();
         self.printed.clear();
@@ -246,10 +249,10 @@ impl Child {
         self.input = None;
     }
 
-    /// Ends the child, by force unless it ended its output itself, and returns its exit status.
+    /// Ends the child, by force unless it closed its output itself, and returns its exit status.
     pub(crate) fn end(&mut self, line: &Line) -> io::Result<ExitStatus> {
         if *line != Line::Ended {
-            // It may be over already.
+            // The child may be over already.
             let _ = self.process.kill();
         }
         let status = self.wait_for_end()?;
@@ -257,7 +260,7 @@ impl Child {
         Ok(status)
     }
 
-    /// Waits for a child that closed its output. It gets a short time, since it may live on.
+    /// Waits until a child that closed its output has ended. Kills it after a short time.
     fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + GRACE;
         let mut pause = Duration::from_micros(20);

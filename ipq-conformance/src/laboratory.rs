@@ -2,13 +2,13 @@
 //! [`topology`](crate::world::topology) describes. This process makes them with system calls of its
 //! own, so a bare machine needs neither iptables nor iproute.
 //!
-//! The laboratory is in namespaces of its own. For the historical `ip_queue`, which works in the
-//! initial namespace only (SOCK-7), it is there. Its devices are TAP devices if the user may open
-//! `/dev/net/tun`, and veth pairs otherwise.
+//! The laboratory is in namespaces of its own, except for the historical `ip_queue`: that works in
+//! the initial namespace only (SOCK-7), so the laboratory is there. The devices are TAP devices if
+//! the user may open `/dev/net/tun`, and veth pairs otherwise.
 //!
-//! Nothing waits by sleeping. The process stays on one processor. There the kernel does most work
-//! before a system call returns, and the rest in order. So a frame that was sent round by `lo`
-//! comes back when all earlier work is done.
+//! Nothing waits by sleeping. The process stays on one processor, where the kernel does most work
+//! before a system call returns, and the rest in order. So when a frame that was sent through `lo`
+//! comes back, all earlier work is done.
 
 mod devices;
 mod namespaces;
@@ -37,9 +37,10 @@ use std::time::{Duration, Instant};
 pub use rules::Queues;
 pub(crate) use sys::set_option;
 
-/// The EtherType of the frames that are sent round by `lo`: reserved for local experiments.
+/// The EtherType of the frames that are sent through `lo`. It is reserved for local experiments.
 const ROUND_ETHER_TYPE: u16 = 0x88b5;
-/// The number of rounds. Each round also completes the answers to the round before.
+/// The number of frames that are sent through `lo`, one after the other. Each also completes the
+/// answers to the one before.
 const ROUNDS: u8 = 3;
 /// The time limit for anything in the laboratory that should happen at once.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
@@ -47,14 +48,15 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// The place of a laboratory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In namespaces of its own.
+    /// The laboratory is in namespaces of its own.
     Private,
-    /// In the initial network namespace. Whatever it changes there has to be put back: see
-    /// [`HostState`].
+    /// The laboratory is in the initial network namespace. Everything that it changes there has to
+    /// be put back: see [`HostState`].
     Initial,
 }
 
-/// A laboratory in operation. Its devices vanish when it is dropped or its process ends.
+/// A laboratory in operation. Its devices vanish when the laboratory is dropped or its process
+/// ends.
 #[derive(Debug)]
 pub struct Laboratory {
     rtnetlink: Rtnetlink,
@@ -65,8 +67,8 @@ pub struct Laboratory {
 }
 
 impl Laboratory {
-    /// Sets the laboratory up, without the rules of a case. The process must have one thread only.
-    /// If `place` says so, it is in other namespaces afterwards.
+    /// Sets the laboratory up, without the rules of a case. Moves this process into other
+    /// namespaces if `place` says so; the process must have one thread only.
     pub fn set_up(place: Place) -> Result<Self, LaboratoryError> {
         if place == Place::Private {
             namespaces::enter_private()?;
@@ -96,13 +98,14 @@ impl Laboratory {
         rules::install(rules, queues)
     }
 
-    /// Has a frame arrive at a device, `count` times. Returns the device's answer to the last.
+    /// Makes a frame arrive at a device, `count` times. Returns the device's answer to the last
+    /// frame.
     pub fn inject(&self, device: &str, frame: &[u8], count: u32) -> Result<Result<(), Errno>, LaboratoryError> {
         let device = self.device(device)?;
         let mut taken = Ok(());
         for sent in 1..=count {
             taken = device.inject(frame);
-            // The kernel's backlog holds about a thousand.
+            // The kernel's backlog holds about a thousand frames.
             if sent % 64 == 0 {
                 self.settle()?;
             }
@@ -111,7 +114,8 @@ impl Laboratory {
         Ok(taken)
     }
 
-    /// Sends a packet from this host. `packet` starts with its network header.
+    /// Sends a packet from this host. `packet` begins with its network header. It is no error if
+    /// the packet is dropped on its way.
     pub fn output(&self, packet: &[u8]) -> Result<(), LaboratoryError> {
         let (socket, destination) = match packet.first().map(|byte| byte >> 4) {
             Some(4) => (&self.ipv4, packet.get(16..20).and_then(ipv4_at).map(SocketAddr::from)),
@@ -129,8 +133,8 @@ impl Laboratory {
         }
     }
 
-    /// Takes the next IP frame that left by a device. ARP, neighbour discovery and multicast
-    /// reports are skipped.
+    /// Returns the next IP frame that left by a device; `None` if there is none. Skips ARP,
+    /// neighbour discovery and multicast reports.
     pub fn sniff(&mut self, device: &str) -> Result<Option<Vec<u8>>, LaboratoryError> {
         let index = self.index(device)?;
         let failed = |error| LaboratoryError::system(format!("take a frame from {device}"), error);
@@ -142,7 +146,7 @@ impl Laboratory {
         Ok(None)
     }
 
-    /// Sets a device up, with its addresses and neighbour, or down.
+    /// Sets a device up, with its addresses and neighbour, or down. Waits until its addresses work.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), LaboratoryError> {
         if device == LO {
             self.rtnetlink.set_up(self.rtnetlink.index_of(LO)?, up)?;
@@ -163,7 +167,7 @@ impl Laboratory {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);
         for round in 0..ROUNDS {
             match net::send(&self.round, &round_frame(round), SendFlags::empty()) {
-                // With lo down nothing comes round, and nothing waits there either. Old kernels
+                // With lo down nothing comes back, and nothing waits there either. Old kernels
                 // return ENXIO.
                 Err(Errno::NETDOWN | Errno::NXIO) => return Ok(()),
                 sent => sent.map_err(failed)?,
@@ -182,8 +186,8 @@ impl Laboratory {
         Ok(())
     }
 
-    /// Turns on time stamps for arriving packets, and waits until they are on: newer kernels do
-    /// that later. They stay on while a socket asks for them (PKT-8).
+    /// Turns on time stamps for arriving packets, and waits until they are on: newer kernels turn
+    /// them on later. They stay on while a socket asks for them (PKT-8).
     fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
         /// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`.
         const BY_THE_KERNEL: i32 = 0x18;
@@ -213,7 +217,8 @@ impl Laboratory {
         (0..self.devices.len()).try_for_each(|index| self.await_address(index))
     }
 
-    /// Waits until a device's IPv6 address accepts packets: newer kernels do that later.
+    /// Waits until a device's IPv6 address accepts packets: on newer kernels it does so only after
+    /// a while.
     fn await_address(&self, index: usize) -> Result<(), LaboratoryError> {
         self.rtnetlink.await_local(self.devices[index].ipv6())
     }
@@ -228,7 +233,8 @@ impl Laboratory {
     }
 }
 
-/// Switches an option of a netlink socket on or off: a number of `SOL_NETLINK`.
+/// Switches an option of a netlink socket on or off. `option` is a number of the level
+/// `SOL_NETLINK`.
 pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Result<()> {
     let value = i32::from(on).to_ne_bytes();
     set_option(socket.as_fd(), libc::SOL_NETLINK, option, &value)
@@ -236,8 +242,8 @@ pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Resul
 
 /// The state of the initial namespace before a laboratory changed it.
 ///
-/// It belongs to a process that outlives the laboratory's, so that the state is put back however
-/// that one ends.
+/// It belongs to a process that outlives the laboratory's process, so that the state is put back
+/// however the laboratory ends.
 #[derive(Debug)]
 pub struct HostState {
     sysctls: sysctls::Saved,
@@ -245,7 +251,7 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// Reads the current state.
+    /// Reads the current state of the initial namespace.
     pub fn save() -> Result<Self, LaboratoryError> {
         Ok(Self {
             sysctls: sysctls::Saved::read(),
@@ -253,7 +259,7 @@ impl HostState {
         })
     }
 
-    /// Restores this state.
+    /// Restores the saved state. Returns the first failure.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         self.sysctls.restore().and(self.tables.restore())
     }
@@ -273,7 +279,7 @@ pub enum LaboratoryError {
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// The kernel has no such table of rules.
+    /// The kernel has no table of rules of this name.
     #[error(
         "this kernel has no table {table:?} for {family}: rules are made by the socket options of ip_tables and ip6_tables, so \
          load iptable_filter, iptable_mangle, ip6table_filter and ip6table_mangle, or use a kernel with \
@@ -339,7 +345,7 @@ impl LaboratoryError {
     }
 }
 
-/// The payload of the frames that are sent round by `lo`.
+/// Returns a frame that is sent through `lo`, with the number of its round.
 fn round_frame(round: u8) -> [u8; 60] {
     let mut frame = [0; 60];
     frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
@@ -347,7 +353,7 @@ fn round_frame(round: u8) -> [u8; 60] {
     frame
 }
 
-/// Waits until `socket` has something to read.
+/// Waits until `socket` has something to read. `what` names it in errors.
 fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
     match poll(&mut sockets, Some(&PATIENCE)) {
@@ -357,8 +363,8 @@ fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     }
 }
 
-/// Pins the process to one processor. Each processor has a backlog of its own, so only one gives
-/// one order.
+/// Pins the process to one processor. Each processor has a backlog of its own, so only one
+/// processor keeps frames in order.
 fn stay_on_this_processor() -> Result<(), LaboratoryError> {
     let mut processors = CpuSet::new();
     processors.set(sched_getcpu());
@@ -379,7 +385,7 @@ fn ipv6_at(bytes: &[u8]) -> Option<(Ipv6Addr, u16)> {
     Some((<[u8; 16]>::try_from(bytes).ok()?.into(), 0))
 }
 
-/// Returns whether a frame is not one that a host sends of its own accord.
+/// Returns whether a frame is IP, and not one that a host sends of its own accord.
 fn is_of_interest(frame: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;

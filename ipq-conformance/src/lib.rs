@@ -1,14 +1,14 @@
-//! A conformance suite for `ip_queue`: kernels, emulators, and what stands in for them.
+//! A conformance suite for `ip_queue`: for kernels, for emulators, and for other implementations.
 //!
-//! Everything is built on one seam. A [`World`](world::World) does [`Step`](world::Step)s and says
-//! what was seen; cases, recordings and generated tests are all sequences of steps. From the bottom
-//! up:
+//! Everything is built on one interface. A [`World`](world::World) does [`Step`](world::Step)s and
+//! says what was seen; cases, recordings and generated tests are all sequences of steps. From the
+//! bottom up:
 //!
-//! - [`world`] is the seam and its vocabulary; [`worlds`] are those that come with the suite;
+//! - [`world`] is the interface and its vocabulary; [`worlds`] are those that come with the suite;
 //! - [`suite`] holds the cases, what they are written with, and what runs them;
 //! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte,
 //!   and [`diff`] compares two worlds on generated steps;
-//! - [`report`] tells what came of a run, and puts several worlds side by side;
+//! - [`report`] reports the results of a run, and puts several worlds side by side;
 //! - [`vectors`] are frames with their meaning, for the parsers of others;
 //! - [`cli`] is the program `ipq-conformance`.
 //!

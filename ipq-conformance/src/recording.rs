@@ -4,8 +4,8 @@
 //! [`Reader`] takes one line at a time, however long the file is. It refuses whatever it does not
 //! know, with the place and the reason, since a misread scenario proves nothing.
 //!
-//! Beside the steps of real kernels it reads and writes steps that only an emulator can answer
-//! reproducibly, so that generated sequences can be replayed. Times are in nanoseconds.
+//! A reader also accepts steps that only an emulator can answer reproducibly, so that generated
+//! sequences can be written and replayed. Times are in nanoseconds.
 //!
 //! | `op` | step | answer |
 //! |---|---|---|
@@ -47,21 +47,21 @@ pub const MOST_LINE_BYTES: usize = 16 << 20;
 /// One scenario: the steps, and what was seen after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// Its name, unique in its file.
+    /// The scenario's name, unique in its file.
     pub name: String,
-    /// The machine that it was recorded on, the rules in force, and the process id if a step
-    /// depends on it.
+    /// The machine of the recording, the rules in force, and the process id if a step depends on
+    /// it.
     pub setup: Setup,
-    /// In order. The kernel had come to rest between two steps.
+    /// The steps in order. The kernel had come to rest between two steps.
     pub steps: Vec<RecordedStep>,
 }
 
 /// A step and its observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedStep {
-    /// The step.
+    /// The step that was done.
     pub step: Step,
-    /// The observation.
+    /// The observation after the step.
     pub seen: Observation,
 }
 
@@ -73,15 +73,15 @@ impl Recording {
         Ok(recording)
     }
 
-    /// Returns the scenario as one line of JSON, without a line end. `None` if recordings have no
-    /// word for a step, or if it names no machine.
+    /// Returns the scenario as one line of JSON, without a line end; `None` if recordings have no
+    /// word for a step, or if the scenario names no machine.
     #[must_use]
     pub fn to_line(&self) -> Option<String> {
         format::write(self)
     }
 
-    /// Finds the first step that relies on a call which failed when the scenario was recorded. The
-    /// scenario is malformed from there on.
+    /// Returns the first step that relies on a call which failed when the scenario was recorded;
+    /// `None` if there is none. The scenario is malformed from there on.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {
         usage::first_misuse(self)
@@ -113,7 +113,7 @@ impl Reader<BufReader<File>> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Reads from `input`. Error messages call it `source`.
+    /// Returns a reader of `input`. Error messages call it `source`.
     pub fn new(source: impl Into<String>, input: R) -> Self {
         Self {
             source: source.into(),
@@ -123,17 +123,17 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// Returns the name of the input in error messages.
+    /// Returns the name that error messages give the input.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Returns the number of the last line read, from 1.
+    /// Returns the number of the line that was read last, from 1.
     pub const fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the error for `problem` in the last line read.
+    /// Returns the error for `problem` in the line that was read last.
     #[must_use]
     pub fn error(&self, problem: Problem) -> RecordingError {
         RecordingError {
@@ -160,7 +160,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Ends after the first error: lines after a line that can't be read can't be trusted.
+/// Yields recordings, and ends after the first error: the lines after it can't be trusted.
 impl<R: BufRead> Iterator for Reader<R> {
     type Item = Result<Recording, RecordingError>;
 
@@ -183,7 +183,7 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes recordings, one line each.
+/// Writes recordings, one line each. Fails if recordings have no word for a step.
 pub fn write_all<'r>(
     output: &mut impl Write,
     recordings: impl IntoIterator<Item = &'r Recording>,
@@ -200,15 +200,15 @@ pub fn write_all<'r>(
     Ok(())
 }
 
-/// A file of recordings that can't be read.
+/// The error for a file of recordings that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct RecordingError {
-    /// The file.
+    /// The file's name.
     pub source_name: String,
-    /// The line, from 1; `None` if the file could not be opened.
+    /// The line's number, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
-    /// The problem.
+    /// The problem, and the step that it is in.
     pub problem: Problem,
 }
 
@@ -216,9 +216,9 @@ pub struct RecordingError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
 pub struct Problem {
-    /// The number of the step, from 1, if the problem is in one.
+    /// The number of the step, from 1; `None` if the problem is in no step.
     pub step: Option<usize>,
-    /// The problem.
+    /// The problem in words.
     pub what: String,
 }
 

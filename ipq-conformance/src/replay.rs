@@ -1,8 +1,9 @@
 //! Does the steps of a recording in a world, and compares the answers with the recorded ones.
 //!
-//! All bytes and numbers must be equal, except for what the README of the recordings exempts: the
-//! value of a packet id, which each kernel chooses, but not the packet that it names; the time in a
-//! timestamp, but not whether there is one; the values of pad bytes, but not their number.
+//! All bytes and numbers must be equal, with the exceptions that the README of the recordings
+//! lists. The value of a packet id may differ, since each kernel chooses it, but it must name the
+//! same packet. The time in a timestamp may differ, but it must be there or not. The values of pad
+//! bytes may differ, but not their number.
 
 mod frames;
 mod ids;
@@ -27,7 +28,7 @@ pub use record::record;
 pub struct Replayed {
     /// The number of frames compared: datagrams received, and frames that left by a device.
     pub frames: usize,
-    /// The first difference, at which the replay ended; `None` if all is equal.
+    /// The first difference, at which the replay ended; `None` if there is none.
     pub difference: Option<Difference>,
 }
 
@@ -37,17 +38,17 @@ pub enum ReplayError {
     /// The scenario makes no sense.
     #[error("{0}")]
     Malformed(Problem),
-    /// The world can't do it.
+    /// The world can't begin, or can't do a step.
     #[error("{}{error}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
     World {
-        /// The step, from 1; `None` if the world could not even begin.
+        /// The number of the step, from 1; `None` if the world could not even begin.
         step: Option<usize>,
-        /// The reason.
+        /// The reason that the world gives.
         error: WorldError,
     },
 }
 
-/// Returns the scenario's problem with its place in the file.
+/// Makes a problem of the error, with the step that it is in.
 impl From<ReplayError> for Problem {
     fn from(error: ReplayError) -> Self {
         match error {
@@ -110,8 +111,8 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Returns whether the machine's last peer had been found dead before the first step. That matters
-/// until another peer comes, so the first text that tells it is right about the beginning.
+/// Returns whether the machine's last peer had been found dead before the first step. The first
+/// text that says so is right about the beginning, since it says so until another peer comes.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),
@@ -128,7 +129,7 @@ fn began_with_a_dead_peer(recording: &Recording) -> bool {
 pub struct Difference {
     /// The scenario's name.
     pub scenario: String,
-    /// The step, from 1.
+    /// The number of the step, from 1.
     pub step: usize,
     /// The number of steps in the scenario.
     pub steps: usize,
@@ -166,7 +167,7 @@ impl Difference {
         }
     }
 
-    /// Returns the same difference with both sides swapped. `None` if nothing was seen.
+    /// Returns the same difference with recorded and seen swapped; `None` if nothing was seen.
     pub(crate) fn mirrored(&self) -> Option<Self> {
         let seen = self.seen.clone()?;
         Some(Self {
@@ -195,7 +196,7 @@ impl fmt::Display for Difference {
 
 /// The finding that two answers are not the same.
 struct Unequal {
-    /// The difference in one line. It reads the same from both sides.
+    /// The difference in one line. It reads the same if recorded and seen are swapped.
     what: String,
     /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
@@ -240,7 +241,7 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
             let what = format!("the frame that left differs from byte {offset} on");
             Some(Unequal::plainly(what))
         }
-        // The file of a queue that the kernel does not have was read as a line without anything.
+        // A recording has the file of a queue that the kernel lacks as an empty line.
         (Observation::Text(expected), Observation::Absent) if expected == "\n" => None,
         (Observation::Text(expected), Observation::Text(text)) => {
             let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other);
@@ -251,7 +252,7 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
     }
 }
 
-/// Returns two answers side by side: `-` is recorded, `+` was seen here.
+/// Returns a comparison of two answers: `-` is recorded, `+` was seen here.
 fn details(recorded: &Observation, seen: &Observation, exempt: &[Range<usize>], abi: Abi) -> String {
     match (recorded, seen) {
         (
@@ -285,7 +286,8 @@ fn signed(sign: char, line: &str) -> String {
     format!("{sign} {line:?}\n")
 }
 
-/// Returns a frame that only one side has.
+/// Returns a dump of an observation's frame, each line with `sign` before it; an empty text if
+/// there is no frame.
 fn dump_frame(seen: &Observation, sign: char, abi: Abi) -> String {
     let dump = match seen {
         Observation::Receive(Received::Frame { bytes, .. }) => decode::dump(bytes, Kind::Netlink(abi)),

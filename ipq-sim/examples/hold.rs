@@ -4,8 +4,8 @@
 //! cargo run -p ipq-sim --example hold
 //! ```
 //!
-//! A read on the emulator's virtual time returns at once, and the emulator's clock is later by as
-//! much as the read would have waited.
+//! A read on the emulator's virtual time returns at once. It puts the emulator's clock forward by
+//! the time that the read would have waited.
 
 use etherparse::PacketBuilder;
 use ipq_core::{CopyMode, Family, Handle, Hook, PacketId, Transport, Verdict, Wait};
@@ -14,9 +14,9 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::time::Duration;
 
-/// How long each packet is held.
+/// The time for which each packet is held.
 const HOLD: Duration = Duration::from_secs(2);
-/// How often the loop looks whether a packet is due.
+/// The time between two looks whether a packet is due.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A program that holds packets.
@@ -26,7 +26,8 @@ struct Holder {
 }
 
 impl Holder {
-    /// Runs for `time`, as `now` tells it. On a kernel that is a clock of the program's.
+    /// Runs for `time`, as `now` measures it: the emulator's clock here, a clock of the program on
+    /// a kernel.
     fn run(
         &mut self,
         handle: &Handle<impl Transport>,

@@ -1,12 +1,14 @@
-//! A filter with the crate `nfq`, as it runs on a kernel. The command runs it without a privilege, on a capture:
+//! A filter with the crate `nfq`, written for a kernel. `ipq-sim` runs it without a privilege, on a
+//! capture:
 //!
 //! ```sh
 //! cargo build --example nfq_crate
 //! ipq-sim run --pcap in.pcap --out out.pcap -- target/debug/examples/nfq_crate 0
 //! ```
 //!
-//! It looks at the number that the payload of each UDP packet begins with. Of four packets it drops the first, lets the second
-//! through, marks the third, and changes the last byte of the fourth.
+//! The filter looks at the number that the payload of each UDP packet begins with. Of four packets
+//! it drops the first, lets the second through, marks the third, and changes the last byte of the
+//! fourth.
 
 use nfq::{Queue, Verdict};
 use std::io;

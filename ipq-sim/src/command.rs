@@ -89,7 +89,8 @@ struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// Returns the profile for programs whose words have that size, and says if it is another kernel's.
+    /// Returns the profile for programs with words of this size. Prints a line if it is the profile
+    /// of another kernel than the named one.
     fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
         let kernel = self.kernel.clone().unwrap_or_default();
         let nearest = kernel.nearest(word)?;
@@ -103,10 +104,10 @@ impl KernelArguments {
     }
 }
 
-/// The kernel that is emulated unless said.
+/// The kernel that is emulated by default for a program that opens a socket of `ip_queue`.
 const DEFAULT_KERNEL: &str = "3.4.10";
 
-/// A kernel as the command line names it: there is a profile for it.
+/// The name of a kernel that has a profile.
 #[derive(Clone)]
 struct KernelName(String);
 
@@ -123,12 +124,13 @@ impl KernelName {
         Ok(name)
     }
 
-    /// Returns the profile for programs of this machine whose words have that size.
+    /// Returns the profile for programs of this machine with words of this size.
     fn nearest(&self, word: WordSize) -> Result<Nearest, NoProfile> {
         if Profile::by_name(&self.0).is_some() {
             return Profile::of_kernel(&self.0);
         }
-        // The architectures that kernels were measured on: others with such words have the same frames.
+        // Kernels were measured on these architectures. Others with words of the same size have the
+        // same frames.
         let architecture = match word {
             WordSize::Four => "i386",
             WordSize::Eight => "x86_64",
@@ -226,7 +228,7 @@ fn launcher(name: &str) -> Result<Launcher, String> {
     known.ok_or_else(|| format!("there are {}", Launcher::ALL.map(Launcher::name).join(", ")))
 }
 
-/// Takes the name of a file that can be read.
+/// Returns the path of a file that can be read; otherwise the error.
 fn readable_file(name: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(name);
     File::open(&path)?;
@@ -261,7 +263,8 @@ enum Failure {
     Signals(io::Error),
 }
 
-/// Writes a text for people to standard error. That nobody reads it any more is no failure.
+/// Writes a text for people to standard error. Ignores errors, such as that nobody reads it any
+/// more.
 fn tell(text: fmt::Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);
 }
@@ -279,7 +282,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// `true` after SIGINT or SIGTERM.
+/// Returns a flag that SIGINT and SIGTERM set to `true`.
 fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -314,8 +317,8 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Runs what the command line describes. Calls `listening` when programs can come, prints the
-/// summary, and writes the files that were asked for.
+/// Feeds the capture to the programs of `run`. Calls `listening` when programs can connect, prints
+/// the summary, and writes the output files.
 fn feed(
     run: Run,
     capture: &Path,

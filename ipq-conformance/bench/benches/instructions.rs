@@ -1,10 +1,10 @@
-//! How many instructions a message and a packet cost, counted by callgrind: the same on a busy
-//! machine as on a quiet one, so that a small change shows. What it does not show is time: a wait
-//! for memory costs no instruction.
+//! The number of instructions that a message and a packet cost, counted by callgrind. It is the
+//! same on a busy machine as on a quiet one, so that a small change shows. It does not show time: a
+//! wait for memory costs no instruction.
 //!
-//! `cargo bench -p ipq-bench --features instructions --bench instructions`, where `valgrind` and `gungraun-runner` are
-//! found. The latter has to be of the library's version, which is 0.20.0: `cargo install
-//! gungraun-runner --version 0.20.0`. Without them it is skipped, and says so.
+//! `cargo bench -p ipq-bench --features instructions --bench instructions`, where `valgrind` and
+//! `gungraun-runner` are found. The runner must have the library's version, 0.20.0: `cargo install
+//! gungraun-runner --version 0.20.0`. Where they are not found, the bench is skipped, and says so.
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -60,7 +60,7 @@ mod counted {
 
     const ABI: Abi = Abi::NATIVE;
 
-    /// A PACKET frame with 1400 bytes of payload, as a program receives it.
+    /// Returns a PACKET frame with 1400 bytes of payload, as a program receives it.
     fn packet_frame() -> Vec<u8> {
         let mut listening = listening(Hook::Forward, CopyMode::Packet, 1400);
         listening.inject();
@@ -98,8 +98,8 @@ mod counted {
         black_box(&request).head(ABI, Envelope::request(PortId(7)), 0)
     }
 
-    /// A kernel whose queue some packets have been through, a program that listens, and what comes
-    /// next.
+    /// A kernel whose queue some packets have been through, a program that listens, and the next
+    /// frame that arrives.
     struct Listening {
         sim: Sim,
         handle: Handle<SimTransport>,
@@ -152,14 +152,14 @@ mod counted {
     #[bench::meta_at_forward(listening(Hook::Forward, CopyMode::Meta, 64))]
     #[bench::packet_of_1400_bytes_at_forward(listening(Hook::Forward, CopyMode::Packet, 1400))]
     fn packets_come_and_go(listening: Listening) -> Listening {
-        // What each costs is a 32nd.
+        // A round trip costs a 32nd of this.
         (0..32).fold(listening, |listening, _| round_trip(listening))
     }
 
-    /// So many packets that wait for a verdict.
+    /// Returns `COUNT` packets that wait for a verdict.
     fn queued<const COUNT: usize>() -> (Listening, [PacketId; COUNT]) {
         let mut listening = listening(Hook::Input, CopyMode::Meta, 64);
-        // Entries that were used before, as they are in a program that runs.
+        // The entries were used before, as they are in a program that runs.
         let earlier: [PacketId; COUNT] = std::array::from_fn(|_| listening.read());
         for id in earlier {
             let given = listening.handle.set_verdict(id, Verdict::Accept, None);

@@ -1,9 +1,9 @@
-//! What a verdict costs on the emulator, by how many packets are queued and by the order of the
+//! The cost of a verdict on the emulator, by the number of queued packets and by the order of the
 //! verdicts.
 //!
 //! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict
 //! costs at most 2 times what it does with 64, in the order of arrival; and at most 12 times in any
-//! order, when it has to wait for memory that no cache holds. What such a wait costs is measured
+//! order, when it has to wait for memory that no cache holds. The cost of such a wait is measured
 //! beside it.
 
 #![allow(
@@ -26,12 +26,13 @@ use std::time::{Duration, Instant};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// How many packets are queued while verdicts are given: these, and at most a batch more.
+/// The numbers of packets that are queued while verdicts are given: these, and at most a batch
+/// more.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
-/// How many verdicts, or reads, are measured at a time: as many as [`Handle::set_verdicts`] sends
-/// in one call.
+/// The number of verdicts, or reads, that are measured at a time: as many as
+/// [`Handle::set_verdicts`] sends in one call.
 const BATCH: usize = 32;
-/// How many batches a turn has.
+/// The number of batches of a turn.
 const BATCHES: usize = 400;
 
 /// Measures what a verdict costs on the emulator, by how many packets are queued.
@@ -82,10 +83,10 @@ fn main() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What the names of those end with that give verdicts.
+/// The end of the names of contenders that give verdicts.
 const QUEUED: &str = " queued";
 
-/// What is measured in a turn: so many verdicts on the packets of these ids.
+/// The action that is measured in a turn: giving verdicts on the packets of these ids.
 type Verdicts = fn(&Handle<SimTransport>, [PacketId; BATCH]) -> Result<(), Error>;
 
 fn one_by_one(handle: &Handle<SimTransport>, ids: [PacketId; BATCH]) -> Result<(), Error> {
@@ -111,8 +112,7 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
     move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
 }
 
-/// Measures verdicts at each length, on the packets that `choose` takes out of those that are
-/// queued.
+/// Measures verdicts at each length, on the packets that `choose` removes from the queued ones.
 fn verdicts(
     name: &str,
     passes: u16,
@@ -135,11 +135,11 @@ fn verdicts(
     measure(name, passes, turns, to_the_shortest)
 }
 
-/// Measures reads that wait for each other: of as many places as a queue of each length has
-/// entries, and as large.
+/// Measures reads of memory that wait for each other. There are as many places as a queue of each
+/// length has entries, and each is as large as an entry.
 fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
-        // Each place names another, in one circle through all of them.
+        // Each place names another, so that they make one circle.
         let mut circle: Vec<[u32; 32]> = (0..).map(|place| [place; 32]).take(places).collect();
         let mut chance = Rng::with_seed(1);
         for place in (1..places).rev() {
@@ -159,7 +159,7 @@ fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     measure(name, passes, turns.into(), Vec::new())
 }
 
-/// Gives each its turn, in each pass.
+/// Runs each turn once in each pass.
 fn measure(
     name: &str,
     passes: u16,
@@ -184,7 +184,8 @@ fn measure(
     })
 }
 
-/// A program that listens to an emulated queue in mode META, and has the ids of the packets in it.
+/// A program that listens to an emulated queue in copy mode META, and the ids of the packets in the
+/// queue.
 struct Queue {
     sim: Sim,
     handle: Handle<SimTransport>,
@@ -209,7 +210,7 @@ impl Queue {
         })
     }
 
-    /// Has as many packets wait as that, each of which has bytes of its own.
+    /// Fills the queue with packets of their own bytes each, until `length` wait.
     fn fill(&mut self, length: usize) -> Result<(), Failed> {
         while self.ids.len() < length {
             self.sim.inject(TAP0.name, self.frame.clone())?;

@@ -1,9 +1,9 @@
-//! What comes of measuring several ways to do the same, side by side: numbers, a table, a plot, and
-//! a page that keeps them.
+//! The results of measuring several ways to do the same, side by side: numbers, a table, a plot,
+//! and a page that keeps them.
 //!
-//! The benches are in `benches/`; this is what they share. A measurement is a number of passes, in
-//! each of which every contender runs once, one after the other: so what the machine does meanwhile
-//! befalls all of them, and a ratio is taken within a pass.
+//! The benches are in `benches/`; this is what they share. A measurement is a number of passes. In
+//! each pass every contender runs once, one after the other, so that the machine's other load
+//! affects all of them alike. Ratios are taken within a pass.
 
 #![allow(
     clippy::cast_precision_loss,

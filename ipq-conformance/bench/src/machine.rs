@@ -1,4 +1,4 @@
-//! Where and when something was measured.
+//! The machine and the day of a measurement.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,14 +13,15 @@ pub struct Machine {
     pub kernel: String,
     /// The processor: `AMD EPYC`.
     pub processor: String,
-    /// How many of them this process may use.
+    /// The number of processors that this process may use.
     pub processors: usize,
-    /// Whether the kernel runs in a virtual machine.
+    /// `true` if the kernel runs in a virtual machine.
     pub virtual_machine: bool,
 }
 
 impl Machine {
-    /// The one that this runs on, today. What the system does not tell is "unknown".
+    /// Returns the machine that this runs on, today. Values that the system does not tell are
+    /// "unknown".
     #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -58,7 +59,7 @@ fn known(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
 
-/// The value of the first line of /proc/cpuinfo with this label.
+/// Returns the value of the first line of /proc/cpuinfo with this label.
 fn value_of<'a>(label: &str, information: &'a str) -> Option<&'a str> {
     let lines = information.lines().filter_map(|line| line.split_once(':'));
     lines

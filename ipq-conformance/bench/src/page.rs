@@ -1,4 +1,4 @@
-//! The page that keeps what was measured.
+//! The page that keeps the results.
 
 use crate::plot::plot;
 use crate::results::{Contender, Report};
@@ -7,22 +7,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a page could not be brought up to date.
+/// The reason why a page could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
-    /// The page has no place for it.
+    /// The page has no place for the table.
     #[error("the page has no line \"{mark}\" with a block of text after it: add one where the table should go")]
     NoPlace {
-        /// The line that should stand before it.
+        /// The line that should stand before the table.
         mark: String,
     },
     /// A file could not be read or written.
     #[error("{}: {source}", .path.display())]
     File {
-        /// Which one.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -53,7 +53,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> PageError {
     }
 }
 
-/// The page with `text` in the place of the block of text that follows the comment `<!-- name -->`.
+/// Returns the page with `text` in the place of the block of text that follows the comment `<!--
+/// name -->`.
 fn put_in(page: &str, name: &str, text: &str) -> Result<String, PageError> {
     const FENCE: &str = "```";
     let mark = format!("<!-- {name} -->");

@@ -1,4 +1,4 @@
-//! What was measured.
+//! The results of a measurement.
 
 use crate::machine::Machine;
 use crate::statistics::{Spread, ratios};
@@ -7,46 +7,46 @@ use serde::{Deserialize, Serialize};
 /// A whole measurement.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
-    /// Where and when.
+    /// The machine and the day.
     pub machine: Machine,
     /// The command that measures it again.
     pub command: String,
-    /// How it was done, in a sentence or two.
+    /// The method, in a sentence or two.
     pub method: String,
-    /// What was measured.
+    /// The tasks that were measured.
     pub workloads: Vec<Workload>,
 }
 
 /// One task that every contender does.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Workload {
-    /// What the task is.
+    /// The task's name.
     pub name: String,
-    /// What a number counts: "CPU ns per packet".
+    /// The unit of the numbers, such as "CPU ns per packet".
     pub unit: String,
     /// The names of the contenders that others are compared with.
     pub references: Vec<String>,
-    /// Who did it, in the order in which they ran.
+    /// The contenders, in the order in which they ran.
     pub contenders: Vec<Contender>,
 }
 
 /// One way to do a task, and what it cost.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Contender {
-    /// What does it.
+    /// The contender's name.
     pub name: String,
-    /// One number a pass.
+    /// The costs, one number for each pass.
     pub passes: Vec<f64>,
-    /// How many packets were given to it in all passes together.
+    /// The number of packets that were given to the contender in all passes together.
     pub packets: u64,
-    /// How many of them did not come out as they should.
+    /// The number of these packets that did not come out as they should.
     pub lost: u64,
-    /// Why it did not run, if it did not.
+    /// The reason why the contender did not run; `None` if it ran.
     pub skipped: Option<String>,
 }
 
 impl Contender {
-    /// One that has not run yet.
+    /// Returns a contender that has not run yet.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Contender {
         }
     }
 
-    /// The middle of its passes.
+    /// Returns the middle of the contender's passes; `None` if it did not run.
     #[must_use]
     pub fn cost(&self) -> Option<Spread> {
         Spread::of(&self.passes)
@@ -66,12 +66,12 @@ impl Contender {
 }
 
 impl Workload {
-    /// Whether packets are counted in it, and might be lost.
+    /// Returns whether packets are counted in this workload, and so might be lost.
     pub(crate) fn counts_packets(&self) -> bool {
         self.contenders.iter().any(|contender| contender.packets > 0)
     }
 
-    /// A contender's cost as a multiple of a reference's, if both ran.
+    /// Returns a contender's cost as a multiple of a reference's; `None` unless both ran.
     #[must_use]
     pub fn ratio(&self, of: &Contender, to: &str) -> Option<Spread> {
         let reference = self.contenders.iter().find(|contender| contender.name == to)?;

@@ -6,16 +6,16 @@ use std::fmt;
 /// The median of some numbers, and the bounds of their middle half.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// A quarter of the numbers is below it.
+    /// A quarter of the numbers is below this.
     pub lower: f64,
-    /// Half of the numbers is below it.
+    /// Half of the numbers is below this.
     pub median: f64,
-    /// Three quarters of the numbers are below it.
+    /// Three quarters of the numbers are below this.
     pub upper: f64,
 }
 
 impl Spread {
-    /// That of `numbers`; `None` if there are none.
+    /// Returns the spread of `numbers`; `None` if there are none.
     #[must_use]
     pub fn of(numbers: &[f64]) -> Option<Self> {
         let mut sorted = numbers.to_vec();
@@ -34,7 +34,7 @@ impl Spread {
     }
 }
 
-/// As many digits as the formatter's precision says, two by default: `0.97 (0.95 to 0.98)`.
+/// Writes as many digits as the formatter's precision says, two by default: `0.97 (0.95 to 0.98)`.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
@@ -43,7 +43,8 @@ impl fmt::Display for Spread {
     }
 }
 
-/// The ratios of two contenders' numbers, pass by pass.
+/// Returns the spread of the ratios of two contenders' numbers, pass by pass; `None` if there are
+/// none.
 #[must_use]
 pub fn ratios(of: &[f64], to: &[f64]) -> Option<Spread> {
     let ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| of / to).collect();

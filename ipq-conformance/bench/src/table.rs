@@ -4,7 +4,7 @@ use crate::results::{Contender, Report, Workload};
 use crate::statistics::Spread;
 use std::fmt::Write;
 
-/// The whole measurement as a table of plain text.
+/// Returns the whole measurement as a table of plain text.
 #[must_use]
 pub fn table(report: &Report) -> String {
     let mut text = format!("{}\n{}\n{}\n", report.machine, report.command, report.method);
@@ -47,7 +47,7 @@ fn row(workload: &Workload, contender: &Contender) -> Vec<String> {
         .collect()
 }
 
-/// Columns that begin below one another. A row's last cell takes no part in it.
+/// Returns rows with aligned columns. A row's last cell does not widen its column.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

@@ -1,9 +1,9 @@
-//! The C library's accessors of messages, which read a buffer that `ipq_read` filled, and
-//! `ipq_packet_msg_t` as C lays it out, against the parser that Rust programs use.
+//! Compares the C library's accessors of messages, which read a buffer that `ipq_read` filled, and
+//! `ipq_packet_msg_t` as C lays it out, with the parser that Rust programs use.
 //!
-//! The first byte says where the buffer begins, so that it is not aligned; the rest is the datagram
-//! in it. A C program may look at 20 bytes whatever came, since `ipq_read` takes no shorter buffer
-//! (LIB-3), and at as many more as came.
+//! The first byte says where the buffer begins, so that it is not always aligned; the rest is the
+//! datagram in it. A C program may look at 20 bytes whatever came, since `ipq_read` takes no
+//! shorter buffer (LIB-3), and at all bytes that came.
 
 #![allow(unsafe_code, reason = "it is C's interface that is tried")]
 
@@ -34,7 +34,7 @@ unsafe extern "C" {
     fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int;
 }
 
-/// Checks the accessors on a buffer that holds `bytes` without the first.
+/// Checks the accessors on a buffer that holds `bytes` without the first byte.
 pub fn check(bytes: &[u8]) {
     let Some((place, datagram)) = bytes
         .split_first()
@@ -43,13 +43,13 @@ pub fn check(bytes: &[u8]) {
         return nothing();
     };
     let start = usize::from(place % 8);
-    // Nothing is behind the buffer, so that a look there is seen.
+    // Nothing is behind the buffer, so that a read there is noticed.
     let mut memory = vec![0xee; start + datagram.len().max(20)].into_boxed_slice();
     memory[start..start + datagram.len()].copy_from_slice(datagram);
     let before = memory.clone();
     let buffer = &raw const memory[start];
 
-    // SAFETY: there are 20 bytes at `buffer` or more.
+    // SAFETY: `buffer` has 20 bytes or more.
     let (message_type, error, packet) =
         unsafe { (ipq_message_type(buffer), ipq_get_msgerr(buffer), ipq_get_packet(buffer)) };
     let header = Header::parse(datagram, Abi::NATIVE).expect("16 bytes");
@@ -92,10 +92,10 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(memory, before);
 }
 
-/// NULL is an error, and no crash.
+/// Checks that NULL is an error, and no crash.
 fn nothing() {
     let nothing = std::ptr::null();
-    // SAFETY: NULL is what they are to bear.
+    // SAFETY: the accessors have to accept NULL.
     let (message_type, error, packet) = unsafe {
         (
             ipq_message_type(nothing),

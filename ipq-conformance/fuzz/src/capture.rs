@@ -1,6 +1,7 @@
-//! Captures that `ipq-sim run` is given: every record of the file is fed, or has a reason why not, and what is fed has a fate.
+//! Captures that `ipq-sim run` reads. Every record of the file is fed, or has a reason why not, and
+//! every packet that is fed has a fate.
 //!
-//! The input is the file. Its sum says in pieces of how many bytes it comes.
+//! The input is the file. The sum of its bytes decides the size of the pieces in which it is read.
 
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
@@ -15,13 +16,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// One input of so many is run as the command does, which takes a thousand times as long.
+/// One input of this many is run as the command does, which takes a thousand times as long.
 const SELDOM: u32 = 512;
 
-/// What reading may hold beside records and their packets, in bytes: buffers, and the interfaces of a section.
+/// The bytes that reading may hold beside records and their packets: buffers, and the interfaces of
+/// a section.
 const BUFFERS: u64 = 4 << 20;
 
-/// What a decompressor may hold in addition: the longest window, twice.
+/// The bytes that a decompressor may hold in addition: the longest window, twice.
 const WINDOW: u64 = 300 << 20;
 
 /// Checks the reading of captures on the file `bytes`, and feeds what it holds.
@@ -46,7 +48,7 @@ pub fn check(bytes: &[u8]) {
         .flat_map(|record| &record.packet)
         .map(|packet| packet.data.len())
         .sum();
-    // Vectors double.
+    // Vectors double when they grow.
     let kept = (3 * size_of::<Record>() * records.len() + packets) as u64;
     let most = BUFFERS + kept + bytes.len() as u64 + if is_compressed { WINDOW } else { 0 };
     assert!(
@@ -55,7 +57,7 @@ pub fn check(bytes: &[u8]) {
         held.bytes_max,
         bytes.len()
     );
-    // In whichever pieces it comes, a file is the same.
+    // A file is the same in whichever pieces it comes.
     let (whole, whole_end) = run::read_capture(source(usize::MAX)).expect("what was read once is read again");
     assert_eq!((whole.len(), &whole_end), (records.len(), &end));
     if let Some(expected) = classic(bytes) {
@@ -70,7 +72,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A source that gives so many bytes at a time.
+/// A source that returns at most `size` bytes at a time.
 struct Pieces {
     bytes: Cursor<Vec<u8>>,
     size: usize,
@@ -83,8 +85,9 @@ impl Read for Pieces {
     }
 }
 
-/// How many records a file of the classic format has, as a reader sees it that looks at lengths alone; none if the file is of another
-/// format, or ends within a record, or states a record that is too long.
+/// Returns the number of records of a file of the classic format, as a reader counts them that
+/// looks at lengths alone; `None` if the file is of another format, or ends within a record, or
+/// states a record that is too long.
 fn classic(bytes: &[u8]) -> Option<usize> {
     let word = |at: usize| -> Option<u32> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
     if !matches!(word(0)?, 0xa1b2_c3d4 | 0xa1b2_3c4d) || bytes.len() < 24 {
@@ -102,7 +105,8 @@ fn classic(bytes: &[u8]) -> Option<usize> {
     Some(records)
 }
 
-/// `records = not fed + fed`, and `fed = delivered + dropped + queued`.
+/// Feeds records to a kernel, and checks `records = not fed + fed`, and `fed = delivered + dropped
+/// + queued`.
 fn feed(records: &[Record]) {
     let mut kernel = run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are");
     let sockets = Family::ALL.map(|family| listen(&mut kernel, family));
@@ -139,7 +143,8 @@ fn feed(records: &[Record]) {
     assert!(!not_fed.contains_key(&NotFed::RunEnded));
 }
 
-/// The same sums in the report of a run whose program, on a thread of its own, accepts everything.
+/// Checks the same sums in the report of a run whose program, on a thread of its own, accepts
+/// everything.
 fn run_whole(capture: &Path, records: &[Record]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
@@ -169,7 +174,8 @@ fn run_whole(capture: &Path, records: &[Record]) {
     );
     let [not, lost] = [not_fed.values().sum::<u64>(), dropped.values().sum()];
     assert_eq!(*total, not + accepted + lost + still_queued);
-    // Where the machine had no time for it; and to a program that is a second late for one family, its packets are lost.
+    // The machine may have had no time for the program; and if the program opens a family a second
+    // late, that family's packets are lost.
     if report.summary.undecided() > 0 {
         return;
     }
@@ -221,7 +227,7 @@ fn listen(kernel: &mut Kernel, family: Family) -> SocketId {
     socket
 }
 
-/// Reads the packet that was fed, if it was, and gives a verdict.
+/// Reads the packet that was fed, if it was queued, and gives a verdict.
 fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
     let abi = kernel.profile().abi;
     let mut buffer = vec![0; 1 << 17];
@@ -242,7 +248,7 @@ fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
         .expect("a short message");
 }
 
-/// Where a file that holds `bytes` can be opened, until the next is made.
+/// Returns the path of a file in memory that holds `bytes`, until the next one is made.
 fn in_memory(bytes: &[u8]) -> String {
     use std::cell::RefCell;
     thread_local! {

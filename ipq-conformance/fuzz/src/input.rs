@@ -1,6 +1,7 @@
 //! Choices and byte strings out of an input.
 
-/// Takes an input apart from its start. After its end everything is 0 and empty.
+/// Takes an input apart from its start. After the input's end every number is 0 and every string
+/// empty.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -39,7 +40,7 @@ impl<'a> Input<'a> {
         u64::from_le_bytes(self.array())
     }
 
-    /// A byte string, whose length comes before it.
+    /// Returns a byte string. Its length comes before it.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let length = self.u16().into();
         self.take(length)
@@ -52,7 +53,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Writes what [`Input`] reads.
+/// Writes an input as [`Input`] reads it.
 #[derive(Default)]
 pub(crate) struct Output(pub(crate) Vec<u8>);
 

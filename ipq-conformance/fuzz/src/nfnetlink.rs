@@ -1,7 +1,8 @@
 //! The translation between `ip_queue` and nfnetlink, both ways.
 //!
-//! The first byte of the input says which way, and how the queue was opened. The second is the length
-//! of the caller's buffer, or what the simulated kernel answers. The rest is a datagram.
+//! The first byte of the input chooses the direction, and how the queue was opened. The second is
+//! the length of the caller's buffer, or chooses what the simulated kernel answers. The rest is a
+//! datagram.
 //!
 //! - From the kernel: `ipq_core::wire` reads each frame for the program; its payload or quotation is in
 //!   the datagram; it is no longer than the datagram and its own fixed part; and nothing is allocated.
@@ -18,20 +19,22 @@ use ipq_core::wire::nfnetlink::message_type::{CONFIG, VERDICT};
 use ipq_core::wire::{Abi, Flags, Header, Message, MessageType, PortId, padding};
 use ipq_core::{Errno, Family};
 
-/// The port id of the program.
+/// The port id of the program's socket.
 pub(crate) const PROGRAM: PortId = PortId(4242);
 
 /// The queue's number.
 pub(crate) const QUEUE: u16 = 7;
 
-/// The fixed part of a PACKET frame.
+/// The length of the fixed part of a PACKET frame.
 const FIXED: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-/// Attributes of the transport's own: bytes of the program's message, and how it is to be refused.
+/// Attributes of the transport's own: bytes of the program's message, and the error with which it
+/// is to be refused.
 const EMBEDDED: u16 = 0x3f01;
 const REFUSAL: u16 = 0x3f02;
 
-/// Bits of the first byte, beside the two lowest, which say which way: 0 and 1 from the kernel, 2 from a program, 3 devices.
+/// Bits of the first byte. The two lowest, which are none of these, choose the direction: 0 and 1
+/// from the kernel, 2 from a program, 3 device events.
 pub(crate) const IPV6: u8 = 4;
 pub(crate) const PERMITTED: u8 = 8;
 pub(crate) const ATTACHED: u8 = 16;
@@ -94,10 +97,10 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
             length
         }
     };
-    // What is beyond the frame and what was received is as it was.
+    // The bytes beyond the frame and beyond what was received are unchanged.
     let touched = length.max(FIXED + datagram.len().saturating_sub(512));
     assert!(buffer[touched..].iter().all(|byte| *byte == 0xee));
-    // Received whole into the buffer it becomes the same.
+    // The datagram becomes the same frame if it is received whole into the buffer.
     let mut whole = vec![0xee; buffer.len()];
     let mut result = None;
     let held = allocation_counter::measure(|| {
@@ -106,15 +109,15 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
     assert_eq!(whole[..length], buffer[..length]);
     templates(datagram, room, queue);
-    // A shorter buffer has the beginning of the same.
+    // A shorter buffer gets the beginning of the same frame.
     let mut short = vec![0xee; room];
     assert_eq!(inward(datagram, &mut short, options, *peer, *permitted), Ok(translated));
     let common = room.min(length);
     assert_eq!(short[..common], buffer[..common]);
 }
 
-/// A datagram that differs in a byte from the one that made the template matches only if its translation
-/// by itself is the same.
+/// Checks that a datagram that differs in a byte from the one that made the template matches the
+/// template only if its own translation is the same.
 fn templates(first: &[u8], room: usize, queue: &Queue) {
     let Queue {
         options,
@@ -137,7 +140,7 @@ fn templates(first: &[u8], room: usize, queue: &Queue) {
     }
 }
 
-/// WIRE-2, WIRE-4, WIRE-5.
+/// Checks a PACKET frame that came from `datagram` (WIRE-2, WIRE-4, WIRE-5).
 fn packet(frame: &[u8], datagram: &[u8]) {
     let header = Header::parse(frame, Abi::NATIVE).expect("a header");
     assert_eq!(header.length as usize, frame.len());
@@ -153,7 +156,7 @@ fn packet(frame: &[u8], datagram: &[u8]) {
     assert!(frame[FIXED + payload.len()..].iter().all(|byte| *byte == 0));
     assert!(payload.len() <= datagram.len());
     let end = Header::parse(datagram, Abi::NATIVE).expect("a header").length as usize;
-    // The packet ends the message, but for padding.
+    // The packet is the end of the message, but for padding.
     let found = (0..4).any(|pad| {
         (end - pad)
             .checked_sub(payload.len())
@@ -163,7 +166,7 @@ fn packet(frame: &[u8], datagram: &[u8]) {
     assert!(packet.packet_id().0 <= u32::MAX.into() && packet.mark().0 <= u32::MAX.into());
 }
 
-/// WIRE-6, ERR-2, ERR-3.
+/// Checks an answer that came from `datagram` (WIRE-6, ERR-2, ERR-3).
 fn answer(frame: &[u8], datagram: &[u8], queue: &Queue) {
     let header = Header::parse(frame, Abi::NATIVE).expect("a header");
     let outer = Header::parse(datagram, Abi::NATIVE).expect("a header");
@@ -209,7 +212,7 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     let asked_header = Header::parse(asked, Abi::NATIVE).expect("a header");
     let acknowledges = asked_header.flags.contains(Flags::ACK);
     if matches!(kind, CONFIG | VERDICT) {
-        // Only a message of the peer's asks anything of the kernel, so the peer is the sender from now on.
+        // Only a message of the peer changes the kernel, so the sender is the peer from now on.
         assert_eq!(asked_header.flags, header.flags);
         assert!(queue.peer == PortId::KERNEL || queue.peer == header.port_id);
     } else {
@@ -236,7 +239,8 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     if after.is_empty() {
         return;
     }
-    // What binds the queue after a message that does not: its failure is no answer to the program.
+    // A second message may bind the queue after one that does not. Its failure is no answer to the
+    // program.
     let (binding, rest) = first_message(after);
     assert!(rest.is_empty() && message_type(binding) == CONFIG && embedded(binding).is_empty());
     assert_eq!(queue.peer, PortId::KERNEL);
@@ -246,7 +250,8 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     assert_eq!(read, Ok(Inward::Answer(None, true)));
 }
 
-/// The error number and the quoted bytes that the program reads when the kernel answers `asked`.
+/// Returns the error number and the quoted bytes that the program reads when the kernel answers
+/// `asked`.
 fn read_answer(asked: &[u8], outcome: i32, pads: bool, queue: &Queue) -> (Errno, Vec<u8>) {
     let answer = answer_to(asked, outcome, pads);
     let mut buffer = vec![0; answer.len() + FIXED];
@@ -260,7 +265,7 @@ fn read_answer(asked: &[u8], outcome: i32, pads: bool, queue: &Queue) -> (Errno,
     (error.errno(), error.quoted.to_vec())
 }
 
-/// A kernel's answer to `message`; newer kernels pad what they quote.
+/// Returns a kernel's answer to `message`. Newer kernels pad what they quote.
 fn answer_to(message: &[u8], outcome: i32, pads: bool) -> Vec<u8> {
     let quoted = if outcome == 0 {
         &message[..Header::BYTES]
@@ -284,7 +289,7 @@ fn answer_to(message: &[u8], outcome: i32, pads: bool) -> Vec<u8> {
     .concat()
 }
 
-/// The first of the messages in a datagram, and those after it.
+/// Returns the first message of a datagram, and the bytes after it.
 fn first_message(datagram: &[u8]) -> (&[u8], &[u8]) {
     let header = Header::parse(datagram, Abi::NATIVE).expect("a whole header");
     let length = header.length as usize;
@@ -298,7 +303,7 @@ fn message_type(message: &[u8]) -> u16 {
     Header::parse(message, Abi::NATIVE).map_or(0, |header| header.message_type.to_wire())
 }
 
-/// The attributes of a well-formed message: their types and contents.
+/// Returns the attributes of a well-formed message: their types and contents.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut at = Header::BYTES + 4;
     std::iter::from_fn(move || {
@@ -311,7 +316,7 @@ fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The program's message that is embedded in a message of nfnetlink's.
+/// Returns the program's message that is embedded in a message of nfnetlink.
 fn embedded(message: &[u8]) -> Vec<u8> {
     let verdict = message_type(message) == VERDICT;
     attributes(message)
@@ -320,7 +325,8 @@ fn embedded(message: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// What the translation has decided about a message that the kernel is to refuse for it.
+/// Returns the error that the translation has decided on for a message that the kernel is to
+/// refuse.
 fn decided(message: &[u8], errno: Errno) -> Errno {
     let decision = attributes(message)
         .find(|(kind, _)| *kind == REFUSAL)
@@ -332,7 +338,7 @@ fn decided(message: &[u8], errno: Errno) -> Errno {
     }
 }
 
-/// What a kernel may answer to the message of a program's, in several ways.
+/// Returns several answers that a kernel may give to a program's message.
 pub(crate) fn answers(message: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let options = Options {
         port_id: PROGRAM,

@@ -1,7 +1,8 @@
 //! The emulated kernel's numbered queues, fed raw datagrams and packets.
 //!
-//! The input is a list of actions, as [`Action`] reads them. After each the books must balance,
-//! the text in `/proc` agree with them, and what is held be bounded by what came in.
+//! The input is a list of actions, as [`Action`] reads them. After each action the accounting must
+//! balance, the text in `/proc` must agree with it, and the memory that is held must be bounded by
+//! what came in.
 
 use crate::input::{Input, Output};
 use ipq_conformance::suite::{Packet, QueueRequest};
@@ -9,38 +10,40 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, NumberedQueue, Profile, Rule, SocketId, Spread, Target};
 
-/// The number of sockets that there can be.
+/// The number of sockets of a run.
 const SOCKETS: usize = 4;
 /// The profiles of kernels that have numbered queues.
 const PROFILES: [Profile; 2] = [Profile::LINUX_6_18_X86_64, Profile::LINUX_6_1_X86_64];
 
-/// Something that happens. Its number comes first in the input.
+/// An action. Its number comes first in the input, and then its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A datagram is sent as it is: socket, named address or not, bytes.
+    /// A datagram is sent as it is: the socket, with a named address or not, the bytes.
     Send,
-    /// A queue is bound in a mode: socket, queue (u8), mode, range (u32).
+    /// A queue is bound in a copy mode: the socket, the queue (u8), the mode, the range (u32).
     Bind,
-    /// A verdict: socket, queue (u8), on several or not, value (u32), id (u8), payload.
+    /// A verdict is given: the socket, the queue (u8), on several packets or not, the value (u32),
+    /// the packet id (u8), the payload.
     Verdict,
-    /// A queue is set: socket, queue (u8), maximum length (u16), flags (u8), mask (u8).
+    /// A queue's settings are changed: the socket, the queue (u8), the maximum length (u16), the
+    /// flags (u8), their mask (u8).
     Set,
-    /// A UDP packet arrives: IPv6 or not, length (u16), type of service.
+    /// A UDP packet arrives: IPv6 or not, its length (u16), its type of service.
     Packet,
-    /// A frame arrives: device, bytes.
+    /// A frame arrives: the device, the bytes.
     Frame,
-    /// This host sends a packet: bytes.
+    /// This host sends a packet: the bytes.
     Output,
-    /// A datagram is read: socket, room (u16).
+    /// A datagram is read: the socket, the room for it (u16).
     Receive,
-    /// A socket is closed, and another opened in its place: socket, port id (u32).
+    /// A socket is closed, and another opened in its place: the socket, the port id (u32).
     Reopen,
-    /// Options of a socket: socket, bits, receive buffer (u16).
+    /// Options of a socket are set: the socket, the options as bits, the receive buffer (u16).
     Options,
-    /// A device goes down or up: device, up or not.
+    /// A device goes down or up: the device, up or not.
     Link,
-    /// The capability: held or not.
+    /// The programs get or lose the capability: held or not.
     Capability,
 }
 
@@ -65,7 +68,7 @@ impl Action {
     }
 }
 
-/// Checks the numbered queues while what `bytes` say happens to them.
+/// Checks the numbered queues while the actions in `bytes` are carried out.
 pub fn check(bytes: &[u8]) {
     let mut actions = 0;
     let held = allocation_counter::measure(|| {
@@ -77,8 +80,8 @@ pub fn check(bytes: &[u8]) {
             actions += 1;
         }
     });
-    // A machine, what came in a few times over (an answer quotes a message), and for each action no
-    // more than the longest packet and what is noted of it.
+    // The room of a machine; several times what came in, since an answer quotes a message; and for
+    // each action the longest packet and what is noted of it.
     let most = (1 << 19) + 64 * bytes.len() as u64 + 4096 * actions;
     assert!(
         held.bytes_max <= most,
@@ -231,7 +234,8 @@ impl Run {
         }
     }
 
-    /// Every packet has one fate or waits, and the queues' lines say how many wait.
+    /// Checks that every packet has one fate or waits, and that the queues' lines say how many
+    /// wait.
     fn balance(&self) {
         let books = self.kernel.accounting();
         assert!(books.balances(), "{books:?}");

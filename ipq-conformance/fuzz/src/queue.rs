@@ -1,8 +1,8 @@
 //! The emulated kernel, fed raw datagrams, raw packets, and whatever else can happen to it.
 //!
-//! The input is a machine and then a list of actions, as [`Action`] reads them. After each the
-//! books must balance, every packet leave once, each queue be as long as what is queued, and what
-//! is held be bounded by what came in.
+//! The input is a machine and then a list of actions, as [`Action`] reads them. After each action
+//! the accounting must balance, every packet must leave once, each queue must be as long as what is
+//! queued, and the memory that is held must be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
@@ -11,55 +11,57 @@ use ipq_sim::{ClientId, EntryPoint, Fate, IdReuse, Kernel, PacketEvent, PacketSe
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How many sockets there can be.
+/// The most sockets of a run.
 const SOCKETS: usize = 8;
 
-/// How many packet ids are remembered for verdicts.
+/// The most packet ids that are remembered for verdicts.
 const IDS: usize = 32;
 
-/// Something that happens. Its number comes first in the input.
+/// An action. Its number comes first in the input, and then its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A datagram is sent to the kernel as it is: socket, bytes.
+    /// A datagram is sent to the kernel as it is: the socket, the bytes.
     Send,
-    /// A verdict for a packet that was read: socket, which packet, verdict (u32), replacement.
+    /// A verdict is given on a packet that was read: the socket, which packet, the verdict (u32),
+    /// the replacement.
     Verdict,
-    /// A mode is set: socket, mode, range (u32).
+    /// A copy mode is set: the socket, the mode, the range (u32).
     Mode,
-    /// A frame arrives: device, bytes.
+    /// A frame arrives: the device, the bytes.
     Inject,
-    /// An IP packet arrives: device, bytes.
+    /// An IP packet arrives: the device, the bytes.
     InjectPacket,
-    /// A UDP packet that may be forwarded arrives: IPv6 or not, TTL, length (u16).
+    /// A UDP packet that may be forwarded arrives: IPv6 or not, its TTL, its length (u16).
     Forwarded,
-    /// This host sends: bytes.
+    /// This host sends a packet: the bytes.
     Output,
-    /// A packet enters at a hook: hook, bytes.
+    /// A packet enters at a hook: the hook, the bytes.
     EnterAt,
-    /// A datagram is read: socket, room (u16).
+    /// A datagram is read: the socket, the room for it (u16).
     Receive,
-    /// A socket is opened: socket, IPv6 or not, port id.
+    /// A socket is opened: the socket, IPv6 or not, the port id.
     Open,
-    /// A socket is closed: socket.
+    /// A socket is closed: the socket.
     Close,
-    /// A datagram is sent to another port: socket, port id, bytes.
+    /// A datagram is sent to another port id: the socket, the port id, the bytes.
     SendTo,
-    /// A device: device, up or not.
+    /// A device goes up or down: the device, up or not.
     Link,
-    /// The maximum length: IPv6 or not, packets (u16).
+    /// The maximum length of a queue is set: IPv6 or not, the number of packets (u16).
     MaximumLength,
     /// A module is unloaded or loaded: IPv6 or not, loaded or not.
     Module,
-    /// The capability: held or not.
+    /// The programs get or lose the capability: held or not.
     Capability,
-    /// A buffer: socket, which or the option against overruns, bytes (u16).
+    /// A buffer, or the option against overruns, is set: the socket, which of them, the bytes
+    /// (u16).
     Buffer,
-    /// Time goes on: milliseconds (u16).
+    /// Time passes: the milliseconds (u16).
     Advance,
-    /// A frame arrives later: device, milliseconds (u16), bytes.
+    /// A frame is to arrive later: the device, the milliseconds (u16), the bytes.
     Later,
-    /// What can be looked at is: device, socket.
+    /// Everything that can be looked at is looked at: the device, the socket.
     Look,
 }
 
@@ -97,7 +99,7 @@ pub(crate) const DEVICES: [&str; 4] = ["tap0", "tap1", "lo", "none"];
 /// The port ids that sockets ask for.
 pub(crate) const PORT_IDS: [u32; 8] = [0, 4242, 4243, 7, 1, u32::MAX, 0x8000_0000, 0x7fff_ffff];
 
-/// Checks the emulated kernel while what `bytes` say happens to it.
+/// Checks the emulated kernel while the actions in `bytes` are carried out.
 pub fn check(bytes: &[u8]) {
     let mut actions = 0;
     let held = allocation_counter::measure(|| {
@@ -110,8 +112,8 @@ pub fn check(bytes: &[u8]) {
         }
         run.end();
     });
-    // A machine, what came in a few times over, and for each action no more than the longest that
-    // it can leave behind.
+    // The room of a machine; several times what came in; and for each action the most that it can
+    // leave behind.
     let most = (1 << 18) + 32 * bytes.len() as u64 + 2048 * actions;
     assert!(
         held.bytes_max <= most,
@@ -304,7 +306,8 @@ impl Run {
         }
     }
 
-    /// What makes a message the socket's own.
+    /// Returns the header fields of a message that the socket sends itself; `None` if there is no
+    /// such socket.
     fn envelope(&self, socket: Option<SocketId>) -> Option<Envelope> {
         Some(Envelope {
             flags: Flags::REQUEST | Flags::ACK,
@@ -355,7 +358,7 @@ impl Run {
         self.sockets[usize::from(input.u8()) % SOCKETS]
     }
 
-    /// entered = delivered + dropped + queued, and every packet leaves once.
+    /// Checks that entered = delivered + dropped + queued, and that every packet leaves once.
     fn balance(&mut self) {
         let accounting = self.kernel.accounting();
         assert!(accounting.balances(), "{accounting:?}");
@@ -371,7 +374,7 @@ impl Run {
         assert_eq!(self.left.len() as u64, gone);
     }
 
-    /// When all sockets are closed nobody listens, so nothing is queued.
+    /// Closes all sockets, and checks that then nothing is queued, since nobody listens.
     fn end(mut self) {
         for socket in self.sockets.into_iter().flatten() {
             self.kernel.close(socket);
@@ -393,7 +396,8 @@ fn port_id(input: &mut Input<'_>) -> PortId {
     PortId(PORT_IDS[usize::from(input.u8()) % PORT_IDS.len()])
 }
 
-/// A UDP packet from the neighbour on one side to that on the other, with `length` bytes in it.
+/// Returns a UDP packet from the neighbour on one device to that on the other, with `length` bytes
+/// of payload.
 fn forwarded(ipv6: bool, ttl: u8, length: u16) -> Vec<u8> {
     let udp = 8 + length;
     let mut packet = if ipv6 {

@@ -1,5 +1,5 @@
-//! Files of recordings: what is read can be written, and read again as the same; what can't be read
-//! has its place.
+//! Files of recordings: what can be read can be written, and is the same when it is read again. An
+//! error names the place in the file.
 
 use ipq_conformance::recording::{Reader, Recording, write_all};
 
@@ -38,7 +38,7 @@ pub fn check(bytes: &[u8]) {
 
     let mut written = Vec::new();
     write_all(&mut written, &read).expect("what was read can be written");
-    // A file without a scenario is none.
+    // A file without a scenario is no file of recordings.
     if !read.is_empty() {
         let again = Reader::new("again", &written[..]);
         let again: Vec<Recording> = again

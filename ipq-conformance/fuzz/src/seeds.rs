@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-/// The longest seed, in bytes: long ones make a fuzzer slow, and teach it little that shorter ones
+/// The longest seed, in bytes: long seeds make a fuzzer slow, and teach it little that shorter ones
 /// don't.
 const LONGEST: usize = 4096;
 
@@ -78,7 +78,7 @@ fn steps(recordings: &[Recording]) -> impl Iterator<Item = (&Step, &Observation,
     })
 }
 
-/// What was sent to queues, and what they sent.
+/// Returns the datagrams that programs sent to queues, and those that queues sent.
 fn datagrams(recordings: &[Recording]) -> Seeds {
     steps(recordings)
         .filter_map(|(step, seen, _)| match (step, seen) {
@@ -91,7 +91,8 @@ fn datagrams(recordings: &[Recording]) -> Seeds {
         .collect()
 }
 
-/// The same, as nfnetlink has it: what programs sent, answered in several ways, and packets.
+/// Returns seeds of nfnetlink: the messages that programs sent, answered in several ways, and
+/// packets.
 fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for (step, seen, abi) in steps(recordings).filter(|(_, _, abi)| *abi == Abi::NATIVE) {
@@ -129,7 +130,7 @@ fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     seeds
 }
 
-/// A packet as nfnetlink would have handed it over.
+/// Returns a packet as nfnetlink would have handed it over.
 fn nfnetlink_packet(packet: &PacketMessage<'_>) -> Vec<u8> {
     let metadata = packet.metadata();
     let family = if metadata.hw_protocol.0 == 0x86dd { 10 } else { 2 };
@@ -174,7 +175,8 @@ fn netlink_message(kind: u16, body: &[u8]) -> Vec<u8> {
     [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], body].concat()
 }
 
-/// Queues that are bound in each mode, and a verdict of each value on one packet or several.
+/// Returns actions that bind queues in each copy mode, and give a verdict of each value on one
+/// packet or several.
 fn numbered_actions() -> Seeds {
     use numbered::Action;
     let values = [0, 1, 4, 5, 3, 0x0001_0003, 0x0009_8003, 0x0001_0001, 2, 6];
@@ -215,7 +217,7 @@ fn numbered_actions() -> Seeds {
     seeds.collect()
 }
 
-/// What was done in a recording, as actions on the emulated kernel.
+/// Returns the steps of a recording, as actions on the emulated kernel.
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
     let abi = recording
@@ -317,7 +319,7 @@ fn queue_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// What a recording's programs sent, by way of the server.
+/// Returns the messages of a recording's programs, as actions on the server.
 fn server_actions(recording: &Recording) -> Vec<u8> {
     use server::Action;
     let mut output = Output::default();
@@ -374,7 +376,7 @@ fn server_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Files of one recording and of two, and one whose second line is damaged.
+/// Returns files of one recording and of two, and one whose second line is damaged.
 fn lines() -> Seeds {
     let mut seeds = Seeds::new();
     for file in Embedded::ALL {
@@ -390,7 +392,7 @@ fn lines() -> Seeds {
     seeds
 }
 
-/// The frames that arrived, as captures of both formats and several link layers.
+/// Returns the frames that arrived, as captures of both formats and several link layers.
 fn captures(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for recording in recordings {
@@ -443,7 +445,7 @@ fn next_generation(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
         .u16(0)
         .raw(&[0xff; 8])
         .u32(28);
-    // With the option that says in which parts of a second time is counted.
+    // The interface has the option that states the unit of its times.
     output
         .u32(1)
         .u32(32)
@@ -471,7 +473,7 @@ fn next_generation(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
     output.0
 }
 
-/// Message types, lengths and flags, in both byte orders.
+/// Returns message types, lengths and flags, in both byte orders.
 fn numbers() -> Seeds {
     let short = [1_u16, 2, 3, 5, 0x11, 0x12, 0x13, 0x14, 0x20, 772];
     let long = [
@@ -527,8 +529,8 @@ fn attributes() -> Seeds {
     tokens
 }
 
-/// Everything between quotes that the recordings have and is not hexadecimal, and the marks of
-/// JSON.
+/// Returns the words between quotes that the recordings have and that are not hexadecimal, and the
+/// marks of JSON.
 fn words() -> Seeds {
     let quoted = Embedded::ALL.iter().flat_map(|file| file.text.split('"'));
     let short = quoted.filter(|word| (2..24).contains(&word.len()));

@@ -1,5 +1,5 @@
-//! The server for programs in other processes, whose bytes may be anything: it survives them, holds
-//! no more than it should, and serves the next program.
+//! The server for programs in other processes, fed any bytes: it survives them, holds no more than
+//! it should, and serves the next program.
 //!
 //! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread,
 //! so nothing waits.
@@ -17,29 +17,29 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How many connections hostile programs have at one time.
+/// The most connections of hostile programs at a time.
 const CONNECTIONS: usize = 16;
 
-/// Something that hostile programs do, or that happens meanwhile. Its number comes first in the
-/// input.
+/// An action of hostile programs, or one that happens meanwhile. Its number comes first in the
+/// input, and then its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A connection is made anew: which.
+    /// A connection is made anew: which one.
     Connect,
-    /// Bytes are sent: which, bytes.
+    /// Bytes are sent: on which connection, the bytes.
     Send,
-    /// A request is sent: which, its kind, value (u32), socket.
+    /// A request is sent: on which connection, its kind, its value (u32), its socket.
     Request,
-    /// Something is received: which, room.
+    /// Something is received: on which connection, the room for it.
     Receive,
-    /// A connection is closed: which.
+    /// A connection is closed: which one.
     Close,
-    /// One direction of a connection, or both, are shut down: which, how.
+    /// One direction of a connection, or both, are shut down: which connection, which directions.
     ShutDown,
     /// The server has a turn.
     Turn,
-    /// A packet enters the kernel: how long it is.
+    /// A packet enters the kernel: its length.
     Packet,
 }
 
@@ -60,7 +60,7 @@ impl Action {
     }
 }
 
-/// Checks a server while programs do to it what `bytes` say.
+/// Checks a server while programs carry out the actions in `bytes`.
 pub fn check(bytes: &[u8]) {
     thread_local! {
         static PLACE: TempDir = tempfile::tempdir().expect("a temporary directory");
@@ -78,8 +78,8 @@ pub fn check(bytes: &[u8]) {
         run.serve_the_next();
         run.end();
     });
-    // The server's room for 64 of the longest datagrams at once, and the kernel; and for each action no
-    // more than a packet, or a frame as long as was sent.
+    // The server's room for 64 of the longest datagrams at once, and the kernel; and for each
+    // action a packet, or a frame as long as was sent.
     let most = (10 << 20) + 32 * bytes.len() as u64 + 4096 * actions;
     assert!(
         held.bytes_max <= most,
@@ -94,7 +94,7 @@ struct Run {
     server: Server,
     address: SocketAddrUnix,
     connections: [Option<OwnedFd>; CONNECTIONS],
-    /// How many connections the server has still to accept, one each turn.
+    /// The number of connections that the server has still to accept, one each turn.
     waiting: usize,
 }
 
@@ -133,7 +133,7 @@ impl Run {
         let Some(connection) = &self.connections[which] else {
             return;
         };
-        // Whatever comes of it is what a program deserves.
+        // Any result is allowed: a hostile program has to bear it.
         match action {
             Action::Receive => {
                 let mut buffer = [0; 256];
@@ -153,7 +153,7 @@ impl Run {
     fn connect(&mut self) -> Option<OwnedFd> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).expect("a socket");
-        // Not while too many wait to be accepted.
+        // Connects only while few connections wait to be accepted.
         net::connect(&connection, &self.address).ok()?;
         self.waiting += 1;
         Some(connection)
@@ -180,8 +180,8 @@ impl Run {
         self.kernel.enter_at(entrance, packet).expect("an IP packet");
     }
 
-    /// A program that keeps to the rules opens a socket, binds it, asks for something and is
-    /// answered.
+    /// Checks that a program that keeps to the rules can open a socket, bind it, send a message and
+    /// get its answer.
     fn serve_the_next(&mut self) {
         while self.waiting > 0 {
             self.turn();
@@ -211,7 +211,8 @@ impl Run {
         let Ok(Message::Error(error)) = Message::parse(&buffer[..length], Abi::NATIVE) else {
             panic!("an answer was to come: {:02x?}", &buffer[..length]);
         };
-        // EBUSY, if another has attached; EINVAL, if the process id is another's port id.
+        // EBUSY, if another program has attached; EINVAL, if the process id is another socket's
+        // port id.
         assert!(
             matches!(error.errno(), Errno(0) | Errno::EBUSY | Errno::EINVAL),
             "{}",
@@ -229,7 +230,7 @@ impl Run {
         answer
     }
 
-    /// Receives what comes within a few turns.
+    /// Receives a message, within a few turns. Returns its length.
     fn received(&mut self, connection: &OwnedFd, buffer: &mut [u8]) -> usize {
         for _ in 0..8 {
             self.turn();
@@ -240,7 +241,8 @@ impl Run {
         panic!("nothing came");
     }
 
-    /// When every program is gone so is what the server held for it, and what was queued for it.
+    /// Checks that when every program is gone, the server holds nothing for them, and nothing is
+    /// queued for them.
     fn end(mut self) {
         self.connections = [const { None }; CONNECTIONS];
         for _ in 0..4 {
@@ -252,7 +254,7 @@ impl Run {
     }
 }
 
-/// A request of the right form, more or less.
+/// Returns a request with the layout of one, whose values are of any kind.
 fn request(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, value, socket) = (input.u8() % 7, input.u32(), u64::from(input.u8()));
     let request = match kind {
@@ -279,7 +281,7 @@ fn request(input: &mut Input<'_>) -> Vec<u8> {
     request.write().to_vec()
 }
 
-/// The number that the next descriptor would have.
+/// Returns the number that the next descriptor would have.
 fn next_descriptor() -> i32 {
     let probe = rustix::event::eventfd(0, rustix::event::EventfdFlags::empty());
     probe.expect("a descriptor").as_raw_fd()

@@ -1,7 +1,7 @@
 //! The frames: what parses is written back byte for byte, in each ABI.
 //!
-//! The input is a datagram; its bytes are also what typed values are made of, which are written and
-//! must be read as they were.
+//! The input is a datagram. Typed values are made of its bytes, too; they are written, and must be
+//! read as they were.
 
 use crate::input::Input;
 use ipq_core::transport::unix::protocol::{Answer, Request};
@@ -50,7 +50,7 @@ fn datagram(bytes: &[u8], abi: Abi) {
         })
     );
     let read = Message::parse(bytes, abi);
-    // What follows the message is not looked at (MSG-11).
+    // The bytes after the message are not looked at (MSG-11).
     assert!(alike(&read, &Message::parse(message, abi)));
     match read {
         Ok(read) => written_back(message, header, read, abi),
@@ -74,8 +74,8 @@ fn alike(one: &Result<Message<'_>, WireError>, other: &Result<Message<'_>, WireE
     }
 }
 
-/// Writes what was read, and compares it with `message`; bytes that mean nothing are taken from
-/// there.
+/// Writes the message that was read, and compares it with `message`. Bytes that mean nothing are
+/// taken from `message`.
 fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(read.message_type(), header.message_type);
     let envelope = Envelope {
@@ -92,7 +92,8 @@ fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
             (head, error.quoted, 0..0)
         }
         Message::Mode(request) => {
-            // After the range comes what a verdict has there, and what libipq sent beside (WIRE-7).
+            // After the range come the other bytes of a verdict's structure, and those that libipq
+            // sent beside (WIRE-7).
             let head = request.head(abi, envelope);
             let body = &message[Header::BYTES..];
             assert_eq!(body[0], head[Header::BYTES]);
@@ -120,8 +121,8 @@ fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(written, message);
 }
 
-/// A kernel sets nothing in a PACKET frame's header but length and type; and bytes may follow the
-/// payload (WIRE-4, WIRE-5).
+/// Checks that a PACKET frame is written back. A kernel sets only the length and the type in its
+/// header, and bytes may follow the payload (WIRE-4, WIRE-5).
 fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     let payload = packet.payload();
     let fixed = Header::BYTES + abi.packet_message_bytes();
@@ -143,7 +144,7 @@ fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     assert!(packet.hw_address().as_bytes().len() <= HardwareAddress::WIRE_BYTES);
 }
 
-/// A message is refused only for what is wrong with it.
+/// Checks that a message is refused only for what is wrong with it.
 fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     let body = &message[Header::BYTES..];
     let at_least = match header.message_type {
@@ -177,7 +178,7 @@ fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     assert!(!error.to_string().is_empty());
 }
 
-/// Any values are read as they were written, words as far as they fit.
+/// Checks that any values are read as they were written, words as far as they fit.
 fn values(bytes: &[u8], abi: Abi) {
     let mut input = Input::new(bytes);
     let cut = |word: u64| match abi.word {
@@ -250,7 +251,8 @@ fn values(bytes: &[u8], abi: Abi) {
     assert_eq!((read.packet_id.0, read.data_len), (cut(first), cut(second)));
 }
 
-/// A name that a text gives is the one that the wire gives back, and what can be shown is text.
+/// Checks that a name made of a text is written to the wire and back unchanged, and that any name
+/// can be shown as text.
 fn names(bytes: &[u8]) {
     let text = str::from_utf8(bytes).unwrap_or_default();
     match text.parse::<InterfaceName>() {

@@ -1,5 +1,5 @@
-//! The devices and their wires. A frame that is put on a wire arrives at its device; a frame that
-//! leaves by the device can be taken from the wire.
+//! The devices and their wires. A frame that is put on a wire arrives at the wire's device. A frame
+//! that leaves by the device can be taken from its wire.
 
 use super::rtnetlink::Rtnetlink;
 use super::{LaboratoryError, sys};
@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// The MTU of a veth pair: the longest IP packet, so that one longer than [`MTU`] can arrive.
 const PAIR_MTU: u32 = 65_535;
-/// The longest frame of a wire.
+/// The length of the longest frame on a wire, in bytes.
 const FRAME_BYTES: usize = 14 + 65_535;
 const EVERY_ETHER_TYPE: u16 = 3;
 /// The `ETHTOOL` commands that turn offloads off: RX and TX checksums, SG, TSO, GSO and GRO.
@@ -28,12 +28,12 @@ pub(super) struct Wired {
     buffer: Vec<u8>,
 }
 
-/// The far end of a wire.
+/// The far end of a device's wire.
 #[derive(Debug)]
 enum Wire {
-    /// A TAP device's descriptor: the device vanishes when it is closed.
+    /// A TAP device's descriptor. The device vanishes when the descriptor is closed.
     Tap(OwnedFd),
-    /// A packet socket on the peer of a veth device. Vanishes with the namespace.
+    /// A packet socket on the peer of a veth device. Both devices vanish with the namespace.
     Pair(OwnedFd),
 }
 
@@ -65,18 +65,18 @@ impl Wired {
         Ok(wired)
     }
 
-    /// Its name.
+    /// Returns the device's name.
     pub(super) const fn name(&self) -> &'static str {
         self.device.name
     }
 
-    /// Its IPv6 address.
+    /// Returns the device's IPv6 address.
     pub(super) const fn ipv6(&self) -> Ipv6Addr {
         self.device.ipv6
     }
 
-    /// Sets the device up or down. Going up also restores its addresses and its neighbour, which it
-    /// loses when it goes down.
+    /// Sets the device up or down. Setting it up also restores the addresses and the neighbour that
+    /// it loses when it goes down.
     pub(super) fn set_up(&mut self, up: bool, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
         rtnetlink.set_up(self.index, up)?;
         self.up = up;
@@ -101,17 +101,19 @@ impl Wired {
         rtnetlink.rename(self.index, name)
     }
 
-    /// Puts a frame on the wire, so that it arrives. Returns the device's answer.
+    /// Puts a frame on the wire, so that it arrives. Returns the device's answer; a device that is
+    /// down loses the frame without an error.
     pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
         match &self.wire {
-            // The kernels that had ip_queue lose it in silence; newer TAP devices return EIO.
+            // The kernels that had ip_queue lose the frame without an error; newer TAP devices
+            // return EIO.
             _ if !self.up => Ok(()),
             Wire::Tap(tun) => rustix::io::write(tun, frame).map(drop),
             Wire::Pair(socket) => net::send(socket, frame, SendFlags::empty()).map(drop),
         }
     }
 
-    /// Takes the next frame that left by the device.
+    /// Returns the next frame that left by the device; `None` if there is none.
     pub(super) fn take_frame(&mut self) -> Result<Option<&[u8]>, Errno> {
         let taken = match &self.wire {
             Wire::Tap(tun) => rustix::io::read(tun, &mut self.buffer[..]),
@@ -128,13 +130,13 @@ impl Wired {
     }
 }
 
-/// Creates a veth device and a packet socket on its peer, which has no addresses.
+/// Creates a veth device. Returns a packet socket on its peer, which has no addresses.
 fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
     let peer = format!("wire-{}", device.name);
     rtnetlink.create_pair(device.name, device.mac, PAIR_MTU, &peer)?;
     super::sysctls::write(&format!("net/ipv6/conf/{peer}/disable_ipv6"), "1")?;
     let index = rtnetlink.index_of(&peer)?;
-    // A socket that is bound while the device is down has an error pending.
+    // A socket that is bound while the device is down gets an error.
     rtnetlink.set_up(index, true)?;
     let socket = packet_socket(index, EVERY_ETHER_TYPE)?;
     for name in [device.name, &peer] {
@@ -148,7 +150,7 @@ fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, Labora
 
 /// Returns a packet socket for frames of `ether_type` on the device with this index.
 pub(super) fn packet_socket(index: u32, ether_type: u16) -> Result<OwnedFd, LaboratoryError> {
-    // With protocol 0 it receives nothing before it is bound.
+    // With protocol 0 the socket receives nothing before it is bound.
     let socket = net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None);
     let socket = socket.map_err(|error| LaboratoryError::system("open a packet socket", error))?;
     let bound = sys::bind_to_device(socket.as_fd(), index, ether_type);

@@ -1,4 +1,5 @@
-//! The laboratory's namespaces: it disturbs nobody there, and vanishes with its process.
+//! The laboratory's namespaces. The laboratory disturbs nobody in them, and vanishes with its
+//! process.
 
 use super::{LaboratoryError, sys};
 use rustix::process::{getegid, geteuid};
@@ -15,7 +16,7 @@ pub(super) fn enter_private() -> Result<(), LaboratoryError> {
     }
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     sys::unshare(sys::CLONE_NEWUSER | sys::CLONE_NEWNET | sys::CLONE_NEWNS).map_err(forbidden)?;
-    // Without it an ordinary user may not map a group. Kernels before 3.19 have neither the file
+    // Without this an ordinary user may not map a group. Kernels before 3.19 have neither the file
     // nor the rule.
     match fs::write("/proc/self/setgroups", "deny") {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(forbidden(error)),

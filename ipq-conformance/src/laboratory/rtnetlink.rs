@@ -1,6 +1,6 @@
 //! The few requests of rtnetlink that set up devices, addresses, neighbours and routes.
 //!
-//! Each is one message, acknowledged by the kernel before the call returns.
+//! Each request is one message, acknowledged by the kernel before the call returns.
 
 use super::LaboratoryError;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -28,7 +28,7 @@ const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
 const TABLE_MAIN: u8 = 254;
 const SCOPE_LINK: u8 = 253;
-/// The origin of the kernel's own routes, and the metric of those for IPv6.
+/// The origin of the kernel's own routes; then their metric for IPv6.
 const PROTOCOL_KERNEL: u8 = 2;
 const KERNEL_METRIC: u32 = 256;
 
@@ -43,7 +43,7 @@ const INTERFACE_IS_UP: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Rtnetlink {
     socket: OwnedFd,
-    /// A socket to ask for device indices: a netlink socket of an old kernel can't be asked.
+    /// A socket to ask for device indices. A netlink socket of an old kernel can't be asked.
     inquiries: OwnedFd,
     sequence: Cell<u32>,
 }
@@ -65,8 +65,8 @@ impl Rtnetlink {
         index.map_err(|error| LaboratoryError::system(format!("find the device {name}"), error))
     }
 
-    /// Creates a pair of devices, each of which receives what the other sends. `name` has the
-    /// address `mac`. Both carry packets of `mtu` bytes.
+    /// Creates a pair of devices, each of which receives what the other sends. The device `name`
+    /// has the link-layer address `mac`. Both carry packets of `mtu` bytes.
     pub(super) fn create_pair(&self, name: &str, mac: [u8; 6], mtu: u32, peer: &str) -> Result<(), LaboratoryError> {
         let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, &link_body(0, 0, 0));
         message.attribute(3, &name_bytes(name));
@@ -107,8 +107,8 @@ impl Rtnetlink {
         self.request(message, &format!("set device {index} {state}"))
     }
 
-    /// Gives a device an address in a network of `prefix` bits. An address that it has already
-    /// stays.
+    /// Gives a device an address in a network of `prefix` bits. Leaves an address that the device
+    /// has already.
     pub(super) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), prefix, NO_DUPLICATE_DETECTION, 0];
         body.extend(index.to_ne_bytes());
@@ -122,7 +122,7 @@ impl Rtnetlink {
         }
     }
 
-    /// Sets the permanent link-layer address of the neighbour `address`.
+    /// Sets the permanent link-layer address of the neighbour `address` on a device.
     pub(super) fn add_neighbour(&self, index: u32, address: IpAddr, mac: [u8; 6]) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), 0, 0, 0];
         body.extend(index.to_ne_bytes());
@@ -134,8 +134,8 @@ impl Rtnetlink {
         self.request(message, &format!("make the neighbour {address} known"))
     }
 
-    /// Routes packets of at most `mtu` bytes to the network of `prefix` bits behind a device,
-    /// whatever the device itself could carry. This replaces the kernel's own route.
+    /// Limits packets to the network of `prefix` bits behind a device to `mtu` bytes, whatever the
+    /// device could carry. Replaces the kernel's own route.
     pub(super) fn limit_route(&self, index: u32, network: IpAddr, prefix: u8, mtu: u32) -> Result<(), LaboratoryError> {
         let scope = if network.is_ipv4() { SCOPE_LINK } else { 0 };
         let mut body = route_body(network, prefix);
@@ -152,7 +152,7 @@ impl Rtnetlink {
 
     /// Waits until packets to `address` are delivered here.
     pub(super) fn await_local(&self, address: Ipv6Addr) -> Result<(), LaboratoryError> {
-        // Listen before the first look, so that no change is missed in between.
+        // Listening begins before the first look, so that no change is missed in between.
         let changes = socket(IPV6_ROUTE_CHANGES)?;
         while !self.is_local(address)? {
             super::await_readable(&changes, &format!("the route to the own address {address}"))?;
@@ -171,12 +171,12 @@ impl Rtnetlink {
         Ok(answer.kind == RTM_NEWROUTE && answer.body.get(7) == Some(&RTN_LOCAL))
     }
 
-    /// Sends a request and waits for its acknowledgement.
+    /// Sends a request, and waits for its acknowledgement. `what` names it in errors.
     fn request(&self, message: Message, what: &str) -> Result<(), LaboratoryError> {
         self.exchange(message, ACKNOWLEDGE, what).map(drop)
     }
 
-    /// Sends a message and waits for the answer with its sequence number.
+    /// Sends a message, and returns the answer with the message's sequence number.
     fn exchange(&self, message: Message, flags: u16, what: &str) -> Result<Answer, LaboratoryError> {
         let failed = |error| LaboratoryError::system(what, error);
         let sequence = self.sequence.replace(self.sequence.get().wrapping_add(1));
@@ -204,7 +204,7 @@ impl Rtnetlink {
     }
 }
 
-/// Returns an rtnetlink socket that receives the changes of `groups`.
+/// Returns an rtnetlink socket that is told of changes of these multicast groups.
 fn socket(groups: u32) -> Result<OwnedFd, LaboratoryError> {
     let failed = |error| LaboratoryError::system("open a socket for rtnetlink", error);
     // Protocol 0 is rtnetlink.
@@ -214,7 +214,7 @@ fn socket(groups: u32) -> Result<OwnedFd, LaboratoryError> {
     Ok(socket)
 }
 
-/// Returns the first message of a datagram.
+/// The first message of a datagram.
 struct Answer {
     kind: u16,
     sequence: u32,

@@ -1,5 +1,5 @@
-//! The rules that a case asks for. Before them stand rules that keep the host from sending anything
-//! of its own accord.
+//! The rules that a case asks for. Before them there are rules that keep the host from sending
+//! anything of its own accord.
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};
@@ -8,7 +8,7 @@ use ipq_core::{Family, Hook};
 
 const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];
 
-/// The types of ICMP errors. A world sends none, since its neighbours are not there to receive
+/// The types of ICMP errors. A world drops them, since its neighbours are not there to receive
 /// them.
 const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 const ICMPV6_ERRORS: [u8; 4] = [1, 2, 3, 4];
@@ -18,13 +18,13 @@ const ICMPV6_OF_OWN_ACCORD: [u8; 9] = [130, 131, 132, 133, 134, 135, 136, 137, 1
 /// The destination of packets that match a [`Target::Queue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
-    /// To the queue of their family, for `ip_queue`, or to queue 0: `-j QUEUE`.
+    /// Packets go to the queue of their family, for `ip_queue`, or to queue 0: `-j QUEUE`.
     Plain,
-    /// To a numbered queue: `-j NFQUEUE`.
+    /// Packets go to a numbered queue: `-j NFQUEUE`.
     Numbered {
-        /// The number for IPv4.
+        /// The queue's number for IPv4 packets.
         ipv4: u16,
-        /// The number for IPv6.
+        /// The queue's number for IPv6 packets.
         ipv6: u16,
     },
 }
@@ -34,7 +34,7 @@ pub(super) fn is_of_own_accord(icmp_type: u8) -> bool {
     ICMPV6_OF_OWN_ACCORD.contains(&icmp_type)
 }
 
-/// Replaces the rules of both families.
+/// Replaces the rules of both families in all tables.
 pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
     for family in Family::ALL {
         let tables = Tables::open(family)?;
@@ -49,7 +49,7 @@ pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryEr
     Ok(())
 }
 
-/// The tables as they were.
+/// The tables of rules as they were when they were read.
 #[derive(Debug)]
 pub(super) struct Saved(Vec<(Family, Table, Contents)>);
 
@@ -65,7 +65,7 @@ impl Saved {
         Ok(Self(saved))
     }
 
-    /// Restores all of them, and returns the first failure.
+    /// Restores all tables. Returns the first failure.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(family, table, contents)| {
             let tables = Tables::open(*family)?;
@@ -75,7 +75,7 @@ impl Saved {
     }
 }
 
-/// Returns rules that stop a host's own errors, reports and solicitations.
+/// Returns rules that drop the host's own errors, reports and solicitations.
 fn silence(family: Family) -> Vec<(Hook, Entry)> {
     let (Protocol(protocol), types) = match family {
         Family::Ipv4 => (Protocol::ICMP, ICMP_ERRORS.to_vec()),

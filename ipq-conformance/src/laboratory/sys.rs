@@ -12,15 +12,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The kinds of namespace that [`unshare`] makes.
 pub(super) use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
 
-/// `unshare(2)`: moves this process into namespaces of its own. Descriptors and memory stay as they
-/// are.
+/// Calls `unshare(2)`: moves this process into namespaces of its own. Descriptors and memory stay
+/// as they are.
 pub(super) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
     // SAFETY: none of the flags unshares memory or descriptors, on which safe code elsewhere could
     // rely.
     check(unsafe { libc::unshare(namespaces & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUSER)) })
 }
 
-/// `getsockopt(2)` into `value`. Returns the number of bytes filled.
+/// Reads a socket option into `value`, by `getsockopt(2)`. Returns the number of bytes filled.
 pub(super) fn read_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -42,7 +42,7 @@ pub(super) fn read_option(
     Ok((length as usize).min(value.len()))
 }
 
-/// `setsockopt(2)` with `value`, which holds no pointers.
+/// Sets a socket option to `value`, which holds no pointers, by `setsockopt(2)`.
 pub(crate) fn set_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -62,8 +62,9 @@ pub(crate) fn set_option(
     })
 }
 
-/// `setsockopt(2)` with a new table of rules. At `pointer_offset` its header has a pointer to the
-/// room where the kernel puts the old table's counters. `counters` is as long as the header says.
+/// Replaces a table of rules by `setsockopt(2)`. The header of `table` has a pointer at
+/// `pointer_offset`, to the room where the kernel puts the old table's counters: `counters`, which
+/// is as long as the header says.
 pub(super) fn replace_table(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -88,8 +89,8 @@ pub(super) fn replace_table(
     })
 }
 
-/// `TUNSETIFF`: turns an open `/dev/net/tun` into the TAP device `name`, whose frames have no extra
-/// header.
+/// Turns an open `/dev/net/tun` into the TAP device `name`, by `TUNSETIFF`. The device's frames
+/// have no extra header.
 pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     let mut request = request_for(name);
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
@@ -97,7 +98,7 @@ pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })
 }
 
-/// `SIOCETHTOOL`: turns one offload of a device off.
+/// Turns one offload of a device off, by `SIOCETHTOOL`.
 pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u32) -> io::Result<()> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
     // A `struct ethtool_value`: the command and its value.
@@ -109,7 +110,7 @@ pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u3
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
 }
 
-/// `bind(2)` of a packet socket to the device with this index, for frames of `ether_type`.
+/// Binds a packet socket to the device with this index, for frames of `ether_type`, by `bind(2)`.
 pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16) -> io::Result<()> {
     // SAFETY: a structure of integers, for which all zeros is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -122,7 +123,7 @@ pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
-/// `recvmsg(2)` without waiting, on a socket with `SO_TIMESTAMPING`. Takes a datagram and returns
+/// Takes a datagram from a socket with `SO_TIMESTAMPING`, by `recvmsg(2)`, without waiting. Returns
 /// whether the kernel stamped it on arrival.
 pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut bytes = [0_u8; 64];
@@ -155,7 +156,8 @@ pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(stamp.tv_sec != 0)
 }
 
-/// Returns an `ifreq` that names a device. A name that is too long is cut, so it names no device.
+/// Returns an `ifreq` that names a device. A name that is too long is cut, and then names no
+/// device.
 fn request_for(name: &str) -> libc::ifreq {
     // SAFETY: a structure of integers and a union of such and of pointers, for which all zeros is a
     // value.

@@ -4,7 +4,8 @@ use super::{LaboratoryError, Place};
 use std::fs;
 use std::io::ErrorKind;
 
-/// Names with slashes, and values. Entries that are marked optional are missing on some kernels.
+/// The names, with slashes, and the values of the settings. Some kernels lack those that are marked
+/// `Sometimes`.
 const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv4/ip_forward", "1", Presence::Always),
     ("net/ipv4/icmp_echo_ignore_all", "1", Presence::Always),
@@ -18,7 +19,7 @@ const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv6/conf/default/accept_ra", "0", Presence::Always),
     ("net/ipv6/conf/default/autoconf", "0", Presence::Always),
     ("net/ipv6/conf/default/router_solicitations", "0", Presence::Always),
-    // Since 4.20.
+    // This setting exists since Linux 4.20.
     ("net/ipv6/icmp/echo_ignore_all", "1", Presence::Sometimes),
 ];
 
@@ -26,7 +27,7 @@ const SETTINGS: &[(&str, &str, Presence)] = &[
 const SYSTEM_SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/core/rmem_max", "1572864", Presence::Always),
     ("net/core/rmem_default", "196608", Presence::Always),
-    // Up to 3.4.
+    // This setting exists up to Linux 3.4.
     ("net/ipv4/ip_queue_maxlen", "1024", Presence::Sometimes),
     ("net/ipv6/ip6_queue_maxlen", "1024", Presence::Sometimes),
 ];
@@ -37,8 +38,8 @@ enum Presence {
     Sometimes,
 }
 
-/// Applies the settings in the current network namespace. They must be there before the devices
-/// are.
+/// Applies the settings in the current network namespace, with those of the whole system if `place`
+/// is initial. They must be there before the devices are.
 pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     let of_the_system = match place {
         Place::Private => &[],
@@ -54,7 +55,7 @@ pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     Ok(())
 }
 
-/// The former settings, to be restored later.
+/// The settings as they were when they were read, to be restored later.
 #[derive(Clone, Debug)]
 pub(super) struct Saved(Vec<(&'static str, String)>);
 
@@ -66,7 +67,7 @@ impl Saved {
         Self(values.collect())
     }
 
-    /// Restores all of them, and returns the first failure.
+    /// Restores all settings. Returns the first failure.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(name, value)| write(name, value.trim_end()));
         results.fold(Ok(()), Result::and)

@@ -2,8 +2,7 @@
 //! `ip6_tables`.
 //!
 //! A table is replaced as a whole. It is a header and a list of entries: for each chain its rules
-//! and its policy, and at the end an entry that marks the end. The layout is the C ABI of this
-//! machine.
+//! and its policy, and then an entry that ends the table. The layout is the C ABI of this machine.
 
 use super::{LaboratoryError, sys};
 use crate::world::{NumberedQueue, Spread, Table};
@@ -34,11 +33,12 @@ const HOOKS: [Hook; 5] = [
 /// A rule of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The number of the transport protocol that it matches; `None` matches every packet.
+    /// The number of the transport protocol that the rule matches; `None` matches every packet.
     pub(super) protocol: Option<u8>,
-    /// The type of the ICMP message that it matches. `protocol` must then be the family's ICMP.
+    /// The type of the ICMP message that the rule matches; `None` matches every packet. `protocol`
+    /// must be the family's ICMP if there is a type.
     pub(super) icmp_type: Option<u8>,
-    /// The action for a packet that matches.
+    /// The action on a packet that matches.
     pub(super) action: Action,
 }
 
@@ -68,8 +68,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Returns a table that holds those of `rules` that belong to it, and accepts all other
-    /// packets.
+    /// Builds a table of `rules`, without those for chains that the table lacks. The table accepts
+    /// all packets that match no rule.
     pub(super) fn build(family: Family, table: Table, rules: &[(Hook, Entry)]) -> Self {
         let policy = Entry {
             protocol: None,
@@ -130,14 +130,15 @@ impl Entry {
             Family::Ipv4 => "icmp",
             Family::Ipv6 => "icmp6",
         };
-        // The type, the first and the last code, and whether the match is inverted.
+        // The parts of the match: the type, the first and the last code, and whether it is
+        // inverted.
         self.icmp_type
             .map_or_else(Vec::new, |kind| part(name, 0, &[kind, 0, 0xff, 0], 4))
     }
 }
 
 impl Action {
-    /// A verdict stands in a rule as -1 - verdict.
+    /// Returns the action as a target of a rule. A verdict stands there as -1 - verdict.
     fn target(self) -> Vec<u8> {
         let standard = |verdict: i32| part("", 0, &(-1 - verdict).to_ne_bytes(), 4);
         match self {
@@ -160,7 +161,7 @@ impl Action {
     }
 }
 
-/// Appends a match or a target: its size, name and revision, and `data` in a structure of
+/// Returns a match or a target: its size, name and revision, and `data` in a structure of
 /// `data_bytes`.
 fn part(name: &str, revision: u8, data: &[u8], data_bytes: usize) -> Vec<u8> {
     let size = 32 + data_bytes.next_multiple_of(ALIGNMENT);
@@ -196,7 +197,7 @@ impl Tables {
         })
     }
 
-    /// Returns the table in force.
+    /// Returns the table that is in force.
     pub(super) fn read(&self, table: Table) -> Result<Contents, LaboratoryError> {
         let mut info = [0; INFO_BYTES];
         put_name(&mut info, table);
@@ -222,7 +223,7 @@ impl Tables {
         })
     }
 
-    /// Replaces the table in force by `contents`.
+    /// Replaces the table that is in force by `contents`.
     pub(super) fn replace(&self, table: Table, contents: &Contents) -> Result<(), LaboratoryError> {
         let mut counters = vec![[0; 2]; self.read(table)?.count as usize];
         let header = (COUNTERS_POINTER + size_of::<usize>()).next_multiple_of(ALIGNMENT);

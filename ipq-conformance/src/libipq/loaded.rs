@@ -2,8 +2,8 @@
 //!
 //! No safe crate can call functions of a library that is unknown at build time, so this file has
 //! unsafe code. Each block says what it relies on. Nobody can know that the library's functions
-//! have the signatures of libipq.h, and a broken library is just what is looked for. So this runs
-//! in a process of its own, which may crash.
+//! have the signatures of libipq.h: the suite looks for broken libraries. So this code runs in a
+//! process of its own, which may crash.
 
 #![allow(
     unsafe_code,
@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes behind a read buffer. They show whether the library writes past its end.
+/// The bytes behind a read buffer. They show whether the library writes past the buffer's end.
 const GUARD: [u8; 64] = [0xa5; 64];
 /// The interval between signals during a call that is to be interrupted, in microseconds.
 const BETWEEN_SIGNALS: libc::suseconds_t = 20_000;
@@ -41,19 +41,19 @@ type Pointer = *mut HandleInC;
 /// A library, and the state of the program that uses it.
 pub(super) struct Loaded {
     library: Library,
-    /// The addresses of handles by number, from 1.
+    /// The addresses of handles. A handle's number is its place here, from 1.
     handles: Mutex<Vec<usize>>,
     buffer: Mutex<Vec<u8>>,
     files: Mutex<Vec<File>>,
 }
 
-/// A fault of a library that shows before its return value does.
+/// The reason why a call has no result.
 enum Wrong {
-    /// It lacks the function of that name.
+    /// The library lacks the function of this name.
     Missing(String),
-    /// It wrote past the end of a buffer.
+    /// The library wrote past the end of a buffer.
     Overwrote,
-    /// This system or this library does not allow to look at it.
+    /// The system or the library does not allow the call, for this reason.
     Unable(String),
 }
 
@@ -64,7 +64,7 @@ impl From<rustix::io::Errno> for Wrong {
 }
 
 impl Loaded {
-    /// Loads the library of that name, as `dlopen` finds it.
+    /// Loads the library of this name, as `dlopen` finds it.
     pub(super) fn open(name: &OsStr) -> Result<Self, libloading::Error> {
         // SAFETY: loading runs the library's constructors, as for everybody who links with it.
         let library = unsafe { Library::new(name) }?;
@@ -76,15 +76,15 @@ impl Loaded {
         })
     }
 
-    /// Returns the first function that the library lacks of those without which no case can be
-    /// tried.
+    /// Returns the first function that the library lacks of those that every case needs; `None` if
+    /// it has them all.
     pub(super) fn lacks(&self) -> Option<&'static str> {
         let needed = ["ipq_create_handle", "ipq_errstr"];
         let mut needed = needed.into_iter();
         needed.find(|name| self.function::<unsafe extern "C" fn()>(name).is_err())
     }
 
-    /// Makes a call on this thread.
+    /// Makes a call on this thread, with signals during it if the call asks for them.
     pub(super) fn call(&self, call: &Call) -> Called {
         let mut returned = Returned::default();
         if call.signals {
@@ -165,7 +165,8 @@ impl Loaded {
             }
             Function::Packet => {
                 let look = self.function::<unsafe extern "C" fn(*const c_uchar) -> *mut c_void>(name)?;
-                // SAFETY: the same.
+                // SAFETY: the buffer holds what was read last, at least 20 bytes of it, and lives
+                // until the call is over.
                 let packet = |buffer| unsafe { look(buffer) };
                 self.with_buffer(|buffer| packet(buffer).addr().wrapping_sub(buffer.addr()).cast_signed() as i64)
             }
@@ -191,10 +192,10 @@ impl Loaded {
         })
     }
 
-    /// Returns the function of that name, with the signature `F`.
+    /// Returns the function of this name, with the signature `F`.
     fn function<F: Copy>(&self, name: &str) -> Result<F, Wrong> {
-        // SAFETY: the library's function of that name has the signature that libipq.h gives it,
-        // which is `F`; if it does not, this process is what comes to harm.
+        // SAFETY: the library's function of this name has the signature that libipq.h gives it,
+        // which is `F`. If it has another, only this process is harmed.
         let found = unsafe { self.library.get::<F>(name.as_bytes()) };
         found.map(|symbol| *symbol).map_err(|_| Wrong::Missing(name.to_owned()))
     }
@@ -226,9 +227,9 @@ impl Loaded {
         let (near, far) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         net::send(&far, datagram, SendFlags::empty())?;
         let (from, to) = (near.as_raw_fd(), self.descriptor(handle));
-        // SAFETY: the descriptor is the library's, to which this is what a program may do that has
-        // the structure (LIB-8): it stays one, and the library closes it. Not by dup2, so that the
-        // object of ipq-preload goes on to take it for its own.
+        // SAFETY: the descriptor is the library's. A program that has the structure may do this to
+        // it (LIB-8): the descriptor stays open, and the library closes it. Not by dup2, so that
+        // the object of ipq-preload still takes the descriptor for its own.
         if unsafe { libc::syscall(libc::SYS_dup3, from, to, 0) } < 0 {
             return Err(Wrong::Unable(io::Error::last_os_error().to_string()));
         }
@@ -237,7 +238,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Returns the descriptor in a handle's structure.
+    /// Returns the descriptor in a handle's structure; -1 if there is none.
     fn descriptor(&self, handle: HandleNumber) -> c_int {
         self.public(handle).map_or(-1, |public| public.descriptor)
     }
@@ -257,7 +258,7 @@ impl Loaded {
         Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
     }
 
-    /// Returns a handle's number; 0 for NULL.
+    /// Keeps a handle, and returns its number; 0 for NULL.
     fn keep(&self, handle: Pointer) -> i64 {
         if handle.is_null() {
             return 0;
@@ -301,10 +302,10 @@ impl Loaded {
         })
     }
 
-    /// See [`Function::Occupy`].
+    /// Opens files until the descriptors below a number are in use: see [`Function::Occupy`].
     fn occupy(&self, below: u32) -> i64 {
         let limit = getrlimit(Resource::Nofile);
-        // The result below shows whether it is over the limit.
+        // The result below shows whether the limit is too low.
         let _ = setrlimit(
             Resource::Nofile,
             Rlimit {
@@ -340,8 +341,8 @@ fn set_errno(errno: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// Has SIGALRM come every `between` microseconds, or never if that is 0. The handler does nothing,
-/// and interrupted calls are not restarted.
+/// Makes SIGALRM come every `between` microseconds; never if `between` is 0. The handler does
+/// nothing, and interrupted calls are not restarted.
 fn signals(between: libc::suseconds_t) {
     extern "C" fn handler(_: c_int) {}
     let interval = libc::timeval {

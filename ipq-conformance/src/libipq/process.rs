@@ -17,12 +17,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// The argument that makes a program serve a library; the library's name follows.
+/// The argument that makes a program serve a library. The library's name follows it.
 const SERVE: &str = "--serve-client";
-/// The time limit of a call. No call is told to wait for more than a part of it.
+/// The time limit of a call. No call waits for longer than a part of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a library and ends the process, if this program was started for that.
+/// Serves a library and ends the process, if this program was started for that. Otherwise does
+/// nothing.
 pub(crate) fn serve_if_asked() {
     let Some(name) = child::asked_for(SERVE) else { return };
     let served = match Loaded::open(&name) {
@@ -50,7 +51,7 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
         let mut threads: HashMap<u8, (Sender<Call>, Receiver<Called>)> = HashMap::new();
         for line in io::stdin().lock().lines() {
             let call: Call = serde_json::from_str(&line?)?;
-            // Calls on thread 0 are made here; other threads exist only if a call asks for them.
+            // Calls on thread 0 are made here. Other threads exist only if a call asks for them.
             if call.thread == 0 {
                 answer(&loaded.call(&call))?;
                 continue;
@@ -73,7 +74,7 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
 pub(crate) struct Library {
     /// The name, as `dlopen` takes it.
     pub(crate) name: OsString,
-    /// The object to load first, if there is one.
+    /// The object to load before the library, if there is one.
     pub(crate) preload: Option<PathBuf>,
 }
 
@@ -85,7 +86,7 @@ pub(crate) struct Emulator<'e> {
 }
 
 impl Emulator<'_> {
-    /// Serves the library without waiting, and keeps the datagrams that it sent.
+    /// Serves the library without waiting, and adds the datagrams that it sent to `sent`.
     pub(crate) fn turn(&mut self, sent: &mut Vec<Bytes>) -> io::Result<()> {
         self.server.turn(self.kernel, Some(Duration::ZERO), &mut |passed| {
             if let Passed::FromProgram(datagram) = passed {
@@ -111,7 +112,7 @@ impl Beside for Serving<'_, '_> {
     }
 }
 
-/// The process, as its parent sees it.
+/// The process that a library is loaded into, as its parent sees it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -166,7 +167,7 @@ impl Process {
             Line::Ended => return Ok(Called::Ended(self.end(&Line::Ended)?)),
             other => return Ok(Called::Hung(self.end(&other)?)),
         };
-        // Whatever was sent before the answer is there by now.
+        // Datagrams that were sent before the answer are there by now.
         serving.turn()?;
         let called = serde_json::from_slice(&line)?;
         Ok(match called {
@@ -179,7 +180,8 @@ impl Process {
         })
     }
 
-    /// Ends a process that gave `line` instead of an answer, and says what became of it.
+    /// Ends a process that gave `line` instead of an answer. Returns what became of the process, in
+    /// words.
     fn end(&mut self, line: &Line) -> io::Result<String> {
         let status = self.child.end(line)?;
         let how = match (line, status.signal()) {

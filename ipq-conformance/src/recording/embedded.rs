@@ -21,7 +21,7 @@ macro_rules! embedded {
 }
 
 impl Embedded {
-    /// All files that are built in, by name.
+    /// All files that are built in, ordered by name.
     pub const ALL: [Self; 13] = embedded![
         "linux-2.4.0-i386-walks.jsonl",
         "linux-2.4.0-i386.jsonl",

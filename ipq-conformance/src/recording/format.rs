@@ -74,8 +74,8 @@ fn bad_json(error: &serde_json::Error) -> Problem {
     Problem::in_scenario(without_line(error))
 }
 
-/// Returns what is wrong in the one line that serde got. It counts lines within that; the column is
-/// worth keeping.
+/// Returns the problem that serde found in its text, which is one line. Leaves out the line's
+/// number, which is always 1, and keeps the column.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -85,14 +85,14 @@ pub(crate) fn without_line(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns `rules` in JSON. `None` if there is no word for one of them.
+/// Returns `rules` in JSON; `None` if recordings have no word for one of them.
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub(crate) fn write_rules(rules: &[Rule]) -> Option<Value> {
     let rules: Vec<_> = rules.iter().map(RuleJson::from_rule).collect::<Option<_>>()?;
     serde_json::to_value(rules).ok()
 }
 
-/// Parses what [`write_rules`] wrote.
+/// Parses rules that [`write_rules`] wrote.
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub(crate) fn parse_rules(rules: Value) -> Result<Vec<Rule>, String> {
     let rules: Vec<RuleJson<'static>> = serde_json::from_value(rules).map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ struct ScenarioJson<'a> {
     steps: Vec<Box<RawValue>>,
 }
 
-/// The protocol of the queues. Most recordings do not say it: they are of `ip_queue`.
+/// The protocol of the queues. Most recordings do not state it: they are of `ip_queue`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum QueuesJson {
@@ -128,7 +128,7 @@ pub(crate) enum QueuesJson {
 }
 
 impl QueuesJson {
-    /// Returns whether it goes without saying.
+    /// Returns whether the protocol is the one that recordings do not state.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn is_ip_queue(&self) -> bool {
         *self == Self::IpQueue
@@ -388,8 +388,8 @@ fn names<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A key that may be null but must be there. serde takes a missing `Option` for null unless told
-/// otherwise.
+/// Reads a key that may be null but must be there. Unless told otherwise, serde takes a missing
+/// `Option` for null.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }

@@ -4,16 +4,17 @@ use super::{Problem, Recording};
 use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
-/// A step on a socket that is not there according to a recorded answer.
+/// A step on a socket that is not open according to a recorded answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
-    /// The step, from 1.
+    /// The number of the step, from 1.
     pub step: usize,
-    /// The problem.
+    /// The problem in words.
     pub what: String,
 }
 
-/// Refuses what is wrong whatever was answered: unknown devices, and sockets that no step opens.
+/// Refuses steps that are wrong whatever was answered: unknown devices, and sockets that no step
+/// opens.
 pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     let mut open = HashMap::new();
     for (number, recorded) in numbered(recording) {
@@ -48,10 +49,11 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Finds the first step that contradicts the answer to an earlier [`Step::Open`].
+/// Returns the first step that contradicts the answer to an earlier [`Step::Open`]; `None` if there
+/// is none.
 ///
-/// This is a check of its own, since a wrong answer in a recording is a difference for the
-/// comparison to find, not a sign that the scenario makes no sense.
+/// This check is separate from [`check_names`]: a wrong answer in a recording is a difference for
+/// the comparison to find, and does not mean that the scenario makes no sense.
 pub(super) fn first_misuse(recording: &Recording) -> Option<Misuse> {
     let mut open = HashMap::new();
     for (step, recorded) in numbered(recording) {

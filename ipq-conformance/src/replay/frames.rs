@@ -7,7 +7,7 @@ use ipq_core::wire::{Abi, ByteOrder, Header, MessageType, padding};
 use std::ops::Range;
 
 /// Compares two datagrams that a socket received from the same sender, as far as they were copied.
-/// Nothing is exempt in the part that a short receive cut off.
+/// Returns `None` if they are equal. Nothing is exempt in the part that a short receive cut off.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();
@@ -38,16 +38,16 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     })
 }
 
-/// The rules for a frame beyond plain comparison.
+/// The result of the rules for a frame, which plain comparison does not know.
 #[derive(Default)]
 struct Judged {
     /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
-    /// The offset at which a rule that replaces plain comparison finds a difference.
+    /// The offset of a difference that a rule found in place of plain comparison.
     wrong: Option<usize>,
 }
 
-/// Returns the range of the time in a packet message of a numbered queue.
+/// Returns the range of the time in a packet message of a numbered queue; `None` if there is none.
 fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     let word = |at: usize| Some(u16::from_ne_bytes(*message.get(at..)?.first_chunk()?));
     if word(4) != Some(queue_type::PACKET) {
@@ -64,8 +64,8 @@ fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// The rules for a PACKET frame: any packet id will do, a timestamp is there or not, and the number
-/// of pad bytes follows from the length.
+/// Applies the rules for a PACKET frame: the packet id may differ, the timestamp may differ but
+/// must be there or not, and the number of pad bytes follows from the length.
 fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let word = abi.word_bytes();
     let id = packet_id_at(abi);
@@ -95,8 +95,8 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     judged
 }
 
-/// The rules for an error: it quotes what was sent, so its packet id is that of a verdict which has
-/// not been answered yet.
+/// Applies the rules for an error. It quotes what was sent, so its packet id must be that of a
+/// verdict which has not been answered yet.
 fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
     let abi = ids.abi();
     let quoted = Header::BYTES + 4;
@@ -130,7 +130,7 @@ pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
 }
 
-/// Returns the message type at `at`, if it is there.
+/// Returns the message type at the offset `at`; `None` if the frame ends before.
 pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
     number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
 }

@@ -14,13 +14,14 @@ type QueueProtocol = i32;
 
 /// Maps recorded packet ids to this world's.
 ///
-/// Ids belong to a queue. The socket that a frame came to, or that a verdict is sent by, tells the
-/// queue; where ids are numbers, both families use the same ones.
+/// Ids belong to a queue. The socket by which a frame came, or by which a verdict is sent, tells
+/// the queue. Where ids are numbers, both families use the same ones.
 pub(super) struct Ids {
     abi: Abi,
     /// `true` if this world's ids are addresses, so that ids of different queues never clash.
     addresses: bool,
-    /// This world's id by recorded id and queue, from the last frame that had it.
+    /// This world's packet ids by recorded id and queue, from the last frame that had the recorded
+    /// id.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
     /// The open sockets, by name.
     sockets: HashMap<String, Socket>,
@@ -28,7 +29,7 @@ pub(super) struct Ids {
 
 struct Socket {
     protocol: QueueProtocol,
-    /// The ids of verdicts that no error has answered: recorded, and as sent.
+    /// The ids of verdicts that no error has answered: each as recorded, and as sent here.
     sent: VecDeque<(RawId, RawId)>,
 }
 
@@ -43,7 +44,7 @@ impl Ids {
         }
     }
 
-    /// Returns `true` if the socket is one of numbered queues, whose ids every kernel gives alike.
+    /// Returns whether the socket is one of numbered queues, whose ids every kernel gives alike.
     pub(super) fn is_numbered(&self, socket: &str) -> bool {
         let socket = self.sockets.get(socket);
         socket.is_some_and(|socket| socket.protocol == i32::from(PROTOCOL))
@@ -53,8 +54,8 @@ impl Ids {
         self.abi
     }
 
-    /// Returns the step for this world. A verdict for the kernel gets this world's id, if the
-    /// recorded id is known.
+    /// Returns the step for this world. A verdict for the kernel gets this world's packet id, if
+    /// the recorded packet id is known.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -82,7 +83,7 @@ impl Ids {
                     socket.sent.push_back((recorded, own));
                 }
             }
-            // The verdicts that it sent will get no answer any more.
+            // The verdicts that the socket sent will get no answer any more.
             Step::Close { socket } => drop(self.sockets.remove(socket)),
             _ => {}
         }
@@ -90,7 +91,7 @@ impl Ids {
     }
 
     /// Notes that two PACKET frames that came to `socket` are about the same packet. A frame that
-    /// is cut within the id names none.
+    /// is cut within the packet id is ignored.
     pub(super) fn learn(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) {
         let at = packet_id_at(self.abi);
         let ids = recorded.get(at.clone()).zip(seen.get(at));
@@ -101,8 +102,8 @@ impl Ids {
     }
 
     /// Returns whether the error `recorded` and the error `seen` on `socket` quote the same
-    /// verdict, as far as they were received. Errors come in the order of the verdicts, so earlier
-    /// verdicts are taken as answered.
+    /// verdict, as far as they were received. Forgets this verdict and the earlier ones: errors
+    /// come in the order of the verdicts.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
         let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
             return false;
@@ -117,8 +118,8 @@ impl Ids {
     }
 }
 
-/// Returns this world's id for a verdict to the queue of `protocol`. The id of a packet in the
-/// other queue is used only where it can't clash with an id of this one.
+/// Returns this world's id for a verdict to the queue of `protocol`; `None` if it is unknown. The
+/// id of a packet in the other queue is taken only where it can't clash with an id of this queue.
 fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
     own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
 }
@@ -150,12 +151,13 @@ mod tests {
         }
     }
 
-    /// Returns the start of a PACKET frame, up to its id.
+    /// Returns the beginning of a PACKET frame, up to the end of its packet id.
     fn packet(id: u64) -> Bytes {
         [[0; 16].as_slice(), &id.to_le_bytes()].concat().into()
     }
 
-    /// Returns a map with a socket of each family that has read these packets: recorded, and here.
+    /// Returns a map whose sockets, one of each family, have read these packets: the recorded id
+    /// and this world's.
     fn having_read(capabilities: &Capabilities, read: &[(Family, u64, u64)]) -> Ids {
         let mut ids = Ids::new(ABI, capabilities);
         for family in Family::ALL {
@@ -178,7 +180,8 @@ mod tests {
         }
     }
 
-    /// As a number it could be the id of a packet that waits in the queue and has not been read.
+    /// Where ids are numbers, the other family's id could name a packet of this queue that waits
+    /// and has not been read.
     #[rstest]
     #[case::is_the_others_where_ids_are_addresses([Capability::IdReuse].into_iter().collect(), 60)]
     #[case::stays_where_ids_are_numbers(Capabilities::default(), 1000)]

@@ -1,12 +1,12 @@
-//! The recordings that the emulator is known not to reproduce, since a kernel's allocator handed
-//! packet ids out in an order that nothing before tells.
+//! The recordings that the emulator is known not to reproduce, since the kernel's allocator gave
+//! packet ids in an order that nothing before predicts.
 
 use super::Difference;
 use crate::recording::Recording;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
-/// A scenario of a kernel, and the step where the order of its ids shows.
+/// A scenario of a kernel, and the step where the order of its packet ids shows.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownOrder {
@@ -16,7 +16,8 @@ struct KnownOrder {
     reason: String,
 }
 
-/// Returns why the emulator is known to differ in that step of a recording, if it is.
+/// Returns the reason why the emulator is known to differ in this step of the recording; `None` if
+/// it is not known to.
 #[must_use]
 pub fn known_order(recording: &Recording, difference: &Difference) -> Option<&'static str> {
     static KNOWN: OnceLock<Vec<KnownOrder>> = OnceLock::new();

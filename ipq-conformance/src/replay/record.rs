@@ -6,8 +6,8 @@ use crate::recording::{Problem, RecordedStep, Recording};
 use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
 
-/// Does the steps of `recording` in the fresh `world`. The result has the same name, the machine of
-/// the world, and its packet ids in frames and verdicts.
+/// Does the steps of `recording` in the fresh `world`. Returns a recording with the same name, the
+/// machine of the world, and the world's packet ids in frames and verdicts.
 pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
     let mut setup = recording.setup.clone();
     let begun = world.begin(&setup);
@@ -46,7 +46,7 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
     })
 }
 
-/// Returns the PACKET frame that was received from the kernel, if any.
+/// Returns the PACKET frame that was received from the kernel; `None` if it was none.
 fn packet(seen: &Observation, abi: Abi) -> Option<&[u8]> {
     match seen {
         Observation::Receive(Received::Frame { bytes, sender: 0 }) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// One case of the suite.
 ///
-/// Its id is permanent and made of words, `topic/name`, since reports, lists of known differences
+/// The id is permanent and made of words, `topic/name`, since reports, lists of known differences
 /// and other people's notes refer to it. The id of a case that is removed is never used again.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -17,9 +17,9 @@ pub struct Case {
     pub title: &'static str,
     /// The level: how binding the rule is.
     pub level: Level,
-    /// The ids of the requirements that it checks.
+    /// The ids of the requirements that the case checks.
     pub requirements: &'static [&'static str],
-    /// The capabilities that it needs.
+    /// The capabilities that the case needs of a world.
     pub needs: &'static [Capability],
     /// The state in which the world begins.
     pub setup: fn() -> Setup,
@@ -91,7 +91,7 @@ impl Case {
         self
     }
 
-    /// Returns the topic, which is the first part of the id. `None` if that is no topic, which a
+    /// Returns the topic, which is the first part of the id; `None` if that is no topic, which a
     /// test of the suite rules out.
     #[must_use]
     pub fn topic(&self) -> Option<Topic> {
@@ -112,10 +112,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// All of them, the most binding first.
+    /// All levels, the most binding first.
     pub const ALL: [Self; 3] = [Self::Must, Self::Kernel, Self::Quirk];
 
-    /// Its name in reports and on the command line.
+    /// Returns the level's name in reports and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -142,10 +142,10 @@ macro_rules! topics {
         }
 
         impl Topic {
-            /// All of them, in the order of reports.
+            /// All topics, in the order of reports.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns its name: the first part of the ids of its cases.
+            /// Returns the topic's name: the first part of the ids of its cases.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {

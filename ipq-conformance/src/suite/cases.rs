@@ -4,7 +4,7 @@
 //!
 //! A case is a function that does things to a [`Subject`](crate::suite::Subject) and expects things
 //! of it, and a line in its file's table that says what it is about. The function runs in every
-//! world, so it knows nothing of any: it opens [`Socket`](crate::suite::Socket)s, sends
+//! world, so it knows nothing of any world: it opens [`Socket`](crate::suite::Socket)s, sends
 //! [`Request`](crate::suite::Request)s, injects [`Packet`](crate::suite::Packet)s.
 //!
 //! ```
@@ -89,12 +89,13 @@ use crate::suite::Case;
 use crate::world::{Protocol, Rule, Setup, Table};
 use ipq_core::{Family, Hook};
 
-/// Returns a setup in which UDP over IPv4 is queued at this hook, by table filter.
+/// Returns a setup in which UDP over IPv4 is queued at this hook, by the table filter.
 fn udp_queued_at(hook: Hook) -> Setup {
     Setup::with_rules([Rule::queue(Family::Ipv4, Table::Filter, hook, Some(Protocol::UDP))])
 }
 
-/// Returns the cases for a libipq: the library's logic, and what only a program in C can see of it.
+/// Returns the cases for a libipq: those of the library's logic, and those that only a program in C
+/// can check.
 #[must_use]
 pub fn of_clients() -> Vec<Case> {
     [libipq::cases(), c_library::cases()].concat()

@@ -19,7 +19,7 @@ pub(super) struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Writes a page for the command, and one for each of its subcommands.
+/// Writes a manual page for the command, and one for each of its subcommands.
 pub(super) fn write_manual(arguments: &ManualArguments) -> Result<ExitCode, Failure> {
     let directory = &arguments.directory;
     let written = std::fs::create_dir_all(directory)
@@ -31,9 +31,9 @@ pub(super) fn write_manual(arguments: &ManualArguments) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the script that a shell reads.
+/// Prints a shell's completion script.
 pub(super) fn print_completions(arguments: &CompletionsArguments) -> Result<ExitCode, Failure> {
-    // What generates it panics where it can't write.
+    // The generator panics where it can't write.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut CommandLine::command(), "ipq-sim", &mut script);
     let written = io::stdout().write_all(&script).and_then(|()| io::stdout().flush());

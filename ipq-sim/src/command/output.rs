@@ -1,4 +1,4 @@
-//! The files of a run, written while it is under way.
+//! The output files of a run, written while it is under way.
 
 mod destination;
 mod log;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trace::Trace;
 
-/// The time after which written lines reach a reader who follows the file.
+/// The time between two flushes of the outputs, so that a reader who follows a file sees new lines.
 const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 
 /// Where a run writes what, `-` being standard output.
@@ -53,7 +53,7 @@ impl OutputArguments {
             .map(|path| &**path)
     }
 
-    /// No two outputs may be one file, and no output may be the input.
+    /// Checks that no two outputs are one file, and that no output is the input.
     fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
         // Standard input and standard output have the same name.
         let capture = capture.filter(|capture| capture.as_os_str() != STANDARD_OUTPUT);
@@ -71,7 +71,7 @@ impl OutputArguments {
     }
 }
 
-/// Returns whether two paths are of one regular file, existing or not, or are both standard output.
+/// Returns whether two paths name one regular file, existing or not, or both standard output.
 fn is_same(one: &Path, other: &Path) -> bool {
     let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     match (file(one), file(other)) {
@@ -91,7 +91,7 @@ pub(super) struct Outputs<'a> {
     flushed: Instant,
 }
 
-/// A file's name decides the format that packets are written in.
+/// The writer of the packets. The file's name decides the format.
 enum CaptureWriter {
     Pcap(PcapWriter),
     PcapNg(PcapNgWriter),
@@ -112,7 +112,8 @@ impl CaptureWriter {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the files before the run, so that a file that can't be written is known in time.
+    /// Opens the output files. Called before the run, so that a file that can't be written is known
+    /// in time.
     pub(super) fn open(
         arguments: &OutputArguments,
         capture: Option<&Path>,
@@ -136,7 +137,7 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    /// Writes what is left. Files to which nothing was written get their beginning.
+    /// Flushes all outputs. A file to which nothing was written is emptied, and gets its header.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match &mut self.capture {
             Some(CaptureWriter::Pcap(writer)) => writer.flush()?,

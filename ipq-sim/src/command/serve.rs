@@ -24,7 +24,8 @@ pub(super) struct ServeArguments {
     kernel: KernelArguments,
 }
 
-/// Serves until the capture is through, or until it is interrupted.
+/// Serves an emulated kernel until the capture is through, or until a signal interrupts the
+/// command.
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let mut told = false;
     // A script may start its program when it has read this line.

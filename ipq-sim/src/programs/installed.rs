@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// Returns the path of the file with this name, such as `libipq.so.0`, if it is beside the running program, in the directory
-/// `lib` beside the program's, or in the directory that the environment variable `IPQ_LIBDIR` named when this was built.
+/// Returns the path of an installed file, such as `libipq.so.0`; `None` if there is none. Looks
+/// beside the running program, in the directory `lib` beside the program's directory, and in the
+/// directory that the environment variable `IPQ_LIBDIR` named when this was built.
 #[must_use]
 pub fn installed(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;

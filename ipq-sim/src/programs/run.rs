@@ -10,15 +10,15 @@
 //! ```
 //!
 //! The program runs as it stands. Where the system has seccomp's user notification (Linux 5.14),
-//! its calls for a queue's socket are answered with an emulated one, however it is linked and
-//! whatever it does to its environment. Elsewhere it must have this project's libipq, which
-//! `IPQ_TRANSPORT` tells where the emulator is, or have the object of package ipq-preload loaded
-//! first. Which [`Launcher`] it is, [`Run::choice`] tells. In none of them can the program reach a
-//! queue of this machine.
+//! the program's calls for a queue's socket are answered with an emulated one, however the program
+//! is linked and whatever it does to its environment. Elsewhere the program must have this
+//! project's libipq, which finds the emulator by `IPQ_TRANSPORT`, or have the object of package
+//! ipq-preload loaded first. [`Run::choice`] returns the [`Launcher`] of a run. By none of them can
+//! the program reach a queue of this machine.
 //!
 //! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and
-//! `eth1` that carry packets of any length. What is fed, what became of it and how long the
-//! verdicts took is in the [`Report`].
+//! `eth1` that carry packets of any length. The [`Report`] says what was fed, what became of it and
+//! how long the verdicts took.
 
 mod capture;
 mod conclusion;
@@ -70,26 +70,26 @@ const DEVICES: [&str; 2] = ["eth0", "eth1"];
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
     /// As the program reads: a packet is fed when the queue and the receive buffer have room for
-    /// it, so that none is lost.
+    /// it, so that no packet is lost.
     #[default]
     AsRead,
-    /// This many packets in a second, whatever the program does.
+    /// This many packets in a second, whether the program reads them or not.
     PerSecond(f64),
-    /// All at once.
+    /// All packets at once, whether the program reads them or not.
     Max,
 }
 
-/// When the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at each message
-/// (MSG-5).
+/// The time for which the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at
+/// each message (MSG-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetAdmin {
-    /// The program always has it.
+    /// The program always has `CAP_NET_ADMIN`.
     #[default]
     Held,
-    /// The program has it until it has opened a queue and set a copy mode, like a program that then
-    /// drops its privileges: its verdicts are refused.
+    /// The program has `CAP_NET_ADMIN` until it has opened a queue and set a copy mode, like a
+    /// program that then drops its privileges. Its verdicts are refused.
     UntilOpened,
-    /// The program never has it.
+    /// The program never has `CAP_NET_ADMIN`.
     Missing,
 }
 
@@ -109,9 +109,11 @@ pub struct Run {
     net_admin: NetAdmin,
     quiet: bool,
     profile: Profile,
-    /// The kernel for a program that opens an nfnetlink socket, if that is to be another.
+    /// The kernel for a program that opens a socket of nfnetlink; `None` if every program gets
+    /// `profile`.
     numbered: Option<Profile>,
-    /// The number of the queue that packets are sent to; none if they follow the program.
+    /// The number of the queue that packets are sent to; `None` if they go to the queues that the
+    /// program listens to.
     queue_number: Option<u16>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -120,9 +122,9 @@ pub struct Run {
 /// The programs that give the verdicts.
 #[derive(Clone, Debug)]
 enum Client {
-    /// A program that is started for it.
+    /// A program that the run starts.
     Program(OsString),
-    /// Programs that connect to the socket at this path.
+    /// Programs that connect to the emulator's socket at this path.
     Anybody(PathBuf),
 }
 
@@ -136,7 +138,7 @@ pub enum RunError {
     /// The program can't be started.
     #[error("{} can't be started: {source}", .program.display())]
     Program {
-        /// The program.
+        /// The program that can't be started.
         program: OsString,
         /// The system's error.
         source: std::io::Error,
@@ -148,7 +150,7 @@ pub enum RunError {
         .program.display(), .object.display()
     )]
     Static {
-        /// The program.
+        /// The program that is linked statically.
         program: OsString,
         /// The object that was to be loaded.
         object: PathBuf,
@@ -159,7 +161,7 @@ pub enum RunError {
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
     )]
     NoSeccomp {
-        /// The system's error.
+        /// The system's error, as text.
         reason: String,
     },
     /// The launcher preload was asked for without its object.
@@ -171,7 +173,7 @@ pub enum RunError {
         "the profile {profile} is of another architecture than this machine: choose one of the same order of bytes"
     )]
     OtherArchitecture {
-        /// Its name.
+        /// The profile's name.
         profile: &'static str,
     },
     /// The emulated kernel has another word size than this machine, and the launcher that was asked
@@ -181,19 +183,19 @@ pub enum RunError {
          seccomp alone; leave --launcher and --preload out, or choose a profile of this machine's word size"
     )]
     OtherWordSize {
-        /// Its name.
+        /// The profile's name.
         profile: &'static str,
     },
-    /// No packet passes that hook, or the kernel has no such queue.
+    /// No packet passes the hook, or the kernel lacks the queue that packets are to be sent to.
     #[error(transparent)]
     Hook(#[from] RuleError),
     /// The emulated host's devices can't be set up.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The emulator can't listen for programs at that path.
+    /// The emulator can't listen for programs at this path.
     #[error("programs can't be waited for at {}: {source}; choose a path of its own for each emulator", .path.display())]
     Listen {
-        /// The path.
+        /// The path of the emulator's socket.
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
@@ -207,13 +209,14 @@ pub enum RunError {
 }
 
 impl Run {
-    /// Runs `program` on the packets of `capture`, a pcap or pcapng file.
+    /// Prepares a run of `program` on the packets of `capture`, a pcap or pcapng file.
     #[must_use]
     pub fn new(capture: impl Into<PathBuf>, program: impl Into<OsString>) -> Self {
         Self::with(capture.into(), Client::Program(program.into()))
     }
 
-    /// Runs a program that is started elsewhere, with `IPQ_TRANSPORT` set to `unix:` and `socket`.
+    /// Prepares a run for programs that are started elsewhere, with `IPQ_TRANSPORT` set to `unix:`
+    /// and `socket`.
     #[must_use]
     pub fn serving(capture: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
         Self::with(capture.into(), Client::Anybody(socket.into()))
@@ -255,9 +258,9 @@ impl Run {
         self
     }
 
-    /// Loads a shared object into the program first: that of the package ipq-preload. A program
-    /// needs it if it has a libipq of its own, linked in or written on a raw socket. It must use
-    /// the C library's functions, so it can't be wholly static.
+    /// Sets a shared object to be loaded into the program first: that of the package ipq-preload. A
+    /// program needs it if it has a libipq of its own, linked in or written on a raw socket. The
+    /// program must use the C library's functions, so it can't be wholly static.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
@@ -275,7 +278,7 @@ impl Run {
     }
 
     /// Returns the means by which the program will get its sockets: [`Launcher::Seccomp`] where the
-    /// system has it. It is an error if the means that was asked for can't be had.
+    /// system has it. Returns an error if the means that was asked for can't be had.
     pub fn choice(&self) -> Result<Choice, RunError> {
         launcher::choose(self)
     }
@@ -287,16 +290,17 @@ impl Run {
         self.linkage().is_static
     }
 
-    /// Returns whether the program loads a libipq.so, or has this project's linked in. Then it
-    /// connects to where `IPQ_TRANSPORT` says, without an object that is loaded into it. Another
-    /// program does so only if it starts such a program.
+    /// Returns whether the program loads a `libipq.so`, or has this project's libipq linked in.
+    /// Such a program connects to the emulator that `IPQ_TRANSPORT` names, without an object that
+    /// is loaded into it. Any other program connects in this way only if it starts such a program.
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
     }
 
-    /// The size of the program's words, if it is known: a script has none. A kernel's frames have the program's word size, so
-    /// this is the size that the [profile](Self::profile) has to have.
+    /// Returns the size of the program's words; `None` if it is unknown, as that of a script. A
+    /// kernel's frames have the program's word size, so the [profile](Self::profile) must have this
+    /// size.
     #[must_use]
     pub fn word_size(&self) -> Option<WordSize> {
         self.linkage().word
@@ -332,8 +336,8 @@ impl Run {
         Self { rate, ..self }
     }
 
-    /// Sets how many packets may be fed that the program has not read. Unless set, it is as many as
-    /// the queue and the receive buffer have room for. With a rate it is no bound.
+    /// Sets the number of packets that may be fed and not yet read by the program. Unless set, it
+    /// is as many as the queue and the receive buffer have room for. With a rate it is no bound.
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {
@@ -342,9 +346,9 @@ impl Run {
         }
     }
 
-    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic.
-    /// Unless set, the first packet waits until the program is ready and waits itself. This finds
-    /// programs that lose packets while they configure their queue.
+    /// Feeds the first packet as soon as the program listens, as a kernel does under traffic. This
+    /// finds programs that lose packets while they configure their queue. Unless set, the first
+    /// packet enters once the program waits for packets.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }
@@ -358,8 +362,8 @@ impl Run {
     }
 
     /// Sets the queue that packets are sent to, if the program listens to queues with numbers.
-    /// Unless set, it is the one that the program listens to; if it listens to several, as many of
-    /// them as are consecutive, spread by the packets' addresses (NFQ-16).
+    /// Unless set, packets go to the queue that the program listens to. If it listens to several,
+    /// they go to as many of these as are consecutive, spread by the packets' addresses (NFQ-16).
     #[must_use]
     pub fn queue_number(self, number: u16) -> Self {
         Self {
@@ -379,7 +383,7 @@ impl Run {
         self
     }
 
-    /// Sets when the program has `CAP_NET_ADMIN`: always unless set.
+    /// Sets the time for which the program has `CAP_NET_ADMIN`: always unless set.
     #[must_use]
     pub fn net_admin(self, net_admin: NetAdmin) -> Self {
         Self { net_admin, ..self }
@@ -394,9 +398,9 @@ impl Run {
 
     /// Sets the kernel that is emulated, whatever socket the program opens. Unless set, it is Linux
     /// 3.4.10 for a program that opens a socket of `ip_queue`, and Linux 6.18 for one that opens a
-    /// socket of nfnetlink. Call it before the methods that change the kernel's figures. A program
-    /// of 32 bits with a queue of `ip_queue` needs a profile of 32 bits, and runs on a machine of 64
-    /// bits by [`Launcher::Seccomp`] alone.
+    /// socket of nfnetlink. Call this method before those that change the kernel's figures. A
+    /// program of 32 bits with a queue of `ip_queue` needs a profile of 32 bits, and runs on a
+    /// machine of 64 bits by [`Launcher::Seccomp`] alone.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self {
@@ -451,7 +455,8 @@ impl Run {
         running.end(watch)
     }
 
-    /// Checks that a program here can have frames that are laid out as the profile's.
+    /// Checks that a program on this machine can have frames with the profile's byte order and word
+    /// size.
     fn check_layout(&self) -> Result<(), RunError> {
         let profile = self.profile.name;
         let abi = self.profile.abi;
@@ -481,7 +486,8 @@ impl Run {
         Ok(kernel)
     }
 
-    /// Has the rules of a kernel send every packet to these queues, from the first to the last.
+    /// Replaces the rules of a kernel. The new ones send every packet to the queues from the first
+    /// to the last.
     fn send_to(&self, kernel: &mut Kernel, (first, last): (u16, u16)) -> Result<(), RuleError> {
         kernel.clear_rules();
         for family in Family::ALL {
@@ -491,7 +497,7 @@ impl Run {
     }
 }
 
-/// Listens for programs at a path.
+/// Returns a server that listens for programs at a path.
 pub fn listen(path: &Path) -> Result<Server, RunError> {
     Server::listen(path).map_err(|source| RunError::Listen {
         path: path.to_owned(),
@@ -518,7 +524,7 @@ pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
         clock: Clock::Real,
         ..Kernel::builder()
             .profile(profile)
-            // The journal tells them.
+            // The journal keeps the fates.
             .keep_fates(0)
             .devices([device(DEVICES[0], 1), device(DEVICES[1], 2)])
     };

@@ -1,19 +1,19 @@
 //! An emulated kernel's sockets for programs in other processes.
 //!
-//! Programs come in two ways. Those that know of the emulator connect to a path, with
-//! [`ipq_core::transport::unix`]: see `requests`. Those that don't are started by the launcher,
-//! which has their calls answered here: see `launched`. Both have connections that carry frames.
+//! Programs get their sockets by two means. Those that know of the emulator connect to a path, with
+//! [`ipq_core::transport::unix`]: see `requests`. Those that don't are started by the launcher, and
+//! their calls are answered here: see `launched`. Both have connections that carry frames.
 //!
-//! A [`Server`] has connections and no kernel: each [`turn`](Server::turn) is given one, moves what
-//! there is to be moved, and waits for as long as it may. So one thread owns the kernel, and does
-//! with it between two turns what it likes.
+//! A [`Server`] has connections and no kernel. Each [`turn`](Server::turn) is given a kernel, moves
+//! the messages that are there, and waits as long as it is allowed to. So one thread owns the
+//! kernel, and can use it freely between two turns.
 //!
-//! Frames wait in the emulated receive buffer, and weigh what they weigh there, until the program
-//! has read them; on its connection are copies of the first of them: see `frames`.
+//! Frames wait in the emulated receive buffer, and have their weight there, until the program has
+//! read them. The program's connection has copies of the first of them: see `frames`.
 //!
-//! Everything that programs can make a server hold is bounded: connections, and what the system
-//! lets each hold. Where the system has no more descriptors for another, that one is closed, and
-//! those that there are go on.
+//! Everything that programs can make a server hold is bounded: the number of connections, and what
+//! the system lets each hold. If the system has no more descriptors, a new connection is closed,
+//! and the others go on.
 
 mod frames;
 mod launched;
@@ -45,42 +45,45 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The most connections that there can be at a time; one more is closed at once.
+/// The most connections at a time. One more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// The most batches of one program's datagrams that are taken before the others have their turn.
+/// The most batches of one program's datagrams that are taken in a row, before those of the other
+/// programs.
 const MOST_IN_A_ROW: usize = 32;
 
-/// The longest datagram that is taken or handed over, in bytes.
+/// The longest datagram that is taken from a program or handed to it, in bytes.
 const LONGEST: usize = 1 << 18;
 
-/// The time between two looks at whether a program has read what is before another sender's frame.
+/// The time between two looks at whether a program has read all frames before one of another
+/// sender.
 const HELD_BACK: Duration = Duration::from_millis(1);
 
-/// The longest that a program with enough to read is left alone before its messages are taken.
+/// The longest time before a program's messages are taken, while it has much to read.
 const LET_WORK: Duration = Duration::from_millis(4);
 
-/// The kernel's side of programs in other processes. Dropping it closes all their connections and
-/// removes the path.
+/// The emulated kernel's end of the sockets of programs in other processes. Dropping it closes all
+/// their connections and removes the path.
 #[derive(Debug)]
 pub struct Server {
-    /// The place where programs find it, if they may come.
+    /// The path at which programs connect; `None` if the server has no path.
     place: Option<Place>,
-    /// The program that was started for it.
+    /// The program that was started for this server; `None` if none was.
     launched: Option<Launched>,
-    /// The epoll instance for everything but the space of connections that carry frames.
+    /// The epoll instance for everything but the connections that carry frames.
     events: OwnedFd,
-    /// The epoll instance for what is waited for on those connections.
+    /// The epoll instance for the connections that carry frames.
     inputs: OwnedFd,
-    /// The epoll instance for both, for a caller who waits for other things too. It exists only if
+    /// The epoll instance for both, for a caller who waits for other things, too. It exists only if
     /// asked for, since each message would wake it.
     all: OnceLock<OwnedFd>,
     connections: HashMap<u64, Connection>,
     /// The programs that have a socket, by their process ids.
     programs: HashMap<u32, ClientId>,
-    /// The clients of programs that have no socket any more. They are used again for others.
+    /// The clients of programs that have no socket any more. Programs that come later get these
+    /// clients.
     former: Vec<ClientId>,
-    /// A spare descriptor, which is given up when there are no others.
+    /// A spare descriptor, which is closed when the system has no others.
     spare: Option<OwnedFd>,
     next_key: u64,
     inbox: Inbox,
@@ -102,18 +105,18 @@ enum Connection {
     New(OwnedFd),
     /// A connection of a program's socket.
     Frames(Frames),
-    /// The connection for the notices of the socket with that key.
+    /// The connection for the notices of the socket with this key.
     Notices(OwnedFd, u64),
 }
 
 /// The key of the path's listener. The keys of connections count from 0.
 const LISTENER: u64 = u64::MAX;
 
-/// The key of the launcher's listener.
+/// The key of the launcher's listener, by which calls come.
 const CALLS: u64 = u64::MAX - 1;
 
 impl Server {
-    /// Makes a server that programs find at no path.
+    /// Makes a server that programs can't find at any path.
     pub fn new() -> io::Result<Self> {
         let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
         let [events, inputs] = [create()?, create()?];
@@ -133,7 +136,7 @@ impl Server {
         })
     }
 
-    /// Listens at `path`. A socket that nobody listens at any more is replaced.
+    /// Makes a server that listens at `path`. Replaces a socket that nobody listens at any more.
     pub fn listen(path: &Path) -> io::Result<Self> {
         let mut server = Self::new()?;
         let address = SocketAddrUnix::new(path)?;
@@ -165,8 +168,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the path at which programs find it: `IPQ_TRANSPORT` is `unix:` and this path. `None`
-    /// if they can't come.
+    /// Returns the path at which programs connect; `None` if the server has no path. A program's
+    /// `IPQ_TRANSPORT` is `unix:` and this path.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.place.as_ref().map(|place| &*place.path)
@@ -183,7 +186,8 @@ impl Server {
         self.observed_turn(kernel, wait, &mut PassedOnly(observer))
     }
 
-    /// Does the same, with an observer that may let packets in after each message.
+    /// Moves messages as [`turn`](Self::turn) does, with an observer that may let packets in after
+    /// each message.
     pub fn observed_turn(
         &mut self,
         kernel: &mut Kernel,
@@ -213,8 +217,8 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until there is something to do. Returns whether it is more than frames, or `None` after
-    /// a signal.
+    /// Waits until there is something to do. Returns `true` if it is more than frames, `false` if
+    /// it is frames alone or nothing came in time, and `None` after a signal.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let wait = match wait {
             Some(Duration::ZERO) => wait,
@@ -232,8 +236,8 @@ impl Server {
         }
     }
 
-    /// Tells epoll which events to wait for on each connection. Returns the longest that may be
-    /// waited, where there is something of which no event tells.
+    /// Tells epoll which events to wait for on each connection. Returns the longest time to wait,
+    /// if there is something of which no event tells; otherwise `None`.
     fn choose_what_to_wait_for(&mut self) -> io::Result<Option<Duration>> {
         let mut longest = None;
         for (key, connection) in &mut self.connections {
@@ -276,14 +280,14 @@ impl Server {
         }
     }
 
-    /// Returns whether every frame that is in an emulated socket's receive buffer has been read by
-    /// its program.
+    /// Returns whether programs have read every frame that was in the receive buffers of their
+    /// emulated sockets.
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
-    /// Returns whether a program has so much to read that its reading will wake a turn.
+    /// Returns whether a program has so much unread that the server wakes when the program reads.
     #[must_use]
     pub(crate) fn has_enough_to_read(&self) -> bool {
         self.frames().any(Frames::has_enough)
@@ -295,7 +299,7 @@ impl Server {
         self.frames().next().is_some()
     }
 
-    /// Adds a connection that is to carry frames to those whose input is waited for.
+    /// Adds a connection that is to carry frames to the epoll instance for frames.
     fn watch_frames(&self, connection: &OwnedFd, key: u64) -> Result<(), Errno> {
         let data = epoll::EventData::new_u64(key);
         epoll::add(&self.inputs, connection, data, WaitsFor::default().flags())
@@ -318,7 +322,7 @@ impl Server {
         opened
     }
 
-    /// A program without a socket does not count as connected.
+    /// Removes a program that has no socket any more: it does not count as connected.
     fn forget_if_gone(&mut self, process_id: u32) {
         if !self.frames().any(|frames| frames.process_id == process_id)
             && let Some(client) = self.programs.remove(&process_id)
@@ -327,8 +331,8 @@ impl Server {
         }
     }
 
-    /// Takes the messages that programs have sent. It takes all that are there, so that a handle
-    /// that was destroyed is closed before the next one is bound; but there is a limit.
+    /// Takes the messages that programs have sent. Takes all that are there, up to a limit, so that
+    /// a handle that was destroyed is closed before the next one is bound.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         let mut keys = ready(&self.inputs)?;
         let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);
@@ -363,8 +367,8 @@ impl Server {
                     }
                     return;
                 }
-                // The connection was closed with a frame unread. The messages that it sent before
-                // are still to come, and then its end.
+                // The program closed the connection with a frame unread. The messages that it sent
+                // before still come, and then the connection's end.
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CONNRESET.raw_os_error()) => reset = true,
                 Err(_) => return self.close(kernel, key, reset, observer),
                 Ok(count) => {
@@ -379,8 +383,8 @@ impl Server {
                     let mut empty = false;
                     for datagram in inbox.datagrams() {
                         // A datagram that is longer than any netlink datagram is lost; the
-                        // transport lets none through. An empty one is ignored (MSG-1), and looks
-                        // like the end.
+                        // transport lets none through. An empty one is ignored (MSG-1), since it
+                        // looks like the end.
                         let Some(datagram) = datagram else { continue };
                         empty = datagram.is_empty();
                         if !empty {
@@ -393,12 +397,12 @@ impl Server {
                     if empty && has_hung_up(frames.connection.as_fd()) {
                         return self.close(kernel, key, reset, observer);
                     }
-                    // The program has something to read while the rest is carried out.
+                    // The program gets something to read while the rest is carried out.
                     if frames.given.is_some() {
                         frames.skip_foreign(kernel);
                         frames.fill(kernel, allocations, observer);
                     }
-                    // A message that comes meanwhile is seen at the next turn.
+                    // A message that comes meanwhile is taken at the next turn.
                     if count < Inbox::AT_ONCE {
                         return;
                     }
@@ -407,7 +411,8 @@ impl Server {
         }
     }
 
-    /// Closes the socket of a program that has closed its end.
+    /// Closes the emulated socket of a program that has closed its connection. Tells `observer` of
+    /// the unread packets before.
     fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
         let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
             return;
@@ -427,7 +432,7 @@ impl Server {
         observer.carried_out(kernel);
     }
 
-    /// Gives notice of overruns and senders, and then fills every connection (SOCK-4).
+    /// Sends notices of overruns and senders, and then puts frames on every connection (SOCK-4).
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
         let Self {
@@ -442,7 +447,7 @@ impl Server {
         }
     }
 
-    /// Sends the notices of a socket. A notice that can't be sent yet stays, and so does the frame
+    /// Sends the notices that are due. A notice that can't be sent yet stays, and so does the frame
     /// that it is about.
     fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
@@ -478,7 +483,7 @@ impl Server {
             };
             match notice {
                 Notice::Overrun => {
-                    // If there is no room for another notice, many are unread already.
+                    // If there is no room for another notice, the program has many unread already.
                     observer.passed(Passed::Overrun);
                     frames.overran = false;
                 }
@@ -499,7 +504,7 @@ fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     }
 }
 
-/// Returns a descriptor that is readable when either of the two is.
+/// Returns a descriptor that is readable when either of two is.
 fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (part, key) in [(events, 0), (inputs, 1)] {
@@ -508,7 +513,7 @@ fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     Ok(all)
 }
 
-/// Returns whether the other end of a connection is closed.
+/// Returns whether the program's end of a connection is closed.
 fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
     poll(&mut descriptors, Some(&Timespec::default())).is_ok()
@@ -526,7 +531,8 @@ fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     waiting.filter_map(|(queue, id)| kernel.queued_in(queue, id)).collect()
 }
 
-/// Returns the packet that a datagram of the kernel tells of: its queue, and its id there.
+/// Returns the packet that a datagram of the kernel tells of: its queue, and its id there; `None`
+/// if it tells of none.
 fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, PacketId)> {
     if let Some(family) = Family::from_netlink_protocol(protocol) {
         return match Message::parse(datagram, abi) {
@@ -555,7 +561,7 @@ impl AsFd for Server {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The path may be gone already, or belong to a socket that was made there since.
+        // The path may be gone already, or belong to a newer socket.
         let is_own = |file: std::fs::Metadata| (file.dev(), file.ino()) == self.file;
         if std::fs::symlink_metadata(&self.path).is_ok_and(is_own) {
             let _ = std::fs::remove_file(&self.path);

@@ -22,7 +22,7 @@ struct Crate {
 
 impl Crate {
     fn open(task: Task) -> Result<Self, Failed> {
-        // It does not say what its descriptor is: the next free number.
+        // The crate does not tell its descriptor, which gets the next free number.
         let next = File::open("/dev/null")?.as_raw_fd();
         let mut queue = Queue::open()?;
         sys::set_receive_buffer(next, RECEIVE_BUFFER)?;

@@ -1,5 +1,5 @@
-//! The same program on this kernel's queue and on the emulated kernel: packets arrive, are read,
-//! are let through and leave, all by one thread.
+//! The same program on this kernel's queue and on the emulated kernel. One thread does all: packets
+//! arrive, are read, are let through and leave.
 
 use crate::ipq;
 use crate::listener::{Failed, RANGE};
@@ -16,22 +16,22 @@ use std::time::Instant;
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
 
-/// How many packets are on their way at a time: fewer than the laboratory sends without looking
-/// after them.
+/// The number of packets that are on their way at a time: fewer than the laboratory sends without
+/// looking after them.
 const AT_A_TIME: u32 = 64;
-/// How many packets a round has.
+/// The number of packets of a round.
 const PACKETS: u32 = 10 * AT_A_TIME;
 
-/// What a program of its own would do, with the queue and what is around it.
+/// The queue's surroundings, which a program of its own would provide.
 trait Around {
-    /// So many packets arrive.
+    /// Makes `count` packets arrive.
     fn inject(&mut self, count: u32) -> Result<(), Failed>;
 
-    /// Takes one that has left.
+    /// Takes one packet that has left. Returns `false` if there is none.
     fn take(&mut self) -> Result<bool, Failed>;
 }
 
-/// Measures round trips, in so many passes of so many rounds.
+/// Measures round trips, in `passes` passes of `rounds` rounds each.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
     passes: usize,
@@ -71,8 +71,8 @@ pub(crate) fn measure(
     })
 }
 
-/// How many nanoseconds a packet's round trip takes: the median of so many rounds, after one for
-/// warming up. None is lost, or this fails.
+/// Returns the nanoseconds of a packet's round trip: the median of `rounds` rounds, after one for
+/// warming up. Fails if a packet is lost.
 fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize) -> Result<f64, Failed> {
     let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
     let costs: Vec<_> = (0..=rounds)
@@ -82,8 +82,8 @@ fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize
 }
 
 fn round(around: &mut impl Around, handle: &Handle<impl Transport>, buffer: &mut [u8]) -> Result<f64, Failed> {
-    // The time that passes: a kernel's workers do a part of what a queue costs, on this processor,
-    // and that counts.
+    // Measures the time that passes: a kernel's workers do a part of a queue's work on this
+    // processor, and that counts.
     let begun = Instant::now();
     for _ in 0..PACKETS / AT_A_TIME {
         around.inject(AT_A_TIME)?;

@@ -1,5 +1,5 @@
-//! The floor: the system calls and nothing else. It looks at no more than a packet's id, and trusts
-//! that the kernel puts it where it always does.
+//! The floor: the system calls and nothing else. This listener looks at a packet's id alone, and
+//! trusts that the kernel puts it where it always does.
 
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
@@ -36,19 +36,19 @@ pub(crate) const WAYS: &[Way] = &[
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 const BATCH_VERDICT: u16 = 0x0303;
-/// How many packets a call takes at the most.
+/// The most packets that one call takes.
 const BATCH: usize = sys::MOST;
-/// The longest message: a packet's bytes, and what is said about it.
+/// The length of the longest message: a packet's bytes, and the attributes beside them.
 const BUFFER_BYTES: usize = RANGE as usize + 512;
-/// Where the id of a packet is in its message.
+/// The offset of the packet id in a packet's message.
 const ID: usize = 24;
 
-/// The bytes of a verdict: two headers, and an attribute of two numbers; and the header of one with
-/// a replacement.
+/// The length of a verdict: two headers, and an attribute of two numbers. A verdict with a
+/// replacement has one more attribute header.
 const VERDICT_BYTES: usize = 32;
 const HEAD_BYTES: usize = 36;
 
-/// `recv`, `send`.
+/// A listener by `recv` and `send`.
 struct OneByOne {
     socket: OwnedFd,
     replace: bool,
@@ -86,7 +86,7 @@ impl Listener for OneByOne {
     }
 }
 
-/// `recvmmsg`, and one `send` with all verdicts, or with one that stands for all.
+/// A listener by `recvmmsg`, and one `send` with all verdicts, or with one batch verdict.
 struct Many {
     socket: OwnedFd,
     replace: bool,
@@ -95,7 +95,7 @@ struct Many {
 }
 
 impl Many {
-    /// Takes so many packets in a call.
+    /// Opens a listener that takes up to `packets` packets in a call.
     fn open(task: Task, packets: usize, batch_verdict: bool) -> Result<Self, Failed> {
         Ok(Self {
             socket: open(task)?,
@@ -143,8 +143,8 @@ fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
 }
 
-/// A verdict on the packet of `message`, and the header of the attribute with the `length` bytes
-/// that follow.
+/// Returns the beginning of a verdict on the packet of `message`, with the header of the payload's
+/// attribute, if `length` bytes of payload follow.
 fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let whole = if length == 0 {
@@ -165,7 +165,8 @@ fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     head
 }
 
-/// Changes the packet's last byte, and says where its bytes are: the last attribute.
+/// Changes the packet's last byte. Returns the range of the packet's bytes in the message: the last
+/// attribute.
 fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     let mut at = 20;
     let number = |at: usize, message: &[u8]| usize::from(u16::from_ne_bytes([message[at], message[at + 1]]));
@@ -181,7 +182,7 @@ fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     payload
 }
 
-/// A socket that is bound to the queue.
+/// Returns a socket that is bound to the queue.
 fn open(task: Task) -> Result<OwnedFd, Failed> {
     let protocol = NonZeroU32::new(12).map(Protocol::from_raw);
     let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;

@@ -7,7 +7,7 @@ use ipq_core::transport::nfqueue::{NfQueue, Options};
 use ipq_core::wire::{MessageMut, PacketMut};
 use ipq_core::{Family, Handle, Transport, Verdict, Wait};
 
-/// What the names of all of them begin with.
+/// The beginning of the names of all listeners here.
 pub(crate) const NAME: &str = "ipq";
 
 pub(crate) const WAYS: &[Way] = &[
@@ -33,7 +33,7 @@ pub(crate) const WAYS: &[Way] = &[
     },
 ];
 
-/// A message read, a verdict given.
+/// A listener that reads one message, and then gives one verdict.
 struct OneByOne {
     handle: Handle<NfQueue>,
     replace: bool,
@@ -65,7 +65,7 @@ impl Listener for OneByOne {
     }
 }
 
-/// Many messages read, and a verdict given on each, in a call each.
+/// A listener that reads many messages in one call, and gives their verdicts in one call.
 struct Many {
     handle: Handle<NfQueue>,
     replace: bool,
@@ -73,7 +73,7 @@ struct Many {
 }
 
 impl Many {
-    /// Reads so many packets at a time.
+    /// Opens a listener that reads up to `packets` packets at a time.
     fn open(task: Task, packets: usize, batch_verdicts: bool) -> Result<Self, Failed> {
         let handle = open(task, batch_verdicts)?;
         Ok(Self {
@@ -125,7 +125,7 @@ pub(crate) fn open(task: Task, batch_verdicts: bool) -> Result<Handle<NfQueue>, 
     Ok(handle)
 }
 
-/// The packet with its last byte changed.
+/// Returns the packet with its last byte changed.
 fn changed(packet: PacketMut<'_>) -> &[u8] {
     let bytes = packet.into_payload();
     if let Some(last) = bytes.last_mut() {

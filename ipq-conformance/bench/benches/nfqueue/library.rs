@@ -8,19 +8,19 @@ use tempfile::TempDir;
 
 pub(crate) const NAME: &str = "libnetfilter_queue";
 
-/// The library's two interfaces: what the bench calls them, and what the program does.
+/// The library's two interfaces: their names in the bench, and the program's words for them.
 pub(crate) const WAYS: [(&str, &str); 2] = [(NAME, "callback"), ("libnetfilter_queue on libmnl", "mnl")];
 
 const SOURCE: &str = include_str!("listener.c");
 
-/// The compiled program. It goes when this is dropped.
+/// The compiled program. Dropping this removes it.
 #[derive(Debug)]
 pub(crate) struct Library {
     directory: TempDir,
 }
 
 impl Library {
-    /// Compiles the program, as far as there is what it needs.
+    /// Compiles the program. The error says what is missing.
     pub(crate) fn compile() -> Result<Self, Failed> {
         let needs = "it needs cc, pkg-config, and the packages libnetfilter-queue-dev, libnfnetlink-dev and libmnl-dev";
         let directory = tempfile::tempdir()?;
@@ -48,7 +48,7 @@ impl Library {
         }
     }
 
-    /// What runs one of the interfaces.
+    /// Returns the command that runs one of the interfaces.
     pub(crate) fn command(&self, way: &str, task: Task) -> Command {
         let mut command = Command::new(self.program());
         command.arg(way).args(task.words()).arg(RECEIVE_BUFFER.to_string());

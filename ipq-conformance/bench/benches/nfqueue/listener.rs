@@ -1,5 +1,5 @@
-//! What every listener written in Rust has in common: a process of its own that is told how many
-//! packets to take, and says what they cost.
+//! The common part of all listeners written in Rust. A listener is a process of its own that is
+//! told how many packets to take, and says what they cost.
 
 use crate::task::Task;
 use crate::{crate_nfq, floor, ipq};
@@ -8,37 +8,38 @@ use std::io::{BufRead, Write, stdin, stdout};
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
-/// The queue that rules send packets to, and how many it holds: the kernel's own number.
+/// The queue that rules send packets to, and the most packets that it holds: the kernel's own
+/// number.
 pub(crate) const QUEUE: u16 = 0;
 pub(crate) const MAX_LENGTH: u32 = 1024;
-/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. Rounds
-/// fit with room to spare.
+/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. A
+/// round fits with room to spare.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// The copy range of those that want a packet's bytes: the devices' MTU.
+/// The copy range of listeners that read a packet's bytes: the devices' MTU.
 pub(crate) const RANGE: u16 = 1500;
 
 /// Takes packets, and gives a verdict on each.
 pub(crate) trait Listener {
-    /// Waits for at least so many packets, decides, and returns how many there were.
+    /// Waits for at least `packets` packets, gives their verdicts, and returns their number.
     fn take(&mut self, packets: u64) -> Result<u64, Failed>;
 }
 
-/// One way to be a listener.
+/// A kind of listener.
 pub(crate) struct Way {
     pub(crate) name: &'static str,
-    /// Whether it can give packets back changed.
+    /// `true` if the listener can give packets back changed.
     pub(crate) replaces: bool,
     pub(crate) open: fn(Task) -> Result<Box<dyn Listener>, Failed>,
 }
 
-/// All of them.
+/// Returns all kinds of listeners.
 pub(crate) fn ways() -> impl Iterator<Item = &'static Way> {
     [floor::WAYS, crate_nfq::WAYS, ipq::WAYS].into_iter().flatten()
 }
 
-/// Does what `listener.c` does: says that it is ready, and then for each number on standard input
-/// takes so many packets, and says how many nanoseconds of this thread they took.
+/// Does what `listener.c` does: says that it is ready. Then for each number on standard input takes
+/// this many packets, and says how many nanoseconds of this thread they took.
 pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     let way = ways().find(|way| way.name == name).ok_or("no listener has this name")?;
     let mut listener = (way.open)(task)?;
@@ -52,7 +53,7 @@ pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     Ok(())
 }
 
-/// How long this thread has run, in nanoseconds.
+/// Returns the time that this thread has run, in nanoseconds.
 pub(crate) fn thread_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec

@@ -1,11 +1,12 @@
-//! What a packet costs the thread that listens to an nfnetlink queue: by `ipq-core`, by
+//! The cost of a packet for the thread that listens to an nfnetlink queue: by `ipq-core`, by
 //! `libnetfilter_queue`, by the crate `nfq`, and by the system calls alone.
 //!
 //! `cargo bench -p ipq-bench --bench nfqueue`. It makes a laboratory in a network namespace of its
-//! own, so needs no privilege where users may make such. Frames arrive at one device, are queued
-//! while they are forwarded, and have to leave by the other. Each listener is a process of its own
-//! with one thread, bound to a processor that nothing else here uses, with the same queue length,
-//! receive buffer, copy range and packets; who runs next changes after each run.
+//! own, so it needs no privilege where users may make namespaces. Frames arrive at one device, are
+//! queued while they are forwarded, and have to leave by the other. Each listener is a process of
+//! its own with one thread, bound to a processor that nothing else here uses. All have the same
+//! queue length, receive buffer, copy range and packets. The order in which they run changes after
+//! each pass.
 
 #![allow(
     clippy::cast_precision_loss,

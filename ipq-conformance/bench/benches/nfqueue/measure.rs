@@ -1,4 +1,4 @@
-//! Has the listeners run, one after the other, and writes down what they cost.
+//! Runs the listeners, one after the other, and notes what they cost.
 
 use crate::library::{self, Library};
 use crate::listener::{Failed, QUEUE, ways};
@@ -17,9 +17,9 @@ use std::process::Command;
 /// The argument that makes this program a listener; its name and task follow.
 pub(crate) const LISTEN: &str = "--listen";
 
-/// How many frames arrive at a time while a listener is at work.
+/// The number of frames that arrive at a time while a listener is at work.
 const AT_A_TIME: u32 = 32;
-/// How many packets a listener takes when they arrive meanwhile.
+/// The number of packets that a listener takes when they arrive while it is at work.
 const MEANWHILE: u64 = 20_000;
 
 /// Measures what a packet costs the thread that listens to an nfnetlink queue.
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
-    // Before this process leaves the processors that it may use.
+    // Read before this process leaves the processors that it may use.
     let processors = sched_getaffinity(None)?;
     let machine = Machine::here();
     let laboratory = match Laboratory::set_up(Place::Private) {
@@ -109,19 +109,19 @@ fn method(Arguments { passes, rounds, .. }: &Arguments) -> String {
 struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
-    /// The processor that listeners run on, and whoever sends before one begins: what is in one
-    /// processor's cache must not come from another's, which on a virtual machine takes as long as
-    /// the host's placing of processors has it.
+    /// The processor of the listeners, and of the sender of packets that come before a listener
+    /// begins. So nothing in one processor's cache comes from another's, which on a virtual machine
+    /// takes as long as the host's placing of processors makes it.
     here: usize,
-    /// The one that packets are sent by while a listener is at work.
+    /// The processor that sends packets while a listener is at work; `None` if there is no other.
     elsewhere: Option<usize>,
     rounds: usize,
 }
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    /// Nanoseconds of the listener's thread per packet: the median of the rounds.
+    /// The nanoseconds of the listener's thread per packet: the median of the rounds.
     cost: f64,
     packets: u64,
     lost: u64,
@@ -187,7 +187,7 @@ impl Bench {
         let frame = packet.frame();
         let mut run = Run::default();
         let mut costs = Vec::new();
-        // The first one is for warming up.
+        // The first round is for warming up.
         let rounds = self.rounds * (FELL_BEHIND / waiting) as usize;
         for round in 0..=rounds {
             self.laboratory.inject(TAP0.name, &frame, waiting)??;
@@ -203,7 +203,7 @@ impl Bench {
         Ok(run)
     }
 
-    /// Sends without a pause until the listener is done.
+    /// Sends packets without a pause until the listener is done.
     fn run_meanwhile(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
         let (packet, expected) = load.packet();
         let frame = packet.frame();
@@ -217,14 +217,14 @@ impl Bench {
             if let Some(done) = process.done_by_now()? {
                 left += self.left(&expected)?;
                 run.cost = done.nanoseconds as f64 / done.packets as f64;
-                // What is still queued is not lost: it waits.
+                // A packet that is still queued is not lost: it waits.
                 run.lost = run.packets - left - queued()?.unwrap_or_default();
                 return Ok(run);
             }
         }
     }
 
-    /// How many frames have left as they should.
+    /// Returns the number of frames that have left as they should.
     fn left(&mut self, expected: &[u8]) -> Result<u64, Failed> {
         let mut count = 0;
         while let Some(frame) = self.laboratory.sniff(TAP1.name)? {
@@ -234,7 +234,7 @@ impl Bench {
     }
 }
 
-/// How many packets are in the queue now, where this user may know it.
+/// Returns the number of packets that are in the queue now; `None` if this user may not know it.
 fn queued() -> Result<Option<u64>, Failed> {
     let Ok(table) = fs::read_to_string("/proc/self/net/netfilter/nfnetlink_queue") else {
         return Ok(None);

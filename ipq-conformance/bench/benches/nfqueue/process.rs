@@ -1,4 +1,4 @@
-//! A listener's process, from the outside.
+//! A listener's process, as the bench uses it.
 
 use crate::listener::Failed;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// How long a listener may take for anything.
+/// The longest time that a listener may take for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A listener that is bound to its queue.
@@ -19,17 +19,17 @@ pub(crate) struct Process {
     answers: BufReader<ChildStdout>,
 }
 
-/// What a listener has done.
+/// The work that a listener has done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
-    /// What it cost: nanoseconds that its thread ran.
+    /// The nanoseconds that the listener's thread ran.
     pub(crate) nanoseconds: u64,
-    /// How many packets it took.
+    /// The number of packets that the listener took.
     pub(crate) packets: u64,
 }
 
 impl Process {
-    /// Starts it on a processor, and waits until it is ready.
+    /// Starts a listener on a processor, and waits until it is ready.
     pub(crate) fn start(command: &mut Command, processor: usize) -> Result<Self, Failed> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
@@ -47,18 +47,18 @@ impl Process {
         }
     }
 
-    /// Has it take so many packets.
+    /// Makes the listener take this many packets.
     pub(crate) fn begin(&mut self, packets: u64) -> Result<(), Failed> {
         Ok(writeln!(self.requests, "{packets}")?)
     }
 
-    /// Waits until it has.
+    /// Waits until the listener has taken the packets.
     pub(crate) fn done(&mut self) -> Result<Done, Failed> {
         self.done_within(PATIENCE)?
             .ok_or_else(|| format!("a listener was not done in {PATIENCE:?}: packets were lost").into())
     }
 
-    /// Asks whether it has by now.
+    /// Returns what the listener has done; `None` if it is still at work.
     pub(crate) fn done_by_now(&mut self) -> Result<Option<Done>, Failed> {
         self.done_within(Duration::ZERO)
     }
@@ -76,7 +76,8 @@ impl Process {
         }))
     }
 
-    /// A line that it says, which it says at once or not at all.
+    /// Returns the line that the listener says, at most after `patience`; `None` if it says none in
+    /// this time.
     fn line(&mut self, patience: Duration) -> Result<Option<String>, Failed> {
         let mut pipes = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
         if poll(&mut pipes, Some(&Timespec::try_from(patience)?))? == 0 {
@@ -90,7 +91,7 @@ impl Process {
     }
 }
 
-/// Has a process, or the thread that calls this, run on one processor alone.
+/// Makes a process run on one processor alone; `None` stands for the thread that calls this.
 pub(crate) fn stay_on(processor: usize, process: Option<Pid>) -> Result<(), Failed> {
     let mut processors = CpuSet::new();
     processors.set(processor);
@@ -99,7 +100,7 @@ pub(crate) fn stay_on(processor: usize, process: Option<Pid>) -> Result<(), Fail
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if it is over already.
+        // Both fail only if the process is over already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

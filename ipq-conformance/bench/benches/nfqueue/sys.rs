@@ -1,15 +1,15 @@
 //! The bench's system calls for which there is no safe crate: receiving many datagrams in one call,
-//! and an option of a socket that only its number is known of.
+//! and setting an option of a socket of which only the number is known.
 
 #![allow(unsafe_code, reason = "recvmmsg, and setsockopt on a number, have no safe wrapper")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-/// The most datagrams that one call receives here.
+/// The most datagrams that one call receives.
 pub(crate) const MOST: usize = 64;
 
-/// `setsockopt(2)` with `SO_RCVBUF`: what is no socket's number is refused by the kernel.
+/// Calls `setsockopt(2)` with `SO_RCVBUF`. The kernel refuses a number that is no socket's.
 pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> {
     let value = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
     let length = size_of::<libc::c_int>() as libc::socklen_t;
@@ -31,8 +31,8 @@ pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> 
     }
 }
 
-/// `recvmmsg(2)`: waits for a datagram, and takes those that are there with it, each into one of
-/// `buffers`. Puts their lengths into `lengths`, and returns how many there were.
+/// Calls `recvmmsg(2)`: waits for a datagram, and takes all that are there, each into one of
+/// `buffers`. Puts their lengths into `lengths`, and returns their number.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     buffers: &mut [Vec<u8>],

@@ -1,15 +1,16 @@
-//! What is measured.
+//! The tasks that are measured.
 
 use ipq_conformance::suite::Packet;
 use ipq_core::CopyMode;
 use std::str::FromStr;
 
-/// What a listener is asked to do, in words that stand on its command line.
+/// A task of a listener, in words that stand on its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// Whether it gets no more of a packet than what is said about it: mode META.
+    /// `true` if the listener gets no packet bytes, but only what is said about a packet: copy mode
+    /// META.
     pub(crate) meta: bool,
-    /// Whether it changes the last byte of each packet, and gives all of them back.
+    /// `true` if the listener changes the last byte of each packet, and gives all its bytes back.
     pub(crate) replace: bool,
 }
 
@@ -38,16 +39,17 @@ impl FromStr for Task {
     }
 }
 
-/// When packets come.
+/// The time at which packets arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// So many before the listener begins, in each of its rounds, by the processor that it runs on.
+    /// This many packets arrive before the listener begins, in each round, sent by the processor
+    /// that it runs on.
     Before(u32),
-    /// As fast as another processor can send them, while it listens.
+    /// Packets arrive while the listener works, as fast as another processor can send them.
     Meanwhile,
 }
 
-/// A task, and the packets that it is done on.
+/// A task, and its packets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) name: &'static str,
@@ -57,10 +59,11 @@ pub(crate) struct Load {
     pub(crate) arrival: Arrival,
 }
 
-/// How many packets wait for a listener that has fallen behind. They fit the queue, and the second
-/// device's ring.
+/// The number of packets that wait for a listener that has fallen behind. They fit the queue, and
+/// the second device's ring.
 pub(crate) const FELL_BEHIND: u32 = 480;
-/// How many wait for one that keeps up: as many as it takes at a time, if it takes many.
+/// The number of packets that wait for a listener that keeps up: as many as it takes at a time, if
+/// it takes many.
 const KEEPS_UP: u32 = 32;
 
 const ACCEPT: Task = Task {
@@ -105,7 +108,7 @@ pub(crate) const LOADS: &[Load] = &[
 ];
 
 impl Load {
-    /// What arrives, and what should leave.
+    /// Returns the packet that arrives, and the bytes that should leave.
     pub(crate) fn packet(&self) -> (Packet, Vec<u8>) {
         let packet = Packet::udp4().length(self.length);
         let mut left = packet.clone().forwarded().frame().to_vec();

@@ -9,10 +9,10 @@ use std::path::Path;
 /// The link type of raw IP.
 const RAW: u32 = 101;
 
-/// Writes a capture of so many UDP packets, each of `length` bytes.
+/// Writes a capture of `packets` UDP packets, each of `length` bytes.
 pub(crate) fn write(path: &Path, packets: u64, length: usize) -> Result<(), Failed> {
     let frame = Packet::udp4().length(length).to_host().frame();
-    // Without its Ethernet header.
+    // The packet has no Ethernet header.
     let packet = &frame[14..];
     let size = u32::try_from(packet.len())?;
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);

@@ -15,7 +15,7 @@ pub(crate) struct Clocks {
 pub(crate) struct Times {
     /// The time that passed.
     pub(crate) wall: Duration,
-    /// The time that this process ran, and its children that have ended.
+    /// The time that this process and its ended children ran.
     pub(crate) cpu: Duration,
 }
 
@@ -36,11 +36,12 @@ impl Clocks {
     }
 }
 
-/// Returns the time that this process has run, and its children that have ended. It is counted in
-/// the system's ticks, which are mostly 10 ms.
+/// Returns the time that this process and its ended children have run. It is counted in the
+/// system's ticks, which are mostly 10 ms.
 fn ran() -> Result<Duration, Failed> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // After the name, which may have anything in it: utime, stime, cutime and cstime, the 14th to 17th.
+    // The fields after the name, which may hold any character: utime, stime, cutime and cstime are
+    // the 14th to 17th of all fields.
     let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name in it")?;
     let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
     let ticks: u64 = ticks.sum::<Result<_, _>>()?;

@@ -13,7 +13,7 @@ pub(crate) struct Simulator<'a> {
 }
 
 impl Simulator<'_> {
-    /// Runs the program on the task's capture, with more arguments for the command.
+    /// Runs the program on the task's capture. `more` are further arguments of the command.
     pub(crate) fn run(&self, program: &Path, task: &Task, more: &[&str]) -> Result<Measured, Failed> {
         let clocks = Clocks::start()?;
         let output = Command::new(self.command)

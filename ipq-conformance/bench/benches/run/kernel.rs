@@ -1,5 +1,5 @@
-//! The same program on this kernel's queue: UDP datagrams go over the loopback of a network namespace, are
-//! queued at INPUT, and have to arrive.
+//! The same program on this kernel's queue. UDP datagrams go over the loopback of a network
+//! namespace, are queued at INPUT, and have to arrive.
 
 use crate::clocks::Clocks;
 use crate::measure::{Failed, Measured, Task};
@@ -16,11 +16,11 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// The most packets that are on their way: the receive buffers here take as many without a
-/// privilege.
+/// The most packets that are on their way: without a privilege, the receive buffers here take no
+/// more.
 const ON_THE_WAY: u64 = 128;
 const QUEUE: u16 = 0;
-/// Headers of IPv4 and UDP.
+/// The length of the headers of IPv4 and UDP.
 const HEADERS: usize = 28;
 /// The time limit for anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,12 +31,13 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Moves this process into namespaces of its own, or says why it can't. It must have one thread.
+    /// Moves this process into namespaces of its own. The error says why it can't. The process must
+    /// have one thread.
     pub(crate) fn set_up() -> Result<Self, String> {
         let set_up = || -> Result<Self, Failed> {
             let processors = sched_getaffinity(None)?;
             let laboratory = Laboratory::set_up(Place::Private)?;
-            // The laboratory stays on one of them; what is measured here may use all.
+            // The laboratory stays on one processor; the measured programs may use all.
             sched_setaffinity(None, &processors)?;
             let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Input, Some(Protocol::UDP));
             let queues = Queues::Numbered {
@@ -63,7 +64,7 @@ impl Kernel {
         let clocks = Clocks::start()?;
         let listener = Listener::start(program, library)?;
         let arrived = carry(&sender, &receiver, task)?;
-        // Its time counts when it has ended.
+        // The listener's time counts when it has ended.
         drop(listener);
         Ok(Measured {
             times: clocks.times()?,
@@ -72,7 +73,7 @@ impl Kernel {
     }
 }
 
-/// Sends all packets, and returns how many arrived.
+/// Sends all packets, and returns the number of those that arrived.
 fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, Failed> {
     let payload = vec![0; task.length - HEADERS];
     let parts = [IoSlice::new(&payload)];
@@ -98,7 +99,7 @@ fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, F
     Ok(arrived)
 }
 
-/// The program, listening.
+/// A program that listens.
 struct Listener(Child);
 
 impl Listener {
@@ -124,7 +125,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Both fail only if it is over already.
+        // Both fail only if the process is over already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

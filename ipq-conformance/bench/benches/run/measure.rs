@@ -1,4 +1,4 @@
-//! Has the contenders run, one after the other, and writes down what they cost.
+//! Runs the contenders, one after the other, and notes what they cost.
 
 use crate::capture;
 use crate::clocks::Times;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
-/// Names of contenders.
+/// The names of the contenders.
 const RUN: &str = "ipq-sim run";
 const WITH_OUTPUTS: &str = "ipq-sim run --out --log";
 const BEFORE: &str = "an older ipq-sim run";
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) packets: u64,
-    /// Of each packet, from its network header on, in bytes.
+    /// The length of each packet in bytes, from its network header on.
     pub(crate) length: usize,
     pub(crate) capture: PathBuf,
 }
@@ -93,12 +93,13 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
 struct Bench<'a> {
     arguments: &'a Arguments,
     programs: Programs,
-    /// The namespace, or the reason why there is none.
+    /// The kernel with its namespace, or the reason why there is none.
     kernel: Result<Kernel, String>,
 }
 
 impl Bench<'_> {
-    /// Measures packets of one length: the time that passes, and the time that processes run.
+    /// Measures packets of one length. Returns the time that passes, and the time that processes
+    /// run.
     fn measure(&self, length: usize, packets: u64) -> Result<[Workload; 2], Failed> {
         let task = Task {
             packets,
@@ -138,7 +139,7 @@ impl Bench<'_> {
         Ok([workload("wall time", "ns", wall), workload("CPU time", "CPU ns", cpu)])
     }
 
-    /// Runs a contender once. An error is the reason why it can't.
+    /// Runs a contender once. The error is the reason why it can't run.
     fn run(&self, name: &str, task: &Task) -> Result<Measured, Failed> {
         let Programs { listener, library, .. } = &self.programs;
         let this = Simulator {

@@ -1,11 +1,12 @@
-//! What is run: the command, the C library, and a program for it, all built as users build them.
+//! The programs that are run: the command, the C library, and a program for it, all built as users
+//! build them.
 
 use crate::measure::Failed;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The workspace.
+/// The workspace's directory.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The programs that were built.
@@ -15,16 +16,16 @@ pub(crate) struct Programs {
     pub(crate) simulator: PathBuf,
     /// The directory of libipq.so.0.
     pub(crate) library: PathBuf,
-    /// The accept loop of libipq(3).
+    /// The path of the accept loop of libipq(3), compiled.
     pub(crate) listener: PathBuf,
     directory: TempDir,
 }
 
 impl Programs {
-    /// Builds them. An error says what is missing.
+    /// Builds the programs. The error says what is missing.
     pub(crate) fn build() -> Result<Self, Failed> {
         let directory = tempfile::tempdir()?;
-        // The workspace's own, in which most is built already.
+        // The workspace's own target directory, in which most is built already.
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("..");
         let core = Path::new(ROOT).join("ipq-core");
         let prefix = directory.path().join("root");
@@ -63,7 +64,7 @@ impl Programs {
         })
     }
 
-    /// A path for a file that goes with the rest.
+    /// Returns the path for a file that is removed with the programs.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

@@ -1,26 +1,27 @@
-//! The two halves of a step's JSON: what is asked before the step, and what was seen after it.
-//!
+//! The two halves of a step's JSON: the question, which is asked before the step, and the answer,
+//! which was seen after it.
 //! A recording has both in one object. A world in another process gets the first half and answers
-//! with the second.
+//! A recording has both in one object. A world in another process gets the question and sends the
+//! answer.
 
 use super::steps::StepJson;
 use crate::world::{Account, Observation, Received, Step};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Returns the first half: the step's `op` and arguments. `None` if there is no word for the step.
+/// Returns the question: the step's `op` and arguments; `None` if there is no word for the step.
 pub(crate) fn question(step: &Step) -> Option<Map<String, Value>> {
     let (question, _) = halves(step, &placeholder(step)?)?;
     Some(question)
 }
 
-/// Returns the second half. `None` if it is not an answer to the step.
+/// Returns the answer; `None` if `seen` is not an answer to the step.
 pub(crate) fn answer(step: &Step, seen: &Observation) -> Option<Map<String, Value>> {
     let (_, answer) = halves(step, seen)?;
     Some(answer)
 }
 
-/// Parses the first half.
+/// Parses a question.
 pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     let op = question.get("op").and_then(Value::as_str).unwrap_or_default();
     for (key, value) in required_answer(op) {
@@ -31,7 +32,7 @@ pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     Ok(parse(question)?.step)
 }
 
-/// Parses the second half, as the answer to `step`.
+/// Parses an answer to `step`.
 pub(crate) fn observation(step: &Step, answer: Map<String, Value>) -> Result<Observation, String> {
     let mut whole = question(step).ok_or("there is no word for this step")?;
     for (key, value) in answer {
@@ -52,14 +53,14 @@ fn halves(step: &Step, seen: &Observation) -> Option<(Map<String, Value>, Map<St
     let Value::Object(whole) = whole else { return None };
     let op = whole.get("op")?.as_str()?.to_owned();
     let answers = |key: &str| {
-        // The frame of a `recv` is seen; that of a `send` is not.
+        // The frame of a `recv` belongs to the answer; that of a `send` belongs to the question.
         required_answer(&op).contains_key(key) || (op == "recv" && matches!(key, "errno" | "sender" | "hex"))
     };
     let (answer, question) = whole.into_iter().partition(|(key, _)| answers(key));
     Some((question, answer))
 }
 
-/// Returns a small answer to the step with this `op`, which has every key that an answer must have.
+/// Returns a short answer to the step with this `op`. It has every key that an answer must have.
 fn required_answer(op: &str) -> Map<String, Value> {
     let answer = match op {
         "open" => json!({ "failed_at": null, "errno": 0, "port_id": null }),
@@ -86,7 +87,7 @@ fn required_answer(op: &str) -> Map<String, Value> {
     }
 }
 
-/// Returns any answer of the kind that `step` gets.
+/// Returns an answer of the kind that `step` gets; `None` if there is no word for the step.
 fn placeholder(step: &Step) -> Option<Observation> {
     Some(match step {
         Step::Open { .. } => Observation::Open {

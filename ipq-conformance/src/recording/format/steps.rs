@@ -110,7 +110,7 @@ pub(super) enum StepJson<'a> {
         held: bool,
     },
 
-    // Ops that no recording of a real kernel has, but generated sequences do.
+    // These ops are in no recording of a real kernel, but in generated sequences.
     Bind {
         socket: Cow<'a, str>,
         port_id: u32,
@@ -441,8 +441,8 @@ impl<'a> StepJson<'a> {
         Ok(RecordedStep { step, seen })
     }
 
-    /// Returns `None` if recordings have no word for the step, or if the answer is not one to the
-    /// step.
+    /// Returns the JSON of a step and its answer; `None` if recordings have no word for the step,
+    /// or if `seen` is not an answer to it.
     #[expect(clippy::too_many_lines, reason = "a table: one entry for each op")]
     pub(super) fn from_step(step: &'a Step, seen: &'a Observation) -> Option<Self> {
         Some(match (step, seen) {
@@ -625,7 +625,7 @@ fn text_or_absent(text: Option<Cow<'_, str>>) -> Observation {
     text.map_or(Observation::Absent, |text| Observation::Text(text.into()))
 }
 
-/// None where there is no text.
+/// Returns the text of an observation; `None` if it has none.
 fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
     match seen {
         Observation::Text(text) => Some(text.into()),
@@ -633,7 +633,7 @@ fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
     }
 }
 
-/// None for more than 584 years.
+/// Returns a time in nanoseconds; `None` for more than 584 years.
 fn nanoseconds(time: Duration) -> Option<u64> {
     time.as_nanos().try_into().ok()
 }

@@ -1,6 +1,6 @@
 //! Behaviour that only a program in C can see: errno, NULL, threads, signals, descriptors, the
-//! handle's structure, and printed text. Run with `--client`; a world without a library for C skips
-//! these cases.
+//! handle's structure, and printed text. The cases run with `--client`; a world without a library
+//! for C skips them.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::{Call, Capability, Function, HandleNumber, Returned};
@@ -359,7 +359,7 @@ fn second_handle(subject: &Subject) -> CaseResult {
     program.create(Family::Ipv4).map(drop)
 }
 
-/// Returns a message that looks like a packet from the kernel, after `change` has been applied.
+/// Returns a message that looks like a packet from the kernel. `change` is applied to it.
 fn forged(subject: &Subject, change: impl FnOnce(Request) -> Request) -> Bytes {
     let body = vec![0; subject.abi().packet_message_bytes()];
     let message = Request::raw(MessageType::Packet.to_wire(), body).flags(Flags::NONE);

@@ -155,8 +155,8 @@ fn change_leaves_the_queue_alone(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Expects that the first `expected` bytes of a packet of 36 (IPv4) or 56 (IPv6) bytes are copied,
-/// and that the packet goes on whole.
+/// Expects that `expected` bytes of a packet of 36 (IPv4) or 56 (IPv6) bytes are copied, and that
+/// the packet goes on whole.
 fn copied(subject: &Subject, family: Family, mode: CopyMode, range: u64, expected: usize) -> CaseResult {
     let socket = subject.attach_with(family, mode, range)?;
     let sent = Packet::udp(family);

@@ -82,8 +82,7 @@ fn module_unloaded(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// Expects that a queued packet is gone after this device went down, and that the peer hears
-/// nothing.
+/// Expects that a queued packet is gone after this device went down, and that the peer is not told.
 fn drops_what_is_queued(subject: &Subject, device: &str) -> CaseResult {
     let (socket, packet) = subject.queued(&Packet::udp4())?;
     subject.set_link(device, false)?;

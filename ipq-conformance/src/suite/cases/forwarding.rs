@@ -1,4 +1,4 @@
-//! The host's own work around the queue (FWD).
+//! The host's own work before and after the queue (FWD).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::topology::{TAP0, TAP1};
@@ -251,7 +251,7 @@ fn the_way_through_loopback(subject: &Subject) -> CaseResult {
 }
 
 /// Returns the plain packet's frame with some bits of its IPv4 header flipped. The header checksum
-/// is right, so nothing else is wrong.
+/// is right, so that nothing else is wrong.
 fn damaged(at: usize, bits: u8) -> Vec<u8> {
     let mut frame = Packet::udp4().frame().to_vec();
     frame[at] ^= bits;
@@ -267,7 +267,7 @@ fn damaged(at: usize, bits: u8) -> Vec<u8> {
     frame
 }
 
-/// Expects that the frame reaches neither the queue nor the other side.
+/// Expects that the frame reaches neither the queue nor the other device.
 fn is_not_queued(subject: &Subject, frame: &[u8]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject_frame(&TAP0, frame, 1)?;

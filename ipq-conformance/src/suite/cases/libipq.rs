@@ -1,5 +1,5 @@
-//! The library's logic (LIB). A program calls the world's own libipq, or this project's over a
-//! socket of the world.
+//! The library's logic (LIB). A program calls the world's own libipq, or this project's libipq over
+//! a socket of the world.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Call, Capability, Function};
@@ -270,7 +270,7 @@ fn replacement_bytes(subject: &Subject) -> CaseResult {
     let program = subject.program();
     let handle = program.attach(Family::Ipv4)?;
     let packet = Packet::udp4();
-    // An odd length has no padding.
+    // A payload of odd length has no padding.
     for length in [1, 33] {
         let replaced = packet.clone().payload(vec![0x5a; length]);
         subject.inject(&packet)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The name that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
-/// A file that is written during a run. Its earlier content stays until then.
+/// An output file. It keeps its earlier content until the first write.
 pub(super) struct Destination {
     path: PathBuf,
     file: BufWriter<File>,
@@ -17,7 +17,8 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Opens it before the run, so that a file that can't be written is known in time.
+    /// Opens the output. Called before the run, so that a file that can't be written is known in
+    /// time.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = if path.as_os_str() == STANDARD_OUTPUT {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
@@ -31,7 +32,8 @@ impl Destination {
         })
     }
 
-    /// Opens it likewise, but refuses a terminal, which can't show these bytes.
+    /// Opens the output as [`open`](Self::open) does, and refuses a terminal: it can't show these
+    /// bytes.
     pub(super) fn open_for_bytes(path: &Path) -> Result<Self, Failure> {
         let destination = Self::open(path)?;
         if destination.file.get_ref().is_terminal() {
@@ -40,8 +42,8 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Calls `write` with the file. The first time it discards the earlier content and calls
-    /// `begin` before.
+    /// Calls `write` with the file. The first call discards the earlier content and calls `begin`
+    /// before.
     pub(super) fn write(
         &mut self,
         begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -58,7 +60,8 @@ impl Destination {
         written.map_err(|source| io::Error::other(failed(&self.path, source)))
     }
 
-    /// Pipes and terminals can't be cut, and standard output is not ours to cut.
+    /// Empties a regular file. Leaves alone pipes and terminals, which can't be cut, and standard
+    /// output, which is not ours to cut.
     fn truncate(&self) -> io::Result<()> {
         let file = self.file.get_ref();
         if self.path.as_os_str() != STANDARD_OUTPUT && file.metadata()?.is_file() {
@@ -67,7 +70,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Flushes the written bytes to the system.
+    /// Flushes the written bytes to the system. If nothing was written, discards the earlier
+    /// content and calls `begin` before.
     pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.write(begin, Write::flush)
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(super) struct Log {
     destination: Destination,
-    /// The line that is being made.
+    /// The line that is being put together.
     line: Vec<u8>,
 }
 
@@ -29,11 +29,11 @@ impl Log {
     pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
-        // The time has as many digits as in the capture: more than the serializer's numbers hold.
+        // Written by hand: the time can have more digits than the serializer's numbers hold.
         write!(line, r#"{{"packet":{},"time":{}"#, packet.index, packet.record.time)?;
         let rest = line.len();
         serde_json::to_writer(&mut *line, &Rest::of(packet))?;
-        // The rest is an object of its own, whose opening brace becomes a comma.
+        // The rest is a JSON object of its own. Its opening brace becomes a comma.
         line[rest] = b',';
         line.push(b'\n');
         self.destination.write(|_| Ok(()), |file| file.write_all(line))
@@ -50,7 +50,7 @@ struct Rest<'a> {
     fate: Cow<'static, str>,
     #[serde(flatten)]
     addresses: Option<Addresses>,
-    /// The id as text: most readers of JSON can't hold a number of 64 bits.
+    /// The packet id as text: most readers of JSON can't hold a number of 64 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     packet_id: Option<Shown<PacketId>>,
     verdicts: Verdicts<'a>,
@@ -71,7 +71,7 @@ struct Addresses {
     destination_port: Option<u16>,
 }
 
-/// Returns a protocol's short name, or its number.
+/// A protocol, written as its short name, or as its number if it has none.
 struct Protocol(etherparse::IpNumber);
 
 impl Display for Protocol {
@@ -83,7 +83,7 @@ impl Display for Protocol {
     }
 }
 
-/// Returns an error number's name, or the number.
+/// An error number, written as its name, or as the number if it has none.
 struct Name(ipq_core::Errno);
 
 impl Display for Name {
@@ -168,7 +168,8 @@ impl<'a> Rest<'a> {
 }
 
 impl Addresses {
-    /// Describes a packet as it was fed.
+    /// Returns the length, addresses, protocol and ports of an IP packet; `None` if the bytes are
+    /// no IP packet.
     fn of(bytes: &[u8]) -> Option<Self> {
         let packet = LaxSlicedPacket::from_ip(bytes).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match packet.net.as_ref()? {

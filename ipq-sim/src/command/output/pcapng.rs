@@ -71,8 +71,8 @@ impl PcapNgWriter {
         self.destination.flush(section)
     }
 
-    /// Returns the number of the interface with that clock. Describes the interface first if it is
-    /// new.
+    /// Returns the number of the interface with this clock. If the interface is new, writes its
+    /// description first; if the section has no room for one more, begins a new section.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);
@@ -149,7 +149,7 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     (!comment.is_empty()).then(|| format!("frame {} of the capture: {comment}", packet.index + 1))
 }
 
-/// Returns the offset at which two packets begin to differ; `None` if they don't.
+/// Returns the offset at which two packets begin to differ; `None` if they are equal.
 fn first_difference(before: &[u8], now: &[u8]) -> Option<usize> {
     let common = before.iter().zip(now).take_while(|(before, now)| before == now).count();
     (common < before.len().max(now.len())).then_some(common)
@@ -187,7 +187,8 @@ impl Block {
         self.has_options = true;
     }
 
-    /// Returns the whole block, with its length before and after the body.
+    /// Ends the block: writes the end of its options, and its length before and after the body.
+    /// Returns all bytes of the block.
     fn end(&mut self) -> &[u8] {
         if self.has_options {
             self.words(&[0]);

@@ -30,7 +30,8 @@ impl Trace {
         let kind = if message.to_kernel { SENT } else { RECEIVED };
         cooked[..2].copy_from_slice(&kind.to_be_bytes());
         cooked[2..4].copy_from_slice(&HARDWARE.to_be_bytes());
-        // There is no address, and the netlink protocol stands in the place of the EtherType.
+        // The header has no address here, and the netlink protocol stands in the place of the
+        // EtherType.
         cooked[14..].copy_from_slice(&u16::try_from(message.protocol).unwrap_or(0).to_be_bytes());
         let length = (cooked.len() + message.parts.iter().map(|part| part.len()).sum::<usize>()) as u32;
         self.0.write(file_header, |file| {

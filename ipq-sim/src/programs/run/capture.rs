@@ -1,8 +1,8 @@
 //! Captures: the packets of a pcap or pcapng file, and why some records are not fed.
 //!
-//! A capture is read as it comes, by a thread of its own, which is ahead by a bounded number of
-//! bytes: [`Capture`]. What is read is no larger than any frame around a packet is
-//! ([`input::LONGEST_PART`]); all else is gone past.
+//! A capture is read as it comes, by a thread of its own, which reads ahead by a bounded number of
+//! bytes: [`Capture`]. The longest part that is read as a whole is no longer than any frame around
+//! a packet ([`input::LONGEST_PART`]); all else is skipped.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -40,31 +40,33 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// One record of a capture.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The time of its capture.
+    /// The time at which the packet was captured.
     pub time: CaptureTime,
-    /// The packet in it, or the reason why there is none to be fed.
+    /// The record's packet, or the reason why none can be fed.
     pub packet: Result<Packet, NotFed>,
 }
 
 /// An IP packet of a capture.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    /// The family of the packets.
+    /// The packet's family.
     pub family: Family,
-    /// Its bytes, from the network header to the packet's own end.
+    /// The packet's bytes, from the network header to the end that the header states.
     pub data: Bytes,
-    /// The Ethernet header before it, without tags, if there was one.
+    /// The Ethernet header before the packet, without tags; for Wi-Fi, the one that the packet
+    /// would have on Ethernet. `None` for other link layers.
     pub link_header: Option<[u8; 14]>,
 }
 
 /// The way in which a capture ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaptureEnd {
-    /// After its last record.
+    /// The capture ended after its last record.
     Whole,
-    /// Within a record, as a capture ends whose writer was killed.
+    /// The capture ended within a record, as it does if its writer was killed.
     WithinRecord,
-    /// With bytes that the format does not allow, or that can't be read.
+    /// The capture has bytes that the format does not allow, or that can't be read. The text says
+    /// more.
     Damaged(String),
 }
 
@@ -88,7 +90,7 @@ pub enum CaptureError {
     /// The file can't be opened.
     #[error("{} can't be opened: {source}", .path.display())]
     Open {
-        /// The file.
+        /// The capture's path.
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
@@ -96,30 +98,30 @@ pub enum CaptureError {
     /// The file is no capture.
     #[error("{} is no pcap or pcapng file: {reason}", .path.display())]
     Format {
-        /// The file.
+        /// The capture's path.
         path: PathBuf,
         /// The fault in the file.
         reason: String,
     },
 }
 
-/// The most bytes of packets that the reading thread is ahead.
+/// The most bytes of records that the reading thread reads ahead.
 const AHEAD: usize = 1 << 20;
 
 /// The longest file, in bytes, that is read to its end even if the run has ended before.
 const SMALL: u64 = 64 << 20;
 
-/// The bytes that a record counts as, beside its packet's bytes.
+/// The number of bytes that a record counts for, beside its packet's bytes.
 const RECORD: usize = size_of::<Record>();
 
 /// A capture that is being read.
 pub(super) struct Capture {
     shared: Arc<Shared>,
-    /// Records that were taken from the thread, to be returned next.
+    /// The records that were taken from the thread, and are returned next.
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
-    /// `true` if all of it can be read in no time.
+    /// `true` if the file is short, so that it is read to its end even after the run.
     is_small: bool,
 }
 
@@ -135,7 +137,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     records: VecDeque<Record>,
-    /// The bytes that the records count as.
+    /// The number of bytes that the shared records count for.
     bytes: usize,
     end: Option<CaptureEnd>,
     /// `true` once nobody takes records any more.
@@ -173,8 +175,8 @@ impl Capture {
         })
     }
 
-    /// Returns the next record, if it has been read. Otherwise [`end`](Self::end) says whether
-    /// another will come.
+    /// Returns the next record, if it has been read. If this is `None`, [`end`](Self::end) says
+    /// whether another record will come.
     pub(super) fn peek(&mut self) -> Option<&Record> {
         if self.records.is_empty() && self.end.is_none() {
             self.take();
@@ -182,14 +184,14 @@ impl Capture {
         self.records.front()
     }
 
-    /// Takes the next record, if it has been read.
+    /// Removes and returns the next record; `None` if it has not been read yet.
     pub(super) fn next(&mut self) -> Option<Record> {
         self.peek()?;
         self.records.pop_front()
     }
 
-    /// Returns the next record after the run has ended. Returns `None` at the end of the capture, and
-    /// if reading the rest of it would take long, or for ever.
+    /// Waits for the next record, after the run has ended, and returns it. Returns `None` at the
+    /// end of the capture, and if reading the rest could take long, or for ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;
@@ -207,7 +209,7 @@ impl Capture {
         }
     }
 
-    /// Returns how the capture ended, once all its records have been taken.
+    /// Returns how the capture ended; `None` until all its records have been taken.
     pub(super) fn end(&self) -> Option<&CaptureEnd> {
         self.end.as_ref().filter(|_| self.records.is_empty())
     }
@@ -247,7 +249,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads to the end, or until nobody takes records any more.
+    /// Reads the capture to its end, or until nobody takes records any more.
     fn fill(&self, mut reader: Reader) {
         let mut batch = VecDeque::new();
         let mut bytes = 0;
@@ -272,7 +274,8 @@ impl Shared {
         }
     }
 
-    /// Hands records over when there is room. Returns whether anybody still takes them.
+    /// Waits until there is room, and hands the records over. Returns `false` if nobody takes
+    /// records any more.
     fn hand_over(&self, batch: &mut VecDeque<Record>, bytes: usize, end: Option<CaptureEnd>) -> bool {
         let mut state = self.lock();
         while state.bytes >= AHEAD && !state.is_closed {
@@ -289,7 +292,7 @@ impl Shared {
     }
 }
 
-/// Reads a capture and runs nothing: for the fuzz targets alone.
+/// Reads a whole capture and runs nothing: for tests and fuzz targets alone.
 #[cfg(any(test, fuzzing))]
 pub(super) fn read_all(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
     let input = Input::new(source).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! The conclusion about a run as a whole. It depends on what happened, and never on what was
-//! noticed first.
+//! The conclusion about a run as a whole. It depends on what happened, and never on the order in
+//! which the emulator noticed it.
 
 use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
@@ -16,13 +16,14 @@ use std::time::Duration;
 /// The way in which the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramEnd {
-    /// It was started elsewhere, and goes on.
+    /// The program was started elsewhere, and may go on.
     Elsewhere,
-    /// It ended by itself, with this status.
+    /// The program ended by itself, with this status.
     ByItself(ExitStatus),
-    /// It ended with this status after SIGTERM, which it got since there was nothing more for it.
+    /// The program got SIGTERM, since there was nothing more for it to do, and ended with this
+    /// status.
     OnTerm(ExitStatus),
-    /// It did not end after SIGTERM, and was killed.
+    /// The program did not end after SIGTERM, and was killed.
     Killed,
 }
 
@@ -40,36 +41,36 @@ pub enum Outcome {
 /// The program's conduct: its use of the queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conduct {
-    /// It opened a socket.
+    /// `true` if the program opened a socket.
     pub(super) has_opened: bool,
-    /// The queues that it was seen to listen to.
+    /// The queues that the program was seen to listen to.
     pub(super) has_listened: BTreeSet<QueueId>,
-    /// Queues that packets were fed to though nobody listened.
+    /// The queues that packets were fed to though nobody listened.
     pub(super) deaf: BTreeSet<QueueId>,
-    /// The kind of its queues.
+    /// The kind of queues that the program used.
     pub(super) queues: Queues,
-    /// Messages that set a copy mode, less those that were refused.
+    /// The number of messages that set a copy mode, less those that were refused.
     pub(super) modes: u64,
-    /// The number of packets that were handed to it.
+    /// The number of packets that were handed to the program.
     pub(super) handed: u64,
-    /// `true` if it left some of them in its receive buffer at the end.
+    /// `true` if the program left packets in its receive buffer at the end.
     pub(super) has_unread: bool,
 }
 
 /// A kind of queues, and the use that a program made of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Queues {
-    /// One for each family.
+    /// The queues of `ip_queue`, one for each family.
     #[default]
     ByFamily,
-    /// Those with numbers, of which it bound none.
+    /// The queues with numbers. The program bound none of them.
     Unbound,
-    /// Those with numbers.
+    /// The queues with numbers. The program bound at least one of them.
     Bound,
 }
 
 impl Conduct {
-    /// The kernel refused a message.
+    /// Notes that the kernel refused a message.
     pub(super) fn refused(&mut self, request: Request) {
         let is_mode = matches!(request, Request::Mode(_) | Request::Other(MessageType::Mode));
         self.modes -= u64::from(is_mode && self.modes > 0);
@@ -83,11 +84,11 @@ pub(super) enum Over {
     Done,
     /// Nothing happened for this time.
     Patience(Duration),
-    /// It was told to stop.
+    /// The run was told to stop.
     Stopped,
 }
 
-/// One sentence about a run.
+/// A finding about a run, written as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
@@ -95,25 +96,25 @@ pub enum Finding {
     Interrupted,
     /// The program never opened a queue.
     NeverOpened,
-    /// It opened a socket for queues with numbers, and bound none.
+    /// The program opened a socket for queues with numbers, and bound none.
     NeverBound,
-    /// It opened a queue, and set no copy mode.
+    /// The program opened a queue, and set no copy mode.
     NeverSetMode {
-        /// `true` if queues have numbers.
+        /// `true` if the program's queues have numbers.
         numbered: bool,
     },
-    /// The kernel refused messages of the program: their number, and the first.
+    /// The kernel refused messages of the program: their number, and the first refusal.
     Refused(u64, Refusal),
-    /// It got packets, and gave no verdict.
+    /// The program got packets, and gave no verdict.
     NoVerdict {
-        /// The number of packets that it was given.
+        /// The number of packets that the program got.
         given: u64,
-        /// The time for which the last packet was waited for; `None` if the program ended.
+        /// The time for which the run waited in vain for a verdict; `None` if the program ended.
         waited: Option<Duration>,
     },
-    /// It stopped reading, and left packets in its receive buffer.
+    /// The program stopped reading, and left packets in its receive buffer.
     StoppedReading,
-    /// It gave some verdicts, and then none for some time.
+    /// The program gave some verdicts, and then none for some time.
     Slow {
         /// The number of packets that had a verdict.
         decided: u64,
@@ -122,23 +123,23 @@ pub enum Finding {
         /// The time for which nothing happened.
         waited: Duration,
     },
-    /// It ended before every packet had a verdict.
+    /// The program ended before every packet had a verdict.
     EndedEarly(ProgramEnd),
-    /// It ended with a status that means failure, after every packet had its fate.
+    /// The program ended with a status that means failure, after every packet had its fate.
     Failed(ProgramEnd),
-    /// It did not end when it was told to, and was killed.
+    /// The program did not end when it was told to, and was killed.
     Killed,
-    /// No record of the capture was fed. The number is that of the records.
+    /// No record of the capture was fed. The capture has this number of records.
     NothingFed(u64),
     /// Nobody listened to any packet. The queue is one that the program never listened to; `None`
-    /// if it did to each.
+    /// if the program listened to each.
     Nobody(Option<QueueId>),
-    /// The capture did not end after its last record.
+    /// The capture ended in this way, and not after its last record.
     Capture(CaptureEnd),
 }
 
 impl Finding {
-    /// Returns the outcome that it makes of a run.
+    /// Returns the outcome of a run that this finding is about.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
@@ -194,7 +195,8 @@ pub(super) fn findings(
     findings
 }
 
-/// Returns the reason why not every packet was decided on.
+/// Returns the reason why not every packet was decided on; `None` if there is none, or if the first
+/// refusal explains it.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),
@@ -203,7 +205,7 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
     if !conduct.has_opened {
         Some(Finding::NeverOpened)
     } else if conduct.modes == 0 {
-        // The refusal explains everything.
+        // A refused message explains it, if there is one.
         let never = match conduct.queues {
             Queues::Unbound => Finding::NeverBound,
             queues => Finding::NeverSetMode {
@@ -230,7 +232,7 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
 }
 
 impl ProgramEnd {
-    /// Returns its status, if it has one.
+    /// Returns the program's exit status; `None` if it has none.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         match self {

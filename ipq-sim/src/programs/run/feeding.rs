@@ -1,11 +1,11 @@
 //! Feeds packets at the right time, and follows them to their fates.
 //!
 //! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room
-//! for, so that none is lost. Which packets have entered when a message of the program's is carried
-//! out depends on its messages alone: the next enters right after a verdict that makes room for it,
-//! before the next message is looked at. A packet that was fed but never read when its listener
-//! closed has not been fed after all, and goes to the next listener: how far ahead the feeding was
-//! is nobody's fate.
+//! for, so that none is lost. The program's messages alone decide which packets have entered when
+//! one of them is carried out: the next packet enters right after a verdict that makes room for it,
+//! before the next message is looked at. A packet that its listener did not read before it closed
+//! counts as not fed, and goes to the next listener. So no packet's fate depends on how many
+//! packets were fed ahead.
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
@@ -26,62 +26,67 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of packets that are fed in a row at a rate, before the program's connection is
-/// served.
+/// The number of packets that are fed in a row at a rate, before messages are moved between the
+/// program and the kernel.
 const BURST: usize = 32;
 
-/// The time for which a packet waits for a listener of its queue while there is one of another
-/// queue.
+/// The time for which a packet waits for a listener of its queue, while another queue has a
+/// listener.
 const OTHER_QUEUE: Duration = Duration::from_secs(1);
 
-/// The packets that are fed, and those that were.
+/// The packets that are fed, and those that were fed before.
 pub(super) struct Feeding<'a> {
     run: &'a Run,
     pub(super) capture: Capture,
     pub(super) outcomes: Outcomes,
     pub(super) conduct: Conduct,
-    /// The packets that have no fate yet, with their places in their queue.
+    /// The packets that have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// By the socket that listens.
+    /// The packets that were fed to each listening socket.
     lanes: HashMap<SocketId, Lane, FixedState>,
-    /// Records that were fed and not read, to be fed again, before the capture's next.
+    /// The numbers of the records that were fed and not read. They are fed again, before the
+    /// capture's next record.
     again: BTreeSet<u64>,
-    /// When the first packet entered.
+    /// The time at which the first packet entered.
     began: Option<Instant>,
     /// The time of the last event of any packet.
     pub(super) last_event: Instant,
     /// The time since which nobody has listened for the next packet.
     waiting_since: Option<Instant>,
-    /// The events that are being noted: empty, but for its room, at any other time.
+    /// The events that are being noted. Empty at any other time: only its allocation is kept.
     events: Vec<PacketEvent>,
     /// The time at which the step that is under way began.
     now: Instant,
-    /// The refusals of the program's messages by the kernel, since this was last looked after.
+    /// The kernel's refusals of the program's messages that are not noted yet.
     refusals: Vec<Refusal>,
-    /// `true` if the kernel is the one for queues with numbers, of the two that the run may have.
+    /// `true` if the present kernel is the one for queues with numbers. A run may have two kernels.
     is_numbered: bool,
-    /// The numbers of the first and the last queue that the rules send packets to, if they follow what the program listens to.
+    /// The numbers of the first and the last queue that the rules send packets to, if these queues
+    /// follow what the program listens to; otherwise `None`.
     followed: Option<(u16, u16)>,
-    /// `true` if a message may have changed who listens to what, since this was last looked after.
+    /// `true` if a message may have changed who listens to what, and the listeners have not been
+    /// noted since.
     has_configured: bool,
 }
 
-/// The packets that a listening socket was fed. Its program reads the packets of all its queues in one order.
+/// The packets that were fed to one listening socket and that its program may not have read. A
+/// program reads the packets of all its queues in one order.
 #[derive(Debug, Default)]
 struct Lane {
     window: Window,
-    /// `true` if its program has waited for the first packet.
+    /// `true` if packets may enter: the program has waited for the first, or is not waited for.
     has_begun: bool,
 }
 
 /// A packet that was fed.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
-    /// The socket in whose window it is, and its place there; `None` if it was not queued.
+    /// The listening socket in whose window the packet is, and the packet's place there; `None` if
+    /// the packet was not queued.
     place: Option<(SocketId, Place)>,
-    /// The weight of its frame.
+    /// The weight of the packet's frame in the receive buffer, in bytes.
     weight: usize,
-    /// `true` if its listener closed without having read it.
+    /// `true` if the listener closed without having read the packet.
     unread: bool,
 }
 
@@ -92,9 +97,9 @@ pub(super) enum Hold {
     NoRecord,
     /// Nobody listens.
     NoListener,
-    /// It is not known whether the program of that socket has read all its packets and waits.
+    /// It is not known whether the program of this socket has read all its packets, and waits.
     Unsettled(SocketId),
-    /// Its queue is full of packets that wait for verdicts.
+    /// The next packet's queue is full of packets that wait for verdicts.
     Full,
     /// The next packet is not due yet.
     NotDue,
@@ -136,22 +141,23 @@ impl<'a> Feeding<'a> {
         self.began.is_some()
     }
 
-    /// Returns whether the kernel was chosen by the socket that the program opened.
+    /// Returns whether the program opened a socket of nfnetlink, and the kernel was chosen for it.
     pub(super) const fn is_chosen(&self) -> bool {
         self.is_numbered
     }
 
-    /// Returns the first and the last queue that packets are sent to, if that follows the program.
+    /// Returns the numbers of the first and the last queue that packets are sent to, if these
+    /// queues follow what the program listens to; otherwise `None`.
     pub(super) const fn followed(&self) -> Option<(u16, u16)> {
         self.followed
     }
 
-    /// Returns the number of records that have been dealt with.
+    /// Returns the number of records that have a fate, or can't be fed.
     pub(super) fn done(&self) -> u64 {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
 
-    /// Notes that the program of that socket waits and has read everything.
+    /// Notes that the program of this socket has read everything, and waits.
     pub(super) fn settle(&mut self, socket: SocketId) {
         if let Some(lane) = self.lanes.get_mut(&socket) {
             lane.has_begun = true;
@@ -159,7 +165,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Feeds the packets that may enter now. Returns the reason why no more may.
+    /// Feeds the packets that may enter now. Returns the reason why no more may; `None` if more
+    /// may.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,
@@ -175,7 +182,7 @@ impl<'a> Feeding<'a> {
         Ok(None)
     }
 
-    /// Feeds the next record, which the program of that socket is told of.
+    /// Feeds the next record. The program of the socket `listener` is told of it, if there is one.
     fn feed_next(&mut self, kernel: &mut Kernel, listener: Option<SocketId>, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
@@ -220,22 +227,23 @@ impl<'a> Feeding<'a> {
         self.note_events(kernel, watch)
     }
 
-    /// Returns the socket whose program will be told of the next record, if any will; or the reason why the record may not be fed now.
+    /// Returns the socket whose program will be told of the next record; `None` if no program will
+    /// be told. The error is the reason why the record may not be fed now.
     fn next_listener(&mut self, kernel: &Kernel) -> Result<Option<SocketId>, Hold> {
         let packet = match self.again.first() {
             Some(index) => self.outcomes.fed_packet(*index),
             None => self.capture.peek().ok_or(Hold::NoRecord)?.packet.as_ref().ok().cloned(),
         };
-        // What is no packet is only counted.
+        // A record without a packet is only counted.
         let Some(Packet { data, .. }) = packet else {
             return Ok(None);
         };
         let Some(queue) = kernel.destination(self.run.hook, &data) else {
-            // No rule queues it, and it goes its way once there is a program to be run on what is queued.
+            // No rule queues the packet. It enters once a program has begun to take packets.
             return self.has_any_begun(kernel).map(|()| None);
         };
         let Some(socket) = kernel.listener(queue) else {
-            // By this packet the kernel may notice that its listener is gone.
+            // When this packet enters, the kernel may notice that the queue's listener is gone.
             let may_enter = kernel.is_listened_to(queue) || self.is_deaf(kernel, queue);
             return if may_enter { Ok(None) } else { Err(Hold::NoListener) };
         };
@@ -243,7 +251,8 @@ impl<'a> Feeding<'a> {
             .map_or(Ok(Some(socket)), Err)
     }
 
-    /// Returns the reason to wait if no program has waited for its first packet yet.
+    /// Checks that a program has waited for its first packet, or is not waited for. The error is
+    /// the reason to wait.
     fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
         if self.lanes.values().any(|lane| lane.has_begun) {
             return Ok(());
@@ -287,7 +296,7 @@ impl<'a> Feeding<'a> {
     }
 
     /// Returns whether to stop waiting for a listener of this queue, which has none now. Stops once
-    /// somebody has listened to another queue for a second; such a queue is not waited for again.
+    /// somebody has listened to another queue for a second. Such a queue is not waited for again.
     fn is_deaf(&mut self, kernel: &Kernel, queue: QueueId) -> bool {
         let listens = kernel.listened_queues().next().is_some();
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -298,7 +307,7 @@ impl<'a> Feeding<'a> {
         is_deaf
     }
 
-    /// Returns the time until the next packet enters at the rate that was asked for.
+    /// Returns the time until the next packet enters at the rate that was asked for; 0 if none was.
     pub(super) fn until_next_is_due(&self) -> Duration {
         let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
             return Duration::ZERO;
@@ -308,7 +317,7 @@ impl<'a> Feeding<'a> {
         due.saturating_sub(began.elapsed())
     }
 
-    /// Notes the events of packets.
+    /// Notes the refusals of messages and the events of packets since the last call.
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
@@ -379,7 +388,8 @@ impl<'a> Feeding<'a> {
         self.outcomes.left(packet, fate, watch)
     }
 
-    /// Returns the kernel for a program that opens a socket of that protocol, if it is another than that of the run so far.
+    /// Returns the kernel for a program that opens a socket of this protocol; `None` if the run has
+    /// that kernel already, or no other.
     fn choose_kernel(&mut self, protocol: i32) -> Option<Kernel> {
         let numbered = protocol == NFNETLINK;
         if numbered == self.is_numbered {
@@ -388,11 +398,12 @@ impl<'a> Feeding<'a> {
         let profile = if numbered { self.run.numbered? } else { self.run.profile };
         self.is_numbered = numbered;
         self.followed = None;
-        // The hook had its rules before.
+        // The hook has had rules before, so this does not fail.
         self.run.kernel(&profile).ok()
     }
 
-    /// Notes who listens to what.
+    /// Notes who listens to what. Takes the privilege from a program that had it until now, and
+    /// makes the rules follow the listeners.
     fn note_listeners(&mut self, kernel: &mut Kernel) {
         let queues: BTreeSet<QueueId> = kernel.listened_queues().collect();
         if !queues.is_empty() && self.run.net_admin == NetAdmin::UntilOpened {
@@ -414,7 +425,8 @@ impl<'a> Feeding<'a> {
         self.conduct.has_listened.extend(queues);
     }
 
-    /// Has the rules send packets to the first queue that somebody listens to, and to those that follow it without a gap.
+    /// Makes the rules send packets to the first queue that somebody listens to, and to those that
+    /// follow it without a gap.
     fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
         if self.run.queue_number.is_some() {
             return;
@@ -428,13 +440,13 @@ impl<'a> Feeding<'a> {
             .zip(first.saturating_add(1)..)
             .take_while(|(number, next)| number == next);
         let followed = (first, last.last().map_or(first, |(number, _)| number));
-        // The hook has had rules before, and the kernel has such queues.
+        // The hook has had rules before, and the kernel has such queues, so this does not fail.
         if self.followed != Some(followed) && self.run.send_to(kernel, followed).is_ok() {
             self.followed = Some(followed);
         }
     }
 
-    /// The run is over: what is queued stays so, and the rest was not fed.
+    /// Ends the feeding. Queued packets stay queued, and the other records count as not fed.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         for index in std::mem::take(&mut self.again) {
             self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
@@ -470,7 +482,7 @@ impl Observer for Turn<'_, '_> {
 
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         self.trace(protocol, false, parts);
-        // Most messages are packets, and they tell nothing more.
+        // Most messages are packets. Of these only the number is noted.
         if kind_of(parts[0]).is_some_and(is_packet) {
             self.feeding.conduct.handed += 1;
         } else if let Some(refusal) = refusal(protocol, &parts.concat(), self.feeding.run.profile.abi) {
@@ -509,7 +521,8 @@ impl Observer for Turn<'_, '_> {
         feeding.conduct.has_opened = true;
         let packets = match unread {
             Unread::Packets(packets) => packets,
-            // A program that ended at once did so while it worked on what it had read.
+            // A program that ended at once had read the first packet: it ended while it worked on
+            // it.
             Unread::Unknown { socket, ended_at_once } => {
                 let window = feeding.lanes.get(&socket).map(|lane| lane.window.packets());
                 let unread = window.into_iter().flatten();
@@ -550,7 +563,7 @@ fn is_verdict(kind: MessageType) -> bool {
     kind == MessageType::Verdict || numbered.contains(&kind.to_wire())
 }
 
-/// Returns the refusal that a frame to the program tells of, if it does.
+/// Returns the refusal that a frame to the program tells of; `None` if it tells of none.
 fn refusal(protocol: i32, frame: &[u8], abi: Abi) -> Option<Refusal> {
     match Message::parse(frame, abi) {
         Ok(Message::Error(error)) => Refusal::of(&error, protocol, abi),

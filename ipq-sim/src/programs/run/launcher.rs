@@ -11,21 +11,21 @@ use std::path::PathBuf;
 /// A means by which a program gets its emulated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
-    /// The system gives them, by seccomp's user notification (Linux 5.14): to any program, however
-    /// it is linked.
+    /// The system makes the sockets, by seccomp's user notification (Linux 5.14), for any program,
+    /// however it is linked.
     Seccomp,
-    /// An object that is loaded into the program makes them. The program must use the C library's
-    /// functions.
+    /// An object that is loaded into the program makes the sockets. The program must use the C
+    /// library's functions.
     Preload,
     /// This project's libipq in the program connects to the emulator, as `IPQ_TRANSPORT` says.
     Transport,
 }
 
 impl Launcher {
-    /// All means, in the order of preference.
+    /// All launchers, in the order of preference.
     pub const ALL: [Self; 3] = [Self::Seccomp, Self::Preload, Self::Transport];
 
-    /// Returns its name on the command line.
+    /// Returns the launcher's name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,12 +39,12 @@ impl Launcher {
 /// The means that was chosen for a run, and why. Its display is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The means.
+    /// The launcher that was chosen.
     pub launcher: Launcher,
-    /// The reason why seccomp was not chosen; `None` if it was, or if another launcher was asked
-    /// for.
+    /// The reason why seccomp was not chosen; `None` if it was chosen, or if another launcher was
+    /// asked for.
     pub instead: Option<String>,
-    /// The object that is loaded, with [`Launcher::Preload`].
+    /// The object that is loaded into the program, with [`Launcher::Preload`].
     pub(super) object: Option<PathBuf>,
 }
 
@@ -63,15 +63,15 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The protocols whose sockets never come from this machine's kernel: both queues of `ip_queue`,
-/// and nfnetlink with its own.
+/// Returns the protocols whose sockets never come from this machine's kernel: those of both queues
+/// of `ip_queue`, and nfnetlink, which has numbered queues.
 pub(super) fn protocols() -> Vec<u32> {
     let queues = Family::ALL.map(|family| u32::from(family.netlink_protocol()));
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
 /// Returns the calls to watch in a run. Receive calls are among them where packets can be lost,
-/// since the program then has to be told (SOCK-4).
+/// since the program then has to be told of it (SOCK-4).
 pub(super) fn watch(rate: Rate) -> Watch {
     Watch {
         protocols: protocols(),
@@ -79,7 +79,7 @@ pub(super) fn watch(rate: Rate) -> Watch {
     }
 }
 
-/// Chooses the means for a program.
+/// Chooses the means by which a program gets its sockets.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),

@@ -1,4 +1,4 @@
-//! The way in which a program is linked to libipq. It decides how the emulator can take the
+//! The way in which a program is linked to libipq. This decides how the emulator can take the
 //! kernel's place.
 
 use elf::ElfBytes;
@@ -12,23 +12,23 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// A number of program headers, in bytes, that no program exceeds.
+/// The most bytes of a program's file that are read.
 const LONGEST: u64 = 1 << 30;
 
 /// The facts that a program's file gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Linkage {
-    /// No dynamic loader loads it, so no object can be loaded into it.
+    /// `true` if no dynamic loader loads the program, so that no object can be loaded into it.
     pub(super) is_static: bool,
-    /// It loads a libipq.so, or has this project's libipq in it.
+    /// `true` if the program loads a libipq.so, or has this project's libipq in it.
     pub(super) has_libipq: bool,
-    /// The size of its words; none if that is not known.
+    /// The size of the program's words; `None` if it is not known.
     pub(super) word: Option<WordSize>,
 }
 
 impl Linkage {
-    /// Reads the linkage of a program that a command line names. A file that is no ELF file, such
-    /// as a script, or that can't be read, gives no facts.
+    /// Reads the linkage of a program that a command line names. A file gives no facts if it can't
+    /// be read, or is no ELF file, such as a script.
     pub(super) fn of(program: &OsStr) -> Self {
         let mut file = Vec::new();
         let read = File::open(found(program)).and_then(|program| program.take(LONGEST).read_to_end(&mut file));
@@ -49,7 +49,7 @@ impl Linkage {
     }
 }
 
-/// Returns the path at which the system finds a program.
+/// Returns the path at which the system finds a program; the program's name if it finds none.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_bytes().contains(&b'/') {
         return program.into();
@@ -61,7 +61,7 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Returns whether a libipq.so is among the objects that a program names; `None` if it names no
+/// Returns whether a libipq.so is among the objects that a program loads; `None` if it states no
 /// objects.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
@@ -81,7 +81,7 @@ fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> 
 }
 
 /// Returns whether this project's libipq is linked in: only that contains the name of the variable
-/// that it looks at.
+/// `IPQ_TRANSPORT`.
 fn has_this_libipq(file: &[u8]) -> bool {
     memchr::memmem::find(file, b"IPQ_TRANSPORT").is_some()
 }

@@ -1,8 +1,9 @@
 //! The outcomes of the packets, one by one, in the capture's order.
 //!
-//! Packets get their fates in whichever order the program decides. Each is told of when all before
-//! it have theirs, so that what is written is the same run after run. A packet that waits for its
-//! verdict too long lets those after it pass: what has a fate and was not told of is bounded.
+//! Packets get their fates in whichever order the program decides. Each packet is reported when all
+//! packets before it have their fates, so that the output is the same run after run. A packet that
+//! waits too long for its verdict lets later ones pass, so that the reports that are held back are
+//! bounded.
 
 use super::capture::{NotFed, Packet, Record};
 use super::refusal::Refusal;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 const MOST_HELD: usize = 1 << 14;
 const MOST_NOT_FED: usize = 1 << 16;
 
-/// The most refused verdicts that are kept of one packet.
+/// The most refused verdicts that are kept for one packet.
 const MOST_REFUSALS: usize = 16;
 
 /// The most bytes of packets that may be held back.
@@ -32,32 +33,32 @@ pub struct PacketReport {
     pub index: u64,
     /// The record in the capture.
     pub record: Record,
-    /// The id by which the program named it in its last verdict.
+    /// The id by which the program named the packet in its last verdict.
     pub packet_id: Option<PacketId>,
-    /// The verdicts on it, in order: more than one if it was queued again.
+    /// The verdicts on the packet, in order: more than one if it was queued again.
     pub verdicts: Vec<VerdictReport>,
-    /// The first 16 verdicts on it that the kernel refused, as far as the program was told.
+    /// The first 16 verdicts on the packet that the kernel refused, as far as the program was told.
     pub refusals: Vec<Refusal>,
     /// The packet's fate; `None` if it was not fed.
     pub fate: Option<Fate>,
 }
 
-/// A verdict.
+/// A verdict that the kernel accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
     /// The verdict.
     pub verdict: Verdict,
-    /// `true` if it brought a replacement.
+    /// `true` if the verdict brought a replacement of the packet.
     pub replaced: bool,
-    /// The mark that it set, if it set one.
+    /// The mark that the verdict set; `None` if it set none.
     pub mark: Option<u32>,
-    /// The time since the packet had entered.
+    /// The time between the packet's entry and the verdict.
     pub after: Duration,
 }
 
 impl PacketReport {
-    /// The bytes of the packet as it got through. There are none if it did not, and several packets
-    /// if it was fragmented.
+    /// Returns the bytes of the packet as it got through: none if it did not get through, and
+    /// several packets if it was fragmented.
     pub fn delivered(&self) -> impl Iterator<Item = &[u8]> {
         let (here, sent) = match &self.fate {
             Some(Fate::DeliveredHere(packet)) => (Some(&packet[..]), &[][..]),
@@ -72,7 +73,7 @@ impl PacketReport {
     }
 }
 
-/// What a verdict says.
+/// The content of a verdict.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decided {
     pub(super) verdict: Verdict,
@@ -89,11 +90,11 @@ struct Undecided {
 /// The outcomes of the packets so far.
 #[derive(Default)]
 pub(super) struct Outcomes {
-    /// The reports that are held back, from the first one on.
+    /// The reports that are held back, from that on record `first` on.
     waiting: VecDeque<PacketReport>,
-    /// The number of the first record that is held back.
+    /// The number of the first record in `waiting`.
     first: u64,
-    /// The packets that let later ones pass.
+    /// The reports on packets that let later ones pass, by the numbers of their records.
     late: HashMap<u64, PacketReport>,
     undecided: HashMap<PacketSerial, Undecided, FixedState>,
     held: usize,
@@ -113,7 +114,8 @@ impl Outcomes {
         self.undecided.len() as u64
     }
 
-    /// Adds a record. It has no outcome yet, unless it can't be fed. Returns its number.
+    /// Adds a record, and returns its number. The record has no outcome yet, unless it can't be
+    /// fed.
     pub(super) fn add(&mut self, record: Record) -> u64 {
         let index = self.records();
         self.held_not_fed += usize::from(record.packet.is_err());
@@ -128,12 +130,12 @@ impl Outcomes {
         index
     }
 
-    /// Notes that the packet of that record was fed.
+    /// Notes that the packet of this record was fed.
     pub(super) fn entered(&mut self, index: u64, serial: PacketSerial, entered: Instant) {
         self.undecided.insert(serial, Undecided { index, entered });
     }
 
-    /// Notes that the packet could not be fed.
+    /// Notes that the packet of this record could not be fed.
     pub(super) fn not_fed(&mut self, index: u64, reason: NotFed) {
         self.held_not_fed += 1;
         if let Some(packet) = self.packet(index) {
@@ -141,7 +143,7 @@ impl Outcomes {
         }
     }
 
-    /// Notes a verdict.
+    /// Notes a verdict at its packet.
     pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, decided: Decided, now: Instant) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
@@ -163,7 +165,7 @@ impl Outcomes {
         }
     }
 
-    /// Notes a refused message. If it was a verdict, it is noted at its packet.
+    /// Counts a refused message. If it was a verdict on `packet`, notes it at that packet.
     pub(super) fn refused(&mut self, refusal: Refusal, packet: Option<(PacketSerial, PacketId)>) {
         self.summary.refused += 1;
         self.summary.first_refusal.get_or_insert(refusal);
@@ -177,12 +179,12 @@ impl Outcomes {
         }
     }
 
-    /// Returns the packet of a record, if there is one in it.
+    /// Returns the packet of a record; `None` if the record has none that can be fed.
     pub(super) fn fed_packet(&mut self, index: u64) -> Option<Packet> {
         self.packet(index)?.record.packet.as_ref().ok().cloned()
     }
 
-    /// Returns whether a packet has no fate, and has had no verdict.
+    /// Returns whether a packet that was fed has neither a fate nor a verdict.
     pub(super) fn is_unjudged(&mut self, serial: PacketSerial) -> bool {
         let index = self.undecided.get(&serial).map(|undecided| undecided.index);
         index
@@ -190,13 +192,14 @@ impl Outcomes {
             .is_some_and(|packet| packet.verdicts.is_empty())
     }
 
-    /// Notes that a packet was not fed after all. Returns the number of its record, which is fed
-    /// again.
+    /// Notes that a packet counts as not fed. Returns the number of its record, which is to be fed
+    /// again; `None` if the packet has its fate.
     pub(super) fn withdraw(&mut self, serial: PacketSerial) -> Option<u64> {
         self.undecided.remove(&serial).map(|undecided| undecided.index)
     }
 
-    /// Leaves out a record that was withdrawn: it is not fed again.
+    /// Notes that a withdrawn record is not fed again, for this reason. Reports all records that
+    /// can be reported now.
     pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
         if let Some(mut packet) = self.late.remove(&index) {
             packet.record.packet = Err(reason);
@@ -224,7 +227,7 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// Reports all records whose turn it is.
+    /// Reports all records that can be reported now, in the capture's order.
     pub(super) fn tell_all(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         while let Some(packet) = self.waiting.front() {
             let has_outcome = packet.has_outcome();
@@ -249,7 +252,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Reports all records that are left: those that were fed are still queued.
+    /// Reports all records that are left. Packets that have no fate are still queued.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
         undecided.sort_unstable();
@@ -273,7 +276,7 @@ impl Outcomes {
 }
 
 impl PacketReport {
-    /// Returns the number of bytes that it holds.
+    /// Returns the number of bytes of packets that the report holds.
     fn bytes(&self) -> usize {
         let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
         fed + self.delivered().map(<[u8]>::len).sum::<usize>()

@@ -1,5 +1,5 @@
-//! The program that is run. It is started with a way to the emulator, and ended when there is
-//! nothing more for it.
+//! The program that is run. It is started with a connection to the emulator, and ended when there
+//! is nothing more for it to do.
 
 use super::conclusion::ProgramEnd;
 use super::launcher::{Choice, Launcher, protocols, watch};
@@ -22,14 +22,14 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A program that runs. Dropping this ends it.
 pub(super) struct Program {
     child: Child,
-    /// `true` if its other processes are known, too.
+    /// `true` if the program was started by seccomp, so that its other processes are known, too.
     launched: bool,
-    /// The directory of its socket, if it has one.
+    /// The directory of the emulator's socket, if there is one.
     _directory: Option<TempDir>,
 }
 
 impl Program {
-    /// Starts a program by the means that was chosen, with a server for it.
+    /// Starts a program by the launcher that was chosen, with a server for it.
     pub(super) fn start(run: &Run, name: &OsStr, choice: &Choice) -> Result<(Self, Server), RunError> {
         match choice.launcher {
             Launcher::Seccomp => Self::launch(run, name),
@@ -37,8 +37,8 @@ impl Program {
         }
     }
 
-    /// Starts it under the filter. It needs no variable; `IPQ_TRANSPORT` is removed, since it would
-    /// send it elsewhere.
+    /// Starts a program under the filter of seccomp. Removes `IPQ_TRANSPORT`, which the program
+    /// does not need, and which would send it elsewhere.
     fn launch(run: &Run, name: &OsStr) -> Result<(Self, Server), RunError> {
         let mut command = command(run, name);
         command.env_remove("IPQ_TRANSPORT");
@@ -70,7 +70,7 @@ impl Program {
             command
         };
         let child = match launch_guarded(command(), &protocols()) {
-            // A system without filters has no guard.
+            // A system without filters can't guard the program.
             Err(LaunchError::NoFilter(_)) => command().spawn().map_err(LaunchError::Program),
             started => started,
         };
@@ -82,11 +82,11 @@ impl Program {
         Ok((program, server))
     }
 
-    /// Returns whether no process of it is left, and no socket. Of a program that was not launched
-    /// only the first process is known.
+    /// Returns whether no process of the program is left, and no socket. Of a program that was not
+    /// started by seccomp only the first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
-        // Its sockets close with it, unless a child has inherited them. To look at them takes no
-        // system call.
+        // The sockets close with the program, unless a child has inherited them. To look at them
+        // takes no system call.
         !server.has_programs() && self.processes_have_ended(server)
     }
 
@@ -98,8 +98,8 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends the program with all its known processes, unless it ends by itself. If it is `ending`,
-    /// it gets this much time.
+    /// Ends the program with all its known processes, unless it has ended by itself. First waits
+    /// for the time `ending`, if there is one, in which the program may end by itself.
     pub(super) fn end(&mut self, server: &mut Server, kernel: &mut Kernel, ending: Option<Duration>) -> ProgramEnd {
         if let Some(time) = ending {
             self.wait(server, kernel, time);
@@ -128,8 +128,8 @@ impl Program {
         by_itself.or(on_term).unwrap_or(ProgramEnd::Killed)
     }
 
-    /// Waits until it has ended. Answers its calls meanwhile, since some of them wait for an
-    /// answer.
+    /// Waits until the program has ended, at most for `time`. Answers its calls meanwhile, since
+    /// some of them wait for an answer.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
         let began = Instant::now();
         while !self.processes_have_ended(server) && began.elapsed() < time {
@@ -145,12 +145,12 @@ impl Program {
 
 fn signal(process: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Returns the command with its arguments, and with the directory of the library.
+/// Returns the command that starts the program, with its arguments and the library's directory.
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
@@ -182,9 +182,9 @@ fn not_started(name: &OsStr, error: LaunchError) -> RunError {
     }
 }
 
-/// Returns a path by which the dynamic loader finds the object. The loader finds no path without a
-/// slash beside the program, and it splits `LD_PRELOAD` at spaces and colons. For such paths there
-/// is a link beside the socket.
+/// Returns a path by which the dynamic loader finds the object. The loader does not look beside the
+/// program for a path without a slash, and it splits `LD_PRELOAD` at spaces and colons. For a path
+/// with such characters, makes a link beside the socket.
 fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     let object = std::path::absolute(object)?;
     if !object
@@ -200,7 +200,7 @@ fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     Ok(link)
 }
 
-/// Returns the value of a variable with `value` as the first of its list.
+/// Returns a list for an environment variable: `value`, and then what the variable holds now.
 fn before_others(value: &Path, variable: &str) -> OsString {
     let mut list = value.as_os_str().to_owned();
     if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {

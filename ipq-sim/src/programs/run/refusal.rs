@@ -15,33 +15,33 @@ use std::fmt;
 pub struct Refusal {
     /// The request.
     pub request: Request,
-    /// The kernel's answer.
+    /// The error number with which the kernel answered.
     pub errno: Errno,
-    /// The requirement that the message breaks; none if no rule explains the answer.
+    /// The requirement that the message breaks; `None` if no rule explains the answer.
     pub requirement: Option<Requirement>,
 }
 
 /// The request of a refused message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// It sets the copy mode.
+    /// The message sets the copy mode.
     Mode(CopyMode),
-    /// It is a verdict, with the queue that the packet is in.
+    /// The message is a verdict on a packet, which is in this queue.
     Verdict(QueueId, Verdict, PacketId),
-    /// It is a verdict on all packets up to that id in a numbered queue.
+    /// The message is a verdict on all packets up to this id in a numbered queue.
     Batch(u16, Verdict, PacketId),
-    /// It is to bind or set up a numbered queue.
+    /// The message binds or sets up a numbered queue.
     Setting(u16, Setting),
-    /// It is something else, or cut.
+    /// The message is of another kind, or too short to tell.
     Other(MessageType),
 }
 
-/// A requirement of the protocol, and what it says.
+/// A requirement of the protocol: its id and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// Its id.
+    /// The requirement's id, such as MSG-5.
     pub id: &'static str,
-    /// The remedy, in words.
+    /// The rule that the message broke, in words.
     pub says: &'static str,
 }
 
@@ -50,8 +50,8 @@ const fn requirement(id: &'static str, says: &'static str) -> Requirement {
 }
 
 impl Refusal {
-    /// Returns the refusal in an error message on a socket of that netlink protocol; `None` if that
-    /// is an acknowledgement, or quotes no message.
+    /// Returns the refusal in an error message on a socket of this netlink protocol; `None` if the
+    /// message is an acknowledgement, or quotes no message.
     pub(super) fn of(error: &ErrorMessage<'_>, protocol: i32, abi: Abi) -> Option<Self> {
         if error.is_acknowledgement() {
             return None;
@@ -90,7 +90,8 @@ fn request(header: &Header, body: &[u8], protocol: i32, abi: Abi) -> Request {
     parsed.unwrap_or(Request::Other(header.message_type))
 }
 
-/// Returns the rule by which a kernel gives this answer.
+/// Returns the rule by which a kernel refuses a message with this error; `None` if no rule explains
+/// it.
 fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     Some(match errno {
         Errno::EPERM => requirement("MSG-5", "the program needs CAP_NET_ADMIN whenever it sends a message"),
@@ -102,7 +103,8 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     })
 }
 
-/// Returns the rule by which a message is invalid, in the order of the kernel's checks.
+/// Returns the rule by which a message is invalid: the first that it breaks, in the order of the
+/// kernel's checks.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

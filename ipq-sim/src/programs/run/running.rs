@@ -1,5 +1,5 @@
-//! A run that is under way. Packets go in as the program takes them, until there is nothing more to
-//! do.
+//! A run that is under way. Packets are fed as the program reads them, until there is nothing more
+//! to do.
 
 use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd, Queues};
@@ -16,11 +16,11 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The longest wait of a turn: the program is looked after at least this often.
+/// The longest wait of a turn: the run looks after the program at least this often.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The first pause before it is looked again whether a program waits that has read everything. Each
-/// pause is twice as long as the one before.
+/// The first pause between two looks at a program that has read everything: does it wait? Each
+/// pause is twice as long as the one before, up to 128 times the first.
 const SOON: Duration = Duration::from_micros(50);
 
 /// The time for which a program may be busy before its first packet, and after its last.
@@ -35,13 +35,14 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The looks at a program that has read everything and does not wait.
+    /// The looks at a program that has read everything and does not wait yet; `None` between such
+    /// times.
     unsettled: Option<Looks>,
-    /// The looks at a program that has a little to read left.
+    /// The looks at a program that has only a little left to read; `None` between such times.
     unread: Option<Looks>,
 }
 
-/// The times in a row that the program was looked at in vain, and since when.
+/// The number of looks in a row that found no change, and the time of the first.
 #[derive(Clone, Copy, Debug)]
 struct Looks {
     times: u32,
@@ -49,7 +50,7 @@ struct Looks {
 }
 
 impl Looks {
-    /// Returns when to look again. The row begins anew if anything has happened to a packet.
+    /// Returns the time until the next look. Counts anew if anything has happened to a packet.
     fn again(looks: &mut Option<Self>, last_event: Instant) -> Duration {
         *looks = looks.filter(|looks| looks.since >= last_event);
         let looks = looks.get_or_insert_with(|| Self {
@@ -82,7 +83,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Goes on until there is nothing more to do.
+    /// Feeds packets and serves the program until there is nothing more to do.
     pub(super) fn turns(&mut self, watch: &mut dyn Watch) -> Result<(), RunError> {
         loop {
             let wait = self.feed(watch)?;
@@ -97,7 +98,7 @@ impl<'a> Running<'a> {
                 // The answer to the last verdict is still to be read.
                 return self.turn(Duration::ZERO, watch);
             }
-            // A terminal interrupts the program too, so this is checked first.
+            // A terminal interrupts the program, too, so this is checked before the program's end.
             if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 self.over = Over::Stopped;
                 return Ok(());
@@ -109,7 +110,7 @@ impl<'a> Running<'a> {
             {
                 return Ok(());
             }
-            // The first client may take its time, unless there is nothing to feed it.
+            // The first program may connect late, unless there is nothing to feed it.
             let patient = self.program.is_none() && self.feeding.outcomes.records() == 0 && !self.feeding.is_done();
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
                 self.over = Over::Patience(self.run.patience);
@@ -127,7 +128,7 @@ impl<'a> Running<'a> {
         };
         self.server.observed_turn(&mut self.kernel, Some(wait), &mut turn)?;
         turn.result.map_err(RunError::Watch)?;
-        // What has left is told by its fate, and need not be held for anybody.
+        // A packet's fate holds what was sent, so the devices' copies are discarded.
         for device in DEVICES {
             while let Ok(Some(_)) = self.kernel.sniff(device) {}
         }
@@ -141,10 +142,10 @@ impl<'a> Running<'a> {
             .map_err(RunError::Watch)
     }
 
-    /// Feeds the packets that may enter. Returns the time until the next one may.
+    /// Feeds the packets that may enter. Returns the time after which to try again.
     fn feed(&mut self, watch: &mut dyn Watch) -> Result<Duration, RunError> {
         if self.run.rate != Rate::AsRead {
-            // A packet is lost or not by what has been read until now.
+            // Whether a packet is lost depends on what has been read until now.
             self.server.look(&mut self.kernel);
         }
         loop {
@@ -170,14 +171,14 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of that socket if its program waits and has read everything. Otherwise
-    /// returns the time when to look again.
+    /// Empties the window of this socket if its program waits and has read everything. Otherwise
+    /// returns the time after which to look again.
     fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
             self.unsettled = None;
-            // Reading makes space, which wakes the server, as long as there is enough to read.
-            // The rest is read in silence.
+            // While much is unread, reading makes space, which wakes the server. Reading the rest
+            // wakes nobody.
             return Some(if self.server.has_enough_to_read() {
                 TICK
             } else {
@@ -194,13 +195,14 @@ impl<'a> Running<'a> {
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
-    /// Returns whether the program has been busy for so long that it will not wait.
+    /// Returns whether the program has been busy for so long that it counts as one that will not
+    /// wait.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
-    /// Returns whether the program has nothing more to say now that every packet has a fate: it
-    /// waits for more, or is too busy to wait.
+    /// Returns whether the program has nothing more to say, now that every packet has a fate: it
+    /// waits for more packets, or has been busy for too long.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {
@@ -215,7 +217,8 @@ impl<'a> Running<'a> {
         has_read && waits || self.has_been_busy()
     }
 
-    /// Waits until the capture has another record, or the server has something to do.
+    /// Waits until the capture has another record, or the server has something to do, or a tick has
+    /// passed.
     fn await_record(&self) -> Result<(), RunError> {
         let both = [self.server.as_fd(), self.feeding.capture.as_fd()];
         let mut both = both.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
@@ -230,7 +233,8 @@ impl<'a> Running<'a> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;
         conduct.has_unread = !self.server.all_read(&self.kernel);
-        // A program that has closed its sockets has nothing left to do here.
+        // A program that has closed its sockets is about to end, and gets the time to do so by
+        // itself.
         let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;
         let ending = ending.then_some(self.run.patience);
         let program = match &mut self.program {

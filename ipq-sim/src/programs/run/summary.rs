@@ -16,19 +16,19 @@ use std::time::Duration;
 pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
-    /// The kernel, if it was chosen by the socket that the program opened, and not asked for.
+    /// The kernel that was emulated, if the socket that the program opened decided it, and not the
+    /// caller; otherwise `None`.
     pub kernel: Option<ChosenKernel>,
     /// The findings beside the outcome, each cause before its effects. Empty if all went well.
     pub findings: Vec<Finding>,
     /// The way in which the program ended.
     pub program: ProgramEnd,
-    /// The calls that were answered otherwise than the program may expect, which a user should
-    /// know.
+    /// Remarks for the user: calls that were answered otherwise than the program may expect.
     pub remarks: Remarks,
 }
 
 impl Report {
-    /// Returns the outcome of the run.
+    /// Returns the outcome of the run: the worst that a finding makes.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let outcomes = self.findings.iter().map(Finding::outcome);
@@ -36,12 +36,14 @@ impl Report {
     }
 }
 
-/// A kernel that was chosen since the program opened an nfnetlink socket. Its display is one line.
+/// A kernel that was chosen because the program opened an nfnetlink socket. Its display is one
+/// line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChosenKernel {
-    /// The name of its profile.
+    /// The name of the kernel's profile.
     pub profile: &'static str,
-    /// The first and the last queue that packets were sent to, if that followed what the program listens to.
+    /// The numbers of the first and the last queue that packets were sent to, if these queues
+    /// follow what the program listens to; otherwise `None`.
     pub queues: Option<(u16, u16)>,
 }
 
@@ -68,8 +70,8 @@ impl fmt::Display for ChosenKernel {
 pub struct Summary {
     /// The number of records of the capture.
     pub records: u64,
-    /// `true` if the run ended before the capture did, and the records that were left were not
-    /// counted.
+    /// `true` if the run ended before the whole capture was read. The records that were left are
+    /// not counted.
     pub is_read_in_part: bool,
     /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
@@ -84,16 +86,16 @@ pub struct Summary {
     /// The number of the program's messages that the kernel refused, as far as the program was
     /// told.
     pub refused: u64,
-    /// The first of these refusals.
+    /// The first refusal of a message of the program.
     pub first_refusal: Option<Refusal>,
     /// The number of overruns that the program was told of (ENOBUFS).
     pub overruns: u64,
-    /// The times that verdicts took, from a packet's entry on.
+    /// The times between the packets' entries and their verdicts.
     pub(super) times: Times,
 }
 
 impl Summary {
-    /// Counts a packet by its fate.
+    /// Counts a packet by its fate, and adds the times of its verdicts.
     pub(super) fn count(&mut self, packet: &PacketReport) {
         self.records += 1;
         match (&packet.fate, &packet.record.packet) {
@@ -121,14 +123,14 @@ impl Summary {
         self.still_queued + self.not_fed.get(&NotFed::RunEnded).copied().unwrap_or(0)
     }
 
-    /// Returns the number of verdicts.
+    /// Returns the number of verdicts that the kernel accepted.
     #[must_use]
     pub fn verdicts(&self) -> u64 {
         self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// Returns the time that `percent` of a hundred verdicts took at most, to three digits; `None`
-    /// if there was no verdict.
+    /// Returns the time within which `percent` of a hundred verdicts were given, to three digits;
+    /// `None` if there was no verdict.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         self.times.percentile(percent)
@@ -167,8 +169,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The times that verdicts took, to three digits, in nanoseconds. They take as much memory for many
-/// verdicts as for few.
+/// A histogram of the times of verdicts in nanoseconds, to three digits. It takes the same memory
+/// for many verdicts as for few.
 #[derive(Clone)]
 pub(super) struct Times(Option<Histogram<u64>>);
 
@@ -190,7 +192,7 @@ impl Times {
 impl Default for Times {
     fn default() -> Self {
         const AN_HOUR: u64 = 3_600_000_000_000;
-        // The bounds are within what the histogram allows.
+        // The histogram allows these bounds, so this does not fail.
         Self(Histogram::new_with_bounds(1, AN_HOUR, 3).ok())
     }
 }

@@ -5,14 +5,15 @@ use std::io;
 
 /// Follows a run. An error of any method ends the run.
 pub trait Watch {
-    /// Called when a record of the capture has been dealt with. Records come in the capture's
-    /// order. A packet whose verdict is overdue lets others pass, after 16 384 of them or 16 MiB.
+    /// Called when a record of the capture has its fate, or can't be fed. Records come in the
+    /// capture's order. A packet whose verdict is overdue lets others pass, after 16 384 of them or
+    /// 16 MiB.
     fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
     }
 
-    /// Returns whether [`message`](Self::message) is to be called.
+    /// Returns whether the run is to call [`message`](Self::message).
     fn traces(&self) -> bool {
         false
     }
@@ -23,28 +24,28 @@ pub trait Watch {
         Ok(())
     }
 
-    /// Called now and then.
+    /// Called many times a second, with the progress of the run.
     fn progress(&mut self, progress: Progress) -> io::Result<()> {
         let _ = progress;
         Ok(())
     }
 }
 
-/// A netlink message on its way.
+/// A netlink message between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct TracedMessage<'a> {
-    /// The netlink protocol of the socket.
+    /// The netlink protocol of the program's socket.
     pub protocol: i32,
-    /// `true` if it goes to the kernel, `false` if it goes to the program.
+    /// `true` if the message goes to the kernel, `false` if it goes to the program.
     pub to_kernel: bool,
-    /// Its bytes, in parts.
+    /// The bytes of the message, in parts.
     pub parts: [&'a [u8]; 3],
 }
 
 /// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// The number of records of the capture that have been dealt with.
+    /// The number of records of the capture that have a fate, or can't be fed.
     pub done: u64,
     /// The number of bytes of the capture's file that have been read.
     pub bytes_read: u64,

@@ -1,22 +1,23 @@
-//! The packets of one queue that were fed and that the program may not have read.
+//! The packets that were fed to one listening socket and that its program may not have read.
 //!
-//! How many packets may be fed is decided by this, and by nothing that depends on when somebody
-//! looks: a packet leaves the window when it or a later one gets a verdict, since programs read in
-//! order, or when the program is seen to wait with everything read. Both are what the program does,
-//! not when.
+//! This window alone decides how many packets may be fed, and nothing that depends on when somebody
+//! looks. A packet leaves the window when the packet or a later one gets a verdict, since programs
+//! read in order, or when the program is seen to wait with everything read. Both depend on what the
+//! program does, not on when.
 
 use crate::books::PacketSerial;
 use std::collections::VecDeque;
 
-/// A packet's place in the order of its queue. It gets a new place each time it is queued.
+/// A packet's place in the order of one listening socket's packets. A packet gets a new place each
+/// time it is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
-/// The packets of one queue that may be unread. See the [module](self).
+/// The packets of one listening socket that may be unread. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Window {
     unsettled: VecDeque<Entry>,
-    /// The weight of their frames in the receive buffer.
+    /// The weight of the packets' frames in the receive buffer, in bytes.
     weight: usize,
     next: u64,
 }
@@ -29,7 +30,7 @@ struct Entry {
 }
 
 impl Window {
-    /// Adds a packet that was queued, with the weight of its frame.
+    /// Adds a packet that was queued, with the weight of its frame. Returns the packet's place.
     pub(super) fn push(&mut self, packet: PacketSerial, weight: usize) -> Place {
         let place = Place(self.next);
         self.next += 1;
@@ -38,7 +39,7 @@ impl Window {
         place
     }
 
-    /// Notes that the packet at that place was read, and all before it.
+    /// Removes the packet at `place` and all before it: they were read.
     pub(super) fn settle(&mut self, place: Place) {
         while let Some(entry) = self.unsettled.front().filter(|entry| entry.place <= place) {
             self.weight -= entry.weight;
@@ -46,13 +47,13 @@ impl Window {
         }
     }
 
-    /// Notes that all were read.
+    /// Removes all packets: they were read.
     pub(super) fn settle_all(&mut self) {
         self.unsettled.clear();
         self.weight = 0;
     }
 
-    /// Removes the packet at that place, which was perhaps not read.
+    /// Removes the packet at `place`, if it is still in the window.
     pub(super) fn remove(&mut self, place: Place) {
         let found = self.unsettled.binary_search_by_key(&place, |entry| entry.place);
         if let Some(entry) = found.ok().and_then(|index| self.unsettled.remove(index)) {
@@ -60,17 +61,17 @@ impl Window {
         }
     }
 
-    /// Returns their number.
+    /// Returns the number of packets that may be unread.
     pub(super) fn len(&self) -> usize {
         self.unsettled.len()
     }
 
-    /// Returns the weight of their frames, in bytes.
+    /// Returns the weight of the packets' frames in the receive buffer, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.weight
     }
 
-    /// The packets, in their order.
+    /// Returns the packets, in their order.
     pub(super) fn packets(&self) -> impl Iterator<Item = PacketSerial> {
         self.unsettled.iter().map(|entry| entry.packet)
     }

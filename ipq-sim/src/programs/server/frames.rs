@@ -1,10 +1,10 @@
-//! The frames on a connection: as many as there is room for, and which of them the program has
-//! read.
+//! The frames on a connection: how many are put there, and which of them the program has read.
 //!
-//! A frame stays in the emulated receive buffer, and weighs what it weighs there, until the program
-//! has read it. How much is unread is told by the connection itself: the kernel counts the memory
-//! that its datagrams were allocated, and gives it back one by one as they are read. So the
-//! allocations of what was sent, in order, and their sum now say how many have been read.
+//! A frame stays in the emulated receive buffer, and has its weight there, until the program has
+//! read it. The connection itself tells how much is unread: the kernel counts the memory that it
+//! allocated for the connection's datagrams, and gives it back one by one as they are read. So the
+//! allocations of the frames that were sent, in order, and the sum that is allocated now say how
+//! many frames have been read.
 //!
 //! A program at work is not disturbed: a wake-up by each of its messages would cost both processes
 //! more than the message does. The kernel reports space on a connection when three quarters of its
@@ -23,11 +23,12 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The number of frames that one system call moves.
+/// The most frames that one system call moves.
 const AT_ONCE: usize = 64;
 
-/// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
-/// It takes as many frames as an emulated receive buffer of the default size, and the longest.
+/// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much. It
+/// has room for as many frames as an emulated receive buffer of the default size, and for the
+/// longest.
 const CAPACITY: usize = 128 << 10;
 
 /// A program's socket: its connection, and the frames on it.
@@ -37,24 +38,25 @@ pub(super) struct Frames {
     pub(super) socket: SocketId,
     /// The process id of its program, in the program's own PID namespace.
     pub(super) process_id: u32,
-    /// Present if the program has one end of a pair, and no connection for notices.
+    /// The facts about a socket that was put in a program's place. If there are any, the program
+    /// has one end of a pair, and no connection for notices.
     pub(super) given: Option<Given>,
     /// The allocations of the frames that are on the connection, oldest first. These frames are
     /// also the first in the emulated socket.
     unread: VecDeque<usize>,
-    /// Their sum.
+    /// The sum of these allocations, in bytes.
     allocated: usize,
-    /// The number of allocated bytes from which down the kernel says that there is space.
+    /// The most bytes that may be allocated while the kernel reports space on the connection.
     low_water: usize,
     /// The events that epoll waits for on the connection.
     pub(super) waits_for: WaitsFor,
-    /// `true` if a message came since it was last decided what to wait for.
+    /// `true` if a message came since [`wait_now`](Self::wait_now) was last called.
     has_spoken: bool,
     /// `true` if a frame of another sender waits until those on the connection have been read.
     pub(super) is_held_back: bool,
     /// `true` if there was an overrun that could not be told yet.
     pub(super) overran: bool,
-    /// The sender of the frames, as the program was last told.
+    /// The sender of the frames on the connection, as the program was last told.
     pub(super) sender: PortId,
     /// The knowledge of which frames are unread if the program closes its end now.
     known: Known,
@@ -65,9 +67,9 @@ pub(super) struct Frames {
 pub(super) struct Given {
     /// The inode of the program's end. It identifies the program's descriptors.
     pub(super) inode: u64,
-    /// The process that asked for it, by its number in this PID namespace.
+    /// The process that asked for the socket, by its number in this PID namespace.
     pub(super) process: u32,
-    /// The `SO_TYPE` that it was asked for with.
+    /// The `SO_TYPE` that the socket was asked for with.
     pub(super) kind: i32,
     /// The netlink protocol.
     pub(super) protocol: i32,
@@ -75,7 +77,7 @@ pub(super) struct Given {
     pub(super) receive_buffer: u32,
     /// `SO_SNDBUF`, in bytes.
     pub(super) send_buffer: u32,
-    /// The options of netlink that are on, a bit each by their numbers.
+    /// The netlink options that are on, as bits by their numbers.
     pub(super) options: u32,
 }
 
@@ -91,35 +93,38 @@ impl Given {
     }
 }
 
-/// The end of a connection, and the fate of the frames that were on it.
+/// The state of the frames that were on a connection when it closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The program has read this many, and no more.
+    /// It is known which frames the program has not read: those that are still in the emulated
+    /// socket.
     Known,
-    /// Some were not read, and it is not known which.
+    /// Some frames were not read, and it is not known which.
     Unknown,
 }
 
 /// The knowledge of which frames are unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// The program may have read frames since the last look.
+    /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// The program was stopped at the last look, and is about to close descriptors.
+    /// The frames on the connection are the unread ones: the program was stopped at the last look,
+    /// and is about to close descriptors.
     Exactly,
-    /// As before, and frames were put on the connection since. These are unread, too.
+    /// The frames on the connection are the unread ones. Some of them were put there after the last
+    /// look.
     ButForLater,
 }
 
 /// The events that are waited for on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum WaitsFor {
-    /// A message of the program's.
+    /// A message of the program.
     #[default]
     Input,
-    /// Space: the program is at work, and will have read most of its frames.
+    /// Space on the connection: the program is at work, and will have read most of its frames.
     Space,
-    /// Either: the program has much to read, and sends nothing.
+    /// A message or space: the program has much to read, and sends nothing.
     Both,
 }
 
@@ -134,7 +139,7 @@ impl WaitsFor {
 }
 
 impl Frames {
-    /// A connection whose input epoll waits for.
+    /// Makes the frames of a connection whose input epoll waits for.
     pub(super) fn new(connection: OwnedFd, socket: SocketId, process_id: u32, given: Option<Given>) -> Self {
         let _ = sockopt::set_socket_send_buffer_size(&connection, CAPACITY);
         Self {
@@ -154,12 +159,12 @@ impl Frames {
         }
     }
 
-    /// Returns the number of frames on the connection, as far as is known.
+    /// Returns the number of frames on the connection, as of the last look.
     pub(super) fn on_connection(&self) -> usize {
         self.unread.len()
     }
 
-    /// Asks the connection how much has been read, and takes that out of the emulated socket.
+    /// Asks the connection how much has been read, and removes that from the emulated socket.
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
         // The frames that a program leaves unread when it closes its end are gone, and look as if
         // they had been read.
@@ -173,7 +178,7 @@ impl Frames {
     }
 
     /// Does as [`look`](Self::look), at a moment when the program is about to close descriptors and
-    /// does nothing else.
+    /// does nothing else. So it is known what is unread then.
     pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
         self.look(kernel);
         self.known = Known::Exactly;
@@ -192,18 +197,19 @@ impl Frames {
         }
     }
 
-    /// Notes that a message came from the program: it goes on.
+    /// Notes that a message came from the program, so that it is at work and may read.
     pub(super) const fn has_sent(&mut self) {
         self.known = Known::Not;
         self.has_spoken = true;
     }
 
-    /// Returns whether so much is unread that the connection will tell when there is space.
+    /// Returns whether so much is unread that the connection will report space when the program
+    /// reads.
     pub(super) const fn has_enough(&self) -> bool {
         self.allocated > self.low_water
     }
 
-    /// Returns the events to wait for now.
+    /// Returns the events to wait for now. Forgets that a message came.
     pub(super) fn wait_now(&mut self) -> WaitsFor {
         let has_spoken = std::mem::take(&mut self.has_spoken);
         match (self.has_enough(), has_spoken) {
@@ -213,8 +219,8 @@ impl Frames {
         }
     }
 
-    /// Ends the socket after the program's end was closed. Takes out what the program has read, as
-    /// far as that can be known. `reset` says that some frames were not read.
+    /// Returns what is known about the unread frames after the program has closed its connection.
+    /// Discards the frames that it has read, if that is known. `reset`: some frames were not read.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
@@ -226,8 +232,8 @@ impl Frames {
         }
     }
 
-    /// Discards the next datagrams if they come from others than the kernel: the address of a pair
-    /// can't tell the sender.
+    /// Discards the next datagrams if they are not from the kernel: the address of a socket pair
+    /// can't tell the program of another sender.
     pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
         while self.unread.is_empty()
             && kernel
@@ -238,7 +244,7 @@ impl Frames {
         }
     }
 
-    /// Puts as many frames on the connection as there are, and as it takes.
+    /// Puts frames on the connection, until it takes no more or there are none.
     pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
         let protocol = kernel.netlink_protocol(self.socket);
         loop {
@@ -250,7 +256,7 @@ impl Frames {
                 frames.push(parts.map(IoSlice::new));
             }
             if frames.is_empty() {
-                // What is left is of another sender.
+                // The next frame, if there is one, is of another sender.
                 self.is_held_back = kernel.waiting(self.socket, self.unread.len()).is_some();
                 return;
             }
@@ -262,8 +268,8 @@ impl Frames {
                 self.allocated += allocation;
                 observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
-            // Frames that are put there while it closes are unread. If there are more later, the
-            // program has gone on, and may read.
+            // Frames that are put there while the program closes the socket are unread. If more
+            // come later, the program has gone on, and may read.
             if sent > 0 {
                 self.known = match self.known {
                     Known::Exactly => Known::ButForLater,
@@ -285,7 +291,7 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
         .iter()
         .zip(&mut controls)
         .map(|(frame, control)| {
-            // Most have no padding, and each part costs the kernel some time.
+            // Most frames have no padding, and each part costs the kernel some time.
             let parts = if frame[2].is_empty() { &frame[..2] } else { &frame[..] };
             MMsgHdr::new(parts, control)
         })
@@ -293,15 +299,15 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     net::sendmmsg(connection, &mut headers, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0)
 }
 
-/// The bytes that this kernel allocates for a datagram on a Unix socket, measured once for each
-/// size.
+/// The number of bytes that this kernel allocates for a datagram on a Unix socket, measured once
+/// for each size.
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
-    /// By length, in steps of [`STEP`].
+    /// The allocations by the datagram's length, in steps of [`STEP`].
     known: HashMap<usize, usize, FixedState>,
 }
 
-/// Datagrams that differ by less than a cache line are allocated alike.
+/// The step of lengths: datagrams that differ by less than a cache line are allocated alike.
 const STEP: usize = 64;
 
 impl Allocations {
@@ -314,7 +320,8 @@ impl Allocations {
     }
 }
 
-/// Sends a datagram of that length to nobody, and asks how much was allocated for it.
+/// Sends a datagram of this length on a pair of sockets, and returns the number of bytes that were
+/// allocated for it.
 fn measure(length: usize) -> std::io::Result<usize> {
     let (one, _other) = net::socketpair(
         net::AddressFamily::UNIX,

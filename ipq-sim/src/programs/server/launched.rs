@@ -1,10 +1,10 @@
 //! The program that was started for a server: each of its calls that the launcher reports is
 //! answered here.
 //!
-//! `socket` for a queue's protocol is answered with one end of a Unix socket pair, on which send
-//! and receive calls, poll and fcntl work as on a netlink socket, so that nothing stops a packet.
-//! Calls that name a descriptor are compared by the inode of the socket behind it, which holds for
-//! copies and in children too; those on other sockets go on to the kernel.
+//! `socket` for a queue's protocol is answered with one end of a Unix socket pair. Send and receive
+//! calls, poll and fcntl work on it as on a netlink socket, so no call has to be stopped for each
+//! packet. Calls that name a descriptor are compared by the inode of the socket behind it, which is
+//! the same for copies and in children. Calls on other sockets go on to the kernel.
 
 use super::frames::{Frames, Given};
 use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
@@ -25,24 +25,23 @@ use std::time::Duration;
 /// The longest path that is compared, in bytes. The paths of /proc that matter are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// The number of tries, and the pause after each, to get a port whose socket the program has
+/// The number of tries, and the pause after each, to bind a port whose socket the program has
 /// closed.
 const CLOSING_TRIES: usize = 20;
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
-/// The program that was started.
+/// The program that was started for a server.
 #[derive(Debug)]
 pub(super) struct Launched {
     listener: Listener,
-    /// Its threads that have made a call.
+    /// The program's threads that have made a call.
     threads: BTreeSet<u32>,
     remarks: Remarks,
-    /// The number of the next socket's name.
+    /// The number in the name of the next socket.
     next_name: u32,
 }
 
-/// The remarks on calls that were answered otherwise than the program may expect, which a user
-/// should know.
+/// Remarks for the user: calls that were answered otherwise than the program may expect.
 pub type Remarks = BTreeSet<Remark>;
 
 /// A remark on a program's calls.
@@ -54,16 +53,17 @@ pub enum Remark {
     /// The program asked for a queue's socket, and its words have another size than the emulated
     /// kernel's.
     OtherWordSize {
-        /// The size of its words, in bits.
+        /// The size of the program's words, in bits.
         bits: u32,
     },
     /// The program asked for the socket of a queue that the emulated kernel does not have.
     NoQueue(Family),
     /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have.
     IpQueue,
-    /// The program gave up a privilege that it did not have.
+    /// The program gave up a privilege that it did not have. The call by this name was answered
+    /// with success.
     Pretended(&'static str),
-    /// A process can't be looked into, so its calls went on to the kernel.
+    /// A process can't be looked into, so its calls went on to this machine's kernel.
     Hidden,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for Remark {
 }
 
 impl Server {
-    /// Answers the calls of a program that was started.
+    /// Begins to answer the calls of a program that was started.
     pub fn launch(&mut self, listener: Listener) -> io::Result<()> {
         let data = epoll::EventData::new_u64(CALLS);
         epoll::add(&self.events, &listener, data, epoll::EventFlags::IN)?;
@@ -118,7 +118,7 @@ impl Server {
         Ok(())
     }
 
-    /// Returns whether calls were reported while the program was being started.
+    /// Returns whether the launcher reported calls while the program was being started.
     pub(super) fn has_early_calls(&self) -> bool {
         self.launched
             .as_ref()
@@ -153,27 +153,27 @@ impl Server {
         processes
     }
 
-    /// Returns whether the program of that socket waits in a receive call or a poll. One that was
-    /// not started here counts as waiting.
+    /// Returns whether the program of this socket waits in a receive call or a poll. A program that
+    /// was not started here counts as waiting.
     #[must_use]
     pub fn waits(&self, socket: SocketId) -> bool {
         let given = self.frames().find(|frames| frames.socket == socket);
         let (Some(given), Some(launched)) = (given.and_then(|frames| frames.given), &self.launched) else {
             return true;
         };
-        // A call that waits for its answer does not count.
+        // A thread that waits for the answer to its call does not count.
         if launched.listener.has_call() {
             return false;
         }
         let waits = match ipq_launcher::activity(given.process) {
             Activity::Waiting => true,
             Activity::Running => false,
-            // It may have left the socket to another process.
+            // The process may have left the socket to another.
             Activity::Asleep | Activity::Gone => ipq_launcher::holders(&[given.inode])
                 .into_iter()
                 .any(|process| ipq_launcher::activity(process) == Activity::Waiting),
         };
-        // It may wait for the answer to a message that has not been carried out.
+        // The program may wait for the answer to a message that has not been carried out.
         waits && !self.has_message()
     }
 
@@ -186,7 +186,7 @@ impl Server {
         poll(&mut connections, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Returns the remarks on the calls that were answered.
+    /// Returns the remarks on the calls that were answered so far.
     #[must_use]
     pub fn remarks(&self) -> Remarks {
         self.launched
@@ -195,9 +195,9 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// Answers the calls that wait.
+    /// Answers the calls that wait for an answer.
     pub(super) fn answer_calls(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
-        // Their answers need the rest of the server.
+        // The answers need the rest of the server, so its program is taken out meanwhile.
         let Some(mut launched) = self.launched.take() else {
             return Ok(());
         };
@@ -265,8 +265,7 @@ impl Server {
         }
     }
 
-    /// Returns the answer to a call on the socket with that inode; `None` if the system knows it
-    /// itself.
+    /// Returns the answer to a call on the socket with this inode; `None` if the system answers it.
     fn on_socket(
         &mut self,
         kernel: &mut Kernel,
@@ -280,16 +279,17 @@ impl Server {
         frames.map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
     }
 
-    /// Returns whether the caller holds another socket that is bound to a port. A socket that it
-    /// has closed may still be open in a process that it is just making, until that process becomes
-    /// another program.
+    /// Returns whether the caller holds an emulated socket that is bound to a port. Another process
+    /// that the program is just making may still hold a socket that the program has closed, until
+    /// that process becomes another program.
     fn is_taken_by(&self, kernel: &Kernel, call: &Call) -> bool {
         let given = self.frames().filter(|frames| kernel.port_id(frames.socket).is_some());
         let inodes: Vec<u64> = given.filter_map(|frames| Some(frames.given?.inode)).collect();
         ipq_launcher::holds(call.thread, &inodes)
     }
 
-    /// Returns whether an overrun waits to be told.
+    /// Returns whether a program has yet to be told of an overrun. Looks at what each program has
+    /// read.
     fn any_overran(&mut self, kernel: &mut Kernel) -> bool {
         let mut any = false;
         for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -344,20 +344,20 @@ impl Server {
         }
     }
 
-    /// Takes the kernel that the observer has for a program that opens a socket of that protocol,
-    /// while no program has one.
+    /// Replaces the kernel by the one that the observer has for a program that opens a socket of
+    /// this protocol, while no program has a socket.
     fn choose_kernel(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer, protocol: i32) {
         if !self.has_programs()
             && let Some(chosen) = observer.kernel_for(protocol)
         {
             *kernel = chosen;
-            // They were programs of the other kernel's.
+            // They were clients of the other kernel.
             self.former.clear();
         }
     }
 
-    /// Opens an emulated socket, with a pair of Unix sockets for its connection. Returns the
-    /// program's end.
+    /// Opens an emulated socket, with a pair of Unix sockets as its connection. Returns the
+    /// program's end of the pair.
     fn open_pair(
         &mut self,
         kernel: &mut Kernel,
@@ -397,7 +397,8 @@ impl Server {
 }
 
 impl Launched {
-    /// Makes a pair of sockets. The first has a name that looks like the kernel's address.
+    /// Makes a pair of sockets, the server's and the program's. The server's has a name that looks
+    /// like the kernel's address.
     fn pair(&mut self, kind: i32) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
         let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (ours, theirs) = pair()?;
@@ -414,7 +415,7 @@ impl Launched {
         }
     }
 
-    /// Answers the opening of a file: with the emulated kernel's own text, if the file is a
+    /// Answers a call that opens a file: with the emulated kernel's own text, if the file is a
     /// queue's.
     fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
         let Some(file) = self.proc_file(call, path) else {
@@ -448,13 +449,14 @@ impl Launched {
         calls::proc_file(&path)
     }
 
-    /// A program gives up a privilege. If it has none, that is done already.
+    /// Answers a call that gives up a privilege: with success, if the program has none to give up.
     fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
         let process = Process::of(call.thread).unwrap_or_default();
         let would_fail = match privileged.capability() {
             Some(capability) => process.effective & 1 << capability == 0,
             None if privileged == Privileged::CapSet => process.permitted == 0,
-            // The privilege stays: what is hidden can't be changed.
+            // The call would hide the privilege, which is not hidden here: what is hidden can't be
+            // changed.
             None => return self.listener.answer(call, 0),
         };
         if would_fail {
@@ -466,7 +468,7 @@ impl Launched {
     }
 }
 
-/// Returns the answer to a call on an emulated socket; `None` if the Unix socket knows it itself.
+/// Returns the answer to a call on an emulated socket; `None` if the Unix socket answers it.
 fn on_socket(
     kernel: &mut Kernel,
     observer: &mut dyn Observer,
@@ -567,7 +569,7 @@ fn on_socket(
     Ok(Some(0))
 }
 
-/// Returns ENOBUFS, once, if datagrams were lost (SOCK-4).
+/// Returns ENOBUFS once for each overrun, and tells the observer (SOCK-4).
 fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
     if std::mem::take(&mut frames.overran) {
         observer.passed(Passed::Overrun);
@@ -576,7 +578,7 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
     Ok(())
 }
 
-/// Reads the address that a call's second and third argument give.
+/// Reads the address that a call's second argument points to. The third is its length.
 fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
@@ -592,8 +594,8 @@ fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) ->
     }
 }
 
-/// Writes a value as getsockname and getsockopt do: as many bytes as there is room for, by the
-/// length that the next argument points to.
+/// Writes a value to the program's memory as getsockname and getsockopt do: as many bytes as there
+/// is room for. The argument after `argument` points to the length.
 fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
     let mut room = [0; 4];
     read(listener, call, argument + 1, &mut room)?;
@@ -614,7 +616,7 @@ fn text_of(kernel: &Kernel, file: ProcFile) -> Option<String> {
     }
 }
 
-/// Returns the text of a file in a file in memory.
+/// Returns a file in memory with the text of a file of /proc.
 fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     let text = text_of(kernel, file).ok_or(Errno::ENOENT)?;
     let file = memfd_create(c"ip_queue", MemfdFlags::CLOEXEC).map_err(errno)?;
@@ -623,7 +625,8 @@ fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// As large a buffer as the system grants, so that no verdict waits: with the privilege, that of the largest emulated one.
+/// Sets the send buffer to as many bytes as the system grants, so that no verdict waits: with the
+/// privilege, to those of the largest emulated one.
 fn enlarge_send_buffer(socket: &OwnedFd) {
     const MOST: usize = 4 << 20;
     if sockopt::set_socket_send_buffer_size_force(socket, MOST).is_err() {
@@ -635,7 +638,7 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
 }
 
-// The flags that `socket` takes beside the kind, and the kinds of a netlink socket.
+// The bits of the kind in the second argument of `socket`. The others are flags.
 const KIND: i32 = 0xf;
 const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
 const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();

@@ -15,24 +15,24 @@ pub enum Passed<'a> {
     Overrun,
 }
 
-/// Packets that were in the receive buffer of a socket that closed.
+/// The packets that a program had not read when its socket closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
     /// These packets had not been read, and no others.
     Packets(Vec<PacketSerial>),
     /// Some packets had not been read, and it is not known which.
     Unknown {
-        /// The socket.
+        /// The socket that closed.
         socket: SocketId,
-        /// `true` if the program ended without saying so, as by a signal.
+        /// `true` if the program ended without closing its socket first, as by a signal.
         ended_at_once: bool,
     },
 }
 
-/// Follows a [`Server`](super::Server)'s turn.
+/// Follows the turns of a [`Server`](super::Server).
 pub trait Observer {
-    /// Called when a program opens a socket of that netlink protocol, and no program has another
-    /// open. Returns the kernel that the socket is to be of; `None` if it is the present one.
+    /// Called when a program opens a socket of this netlink protocol while no program has one open.
+    /// Returns the kernel that the socket is to belong to; `None` for the present one.
     fn kernel_for(&mut self, protocol: i32) -> Option<Kernel> {
         let _ = protocol;
         None
@@ -41,15 +41,15 @@ pub trait Observer {
     /// Called after an exchange.
     fn passed(&mut self, passed: Passed<'_>);
 
-    /// Called when a datagram of that netlink protocol, here in its parts, was handed to a program.
-    /// By default the parts are joined and [passed](Self::passed).
+    /// Called when a datagram of this netlink protocol, here in its parts, was handed to a program.
+    /// By default joins the parts and calls [`passed`](Self::passed).
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         let _ = protocol;
         self.passed(Passed::ToProgram(&parts.concat()));
     }
 
-    /// Called when a program sent a datagram of that netlink protocol. By default it is
-    /// [passed](Self::passed).
+    /// Called when a program sent a datagram of this netlink protocol. By default calls
+    /// [`passed`](Self::passed).
     fn sent(&mut self, protocol: i32, datagram: &[u8]) {
         let _ = protocol;
         self.passed(Passed::FromProgram(datagram));
@@ -58,7 +58,7 @@ pub trait Observer {
     /// Called when the kernel has carried out a program's message, or a socket has closed.
     fn carried_out(&mut self, _kernel: &mut Kernel) {}
 
-    /// Called when a socket is about to close, with the packets that are unread.
+    /// Called when a socket is about to close, with the packets that its program has not read.
     fn unread(&mut self, _unread: Unread) {}
 }
 

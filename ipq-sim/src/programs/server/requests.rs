@@ -11,16 +11,16 @@ use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// The result of a request.
+/// The result of a request that was granted.
 enum Granted {
     Value(u32),
-    /// A socket was opened. It sends datagrams of at most this many bytes.
+    /// The socket that was opened, and the most bytes of a datagram that it sends.
     Socket(SocketId, usize),
     Text(String),
 }
 
 impl Granted {
-    /// The value of the answer.
+    /// Returns the value that the answer states.
     fn value(&self) -> u32 {
         match self {
             Self::Value(value) => *value,
@@ -46,7 +46,7 @@ impl Server {
                 | rustix::io::Errno::NOBUFS
                 | rustix::io::Errno::NOMEM,
             ) => {
-                // If it were left there, it would be reported at each turn.
+                // A connection that is left there would be reported at each turn.
                 self.spare = None;
                 let _ = accept();
                 self.spare = self.events.try_clone().ok();
@@ -111,12 +111,11 @@ impl Server {
         let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let sent = tell(&answer.write());
         if let Some((socket, process_id)) = opened {
-            // A connection that could not be answered is at its end, which is seen at the next
-            // turn.
+            // A connection that could not be answered is at its end. The next turn sees this.
             let frames = Frames::new(descriptor, socket, process_id, None);
             self.connections.insert(key, Connection::Frames(frames));
         } else if let Ok(Granted::Text(text)) = result {
-            // A program that does not read it does not need it.
+            // A program that does not read the text does not need it.
             let _ = tell(text.as_bytes());
         } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
             self.connections.insert(key, Connection::Notices(descriptor, socket));

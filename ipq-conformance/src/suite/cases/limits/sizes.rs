@@ -114,7 +114,7 @@ fn stated_over_4_gib(subject: &Subject) -> CaseResult {
 fn as_many_as_a_queue_takes(subject: &Subject) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     let mut ids = Vec::new();
-    // In batches that fit into the smallest receive buffer.
+    // The packets come in batches that fit into the smallest receive buffer.
     for _ in 0..1024 / 64 {
         subject.inject_many(&Packet::udp4(), 64)?;
         for _ in 0..64 {

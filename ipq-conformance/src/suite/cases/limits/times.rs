@@ -7,7 +7,7 @@ use ipq_core::Family;
 use ipq_core::wire::WordSize;
 use std::time::Duration;
 
-/// The last second of 31 bits, and the last of 32.
+/// The last second that 31 bits hold, and the last that 32 bits hold.
 const LAST: [i64; 2] = [0x7fff_ffff, 0xffff_ffff];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -42,7 +42,8 @@ fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
     goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
-/// Expects the right seconds in packets just before and after the end of 31 bits, and of 32 bits.
+/// Expects these seconds in packets that arrive just before and after the end of 31 bits, and of 32
+/// bits.
 fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let mut now = seconds_of_arrival(subject, &socket)?;

@@ -5,10 +5,10 @@ use super::link::{ByteOrder, Layer};
 use super::reader::{FrameHeader, Stop};
 use super::{CaptureClock, CaptureTime, Record};
 
-/// The file's header in bytes.
+/// The length of the file's header in bytes.
 const HEADER: usize = 24;
 
-/// More than any frame has, in bytes: a record that states more is damaged.
+/// The longest frame in bytes. A record that states more is damaged.
 pub(super) const LONGEST_FRAME: u32 = 256 << 20;
 
 /// A file of the classic format.
@@ -16,7 +16,8 @@ pub(super) struct Classic {
     order: ByteOrder,
     clock: CaptureClock,
     layer: Layer,
-    /// A record's header in bytes: 16, or 24 where a patched libpcap of around 1999 wrote the file.
+    /// The length of a record's header in bytes: 16, or 24 where a patched libpcap of around 1999
+    /// wrote the file.
     record_header: usize,
 }
 
@@ -37,8 +38,8 @@ impl Classic {
         if major != 2 {
             return Err(Stop::Damaged(format!("its version is {major}, not 2")));
         }
-        // Above the link type's 16 bits: how long the frame check sequence is, in units of 2 bytes,
-        // if that is known.
+        // The bits above the link type's 16 state the length of the frame check sequence, in units
+        // of 2 bytes, if it is known.
         let link = order.u32(header, 20);
         let has_check = link & 1 << 26 != 0;
         let layer = Layer {
@@ -60,7 +61,7 @@ impl Classic {
             && (held.len() - self.record_header) as u64 >= u64::from(self.order.u32(held, 8))
     }
 
-    /// Reads the next record, and makes of it what `record` makes.
+    /// Reads the next record, and returns what `record` makes of it.
     pub(super) fn next(
         &mut self,
         input: &mut Input,

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest part that can be looked at as a whole, in bytes: more than any frame around an IP
-/// packet takes.
+/// The longest part that [`Input::part`] returns, in bytes: more than any frame around an IP packet
+/// takes.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
-/// The most bytes that are held.
+/// The most bytes that an [`Input`] holds.
 const BUFFER: usize = 2 * LONGEST_PART;
 
 /// The name that stands for standard input.
@@ -28,12 +28,12 @@ pub(super) struct Input {
     end: usize,
 }
 
-/// Fewer bytes came than were asked for.
+/// The reason why fewer bytes came than were asked for.
 #[derive(Debug)]
 pub(super) enum Short {
-    /// The input is at its end; this many bytes had come, 0 if it ends where the part would begin.
+    /// The input is at its end. This many bytes had come; 0 if it ends where the part would begin.
     Ended(usize),
-    /// It can't be read any further.
+    /// The input can't be read any further.
     Failed(io::Error),
 }
 
@@ -53,7 +53,8 @@ impl Input {
         Self::new(Box::new(Counted { source: file, count })).map_err(failed)
     }
 
-    /// The bytes of `source`, decompressed if it begins as gzip and zstd files do.
+    /// Returns an input with the bytes of `source`. They are decompressed if they begin as a gzip
+    /// or zstd file does.
     pub(super) fn new(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut input = Self {
             source,
@@ -82,12 +83,12 @@ impl Input {
         Ok(input)
     }
 
-    /// Returns the bytes that are held: at least as many as were last asked for.
+    /// Returns the bytes that are held: at least as many as the last [`part`](Self::part) had.
     pub(super) fn held(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The next `length` bytes, at most [`LONGEST_PART`]. They stay.
+    /// Returns the next `length` bytes, at most [`LONGEST_PART`]. They stay in the input.
     pub(super) fn part(&mut self, length: usize) -> Result<&[u8], Short> {
         debug_assert!(length <= LONGEST_PART);
         while self.end - self.start < length {
@@ -99,7 +100,8 @@ impl Input {
                 Ok(0) => return Err(Short::Ended(self.end - self.start)),
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A compressed file that was cut, which is never between two records.
+                // The compressed file was cut. Such an end never counts as an end between two
+                // records.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Short::Ended(self.end - self.start).within());
                 }
@@ -109,7 +111,7 @@ impl Input {
         Ok(&self.buffer[self.start..self.start + length])
     }
 
-    /// Goes past `length` bytes, of which nothing is held.
+    /// Skips `length` bytes. They need not fit into the buffer.
     pub(super) fn skip(&mut self, length: u64) -> Result<(), Short> {
         let mut left = length;
         loop {
@@ -132,7 +134,7 @@ enum Compression {
     Zstd,
 }
 
-/// Counts what is read.
+/// A source that counts the bytes that are read from it.
 struct Counted {
     source: Box<dyn Read + Send>,
     count: Arc<AtomicU64>,
@@ -147,8 +149,8 @@ impl Read for Counted {
 }
 
 impl Short {
-    /// The same where the part was the rest of something: an end there is never an end between two
-    /// records.
+    /// Returns the reason for a part that was the rest of a record. An end there is never an end
+    /// between two records, so at least 1 byte counts as come.
     pub(super) fn within(self) -> Self {
         match self {
             Self::Ended(length) => Self::Ended(length.max(1)),

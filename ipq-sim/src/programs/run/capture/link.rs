@@ -9,7 +9,7 @@ mod wireless;
 use super::reader::FrameHeader;
 use super::{NotFed, Packet};
 
-/// In which order a capture has the bytes of its numbers.
+/// The order of the bytes in a capture's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -19,7 +19,7 @@ pub(super) enum ByteOrder {
 macro_rules! numbers {
     ($($name:ident)*) => {
         $(
-            /// The number at an offset where there is one.
+            /// Returns the number at an offset; 0 if the bytes end before it does.
             pub(super) fn $name(self, bytes: &[u8], at: usize) -> $name {
                 let number = bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
                 match self {
@@ -38,7 +38,7 @@ impl ByteOrder {
 /// The link layer of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layer {
-    /// Its number in the list of link types.
+    /// The link type: the layer's number in the list of tcpdump.org.
     pub(super) link: u16,
     /// The number of bytes of frame check sequence at the end of a frame.
     pub(super) check_bytes: u8,
@@ -47,9 +47,10 @@ pub(super) struct Layer {
 /// The IP packet of a frame, and what was before it.
 #[derive(Debug)]
 struct Found<'a> {
-    /// From the network header on, to the end of the frame.
+    /// The bytes from the network header to the end of the frame.
     packet: &'a [u8],
-    /// As the kernel sees it that has taken off all tags.
+    /// The Ethernet header, as a kernel sees it after it has taken off all tags; `None` if there is
+    /// none.
     link_header: Option<[u8; 14]>,
 }
 
@@ -62,7 +63,7 @@ impl<'a> From<&'a [u8]> for Found<'a> {
     }
 }
 
-/// The IP packet in a frame of which `held` is here.
+/// Returns the IP packet in a frame. `held` is the part of the frame that was read.
 pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<Packet, NotFed> {
     let is_cut = header.captured < header.length;
     // What is cut has lost its check sequence first.
@@ -90,11 +91,11 @@ pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<
 fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> {
     Ok(match link {
         1 => ethernet::frame(frame)?,
-        // Raw IP: two numbers of systems' own, and those of the list.
+        // Raw IP: two numbers that differ between systems, and those of the list.
         12 | 14 | 101 | 228 | 229 => frame.into(),
         0 | 108 => loopback(frame)?.into(),
         9 | 50 => ppp::frame(frame)?.into(),
-        // A byte that says in which direction it went.
+        // The first byte says in which direction the frame went.
         166 | 204 => ppp::frame(split::<1>(frame)?.1)?.into(),
         51 => ppp::over_ethernet(frame)?.into(),
         100 => ethernet::logical_link(frame)?.into(),
@@ -109,13 +110,13 @@ fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> 
     })
 }
 
-/// The first `N` bytes and the others.
+/// Splits off the first `N` bytes. Fails if there are fewer.
 fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
     bytes.split_first_chunk().ok_or(NotFed::Short)
 }
 
-/// The packet after the number of its address family, in the order of the machine that captured it,
-/// which need not be the file's; or in network order.
+/// Returns the packet after the number of its address family. The number is in network order, or in
+/// the order of the machine that captured it, which need not be the file's.
 fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     let (number, packet) = split::<4>(frame)?;
     let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
@@ -126,8 +127,8 @@ fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// The packet of a frame of Linux's cooked link layers, whose protocol is at an offset in a header
-/// of some bytes.
+/// Returns the packet of a frame of one of Linux's cooked link layers. `protocol` is the offset of
+/// the protocol in the header; `header` is the header's length.
 fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
     /// A frame of IEEE 802.2.
     const LOGICAL_LINK: u16 = 4;
@@ -139,15 +140,15 @@ fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed>
     }
 }
 
-/// The packet in a message of the target NFLOG: attributes in the order of the machine that
-/// captured it, one of them the packet.
+/// Returns the packet in a message of the target NFLOG. The message has attributes in the order of
+/// the machine that captured it; one of them is the packet.
 fn netfilter_log(order: ByteOrder, frame: &[u8]) -> Result<&[u8], NotFed> {
     const PAYLOAD: u16 = 9;
     let (_, mut attributes) = split::<4>(frame)?;
     while let Some((header, rest)) = attributes.split_first_chunk::<4>() {
         let [length, kind] = [0, 2].map(|at| order.u16(header, at));
         let length = usize::from(length).checked_sub(4).ok_or(NotFed::Malformed)?;
-        // The two highest bits say something of the attribute itself.
+        // The two highest bits are flags of the attribute.
         if kind & 0x3fff == PAYLOAD {
             return Ok(&rest[..length.min(rest.len())]);
         }

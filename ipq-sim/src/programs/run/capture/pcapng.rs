@@ -1,5 +1,5 @@
-//! The newer capture format, pcapng: blocks in sections, of interfaces that each have a link layer
-//! and a clock of their own.
+//! The newer capture format, pcapng: a file has sections, and a section has blocks. Each interface
+//! has a link layer and a clock of its own.
 
 use super::classic::LONGEST_FRAME;
 use super::input::{Input, LONGEST_PART, Short};
@@ -8,7 +8,7 @@ use super::reader::{FrameHeader, Stop};
 use super::{CaptureClock, CaptureTime, Record};
 use crate::programs::run::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 
-/// A block has a type and, before and after its body, a length: in bytes.
+/// The number of bytes around a block's body: its type, and its length before and after the body.
 const AROUND: u32 = 12;
 
 /// A pcapng file.
@@ -21,18 +21,18 @@ pub(super) struct PcapNg {
 struct Interface {
     layer: Layer,
     clock: CaptureClock,
-    /// The most bytes that were captured of a frame; 0 for no limit.
+    /// The most bytes that were captured of each frame; 0 for no limit.
     snapshot: u32,
 }
 
-/// The beginning of a block: its type, and how many bytes it takes as a whole.
+/// The beginning of a block: its type, and the length of the whole block in bytes.
 struct BlockHeader {
     kind: u32,
     length: u32,
 }
 
 impl PcapNg {
-    /// Returns whether a file begins as one of this format does.
+    /// Returns whether a file that begins with these bytes is a pcapng file.
     pub(super) fn begins(first: &[u8]) -> bool {
         first == block::SECTION_HEADER.to_le_bytes()
     }
@@ -53,7 +53,7 @@ impl PcapNg {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
 
-    /// Reads on to the next packet, and makes of it what `record` makes.
+    /// Reads on to the next packet, and returns what `record` makes of it.
     pub(super) fn next(
         &mut self,
         input: &mut Input,
@@ -94,8 +94,8 @@ impl PcapNg {
     }
 
     /// Reads the type and the length of the next block, and leaves them in the input. A block that
-    /// begins a section states the byte order of all that follows, and ends the last section's
-    /// interfaces.
+    /// begins a section sets the byte order of all that follows, and removes the interfaces of the
+    /// section before.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {
@@ -131,7 +131,7 @@ impl PcapNg {
         Ok(header)
     }
 
-    /// Goes to the block after this.
+    /// Skips a block, whose beginning is still in the input.
     fn pass(&self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         // Bodies are padded to 4 bytes; some writers leave that out of the length.
         let whole = u64::from(block.length).next_multiple_of(4);
@@ -188,7 +188,7 @@ impl PcapNg {
         Ok(())
     }
 
-    /// Reads the beginning of a packet's block.
+    /// Returns the header of a frame, from the beginning of its packet's block.
     fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
         let order = self.order;
         let word = |at| order.u32(start, at);

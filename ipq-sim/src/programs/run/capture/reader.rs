@@ -1,4 +1,4 @@
-//! The records of a capture, one by one, whichever format it has.
+//! The records of a capture of either format, one by one.
 
 use super::classic::Classic;
 use super::input::{Input, Short};
@@ -6,7 +6,7 @@ use super::link::{self, ByteOrder, Layer};
 use super::pcapng::PcapNg;
 use super::{CaptureEnd, CaptureTime, NotFed, Record};
 
-/// Yields the records of a capture, and then why there are no more.
+/// Yields the records of a capture, and then the reason why there are no more.
 pub(super) struct Reader {
     input: Input,
     format: Format,
@@ -35,17 +35,17 @@ impl From<Short> for Stop {
 /// The header that a format puts before a frame's bytes.
 pub(super) struct FrameHeader {
     pub(super) time: CaptureTime,
-    /// The number of its bytes that the capture holds.
+    /// The number of the frame's bytes that the capture holds.
     pub(super) captured: u32,
-    /// The number of bytes that it had on the wire.
+    /// The number of bytes that the frame had on the wire.
     pub(super) length: u32,
-    /// None for a frame of an interface that the capture does not describe.
+    /// The link layer; `None` for a frame of an interface that the capture does not describe.
     pub(super) layer: Option<Layer>,
     pub(super) order: ByteOrder,
 }
 
 impl Reader {
-    /// Reads what a capture begins with; if it is none, says what is wrong.
+    /// Reads the beginning of a capture. The error says why the input is none.
     pub(super) fn new(mut input: Input) -> Result<Self, String> {
         let first = match input.part(4) {
             Ok(first) => first,
@@ -71,8 +71,8 @@ impl Reader {
         Ok(Self { input, format })
     }
 
-    /// Returns whether the next record can be had from the bytes that are held. A read may take as
-    /// long as it likes.
+    /// Returns whether the next record is among the bytes that are held. If not, the next read may
+    /// take as long as the source likes.
     pub(super) fn has_whole_record(&self) -> bool {
         let held = self.input.held();
         match &self.format {
@@ -81,7 +81,7 @@ impl Reader {
         }
     }
 
-    /// The next record.
+    /// Returns the next record, or the reason why there are no more.
     pub(super) fn next(&mut self) -> Result<Record, CaptureEnd> {
         self.try_next().map_err(|stop| match stop {
             Stop::Short(Short::Ended(0)) => CaptureEnd::Whole,
@@ -100,8 +100,8 @@ impl Reader {
     }
 }
 
-/// The record that a frame makes. `held` is all of what was captured of the frame, or as much as
-/// any packet needs.
+/// Returns the record that a frame makes. `held` is all that was captured of the frame, or at least
+/// as much as any packet needs.
 fn record(header: &FrameHeader, held: &[u8]) -> Record {
     let packet = match header.layer {
         Some(layer) => link::packet(layer, header, held),
@@ -113,7 +113,8 @@ fn record(header: &FrameHeader, held: &[u8]) -> Record {
     }
 }
 
-/// The program that undoes a compression that is not undone here.
+/// Returns the name of the program that decompresses a file of a format that is not read here;
+/// `None` if the file does not begin so.
 fn other_compression(first: &[u8]) -> Option<&'static str> {
     match first {
         [0xfd, b'7', b'z', b'X', ..] => Some("xz"),

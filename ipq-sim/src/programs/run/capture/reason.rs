@@ -8,46 +8,48 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotFed {
-    /// Less of the packet was captured than there was.
+    /// Only a part of the packet was captured.
     Cut,
-    /// The link layer, of which this is the link type, is not read.
+    /// Frames of this link type are not read.
     LinkType(u16),
     /// The capture does not describe the interface that the record names.
     NoInterface,
-    /// The frame holds another protocol.
+    /// The frame holds another protocol than IP, by its `EtherType`.
     NotIp {
-        /// Its `EtherType`.
+        /// The protocol's `EtherType`.
         protocol: u16,
-        /// `true` if it is in a VLAN.
+        /// `true` if the frame has a VLAN tag.
         is_tagged: bool,
     },
-    /// The frame holds another protocol, by its number for PPP.
+    /// The frame holds another protocol than IP, by its number for PPP.
     Ppp(u16),
-    /// The frame holds another protocol, by its service access point of IEEE 802.2.
+    /// The frame holds another protocol than IP, by its service access point of IEEE 802.2.
     LogicalLink(u8),
-    /// The frame holds another protocol, of an organisation that numbers them for itself (SNAP).
+    /// The frame holds another protocol than IP, of an organisation that numbers its protocols
+    /// itself (SNAP).
     Organisation,
-    /// The frame holds another protocol, by the number of its address family; 255 for all above.
+    /// The frame holds another protocol than IP, by the number of its address family; 255 stands
+    /// for all greater numbers, too.
     AddressFamily(u8),
-    /// MPLS labels, and then no IP: a pseudowire for example.
+    /// The frame has MPLS labels, and then no IP: a pseudowire for example.
     Circuit,
-    /// A Wi-Fi frame that carries no data: management, control, or empty.
+    /// The frame is a Wi-Fi frame that carries no data: management, control, or empty.
     WirelessControl,
-    /// A Wi-Fi frame that is encrypted.
+    /// The frame is a Wi-Fi frame that is encrypted.
     Encrypted,
-    /// A Wi-Fi frame of several packets (A-MSDU).
+    /// The frame is a Wi-Fi frame of several packets (A-MSDU).
     Aggregate,
-    /// The frame ends before a packet begins, or within its header.
+    /// The frame ends before a packet begins, or within the packet's header.
     Short,
-    /// The packet is said to be IP, and has this version.
+    /// The bytes that should be an IP packet begin with this version, which is neither 4 nor 6.
     Version(u8),
-    /// The IPv4 header's checksum is wrong, as a kernel finds that drops it.
+    /// The IPv4 header's checksum is wrong. A kernel drops such a packet.
     Checksum,
-    /// The packet is longer than its header can state.
+    /// The packet is longer than the length field of its IP header can state.
     TooLong,
     /// The IP header is wrong, or states more bytes than there are.
     Malformed,
-    /// The run ended before it was its turn.
+    /// The run ended before the packet was fed.
     RunEnded,
 }
 

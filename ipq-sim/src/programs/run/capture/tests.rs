@@ -5,7 +5,7 @@ mod link;
 use super::*;
 use std::io::Cursor;
 
-/// A UDP packet.
+/// Returns a UDP packet.
 fn ip(family: Family) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = match family {
@@ -16,12 +16,12 @@ fn ip(family: Family) -> Vec<u8> {
     bytes
 }
 
-/// The records of a file, and how it ends.
+/// Returns the records of a file, and how the file ends.
 fn read(bytes: &[u8]) -> (Vec<Record>, CaptureEnd) {
     read_all(Box::new(Cursor::new(bytes.to_vec()))).unwrap()
 }
 
-/// The bytes of the packets of a file, or why they are not fed.
+/// Returns the bytes of each packet of a file, or the reason why it is not fed.
 fn packets(bytes: &[u8]) -> Vec<Result<Vec<u8>, NotFed>> {
     let packet = |record: Record| record.packet.map(|packet| packet.data.to_vec());
     read(bytes).0.into_iter().map(packet).collect()
@@ -59,7 +59,8 @@ impl Writer {
         halves.iter().flat_map(bytes).collect()
     }
 
-    /// A pcap file with these frames: how much of each was captured, and its length.
+    /// Returns a pcap file with these frames: the captured bytes of each, and its length on the
+    /// wire.
     fn pcap(self, magic: u32, link: u32, frames: &[(&[u8], u32)]) -> Vec<u8> {
         let mut bytes = self.words(&[magic]);
         bytes.extend(self.halves(&[2, 4]));
@@ -71,7 +72,7 @@ impl Writer {
         bytes
     }
 
-    /// A block of a pcapng file.
+    /// Returns a block of a pcapng file.
     fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
         let padding = body.len().next_multiple_of(4) - body.len();
         let length = self.words(&[(body.len() + padding) as u32 + 12]);
@@ -108,7 +109,7 @@ impl Writer {
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
-/// A pcap file with one frame.
+/// Returns a pcap file with one frame.
 fn one_frame(link: u32, frame: &[u8]) -> Vec<u8> {
     LITTLE.pcap(MICROSECONDS, link, &[(frame, frame.len() as u32)])
 }

@@ -1,12 +1,13 @@
-//! When a packet was captured, as exactly as the capture says it.
+//! The time at which a packet was captured, as exactly as the capture states it.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A time of a capture: so many units since 1970-01-01 00:00 UTC.
+/// A time of a capture: a number of units since 1970-01-01 00:00 UTC, and the clock that they are
+/// of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureTime {
-    /// The units.
+    /// The number of units.
     pub units: u64,
     /// The unit of time, and the moment from which units are counted.
     pub clock: CaptureClock,
@@ -15,15 +16,15 @@ pub struct CaptureTime {
 /// The clock of an interface of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaptureClock {
-    /// The unit as pcapng's option `if_tsresol` has it: the negative power of 10, or of 2 if the
-    /// highest bit is set, in seconds.
+    /// The unit in seconds, as pcapng's option `if_tsresol` states it: a negative power of 10, or
+    /// of 2 if the highest bit is set.
     pub resolution: u8,
     /// The number of seconds that is added to every time.
     pub offset: i64,
 }
 
 impl CaptureClock {
-    /// Microseconds, of which both formats have times unless they say otherwise.
+    /// Microseconds: the unit of both formats unless a file states another.
     pub const MICROSECONDS: Self = Self::decimal(6);
     /// Nanoseconds.
     pub const NANOSECONDS: Self = Self::decimal(9);
@@ -35,7 +36,7 @@ impl CaptureClock {
         }
     }
 
-    /// Returns the number of units in a second; `None` if it has more than 64 bits.
+    /// Returns the number of units in a second; `None` if that number has more than 64 bits.
     fn units_in_a_second(self) -> Option<u64> {
         match self.resolution {
             power @ ..0x80 => 10_u64.checked_pow(power.into()),
@@ -60,7 +61,7 @@ impl Default for CaptureClock {
 }
 
 impl CaptureTime {
-    /// The time since 1970-01-01 00:00 UTC, in whole nanoseconds; 0 if it was before.
+    /// Returns the time since 1970-01-01 00:00 UTC, in whole nanoseconds; 0 if the time is earlier.
     #[must_use]
     pub fn since_epoch(self) -> Duration {
         let (seconds, nanoseconds) = match self.clock.units_in_a_second() {
@@ -68,7 +69,7 @@ impl CaptureTime {
                 let fraction = u128::from(self.units % in_a_second) * 1_000_000_000 / u128::from(in_a_second);
                 (self.units / in_a_second, fraction as u32)
             }
-            // All 64 bits are less than a second.
+            // So small a unit makes less than a second of all 64 bits.
             None => (0, 0),
         };
         match seconds.checked_add_signed(self.clock.offset) {
@@ -80,7 +81,8 @@ impl CaptureTime {
 }
 
 impl fmt::Display for CaptureTime {
-    /// Seconds since 1970-01-01 00:00 UTC, with as many digits as the capture has, at most 9.
+    /// Writes the seconds since 1970-01-01 00:00 UTC, with as many digits as the capture has, at
+    /// most 9.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.since_epoch();
         let digits = self.clock.digits();

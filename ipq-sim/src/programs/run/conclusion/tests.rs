@@ -17,7 +17,8 @@ fn on_term(raw: i32) -> ProgramEnd {
 const TERMINATED: i32 = 15;
 const PATIENCE: Over = Over::Patience(Duration::from_secs(10));
 
-/// So many packets were accepted, are still queued, and were not fed any more.
+/// Returns the summary of a run in which this many packets were accepted, stayed queued, and were
+/// not fed.
 fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
     let mut summary = Summary {
         records: accepted + still_queued + not_fed,
@@ -34,7 +35,8 @@ fn summary(accepted: u64, still_queued: u64, not_fed: u64) -> Summary {
     summary
 }
 
-/// A program that listens to IPv4, and was handed so many packets and left so many unread.
+/// Returns the conduct of a program that listens to IPv4, was handed `handed` packets, and left
+/// `unread` of them unread.
 fn listener(handed: u64, unread: u64) -> Conduct {
     Conduct {
         has_opened: true,

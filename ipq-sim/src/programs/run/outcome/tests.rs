@@ -17,7 +17,7 @@ fn record(packet: Result<usize, NotFed>) -> Record {
     }
 }
 
-/// Outcomes, and a kernel that numbers packets, whose own fates are of no interest.
+/// Outcomes, and a kernel that numbers packets. The fates that this kernel gives are ignored.
 struct Lab {
     outcomes: Outcomes,
     kernel: Kernel,

@@ -1,4 +1,4 @@
-//! Requests of a program to numbered queues, and the rules by which a kernel refuses it.
+//! Requests of a program to numbered queues, and the rules by which a kernel refuses them.
 
 use super::{Request, Requirement, requirement};
 use crate::queue::QueueId;
@@ -7,18 +7,19 @@ use ipq_core::wire::{Header, MessageType};
 use ipq_core::{CopyMode, Errno, PacketId, Verdict};
 use std::fmt;
 
-/// A change that a message asks of a numbered queue: of several the first, as they stand here.
+/// A change that a message asks of a numbered queue. If it asks for several, this is the first in
+/// the order of these variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// To bind it.
+    /// The message binds the queue.
     Bind,
-    /// To unbind it.
+    /// The message unbinds the queue.
     Unbind,
-    /// To set its copy mode.
+    /// The message sets the queue's copy mode.
     Mode(CopyMode),
-    /// To set its flags, such as fail-open.
+    /// The message sets the queue's flags, such as fail-open.
     Flags(u32),
-    /// To set its maximum length, in packets.
+    /// The message sets the queue's maximum length, in packets.
     MaximumLength(u32),
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Returns the request of the message that an answer quotes: all of it, or the header only.
+/// Returns the request of the message that an answer quotes as a whole, or by its header alone.
 pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     let other = Request::Other(header.message_type);
     let Some([high, low]) = message.get(Header::BYTES + 2..).and_then(<[u8]>::first_chunk) else {
@@ -54,7 +55,7 @@ pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     asked.unwrap_or(other)
 }
 
-/// Returns the first bytes of an attribute, if it is there and has so many.
+/// Returns the first `N` bytes of an attribute; `None` if it is absent or shorter.
 fn found<const N: usize>(message: &[u8], end: usize, kind: u16) -> Option<[u8; N]> {
     let mut attributes = Attributes::new(message, HEADER_BYTES.min(end), end).map_while(Result::ok);
     let content = attributes.find(|attribute| attribute.kind == kind)?.content;
@@ -83,7 +84,8 @@ fn setting(message: &[u8], end: usize) -> Option<Setting> {
         .or_else(|| number(attribute::CONFIG_MAX_LENGTH).map(Setting::MaximumLength))
 }
 
-/// Returns the rule by which a kernel gives this answer, if there is one for it.
+/// Returns the rule by which a kernel refuses a request with this error; `None` if no rule explains
+/// it.
 pub(super) fn broken(asked: &Request, message_type: MessageType, errno: Errno) -> Option<Requirement> {
     let decides = matches!(
         message_type.to_wire(),

@@ -4,7 +4,7 @@ use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Decompresses all frames of a source. It holds the window that a frame states, at most 128 MiB;
+/// Decompresses all frames of a source. Holds the window that a frame states, at most 128 MiB;
 /// `zstd` makes windows of 2 MiB unless asked for more, and of 8 MiB at its level 19.
 pub(super) struct Frames<R> {
     source: Noticing<R>,
@@ -25,7 +25,7 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Begins the next frame, if there is one.
+    /// Begins the next frame that holds data. Returns `false` if there is none.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {
@@ -72,7 +72,7 @@ impl<R: Read> Read for Frames<R> {
     }
 }
 
-/// Notices that more was asked for than there is: the decoder's errors do not tell.
+/// A source that notes whether more was asked for than there is: the decoder's errors do not tell.
 struct Noticing<R> {
     source: BufReader<R>,
     ended: bool,

@@ -1,9 +1,9 @@
-//! Ethernet, with everything that may come between its header and a packet.
+//! Ethernet, with all headers that may come between its own and a packet.
 
 use super::super::NotFed;
 use super::{Found, ppp, split};
 
-/// The packet of an Ethernet frame.
+/// Returns the packet of an Ethernet frame, and the header that the frame would have without tags.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     let (header, rest) = split::<14>(frame)?;
     let mut header = *header;
@@ -16,8 +16,8 @@ pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     })
 }
 
-/// The packet after an `EtherType`, or a length instead, and with which `EtherType` it would have
-/// come without what is around it.
+/// Returns the packet after an `EtherType`, or after a length in its place. Returns also the
+/// `EtherType` that the packet would have without the headers before it.
 pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
     let mut is_tagged = false;
     let packet = loop {
@@ -51,16 +51,16 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
     }
 }
 
-/// The packet after the header of IEEE 802.2, with or without SNAP.
+/// Returns the packet after the header of IEEE 802.2, with or without SNAP.
 pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (header, after) = split::<3>(rest)?;
     match *header {
-        // Of IP's own.
+        // IP's own service access point.
         [0x06, 0x06, 0x03] => Ok(after),
         [0xaa, 0xaa, 0x03] => {
             let ([organisation @ .., high, low], after) = split::<5>(after)?;
             match organisation {
-                // RFC 1042, and that of IEEE 802.1H.
+                // The organisations of RFC 1042 and of IEEE 802.1H.
                 [0, 0, 0 | 0xf8] => payload(u16::from_be_bytes([*high, *low]), after).map(|(_, packet)| packet),
                 _ => Err(NotFed::Organisation),
             }
@@ -69,7 +69,7 @@ pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// The packet after MPLS labels.
+/// Returns the packet after MPLS labels.
 pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
     loop {
         let ([_, _, bottom, _], after) = split(rest)?;
@@ -78,8 +78,8 @@ pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
             break;
         }
     }
-    // What follows is not said: IP by its version, as routers guess it, and otherwise something of
-    // a circuit of its own.
+    // The labels do not state what follows. If it begins with an IP version, it is taken for IP, as
+    // routers guess; otherwise it belongs to a pseudowire.
     match rest.first().map(|first| first >> 4) {
         Some(4 | 6) => Ok(rest),
         Some(_) => Err(NotFed::Circuit),

@@ -1,6 +1,6 @@
-//! Names of numbers that captures have, for what is not read.
+//! Names of the link types and protocols that are not read, by their numbers in captures.
 
-/// The name of a link type in the list of tcpdump.org.
+/// Returns the name of a link type in the list of tcpdump.org; `None` if it is not known here.
 pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     Some(match number {
         3 => "AX25",
@@ -49,7 +49,7 @@ pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// The name of an `EtherType`.
+/// Returns the name of an `EtherType`; `None` if it is not known here.
 pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0806 => "ARP",
@@ -77,7 +77,7 @@ pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// The name of a protocol of PPP's.
+/// Returns the name of a protocol of PPP; `None` if it is not known here.
 pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     Some(match number {
         0x002d | 0x002f => "PPP: TCP/IP with compressed headers",
@@ -94,7 +94,8 @@ pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     })
 }
 
-/// The name of a protocol by its service access point of IEEE 802.2.
+/// Returns the name of a protocol, by its service access point of IEEE 802.2; `None` if it is not
+/// known here.
 pub(crate) fn service(number: u8) -> Option<&'static str> {
     Some(match number {
         0x42 => "STP",

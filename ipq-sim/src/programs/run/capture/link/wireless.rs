@@ -3,12 +3,12 @@
 use super::super::NotFed;
 use super::{ByteOrder, Found, ethernet, split};
 
-/// The packet of a frame that has no check sequence and no padding.
+/// Returns the packet of a frame that has no check sequence and no padding.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     data(frame, false)
 }
 
-/// The packet of a frame after its radiotap header.
+/// Returns the packet of a frame after its radiotap header.
 pub(super) fn after_radiotap(whole: &[u8]) -> Result<Found<'_>, NotFed> {
     const HAS_CHECK: u8 = 0x10;
     const IS_PADDED: u8 = 0x20;
@@ -19,8 +19,8 @@ pub(super) fn after_radiotap(whole: &[u8]) -> Result<Found<'_>, NotFed> {
     data(&frame[..frame.len().saturating_sub(check)], flags & IS_PADDED != 0)
 }
 
-/// The field "flags" of a radiotap header, if it has one. Of the fields only the time may come
-/// before it, in 8 bytes.
+/// Returns the field "flags" of a radiotap header; `None` if there is none. Of the other fields
+/// only the time can come before it, in 8 bytes.
 fn flags(header: &[u8]) -> Option<u8> {
     const TIME: u32 = 1;
     const FLAGS: u32 = 1 << 1;
@@ -37,7 +37,7 @@ fn flags(header: &[u8]) -> Option<u8> {
     header.get(field).copied().filter(|_| present & FLAGS != 0)
 }
 
-/// The packet of a frame, and the header that it would have on an Ethernet.
+/// Returns the packet of a frame, and the header that the packet would have on Ethernet.
 fn data(frame: &[u8], is_padded: bool) -> Result<Found<'_>, NotFed> {
     const AGGREGATE: u8 = 0x80;
     let (control, _) = split::<2>(frame)?;

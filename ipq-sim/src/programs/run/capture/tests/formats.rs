@@ -42,7 +42,7 @@ fn a_packet_that_the_capture_cut_is_not_fed() {
         (&packet[..10], whole),
         (&padded[..], whole + 20),
     ];
-    // Of the last, padding alone is missing.
+    // The last record lacks padding alone.
     let expected = [Err(NotFed::Cut), Err(NotFed::Cut), Ok(packet.clone())];
     assert_eq!(packets(&LITTLE.pcap(MICROSECONDS, 101, &cut)), expected);
 }
@@ -74,7 +74,7 @@ fn blocks_of_pcapng_are_read_as_their_interfaces_say(#[values(LITTLE, BIG)] orde
         order.interface(101, 0, &[]),
         order.interface(113, 0, &nanoseconds),
         order.interface(101, 0, &seconds_from_100),
-        // Names: none of our business.
+        // A block of names, which is skipped.
         order.block(4, &[0; 4]),
         order.enhanced(0, 2_000_000_000, &packet, length),
         order.enhanced(1, 2_000_000_000, &cooked, cooked.len()),
@@ -83,7 +83,7 @@ fn blocks_of_pcapng_are_read_as_their_interfaces_say(#[values(LITTLE, BIG)] orde
         order.enhanced(7, 2_000_000_000, &packet, length),
         obsolete(0),
         simple(length),
-        // Another section begins anew, in the other byte order even.
+        // Another section begins, in the other byte order.
         BIG.section(),
         BIG.interface(101, 20, &[]),
         BIG.block(3, &[&BIG.words(&[length as u32])[..], &packet[..20]].concat()),
@@ -137,7 +137,7 @@ fn blocks_of_any_size_are_gone_past_and_long_frames_are_looked_into() {
     assert!(read < 1 << 20, "{read}");
 }
 
-/// A source that gives so many bytes at a time.
+/// A source that returns at most `size` bytes at a time.
 struct Pieces {
     bytes: Cursor<Vec<u8>>,
     size: usize,
