@@ -50,7 +50,7 @@ pub fn read(datagram: &[u8], abi: Abi) -> Map<String, Value> {
     meaning
 }
 
-/// Returns the word for an error, and the rule that a frame with it breaks.
+/// Returns a word for an error, and the rule that a frame with this error breaks.
 const fn refusal(error: &WireError) -> (&'static str, &'static str) {
     match error {
         WireError::NoHeader { .. } => ("no_header", "MSG-1"),
@@ -120,7 +120,7 @@ fn packet_json(metadata: &PacketMetadata, payload: &[u8]) -> Value {
     })
 }
 
-/// Returns the words for a layout, as recordings have them.
+/// Returns the word size and the name of the byte order of a layout, as recordings have them.
 fn layout(abi: Abi) -> (usize, &'static str) {
     (abi.word_bytes(), order_word(abi.order))
 }

@@ -2,9 +2,9 @@
 //! queues.
 //!
 //! The machine's memory holds everything: a kernel, and a file system with this program as its
-//! first process. The program's report comes out of the serial line between two marks, followed by
-//! the exit status. Other lines come from the kernel; they are shown if the machine does not end as
-//! it should.
+//! first process. The program's report comes by the serial line between two marks, followed by the
+//! exit status. Other lines come from the kernel; they are shown if the machine does not end as it
+//! should.
 
 mod guest;
 mod initramfs;
@@ -26,13 +26,13 @@ pub use modules::ModulesError;
 pub use program::ProgramError;
 
 const EMULATOR: &str = "qemu-system-x86_64";
-/// The marks before and after the report, on lines of their own. The exit status follows the
-/// second.
+/// The marks before and after the report, on lines of their own. The exit status follows the second
+/// mark.
 const BEGIN_MARK: &str = "=== ipq-conformance begins ===";
 const END_MARK: &str = "=== ipq-conformance ends: ";
-/// The mark of a line that the suite wrote to its standard error.
+/// The mark before each line that the suite wrote to its standard error.
 const ERROR_MARK: &str = "\u{2}";
-/// The number of lines that are kept of the kernel's output.
+/// The number of the last lines of the kernel's output that are kept.
 const LAST_LINES: usize = 40;
 
 /// A machine to boot.
@@ -40,22 +40,23 @@ const LAST_LINES: usize = 40;
 pub struct Machine {
     /// The kernel, as a bzImage.
     pub kernel: PathBuf,
-    /// The folder `lib/modules/VERSION`, if the kernel has what the suite needs as modules.
+    /// The folder `lib/modules/VERSION`; `None` if the kernel has everything that the suite needs
+    /// built in.
     pub modules: Option<PathBuf>,
-    /// The way in which the machine is executed.
+    /// The way in which QEMU executes the machine.
     pub accelerator: Accelerator,
-    /// The time limit.
+    /// The time limit of the machine.
     pub time_limit: Duration,
     /// The suite's arguments inside the machine.
     pub arguments: Vec<String>,
 }
 
-/// The way in which the machine is executed.
+/// The way in which QEMU executes a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// By QEMU's interpreter alone: slow, and possible everywhere.
+    /// QEMU's interpreter executes the machine: slow, and possible everywhere.
     Tcg,
-    /// By the processor, with the help of the kernel (KVM).
+    /// The processor executes the machine, with the help of this machine's kernel (KVM).
     Kvm,
 }
 
@@ -79,13 +80,13 @@ impl Machine {
             .map(modules::needed)
             .transpose()?
             .unwrap_or_default();
-        // It may have to be built, so it comes last.
+        // The program may have to be built, so it comes last.
         let program = program::static_program()?;
         let initramfs = initramfs::build(&program, &modules, &self.arguments)?;
         self.boot(&mut self.emulator(initramfs.path()), output)
     }
 
-    /// Refuses a machine whose kernel or emulator is not there.
+    /// Checks that the machine's kernel can be read and that QEMU can be started.
     fn check(&self) -> Result<(), MachineError> {
         let kernel = File::open(&self.kernel).and_then(|kernel| kernel.metadata());
         let no_kernel = |source| MachineError::Kernel {
@@ -109,7 +110,7 @@ impl Machine {
             .arg(&self.kernel)
             .arg("-initrd")
             .arg(initramfs)
-            // A panic reboots at once, which ends the emulator.
+            // A kernel that panics reboots at once, which ends the emulator.
             .args(["-append", "console=ttyS0 quiet panic=-1 rdinit=/init"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,7 +118,8 @@ impl Machine {
         command
     }
 
-    /// Runs QEMU, and ends it when the report is over or time has run out.
+    /// Runs QEMU, and ends it when the report is over or its time has run out. Returns the suite's
+    /// exit status.
     fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
         let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
         let Some(mut lines) = emulator.0.stdout.take() else {
@@ -142,7 +144,7 @@ impl Machine {
     }
 }
 
-/// Returns the next line of `from`, without its end; `None` after the last.
+/// Returns the next line of `from`, without its end; `None` after the last. Fails at `deadline`.
 fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
@@ -150,7 +152,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
             return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
-        // However long the line is.
+        // The deadline holds however long the line is.
         if remaining.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -175,7 +177,8 @@ struct Console {
 }
 
 impl Console {
-    /// Passes a line of the report on. Returns the exit status when the report is over.
+    /// Passes a line of the report on to `output`. Returns the exit status when the report is over;
+    /// `None` before.
     fn take_line(&mut self, line: &str, output: &mut impl Write) -> io::Result<Option<u8>> {
         if let Some(status) = line.strip_prefix(END_MARK) {
             return Ok(status.trim_end_matches([' ', '=']).parse().ok());
@@ -195,7 +198,7 @@ impl Console {
         Ok(None)
     }
 
-    /// The reason why nothing more comes from the serial line.
+    /// Returns the error for a serial line from which nothing more comes.
     fn broken(&self, error: io::Error) -> MachineError {
         match error.kind() {
             io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,
@@ -212,7 +215,7 @@ impl Console {
     }
 }
 
-/// A process that is killed when this is dropped. It holds nothing that has to be saved.
+/// QEMU's process. It is killed when this is dropped, and holds nothing that has to be saved.
 struct Emulator(Child);
 
 impl Drop for Emulator {
@@ -223,31 +226,31 @@ impl Drop for Emulator {
     }
 }
 
-/// The reason why a machine gave no report. None of them says anything about the kernel under test.
+/// The reason why a machine gave no report. No reason says anything about the kernel under test.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineError {
     /// The kernel's file can't be read.
     #[error("{} can't be read ({source}): name a kernel's bzImage with --kernel", .path.display())]
     Kernel {
-        /// The file.
+        /// The kernel's path.
         path: PathBuf,
-        /// The reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// The emulator could not be started.
+    /// QEMU could not be started.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
-    /// There is no form of this program that could run in it.
+    /// This program has no form that could run in the machine.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The kernel's modules could not be packed.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The file system could not be written.
+    /// The machine's file system could not be written.
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
-    /// It took too long.
+    /// The machine took longer than its time limit.
     #[error(
         "broken: the machine is over its time limit; --time-limit gives it more. The last lines were:\n{last_lines}"
     )]
@@ -255,13 +258,13 @@ pub enum MachineError {
         /// The last output of the serial line.
         last_lines: String,
     },
-    /// It took too long, and nothing came by the serial line.
+    /// The machine took longer than its time limit, and nothing came by the serial line.
     #[error(
         "broken: the machine has said nothing up to its time limit. If it is KVM that does not get on, as in some virtual machines \
          that have it, --accel tcg does without"
     )]
     Silent,
-    /// It ended without a report's end.
+    /// The machine ended before the end of the report.
     #[error(
         "broken: the machine ended before the suite did: the kernel does not boot here, or it panicked. The last lines were:\n\
          {last_lines}"
@@ -270,7 +273,7 @@ pub enum MachineError {
         /// The last output of the serial line.
         last_lines: String,
     },
-    /// The output could not be read or passed on.
+    /// The report could not be read or passed on.
     #[error("the machine's report can't be passed on: {0}")]
     Io(#[from] io::Error),
 }
@@ -303,7 +306,7 @@ mod tests {
         }
     }
 
-    /// Returns a program that repeats its input and does not end while somebody may write to
+    /// Returns a program that repeats its input, and does not end while somebody may write to
     /// `input`.
     fn endless(input: PipeReader) -> Command {
         let mut command = Command::new("cat");
@@ -311,7 +314,7 @@ mod tests {
         command
     }
 
-    /// Waits until a condition holds, or an error comes.
+    /// Waits until a condition holds on a descriptor, or an error comes.
     fn wait_for(awaited: PollFd<'_>) {
         let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut [awaited], Some(&patience)), Ok(1), "it never is");
@@ -324,7 +327,7 @@ mod tests {
         let ended = machine().boot(&mut emulator, &mut Vec::new());
         assert!(matches!(ended, Err(MachineError::Silent)), "{ended:?}");
         drop(emulator);
-        // Nobody reads from it any more.
+        // Nobody reads from the pipe any more.
         wait_for(PollFd::new(&held, PollFlags::empty()));
     }
 

@@ -1,7 +1,7 @@
-//! The world that cases and recordings run in, and the vocabulary to speak of it.
+//! The world in which cases and recordings run, and the vocabulary for it.
 //!
-//! - [`World`] is the seam: whoever implements it can run the whole suite;
-//! - [`Step`] is one thing that is done to a world, [`Observation`] what was seen of it;
+//! - [`World`] is the interface: every type that implements it can run the whole suite;
+//! - [`Step`] is one thing that is done to a world, [`Observation`] is what was seen of it;
 //! - [`Setup`] is the state that a world begins in, [`topology`] the devices around it;
 //! - [`Capability`] is something that a world may lack;
 //! - [`Call`] is a call of libipq, for worlds that have a program with that library beside the
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 /// An implementation of `ip_queue` with enough around it to be tested: an emulator, a kernel, or a
 /// replacement for one.
 ///
-/// Implement this, and the whole suite runs on yours. A world is a laboratory as [`topology`]
-/// describes it. It is used by one thread:
+/// Implement this, and the whole suite runs on your implementation. A world is a laboratory as
+/// [`topology`] describes it. It is used by one thread, in this order:
 ///
 /// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the
 ///    report;
@@ -36,12 +36,12 @@ use serde::{Deserialize, Serialize};
 /// 4. [`end`](World::end), unless a step went wrong;
 /// 5. drop, which undoes everything, also while a panic unwinds.
 ///
-/// A world judges nothing. Whoever asked for a step judges the observation.
+/// A world judges nothing. The caller of a step judges the observation.
 pub trait World {
     /// Returns the description for the head of a report.
     fn describe(&self) -> Description;
 
-    /// Returns the capabilities.
+    /// Returns the capabilities of the world.
     fn capabilities(&self) -> Capabilities;
 
     /// Returns the machine that the world is with this setup.
@@ -53,10 +53,10 @@ pub trait World {
     /// default lengths.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
-    /// Does one step and returns the observation.
+    /// Does one step, and returns the observation.
     ///
     /// If the system refuses the step, that is an observation with an errno. An error says that the
-    /// world can't do the step at all. It never counts as a failure of the implementation.
+    /// world can't do the step at all; it never counts as a failure of the implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 
     /// Ends the world in order, after the last step. The drop that follows must not need this.
@@ -66,18 +66,19 @@ pub trait World {
         Ok(())
     }
 
-    /// Takes the text that the implementation has printed since the last call, for the transcript.
+    /// Takes and returns the text that the implementation has printed since the last call, for the
+    /// transcript.
     fn take_printed(&mut self) -> String {
         String::new()
     }
 }
 
-/// Creates a world for each case, so that no case sees what another left.
+/// Creates a world for each case, so that no case sees what another case left.
 pub trait WorldFactory: Send + Sync {
     /// Returns the name that selects this kind of world on the command line: a word in lower case.
     fn name(&self) -> &str;
 
-    /// Creates a fresh world. It is used on the thread that calls this.
+    /// Creates a fresh world. The world is used on the thread that calls this.
     fn create(&self) -> Result<Box<dyn World>, WorldError>;
 
     /// Returns whether several worlds may exist at the same time. If not, cases run one after
@@ -94,7 +95,7 @@ pub struct Description {
     pub implementation: String,
     /// The machine that the world is, or stands for, unless a [`Setup`] asks for another.
     pub machine: Machine,
-    /// The seed of the world's random numbers, if it uses any.
+    /// The seed of the world's random numbers; `None` if it uses none.
     pub seed: Option<u64>,
 }
 

@@ -17,8 +17,8 @@ impl Filter {
     /// `?` for any character (`*/*timeout*`); or a requirement or group of requirements (`VER-3`,
     /// `VER`).
     ///
-    /// With `levels` only cases of those levels are chosen. Without it all but quirks are chosen;
-    /// `strict`, or a word that is the whole id of a quirk, adds quirks.
+    /// With `levels` only cases of these levels are chosen. Without `levels` all cases but quirks
+    /// are chosen; `strict`, or a word that is the whole id of a quirk, adds quirks.
     #[must_use]
     pub fn new(words: &[String], levels: &[Level], strict: bool) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Filter {
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// `true` if the whole id must match, `false` if its beginning is enough.
+    /// `true` if the whole id must match, `false` if the beginning of the id suffices.
     whole: bool,
 }
 
@@ -83,8 +83,8 @@ impl Pattern {
     }
 }
 
-/// Returns whether `text` matches `pattern`, in which `*` stands for any bytes and `?` for any one.
-/// It backtracks to the last `*` only, so the time is at most the product of both lengths.
+/// Returns whether `text` matches `pattern`, in which `*` stands for any bytes and `?` for any one
+/// byte. Backtracks to the last `*` only, so the time is at most the product of both lengths.
 fn matches_wildcards(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut in_text) = (0, 0);
     let mut star = None;

@@ -1,4 +1,4 @@
-//! Stops a panic at the border of the case or world that it happens in.
+//! Stops a panic at the border of the case or world in which it happens.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ thread_local! {
 
 /// Runs `body`. If it panics, returns the place and message of the panic, and prints nothing.
 ///
-/// The panic may leave `body`'s data half changed. The suite throws its case and world away.
+/// The panic may leave `body`'s data half changed. The suite discards the case and the world.
 pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = ISOLATED.replace(true);
@@ -27,8 +27,8 @@ pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Installs a hook that stays silent inside of [`isolate`] on the same thread, and leaves all other
-/// panics to the former hook.
+/// Installs a panic hook that stays silent inside of [`isolate`] on the same thread, and leaves all
+/// other panics to the former hook.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

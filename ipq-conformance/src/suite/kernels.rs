@@ -1,25 +1,26 @@
 //! The kernels that a case holds for.
 //!
-//! Most cases hold for all. Where kernels differ, a rule has a case on each side, and the table
-//! `data/kernels.json` says which kernels each is for, with the reason. A case that is in several
-//! rows holds for the kernels of each. One that is not for the kernel at hand is skipped with the
-//! reason.
+//! Most cases hold for all kernels. Where kernels differ, a rule has a case for each behaviour, and
+//! the table `data/kernels.json` states the kernels that each case is for, with the reason. A case
+//! in several rows holds for the kernels of each row. A case that is not for the kernel at hand is
+//! skipped with the reason.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
-/// Cases that hold for some kernels only.
+/// A row of the table: cases that hold for some kernels only.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Held {
-    /// The first version that they hold for; the first of all if none.
+    /// The first version that the cases hold for; `None` for the first of all.
     #[serde(default)]
     pub since: Option<String>,
-    /// The last version that they hold for, point releases included; the last of all if none.
+    /// The last version that the cases hold for, with its point releases; `None` for the last of
+    /// all.
     #[serde(default)]
     pub until: Option<String>,
-    /// The difference, as a sentence for the report.
+    /// The difference between kernels, as a sentence for the report.
     pub reason: String,
     /// The ids of the cases, in which `*` stands for anything.
     pub cases: Vec<String>,
@@ -33,13 +34,13 @@ impl Held {
         TABLE.get_or_init(|| serde_json::from_str(include_str!("data/kernels.json")).unwrap_or_default())
     }
 
-    /// Returns whether it is about that case.
+    /// Returns whether the row names this case.
     #[must_use]
     pub fn is_about(&self, case: &str) -> bool {
         self.cases.iter().any(|pattern| Pattern::whole(pattern).matches(case))
     }
 
-    /// Returns its versions, in words.
+    /// Returns the row's versions, in words.
     fn range(&self) -> String {
         match (&self.since, &self.until) {
             (Some(since), Some(until)) => format!("{since} to {until}"),
@@ -49,7 +50,7 @@ impl Held {
         }
     }
 
-    /// Returns whether its cases hold for that kernel.
+    /// Returns whether the row's cases hold for this kernel.
     #[must_use]
     pub fn holds_for(&self, kernel: &str) -> bool {
         let since = self.since.as_deref().is_none_or(|since| !is_before(kernel, since));
@@ -58,7 +59,7 @@ impl Held {
     }
 }
 
-/// Returns the kernels that a case holds for, in words; `None` if that is every kernel.
+/// Returns the kernels that a case holds for, in words; `None` if it holds for every kernel.
 #[must_use]
 pub fn range(case: &str) -> Option<String> {
     let ranges = Held::all().iter().filter(|held| held.is_about(case)).map(Held::range);
@@ -66,7 +67,7 @@ pub fn range(case: &str) -> Option<String> {
     (!ranges.is_empty()).then(|| format!("Linux {}", ranges.join(", and ")))
 }
 
-/// Returns why a case does not hold for that kernel, if it does not.
+/// Returns the reason why a case does not hold for this kernel; `None` if it does.
 #[must_use]
 pub fn excluded(case: &str, kernel: &str) -> Option<String> {
     let mut about = Held::all().iter().filter(|held| held.is_about(case));
@@ -90,7 +91,7 @@ fn is_after(kernel: &str, other: &str) -> bool {
     front > other
 }
 
-/// Returns the numbers that a version begins with.
+/// Returns the numbers that a version begins with, at most three.
 fn numbers(version: &str) -> Vec<u32> {
     let numbers = version.split(|letter: char| !letter.is_ascii_digit());
     numbers.map_while(|number| number.parse().ok()).take(3).collect()

@@ -1,18 +1,19 @@
-//! Known differences: the cases that a world is known to fail, with the reasons.
+//! Known differences: the cases that a world is known to fail, each with the reason.
 
 use crate::suite::filter::Pattern;
 use serde::Deserialize;
 
-/// A list of known differences: data, so that it can be read, counted, and checked for being up to
-/// date.
+/// A list of known differences. It is data, so that it can be read, counted, and checked for being
+/// up to date.
 ///
 /// A run fails if an entry matches no case, or if its case passes after all (unless the entry says
+/// that it varies).
 /// that it varies).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);
 
-/// One reason, and the cases that it explains.
+/// A known difference: one reason, and the cases that it explains.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDifference {
@@ -23,18 +24,18 @@ pub struct KnownDifference {
     /// The reason, as a sentence for the report.
     pub reason: String,
     /// `true` if the result depends on the version of the implementation, so that a pass is no
-    /// surprise.
+    /// error.
     #[serde(default)]
     pub varies: bool,
 }
 
-/// A list of known differences that can't be read.
+/// The error for a list of known differences that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the list of known differences can't be read: {0}")]
 pub struct KnownDifferencesError(#[from] serde_json::Error);
 
 impl KnownDifferences {
-    /// Returns the differences of the worlds that come with the suite.
+    /// Returns the known differences of the worlds that come with the suite.
     pub fn built_in() -> Result<Self, KnownDifferencesError> {
         Self::parse(include_str!("data/known-differences.json"))
     }
@@ -45,14 +46,15 @@ impl KnownDifferences {
         Ok(serde_json::from_str(json)?)
     }
 
-    /// Returns the reason why the case is known to fail in the world, if it is.
+    /// Returns the known difference that explains why the case fails in the world; `None` if there
+    /// is none.
     #[must_use]
     pub fn of_case(&self, world: &str, case: &str) -> Option<&KnownDifference> {
         self.of(world)
             .find(|known| known.patterns().any(|pattern| pattern.matches(case)))
     }
 
-    /// Returns the entries of `world` that match none of `cases`, each as a sentence.
+    /// Returns the ids of `world`'s entries that match none of `cases`, each as a sentence.
     pub(crate) fn stale(&self, world: &str, cases: &[&str]) -> Vec<String> {
         let named = self.of(world).flat_map(|known| &known.cases);
         let stale = named.filter(|name| !cases.iter().any(|case| Pattern::whole(name).matches(case)));

@@ -3,7 +3,7 @@
 use crate::world::WorldError;
 use std::fmt;
 
-/// The outcome of a case. Outcomes are never mixed up with one another.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// The rule holds.
@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them, in the order of summaries.
+    /// All outcomes, in the order of summaries.
     pub const ALL: [Self; 6] = [
         Self::Passed,
         Self::Failed,
@@ -31,7 +31,7 @@ impl Outcome {
         Self::UnexpectedPass,
     ];
 
-    /// Its name in JSON.
+    /// Returns the outcome's name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Outcome {
     }
 }
 
-/// The name, with spaces.
+/// Writes the outcome's name, with spaces.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -79,7 +79,8 @@ impl Stopped {
         Self::here(Outcome::Failed, reason)
     }
 
-    /// Converts an error of the world.
+    /// Converts an error of the world: a case that needs what the world lacks is skipped, and any
+    /// other error breaks it.
     #[track_caller]
     pub(crate) fn from_world(error: &WorldError) -> Self {
         match error {
@@ -90,7 +91,7 @@ impl Stopped {
         }
     }
 
-    /// Creates a value for which no line of a case is to blame.
+    /// Creates a reason that blames no line of a case.
     pub(crate) fn without_place(outcome: Outcome, reason: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -114,13 +115,13 @@ impl Stopped {
         }
     }
 
-    /// Returns whether a case found a rule broken. Only such a failure can be a known difference; a
-    /// hang or a panic can't.
+    /// Returns whether the case found a rule broken. Only such a failure can be a known difference;
+    /// a hang or a panic can't.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }
 
-    /// Returns the same with `place` to blame, if a line of a case is to blame at all.
+    /// Returns the same reason with `place` to blame, if it blames a line of a case at all.
     pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
         self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
         self

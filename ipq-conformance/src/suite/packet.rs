@@ -11,9 +11,10 @@ const ETHERNET_BYTES: usize = 14;
 
 /// A packet as a neighbour of the laboratory sends it.
 ///
-/// It starts as a well-formed UDP packet from neighbour A to neighbour B, which the host forwards
+/// It begins as a well-formed UDP packet from neighbour A to neighbour B, which the host forwards
 /// and the usual rules queue. Each method returns a packet that differs in one thing; lengths and
-/// checksums follow. For a malformed packet change the bytes of [`frame`](Packet::frame).
+/// checksums are set accordingly. For a malformed packet change the bytes of
+/// [`frame`](Packet::frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     destination_mac: [u8; 6],
@@ -36,8 +37,8 @@ enum Transport {
 }
 
 impl Packet {
-    /// Returns UDP from neighbour A's port 4000 to neighbour B's port 5000, with 8 bytes of
-    /// payload: 36 bytes (IPv4) or 56 bytes (IPv6) in all.
+    /// Returns a UDP packet from neighbour A's port 4000 to neighbour B's port 5000, with 8 bytes
+    /// of payload: 36 bytes (IPv4) or 56 bytes (IPv6) in all.
     #[must_use]
     pub fn udp(family: Family) -> Self {
         let network = match family {
@@ -90,8 +91,8 @@ impl Packet {
         self
     }
 
-    /// Sets a payload of zeros that makes the IP packet `length` bytes long, or as short as
-    /// possible.
+    /// Sets a payload of zeros that makes the IP packet `length` bytes long. If that is too short
+    /// for the headers, the payload is empty.
     #[must_use]
     pub fn length(self, length: usize) -> Self {
         let empty = self.payload(Vec::new());
@@ -121,7 +122,7 @@ impl Packet {
         self
     }
 
-    /// Turns the packet round: from neighbour B to neighbour A.
+    /// Reverses the packet's direction: from neighbour B to neighbour A.
     #[must_use]
     pub fn back(mut self) -> Self {
         (self.destination_mac, self.source_mac) = (TAP1.mac, TAP1.neighbour_mac);
@@ -147,7 +148,8 @@ impl Packet {
         self
     }
 
-    /// Sets another transport protocol, with the payload in place of a transport header.
+    /// Sets the transport protocol. Other protocols than UDP have the payload in place of a
+    /// transport header.
     #[must_use]
     pub fn protocol(mut self, number: u8) -> Self {
         self.transport = if number == IpNumber::UDP.0 {
@@ -165,7 +167,7 @@ impl Packet {
         self
     }
 
-    /// Sets the time to live, or hop limit.
+    /// Sets the time to live (IPv4), or the hop limit (IPv6).
     #[must_use]
     pub fn ttl(mut self, hops: u8) -> Self {
         match &mut self.network {
@@ -175,7 +177,7 @@ impl Packet {
         self
     }
 
-    /// Sets the type of service, or traffic class.
+    /// Sets the type of service (IPv4), or the traffic class (IPv6).
     #[must_use]
     pub fn tos(mut self, tos: u8) -> Self {
         match &mut self.network {
@@ -188,7 +190,7 @@ impl Packet {
         self
     }
 
-    /// Sets the identification. IPv6 has none.
+    /// Sets the identification. Changes nothing for IPv6, which has none.
     #[must_use]
     pub fn identification(mut self, identification: u16) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -197,7 +199,7 @@ impl Packet {
         self
     }
 
-    /// Forbids fragmentation, as IPv6 always does.
+    /// Forbids fragmentation. Changes nothing for IPv6, which always forbids it.
     #[must_use]
     pub fn dont_fragment(mut self) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -206,8 +208,9 @@ impl Packet {
         self
     }
 
-    /// Makes the packet an IPv4 fragment, `offset` bytes (a multiple of 8) from the start. A later
-    /// fragment has its payload in place of a transport header.
+    /// Makes the packet an IPv4 fragment, `offset` bytes (a multiple of 8) from the packet's
+    /// beginning. A later fragment has its payload in place of a transport header. Changes nothing
+    /// for IPv6.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -272,7 +275,7 @@ impl Packet {
         self.source_mac == mac
     }
 
-    /// Returns its bytes from the network header on.
+    /// Returns the packet's bytes from the network header on.
     #[must_use]
     pub fn ip(&self) -> Bytes {
         let mut transport = Vec::with_capacity(UdpHeader::LEN + self.payload.len());
@@ -306,7 +309,7 @@ impl Packet {
         bytes.into()
     }
 
-    /// Returns its bytes from the Ethernet destination address on.
+    /// Returns the packet's bytes from the Ethernet destination address on.
     #[must_use]
     pub fn frame(&self) -> Bytes {
         ethernet(self.destination_mac, self.source_mac, &self.ip())

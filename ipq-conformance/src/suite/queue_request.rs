@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use ipq_core::wire::nfnetlink::{attribute, command, message_type};
 
-/// A message to `nfnetlink_queue`. It is as programs send it unless a method changes it.
+/// A message to `nfnetlink_queue`, as programs send it unless a method changes it.
 ///
 /// Attributes stand in the order of the calls that add them. Nothing is checked: a case may build
-/// what no program should send.
+/// messages that no program should send.
 #[derive(Clone, Debug)]
 pub struct QueueRequest {
     message_type: u16,
@@ -21,13 +21,13 @@ pub struct QueueRequest {
 }
 
 impl QueueRequest {
-    /// `NLM_F_REQUEST`: without it the kernel does nothing.
+    /// The flag `NLM_F_REQUEST`: without it the kernel does nothing.
     pub const REQUEST: u16 = 1;
-    /// `NLM_F_ACK`: a success is answered, too.
+    /// The flag `NLM_F_ACK`: the kernel acknowledges a success, too.
     pub const ACK: u16 = 4;
-    /// `NFNL_MSG_BATCH_BEGIN`.
+    /// The type of a message that begins a batch: `NFNL_MSG_BATCH_BEGIN`.
     pub const BATCH_BEGIN: u16 = 0x10;
-    /// `NFNL_MSG_BATCH_END`.
+    /// The type of a message that ends a batch: `NFNL_MSG_BATCH_END`.
     pub const BATCH_END: u16 = 0x11;
 
     /// Returns a message of any type, without attributes, for the queue with this number.
@@ -70,13 +70,13 @@ impl QueueRequest {
         Self::new(message_type::VERDICT, queue).verdict_header(value, id)
     }
 
-    /// Returns a verdict on all packets up to `id`.
+    /// Returns a verdict on all packets up to the packet id `id`.
     #[must_use]
     pub fn verdict_up_to(queue: u16, value: u32, id: u32) -> Self {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
     }
 
-    /// Returns the message that begins a batch for a subsystem.
+    /// Returns the message that begins a batch for a subsystem of nfnetlink.
     #[must_use]
     pub const fn batch_begin(subsystem: u16) -> Self {
         Self::new(Self::BATCH_BEGIN, subsystem)
@@ -84,14 +84,14 @@ impl QueueRequest {
 
     // Attributes.
 
-    /// Adds an attribute, padded to 4.
+    /// Adds an attribute, padded to a multiple of 4 bytes.
     #[must_use]
     pub fn attribute(mut self, kind: u16, content: &[u8]) -> Self {
         push_attribute(&mut self.attributes, kind, content);
         self
     }
 
-    /// Adds an attribute that is a number, big-endian.
+    /// Adds an attribute that is a number in big-endian order.
     #[must_use]
     pub fn number(self, kind: u16, number: u32) -> Self {
         self.attribute(kind, &number.to_be_bytes())
@@ -104,7 +104,7 @@ impl QueueRequest {
         self
     }
 
-    /// Adds a command. The family is IPv4's.
+    /// Adds a command, with the family IPv4.
     #[must_use]
     pub fn command(self, command: u8) -> Self {
         self.attribute(attribute::CONFIG_COMMAND, &[command, 0, 0, 2])
@@ -123,7 +123,7 @@ impl QueueRequest {
         self.number(attribute::CONFIG_MAX_LENGTH, packets)
     }
 
-    /// Adds flags, and the mask that says which of them are set.
+    /// Adds flags, and the mask of the flags to be changed.
     #[must_use]
     pub fn queue_flags(self, flags: u32, mask: u32) -> Self {
         self.number(attribute::CONFIG_FLAGS, flags)
@@ -149,7 +149,7 @@ impl QueueRequest {
         self.number(attribute::PRIORITY, priority)
     }
 
-    /// Adds bytes that take the packet's place.
+    /// Adds bytes that replace the packet.
     #[must_use]
     pub fn payload(self, packet: &[u8]) -> Self {
         self.attribute(attribute::PAYLOAD, packet)
@@ -157,7 +157,7 @@ impl QueueRequest {
 
     // The headers.
 
-    /// Asks for an acknowledgement of success, too.
+    /// Sets the flag that asks for an acknowledgement of success, too.
     #[must_use]
     pub const fn ack(self) -> Self {
         let flags = self.flags | Self::ACK;
@@ -185,7 +185,7 @@ impl QueueRequest {
         self
     }
 
-    /// Sets the family and the version in nfnetlink's header.
+    /// Sets the address family and the version in nfnetlink's header.
     #[must_use]
     pub const fn family_and_version(mut self, family: u8, version: u8) -> Self {
         (self.family, self.version) = (family, version);
@@ -199,7 +199,7 @@ impl QueueRequest {
         self
     }
 
-    /// Returns the message.
+    /// Returns the bytes of the message.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         let length = 20 + self.attributes.len();
@@ -217,7 +217,7 @@ impl QueueRequest {
     }
 }
 
-/// Appends an attribute, padded to 4.
+/// Appends an attribute, padded to a multiple of 4 bytes.
 pub(super) fn push_attribute(attributes: &mut Vec<u8>, kind: u16, content: &[u8]) {
     attributes.extend((content.len() as u16 + 4).to_ne_bytes());
     attributes.extend(kind.to_ne_bytes());

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, PacketId, PortId, Verdict};
 
-/// A message to the queue. It is as libipq sends it unless a method changes it.
+/// A message to the queue, as libipq sends it unless a method changes it.
 ///
-/// Unless [`port_id`](Request::port_id) is set, the message carries the port id of the socket that
-/// sends it.
+/// The message carries the port id of the socket that sends it, unless
+/// [`port_id`](Request::port_id) is set.
 #[derive(Clone, Debug)]
 pub struct Request {
     body: Body,
@@ -68,7 +68,7 @@ impl Request {
         self.data_len(packet.len() as u64)
     }
 
-    /// Announces this many bytes of replacement, however many follow.
+    /// Sets the number of bytes of replacement that the message states, however many follow.
     #[must_use]
     pub fn data_len(mut self, data_len: u64) -> Self {
         if let Body::Verdict(request) = &mut self.body {
@@ -77,7 +77,7 @@ impl Request {
         self
     }
 
-    /// Appends bytes to the message. The header's length counts them.
+    /// Sets the bytes that follow the message's structure. The header's length counts them.
     #[must_use]
     pub fn following(mut self, bytes: &[u8]) -> Self {
         self.following = bytes.to_vec();
@@ -91,7 +91,7 @@ impl Request {
         self
     }
 
-    /// Asks for an acknowledgement of success, too.
+    /// Sets the flag that asks for an acknowledgement of success, too.
     #[must_use]
     pub fn ack(mut self) -> Self {
         self.flags = self.flags | Flags::ACK;
@@ -112,7 +112,7 @@ impl Request {
         self
     }
 
-    /// Sets the type in the header, whatever the body is.
+    /// Sets the message type in the header, whatever the body is.
     #[must_use]
     pub const fn message_type(mut self, message_type: u16) -> Self {
         self.message_type = Some(message_type);

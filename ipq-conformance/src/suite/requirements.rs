@@ -1,5 +1,5 @@
 //! The requirements: the rules of the protocol, one sentence each, with the cases and faults that
-//! prove that they are checked.
+//! prove that the rules are checked.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// The id: a group and a number, as cases cite it.
+    /// The requirement's id: a group and a number, as cases cite it.
     pub id: &'static str,
     /// The rule, in a sentence.
     pub text: &'static str,
@@ -17,7 +17,7 @@ pub struct Requirement {
 pub const MOST_UNCHECKED: usize = 11;
 
 impl Requirement {
-    /// Returns all of them, group by group.
+    /// Returns all requirements, group by group.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let lines = include_str!("data/requirements.txt").lines();
@@ -27,7 +27,7 @@ impl Requirement {
             .collect()
     }
 
-    /// Returns the requirement with this id, in upper or lower case.
+    /// Returns the requirement with this id, in upper or lower case; `None` if there is none.
     #[must_use]
     pub fn named(id: &str) -> Option<Self> {
         Self::all().into_iter().find(|known| known.id.eq_ignore_ascii_case(id))
@@ -60,11 +60,11 @@ pub struct Unchecked {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct FoundFault {
-    /// The requirements that it breaks.
+    /// The requirements that the fault breaks.
     pub requirements: Vec<String>,
-    /// Its name.
+    /// The fault's name.
     pub fault: String,
-    /// The profile of the kernel that it was seeded into.
+    /// The profile of the kernel that the fault was seeded into.
     pub kernel: String,
     /// The behaviour of the emulator with the fault.
     pub description: String,
@@ -73,7 +73,7 @@ pub struct FoundFault {
 }
 
 impl FoundFault {
-    /// Returns whether it breaks that requirement.
+    /// Returns whether the fault breaks this requirement.
     #[must_use]
     pub fn breaks(&self, requirement: &str) -> bool {
         self.requirements.iter().any(|broken| broken == requirement)
@@ -92,16 +92,17 @@ pub struct Coverage {
 pub struct Covered {
     /// The requirement.
     pub requirement: Requirement,
-    /// The ids of the cases that cite it.
+    /// The ids of the cases that cite the requirement.
     pub cases: Vec<&'static str>,
-    /// The faults that break it, and the cases that found them.
+    /// The faults that break the requirement, and the cases that found them.
     pub faults: Vec<FoundFault>,
-    /// The reason why no fault breaks it, if none does.
+    /// The reason why no fault breaks the requirement; `None` if a fault does.
     pub reason: Option<String>,
 }
 
 impl Covered {
-    /// Returns whether a case cites it and is proven to find it broken, or a reason says why not.
+    /// Returns whether the requirement is covered: cases have found each fault that breaks it and
+    /// there is one, or a reason says why there is none.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());
@@ -130,8 +131,8 @@ impl Coverage {
         Ok(Self { rows: rows.collect() })
     }
 
-    /// Returns the table of faults and the cases that found them. A test of the suite writes it and
-    /// keeps it up to date.
+    /// Returns the table of faults and the cases that found them. A test of the suite writes the
+    /// table and keeps it up to date.
     pub fn faults() -> Result<Vec<FoundFault>, serde_json::Error> {
         serde_json::from_str(include_str!("data/found-faults.json"))
     }

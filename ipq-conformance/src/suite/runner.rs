@@ -2,7 +2,7 @@
 //!
 //! A case that panics is *broken*, since the case itself is wrong. If the world panics in a step,
 //! or the case exceeds its time limit, the case is *failed*. A case over its limit ends at its next
-//! step; if a step does not return, the case is left behind on its thread. None of this affects
+//! step. If a step does not return, the case is left behind on its thread. None of this affects
 //! another case.
 
 use crate::suite::isolation::isolate;
@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The extra time after its limit before a case is left behind.
+/// The time after its limit until a case that does not end is left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The result of a case, for the report.
@@ -26,13 +26,13 @@ pub struct CaseReport {
     pub case: Case,
     /// The outcome.
     pub outcome: Outcome,
-    /// The reason, unless it passed: the place in the case, and the problem.
+    /// The reason, with the place in the case; `None` if the case passed.
     pub reason: Option<String>,
-    /// More to see, over several lines, such as both byte strings.
+    /// Details of the reason, over several lines, such as both byte strings.
     pub details: Option<String>,
-    /// The transcript, if the case failed or is broken.
+    /// The transcript, if the case is failed or broken.
     pub transcript: Option<Transcript>,
-    /// The time that it took.
+    /// The time that the case took.
     pub elapsed: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Summary {
         self.counts.values().sum()
     }
 
-    /// Returns whether all is well: the implementation, the laboratory, and the list of known
+    /// Returns whether all is good: the implementation, the laboratory, and the list of known
     /// differences.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -90,8 +90,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Returns a runner for worlds of `factory`. `known` lists known differences; `seed` is for
-    /// cases that use random numbers.
+    /// Returns a runner for worlds of `factory`. `known` lists known differences; `seed` is the
+    /// seed of cases that use random numbers.
     #[must_use]
     pub fn new(factory: Arc<dyn WorldFactory>, known: KnownDifferences, seed: u64) -> Self {
         Self { factory, known, seed }
@@ -104,7 +104,7 @@ impl Runner {
         let (sender, receiver) = mpsc::channel();
         let (factory, seed, body) = (Arc::clone(&self.factory), self.seed, *case);
         let spawned = thread::Builder::new().name(case.id.to_owned()).spawn(move || {
-            // Nobody listens any more if the case is over its time limit.
+            // Nobody receives the result any more if the case is over its time limit.
             let _ = sender.send(attempt(&body, factory.as_ref(), seed));
         });
         let attempted = match spawned {
@@ -157,7 +157,8 @@ impl Runner {
         summary
     }
 
-    /// Returns the entries of the list of known differences for this world that match no case.
+    /// Returns the entries of the list of known differences for this world that match no case, each
+    /// as a sentence.
     #[must_use]
     pub fn stale(&self, cases: &[Case]) -> Vec<String> {
         let ids: Vec<_> = cases.iter().map(|case| case.id).collect();
@@ -239,7 +240,7 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
         };
         let result = isolate(|| (case.run)(&subject));
         let stopped = match result {
-            // A problem of a handle's transport is the cause of whatever the case says.
+            // A problem of a handle's transport is the cause of any other result.
             Ok(result) => subject.take_stopped().or(result.err()).or_else(|| subject.end().err()),
             Err(panic) => Some(Stopped::without_place(
                 Outcome::Broken,

@@ -33,7 +33,8 @@ use std::time::Instant;
 /// The result of a case.
 pub type CaseResult = Result<(), Stopped>;
 
-/// The port ids of sockets that a case opens without choosing one, in order.
+/// The port ids of sockets that a case opens without choosing one, in the order in which they are
+/// opened.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
 /// An implementation under test.
@@ -50,7 +51,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Begins in `world`, as `setup` says.
+    /// Begins a case in `world`, in the state of `setup`.
     pub fn begin(
         mut world: Box<dyn World>,
         setup: &Setup,
@@ -81,7 +82,7 @@ impl Subject {
         })
     }
 
-    /// Returns the layout of frames.
+    /// Returns the layout of the frames on the world's machine.
     pub fn abi(&self) -> Abi {
         self.machine.abi
     }
@@ -91,13 +92,13 @@ impl Subject {
         &self.machine
     }
 
-    /// Returns whether the world has this capability, for parts of a case that need more than the
-    /// whole.
+    /// Returns whether the world has this capability: for parts of a case that need more
+    /// capabilities than the case.
     pub fn has(&self, capability: Capability) -> bool {
         self.capabilities.has(capability)
     }
 
-    /// Returns the seed for random numbers. The report names it.
+    /// Returns the seed for random numbers. The report states it.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
@@ -107,12 +108,12 @@ impl Subject {
         self.transcript.borrow().clone()
     }
 
-    /// Returns the last datagram sent by a [`Socket`] or by a handle.
+    /// Returns the last datagram that a [`Socket`] or a handle sent; `None` if none was sent.
     pub fn last_sent(&self) -> Option<Bytes> {
         self.transcript.borrow().last_sent()
     }
 
-    /// Does a step and returns the observation. All other methods use this one.
+    /// Does a step, and returns the observation. All other methods use this one.
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -135,7 +136,7 @@ impl Subject {
         Ok(seen)
     }
 
-    /// Ends the world in order.
+    /// Ends the world after the last step.
     pub(crate) fn end(&self) -> CaseResult {
         let ended = isolate(|| self.world.borrow_mut().end());
         match ended {
@@ -171,8 +172,8 @@ impl Subject {
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for `family`'s queue, bound to `port_id`. The kernel chooses if that is
-    /// [`PortId::KERNEL`].
+    /// Opens a socket for `family`'s queue, bound to `port_id`. If that is [`PortId::KERNEL`], the
+    /// kernel chooses the port id.
     #[track_caller]
     pub fn open_bound(&self, family: Family, port_id: PortId) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_or_refused(i32::from(family.netlink_protocol()), Some(port_id))?;
@@ -186,8 +187,8 @@ impl Subject {
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for any netlink protocol, and returns which call failed, if one did. After a
-    /// failed bind the world keeps the socket, unbound.
+    /// Opens a socket for any netlink protocol. Returns the call that failed and its error, if one
+    /// did. After a failed bind the world keeps the socket, unbound.
     #[track_caller]
     pub fn open_or_refused(
         &self,
@@ -224,13 +225,13 @@ impl Subject {
         }
     }
 
-    /// Opens a socket for `family`'s queue and attaches it in mode PACKET, whole packets.
+    /// Opens a socket for `family`'s queue, and attaches it in copy mode PACKET, for whole packets.
     #[track_caller]
     pub fn attach(&self, family: Family) -> Result<Socket<'_>, Stopped> {
         self.attach_with(family, CopyMode::Packet, 0)
     }
 
-    /// Opens a socket for `family`'s queue and attaches it with this copy mode and range.
+    /// Opens a socket for `family`'s queue, and attaches it with this copy mode and range.
     #[track_caller]
     pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
         let socket = self.open(family)?;
@@ -238,8 +239,8 @@ impl Subject {
         Ok(socket)
     }
 
-    /// Attaches to the queue of the packet's family in mode PACKET, and has the packet arrive
-    /// there. Most cases begin so.
+    /// Attaches to the queue of the packet's family in copy mode PACKET, and makes the packet
+    /// arrive there. Returns the socket and the packet's message. Most cases begin with this.
     #[track_caller]
     pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
         let socket = self.attach(packet.family())?;
@@ -248,8 +249,8 @@ impl Subject {
         Ok((socket, received))
     }
 
-    /// Returns a handle for `family`'s queue over a socket that is bound to the next of
-    /// [`PORT_IDS`]. [`last_sent`](Subject::last_sent) shows what the handle sends.
+    /// Returns a handle for `family`'s queue, over a socket that is bound to the next of
+    /// [`PORT_IDS`]. [`last_sent`](Subject::last_sent) returns what the handle sends.
     #[track_caller]
     pub fn handle(&self, family: Family) -> Result<Handle<WorldTransport<'_>>, Stopped> {
         Ok(Handle::new(WorldTransport::new(self.open(family)?)))
@@ -257,7 +258,7 @@ impl Subject {
 
     // Judging.
 
-    /// Fails with `what` unless `holds`.
+    /// Fails with the message `what` unless `holds`.
     #[track_caller]
     pub fn check(&self, what: &str, holds: bool) -> CaseResult {
         if holds { Ok(()) } else { Err(self.fail(what)) }
@@ -278,14 +279,14 @@ impl Subject {
         expect_bytes(what, expected, seen, Kind::Ip)
     }
 
-    /// Returns a failure for a wrong observation.
+    /// Returns a failure with the message `what`, for a wrong observation.
     #[track_caller]
     #[must_use]
     pub fn fail(&self, what: &str) -> Stopped {
         Stopped::failed(what)
     }
 
-    /// Skips the case where words have another size.
+    /// Skips the case on a machine with words of another size.
     pub fn needs_words_of(&self, word: WordSize) -> CaseResult {
         if self.machine.abi.word == word {
             return Ok(());
@@ -298,7 +299,7 @@ impl Subject {
         Err(Stopped::without_place(Outcome::Skipped, reason))
     }
 
-    /// Converts an unexpected error of a handle.
+    /// Returns the value of a handle's `result`, or the failure for its error.
     #[track_caller]
     pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
         match result {
@@ -309,7 +310,7 @@ impl Subject {
         }
     }
 
-    /// Takes the problem of a handle's transport, which can't report it itself.
+    /// Takes the problem of a handle's transport, which can't return it itself.
     pub(crate) fn take_stopped(&self) -> Option<Stopped> {
         self.stopped.borrow_mut().take()
     }
@@ -355,7 +356,7 @@ fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
     Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
 }
 
-/// Converts an errno of an observation into one that has a name.
+/// Converts an errno of an observation into an [`Errno`].
 fn errno_of(errno: i64) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(i32::MAX))
 }

@@ -8,7 +8,7 @@ use ipq_core::wire::{
 use ipq_core::{CopyMode, Hook, PacketId, PortId, Verdict};
 use serde_json::{Value, json};
 
-/// Returns the vectors of one layout.
+/// Returns all vectors of one layout.
 pub(super) fn of(abi: Abi) -> Vec<Value> {
     let mut samples = Samples {
         abi,
@@ -43,7 +43,7 @@ impl Samples {
         self.vectors.push(vector);
     }
 
-    /// The largest number of a word.
+    /// Returns the largest number that a word holds.
     const fn most(&self) -> u64 {
         match self.abi.word {
             WordSize::Four => u32::MAX as u64,
@@ -180,7 +180,7 @@ impl Samples {
                 &self.frame(number, &vec![0; needed - 1]),
             );
         }
-        // The payload is announced and not there: by the header's length it ends before it begins.
+        // The payload is announced and missing: by the header's length it ends before it begins.
         let cut = self.with_length(whole[..whole.len() - 4].to_vec(), whole.len() as u32 - 4);
         self.add("packet whose data_len is too large", &cut);
         let mut address = whole;
@@ -211,7 +211,7 @@ impl Samples {
     }
 }
 
-/// Returns metadata at the limits of each field. `most` is the largest number of a word.
+/// Returns metadata at the limits of each field. `most` is the largest number that a word holds.
 fn extremes(most: u64) -> [(&'static str, PacketMetadata); 12] {
     let plain = plain();
     [
@@ -326,7 +326,7 @@ const fn time(seconds: i64, microseconds: i64) -> Timestamp {
     Timestamp { seconds, microseconds }
 }
 
-/// An address of `length` bytes, 8 at the most.
+/// Returns a hardware address of `length` bytes, at most 8.
 fn address(length: u8, field: [u8; 8]) -> HardwareAddress {
     HardwareAddress::from_wire(length, field).unwrap_or(HardwareAddress::NONE)
 }

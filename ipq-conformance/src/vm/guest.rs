@@ -11,13 +11,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// The file with the arguments, one a line.
+/// The name of the file with the suite's arguments, one a line.
 pub(super) const ARGUMENTS: &str = "ipq-arguments";
-/// The folder of modules, which are loaded in order of their names.
+/// The name of the folder of modules, which are loaded in the order of their names.
 pub(super) const MODULES: &str = "ipq-modules";
 
-/// Does the work of the first process and never returns, if this program runs as one. It recognises
-/// the suite's own machine by the file of arguments.
+/// Does the work of the machine's first process and never returns, if this program runs as that
+/// process. Otherwise does nothing. The file of arguments shows that the machine is the suite's
+/// own.
 pub fn run_if_first_process() {
     if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
         return;
@@ -28,9 +29,9 @@ pub fn run_if_first_process() {
         2
     });
     println!("{END_MARK}{status} ===");
-    // The serial line has a buffer: it must be empty before the machine ends.
+    // The serial line has a buffer, which must be empty before the machine ends.
     let _ = rustix::termios::tcdrain(io::stdout());
-    // If that fails the process ends, which makes the kernel panic and ends the machine too.
+    // If this fails, the process ends, which makes the kernel panic and so ends the machine, too.
     let _ = reboot(RebootCommand::Restart);
     std::process::exit(i32::from(status));
 }
@@ -51,7 +52,7 @@ fn run() -> io::Result<u8> {
     )?;
     load_modules()?;
     let arguments = fs::read_to_string(Path::new("/").join(ARGUMENTS))?;
-    // Through pipes: on a terminal the suite would write colours and a moving bar.
+    // The suite writes to pipes: on a terminal it would write colours and a moving bar.
     let mut suite = Command::new("/proc/self/exe")
         .args(arguments.lines())
         .stdout(Stdio::piped())
@@ -66,7 +67,7 @@ fn run() -> io::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
 }
 
-/// Writes each line to the serial line as a whole, with `mark` before it.
+/// Writes each line of `lines` to the serial line as a whole, with `mark` before it.
 fn pass_on(lines: impl Read, mark: &str) -> io::Result<()> {
     let mut lines = BufReader::new(lines);
     let mut line = mark.as_bytes().to_vec();

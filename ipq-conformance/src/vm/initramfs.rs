@@ -15,8 +15,8 @@ pub struct InitramfsError {
     source: io::Error,
 }
 
-/// Writes a file system with `program` as its first process to a temporary file, which is deleted
-/// when the result is dropped.
+/// Writes a file system with `program` as its first process to a temporary file. The file is
+/// deleted when the result is dropped.
 pub(super) fn build(
     program: &Path,
     modules: &[Module],

@@ -19,15 +19,15 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// The greatest depth of folders.
+/// The greatest depth of folders that is searched.
 const MOST_DEPTH: usize = 16;
 
 /// A module to be loaded.
 #[derive(Clone, Debug)]
 pub(super) struct Module {
-    /// Its name.
+    /// The module's name.
     pub(super) name: String,
-    /// Its file.
+    /// The bytes of the module's file.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ pub enum ModulesError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// The reason.
+        /// The system's error.
         source: io::Error,
     },
     /// A module neither exists nor is built in.
@@ -52,11 +52,11 @@ pub enum ModulesError {
     Missing {
         /// The folder that was searched.
         folder: PathBuf,
-        /// Its name.
+        /// The module's name.
         name: String,
-        /// The kernel option that provides it.
+        /// The kernel option that provides the module.
         option: String,
-        /// `true` if there are compressed modules.
+        /// `true` if the folder has compressed modules.
         compressed: bool,
     },
 }
@@ -78,7 +78,7 @@ pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     Ok(found.order)
 }
 
-/// Returns the names in modules.builtin. Without that file there are none.
+/// Returns the names in modules.builtin; no names if that file is missing.
 fn built_in(folder: &Path) -> HashSet<String> {
     let listed = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
     listed.lines().filter_map(|line| name_of(Path::new(line))).collect()
@@ -115,7 +115,8 @@ impl Found {
         Ok(())
     }
 
-    /// Adds a module, after those that it depends on.
+    /// Adds a module, after those that it depends on. Does nothing if it is built in or has been
+    /// added.
     fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
         if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
             return Ok(());
@@ -138,13 +139,15 @@ impl Found {
     }
 }
 
-/// Returns the name of the module in the file `path`, if it is one. Dashes become underscores.
+/// Returns the name of the module in the file `path`; `None` if the file is no module. Dashes
+/// become underscores.
 fn name_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
     Some(name.replace('-', "_"))
 }
 
-/// Returns the modules that a module depends on: a text `depends=a,b` between two zero bytes.
+/// Returns the names of the modules that a module depends on, from the text `depends=a,b` between
+/// two zero bytes.
 fn dependencies(module: &[u8]) -> Vec<String> {
     let texts = module.split(|byte| *byte == 0);
     let depends = texts.filter_map(|text| text.strip_prefix(b"depends="));

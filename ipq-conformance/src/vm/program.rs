@@ -1,4 +1,4 @@
-//! This program in a form without shared libraries, which needs nothing beside it.
+//! This program in a form without shared libraries, which runs alone in the machine.
 
 use std::env;
 use std::fs;
@@ -15,19 +15,19 @@ pub enum ProgramError {
     /// This program could not be read.
     #[error("this program can't be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// It is for another kind of machine.
+    /// This program is for another architecture than the machine's.
     #[error(
         "the virtual machine is an x86-64 one, and this program is for {}",
         env::consts::ARCH
     )]
     OtherArchitecture,
-    /// It needs shared libraries, and can't be built anew.
+    /// This program needs shared libraries, and can't be built anew since its source is not here.
     #[error(
         "this program needs shared libraries, which the machine has not, and the source that it was built from is not here: build it \
          with RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release --target {TARGET}, and use that one"
     )]
     NoSource,
-    /// It could not be built.
+    /// A program without shared libraries could not be built.
     #[error("a static {TARGET} program can't be built: {what}")]
     Build {
         /// Cargo's output.
@@ -35,8 +35,8 @@ pub enum ProgramError {
     },
 }
 
-/// Returns the path of a program without shared libraries: this one if it needs none, else one that
-/// is built now.
+/// Returns the path of a program without shared libraries: this program if it needs none, otherwise
+/// one that is built now.
 pub(super) fn static_program() -> Result<PathBuf, ProgramError> {
     if !cfg!(target_arch = "x86_64") {
         return Err(ProgramError::OtherArchitecture);

@@ -9,7 +9,7 @@ pub(super) fn cases() -> Vec<Case> {
     [checks_of_the_header(), checks_of_the_sender(), checks_of_the_body()].concat()
 }
 
-/// MSG-1 to MSG-4.
+/// Returns the cases of MSG-1 to MSG-4.
 fn checks_of_the_header() -> Vec<Case> {
     vec![
         Case::kernel(
@@ -81,7 +81,7 @@ fn checks_of_the_header() -> Vec<Case> {
     ]
 }
 
-/// MSG-5 and MSG-6.
+/// Returns the cases of MSG-5 and MSG-6.
 fn checks_of_the_sender() -> Vec<Case> {
     vec![
         Case::must(
@@ -114,7 +114,7 @@ fn checks_of_the_sender() -> Vec<Case> {
     ]
 }
 
-/// MSG-7 to MSG-11.
+/// Returns the cases of MSG-7 to MSG-11.
 fn checks_of_the_body() -> Vec<Case> {
     vec![
         Case::must(
@@ -347,7 +347,7 @@ fn short_bodies(subject: &Subject) -> CaseResult {
             socket.expect_error(Errno::EINVAL, &request)?;
         }
     }
-    // The same message, whole by its datagram but not by its header.
+    // This message is whole by its datagram, but not by its header.
     let stated = (Header::BYTES + whole - 1) as u32;
     let request = socket.request(&mode().stated_length(stated))?;
     socket.expect_error(Errno::EINVAL, &request[..stated as usize])?;
@@ -391,7 +391,8 @@ fn range_per_mode(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Sets this mode and range, and expects the mode and `range` in the text of `/proc`.
+/// Sets this copy mode and the range `asked`, and expects the mode and `range` in the text of
+/// `/proc`.
 #[track_caller]
 fn expect_range(socket: &Socket<'_>, mode: CopyMode, asked: u64, range: u64) -> CaseResult {
     socket.set_mode(mode, asked)?;

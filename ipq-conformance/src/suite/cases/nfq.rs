@@ -85,7 +85,7 @@ fn forwarded_udp() -> Setup {
     Setup::with_numbered_queues([rule(Family::Ipv4, QUEUE), rule(Family::Ipv6, QUEUE6)])
 }
 
-/// Returns a rule for UDP, in table filter if that has such a chain.
+/// Returns a rule that sends UDP to a queue, in the table filter if that has a chain at the hook.
 const fn udp_to(family: Family, hook: Hook, queue: NumberedQueue) -> Rule {
     let table = match hook {
         Hook::Input | Hook::Forward | Hook::Output => Table::Filter,
@@ -94,12 +94,12 @@ const fn udp_to(family: Family, hook: Hook, queue: NumberedQueue) -> Rule {
     Rule::numbered_queue(family, table, hook, queue).protocol(Protocol::UDP)
 }
 
-/// Returns a setup with one rule: UDP over IPv4 at this hook goes to [`QUEUE`].
+/// Returns a setup with one rule, which sends UDP over IPv4 at this hook to [`QUEUE`].
 fn udp_at(hook: Hook) -> Setup {
     Setup::with_numbered_queues([udp_to(Family::Ipv4, hook, NumberedQueue::one(QUEUE))])
 }
 
-/// Listens to the packet's queue, and has the packet arrive there.
+/// Listens to the packet's queue, makes the packet arrive there, and returns its message.
 #[track_caller]
 fn queued<'s>(subject: &'s Subject, packet: &Packet) -> Result<(Socket<'s>, QueuedMessage), Stopped> {
     let number = match packet.family() {
@@ -112,7 +112,7 @@ fn queued<'s>(subject: &'s Subject, packet: &Packet) -> Result<(Socket<'s>, Queu
     Ok((socket, message))
 }
 
-/// Has packets arrive that differ in their identification.
+/// Makes `count` packets arrive that differ in their identification, and returns them.
 #[track_caller]
 fn arrive(subject: &Subject, count: u16) -> Result<Vec<Packet>, Stopped> {
     let packets: Vec<_> = (1..=count)
@@ -124,7 +124,7 @@ fn arrive(subject: &Subject, count: u16) -> Result<Vec<Packet>, Stopped> {
     Ok(packets)
 }
 
-/// Reads as many packet messages of [`QUEUE`], and returns their ids.
+/// Reads `count` packet messages of [`QUEUE`], and returns their packet ids.
 #[track_caller]
 fn ids(socket: &Socket<'_>, count: usize) -> Result<Vec<u32>, Stopped> {
     (0..count).map(|_| Ok(socket.expect_queued(QUEUE)?.id())).collect()

@@ -1,5 +1,5 @@
-//! The rules of kernels before Linux 3.1 that differ from later ones. `data/kernels.json` says for
-//! which of them each case is, and which case holds for the others.
+//! The rules of kernels before Linux 3.1 that differ from later ones. `data/kernels.json` states
+//! the kernels that each case is for, and which case holds for the others.
 
 mod figures;
 mod ids;
@@ -265,7 +265,7 @@ fn dont_fragment_is_lost(subject: &Subject) -> CaseResult {
     subject.equal("what left where it came from", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Has an IPv6 packet grow to 1600 bytes, and returns the frames that then leave: two at most.
+/// Replaces an IPv6 packet by one of 1600 bytes. Returns the frames that then leave, at most two.
 fn grown_ipv6(subject: &Subject) -> Result<[Option<Bytes>; 2], Stopped> {
     let (socket, packet) = subject.queued(&Packet::udp6())?;
     socket.replace(packet.id(), &Packet::udp6().length(1600).ip())?;
@@ -357,7 +357,7 @@ fn mangle_has_two_chains(subject: &Subject) -> CaseResult {
     subject.equal("the chains", &vec![Hook::Prerouting, Hook::Output], &chains)
 }
 
-/// Returns the hooks at which a rule for table mangle can be added.
+/// Returns the hooks at which a rule can be added to the table mangle. Adds a rule at each.
 fn chains_of_mangle(subject: &Subject) -> Result<Vec<Hook>, Stopped> {
     let mut chains = Vec::new();
     for hook in [

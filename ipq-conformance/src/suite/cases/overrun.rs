@@ -84,7 +84,7 @@ fn told_once_and_latched(subject: &Subject) -> CaseResult {
     subject.inject_many(&Packet::udp4(), 60)?;
     socket.expect_overrun()?;
     socket.expect_packet()?;
-    // There is room, and it is refused all the same.
+    // There is room, but the packet is refused all the same.
     let late = Packet::udp4().identification(MARKED);
     subject.inject(&late)?;
     while let Received::Frame { bytes, .. } = socket.receive()? {
@@ -144,7 +144,7 @@ fn replies_share_the_buffer(subject: &Subject) -> CaseResult {
     subject.equal("packets", &0, &drained.packets)
 }
 
-/// Injects more packets than a small receive buffer holds.
+/// Makes the receive buffer small, and injects more packets than it holds.
 fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     socket.set_receive_buffer(4096)?;
     subject.inject_many(&Packet::udp4(), 40)
@@ -171,7 +171,7 @@ fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
 }
 
 /// Expects that a receive buffer of 8192 bytes takes `taken` of 40 packets of 36 bytes after the
-/// report of the overrun, and no more before the last of them is read.
+/// report of the overrun, and no more packets before the last of these is read.
 fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;

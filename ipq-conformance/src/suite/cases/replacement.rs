@@ -131,7 +131,7 @@ fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Expects that the payload is ignored and the packet accepted all the same.
+/// Expects that the payload is ignored, and that the packet is accepted all the same.
 fn is_ignored(subject: &Subject, sent: &Packet, payload: &[u8]) -> CaseResult {
     let (socket, packet) = subject.queued(sent)?;
     socket.replace(packet.id(), payload)?;

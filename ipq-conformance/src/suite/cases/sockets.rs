@@ -14,14 +14,14 @@ const PROCESS_ID: u32 = 1234;
 /// A receive buffer that a few datagrams fill, in bytes.
 const SMALL_BUFFER: i32 = 4096;
 
-/// More datagrams than any receive buffer of that size takes.
+/// More datagrams than a receive buffer of [`SMALL_BUFFER`] bytes takes.
 const FAR_TOO_MANY: i64 = 1000;
 
 pub(super) fn cases() -> Vec<Case> {
     [opening_and_binding(), reading_and_sending()].concat()
 }
 
-/// SOCK-1 and SOCK-2.
+/// Returns the cases of SOCK-1 and SOCK-2.
 fn opening_and_binding() -> Vec<Case> {
     vec![
         Case::must(
@@ -85,7 +85,7 @@ fn opening_and_binding() -> Vec<Case> {
     ]
 }
 
-/// SOCK-3 to SOCK-9.
+/// Returns the cases of SOCK-3 to SOCK-9.
 fn reading_and_sending() -> Vec<Case> {
     vec![
         Case::must(
@@ -348,7 +348,7 @@ fn longest_datagram(subject: &Subject) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;
     let buffer = socket.set_send_buffer(10_000)?;
     let longest = usize::try_from(buffer - 32).map_err(|_| subject.fail("the send buffer is under 32 bytes"))?;
-    // Zeros are no message, and ignored.
+    // Zeros are no message, so they are ignored.
     let sent = socket.try_send(None, &vec![0; longest])?;
     subject.equal("what sending the longest returned", &Ok(longest), &sent)?;
     let sent = socket.try_send(None, &vec![0; longest + 1])?;

@@ -226,7 +226,7 @@ fn changed_output_without_a_route_is_dropped(subject: &Subject) -> CaseResult {
     subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Attaches, sends a packet from this host and receives it from the queue.
+/// Attaches, sends a packet from this host, and receives it from the queue.
 fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
     subject.output(&local.ip())?;
@@ -274,7 +274,7 @@ fn twice_at_forward() -> Setup {
     Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
 }
 
-/// Expects that a value which is no verdict leaves the packet queued.
+/// Expects that a value which is no verdict is refused with EINVAL and leaves the packet queued.
 fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, packet) = subject.queued(&sent)?;

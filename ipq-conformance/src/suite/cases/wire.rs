@@ -105,7 +105,8 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
     expect_layout(subject, Family::Ipv6, [0x86, 0xdd])
 }
 
-/// Offsets counted by hand, so that the suite's own parser is checked too.
+/// Expects the fields of a packet's frame at offsets counted by hand, so that the suite's own
+/// parser is checked, too.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);

@@ -1,4 +1,4 @@
-//! The host around the queue: its texts, settings and clock, and the account of packets.
+//! The host around the queue: its texts, settings and clock, and the accounting of packets.
 
 use super::{CaseResult, ProcText, Subject, wrong_answer};
 use crate::suite::Stopped;
@@ -7,20 +7,20 @@ use ipq_core::Family;
 use std::time::Duration;
 
 impl Subject {
-    /// Reads the queue's file in `/proc`, as fields.
+    /// Reads the queue's file in `/proc`, and returns its fields.
     #[track_caller]
     pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
         let text = self.proc_text(family)?;
         ProcText::parse(&text, family, &self.machine().kernel).map_err(|error| Stopped::failed(error).details(text))
     }
 
-    /// Reads the queue's file in `/proc`.
+    /// Reads the queue's file in `/proc`, and returns its text.
     #[track_caller]
     pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::Proc { family })
     }
 
-    /// Expects that the queue has `length` packets.
+    /// Expects that the queue holds `length` packets.
     #[track_caller]
     pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
         self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
@@ -43,7 +43,7 @@ impl Subject {
         })
     }
 
-    /// Drops or regains `CAP_NET_ADMIN`.
+    /// Gives up or regains `CAP_NET_ADMIN`.
     #[track_caller]
     pub fn set_net_admin(&self, held: bool) -> CaseResult {
         self.act(&Step::NetAdmin { held })
@@ -55,7 +55,7 @@ impl Subject {
         self.act(&Step::Module { family, loaded })
     }
 
-    /// Adds a netfilter rule after the others. Returns whether its table has such a chain.
+    /// Adds a netfilter rule after the others. Returns `false` if the table has no such chain.
     #[track_caller]
     pub fn add_rule(&self, rule: Rule) -> Result<bool, Stopped> {
         let step = Step::AddRule { rule };
@@ -89,7 +89,7 @@ impl Subject {
         }
     }
 
-    /// Returns the fates of all packets, and checks that they add up.
+    /// Returns the accounting of all packets, and checks that it adds up.
     #[track_caller]
     pub fn account(&self) -> Result<Account, Stopped> {
         match self.step(&Step::Account)? {
@@ -104,7 +104,7 @@ impl Subject {
     }
 }
 
-/// Returns the sysctl of a queue's maximum length (PKT-2).
+/// Returns the name of the sysctl that is a queue's maximum length (PKT-2).
 const fn maximum_length(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "net.ipv4.ip_queue_maxlen",

@@ -7,24 +7,25 @@ use crate::world::topology::{self, Device, TAP0, TAP1};
 use crate::world::{Observation, Step};
 use bytes::Bytes;
 
-/// The transport protocol of fences: one reserved for experiments, which no rule of the suite
-/// queues.
+/// The transport protocol of fences. It is reserved for experiments, and no rule of the suite
+/// queues it.
 const FENCE_PROTOCOL: u8 = 253;
 
 impl Subject {
-    /// Has a packet arrive from the neighbour that its source address names.
+    /// Makes a packet arrive from the neighbour that its source address names.
     #[track_caller]
     pub fn inject(&self, packet: &Packet) -> CaseResult {
         self.inject_many(packet, 1)
     }
 
-    /// Has the same packet arrive `count` times.
+    /// Makes the same packet arrive `count` times.
     #[track_caller]
     pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
         self.inject_frame(packet.device(), &packet.frame(), count)
     }
 
-    /// Has an Ethernet frame arrive `count` times, well-formed or not. The device must take it.
+    /// Makes an Ethernet frame arrive `count` times, well-formed or not. Fails unless the device
+    /// takes it.
     #[track_caller]
     pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
         let step = Step::Inject {
@@ -49,7 +50,7 @@ impl Subject {
         self.output_by(topology::LO, ip)
     }
 
-    /// Sends the packet `ip` from this host by way of `device`.
+    /// Sends the packet `ip` from this host by `device`.
     #[track_caller]
     pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
         self.act(&Step::Output {
@@ -58,7 +59,7 @@ impl Subject {
         })
     }
 
-    /// Takes the next IP frame that left by `device`, if there is one.
+    /// Returns the next IP frame that left by `device`; `None` if there is none.
     #[track_caller]
     pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
         let step = Step::Sniff {
@@ -70,15 +71,16 @@ impl Subject {
         }
     }
 
-    /// Expects that the packet left towards its neighbour, with a hop less and otherwise unchanged.
+    /// Expects that the packet left towards its neighbour, with its time to live one less and
+    /// otherwise unchanged.
     #[track_caller]
     pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
         let forwarded = packet.forwarded();
         self.expect_frame_sent(packet.device_out(), &forwarded.frame())
     }
 
-    /// Expects that exactly the packet `ip` left by `device` to the neighbour there. For replaced
-    /// packets.
+    /// Expects that exactly the packet `ip` left by `device` to the neighbour there, as a replaced
+    /// packet does.
     #[track_caller]
     pub fn expect_sent(&self, device: &Device, ip: &[u8]) -> CaseResult {
         self.expect_frame_sent(device, &frame_to_neighbour(device, ip))
@@ -99,8 +101,8 @@ impl Subject {
         }
     }
 
-    /// Expects that nothing more left towards neighbour B. A packet that no rule queues is injected
-    /// as a fence and must be the next to leave, so there is no need to wait.
+    /// Expects that nothing more left towards neighbour B. Injects a packet that no rule queues as
+    /// a fence. It must be the next to leave, so there is no need to wait.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));

@@ -3,28 +3,28 @@
 use crate::suite::kernels;
 use ipq_core::Family;
 
-/// `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
+/// The numbers in `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcText {
     /// "Peer PID": the port id of the peer, 0 if there is none.
     pub peer: u64,
-    /// "Copy mode".
+    /// "Copy mode": the number of the copy mode.
     pub copy_mode: u64,
-    /// "Copy range".
+    /// "Copy range": the copy range in bytes.
     pub copy_range: u64,
-    /// "Queue length".
+    /// "Queue length": the number of queued packets.
     pub queue_length: u64,
-    /// "Queue max. length".
+    /// "Queue max. length": the most packets that the queue holds.
     pub maximum_length: u64,
-    /// "Queue dropped": packets that found the queue full (PKT-2).
+    /// "Queue dropped": the number of packets that found the queue full (PKT-2).
     pub queue_dropped: u64,
-    /// "Netlink dropped", of IPv6 "Netfilter dropped": packets that could not be handed over
-    /// (PKT-3).
+    /// "Netlink dropped", or "Netfilter dropped" for IPv6: the number of packets that could not be
+    /// handed over (PKT-3).
     pub peer_dropped: u64,
 }
 
 impl ProcText {
-    /// Parses the eight lines of 2.4.0 to 2.4.17, or the five of later 2.4.
+    /// Parses the eight lines of Linux 2.4.0 to 2.4.17, or the five of later 2.4.
     fn parse_older(text: &str, kernel: &str) -> Result<Self, String> {
         let labels: &[&str] = if kernels::is_before(kernel, "2.4.18") {
             &[
@@ -72,8 +72,8 @@ impl ProcText {
         })
     }
 
-    /// Parses the seven lines, which must have exactly this form; or the eight or five of an older
-    /// kernel, which count nothing.
+    /// Parses the seven lines, which must have exactly this form; or the eight or five lines of an
+    /// older kernel, which count no dropped packets.
     pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
         if kernels::is_before(kernel, "2.6.10") {
             return Self::parse_older(text, kernel);

@@ -12,11 +12,11 @@ use ipq_core::{CopyMode, Family, PortId, Verdict};
 use std::fmt;
 use std::panic::Location;
 
-/// The length of a buffer unless the case chooses one, in bytes.
+/// The length of a read buffer in bytes, unless the case chooses one.
 const BUFFER_BYTES: u32 = 1 << 17;
 
-/// A program with a libipq: the world's library for C where it has one, else `ipq-core`'s handle
-/// over the world's sockets.
+/// A program with a libipq: the world's library for C if the world has one, otherwise `ipq-core`'s
+/// handle over the world's sockets.
 pub struct Program<'s> {
     subject: &'s Subject,
     client: Box<dyn Client + 's>,
@@ -35,7 +35,7 @@ impl Subject {
 }
 
 impl Program<'_> {
-    /// Makes a call.
+    /// Calls the library as `call` says.
     #[track_caller]
     pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
         let place = Location::caller();
@@ -59,7 +59,7 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_create_handle` for the queue of `family`, which must succeed.
+    /// Calls `ipq_create_handle` for the queue of `family`. Fails unless the call succeeds.
     #[track_caller]
     pub fn create(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let created = self.try_create(protocol_family(family))?;
@@ -72,13 +72,13 @@ impl Program<'_> {
         }
     }
 
-    /// Calls `ipq_create_handle(0, protocol)`, which may fail.
+    /// Calls `ipq_create_handle(0, protocol)`. The call may fail.
     #[track_caller]
     pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
         self.run(Function::CreateHandle { flags: 0, protocol })
     }
 
-    /// Returns a handle of `family` that is attached in mode PACKET, whole packets.
+    /// Creates a handle of `family`, and attaches it in copy mode PACKET, for whole packets.
     #[track_caller]
     pub fn attach(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let handle = self.create(family)?;
@@ -96,8 +96,8 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` with a large buffer. `timeout` is in microseconds; a negative one does not
-    /// wait.
+    /// Calls `ipq_read` with a large buffer. `timeout` is in microseconds; with a negative one the
+    /// call does not wait.
     #[track_caller]
     pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
         self.read_into(handle, BUFFER_BYTES, timeout)
@@ -113,7 +113,8 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` without waiting, which must return a packet. Returns its id and payload.
+    /// Calls `ipq_read` without waiting. Returns the packet id and the payload of the packet that
+    /// it read, and fails if it read none.
     #[track_caller]
     pub fn expect_packet(&self, handle: HandleNumber) -> Result<(PacketId, Bytes), Stopped> {
         let read = self.read(handle, -1)?;
@@ -145,7 +146,8 @@ impl Program<'_> {
         })
     }
 
-    /// Returns the structure of a handle (LIB-8). Only a library for C has one.
+    /// Returns the structure of a handle (LIB-8). Only a library for C has one; otherwise the case
+    /// is broken.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;
@@ -154,7 +156,7 @@ impl Program<'_> {
             .ok_or_else(|| Stopped::broken("a handle that there is can be looked at"))
     }
 
-    /// Returns the port id in a handle's messages, as the first message shows it.
+    /// Returns the port id in the header of the first message that a call sent.
     #[track_caller]
     pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
         let sent = returned
@@ -187,7 +189,7 @@ impl Program<'_> {
             .equal("ipq_errstr()", &error.text(), &returned.text.as_str())
     }
 
-    /// Fails unless errno is `errno` after the call, if the client has one.
+    /// Fails unless errno is `errno` after the call. Passes if the client has no errno.
     #[track_caller]
     pub fn leaves_errno(&self, errno: i32, returned: &Returned) -> CaseResult {
         self.subject.equal("errno", &errno, &returned.errno.unwrap_or(errno))

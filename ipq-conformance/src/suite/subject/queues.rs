@@ -9,9 +9,9 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{PROTOCOL, attribute, message_type};
 
-/// The flag of an answer that quotes the header only: `NLM_F_CAPPED`.
+/// The flag `NLM_F_CAPPED`, of an answer that quotes the header only.
 const CAPPED: u16 = 0x100;
-/// The flag of an answer that has attributes: `NLM_F_ACK_TLVS`.
+/// The flag `NLM_F_ACK_TLVS`, of an answer that has attributes.
 const EXTENDED: u16 = 0x200;
 
 /// The form of an answer: its quotation, and its attributes.
@@ -30,7 +30,7 @@ impl Subject {
         self.open_protocol(PROTOCOL)
     }
 
-    /// Opens a socket, binds queue `number`, and sets mode PACKET for whole packets.
+    /// Opens a socket, binds queue `number`, and sets copy mode PACKET for whole packets.
     #[track_caller]
     pub fn listen(&self, number: u16) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_queues()?;
@@ -44,8 +44,9 @@ impl Subject {
         self.text(&Step::QueuesProc)
     }
 
-    /// Reads the numbers in a queue's line: number, port id, packets, mode, range, queue dropped,
-    /// user dropped, last id, 1.
+    /// Returns the numbers in a queue's line of `/proc`: its number, port id, packets, copy mode,
+    /// range, packets dropped by the queue, packets dropped undelivered, last packet id, and 1.
+    /// Fails if the queue has no line.
     #[track_caller]
     pub fn queue_line(&self, number: u16) -> Result<[u64; 9], Stopped> {
         let text = self.queues_text()?;
@@ -60,7 +61,7 @@ impl Subject {
 }
 
 impl Socket<'_> {
-    /// Sends a message, and returns it.
+    /// Sends a message, and returns its bytes.
     #[track_caller]
     pub fn ask(&self, request: &QueueRequest) -> Result<Bytes, Stopped> {
         let bytes = request.bytes();
@@ -75,7 +76,7 @@ impl Socket<'_> {
         self.expect_success(&sent)
     }
 
-    /// Sends a message, and expects that it is refused.
+    /// Sends a message, and expects that it is refused with `errno`.
     #[track_caller]
     pub fn refused(&self, errno: Errno, request: &QueueRequest) -> CaseResult {
         let sent = self.ask(request)?;
@@ -92,7 +93,8 @@ impl Socket<'_> {
         self.expect_answer(Errno(0), request, &form)
     }
 
-    /// Expects that the next datagram is this error, with the whole of `request`, byte for byte.
+    /// Expects that the next datagram is this error, which quotes the whole of `request`, byte for
+    /// byte.
     #[track_caller]
     pub fn expect_refusal(&self, errno: Errno, request: &[u8]) -> CaseResult {
         self.expect_answer(errno, request, &AnswerForm::default())
@@ -148,7 +150,7 @@ impl Socket<'_> {
         }
     }
 
-    /// Sets `NETLINK_CAP_ACK`.
+    /// Sets the socket's option `NETLINK_CAP_ACK`.
     #[track_caller]
     pub fn set_cap_ack(&self) -> CaseResult {
         self.subject().act(&Step::CapAck {
@@ -156,7 +158,7 @@ impl Socket<'_> {
         })
     }
 
-    /// Sets `NETLINK_EXT_ACK`.
+    /// Sets the socket's option `NETLINK_EXT_ACK`.
     #[track_caller]
     pub fn set_ext_ack(&self) -> CaseResult {
         self.subject().act(&Step::ExtAck {
@@ -216,33 +218,34 @@ impl QueuedMessage {
         self.number(attribute::PACKET_HEADER).unwrap_or_default()
     }
 
-    /// Returns the link layer's number of the protocol.
+    /// Returns the link layer's number of the packet's protocol.
     #[must_use]
     pub fn hw_protocol(&self) -> u16 {
         let header = self.attribute(attribute::PACKET_HEADER);
         header.map_or(0, |header| u16::from_be_bytes([header[4], header[5]]))
     }
 
-    /// Returns the hook's number.
+    /// Returns the number of the hook at which the packet was queued.
     #[must_use]
     pub fn hook(&self) -> u8 {
         self.attribute(attribute::PACKET_HEADER).map_or(0, |header| header[6])
     }
 
-    /// Returns the types of its attributes, in order.
+    /// Returns the types of the message's attributes, in order.
     #[must_use]
     pub fn kinds(&self) -> Vec<u16> {
         self.attributes.iter().map(|(kind, _)| *kind).collect()
     }
 
-    /// Returns the content of an attribute.
+    /// Returns the content of an attribute; `None` if the message has none of this type.
     #[must_use]
     pub fn attribute(&self, kind: u16) -> Option<&Bytes> {
         let found = self.attributes.iter().find(|(known, _)| *known == kind);
         found.map(|(_, content)| content)
     }
 
-    /// Returns the number that an attribute begins with.
+    /// Returns the number that an attribute begins with; `None` if the message has none of this
+    /// type, or it is shorter.
     #[must_use]
     pub fn number(&self, kind: u16) -> Option<u32> {
         let content = self.attribute(kind)?;

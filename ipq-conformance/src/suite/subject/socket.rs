@@ -11,7 +11,7 @@ use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// The size of the receive buffer, in bytes: more than the largest frame.
+/// The length of a receive call's buffer in bytes: more than the largest frame.
 const BUFFER_BYTES: usize = 1 << 17;
 
 /// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until
@@ -34,25 +34,25 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns its name in steps.
+    /// Returns the socket's name in steps.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the port id that it was bound to when it was opened; 0 if it was not.
+    /// Returns the port id that the socket was bound to when it was opened; 0 if it was not bound.
     #[must_use]
     pub const fn port_id(&self) -> PortId {
         self.port_id
     }
 
-    /// Returns the family of its queue, if its protocol belongs to a queue.
+    /// Returns the family of the socket's queue; `None` if its protocol is that of no queue.
     #[must_use]
     pub const fn family(&self) -> Option<Family> {
         Family::from_netlink_protocol(self.protocol)
     }
 
-    /// Returns the subject that it belongs to.
+    /// Returns the subject that the socket belongs to.
     #[must_use]
     pub const fn subject(&self) -> &'s Subject {
         self.subject
@@ -79,7 +79,7 @@ impl<'s> Socket<'s> {
             .map(drop)
     }
 
-    /// Sends a request and returns the datagram, which errors quote.
+    /// Sends a request, and returns the datagram, which errors quote.
     #[track_caller]
     pub fn request(&self, request: &Request) -> Result<Bytes, Stopped> {
         let bytes = request.bytes(self.subject.abi(), self.port_id);
@@ -87,7 +87,7 @@ impl<'s> Socket<'s> {
         Ok(bytes)
     }
 
-    /// Sends a datagram to the kernel, which must succeed.
+    /// Sends a datagram to the kernel. Fails unless the whole of it is sent.
     #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> CaseResult {
         let sent = self.try_send(None, bytes)?;
@@ -95,7 +95,7 @@ impl<'s> Socket<'s> {
             .equal("what the send call returned", &Ok(bytes.len()), &sent)
     }
 
-    /// Sends a datagram to the kernel or to another port id, and returns the result of the call.
+    /// Sends a datagram to the kernel or to another port id. Returns the result of the call.
     #[track_caller]
     pub fn try_send(&self, to: Option<PortId>, bytes: &[u8]) -> Result<Result<usize, Errno>, Stopped> {
         let step = Step::Send {
@@ -149,7 +149,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the next datagram, which must come from the kernel.
+    /// Returns the next datagram. Fails unless it comes from the kernel.
     #[track_caller]
     pub fn expect_frame(&self) -> Result<Bytes, Stopped> {
         match self.receive()? {
@@ -158,7 +158,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the next datagram, which must be a packet.
+    /// Returns the next datagram. Fails unless it is a packet.
     #[track_caller]
     pub fn expect_packet(&self) -> Result<ReceivedPacket, Stopped> {
         let frame = self.expect_frame()?;
@@ -173,8 +173,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that the next datagram is this error with the whole message that it answers, or with
-    /// its header where the kernel quotes no more, byte for byte (WIRE-6, ERR-2, ERR-3).
+    /// Expects that the next datagram is this error, byte for byte. It must quote the whole message
+    /// that it answers, or only its header on kernels that quote no more (WIRE-6, ERR-2, ERR-3).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
         if kernels::is_before(&self.subject.machine().kernel, "2.6.29") {
@@ -206,7 +206,7 @@ impl<'s> Socket<'s> {
         expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
     }
 
-    /// Receives until nothing is left, and counts.
+    /// Receives until nothing is left, and counts the frames.
     #[track_caller]
     pub fn drain(&self) -> Result<Drained, Stopped> {
         let step = Step::Drain {
@@ -254,7 +254,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Sets `NETLINK_NO_ENOBUFS`.
+    /// Sets the socket's option `NETLINK_NO_ENOBUFS`.
     #[track_caller]
     pub fn set_no_enobufs(&self) -> CaseResult {
         self.subject.act(&Step::NoEnobufs {
@@ -262,8 +262,8 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Binds the socket, or tries to bind it again. Returns the errno if that failed, and the port
-    /// id afterwards.
+    /// Binds the socket, or tries to bind it again. Returns the error, if there is one, and the
+    /// port id afterwards.
     #[track_caller]
     pub fn bind(&self, port_id: PortId) -> Result<(Option<Errno>, PortId), Stopped> {
         self.bound(&Step::Bind {
@@ -272,7 +272,8 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Returns the port id that it is bound to, as the system reports it; 0 if it is unbound.
+    /// Returns the port id that the socket is bound to, as the system reports it; 0 if it is
+    /// unbound.
     #[track_caller]
     pub fn bound_to(&self) -> Result<PortId, Stopped> {
         let step = Step::PortId {
@@ -307,7 +308,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Takes the pending error with `SO_ERROR`, if there is one.
+    /// Takes the pending error by `SO_ERROR`; `None` if there is none.
     #[track_caller]
     pub fn take_error(&self) -> Result<Option<Errno>, Stopped> {
         let step = Step::SocketError {
@@ -361,7 +362,7 @@ pub struct Drained {
     pub frames: i64,
     /// The number of packets among them.
     pub packets: i64,
-    /// The number of frames before ENOBUFS came.
+    /// The number of frames that were received before ENOBUFS; `None` if it did not come.
     pub enobufs_before_frame: Option<i64>,
 }
 
@@ -370,14 +371,15 @@ pub struct Drained {
 pub struct ReceivedPacket {
     /// The packet's metadata.
     pub metadata: PacketMetadata,
-    /// The packet's bytes from the network header on, as far as the copy mode hands them over.
+    /// The packet's bytes from the network header on, as far as the copy mode and range hand them
+    /// over.
     pub payload: Bytes,
     /// The whole datagram.
     pub frame: Bytes,
 }
 
 impl ReceivedPacket {
-    /// Returns the id that names it in a verdict.
+    /// Returns the id that names the packet in a verdict.
     #[must_use]
     pub const fn id(&self) -> PacketId {
         self.metadata.packet_id

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// If the world can't do what the transport asks, the handle sees its connection closed, and the
-/// case ends with the world's reason.
+/// If the world can't do what the transport asks of it, the handle finds its connection closed, and
+/// the case ends with the world's reason.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
@@ -24,13 +24,13 @@ impl<'s> WorldTransport<'s> {
         Self { socket }
     }
 
-    /// Returns the socket below, for steps around the library.
+    /// Returns the transport's socket, for steps beside the handle's own.
     #[must_use]
     pub const fn socket(&self) -> &Socket<'s> {
         &self.socket
     }
 
-    /// Returns the socket below, and drops the transport.
+    /// Returns the transport's socket, and drops the transport.
     pub(crate) fn into_socket(self) -> Socket<'s> {
         self.socket
     }
@@ -62,8 +62,8 @@ impl<'s> WorldTransport<'s> {
             Received::Frame { bytes, sender } => {
                 let copied = bytes.len().min(buffer.len());
                 buffer[..copied].copy_from_slice(&bytes[..copied]);
-                // A world says how much was copied. Only the header tells how long the datagram
-                // was.
+                // A world reports only the number of bytes that were copied. The header states the
+                // length of the whole datagram.
                 let stated = Header::parse(&bytes, self.abi()).map_or(copied, |header| header.length as usize);
                 let length = if copied == buffer.len() {
                     stated.max(copied)

@@ -112,7 +112,8 @@ fn place(offset: u32) -> (u16, Vec<u8>) {
     (extended::PLACE, offset.to_ne_bytes().to_vec())
 }
 
-/// The policy of a number of 32 bits: its least and its greatest value, and its type.
+/// Returns the policy attribute of a number of 32 bits: its least and its greatest value, and its
+/// type.
 fn number_policy() -> (u16, Vec<u8>) {
     let mut policy = Vec::new();
     for (kind, content) in [

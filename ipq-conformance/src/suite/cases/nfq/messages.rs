@@ -1,4 +1,4 @@
-//! Messages and datagrams that are out of the ordinary.
+//! Unusual messages and datagrams.
 
 use super::errno::{ENOTSUPP, ERANGE};
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};
@@ -178,7 +178,7 @@ fn leftover_bytes(subject: &Subject) -> CaseResult {
         socket.done(&QueueRequest::bind(QUEUE).following(bytes))?;
         socket.done(&QueueRequest::unbind(QUEUE))?;
     }
-    // What cannot be an attribute hides those that follow.
+    // Bytes that cannot be an attribute hide the attributes after them.
     let hidden = QueueRequest::bind(QUEUE).following(&[3, 0, 0, 0]).mode(2, 0);
     socket.done(&hidden)?;
     arrive(subject, 1)?;
@@ -313,7 +313,8 @@ fn short_message(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Sends a good message, a bad one, and a good one that unbinds. Only the first is done.
+/// Sends a good message, a bad one, and a good one that unbinds. Expects that only the first is
+/// carried out.
 fn ends_its_datagram(subject: &Subject, bad: &QueueRequest) -> CaseResult {
     let socket = subject.open_queues()?;
     let good = QueueRequest::bind(QUEUE).mode(2, 0).ack().bytes();

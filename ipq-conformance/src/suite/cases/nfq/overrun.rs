@@ -1,4 +1,4 @@
-//! Receive buffers: what a datagram weighs in them, and what happens when they are full.
+//! Receive buffers: the weight of a datagram in them, and what happens when they are full.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_at, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -93,7 +93,7 @@ fn two_hundred_and_fifty_six_in_mode_meta(subject: &Subject) -> CaseResult {
     )
 }
 
-/// The length of a packet, and the number of messages about such that 33,280 bytes hold.
+/// The length of a packet, and the number of messages about such packets that 33,280 bytes hold.
 const HELD: [(usize, i64); 8] = [
     (36, 40),
     (112, 40),
@@ -105,7 +105,8 @@ const HELD: [(usize, i64); 8] = [
     (28, 40),
 ];
 
-/// The packets are this host's own: those have all their bytes in one piece, in every kernel.
+/// Expects the numbers of [`HELD`]. The packets are this host's own, which have all their bytes in
+/// one piece in every kernel.
 fn weights(subject: &Subject) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     subject.equal("the buffer", &33_280, &socket.set_receive_buffer(16_640)?)?;
@@ -116,7 +117,7 @@ fn weights(subject: &Subject) -> CaseResult {
         }
         let drained = socket.drain()?;
         subject.equal("length, and datagrams", &(length, held), &(length, drained.frames))?;
-        // What is queued counts against the send buffer of who sent it.
+        // A queued packet counts against its sender's send buffer.
         socket.done(&QueueRequest::verdict_up_to(QUEUE, value::DROP, u32::MAX >> 1))?;
     }
     Ok(())
@@ -146,7 +147,7 @@ fn answers_overrun(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Has 20 packets arrive for a receive buffer that holds two.
+/// Makes 20 packets arrive for a receive buffer that holds two. Returns the socket.
 #[track_caller]
 fn overfill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;

@@ -1,4 +1,4 @@
-//! Packet messages: what is said of a packet, and how much of it is copied.
+//! Packet messages: the facts about a packet, and the number of its bytes that are copied.
 
 use super::{QUEUE, QUEUE6, kernel, must, queued, udp_at, udp_to, value};
 use crate::suite::subject::QueuedMessage;
@@ -191,7 +191,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Forwarded UDP over IPv4 is marked, and goes to the queue.
+/// Returns a setup in which forwarded UDP over IPv4 is marked, and goes to [`QUEUE`].
 fn marked() -> Setup {
     Setup::with_numbered_queues([
         Rule::mark(
@@ -212,12 +212,12 @@ fn at_two_hooks() -> Setup {
     )
 }
 
-/// A packet that this host sends to itself.
+/// Returns a packet that this host sends to itself.
 fn own() -> Packet {
     Packet::udp4().source(TAP0.ipv4).to_host()
 }
 
-/// Has this host send a packet to itself, and returns its message.
+/// Makes this host send a packet to itself, and returns the packet's message.
 #[track_caller]
 fn queued_own(subject: &Subject) -> Result<QueuedMessage, crate::suite::Stopped> {
     let socket = subject.listen(QUEUE)?;
@@ -269,7 +269,7 @@ fn payload_is_not_padded(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// The numbers of both devices; 0 if there is none.
+/// Returns the numbers of the incoming and the outgoing device; 0 for one that is missing.
 fn devices(message: &QueuedMessage) -> [u32; 2] {
     [attribute::INCOMING_DEVICE, attribute::OUTGOING_DEVICE].map(|kind| message.number(kind).unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use crate::world::{NumberedQueue, Protocol, Received, Rule, Setup, Spread, Table
 use ipq_core::{Errno, Family, Hook};
 use std::net::Ipv4Addr;
 
-/// The queues among which packets are spread.
+/// The first and the last of the queues among which packets are spread.
 const FIRST: u16 = 10;
 const LAST: u16 = 13;
 
@@ -157,7 +157,7 @@ fn target_queue(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Listens to all queues of the range, in mode META.
+/// Listens to all queues from [`FIRST`] to [`LAST`], in copy mode META.
 #[track_caller]
 fn listen_to_all(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.open_queues()?;
@@ -207,7 +207,7 @@ fn balance_spreads(subject: &Subject) -> CaseResult {
     subject.equal("packets", &64, &queues.len())?;
     queues.sort_unstable();
     queues.dedup();
-    // That a queue of four gets none of 64 happens once in ten million seeds.
+    // For one seed in ten million, one of four queues gets none of 64 packets.
     subject.equal("queues", &(FIRST..=LAST).collect(), &queues)
 }
 

@@ -248,7 +248,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Forwarded UDP over IPv4 goes to the queue twice: in table mangle and in table filter.
+/// Returns a setup in which forwarded UDP over IPv4 goes to the queue twice: in the tables mangle
+/// and filter.
 fn in_both_tables() -> Setup {
     let rule = udp_to(Family::Ipv4, Hook::Forward, NumberedQueue::one(QUEUE));
     let first = Rule {
@@ -532,7 +533,7 @@ fn payload_in_meta(subject: &Subject) -> CaseResult {
 
 fn longer_payload(subject: &Subject) -> CaseResult {
     let (socket, _) = queued(subject, &Packet::udp4())?;
-    // The lengths and checksums in its headers are those of a shorter packet.
+    // The lengths and checksums in the headers are those of a shorter packet.
     let grown = [&Packet::udp4().forwarded().ip()[..], &[0x77; 100]].concat();
     socket.done(&QueueRequest::verdict(QUEUE, value::ACCEPT, 1).payload(&grown))?;
     subject.expect_sent(&TAP1, &grown)
@@ -592,7 +593,8 @@ fn queued_again_before_the_answer(subject: &Subject) -> CaseResult {
     socket.expect_success(&request)
 }
 
-/// Has this host send a packet to itself, and changes its destination to neighbour B.
+/// Makes this host send a packet to itself, and changes the packet's destination to neighbour B by
+/// a verdict.
 fn redirected(subject: &Subject, value: u32) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     let sent = Packet::udp4().source(TAP0.ipv4).to_host();

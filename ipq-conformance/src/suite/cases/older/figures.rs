@@ -1,5 +1,5 @@
-//! What datagrams weigh, and how large a receive buffer can be, in kernels before Linux 2.6.29. The figures were measured on
-//! i386.
+//! The weight of datagrams, and the greatest size of a receive buffer, in kernels before Linux
+//! 2.6.29. The figures were measured on i386.
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::Capability;
@@ -77,13 +77,14 @@ fn receive_buffer_212992(subject: &Subject) -> CaseResult {
     largest_receive_buffer(subject, 212_992)
 }
 
-/// Expects that as many packets are taken as a receive buffer has room for, if each weighs its message's length rounded up to
-/// `multiple`, and `base`. The last is taken while there is any room (SOCK-4).
+/// Expects that a receive buffer takes as many packets as it has room for, if each weighs its
+/// message's length rounded up to `multiple`, and `base`. The last packet is taken while there is
+/// any room (SOCK-4).
 fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
     const MESSAGE_BYTES: usize = 16 + 72;
     const BUFFER_BYTES: i32 = 20_480;
     subject.needs_words_of(WordSize::Four)?;
-    // With 48 bytes of packet the two ways of rounding differ.
+    // With 48 bytes of packet the two multiples give different weights.
     for length in [36_usize, 48, 100] {
         let socket = subject.attach(Family::Ipv4)?;
         let granted = socket.set_receive_buffer(BUFFER_BYTES / 2)?;
@@ -98,7 +99,7 @@ fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
             &socket.drain()?.packets,
         )?;
         socket.close()?;
-        // Where a closed peer is noticed at the next packet, it is noticed now.
+        // Kernels that notice a closed peer at the next packet notice it now.
         subject.inject(&Packet::udp4())?;
     }
     Ok(())

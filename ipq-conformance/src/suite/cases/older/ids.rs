@@ -57,7 +57,8 @@ fn answered_id_comes_second(subject: &Subject) -> CaseResult {
     subject.equal("the id after it", &first.id(), &socket.expect_packet()?.id())
 }
 
-/// Has a device go down and come up that two queued packets name. Returns their ids, and the next packet's.
+/// Sets a device down and up that two queued packets name. Returns the packets' ids, and the id of
+/// the next packet.
 fn ids_around_a_device_down(subject: &Subject) -> Result<[PacketId; 3], Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject_many(&Packet::udp4(), 2)?;

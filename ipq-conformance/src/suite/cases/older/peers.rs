@@ -1,4 +1,4 @@
-//! Who is a queue's peer in Linux 2.4.0 to 2.4.17, and until when.
+//! The peer of a queue in Linux 2.4.0 to 2.4.17: who it is, and until when.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;
