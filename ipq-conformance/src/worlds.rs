@@ -19,7 +19,7 @@ use ipq_core::Errno;
 use ipq_core::wire::{Abi, Header, MessageType};
 use std::sync::Arc;
 
-/// Returns every kind of world.
+/// Returns a factory for every kind of world.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     vec![
@@ -32,9 +32,10 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
 }
 
 /// Serves a world of a real kernel or a library for C, and ends the process, if this program was
-/// started for that.
+/// started for that. Otherwise does nothing.
 ///
 /// Such a world is in a process of its own, which is this program once more. So a program that
+/// creates such a world calls this function first of all, before it has a second thread.
 /// creates one calls this first of all, before it has a second thread.
 #[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 pub fn serve_if_asked() {
@@ -44,7 +45,7 @@ pub fn serve_if_asked() {
     real::serve_if_asked();
 }
 
-/// Takes all datagrams that `receive` returns. Its argument is the size of the buffer.
+/// Receives until nothing is left, and counts. `receive` takes the size of the buffer.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {
@@ -52,7 +53,7 @@ fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError
             Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
                 enobufs_before_frame.get_or_insert(frames);
             }
-            // Another error may never go away.
+            // Another error may come again and again.
             Received::Nothing | Received::Error { .. } => break,
             Received::Frame { bytes, .. } => {
                 frames += 1;

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A handle: the number that its creation returned, from 1; [`NULL`](Self::NULL) for none.
+/// A handle's number: the one that its creation returned, from 1; [`NULL`](Self::NULL) for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HandleNumber(pub u32);
 
 impl HandleNumber {
-    /// The null pointer.
+    /// The number that stands for the null pointer.
     pub const NULL: Self = Self(0);
 }
 
@@ -26,49 +26,50 @@ pub struct Call {
     pub errno: i32,
     /// `true` if signals arrive repeatedly during the call.
     pub signals: bool,
-    /// The function.
+    /// The function to call, with its arguments.
     pub function: Function,
 }
 
-/// A function of libipq with its arguments, or another way to look at the library.
+/// A function of libipq with its arguments, or another action on the library or its process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Function {
-    /// `ipq_create_handle(flags, protocol)`. Returns the handle's number.
+    /// Calls `ipq_create_handle(flags, protocol)`. Returns the handle's number.
     CreateHandle {
-        /// Not used by libipq (LIB-1).
+        /// The argument `flags`, which libipq does not use (LIB-1).
         flags: u32,
-        /// 2 or 10 (LIB-1).
+        /// The family of the queue in C's numbers: 2 or 10 (LIB-1).
         protocol: u32,
     },
-    /// `ipq_destroy_handle(handle)`
+    /// Calls `ipq_destroy_handle(handle)`.
     DestroyHandle {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
     },
-    /// `ipq_set_mode(handle, mode, range)`
+    /// Calls `ipq_set_mode(handle, mode, range)`.
     SetMode {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
         /// The copy mode's number.
         mode: u8,
-        /// The copy range.
+        /// The copy range in bytes.
         range: u64,
     },
-    /// `ipq_read(handle, buffer, length, timeout)`
+    /// Calls `ipq_read(handle, buffer, length, timeout)`.
     Read {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
         /// The length that the call passes for the buffer.
         length: u32,
-        /// In microseconds; 0 waits for ever, and a negative one not at all (LIB-3).
+        /// The time-out in microseconds. With 0 the call waits for ever, with a negative one not at
+        /// all (LIB-3).
         timeout: i32,
     },
-    /// `ipq_set_verdict(handle, packet_id, verdict, data_length, payload)`
+    /// Calls `ipq_set_verdict(handle, packet_id, verdict, data_length, payload)`.
     SetVerdict {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
-        /// The packet's id.
+        /// The packet id.
         packet_id: u64,
         /// The verdict's number.
         verdict: u32,
@@ -77,46 +78,46 @@ pub enum Function {
         /// The payload; `None` is NULL.
         payload: Option<Bytes>,
     },
-    /// `ipq_message_type(buffer)`, with the buffer of the last read.
+    /// Calls `ipq_message_type(buffer)`, with the buffer of the last read.
     MessageType,
-    /// `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset of the packet
-    /// message.
+    /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset of the
+    /// packet message in the buffer.
     Packet,
-    /// `ipq_get_msgerr(buffer)`, with the buffer of the last read.
+    /// Calls `ipq_get_msgerr(buffer)`, with the buffer of the last read.
     MessageError,
-    /// `ipq_ctl(handle, request)`
+    /// Calls `ipq_ctl(handle, request)`.
     Control {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
-        /// Any number.
+        /// The argument `request`: any number.
         request: i32,
     },
-    /// `ipq_errstr()`. Returns nothing: every result has the text.
+    /// Calls `ipq_errstr()`. Its text is in every [`Returned`], so there is no other result.
     ErrorText,
-    /// `ipq_perror(prefix)`
+    /// Calls `ipq_perror(prefix)`.
     PrintError {
         /// The prefix of the line; `None` is NULL.
         prefix: Option<String>,
     },
     /// Reads the handle's structure (LIB-8).
     Inspect {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
     },
-    /// `ipq_read(handle, buffer, length, -1)` of a datagram that did not come from the kernel. From
-    /// then on the handle's descriptor is another socket.
+    /// Calls `ipq_read(handle, buffer, length, -1)` when the next datagram did not come from the
+    /// kernel. From then on the handle's descriptor is another socket.
     ReadForged {
-        /// The handle.
+        /// The handle's number.
         handle: HandleNumber,
         /// The length that the call passes for the buffer.
         length: u32,
-        /// The datagram.
+        /// The datagram that the call reads.
         datagram: Bytes,
     },
-    /// Opens files until the next descriptor is `below` or more. Returns the last descriptor, or -1
-    /// if the system does not allow that many.
+    /// Opens files until the next descriptor is `below` or more. Returns the last descriptor that
+    /// was opened; -1 if the system does not allow so high a number.
     Occupy {
-        /// The descriptor.
+        /// The first descriptor that may be free afterwards.
         below: u32,
     },
 }
@@ -124,17 +125,17 @@ pub enum Function {
 /// The result of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// The return value. For a pointer see the [`Function`].
+    /// The return value. [`Function`] says what stands for a pointer.
     pub value: i64,
     /// The value of errno after the call; `None` if the client has none.
     pub errno: Option<i32>,
-    /// The text that `ipq_errstr` returns afterwards on that thread.
+    /// The text that `ipq_errstr` returns after the call, on the same thread.
     pub text: String,
-    /// The contents of the buffer, as many bytes as the call returned.
+    /// The bytes that the call read into the buffer: as many as it returned.
     pub bytes: Bytes,
-    /// The text printed to standard error.
+    /// The text that the library printed to standard error during the call.
     pub printed: String,
-    /// The handle's structure, if it was read.
+    /// The handle's structure; `None` unless the call was to read it.
     pub public: Option<HandleState>,
     /// The datagrams that reached the kernel during the call.
     pub sent: Vec<Bytes>,
@@ -143,11 +144,11 @@ pub struct Returned {
 /// The fields of `struct ipq_handle` (LIB-8), and the state of its descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleState {
-    /// The descriptor.
+    /// The descriptor of the handle's socket.
     pub descriptor: i32,
-    /// The address family and port id of this end.
+    /// The address family and the port id of the handle's socket.
     pub local: (u16, u32),
-    /// The address family and port id of the other end.
+    /// The address family and the port id of the kernel's end.
     pub peer: (u16, u32),
     /// `true` if poll reports the descriptor as readable.
     pub readable: bool,
@@ -159,20 +160,20 @@ pub struct HandleState {
 pub enum Called {
     /// The call returned.
     Returned(Returned),
-    /// The library lacks the function of that name.
+    /// The library lacks the function of this name.
     Missing(String),
     /// The call wrote past the end of its buffer.
     Overwrote,
-    /// The world can't do what surrounds the call, for this reason.
+    /// The world can't do what the call needs around it, for this reason.
     Unable(String),
-    /// The call did not return, since the process ended. The text says how.
+    /// The call did not return, since the process ended. The text says how it ended.
     Ended(String),
-    /// The call did not return in time, and the process was killed. The text says more.
+    /// The call did not return in time, and the process was killed. The text says how long it took.
     Hung(String),
 }
 
 impl Function {
-    /// Returns the C name of the function, or a word for what is none.
+    /// Returns the C name of the function, or a word for an action that is no function.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -193,7 +194,7 @@ impl Function {
     }
 }
 
-/// The call as one writes it in C.
+/// Writes the call as it stands in C.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {

@@ -7,7 +7,7 @@ use std::fmt;
 macro_rules! capabilities {
     ($($(#[$doc:meta])* $name:ident = $word:literal $description:literal,)*) => {
         /// Something that a case may need and a world may lack. If the world lacks it, the case is
-        /// skipped, and the report names it.
+        /// skipped, and the report names the capability.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Capability {
@@ -15,10 +15,10 @@ macro_rules! capabilities {
         }
 
         impl Capability {
-            /// All of them, in the order in which reports list them.
+            /// All capabilities, in the order in which reports list them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Its name in reports and on the command line.
+            /// Returns the capability's name in reports and on the command line.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -106,7 +106,7 @@ impl Capabilities {
         self.0.contains(&capability)
     }
 
-    /// Returns the first of `needed` that the set lacks.
+    /// Returns the first of `needed` that the set lacks; `None` if it has them all.
     #[must_use]
     pub fn first_missing(&self, needed: &[Capability]) -> Option<Capability> {
         needed.iter().copied().find(|capability| !self.has(*capability))

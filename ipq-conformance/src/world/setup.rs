@@ -5,23 +5,23 @@ use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The state of a world before the first step. Everything else is fixed, see
+/// The state of a world before the first step. Everything that is not here is fixed: see
 /// [`topology`](super::topology).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setup {
-    /// The machine to stand for; `None` for the world's own.
+    /// The machine that the world stands for; `None` for the world's own machine.
     pub machine: Option<Machine>,
     /// The netfilter rules in force, in the order in which they were added.
     pub rules: Vec<Rule>,
-    /// The process id of the program that does the steps, if they depend on it (SOCK-2). `None`:
-    /// any.
+    /// The process id of the program that does the steps, if they depend on it (SOCK-2). `None`
+    /// allows any.
     pub process_id: Option<u32>,
-    /// `true` if packet ids are never to be handed out twice; needs
+    /// `true` if no packet id may be given twice. This needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
-    /// `true` if an earlier peer of the IPv4 queue was found dead, which the /proc text of some
-    /// kernels tells.
+    /// `true` if an earlier peer of the IPv4 queue was found dead. The /proc text of some kernels
+    /// says so.
     pub earlier_peer_died: bool,
     /// The protocol of the queues.
     pub queues: QueueProtocol,
@@ -62,8 +62,8 @@ impl Setup {
     }
 }
 
-/// The setup of most recordings: the world's own machine, and forwarded UDP goes to the queue of
-/// its family.
+/// Returns the setup of most recordings: the world's own machine, and rules that send forwarded UDP
+/// to the queue of its family.
 impl Default for Setup {
     fn default() -> Self {
         Self::with_rules(
@@ -72,14 +72,14 @@ impl Default for Setup {
     }
 }
 
-/// A kernel on a kind of machine.
+/// A kernel on a machine of some architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The kernel's version, as `uname -r` gives it.
     pub kernel: String,
     /// The architecture, as `uname -m` gives it.
     pub arch: String,
-    /// The layout of its frames.
+    /// The layout of the kernel's frames.
     pub abi: Abi,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Returns the word for a byte order, as recordings and reports have it.
+/// Returns the word for a byte order in recordings and reports.
 pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
     match order {
         ByteOrder::Little => "little",
@@ -127,17 +127,17 @@ pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
 /// A netfilter rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// The family of the packets that it sees.
+    /// The family of the packets that the rule sees.
     #[serde(with = "crate::world::serial::FamilyForm")]
     pub family: Family,
-    /// The table that it is in.
+    /// The table that the rule is in.
     pub table: Table,
-    /// The chain, by its hook.
+    /// The chain that the rule is in, by its hook.
     #[serde(with = "crate::world::serial::HookForm")]
     pub chain: Hook,
-    /// The transport protocol that it matches; `None` matches every packet.
+    /// The transport protocol that the rule matches; `None` matches every packet.
     pub protocol: Option<Protocol>,
-    /// The action for packets that match.
+    /// The action on packets that match.
     pub target: Target,
 }
 
@@ -166,7 +166,7 @@ impl Rule {
         }
     }
 
-    /// Returns the same rule for packets of one protocol only.
+    /// Returns the same rule for packets of one transport protocol only.
     #[must_use]
     pub const fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
@@ -198,15 +198,15 @@ pub enum Table {
 /// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
-    /// It goes to the queue of its family, or to queue 0 where queues have numbers.
+    /// The packet goes to the queue of its family, or to queue 0 where queues have numbers.
     Queue,
-    /// It goes to a queue with a number, where queues have numbers.
+    /// The packet goes to a queue with a number, where queues have numbers.
     NumberedQueue(NumberedQueue),
-    /// It gets this mark, and goes on to the next rule.
+    /// The packet gets this mark, and goes on to the next rule.
     Mark(u32),
 }
 
-/// A queue with a number, or one of several: the options of the target NFQUEUE.
+/// A queue with a number, or several queues: the options of the target NFQUEUE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NumberedQueue {
     /// The first queue's number.
@@ -222,9 +222,9 @@ pub struct NumberedQueue {
 /// The way in which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Spread {
-    /// By addresses and protocol.
+    /// Packets are spread by their addresses and protocol.
     Balance,
-    /// By the processor that handles the packet.
+    /// Packets are spread by the processor that handles them.
     Processors,
 }
 
@@ -235,7 +235,8 @@ impl NumberedQueue {
         Self::among(number, number)
     }
 
-    /// Returns one of the queues from `first` to `last`, by a packet's addresses and protocol.
+    /// Returns the queues from `first` to `last`. Packets are spread over them by their addresses
+    /// and protocol.
     #[must_use]
     pub const fn among(first: u16, last: u16) -> Self {
         Self {
@@ -246,7 +247,7 @@ impl NumberedQueue {
         }
     }
 
-    /// Returns the same queues; packets go on if nobody has bound theirs.
+    /// Returns the same queues, but packets go on if nobody has bound their queue.
     #[must_use]
     pub const fn bypass(mut self) -> Self {
         self.bypass = true;
@@ -259,12 +260,12 @@ impl NumberedQueue {
 pub struct Protocol(pub u8);
 
 impl Protocol {
-    /// 1: ICMP, of IPv4.
+    /// The number 1: ICMP for IPv4.
     pub const ICMP: Self = Self(1);
-    /// 6: TCP.
+    /// The number 6: TCP.
     pub const TCP: Self = Self(6);
-    /// 17: UDP.
+    /// The number 17: UDP.
     pub const UDP: Self = Self(17);
-    /// 58: ICMP, of IPv6.
+    /// The number 58: ICMP for IPv6.
     pub const ICMPV6: Self = Self(58);
 }

@@ -12,100 +12,102 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The most frames that one [`Step::Inject`] may bring.
+/// The most frames that arrive in one [`Step::Inject`].
 pub const MOST_INJECTED: u32 = 1_000_000;
 
-/// One step. Sockets and devices have names. A socket's name can be used again once it is closed.
+/// One step. Sockets and devices have names. The name of a socket can be used again once the socket
+/// is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Step {
-    /// Calls `socket(AF_NETLINK, SOCK_RAW, protocol)`, then binds to a port id. Answered by
-    /// [`Observation::Open`]. After a failed bind the socket exists, unbound; after a failed
-    /// `socket()` it does not.
+    /// Calls `socket(AF_NETLINK, SOCK_RAW, protocol)`, then binds the socket to a port id. Answered
+    /// by [`Observation::Open`]. After a failed bind the socket exists, unbound; after a failed
+    /// `socket()` it does not exist.
     Open {
-        /// The name that later steps use.
+        /// The name that later steps give the socket.
         socket: String,
         /// The netlink protocol: 3 for IPv4, 13 for IPv6; any other is allowed.
         protocol: i32,
         /// The port id to bind to: 0 lets the kernel choose, `None` does not bind (SOCK-2).
         bind: Option<u32>,
     },
-    /// The socket is closed. Answered by [`Observation::Done`].
+    /// Closes a socket. Answered by [`Observation::Done`].
     Close {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// One datagram is sent. Answered by [`Observation::Send`].
+    /// Sends one datagram. Answered by [`Observation::Send`].
     Send {
         /// The name of the socket that sends.
         socket: String,
-        /// The destination's port id; `None` for the kernel.
+        /// The destination's port id; `None` is the kernel.
         to: Option<u32>,
         /// The whole datagram.
         bytes: Bytes,
     },
-    /// One receive call that does not wait. Answered by [`Observation::Receive`].
+    /// Makes one receive call that does not wait. Answered by [`Observation::Receive`].
     Receive {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
         /// The size of the buffer in bytes. A world allocates no more than the datagram needs.
         size: usize,
     },
-    /// Receives until nothing is left. ENOBUFS is noted and does not end it. Answered by
+    /// Receives until nothing is left. ENOBUFS is noted and does not end this. Answered by
     /// [`Observation::Drain`].
     Drain {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// `SO_RCVBUF` is set. Answered by [`Observation::BufferSize`].
+    /// Sets `SO_RCVBUF`. Answered by [`Observation::BufferSize`].
     ReceiveBuffer {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
-        /// The size asked for, in bytes.
+        /// The size that is asked for, in bytes.
         bytes: i32,
     },
-    /// `NETLINK_NO_ENOBUFS` is set (SOCK-4). Answered by [`Observation::Done`].
+    /// Sets `NETLINK_NO_ENOBUFS` (SOCK-4). Answered by [`Observation::Done`].
     NoEnobufs {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// `NETLINK_CAP_ACK` is set: errors quote the header only (NFQ-43). Answered by
+    /// Sets `NETLINK_CAP_ACK`, so that errors quote the header only (NFQ-43). Answered by
     /// [`Observation::Done`].
     CapAck {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// `NETLINK_EXT_ACK` is set: answers may have attributes (NFQ-44). Answered by
+    /// Sets `NETLINK_EXT_ACK`, so that answers may have attributes (NFQ-44). Answered by
     /// [`Observation::Done`].
     ExtAck {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// An Ethernet frame arrives. Answered by [`Observation::Inject`].
+    /// Makes an Ethernet frame arrive. Answered by [`Observation::Inject`].
     Inject {
-        /// The device that it arrives on.
+        /// The device on which the frame arrives.
         device: String,
         /// The frame, from its destination address on, without check sequence.
         frame: Bytes,
-        /// The number of times that it arrives, one after the other: at most [`MOST_INJECTED`].
+        /// The number of times that the frame arrives, one after the other: at most
+        /// [`MOST_INJECTED`].
         count: u32,
     },
-    /// This host itself sends a packet. Answered by [`Observation::Done`]. A world does not answer
-    /// pings: the answer of a host's stack is an `Output` of its own.
+    /// Makes this host send a packet. Answered by [`Observation::Done`]. A world does not answer
+    /// pings: the answer that a host would give is a step `Output` of its own.
     Output {
         /// The device that the route leads to.
         device: String,
         /// The packet, from its network header on.
         packet: Bytes,
     },
-    /// Takes the next IP frame that left by a device. Answered by [`Observation::Sniff`]. ARP,
-    /// neighbour discovery and multicast reports are skipped.
+    /// Takes the next IP frame that left by a device. Skips ARP, neighbour discovery and multicast
+    /// reports. Answered by [`Observation::Sniff`].
     Sniff {
-        /// The device.
+        /// The name of the device.
         device: String,
     },
-    /// Reads `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Answered by [`Observation::Text`]. The
-    /// two drop counters count from [`World::begin`](super::World::begin) on.
+    /// Reads `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Its two drop counters begin at 0 with
+    /// [`World::begin`](super::World::begin). Answered by [`Observation::Text`].
     Proc {
         /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
@@ -113,116 +115,117 @@ pub enum Step {
     },
     /// Reads `/proc/net/netfilter/nfnetlink_queue` (NFQ-13). Answered by [`Observation::Text`].
     QueuesProc,
-    /// A sysctl is written. Answered by [`Observation::Done`].
+    /// Writes a sysctl. Answered by [`Observation::Done`].
     Sysctl {
-        /// Its name, with dots.
+        /// The sysctl's name, with dots.
         name: String,
         /// The text to write.
         value: String,
     },
-    /// A sysctl is read. Answered by [`Observation::Text`].
+    /// Reads a sysctl. Answered by [`Observation::Text`].
     ReadSysctl {
-        /// Its name, with dots.
+        /// The sysctl's name, with dots.
         name: String,
     },
-    /// A device is set up or down. Answered by [`Observation::Done`].
+    /// Sets a device up or down. Answered by [`Observation::Done`].
     Link {
-        /// The device.
+        /// The name of the device.
         device: String,
-        /// `true` if it goes up, `false` if it goes down.
+        /// `true` to set the device up, `false` to set it down.
         up: bool,
     },
-    /// The process drops or regains `CAP_NET_ADMIN` (ATT-5). Answered by [`Observation::Done`].
+    /// Makes the process give up or regain `CAP_NET_ADMIN` (ATT-5). Answered by
+    /// [`Observation::Done`].
     NetAdmin {
-        /// `true` if it is held from now on.
+        /// `true` if the process has the capability from now on.
         held: bool,
     },
 
-    /// An open socket is bound, or bound once more (SOCK-2). Answered by [`Observation::Bind`].
+    /// Binds an open socket, or binds it once more (SOCK-2). Answered by [`Observation::Bind`].
     Bind {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
         /// The port id to bind to; 0 lets the kernel choose.
         port_id: u32,
     },
-    /// The port id of a socket is asked for; an unbound one has 0. Answered by
+    /// Asks for the port id of a socket; that of an unbound socket is 0. Answered by
     /// [`Observation::Bind`].
     PortId {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// `SO_SNDBUF` is set (SOCK-9). Answered by [`Observation::BufferSize`].
+    /// Sets `SO_SNDBUF` (SOCK-9). Answered by [`Observation::BufferSize`].
     SendBuffer {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
-        /// The size asked for, in bytes.
+        /// The size that is asked for, in bytes.
         bytes: i32,
     },
     /// Creates a second descriptor of a socket, as fork does (LIB-13). The socket is closed once
-    /// both are. Answered by [`Observation::Done`].
+    /// both descriptors are. Answered by [`Observation::Done`].
     Duplicate {
-        /// The existing socket.
+        /// The name of the existing socket.
         socket: String,
-        /// The name of its second descriptor.
+        /// The name of the second descriptor.
         duplicate: String,
     },
     /// Waits until a socket has something to read. Answered by [`Observation::Poll`].
     Poll {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
         /// The longest wait, by the world's clock.
         timeout: Duration,
     },
-    /// `SO_ERROR` is read, which takes the pending error (SOCK-4). Answered by
+    /// Reads `SO_ERROR`, which takes the pending error (SOCK-4). Answered by
     /// [`Observation::SocketError`].
     SocketError {
-        /// The socket.
+        /// The name of the socket.
         socket: String,
     },
-    /// Time passes. Answered by [`Observation::Done`].
+    /// Lets time pass. Answered by [`Observation::Done`].
     Advance {
-        /// The length of time.
+        /// The time that passes.
         by: Duration,
     },
-    /// The clock is read. Answered by [`Observation::Clock`].
+    /// Reads the clock. Answered by [`Observation::Clock`].
     Clock,
-    /// A family's queue module is loaded or unloaded (EVT-2, SOCK-1). Answered by
-    /// [`Observation::Done`].
+    /// Loads or unloads a family's queue module (EVT-2, SOCK-1). Answered by [`Observation::Done`].
     Module {
         /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
-        /// `true` if it is loaded, `false` if it is unloaded.
+        /// `true` to load the module, `false` to unload it.
         loaded: bool,
     },
-    /// A netfilter rule is added after those that there are. Answered by [`Observation::Rule`].
+    /// Adds a netfilter rule after the existing ones. Answered by [`Observation::Rule`].
     AddRule {
-        /// The rule.
+        /// The rule to add.
         rule: Rule,
     },
-    /// Reads the account of all packets' fates. Answered by [`Observation::Account`].
+    /// Reads the accounting of all packets' fates. Answered by [`Observation::Account`].
     Account,
-    /// An Ethernet frame arrives on a port of a bridge (EVT-1). Answered by
+    /// Makes an Ethernet frame arrive on a port of a bridge (EVT-1). Answered by
     /// [`Observation::Inject`].
     InjectBridged {
-        /// The bridge.
+        /// The name of the bridge.
         bridge: String,
-        /// Its port.
+        /// The name of the bridge's port.
         port: String,
         /// The frame, from its destination address on.
         frame: Bytes,
     },
-    /// An Ethernet frame arrives that has an unfinished transport checksum, or stands for several
-    /// segments (PKT-5). Answered by [`Observation::Inject`].
+    /// Makes an Ethernet frame arrive that has an unfinished transport checksum, or stands for
+    /// several segments (PKT-5). Answered by [`Observation::Inject`].
     InjectOffloaded {
-        /// The device that it arrives on.
+        /// The device on which the frame arrives.
         device: String,
         /// The frame, from its destination address on.
         frame: Bytes,
-        /// The payload bytes of each segment, if it stands for several.
+        /// The number of payload bytes of each segment, if the frame stands for several; otherwise
+        /// `None`.
         segment_bytes: Option<u16>,
     },
-    /// A program calls its libipq. Answered by [`Observation::Called`].
+    /// Makes a program call its libipq. Answered by [`Observation::Called`].
     Call(Call),
 }
 
@@ -263,7 +266,7 @@ impl Step {
         })
     }
 
-    /// Returns the socket of the step, if it has one.
+    /// Returns the name of the step's socket; `None` if the step has none.
     #[must_use]
     pub fn socket(&self) -> Option<&str> {
         match self {
@@ -290,26 +293,26 @@ impl Step {
 /// The observation after a step.
 ///
 /// Numbers are as wide as in recordings, so that an impossible answer can be written down and told
-/// from a real one. An errno is positive, and 0 if nothing failed.
+/// from a possible one. An errno is positive, and 0 if nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Observation {
     /// The step was done, and there is nothing to see.
     Done,
-    /// A socket was opened, or not.
+    /// The result of opening a socket.
     Open {
-        /// The call that failed, if one did.
+        /// The call that failed; `None` if none did.
         failed_at: Option<OpenStage>,
-        /// The errno; 0 if nothing failed.
+        /// The errno of the failed call; 0 if none failed.
         errno: i64,
         /// The port id that the socket is bound to; `None` if it is unbound or does not exist.
         port_id: Option<i64>,
     },
     /// The result of the send call.
     Send {
-        /// The number of bytes, or -1.
+        /// The number of bytes sent; -1 if the call failed.
         sent: i64,
-        /// The errno if it failed.
+        /// The errno if the call failed; otherwise 0.
         errno: i64,
     },
     /// The result of the receive call.
@@ -328,81 +331,81 @@ pub enum Observation {
         /// The size in bytes.
         actual: i64,
     },
-    /// The device's answer to the frame.
+    /// The device's answer to an injected frame.
     Inject {
-        /// The errno if it was refused; 0 if it was taken.
+        /// The errno if the device refused the frame; 0 if it took the frame.
         errno: i64,
     },
-    /// The frame that left.
+    /// The frame that left by the device.
     Sniff {
-        /// Its bytes, from the destination address on; `None` if there was none.
+        /// The frame's bytes, from the destination address on; `None` if there was no frame.
         frame: Option<Bytes>,
     },
-    /// A text that was read.
+    /// The text that was read.
     Text(String),
-    /// There is no such text, since its module is not loaded.
+    /// The text does not exist, since its module is not loaded.
     Absent,
-    /// A rule was added, or not.
+    /// The result of adding a rule.
     Rule {
-        /// Whether the table has such a chain, so that the rule is in it.
+        /// `true` if the table has such a chain, so that the rule is in it.
         added: bool,
     },
-    /// A socket was bound, or not.
+    /// The result of binding a socket, or of asking for its port id.
     Bind {
-        /// The errno; 0 if it is bound.
+        /// The errno if the bind failed; otherwise 0.
         errno: i64,
-        /// The port id that it is bound to now; 0 if it is unbound.
+        /// The port id that the socket is bound to now; 0 if it is unbound.
         port_id: i64,
     },
     /// The result of polling a socket.
     Poll {
-        /// `true` if a receive call would return something, even an error.
+        /// `true` if a receive call would return at once, even with an error.
         readable: bool,
-        /// `true` if an error is pending.
+        /// `true` if an error is pending on the socket.
         error: bool,
-        /// The length of the wait, by the world's clock.
+        /// The time that the poll waited, by the world's clock.
         waited: Duration,
     },
-    /// The error that was pending.
+    /// The socket's pending error.
     SocketError {
-        /// Its number; 0 if there was none.
+        /// The errno; 0 if no error was pending.
         errno: i64,
     },
-    /// The time on the clock.
+    /// The time on the world's clock.
     Clock {
         /// The time since [`World::begin`](super::World::begin).
         since_begin: Duration,
     },
-    /// The account of all packets' fates.
+    /// The accounting of all packets' fates.
     Account(Account),
-    /// The result of a call.
+    /// The result of a call of libipq.
     Called(Called),
 }
 
-/// The two calls of [`Step::Open`].
+/// The calls that [`Step::Open`] makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenStage {
-    /// `socket()`
+    /// The call of `socket()`.
     Socket,
-    /// `bind()`
+    /// The call of `bind()`.
     Bind,
 }
 
 /// The result of a receive call that does not wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Received {
-    /// There was nothing: EAGAIN.
+    /// There was nothing to receive: EAGAIN.
     Nothing,
-    /// It failed.
+    /// The call failed.
     Error {
-        /// The errno.
+        /// The errno of the call.
         errno: i64,
     },
-    /// A datagram.
+    /// The call received a datagram.
     Frame {
-        /// The bytes copied: no more than the buffer's size.
+        /// The bytes that were copied: no more than the buffer's size.
         bytes: Bytes,
-        /// The port id that it came from.
+        /// The sender's port id; 0 for the kernel.
         sender: i64,
     },
 }
@@ -411,12 +414,12 @@ pub enum Received {
 /// queued + dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The packets that came into being: by arrival, by a local sender, by fragmentation.
+    /// The number of packets that came into being: by arrival, by a local sender, by fragmentation.
     pub entered: u64,
-    /// The packets that left by a device or reached a local receiver.
+    /// The number of packets that left by a device or reached a local receiver.
     pub delivered: u64,
-    /// The packets that wait for a verdict.
+    /// The number of packets that wait for a verdict.
     pub queued: u64,
-    /// The packets that were dropped, by the world's word for the reason.
+    /// The number of packets that were dropped, by the world's word for the reason.
     pub dropped: BTreeMap<String, u64>,
 }

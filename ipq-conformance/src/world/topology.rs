@@ -17,13 +17,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// An Ethernet device of the laboratory, its own addresses, and those of the neighbour behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// The device's name.
     pub name: &'static str,
-    /// Its link-layer address.
+    /// The device's link-layer address.
     pub mac: [u8; 6],
-    /// Its IPv4 address, in a network of 24 bits.
+    /// The device's IPv4 address, in a network of 24 bits.
     pub ipv4: Ipv4Addr,
-    /// Its IPv6 address, in a network of 64 bits.
+    /// The device's IPv6 address, in a network of 64 bits.
     pub ipv6: Ipv6Addr,
     /// The neighbour's link-layer address.
     pub neighbour_mac: [u8; 6],
@@ -33,7 +33,7 @@ pub struct Device {
     pub neighbour_ipv6: Ipv6Addr,
 }
 
-/// The device on neighbour A's side.
+/// The device that leads to neighbour A.
 pub const TAP0: Device = Device {
     name: "tap0",
     mac: [0x02, 0, 0, 0, 0x10, 0x01],
@@ -44,7 +44,7 @@ pub const TAP0: Device = Device {
     neighbour_ipv6: Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2),
 };
 
-/// The device on neighbour B's side.
+/// The device that leads to neighbour B.
 pub const TAP1: Device = Device {
     name: "tap1",
     mac: [0x02, 0, 0, 0, 0x10, 0x02],
@@ -58,7 +58,7 @@ pub const TAP1: Device = Device {
 /// The loopback device.
 pub const LO: &str = "lo";
 
-/// Every device that there is.
+/// The names of all devices.
 pub const DEVICES: [&str; 3] = [TAP0.name, TAP1.name, LO];
 
 /// The largest IP packet that a device carries, in bytes.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The name of the emulator's socket in its folder.
+/// The name of the emulator's socket in its temporary folder.
 const SOCKET: &str = "emulator";
 
 /// Creates emulators with a program that uses a library for C.
@@ -19,7 +19,7 @@ pub struct CProgramFactory {
 }
 
 impl CProgramFactory {
-    /// Returns a factory for the library of that name, as `dlopen` takes it. `preload` is the
+    /// Returns a factory for the library of this name, as `dlopen` takes it. `preload` is the
     /// object of `ipq-preload`, for a library that does not know this emulator. The error says why
     /// the library can't be loaded.
     pub fn new(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
@@ -44,7 +44,7 @@ impl WorldFactory for CProgramFactory {
     }
 }
 
-/// The emulator, and the program's process.
+/// The emulator, and the process of a program that uses the library.
 #[derive(Debug)]
 struct CProgramWorld {
     library: Library,
@@ -56,7 +56,7 @@ struct CProgramWorld {
 struct ProgramProcess {
     process: Process,
     server: Server,
-    /// The folder of the server's socket.
+    /// The folder of the server's socket, removed when this is dropped.
     _folder: TempDir,
 }
 
@@ -69,7 +69,8 @@ impl World for CProgramWorld {
         }
     }
 
-    /// The emulator can't do for another process what concerns that process's own sockets.
+    /// Returns the emulator's capabilities, without those that concern a process's own sockets: the
+    /// emulator can't act on those of another process.
     fn capabilities(&self) -> Capabilities {
         let lacks = [
             Capability::DropNetAdmin,
@@ -113,7 +114,7 @@ impl World for CProgramWorld {
             return Ok(Observation::Called(called));
         }
         let seen = self.sim.step(step)?;
-        // Datagrams for the program must be there before its next call.
+        // Datagrams for the program must be on its connection before its next call.
         let mut emulator = Emulator {
             server: &mut running.server,
             kernel: self.sim.kernel()?,

@@ -25,10 +25,12 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Room for the longest datagram: an error that quotes a whole send buffer.
+/// The size of a receive call's buffer: as much as the longest datagram, an error that quotes a
+/// whole send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// Serves a world of a real kernel and ends the process, if this program was started for that.
+/// Otherwise does nothing.
 pub(super) fn serve_if_asked() {
     let Some(world) = process::asked_for() else { return };
     let served = match world.as_str() {
@@ -56,8 +58,8 @@ pub(super) fn describe(implementation: &str) -> Description {
     }
 }
 
-/// Refuses to stand for another machine. A recording of another kernel is allowed if its frames
-/// have the same layout.
+/// Refuses a setup that asks for what a real kernel can't be: a machine with frames of another
+/// layout, a chosen process id, or packet ids that are never given twice.
 pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     if let Some(machine) = setup.machine.as_ref().filter(|machine| machine.abi != Abi::NATIVE) {
         return Err(WorldError::Unsupported(format!(
@@ -111,9 +113,9 @@ pub(super) struct Sockets {
 /// A netlink socket.
 #[derive(Debug)]
 enum Socket {
-    /// A bound socket, used through this project's transport as a program would.
+    /// A bound socket, used through this project's transport as a program would use it.
     Transport(Netlink),
-    /// A socket in a state that the transport does not have.
+    /// A socket in a state that the transport does not know.
     Plain(OwnedFd),
 }
 
@@ -267,13 +269,13 @@ fn send(socket: &Socket, to: Option<u32>, bytes: &[u8]) -> Observation {
     sent_or_not(sent)
 }
 
-/// Returns the observation of a call that sends.
+/// Returns the observation of a send call.
 pub(super) fn sent_or_not(sent: Result<usize, Errno>) -> Observation {
     let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (number(sent), 0));
     Observation::Send { sent, errno }
 }
 
-/// Receives a datagram of at most `size` bytes with `take`, using `buffer`.
+/// Receives a datagram with `take`, copying at most `size` bytes into `buffer`.
 pub(super) fn receive(
     take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>,
     size: usize,
@@ -291,7 +293,8 @@ pub(super) fn receive(
     }
 }
 
-/// Receives a datagram from a transport. Returns the number of bytes copied, and the sender.
+/// Receives a datagram from a transport. Returns the number of bytes copied, and the sender's port
+/// id.
 pub(super) fn take_from(transport: &impl Transport, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
     let received = transport.receive(buffer, Wait::Never);
     received
@@ -366,7 +369,7 @@ pub(super) fn errno_of(error: TransportError) -> Errno {
     }
 }
 
-/// Converts an error of the laboratory for a case.
+/// Converts an error of the laboratory into one of the world.
 pub(super) fn failed(error: LaboratoryError) -> WorldError {
     match error {
         LaboratoryError::Misuse(what) => WorldError::Misuse(what),
@@ -395,7 +398,8 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
 
-    /// Opens a socket of a netlink protocol that every kernel has.
+    /// Opens a socket of a netlink protocol that every kernel has. Returns its port id; `None` if
+    /// it is unbound.
     fn open(sockets: &mut Sockets, name: &str, bind: Option<u32>) -> Option<i64> {
         let opened = sockets.step(&Step::Open {
             socket: name.into(),

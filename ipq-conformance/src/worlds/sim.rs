@@ -10,7 +10,8 @@ use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, Socke
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Room for the longest datagram: an error that quotes a whole send buffer.
+/// The size of a receive call's buffer: as much as the longest datagram, an error that quotes a
+/// whole send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// Creates emulators.
@@ -22,7 +23,7 @@ pub struct SimFactory {
 }
 
 impl SimFactory {
-    /// Makes emulators of a kernel, each under its profile's name.
+    /// Returns a factory for emulators of one kernel. The world's name is that of the profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         Self {
@@ -35,7 +36,8 @@ impl SimFactory {
 
 #[cfg(feature = "seeded-faults")]
 impl SimFactory {
-    /// Returns a factory for emulators that break one rule, of the kernel that has it.
+    /// Returns a factory for emulators with one fault. Each emulates the kernel that the fault
+    /// belongs to.
     #[must_use]
     pub fn with_fault(fault: ipq_sim::Fault) -> Self {
         Self {
@@ -60,11 +62,11 @@ impl WorldFactory for SimFactory {
     }
 }
 
-/// The emulator, on virtual time, with ids that are reused as a kernel reuses them.
+/// The emulator, on virtual time, with packet ids that are given again as a kernel does.
 #[derive(Debug, Default)]
 pub struct SimWorld {
-    /// The kernel that it is, unless a setup names another. None: one that has the queues of the
-    /// setup.
+    /// The kernel that is emulated, unless a setup names another. `None` stands for a kernel that
+    /// has the setup's queues.
     profile: Option<Box<Profile>>,
     running: Option<Emulated>,
     #[cfg(feature = "seeded-faults")]
@@ -81,7 +83,7 @@ struct Emulated {
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 impl SimWorld {
-    /// Returns the emulated kernel, once it has begun.
+    /// Returns the emulated kernel. Fails before the world has begun.
     pub(super) fn kernel(&mut self) -> Result<&mut Kernel, WorldError> {
         let running = self.running.as_mut().map(|running| &mut running.kernel);
         running.ok_or_else(|| misuse("this world has not begun"))
@@ -293,7 +295,7 @@ impl Emulated {
                 text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
-                // As a kernel of that time parses a number: with surrounding space, and cut to 32
+                // A kernel of that time parses a number with space around it, and cuts it to 32
                 // bits.
                 let number = value.trim().parse::<i64>();
                 let length = number.map_err(|error| misuse(format!("{value:?}: {error}")))?;
@@ -377,7 +379,7 @@ impl Emulated {
 }
 
 impl SimWorld {
-    /// Returns the profile of this world, or one with such queues if it is of no certain kernel.
+    /// Returns the profile of this world; if it has none, one with these queues.
     fn own_profile(&self, queues: QueueProtocol) -> Profile {
         match (&self.profile, queues) {
             (Some(profile), _) => **profile,
@@ -386,8 +388,8 @@ impl SimWorld {
         }
     }
 
-    /// Returns the profile nearest to the setup's machine, whose frames it then has; this world's own
-    /// if there is none. The kernel must have the setup's queues.
+    /// Returns the profile nearest to the setup's machine, or this world's own if the setup names
+    /// no machine. Fails if its kernel lacks the setup's queues.
     fn profile_for(&self, setup: &Setup) -> Result<Profile, WorldError> {
         let profile = match &setup.machine {
             None => self.own_profile(setup.queues),

@@ -1,5 +1,6 @@
 //! A kernel with the historical `ip_queue`, up to 3.4, as a world. It works in the initial network
-//! namespace (SOCK-7), so there can be one at a time. It puts back whatever it changes there.
+//! namespace (SOCK-7), so there can be one world at a time. The world restores whatever it changes
+//! there.
 
 use super::process::{Process, Served};
 use crate::laboratory::{HostState, Laboratory, Place, Queues};
@@ -12,7 +13,7 @@ use ipq_core::transport::netlink::{Bind, Netlink, OpenError};
 use ipq_core::{Family, PortId};
 use std::fs;
 
-/// Its name on the command line.
+/// The world's name on the command line.
 pub(super) const NAME: &str = "ip_queue";
 
 /// Creates worlds of the kernel that this program runs on.
@@ -36,7 +37,7 @@ impl WorldFactory for IpQueueFactory {
     }
 }
 
-/// The kernel that this program runs on, as a world.
+/// The kernel that this program runs on, as a world with `ip_queue`.
 #[derive(Debug, Default)]
 struct IpQueueWorld {
     process: Option<Process>,
@@ -86,7 +87,7 @@ impl World for IpQueueWorld {
 
 impl Drop for IpQueueWorld {
     fn drop(&mut self) {
-        // The process first, so that nothing is queued or changed any more.
+        // The process ends first, so that it queues and changes nothing any more.
         self.process = None;
         if let Some(Err(error)) = self.before.take().map(|before| before.restore()) {
             eprintln!("the laboratory could not put everything back: {error}");
@@ -94,12 +95,12 @@ impl Drop for IpQueueWorld {
     }
 }
 
-/// The kernel's side of the world, inside its process.
+/// The laboratory and the sockets of an `ip_queue` world. They live in the world's own process.
 #[derive(Debug)]
 pub(super) struct IpQueueHost {
     laboratory: Laboratory,
     sockets: real::Sockets,
-    /// Each family's two drop counters, as they were at the beginning.
+    /// The two drop counters of each family, as they were at the beginning.
     dropped: [[u64; 2]; 2],
 }
 
@@ -137,8 +138,8 @@ impl Served for IpQueueHost {
     }
 }
 
-/// Frees a queue whose peer has no socket, as a case may leave it (ATT-1). The queue resets when a
-/// socket with the peer's port id closes (ATT-4).
+/// Frees a queue whose peer has no socket, as a case may leave it (ATT-1). Opens and closes a
+/// socket with the peer's port id, which resets the queue (ATT-4).
 fn reset(family: Family) -> Result<(), WorldError> {
     let text = read_proc(family)?;
     let peer = text.lines().next().and_then(number_of).unwrap_or_default();
@@ -159,7 +160,7 @@ fn read_proc(family: Family) -> Result<String, WorldError> {
     fs::read_to_string(path).map_err(|error| broken(format!("{path} can't be read: {error}")))
 }
 
-/// Returns the numbers of the last two lines (PROC-1).
+/// Returns the numbers of the last two lines: the drop counters (PROC-1).
 fn drop_counters(text: &str) -> [u64; 2] {
     let numbers: Vec<_> = text
         .lines()
@@ -169,7 +170,8 @@ fn drop_counters(text: &str) -> [u64; 2] {
     [numbers.first(), numbers.get(1)].map(|number| number.copied().unwrap_or_default())
 }
 
-/// Returns the text with `counted` subtracted in its last two lines. The counters have 32 bits.
+/// Returns the text with `counted` subtracted from the numbers of its last two lines. The counters
+/// have 32 bits.
 fn without(text: &str, counted: [u64; 2]) -> String {
     let lines = text.lines().enumerate().map(|(index, line)| {
         let counted = index.checked_sub(5).and_then(|index| counted.get(index));
@@ -187,7 +189,7 @@ fn number_of(line: &str) -> Option<u64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Returns the file of a queue's sysctl. The world has no others.
+/// Returns the path of a queue's sysctl. Fails for any other, since the world has no others.
 fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     match name {
         "net.ipv4.ip_queue_maxlen" => Ok("/proc/sys/net/ipv4/ip_queue_maxlen"),
@@ -196,7 +198,7 @@ fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     }
 }
 
-/// Writes the text unchanged, since the kernel decides what it means.
+/// Writes a sysctl's text unchanged, since the kernel decides what the text means.
 fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
     let written = fs::write(path, value);
     written
@@ -204,7 +206,7 @@ fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
         .map_err(|error| misuse(format!("{path} = {value}: {error}")))
 }
 
-/// Reads the text without its line end.
+/// Reads a sysctl's text, without its line end.
 fn read_sysctl(path: &str) -> Result<Observation, WorldError> {
     let text = fs::read_to_string(path);
     text.map(|text| Observation::Text(text.trim_end().to_owned()))

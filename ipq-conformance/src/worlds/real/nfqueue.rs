@@ -1,7 +1,8 @@
 //! Today's kernel as a world: its nfnetlink queues, in namespaces of its own.
 //!
-//! A setup of numbered queues has them as they are, on sockets of netlink protocol 12. A setup of
-//! `ip_queue` has them through the transport that translates `ip_queue`'s protocol.
+//! With a setup of numbered queues, a case uses them as they are, by sockets of netlink protocol
+//! 12. With a setup of `ip_queue`, a case uses them through the transport that translates
+//! `ip_queue`'s protocol.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
@@ -20,10 +21,10 @@ use std::io::{ErrorKind, IoSlice};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-/// Its name on the command line.
+/// The world's name on the command line.
 pub(super) const NAME: &str = "nfqueue";
 
-/// The queue of each family.
+/// The number of each family's queue, with a setup of `ip_queue`.
 const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
 
 /// Creates worlds of the kernel that this program runs on.
@@ -40,7 +41,7 @@ impl WorldFactory for NfQueueFactory {
     }
 }
 
-/// The kernel that this program runs on, as a world.
+/// The kernel that this program runs on, as a world with nfnetlink queues.
 #[derive(Debug, Default)]
 struct NfQueueWorld {
     process: Option<Process>,
@@ -77,7 +78,7 @@ impl World for NfQueueWorld {
     }
 }
 
-/// The kernel's side of the world, inside its process.
+/// The laboratory and the sockets of an nfqueue world. They live in the world's own process.
 #[derive(Debug)]
 pub(super) struct NfQueueHost {
     laboratory: Laboratory,
@@ -124,7 +125,8 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Reads the text of the numbered queues. Who made a user namespace may not everywhere.
+/// Reads the text of the numbered queues. On some systems the owner of a user namespace may not
+/// read it.
 fn read_proc() -> Result<Observation, WorldError> {
     match fs::read_to_string("/proc/net/netfilter/nfnetlink_queue") {
         Ok(text) => Ok(Observation::Text(text)),

@@ -1,8 +1,8 @@
 //! A world in a process of its own.
 //!
-//! The laboratory of a real kernel takes over the whole process, so it gets one: this program once
-//! more. A process that does not answer in time is killed, as is one that is no longer needed; with
-//! it go its sockets, its devices and its namespaces.
+//! The laboratory of a real kernel takes over a whole process, so it gets one of its own: this
+//! program once more. The process is killed if it does not answer in time, or when it is no longer
+//! needed. Its sockets, devices and namespaces vanish with it.
 
 use crate::child::{self, Child, Line};
 use crate::world::{Observation, QueueProtocol, Rule, Setup, Step, WorldError};
@@ -16,14 +16,14 @@ const SERVE: &str = "--serve-world";
 const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
-/// A world, inside its process.
+/// A world in its own process, which does the steps.
 pub(super) trait Served {
-    /// Sets up everything, with these rules, and queues of this protocol.
+    /// Sets up the laboratory, with these rules, and with queues of this protocol.
     fn begin(rules: &[Rule], queues: QueueProtocol) -> Result<Self, WorldError>
     where
         Self: Sized;
 
-    /// Does one step.
+    /// Does one step, and returns the observation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 }
 
@@ -35,12 +35,13 @@ enum Request {
 
 type Answer = Result<Observation, WorldError>;
 
-/// Returns the name of the world that this program was started to serve, if it was.
+/// Returns the name of the world that this program was started to serve; `None` if it was not
+/// started for that.
 pub(super) fn asked_for() -> Option<String> {
     child::asked_for(SERVE)?.into_string().ok()
 }
 
-/// Answers requests until there are no more.
+/// Answers requests on standard input until there are no more.
 pub(super) fn serve<S: Served>() -> io::Result<()> {
     let mut served: Option<S> = None;
     for line in io::stdin().lock().lines() {
@@ -59,12 +60,12 @@ pub(super) fn serve<S: Served>() -> io::Result<()> {
     Ok(())
 }
 
-/// The process, as its parent sees it.
+/// A world's process, as its parent sees it.
 #[derive(Debug)]
 pub(super) struct Process(Child);
 
 impl Process {
-    /// Starts a process for the world `name`, and has it set up everything.
+    /// Starts a process for the world `name`, and makes it set up the laboratory.
     pub(super) fn begin(name: &str, setup: &Setup) -> Result<Self, WorldError> {
         let started = Child::spawn(&mut child::this_program(SERVE, name));
         let mut process = Self(
@@ -74,7 +75,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Has the process do a step.
+    /// Makes the process do a step, and returns its answer.
     pub(super) fn step(&mut self, step: &Step) -> Answer {
         let patience = match step {
             Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,
@@ -98,7 +99,8 @@ impl Process {
         }
     }
 
-    /// Ends a process that gave `line` instead of an answer, and says what became of it.
+    /// Ends a process that gave `line` instead of an answer. Returns what became of the process, in
+    /// words.
     fn end(&mut self, line: &Line, request: &Request, patience: Duration) -> String {
         let status = self.0.end(line);
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
