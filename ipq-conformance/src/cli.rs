@@ -379,7 +379,7 @@ enum LevelArgument {
 /// The libipq under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ClientArgument {
-    /// This project's, in Rust.
+    /// This project's libipq, in Rust.
     Rust,
     /// A library for C, by its name.
     Library(OsString),
@@ -444,7 +444,8 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     ExitCode::from(end as u8)
 }
 
-/// Runs cases where no command is named. A word that chooses no case may then be a mistyped command.
+/// Runs cases where no command is named. A word that chooses no case may then be a mistyped
+/// command.
 fn run_by_default(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
     let command = Command::command();
     let commands: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
@@ -452,7 +453,7 @@ fn run_by_default(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     run::run(worlds, arguments)
 }
 
-/// Takes the name of a file that can be read.
+/// Returns the path of a file that can be read; otherwise the error.
 fn readable_file(name: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(name);
     File::open(&path)?;
@@ -493,7 +494,8 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
 /// The environment variable that makes it a failure if a real kernel can't be tested.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// Returns how the command ends if the world can't be created here, and reports that once.
+/// Returns how the command ends if the world can't be created here, after it has printed the
+/// reason; otherwise `None`.
 fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
     match tried {
@@ -505,7 +507,8 @@ fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     }
 }
 
-/// Returns how a command ends if nothing could be run in a world.
+/// Returns how a command ends if nothing could be run in a world. Prints a line if that is a
+/// failure.
 fn nothing_ran(world: &str) -> End {
     let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
     if required {

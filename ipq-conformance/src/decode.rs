@@ -73,7 +73,8 @@ impl<'a> Cursor<'a> {
         self.prefix = prefix;
     }
 
-    /// Names the next `length` bytes, and returns them if they are all there.
+    /// Names the next `length` bytes. Returns these bytes; `None` if they are not all there, or
+    /// there are none.
     pub(super) fn field<V: Display>(
         &mut self,
         name: &str,

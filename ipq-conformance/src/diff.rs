@@ -25,7 +25,7 @@ const MOST_ATTEMPTS: usize = 400;
 pub struct Pair<'f> {
     /// The world that carries plans out first.
     pub first: &'f dyn WorldFactory,
-    /// The world that is compared with it.
+    /// The world that is compared with the first.
     pub second: &'f dyn WorldFactory,
     /// The differences that are known.
     pub known: &'f KnownDivergences,
@@ -36,16 +36,16 @@ pub struct Pair<'f> {
 pub enum Compared {
     /// Both worlds answered alike.
     Equal,
-    /// They differ in a known way, for this reason.
+    /// The worlds differ in a known way, for this reason.
     Known(String),
-    /// They differ in a way that is not known.
+    /// The worlds differ in a way that is not known.
     Different(Box<Divergence>),
 }
 
 /// A difference between two worlds.
 #[derive(Clone, Debug)]
 pub struct Divergence {
-    /// The steps and the first world's answers: as few as possible.
+    /// The steps and the first world's answers, with as few steps as possible.
     pub recording: Recording,
     /// The answer in which the second world differs.
     pub difference: Difference,
@@ -69,8 +69,8 @@ impl Pair<'_> {
         let mut first = self.first.create().map_err(unable)?;
         let mut second = self.second.create().map_err(unable)?;
         let mut setup = plan.setup.clone();
-        // With reused ids, a verdict given twice could hit another packet in one of the worlds
-        // only.
+        // If ids were reused, a verdict that is given twice could hit another packet in one of the
+        // worlds.
         setup.never_reuse_ids = first.capabilities().has(Capability::NeverReusedIds);
         let steps = performance::perform(plan, &setup, first.as_mut())?;
         setup.never_reuse_ids = second.capabilities().has(Capability::NeverReusedIds);
@@ -80,8 +80,8 @@ impl Pair<'_> {
             steps,
         };
         let replayed = replay(&recording, second.as_mut())?;
-        // The machine that recorded it; or, if the replay depends on never reusing ids, one that
-        // can do that.
+        // The recording names the machine on which it can be replayed: the second world's, if that
+        // world can stand for other machines; otherwise the first world's.
         let other_machines = second.capabilities().has(Capability::OtherMachines);
         let describing = if other_machines { &second } else { &first };
         recording.setup.machine = Some(describing.describe().machine);
@@ -133,11 +133,12 @@ pub struct KnownDivergences(Vec<KnownDivergence>);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
-    /// The names of the worlds. The entry holds whichever of them is recorded.
+    /// The names of both worlds. The entry holds whichever of them is recorded.
     pub worlds: [String; 2],
-    /// The difference as it is shown when the first of them is recorded. `*` stands for anything.
+    /// The difference as it is shown when the first of the worlds is recorded. `*` stands for
+    /// anything.
     pub difference: String,
-    /// The reason.
+    /// The reason why the worlds may differ.
     pub reason: String,
 }
 

@@ -279,7 +279,7 @@ pub enum LaboratoryError {
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// The kernel has no table of rules of this name.
+    /// The kernel has no table of rules of this family and name.
     #[error(
         "this kernel has no table {table:?} for {family}: rules are made by the socket options of ip_tables and ip6_tables, so \
          load iptable_filter, iptable_mangle, ip6table_filter and ip6table_mangle, or use a kernel with \
@@ -307,7 +307,7 @@ pub enum LaboratoryError {
     /// An operation failed that is always possible in a laboratory.
     #[error("can't {what}: {source}")]
     Failed {
-        /// The operation.
+        /// The operation, as it stands after "can't".
         what: String,
         /// The system's error.
         source: Arc<io::Error>,

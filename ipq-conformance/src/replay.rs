@@ -135,7 +135,7 @@ pub struct Difference {
     pub steps: usize,
     /// The step, with this world's packet ids.
     pub done: Step,
-    /// The recorded observation.
+    /// The observation in the recording.
     pub recorded: Observation,
     /// The observation in this world; `None` if the world panicked.
     pub seen: Option<Observation>,

@@ -28,7 +28,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Head {
     /// The world's name.
     pub world: String,
-    /// The option that selects it on the command line: `--world sim`.
+    /// The option that selects the world on the command line: `--world sim`.
     pub choice: String,
     /// The world's description.
     pub description: Description,
@@ -50,12 +50,12 @@ impl Head {
 
 /// Receives the events of a run, and reports them.
 pub trait Reporter {
-    /// The run begins.
+    /// Called when the run begins.
     fn begin(&mut self, head: &Head) -> io::Result<()>;
 
-    /// A case has ended. Cases come topic by topic.
+    /// Called when a case has ended. Cases come topic by topic.
     fn case(&mut self, report: &CaseReport) -> io::Result<()>;
 
-    /// The run is over.
+    /// Called when the run is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`cases`] holds every case, a topic a file, and says how to write one;
 //! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`], [`Request`] and
-//! [`QueueRequest`] build the packets and messages that are sent to it;
+//!   [`QueueRequest`] build the packets and messages that are sent to it;
 //! - [`runner`] runs cases, and [`Outcome`] is the result of one;
 //! - [`KnownDifferences`] lists how a world is known to differ;
 //! - [`requirements`] says which rules of the protocol the cases cover.

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use ipq_core::wire::Abi;
 use std::fmt::Write as _;
 
-/// The most steps that a transcript keeps: the last ones.
+/// The most steps that a transcript keeps. It keeps the last ones.
 const MOST_EVENTS: usize = 10_000;
 
-/// The most lines that are shown of a datagram or packet: enough for its headers.
+/// The most lines that are shown of a datagram or packet. Its headers take fewer.
 const MOST_LINES: usize = 64;
 
 /// The steps and observations of a case, in order.

@@ -4,12 +4,12 @@
 //! the length of the caller's buffer, or chooses what the simulated kernel answers. The rest is a
 //! datagram.
 //!
-//! - From the kernel: `ipq_core::wire` reads each frame for the program; its payload or quotation is in
-//!   the datagram; it is no longer than the datagram and its own fixed part; and nothing is allocated.
-//!   A packet that a template translates becomes what it would have become by itself.
-//! - From a program: the datagram is well-formed nfnetlink. It has the message embedded byte for byte,
-//!   unless it is a plain verdict. Whatever the kernel answers, the program reads one answer that
-//!   quotes the message as `ip_queue` did.
+//! - From the kernel: `ipq_core::wire` reads each frame for the program. Its payload or quotation
+//!   is in the datagram. The frame is no longer than the datagram and the frame's own fixed part,
+//!   and nothing is allocated. A template translates a packet as it would be translated without.
+//! - From a program: the datagram is well-formed nfnetlink. It has the message embedded byte for
+//!   byte, unless the message is a plain verdict. Whatever the kernel answers, the program reads
+//!   one answer that quotes the message as `ip_queue` did.
 //! - Device events from the kernel: there are no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;

@@ -78,7 +78,8 @@ struct Tally {
 }
 
 impl Tally {
-    /// Counts a result. Returns whether to go on.
+    /// Counts a result. Returns `true` if no difference was found so far, so that the comparison
+    /// goes on.
     fn add(&mut self, seed: u64, compared: Compared) -> bool {
         match compared {
             Compared::Equal => self.equal += 1,
@@ -130,7 +131,7 @@ fn show(pair: Pair<'_>, part: Part, seed: u64, divergence: &Divergence, output: 
 }
 
 /// Compares the worlds with the plan of each seed, and passes the results to `judge` in order until
-/// it returns false. Several plans run at a time if both worlds allow it.
+/// `judge` returns `false`. Runs several plans at a time if both worlds allow it.
 fn compare_all(
     pair: Pair<'_>,
     generate: fn(u64) -> Plan,
@@ -163,7 +164,7 @@ fn compare_all(
         }
         drop(sender);
         for (seed, compared) in receiver {
-            // Plans of lower seeds are still running: wait for them.
+            // Plans of lower seeds are still running, so their results come first.
             if !judge(seed, compared?) {
                 next.store(seeds.end, Ordering::Relaxed);
             }
@@ -183,7 +184,7 @@ mod tests {
     use ipq_sim::Fault;
     use pretty_assertions::assert_eq;
 
-    /// Emulators under another name, or emulators that can't be created.
+    /// Emulators under another name; `None` for emulators that can't be created.
     struct Other(Option<SimFactory>);
 
     impl WorldFactory for Other {

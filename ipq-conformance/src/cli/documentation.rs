@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use std::fs;
 use std::path::Path;
 
-/// Writes a page for the program and one for each of its commands.
+/// Writes a manual page for the program, and one for each of its commands.
 pub(super) fn write_manual(directory: &Path) -> Result<End, Failure> {
     let command = Command::command().disable_help_subcommand(true);
     fs::create_dir_all(directory)
@@ -15,7 +15,7 @@ pub(super) fn write_manual(directory: &Path) -> Result<End, Failure> {
     Ok(End::Good)
 }
 
-/// Prints the script that a shell reads.
+/// Prints a shell's completion script.
 pub(super) fn print_completions(shell: Shell) -> Result<End, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Command::command(), "ipq-conformance", &mut script);

@@ -57,8 +57,7 @@ fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {
     })
 }
 
-/// Returns the number of columns of the terminal that standard output is. A file is as wide as it has
-/// to be.
+/// Returns the number of columns of the terminal that standard output is. A file has no limit.
 fn terminal_width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into())
 }

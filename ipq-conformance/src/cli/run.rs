@@ -49,8 +49,8 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     })
 }
 
-/// Returns the world that emulates the kernel of that version or profile, and says which it took
-/// unless it is that kernel's own.
+/// Returns the world that emulates the kernel of this version or profile. Prints a line if it is
+/// the nearest profile, and not the kernel's own.
 pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     let nearest = Profile::of_kernel(kernel).map_err(unable)?;
     if nearest.nearness != Nearness::Own {
@@ -75,7 +75,7 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
     run_chosen(factory, &choice, &cases::all(), arguments)
 }
 
-/// Returns a word as one writes it in a shell.
+/// Quotes a word for a shell, if it needs quotes.
 pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }

@@ -3,14 +3,14 @@
 use super::{Failure, unable};
 use crate::suite::{Case, Filter, Topic, cases};
 
-/// How alike two words have to be, from 0 to 1, so that one is suggested for the other.
+/// The least likeness of two words, from 0 to 1, at which one is suggested for the other.
 const ALIKE: f64 = 0.7;
 /// The shortest part of a word that stands for the word.
 const SHORTEST_PART: usize = 3;
-/// The number of suggestions.
+/// The most suggestions.
 const MOST: usize = 3;
 
-/// Refuses words that choose no case. They may be mistyped cases, or mistyped `commands`.
+/// Refuses words that choose no case: mistyped cases, or mistyped `commands`.
 pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), Failure> {
     let all = cases::every();
     let is_unknown = |word: &&String| {

@@ -106,7 +106,7 @@ fn message_type(bytes: &[u8], abi: Abi) -> MessageType {
     MessageType::from_wire(number(bytes, abi) as u16)
 }
 
-/// Shows a number of up to eight bytes.
+/// Returns a number of up to eight bytes.
 fn number(bytes: &[u8], abi: Abi) -> u64 {
     let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
     match abi.order {

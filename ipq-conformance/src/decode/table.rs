@@ -45,8 +45,8 @@ pub(crate) fn compare(expected: &[u8], seen: &[u8], kind: Kind, exempt: &[Range<
     text
 }
 
-/// Returns the first offset at which two byte strings differ. If one is the beginning of the
-/// longer, that is its length.
+/// Returns the first offset at which two byte strings differ; `None` if they are equal. If one is
+/// the beginning of the other, the offset is its length.
 pub(crate) fn first_difference(expected: &[u8], seen: &[u8]) -> Option<usize> {
     let common = expected.iter().zip(seen).position(|(one, other)| one != other);
     common.or_else(|| (expected.len() != seen.len()).then(|| expected.len().min(seen.len())))

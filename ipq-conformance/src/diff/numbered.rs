@@ -1,5 +1,5 @@
-//! Generated steps for numbered queues. Ids count up from 1 there, so that a message can name a
-//! packet before it has come.
+//! Generated steps for numbered queues. Packet ids count up from 1 there, so that a message can
+//! name a packet that has not come yet.
 
 use super::plan::{Action, Chance, Plan};
 use crate::suite::{PORT_IDS, Packet, QueueRequest};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ipq_core::wire::nfnetlink::{PROTOCOL, attribute, message_type};
 use ipq_core::{Family, Hook};
 
-/// The names of the sockets, each bound to the port id of its place.
+/// The names of the sockets. Each is bound to the port id in the same place of [`PORT_IDS`].
 const SOCKETS: [&str; 3] = ["a", "b", "c"];
 /// The queues that most messages are for.
 const QUEUES: [u16; 2] = [1, 2];
@@ -57,8 +57,8 @@ fn send(socket: &str, bytes: Bytes) -> Step {
 }
 
 impl Chance {
-    /// Rules for each family. Packets are not spread, since each machine has a seed of its own for
-    /// that.
+    /// Returns rules for each family. Packets are not spread over queues, since each machine
+    /// spreads them with a seed of its own.
     fn numbered_rules(&mut self) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (family, queue) in Family::ALL.into_iter().zip(QUEUES) {
@@ -128,7 +128,7 @@ impl Chance {
         }
     }
 
-    /// One message, or several, and now and then bytes behind them.
+    /// Returns a datagram with one message or several, and now and then with bytes behind them.
     fn datagram(&mut self) -> Bytes {
         let messages = self.of(&[1, 1, 1, 1, 2, 3]);
         let mut datagram: Vec<u8> = Vec::new();
@@ -229,7 +229,7 @@ impl Chance {
         request
     }
 
-    /// A packet of either family, whole, cut or grown.
+    /// Returns the bytes of a packet of either family: whole, cut or grown.
     fn replacement_bytes(&mut self) -> Vec<u8> {
         let family = self.of(&Family::ALL);
         let mut bytes = Packet::udp(family).payload(*b"replaced").ttl(63).ip().to_vec();
@@ -250,7 +250,7 @@ impl Chance {
         request.attribute(kind, &vec![self.of(&[0, 1, 2]); self.below(14)])
     }
 
-    /// A frame, and the name of the device that it arrives on.
+    /// Returns a frame, and the name of the device that it arrives on.
     fn packet(&mut self) -> (String, Bytes) {
         let family = self.of(&Family::ALL);
         // The kernel copies short packets. A longer one from a TAP device shares its bytes with its

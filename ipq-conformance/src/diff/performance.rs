@@ -48,9 +48,9 @@ struct Performance<'w> {
     open: Vec<Slot>,
     /// The devices that are down.
     down: Vec<&'static str>,
-    /// `true` if the process has the capability.
+    /// `true` if the process has the capability `CAP_NET_ADMIN`.
     net_admin: bool,
-    /// The sockets that given steps have opened.
+    /// The names of the open sockets that given steps have opened.
     numbered: Vec<String>,
     /// The packets read since their socket was opened, in order.
     packets: Vec<(Slot, PacketId, Bytes)>,
@@ -91,8 +91,8 @@ impl Performance<'_> {
         }
     }
 
-    /// Does a step, unless its socket is not there, or is there already. Without the capability no
-    /// device can be set.
+    /// Does a given step. Skips it if its socket is not open, or is to be opened and is open
+    /// already. Skips changes of devices without the capability.
     fn given(&mut self, step: &Step) -> Result<(), ReplayError> {
         let is_open = |name: &str| self.numbered.iter().any(|open| open == name);
         match step {
@@ -107,8 +107,8 @@ impl Performance<'_> {
         self.do_step(step.clone())
     }
 
-    /// Opens no socket without the capability: kernels differ on whether such a socket may send
-    /// later.
+    /// Opens a socket. Opens none without the capability: kernels differ on whether such a socket
+    /// may send later.
     fn open(&mut self, slot: Slot) -> Result<(), ReplayError> {
         if self.open.contains(&slot) || !self.net_admin {
             return Ok(());
@@ -135,7 +135,8 @@ impl Performance<'_> {
         })
     }
 
-    /// Sends a packet to this host. A device that is down has no IPv6 address to send to.
+    /// Sends a packet from this host to itself. Does nothing while tap0 is down, since a device
+    /// that is down has no IPv6 address to send to, or without the capability.
     fn output(&mut self, packet: &Packet) -> Result<(), ReplayError> {
         if !self.net_admin || self.down.contains(&TAP0.name) {
             return Ok(());
@@ -175,7 +176,7 @@ impl Performance<'_> {
         Ok(())
     }
 
-    /// Takes what is left until `take` says that it took nothing.
+    /// Calls `take` until it returns `false`, at most [`MOST_LEFT`] times.
     fn exhaust(&mut self, mut take: impl FnMut(&mut Self) -> Result<bool, ReplayError>) -> Result<(), ReplayError> {
         let mut left = MOST_LEFT;
         while left > 0 && take(self)? {
@@ -237,7 +238,8 @@ impl Performance<'_> {
         })
     }
 
-    /// Returns whether there was anything to do.
+    /// Receives from a socket, and notes the packet. Returns `false` if nothing came or the socket
+    /// is not open.
     fn receive(&mut self, slot: Slot, size: usize) -> Result<bool, ReplayError> {
         if !self.open.contains(&slot) {
             return Ok(false);
@@ -255,7 +257,7 @@ impl Performance<'_> {
         Ok(seen != Observation::Receive(Received::Nothing))
     }
 
-    /// Returns whether there was anything to do.
+    /// Takes a frame that left by a device. Returns `false` if there is none.
     fn sniff(&mut self, device: &str) -> Result<bool, ReplayError> {
         let seen = self.step(Step::Sniff { device: device.into() })?;
         Ok(matches!(seen, Observation::Sniff { frame: Some(_) }))
@@ -278,7 +280,7 @@ impl Performance<'_> {
     }
 }
 
-/// Returns the packet with the byte at `at` changed, if it has one.
+/// Returns the packet with the byte at `at` changed; unchanged if it has no such byte.
 fn changed_at(packet: &[u8], at: usize) -> Vec<u8> {
     let mut changed = packet.to_vec();
     if let Some(byte) = changed.get_mut(at) {

@@ -1,4 +1,5 @@
-//! The actions that are done to two worlds, without anything that only a world can know.
+//! The actions that are done to two worlds, without anything that only one world can know, such as
+//! packet ids.
 
 use crate::suite::{Packet, Request};
 use crate::world::topology::{Device, TAP0, TAP1};
@@ -15,10 +16,10 @@ pub struct Plan {
     pub(super) actions: Vec<Action>,
 }
 
-/// One action. It is skipped if its socket is not open or its packet has not come.
+/// One action. The world does not do it if its socket is not open or its packet has not come.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    /// A step that knows all that it needs: those for numbered queues.
+    /// A given step, for numbered queues.
     Step(Step),
     Open(Slot),
     Close(Slot),
@@ -81,7 +82,7 @@ pub(super) enum Replacement {
     Cut,
 }
 
-/// One of three sockets, two of which speak to the same queue.
+/// One of three sockets, two of which are for the same queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     Ipv4,
@@ -101,7 +102,7 @@ impl Slot {
 }
 
 impl Plan {
-    /// Returns the plan of `seed`.
+    /// Returns the plan that `seed` generates.
     #[must_use]
     pub fn generate(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed);
@@ -126,8 +127,8 @@ impl Plan {
         self.actions.len() + self.setup.rules.len()
     }
 
-    /// Returns the plan without these parts. Actions are numbered first, then rules; larger numbers
-    /// are ignored.
+    /// Returns the plan without these parts. Actions are numbered first, then rules; numbers beyond
+    /// the last are ignored.
     pub(super) fn without(&self, left_out: Range<usize>) -> Self {
         let mut shorter = self.clone();
         let mut number = 0;
@@ -248,7 +249,8 @@ impl Chance {
             .sequence(envelope.sequence)
     }
 
-    /// Generates a message of any type with a body of zeros, and now and then a header that lies.
+    /// Generates a message of any type with a body of zeros, and now and then with a header that is
+    /// wrong.
     fn strange(&mut self) -> Request {
         let message_type = self.of(&[0, 1, 2, 0x10, 0x11, 0x12, 0x13, 0x14, 0x100]);
         let body = vec![0; self.of(&[0, 1, 8, 23, 24, 24, 40, 100])];
@@ -316,7 +318,7 @@ impl Chance {
         ])
     }
 
-    /// Generates a frame and the device that it arrives on.
+    /// Generates a frame, and the device that it arrives on.
     fn arriving(&mut self) -> (Device, Bytes) {
         let family = self.of(&Family::ALL);
         let length = packet_bytes(family) + self.of(&[0, 1, 2, 3, 8, 100, 1000]);
@@ -327,7 +329,8 @@ impl Chance {
         if self.one_in(6) {
             packet = packet.to_host();
         } else if self.one_in(10) {
-            // Never to this host, which reassembles fragments before it queues them at INPUT.
+            // No fragment is for this host, which reassembles fragments before it queues them at
+            // INPUT.
             packet = packet.fragment(self.of(&[0, 8, 800]), self.one_in(2));
         }
         if self.one_in(8) {
@@ -358,7 +361,7 @@ impl Chance {
 
 const ETHERNET_HEADER_BYTES: usize = 14;
 
-/// The size of the shortest packet with a transport header that is generated, in bytes.
+/// Returns the length of the shortest packet with a transport header that is generated, in bytes.
 fn packet_bytes(family: Family) -> usize {
     family.header_length() + 8
 }

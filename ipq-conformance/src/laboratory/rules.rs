@@ -65,7 +65,7 @@ impl Saved {
         Ok(Self(saved))
     }
 
-    /// Restores all tables. Returns the first failure.
+    /// Restores all tables as they were. Returns the first failure.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(family, table, contents)| {
             let tables = Tables::open(*family)?;

@@ -68,8 +68,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Builds a table of `rules`, without those for chains that the table lacks. The table accepts
-    /// all packets that match no rule.
+    /// Builds a table of the `rules` whose chains it has. The table accepts all packets that match
+    /// no rule.
     pub(super) fn build(family: Family, table: Table, rules: &[(Hook, Entry)]) -> Self {
         let policy = Entry {
             protocol: None,

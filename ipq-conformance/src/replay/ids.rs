@@ -180,8 +180,8 @@ mod tests {
         }
     }
 
-    /// Where ids are numbers, the other family's id could name a packet of this queue that waits
-    /// and has not been read.
+    /// Checks an id that was read by the other family's socket. Where ids are numbers, it could
+    /// name a packet of this queue that waits and has not been read.
     #[rstest]
     #[case::is_the_others_where_ids_are_addresses([Capability::IdReuse].into_iter().collect(), 60)]
     #[case::stays_where_ids_are_numbers(Capabilities::default(), 1000)]

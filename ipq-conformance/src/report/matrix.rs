@@ -30,8 +30,8 @@ pub struct Matrix {
 /// A column: a world.
 #[derive(Clone, Debug)]
 struct Column {
-    /// The world's name. The kernel is added if another column has the same name, and the file if
-    /// that is not enough.
+    /// The world's name. The kernel is added if another column has the same name, and the file too
+    /// if another column has the same name and kernel.
     name: String,
     source: Option<String>,
     environment: Environment,
@@ -47,7 +47,7 @@ struct Row {
     topic: String,
     level: Level,
     requirements: Vec<String>,
-    /// One for each column.
+    /// The cells, one for each column.
     cells: Vec<Cell>,
 }
 
@@ -145,7 +145,7 @@ impl Matrix {
         self.columns.iter().all(|column| column.counts.keys().all(idle))
     }
 
-    /// Returns the rows by topic, in their order.
+    /// Returns the rows topic by topic, in their order.
     fn topics(&self) -> impl Iterator<Item = &[Row]> {
         self.rows.chunk_by(|one, next| one.topic == next.topic)
     }

@@ -69,7 +69,7 @@ impl<W: Write> Reporter for Tap<W> {
     }
 }
 
-/// Escapes `#`, which ends a description.
+/// Escapes `#` and `\`, and joins the lines.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace('\n', " ")
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// and other people's notes refer to it. The id of a case that is removed is never used again.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// The id: `topic/name`.
+    /// The case's id: `topic/name`.
     pub id: &'static str,
     /// The rule that must hold, as a sentence without a full stop.
     pub title: &'static str,
@@ -25,7 +25,7 @@ pub struct Case {
     pub setup: fn() -> Setup,
     /// The time limit. Cases take milliseconds; the limit ends a case that hangs.
     pub time_limit: Duration,
-    /// The body.
+    /// The case's body.
     pub run: fn(&Subject) -> CaseResult,
 }
 

@@ -137,13 +137,13 @@ impl QueueRequest {
         self.attribute(attribute::VERDICT_HEADER, &content)
     }
 
-    /// Adds a mark.
+    /// Adds the mark that the packet gets.
     #[must_use]
     pub fn mark(self, mark: u32) -> Self {
         self.number(attribute::MARK, mark)
     }
 
-    /// Adds a priority.
+    /// Adds the priority that the packet gets.
     #[must_use]
     pub fn priority(self, priority: u32) -> Self {
         self.number(attribute::PRIORITY, priority)

@@ -90,7 +90,7 @@ pub struct Coverage {
 /// The coverage of one requirement.
 #[derive(Clone, Debug)]
 pub struct Covered {
-    /// The requirement.
+    /// The requirement, with its text.
     pub requirement: Requirement,
     /// The ids of the cases that cite the requirement.
     pub cases: Vec<&'static str>,
@@ -101,8 +101,8 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Returns whether the requirement is covered: cases have found each fault that breaks it and
-    /// there is one, or a reason says why there is none.
+    /// Returns whether a fault breaks the requirement and cases found every such fault, or a reason
+    /// says why no fault does.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());

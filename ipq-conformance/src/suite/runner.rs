@@ -22,9 +22,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The result of a case, for the report.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
-    /// The case.
+    /// The case that was run.
     pub case: Case,
-    /// The outcome.
+    /// The outcome of the case.
     pub outcome: Outcome,
     /// The reason, with the place in the case; `None` if the case passed.
     pub reason: Option<String>,

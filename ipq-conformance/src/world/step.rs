@@ -343,7 +343,7 @@ pub enum Observation {
     },
     /// The text that was read.
     Text(String),
-    /// The text does not exist, since its module is not loaded.
+    /// The text does not exist, since its module is not loaded or the kernel has no such queue.
     Absent,
     /// The result of adding a rule.
     Rule {

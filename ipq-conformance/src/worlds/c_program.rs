@@ -69,8 +69,8 @@ impl World for CProgramWorld {
         }
     }
 
-    /// Returns the emulator's capabilities, without those that concern a process's own sockets: the
-    /// emulator can't act on those of another process.
+    /// Returns the emulator's capabilities, without those that concern a process's own sockets or
+    /// privileges: the emulator can't change these in another process.
     fn capabilities(&self) -> Capabilities {
         let lacks = [
             Capability::DropNetAdmin,

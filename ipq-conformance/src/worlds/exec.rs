@@ -23,7 +23,7 @@ use messages::{About, Answer, BeginRequest, Request};
 use program::Program;
 use std::time::Duration;
 
-/// The prefix that selects such a world on the command line.
+/// The prefix that selects a program as a world on the command line.
 pub const PREFIX: &str = "exec:";
 
 /// The time limit of an answer.
@@ -56,7 +56,7 @@ pub enum ExecError {
 impl ExecFactory {
     /// Returns a factory for the program that `command` starts, with arguments as in a shell.
     ///
-    /// The program is started once, to hear what it says about itself.
+    /// Starts the program once, to read its description of itself.
     pub fn new(command: &str) -> Result<Self, ExecError> {
         let words = shlex::split(command).filter(|words| !words.is_empty());
         let words = words.ok_or_else(|| ExecError::Command(command.to_owned()))?;
@@ -104,7 +104,7 @@ impl WorldFactory for ExecFactory {
     }
 }
 
-/// A program that has said what it is.
+/// A program that has described itself.
 #[derive(Debug)]
 struct Begun {
     program: Program,
@@ -164,7 +164,8 @@ impl Begun {
         }
     }
 
-    /// Converts an error that the program answered. It may lack only what it did not claim to have.
+    /// Converts an error that the program answered. The program may lack only capabilities that it
+    /// did not list.
     fn refused(&mut self, error: messages::ErrorAnswer) -> WorldError {
         match error.read() {
             Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => self.program.contradiction(
@@ -189,7 +190,7 @@ fn patience(step: &Step) -> Duration {
 #[derive(Debug)]
 struct ExecWorld {
     begun: Begun,
-    /// The text that the program printed and nobody took.
+    /// The text that the program printed and that has not been taken yet.
     printed: String,
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// whole send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Creates emulators.
+/// Creates worlds that are emulators.
 #[derive(Clone, Debug, Default)]
 pub struct SimFactory {
     profile: Option<Box<Profile>>,

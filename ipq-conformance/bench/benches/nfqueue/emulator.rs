@@ -16,13 +16,13 @@ use std::time::Instant;
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
 
-/// The number of packets that are on their way at a time: fewer than the laboratory sends without
-/// looking after them.
+/// The number of packets that are on their way at a time. The laboratory sends this many without
+/// waiting for the kernel.
 const AT_A_TIME: u32 = 64;
 /// The number of packets of a round.
 const PACKETS: u32 = 10 * AT_A_TIME;
 
-/// The queue's surroundings, which a program of its own would provide.
+/// The host around a queue: packets arrive at it and leave it.
 trait Around {
     /// Makes `count` packets arrive.
     fn inject(&mut self, count: u32) -> Result<(), Failed>;

@@ -5,8 +5,8 @@
 //! own, so it needs no privilege where users may make namespaces. Frames arrive at one device, are
 //! queued while they are forwarded, and have to leave by the other. Each listener is a process of
 //! its own with one thread, bound to a processor that nothing else here uses. All have the same
-//! queue length, receive buffer, copy range and packets. The order in which they run changes after
-//! each pass.
+//! queue length, receive buffer, copy range and packets. The listeners take turns: after each run
+//! of one, the next one runs.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -43,7 +43,7 @@ impl FromStr for Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// This many packets arrive before the listener begins, in each round, sent by the processor
-    /// that it runs on.
+    /// that the listener runs on.
     Before(u32),
     /// Packets arrive while the listener works, as fast as another processor can send them.
     Meanwhile,

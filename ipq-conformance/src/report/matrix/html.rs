@@ -181,12 +181,13 @@ fn rule(id: &str) -> Markup {
     }
 }
 
-/// `world` names the cell where the page is too narrow for a table.
+/// Renders a cell. `world` is its label where the page is too narrow for a table.
 fn outcome(cell: &Cell, world: &str) -> Markup {
     html! {
         td class=(class(cell.state)) data-head=(world) {
             @match (&cell.reason, cell.state) {
-                // Many of one row are alike, and say no more than the row: they would hide the others.
+                // Many reasons in one row are alike, and say no more than the row: shown in full,
+                // they would hide the others.
                 (Some(reason), State::Run(Outcome::Skipped) | State::NotRun) => {
                     details { summary { (mark(cell.state)) } p.reason { (reason) } }
                 }

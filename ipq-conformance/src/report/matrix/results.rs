@@ -27,7 +27,7 @@ pub const MOST_CASES: usize = 100_000;
 /// The results of a run in one world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// The file that they were read from; `None` for a run of this program.
+    /// The file that the results were read from; `None` for a run of this program.
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
@@ -208,7 +208,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Does the same, and joins the lines.
+/// Replaces control characters as [`printable`] does, and joins the lines.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
@@ -222,7 +222,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Returns the results of the run, if it is over.
+    /// Returns the results of the run; `None` if it is not over.
     #[must_use]
     pub fn results(self) -> Option<Results> {
         self.results
@@ -252,13 +252,13 @@ impl Reporter for Collector {
     }
 }
 
-/// Results that can't be read.
+/// The error for results that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct ResultsError {
-    /// The file.
+    /// The file's name.
     pub source_name: String,
-    /// The line, from 1; `None` if the file could not be opened.
+    /// The line's number, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
     /// The problem, and what to do.
     pub problem: ResultsProblem,
@@ -283,16 +283,16 @@ pub enum ResultsProblem {
     /// There are more cases than any suite has.
     #[error("the file has more than {MOST_CASES} cases; give the results of each world in a file of their own")]
     TooManyCases,
-    /// It is not text.
+    /// The line is not text.
     #[error("the line is no UTF-8 text: {0}; name a file of results, not compressed")]
     NoText(String),
-    /// It is text, but not JSON.
+    /// The line is text, but not JSON.
     #[error(
         "the line is no JSON: {0}; if these are results in another format, write them with `ipq-conformance run --format json`, \
          and if the file was damaged, write it again"
     )]
     NoJson(String),
-    /// It is JSON, but not a result.
+    /// The line is JSON, but not a result.
     #[error("the line is {0}; name a file that `ipq-conformance run --format json` has written")]
     Foreign(&'static str),
     /// The line of a case lacks something, or has an impossible value.
@@ -304,9 +304,9 @@ pub enum ResultsProblem {
     /// The same case has two results in one run.
     #[error("{id:?} has a result already, in line {earlier}: two runs are mixed up; give each run a file of its own")]
     Twice {
-        /// The case.
+        /// The id of the case.
         id: String,
-        /// The line of its other result, from 1.
+        /// The number of the line with the case's other result, from 1.
         earlier: usize,
     },
     /// The summary lacks something.
@@ -403,8 +403,8 @@ mod tests {
         fn no_damage_is_overlooked(at in 0..CASE.len(), byte in b' '..=b'~') {
             let mut damaged = CASE.as_bytes().to_vec();
             damaged[at] = byte;
-            // The text is refused, or it says something else, which nobody can know. It never is
-            // half a result.
+            // The text is refused, or it states something else, which nobody can know. It is never
+            // read as half a result.
             if let Ok(read) = Results::read("file", &[&damaged, &b"\n"[..], LAST.as_bytes()].concat()[..]) {
                 prop_assert_eq!(read[0].cases[0].outcome, Outcome::Passed);
             }

@@ -15,9 +15,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct RustClient<'s> {
     subject: &'s Subject,
-    /// The handles by number, from 1. Destroyed ones are `None`.
+    /// The handles by number, from 1. A destroyed handle is `None`.
     handles: RefCell<Vec<Option<ipq_core::Handle<WorldTransport<'s>>>>>,
-    /// The error of the last creation, until a handle is used.
+    /// The error of the last call that created a handle, until a handle is used.
     error: Cell<ErrorNumber>,
     buffer: RefCell<Bytes>,
 }
@@ -44,7 +44,7 @@ impl<'s> RustClient<'s> {
         Ok(handles.len().cast_signed() as i64)
     }
 
-    /// Does something with an existing handle. The case ends if the world can't do it.
+    /// Calls `work` with an existing handle. The case ends if the world can't do it.
     fn with<T>(
         &self,
         HandleNumber(number): HandleNumber,

@@ -6,10 +6,10 @@ use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The version of the protocol. A program refuses, and is refused for, any other.
+/// The version of the protocol. Each end refuses the other if that has another version.
 pub const VERSION: u32 = 1;
 
-/// A line to the program.
+/// A request: a line to the program.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Request {
@@ -21,7 +21,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Returns the form of the answer, as an error message shows it.
+    /// Returns the form of the answer to this request, as an error message shows it.
     pub(super) const fn expected(&self) -> &'static str {
         match self {
             Self::Describe { .. } => {
@@ -50,7 +50,7 @@ pub(super) struct BeginRequest {
 }
 
 impl BeginRequest {
-    /// Returns `None` if the protocol has no word for a part of the setup.
+    /// Makes a request of a setup; `None` if the protocol has no word for a part of the setup.
     pub(super) fn new(setup: &Setup) -> Option<Self> {
         Some(Self {
             machine: setup.machine.as_ref().map(MachineJson::new),
@@ -112,7 +112,7 @@ impl MachineJson {
     }
 }
 
-/// A line from the program.
+/// An answer: a line from the program.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Answer {
@@ -125,7 +125,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// Returns its name in JSON.
+    /// Returns the answer's name in JSON.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Description(_) => "description",

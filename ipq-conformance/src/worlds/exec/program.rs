@@ -47,7 +47,7 @@ impl Program {
         })
     }
 
-    /// Sends a request and returns the answer, which may still be of the wrong kind.
+    /// Sends a request, and returns the answer, which may be of the wrong kind.
     pub(super) fn ask(&mut self, request: &Request, patience: Duration) -> Result<Answer, WorldError> {
         if self.over {
             return Err(WorldError::Broken(format!("{} is not running any more", self.name)));
@@ -84,7 +84,8 @@ impl Program {
         Err(WorldError::Broken(self.with_printed(what)))
     }
 
-    /// Takes the text that the program has printed to standard error since the last call.
+    /// Takes and returns the text that the program has printed to standard error since the last
+    /// call.
     pub(super) fn take_printed(&mut self) -> String {
         self.child.take_printed()
     }
@@ -107,7 +108,7 @@ impl Program {
         self.breach(&format!("the answer {:?} does not fit the request", answer.name()))
     }
 
-    /// Ends the program for an answer that can't be true if an earlier one was.
+    /// Ends the program for an answer that contradicts an earlier one.
     pub(super) fn contradiction(&mut self, what: &str) -> WorldError {
         self.end(format!(
             "{} contradicts itself in its line {}: {what}\n  request:  {}\n  answer:   {}",
@@ -118,7 +119,7 @@ impl Program {
         ))
     }
 
-    /// Ends the program because no line came from it.
+    /// Ends the program because no whole line came from it.
     fn silent(&mut self, line: &Line, patience: Duration) -> WorldError {
         let number = self.line + 1;
         let request = shortened(&self.request);
@@ -143,7 +144,7 @@ impl Program {
 
     fn end(&mut self, what: String) -> WorldError {
         self.over = true;
-        // It may be over already.
+        // The program may be over already.
         let _ = self.child.end(&Line::Late);
         WorldError::Broken(self.with_printed(what))
     }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 
 /// Serves one world of `factory` over a pipe, until it has ended or there are no more requests.
 ///
-/// An error says that a request breaks the protocol, or that the pipe does not work.
+/// An error says that a request breaks the protocol, or that the pipe fails.
 pub fn serve(factory: &dyn WorldFactory, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut world = factory.create().map_err(io::Error::other)?;
     for line in input.lines() {

@@ -34,7 +34,7 @@ pub enum Outcome {
     Success,
     /// Nothing went wrong, but the program got no packet to decide on.
     NothingTried,
-    /// Something went wrong.
+    /// The program failed, or the run went wrong.
     Failure,
 }
 
@@ -134,7 +134,7 @@ pub enum Finding {
     /// Nobody listened to any packet. The queue is one that the program never listened to; `None`
     /// if the program listened to each.
     Nobody(Option<QueueId>),
-    /// The capture ended in this way, and not after its last record.
+    /// The capture did not end after its last record, but in this way.
     Capture(CaptureEnd),
 }
 

@@ -95,7 +95,7 @@ struct Fed {
 pub(super) enum Hold {
     /// There is no next record yet.
     NoRecord,
-    /// Nobody listens.
+    /// Nobody listens to the next packet's queue.
     NoListener,
     /// It is not known whether the program of this socket has read all its packets, and waits.
     Unsettled(SocketId),
@@ -268,7 +268,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that `socket` listens to; `None` if it may.
+    /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that
+    /// `socket` listens to; `None` if it may.
     fn hold(&mut self, kernel: &Kernel, queue: QueueId, socket: SocketId, length: usize) -> Option<Hold> {
         let lane = self.lanes.entry(socket).or_default();
         lane.has_begun |= self.run.at_once;

@@ -17,7 +17,8 @@ pub enum Launcher {
     /// An object that is loaded into the program makes the sockets. The program must use the C
     /// library's functions.
     Preload,
-    /// This project's libipq in the program connects to the emulator, as `IPQ_TRANSPORT` says.
+    /// The program has this project's libipq, which connects to the emulator that `IPQ_TRANSPORT`
+    /// names.
     Transport,
 }
 

@@ -46,7 +46,7 @@ pub struct PacketReport {
 /// A verdict that the kernel accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
-    /// The verdict.
+    /// The verdict's kind.
     pub verdict: Verdict,
     /// `true` if the verdict brought a replacement of the packet.
     pub replaced: bool,

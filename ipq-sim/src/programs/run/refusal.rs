@@ -13,7 +13,7 @@ use std::fmt;
 /// A message of a program that the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The request.
+    /// The request that was refused.
     pub request: Request,
     /// The error number with which the kernel answered.
     pub errno: Errno,

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// The longest wait of a turn: the run looks after the program at least this often.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The first pause between two looks at a program that has read everything: does it wait? Each
-/// pause is twice as long as the one before, up to 128 times the first.
+/// The first pause between two looks at whether a program that has read everything waits. Each
+/// pause is twice as long as the one before, up to 128 times this one.
 const SOON: Duration = Duration::from_micros(50);
 
 /// The time for which a program may be busy before its first packet, and after its last.

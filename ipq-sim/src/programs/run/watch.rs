@@ -51,7 +51,7 @@ pub struct Progress {
     pub bytes_read: u64,
 }
 
-/// Follows nothing.
+/// Ignores all events of the run.
 impl Watch for () {}
 
 /// Keeps the report on each packet.

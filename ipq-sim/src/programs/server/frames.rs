@@ -50,7 +50,7 @@ pub(super) struct Frames {
     low_water: usize,
     /// The events that epoll waits for on the connection.
     pub(super) waits_for: WaitsFor,
-    /// `true` if a message came since [`wait_now`](Self::wait_now) was last called.
+    /// `true` if a message came since [`wait_now`](Frames::wait_now) was last called.
     has_spoken: bool,
     /// `true` if a frame of another sender waits until those on the connection have been read.
     pub(super) is_held_back: bool,
@@ -71,11 +71,11 @@ pub(super) struct Given {
     pub(super) process: u32,
     /// The `SO_TYPE` that the socket was asked for with.
     pub(super) kind: i32,
-    /// The netlink protocol.
+    /// The netlink protocol that the socket was asked for with.
     pub(super) protocol: i32,
-    /// `SO_RCVBUF`, in bytes.
+    /// The receive buffer that the program sees as `SO_RCVBUF`, in bytes.
     pub(super) receive_buffer: u32,
-    /// `SO_SNDBUF`, in bytes.
+    /// The send buffer that the program sees as `SO_SNDBUF`, in bytes.
     pub(super) send_buffer: u32,
     /// The netlink options that are on, as bits by their numbers.
     pub(super) options: u32,
@@ -96,8 +96,8 @@ impl Given {
 /// The state of the frames that were on a connection when it closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is known which frames the program has not read: those that are still in the emulated
-    /// socket.
+    /// It is known that the program has not read the frames that are still in the emulated socket,
+    /// and no others.
     Known,
     /// Some frames were not read, and it is not known which.
     Unknown,

@@ -449,14 +449,14 @@ impl Launched {
         calls::proc_file(&path)
     }
 
-    /// Answers a call that gives up a privilege: with success, if the program has none to give up.
+    /// Answers a call that gives up a privilege. The call would fail if the program has none; it is
+    /// then answered with success, and not done.
     fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
         let process = Process::of(call.thread).unwrap_or_default();
         let would_fail = match privileged.capability() {
             Some(capability) => process.effective & 1 << capability == 0,
             None if privileged == Privileged::CapSet => process.permitted == 0,
-            // The call would hide the privilege, which is not hidden here: what is hidden can't be
-            // changed.
+            // This call would hide the process from the launcher, so it is not done.
             None => return self.listener.answer(call, 0),
         };
         if would_fail {
@@ -625,8 +625,8 @@ fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// Sets the send buffer to as many bytes as the system grants, so that no verdict waits: with the
-/// privilege, to those of the largest emulated one.
+/// Sets the send buffer to as many bytes as the system grants, so that no verdict waits. With the
+/// privilege, it is as large as the largest emulated one.
 fn enlarge_send_buffer(socket: &OwnedFd) {
     const MOST: usize = 4 << 20;
     if sockopt::set_socket_send_buffer_size_force(socket, MOST).is_err() {

@@ -26,7 +26,7 @@ pub struct CaptureClock {
 impl CaptureClock {
     /// Microseconds: the unit of both formats unless a file states another.
     pub const MICROSECONDS: Self = Self::decimal(6);
-    /// Nanoseconds.
+    /// Nanoseconds: the unit of the classic format with the other magic number.
     pub const NANOSECONDS: Self = Self::decimal(9);
 
     const fn decimal(digits: u8) -> Self {
