@@ -35,13 +35,13 @@ use std::sync::Arc;
 /// The end of a command, which decides its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// 0: all is well.
+    /// Exit status 0: all is well.
     Good,
-    /// 1: something under test is not as it has to be.
+    /// Exit status 1: something under test is not as it has to be.
     Bad,
-    /// 2: the command could not be carried out.
+    /// Exit status 2: the command could not be carried out.
     Unable,
-    /// 3: nothing was run, or nothing can be run here.
+    /// Exit status 3: nothing was run, or nothing can be run here.
     Nothing,
 }
 

@@ -129,7 +129,7 @@ impl std::fmt::Debug for Pair<'_> {
 #[serde(transparent)]
 pub struct KnownDivergences(Vec<KnownDivergence>);
 
-/// One reason, and the differences that it explains.
+/// A known difference: one reason, and the differences that it explains.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDivergence {
@@ -157,7 +157,7 @@ impl KnownDivergence {
     }
 }
 
-/// A list of known divergences that can't be read.
+/// The error for a list of known divergences that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the list of known divergences can't be read: {0}")]
 pub struct KnownDivergencesError(#[from] serde_json::Error);

@@ -2,8 +2,8 @@
 //!
 //! All bytes and numbers must be equal, with the exceptions that the README of the recordings
 //! lists. The value of a packet id may differ, since each kernel chooses it, but it must name the
-//! same packet. The time in a timestamp may differ, but it must be there or not. The values of pad
-//! bytes may differ, but not their number.
+//! same packet. The time in a timestamp may differ, but not whether there is a time. The values of
+//! pad bytes may differ, but not their number.
 
 mod frames;
 mod ids;

@@ -36,7 +36,6 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
 ///
 /// Such a world is in a process of its own, which is this program once more. So a program that
 /// creates such a world calls this function first of all, before it has a second thread.
-/// creates one calls this first of all, before it has a second thread.
 #[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 pub fn serve_if_asked() {
     #[cfg(feature = "libipq")]

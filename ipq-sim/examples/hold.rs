@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The time for which each packet is held.
 const HOLD: Duration = Duration::from_secs(2);
-/// The time between two looks whether a packet is due.
+/// The time between two looks at whether a packet is due.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A program that holds packets.

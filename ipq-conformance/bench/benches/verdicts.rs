@@ -210,7 +210,7 @@ impl Queue {
         })
     }
 
-    /// Fills the queue with packets of their own bytes each, until `length` wait.
+    /// Fills the queue until `length` packets wait, each with bytes of its own.
     fn fill(&mut self, length: usize) -> Result<(), Failed> {
         while self.ids.len() < length {
             self.sim.inject(TAP0.name, self.frame.clone())?;

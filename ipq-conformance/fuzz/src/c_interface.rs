@@ -56,7 +56,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(message_type, c_int::from(header.message_type.to_wire()));
     let body = buffer.wrapping_add(Header::BYTES);
     assert_eq!(packet.cast_const().cast(), body);
-    // SAFETY: so 4 of them are at `body`.
+    // SAFETY: `buffer` has 20 bytes, so 4 of them are at `body`.
     let stated: c_int = unsafe { body.cast::<c_int>().read_unaligned() };
     assert_eq!(error, stated.wrapping_neg());
     match Message::parse(datagram, Abi::NATIVE) {
@@ -83,7 +83,7 @@ pub fn check(bytes: &[u8]) {
             );
             assert_eq!((c.hw_addrlen, c.hw_addr), metadata.hw_address.to_wire());
             let payload = body.wrapping_add(size_of::<PacketMessage>());
-            // SAFETY: and `data_len` bytes after it.
+            // SAFETY: `data_len` bytes came after the fixed part.
             let payload = unsafe { std::slice::from_raw_parts(payload, c.data_len) };
             assert_eq!(payload, read.payload());
         }

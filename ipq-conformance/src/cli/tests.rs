@@ -63,7 +63,7 @@ fn help_for(command: &str) -> String {
     command.render_long_help().to_string()
 }
 
-/// What a report prints for a bad case, taken as it stands.
+/// Runs the command that a report prints for a bad case, as it stands.
 #[rstest]
 #[case::in_a_world("--world sim")]
 #[case::with_an_option_to_quote("--client 'dlopen:/my libs/libipq.so' --preload Cargo.toml")]

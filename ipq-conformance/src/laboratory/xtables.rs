@@ -68,8 +68,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Builds a table of the `rules` whose chains it has. The table accepts all packets that match
-    /// no rule.
+    /// Builds a table of those `rules` whose chains the table has. The table accepts all packets
+    /// that match no rule.
     pub(super) fn build(family: Family, table: Table, rules: &[(Hook, Entry)]) -> Self {
         let policy = Entry {
             protocol: None,

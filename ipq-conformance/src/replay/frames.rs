@@ -38,7 +38,7 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     })
 }
 
-/// The result of the rules for a frame, which plain comparison does not know.
+/// The result of the rules for a frame that go beyond plain comparison.
 #[derive(Default)]
 struct Judged {
     /// The ranges in which different bytes do not count.
@@ -64,8 +64,8 @@ fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// Applies the rules for a PACKET frame: the packet id may differ, the timestamp may differ but
-/// must be there or not, and the number of pad bytes follows from the length.
+/// Applies the rules for a PACKET frame: the packet id may differ; the time in a timestamp may
+/// differ, but not whether there is one; and the number of pad bytes follows from the length.
 fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let word = abi.word_bytes();
     let id = packet_id_at(abi);

@@ -66,7 +66,7 @@ impl From<&CaseReport> for CaseLine {
     }
 }
 
-/// The last line.
+/// The last line of a run, with the summary.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct LastLine {
     pub(crate) summary: Counts,

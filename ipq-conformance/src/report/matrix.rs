@@ -168,7 +168,7 @@ impl Matrix {
         reasons
     }
 
-    /// Returns the heading of the column.
+    /// Returns the matrix's title: the numbers of cases and of worlds.
     fn title(&self) -> String {
         let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
         format!(

@@ -8,7 +8,6 @@ use serde::Deserialize;
 ///
 /// A run fails if an entry matches no case, or if its case passes after all (unless the entry says
 /// that it varies).
-/// that it varies).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);

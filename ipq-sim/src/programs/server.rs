@@ -483,7 +483,8 @@ impl Server {
             };
             match notice {
                 Notice::Overrun => {
-                    // If there is no room for another notice, the program has many unread already.
+                    // If there is no room for another notice, the program has many unread notices
+                    // already.
                     observer.passed(Passed::Overrun);
                     frames.overran = false;
                 }

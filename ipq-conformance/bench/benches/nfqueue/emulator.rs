@@ -16,8 +16,8 @@ use std::time::Instant;
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
 
-/// The number of packets that are on their way at a time. The laboratory sends this many without
-/// waiting for the kernel.
+/// The number of packets that are on their way at a time. The laboratory sends this many before it
+/// waits for the kernel.
 const AT_A_TIME: u32 = 64;
 /// The number of packets of a round.
 const PACKETS: u32 = 10 * AT_A_TIME;

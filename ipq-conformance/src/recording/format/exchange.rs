@@ -1,6 +1,6 @@
 //! The two halves of a step's JSON: the question, which is asked before the step, and the answer,
 //! which was seen after it.
-//! A recording has both in one object. A world in another process gets the first half and answers
+//!
 //! A recording has both in one object. A world in another process gets the question and sends the
 //! answer.
 

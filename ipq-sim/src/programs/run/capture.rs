@@ -83,7 +83,7 @@ impl fmt::Display for CaptureEnd {
     }
 }
 
-/// A capture that can't be read.
+/// The reason why a capture can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
@@ -128,7 +128,7 @@ pub(super) struct Capture {
 /// The state that the reading thread and the capture share.
 struct Shared {
     state: Mutex<State>,
-    /// Notified when records were taken.
+    /// Notified when records have been taken, so that there is room for others.
     room: Condvar,
     /// Readable when there are records to take.
     some: OwnedFd,

@@ -90,7 +90,7 @@ struct Undecided {
 /// The outcomes of the packets so far.
 #[derive(Default)]
 pub(super) struct Outcomes {
-    /// The reports that are held back, from that on record `first` on.
+    /// The reports that are held back, in the records' order. The first is that on record `first`.
     waiting: VecDeque<PacketReport>,
     /// The number of the first record in `waiting`.
     first: u64,

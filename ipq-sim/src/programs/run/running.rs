@@ -35,10 +35,11 @@ pub(super) struct Running<'a> {
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The looks at a program that has read everything and does not wait yet; `None` between such
-    /// times.
+    /// The looks at a program that has read everything and does not wait yet; `None` if there were
+    /// none in a row.
     unsettled: Option<Looks>,
-    /// The looks at a program that has only a little left to read; `None` between such times.
+    /// The looks at a program that has only a little left to read; `None` if there were none in a
+    /// row.
     unread: Option<Looks>,
 }
 

@@ -429,7 +429,8 @@ impl Launched {
         }
     }
 
-    /// Answers a question about a file: with `is_there`, if it is a queue's that the kernel has.
+    /// Answers a call that asks about a file: with `is_there`, if it is the file of a queue that
+    /// the kernel has.
     fn answer_about_file(
         &mut self,
         kernel: &Kernel,

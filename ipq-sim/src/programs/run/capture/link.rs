@@ -66,7 +66,7 @@ impl<'a> From<&'a [u8]> for Found<'a> {
 /// Returns the IP packet in a frame. `held` is the part of the frame that was read.
 pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<Packet, NotFed> {
     let is_cut = header.captured < header.length;
-    // What is cut has lost its check sequence first.
+    // A cut frame has lost its check sequence first.
     let missing = header.length.saturating_sub(header.captured) as usize;
     let check = usize::from(layer.check_bytes).saturating_sub(missing);
     let frame = if held.len() == header.captured as usize {
