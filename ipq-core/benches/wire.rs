@@ -1,4 +1,4 @@
-//! The cost of reading and writing each message, beside readers that are written by hand with
+//! The time to read and to write each message, compared with code that is written by hand and uses
 //! nothing but offsets.
 //!
 //! `cargo bench -p ipq-core --bench wire`. The goal: reading a PACKET frame with all its fields
@@ -43,7 +43,7 @@ fn packet_frame() -> Vec<u8> {
     [&metadata().head(ABI, PAYLOAD.len()), &PAYLOAD[..]].concat()
 }
 
-/// A packet with all its fields.
+/// Reads a packet with all its fields and its payload. Returns `None` if the frame is no packet.
 #[inline]
 fn whole_packet(frame: &[u8], abi: Abi) -> Option<(PacketMetadata, &[u8])> {
     match Message::parse(frame, abi) {
@@ -52,8 +52,8 @@ fn whole_packet(frame: &[u8], abi: Abi) -> Option<(PacketMetadata, &[u8])> {
     }
 }
 
-// The optimizer is shown a result in its place, by `black_box(&…)`. To return it would copy it, and
-// measure the copy too.
+// `black_box(&…)` shows the optimizer a result where it lies. Returning the result would copy it,
+// and the benchmark would measure the copy, too.
 
 mod read {
     use super::{ABI, ENVELOPE, PAYLOAD, VERDICT, by_hand, metadata, packet_frame, whole_packet};
@@ -76,7 +76,7 @@ mod read {
         });
     }
 
-    /// What most programs ask for.
+    /// Reads only the packet id and the payload, which is what most programs ask for.
     #[divan::bench]
     fn packet_id_and_payload(bencher: Bencher<'_, '_>) {
         let frame = packet_frame();
@@ -87,7 +87,7 @@ mod read {
         });
     }
 
-    /// An ABI that is not known when this is compiled, as with recordings.
+    /// Reads a packet in an ABI that is not known at compile time, as with recordings.
     #[divan::bench(args = Abi::ALL)]
     fn packet_of_any_abi(bencher: Bencher<'_, '_>, abi: Abi) {
         let frame = [&metadata().head(abi, PAYLOAD.len()), &PAYLOAD[..]].concat();
@@ -169,13 +169,13 @@ mod write {
     }
 }
 
-/// A reader as a program would write it that knows one ABI, this machine's, and checks nothing but
-/// lengths.
+/// Code as a program would write it by hand: it knows one ABI, that of this machine, and checks
+/// nothing but the lengths and the message type.
 mod by_hand {
     const WORD: usize = size_of::<usize>();
     const FIXED: usize = if WORD == 8 { 96 } else { 72 };
 
-    /// Every field, as it is on the wire.
+    /// All fields of a PACKET frame. Names and link-layer addresses stay bytes.
     #[expect(dead_code, reason = "what is read is not looked at: the reading is measured")]
     pub(super) struct Packet<'a> {
         id: usize,
@@ -221,7 +221,7 @@ mod by_hand {
         })
     }
 
-    /// An ACCEPT or the like, without payload.
+    /// Writes a verdict without a payload, for example ACCEPT.
     pub(super) fn verdict(verdict: u32, packet_id: usize, port_id: u32) -> [u8; 16 + 3 * WORD] {
         let mut frame = [0; 16 + 3 * WORD];
         let length = frame.len() as u32;

@@ -17,7 +17,7 @@ mod linux {
     use std::cell::Cell;
     use std::time::Duration;
 
-    /// What the filter looks at: an IPv4 header without options.
+    /// The number of bytes that the filter looks at: an IPv4 header without options.
     const RANGE: usize = 20;
 
     type Failed = Box<dyn std::error::Error>;
@@ -45,7 +45,8 @@ mod linux {
         }
     }
 
-    /// The filter, on whatever a task can wait for: in a test an emulated kernel.
+    /// Runs the filter on any transport that a task can wait for: a queue, or in a test an emulated
+    /// kernel.
     async fn filter(handle: &Handle<impl PollTransport>, unwanted: u8, counts: &Counts) -> Result<(), Failed> {
         handle.set_mode(CopyMode::Packet, RANGE as u64)?;
         let mut buffer = vec![0; handle.buffer_for(RANGE)];

@@ -21,8 +21,8 @@ mod linux {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    /// The filter looks at this many bytes: the longest IPv4 header is 60 bytes, and a UDP header
-    /// 8.
+    /// The number of bytes that the filter looks at: at most 60 of an IPv4 header, and 8 of a UDP
+    /// header.
     const RANGE: u64 = 68;
 
     pub(crate) fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +37,7 @@ mod linux {
         Ok(filter(&Handle::new(transport), port, &stop)?)
     }
 
-    /// The filter, on any kernel and on an emulator.
+    /// Runs the filter on any kernel, or on an emulator.
     fn filter(handle: &Handle<impl Transport>, port: u16, stop: &AtomicBool) -> Result<(), RunError> {
         handle.set_mode(CopyMode::Packet, RANGE)?;
         handle.run_until(stop, |packet| match destination(packet) {
@@ -46,7 +46,7 @@ mod linux {
         })
     }
 
-    /// The UDP port that a packet is for.
+    /// Returns the UDP port that a packet is for. Returns `None` if no UDP header can be read.
     fn destination(packet: &QueuedPacket<'_>) -> Option<u16> {
         match packet.headers().ok()?.transport? {
             TransportSlice::Udp(udp) => Some(udp.destination_port()),

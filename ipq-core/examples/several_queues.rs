@@ -1,5 +1,5 @@
-//! Several queues, each with a handle and a thread of its own. So several processors decide about
-//! packets.
+//! Listens to several queues, each with a handle and a thread of its own. So several processors
+//! decide about packets at once.
 //!
 //! ```text
 //! iptables -A FORWARD -p udp -j NFQUEUE --queue-balance 0:3
@@ -27,10 +27,11 @@ pub(crate) mod queues {
 
     pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-    /// The number of bytes that are looked at: here the addresses and ports.
+    /// The number of bytes of a packet that the program looks at: the addresses and ports.
     const RANGE: usize = 68;
 
-    /// Decides about the packets of these queues, until one of them fails.
+    /// Accepts all packets of these queues, with one thread for each queue. When one thread ends,
+    /// all end. Returns the first error, if there is one.
     pub(crate) fn listen_to_all<S>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
     where
         S: QueueSocket + Send + Sync,
@@ -58,7 +59,7 @@ pub(crate) mod queues {
         })
     }
 
-    /// Attaches to every queue of the range, each opened by `open`.
+    /// Opens each queue of the range with `open`, and attaches to it.
     pub(crate) fn attach<S: QueueSocket>(
         numbers: RangeInclusive<u16>,
         open: impl Fn(Options) -> Result<NfQueue<S>, OpenError>,
@@ -74,7 +75,8 @@ pub(crate) mod queues {
         handles.collect()
     }
 
-    /// Asks `decide` about each packet of a queue, in the order in which they came, until `stop`.
+    /// Asks `decide` about each packet of a queue, in the order in which they came, until `stop` is
+    /// set.
     pub(crate) fn listen<S: QueueSocket>(
         handle: &Handle<NfQueue<S>>,
         stop: &AtomicBool,

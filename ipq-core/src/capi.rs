@@ -1,9 +1,9 @@
 //! libipq for C: the functions of libipq(3), over the same [`Handle`] that Rust programs use.
 //!
-//! What C passes is checked where it can be: a pointer that is no handle, or a NULL buffer, is
-//! error 1 with errno EBADF or EFAULT. Nothing here starts a thread. While a call waits, no lock is
-//! held and no destructor is pending, since programs fork with a handle, and jump out of `ipq_read`
-//! from signal handlers. The public face is `include/libipq.h`.
+//! Arguments from C are checked where they can be: a pointer that is no handle is error 1 with
+//! errno EBADF, and a NULL buffer is error 1 with errno EFAULT. Nothing here starts a thread. While
+//! a call waits, no lock is held and no destructor is pending, since programs fork with a handle,
+//! and jump out of `ipq_read` from signal handlers. The C header is `include/libipq.h`.
 
 #![allow(unsafe_code, reason = "C passes pointers")]
 
@@ -24,7 +24,8 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// `struct ipq_handle`, as programs see it (LIB-8). What they write here changes nothing.
+/// `struct ipq_handle`, as C programs see it (LIB-8). A program that writes to it changes nothing
+/// else.
 #[repr(C)]
 struct Public {
     fd: c_int,
@@ -33,14 +34,15 @@ struct Public {
     peer: libc::sockaddr_nl,
 }
 
-/// A handle behind the pointer that programs have. It begins with the public part.
+/// The whole handle behind the pointer that C programs have. It begins with the part that they see.
 #[repr(C)]
 struct Whole {
     public: Public,
     handle: Handle<Box<dyn Side>>,
 }
 
-/// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`
+/// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`: opens a queue, and
+/// returns its handle or NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_create_handle(_flags: u32, protocol: u32) -> *mut Public {
     let saved = errno();
@@ -93,8 +95,8 @@ fn create(protocol: u32) -> Result<*mut Public, NoSide> {
     Ok(whole.cast())
 }
 
-/// `int ipq_destroy_handle(struct ipq_handle *h)`: 0, also for NULL (LIB-9); -1 for what is no
-/// handle.
+/// `int ipq_destroy_handle(struct ipq_handle *h)`: closes a handle. Returns 0, also for NULL
+/// (LIB-9), and -1 for a pointer that is no handle.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
     if handle.is_null() {
@@ -112,8 +114,9 @@ extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
     0
 }
 
-/// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`
-/// (LIB-3)
+/// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`:
+/// reads one message into `buf`. Returns its length, 0 for a time-out or for a signal during a
+/// timed wait, and -1 for an error (LIB-3).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
     let Some(handle) = find(handle) else {
@@ -139,7 +142,7 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     set_errno(saved);
     match result {
         Ok(read) => read.cast_signed(),
-        // This is no error of the library's, and errno stays as it was (LIB-3).
+        // A time-out returns 0, and errno stays as it was (LIB-3).
         Err(error @ Error::TimedOut) => {
             fail(&error);
             0
@@ -152,8 +155,8 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     }
 }
 
-/// Reads with time-out 0. It waits for ever, unless the program has made the descriptor
-/// non-blocking: then an empty queue is an error, with errno EAGAIN (LIB-3).
+/// Reads with time-out 0: waits for ever. If the program has made the descriptor non-blocking, an
+/// empty queue is an error instead, with errno EAGAIN (LIB-3).
 fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
     match handle.read_datagram(buffer, Wait::Never) {
         Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),
@@ -168,7 +171,8 @@ fn is_non_blocking(side: &dyn AsFd) -> bool {
     flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
-/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)` (LIB-2)
+/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: sets the copy mode.
+/// Returns the number of bytes sent, or -1 (LIB-2).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_int {
     let Some(handle) = find(handle) else {
@@ -178,7 +182,8 @@ extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_i
 }
 
 /// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t
-/// data_len, unsigned char *buf)` (LIB-2, LIB-11)
+/// data_len, unsigned char *buf)`: gives a verdict. Returns the number of bytes sent, or -1 (LIB-2,
+/// LIB-11).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_verdict(
     handle: *const Public,
@@ -205,8 +210,8 @@ extern "C" fn ipq_set_verdict(
     sent(|| handle.send_verdict(request, payload))
 }
 
-/// `int ipq_message_type(const unsigned char *buf)`: the type of the message in a buffer that
-/// `ipq_read` filled.
+/// `int ipq_message_type(const unsigned char *buf)`: returns the type of the message in a buffer
+/// that `ipq_read` filled.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
     match header(buffer) {
@@ -215,7 +220,8 @@ extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
     }
 }
 
-/// `ipq_packet_msg_t *ipq_get_packet(const unsigned char *buf)`: the packet in it.
+/// `ipq_packet_msg_t *ipq_get_packet(const unsigned char *buf)`: returns a pointer to the packet
+/// message in a buffer that `ipq_read` filled.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
     if buffer.is_null() {
@@ -225,8 +231,8 @@ extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
     buffer.wrapping_add(Header::BYTES).cast_mut().cast()
 }
 
-/// `int ipq_get_msgerr(const unsigned char *buf)`: the error number in it, positive, or 0 for an
-/// acknowledgement (ERR-4).
+/// `int ipq_get_msgerr(const unsigned char *buf)`: returns the error number of the error message in
+/// a buffer that `ipq_read` filled: positive, or 0 for an acknowledgement (ERR-4).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     if buffer.is_null() {
@@ -239,20 +245,21 @@ extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     error.wrapping_neg()
 }
 
-/// `int ipq_ctl(const struct ipq_handle *h, int request, ...)`: 1, always (LIB-9). Arguments after
-/// the two named ones are ignored, which every C calling convention of Linux allows.
+/// `int ipq_ctl(const struct ipq_handle *h, int request, ...)`: always returns 1 (LIB-9). Arguments
+/// after the two named ones are ignored, which every C calling convention of Linux allows.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_ctl(_handle: *const Public, _request: c_int) -> c_int {
     1
 }
 
-/// `char *ipq_errstr(void)`: the text of this thread's last error (LIB-5).
+/// `char *ipq_errstr(void)`: returns the text of this thread's last error (LIB-5).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_errstr() -> *mut c_char {
     last_error::text()
 }
 
-/// `void ipq_perror(const char *s)` (LIB-6)
+/// `void ipq_perror(const char *s)`: writes `s` and the texts of the last error and of errno to
+/// standard error (LIB-6).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_perror(prefix: *const c_char) {
     let saved = errno();
@@ -281,7 +288,8 @@ extern "C" fn ipq_perror(prefix: *const c_char) {
     set_errno(saved);
 }
 
-/// Returns the handle at the address that a program passes, if there is one.
+/// Returns the handle at the address that a program passes. Returns `None` if there is no live
+/// handle at it.
 fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
     // SAFETY: the address is in the table of live handles, so there is a `Whole` at it, made by
     // `create`. It stays until the program destroys it, which the program must not do while another
@@ -290,7 +298,7 @@ fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
     live::contains(handle.addr()).then(|| unsafe { &(*whole(handle)).handle })
 }
 
-/// Casts a pointer that `create` made back to the whole handle, for which it is aligned.
+/// Casts a pointer that `create` made to a pointer to the whole handle, for which it is aligned.
 #[allow(
     clippy::cast_ptr_alignment,
     reason = "only called with what was cast from the stricter type"
@@ -299,7 +307,7 @@ fn whole(handle: *const Public) -> *const Whole {
     handle.cast()
 }
 
-/// Calls `send`, and returns what libipq returned: the number of bytes sent, or -1.
+/// Calls `send`, and returns what libipq returned: the number of bytes sent, or -1 for an error.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();
@@ -310,7 +318,7 @@ fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     }
 }
 
-/// Records the error, and returns -1.
+/// Records the error as this thread's last error and in errno, and returns -1.
 fn fail(error: &Error) -> isize {
     if let Some(number) = error.number() {
         last_error::set(number);

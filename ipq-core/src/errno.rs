@@ -12,7 +12,8 @@ macro_rules! known {
         impl Errno {
             $(#[doc = concat!($text, " (", $number, ").")] pub const $name: Self = Self($number);)*
 
-            /// The symbolic name, if the number is one that a queue or its socket is known to give.
+            /// Returns the symbolic name, such as `EPERM`. Returns `None` for a number that no
+            /// queue and no queue's socket is known to give.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -21,7 +22,8 @@ macro_rules! known {
                 }
             }
 
-            /// The system's text, likewise.
+            /// Returns the system's text. Returns `None` for a number that no queue and no queue's
+            /// socket is known to give.
             pub(crate) const fn text(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($text),)*

@@ -12,10 +12,10 @@ macro_rules! error_numbers {
         }
 
         impl ErrorNumber {
-            /// All of them, in order, from 0.
+            /// All error numbers, in order, from 0.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// libipq's text.
+            /// Returns libipq's text for the number.
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self {
@@ -27,44 +27,44 @@ macro_rules! error_numbers {
 }
 
 error_numbers! {
-    /// 0: no error yet.
+    /// Number 0: no error yet.
     Unknown = 0 "Unknown error",
-    /// 1: a defect of the library. A number that is none of these becomes this one, too.
+    /// Number 1: a defect of the library. A number out of range becomes this one, too.
     Implementation = 1 "Implementation error",
-    /// 2: no memory for a handle.
+    /// Number 2: no memory for a handle.
     CreateHandle = 2 "Unable to create netlink handle",
-    /// 3: the kernel gave no socket (SOCK-1).
+    /// Number 3: the kernel gave no socket (SOCK-1).
     CreateSocket = 3 "Unable to create netlink socket",
-    /// 4: the port id is taken (SOCK-2).
+    /// Number 4: the port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",
-    /// 5: no memory for a buffer.
+    /// Number 5: no memory for a buffer.
     AllocateBuffer = 5 "Unable to allocate buffer",
-    /// 6: the receive call failed, or another program sent the datagram.
+    /// Number 6: the receive call failed, or another program sent the datagram.
     Receive = 6 "Failed to receive netlink message",
-    /// 7: a datagram of 0 bytes.
+    /// Number 7: a datagram of 0 bytes.
     EndOfFile = 7 "Received EOF on netlink socket",
-    /// 8: a sender's address of the wrong size.
+    /// Number 8: a sender's address of the wrong size.
     PeerAddressLength = 8 "Invalid peer address length",
-    /// 9: fewer bytes were sent than the message has.
+    /// Number 9: fewer bytes were sent than the message has.
     SentTruncated = 9 "Sent message truncated",
-    /// 10: the message is longer than what was read.
+    /// Number 10: the message is longer than the bytes that were read.
     ReceivedTruncated = 10 "Received message truncated",
-    /// 11: the kernel answered with an error.
+    /// Number 11: the kernel answered with an error.
     ReceivedError = 11 "Received error from netlink",
-    /// 12: the send call failed.
+    /// Number 12: the send call failed.
     Send = 12 "Failed to send netlink message",
-    /// 13: this queue can't do that.
+    /// Number 13: the queue does not support the operation.
     NotSupported = 13 "Operation not supported",
-    /// 14: the buffer is shorter than the smallest message.
+    /// Number 14: the buffer is shorter than the smallest message.
     ReceiveBufferSize = 14 "Receive buffer size invalid",
-    /// 15: nothing came in time.
+    /// Number 15: no message came in time.
     Timeout = 15 "Timeout",
-    /// 16: neither IPv4 nor IPv6.
+    /// Number 16: the protocol family is neither IPv4's nor IPv6's.
     InvalidProtocol = 16 "Invalid protocol specified",
 }
 
 impl ErrorNumber {
-    /// The number in libipq: 0 to 16.
+    /// Returns libipq's number for the error: 0 to 16.
     #[must_use]
     pub const fn number(self) -> i32 {
         self as i32

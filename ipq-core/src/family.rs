@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The family of a queue's packets. Each has a queue, a netlink protocol and settings of its own
-/// (EVT-3).
+/// The family of a queue's packets. Each family has a queue, a netlink protocol and settings of its
+/// own (EVT-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4: `ip_queue`, netlink protocol 3.
@@ -18,7 +18,7 @@ impl Family {
     /// Both families, in the order of their netlink protocols.
     pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 
-    /// The netlink protocol of this family's queue: 3 or 13 (LIB-1).
+    /// Returns the netlink protocol of this family's queue: 3 or 13 (LIB-1).
     #[doc(alias("NETLINK_FIREWALL", "NETLINK_IP6_FW"))]
     #[must_use]
     pub const fn netlink_protocol(self) -> u8 {
@@ -28,7 +28,8 @@ impl Family {
         }
     }
 
-    /// Returns the family whose queue uses the netlink protocol `protocol`, if any does.
+    /// Returns the family whose queue uses the netlink protocol `protocol`. Returns `None` if there
+    /// is none.
     #[must_use]
     pub const fn from_netlink_protocol(protocol: i32) -> Option<Self> {
         match protocol {
@@ -39,6 +40,7 @@ impl Family {
     }
 
     /// Returns the family that libipq's `ipq_create_handle` calls `number`: 2 or 10 (LIB-1).
+    /// Returns `None` for another number.
     #[doc(alias("NFPROTO_IPV4", "NFPROTO_IPV6"))]
     #[must_use]
     pub const fn from_protocol_family(number: u32) -> Option<Self> {
@@ -49,7 +51,7 @@ impl Family {
         }
     }
 
-    /// The length of this family's fixed header in bytes: 20 or 40. No packet is shorter.
+    /// Returns the length of this family's fixed header in bytes: 20 or 40. No packet is shorter.
     #[must_use]
     pub const fn header_length(self) -> usize {
         match self {

@@ -36,9 +36,9 @@ use crate::wire::{
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// A program's end of a queue.
+/// A program's handle on a queue, over a transport.
 ///
-/// Dropping it closes its transport. With that the queue resets: every packet still in it is
+/// Dropping the handle closes its transport. That resets the queue: every packet still in it is
 /// dropped (ATT-4).
 ///
 /// Methods take `&self`, so one thread may read while another gives verdicts, if the transport can
@@ -63,8 +63,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Sets how much of each packet the kernel hands over, and attaches to the queue if that has
-    /// not been done. Returns the number of bytes sent (LIB-2).
+    /// Sets how much of each packet the kernel hands over. Attaches to the queue if this handle has
+    /// not attached yet. Returns the number of bytes sent (LIB-2).
     ///
     /// `range` is in bytes and counts in mode PACKET only; 0 asks for whole packets. The kernel
     /// takes at most 65,535 (MSG-8). Success is silent (MSG-10). A refusal comes as an error
@@ -101,8 +101,8 @@ impl<T: Transport> Handle<T> {
         self.send_verdict(request, payload)
     }
 
-    /// Sends a verdict whose stated length may differ from its payload's: C programs state what
-    /// they like (LIB-11).
+    /// Sends a verdict whose stated length may differ from the length of `payload`: C programs
+    /// state what they like (LIB-11).
     #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
         #[cfg(feature = "tracing")]
@@ -124,10 +124,10 @@ impl<T: Transport> Handle<T> {
         self.parse(&buffer[..read])
     }
 
-    /// Reads one message as [`read`](Self::read) does, with the same errors, but lets a packet be
-    /// changed in the buffer. It is given back without having been copied. The copy range must be
-    /// as long as packets are, since a packet that is given back shorter is cut (VER-7). Checksums
-    /// are the program's to mend (VER-8).
+    /// Reads one message as [`read`](Self::read) does, with the same errors, but lets the program
+    /// change a packet in the buffer. The packet can be given back without a copy. The copy range
+    /// must be as long as packets are, since a packet that is given back shorter is cut (VER-7).
+    /// The program must mend the checksums (VER-8).
     ///
     /// ```
     /// use ipq_core::{Handle, Transport, Verdict, Wait, wire::MessageMut};
@@ -151,7 +151,8 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its
-    /// length. It does not look at the message; Rust programs want [`read`](Self::read).
+    /// length. Of the message it looks at nothing but the length in the header; Rust programs want
+    /// [`read`](Self::read).
     #[inline(always)]
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
         self.has_room(buffer.len())?;
@@ -160,13 +161,13 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Returns the length in bytes that a buffer needs to read any packet with copy range `range`,
-    /// and the answer to any verdict whose replacement is no longer than the range. It has 400
-    /// bytes to spare: an nfnetlink queue says more about a packet than `ip_queue` did, and room
-    /// for that makes reading cheaper.
+    /// and the answer to any verdict whose replacement is no longer than the range. The length
+    /// includes 400 bytes to spare: an nfnetlink queue says more about a packet than `ip_queue`
+    /// did, and room for that makes reading cheaper.
     ///
-    /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets. Then it is 65,575
-    /// bytes, IPv6's longest packet without a jumbo payload. The kernel cuts a range over 65,535 to
-    /// that (MSG-8).
+    /// As in [`set_mode`](Self::set_mode), range 0 stands for whole packets. Then there is room for
+    /// a packet of 65,575 bytes, IPv6's longest without a jumbo payload. The kernel cuts a range
+    /// over 65,535 to that (MSG-8).
     #[must_use]
     pub fn buffer_for(&self, range: usize) -> usize {
         const SPARE: usize = 400;
@@ -198,13 +199,13 @@ impl<T: Transport> Handle<T> {
         self.transport.port_id()
     }
 
-    /// The transport below the handle, for its options.
+    /// Returns the transport below the handle, for example to set its options.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport
     }
 
-    /// Gives the transport back, still open.
+    /// Returns the transport, still open.
     #[must_use]
     pub fn into_transport(self) -> T {
         self.transport
@@ -224,7 +225,8 @@ impl<T: Transport> Handle<T> {
         self.sent(self.transport.send(parts), stated)
     }
 
-    /// Turns the transport's result of sending `stated` bytes into the program's.
+    /// Turns the transport's result of sending `stated` bytes into the handle's. It is an error if
+    /// fewer were sent. Records an error.
     #[inline(always)]
     fn sent(&self, result: Result<usize, TransportError>, stated: usize) -> Result<usize, Error> {
         match result {
@@ -234,7 +236,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Refuses a buffer that is too short for the smallest message.
+    /// Returns an error, and records it, if a buffer of `length` bytes is too short for the
+    /// smallest message.
     #[inline(always)]
     fn has_room(&self, length: usize) -> Result<(), Error> {
         if length < ErrorMessage::BYTES {
@@ -243,8 +246,8 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// Turns the transport's result of receiving into `buffer` into the program's: the length of
-    /// the message.
+    /// Turns the transport's result of receiving into `buffer` into the handle's: the number of
+    /// bytes that were read. Records an error.
     #[inline(always)]
     fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
         result
@@ -272,7 +275,7 @@ impl<T: Transport> Handle<T> {
         message
     }
 
-    /// Records an error that is about to be returned.
+    /// Records an error that is about to be returned, and returns it.
     #[cold]
     fn note(&self, error: Error) -> Error {
         #[cfg(feature = "tracing")]
@@ -287,7 +290,8 @@ impl<T: Transport> Handle<T> {
     }
 }
 
-/// Checks a datagram as libipq did, in its order (LIB-3).
+/// Checks a datagram as libipq did, in libipq's order (LIB-3). Returns the number of bytes in
+/// `buffer`.
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
     // A transport that states more bytes than it wrote must not make us read past them.
@@ -307,8 +311,8 @@ fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
 }
 
 impl Error {
-    /// Returns the handle's error for a transport's. A signal is one of two errors, by the time
-    /// that the caller wanted to wait (LIB-3).
+    /// Returns the handle's error for a transport's error of receiving. For a signal, the error
+    /// tells if the caller wanted to wait for ever (LIB-3).
     fn from_receive(error: TransportError, wait: Wait) -> Self {
         match error {
             TransportError::TimedOut => Self::TimedOut,

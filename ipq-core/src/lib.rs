@@ -19,9 +19,9 @@
 //! }
 //! ```
 //!
-//! The rule for it is `iptables -A INPUT -p icmp -j NFQUEUE --queue-num 0`, or with nftables
-//! `ip protocol icmp queue num 0`. Both need root. So does the program: without the capability it
-//! ends with "Operation not permitted (EPERM)" and says what to do.
+//! The rule for this program is `iptables -A INPUT -p icmp -j NFQUEUE --queue-num 0`, or with
+//! nftables `ip protocol icmp queue num 0`. Setting the rule needs root. So does the program:
+//! without the capability it ends with "Operation not permitted (EPERM)" and says what to do.
 //!
 //! ```toml
 //! [dependencies]
@@ -68,7 +68,7 @@ pub use handle::{Error, Handle};
 pub use transport::{Transport, TransportError, Wait};
 pub use wire::{CopyMode, Hook, Mark, PacketId, PortId, Verdict};
 
-/// Compiles what the README shows.
+/// Compiles the code that the README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -37,16 +37,17 @@ use std::time::Duration;
 
 /// Moves whole datagrams to and from the other side of a queue.
 pub trait Transport {
-    /// The ABI of the kernel on the other side: the layout of its frames.
+    /// The ABI of the kernel or emulator: the layout of its frames.
     fn abi(&self) -> Abi {
         Abi::NATIVE
     }
 
-    /// The port id that this end is bound to. Requests carry it.
+    /// The port id that this transport's requests carry.
     fn port_id(&self) -> PortId;
 
-    /// Sends the concatenation of `parts` as one datagram to the kernel, without gluing them first,
-    /// and returns the number of bytes sent. It waits only if the system makes it wait for memory.
+    /// Sends the concatenation of `parts` as one datagram to the kernel, without copying them
+    /// together first, and returns the number of bytes sent. It waits only if the system makes it
+    /// wait for memory.
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
 
     /// Receives one datagram into `buffer`, and waits for it as `wait` says. A datagram that is
@@ -55,18 +56,18 @@ pub trait Transport {
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError>;
 
     /// Sends each of `messages` as a datagram of its own, in order, and puts the n-th result into
-    /// the n-th of `results`. A message that fails does not keep the next from being sent. Those
-    /// beyond the shorter of the two slices are left alone.
+    /// the n-th of `results`. A message that fails does not keep the next from being sent. Messages
+    /// and results beyond the shorter of the two slices are left alone.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         for (message, result) in messages.iter().zip(results) {
             *result = self.send(message);
         }
     }
 
-    /// Receives as many datagrams as there are and `slots` has room for. It waits as `wait` says
-    /// for the first only. Returns the number of slots that were filled, which are the first ones:
-    /// at least one, unless `slots` is empty. An error after the first datagram is put into the
-    /// slot that it came for.
+    /// Receives as many datagrams as there are and `slots` has room for. Waits as `wait` says for
+    /// the first datagram only. Returns the number of slots that were filled, which are the first
+    /// ones: at least one, unless `slots` is empty. An error after the first datagram is put into
+    /// the slot that it came for.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for slot in slots {
@@ -87,18 +88,19 @@ pub trait Transport {
         Ok(filled)
     }
 
-    /// Asks for a receive buffer of `bytes`, and returns its size as the other side states it.
-    /// Linux doubles what it is asked for, within limits (SOCK-4).
+    /// Asks for a receive buffer of `bytes`, and returns the size that the kernel or emulator
+    /// states. Linux doubles what it is asked for, within limits (SOCK-4).
     #[doc(alias = "SO_RCVBUF")]
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError>;
 
-    /// With `true`, datagrams that do not fit the receive buffer are lost without an error and
-    /// without a latch: [`TransportError::Overrun`] does not come any more (SOCK-4).
+    /// Turns reports of overruns off (`true`) or on (`false`). Without reports, datagrams that do
+    /// not fit the receive buffer are lost without an error and without a latch:
+    /// [`TransportError::Overrun`] does not come any more (SOCK-4).
     #[doc(alias = "NETLINK_NO_ENOBUFS")]
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
 
-    /// Says what to do about an error number that the queue answered with, if anything can be said.
-    /// It continues a sentence that begins with the number's own text.
+    /// Returns advice on an error number that the queue answered with. Returns `None` if there is
+    /// none. The advice continues a sentence that begins with the number's own text.
     fn explain(&self, errno: Errno) -> Option<Cow<'static, str>> {
         let advice = match errno {
             Errno::EPERM => "a queue needs the capability CAP_NET_ADMIN; run as root",
@@ -111,8 +113,8 @@ pub trait Transport {
     }
 }
 
-/// The most messages in one system call. What is known of them lives on the stack. More of them
-/// would not make a packet cheaper (see `ipq-conformance/bench/BENCHMARKS.md`).
+/// The most messages in one system call. Their headers and addresses lie on the stack. A greater
+/// number would not make a packet cheaper (see `ipq-conformance/bench/BENCHMARKS.md`).
 pub(crate) const AT_ONCE: usize = 64;
 
 /// A transport that an asynchronous task can wait for, too.
@@ -123,15 +125,15 @@ pub trait PollTransport: Transport {
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>>;
 }
 
-/// The time to wait for a datagram. The transport owns the clock, so no point in time crosses the
-/// seam.
+/// The time to wait for a datagram. The transport owns the clock, so this is a duration and no
+/// point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Do not wait: receive what is there.
+    /// Do not wait: receive a datagram if one is there.
     Never,
-    /// Wait until there is one.
+    /// Wait until there is a datagram.
     Forever,
-    /// Wait at most for this time, by the other side's clock.
+    /// Wait at most for this time, by the transport's clock.
     For(Duration),
 }
 
@@ -140,16 +142,16 @@ pub enum Wait {
 pub struct Datagram {
     /// The number of bytes that were put into the buffer.
     pub copied: usize,
-    /// The number of bytes that it had: more than `copied` if the buffer was too short.
+    /// The number of bytes that the datagram had: more than `copied` if the buffer was too short.
     pub length: usize,
     /// The sender's port id: [`PortId::KERNEL`], unless another program sent it (SOCK-6, SOCK-8).
     pub sender: PortId,
 }
 
-/// One place for a datagram in [`Transport::receive_many`].
+/// Room for one datagram in [`Transport::receive_many`].
 #[derive(Debug)]
 pub struct Slot<'a> {
-    /// The room for its bytes.
+    /// The room for the datagram's bytes.
     pub buffer: &'a mut [u8],
     /// The datagram, or an error. It has a meaning only in the slots that the call states as
     /// filled.
@@ -157,7 +159,7 @@ pub struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    /// An empty slot over `buffer`.
+    /// Makes an empty slot over `buffer`.
     #[must_use]
     pub fn new(buffer: &'a mut [u8]) -> Self {
         Self {
@@ -171,10 +173,10 @@ impl<'a> Slot<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// Nothing came in time.
+    /// No datagram came in time.
     #[error("no datagram came in the time allowed")]
     TimedOut,
-    /// A signal came first. Nothing is lost: call again.
+    /// A signal interrupted the call. Nothing is lost: call again.
     #[error("a signal interrupted the wait: call again")]
     Interrupted,
     /// The receive buffer was full, and the kernel lost datagrams for this socket (ENOBUFS,
@@ -185,19 +187,19 @@ pub enum TransportError {
          a larger receive buffer or a smaller copy range makes this rarer"
     )]
     Overrun,
-    /// The wait would never end: nothing else runs on the other side's virtual time, and nothing is
-    /// to come.
+    /// The wait would never end: nothing else runs on the emulator's virtual time, and no datagram
+    /// is to come.
     #[error(
         "this wait would never end: nothing else runs on virtual time, so let a packet in first or wait for a time"
     )]
     Deadlock,
-    /// The other side is gone: no datagram will come, and none can be sent.
+    /// The connection is closed: no datagram will come, and none can be sent.
     #[error("the other side of the queue is gone")]
     Closed,
-    /// The system refused.
+    /// The system refused the call with this error number.
     #[error("{0}")]
     System(Errno),
-    /// The kernel sent something that can't be translated. It was taken from the queue's socket:
+    /// The kernel sent a datagram that can't be translated. It was taken from the queue's socket:
     /// call again for the next datagram.
     #[cfg(target_os = "linux")]
     #[error("what the kernel sent can't be translated: {0}")]

@@ -7,16 +7,17 @@ use crate::error_number::ErrorNumber;
 use std::cell::Cell;
 use std::ffi::c_char;
 
-/// The longest text with its NUL, in bytes; a longer one is cut.
+/// The room for an error's text with its NUL, in bytes. A longer text is cut.
 const LONGEST: usize = 512;
 
 thread_local! {
     static NUMBER: Cell<i32> = const { Cell::new(0) };
-    /// The text of an error whose number does not say enough. Its address is given to C.
+    /// The text of this thread's last error, if its number alone does not say what failed; else
+    /// empty. C gets its address.
     static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
 }
 
-/// The texts of all numbers, each with a NUL at its end.
+/// The texts of all error numbers, each with a NUL at its end.
 static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
     let mut texts = [[0; 40]; ErrorNumber::ALL.len()];
     let mut number = 0;
@@ -32,7 +33,7 @@ static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
     texts
 };
 
-/// The number of this thread's last error.
+/// Returns the number of this thread's last error.
 pub(super) fn number() -> i32 {
     NUMBER.get()
 }
@@ -43,7 +44,7 @@ pub(super) fn set(number: ErrorNumber) {
     TEXT.with(|text| text[0].set(0));
 }
 
-/// Makes `number` this thread's last error, with words after libipq's own.
+/// Makes `number` this thread's last error, with `detail` after libipq's text.
 pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     NUMBER.set(number.number());
     TEXT.with(|text| {
@@ -54,8 +55,8 @@ pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     });
 }
 
-/// The text of this thread's last error, with a NUL at its end. It is valid until the thread's next
-/// error.
+/// Returns the text of this thread's last error, with a NUL at its end. The text is valid until the
+/// thread's next error.
 pub(super) fn text() -> *mut c_char {
     TEXT.with(|text| {
         if text[0].get() == 0 {

@@ -1,8 +1,8 @@
-//! A table of the pointers that are handles. With it a NULL, a destroyed handle or any other
-//! pointer is an error and no crash.
+//! A table of the pointers that are handles. So a NULL, a destroyed handle or any other pointer is
+//! an error and no crash.
 //!
-//! It has a fixed size and no lock, since programs fork, and jump out of signal handlers, at any
-//! moment.
+//! The table has a fixed size and no lock, since programs fork, and jump out of signal handlers, at
+//! any moment.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ const MOST: usize = 1024;
 
 static LIVE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 
-/// Adds the handle at `address`; `false` if there are too many.
+/// Adds the handle at `address`. Returns `false` if the table is full.
 pub(super) fn insert(address: usize) -> bool {
     LIVE.iter().any(|place| {
         place
@@ -20,13 +20,13 @@ pub(super) fn insert(address: usize) -> bool {
     })
 }
 
-/// Returns whether there is a handle at `address`.
+/// Returns `true` if there is a live handle at `address`.
 pub(super) fn contains(address: usize) -> bool {
     address != 0 && LIVE.iter().any(|place| place.load(Ordering::Acquire) == address)
 }
 
-/// Removes the handle at `address`; `false` if there is none. Of two calls that destroy one handle,
-/// one succeeds.
+/// Removes the handle at `address`. Returns `false` if there is none. Of two calls that destroy one
+/// handle, one succeeds.
 pub(super) fn remove(address: usize) -> bool {
     address != 0
         && LIVE.iter().any(|place| {

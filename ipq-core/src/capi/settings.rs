@@ -5,14 +5,14 @@ use crate::transport::nfqueue::{InvalidQueueNumbers, Options, QueueNumbers};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Settings of an nfnetlink queue. They have commas between them, and each is there at most once.
+/// Settings of an nfnetlink queue. In the text, commas separate them, and none may be there twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// `4=NUMBER` and `6=NUMBER`.
+    /// `4=NUMBER` and `6=NUMBER`: the queue number of each family.
     numbers: QueueNumbers,
-    /// `max-length=PACKETS`.
+    /// `max-length=PACKETS`: the most packets that the queue holds.
     max_length: Option<u32>,
-    /// `receive-buffer=BYTES`.
+    /// `receive-buffer=BYTES`: the size of the socket's receive buffer.
     pub(super) receive_buffer: Option<u32>,
     /// `fail-open`.
     fail_open: bool,

@@ -1,4 +1,4 @@
-//! The kernel side that a C program talks to, as `IPQ_TRANSPORT` says.
+//! The transport below a C program's handle, as `IPQ_TRANSPORT` names it.
 
 use super::settings::{InvalidSetting, Settings};
 use crate::errno::Errno;
@@ -15,21 +15,22 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A transport with the descriptor that C programs wait for, and which their threads share.
+/// A transport with a descriptor that C programs can wait for. The program's threads may share it.
 pub(super) trait Side: Transport + AsFd + Sync {}
 impl<T: Transport + AsFd + Sync> Side for T {}
 
-/// An error from opening a kernel side.
+/// An error from opening the transport of a C program.
 pub(super) struct NoSide {
-    /// libipq's number for it.
+    /// libipq's number for the error.
     pub(super) number: ErrorNumber,
-    /// The system's error number.
+    /// The new value of errno; 0 leaves errno as it is.
     pub(super) errno: Errno,
-    /// Words about it, if libipq had no such error.
+    /// What failed, in words; `None` if libipq's own text says it.
     pub(super) detail: Option<String>,
 }
 
-/// Opens the queue of `family` on the side that `wanted`, the value of `IPQ_TRANSPORT`, names.
+/// Opens the queue of `family` over the transport that `wanted`, the value of `IPQ_TRANSPORT`,
+/// names.
 pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let wanted = wanted.unwrap_or_default();
     match Wanted::read(wanted) {
@@ -47,7 +48,7 @@ pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Sid
     }
 }
 
-/// The value of `IPQ_TRANSPORT`, understood.
+/// The value of `IPQ_TRANSPORT`, parsed.
 enum Wanted<'a> {
     Auto,
     Netlink,
@@ -89,8 +90,8 @@ impl fmt::Display for Misspelt {
     }
 }
 
-/// Opens the kernel's own `ip_queue` if it has one, else queue 0 of its nfnetlink queues, where the
-/// same rules put packets.
+/// Opens the kernel's `ip_queue` if it has one, and nfnetlink queue 0 if not. The same rules put
+/// packets in both.
 fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     match Netlink::open(family) {
         Ok(netlink) => Ok(Box::new(netlink)),
@@ -101,7 +102,7 @@ fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     }
 }
 
-/// Opens an nfnetlink queue. `before` begins the words of an error.
+/// Opens an nfnetlink queue. The words of an error begin with `before`.
 fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<dyn Side>, NoSide> {
     let queue = NfQueue::open_with(settings.options(family)).map_err(|error| no_nfqueue(error, before))?;
     if let Some(bytes) = settings.receive_buffer {
@@ -110,7 +111,7 @@ fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<
     Ok(Box::new(queue))
 }
 
-/// Gives the queue a receive buffer of `bytes`, or says why it can't have one.
+/// Gives the queue a receive buffer of `bytes`. Returns an error if the system grants less.
 fn set_receive_buffer(queue: &NfQueue, bytes: u32) -> Result<(), NoSide> {
     let refused = |errno, reason: &dyn fmt::Display| NoSide {
         number: ErrorNumber::CreateSocket,
@@ -156,7 +157,7 @@ fn no_side(detail: impl fmt::Display) -> NoSide {
     }
 }
 
-/// An error that libipq had, too: its own words say it.
+/// Returns an error that libipq had, too. libipq's text says what failed.
 fn no_ip_queue(error: netlink::OpenError) -> NoSide {
     NoSide {
         number: error.number(),

@@ -11,11 +11,11 @@ pub enum Error {
     /// No message came in time.
     #[error("no message came in the time allowed")]
     TimedOut,
-    /// A signal came first. Nothing is lost: call again.
+    /// A signal came before a message. Nothing is lost: call again.
     #[error("a signal interrupted the read: call again")]
     Interrupted {
-        /// Set if the wait was [`Wait::Forever`](crate::Wait::Forever). Only then libipq calls it
-        /// an error (LIB-3).
+        /// `true` if the wait was [`Wait::Forever`](crate::Wait::Forever). Only then libipq calls
+        /// the signal an error (LIB-3).
         forever: bool,
     },
     /// The receive buffer was full, and the kernel lost messages for this handle (SOCK-4).
@@ -33,7 +33,7 @@ pub enum Error {
     /// Another program sent the datagram, which was thrown away (SOCK-6, SOCK-8).
     #[error("a datagram came from port id {sender} and not from the kernel, and was refused: read on")]
     ForeignSender {
-        /// The sender.
+        /// The port id of the sender.
         sender: PortId,
     },
     /// The datagram had no bytes (LIB-3).
@@ -44,17 +44,17 @@ pub enum Error {
     Truncated {
         /// The number of bytes that were read.
         read: usize,
-        /// The number of bytes that there were: the datagram's length or its header's, whichever is
-        /// more.
+        /// The number of bytes that the message had: the datagram's length or the length in its
+        /// header, whichever is more.
         whole: usize,
     },
     /// The kernel sent bytes that are no message of this protocol.
     #[error("the kernel sent a message that can't be understood: {0}")]
     Malformed(#[source] WireError),
-    /// Nothing could be received.
+    /// Receiving failed.
     #[error("nothing could be received: {0}")]
     Receive(#[source] TransportError),
-    /// The message could not be sent.
+    /// Sending failed.
     #[error("the message could not be sent: {0}")]
     Send(#[source] TransportError),
     /// Fewer bytes were sent than the message has.

@@ -6,11 +6,11 @@ use etherparse::err::ip::{LaxHeaderSliceError, SliceError};
 use etherparse::{IpNumber, IpSlice, LaxSlicedPacket};
 use std::net::IpAddr;
 
-/// The place of the header checksum in an IPv4 packet.
+/// The offset of the header checksum in an IPv4 packet.
 const IPV4_CHECKSUM: usize = 10;
 
 impl QueuedPacket<'_> {
-    /// Parses the packet's headers, as many as the copy range let through.
+    /// Parses the packet's headers, as far as the copy range let them through.
     ///
     /// ```
     /// use etherparse::TransportSlice;
@@ -37,9 +37,9 @@ impl QueuedPacket<'_> {
 /// Computes anew the checksums of an IP packet: those of the IPv4 header, of TCP, UDP, ICMP and
 /// `ICMPv6`.
 ///
-/// The packet must be whole: a cut one is an error, and left as it is. In a fragment only the IPv4
-/// header's checksum is computed, since the others are over the whole packet. A UDP checksum of 0
-/// over IPv4 stays, since it means that there is none.
+/// The packet must be whole: a cut packet is an error, and is not changed. In a fragment only the
+/// IPv4 header's checksum is computed, since the others are over the whole packet. A UDP checksum
+/// of 0 over IPv4 stays, since it means that there is none.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     let ip = IpSlice::from_slice(packet)?;
     let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
@@ -54,7 +54,8 @@ pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     Ok(())
 }
 
-/// The checksum of what an IP packet carries, and its place in the packet.
+/// Returns the checksum of what an IP packet carries, after its offset in the packet. Returns
+/// `None` if there is no checksum to compute.
 fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     let carried = ip.payload();
     let is_ipv4 = ip.ipv4().is_some();
@@ -83,7 +84,7 @@ fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     Some((headers_length(ip) + place, sum))
 }
 
-/// The length of an IP header with its extensions.
+/// Returns the length of an IP header with its extensions, in bytes.
 fn headers_length(ip: &IpSlice<'_>) -> usize {
     let carried = ip.payload().payload.len();
     let total = match ip {
@@ -93,7 +94,7 @@ fn headers_length(ip: &IpSlice<'_>) -> usize {
     total - carried
 }
 
-/// The sum over addresses, length and protocol that TCP, UDP and `ICMPv6` include.
+/// Returns the sum over addresses, length and protocol that TCP, UDP and `ICMPv6` include.
 fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
     let mut sum = Sum16BitWords::new();
     for address in [ip.source_addr(), ip.destination_addr()] {
@@ -106,8 +107,8 @@ fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
         .add_2bytes([0, ip.payload().ip_number.0])
 }
 
-/// The checksum over `bytes`, as it is on the wire, without the two bytes at `place`, where it
-/// stands.
+/// Returns the checksum over `bytes` as it is on the wire. It leaves out the two bytes at `place`,
+/// where the checksum stands, and adds the sum `begin`.
 fn checksum(begin: Sum16BitWords, bytes: &[u8], place: usize) -> [u8; 2] {
     begin
         .add_slice(&bytes[..place])
@@ -162,7 +163,7 @@ mod tests {
         packet
     }
 
-    /// Each packet is built with right checksums, spoilt there, and made right again.
+    /// Builds each packet with right checksums, spoils one at `place`, and repairs it.
     #[rstest]
     #[case::udp(udp, 26)]
     #[case::tcp(tcp, 36)]
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(packet, before);
     }
 
-    /// The sum is 0 here, which on the wire would say that there is none.
+    /// The sum of this packet is 0. A checksum field of 0 would say that there is no checksum.
     #[test]
     fn a_udp_checksum_of_0_is_written_as_0xffff() {
         let mut packet = udp(&[0, 0]);

@@ -1,4 +1,4 @@
-//! Many messages in one call. On a kernel that saves system calls.
+//! Many messages in one call, which saves system calls on a kernel.
 //!
 //! ```
 //! use ipq_core::handle::{Buffers, Decision, Handle};
@@ -26,7 +26,7 @@ use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::iter::repeat_n;
 
-/// Room for many messages, which is used again and again.
+/// Room for many messages, which can be used again for each read.
 #[derive(Debug)]
 pub struct Buffers {
     bytes: Vec<u8>,
@@ -35,10 +35,9 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Makes room for `messages` messages, at least one, of `each` bytes: see
-    /// [`Handle::buffer_for`] for the bytes that a packet needs. It takes no more memory than this.
-    /// A kernel is asked for at most 64 messages with one system call, so room for more than 64
-    /// gains nothing.
+    /// Makes room for `messages` messages, at least one, of `each` bytes. [`Handle::buffer_for`]
+    /// says how many bytes a packet needs. Reading allocates no more memory. A kernel is asked for
+    /// at most 64 messages with one system call, so room for more than 64 gains nothing.
     #[must_use]
     pub fn new(messages: usize, each: usize) -> Self {
         let messages = messages.max(1);
@@ -52,9 +51,9 @@ impl Buffers {
 
 /// Messages that were read from a queue's socket. Each is returned once.
 ///
-/// While some are left here ([`len`](ExactSizeIterator::len)), do not wait for the descriptor to
-/// become readable: it says nothing about them. Messages that are never taken from here are lost to
-/// the program, and the kernel holds their packets until the handle is closed.
+/// While messages are left here ([`len`](ExactSizeIterator::len)), do not wait for the descriptor
+/// to become readable: it says nothing about them. Messages that are never taken from here are lost
+/// to the program, and the kernel holds their packets until the handle is closed.
 #[derive(Debug)]
 pub struct Messages<'a, T> {
     handle: &'a Handle<T>,
@@ -95,7 +94,8 @@ impl<'a, T: Transport> Messages<'a, T> {
         Some(read.and_then(|read| self.handle.parse_mut(&mut buffer[..read])))
     }
 
-    /// Returns the next datagram's buffer, and its length.
+    /// Returns the next datagram's buffer, and its length or an error. Returns `None` if no
+    /// datagram is left.
     fn next_datagram(&mut self) -> Option<(&'a mut [u8], Result<usize, Error>)> {
         let received = *self.received.next()?;
         let buffer = self.buffers.next()?;
@@ -122,16 +122,16 @@ impl<T: Transport> ExactSizeIterator for Messages<'_, T> {}
 /// A verdict on a packet, and perhaps a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// The packet.
+    /// The id of the packet.
     pub packet_id: PacketId,
-    /// The verdict.
+    /// The verdict on the packet.
     pub verdict: Verdict,
-    /// The packet's new bytes, as for [`Handle::set_verdict`].
+    /// The packet's new bytes, as for [`Handle::set_verdict`]. `None` leaves the packet as it is.
     pub replacement: Option<&'a [u8]>,
 }
 
 impl Decision<'_> {
-    /// A decision that leaves the packet's bytes as they are.
+    /// Makes a decision that leaves the packet's bytes as they are.
     #[must_use]
     pub const fn new(packet_id: PacketId, verdict: Verdict) -> Self {
         Self {
@@ -143,11 +143,11 @@ impl Decision<'_> {
 }
 
 impl<T: Transport> Handle<T> {
-    /// Reads as many messages as there are and `buffers` has room for. It waits as `wait` says for
-    /// the first only, and returns at least one.
+    /// Reads as many messages as there are and `buffers` has room for. Waits as `wait` says for the
+    /// first message only, and returns at least one.
     ///
-    /// The errors are those of [`read`](Self::read). One that comes before any message is returned
-    /// here; a later one stands among the messages, in the place that it came for.
+    /// The errors are those of [`read`](Self::read). An error before the first message is returned
+    /// here. A later error is an item among the messages, in the order in which it came.
     pub fn read_many<'a>(&'a self, buffers: &'a mut Buffers, wait: Wait) -> Result<Messages<'a, T>, Error> {
         let each = buffers.each;
         self.has_room(each)?;
@@ -182,12 +182,12 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Sends many decisions, in their order, and returns how many were sent. A decision that can't
-    /// be sent does not keep the others back: it is handed to `failed` with the reason.
+    /// be sent does not stop the others: `failed` is called with it and the reason.
     ///
-    /// They are sent each time when 64 have been taken from `decisions`, and at its end, so none is
+    /// Decisions are sent whenever 64 have been taken from `decisions`, and at its end, so none is
     /// left unsent when this returns. A slow decision delays those that were taken before it; if
-    /// `decisions` panics, those are not sent. Each refusal by the kernel comes to a read of its
-    /// own.
+    /// `decisions` panics, those are not sent. The kernel's refusals come to later reads, as one
+    /// error message each.
     pub fn set_verdicts<'d>(
         &self,
         decisions: impl IntoIterator<Item = Decision<'d>>,
@@ -211,7 +211,7 @@ impl<T: Transport> Handle<T> {
     /// Sends decisions, at most [`AT_ONCE`], and calls `done` with the result of each.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
         let count = decisions.len();
-        // Filled in their place: to collect them would move the whole arrays.
+        // The arrays are filled in place, since collecting would move them whole.
         let (mut heads, mut parts) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
         let (mut messages, mut results) = (ArrayVec::<_, AT_ONCE>::new(), ArrayVec::<_, AT_ONCE>::new());
         heads.extend(repeat_n([0; VerdictRequest::HEAD_BYTES], count));

@@ -10,8 +10,8 @@ impl<T: PollTransport> Handle<T> {
     /// Reads one message, as [`read`](Handle::read) does, and lets other tasks run until there is
     /// one.
     ///
-    /// Dropping the future before it is ready loses nothing. Use the runtime's time limit, for
-    /// example `tokio::time::timeout`. Verdicts need no waiting, so tasks use
+    /// Dropping the future before it is ready loses nothing. For a time limit use the runtime's,
+    /// for example `tokio::time::timeout`. Verdicts need no waiting, so tasks use
     /// [`set_verdict`](Handle::set_verdict), too.
     ///
     /// ```

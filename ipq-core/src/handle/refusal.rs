@@ -9,9 +9,9 @@ use std::fmt;
 /// An error number that a queue answered with, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The number.
+    /// The error number.
     pub errno: Errno,
-    /// Advice on it, if there is any.
+    /// Advice on what to do about it, if there is any.
     pub advice: Option<Cow<'static, str>>,
 }
 

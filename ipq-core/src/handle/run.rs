@@ -1,4 +1,5 @@
-//! A loop that asks a program about each packet, and sees to all else that comes from a queue.
+//! A loop that asks a program about each packet, and handles everything else that comes from a
+//! queue.
 
 use super::{Error, Handle, Refusal};
 use crate::errno::Errno;
@@ -8,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The time that [`Handle::run_until`] waits for a packet before it looks at its flag again.
+/// The time that [`Handle::run_until`] waits for a packet before it looks at `stop` again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// An error that ended a loop over a queue's packets.
@@ -21,7 +22,7 @@ pub enum RunError {
     /// The queue refused a message, for example because the program lacks a capability.
     #[error("{0}")]
     Refused(Refusal),
-    /// Reading failed, or giving a verdict.
+    /// Reading a message or giving a verdict failed.
     #[error(transparent)]
     Handle(#[from] Error),
     /// A message came that no queue sends.
@@ -55,9 +56,9 @@ impl<T: Transport> Handle<T> {
     /// before its verdict came, because a device went down (EVT-1). It ends with an error if the
     /// queue refuses a message for any other reason.
     ///
-    /// It ends with `Ok` when no packet can come any more: the other side is gone, or it runs on
-    /// virtual time and nothing else moves. So a test on an emulator lets packets in, and calls the
-    /// function that runs for ever on a kernel.
+    /// It ends with `Ok` when no packet can come any more: the transport is closed, or it is an
+    /// emulator on virtual time and nothing else moves. So a test on an emulator lets packets in,
+    /// and calls the function that runs for ever on a kernel.
     pub fn run<D: Into<Option<Verdict>>>(
         &self,
         mut decide: impl FnMut(&mut QueuedPacket<'_>) -> D,
@@ -94,13 +95,13 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// Waits for a message as `wait` says, asks `decide` about the packets that are there, at most
-    /// 64, and returns how many that were.
+    /// Waits for a message as `wait` says, and asks `decide` about the packets that are there, at
+    /// most 64. Returns the number of packets.
     ///
-    /// This is one turn of [`run`](Self::run), for a program with a loop of its own: it may hold
-    /// packets and wait no longer than until it must decide about the first of them. The `buffer`
-    /// should have the length that [`buffer_for`](Self::buffer_for) says. The turn ends early, with
-    /// `Ok`, when a signal comes.
+    /// This is one round of [`run`](Self::run), for a program with a loop of its own. Such a
+    /// program may hold packets, and wait no longer than until it must decide about the first of
+    /// them. The `buffer` should have the length that [`buffer_for`](Self::buffer_for) says. The
+    /// round ends early, with `Ok`, when a signal comes.
     pub fn run_once<D: Into<Option<Verdict>>>(
         &self,
         buffer: &mut [u8],
@@ -131,7 +132,7 @@ impl<T: Transport> Handle<T> {
         Ok(packets)
     }
 
-    /// Gives a verdict, again if a signal comes before it is sent.
+    /// Gives a verdict. If a signal comes before the verdict is sent, tries again.
     fn give(&self, packet_id: PacketId, verdict: Verdict, replacement: Option<&[u8]>) -> Result<(), Error> {
         loop {
             match self.set_verdict(packet_id, verdict, replacement) {
@@ -143,7 +144,7 @@ impl<T: Transport> Handle<T> {
 }
 
 impl RunError {
-    /// Returns whether the error means that no packet can come any more.
+    /// Returns `true` if the error means that no packet can come any more.
     const fn is_end(&self) -> bool {
         matches!(
             self,
@@ -201,9 +202,9 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// The packet's bytes, to be changed. They are sent with the verdict, so the copy range must be
-    /// as long as packets are: a packet that was cut to it stays cut (VER-7). Checksums are not
-    /// mended (VER-8).
+    /// Returns the packet's bytes, for the program to change. They are sent with the verdict, so
+    /// the copy range must be as long as packets are: a packet that the copy range cut stays cut
+    /// (VER-7). Checksums are not mended (VER-8).
     pub fn payload_mut(&mut self) -> &mut [u8] {
         match &mut self.changed {
             Changed::Replaced(bytes) => bytes,
@@ -214,13 +215,14 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// Puts other bytes in the place of the packet's, of any length from a whole IP header to
-    /// 65,535 (VER-5 to VER-7).
+    /// Replaces the packet's bytes by `bytes`, of any length from a whole IP header to 65,535
+    /// (VER-5 to VER-7).
     pub fn set_payload(&mut self, bytes: impl Into<Vec<u8>>) {
         self.changed = Changed::Replaced(bytes.into());
     }
 
-    /// The bytes that are to be sent with the verdict.
+    /// Returns the bytes that are to be sent with the verdict. Returns `None` if the packet was not
+    /// changed.
     fn replacement(&self) -> Option<&[u8]> {
         match self.changed {
             Changed::Not => None,

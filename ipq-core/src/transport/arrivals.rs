@@ -12,9 +12,9 @@ pub struct Arrivals(ArrayVec<Arrival, AT_ONCE>);
 /// A datagram that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its whole length in bytes, which may be more than there was room for.
+    /// The datagram's whole length in bytes, which may be more than its buffer had room for.
     pub length: u32,
-    /// The port id of its sender.
+    /// The port id of the datagram's sender.
     pub sender: PortId,
 }
 
@@ -27,7 +27,7 @@ impl Arrivals {
         self.0.extend(arrivals);
     }
 
-    /// Adds a datagram. One beyond the 64th is not added.
+    /// Adds a datagram. Ignores it if there are 64 already.
     pub fn push(&mut self, arrival: Arrival) {
         let _ = self.0.try_push(arrival);
     }
@@ -43,7 +43,7 @@ impl Deref for Arrivals {
 }
 
 impl Arrival {
-    /// Returns the datagram, for which there were `room` bytes.
+    /// Returns the datagram as one that had `room` bytes of buffer.
     pub(super) fn datagram(self, room: usize) -> Datagram {
         let length = self.length as usize;
         Datagram {

@@ -92,8 +92,8 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Transport> Faulty<T> {
-    /// Returns what comes without a call of the transport inside: a copy, a late datagram, or a
-    /// failure.
+    /// Returns a result that comes without a call of the transport inside: a copy, a late datagram,
+    /// or a failure. Returns `None` if none is due.
     fn due(&self, buffer: &mut [u8]) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         if let Some(held) = line.take_due() {
@@ -105,15 +105,15 @@ impl<T: Transport> Faulty<T> {
         }
     }
 
-    /// Applies the plan to a datagram that was received. Returns `None` if it does not reach the
-    /// program now.
+    /// Applies the plan to a datagram that was received. Returns `None` if the datagram is lost or
+    /// held back.
     fn arrive(&self, buffer: &mut [u8], mut datagram: Datagram) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         let copy = || Held::received(buffer, datagram);
         match line.meet(Arrival::holds) {
             Arrival::Lose => return None,
             Arrival::Cut(length) if length < datagram.copied => {
-                // A cut datagram leaves no trace of its end.
+                // The bytes that are cut off must not stay in the buffer.
                 buffer
                     .iter_mut()
                     .take(datagram.copied)
@@ -139,8 +139,8 @@ impl<T: Transport> Faulty<T> {
         Some(Ok(datagram))
     }
 
-    /// Returns the fault of a datagram that is to be sent, and holds the datagram back if that is
-    /// the fault.
+    /// Returns the fault of a datagram that is to be sent. If the fault is a delay, holds the
+    /// datagram back.
     fn depart(&self, parts: &[IoSlice<'_>]) -> Departure {
         let mut line = lock(&self.departures);
         let departure = line.meet(Departure::holds);
@@ -150,13 +150,13 @@ impl<T: Transport> Faulty<T> {
         departure
     }
 
-    /// Returns whether anything is held back, in either direction.
+    /// Returns `true` if a datagram is held back, in either direction.
     fn holds_something(&self) -> bool {
         lock(&self.arrivals).holds_something() || lock(&self.departures).holds_something()
     }
 
-    /// Lets a datagram that is held back go on, since nothing else moves. Returns `false` if there
-    /// is none.
+    /// Lets a datagram that is held back go on, since nothing else moves. Returns `false` if none
+    /// is held back.
     fn release(&self) -> bool {
         if lock(&self.arrivals).release() {
             return true;
@@ -166,15 +166,16 @@ impl<T: Transport> Faulty<T> {
         released
     }
 
-    /// Sends what was held back long enough. The program was told long ago that it was sent, so a
-    /// failure is not reported.
+    /// Sends the datagrams whose delay is over. The program was told before that they were sent, so
+    /// a failure is not reported.
     fn send_due(&self) {
         while let Some(held) = self.take_due_departure() {
             let _ = self.transport.send(&[IoSlice::new(held.bytes())]);
         }
     }
 
-    /// A function of its own, so that the lock is released before the datagram is sent.
+    /// Takes a datagram to send whose delay is over. This is a function of its own, so that the
+    /// lock is released before the datagram is sent.
     fn take_due_departure(&self) -> Option<Held> {
         lock(&self.departures).take_due()
     }
@@ -205,8 +206,8 @@ impl<T: Transport> Transport for Faulty<T> {
         result
     }
 
-    /// Waits as `wait` says for a datagram that reaches the program. The wait starts again after a
-    /// datagram that is lost.
+    /// Receives a datagram that reaches the program, and waits for it as `wait` says. The wait
+    /// starts again after a datagram that is lost.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         loop {
             if let Some(result) = self.due(buffer) {
@@ -240,7 +241,8 @@ impl<T: Transport> Transport for Faulty<T> {
 }
 
 impl<T: PollTransport> PollTransport for Faulty<T> {
-    /// [`Arrival::Fail`] with [`TransportError::TimedOut`] wakes the task without a datagram.
+    /// Receives a datagram that reaches the program. [`Arrival::Fail`] with
+    /// [`TransportError::TimedOut`] wakes the task without a datagram.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
         let result = loop {
             if let Some(result) = self.due(buffer) {
@@ -265,7 +267,7 @@ impl<T: PollTransport> PollTransport for Faulty<T> {
     }
 }
 
-/// The first `length` bytes of a datagram in parts.
+/// Returns the first `length` bytes of a datagram in parts.
 fn first<'a>(parts: &'a [IoSlice<'_>], length: usize) -> Vec<IoSlice<'a>> {
     let mut left = length;
     let mut cut = |part: &'a [u8]| {
@@ -276,8 +278,8 @@ fn first<'a>(parts: &'a [IoSlice<'_>], length: usize) -> Vec<IoSlice<'a>> {
     parts.iter().map(|part| cut(part)).collect()
 }
 
-/// No code of ours panics with the lock held, and the state behind it is whole between any two
-/// calls.
+/// Locks the state of one direction. A panic elsewhere does not matter: no code of ours panics with
+/// the lock held, and the state is whole between any two calls.
 fn lock<F>(line: &Mutex<Line<F>>) -> MutexGuard<'_, Line<F>> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -69,7 +69,7 @@ pub enum Bind {
     /// An id that the kernel chooses: the process id if it is free, else a negative number. A
     /// negative id can't attach to an `ip_queue` (MSG-2).
     KernelChoice,
-    /// This id. For a second handle, choose one above 0 that is no process's id.
+    /// This port id. For a second handle, choose one above 0 that is no process's id.
     Port(PortId),
 }
 
@@ -109,15 +109,16 @@ impl Netlink {
         Self::bound(socket, asked, Senders::Anybody)
     }
 
-    /// Opens a socket that is connected to the kernel. The kernel chooses its port id, and refuses
-    /// what anybody else sends there. Only a datagram that is under way in that very moment could
-    /// still come; to send it takes the capability.
+    /// Opens a socket that is connected to the kernel. The kernel chooses the socket's port id, and
+    /// refuses datagrams to it from anybody else. Only a datagram that was under way before the
+    /// connection can still come; sending one takes the capability.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
             .map_err(|error| SocketError::Bind(errno(error), PortId::KERNEL))?;
         let connected = Self::bound(socket, PortId::KERNEL, Senders::Kernel)?;
-        // The kernel has not been asked anything yet, so what is there is from somebody else.
+        // The kernel has not been asked anything yet, so a datagram that is there is from somebody
+        // else.
         loop {
             match connected.receive(&mut [], Wait::Never) {
                 Err(TransportError::TimedOut) => return Ok(connected),
@@ -127,7 +128,8 @@ impl Netlink {
         }
     }
 
-    /// Finds out the port id of a socket for which `asked` was asked.
+    /// Makes the transport of a bound socket, with the port id that the system gave it. An error
+    /// names `asked`, the port id that was asked for.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -208,8 +210,8 @@ impl Transport for Netlink {
         self.receive_slots(slots, wait)
     }
 
-    /// Uses `SO_RCVBUFFORCE`, which no system limit bounds, if the caller has the capability, and
-    /// else `SO_RCVBUF`.
+    /// Sets the receive buffer with `SO_RCVBUFFORCE`, which no system limit bounds, if the caller
+    /// has the capability, and else with `SO_RCVBUF`.
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))
@@ -235,7 +237,7 @@ fn socket_of(protocol: u8) -> Result<OwnedFd, SocketError> {
 pub(super) enum SocketError {
     /// The system gave no socket.
     Socket(Errno),
-    /// It was not bound to the port id.
+    /// The socket could not be bound to the port id.
     Bind(Errno, PortId),
 }
 
@@ -294,7 +296,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it has no port id.
+    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it could not be bound.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {

@@ -144,20 +144,21 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     questions: Questions<S>,
     devices: S::Devices,
     options: Options,
-    /// The port id that has attached, or 0.
+    /// The port id of the attached peer, or 0.
     peer: AtomicU32,
     /// Held while a message that attaches is sent.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
-    /// The longest datagram that can come, in bytes: what a kernel says about a packet, and the
-    /// most bytes of one that were asked for or sent.
+    /// The longest datagram that can come, in bytes: all that a kernel says about a packet, and the
+    /// most bytes of a packet that a message has asked for or sent.
     longest_datagram: AtomicUsize,
-    /// The offset in the caller's buffer at which datagrams are received. It is chosen so that the
-    /// packet's bytes land in their place if its attributes are as long as the last packet's.
+    /// The offset in the caller's buffer at which the next datagram is received. With it the
+    /// packet's bytes land where the frame has them, if its attributes are as long as the last
+    /// packet's.
     headroom: AtomicUsize,
     /// Templates of the last packets, for one thread at a time.
     templates: Mutex<TemplateCache>,
-    /// The undecided packets, if one verdict may stand for several.
+    /// The packets without a verdict; `None` if no verdict may stand for several.
     outstanding: Option<Mutex<Outstanding>>,
 }
 
@@ -179,8 +180,8 @@ impl NfQueue {
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Opens a queue of any kernel: by a socket that nobody but the kernel sends to, another one
-    /// for questions, which has the same rights, and the kernel's devices.
+    /// Opens a queue of any kernel. Nobody but the kernel sends to `socket`. `questions` is another
+    /// socket with the same rights, and `devices` are the kernel's.
     pub fn over(socket: S, questions: S, devices: S::Devices, options: Options) -> Result<Self, OpenError> {
         if !options.port_id.can_attach() {
             return Err(OpenError::PortId {
@@ -206,7 +207,7 @@ impl<S: QueueSocket> NfQueue<S> {
         })
     }
 
-    /// The options that the queue was opened with.
+    /// Returns the options that the queue was opened with.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
@@ -223,14 +224,14 @@ impl<S: QueueSocket> NfQueue<S> {
         }))
     }
 
-    /// The packets that are outstanding, if they are listed.
+    /// Locks the list of packets without a verdict. Returns `None` if they are not listed.
     #[inline(always)]
     fn outstanding(&self) -> Option<MutexGuard<'_, Outstanding>> {
         let outstanding = self.outstanding.as_ref()?;
         Some(outstanding.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes a packet off the list of outstanding ones, if a verdict on it was sent.
+    /// Removes a packet from the list of packets without a verdict, if `action` is a verdict on it.
     fn note_decided(&self, action: Action) {
         if let Action::Verdict { id, .. } = action
             && let Some(mut outstanding) = self.outstanding()
@@ -239,17 +240,18 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// The port id that has attached, or 0.
+    /// Returns the port id of the attached peer, or 0.
     fn peer(&self) -> PortId {
         PortId(self.peer.load(Ordering::Acquire))
     }
 
-    /// Notes that `port_id` has attached, or nobody if it is 0.
+    /// Notes that `port_id` has attached. 0 means that nobody is attached.
     fn attached(&self, port_id: PortId) {
         self.peer.store(port_id.0, Ordering::Release);
     }
 
-    /// Notes how long a datagram can be because of a message that is about to be sent.
+    /// Notes the length of the longest datagram that can come because of a message that is about to
+    /// be sent.
     fn note_bytes_to_come(&self, request: &Request, action: Action) {
         if let Some(bytes) = request.bytes_to_come(action) {
             self.longest_datagram.fetch_max(BOUNCE_BYTES + bytes, Ordering::Relaxed);
@@ -298,15 +300,15 @@ impl<S: QueueSocket> Transport for NfQueue<S> {
         self.receive_one(buffer, wait)
     }
 
-    /// Up to 64 messages go to the kernel in one datagram. The kernel obeys and answers each by
+    /// Sends up to 64 messages to the kernel in one datagram. The kernel obeys and answers each by
     /// itself; but a sender without the capability gets one answer for each datagram, to its first
     /// message.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.send_coalesced(messages, results);
     }
 
-    /// A datagram that is not for the program leaves its slot free, and later ones are copied to
-    /// the slots before theirs. So the first slots are filled.
+    /// Receives datagrams into the first of `slots`. A datagram that is not for the program leaves
+    /// its slot free, and later ones are copied into the slots before theirs.
     fn receive_many(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         self.receive_burst(slots, wait)
     }

@@ -13,7 +13,7 @@ pub const HELD: usize = 64;
 /// A record of the faults in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<F> {
-    /// The number of datagrams.
+    /// The number of datagrams that went in this direction.
     pub datagrams: u64,
     /// The number of faults that hit.
     pub faults: u64,
@@ -44,7 +44,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Copies a datagram that was received into `buffer`.
+    /// Makes a held datagram of one that was received, whose bytes are in `buffer`.
     pub(super) fn received(buffer: &[u8], datagram: Datagram) -> Self {
         Self {
             bytes: buffer.get(..datagram.copied).unwrap_or(buffer).into(),
@@ -67,7 +67,7 @@ impl Held {
         &self.bytes
     }
 
-    /// Puts the datagram into a buffer, which may be shorter than the one that it was received
+    /// Puts the datagram into `buffer`, which may be shorter than the buffer that it was received
     /// into.
     pub(super) fn put_into(&self, buffer: &mut [u8]) -> Datagram {
         let copied = self.bytes.len().min(buffer.len());
@@ -83,9 +83,9 @@ impl Held {
 /// The state of one direction.
 pub(super) struct Line<F> {
     plan: Peekable<Box<dyn Iterator<Item = F> + Send>>,
-    /// Datagrams whose turn has come, oldest first.
+    /// Datagrams whose delay is over, oldest first.
     due: VecDeque<Held>,
-    /// Datagrams whose turn comes after so many more.
+    /// Delayed datagrams, each with the number of datagrams that must pass before it.
     delayed: Vec<(usize, Held)>,
     record: Record<F>,
 }
@@ -101,15 +101,16 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// Takes the next item of the plan, if it needs no datagram.
+    /// Takes the next item of the plan and records it, if `needs_none` says that it needs no
+    /// datagram. Returns `None` if not.
     pub(super) fn take_if(&mut self, needs_none: impl Fn(&F) -> bool) -> Option<F> {
         let fault = self.plan.next_if(needs_none)?;
         self.record.note(fault);
         Some(fault)
     }
 
-    /// Returns the fault of the next datagram. There is none if the datagram would have to be held
-    /// and there is no room.
+    /// Returns the fault of the next datagram, records it, and shortens all delays by one datagram.
+    /// A fault that would hold the datagram does not happen if there is no room.
     pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
         let planned = self.plan.next().unwrap_or_default();
         let room = self.due.len() + self.delayed.len() < HELD;
@@ -129,7 +130,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         happens
     }
 
-    /// Holds a datagram back until so many others have come; with 0 its turn is next.
+    /// Holds a datagram back until `datagrams` others have passed; with 0 it is next.
     pub(super) fn hold(&mut self, datagrams: usize, held: Held) {
         match datagrams {
             0 => self.due.push_back(held),
@@ -137,7 +138,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// Takes a datagram whose turn has come.
+    /// Takes the oldest datagram whose delay is over. Returns `None` if there is none.
     pub(super) fn take_due(&mut self) -> Option<Held> {
         self.due.pop_front()
     }
@@ -146,7 +147,7 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         !self.due.is_empty() || !self.delayed.is_empty()
     }
 
-    /// Gives the turn to the datagram that is nearest to it. Returns `false` if none is held back.
+    /// Ends the shortest delay. Returns `false` if no datagram is held back.
     pub(super) fn release(&mut self) -> bool {
         let nearest = self
             .delayed

@@ -6,23 +6,23 @@ use crate::wire::PortId;
 /// A fault of a datagram on its way to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// None: it arrives as it is.
+    /// No fault: the datagram arrives as it is.
     Pass,
-    /// It is lost in silence: the kernel had no memory for it, or the receive buffer was full and
-    /// the socket had asked for no report (SOCK-4). With `Fail(Overrun)` before it, it is an
+    /// The datagram is lost in silence: the kernel had no memory for it, or the receive buffer was
+    /// full and the socket had asked for no report (SOCK-4). A `Fail(Overrun)` before this makes an
     /// overrun as the kernel reports one.
     Lose,
-    /// Only so many of its bytes arrive, with its true length: the call's buffer was too short
-    /// (SOCK-3).
+    /// Only this number of the datagram's bytes arrives, with the true length: the call's buffer
+    /// was too short (SOCK-3).
     Cut(usize),
-    /// It comes twice in a row. No kernel does that, but an emulator or a relay may.
+    /// The datagram comes twice in a row. No kernel does that, but an emulator or a relay may.
     Repeat,
-    /// It comes after so many of the datagrams that follow it, or when nothing else would come.
-    /// `Delay(1)` is two datagrams in the wrong order; 0 changes nothing.
+    /// The datagram comes after this number of those that follow it, or when nothing else would
+    /// come. `Delay(1)` is two datagrams in the wrong order; 0 changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// A copy of it comes first, from this port id: another program forges a message from the
-    /// kernel (SOCK-8).
+    /// A copy of the datagram comes first, from this port id: another program forges a message from
+    /// the kernel (SOCK-8).
     Forge(PortId),
     /// The call fails without a datagram, and the next item of the plan is for the same datagram.
     ///
@@ -37,37 +37,37 @@ pub enum Arrival {
 /// A fault of a datagram on its way to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// None: it goes as it is.
+    /// No fault: the datagram goes as it is.
     Pass,
     /// The call reports success, and the datagram is lost. A lost verdict leaves its packet in the
     /// queue.
     Lose,
-    /// Only so many of its bytes go, and the call reports that number: libipq's "Sent message
-    /// truncated". The kernel ignores such a message in silence (MSG-1).
+    /// Only this number of the datagram's bytes goes, and the call reports that number: libipq's
+    /// "Sent message truncated". The kernel ignores such a message in silence (MSG-1).
     Cut(usize),
-    /// It goes twice in a row, as from a program that gives a verdict twice. The second is answered
-    /// with ENOENT (VER-3), or hits the packet that has the id now (PKT-9).
+    /// The datagram goes twice in a row, as from a program that gives a verdict twice. The second
+    /// is answered with ENOENT (VER-3), or hits the packet that has the id now (PKT-9).
     Repeat,
-    /// The call reports success, and the datagram goes after so many of those that follow it, or
-    /// when a receive would find nothing: verdicts from several threads, in the wrong order. 0
+    /// The call reports success, and the datagram goes after this number of those that follow it,
+    /// or when a receive would find nothing: verdicts from several threads, in the wrong order. 0
     /// changes nothing.
     #[doc(alias = "reorder")]
     Delay(usize),
-    /// Nothing goes, and the call fails. [`System`](TransportError::System) with ENOBUFS or EAGAIN
-    /// is a system without memory for the message, [`Interrupted`](TransportError::Interrupted) a
-    /// signal.
+    /// The datagram does not go, and the call fails. [`System`](TransportError::System) with
+    /// ENOBUFS or EAGAIN is a system without memory for the message,
+    /// [`Interrupted`](TransportError::Interrupted) a signal.
     Fail(TransportError),
 }
 
 impl Arrival {
-    /// Returns whether the datagram has to be kept for later, which takes room.
+    /// Returns `true` if the datagram has to be kept for later, which takes room.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Repeat | Self::Delay(1..) | Self::Forge(_) | Self::Fail(_))
     }
 }
 
 impl Departure {
-    /// Returns whether the datagram has to be kept for later, which takes room.
+    /// Returns `true` if the datagram has to be kept for later, which takes room.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Delay(1..))
     }
@@ -108,7 +108,7 @@ impl<F> Seeded<F> {
         }
     }
 
-    /// The next number of the generator `SplitMix64`.
+    /// Returns the next number of the generator `SplitMix64`.
     fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Receiving datagrams, one or several, with all the ways to wait.
+//! Receiving datagrams, one or several, with each kind of wait.
 
 use super::Netlink;
 use super::sys;
@@ -11,8 +11,8 @@ use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 
 impl Netlink {
-    /// Receives one datagram into `parts`, one after the other. It is [`Transport::receive`] for a
-    /// caller who wants the first bytes elsewhere than the rest.
+    /// Receives one datagram into `parts`, which are filled in order. It is [`Transport::receive`]
+    /// for a caller who wants the first bytes elsewhere than the rest.
     ///
     /// [`Transport::receive`]: crate::Transport::receive
     #[inline(always)]
@@ -44,8 +44,8 @@ impl Netlink {
         })
     }
 
-    /// `recvmmsg`: receives up to 64 datagrams, one for each of `places`, and waits as `wait` says
-    /// for the first only. Fills `arrivals`, which is empty, with at least one entry unless there
+    /// Receives up to 64 datagrams with `recvmmsg`, one for each of `places`, and waits as `wait`
+    /// says for the first only. Fills the empty `arrivals` with at least one entry, unless there
     /// are no places. An error after the first datagram is reported by the next call.
     pub(in crate::transport) fn receive_places<const PARTS: usize>(
         &self,
@@ -65,7 +65,8 @@ impl Netlink {
         })
     }
 
-    /// Receives datagrams into `slots`, with as few system calls as possible.
+    /// Receives datagrams into `slots`, with as few system calls as possible. Returns the number of
+    /// slots that were filled.
     pub(super) fn receive_slots(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for batch in slots.chunks_mut(AT_ONCE) {
@@ -91,7 +92,7 @@ impl Netlink {
         Ok(filled)
     }
 
-    /// Receives into the buffers of `slots`, which are at most [`AT_ONCE`].
+    /// Receives datagrams into the buffers of `slots`, which are at most [`AT_ONCE`].
     fn receive_batch(&self, slots: &mut [Slot<'_>], arrivals: &mut Arrivals, wait: Wait) -> Result<(), TransportError> {
         let mut places = ArrayVec::<_, AT_ONCE>::new();
         places.extend(slots.iter_mut().map(|slot| [IoSliceMut::new(slot.buffer)]));

@@ -28,7 +28,7 @@ pub(super) enum Senders {
     Kernel,
 }
 
-/// `setsockopt(2)` for an option that is an `int`.
+/// Sets a socket option that is an `int`, with `setsockopt(2)`.
 pub(super) fn set_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -45,9 +45,9 @@ pub(super) fn set_option(
 /// Receives one datagram into `parts`. Returns its whole length (with `MSG_TRUNC` in `flags`) and
 /// the port id of its sender.
 ///
-/// It is the cheapest call that does: `recv(2)`, `recvfrom(2)` if anybody may have sent it, or
-/// `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may jump out of a
-/// signal handler while this waits.
+/// The call is the cheapest that serves: `recv(2)`, `recvfrom(2)` if anybody may have sent the
+/// datagram, or `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may
+/// jump out of a signal handler while this waits.
 #[inline(always)]
 pub(super) fn receive_one(
     socket: BorrowedFd<'_>,
@@ -65,7 +65,7 @@ pub(super) fn receive_one(
         let (_, length, address) = net::recvfrom(socket, &mut whole[..], flags).map_err(errno)?;
         (length, address)
     } else {
-        // It has no room, so there is nothing in it to be dropped.
+        // The buffer has no room, so there is nothing in it to be dropped.
         let mut control = ManuallyDrop::new(RecvAncillaryBuffer::default());
         let received = net::recvmsg(socket, parts, &mut control, flags).map_err(errno)?;
         (received.bytes, received.address)
@@ -74,7 +74,8 @@ pub(super) fn receive_one(
     Ok((length, sender))
 }
 
-/// The port id of a sender. An emulator that stands in for the kernel has a name of its own.
+/// Returns the port id of a sender. An emulator that stands in for the kernel has a name instead.
+/// Returns `None` for any other address.
 #[inline(always)]
 fn sender(address: SocketAddrAny) -> Option<u32> {
     match SocketAddrNetlink::try_from(address.clone()) {
@@ -89,9 +90,9 @@ fn emulated_sender(address: SocketAddrAny) -> Option<u32> {
     is_kernel_name(name.abstract_name()?).then_some(PortId::KERNEL.0)
 }
 
-/// `recvmmsg(2)`: receives datagrams, each into one of `places`, which are at most [`AT_ONCE`], and
-/// fills `arrivals`, which is empty. A part of a place takes what the parts before it have no room
-/// for; one part costs the kernel less than two.
+/// Receives datagrams with `recvmmsg(2)`, each into one of `places`, which are at most [`AT_ONCE`],
+/// and fills the empty `arrivals`. A part of a place takes the bytes that the parts before it have
+/// no room for; one part costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
     socket: BorrowedFd<'_>,
     senders: Senders,
@@ -107,8 +108,8 @@ pub(super) fn receive<const PARTS: usize>(
         header.msg_hdr.msg_iov = place.as_mut_ptr().cast();
         header.msg_hdr.msg_iovlen = PARTS as _;
     }
-    // To be told the sender has a price, too. Where nobody but the kernel can send, it is not asked
-    // for.
+    // Asking for the sender costs time, too. Where nobody but the kernel can send, the sender is
+    // not asked for.
     let asked = if senders == Senders::Anybody { places.len() } else { 0 };
     addresses.extend(repeat_n(address, asked));
     for (address, header) in addresses.iter_mut().zip(&mut headers) {

@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::time::{Duration, Instant};
 
-/// `NETLINK_ROUTE`.
+/// `NETLINK_ROUTE`: the kernel's routes and devices.
 const ROUTE: u8 = 0;
 /// `NETLINK_USERSOCK`: datagrams from program to program.
 const BETWEEN_PROGRAMS: u8 = 2;
@@ -22,7 +22,8 @@ fn send_between(from: &Netlink, to: &Netlink, bytes: &[u8]) {
     assert_eq!(net::sendto(from, bytes, SendFlags::empty(), &address), Ok(bytes.len()));
 }
 
-/// A request that the kernel's side of `NETLINK_ROUTE` answers with an acknowledgement of 36 bytes.
+/// Returns a request that the kernel's side of `NETLINK_ROUTE` answers with an acknowledgement of
+/// 36 bytes.
 fn acknowledged(sequence: u32) -> impl AsRef<[u8]> {
     let header = Header {
         length: 16,
@@ -264,7 +265,7 @@ fn fewer_results_than_messages_leave_messages_unsent() {
     assert_eq!(socket.receive_many(&mut [], Wait::Forever), Ok(0));
 }
 
-/// Lets the answers of the kernel pile up until they no longer fit.
+/// Sends requests until the kernel's answers no longer fit the receive buffer.
 fn overrun(socket: &Netlink) {
     socket.set_receive_buffer(1).expect("the smallest receive buffer");
     for sequence in 0..100 {
@@ -306,8 +307,8 @@ fn without_enobufs_an_overrun_is_silent() {
     assert_eq!(socket.receive(&mut [0; 64], Wait::Never), Err(TransportError::Overrun));
 }
 
-/// The way of every message to and from a kernel, but for what it says: that of `ip_queue` is on
-/// kernels up to 3.4.
+/// Every message to and from a kernel goes by these calls. The kernel for routes stands in for
+/// `ip_queue`, which is on kernels up to 3.4.
 #[test]
 fn sending_and_receiving_allocates_nothing() {
     let socket = open(ROUTE);

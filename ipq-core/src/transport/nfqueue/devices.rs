@@ -23,18 +23,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 pub struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
-    /// Counts the changes of `known`.
+    /// The number of changes of `known`.
     generation: AtomicU32,
-    /// Room for events, for one reader at a time.
+    /// The buffer for events, for one reader at a time.
     received: Mutex<Box<[u8]>>,
     datagrams: AtomicU32,
     queue_ran_empty: AtomicBool,
 }
 
 impl Devices {
-    /// The events are read at least once in so many datagrams.
+    /// The events are read at least once in this number of datagrams.
     const INTERVAL: u32 = 256;
-    /// More bytes than the kernel puts into one datagram of events.
+    /// The size of the buffer for events, in bytes: more than the kernel puts into one datagram.
     const RECEIVED: usize = 32 << 10;
 
     /// Starts to listen for events, and then asks for all devices.
@@ -55,7 +55,8 @@ impl Devices {
         Ok(devices)
     }
 
-    /// Returns the devices with these indices, and whether both are known.
+    /// Returns the devices with these indices, and `true` if both are known. Index 0 stands for no
+    /// device.
     fn known(&self, [incoming, outgoing]: [u32; 2]) -> ([Device; 2], bool) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all_known = true;
@@ -70,7 +71,7 @@ impl Devices {
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// Reads the events that have come.
+    /// Reads the events that have come, and changes the table.
     fn read_events(&self) {
         let mut received = self.received();
         loop {
@@ -86,7 +87,7 @@ impl Devices {
                         }
                     });
                 }
-                // It is not the kernel's, or longer than any that was ever seen.
+                // The datagram is not the kernel's, or longer than any that was ever seen.
                 Ok(_) => {}
                 // Events were lost, so all devices are asked for again. If that fails, unknown
                 // devices have no name.
@@ -168,7 +169,7 @@ impl DeviceTable for Devices {
 /// A change of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The device with this index is so now.
+    /// The device with this index is new or has changed; this is what it is now.
     Is(u32, Device),
     /// There is no device with this index any more.
     Gone(u32),

@@ -17,7 +17,7 @@ pub enum OpenError {
     /// The kernel has nfnetlink, but no queues.
     #[error("this kernel has no nfnetlink queues: load the module nfnetlink_queue, or use a kernel built with it")]
     NoNfnetlinkQueue,
-    /// The system gave no socket, or not as it is needed.
+    /// The system gave no socket, or refused to set it up.
     #[error("no netlink socket for the queue could be made: {errno}")]
     Socket {
         /// The system's error number.
@@ -47,7 +47,7 @@ impl From<SocketError> for OpenError {
 }
 
 impl OpenError {
-    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it has no port id.
+    /// Returns libipq's number for the error: 4 if the port id can't attach, else 3.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
