@@ -14,9 +14,9 @@ pub(super) struct Settings {
     max_length: Option<u32>,
     /// `receive-buffer=BYTES`: the size of the socket's receive buffer.
     pub(super) receive_buffer: Option<u32>,
-    /// `fail-open`.
+    /// `fail-open`: a packet that finds the queue full goes on as if it had been accepted.
     fail_open: bool,
-    /// `gso`.
+    /// `gso`: a packet that the device is to cut into segments is queued whole.
     segments_whole: bool,
 }
 

@@ -84,7 +84,7 @@ impl<T> Faulty<T> {
         lock(&self.departures).record()
     }
 
-    /// The transport inside.
+    /// Returns the transport inside.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport

@@ -25,21 +25,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A transport whose descriptor tokio watches. It passes every call on to the transport inside, but
-/// for [`poll_receive`](PollTransport::poll_receive). A read that waits blocks its thread.
+/// A transport whose descriptor tokio watches. It passes every call on to the transport inside,
+/// except [`poll_receive`](PollTransport::poll_receive). A read that waits blocks its thread.
 ///
-/// One task should read. Of several that wait, only the last to begin is woken.
+/// One task should read. Of several tasks that wait, only the last to begin is woken.
 #[derive(Debug)]
 pub struct Watched<T> {
     transport: T,
-    /// A descriptor of tokio's own for the same socket. It stays the same, whatever the transport
-    /// does.
+    /// A copy of the socket's descriptor, which tokio watches. It stays the same, whatever the
+    /// transport does.
     readable: AsyncFd<OwnedFd>,
 }
 
 impl<T: AsFd> Watched<T> {
-    /// Makes the current runtime watch the transport's descriptor. Fails if the system can't do
-    /// that.
+    /// Makes the current runtime watch the transport's descriptor. Fails if the system can't copy
+    /// or watch it.
     ///
     /// # Panics
     ///

@@ -39,24 +39,24 @@ pub enum Event<'a> {
     Received {
         /// The bytes in the receiver's buffer; empty if none came.
         bytes: &'a [u8],
-        /// Its true length and its sender, or the error, which may be a time-out.
+        /// The datagram's true length and its sender, or the error, which may be a time-out.
         result: Result<Datagram, TransportError>,
     },
 }
 
-/// A transport that shows `listener` what passes. See the [module](self).
+/// A transport that shows `listener` every datagram. See the [module](self).
 pub struct Traced<T, F> {
     transport: T,
     listener: F,
 }
 
 impl<T, F: Fn(Event<'_>)> Traced<T, F> {
-    /// Wraps `transport`, and shows `listener` what passes.
+    /// Wraps `transport`, and shows `listener` every datagram.
     pub const fn new(transport: T, listener: F) -> Self {
         Self { transport, listener }
     }
 
-    /// The transport inside.
+    /// Returns the transport inside.
     #[must_use]
     pub const fn transport(&self) -> &T {
         &self.transport

@@ -7,8 +7,8 @@
 //! (binding, options) is a question on a connection of its own: see [`protocol`].
 //!
 //! A frame stays in the emulated receive buffer until it has been read, though a copy is in the
-//! Unix socket's: what it weighs and how the buffer overruns is the emulator's (SOCK-4, SOCK-5). A
-//! verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
+//! Unix socket. So the emulator decides what the frame weighs, and when the buffer overruns
+//! (SOCK-4, SOCK-5). A verdict is on its way when [`Transport::send`] returns, and not yet obeyed.
 //!
 //! When the emulator ends, the next read gives a datagram of 0 bytes: the end of the queue's socket
 //! (LIB-3).
@@ -45,9 +45,9 @@ pub struct Unix {
     family: Family,
     emulator: SocketAddrUnix,
     socket: u64,
-    /// 0 until it is bound.
+    /// The port id that the socket is bound to; 0 until it is bound.
     port_id: AtomicU32,
-    /// The port id of the sender of the frames that come, as the last notice said.
+    /// The port id of the sender of the next frames, as the last notice said.
     sender: AtomicU32,
     abi: Abi,
     longest: usize,
@@ -61,8 +61,8 @@ impl Unix {
         Self::open_bound(path, family, PortId(std::process::id()))
     }
 
-    /// Opens the queue of `family`, bound to `port_id`, or to one that the emulator chooses if that
-    /// is 0 (SOCK-2).
+    /// Opens the queue of `family`, bound to `port_id`. If that is 0, the emulator chooses a port
+    /// id (SOCK-2).
     pub fn open_bound(path: &Path, family: Family, port_id: PortId) -> Result<Self, OpenError> {
         let unix = Self::open_unbound(path, family)?;
         match unix.bind(port_id) {
@@ -101,7 +101,8 @@ impl Unix {
         })
     }
 
-    /// Binds to `port_id`, or to one that the emulator chooses if that is 0 (SOCK-2).
+    /// Binds the socket to `port_id`, and returns it. If it is 0, the emulator chooses a port id
+    /// (SOCK-2).
     pub fn bind(&self, port_id: PortId) -> Result<PortId, Errno> {
         let socket = self.socket;
         let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
@@ -115,14 +116,14 @@ impl Unix {
         self.family
     }
 
-    /// The longest datagram that can be sent, in bytes (SOCK-9).
+    /// Returns the length of the longest datagram that can be sent, in bytes (SOCK-9).
     #[must_use]
     pub const fn longest(&self) -> usize {
         self.longest
     }
 
-    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4): whether datagrams were lost since
-    /// this was last asked.
+    /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if datagrams were
+    /// lost since the last call. Also reads the notices of senders, for [`sender`](Self::sender).
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -137,8 +138,8 @@ impl Unix {
     }
 
     /// Returns the sender of the frame of `length` bytes that was next when
-    /// [`take_overrun`](Self::take_overrun) was called (SOCK-8). At the end of a connection, which
-    /// has no sender, that is 0.
+    /// [`take_overrun`](Self::take_overrun) was called (SOCK-8). Returns 0 for the end of a
+    /// connection, which has no sender.
     #[must_use]
     pub fn sender(&self, length: usize) -> PortId {
         match length {
@@ -156,8 +157,8 @@ impl Unix {
 }
 
 impl AsFd for Unix {
-    /// The descriptor with the frames. To be polled as one likes; what is received from it is lost
-    /// to this transport.
+    /// Returns the descriptor with the frames. Programs may poll it; a frame that they receive from
+    /// it is lost to this transport.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.frames.as_fd()
     }
@@ -177,7 +178,7 @@ impl Transport for Unix {
         if length > self.longest {
             return Err(TransportError::System(Errno::EMSGSIZE));
         }
-        // It would be ignored (MSG-1), and is what the end of a connection looks like.
+        // An empty message would be ignored (MSG-1), and looks like the end of a connection.
         if length == 0 {
             return Ok(0);
         }
@@ -186,9 +187,10 @@ impl Transport for Unix {
             .map_err(|error| transport_error(errno(error)))
     }
 
-    /// An overrun comes ahead of the frames (SOCK-4), and is told before the frame that ends a
-    /// wait. Notices are read while the frame is seen and not yet taken: then they are those that
-    /// it needs, and no later ones. Nothing here has a destructor while it waits.
+    /// Receives one frame, and waits for it as `wait` says. An overrun comes ahead of the frames
+    /// (SOCK-4), and is told before the frame that ends a wait. Notices are read while the frame is
+    /// seen and not yet taken: then they are those that it needs, and no later ones. Nothing here
+    /// has a destructor while it waits.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
             let flags = match attempt {
@@ -223,8 +225,8 @@ impl Transport for Unix {
     }
 }
 
-/// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at `path`
-/// (PROC-1). ENOENT: it emulates a kernel without that module.
+/// Reads the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` of the emulator that listens at
+/// `path` (PROC-1). Returns ENOENT if the emulated kernel has no such module.
 pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
     let emulator = SocketAddrUnix::new(path).map_err(errno)?;
     let protocol = family.netlink_protocol().into();
@@ -255,23 +257,23 @@ pub enum OpenError {
     Socket {
         /// The family that was asked for.
         family: Family,
-        /// Its error number.
+        /// The emulated kernel's error number.
         errno: Errno,
     },
-    /// The port id could not be had (SOCK-2).
+    /// The emulated kernel did not bind the port id (SOCK-2).
     #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
     Bind {
         /// The family that was asked for.
         family: Family,
         /// The port id that was asked for; 0 where the emulator was to choose.
         port_id: PortId,
-        /// Its error number.
+        /// The error number of the system or the emulated kernel.
         errno: Errno,
     },
 }
 
 impl OpenError {
-    /// Returns libipq's number for the error: 3 or 4.
+    /// Returns libipq's number for the error: 4 if the port id could not be bound, else 3.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -289,7 +291,7 @@ impl OpenError {
     }
 }
 
-/// Says why no emulator answers at `path`, and what to do about it.
+/// Returns a text that says why no emulator answers at `path`, and what to do about it.
 fn unreachable(path: &Path, errno: Errno) -> String {
     let path = path.display();
     let start = format_args!("start one with `ipq-sim serve --socket {path}`");
@@ -316,9 +318,9 @@ fn unreachable(path: &Path, errno: Errno) -> String {
 
 /// The reason why a question got no usable answer.
 enum Failure {
-    /// The system did not let it through, or nobody answered.
+    /// The system did not let the question through, or nobody answered.
     Unreachable(Errno),
-    /// The emulated kernel refused.
+    /// The emulated kernel refused what was asked for.
     Refused(Errno),
 }
 
@@ -330,8 +332,8 @@ impl Failure {
     }
 }
 
-/// Connects, asks, and waits for the answer. The connection is what the answer says it is from then
-/// on.
+/// Connects to the emulator, sends `request`, and waits for the answer. From then on the connection
+/// is what the request has made it.
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -352,7 +354,8 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
     }
 }
 
-/// Receives what has to come, whatever signals come meanwhile, and returns its whole length.
+/// Receives a datagram that has to come within [`PATIENCE`], whatever signals come meanwhile.
+/// Returns its whole length.
 fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     let readable = retry_on_intr(|| {

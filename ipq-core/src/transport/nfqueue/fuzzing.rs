@@ -18,14 +18,15 @@ use crate::wire::{InterfaceName, PortId};
 pub enum Inward {
     /// A frame of this many bytes for the program.
     Frame(usize),
-    /// A packet of the other family, by its id.
+    /// A packet of the other family, with this id.
     OtherFamily(u32),
-    /// An answer: the length of its frame, if it has one, and whether it says that the queue is not
-    /// bound.
+    /// An answer: the length of its frame, if it has one, and `true` if it says that the queue is
+    /// not bound.
     Answer(Option<usize>, bool),
 }
 
-/// Receives `datagram` into `buffer`, its first bytes into a bounce buffer, and translates it.
+/// Receives `datagram`, its first bytes into a bounce buffer and the rest into `buffer`, and
+/// translates it.
 pub fn inward(
     datagram: &[u8],
     buffer: &mut [u8],
@@ -68,7 +69,8 @@ pub fn inward_in_place(
     translate(&received, buffer, permitted)
 }
 
-/// Translates `datagram` by the template that `first` makes. Returns `None` if it does not match.
+/// Translates `datagram` by the template that `first` makes. Returns `None` if the template does
+/// not match.
 #[must_use]
 pub fn inward_by_template(
     first: &[u8],
@@ -131,8 +133,8 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
     datagram(&request, head, tail, action, attaches, options)
 }
 
-/// Returns the datagram that stands for a message, with the `tail` that follows its head in its
-/// place.
+/// Returns the datagram that stands for a message with this `head` and this `tail`. Returns `None`
+/// if it would be too long.
 pub(super) fn datagram(
     request: &Request,
     head: &[u8],

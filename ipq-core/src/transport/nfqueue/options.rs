@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the options of queue 0 for `family`, with which it behaves as `ip_queue` did.
+    /// Returns the options of queue 0 for `family`, with which the queue behaves as `ip_queue` did.
     #[must_use]
     pub fn new(family: Family) -> Self {
         Self {
@@ -75,9 +75,9 @@ impl Options {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueNumbers {
-    /// IPv4's.
+    /// The number of IPv4's queue.
     pub ipv4: u16,
-    /// IPv6's.
+    /// The number of IPv6's queue.
     pub ipv6: u16,
 }
 
@@ -93,13 +93,13 @@ pub enum InvalidQueueNumbers {
     Number {
         /// The text after the `=`.
         text: String,
-        /// The reason.
+        /// The reason why it is no such number.
         reason: ParseIntError,
     },
 }
 
 impl QueueNumbers {
-    /// The number of `family`'s queue.
+    /// Returns the number of `family`'s queue.
     #[must_use]
     pub const fn of(self, family: Family) -> u16 {
         match family {

@@ -10,7 +10,8 @@ use crate::wire::{Abi, Envelope, Flags, Message, PortId};
 use std::io::IoSlice;
 use std::sync::{Mutex, PoisonError};
 
-/// A second nfnetlink socket, opened with the first, so with the same rights.
+/// A second nfnetlink socket, for questions. It is opened with the first, and so has the same
+/// rights.
 #[derive(Debug)]
 pub(super) struct Questions<S> {
     socket: Mutex<(S, u32)>,
@@ -23,8 +24,9 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Sends a command that has the family's packets go to nfnetlink queues. Kernels since 3.8 do
-    /// nothing, but answer: EPERM without the capability, EINVAL where there are no such queues.
+    /// Sends the command that has the family's packets go to nfnetlink queues, and returns the
+    /// kernel's answer. Kernels since 3.8 do nothing but answer: EPERM without the capability,
+    /// EINVAL where there are no such queues.
     pub(super) fn bind_family(&self, options: &Options) -> Result<(), Errno> {
         let family = match options.family {
             Family::Ipv4 => 2,
@@ -36,13 +38,13 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Returns whether the sender has the capability now.
+    /// Returns `true` if the sender has the capability now.
     pub(super) fn permitted(&self, options: &Options) -> bool {
         self.bind_family(options) != Err(Errno::EPERM)
     }
 
-    /// Returns why the queue, which this process has not bound, can't be bound: EPERM without the
-    /// capability, EBUSY if another socket has it. `None` if it can be.
+    /// Returns the error of binding the queue, which this process has not bound: EPERM without the
+    /// capability, EBUSY if another socket has bound it. Returns `None` if the queue can be bound.
     pub(super) fn refusal(&self, options: &Options) -> Option<Errno> {
         if !self.permitted(options) {
             return Some(Errno::EPERM);

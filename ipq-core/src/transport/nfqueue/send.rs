@@ -16,7 +16,7 @@ use std::sync::{MutexGuard, PoisonError};
 const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Sends what stands for one message.
+    /// Sends the nfnetlink message that stands for one message. Returns the length of the latter.
     #[inline(always)]
     pub(super) fn send_one(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let Some((head, tail)) = split_head(parts) else {
@@ -42,7 +42,7 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(HEAD_BYTES + tail.len())
     }
 
-    /// Sends what stands for any message.
+    /// Sends the nfnetlink message that stands for any message. This is the slow path.
     #[inline(never)]
     fn send_slow(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let length = total_length(parts);
@@ -70,14 +70,14 @@ impl<S: QueueSocket> NfQueue<S> {
         if attaches {
             self.attached(request.header.port_id);
         }
-        // This lock is never held while the list's is waited for: `send_datagram` takes them the
-        // other way round.
+        // The lock of attaching is never held while the list's lock is waited for: `send_datagram`
+        // takes them in the other order.
         drop(attaching);
         self.note_decided(action);
         Ok(length)
     }
 
-    /// Sends as [`Transport::send_many`] does.
+    /// Sends many messages, as [`Transport::send_many`] does.
     pub(super) fn send_coalesced(
         &self,
         mut messages: &[&[IoSlice<'_>]],
@@ -91,8 +91,8 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Sends the first messages, as many as go into one datagram, and returns how many: at least
-    /// one.
+    /// Sends the first of `messages`, as many as go into one datagram, and fills in their results.
+    /// Returns their number, which is at least 1.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);
@@ -103,7 +103,7 @@ impl<S: QueueSocket> NfQueue<S> {
             |head, length| self.decide_slow(head, length),
         );
         if count == 0 {
-            // Too long to be sent, or in many slices.
+            // The first message is too long, or in many slices.
             results[0] = self.send(messages[0]);
             return 1;
         }
@@ -111,7 +111,8 @@ impl<S: QueueSocket> NfQueue<S> {
         if let (Ok(()), Some((port_id, _))) = (sent, &attaching) {
             self.attached(*port_id);
         }
-        // Before the packets are noted: this lock is never held while the list's is waited for.
+        // Before the packets are noted: the lock of attaching is never held while the list's is
+        // waited for.
         drop(attaching);
         if sent.is_ok()
             && let Some(mut outstanding) = self.outstanding()
@@ -134,7 +135,7 @@ impl<S: QueueSocket> NfQueue<S> {
             return Ok(());
         }
         if tails.is_empty() {
-            // As nearly always. To look for slices costs 5 ns for each of 64 packets.
+            // It is nearly always so. Looking for slices costs 5 ns for each of 64 packets.
             return self.socket.send(&[IoSlice::new(written)]).map(drop);
         }
         send_slices::<{ 2 * AT_ONCE + 1 }>(&self.socket, interleave(written, tails.iter().copied()))
@@ -151,7 +152,7 @@ impl<S: QueueSocket> NfQueue<S> {
         self.socket.send(&[IoSlice::new(written)]).map(drop)
     }
 
-    /// Fast path: decides about a plain verdict. Returns `None` for any other message.
+    /// Decides about a plain verdict. Returns `None` for any other message. This is the fast path.
     #[inline(always)]
     fn decide_plain(&self, head: &[u8; HEAD_BYTES], following: usize) -> Option<(Request, Action)> {
         let (request, action) = plain::plain(head, following, self.peer(), &self.options)?;
@@ -175,8 +176,9 @@ impl<S: QueueSocket> NfQueue<S> {
         })
     }
 
-    /// Decides whether the sender may use the queue: it is the peer, or there is no peer and it may
-    /// attach (ATT-2, ATT-3, ATT-5). In the latter case the lock of attaching is held.
+    /// Decides about a message by its sender, who may use the queue as the peer, or may attach if
+    /// there is no peer (ATT-2, ATT-3, ATT-5). If the sender attaches, also returns the held lock
+    /// of attaching.
     fn admit(&self, request: &Request, head: &[u8]) -> (Action, Option<MutexGuard<'_, ()>>) {
         if self.peer() == PortId::KERNEL {
             let attaching = self.attaching.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +198,7 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 }
 
-/// Sends the datagram that `slices` make up, without copying them if they are at most `MOST`.
+/// Sends the datagram that `slices` make up. They are copied only if they are more than `MOST`.
 fn send_slices<'a, const MOST: usize>(
     socket: &impl Transport,
     slices: impl Iterator<Item = &'a [u8]> + Clone,

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
-/// A netlink socket of nfnetlink's protocol, and what else its kernel knows of a queue.
+/// A netlink socket of nfnetlink's protocol, and what else the socket's kernel knows of a queue.
 ///
 /// [`Netlink`](crate::transport::netlink::Netlink) is one, of the kernel that the program runs on.
 /// The crate `ipq-sim` has another, of an emulated kernel.
@@ -15,13 +15,13 @@ pub trait QueueSocket: Transport + Debug {
     /// The kernel's network devices.
     type Devices: DeviceTable;
 
-    /// Receives one datagram into `parts`, one after the other, as [`Transport::receive`] does into
-    /// one.
+    /// Receives one datagram into `parts`, which are filled in order, as [`Transport::receive`]
+    /// receives into one buffer.
     fn receive_parts(&self, parts: &mut [IoSliceMut<'_>], wait: Wait) -> Result<Datagram, TransportError>;
 
     /// Receives up to 64 datagrams, one for each of `places`, and waits as `wait` says for the
-    /// first only. Fills `arrivals`, which is empty, with at least one entry unless there are no
-    /// places. An error after the first datagram is reported by the next call.
+    /// first only. Fills the empty `arrivals` with at least one entry, unless there are no places.
+    /// An error after the first datagram is reported by the next call.
     fn receive_places<const PARTS: usize>(
         &self,
         places: &mut [[IoSliceMut<'_>; PARTS]],
@@ -32,7 +32,7 @@ pub trait QueueSocket: Transport + Debug {
     /// Waits, as `wait` says, until there is a datagram or an error.
     fn until_readable(&self, wait: Wait) -> Result<(), TransportError>;
 
-    /// The time on the clock that [`Wait::For`] is measured by.
+    /// Returns the time on the clock that [`Wait::For`] is measured by.
     fn now(&self) -> Duration;
 
     /// Reads `/proc/net/netfilter/nfnetlink_queue`.
@@ -44,24 +44,24 @@ pub trait DeviceTable: Debug {
     /// Notes that the queue had no packet. Devices may change before the next packet comes.
     fn queue_ran_empty(&self);
 
-    /// Notes that datagrams came, which may be packets, and are about to be translated.
+    /// Notes that `count` datagrams came, which may be packets, and are about to be translated.
     fn datagrams_came(&self, count: u32);
 
-    /// The number of times that the table has changed.
+    /// Returns the number of times that the table has changed.
     fn generation(&self) -> u32;
 
-    /// Returns the devices with these indices. One that is not there has no name.
+    /// Returns the devices with these indices. A device that is not there has no name.
     fn get(&self, indices: [u32; 2]) -> [Device; 2];
 }
 
 /// A network device, as `ip_queue` told of it.
-// Aligned, so that the name of the second of two is read as it was written, in one load: else the
-// load waits for the stores.
+// The device is aligned, so that the name of the second of two is read as it was written, in one
+// load: else the load waits for the stores.
 #[repr(align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// The device's name.
     pub name: InterfaceName,
-    /// The type of its link layer: 1 for Ethernet, 772 for loopback.
+    /// The type of the device's link layer: 1 for Ethernet, 772 for loopback.
     pub hw_type: u16,
 }

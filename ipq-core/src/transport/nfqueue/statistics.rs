@@ -19,7 +19,8 @@ pub struct Statistics {
     pub other_family_dropped: u64,
 }
 
-/// Finds a queue's line. Its columns are number, port id, length, copy mode, copy range, queue
+/// Finds a queue's line in the kernel's table, and returns its counters. Returns `None` if the
+/// queue has no line. The columns are number, port id, length, copy mode, copy range, queue
 /// dropped, user dropped, last id, 1.
 pub(super) fn parse(text: &str, queue_number: u16) -> io::Result<Option<Statistics>> {
     for line in text.lines() {

@@ -15,7 +15,7 @@ use crate::family::Family;
 use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
 
-/// The port id that has attached in these tests.
+/// The port id of the attached peer in these tests.
 const PEER: PortId = PortId(4242);
 
 fn options() -> Options {
@@ -26,20 +26,20 @@ fn options() -> Options {
     }
 }
 
-/// An attribute, padded.
+/// Returns an attribute, padded to a multiple of 4 bytes.
 fn attribute(kind: u16, content: &[u8]) -> Vec<u8> {
     let mut attribute = attribute_of(4 + content.len() as u16, kind, content);
     attribute.resize(attribute.len().next_multiple_of(4), 0);
     attribute
 }
 
-/// An attribute that states any length and type, and is not padded.
+/// Returns an attribute that states any length and type, and is not padded.
 fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
     let [a, b] = [length.to_ne_bytes(), kind.to_ne_bytes()];
     [&a, &b, content].concat()
 }
 
-/// A netlink message that states its own length.
+/// Returns a netlink message that states its own length.
 fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
     let length = 16 + body.len() as u32;
     let mut message = length.to_ne_bytes().to_vec();
@@ -51,18 +51,18 @@ fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// nfnetlink's own header and attributes, for queue 7.
+/// Returns nfnetlink's own header and attributes, for queue 7.
 fn body(family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
     [&[family, 0, 0, 7], &attributes.concat()[..]].concat()
 }
 
-/// The attribute that every packet has: id, protocol, hook.
+/// Returns the attribute that every packet has: id, protocol, hook.
 fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
     attribute(1, &[&id.to_be_bytes()[..], &protocol.to_be_bytes(), &[hook]].concat())
 }
 
-/// Receives `datagram` and translates it, in each of the ways that there is room for. The second
-/// value is the buffer.
+/// Receives `datagram` and translates it, with a bounce buffer and with each headroom that there is
+/// room for. Returns the translation and the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {
@@ -102,7 +102,7 @@ fn frame_length(translated: &Result<Translated, ParseError>) -> usize {
     }
 }
 
-/// Devices 1 and 2 are there.
+/// Returns the devices with these indices. Devices 1 and 2 are there.
 fn devices(indices: [u32; 2]) -> [Device; 2] {
     indices.map(device)
 }

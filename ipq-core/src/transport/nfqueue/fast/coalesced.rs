@@ -20,44 +20,46 @@ use crate::wire::{PortId, Verdict};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
-/// A datagram in the making.
+/// A datagram that is being filled with messages.
 pub(crate) struct Batch<'m, 'b> {
     options: &'m Options,
     writer: Writer<'b>,
-    /// Bytes of the program's, and the written byte before which they belong.
+    /// Bytes of the program's messages, each with the offset among the written bytes at which they
+    /// belong.
     tails: ArrayVec<(usize, &'m [u8]), AT_ONCE>,
     tail_bytes: usize,
-    /// Verdicts of which nothing is written yet.
+    /// Equal plain verdicts that are not written yet.
     run: Option<Run<'m>>,
-    /// The packets that the datagram decides about.
+    /// The ids of the packets that the datagram decides about.
     packets: ArrayVec<u32, AT_ONCE>,
 }
 
 /// The messages that went into a datagram.
 pub(crate) struct Filled<G> {
-    /// Their number.
+    /// The number of messages.
     pub(crate) count: usize,
-    /// The port id that attaches with the last of them, and what is held meanwhile.
+    /// The port id that attaches with the last message, and the guard that is held until the
+    /// datagram is sent.
     pub(crate) attaching: Option<(PortId, G)>,
 }
 
 /// The outcome of adding a message.
 enum Added<G> {
-    /// It is in the datagram, or is ignored.
+    /// The message is in the datagram, or is ignored.
     Done,
-    /// It is in the datagram, and attaches. No message may follow it.
+    /// The message is in the datagram, and attaches. No message may follow it.
     Attaches(PortId, G),
-    /// It does not fit.
+    /// The message does not fit into the datagram.
     NoRoom,
 }
 
 /// Equal plain verdicts, on the oldest outstanding packets in order.
 struct Run<'m> {
     verdict: Verdict,
-    /// The last packet's id.
+    /// The id of the last packet.
     id: u32,
     count: usize,
-    /// The first verdict's message.
+    /// The message of the first verdict.
     request: Request,
     head: &'m [u8; HEAD_BYTES],
 }
@@ -74,7 +76,7 @@ impl<I: Iterator<Item = u32>> Oldest<I> {
         Self { later: packets, next }
     }
 
-    /// Takes the oldest packet if it is the one with that id.
+    /// Takes the oldest packet if it is the one with that id. Returns `false` if it is not.
     #[inline(always)]
     fn take(&mut self, id: u32) -> bool {
         let is_next = self.next == Some(id);
@@ -128,7 +130,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         Filled { count, attaching: None }
     }
 
-    /// Adds a plain verdict. Returns `None` if the message is something else.
+    /// Adds a plain verdict. Returns `None`, and adds nothing, if the message is something else.
     #[inline(always)]
     fn add_plain<G>(
         &mut self,
@@ -155,7 +157,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         Some(Added::Done)
     }
 
-    /// Adds any message.
+    /// Adds any message, as `slow` decides about it.
     fn add_slow<G>(
         &mut self,
         parts: &'m [IoSlice<'m>],
@@ -183,12 +185,13 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Returns whether a message with these bytes after its head can go with the others.
+    /// Returns `true` if a message with these bytes after its head fits into the datagram.
     fn has_room_for(&self, tail: &[u8]) -> bool {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }
 
-    /// Extends the run by the verdict with this `head`, if it is the same on the oldest packet.
+    /// Adds the verdict with this `head` to the run, if it is the run's verdict on the oldest
+    /// packet. Returns `false` if it is not.
     #[inline(always)]
     fn extend_run(&mut self, head: &[u8; HEAD_BYTES], oldest: &mut Oldest<impl Iterator<Item = u32>>) -> bool {
         let Some(run) = &mut self.run else { return false };
@@ -201,7 +204,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         true
     }
 
-    /// Adds a plain verdict on the oldest packet to the run, or starts a new one with it.
+    /// Adds a plain verdict on the oldest packet to the run, or starts a new run with it.
     fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, head: &'m [u8; HEAD_BYTES]) {
         match &mut self.run {
             Some(run) if run.verdict == verdict => {
@@ -222,7 +225,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.packets.push(id);
     }
 
-    /// Adds a message that stands for itself.
+    /// Ends the run, and adds a message that is no part of a run.
     fn add(&mut self, request: &Request, head: &[u8], action: &Action, attaches: bool, tail: &'m [u8]) {
         self.end_run();
         if let Action::Verdict { id, .. } = *action {
@@ -231,7 +234,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.write(request, head, action, attaches, tail);
     }
 
-    /// Writes the run: one verdict for all packets, if there are several.
+    /// Writes the run, if there is one: one verdict for all its packets, if there are several.
     fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
         let Run { verdict, id, .. } = run;
@@ -260,23 +263,23 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Ends the datagram: writes what is left to be written.
+    /// Ends the datagram: writes the run that is not written yet.
     pub(crate) fn finish(&mut self) {
         self.end_run();
     }
 
-    /// The bytes that were written; `None` if some did not fit.
+    /// Returns the bytes that were written. Returns `None` if some did not fit.
     pub(crate) fn written(&self) -> Option<&[u8]> {
         self.writer.written()
     }
 
-    /// Bytes of the program's that belong in the datagram, each with the written byte before which
-    /// it belongs.
+    /// Returns the bytes of the program's messages that belong in the datagram, each with the
+    /// offset among the written bytes at which they belong.
     pub(crate) fn tails(&self) -> &[(usize, &'m [u8])] {
         &self.tails
     }
 
-    /// The packets that the datagram decides about.
+    /// Returns the ids of the packets that the datagram decides about.
     pub(crate) fn packets(&self) -> &[u32] {
         &self.packets
     }

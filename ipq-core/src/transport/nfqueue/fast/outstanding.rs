@@ -17,7 +17,7 @@ pub(crate) struct Outstanding {
     packets: VecDeque<Packet>,
     /// The number of listed packets that have a verdict.
     decided: usize,
-    /// The most packets to list: none once track was lost of one.
+    /// The most packets to list: 0 once a packet may be missing from the list.
     most: usize,
 }
 
@@ -28,10 +28,10 @@ struct Packet {
 }
 
 impl Outstanding {
-    /// A program that leaves more packets than these undecided gets no more batches.
+    /// The most packets that are listed. A program that leaves more undecided gets no more batches.
     const MOST: usize = 1 << 20;
 
-    /// Lists a packet that was received.
+    /// Lists a packet that was received. Loses track if the list is full.
     #[inline]
     pub(crate) fn arrived(&mut self, id: u32) {
         if self.packets.len() < self.most {
@@ -41,7 +41,7 @@ impl Outstanding {
         }
     }
 
-    /// Empties the list for good: there may be a packet that is not on it. So there are no more
+    /// Empties the list for good, since a packet may be missing from it. So there are no more
     /// batches.
     #[cold]
     pub(crate) fn lose_track(&mut self) {
@@ -49,9 +49,9 @@ impl Outstanding {
         self.packets = VecDeque::new();
     }
 
-    /// Takes packets off the list whose verdicts were sent.
+    /// Removes the packets with these ids from the list. Their verdicts were sent.
     pub(crate) fn all_decided(&mut self, ids: &[u32]) {
-        // Nearly always they are the oldest, and no other has a verdict.
+        // Nearly always these are the oldest packets, and no other has a verdict.
         let oldest = if self.decided == 0 {
             let pairs = self.packets.iter().zip(ids);
             pairs.take_while(|(packet, id)| packet.id == **id).count()
@@ -64,7 +64,7 @@ impl Outstanding {
         }
     }
 
-    /// Takes a packet off the list whose verdict was sent.
+    /// Removes the packet with this id from the list. Its verdict was sent.
     pub(crate) fn decided(&mut self, id: u32) {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {
             return;

@@ -44,8 +44,9 @@ pub(crate) fn plain(
     }
 }
 
-/// Returns the id of the packet that the verdict with this `head` is on, if the head differs from
-/// the `previous` one in nothing else. If that was [`plain`] and nothing followed it, so is this.
+/// Returns the packet id in the verdict with this `head`, if the head differs from the `previous`
+/// one in nothing else. If the previous verdict was [`plain`] and nothing followed its head, so is
+/// this one.
 #[inline]
 pub(crate) fn repeats(head: &[u8; HEAD_BYTES], previous: &[u8; HEAD_BYTES]) -> Option<u32> {
     const ID: usize = Header::BYTES + Abi::NATIVE.word_bytes();

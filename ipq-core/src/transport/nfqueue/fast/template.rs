@@ -1,8 +1,8 @@
 //! Templates: packets that come together mostly differ in little.
 //!
-//! A template is one translated packet, with the places of what may differ in the next: its id, its
-//! mark, its time, its address and its bytes. A packet whose attributes are the same, at the same
-//! places, is translated by the template; nobody goes through its attributes again.
+//! A template is one translated packet, with the offsets of what may differ in the next: its id,
+//! its mark, its time, its address and its bytes. A packet whose attributes are the same, at the
+//! same offsets, is translated by the template, without parsing its attributes.
 
 use crate::family::Family;
 use crate::transport::nfqueue::translate::datagram::pad;
@@ -14,10 +14,11 @@ use crate::wire::nfnetlink::{
 use crate::wire::{Abi, Header, InterfaceName, Mark, Message, PacketId, PacketMetadata};
 use arrayvec::ArrayVec;
 
-/// The number of bytes that are compared. They hold all that a kernel says about most packets.
+/// The number of a datagram's bytes that are compared. They hold all that a kernel says about most
+/// packets.
 const PREFIX_BYTES: usize = 128;
 
-/// The number of templates that are kept. Packets to and fro between two devices need two.
+/// The number of templates that are kept. Packets in both directions between two devices need two.
 const TEMPLATES: usize = 4;
 
 /// The first bytes of a datagram.
@@ -27,13 +28,13 @@ pub(crate) type Prefix = [u8; PREFIX_BYTES];
 #[derive(Debug, Default)]
 pub(crate) struct TemplateCache {
     templates: ArrayVec<Template, TEMPLATES>,
-    /// The template that gives way to a new one.
+    /// The index of the template that the next new one replaces.
     oldest: usize,
-    /// The number of templates that may still be made from this batch of packets. Making one costs
-    /// more than translating a packet without.
+    /// The number of templates that may still be made from this batch of packets. Making a template
+    /// costs more than translating a packet without one.
     inserts_left: usize,
-    /// The [generation](super::super::devices::Devices::generation) of the device table that the
-    /// templates are of.
+    /// The [generation](super::super::devices::Devices::generation) of the device table with which
+    /// the templates were made.
     generation: u32,
 }
 
@@ -41,35 +42,37 @@ pub(crate) struct TemplateCache {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Matched {
     pub(crate) id: u32,
-    /// The length of its frame in bytes.
+    /// The length of the packet's frame in bytes.
     pub(crate) frame: usize,
-    /// The headroom that puts the bytes of the next such packet in their place.
+    /// The headroom with which the bytes of the next such packet land in their place.
     pub(crate) headroom: usize,
 }
 
 /// A translated packet, and how others may differ from it.
 #[derive(Debug)]
 struct Template {
-    /// The bytes of the prefix that are the same in all packets, and zeros between them.
+    /// The bytes of the prefix that must be the same in all packets, and zeros between them.
     same: Prefix,
-    /// All ones where `same` has such a byte.
+    /// 0xff for each byte that must be the same, and 0 for the others.
     mask: Prefix,
-    /// The number of bytes before the packet's; or of all bytes, if there are none of the packet's.
+    /// The number of bytes before the packet's own; of all bytes, if the datagram has none of the
+    /// packet's.
     before: usize,
     has_payload: bool,
-    /// The place of the id.
+    /// The offset of the packet id.
     id: usize,
-    /// The places of the mark, the time and the address, if the frame shows them.
+    /// The offset of the mark; like the offsets of the time and the address, `None` if the frame
+    /// does not show it.
     mark: Option<usize>,
     timestamp: Option<usize>,
     hw_address: Option<usize>,
-    /// All that the frame says, but for those.
+    /// All that the frame says. The id, mark, time and address are replaced by each packet's own.
     metadata: PacketMetadata,
 }
 
 impl TemplateCache {
     /// Starts a batch of packets. `generation` is the device table's; a new one drops all
-    /// templates. Device events that are read during the batch take effect with the next.
+    /// templates. Device events that are read during the batch take effect with the next batch.
     pub(crate) fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.generation = generation;
@@ -78,8 +81,9 @@ impl TemplateCache {
         self.inserts_left = TEMPLATES;
     }
 
-    /// Returns the prefix of the packet's datagram at byte `at` of `buffer`, to
-    /// [insert](Self::insert) it once it is translated; `None` if no more are inserted.
+    /// Returns the first bytes of the datagram at byte `at` of `buffer`, to [insert](Self::insert)
+    /// them once the datagram is translated. Returns `None` if it is no packet, if it is too short,
+    /// or if no more templates are made from this batch.
     pub(crate) fn prefix_to_insert(&mut self, buffer: &[u8], at: usize) -> Option<Prefix> {
         let left = self.inserts_left.checked_sub(1)?;
         let prefix = buffer.get(at..)?.first_chunk()?;
@@ -90,7 +94,8 @@ impl TemplateCache {
         Some(*prefix)
     }
 
-    /// Caches the translation of a datagram that starts with `prefix` as `frame`.
+    /// Makes a template of a datagram that starts with `prefix` and was translated to `frame`, if
+    /// that is possible. It replaces the oldest template if there are enough.
     pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
         let Some(template) = Template::new(prefix, frame, family) else {
             return;
@@ -118,7 +123,7 @@ impl TemplateCache {
             headroom::place(Origin::InBuffer(at), buffer, payload, FRAME_HEAD);
             headroom = headroom::headroom(payload.start);
         }
-        // The prefix is at least as long, so there is room.
+        // The prefix is at least as long as the head, so there is room.
         metadata.write_head(buffer.first_chunk_mut()?, payload.length);
         let PacketId(id) = metadata.packet_id;
         Some(Matched {
@@ -139,7 +144,8 @@ impl Template {
         };
         let metadata = packet.metadata();
         let [shows_incoming, shows_outgoing] = shows_devices(metadata.hook);
-        // An IPv6 packet may be the host's own here, and then its bytes say which protocol is told.
+        // At this hook an IPv6 packet may be the host's own. Then its bytes say which protocol the
+        // frame states.
         if family == Family::Ipv6 && !shows_incoming {
             return None;
         }
@@ -163,7 +169,7 @@ impl Template {
             let Attribute { kind, content } = found.ok()?;
             let at = content.start;
             if kind == attribute::PAYLOAD {
-                // Its type is the same in all, its length is not.
+                // The attribute's type is the same in all packets, its length is not.
                 template.require(prefix, at - 2, 2)?;
                 (template.before, template.has_payload) = (at, true);
                 break;
@@ -189,14 +195,14 @@ impl Template {
                 _ => {}
             }
         }
-        // Whatever is read from the packets that match can be read.
+        // Everything that will be read from the packets that match must be in the prefix.
         template.metadata(prefix)?;
         Some(template)
     }
 
-    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. A device that
-    /// is not known yet has no name, and is to be looked for with each packet: so there is no
-    /// template.
+    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. Returns `None`
+    /// if the device is not known yet: it has no name, and is looked up with each packet, so there
+    /// is no template.
     fn require_device(&mut self, prefix: &Prefix, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
         if !is_shown {
             return Some(());
@@ -207,7 +213,8 @@ impl Template {
         self.require(prefix, at, 4)
     }
 
-    /// Requires the `count` bytes at byte `at` to be the same in all packets.
+    /// Requires the `count` bytes at byte `at` to be the same in all packets. Returns `None` if
+    /// they are not in the prefix.
     fn require(&mut self, prefix: &Prefix, at: usize, count: usize) -> Option<()> {
         let range = at..at + count;
         self.same
@@ -217,14 +224,15 @@ impl Template {
         Some(())
     }
 
-    /// Returns whether all required bytes of `prefix` are the same.
+    /// Returns `true` if all required bytes of `prefix` are the same.
     #[inline(always)]
     fn matches(&self, prefix: &Prefix) -> bool {
         let bytes = prefix.iter().zip(&self.mask).zip(&self.same);
         bytes.fold(0, |different, ((byte, mask), same)| different | ((byte & mask) ^ same)) == 0
     }
 
-    /// Returns where the packet's bytes are in a datagram of `length` bytes, if its lengths agree.
+    /// Returns the span of the packet's bytes in a datagram of `length` bytes. Returns `None` if
+    /// the lengths in the datagram do not agree.
     #[inline(always)]
     fn payload(&self, prefix: &Prefix, length: usize) -> Option<Span> {
         let end = parse_header(prefix, length).ok()?.length as usize;
@@ -240,7 +248,8 @@ impl Template {
         (behind <= 3).then_some(payload)
     }
 
-    /// Returns what the frame says about a packet that matches.
+    /// Returns what the frame says about a packet that matches. Returns `None` if a value is not
+    /// valid.
     #[inline(always)]
     fn metadata(&self, prefix: &Prefix) -> Option<PacketMetadata> {
         let mut metadata = self.metadata;

@@ -10,16 +10,16 @@ use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
 
-/// The datagrams of one system call.
+/// The datagrams that one system call received.
 struct Burst {
     /// The number of datagrams for the program. They are in the first slots.
     kept: usize,
-    /// Set if the call received as many as it could.
+    /// `true` if the call received as many datagrams as it could, so that more may be there.
     may_be_more: bool,
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Receives as [`Transport::receive_many`](crate::Transport::receive_many) does.
+    /// Receives datagrams, as [`Transport::receive_many`](crate::Transport::receive_many) does.
     pub(in super::super) fn receive_burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         if slots.is_empty() {
             return Ok(0);
@@ -52,7 +52,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(filled)
     }
 
-    /// Receives what is there, at most [`AT_ONCE`] datagrams, into `slots`.
+    /// Receives the datagrams that are there, at most [`AT_ONCE`], into `slots`. Waits for the
+    /// first as `wait` says.
     fn burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let count = slots.len().min(AT_ONCE);
         let slots = &mut slots[..count];
@@ -64,7 +65,7 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Receives into buffers that are long enough for any datagram.
+    /// Receives datagrams into slots whose buffers are long enough for any datagram.
     fn burst_in_place(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let headroom = self.headroom();
         let count = slots.len();
@@ -74,7 +75,7 @@ impl<S: QueueSocket> NfQueue<S> {
         let mut outstanding = self.outstanding();
         let mut arrivals = Arrivals::new();
         self.receive_into(rooms.map(|room| [IoSliceMut::new(room)]), &mut arrivals, wait)?;
-        // Another thread may be using the shared cache: then this one begins with an empty one.
+        // Another thread may be using the shared cache. Then this call begins with an empty cache.
         let (mut own, mut shared) = (TemplateCache::default(), self.templates.try_lock());
         let templates = shared.as_deref_mut().unwrap_or(&mut own);
         templates.begin(self.devices.generation());
@@ -97,10 +98,10 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(Burst { kept, may_be_more })
     }
 
-    /// Receives into buffers of which one may be too short.
+    /// Receives datagrams into slots of which a buffer may be too short.
     #[cold]
     fn burst_bounced(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
-        // Half as many at a time: the bounce buffers take much room on the stack.
+        // Half of `AT_ONCE` at a time, since the bounce buffers take much room on the stack.
         let mut bounce = [[0; BOUNCE_BYTES]; AT_ONCE / 2];
         let count = slots.len().min(bounce.len());
         let slots = &mut slots[..count];
@@ -118,7 +119,7 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(Burst { kept, may_be_more })
     }
 
-    /// Receives datagrams, each into one of `places`.
+    /// Receives datagrams, each into one of `places`, and fills `arrivals`.
     #[inline(always)]
     fn receive_into<'a, const PARTS: usize>(
         &self,
@@ -133,8 +134,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(())
     }
 
-    /// Accepts a datagram that no template matches, and makes a template of it. It is in `buffer`
-    /// after its headroom.
+    /// Accepts a datagram that no template matches, and makes a template of it. The datagram is in
+    /// `buffer` after `headroom` bytes.
     #[inline(never)]
     fn accept_and_insert(
         &self,
@@ -154,8 +155,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 }
 
-/// Has `accept` make frames of the datagrams that came into `slots`, moves those for the program to
-/// the front, and returns how many they are.
+/// Has `accept` make frames of the datagrams that came into `slots`. Moves the frames for the
+/// program to the first slots, and returns their number.
 #[inline(always)]
 fn keep(
     slots: &mut [Slot<'_>],
@@ -176,7 +177,8 @@ fn keep(
     kept
 }
 
-/// Copies a datagram to an earlier slot, whose own was not for the program.
+/// Copies a datagram to an earlier slot, whose own datagram was not for the program. Returns the
+/// datagram as it is there.
 fn move_up(slots: &mut [Slot<'_>], from: usize, to: usize, datagram: Datagram) -> Datagram {
     let (before, after) = slots.split_at_mut(from);
     let Some(to) = before.get_mut(to) else {

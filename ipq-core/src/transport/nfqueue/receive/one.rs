@@ -1,4 +1,4 @@
-//! Receiving one datagram, with all the ways to wait.
+//! Receiving one datagram, with each kind of wait.
 
 use crate::transport::nfqueue::fast::outstanding::Outstanding;
 use crate::transport::nfqueue::translate::datagram::{Received, Translated};
@@ -9,7 +9,7 @@ use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Receives as [`Transport::receive`] does.
+    /// Receives one datagram, as [`Transport::receive`] does.
     #[inline(always)]
     pub(in super::super) fn receive_one(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         if self.may_exceed(buffer.len()) {
@@ -21,21 +21,21 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Receives into a buffer that may be too short for the datagram.
+    /// Receives one datagram into a buffer that may be too short for it.
     fn receive_bounced(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let mut bounce = [0; BOUNCE_BYTES];
         let first = self.attempt(Some(&mut bounce), buffer, Wait::Never);
         self.retry(wait, first, |wait| self.attempt(Some(&mut bounce), buffer, wait))
     }
 
-    /// Returns whether a datagram can be longer than `room` although its frame would fit. Another
+    /// Returns `true` if a datagram can be longer than `room` although its frame would fit. Another
     /// thread may raise the copy range meanwhile; then one datagram can be reported as truncated.
     pub(super) fn may_exceed(&self, room: usize) -> bool {
         room < self.longest_datagram()
     }
 
-    /// Receives a datagram, its first bytes into the bounce buffer if there is one. Returns `None`
-    /// if it is not for the program.
+    /// Receives a datagram and translates it. The datagram's first bytes go into the bounce buffer
+    /// if there is one. Returns `None` if it is not for the program.
     #[inline(always)]
     fn attempt(
         &self,
@@ -57,8 +57,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
-    /// Slow path after a `first` attempt that did not wait: repeats it, and waits as `wait` allows,
-    /// until a datagram is for the program.
+    /// Repeats an `attempt` until a datagram is for the program, and waits as `wait` allows. The
+    /// `first` attempt did not wait. This is the slow path.
     #[cold]
     pub(super) fn retry<R>(
         &self,
@@ -74,7 +74,7 @@ impl<S: QueueSocket> NfQueue<S> {
         loop {
             match last {
                 Ok(Some(received)) => return Ok(received),
-                // However many datagrams are not for the program, its time is over when it is over.
+                // The time-out holds, however many datagrams come that are not for the program.
                 Ok(None) if deadline.is_some_and(|deadline| deadline <= self.socket.now()) => {
                     return Err(TransportError::TimedOut);
                 }
@@ -101,7 +101,7 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Turns a datagram into a frame in `buffer`.
+    /// Turns a datagram that was received into a frame in `buffer`.
     pub(super) fn translate(
         &self,
         origin: Origin<'_>,
@@ -123,8 +123,9 @@ impl<S: QueueSocket> NfQueue<S> {
         )
     }
 
-    /// Keeps the books on a datagram that was `received` and `translated`, and returns its frame.
-    /// `room` is the length of the buffer. Returns `None` if there is nothing for the program.
+    /// Does what a datagram calls for that was `received` and `translated`, and returns its frame:
+    /// lists a packet, drops a packet of the other family, or notes that nobody is attached. `room`
+    /// is the length of the buffer. Returns `None` if there is nothing for the program.
     #[inline(always)]
     pub(super) fn accept(
         &self,
@@ -154,7 +155,7 @@ impl<S: QueueSocket> NfQueue<S> {
                 frame
             }
             Err(error) => {
-                // It may have been a packet, which is still in the queue.
+                // The datagram may have been a packet, which is still in the queue.
                 if let Some(outstanding) = outstanding {
                     outstanding.lose_track();
                 }

@@ -14,13 +14,13 @@ const PACKET: u16 = 0x0300;
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 
-/// A packet message with a good beginning and the given attributes after it.
+/// Returns a packet message with a good beginning and the given attributes after it.
 fn packet(attributes: &[Vec<u8>]) -> Vec<u8> {
     let attributes = [&[packet_header(1, 0x0800, 1)], attributes].concat();
     message(PACKET, 0, 0, &body(2, &attributes))
 }
 
-/// The same, cut or extended to `length` bytes, which it states or not.
+/// Cuts or extends a message to `length` bytes. If `stated`, its header states that length.
 fn resized(mut message: Vec<u8>, length: usize, stated: bool) -> Vec<u8> {
     message.resize(length, 0);
     if stated {
@@ -34,14 +34,14 @@ fn stating(mut message: Vec<u8>, length: u32) -> Vec<u8> {
     message
 }
 
-/// An answer to `quoted`, which is cut to its header for error 0.
+/// Returns an answer to `quoted`, which is cut to its header for error 0.
 fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
     let quoted = if error == 0 { &quoted[..16] } else { quoted };
     message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())
 }
 
-/// A message of ours as it would be quoted, for an `ip_queue` message of as many bytes as the
-/// attributes quote.
+/// Returns a message of ours as an answer quotes it, for an `ip_queue` message of `quoted` bytes,
+/// which is the number that the attributes should quote.
 fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(kind, 9, quoted, &body(0, attributes))
 }
@@ -50,7 +50,7 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
     attribute(EMBEDDED, bytes)
 }
 
-/// A message of ours that was to be refused with `number`.
+/// Returns a message of ours that was to be refused with `number`.
 fn decided(number: i32) -> Vec<u8> {
     ours(
         REJECT_PROBE,
@@ -153,7 +153,7 @@ fn what_a_kernel_may_send_is_not(#[case] datagram: Vec<u8>, #[case] payload: usi
     assert_eq!(buffer[112..112 + payload], vec![7; payload]);
 }
 
-/// Bytes that are mostly as they should be.
+/// Draws bytes that are mostly as they should be.
 fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
     let attribute =
         (any::<u16>(), 0_u16..64, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(length, kind, content)| {
@@ -201,8 +201,8 @@ proptest! {
     }
 }
 
-/// Nothing panics, and a frame is no longer than what it was made of and a PACKET frame's fixed
-/// part.
+/// Checks that nothing panics, and that a frame is no longer than its datagram and a PACKET frame's
+/// fixed part together.
 fn check(datagram: &[u8], room: usize) -> Result<(), TestCaseError> {
     let longest = datagram.len() + 112;
     let result = translated(datagram, room, true).0;

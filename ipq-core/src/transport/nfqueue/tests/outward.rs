@@ -24,7 +24,7 @@ fn verdict(verdict: Verdict, packet_id: u64, data_len: u64, following: usize) ->
     request.head(Abi::NATIVE, Envelope::request(PEER), following)
 }
 
-/// The message whose header is in order.
+/// Returns the request of a message whose header is in order.
 fn passed(head: &[u8], length: usize) -> Request {
     match Request::screen(head, length) {
         Some((request, None)) => request,
@@ -66,7 +66,7 @@ proptest! {
     }
 }
 
-/// The head of a plain verdict, made again from what the kernel is told.
+/// Makes the head of a plain verdict again from what the kernel is told.
 fn rebuilt(action: Action, following: usize) -> [u8; HEAD_BYTES] {
     let Action::Verdict { verdict, id, .. } = action else {
         panic!("{action:?}");
@@ -104,7 +104,7 @@ fn no_verdict_is_plain_before_anybody_has_attached() {
     assert_eq!(plain(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
-/// The datagram in rows of a message's header, nfnetlink's header and an attribute each.
+/// Returns the datagram as text: a row for each message's headers, and a row for each attribute.
 fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
     let request = passed(head, head.len() + following.len());
     let action = request.action(head, options);
@@ -136,7 +136,7 @@ fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> Str
     rows.join("\n")
 }
 
-/// Byte for byte, on the machines that most have.
+/// Compares datagrams byte for byte, on 64-bit little-endian machines.
 #[cfg(all(target_pointer_width = "64", target_endian = "little"))]
 mod byte_for_byte {
     use super::*;

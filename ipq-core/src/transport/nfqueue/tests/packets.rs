@@ -12,7 +12,7 @@ use rstest::rstest;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
-/// A packet that says everything, by eth0 and out by lo.
+/// Returns a packet message with every attribute: in by eth0, and out by lo.
 fn everything(hook: u8, payload: &[u8]) -> Vec<u8> {
     let attributes = [
         packet_header(0x0102_0304, IPV4, hook),
@@ -100,7 +100,7 @@ fn each_hook_has_the_devices_that_ip_queue_named(
     );
 }
 
-/// `ICMPv6` of a type, behind a hop-by-hop header or not.
+/// Returns an `ICMPv6` packet of a type, with or without a hop-by-hop header before it.
 fn icmpv6(kind: u8, hop_by_hop: bool) -> Vec<u8> {
     let mut packet = vec![0; 40];
     packet[6] = if hop_by_hop { 0 } else { 58 };

@@ -12,19 +12,19 @@ use crate::wire::{CopyMode, VerdictRequest};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// A kernel that is played here, and its behaviour.
+/// A kernel that these tests play, and its behaviour.
 #[derive(Clone, Copy, Debug)]
 struct Kernel {
     /// `true` if the sender has the capability.
     permitted: bool,
     /// The outcome of a message that configures or gives a verdict: 0 or an errno.
     outcome: i32,
-    /// `true` if it pads the message that an answer quotes, as newer kernels do.
+    /// `true` if the kernel pads the message that an answer quotes, as newer kernels do.
     pads: bool,
 }
 
 impl Kernel {
-    /// The answers to a datagram, each a datagram.
+    /// Returns the answers to a datagram, each a datagram.
     fn answers(self, mut datagram: &[u8]) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         while let Some(header) = Header::parse(datagram, Abi::NATIVE) {
@@ -58,8 +58,8 @@ impl Kernel {
     }
 }
 
-/// Sends `bytes` as the transport does, and returns what was asked of the kernel, and the frames
-/// that the program reads.
+/// Sends `bytes` as the transport does. Returns what the kernel was asked for, and the frames that
+/// the program reads. Returns `None` if nothing is sent.
 fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec<Vec<u8>>)> {
     let head = &bytes[..bytes.len().min(HEAD_BYTES)];
     let (request, refused) = Request::screen(head, bytes.len())?;
@@ -90,7 +90,7 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     Some((action, frames.collect()))
 }
 
-/// Returns whether an answer refuses a CONFIG message that was to bind, or says that there is no
+/// Returns `true` if an answer refuses a CONFIG message that was to bind, or says that there is no
 /// queue to configure.
 fn says_unbound(answer: &[u8], attaches: bool) -> bool {
     let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);

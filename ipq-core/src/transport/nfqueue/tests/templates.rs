@@ -25,14 +25,14 @@ struct Kind {
     family: u8,
     protocol: u16,
     hook: u8,
-    /// 3 is unknown.
+    /// The index of the incoming device. Device 3 is unknown.
     incoming: Option<u32>,
     outgoing: Option<u32>,
     is_marked: bool,
-    /// The stated length of its address.
+    /// The stated length of the link-layer address.
     address_length: Option<u16>,
     is_stamped: bool,
-    /// The types and lengths of attributes that are not looked at.
+    /// The types and lengths of attributes that the translation does not look at.
     others: Vec<(u16, usize)>,
     has_payload: bool,
 }
@@ -123,7 +123,7 @@ impl Said {
         message(0x0300, u32::from(own.other), own.id, &body(kind.family, &said))
     }
 
-    /// Returns whether each device that the frame shows is known.
+    /// Returns `true` if each device that the frame shows is known.
     fn shows_known_devices(&self) -> bool {
         let Kind {
             incoming,
@@ -135,7 +135,7 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Returns whether the attributes fit the prefix.
+    /// Returns `true` if the attributes fit the prefix.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()
@@ -149,15 +149,15 @@ impl Said {
 /// The length of the buffers in these tests.
 const ROOM: usize = 600;
 
-/// A buffer with `datagram` from byte `at` on.
+/// Returns a buffer with `datagram` from byte `at` on.
 fn buffer(datagram: &[u8], at: usize) -> Vec<u8> {
     let mut buffer = vec![0xee; ROOM];
     buffer[at..at + datagram.len()].copy_from_slice(datagram);
     buffer
 }
 
-/// Translates a datagram by itself: the packet's id and the frame, or `None` if it is no packet for
-/// the program.
+/// Translates a datagram by itself, and returns the packet's id and the frame. Returns `None` if it
+/// is no packet for the program.
 fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let received = Received {
@@ -176,7 +176,7 @@ fn by_itself(datagram: &[u8], at: usize, options: &Options) -> Option<(u32, Vec<
     }
 }
 
-/// Makes a template of a datagram, as it is translated by itself.
+/// Makes a template of a datagram and of what it becomes when it is translated by itself.
 fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
     let prefix = templates.prefix_to_insert(&buffer(datagram, 0), 0);
     if let (Some(prefix), Some((_, frame))) = (prefix, by_itself(datagram, 0, options)) {
@@ -184,7 +184,7 @@ fn insert(templates: &mut TemplateCache, datagram: &[u8], options: &Options) {
     }
 }
 
-/// Translates a datagram by a template, if one matches.
+/// Translates a datagram by a template. Returns `None` if none matches.
 fn by_template(templates: &TemplateCache, datagram: &[u8], at: usize) -> Option<(u32, Vec<u8>)> {
     let mut buffer = buffer(datagram, at);
     let matched = templates.translate(&mut buffer, at, datagram.len())?;
@@ -238,7 +238,7 @@ proptest! {
     }
 }
 
-/// A packet of so many bytes at FORWARD, with the indices of its devices.
+/// Returns a packet of `bytes` bytes at FORWARD, with the indices of its devices.
 fn forwarded(incoming: u32, outgoing: u32, bytes: usize) -> Said {
     let kind = Kind {
         family: 2,
@@ -293,7 +293,8 @@ fn a_changed_bit_is_translated_as_it_would_be_by_itself(
             others.push(other);
         }
     }
-    // Each also some bytes longer or shorter, whether its header states that or not.
+    // Each datagram is also cut or extended by some bytes, and its header states the new length or
+    // not.
     for other in others {
         for length in other.len() - 5..other.len() + 6 {
             let mut other = other.clone();

@@ -9,28 +9,28 @@ use crate::wire::{Abi, ErrorMessage, Header, PortId};
 /// The offset of the quoted message in an answer.
 const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
-/// An answer, understood.
+/// An answer of the kernel's, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// Its meaning for the program.
+    /// The meaning of the answer for the program.
     pub(crate) reply: Reply,
-    /// Set if it means that the queue is not bound.
+    /// `true` if the answer means that the queue is not bound.
     pub(crate) attach_failed: bool,
-    /// The sequence number of the message that it answers.
+    /// The sequence number of the message that is answered.
     pub(crate) sequence: u32,
 }
 
 /// The meaning of an answer for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Nothing: it answers a message that the transport sent of its own accord.
+    /// No meaning: the answer is to a message that the transport sent of its own accord.
     None,
     /// The message with this header was carried out.
     Acknowledgement(Header),
     /// A message was refused.
     Refusal {
         reason: Reason,
-        /// The `ip_queue` message.
+        /// The refused `ip_queue` message, which the kernel's answer quotes.
         quoted: Quoted,
     },
 }
@@ -38,9 +38,9 @@ pub(crate) enum Reply {
 /// The `ip_queue` message that a refusal quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quoted {
-    /// The datagram holds the message: its head is at the first place, and the rest at the second.
+    /// The datagram holds the message: its head is in the first span, and the rest in the second.
     Embedded([Span; 2]),
-    /// The message was a plain verdict. Its head is made again here; the rest is at that place in
+    /// The message was a plain verdict. Its head is made again here; the rest is in that span of
     /// the datagram.
     Rebuilt([u8; HEAD_BYTES], Span),
 }
@@ -48,15 +48,16 @@ pub(crate) enum Quoted {
 /// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// For this.
+    /// The reason is this error number.
     Number(Errno),
     /// The sender lacks the capability, or the queue is another's: nfnetlink says EPERM for both.
     NotPermittedOrTaken,
 }
 
 impl Answer {
-    /// Reads the answer in a datagram of `length` bytes. `front` holds its first bytes: all but,
-    /// perhaps, the end of what an attribute quotes. `peer` is the port id that has attached.
+    /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes:
+    /// all but, perhaps, the end of what an attribute quotes. `peer` is the port id that has
+    /// attached.
     pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
         let outer = parse_header(front, length)?;
         let end = outer.length as usize;
@@ -105,16 +106,16 @@ impl Answer {
     }
 }
 
-/// The nfnetlink message that a refusal quotes, as far as the transport has put something into it.
+/// The nfnetlink message that a refusal quotes, as far as the transport has written it.
 struct QuotedRequest {
     message_type: u16,
     /// The length of the embedded message, or the sender of a plain verdict; 0 in a message that
     /// the transport sent of its own accord.
     port_id: PortId,
-    /// Bytes of the program's message: its head and what follows, or only the latter.
+    /// The spans of the program's message: its head and what follows, or only the latter.
     parts: [Span; 2],
     count: usize,
-    /// Set if any of those bytes are in an attribute of our own.
+    /// `true` if an attribute of our own holds any of those bytes.
     embedded: bool,
     verdict_header: Option<[u8; 8]>,
     refusal: Option<[u8; 5]>,
@@ -162,7 +163,7 @@ impl QuotedRequest {
         Ok(quoted)
     }
 
-    /// Returns the reason of the refusal, if the kernel gave `errno`.
+    /// Returns the reason of the refusal, for which the kernel gave `errno`.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -178,8 +179,8 @@ impl QuotedRequest {
         }
     }
 
-    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for. EPERM comes before it,
-    /// unless `ip_queue` refused the message before it looked at the capability.
+    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for. If the kernel gave EPERM,
+    /// that comes first, unless `ip_queue` refused the message before it checked the capability.
     fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
         let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
             attribute: quote::REFUSAL,
@@ -218,7 +219,7 @@ impl QuotedRequest {
         Ok(Reply::Refusal { reason, quoted })
     }
 
-    /// Returns whether the refusal means that the queue is not bound: the message was to bind it,
+    /// Returns `true` if the refusal means that the queue is not bound: the message was to bind it,
     /// or came before the message that binds it.
     fn says_unbound(&self, errno: Errno) -> bool {
         self.binds || (self.message_type, errno) == (message_type::CONFIG, Errno::ENODEV)

@@ -16,44 +16,45 @@ const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
 /// A datagram from the kernel.
 pub(crate) struct Received<'a> {
-    /// The place where it was received.
+    /// The place where the datagram was received.
     pub(crate) origin: Origin<'a>,
-    /// The number of its bytes that were received.
+    /// The number of the datagram's bytes that were received.
     pub(crate) copied: usize,
-    /// The number of bytes that it had.
+    /// The number of bytes that the datagram had.
     pub(crate) length: usize,
-    /// The options of the queue that it came from.
+    /// The options of the queue that the datagram came from.
     pub(crate) options: &'a Options,
     /// The port id that has attached to the queue, or 0.
     pub(crate) peer: PortId,
 }
 
-/// The translation of a datagram. A frame is in the buffer as far as that has room for it; its
-/// length is given in full.
+/// The translation of a datagram. A frame is in the buffer as far as the buffer has room for it;
+/// the frame's length is given in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Translated {
-    /// A PACKET frame, for the packet with this id.
+    /// A PACKET frame of `frame` bytes, for the packet with this id.
     Packet {
         frame: usize,
         id: u32,
-        /// The number of bytes of the datagram that came before the packet's; `None` if there were
-        /// none of the packet's.
+        /// The number of bytes of the datagram before the packet's own; `None` if it has none of
+        /// the packet's.
         before: Option<usize>,
     },
-    /// A packet for which `ip_queue` had another queue or none, by its id. It is still queued.
+    /// A packet for which `ip_queue` had another queue or none, with this id. It is still queued.
     OtherFamily(u32),
-    /// An answer.
+    /// An answer of the kernel's.
     Answer {
-        /// An `NLMSG_ERROR` frame, unless the answer is to a message of the transport's own.
+        /// The length of an `NLMSG_ERROR` frame; `None` if the answer is to a message of the
+        /// transport's own.
         frame: Option<usize>,
-        /// Set if it means that the queue is not bound.
+        /// `true` if the answer means that the queue is not bound.
         attach_failed: bool,
     },
 }
 
 impl Received<'_> {
-    /// Makes a frame in `buffer`. `devices` looks up two devices, as for [`packet::metadata`];
-    /// `permitted` asks whether the capability is there now.
+    /// Makes a frame of the datagram in `buffer`. `devices` looks up two devices, as for
+    /// [`packet::metadata`]; `permitted` returns `true` if the capability is there now.
     pub(crate) fn translate(
         &self,
         buffer: &mut [u8],
@@ -93,7 +94,8 @@ impl Received<'_> {
         let metadata = packet::metadata(&packet, payload, devices);
         headroom::place(self.origin, buffer, packet.payload, FRAME_HEAD);
         match buffer.first_chunk_mut() {
-            // Written in its place: what was just written field by field is slow to be moved.
+            // The head is written in its place, since bytes that were just written field by field
+            // are slow to move.
             Some(room) => metadata.write_head(room, length),
             None => headroom::write(buffer, &metadata.head(Abi::NATIVE, length), 0),
         }
@@ -140,7 +142,7 @@ impl Received<'_> {
         })
     }
 
-    /// Puts the quoted message to its place in the frame, and returns its length.
+    /// Moves the quoted message to its place in the frame, and returns its length.
     fn place_quote(&self, buffer: &mut [u8], quoted: Quoted) -> usize {
         match quoted {
             Quoted::Embedded([head, tail]) => {
@@ -173,7 +175,7 @@ fn errno_of(reason: Reason, permitted: impl FnOnce() -> bool) -> Errno {
     }
 }
 
-/// Pads a frame of `length` bytes with zeros to a multiple of 4, and returns its length then.
+/// Pads a frame of `length` bytes with zeros to a multiple of 4, and returns its new length.
 pub(crate) fn pad(buffer: &mut [u8], length: usize) -> usize {
     let padding = padding(length);
     if padding > 0 {

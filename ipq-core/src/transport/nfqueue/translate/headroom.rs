@@ -28,15 +28,17 @@ pub(crate) type BounceBuffer = [u8; BOUNCE_BYTES];
 /// The place where a datagram was received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin<'a> {
-    /// In the buffer, after so many bytes of headroom: at most [`FRAME_HEAD`].
+    /// The datagram is in the buffer, after this number of bytes of headroom: at most
+    /// [`FRAME_HEAD`].
     InBuffer(usize),
-    /// Its first bytes here, and the rest in the buffer from [`FRAME_HEAD`] on.
+    /// The first bytes of the datagram are here, and the rest is in the buffer from [`FRAME_HEAD`]
+    /// on.
     Bounced(&'a BounceBuffer),
 }
 
-/// Returns the headroom that puts a packet's bytes in their place if `before` bytes of the datagram
-/// come before them: at most [`FRAME_HEAD`]. Whatever a kernel says about a packet, or answers, has
-/// room behind it in the [`BOUNCE_BYTES`] that a long buffer has to spare.
+/// Returns the headroom with which a packet's bytes land in their place if `before` bytes of the
+/// datagram come before them: at most [`FRAME_HEAD`]. A long buffer has [`BOUNCE_BYTES`] to spare,
+/// so with any headroom there is room for all that a kernel says about a packet, or answers.
 pub(crate) const fn headroom(before: usize) -> usize {
     FRAME_HEAD.saturating_sub(before)
 }
@@ -59,7 +61,7 @@ pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> 
 /// Moves the bytes `from` of the datagram to byte `to` of the buffer, as far as they fit. The
 /// buffer had room for everything beyond the bounce buffer, so no byte that fits is missing.
 pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize) {
-    // Where the datagram's bytes after the bounce buffer begin in the buffer.
+    // The offset in the buffer of the datagram's bytes after the bounce buffer.
     let (bounce, rest) = match origin {
         Origin::InBuffer(at) => (&[][..], at),
         Origin::Bounced(bounce) => (&bounce[..], FRAME_HEAD),

@@ -5,7 +5,7 @@ use crate::transport::nfqueue::Device;
 use crate::wire::nfnetlink::QueuedPacket;
 use crate::wire::{EtherType, Hook, PacketId, PacketMetadata};
 
-/// Returns the family whose `ip_queue` would have held the packet, if any.
+/// Returns the family whose `ip_queue` would have held the packet. Returns `None` if there is none.
 pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {
     Family::from_protocol_family(packet.family as u32)
 }
@@ -36,8 +36,8 @@ pub(crate) fn metadata(
     }
 }
 
-/// Returns the link-layer protocol that `ip_queue` told. Today's kernels know that of packets which
-/// the host itself sends, and the kernels of its time mostly did not yet (PKT-6).
+/// Returns the link-layer protocol that `ip_queue` stated. Today's kernels know the protocol of
+/// packets that the host itself sends; the kernels of that time mostly did not know it yet (PKT-6).
 fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     // At POSTROUTING newer kernels name the device that a forwarded packet came in by. A packet of
     // the host's own has none.
@@ -54,8 +54,9 @@ fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     }
 }
 
-/// Returns whether an IPv6 packet is neighbour discovery or multicast listener discovery (`ICMPv6`
-/// types 130 to 137, and 143). The kernel itself makes these, with their protocol filled in.
+/// Returns `true` if an IPv6 packet is neighbour discovery or multicast listener discovery
+/// (`ICMPv6` types 130 to 137, and 143). The kernel itself makes these, with their protocol filled
+/// in.
 fn is_neighbour_discovery(packet: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;
@@ -68,8 +69,8 @@ fn is_neighbour_discovery(packet: &[u8]) -> bool {
     matches!(at(icmp), Some(130..=137 | 143))
 }
 
-/// Returns whether a frame names the device that a packet came in by (with its source address), and
-/// the device that it will leave by.
+/// Returns `true` first if a frame names the device that a packet came in by (with its source
+/// address), and second if it names the device that the packet will leave by.
 #[inline]
 pub(crate) const fn shows_devices(hook: Hook) -> [bool; 2] {
     match hook {

@@ -5,12 +5,13 @@
 //! nfnetlink message stands for travels to the kernel and back, and nothing is kept here meanwhile.
 
 /// A message type that every kernel refuses, whoever sends it: it is in the queue subsystem, and
-/// names no message of it. It stands for what `ip_queue` refused and nfnetlink would not.
+/// names no message of it. It stands for a message that `ip_queue` refused and nfnetlink would not
+/// refuse.
 pub(crate) const REJECT_PROBE: u16 = 0x03ff;
 
 /// The type of an attribute with bytes of the `ip_queue` message.
 pub(crate) const EMBEDDED: u16 = 0x3f01;
 
 /// The type of the attribute with which a [`REJECT_PROBE`] says how `ip_queue` refused the message:
-/// the error number (u32), and whether it did so before it looked at the capability (u8).
+/// the error number (u32), and 1 if it did so before it checked the capability, else 0 (u8).
 pub(crate) const REFUSAL: u16 = 0x3f02;

@@ -28,9 +28,9 @@ use crate::wire::{
 /// The size in bytes of a message's head: the header, and MODE or VERDICT without a payload.
 pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
 
-/// Bytes for a datagram of [`AT_ONCE`] messages, but for those that the sender adds: at most the 80
-/// bytes of a verdict with an embedded head and 3 of padding for each, and a message that binds the
-/// queue after the last.
+/// The size of the room for a datagram of [`AT_ONCE`] messages, without the program's bytes that
+/// are sent from where they lie. Each message needs at most the 80 bytes of a verdict with an
+/// embedded head and 3 of padding. After the last, there may be a message that binds the queue.
 const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
 
 /// Room for a datagram of [`AT_ONCE`] messages.
@@ -39,21 +39,22 @@ pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 /// Writes a datagram of up to [`AT_ONCE`] messages.
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
-/// A program's message, of which the header was read.
+/// A message of a program's, of which the header was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
-    /// Set if the message is embedded in the one that stands for it. Plain verdicts are not.
+    /// `true` if the message is embedded in the one that stands for it. Plain verdicts are not.
     pub(crate) embedded: bool,
 }
 
-/// A request to the kernel.
+/// An action that the kernel is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Refuse the message, as `ip_queue` did.
     Refuse {
         errno: Errno,
-        /// Set if `ip_queue` refused it before it looked at the capability (MSG-2 to MSG-5).
+        /// `true` if `ip_queue` refused the message before it checked the capability (MSG-2 to
+        /// MSG-5).
         before_capability: bool,
     },
     /// Set the copy mode.
@@ -62,10 +63,10 @@ pub(crate) enum Action {
     Verdict {
         verdict: Verdict,
         id: u32,
-        /// Set if the bytes that follow the message replace the packet.
+        /// `true` if the bytes that follow the message's head replace the packet.
         replaces: bool,
     },
-    /// Give a verdict on every packet up to this id. It stands for several plain verdicts.
+    /// Give a verdict on every packet up to this id. This stands for several plain verdicts.
     VerdictUpTo { verdict: Verdict, id: u32 },
 }
 
@@ -74,12 +75,12 @@ pub(crate) enum Action {
 pub(crate) struct Decided<G> {
     pub(crate) request: Request,
     pub(crate) action: Action,
-    /// There if the message attaches.
+    /// The guard, if the message attaches.
     pub(crate) attaching: Option<G>,
 }
 
 impl Action {
-    /// Refuses what `ip_queue` refused before it looked at the capability.
+    /// Returns a refusal that `ip_queue` gave before it checked the capability.
     pub(crate) const fn refuse_first(errno: Errno) -> Self {
         Self::Refuse {
             errno,
@@ -87,7 +88,7 @@ impl Action {
         }
     }
 
-    /// Refuses what `ip_queue` refused after it had looked at the capability.
+    /// Returns a refusal that `ip_queue` gave after it had checked the capability.
     pub(crate) const fn refuse(errno: Errno) -> Self {
         Self::Refuse {
             errno,
@@ -97,9 +98,9 @@ impl Action {
 }
 
 impl Request {
-    /// Checks the header of a message of `length` bytes (MSG-1 to MSG-4). `head` holds its first
-    /// bytes, up to [`HEAD_BYTES`]. Returns `None` if the queue ignores the message, and an error
-    /// number if the queue refuses it.
+    /// Checks the header of a message of `length` bytes (MSG-1 to MSG-4). `head` holds the
+    /// message's first bytes, at most [`HEAD_BYTES`]. Returns `None` if the queue ignores the
+    /// message, and an error number if the queue refuses it.
     pub(crate) fn screen(head: &[u8], length: usize) -> Option<(Self, Option<Errno>)> {
         let (header, refused) = match screen(head, length, Abi::NATIVE, Objection::response) {
             Screened::Ignored => return None,
@@ -110,12 +111,12 @@ impl Request {
         Some((request, refused))
     }
 
-    /// The message's length in bytes, by its header.
+    /// Returns the message's length in bytes, as its header states it.
     pub(crate) const fn length(&self) -> usize {
         self.header.length as usize
     }
 
-    /// The number of bytes that follow the message's head.
+    /// Returns the number of bytes that follow the message's head.
     pub(crate) const fn following(&self) -> usize {
         self.length().saturating_sub(HEAD_BYTES)
     }
@@ -159,8 +160,8 @@ impl Request {
         }
     }
 
-    /// Returns how many bytes of a packet, or of this message, the kernel may send because of it;
-    /// `None` if that is none.
+    /// Returns the most bytes of a packet, or of this message, that the kernel may send because of
+    /// the message. Returns `None` if that is 0.
     pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
         let asked = match action {
             Action::Mode {
@@ -174,8 +175,8 @@ impl Request {
         (bytes > 0).then_some(bytes)
     }
 
-    /// The header's port id in the nfnetlink message: the length of an embedded message, and of a
-    /// plain verdict the sender.
+    /// Returns the port id for the nfnetlink message's header: the length of an embedded message,
+    /// or the sender of a plain verdict.
     const fn length_or_port_id(&self) -> PortId {
         if self.embedded {
             PortId(self.header.length)
@@ -185,7 +186,8 @@ impl Request {
     }
 }
 
-/// Refuses an unknown mode. The range counts in mode PACKET only, and is cut to 32 bits (MSG-8).
+/// Returns what a MODE message asks for. An unknown mode is refused. The range counts in mode
+/// PACKET only, and is cut to 32 bits (MSG-8).
 fn mode(request: ModeRequest) -> Action {
     match request.mode {
         CopyMode::None | CopyMode::Meta => Action::Mode {
@@ -200,8 +202,9 @@ fn mode(request: ModeRequest) -> Action {
     }
 }
 
-/// Writes the message that stands for `request`, and returns where in the datagram the bytes belong
-/// that follow its `head`. They are not copied. If `attaches`, the queue is bound too.
+/// Writes the message that stands for `request`, and returns the offset in the datagram at which
+/// the bytes belong that follow its `head`. Those bytes are not copied. If `attaches`, the queue is
+/// bound, too.
 ///
 /// Returns `None`, and writes nothing, if the message is longer than nfnetlink can carry.
 #[inline(always)]
@@ -263,8 +266,8 @@ pub(crate) fn write(
     Some(cut)
 }
 
-/// Writes a message that binds the queue, after one that can't. It comes second: where the sender
-/// lacks the capability, the kernel answers the datagram's first message only.
+/// Writes a message that binds the queue, after a message that can't. It comes second: where the
+/// sender lacks the capability, the kernel answers the datagram's first message only.
 fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     begin_own(writer, message_type::CONFIG, options);
     bind(writer, options);
@@ -272,7 +275,8 @@ fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     writer.end(0);
 }
 
-/// Writes a datagram that drops a packet. No program has asked for it, and success is not answered.
+/// Writes a datagram that drops a packet. No program has asked for it, and the kernel does not
+/// answer if it succeeds.
 pub(crate) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
     begin_own(writer, message_type::VERDICT, options);
     verdict_header(writer, Verdict::Drop, id, options);
@@ -295,7 +299,8 @@ fn begin_own(writer: &mut Writer<'_>, message_type: u16, options: &Options) {
     writer.message(message_type, envelope, 0, options.queue_number);
 }
 
-/// Binds the queue with its options. Those that were not asked for stay as the kernel has them.
+/// Writes the attributes that bind the queue with its options. Options that were not asked for stay
+/// as the kernel has them.
 fn bind(writer: &mut Writer<'_>, options: &Options) {
     writer.attribute(attribute::CONFIG_COMMAND, &[command::BIND, 0, 0, 0]);
     if let Some(packets) = options.max_length {

@@ -4,7 +4,8 @@ use super::request::HEAD_BYTES;
 use std::io::IoSlice;
 use std::mem;
 
-/// Splits a message into its first [`HEAD_BYTES`] and the rest, if its slices are cut that way.
+/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` if its slices are
+/// not cut that way.
 #[inline]
 pub(crate) fn split_head<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; HEAD_BYTES], &'a [u8])> {
     let (head, tail) = match parts {
@@ -61,7 +62,7 @@ fn slices_of<'a>(
 }
 
 /// Returns the slices of a datagram: the bytes that were `written`, with the `inserted` bytes each
-/// before the written byte that it names.
+/// at the offset that comes with them.
 pub(crate) fn interleave<'a>(
     written: &'a [u8],
     inserted: impl Iterator<Item = (usize, &'a [u8])> + Clone,

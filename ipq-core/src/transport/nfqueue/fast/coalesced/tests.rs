@@ -14,13 +14,14 @@ const PEER: PortId = PortId(4242);
 /// An event in the life of a queue.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// The program reads so many packets.
+    /// The program reads this number of packets.
     Arrive(u8),
-    /// A packet's id is used up, and the program never hears of it.
+    /// A packet id is used up, and the program never hears of it.
     Lost,
     /// The program decides about some of the packets that it holds, in some order.
     Decide(Vec<(Index, Verdict, Option<Vec<u8>>)>),
-    /// The same, each packet with the same verdict, the oldest first.
+    /// The program decides about this number of the packets that it holds, the oldest first, with
+    /// one verdict.
     DecideOldest(u8, Verdict),
     /// The kernel drops one of the queued packets by itself, as when the packet's device goes away.
     /// The program is not told.
@@ -42,14 +43,14 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 type Decision = (u32, Verdict, Vec<u8>);
 
-/// Both ends of a queue.
+/// A queue as the kernel and the program see it.
 #[derive(Default)]
 struct Played {
     last_id: u32,
     queued: Vec<u32>,
     held: Vec<u32>,
     outstanding: Outstanding,
-    /// The number of packets that had their verdict together with others.
+    /// The number of packets that one verdict decided about together with others.
     batched: usize,
 }
 
@@ -101,7 +102,8 @@ impl Played {
         Ok(())
     }
 
-    /// Plays the kernel, which carries out a datagram that is made of `decisions`.
+    /// Plays the kernel, which carries out a datagram that is made of `decisions`. Fails if a
+    /// packet gets a verdict that the program has not given.
     fn obey(&mut self, mut datagram: &[u8], decisions: &[Decision]) -> Result<(), TestCaseError> {
         let mut wanted: BTreeMap<u32, (Verdict, &[u8])> = decisions
             .iter()
@@ -128,7 +130,7 @@ impl Played {
                         let expected = wanted.remove(&id).map(|(verdict, _)| verdict);
                         prop_assert_eq!(expected, Some(verdict), "packet {} was held back", id);
                     }
-                    // Those that the kernel had dropped are not missed.
+                    // Packets that the kernel has dropped are not missed.
                     wanted.retain(|other, _| *other > id || self.queued.contains(other));
                 }
                 other => panic!("type {other:#x}"),
@@ -197,7 +199,7 @@ proptest! {
     }
 }
 
-/// The head of a program's verdict.
+/// Returns the head of a program's verdict.
 fn whole_head(verdict: Verdict, id: u64, data_len: u64) -> [u8; HEAD_BYTES] {
     let request = VerdictRequest {
         verdict,
