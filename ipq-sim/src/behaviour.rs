@@ -1,11 +1,11 @@
 //! The rules that differ between kernels, as data.
 //!
-//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field and
-//! reads as the rule that it is; a [profile](crate::Profile) is a behaviour and figures, one file
-//! for each kernel; a seeded fault is a changed field.
+//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field,
+//! and so reads like the rule. A [profile](crate::Profile) is a behaviour and figures, one file for
+//! each kernel; a seeded fault is a changed field.
 //!
 //! Each field names its requirement. Where a rule has a value that no kernel had, the value says
-//! "No kernel does": it is there for a seeded fault, which breaks this rule and no other.
+//! "No kernel does this": it is there for a seeded fault, which breaks this rule and no other.
 
 #![cfg_attr(
     not(feature = "seeded-faults"),
@@ -80,8 +80,8 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Returns the flaw, if a seeded fault has one. Without the feature there is none, and the
-    /// compiler leaves out what would look for it.
+    /// Returns the flaw, if a seeded fault has one. Without the feature `seeded-faults` there is
+    /// none, and the compiler leaves out the code that would look for it.
     pub(crate) const fn flaw(&self) -> Option<Flaw> {
         if cfg!(feature = "seeded-faults") {
             self.flaw

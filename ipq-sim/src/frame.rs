@@ -21,13 +21,13 @@ impl OutgoingFrame {
         Self { header, packet }
     }
 
-    /// The packet, from its network header on.
+    /// Returns the packet, from its network header on.
     #[must_use]
     pub fn packet(&self) -> &Bytes {
         &self.packet
     }
 
-    /// The whole Ethernet frame.
+    /// Returns the whole Ethernet frame.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut frame = BytesMut::with_capacity(self.header.len() + self.packet.len());
@@ -37,7 +37,7 @@ impl OutgoingFrame {
     }
 }
 
-/// Destination, source and `EtherType`.
+/// Returns an Ethernet header: destination, source and `EtherType`.
 pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; ETHERNET_HEADER_BYTES] {
     let mut header = [0; ETHERNET_HEADER_BYTES];
     header[..6].copy_from_slice(&to);

@@ -14,8 +14,8 @@ pub(crate) mod rules;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
-/// Returns the length in bytes that an arriving packet states (FWD-2); `None` if it must be dropped
-/// (FWD-1).
+/// Returns the length in bytes that an arriving packet states (FWD-2). Returns `None` if the packet
+/// must be dropped (FWD-1).
 pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     match family {
         Family::Ipv4 => ipv4::own_length(packet),

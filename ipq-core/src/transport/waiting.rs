@@ -11,16 +11,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// The way of a receive system call when there is nothing to receive.
+/// The behaviour of a receive system call when there is nothing to receive.
 #[derive(Clone, Copy)]
 pub(super) enum Attempt {
-    /// It fails with EAGAIN.
+    /// The call fails with EAGAIN.
     AtOnce,
-    /// It waits.
+    /// The call waits.
     Blocking,
 }
 
-/// Calls `receive` until it returns something else than EAGAIN, or the time is over.
+/// Calls `receive` until it returns something else than EAGAIN, or the time in `wait` is over. In
+/// between, waits until `socket` is readable.
 #[inline(always)]
 pub(super) fn waiting<T>(
     socket: BorrowedFd<'_>,
@@ -40,8 +41,8 @@ pub(super) fn waiting<T>(
     };
     loop {
         match receive(attempt) {
-            // In the blocking form too: another owner of the descriptor may have made it
-            // non-blocking.
+            // A blocking call may fail like that, too: another owner of the descriptor may have
+            // made it non-blocking.
             Err(Errno::EAGAIN) => until_readable(socket, deadline)?,
             Err(errno) => return Err(transport_error(errno)),
             Ok(received) => return Ok(received),
@@ -49,7 +50,8 @@ pub(super) fn waiting<T>(
     }
 }
 
-/// Waits until `socket` has a datagram or an error, but not beyond `deadline`.
+/// Waits until `socket` has a datagram or an error, but not beyond `deadline`. `None` is no
+/// deadline.
 #[cold]
 pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -64,7 +66,7 @@ pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) 
     }
 }
 
-/// Returns what a system call's error means for a transport.
+/// Returns the transport's error for a system call's error number.
 pub(super) fn transport_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,

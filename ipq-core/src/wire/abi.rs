@@ -54,7 +54,7 @@ impl Abi {
         order: ByteOrder::Big,
     };
 
-    /// All four, for tests and tools that try each.
+    /// All four ABIs, for tests and tools that try each.
     pub const ALL: [Self; 4] = [Self::LP64_LITTLE, Self::LP64_BIG, Self::ILP32_LITTLE, Self::ILP32_BIG];
 
     /// The ABI of the machine that this is compiled for.

@@ -12,7 +12,7 @@ pub enum WireError {
         /// The datagram's length in bytes.
         found: usize,
     },
-    /// The header's length is under 16, or over the datagram's.
+    /// The length in the header is under 16, or over the datagram's length.
     #[error(
         "the header says that the message has {stated} bytes, and {found} are here: \
          a longer message was cut, so use a larger buffer; a length under 16 is no message"
@@ -23,7 +23,7 @@ pub enum WireError {
         /// The datagram's length in bytes.
         found: usize,
     },
-    /// The body has not even the message's fixed part.
+    /// The body is shorter than the message's fixed part.
     #[error(
         "a {message_type} message has at least {needed} bytes after its header, and this has {found}: is it of another ABI?"
     )]
@@ -35,7 +35,7 @@ pub enum WireError {
         /// The body's length in bytes.
         found: usize,
     },
-    /// A packet's `data_len` is more than what follows.
+    /// A packet's `data_len` is more than the number of bytes that follow.
     #[error("data_len says that {stated} bytes of packet follow, and {found} do: is the frame of another ABI?")]
     PayloadCut {
         /// The message's `data_len`.

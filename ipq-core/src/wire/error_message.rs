@@ -14,13 +14,13 @@ use std::fmt;
 pub struct ErrorMessage<'a> {
     /// The error number as it is on the wire: 0, or a *negative* errno.
     pub error: i32,
-    /// The message that is answered: at least its header, and all of it for an error.
+    /// The message that is answered: at least its header, and for an error the whole message.
     pub quoted: &'a [u8],
 }
 
 impl<'a> ErrorMessage<'a> {
-    /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has. It
-    /// is the length of libipq's smallest buffer, too (LIB-3).
+    /// The size of the error number and a quoted header: 20 bytes, as C's `struct nlmsgerr` has.
+    /// The smallest buffer that libipq takes has this length, too (LIB-3).
     pub const BYTES: usize = 4 + Header::BYTES;
 
     /// The offset of the quoted message in the datagram: after the header and the error number.
@@ -40,7 +40,7 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// Reads the message in `body`, which follows the header and ends at the header's length.
+    /// Reads the message in `body`, which begins after the header and ends where the header says.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         if body.len() < Self::BYTES {
@@ -64,7 +64,7 @@ impl<'a> ErrorMessage<'a> {
         Errno(self.error.wrapping_neg())
     }
 
-    /// Returns whether the message was carried out.
+    /// Returns `true` if the answered message was carried out.
     #[must_use]
     pub const fn is_acknowledgement(&self) -> bool {
         self.error == 0

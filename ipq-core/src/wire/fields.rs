@@ -3,8 +3,8 @@
 
 use super::abi::{Abi, ByteOrder, WordSize};
 
-/// Reads fields at fixed offsets. What is outside the bytes reads as zeros: callers check the
-/// length once, when they parse, and the compiler removes the second check.
+/// Reads fields at fixed offsets. Bytes beyond the end read as zeros: callers check the length
+/// once, when they parse, and the compiler removes the second check.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
@@ -17,7 +17,7 @@ impl<'a> Fields<'a> {
         Self { bytes, abi }
     }
 
-    /// The same bytes, read in another ABI.
+    /// Returns the same bytes, to be read in another ABI.
     #[inline(always)]
     pub(super) const fn of(self, abi: Abi) -> Self {
         Self { abi, ..self }
@@ -82,15 +82,15 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns what follows the first `at` bytes.
+    /// Returns the bytes after the first `at`.
     #[inline(always)]
     pub(super) fn rest(self, at: usize) -> &'a [u8] {
         self.bytes.get(at..).unwrap_or_default()
     }
 }
 
-/// Writes fields at fixed offsets, over whatever is there. What would be outside the bytes is left
-/// out; the layouts of this module all fit.
+/// Writes fields at fixed offsets, over whatever is there. A field that would not fit is left out;
+/// the layouts of this module all fit.
 pub(super) struct FieldsMut<'a> {
     bytes: &'a mut [u8],
     abi: Abi,
@@ -162,7 +162,7 @@ mod tests {
 
     const BYTES: [u8; 8] = [0x81, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x88];
 
-    /// The result of `write` on eight bytes of 0xee.
+    /// Returns the result of `write` on eight bytes of 0xee.
     fn written(abi: Abi, write: impl FnOnce(&mut FieldsMut<'_>)) -> [u8; 8] {
         let mut bytes = [0xee; 8];
         write(&mut FieldsMut::new(&mut bytes, abi));

@@ -6,13 +6,13 @@ use std::fmt;
 #[doc(alias("hw_addr", "hw_addrlen"))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
-    /// All eight bytes of the field. Those after the address are not specified; they are kept and
-    /// compared.
+    /// All eight bytes of the field. The bytes after the address are not specified; they are kept
+    /// and compared.
     field: [u8; Self::WIRE_BYTES],
     length: u8,
 }
 
-/// The stated length of an address is more than the 8 bytes that a frame has room for.
+/// The error of an address whose stated length is more than the 8 bytes that a frame has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame has room for a hardware address of 8 bytes, and this one is said to have {stated}")]
 pub struct HardwareAddressTooLong {
@@ -29,7 +29,7 @@ impl HardwareAddress {
         length: 0,
     };
 
-    /// Reads the address in a field of the wire. Its first `length` bytes count.
+    /// Reads the address in a field of the wire: the first `length` bytes of `field`.
     #[inline]
     pub const fn from_wire(length: u8, field: [u8; Self::WIRE_BYTES]) -> Result<Self, HardwareAddressTooLong> {
         if length as usize > Self::WIRE_BYTES {
@@ -40,14 +40,14 @@ impl HardwareAddress {
         Ok(Self { field, length })
     }
 
-    /// Returns the length and the field on the wire.
+    /// Returns the address's length, and its field on the wire.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> (u8, [u8; Self::WIRE_BYTES]) {
         (self.length, self.field)
     }
 
-    /// The address's bytes.
+    /// Returns the address's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.field.get(..usize::from(self.length)).unwrap_or_default()

@@ -15,10 +15,11 @@ pub struct Head {
 }
 
 impl Head {
-    /// The size of the longest in bytes: the header and the packet message of a 64-bit machine.
+    /// The size of the longest head in bytes: the header and the packet message of a 64-bit
+    /// machine.
     const CAPACITY: usize = Abi::HEADER_BYTES + Abi::LP64_LITTLE.packet_message_bytes();
 
-    /// A head of `length` bytes, which `write` fills in.
+    /// Makes a head of `length` bytes, which `write` fills in.
     #[inline(always)]
     pub(super) fn written(length: usize, write: impl FnOnce(&mut [u8])) -> Self {
         debug_assert!(length <= Self::CAPACITY, "a head holds every layout of this module");

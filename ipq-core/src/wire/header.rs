@@ -11,15 +11,16 @@ use std::ops::BitOr;
 #[doc(alias = "nlmsghdr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The length of the message in bytes, this header included. Not checked against anything here.
+    /// The length of the message in bytes, this header included. Nothing here checks it.
     pub length: u32,
     /// The type of the message.
     pub message_type: MessageType,
-    /// `NLM_F_…`: see [`Flags`].
+    /// The flags of the message, `NLM_F_…` in C: see [`Flags`].
     pub flags: Flags,
-    /// Chosen by the sender of a request; the reply repeats it.
+    /// A number that the sender of a request chooses; the reply repeats it.
     pub sequence: u32,
-    /// The port id that the message states as its sender. The queue knows its peer by it (ATT-1).
+    /// The port id that the message states as its sender. The queue knows its peer by this port id
+    /// (ATT-1).
     pub port_id: PortId,
 }
 
@@ -27,7 +28,7 @@ impl Header {
     /// The size of a header on every machine: 16 bytes.
     pub const BYTES: usize = Abi::HEADER_BYTES;
 
-    /// Reads the header at the start of `bytes`; `None` if they are fewer than 16.
+    /// Reads the header at the start of `bytes`. Returns `None` if there are fewer than 16.
     #[must_use]
     #[inline(always)]
     pub fn parse(bytes: &[u8], abi: Abi) -> Option<Self> {
@@ -42,7 +43,7 @@ impl Header {
         })
     }
 
-    /// Writes the header.
+    /// Returns the header as bytes.
     #[must_use]
     #[inline(always)]
     pub fn write(&self, abi: Abi) -> Head {
@@ -75,17 +76,17 @@ mod field {
 /// The default, all zeros, is what the kernel puts on PACKET frames (WIRE-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// `NLM_F_…`: see [`Flags`].
+    /// The flags of the message, `NLM_F_…` in C: see [`Flags`].
     pub flags: Flags,
-    /// Chosen by the sender of a request; the reply repeats it.
+    /// A number that the sender of a request chooses; the reply repeats it.
     pub sequence: u32,
     /// The port id that the message states as its sender.
     pub port_id: PortId,
 }
 
 impl Envelope {
-    /// The envelope of each message of libipq's: a request, with sequence 0 and the handle's port
-    /// id (LIB-11).
+    /// Returns the envelope of each message of libipq's: a request, with sequence 0 and the
+    /// handle's port id (LIB-11).
     #[must_use]
     pub const fn request(port_id: PortId) -> Self {
         Self {
@@ -114,16 +115,16 @@ impl Envelope {
 /// The type of a message (WIRE-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
-    /// 2: an error, or an acknowledgement, which is an error of number 0.
+    /// Type 2: an error, or an acknowledgement, which is an error of number 0.
     #[doc(alias = "NLMSG_ERROR")]
     Error,
-    /// 0x11: a program sets the copy mode.
+    /// Type 0x11: a program sets the copy mode.
     #[doc(alias = "IPQM_MODE")]
     Mode,
-    /// 0x12: a program gives a verdict.
+    /// Type 0x12: a program gives a verdict.
     #[doc(alias = "IPQM_VERDICT")]
     Verdict,
-    /// 0x13: the kernel hands over a packet.
+    /// Type 0x13: the kernel hands over a packet.
     #[doc(alias = "IPQM_PACKET")]
     Packet,
     /// Any other type. No kernel sends one, and none obeys one. [`from_wire`](Self::from_wire)
@@ -178,20 +179,20 @@ pub struct Flags(pub u16);
 impl Flags {
     /// No flag, as in frames from the kernel (WIRE-5, ERR-2).
     pub const NONE: Self = Self(0);
-    /// 1: the message is a request. The kernel refuses a message without this flag (MSG-2).
+    /// Flag 1: the message is a request. The kernel refuses a message without this flag (MSG-2).
     #[doc(alias = "NLM_F_REQUEST")]
     pub const REQUEST: Self = Self(1);
-    /// 2: the message is one part of several. The kernel refuses it (MSG-2).
+    /// Flag 2: the message is one part of several. The kernel refuses such a message (MSG-2).
     #[doc(alias = "NLM_F_MULTI")]
     pub const MULTI: Self = Self(2);
-    /// 4: the kernel is to acknowledge success, too (MSG-10).
+    /// Flag 4: the kernel is to acknowledge success, too (MSG-10).
     #[doc(alias = "NLM_F_ACK")]
     pub const ACK: Self = Self(4);
-    /// 0x20: the kernel refuses the message with ECOMM (MSG-3). The receive call's `MSG_TRUNC` has
-    /// the same value, and nothing to do with it.
+    /// Flag 0x20: the kernel refuses a message with this flag with ECOMM (MSG-3). The receive
+    /// call's `MSG_TRUNC` has the same value, but is not related.
     pub const TRUNCATED: Self = Self(0x20);
 
-    /// Returns whether every bit of `other` is set.
+    /// Returns `true` if every bit of `other` is set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

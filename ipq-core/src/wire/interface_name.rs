@@ -10,14 +10,15 @@ use std::str::FromStr;
 #[doc(alias("indev_name", "outdev_name", "IFNAMSIZ"))]
 #[derive(Clone, Copy, Default)]
 pub struct InterfaceName {
-    /// The name ends at the first NUL. The bytes after it are kept, and are no part of the name.
+    /// The field on the wire. The name ends at the first NUL; the bytes after it are kept, and are
+    /// no part of the name.
     field: [u8; Self::WIRE_BYTES],
 }
 
 impl InterfaceName {
     /// The size of the field on the wire: 16 bytes.
     pub const WIRE_BYTES: usize = 16;
-    /// No device.
+    /// The empty name, which stands for no device.
     pub const NONE: Self = Self {
         field: [0; Self::WIRE_BYTES],
     };
@@ -30,15 +31,15 @@ impl InterfaceName {
         Self { field }
     }
 
-    /// Returns the field on the wire. It is padded with NUL, unless it was read with other bytes
-    /// after the name.
+    /// Returns the field on the wire. It is padded with NUL, unless it was read from a frame with
+    /// other bytes after the name.
     #[must_use]
     #[inline]
     pub const fn to_wire(self) -> [u8; Self::WIRE_BYTES] {
         self.field
     }
 
-    /// The name's bytes, without padding. Linux allows any but `/`, white space and NUL.
+    /// Returns the name's bytes, without padding. Linux allows any but `/`, white space and NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let length = self
@@ -49,7 +50,7 @@ impl InterfaceName {
         self.field.get(..length).unwrap_or_default()
     }
 
-    /// Returns whether there is no device.
+    /// Returns `true` if the name is empty, which stands for no device.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.field[0] == 0
@@ -59,10 +60,10 @@ impl InterfaceName {
 /// An error in a text that is to be the name of a network device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInterfaceName {
-    /// It has more than 15 bytes, the most that a kernel allows.
+    /// The text has more than 15 bytes, the most that a kernel allows.
     #[error("an interface name has at most 15 bytes, and this has {0}: shorten it")]
     TooLong(usize),
-    /// It has a NUL byte, which ends a name on the wire.
+    /// The text has a NUL byte, which ends a name on the wire.
     #[error("an interface name has no NUL byte, and this has one: remove it")]
     HasNul,
 }

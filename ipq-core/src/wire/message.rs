@@ -12,12 +12,13 @@ use super::request::{ModeRequest, VerdictRequest};
 pub struct Frame<'a> {
     /// The header, as it came.
     pub header: Header,
-    /// The bytes after the header, up to its length.
+    /// The bytes after the header, up to the length that the header states.
     pub body: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the header of `datagram` and checks its length against the datagram's (MSG-1).
+    /// Reads the header of `datagram`, and checks the length in it against the datagram's length
+    /// (MSG-1).
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let header = Header::parse(datagram, abi).ok_or(WireError::NoHeader { found: datagram.len() })?;
@@ -39,16 +40,16 @@ pub enum Message<'a> {
     Error(ErrorMessage<'a>),
     /// A program sets the copy mode.
     Mode(ModeRequest),
-    /// A program gives a verdict, and the bytes that follow the message.
+    /// A program gives a verdict; the bytes are those that follow the message.
     Verdict(VerdictRequest, &'a [u8]),
     /// The kernel hands over a packet.
     Packet(PacketMessage<'a>),
-    /// A type that no kernel sends, and its body.
+    /// A message of a type that no kernel sends, and its body.
     Unknown(u16, &'a [u8]),
 }
 
 impl<'a> Message<'a> {
-    /// Reads the message in `datagram`. What follows the first message is not looked at (MSG-11).
+    /// Reads the message in `datagram`. Bytes after the first message are ignored (MSG-11).
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;
@@ -64,7 +65,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The type of the message.
+    /// Returns the type of the message.
     #[doc(alias = "ipq_message_type")]
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
@@ -132,7 +133,7 @@ mod tests {
         insta::assert_debug_snapshot!("enoent", Message::parse(&enoent, ABI).unwrap());
     }
 
-    /// A datagram of `length` bytes whose header states `stated` and type 0x14.
+    /// Returns a datagram of `length` bytes whose header states `stated` and type 0x14.
     fn datagram(stated: u32, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         bytes[..4].copy_from_slice(&stated.to_le_bytes());

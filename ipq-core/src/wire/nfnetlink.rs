@@ -8,8 +8,8 @@
 //!
 //! [`parse_header`] checks the netlink header of a datagram, and [`Attributes`] goes through what
 //! follows. [`QueuedPacket`] is a whole packet message. Each reads from the *front* of a datagram:
-//! its first bytes, and perhaps not all, since a receiver may keep a packet's bytes elsewhere. A
-//! [`Span`] says where in the datagram something is.
+//! the datagram's first bytes, and perhaps not all, since a receiver may keep a packet's bytes
+//! elsewhere. A [`Span`] says where in the datagram something is.
 //!
 //! # Writing
 //!
@@ -131,7 +131,7 @@ pub mod attribute {
     /// In CONFIG: the [flags](super::flag) that are to change (u32).
     #[doc(alias = "NFQA_CFG_MASK")]
     pub const CONFIG_MASK: u16 = 4;
-    /// In CONFIG: the values of those flags (u32).
+    /// In CONFIG: the new values of the flags in [`CONFIG_MASK`] (u32).
     #[doc(alias = "NFQA_CFG_FLAGS")]
     pub const CONFIG_FLAGS: u16 = 5;
 }

@@ -13,7 +13,7 @@ use super::values::{EtherType, Hook, Mark, PacketId, Timestamp};
 /// All that the kernel says about a packet, but for its bytes (WIRE-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketMetadata {
-    /// The packet's name in its verdict.
+    /// The packet's id, which the packet's verdict repeats.
     pub packet_id: PacketId,
     /// The netfilter mark.
     pub mark: Mark,
@@ -104,7 +104,7 @@ impl Layout {
     #[inline(always)]
     const fn of(abi: Abi) -> Self {
         let word = abi.word_bytes();
-        // The fields after it have the same size everywhere, up to the padding before data_len.
+        // The fields after `hook` have the same size everywhere, up to the padding before data_len.
         let hook = 4 * word;
         Self {
             packet_id: 0,
@@ -131,14 +131,14 @@ pub struct PacketMut<'a> {
 }
 
 impl<'a> PacketMut<'a> {
-    /// A message that is known to be sound. `fixed` is all of it but the packet's bytes.
+    /// Makes a message of checked bytes. `fixed` is all of the message but the packet's bytes.
     #[inline(always)]
     pub(super) const fn new(fixed: &'a [u8], abi: Abi, payload: &'a mut [u8]) -> Self {
         let fixed = Fields::new(fixed, abi);
         Self { fixed, payload }
     }
 
-    /// The message, for reading.
+    /// Returns the message, for reading.
     #[must_use]
     #[inline(always)]
     pub fn message(&self) -> PacketMessage<'_> {
@@ -148,28 +148,28 @@ impl<'a> PacketMut<'a> {
         }
     }
 
-    /// The packet's name in its verdict.
+    /// Returns the packet's id, which the packet's verdict repeats.
     #[must_use]
     #[inline(always)]
     pub fn packet_id(&self) -> PacketId {
         self.message().packet_id()
     }
 
-    /// The packet's bytes, as many as were handed over.
+    /// Returns the packet's bytes, as many as were handed over.
     #[must_use]
     pub const fn payload(&self) -> &[u8] {
         self.payload
     }
 
-    /// The packet's bytes, to be changed where they are.
+    /// Returns the packet's bytes, for the program to change in place.
     #[must_use]
     pub const fn payload_mut(&mut self) -> &mut [u8] {
         self.payload
     }
 
-    /// The packet's bytes, to be changed and given back as a replacement. They are those that the
-    /// kernel handed over: a packet that is longer than the copy range is cut to them by such a
-    /// verdict (PKT-4, VER-7). No checksum is mended (VER-8).
+    /// Returns the packet's bytes, for the program to change and to give back as a replacement.
+    /// They are the bytes that the kernel handed over: if the packet is longer than the copy range,
+    /// such a verdict cuts it to them (PKT-4, VER-7). No checksum is mended (VER-8).
     #[must_use]
     #[inline(always)]
     pub fn into_payload(self) -> &'a mut [u8] {
@@ -203,7 +203,7 @@ pub struct PacketMessage<'a> {
 }
 
 impl<'a> PacketMessage<'a> {
-    /// Reads the message in `body`, which follows the header and ends at the header's length.
+    /// Reads the message in `body`, which begins after the header and ends where the header says.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let at = &Layout::of(abi);
@@ -253,7 +253,7 @@ impl<'a> PacketMessage<'a> {
     }
 
     getters! {
-        /// The packet's name in its verdict.
+        /// Returns the packet's id, which the packet's verdict repeats.
         packet_id: PacketId = |fields, at| PacketId(fields.word(at.packet_id));
 
         /// The netfilter mark.
@@ -324,7 +324,7 @@ mod tests {
     use pretty_assertions::assert_eq;
     use rstest::rstest;
 
-    /// The packet in a recorded datagram.
+    /// Returns the packet in a recorded datagram.
     fn packet(datagram: &[u8], abi: Abi) -> PacketMessage<'_> {
         match Message::parse(datagram, abi).unwrap() {
             Message::Packet(packet) => packet,
@@ -437,7 +437,8 @@ mod tests {
         }
     }
 
-    /// The body of a message that states `data_len` and has `found` bytes after the structure.
+    /// Returns the body of a message that states `data_len` and has `found` bytes after the
+    /// structure.
     fn stating(data_len: u64, found: usize, abi: Abi) -> Vec<u8> {
         let mut body = vec![0; abi.packet_message_bytes()];
         FieldsMut::new(&mut body, abi).word(Layout::of(abi).data_len, data_len);

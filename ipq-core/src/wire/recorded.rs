@@ -8,7 +8,7 @@ pub(super) const PACKET_LP64: &str = "\
     0800 0100 06 0200000020010000 00000000000000 2100000000000000 \
     45000021000600003f1167c00a0100020a0200020fa01388000da4e26161616161 616161";
 
-/// The same on i386.
+/// A packet like that of [`PACKET_LP64`], on i386.
 pub(super) const PACKET_ILP32: &str = "\
     7c000000 1300 0000 00000000 00000000 \
     8004e0ce 00000000 b725056b b7600900 \
@@ -16,7 +16,7 @@ pub(super) const PACKET_ILP32: &str = "\
     0800 0100 06 0200000020010000 000000 21000000 \
     45000021000600003f1167c00a0100020a0200020fa01388000da4e26161616161 000000";
 
-/// The same kind of packet in mode META. x86-64.
+/// A packet like that of [`PACKET_LP64`], in mode META. x86-64.
 pub(super) const META_LP64: &str = "\
     70000000 1300 0000 00000000 00000000 \
     400b730e0088ffff 0000000000000000 8b25056b00000000 1256000000000000 \
@@ -27,7 +27,7 @@ pub(super) const META_LP64: &str = "\
 pub(super) const MODE_LP64: &str =
     "28000000 1100 0100 00000000 92100000 02 00000000000000 ffff000000000000 0000000000000000";
 
-/// The same on i386.
+/// libipq's mode message: PACKET, range 65,535. i386.
 pub(super) const MODE_ILP32: &str = "1c000000 1100 0100 00000000 92100000 02 000000 ffff0000 00000000";
 
 /// ACCEPT for [`PACKET_LP64`].
@@ -53,7 +53,7 @@ pub(super) const ACKNOWLEDGEMENT: &str = "\
     24000000 0200 0000 63000000 92100000 00000000 \
     28000000 1100 0500 63000000 92100000";
 
-/// The bytes of one of the texts above.
+/// Returns the bytes of one of the texts in this module.
 pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()

@@ -19,8 +19,8 @@ pub struct ModeRequest {
 }
 
 impl ModeRequest {
-    /// Writes the whole frame: MODE has no payload. It has exactly the union's size (WIRE-3,
-    /// WIRE-7).
+    /// Writes the whole frame: MODE has no payload. The message has exactly the size of the union
+    /// of MODE and VERDICT (WIRE-3, WIRE-7).
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope) -> Head {
@@ -34,8 +34,8 @@ impl ModeRequest {
         })
     }
 
-    /// Reads the message in `body`, which follows the header. It may be longer than the union
-    /// (WIRE-7).
+    /// Reads the message in `body`, which follows the header. The body may be longer than the union
+    /// of MODE and VERDICT (WIRE-7).
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Mode, body, abi)?);
@@ -50,9 +50,9 @@ impl ModeRequest {
 #[doc(alias = "ipq_verdict_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerdictRequest {
-    /// The decision.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The packet.
+    /// The id of the packet.
     pub packet_id: PacketId,
     /// The stated length of the replacement in bytes. The kernel takes the replacement only if
     /// exactly as many bytes follow (VER-5).
@@ -73,7 +73,8 @@ impl VerdictRequest {
     /// The length of the longest [head](Self::head), a 64-bit machine's: 40 bytes.
     pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::LP64_LITTLE.request_bytes();
 
-    /// Writes the [head](Self::head) to `room`, over whatever is there, and returns it.
+    /// Writes the [head](Self::head) to `room`, over whatever is there, and returns the bytes
+    /// written.
     #[inline(always)]
     pub(crate) fn write_head<'r>(
         &self,
@@ -98,8 +99,8 @@ impl VerdictRequest {
             .word(at.third, self.data_len);
     }
 
-    /// Reads the message in `body`, which follows the header. The second value is what follows the
-    /// message.
+    /// Reads the message in `body`, which follows the header. Returns the message, and the bytes
+    /// after it.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<(Self, &[u8]), WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Verdict, body, abi)?);
@@ -111,8 +112,8 @@ impl VerdictRequest {
         Ok((request, fields.rest(at.end)))
     }
 
-    /// Returns the replacement, which is all that follows the message; `None` if nothing follows,
-    /// or not as many bytes as stated (VER-5).
+    /// Returns the replacement, which is all that follows the message. Returns `None` if nothing
+    /// follows, or not as many bytes as stated (VER-5).
     #[must_use]
     #[inline]
     pub fn replacement<'a>(&self, following: &'a [u8]) -> Option<&'a [u8]> {
@@ -122,11 +123,12 @@ impl VerdictRequest {
 
 /// Offsets of a request's fields from its start, in bytes (WIRE-3). MODE and VERDICT are a union.
 struct Layout {
-    /// MODE: the copy mode (u8). VERDICT: the verdict (u32). Padded to a word.
+    /// The offset of the copy mode (MODE, u8) or of the verdict (VERDICT, u32). The field takes a
+    /// word.
     value: usize,
-    /// MODE: the range. VERDICT: the packet id.
+    /// The offset of the range (MODE) or of the packet id (VERDICT).
     second: usize,
-    /// VERDICT: `data_len`.
+    /// The offset of `data_len` (VERDICT).
     third: usize,
     end: usize,
 }
@@ -144,13 +146,14 @@ impl Layout {
     }
 }
 
-/// Returns what follows the header of a frame.
+/// Returns the bytes of a frame after its header.
 #[inline(always)]
 fn message_of(frame: &mut [u8]) -> &mut [u8] {
     frame.get_mut(Header::BYTES..).unwrap_or_default()
 }
 
-/// Returns the fields of a request. A body that is shorter than the union is refused (MSG-7).
+/// Returns the fields of a request. A body that is shorter than the union of MODE and VERDICT is an
+/// error (MSG-7).
 #[inline(always)]
 fn request_fields(message_type: MessageType, body: &[u8], abi: Abi) -> Result<Fields<'_>, WireError> {
     if body.len() < abi.request_bytes() {

@@ -43,7 +43,7 @@ impl Objection {
         Self::ControlType,
     ];
 
-    /// The response of Linux 3.1 to 3.4.
+    /// Returns the response of Linux 3.1 to 3.4 to the objection.
     #[must_use]
     #[inline]
     pub const fn response(self) -> Response {
@@ -56,7 +56,7 @@ impl Objection {
         }
     }
 
-    /// Returns whether the objection applies to `header`, of a datagram of `length` bytes.
+    /// Returns `true` if the objection applies to `header`, of a datagram of `length` bytes.
     #[inline]
     fn applies(self, header: &Header, length: usize) -> bool {
         let message_type = header.message_type.to_wire();
@@ -81,7 +81,7 @@ pub enum Response {
     Ignore,
     /// The message is refused with this error number. It does not attach.
     Refuse(Errno),
-    /// The objection is not made: the next check follows.
+    /// The objection is dropped: the next check follows.
     Overlook,
 }
 
@@ -93,7 +93,7 @@ pub enum Screened {
     /// The message is refused with this error number, and does not attach. Of a datagram that is
     /// shorter than a header the missing bytes count as zeros.
     Refused(Header, Errno),
-    /// The header is in order. What follows is the capability check (MSG-5).
+    /// The header is in order. The capability check follows (MSG-5).
     Passed(Header),
 }
 

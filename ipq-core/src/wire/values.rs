@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The name of a queued packet in its verdict. It is opaque, and unique among the packets that are
-/// queued at one time. An id is used again after its verdict (PKT-9).
+/// The id of a queued packet, which the packet's verdict repeats. It is opaque, and unique among
+/// the packets that are queued at one time. An id is used again after its verdict (PKT-9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketId(pub u64);
 
@@ -22,7 +22,7 @@ impl PortId {
     /// The kernel's own port id: 0 (SOCK-6).
     pub const KERNEL: Self = Self(0);
 
-    /// Returns whether a message with this port id can attach: it must be above 0 as a signed
+    /// Returns `true` if a message with this port id can attach: it must be above 0 as a signed
     /// number (MSG-2).
     #[must_use]
     pub const fn can_attach(self) -> bool {
@@ -54,7 +54,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// Returns whether the kernel took no time for the packet (PKT-8).
+    /// Returns `true` if the kernel took no time for the packet (PKT-8).
     #[must_use]
     pub const fn is_unset(self) -> bool {
         self.seconds == 0 && self.microseconds == 0
@@ -67,11 +67,11 @@ impl Timestamp {
 pub struct EtherType(pub u16);
 
 impl EtherType {
-    /// 0: the packet had no link-layer frame yet, as at OUTPUT.
+    /// No protocol, 0: the packet had no link-layer frame yet, as at OUTPUT.
     pub const NONE: Self = Self(0);
-    /// 0x0800.
+    /// IPv4: 0x0800.
     pub const IPV4: Self = Self(0x0800);
-    /// 0x86dd.
+    /// IPv6: 0x86dd.
     pub const IPV6: Self = Self(0x86dd);
 }
 
@@ -126,34 +126,34 @@ macro_rules! numbered {
 numbered! {
     /// The part of each packet that the kernel hands over (MSG-8).
     CopyMode: u8 {
-        /// 0: nothing is queued; packets for the queue are dropped (PKT-1).
+        /// Mode 0: nothing is queued; packets for the queue are dropped (PKT-1).
         #[doc(alias = "IPQ_COPY_NONE")]
         None = 0 "NONE",
-        /// 1: what the kernel says about the packet, without its bytes.
+        /// Mode 1: the kernel hands over what it says about the packet, without the packet's bytes.
         #[doc(alias = "IPQ_COPY_META")]
         Meta = 1 "META",
-        /// 2: the packet's bytes too, up to the copy range.
+        /// Mode 2: the kernel also hands over the packet's bytes, up to the copy range.
         #[doc(alias = "IPQ_COPY_PACKET")]
         Packet = 2 "PACKET",
     }
 }
 
 numbered! {
-    /// The place on a packet's way through the host where it was queued (PKT-6).
+    /// The hook at which a packet was queued, on its way through the host (PKT-6).
     Hook: u32 {
-        /// 0: just arrived, not yet routed.
+        /// Hook 0: the packet has just arrived, and is not routed yet.
         #[doc(alias = "NF_IP_PRE_ROUTING")]
         Prerouting = 0 "PREROUTING",
-        /// 1: for this host.
+        /// Hook 1: the packet is for this host.
         #[doc(alias = "NF_IP_LOCAL_IN")]
         Input = 1 "INPUT",
-        /// 2: for another host.
+        /// Hook 2: the packet is for another host.
         #[doc(alias = "NF_IP_FORWARD")]
         Forward = 2 "FORWARD",
-        /// 3: made by this host.
+        /// Hook 3: this host made the packet.
         #[doc(alias = "NF_IP_LOCAL_OUT")]
         Output = 3 "OUTPUT",
-        /// 4: about to leave.
+        /// Hook 4: the packet is about to leave.
         #[doc(alias = "NF_IP_POST_ROUTING")]
         Postrouting = 4 "POSTROUTING",
     }
@@ -162,22 +162,22 @@ numbered! {
 numbered! {
     /// A program's decision about a packet (VER-1, VER-4).
     Verdict: u32 {
-        /// 0: free the packet.
+        /// Verdict 0: the kernel frees the packet.
         #[doc(alias = "NF_DROP")]
         Drop = 0 "DROP",
-        /// 1: go on with the next hook function.
+        /// Verdict 1: the packet goes on with the next hook function.
         #[doc(alias = "NF_ACCEPT")]
         Accept = 1 "ACCEPT",
-        /// 2: the program keeps it. Kernels since 3.1 refuse this.
+        /// Verdict 2: the program keeps the packet. Kernels since 3.1 refuse this verdict.
         #[doc(alias = "NF_STOLEN")]
         Stolen = 2 "STOLEN",
-        /// 3: queue it again at once, with a new packet id.
+        /// Verdict 3: the kernel queues the packet again at once, with a new packet id.
         #[doc(alias = "NF_QUEUE")]
         Queue = 3 "QUEUE",
-        /// 4: run the same hook function again.
+        /// Verdict 4: the kernel runs the same hook function again.
         #[doc(alias = "NF_REPEAT")]
         Repeat = 4 "REPEAT",
-        /// 5: skip the other functions of this hook.
+        /// Verdict 5: the packet skips the other functions of this hook.
         #[doc(alias = "NF_STOP")]
         Stop = 5 "STOP",
     }

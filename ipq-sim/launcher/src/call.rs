@@ -3,14 +3,14 @@
 /// A system call that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The kernel's name of this notification.
+    /// The id that the kernel gave to the notification of this call.
     pub(crate) id: u64,
-    /// The thread that made the call, as this process's /proc names it; 0 if it is not visible
+    /// The thread that made the call, as the launcher's /proc names it; 0 if it is not visible
     /// there.
     pub thread: u32,
-    /// The call.
+    /// The name of the call.
     pub name: Name,
-    /// Its arguments, as they are in registers; those of `socketcall` as they were read from
+    /// The call's arguments, as they are in registers; those of `socketcall` as they were read from
     /// memory.
     pub arguments: [u64; 6],
     /// `true` if the caller's words have 32 bits. A program may be of another word size than this
@@ -22,21 +22,21 @@ pub struct Call {
 }
 
 impl Call {
-    /// The argument at `index` as an `int`, which the kernel takes from the lower half of a
+    /// Returns the argument at `index` as an `int`, which the kernel takes from the lower half of a
     /// register.
     #[must_use]
     pub fn int(&self, index: usize) -> i32 {
         (self.arguments.get(index).copied().unwrap_or_default() as u32).cast_signed()
     }
 
-    /// The argument at `index` as an address in the caller's memory.
+    /// Returns the argument at `index` as an address in the caller's memory.
     #[must_use]
     pub fn address(&self, index: usize) -> u64 {
         self.arguments.get(index).copied().unwrap_or_default()
     }
 }
 
-/// The calls that are watched, whatever their numbers are.
+/// The name of a watched call, whatever the call's number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
     /// `socket` for a watched netlink protocol.
@@ -51,27 +51,27 @@ pub enum Name {
     PeerName,
     /// `setsockopt` for an option that netlink sockets treat in their own way.
     SetOption,
-    /// `getsockopt` for such an option.
+    /// `getsockopt` for an option that netlink sockets treat in their own way.
     GetOption,
-    /// A receive call or `read`; only where these are watched.
+    /// A receive call or `read`. These are reported only if the launcher is asked to watch them.
     Receive,
-    /// A call that opens a file, with the index of the argument that points to its path.
+    /// A call that opens a file.
     Open {
         /// The number of the argument that points to the path.
         path: usize,
     },
-    /// `access` and its kin.
+    /// `access`, or a call like it.
     Access {
         /// The number of the argument that points to the path.
         path: usize,
     },
-    /// `stat` and its kin, by path.
+    /// `stat`, or a call like it, by path.
     Status {
         /// The number of the argument that points to the path.
         path: usize,
         /// The number of the argument that points to the room for the answer.
         into: usize,
-        /// The structure that is written there.
+        /// The structure that is written for the answer.
         form: StatusForm,
     },
     /// A call that takes a privilege which the caller may never have had.
@@ -92,9 +92,9 @@ pub enum StatusForm {
 /// A call that a program makes to give up privileges, and that fails where it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privileged {
-    /// `setuid` and its kin.
+    /// `setuid`, or a call like it.
     SetUser,
-    /// `setgid` and its kin.
+    /// `setgid`, or a call like it.
     SetGroup,
     /// `setgroups`
     SetGroups,
@@ -109,7 +109,7 @@ pub enum Privileged {
 }
 
 impl Privileged {
-    /// The C name.
+    /// Returns the C name of the call.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -123,7 +123,8 @@ impl Privileged {
         }
     }
 
-    /// The number of the capability that the call takes; none if that is another question.
+    /// Returns the number of the capability that the call needs. Returns `None` if another
+    /// condition decides.
     #[must_use]
     pub const fn capability(self) -> Option<u32> {
         match self {

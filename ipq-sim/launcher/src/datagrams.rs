@@ -1,4 +1,4 @@
-//! Moves many datagrams of a socket with one system call, and tells how much is unread.
+//! Moves many datagrams of a socket with one system call, and tells how many bytes are unread.
 
 use crate::sys::{self, AT_ONCE};
 use std::io::{self, IoSliceMut};
@@ -31,8 +31,8 @@ impl Inbox {
         }
     }
 
-    /// Takes the datagrams that are there, without waiting. Returns their number. At the end of a
-    /// connection they are empty.
+    /// Takes the datagrams that are there, at most [`AT_ONCE`](Self::AT_ONCE), without waiting, and
+    /// returns their number. At the end of a connection the datagrams are empty.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
         let mut places: Vec<_> = self
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Inbox {
     }
 }
 
-/// Returns the number of bytes that were sent on a Unix socket and that its other end has not read
+/// Returns the number of bytes that were sent on a Unix socket and that the receiver has not read
 /// yet. The kernel counts what it allocated for each datagram, not the datagram's length.
 pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     sys::unread(socket)

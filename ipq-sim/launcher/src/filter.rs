@@ -3,11 +3,11 @@
 use crate::table::{Action, Interface, Rule, Test};
 use libc::sock_filter;
 
-/// Offsets in `struct seccomp_data`.
+/// The offset of the call's number in `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 
-/// The offset of an argument's lower half.
+/// Returns the offset of the lower half of the argument at `index`, in `struct seccomp_data`.
 const fn argument(index: usize) -> u32 {
     let half = if cfg!(target_endian = "big") { 4 } else { 0 };
     16 + 8 * index as u32 + half

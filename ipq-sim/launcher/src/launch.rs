@@ -15,7 +15,7 @@ use std::thread;
 /// that the process must not have: even a short-lived copy of a socket keeps it open.
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
-/// Keeps this package from making a process while the result exists.
+/// Keeps this package from making a process while the returned guard exists.
 pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
     MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -27,9 +27,10 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
 /// The calls of a program that are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// The netlink protocols whose sockets are asked for here and never reach the kernel.
+    /// The netlink protocols whose `socket` calls are reported, and never reach the kernel.
     pub protocols: Vec<u32>,
-    /// `true` if receive calls and `read` are reported, too. Each then costs some microseconds.
+    /// `true` if receive calls and `read` are reported, too. Each such call then costs some
+    /// microseconds.
     pub receives: bool,
 }
 
@@ -40,7 +41,8 @@ impl Watch {
     }
 }
 
-/// The interfaces of a machine that the launcher knows.
+/// Returns `interfaces`. Returns an error if there is none: the launcher does not know the
+/// machine's system calls.
 fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
     if interfaces.is_empty() {
         return Err(io::Error::new(
@@ -54,9 +56,9 @@ fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
 /// A program that was started.
 #[derive(Debug)]
 pub struct Launched {
-    /// Its first process.
+    /// The program's first process.
     pub child: Child,
-    /// The listener to which its calls are reported.
+    /// The listener to which the program's calls are reported.
     pub listener: Listener,
 }
 
@@ -71,7 +73,7 @@ pub enum LaunchError {
     Program(io::Error),
 }
 
-/// Finds out whether programs can be launched here: installs the filter on a thread that ends at
+/// Checks that programs can be launched here, by installing the filter on a thread that ends at
 /// once.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
     let interfaces = watch.interfaces()?;
@@ -119,8 +121,8 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
 }
 
 /// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, by a filter
-/// without a listener. With i386's `socketcall` it gets no socket at all, since the protocol is not
-/// known there.
+/// without a listener. With i386's `socketcall` the program gets no socket at all, since the
+/// protocol is not known there.
 pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
     let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
     let filter = filter::assemble(&interfaces);
@@ -138,8 +140,8 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
         .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
-/// Waits for the child. Meanwhile lets the starting thread close its descriptors; early calls of
-/// the program itself wait.
+/// Waits for the child, and returns it. Meanwhile lets the starting thread close its descriptors;
+/// early calls of the program itself wait.
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The descriptor to which a program's calls are reported. Dropping it fails those that wait, and
-/// all that follow, with ENOSYS.
+/// The descriptor to which a program's calls are reported. Dropping the listener fails the calls
+/// that wait, and all that follow, with ENOSYS.
 #[derive(Debug)]
 pub struct Listener {
     descriptor: OwnedFd,
@@ -32,7 +32,8 @@ impl Listener {
         }
     }
 
-    /// Takes the next call, without waiting; `None` if no process is stopped in one.
+    /// Takes the next call, without waiting. Returns `None` if no process is stopped in a call that
+    /// was not taken yet.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));
@@ -52,21 +53,21 @@ impl Listener {
         Ok(None)
     }
 
-    /// Returns whether a call was read that nobody has asked for yet. The descriptor does not tell
-    /// of it.
+    /// Returns `true` if a call was read that nobody has asked for yet. The descriptor is not
+    /// readable for such a call.
     #[must_use]
     pub fn has_early_calls(&self) -> bool {
         !self.early.is_empty()
     }
 
-    /// Returns whether a call has come that was not taken yet. A call that was taken and has no
+    /// Returns `true` if a call has come that was not taken yet. A call that was taken and has no
     /// answer does not count.
     #[must_use]
     pub fn has_call(&self) -> bool {
         self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)
     }
 
-    /// Returns whether no process under the filter is left.
+    /// Returns `true` if no process under the filter is left, and no call is left to take.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.early.is_empty() && self.is_ready(PollFlags::HUP).unwrap_or(true)
@@ -81,8 +82,8 @@ impl Listener {
         }
     }
 
-    /// Returns the call that a notification is about. A call that can't be understood is answered
-    /// here: it fails.
+    /// Returns the call that a notification is about. Fails a call that can't be understood, and
+    /// returns `None`.
     fn understand(&self, notification: &seccomp_notif) -> Option<Call> {
         let seccomp_notif { id, pid, data, .. } = notification;
         let number = data.nr.cast_unsigned();
@@ -110,7 +111,7 @@ impl Listener {
     }
 
     /// Returns the call that a `socketcall` is, and its arguments: 32-bit words in memory. If that
-    /// memory can't be read, the call fails as it would anyway.
+    /// memory can't be read, fails the call as the kernel would, and returns `None`.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
         let number = call.arguments[0] as u32;
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
@@ -140,14 +141,14 @@ impl Listener {
         self.respond(call, value, 0, 0)
     }
 
-    /// Fails a call with an error number.
+    /// Fails a call with an error number. The kernel does not carry the call out.
     pub fn refuse(&self, call: &Call, errno: i32) -> io::Result<()> {
         self.respond(call, 0, -errno, 0)
     }
 
     /// Lets the kernel carry out a call. A `socket` call for a watched protocol fails with
-    /// EPROTONOSUPPORT instead. Any other that came through `socketcall` is made here, and its
-    /// result given.
+    /// EPROTONOSUPPORT instead. Any other `socket` call that came through `socketcall` is made
+    /// here, and the caller gets the socket.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
@@ -174,7 +175,8 @@ impl Listener {
         }
     }
 
-    /// Answers a call of `stat`'s kin as if its file were a readable one of /proc, of root's and without a length.
+    /// Answers a call like `stat`, as if its file were a readable one of /proc, owned by root and
+    /// without a length.
     pub fn answer_status(&self, call: &Call, into: usize, form: StatusForm) -> io::Result<()> {
         match sys::status(c"/proc/version", form) {
             Ok(status) if self.write(call, call.address(into), &status) => self.answer(call, 0),
@@ -196,14 +198,14 @@ impl Listener {
         }
     }
 
-    /// Fills `buffer` from the caller's memory; `false` if not all of it could be read.
+    /// Fills `buffer` from the caller's memory. Returns `false` if not all of it could be read.
     #[must_use]
     pub fn read(&self, call: &Call, address: u64, buffer: &mut [u8]) -> bool {
         sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)
     }
 
-    /// Reads a C string of at most `longest` bytes in the caller's memory; `None` if it is longer,
-    /// or can't be read.
+    /// Reads a C string of at most `longest` bytes in the caller's memory. Returns `None` if it is
+    /// longer, or can't be read.
     #[must_use]
     pub fn string(&self, call: &Call, address: u64, longest: usize) -> Option<Vec<u8>> {
         let mut text = vec![0; longest + 1];
@@ -214,16 +216,17 @@ impl Listener {
         self.is_stopped(call).then_some(text)
     }
 
-    /// Writes to the caller's memory; `false` if not all could be written.
+    /// Writes `bytes` to the caller's memory. Returns `false` if not all could be written.
     #[must_use]
     pub fn write(&self, call: &Call, address: u64, bytes: &[u8]) -> bool {
-        // This is asked before: afterwards a stranger's memory would have been written to.
+        // The check comes before the write: after it a stranger's memory could have been written
+        // to.
         self.is_stopped(call)
             && sys::write_memory(call.thread, address, bytes).is_ok_and(|written| written == bytes.len())
     }
 
-    /// Returns the inode of the socket at the caller's descriptor; `None` if that is no socket. An
-    /// error means that the caller can't be looked into.
+    /// Returns the inode of the socket at the caller's descriptor. Returns `None` if the descriptor
+    /// is no socket, and an error if the caller can't be looked into.
     pub fn socket_inode(&self, call: &Call, descriptor: i32) -> io::Result<Option<u64>> {
         match process::socket_inode(call.thread, descriptor) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -231,21 +234,21 @@ impl Listener {
         }
     }
 
-    /// Returns whether the thread is still stopped in that call, so that its id is not another's by
-    /// now.
+    /// Returns `true` if the thread is still stopped in that call, so that its id is not another's
+    /// by now.
     fn is_stopped(&self, call: &Call) -> bool {
         sys::is_valid(self.descriptor.as_fd(), call.id)
     }
 }
 
-/// Returns whether nobody waits for an answer any more: the process was killed.
+/// Returns `true` if nobody waits for an answer any more: the process was killed.
 fn is_gone(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOENT)
 }
 
 impl AsFd for Listener {
-    /// The descriptor is readable when a process is stopped in a call, and hung up when none is
-    /// left.
+    /// Returns a descriptor that is readable when a process is stopped in a call, and hung up when
+    /// no process is left.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

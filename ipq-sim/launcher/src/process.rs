@@ -6,18 +6,18 @@ use std::os::unix::ffi::OsStrExt;
 /// The facts that /proc gives about a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Its process id in this process's namespace.
+    /// The process's id in the launcher's PID namespace.
     pub id: u32,
-    /// Its process id in its own namespace.
+    /// The process's id in its own PID namespace.
     pub own_id: u32,
-    /// Its effective capabilities, one bit each.
+    /// The process's effective capabilities, one bit each.
     pub effective: u64,
-    /// Its permitted capabilities.
+    /// The process's permitted capabilities, one bit each.
     pub permitted: u64,
 }
 
 impl Process {
-    /// Returns the process that a thread belongs to; `None` if it is gone, or not visible.
+    /// Returns the process that a thread belongs to. Returns `None` if it is gone, or not visible.
     #[must_use]
     pub fn of(thread: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{thread}/status")).ok()?)
@@ -42,8 +42,8 @@ impl Process {
     }
 }
 
-/// Returns the inode of the socket at a thread's descriptor; `None` if that is no socket. An error
-/// means that it can't be looked at.
+/// Returns the inode of the socket at a thread's descriptor. Returns `None` if the descriptor is no
+/// socket, and an error if it can't be looked at.
 pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> std::io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
@@ -54,8 +54,8 @@ fn parse_inode(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Returns whether a process holds a socket with one of these inodes, as far as it may be looked
-/// at.
+/// Returns `true` if a process holds a socket with one of these inodes, as far as the process may
+/// be looked at.
 #[must_use]
 pub fn holds(process: u32, inodes: &[u64]) -> bool {
     fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|descriptors| {
@@ -66,8 +66,8 @@ pub fn holds(process: u32, inodes: &[u64]) -> bool {
     })
 }
 
-/// Returns the processes that hold a socket with one of these inodes, as far as they may be looked
-/// at.
+/// Returns the ids of the processes that hold a socket with one of these inodes, as far as they may
+/// be looked at.
 #[must_use]
 pub fn holders(inodes: &[u64]) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {
@@ -85,9 +85,9 @@ pub fn holders(inodes: &[u64]) -> Vec<u32> {
 pub enum Activity {
     /// At least one thread runs, or may at any moment.
     Running,
-    /// All are asleep, and at least one in a call that waits for input.
+    /// All threads are asleep, and at least one in a call that waits for input.
     Waiting,
-    /// All are asleep in other calls.
+    /// All threads are asleep in other calls.
     Asleep,
     /// There is no such process.
     Gone,
@@ -119,14 +119,14 @@ pub fn activity(process: u32) -> Activity {
     }
 }
 
-/// Returns whether the call that a thread sleeps in waits for input, by the thread's `/proc` text;
-/// `None` if it does not sleep in a call.
+/// Returns `true` if the call that a thread sleeps in waits for input, by the thread's text in
+/// `/proc`. Returns `None` if the thread does not sleep in a call.
 fn waiting_call(text: &str) -> Option<bool> {
     let number: i64 = text.split_whitespace().next()?.parse().ok()?;
     (number >= 0).then(|| WAITING_CALLS.contains(&number))
 }
 
-/// Returns whether a thread's state is asleep. The state comes after the name, which may contain
+/// Returns `true` if a thread's state is asleep. The state comes after the name, which may contain
 /// anything.
 fn is_asleep(stat: &str) -> bool {
     stat.rsplit_once(')')

@@ -47,7 +47,7 @@ fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<libc::
     })
 }
 
-/// Waits for a notification and takes it. ENOENT: the process that was stopped is gone.
+/// Waits for a notification and takes it. Returns ENOENT if the process that was stopped is gone.
 pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif> {
     // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks
     // for.
@@ -76,9 +76,9 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there.
-/// Its call still waits for an answer: one that is sent along is lost where a signal interrupts
-/// this, and the call would then return 0.
+/// Gives the stopped process a copy of a descriptor, and returns the copy's number there. The call
+/// still waits for an answer: an answer that is sent along is lost where a signal interrupts this,
+/// and the call would then return 0.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
@@ -106,7 +106,7 @@ pub(crate) fn give(
     })
 }
 
-/// Returns whether the process that a notification is about is still stopped in that call.
+/// Returns `true` if the process that a notification is about is still stopped in that call.
 pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     // SAFETY: the kernel reads one number.
     check(unsafe {
@@ -120,7 +120,7 @@ pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
 }
 
 /// Has the kernel switch to this process at once when a call is reported, and back when it is
-/// answered (Linux 6.6). Older ones wake it in their usual way.
+/// answered (Linux 6.6). Older kernels wake this process in their usual way.
 pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     let flags: libc::c_ulong = 1;
@@ -128,8 +128,8 @@ pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     let _ = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS as _, flags) };
 }
 
-/// Reads another process's memory from `address` on; returns the bytes that were read, which may be
-/// fewer.
+/// Reads another process's memory from `address` on. Returns the number of bytes that were read,
+/// which may be fewer than `buffer` has.
 pub(crate) fn read_memory(process: u32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -145,7 +145,8 @@ pub(crate) fn read_memory(process: u32, address: u64, buffer: &mut [u8]) -> io::
     Ok(check(read)?.cast_unsigned())
 }
 
-/// Writes to another process's memory; returns the bytes that were written, which may be fewer.
+/// Writes to another process's memory from `address` on. Returns the number of bytes that were
+/// written, which may be fewer than `bytes` has.
 pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Result<usize> {
     let local = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -161,7 +162,7 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     Ok(check(written)?.cast_unsigned())
 }
 
-/// The structure that tells what a file is, as the kernel writes it.
+/// Returns the structure that tells what a file is, as the kernel writes it.
 pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     match form {
         StatusForm::Plain => {
@@ -195,7 +196,7 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     }
 }
 
-/// `socket(2)` with a program's own arguments.
+/// Makes a socket with a program's own arguments, by `socket(2)`.
 pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: three numbers.
     let descriptor = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
@@ -215,8 +216,8 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// The most datagrams that [`receive_many`] takes.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// `recvmmsg(2)` without waiting: takes one datagram into each of `places`, and puts their whole
-/// lengths into `lengths`. Returns how many came.
+/// Takes datagrams with `recvmmsg(2)`, without waiting: one into each of `places`. Puts their whole
+/// lengths into `lengths`, and returns their number.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     places: &mut [io::IoSliceMut<'_>],
@@ -249,7 +250,7 @@ pub(crate) fn receive_many(
     Ok(received.cast_unsigned() as usize)
 }
 
-/// A call's result, or the error that it left in errno.
+/// Returns a call's result, or the error that the call left in errno.
 fn check<T: Copy + Default + PartialOrd>(result: T) -> io::Result<T> {
     if result < T::default() {
         Err(io::Error::last_os_error())

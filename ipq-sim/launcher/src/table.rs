@@ -5,9 +5,9 @@ use crate::call::{Name, Privileged, StatusForm};
 /// A comparison of one argument's lower half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// The argument at that index equals that number.
+    /// The argument at this index equals this number.
     Is(usize, u32),
-    /// The argument at that index is at most that number.
+    /// The argument at this index is at most this number.
     AtMost(usize, u32),
 }
 
@@ -16,9 +16,10 @@ pub(crate) enum Test {
 pub(crate) enum Action {
     /// The call is reported to the listener.
     Notify(Name),
-    /// As [`Action::Notify`], for i386's `socketcall`, whose first argument says which call it is.
+    /// The call is i386's `socketcall`, whose first argument says which call it is. It is reported
+    /// to the listener.
     NotifySocketCall,
-    /// The call fails with that error number.
+    /// The call fails with this error number.
     Refuse(i32),
 }
 
@@ -27,7 +28,7 @@ pub(crate) enum Action {
 pub(crate) struct Rule {
     pub(crate) number: u32,
     pub(crate) action: Action,
-    /// The rule holds if all tests of one of these hold, or if there is none.
+    /// The rule holds if all tests of one alternative hold, or if there is no alternative.
     pub(crate) alternatives: Vec<Vec<Test>>,
 }
 
@@ -36,18 +37,20 @@ pub(crate) struct Rule {
 pub(crate) struct Interface {
     /// The kernel's name of the architecture, `AUDIT_ARCH_*`.
     pub(crate) audit: u32,
-    /// The first number of another interface; numbers from here on are refused.
+    /// The first number that belongs to another interface. Calls with this number or a higher one
+    /// are refused.
     pub(crate) end: u32,
     pub(crate) rules: Vec<Rule>,
 }
 
 impl Interface {
-    /// Returns `true` if the words of its callers have 32 bits.
+    /// Returns `true` if the words of the interface's callers have 32 bits.
     pub(crate) const fn is_32_bit(&self) -> bool {
         self.audit & WIDE == 0
     }
 
-    /// Returns the call with that `number`.
+    /// Returns the action on the call with that `number`. Returns `None` if there is no rule for
+    /// the call.
     pub(crate) fn action(&self, number: u32) -> Option<Action> {
         self.rules
             .iter()
@@ -61,15 +64,15 @@ impl Interface {
 pub(crate) enum Purpose {
     /// Calls are reported, receive calls only if that is asked for.
     Watch {
-        /// `true` if receive calls and `read` are, too.
+        /// `true` if receive calls and `read` are reported, too.
         receives: bool,
     },
     /// Sockets of the netlink protocols are refused, and nothing is reported.
     Guard,
 }
 
-/// All interfaces by which a program of this machine can call the kernel, with rules about the
-/// netlink `protocols`. Empty where the launcher does not know the machine.
+/// Returns all interfaces by which a program of this machine can call the kernel, with rules about
+/// the netlink `protocols`. Returns none where the launcher does not know the machine.
 pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> {
     machine()
         .iter()
@@ -101,11 +104,11 @@ const AF_NETLINK: u32 = libc::AF_NETLINK as u32;
 const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
 const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 
-/// The first descriptor whose `close` is not watched: programs that close all descriptors go
-/// through a million.
+/// The last descriptor whose `close` is watched: programs that close all descriptors go through a
+/// million.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The numbers of the watched calls in `socketcall`, and of those that receive.
+/// The numbers of the watched calls in `socketcall`, except those that receive.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -117,7 +120,8 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
 
-/// Returns the rule of a filter that has no listener.
+/// Returns the rule for a call in a filter without a listener. Returns `None` if the call is let
+/// through.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
         What::Named(Name::Socket) => sockets_of(protocols),
@@ -226,7 +230,7 @@ const WIDE: u32 = 0x8000_0000;
 #[cfg(target_arch = "x86_64")]
 fn machine() -> [Table; 2] {
     [
-        // The bit of the x32 interface's numbers.
+        // 0x4000_0000 is the bit of the x32 interface's numbers.
         (0x3e | WIDE | LITTLE_ENDIAN, 0x4000_0000, X86_64),
         (3 | LITTLE_ENDIAN, u32::MAX, I386),
     ]

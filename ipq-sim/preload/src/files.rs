@@ -1,8 +1,8 @@
 //! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, which programs search for their own process id,
 //! of the emulated kernel (PROC-1).
 //!
-//! The functions that open files are stood in for, and every other path goes on as it came. What
-//! the kernel side knows is written to a file in memory, as it is when the file is opened.
+//! The functions here stand in for those that open files. Every other path is passed on unchanged.
+//! The emulated text is written to a file in memory, as it is when the program opens it.
 
 use super::{failed, next};
 use ipq_core::Errno;
@@ -13,8 +13,8 @@ use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-/// `open(2)`. The mode is passed on whether the caller gave one or not: it is looked at only if
-/// there should be one.
+/// Stands in for `open(2)`. The mode is passed on whether the caller gave one or not: it is looked
+/// at only if there should be one.
 #[unsafe(no_mangle)]
 extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -27,7 +27,7 @@ extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     open(path, flags | libc::O_LARGEFILE, mode)
 }
 
-/// `openat(2)`
+/// Stands in for `openat(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -64,7 +64,7 @@ extern "C" fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) 
     openat64(directory, path, flags, 0)
 }
 
-/// `fopen(3)`
+/// Stands in for `fopen(3)`.
 #[unsafe(no_mangle)]
 extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     let Some(opened) = emulated(path) else {
@@ -87,7 +87,7 @@ extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)
 }
 
-/// `access(2)`
+/// Stands in for `access(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn access(path: *const c_char, mode: c_int) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -101,7 +101,8 @@ fn descriptor(file: Result<OwnedFd, Errno>) -> c_int {
     file.map_or_else(failed, IntoRawFd::into_raw_fd)
 }
 
-/// The emulated file of that path, if it is one and there is an emulator.
+/// Returns the emulated file at that path. Returns `None` if the path names another file, or if
+/// there is no emulator.
 fn emulated(path: *const c_char) -> Option<Result<OwnedFd, Errno>> {
     if path.is_null() {
         return None;

@@ -30,7 +30,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// `socket(2)`
+/// Stands in for `socket(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     match emulated(domain, protocol) {
@@ -43,21 +43,22 @@ extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     }
 }
 
-/// The emulator for such a socket, if there is to be one.
+/// Returns the path of the emulator, and the family of the queue, for a socket that is to be
+/// emulated. Returns `None` for any other socket.
 fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
     let family = calls::queue_of(domain, protocol)?;
     Some((emulator()?, family))
 }
 
-/// Returns the path of the socket on which the emulator listens; `None` if there is to be no
-/// emulator.
+/// Returns the path of the socket on which the emulator listens. Returns `None` if there is to be
+/// no emulator.
 fn emulator() -> Option<PathBuf> {
     let transport = std::env::var_os("IPQ_TRANSPORT")?.into_vec();
     let path = transport.strip_prefix(b"unix:")?;
     Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
-/// `bind(2)`
+/// Stands in for `bind(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -68,7 +69,7 @@ extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_
     }
 }
 
-/// `connect(2)`: to the kernel, which is where messages go anyway.
+/// Stands in for `connect(2)`, which may name the kernel only. Messages go there anyway.
 #[unsafe(no_mangle)]
 extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -80,7 +81,7 @@ extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: sockl
     }
 }
 
-/// `getsockname(2)`
+/// Stands in for `getsockname(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     match sockets::find(descriptor) {
@@ -93,7 +94,7 @@ extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mu
     }
 }
 
-/// `getpeername(2)`: the kernel, connected or not.
+/// Stands in for `getpeername(2)`: the peer is the kernel, connected or not.
 #[unsafe(no_mangle)]
 extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if sockets::find(descriptor).is_none() {
@@ -104,13 +105,13 @@ extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mu
     0
 }
 
-/// `send(2)`
+/// Stands in for `send(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flags: c_int) -> ssize_t {
     sendto(descriptor, bytes, length, flags, std::ptr::null(), 0)
 }
 
-/// `sendto(2)`
+/// Stands in for `sendto(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn sendto(
     descriptor: c_int,
@@ -132,7 +133,7 @@ extern "C" fn sendto(
     }
 }
 
-/// `sendmsg(2)`
+/// Stands in for `sendmsg(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -171,7 +172,7 @@ fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length
     Ok(length > 0)
 }
 
-/// `recv(2)`
+/// Stands in for `recv(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
     recvfrom(
@@ -184,7 +185,7 @@ extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags
     )
 }
 
-/// `recvfrom(2)`
+/// Stands in for `recvfrom(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn recvfrom(
     descriptor: c_int,
@@ -211,7 +212,7 @@ extern "C" fn recvfrom(
     received
 }
 
-/// `recvmsg(2)`
+/// Stands in for `recvmsg(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -237,7 +238,7 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
 }
 
 /// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the
-/// frames (SOCK-4). Who sent the frame that is next, or what the call returns if it fails.
+/// frames (SOCK-4). Returns the sender of the next frame, or what the call returns if it fails.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {
@@ -291,7 +292,8 @@ extern "C" fn __recvfrom_chk(
     recvfrom(descriptor, buffer, length.min(room), flags, address, address_length)
 }
 
-/// `setsockopt(2)`: what a netlink socket knows goes to the emulator.
+/// Stands in for `setsockopt(2)`: options that a netlink socket treats in its own way go to the
+/// emulator.
 #[unsafe(no_mangle)]
 extern "C" fn setsockopt(
     descriptor: c_int,
@@ -334,8 +336,8 @@ extern "C" fn setsockopt(
     }
 }
 
-/// `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), `SO_RCVBUF` what the emulator
-/// granted.
+/// Stands in for `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), and `SO_RCVBUF` is
+/// what the emulator granted.
 #[unsafe(no_mangle)]
 extern "C" fn getsockopt(
     descriptor: c_int,
@@ -370,7 +372,7 @@ extern "C" fn getsockopt(
     0
 }
 
-/// `dup2(2)`: what the new descriptor was before is closed.
+/// Stands in for `dup2(2)`. The socket that was at the new descriptor is closed.
 #[unsafe(no_mangle)]
 extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     close_for_copy(descriptor, new);
@@ -378,7 +380,7 @@ extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     unsafe { next::dup2()(descriptor, new) }
 }
 
-/// `dup3(2)`
+/// Stands in for `dup3(2)`. The socket that was at the new descriptor is closed.
 #[unsafe(no_mangle)]
 extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     close_for_copy(descriptor, new);
@@ -394,7 +396,7 @@ fn close_for_copy(descriptor: c_int, new: c_int) {
     }
 }
 
-/// `close(2)`
+/// Stands in for `close(2)`.
 #[unsafe(no_mangle)]
 extern "C" fn close(descriptor: c_int) -> c_int {
     if sockets::remove(descriptor) {
@@ -404,7 +406,8 @@ extern "C" fn close(descriptor: c_int) -> c_int {
     unsafe { next::close()(descriptor) }
 }
 
-/// The port id in an address that a program passes; none if it is no netlink address.
+/// Returns the port id in an address that a program passes. Returns `None` if it is no netlink
+/// address.
 fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
     if address.is_null() {
         return None;
@@ -435,7 +438,7 @@ fn failed(Errno(errno): Errno) -> c_int {
     -1
 }
 
-/// The descriptor of a socket that is not in the table yet.
+/// Returns the descriptor of a socket, which need not be in the table.
 fn descriptor_of(unix: &Unix) -> c_int {
     std::os::fd::AsFd::as_fd(unix).as_raw_fd()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 macro_rules! next {
     ($($name:ident: $signature:ty = $symbol:literal;)*) => {
         $(
-            /// The C library's own.
+            /// Returns the C library's own function of this name.
             pub(super) fn $name() -> $signature {
                 static FOUND: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
                 let mut found = FOUND.load(Ordering::Relaxed);

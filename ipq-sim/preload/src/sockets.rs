@@ -6,14 +6,15 @@ use ipq_core::transport::unix::Unix;
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// Descriptors from this on can't be the emulator's. Well beyond 1024, where programs with an
-/// `fd_set` end.
+/// The size of the table: descriptors from this number on can't be the emulator's. It is well
+/// beyond 1024, where programs with an `fd_set` end.
 const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
 
 /// Notes a socket, and sets its descriptor up as `kind`, the second argument of `socket(2)`, asks.
+/// Returns the descriptor.
 pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
     let descriptor = super::descriptor_of(&unix);
     let place = place(&SOCKETS, descriptor).ok_or(Errno(libc::EMFILE))?;
@@ -31,7 +32,8 @@ pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
     Ok(descriptor)
 }
 
-/// The emulator's socket of that descriptor, if it is one.
+/// Returns the emulator's socket of that descriptor. Returns `None` if the descriptor is not the
+/// emulator's.
 pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
     let socket = place(&SOCKETS, descriptor)?.load(Ordering::Acquire);
     // SAFETY: null, or made from a box by `insert`. It lives until the program closes the
@@ -39,7 +41,8 @@ pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
     unsafe { socket.as_ref() }
 }
 
-/// Closes the emulator's socket of that descriptor; `false` if it is none.
+/// Closes the emulator's socket of that descriptor. Returns `false` if the descriptor is not the
+/// emulator's.
 pub(super) fn remove(descriptor: c_int) -> bool {
     let Some(place) = place(&SOCKETS, descriptor) else {
         return false;
@@ -48,20 +51,20 @@ pub(super) fn remove(descriptor: c_int) -> bool {
     if socket.is_null() {
         return false;
     }
-    // SAFETY: made from a box by `insert`, and of all that take it out of the table just one gets
-    // it.
+    // SAFETY: made from a box by `insert`. Of all calls that take a socket out of the table, just
+    // one gets it.
     drop(unsafe { Box::from_raw(socket) });
     true
 }
 
-/// Returns the receive buffer that the emulator granted, in bytes; `None` if the program has not
-/// asked for any.
+/// Returns the receive buffer that the emulator granted, in bytes. Returns `None` if the program
+/// has not asked for any.
 pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
     let granted = place(&RECEIVE_BUFFERS, descriptor)?.load(Ordering::Relaxed);
     (granted != 0).then_some(granted)
 }
 
-/// Remembers it.
+/// Remembers the receive buffer that the emulator granted, in bytes; 0 stands for none.
 pub(super) fn set_receive_buffer(descriptor: c_int, granted: usize) {
     if let Some(place) = place(&RECEIVE_BUFFERS, descriptor) {
         place.store(c_int::try_from(granted).unwrap_or(c_int::MAX), Ordering::Relaxed);

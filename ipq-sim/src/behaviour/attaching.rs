@@ -3,13 +3,13 @@
 /// The rules of attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attaching {
-    /// The port id of a message that attaches (ATT-1).
+    /// The port id that becomes the peer's when a message attaches (ATT-1).
     pub(crate) peer_known_by: PeerKnownBy,
     /// The rule for a message whose body is refused: it attaches, or does not (ATT-2).
     pub(crate) refused_body: RefusedBody,
     /// The effect of a message with another port id than the peer's (ATT-3).
     pub(crate) second_peer: SecondPeer,
-    /// When the queue notices that its peer's socket is closed (ATT-4).
+    /// The time at which the queue notices that its peer's socket is closed (ATT-4).
     pub(crate) peer_loss: PeerLoss,
     /// The messages that need `CAP_NET_ADMIN` (ATT-5, MSG-5).
     pub(crate) capability: Capability,
@@ -17,67 +17,70 @@ pub(crate) struct Attaching {
     pub(crate) binding: Binding,
 }
 
-/// The port id that attaches.
+/// The port id that becomes the peer's when a message attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerKnownBy {
-    /// The one in the message's header.
+    /// The port id in the message's header becomes the peer's.
     Header,
-    /// The sending socket's. No kernel does.
+    /// The sending socket's port id becomes the peer's. No kernel does this.
     Socket,
 }
 
 /// The rule for attaching with a message whose body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedBody {
-    /// It does: the peer is set before the body is looked at.
+    /// The message attaches: the peer is set before the body is looked at.
     Attaches,
-    /// It does not. No kernel does.
+    /// The message does not attach. No kernel does this.
     AttachesNobody,
 }
 
 /// The fate of a message from another port id than the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecondPeer {
-    /// It is refused with EBUSY.
+    /// The message is refused with EBUSY.
     Refused,
-    /// Its port id is the peer from then on. Mode and range stay; what is queued is dropped.
+    /// The message's port id is the peer's from then on. Mode and range stay; queued packets are
+    /// dropped.
     TakesOver,
-    /// Its port id is the peer from then on, and what is queued stays. No kernel does.
+    /// The message's port id is the peer's from then on, and queued packets stay. No kernel does
+    /// this.
     TakesOverPackets,
-    /// Its port id is the peer from then on, in mode NONE. What is queued is dropped. No kernel does.
+    /// The message's port id is the peer's from then on, in mode NONE. Queued packets are dropped.
+    /// No kernel does this.
     TakesOverAnew,
 }
 
-/// When a queue notices that its peer's socket is closed, and resets.
+/// The time at which a queue notices that its peer's socket is closed, and resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerLoss {
-    /// At once.
+    /// The queue resets at once.
     AtOnce,
-    /// When the next packet can't be delivered since nobody has the port id. In mode NONE, and
-    /// while the queue is full, that never happens.
+    /// The queue resets when the next packet can't be delivered, since nobody has the port id. In
+    /// mode NONE, and while the queue is full, that never happens.
     AtNextPacket,
-    /// At once, and the other family's queue resets too. No kernel does.
+    /// The queue resets at once, and so does the other family's. No kernel does this.
     AtOnceInBothQueues,
-    /// Never. No kernel does.
+    /// The queue never resets. No kernel does this.
     Never,
 }
 
 /// The messages that need `CAP_NET_ADMIN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capability {
-    /// All.
+    /// Every message needs the capability.
     ForEveryMessage,
-    /// All but verdicts. No kernel does.
+    /// Every message but a verdict needs the capability. No kernel does this.
     ExceptForVerdicts,
-    /// None. No kernel does.
+    /// No message needs the capability. No kernel does this.
     ForNothing,
 }
 
 /// The effect on the queue of binding a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
-    /// Nothing.
+    /// Binding attaches nobody.
     AttachesNobody,
-    /// The socket's port id attaches, in mode META. No kernel does.
+    /// Binding attaches the socket's port id, in mode META. No kernel does this.
     Attaches,
 }

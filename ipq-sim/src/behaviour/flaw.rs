@@ -4,7 +4,7 @@
 /// kernel has one; the kernel's module `flaws` commits them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// A takeover empties the receive buffer of the peer that was (ERA-2).
+    /// A takeover empties the receive buffer of the former peer (ERA-2).
     TakeoverEmptiesBuffer,
     /// A PACKET frame has type 0x14 (WIRE-1).
     PacketType,
@@ -24,7 +24,7 @@ pub(crate) enum Flaw {
     ProtocolSwapped,
     /// Both device names are empty (PKT-6).
     NoDeviceNames,
-    /// `hw_addr` is the destination's (PKT-7).
+    /// `hw_addr` is the destination's address (PKT-7).
     AddressOfReceiver,
     /// A packet that came in by `lo` has the hardware type of Ethernet (PKT-7).
     LoopbackIsEthernet,

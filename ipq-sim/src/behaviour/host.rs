@@ -3,27 +3,28 @@
 /// The rules for a packet's way through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// That a frame is for this host's address or for many (FWD-1).
+    /// The check that a frame is for this host's address, or for several hosts (FWD-1).
     pub(crate) destination_address: Check,
-    /// That an arriving IPv4 packet's header is right (FWD-1).
+    /// The check that an arriving IPv4 packet's header is right (FWD-1).
     pub(crate) ipv4_header: Check,
     /// The rule for bytes that follow a packet in its frame (FWD-2).
     pub(crate) ethernet_padding: EthernetPadding,
-    /// That a packet to be forwarded has more than one hop left (FWD-3).
+    /// The check that a packet to be forwarded has more than one hop left (FWD-3).
     pub(crate) hop_limit: Check,
-    /// That a packet to be forwarded is no longer than the MTU, or may be fragmented (FWD-4).
+    /// The check that a packet to be forwarded is no longer than the MTU, or may be fragmented
+    /// (FWD-4).
     pub(crate) arriving_length: Check,
-    /// The lengths that leave in one piece (FWD-4).
+    /// The lengths of packets that leave in one piece (FWD-4).
     pub(crate) fits: Fits,
     /// The rule for an IPv4 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv4: OversizeIpv4,
     /// The rule for an IPv6 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv6: OversizeIpv6,
-    /// When an arriving packet is routed (FWD-5).
+    /// The time at which an arriving packet is routed (FWD-5).
     pub(crate) routed: Routed,
     /// The time for which a packet keeps its mark (FWD-6).
     pub(crate) marks: Marks,
-    /// The way of what this host sends to itself (FWD-7).
+    /// The hooks that a packet passes which this host sends to itself (FWD-7).
     pub(crate) looping: Looping,
     /// The rule for a packet that was changed at OUTPUT (VER-10).
     pub(crate) reroute: Reroute,
@@ -38,115 +39,115 @@ pub(crate) struct Host {
 /// A check, made or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// It is.
+    /// The check is made.
     Made,
-    /// It is not.
+    /// The check is not made.
     Omitted,
 }
 
 /// The incoming device of a forwarded packet at POSTROUTING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndevAtPostrouting {
-    /// It has none.
+    /// The packet has no incoming device there.
     Forgotten,
-    /// It has.
+    /// The packet has its incoming device there.
     Kept,
 }
 
 /// The rule for bytes that follow a packet in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EthernetPadding {
-    /// They are cut off.
+    /// The bytes are cut off.
     Cut,
-    /// They stay on the packet. No kernel does.
+    /// The bytes stay on the packet. No kernel does this.
     Kept,
 }
 
-/// The lengths that leave in one piece.
+/// The lengths of packets that leave in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fits {
-    /// The MTU, and what is shorter.
+    /// A packet leaves in one piece if it is no longer than the MTU.
     UpToMtu,
-    /// A packet that is shorter than the MTU. No kernel does.
+    /// A packet leaves in one piece if it is shorter than the MTU. No kernel does this.
     BelowMtu,
 }
 
 /// The rule for an IPv4 packet over the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv4 {
-    /// It is fragmented, or dropped if DF is set.
+    /// The packet is fragmented, or dropped if DF is set.
     FragmentedUnlessForbidden,
-    /// It is fragmented, and DF is lost.
+    /// The packet is fragmented, and DF is lost.
     Fragmented,
-    /// It leaves whole. No kernel does.
+    /// The packet leaves whole. No kernel does this.
     SentWhole,
 }
 
 /// The rule for an IPv6 packet over the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv6 {
-    /// It is dropped.
+    /// The packet is dropped.
     Dropped,
-    /// It is fragmented, as a packet of this host's own would be.
+    /// The packet is fragmented, as a packet of this host's own would be.
     Fragmented,
-    /// It leaves whole.
+    /// The packet leaves whole.
     SentWhole,
 }
 
-/// When an arriving packet is routed.
+/// The time at which an arriving packet is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routed {
-    /// After PREROUTING, by the addresses that it then has.
+    /// The packet is routed after PREROUTING, by the addresses that it then has.
     AfterPrerouting,
-    /// When it arrives. No kernel does.
+    /// The packet is routed when it arrives. No kernel does this.
     OnArrival,
 }
 
 /// The time for which a packet keeps its mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marks {
-    /// From hook to hook.
+    /// The packet keeps its mark from hook to hook.
     Kept,
-    /// For one hook. No kernel does.
+    /// The packet keeps its mark for one hook. No kernel does this.
     LostAtNextHook,
 }
 
-/// The way of what this host sends to itself.
+/// The hooks that a packet passes which this host sends to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looping {
-    /// From OUTPUT to POSTROUTING, and then in by lo.
+    /// The packet passes OUTPUT and POSTROUTING, and then comes in by lo.
     ByPostrouting,
-    /// From OUTPUT in by lo. No kernel does.
+    /// The packet passes OUTPUT, and then comes in by lo. No kernel does this.
     PastPostrouting,
 }
 
 /// The rule for a packet whose addresses, TOS or mark changed at OUTPUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reroute {
-    /// It is routed again, and dropped if there is no route.
+    /// The packet is routed again, and dropped if there is no route.
     OrDropped,
-    /// It is routed again, and keeps its route if there is no other. No kernel does.
+    /// The packet is routed again, and keeps its route if there is no other. No kernel does this.
     OrKept,
-    /// It keeps its route.
+    /// The packet keeps its route.
     Never,
 }
 
 /// The chains of table mangle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MangleChains {
-    /// One at every hook.
+    /// Table mangle has a chain at every hook.
     EveryHook,
-    /// PREROUTING and OUTPUT.
+    /// Table mangle has chains at PREROUTING and OUTPUT.
     PreroutingAndOutput,
 }
 
 /// The queued packets that are dropped when a device goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
-    /// Those whose frames name it.
+    /// The packets whose frames name the device.
     Named,
-    /// All. No kernel does.
+    /// All packets. No kernel does this.
     All,
-    /// None. No kernel does.
+    /// No packets. No kernel does this.
     None,
 }

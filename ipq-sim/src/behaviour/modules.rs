@@ -22,7 +22,8 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    /// Returns the rule of numbered queues that a seeded fault breaks.
+    /// Returns the rule of numbered queues that a seeded fault breaks. Returns `None` if it breaks
+    /// none.
     pub(crate) fn numbered_flaw(&self) -> Option<nfnetlink::Flaw> {
         self.numbered.as_ref().and_then(nfnetlink::Rules::flaw)
     }
@@ -31,35 +32,35 @@ impl Modules {
 /// The queue `ip6_queue`: there, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Queue {
-    /// There is, and it can be unloaded and loaded.
+    /// The kernel has `ip6_queue`, which can be unloaded and loaded.
     Present,
-    /// There is none to load.
+    /// The kernel has no `ip6_queue` to load.
     Absent,
 }
 
 /// The effect of unloading a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unloading {
-    /// It drops what is queued.
+    /// Unloading drops the queued packets.
     DropsPackets,
-    /// Nothing: the queue stays. No kernel does.
+    /// Unloading does nothing: the queue stays. No kernel does this.
     KeepsQueue,
 }
 
 /// The queues whose maximum length a sysctl sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MaximumLength {
-    /// Its own queue's.
+    /// A sysctl sets the maximum length of its own queue.
     OfOneQueue,
-    /// Both queues'. No kernel does.
+    /// A sysctl sets the maximum length of both queues. No kernel does this.
     OfBothQueues,
 }
 
 /// The queue that IPv6 packets go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Packets {
-    /// IPv6's.
+    /// IPv6 packets go to the IPv6 queue.
     ToTheirQueue,
-    /// IPv4's. No kernel does.
+    /// IPv6 packets go to the IPv4 queue. No kernel does this.
     ToIpv4Queue,
 }

@@ -8,9 +8,9 @@ use ipq_core::Errno;
 pub(crate) struct Netlink {
     /// The netlink protocols that a socket can be opened for (SOCK-1).
     pub(crate) opening: Opening,
-    /// That a port id is free when a socket is bound to it (SOCK-2).
+    /// The check that a port id is free when a socket is bound to it (SOCK-2).
     pub(crate) port_is_free: Check,
-    /// That a socket is not bound to another port id already (SOCK-2).
+    /// The check that a socket is not bound to another port id already (SOCK-2).
     pub(crate) socket_is_unbound: Check,
     /// The port ids that the kernel chooses (SOCK-2).
     pub(crate) automatic_port: AutomaticPort,
@@ -29,9 +29,9 @@ pub(crate) struct Netlink {
     pub(crate) socket_error: SocketError,
     /// The measure by which a datagram fills a receive buffer (SOCK-5).
     pub(crate) charge: Charge,
-    /// That no more is granted for a receive buffer than the profile's limit (SOCK-4, ERA-14).
+    /// The check that a receive buffer gets no more than the profile's limit (SOCK-4, ERA-14).
     pub(crate) receive_buffer_limit: Check,
-    /// When a receive buffer is full (SOCK-4, NFQ-100).
+    /// The condition on which a receive buffer is full (SOCK-4, NFQ-100).
     pub(crate) full: Full,
     /// The rule for a datagram without bytes (NFQ-105).
     pub(crate) empty_datagram: EmptyDatagram,
@@ -50,131 +50,135 @@ pub(crate) struct Netlink {
 /// The netlink protocols that a socket can be opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
-    /// Those of loaded modules; EPROTONOSUPPORT for others.
+    /// The protocols of loaded modules. A socket for another protocol gets EPROTONOSUPPORT.
     LoadedModules,
-    /// Those of modules, loaded or not. No kernel does.
+    /// The protocols of modules, loaded or not. No kernel does this.
     AnyModule,
-    /// All that have a number from 0 to 31. Where no module is, each send gets ECONNREFUSED.
+    /// All protocols from 0 to 31. Where there is no module for a protocol, each send gets
+    /// ECONNREFUSED.
     AnyProtocol,
 }
 
 /// The port ids that the kernel chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AutomaticPort {
-    /// The process id if it is free, then negative numbers.
+    /// The process id if it is free, and else a negative number.
     ProcessIdFirst,
-    /// Negative numbers. No kernel does.
+    /// A negative number, always. No kernel does this.
     NeverProcessId,
 }
 
 /// The rule for the rest of a datagram that is longer than the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CutDatagram {
-    /// It is lost.
+    /// The rest is lost.
     RestLost,
-    /// It is the next datagram. No kernel does.
+    /// The rest is the next datagram. No kernel does this.
     RestKept,
 }
 
 /// The time for which datagrams are refused after an overrun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latch {
-    /// Until the receive buffer is empty.
+    /// Datagrams are refused until the receive buffer is empty.
     UntilEmpty,
-    /// Until there is room. No kernel does.
+    /// Datagrams are refused until the receive buffer has room. No kernel does this.
     UntilRoom,
 }
 
 /// The report of an overrun by the next receive call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overrun {
-    /// It does, with ENOBUFS.
+    /// The call fails with ENOBUFS.
     Told,
-    /// It does not. No kernel does.
+    /// The call does not report the overrun. No kernel does this.
     Untold,
 }
 
 /// The effect of the option `NETLINK_NO_ENOBUFS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEnobufs {
-    /// With it an overrun neither is told nor latches; setting it clears the latch.
+    /// With the option an overrun is not reported and does not latch. Setting the option clears the
+    /// latch.
     QuietAndUnlatched,
-    /// Nothing.
+    /// The option has no effect.
     Nothing,
-    /// An overrun is not told, but latches. No kernel does.
+    /// With the option an overrun is not reported, but latches. No kernel does this.
     QuietOnly,
-    /// With it an overrun neither is told nor latches; setting it leaves the latch. No kernel does.
+    /// With the option an overrun is not reported and does not latch. Setting the option leaves the
+    /// latch. No kernel does this.
     LatchKept,
 }
 
 /// The effect of `SO_ERROR` on the pending error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketError {
-    /// Takes it.
+    /// `SO_ERROR` takes the error.
     Taken,
-    /// Leaves it pending. No kernel does.
+    /// `SO_ERROR` leaves the error pending. No kernel does this.
     Left,
 }
 
 /// The measure by which a datagram fills a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
-    /// The size of its allocation, which the profile's [`Weight`](crate::Weight) says.
+    /// The size of the datagram's allocation, which the profile's [`Weight`](crate::Weight) says.
     Allocation,
-    /// Its length. No kernel does.
+    /// The length of the datagram. No kernel does this.
     Length,
 }
 
-/// When a receive buffer is full.
+/// The condition on which a receive buffer is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// When what waits weighs more than its size.
+    /// The datagrams that wait weigh more than the buffer's size.
     WithoutNext,
-    /// When what waits and the next datagram weigh more than its size, and anything waits.
+    /// The datagrams that wait and the next one weigh more than the buffer's size, and at least one
+    /// waits.
     WithNext,
 }
 
 /// The rule for a datagram without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EmptyDatagram {
-    /// It is sent.
+    /// The datagram is sent.
     Sent,
-    /// It is refused with ENODATA.
+    /// The datagram is refused with ENODATA.
     Refused,
 }
 
 /// The rule for a datagram for a port id that nobody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreachable {
-    /// It is refused with ECONNREFUSED.
+    /// The datagram is refused with ECONNREFUSED.
     Refused,
-    /// It is lost in silence. No kernel does.
+    /// The datagram is lost in silence. No kernel does this.
     Lost,
 }
 
 /// The rule for a datagram for another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserDatagrams {
-    /// It arrives.
+    /// The datagram arrives.
     Delivered,
-    /// It is lost in silence. No kernel does.
+    /// The datagram is lost in silence. No kernel does this.
     Lost,
 }
 
 /// The longest datagram that can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendLimit {
-    /// The send buffer's size, less so many bytes.
+    /// The send buffer's size, less this number of bytes.
     BufferLess(u32),
-    /// Any. No kernel does.
+    /// No limit. No kernel does this.
     Unlimited,
 }
 
 /// The number of bytes that a send call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SentCount {
-    /// All that were sent.
+    /// The number of bytes that were sent.
     All,
-    /// One less. No kernel does.
+    /// One less than the number of bytes that were sent. No kernel does this.
     OneLess,
 }

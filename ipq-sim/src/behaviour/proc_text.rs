@@ -34,15 +34,15 @@ pub(crate) enum Figure {
     MaximumLength,
     /// The maximum length, as a signed number.
     SignedMaximumLength,
-    /// The number of packets that were dropped since the queue was full.
+    /// The number of packets that were dropped because the queue was full.
     DroppedWhenFull,
-    /// The number of packets that were dropped since their frame could not be delivered.
+    /// The number of packets that were dropped because their frame could not be delivered.
     DroppedUndelivered,
-    /// 0: something that is over before anybody can look.
+    /// The figure 0, for a state that is over before anybody can look.
     Zero,
 }
 
-/// The lines of 2.4.0 to 2.4.17.
+/// The lines of Linux 2.4.0 to 2.4.17.
 pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Peer pid", Figure::SignedPeer),
     Line("Peer died", Figure::PeerDied),
@@ -54,9 +54,9 @@ pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Queue terminate", Figure::Zero),
 ];
 
-/// IPv4's lines in 2.6.18 and later. The last label differs from IPv6's.
+/// IPv4's lines in Linux 2.6.18 and later. The last label differs from IPv6's.
 pub(crate) const IPV4_LINES: [Line; 7] = seven_lines("Netlink dropped");
-/// IPv6's lines in 2.6.18 and later.
+/// IPv6's lines in Linux 2.6.18 and later.
 pub(crate) const IPV6_LINES: [Line; 7] = seven_lines("Netfilter dropped");
 
 const fn seven_lines(last: &'static str) -> [Line; 7] {

@@ -28,91 +28,93 @@ pub(crate) struct Queueing {
 /// The effect of mode NONE on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNone {
-    /// Drops it.
+    /// Mode NONE drops the packet.
     Drops,
-    /// Queues it without its bytes, as META does. No kernel does.
+    /// Mode NONE queues the packet without its bytes, as META does. No kernel does this.
     Queues,
 }
 
-/// A counter's rule: it counts an event, or not.
+/// The rule for counting an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// It does.
+    /// The event is counted.
     Counted,
-    /// It does not.
+    /// The event is not counted.
     Uncounted,
 }
 
 /// The rule for a packet that finds the queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
-    /// It is dropped if there is a listener, and the program is told nothing.
+    /// The packet is dropped if there is a listener, and the program is told nothing.
     Dropped,
-    /// It is dropped before the queue looks for a peer.
+    /// The packet is dropped before the queue looks for a peer.
     DroppedFirst,
-    /// It is delivered to the program and dropped then, so that its verdict gets ENOENT.
+    /// The packet is delivered to the program and then dropped, so that its verdict gets ENOENT.
     DeliveredAndDropped,
 }
 
 /// The length at which a queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FullAt {
-    /// Its maximum length.
+    /// A queue is full at its maximum length.
     Maximum,
-    /// One packet more. No kernel does.
+    /// A queue is full at one packet more than its maximum length. No kernel does this.
     OneMore,
 }
 
 /// The signedness of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signedness {
-    /// It has none.
+    /// The number has no sign.
     Unsigned,
-    /// It has one.
+    /// The number has a sign.
     Signed,
 }
 
 /// The number of bytes of a packet that are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copied {
-    /// In mode PACKET the range, or all if that is 0 or more than there is; in mode META none.
+    /// In mode PACKET as many as the range says, or all if the range is 0 or more than there are;
+    /// in mode META none.
     Range,
-    /// Range 0 copies nothing. No kernel does.
+    /// As [`Range`](Self::Range), but range 0 copies nothing. No kernel does this.
     ZeroCopiesNothing,
-    /// One byte more than the range. No kernel does.
+    /// One byte more than the range. No kernel does this.
     OneMore,
-    /// A range that holds the whole packet copies nothing. No kernel does.
+    /// As [`Range`](Self::Range), but a range that holds the whole packet copies nothing. No kernel
+    /// does this.
     WideCopiesNothing,
-    /// Mode META copies all. No kernel does.
+    /// As [`Range`](Self::Range), but mode META copies all. No kernel does this.
     MetaCopiesAll,
 }
 
 /// The freed entry that is handed out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
-    /// The one that was freed last.
+    /// The entry that was freed last.
     LastFreedFirst,
-    /// The one that was freed first. No kernel does.
+    /// The entry that was freed first. No kernel does this.
     FirstFreedFirst,
 }
 
 /// The pools that the records of queue entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordPools {
-    /// One for each family's entries.
+    /// Each family's entries have a pool.
     OfEachFamily,
-    /// One for the entries of both families.
+    /// The entries of both families share a pool.
     Shared,
-    /// One for each family's entries. What the hook notes of a queued packet, of either family,
-    /// comes from IPv4's: it is taken before the entry.
+    /// Each family's entries have a pool. What the hook notes of a queued packet, of either family,
+    /// takes a record of IPv4's pool, before the entry takes one.
     WithNotes(Notes),
 }
 
 /// The rules by which notes and entries share a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// The record of a packet that is freed first when a queue is emptied. After a verdict it is
-    /// the note.
+    /// The record of a packet that is freed first when a queue is emptied. After a verdict the note
+    /// is freed first.
     pub(crate) flushing: Flushing,
     /// `true` if an open socket holds a record of the size that IPv6's entries have.
     pub(crate) sockets_take_ipv6_records: bool,
@@ -123,17 +125,17 @@ pub(crate) struct Notes {
 /// The record of a packet that is freed first when a queue is emptied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushing {
-    /// The note, so that the next packet's note gets the entry's record.
+    /// The note is freed first, so that the next packet's note gets the entry's record.
     NoteFirst,
-    /// The entry, so that the next packet's entry gets its record.
+    /// The entry is freed first, so that the next packet's entry gets the entry's record.
     EntryFirst,
 }
 
 /// The fragments that are queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fragments {
-    /// All, one by one.
+    /// All fragments are queued, one by one.
     All,
-    /// The first of a packet; the others pass. No kernel does.
+    /// The first fragment of a packet is queued; the others pass. No kernel does this.
     FirstOnly,
 }

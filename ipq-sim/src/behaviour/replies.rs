@@ -22,53 +22,53 @@ pub(crate) struct Replies {
 /// The part of a message that a reply quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quote {
-    /// Its header, with zeros for what a shorter datagram lacks of one.
+    /// The message's header. If the datagram is shorter than a header, zeros stand for the rest.
     Header,
-    /// All of it, to its header's length.
+    /// The whole message, up to its header's length.
     Message,
 }
 
 /// The port id that a reply goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyTo {
-    /// The sending socket's.
+    /// The sending socket's port id.
     SendingSocket,
-    /// The one in the message's header. No kernel does.
+    /// The port id in the message's header. No kernel does this.
     Header,
 }
 
 /// The sequence number of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplySequence {
-    /// The message's.
+    /// The message's sequence number.
     OfMessage,
-    /// Always 0. No kernel does.
+    /// Always 0. No kernel does this.
     Zero,
 }
 
 /// The length that a reply's header states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StatedLength {
-    /// The reply's own, without padding.
+    /// The reply's own length, without padding.
     Exact,
-    /// That, rounded up to 4. No kernel does.
+    /// The reply's own length, rounded up to a multiple of 4. No kernel does this.
     RoundedUp,
 }
 
 /// The sign of an error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorSign {
-    /// Negative.
+    /// The error number is negative.
     Negative,
-    /// Positive. No kernel does.
+    /// The error number is positive. No kernel does this.
     Positive,
 }
 
-/// The room for replies.
+/// The room for replies in a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyRoom {
-    /// That of the receive buffer, which PACKET frames share.
+    /// Replies have the room of the receive buffer, which they share with PACKET frames.
     OfReceiveBuffer,
-    /// Any. No kernel does.
+    /// Replies always have room. No kernel does this.
     Unlimited,
 }

@@ -25,7 +25,7 @@ pub(crate) struct Requests {
     pub(crate) control_type: Response,
     /// The response to a message of type PACKET (MSG-9).
     pub(crate) packet_type: Response,
-    /// The place of the peer's check: before that of the body's length, or after (MSG-6).
+    /// The order of the checks: the peer's before that of the body's length, or after it (MSG-6).
     pub(crate) peer_check: PeerCheck,
     /// The length that says where a body and a verdict's payload end (MSG-7, VER-5).
     pub(crate) body_length: BodyLength,
@@ -33,18 +33,18 @@ pub(crate) struct Requests {
     pub(crate) mode_body: ModeBody,
     /// The rule for a mode message that asks for mode NONE (MSG-8).
     pub(crate) mode_none: ModeNoneRequest,
-    /// The way in which a range of word size becomes one of at most 65,535 (MSG-8).
+    /// The steps by which a range of word size becomes one of at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
     /// The effect of a mode change on the packets that are queued (PKT-10).
     pub(crate) mode_change: ModeChange,
-    /// When success is acknowledged (MSG-10).
+    /// The messages whose success is acknowledged (MSG-10).
     pub(crate) acknowledged: Acknowledged,
     /// The rule for a message that follows the first of a datagram (MSG-11).
     pub(crate) following_message: FollowingMessage,
 }
 
 impl Requests {
-    /// The response to an objection to a message's header.
+    /// Returns the response to an objection to a message's header.
     pub(crate) const fn response(&self, objection: Objection) -> Response {
         match objection {
             Objection::NoHeader => self.no_header,
@@ -61,74 +61,74 @@ impl Requests {
     }
 }
 
-/// When the peer is checked.
+/// The time at which the peer is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerCheck {
-    /// Before the body is looked at.
+    /// The peer is checked before the body is looked at.
     BeforeBody,
-    /// After the body's length was checked. No kernel does.
+    /// The peer is checked after the body's length. No kernel does this.
     AfterBodyLength,
 }
 
 /// The length that says where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyLength {
-    /// The header's.
+    /// The length that the header states.
     Header,
-    /// The datagram's, which may be longer than the header says.
+    /// The length of the datagram, which may be longer than the header says.
     Datagram,
 }
 
 /// The lengths that a mode message's body may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeBody {
-    /// That of the union of all messages, or more.
+    /// The length of the union of all messages, or more.
     AtLeastUnion,
-    /// That of the union and no other. No kernel does.
+    /// The length of the union of all messages, and no other. No kernel does this.
     ExactlyUnion,
 }
 
 /// The rule for a mode message that asks for mode NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNoneRequest {
-    /// It may.
+    /// The message sets mode NONE.
     Accepted,
-    /// It is refused with EINVAL, and the mode stays as it was.
+    /// The message is refused with EINVAL, and the mode stays as it was.
     Refused,
 }
 
-/// The way in which a range is cut.
+/// The steps by which a range is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeCut {
-    /// To 32 bits first, then clamped to 65,535.
+    /// The range is cut to 32 bits, and then clamped to 65,535.
     To32BitsThenClamped,
-    /// Clamped to 65,535 at its full width.
+    /// The range is clamped to 65,535 at its full width.
     ClampedAtFullWidth,
 }
 
 /// The effect of a mode change on queued packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeChange {
-    /// Nothing.
+    /// The packets stay queued.
     KeepsPackets,
-    /// Drops them. No kernel does.
+    /// The packets are dropped. No kernel does this.
     DropsPackets,
 }
 
-/// When success is acknowledged.
+/// The messages whose success is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acknowledged {
-    /// If the message has the flag `NLM_F_ACK`.
+    /// Messages with the flag `NLM_F_ACK`.
     IfAsked,
-    /// Always. No kernel does.
+    /// All messages. No kernel does this.
     Always,
 }
 
 /// The fate of a message that follows the first of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FollowingMessage {
-    /// It is ignored.
+    /// The message is ignored.
     Ignored,
-    /// It is obeyed. No kernel does.
+    /// The message is obeyed. No kernel does this.
     Obeyed,
 }

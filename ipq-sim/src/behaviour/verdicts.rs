@@ -6,27 +6,27 @@ use ipq_core::wire::Response;
 /// The rules for verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdicts {
-    /// DROP, 0 (VER-4).
+    /// The effect of DROP, 0 (VER-4).
     pub(crate) drop: Effect,
-    /// ACCEPT, 1 (VER-4, VER-10).
+    /// The effect of ACCEPT, 1 (VER-4, VER-10).
     pub(crate) accept: Effect,
-    /// STOLEN, 2 (VER-1).
+    /// The effect of STOLEN, 2 (VER-1).
     pub(crate) stolen: Effect,
-    /// QUEUE, 3 (VER-4).
+    /// The effect of QUEUE, 3 (VER-4).
     pub(crate) queue: Effect,
-    /// REPEAT, 4 (VER-4, VER-10).
+    /// The effect of REPEAT, 4 (VER-4, VER-10).
     pub(crate) repeat: Effect,
-    /// STOP, 5 (VER-1, VER-4).
+    /// The effect of STOP, 5 (VER-1, VER-4).
     pub(crate) stop: Effect,
-    /// A value above 5 (VER-1).
+    /// The effect of a value above 5 (VER-1).
     pub(crate) unknown: Effect,
     /// The first check of a verdict: of its value, or of its packet id (VER-2).
     pub(crate) checked_first: CheckedFirst,
-    /// The response to an id that no queued packet has (VER-2).
+    /// The response to a packet id that no queued packet has (VER-2).
     pub(crate) unknown_id: Response,
     /// The queued packets that can be answered (VER-3).
     pub(crate) answerable: Answerable,
-    /// When a payload is a replacement (VER-5).
+    /// The condition on which a payload is a replacement (VER-5).
     pub(crate) payload: Payload,
     /// The effect of a replacement that is shorter than the fixed header (VER-6).
     pub(crate) short_replacement: ShortReplacement,
@@ -39,7 +39,7 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
-    /// The effect of a verdict.
+    /// Returns the effect of a verdict.
     pub(crate) const fn effect(&self, verdict: Verdict) -> Effect {
         match verdict {
             Verdict::Drop => self.drop,
@@ -61,53 +61,54 @@ pub(crate) enum Effect {
     Refused,
     /// The packet is dropped.
     Dropped,
-    /// It is routed again, and the hook's next function runs.
+    /// The packet is routed again, and the hook's next function runs.
     NextFunction,
-    /// It is routed again, and the function that queued it runs once more.
+    /// The packet is routed again, and the function that queued it runs once more.
     SameFunction,
-    /// The function that queued it runs once more. No kernel does that without routing.
+    /// The function that queued the packet runs once more. No kernel does this without routing.
     SameFunctionUnrouted,
-    /// The rest of the hook's functions are skipped.
+    /// The rest of the hook's functions are skipped for the packet.
     NextHook,
-    /// It is routed again, and the rest of the hook's functions are skipped. No kernel does.
+    /// The packet is routed again, and the rest of the hook's functions are skipped. No kernel does
+    /// this.
     NextHookRouted,
-    /// It is queued again at once, under a new id.
+    /// The packet is queued again at once, under a new packet id.
     Queued,
 }
 
 /// The first check of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckedFirst {
-    /// Its value.
+    /// The verdict's value is checked first.
     Value,
-    /// Its packet id. No kernel does.
+    /// The packet id is checked first. No kernel does this.
     PacketId,
 }
 
-/// The packets that can be answered.
+/// The queued packets that can be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answerable {
-    /// All.
+    /// All queued packets.
     Any,
-    /// The one that has been queued longest. No kernel does.
+    /// The packet that has been queued longest. No kernel does this.
     Oldest,
 }
 
-/// When a payload is a replacement.
+/// The condition on which a payload is a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// If it is as long as `data_len` says, and not empty.
+    /// The payload is as long as `data_len` says, and not empty.
     OfStatedLength,
-    /// If it is not empty. No kernel does.
+    /// The payload is not empty. No kernel does this.
     OfAnyLength,
 }
 
 /// The effect of a replacement that is shorter than the fixed header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShortReplacement {
-    /// Nothing: the verdict holds for the packet as it was.
+    /// The replacement has no effect: the verdict holds for the packet as it was.
     Ignored,
-    /// It drops the packet. No kernel does.
+    /// The replacement drops the packet. No kernel does this.
     Drops,
 }
 
@@ -125,17 +126,17 @@ pub(crate) enum Resizing {
 /// The rule for the checksum of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checksum {
-    /// It is left alone.
+    /// The checksum is left alone.
     LeftAlone,
-    /// That of an IPv4 header is mended. No kernel does.
+    /// The checksum of an IPv4 header is mended. No kernel does this.
     Mended,
 }
 
 /// The bytes of a replaced packet that is queued again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requeued {
-    /// Those of the replacement.
+    /// The bytes of the replacement.
     Replaced,
-    /// Those that it had before. No kernel does.
+    /// The bytes that the packet had before the replacement. No kernel does this.
     Original,
 }

@@ -8,18 +8,18 @@ use std::fmt;
 /// The fate of a packet.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It waits for a verdict.
+    /// The packet waits for a verdict.
     Queued,
-    /// It was for this host and passed INPUT. These are its bytes after INPUT.
+    /// The packet was for this host and passed INPUT. These are its bytes after INPUT.
     DeliveredHere(Bytes),
-    /// It left.
+    /// The packet left by a device.
     Sent {
-        /// The device that it left by.
+        /// The device that the packet left by.
         device: InterfaceName,
         /// The frames that left: one, or more if the packet was fragmented (FWD-4).
         frames: Vec<OutgoingFrame>,
     },
-    /// It was dropped.
+    /// The packet was dropped for this reason.
     Dropped(DropReason),
 }
 
@@ -61,7 +61,7 @@ macro_rules! drop_reasons {
         }
 
         impl DropReason {
-            /// All of them.
+            /// All reasons.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
         }
 
@@ -85,42 +85,42 @@ drop_reasons! {
     /// The frame could not be delivered to the listening program: its socket was gone or its
     /// receive buffer full (PKT-3).
     Undeliverable "receive buffer full, or socket gone",
-    /// It was queued when the listening program's socket closed, or was the packet by which the
-    /// kernel noticed (ATT-4).
+    /// The packet was queued when the listening program's socket closed, or it was the packet by
+    /// which the kernel noticed that (ATT-4).
     PeerClosed "listener closed",
-    /// It was queued when another program took the queue over, in kernels where that is possible
-    /// (ATT-3).
+    /// The packet was queued when another program took the queue over, in kernels where that is
+    /// possible (ATT-3).
     PeerReplaced "listener replaced",
-    /// It was queued when one of its devices went down (EVT-1), or its device was down when it came
-    /// or should have left.
+    /// The packet was queued when one of its devices went down (EVT-1), or its device was down when
+    /// it came or should have left.
     DeviceDown "device down",
-    /// It was queued when the queue's module was unloaded (EVT-2), or there was no module to queue
-    /// it.
+    /// The packet was queued when the queue's module was unloaded (EVT-2), or there was no module
+    /// to queue it.
     ModuleUnloaded "module unloaded",
-    /// Its replacement was longer than 65,535 bytes (VER-7).
+    /// The packet's replacement was longer than 65,535 bytes (VER-7).
     ReplacementTooLong "replacement over 65535 bytes",
-    /// Its replacement was shorter than its network header (NFQ-69).
+    /// The packet's replacement was shorter than its network header (NFQ-69).
     ReplacementTooShort "replacement shorter than a header",
-    /// It was changed at OUTPUT, and no route leads to where it then should go (VER-10).
+    /// The packet was changed at OUTPUT, and no route leads to where it then should go (VER-10).
     NotReroutable "no route after a change at OUTPUT",
     /// The frame held no IP packet.
     NotIp "not IP",
     /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
     /// frame.
     OtherHost "for another host",
-    /// Its header was wrong (FWD-1).
+    /// The packet's header was wrong (FWD-1).
     Malformed "malformed",
-    /// Its source or destination must not appear on a network: loopback, or this host's own address
-    /// as a source.
+    /// The packet's source or destination must not appear on a network: loopback, or this host's
+    /// own address as a source.
     Martian "impossible address",
-    /// No route leads to its destination.
+    /// No route leads to the packet's destination.
     NoRoute "no route",
-    /// Its TTL or hop limit was at its end (FWD-3).
+    /// The packet's TTL or hop limit was at its end (FWD-3).
     HopLimit "TTL or hop limit at its end",
-    /// It was longer than the MTU and could not be fragmented (FWD-4).
+    /// The packet was longer than the MTU and could not be fragmented (FWD-4).
     TooLong "over the MTU",
-    /// It was an IPv4 fragment for this host, which a kernel keeps until it has the others, and
-    /// puts together before INPUT (PKT-11).
+    /// The packet was an IPv4 fragment for this host. A kernel keeps such a fragment until it has
+    /// the others, and puts them together before INPUT (PKT-11).
     Unassembled "a fragment for this host",
     /// Nobody knows the link-layer address of the next hop.
     NoNeighbour "neighbour unknown",

@@ -9,41 +9,41 @@ use ipq_core::{PacketId, Verdict};
 /// An event in the life of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PacketEvent {
-    /// A verdict took it out of the queue.
+    /// A verdict took the packet out of the queue.
     Verdict {
-        /// The packet.
+        /// The serial of the packet.
         packet: PacketSerial,
-        /// The id by which the program named it.
+        /// The packet id by which the program named the packet.
         packet_id: PacketId,
-        /// The verdict.
+        /// The verdict that the program gave.
         verdict: Verdict,
         /// `true` if the verdict's payload replaced the packet (VER-5).
         replaced: bool,
         /// The mark that the verdict set, if it set one (NFQ-67).
         mark: Option<u32>,
     },
-    /// Its verdict had it queued once more.
+    /// A verdict had the packet queued once more.
     QueuedAgain {
-        /// The packet.
+        /// The serial of the packet.
         packet: PacketSerial,
-        /// The queue that it waits in now.
+        /// The queue that the packet waits in now.
         queue: QueueId,
     },
-    /// It left. Its last event.
+    /// The packet left or was dropped. This is its last event.
     Left {
-        /// The packet.
+        /// The serial of the packet.
         packet: PacketSerial,
-        /// Its fate.
+        /// The packet's fate.
         fate: Fate,
     },
 }
 
-/// Keeps events until they are taken, once it is open.
+/// The journal. Once it is open, it keeps events until they are taken.
 #[derive(Default)]
 pub(crate) struct Journal(Option<Vec<PacketEvent>>);
 
 impl Journal {
-    /// Keeps events from now on.
+    /// Opens the journal, which keeps events from now on.
     pub(crate) fn open(&mut self) {
         self.0.get_or_insert_default();
     }
@@ -55,17 +55,18 @@ impl Journal {
         }
     }
 
-    /// Returns whether it is open.
+    /// Returns `true` if the journal is open.
     pub(crate) const fn is_open(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Takes the events that it holds.
+    /// Takes the events that the journal holds.
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes the events that it holds, in exchange for an empty list with room.
+    /// Takes the events that the journal holds into `events`, and leaves it an empty list with the
+    /// room of `events`.
     #[cfg(feature = "run")]
     pub(crate) fn swap(&mut self, events: &mut Vec<PacketEvent>) {
         events.clear();

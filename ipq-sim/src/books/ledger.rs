@@ -7,14 +7,14 @@ use super::trail::{Step, Trail};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The number of packets that entered, and that left each way.
+/// The number of packets that entered, that left each way, and that are queued.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accounting {
-    /// Packets that entered the host, by a device or from a program.
+    /// The number of packets that entered the host, by a device or from a program.
     pub entered: u64,
-    /// Packets that were delivered here or left by a device.
+    /// The number of packets that were delivered here or left by a device.
     pub delivered: u64,
-    /// Packets that wait for a verdict.
+    /// The number of packets that wait for a verdict.
     pub queued: u64,
     dropped: [u64; DropReason::ALL.len()],
 }
@@ -32,7 +32,7 @@ impl Accounting {
         self.dropped.iter().sum()
     }
 
-    /// Returns whether every packet that entered is accounted for.
+    /// Returns `true` if every packet that entered is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.entered == self.delivered + self.dropped() + self.queued
@@ -40,7 +40,7 @@ impl Accounting {
 }
 
 impl Accounting {
-    /// The reasons for which packets were dropped, with their numbers.
+    /// Returns the reasons for which packets were dropped, with the numbers of packets.
     fn reasons(&self) -> impl Iterator<Item = (DropReason, u64)> {
         let counts = DropReason::ALL
             .iter()
@@ -96,7 +96,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Books that remember the fates of `kept` packets.
+    /// Makes books that remember the fates of `kept` packets.
     pub(crate) fn new(kept: usize) -> Self {
         Self {
             accounting: Accounting::default(),
@@ -121,7 +121,7 @@ impl Ledger {
         serial
     }
 
-    /// Keeps a step on a packet's way, if fates are kept.
+    /// Records a step on a packet's way, if fates are kept.
     #[inline]
     pub(crate) fn step(&mut self, serial: PacketSerial, step: Step) {
         if self.kept > 0 {
@@ -129,20 +129,20 @@ impl Ledger {
         }
     }
 
-    /// Returns the last steps on a packet's way.
+    /// Returns the last steps on a packet's way through the host.
     pub(crate) fn steps(&self, serial: PacketSerial) -> Vec<Step> {
         self.trail.of(serial)
     }
 
-    /// The packet was delivered. Until then it counts as queued. `fate` is called only if
-    /// fates are kept.
+    /// Counts a packet as delivered; until then it counts as queued. Records its fate. `fate` is
+    /// called only if fates are kept or the journal is open.
     #[inline]
     pub(crate) fn delivered(&mut self, serial: PacketSerial, fate: impl FnOnce() -> Fate) {
         self.accounting.delivered += 1;
         self.leave(serial, fate);
     }
 
-    /// The packet was dropped. Until then it counts as queued.
+    /// Counts a packet as dropped; until then it counts as queued. Records its fate.
     pub(crate) fn dropped(&mut self, serial: PacketSerial, reason: DropReason) {
         self.accounting.dropped[reason as usize] += 1;
         self.leave(serial, || Fate::Dropped(reason));
@@ -166,7 +166,7 @@ impl Ledger {
         }
     }
 
-    /// Returns whether fates are kept, or the journal is open.
+    /// Returns `true` if fates are kept, or the journal is open.
     pub(crate) const fn remembers(&self) -> bool {
         self.kept > 0 || self.journal.is_open()
     }

@@ -1,20 +1,20 @@
 //! Names for packets that entered the emulated host.
 
-/// Names a packet that entered the emulated host, to ask for its fate. Counted from 0, never
-/// reused.
+/// The serial of a packet that entered the emulated host, to ask for its fate. Serials count from
+/// 0, and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketSerial(u64);
 
 impl PacketSerial {
-    /// The packet that entered first.
+    /// The serial of the packet that entered first.
     pub(crate) const FIRST: Self = Self(0);
 
-    /// The packet that entered after `number` others.
+    /// Returns the serial of the packet that entered after `number` others.
     pub(super) const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number of packets that entered before this one.
+    /// Returns the number of packets that entered before this one.
     pub(super) const fn number(self) -> u64 {
         self.0
     }

@@ -10,11 +10,11 @@ const KEPT: usize = 1024;
 /// A step on a packet's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It came to a hook.
+    /// The packet came to this hook.
     Hook(Hook),
-    /// A rule put it in a queue.
+    /// A rule put the packet in a queue.
     Queued,
-    /// A program gave a verdict.
+    /// A program gave this verdict.
     Verdict(Verdict),
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn tos(data: &[u8]) -> u8 {
     fixed_header(data)[1]
 }
 
-/// The priority that a router derives from the type of service (NFQ-83).
+/// Returns the priority that a router derives from the type of service (NFQ-83).
 pub(crate) fn priority(data: &[u8]) -> u32 {
     const BULK: u32 = 2;
     const INTERACTIVE_BULK: u32 = 4;
@@ -66,12 +66,12 @@ pub(crate) fn dont_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & DONT_FRAGMENT != 0
 }
 
-/// Returns whether this is a fragment.
+/// Returns `true` if the packet is a fragment.
 pub(crate) fn is_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & (OFFSET | MORE_FRAGMENTS) != 0
 }
 
-/// Returns whether this is a fragment other than the first.
+/// Returns `true` if the packet is a fragment other than the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0
 }
@@ -95,8 +95,9 @@ pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Splits the packet into fragments of at most `mtu` bytes (FWD-4): multiples of 8 bytes, the same
-/// identification, MF set on all but the last. Returns `None` if the header is malformed.
+/// Splits the packet into fragments of at most `mtu` bytes (FWD-4): multiples of 8 bytes, with the
+/// same identification, and with MF set on all but the last. Returns `None` if the header is
+/// malformed, or leaves no room.
 pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     let header_length = header_length(data);
     if header_length < FIXED_HEADER || header_length >= data.len() || mtu < header_length + 8 {
@@ -127,7 +128,7 @@ pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     Some(fragments)
 }
 
-/// Options that only the first fragment carries become no-operations in the others.
+/// Replaces the options that only the first fragment carries by no-operations, for the others.
 fn blank_first_fragment_options(options: &mut [u8]) {
     const COPIED: u8 = 0x80;
     let mut at = 0;
@@ -140,7 +141,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
             }
             _ => options.get(at + 1).map_or(0, |length| usize::from(*length)),
         };
-        // An option has at least its kind and its length: behind one that has less nothing can be
+        // An option has at least its kind and its length. Behind a shorter option nothing can be
         // made out.
         let Some(option) = options.get_mut(at..at + length).filter(|option| option.len() >= 2) else {
             return;

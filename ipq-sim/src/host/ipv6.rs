@@ -54,13 +54,13 @@ pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     (!is_extension(protocol)).then_some(protocol)
 }
 
-/// Returns whether this is a fragment other than the first.
+/// Returns `true` if the packet is a fragment other than the first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
-/// Returns whether it is neighbour discovery or multicast listener discovery, which the host's own
-/// stack sends (PKT-6).
+/// Returns `true` if the packet is neighbour discovery or multicast listener discovery, which the
+/// host's own stack sends (PKT-6).
 pub(crate) fn is_discovery(data: &[u8]) -> bool {
     transport(data)
         .filter(|(protocol, _)| *protocol == ICMPV6)
@@ -68,8 +68,8 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
 }
 
-/// The fragments of a packet, each at most `mtu` bytes long (FWD-4). Each repeats the headers that
-/// routers on the way look at. None if the headers are wrong, or leave no room.
+/// Splits a packet into fragments, each at most `mtu` bytes long (FWD-4). Each repeats the headers
+/// that routers on the way look at. Returns `None` if the headers are wrong, or leave no room.
 pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<Vec<Bytes>> {
     let (kept, next_header) = unfragmentable(data)?;
     let room = mtu.checked_sub(kept + FRAGMENT_HEADER)? & !7;
@@ -94,9 +94,9 @@ pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<
     Some(fragments)
 }
 
-/// The length of what each fragment repeats: all up to a routing header, or else to hop-by-hop
-/// options; and the place of the byte that says what follows it. None if a header runs over the
-/// packet's end.
+/// Returns the length of what each fragment repeats: all headers up to a routing header, or else up
+/// to hop-by-hop options. Also returns the offset of the byte that says what follows them. Returns
+/// `None` if a header runs over the packet's end.
 fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
     let mut repeated = (FIXED_HEADER, 6);
     let (mut at, mut kind_at) = repeated;
@@ -122,7 +122,8 @@ struct ExtensionHeader {
     is_of_later_fragment: bool,
 }
 
-/// Returns the transport protocol and the offset of its header.
+/// Returns the transport protocol and the offset of its header. Returns `None` if the packet ends
+/// before that.
 fn transport(data: &[u8]) -> Option<(u8, usize)> {
     let last = extension_headers(data).last();
     let (protocol, at) = match last {

@@ -46,7 +46,7 @@ pub enum DeviceError {
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// The names of its devices.
+        /// The names of the host's devices.
         has: Vec<String>,
     },
     /// Two devices have one name.
@@ -75,7 +75,7 @@ pub enum DeviceError {
 }
 
 impl Device {
-    /// An Ethernet device that is up, with an MTU of 1500 bytes.
+    /// Makes an Ethernet device that is up, with an MTU of 1500 bytes.
     #[must_use]
     pub fn ethernet(name: &str, mac: MacAddress) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Device {
         }
     }
 
-    /// The loopback device `lo`. Every emulated host has one without being asked.
+    /// Makes the loopback device `lo`. Every emulated host has one without being asked.
     pub(crate) fn loopback() -> Self {
         Self {
             kind: Kind::Loopback,
@@ -100,8 +100,8 @@ impl Device {
         .address(Ipv6Addr::LOCALHOST, 128)
     }
 
-    /// Gives the device an address, in a network whose prefix has `prefix` bits. More than the
-    /// family has count as all.
+    /// Gives the device an address, in a network whose prefix has `prefix` bits. If that is more
+    /// than an address of the family has, the prefix is the whole address.
     #[must_use]
     pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
         self.addresses.push((address.into(), prefix));
@@ -133,23 +133,23 @@ impl Device {
     }
 }
 
-/// Names a device of the host.
+/// The number of a device of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DeviceId(NonZeroU16);
 
 impl DeviceId {
-    /// `lo` is always the first.
+    /// The device `lo`, which is always the first.
     pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
 
-    /// Its number, as the kernel counts devices from 1.
+    /// Returns the device's number, as the kernel counts devices from 1.
     pub(crate) const fn number(self) -> u16 {
         self.0.get()
     }
 
-    /// The largest number of devices.
+    /// The largest number of devices, with `lo`.
     const MANY: usize = u16::MAX as usize;
 
-    /// The device in that place.
+    /// Returns the device at this index of the list of devices.
     const fn at(index: usize) -> Self {
         Self(NonZeroU16::MIN.saturating_add(index as u16))
     }
@@ -162,9 +162,10 @@ impl DeviceId {
 /// The destination of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// To this host.
+    /// The packet is for this host.
     Local,
-    /// Out by a device, to the neighbour that has the packet's destination address.
+    /// The packet leaves by this device, to the neighbour that has the packet's destination
+    /// address.
     Via(DeviceId),
 }
 
@@ -257,7 +258,7 @@ impl Network {
                 sent: VecDeque::new(),
             });
         }
-        // Of networks of one size the first device's stays first.
+        // Of networks of one size, that of the first device stays first.
         network.ipv4.sort_by_key(|network| std::cmp::Reverse(network.mask));
         Ok(network)
     }
@@ -292,7 +293,7 @@ impl Network {
         device.map_or(InterfaceName::NONE, |device| self.state(device).name)
     }
 
-    /// The device with that number, counted from 1.
+    /// Returns the device with that number, counted from 1. Returns `None` if there is none.
     pub(crate) fn numbered(&self, number: u32) -> Option<DeviceId> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         (index < self.devices.len()).then(|| DeviceId::at(index))
@@ -311,7 +312,8 @@ impl Network {
         self.recent_route.forget();
     }
 
-    /// Returns the kind of the device, as `hw_type` numbers it: 1 Ethernet, 772 loopback (PKT-7).
+    /// Returns the kind of the device, as `hw_type` numbers it: 1 for Ethernet, 772 for loopback
+    /// (PKT-7).
     pub(crate) fn hw_type(&self, device: DeviceId) -> u16 {
         match self.state(device).device.kind {
             Kind::Ethernet(_) => 1,
@@ -319,7 +321,8 @@ impl Network {
         }
     }
 
-    /// Returns for whom a frame with this destination is; `None` if it is for another host (FWD-1).
+    /// Returns the addressee of a frame with this destination. Returns `None` if it is another host
+    /// (FWD-1).
     pub(crate) fn takes(&self, device: DeviceId, destination: MacAddress) -> Option<Taken> {
         if destination == self.mac(device) {
             Some(Taken::OwnAddress)
@@ -337,14 +340,14 @@ impl Network {
         }
     }
 
-    /// Returns any neighbour's address, for a frame that is made up on its behalf.
+    /// Returns the address of any neighbour, for a frame that is made up on the neighbour's behalf.
     pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
         let device = &self.state(device).device;
         let neighbours = device.ipv4_neighbours.values().chain(device.ipv6_neighbours.values());
         neighbours.min().copied().or(device.gateway).unwrap_or_default()
     }
 
-    /// Returns whether an address is this host's, on any device. An IPv4 address stays while its
+    /// Returns `true` if an address is this host's, on any device. An IPv4 address stays while its
     /// device is down; an IPv6 address comes back with the device.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         match address {
@@ -356,7 +359,8 @@ impl Network {
         }
     }
 
-    /// Returns whether an address is this host's, or the broadcast address of one of its networks.
+    /// Returns `true` if an address is this host's, or the broadcast address of one of its
+    /// networks.
     #[inline]
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();
@@ -366,7 +370,7 @@ impl Network {
     }
 
     /// Returns the route to a unicast address: this host, or the device whose network has the
-    /// longest matching prefix.
+    /// longest matching prefix. Returns `None` if there is no route.
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
@@ -375,7 +379,7 @@ impl Network {
     }
 
     /// Returns the device that leads to an address of another host: the one with the longest
-    /// matching prefix.
+    /// matching prefix. Returns `None` if none leads there.
     pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
         match destination {
             IpAddr::V4(address) => self.device_to_ipv4(address),
@@ -387,7 +391,8 @@ impl Network {
         }
     }
 
-    /// Returns the device that leads to an IPv4 address of another host.
+    /// Returns the device that leads to an IPv4 address of another host. Returns `None` if none
+    /// leads there.
     #[inline]
     pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
         let destination = destination.to_bits();
@@ -401,7 +406,7 @@ impl Network {
         &self.recent_route
     }
 
-    /// Returns the link-layer address of a neighbour.
+    /// Returns the link-layer address of a neighbour. Returns `None` if nobody has named it.
     pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         let device = &self.state(device).device;
         let known = match address {
@@ -411,7 +416,7 @@ impl Network {
         known.copied().or(device.gateway)
     }
 
-    /// Lets a packet leave by a device.
+    /// Lets a packet leave by a device, and returns its frame. The device keeps the last frames.
     pub(crate) fn transmit(
         &mut self,
         device: DeviceId,
@@ -452,7 +457,7 @@ impl Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     OwnAddress,
-    /// More than one host.
+    /// The frame is for more than one host.
     Broadcast,
 }
 

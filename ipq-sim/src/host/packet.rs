@@ -15,12 +15,12 @@ const LONGEST: usize = 0xffff;
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
     pub(crate) family: Family,
-    /// At least the family's fixed header.
+    /// The packet's bytes: at least the family's fixed header.
     pub(crate) data: Bytes,
-    /// Stays with the packet from hook to hook (FWD-6).
+    /// The packet's mark, which stays with it from hook to hook (FWD-6).
     pub(crate) mark: u32,
-    /// Derived from the type of service when the packet is forwarded, or set by a verdict (NFQ-67,
-    /// NFQ-83).
+    /// The packet's priority, derived from the type of service when it is forwarded, or set by a
+    /// verdict (NFQ-67, NFQ-83).
     pub(crate) priority: u32,
     pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,
@@ -30,7 +30,7 @@ pub(crate) struct Packet {
 /// The link-layer header that a packet arrived with.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    /// Destination, source, `EtherType`.
+    /// The header's bytes: destination, source, `EtherType`.
     pub(crate) header: [u8; ETHERNET_HEADER_BYTES],
     /// `true` if the frame was for this host alone; `false` for broadcast and multicast.
     pub(crate) for_this_host: bool,

@@ -31,7 +31,8 @@ pub(crate) fn destination(packet: &Packet) -> IpAddr {
     }
 }
 
-/// Returns the route of a packet that arrived by a device other than `lo`.
+/// Returns the route of a packet that arrived by a device other than `lo`, or the reason to drop
+/// it.
 #[inline]
 pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
     let data = &packet.data;

@@ -1,7 +1,8 @@
 //! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
-//! The object that is loaded into a program and the launcher that watches its calls see the same
-//! calls from two sides; both ask here. Nothing here makes a call, reads memory or can panic.
+//! The object that is loaded into a program, and the launcher that watches a program's calls, see
+//! the same calls. Both ask here what the calls mean. Nothing here makes a call, reads memory or
+//! can panic.
 
 use crate::errno::Errno;
 use crate::family::Family;
@@ -9,10 +10,12 @@ use crate::wire::PortId;
 
 const AF_NETLINK: i32 = libc::AF_NETLINK;
 
-/// The netlink protocol of nfnetlink, with the queues of kernels since 3.5 among others.
+/// The netlink protocol of nfnetlink, whose queues took the place of `ip_queue` in kernels since
+/// 3.5.
 pub const NFNETLINK: i32 = libc::NETLINK_NETFILTER;
 
-/// The family whose queue `socket(domain, _, protocol)` opens; none if it opens no `ip_queue`.
+/// Returns the family whose queue `socket(domain, _, protocol)` opens. Returns `None` if it opens
+/// no `ip_queue`.
 #[must_use]
 pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
     if domain == AF_NETLINK {
@@ -22,13 +25,14 @@ pub const fn queue_of(domain: i32, protocol: i32) -> Option<Family> {
     }
 }
 
-/// Returns whether `socket(domain, _, protocol)` opens a socket that leads to queues: those of `ip_queue`, or those with numbers.
+/// Returns `true` if `socket(domain, _, protocol)` opens a socket for queues: those of `ip_queue`,
+/// or those of nfnetlink.
 #[must_use]
 pub const fn leads_to_queues(domain: i32, protocol: i32) -> bool {
     queue_of(domain, protocol).is_some() || (domain == AF_NETLINK && protocol == NFNETLINK)
 }
 
-/// A file that tells the state of queues.
+/// A file that shows the state of queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcFile {
     /// `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1).
@@ -37,7 +41,8 @@ pub enum ProcFile {
     NumberedQueues,
 }
 
-/// Returns the file that a path names, under any process's own `net` too; `None` if it is another.
+/// Returns the file that a path names, in `/proc/net` or in the `net` of any process. Returns
+/// `None` for any other path.
 #[must_use]
 pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
     let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -61,7 +66,8 @@ pub fn proc_file(path: &[u8]) -> Option<ProcFile> {
 /// The size of a netlink address in bytes.
 pub const ADDRESS_BYTES: usize = size_of::<libc::sockaddr_nl>();
 
-/// The port id in a netlink address. EINVAL: it is too short, or another family's.
+/// Returns the port id in a netlink address. Returns EINVAL if the address is too short, or of
+/// another address family.
 pub fn port_id(address: &[u8]) -> Result<PortId, Errno> {
     let address: &[u8; ADDRESS_BYTES] = address.first_chunk().ok_or(Errno::EINVAL)?;
     let [low, high, _, _, port_id @ .., _, _, _, _] = address;
@@ -72,7 +78,7 @@ pub fn port_id(address: &[u8]) -> Result<PortId, Errno> {
     }
 }
 
-/// The netlink address of a port id.
+/// Returns the netlink address of a port id.
 #[must_use]
 pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
     let [low, high] = (AF_NETLINK as u16).to_ne_bytes();
@@ -80,16 +86,16 @@ pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
     [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0]
 }
 
-/// The abstract name, without the zero before it, of a Unix socket whose datagrams seem to come
-/// from the kernel: the address that `recvfrom` gives has 12 bytes then, and 0 where a netlink
-/// address has the port id. Only its family tells. `serial` keeps such sockets apart.
+/// Returns the abstract name, without the zero before it, of a Unix socket whose datagrams seem to
+/// come from the kernel. The address that `recvfrom` gives then has 12 bytes, and 0 where a netlink
+/// address has the port id. Only its address family differs. `serial` keeps such sockets apart.
 #[must_use]
 pub const fn kernel_name(serial: u32) -> [u8; 9] {
     let [a, b, c, d] = serial.to_ne_bytes();
     [0, 0, 0, 0, 0, a, b, c, d]
 }
 
-/// Returns whether an abstract name is that of such a socket.
+/// Returns `true` if an abstract name is one that [`kernel_name`] makes.
 #[must_use]
 pub fn is_kernel_name(name: &[u8]) -> bool {
     name.len() == kernel_name(0).len() && name.starts_with(&[0; 5])
@@ -98,35 +104,35 @@ pub fn is_kernel_name(name: &[u8]) -> bool {
 /// A socket option that a netlink socket treats in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOption {
-    /// `SO_RCVBUF` (SOCK-4).
+    /// `SO_RCVBUF`: the size of the receive buffer (SOCK-4).
     ReceiveBuffer,
-    /// `SO_RCVBUFFORCE`, which sets the same beyond its limit.
+    /// `SO_RCVBUFFORCE`: the size of the receive buffer, beyond the limit of `SO_RCVBUF`.
     ForcedReceiveBuffer,
-    /// `SO_SNDBUF`, and `SO_SNDBUFFORCE` to set it (SOCK-9).
+    /// `SO_SNDBUF` and `SO_SNDBUFFORCE`: the size of the send buffer (SOCK-9).
     SendBuffer,
     /// `SO_ERROR`: takes the pending overrun (SOCK-4).
     Error,
-    /// `SO_TYPE`
+    /// `SO_TYPE`: the type of the socket.
     Type,
-    /// `SO_PROTOCOL`
+    /// `SO_PROTOCOL`: the protocol of the socket.
     Protocol,
-    /// `SO_DOMAIN`
+    /// `SO_DOMAIN`: the address family of the socket.
     Domain,
-    /// `NETLINK_NO_ENOBUFS` (SOCK-4).
+    /// `NETLINK_NO_ENOBUFS`: overruns are not reported (SOCK-4).
     NoEnobufs,
-    /// `NETLINK_CAP_ACK` (NFQ-43).
+    /// `NETLINK_CAP_ACK`: an error quotes only the header (NFQ-43).
     CapAck,
-    /// `NETLINK_EXT_ACK` (NFQ-44).
+    /// `NETLINK_EXT_ACK`: an answer can have attributes (NFQ-44).
     ExtAck,
     /// Another of today's netlink options that is on or off, and makes no difference to a queue.
     Indifferent,
-    /// Any other of the netlink level: ENOPROTOOPT, as on kernels that do not know it.
+    /// Any other option of the netlink level: ENOPROTOOPT, as on kernels that do not know it.
     UnknownOfNetlink,
 }
 
 impl SocketOption {
-    /// The option that `setsockopt` or `getsockopt` names; none if a Unix socket treats it as a
-    /// netlink socket does.
+    /// Returns the option that `setsockopt` or `getsockopt` names. Returns `None` if a Unix socket
+    /// treats it as a netlink socket does.
     #[must_use]
     pub const fn named(level: i32, name: i32) -> Option<Self> {
         Some(match (level, name) {
@@ -150,7 +156,8 @@ impl SocketOption {
     }
 }
 
-/// The number that a program gives an option. EINVAL: there are fewer bytes than an `int` has.
+/// Returns the number that a program gives an option. Returns EINVAL if there are fewer bytes than
+/// an `int` has.
 pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
     bytes
         .first_chunk()
@@ -158,8 +165,8 @@ pub fn option_value(bytes: &[u8]) -> Result<i32, Errno> {
         .ok_or(Errno::EINVAL)
 }
 
-/// Returns the number of bytes that a program asks for with a buffer's option: a negative number is
-/// 0.
+/// Returns the number of bytes that a program asks for with an option for a buffer's size. A
+/// negative number counts as 0.
 #[must_use]
 pub fn buffer_bytes(value: i32) -> u32 {
     u32::try_from(value).unwrap_or_default()

@@ -1,64 +1,65 @@
 //! The messages between a program and an emulator in another process, beside the frames themselves.
 //!
-//! A connection begins with one [`Request`], which is answered by one [`Answer`]. What it is
-//! afterwards depends on the request: after [`Request::Open`] it carries frames, after
-//! [`Request::Notices`] a [`Notice`] of what frames don't say; after any other it is of no more
-//! use. All have a fixed size and are little-endian; whatever else comes is refused, so nothing
-//! here can panic or allocate.
+//! A connection begins with one [`Request`], which is answered by one [`Answer`]. The use of the
+//! connection afterwards depends on the request: after [`Request::Open`] it carries frames, and
+//! after [`Request::Notices`] it carries [`Notice`]s, which say what frames don't; after any other
+//! request it is of no more use. Requests, answers and notices have a fixed size and are
+//! little-endian; whatever else comes is refused, so nothing here can panic or allocate.
 
 use crate::errno::Errno;
 use crate::wire::{Abi, ByteOrder, PortId, WordSize};
 
-/// Begins every request and every answer: "ipq1".
+/// The bytes that begin every request and every answer: "ipq1".
 const MAGIC: [u8; 4] = *b"ipq1";
 
 /// A request of a program to an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// `socket(AF_NETLINK, SOCK_RAW, protocol)`: the connection becomes the socket. The answer's
-    /// value is the longest datagram that it sends (SOCK-9).
+    /// value is the length of the longest datagram that the socket sends (SOCK-9).
     Open {
-        /// 3 or 13 (ATT-1).
+        /// The netlink protocol: 3 or 13 (ATT-1).
         protocol: u32,
-        /// The process whose socket it is.
+        /// The id of the process that opens the socket.
         process_id: u32,
     },
-    /// The connection becomes the one on which [notices](Notice) of a socket are told.
+    /// Makes the connection the one on which [notices](Notice) of a socket are told.
     Notices {
-        /// As the answer to `Open` named it.
+        /// The socket, as the answer to `Open` named it.
         socket: u64,
     },
-    /// `bind`. The answer's value is the port id.
+    /// `bind`: binds the socket. The answer's value is the port id.
     Bind {
-        /// As the answer to `Open` named it.
+        /// The socket, as the answer to `Open` named it.
         socket: u64,
-        /// 0: the emulator chooses (SOCK-2).
+        /// The port id to bind to; if it is 0, the emulator chooses one (SOCK-2).
         port_id: PortId,
     },
-    /// `SO_RCVBUF`. The answer's value is what it then is (SOCK-4).
+    /// `SO_RCVBUF`: sets the receive buffer. The answer's value is the size that it has then
+    /// (SOCK-4).
     ReceiveBuffer {
-        /// As the answer to `Open` named it.
+        /// The socket, as the answer to `Open` named it.
         socket: u64,
         /// The number of bytes that are asked for.
         bytes: u32,
     },
-    /// `NETLINK_NO_ENOBUFS` (SOCK-4).
+    /// `NETLINK_NO_ENOBUFS`: turns reports of overruns off or on (SOCK-4).
     NoEnobufs {
-        /// As the answer to `Open` named it.
+        /// The socket, as the answer to `Open` named it.
         socket: u64,
         /// `true` if overruns are not to be reported.
         on: bool,
     },
-    /// The text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows the answer
-    /// as a datagram of its own. The answer's value is how many bytes it has, at most
-    /// [`LONGEST_TEXT`].
+    /// Asks for the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1), which follows
+    /// the answer as a datagram of its own. The answer's value is the text's length in bytes, at
+    /// most [`LONGEST_TEXT`].
     ProcText {
-        /// 3 or 13 (ATT-1).
+        /// The netlink protocol: 3 or 13 (ATT-1).
         protocol: u32,
     },
 }
 
-/// The longest text that [`Request::ProcText`] can bring, in bytes. That of Linux 3.4 has seven
+/// The longest text that [`Request::ProcText`] can bring, in bytes. The text of Linux 3.4 has seven
 /// lines.
 pub const LONGEST_TEXT: usize = 1024;
 
@@ -66,7 +67,7 @@ impl Request {
     /// The size of every request in bytes.
     pub const BYTES: usize = 20;
 
-    /// The request as bytes.
+    /// Returns the request as bytes.
     #[must_use]
     pub fn write(self) -> [u8; Self::BYTES] {
         let (kind, value, socket): (u32, u32, u64) = match self {
@@ -85,7 +86,7 @@ impl Request {
         bytes
     }
 
-    /// Reads a request; none if the bytes are not exactly one.
+    /// Reads a request. Returns `None` if the bytes are not exactly one request.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
@@ -111,14 +112,14 @@ impl Request {
     }
 }
 
-/// The answer of an emulator.
+/// An emulator's answer to a [`Request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// 0, or why it refused.
+    /// The reason of a refusal; 0 if the request was carried out.
     pub errno: Errno,
-    /// The value that was asked for: its meaning depends on the request.
+    /// The value that was asked for. Its meaning depends on the request.
     pub value: u32,
-    /// Names the socket that was opened, on other connections.
+    /// The name of the socket that was opened, for requests on other connections.
     pub socket: u64,
     /// The layout of the emulated kernel's frames.
     pub abi: Abi,
@@ -128,7 +129,7 @@ impl Answer {
     /// The size of every answer in bytes.
     pub const BYTES: usize = 24;
 
-    /// The answer as bytes.
+    /// Returns the answer as bytes.
     #[must_use]
     pub fn write(self) -> [u8; Self::BYTES] {
         let abi = u32::from(self.abi.word == WordSize::Eight) << 1 | u32::from(self.abi.order == ByteOrder::Big);
@@ -141,7 +142,7 @@ impl Answer {
         bytes
     }
 
-    /// Reads an answer; none if the bytes are not exactly one.
+    /// Reads an answer. Returns `None` if the bytes are not exactly one answer.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
@@ -177,7 +178,8 @@ impl Answer {
 pub enum Notice {
     /// Datagrams were lost (SOCK-4).
     Overrun,
-    /// The frames that follow come from that port id (SOCK-8). At first they come from the kernel.
+    /// The frames that follow come from this port id (SOCK-8). At first frames come from the
+    /// kernel.
     Sender(PortId),
 }
 
@@ -185,7 +187,7 @@ impl Notice {
     /// The size of every notice in bytes.
     pub const BYTES: usize = 8;
 
-    /// The notice as bytes.
+    /// Returns the notice as bytes.
     #[must_use]
     pub fn write(self) -> [u8; Self::BYTES] {
         let (kind, value): (u32, u32) = match self {
@@ -198,7 +200,7 @@ impl Notice {
         bytes
     }
 
-    /// Reads a notice; none if the bytes are not exactly one.
+    /// Reads a notice. Returns `None` if the bytes are not exactly one notice.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;

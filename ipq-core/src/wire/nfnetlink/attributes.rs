@@ -2,20 +2,20 @@
 
 use super::ParseError;
 
-/// An attribute's type, and where its content is. The content may be beyond the front of the
+/// An attribute: its type, and the span of its content. The content may be beyond the front of the
 /// message that is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// The type, without the two bits that say how the content is made up.
     pub kind: u16,
-    /// The place of the content, without padding.
+    /// The span of the content, without padding.
     pub content: Span,
 }
 
 /// Some bytes of a datagram, counted from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte.
+    /// The offset of the first byte.
     pub start: usize,
     /// The number of bytes.
     pub length: usize,
@@ -40,10 +40,11 @@ impl Attribute {
     }
 }
 
-/// Iterates over the attributes of a message, and ends after the first that is wrong.
+/// An iterator over the attributes of a message. It ends after the first attribute that is wrong.
 ///
-/// Each step moves on by at least the four bytes of an attribute's header, so it ends whatever the
-/// bytes are. The last attribute need not be padded: the kernel does not pad a packet's bytes.
+/// Each step moves on by at least the four bytes of an attribute's header, so the iteration ends
+/// whatever the bytes are. The last attribute need not be padded: the kernel does not pad a
+/// packet's bytes.
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     message: &'a [u8],
@@ -53,8 +54,8 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Iterates over the attributes from byte `at` to byte `end` of a message. `message` is the
-    /// front of it that is at hand.
+    /// Makes an iterator over the attributes from byte `at` to byte `end` of a message. `message`
+    /// is the front of the message that is at hand.
     #[must_use]
     pub const fn new(message: &'a [u8], at: usize, end: usize) -> Self {
         Self {

@@ -10,7 +10,7 @@ pub enum ParseError {
         /// The datagram's length in bytes.
         found: usize,
     },
-    /// The header's length is under 16, or over the datagram's.
+    /// The length in the header is under 16, or over the datagram's length.
     #[error("the header says that the message has {stated} bytes, and the datagram has {found}")]
     MessageLength {
         /// The header's length field.
@@ -21,10 +21,10 @@ pub enum ParseError {
     /// More than padding follows the message.
     #[error("{count} bytes follow the message in its datagram, and padding has at most 3")]
     TrailingBytes {
-        /// Their number.
+        /// The number of bytes that follow the message.
         count: usize,
     },
-    /// The message has not even its fixed part.
+    /// The message is shorter than its fixed part.
     #[error("a message of type {message_type:#x} has at least {needed} bytes, and this has {found}")]
     MessageTooShort {
         /// The header's type field.
@@ -34,7 +34,7 @@ pub enum ParseError {
         /// The message's length in bytes.
         found: usize,
     },
-    /// The kernel has no such message for a queue's listener.
+    /// The message's type is none that the kernel sends to a queue's listener.
     #[error("a message of type {message_type:#x} is none that the kernel sends to the listener of a queue")]
     UnknownMessage {
         /// The header's type field.
@@ -45,7 +45,7 @@ pub enum ParseError {
     WrongQueue {
         /// The message's queue number.
         stated: u16,
-        /// This transport's.
+        /// The number of the queue that was bound.
         bound: u16,
     },
     /// There are fewer bytes left than an attribute's header has.
@@ -61,12 +61,12 @@ pub enum ParseError {
     AttributeLength {
         /// The attribute's type.
         attribute: u16,
-        /// Its length field.
+        /// The attribute's length field.
         stated: u16,
         /// The number of bytes that are left in the message, with the attribute's header.
         left: usize,
     },
-    /// An attribute of a fixed size has another.
+    /// An attribute of a fixed size has another size.
     #[error("attribute {attribute} holds {expected} bytes, and here {found}")]
     AttributeSize {
         /// The attribute's type.
@@ -76,22 +76,22 @@ pub enum ParseError {
         /// The number of bytes that it has here.
         found: usize,
     },
-    /// An attribute came twice.
+    /// An attribute came twice in a message.
     #[error("attribute {attribute} is there twice")]
     DuplicateAttribute {
         /// The attribute's type.
         attribute: u16,
     },
-    /// An attribute that must be there is not.
+    /// An attribute that every such message has is missing.
     #[error("attribute {attribute} is missing")]
     MissingAttribute {
         /// The attribute's type.
         attribute: u16,
     },
-    /// Something follows the packet's bytes, which the kernel always puts last.
+    /// More than padding follows the packet's bytes, which the kernel always puts last.
     #[error("the packet's bytes end the message, and here {count} bytes follow")]
     PayloadNotLast {
-        /// Their number.
+        /// The number of bytes that follow.
         count: usize,
     },
     /// The part before the packet's bytes is longer than any kernel makes it.
@@ -99,7 +99,7 @@ pub enum ParseError {
     MetadataTooLong {
         /// The offset of the next attribute.
         at: usize,
-        /// The number of bytes that are looked at.
+        /// The number of the message's bytes that are looked at.
         limit: usize,
     },
     /// A hardware address is longer than its field.
@@ -111,7 +111,7 @@ pub enum ParseError {
     /// An answer's error number is no negative errno.
     #[error("an answer's error number is 0 or a negative errno, and this is {stated}")]
     ErrorNumber {
-        /// The number.
+        /// The error number in the answer.
         stated: i32,
     },
     /// The message that an answer quotes is longer or shorter than the answer has room for.
@@ -119,7 +119,7 @@ pub enum ParseError {
     QuotedLength {
         /// The quoted header's length field.
         stated: u32,
-        /// The number of bytes that there are for it.
+        /// The number of bytes that the answer has for the message.
         found: usize,
     },
     /// The message that an answer quotes is none that was sent.

@@ -12,21 +12,22 @@ pub struct QueuedPacket {
     pub queue: u16,
     /// The packet's id, for its verdict.
     pub id: u32,
-    /// The place of the packet's bytes in the datagram; of length 0 if they were not asked for.
+    /// The span of the packet's bytes in the datagram; its length is 0 if the bytes were not asked
+    /// for.
     pub payload: Span,
-    /// The index of the device that it came in by, or 0.
+    /// The index of the device that the packet came in by, or 0.
     pub incoming: u32,
-    /// The index of the device that it will leave by, or 0.
+    /// The index of the device that the packet will leave by, or 0.
     pub outgoing: u32,
-    /// The hook at which it was queued.
+    /// The hook at which the packet was queued.
     pub hook: Hook,
-    /// The protocol of its link-layer frame.
+    /// The protocol of the packet's link-layer frame.
     pub hw_protocol: EtherType,
-    /// The link-layer source address, if it came in by a device that has them.
+    /// The link-layer source address; `None` if the kernel stated none.
     pub hw_address: Option<HardwareAddress>,
     /// The netfilter mark.
     pub mark: Mark,
-    /// The time of its arrival; all zeros if the kernel took no time.
+    /// The time of the packet's arrival; all zeros if the kernel took no time.
     pub timestamp: Timestamp,
 }
 

@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 pub struct Room<const N: usize>(ArrayVec<u8, N>);
 
 impl<const N: usize> Room<N> {
-    /// Empty room.
+    /// Makes empty room.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
@@ -32,14 +32,14 @@ impl<const N: usize> Room<N> {
 #[derive(Debug)]
 pub struct Writer<'r, const N: usize> {
     room: &'r mut ArrayVec<u8, N>,
-    /// The start of the message that was begun last.
+    /// The offset of the message that was begun last.
     message: usize,
-    /// Set if everything has had room so far.
+    /// `true` if everything that was written has had room so far.
     fits: bool,
 }
 
 impl<'r, const N: usize> Writer<'r, N> {
-    /// Writes into `room`, after what is there.
+    /// Makes a writer that writes into `room`, after what is there.
     #[must_use]
     #[inline]
     pub const fn new(room: &'r mut Room<N>) -> Self {
@@ -50,7 +50,7 @@ impl<'r, const N: usize> Writer<'r, N> {
         }
     }
 
-    /// The number of bytes written so far.
+    /// Returns the number of bytes written so far.
     #[must_use]
     #[inline]
     pub const fn length(&self) -> usize {
@@ -77,9 +77,9 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&header.write(Abi::NATIVE)).raw(&[family, 0, high, low])
     }
 
-    /// Adds an attribute, padded. Its content has at most
-    /// [`LONGEST_CONTENT`](super::LONGEST_CONTENT) bytes: of a longer one the low 16 bits of the
-    /// length are stated.
+    /// Adds an attribute, padded. The content has at most
+    /// [`LONGEST_CONTENT`](super::LONGEST_CONTENT) bytes: of a longer one only the low 16 bits of
+    /// the length are stated.
     #[inline]
     pub fn attribute(&mut self, kind: u16, content: &[u8]) -> &mut Self {
         let length = content.len();
@@ -99,8 +99,8 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&[0; 3][..padding(length)])
     }
 
-    /// Ends the message that was begun last: states its length, with the `following` bytes that the
-    /// sender adds.
+    /// Ends the message that was begun last: writes its length into its header, with the
+    /// `following` bytes that the sender adds.
     #[inline]
     pub fn end(&mut self, following: usize) -> &mut Self {
         let length = (self.length() - self.message).saturating_add(following);

@@ -16,13 +16,13 @@ pub(super) const SEVEN_LINE_TEXT: ProcText = ProcText {
     lines: PerFamily::new(&IPV4_LINES, &IPV6_LINES),
 };
 
-/// The lines of Linux 2.4.16, without what they tell of a death.
+/// The lines of Linux 2.4.16, with 0 for "Peer died".
 pub(super) const UNTOLD_DEATH: PerFamily<&[Line]> = eight_lines(&with_figure(1, Figure::Zero));
 
 /// The lines of Linux 2.4.16, with the maximum length as later kernels show it.
 pub(super) const UNSIGNED_MAXIMUM: PerFamily<&[Line]> = eight_lines(&with_figure(5, Figure::MaximumLength));
 
-/// The same lines for both families.
+/// Returns the same lines for both families.
 const fn eight_lines(lines: &'static [Line; 8]) -> PerFamily<&'static [Line]> {
     PerFamily::new(lines, lines)
 }

@@ -8,7 +8,7 @@ fn plain() -> Bytes {
     udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 8)
 }
 
-/// A packet with extension headers before its 8 bytes of UDP.
+/// Returns a packet with extension headers before its 8 bytes of UDP.
 fn extended(first: u8, extensions: &[u8]) -> Vec<u8> {
     let mut bytes = plain()[..48].to_vec();
     bytes.splice(40..40, extensions.iter().copied());

@@ -4,7 +4,7 @@ use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, packet, udp};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 
-/// Two networks, of which one is a part of the other.
+/// Returns devices with several networks, of which one is a part of another.
 fn network() -> Network {
     let devices = vec![
         Device::ethernet("tap0", [2, 0, 0, 0, 0x10, 1])

@@ -95,7 +95,7 @@ impl TemplateCache {
     }
 
     /// Makes a template of a datagram that starts with `prefix` and was translated to `frame`, if
-    /// that is possible. It replaces the oldest template if there are enough.
+    /// that is possible. It replaces the oldest template if there is no room.
     pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
         let Some(template) = Template::new(prefix, frame, family) else {
             return;
