@@ -49,10 +49,10 @@ pub struct Kernel {
     later_count: u64,
     sockets: Sockets,
     queues: Queues<Traversal>,
-    /// The source of queued packets' ids.
+    /// The source of the ids of queued packets.
     records: Records,
     network: Network,
-    /// The number of IPv6 packets that were fragmented: the identification of the last.
+    /// The number of IPv6 packets that were fragmented, which is the identification of the last.
     fragmented: u32,
     rules: Rules,
     ledger: Ledger,
@@ -112,7 +112,7 @@ impl Kernel {
         })
     }
 
-    /// Returns the kernel that this is.
+    /// Returns the profile of the emulated kernel.
     #[must_use]
     pub const fn profile(&self) -> &Profile {
         &self.profile
@@ -138,7 +138,8 @@ impl Kernel {
         self.rules.clear();
     }
 
-    /// Sets a device up or down. Going down drops the queued packets whose frames name it (EVT-1).
+    /// Sets a device up or down. Setting it down drops the queued packets whose frames name it
+    /// (EVT-1).
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
         if up && !self.network.is_up(id) {
@@ -163,15 +164,16 @@ impl Kernel {
         Ok(())
     }
 
-    /// Returns the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1); none if the
-    /// module is not loaded.
+    /// Returns the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1). Returns `None`
+    /// if the module is not loaded.
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let status = self.ip_queue(family)?.status();
         Some(proc_text::of(family, &status, &self.profile.behaviour.proc_text))
     }
 
-    /// Returns whether a program has attached to a queue, in a mode that gives it packets (PKT-1).
+    /// Returns `true` if a program has attached to a queue, in a mode that gives it packets
+    /// (PKT-1).
     #[must_use]
     pub fn has_listener(&self, family: Family) -> bool {
         self.ip_queue(family).is_some_and(IpQueue::has_listener)
@@ -215,8 +217,8 @@ impl Kernel {
         self.queues.load(family, &self.profile);
     }
 
-    /// Ends the kernel: frames that were put off do not arrive, and a socket without datagrams
-    /// gives EBADF.
+    /// Ends the kernel: frames that were put off do not arrive, and receiving from a socket without
+    /// datagrams gives EBADF.
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();

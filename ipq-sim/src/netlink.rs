@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::task::Waker;
 
-/// Names a socket of the emulator, like a descriptor. Never used again after the socket was closed.
+/// The name of a socket of the emulator, like a descriptor. It is never used again after the socket
+/// was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(u64);
 
@@ -27,9 +28,9 @@ pub(crate) struct Datagram {
     pub(crate) head: FirstPart,
     pub(crate) payload: Bytes,
     pub(crate) padding: u8,
-    /// The number of bytes that the kernel allocated for it.
+    /// The number of bytes that the kernel allocated for the datagram.
     pub(crate) allocated: usize,
-    /// Its weight in the receive buffer that it waits in, 0 before it waits in one.
+    /// The datagram's weight in the receive buffer that it waits in; 0 before it waits in one.
     weight: usize,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Datagram {
 pub(crate) enum FirstPart {
     /// A head of `ip_queue`'s, kept in place: it is short, and costs no allocation.
     IpQueue(Head),
-    /// Any other.
+    /// Any other bytes.
     Bytes(Box<[u8]>),
 }
 
@@ -73,7 +74,7 @@ impl From<nfnetlink::Datagram> for Datagram {
 }
 
 impl Datagram {
-    /// Returns a datagram from the kernel, padded to 4.
+    /// Returns a datagram from the kernel, padded to a multiple of 4 bytes.
     #[inline]
     pub(crate) fn from_kernel(head: Head, payload: Bytes) -> Self {
         let length = head.len() + payload.len();
@@ -88,7 +89,7 @@ impl Datagram {
         }
     }
 
-    /// A datagram in one piece.
+    /// Returns a datagram in one piece.
     fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
@@ -104,19 +105,20 @@ impl Datagram {
         self.head.len() + self.payload.len() + usize::from(self.padding)
     }
 
-    /// Returns its bytes after the first `count`, as a datagram.
+    /// Returns the datagram's bytes after the first `count`, as a datagram.
     fn without(&self, count: usize) -> Self {
         let mut bytes = vec![0; self.len()];
         self.received(&mut bytes);
         Self::of_bytes(self.sender, Bytes::from(bytes).slice(count..))
     }
 
-    /// Its bytes, in the parts that it is kept in.
+    /// Returns the datagram's bytes, in the parts that they are kept in.
     pub(crate) fn parts(&self) -> [&[u8]; 3] {
         [&self.head[..], &self.payload, &[0; 4][..self.padding.into()]]
     }
 
-    /// Copies as much as fits into `buffer`, and returns what its receiver learns.
+    /// Copies as many of the datagram's bytes as fit into `buffer`. Returns what the receiver
+    /// learns.
     fn received(&self, buffer: &mut [u8]) -> Received {
         let mut copied = 0;
         for part in self.parts() {
@@ -136,7 +138,8 @@ impl Datagram {
 /// The error for sending a datagram without bytes.
 const ENODATA: Errno = Errno(61);
 
-/// Names a program on the emulated host, whose process id and capability its sockets have.
+/// The name of a program on the emulated host. The program's sockets have its process id and its
+/// capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(pub(crate) usize);
 
@@ -150,7 +153,7 @@ impl ClientId {
 pub(crate) enum Undelivered {
     /// No socket has the port id.
     NoSocket,
-    /// The socket's receive buffer is over-full.
+    /// The socket's receive buffer has no room.
     NoRoom,
 }
 
@@ -161,16 +164,16 @@ pub(crate) type Received = ipq_core::transport::Datagram;
 /// The fill of a receive buffer, in bytes as datagrams weigh there (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
-    /// The weight of what waits.
+    /// The weight of the datagrams that wait.
     pub used: usize,
-    /// The size, as `SO_RCVBUF` reads it.
+    /// The size of the buffer, as `SO_RCVBUF` reads it.
     pub size: usize,
-    /// `true` if everything is refused until the buffer is empty (SOCK-4).
+    /// `true` if every datagram is refused until the buffer is empty (SOCK-4).
     pub congested: bool,
 }
 
 impl ReceiveBuffer {
-    /// Returns whether the next datagram is taken if what waits weighs `used`: see
+    /// Returns `true` if the next datagram is taken when the datagrams that wait weigh `used`: see
     /// [`deciding_weight`](crate::Kernel::deciding_weight) (SOCK-4, NFQ-100).
     #[must_use]
     pub const fn takes(self, used: usize, deciding_weight: usize) -> bool {
@@ -184,12 +187,12 @@ struct Socket {
     process_id: u32,
     port_id: Option<PortId>,
     datagrams: VecDeque<Datagram>,
-    /// The weight of `datagrams`.
+    /// The weight of all `datagrams`.
     used: usize,
     receive_buffer: u32,
     send_buffer: u32,
     pending_error: Option<Errno>,
-    /// Set by an overrun: every datagram is refused until the receive buffer is empty.
+    /// `true` after an overrun: every datagram is refused until the receive buffer is empty.
     congested: bool,
     no_enobufs: bool,
     answering: Answering,
@@ -199,9 +202,9 @@ struct Socket {
 /// The facts about a socket that numbered queues need: two options about answers, and a capability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answering {
-    /// `NETLINK_CAP_ACK`.
+    /// `true` with the option `NETLINK_CAP_ACK`: answers quote the header only.
     pub(crate) capped: bool,
-    /// `NETLINK_EXT_ACK`.
+    /// `true` with the option `NETLINK_EXT_ACK`: answers may have attributes.
     pub(crate) extended: bool,
     /// `true` if the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
     pub(crate) opened_with_capability: bool,
@@ -220,12 +223,12 @@ pub(crate) struct Sending {
 pub(crate) struct Sockets {
     profile: Profile,
     open: BTreeMap<SocketId, Socket>,
-    /// By protocol and port id.
+    /// The bound sockets, by protocol and port id.
     ports: BTreeMap<(i32, PortId), SocketId>,
     next_socket: u64,
     /// The next port id, as a signed number, for a process whose own id is taken.
     rover: i32,
-    /// Set when the kernel has ended: no datagram comes or goes.
+    /// `true` when the kernel has ended: no datagram comes or goes.
     shut_down: bool,
 }
 
@@ -249,7 +252,7 @@ impl Sockets {
         }
     }
 
-    /// Opens a socket of the program `owner`, which is the process `process_id`. It is unbound.
+    /// Opens an unbound socket of the program `owner`, which is the process `process_id`.
     pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32, net_admin: bool) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
@@ -275,7 +278,8 @@ impl Sockets {
         id
     }
 
-    /// Binds to `wanted`, or to a port id of the kernel's choice if that is 0 (SOCK-2).
+    /// Binds a socket to `wanted`, or to a port id of the kernel's choice if that is 0 (SOCK-2).
+    /// Returns the port id.
     pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let (protocol, bound) = (socket.protocol, socket.port_id);
@@ -323,7 +327,7 @@ impl Sockets {
         if too_long { Err(Errno::EMSGSIZE) } else { Ok(sending) }
     }
 
-    /// Returns a free port id: the process's own id, or the next one counted down.
+    /// Returns a free port id: the process's own id, or else the next one counted down.
     fn free_port(&mut self, id: SocketId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let protocol = socket.protocol;
@@ -338,7 +342,8 @@ impl Sockets {
         Ok(candidate)
     }
 
-    /// Closes the socket. Returns the protocol and the port id that it was bound to.
+    /// Closes the socket. Returns the protocol and the port id that it was bound to. Returns `None`
+    /// if it was not bound.
     pub(crate) fn close(&mut self, id: SocketId) -> Option<(i32, PortId)> {
         let socket = self.open.remove(&id)?;
         if let Some(waker) = socket.waker {
@@ -351,8 +356,8 @@ impl Sockets {
         Some(bound)
     }
 
-    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket. If that is
-    /// over-full, sets an overrun instead (SOCK-4).
+    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket. If the buffer
+    /// is full, sets an overrun instead (SOCK-4).
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -372,7 +377,7 @@ impl Sockets {
     }
 
     /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket, however full
-    /// it is. No kernel does.
+    /// the buffer is. No kernel does this.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -405,7 +410,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Takes the pending error, or else the next datagram into `buffer`. EAGAIN if there is
+    /// Takes the pending error, or else the next datagram into `buffer`. Returns EAGAIN if there is
     /// neither.
     pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], rules: &Rules) -> Result<Received, Errno> {
         let nothing = if self.shut_down {
@@ -434,12 +439,12 @@ impl Sockets {
         Ok(received)
     }
 
-    /// Copies the next datagram into `buffer` without taking it.
+    /// Copies the next datagram into `buffer` without taking it. Returns `None` if there is none.
     pub(crate) fn peek(&self, id: SocketId, buffer: &mut [u8]) -> Option<Received> {
         Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
 
-    /// Returns whether a receive would return at once, with a datagram or an error.
+    /// Returns `true` if a receive call would return at once, with a datagram or an error.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
         self.shut_down
             || self
@@ -448,7 +453,7 @@ impl Sockets {
                 .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
     }
 
-    /// Returns whether an error is pending.
+    /// Returns `true` if an error is pending.
     pub(crate) fn has_error(&self, id: SocketId) -> bool {
         self.open.get(&id).is_some_and(|socket| socket.pending_error.is_some())
     }
@@ -460,7 +465,7 @@ impl Sockets {
         }
     }
 
-    /// Takes the pending error, as `SO_ERROR` does.
+    /// Takes the pending error, as `SO_ERROR` does. Returns `None` if there is none.
     pub(crate) fn take_error(&mut self, id: SocketId, rules: &Rules) -> Result<Option<Errno>, Errno> {
         let pending = &mut self.get_mut(id)?.pending_error;
         Ok(match rules.socket_error {
@@ -469,7 +474,8 @@ impl Sockets {
         })
     }
 
-    /// Throws away what waits for the socket that has that port id. No kernel does.
+    /// Throws away the datagrams that wait for the socket that has that port id. No kernel does
+    /// this.
     pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
         if let Some(socket) = self.socket_at(protocol, port_id) {
             (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
@@ -485,7 +491,8 @@ impl Sockets {
         Ok(granted)
     }
 
-    /// `SO_RCVBUFFORCE`: the limit does not count.
+    /// Sets the receive buffer as `SO_RCVBUFFORCE` does: the limit does not count. Returns the
+    /// granted size.
     pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = bytes.min(i32::MAX as u32 / 2) * 2;
         let granted = granted.max(self.profile.receive_buffer_least);
@@ -504,7 +511,8 @@ impl Sockets {
         Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
 
-    /// Setting it clears the latch, but not an error that is pending (SOCK-4).
+    /// Sets or clears `NETLINK_NO_ENOBUFS`. Setting it clears the latch, but not an error that is
+    /// pending (SOCK-4).
     pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, rules: &Rules) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
@@ -514,17 +522,18 @@ impl Sockets {
         Ok(())
     }
 
-    /// The datagram at `index` of those that wait, counted from the next.
+    /// Returns the datagram at `index` of those that wait, counted from the next. Returns `None` if
+    /// fewer wait.
     pub(crate) fn waiting(&self, id: SocketId, index: usize) -> Option<&Datagram> {
         self.open.get(&id)?.datagrams.get(index)
     }
 
-    /// The socket that is bound to a port.
+    /// Returns the socket that is bound to a port id. Returns `None` if there is none.
     pub(crate) fn at_port(&self, protocol: i32, port_id: PortId) -> Option<SocketId> {
         self.ports.get(&(protocol, port_id)).copied()
     }
 
-    /// Returns the fill of a socket's receive buffer.
+    /// Returns the fill of a socket's receive buffer. Returns `None` if the socket is closed.
     pub(crate) fn receive_buffer(&self, id: SocketId) -> Option<ReceiveBuffer> {
         let socket = self.open.get(&id)?;
         Some(ReceiveBuffer {
@@ -534,7 +543,7 @@ impl Sockets {
         })
     }
 
-    /// The options of a socket that its answers depend on, to be changed.
+    /// Returns the options of a socket that its answers depend on, for the caller to change.
     pub(crate) fn answering_mut(&mut self, id: SocketId) -> Result<&mut Answering, Errno> {
         Ok(&mut self.get_mut(id)?.answering)
     }
@@ -577,7 +586,7 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Returns whether there is no room for a datagram of that weight.
+    /// Returns `true` if there is no room for a datagram of that weight.
     fn is_full(&self, weight: usize, rule: Full) -> bool {
         let size = self.receive_buffer as usize;
         match rule {

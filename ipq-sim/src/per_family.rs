@@ -27,7 +27,7 @@ impl<T> PerFamily<T> {
         Family::ALL.into_iter().zip(&mut self.0)
     }
 
-    /// Gives each family the other's value. No kernel does.
+    /// Gives each family the other's value. No kernel does this.
     #[cfg(feature = "seeded-faults")]
     pub(crate) const fn swap(&mut self) {
         self.0.swap(0, 1);

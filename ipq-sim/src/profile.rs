@@ -23,15 +23,16 @@ use nearest::Span;
 /// A kernel that the emulator can be: the rules that it follows, and its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Kernel and architecture, as recordings name them.
+    /// The profile's name: kernel and architecture, as recordings name them.
     pub name: &'static str,
     /// The kernel's version.
     pub kernel: &'static str,
     /// The architecture, as `uname -m` says it.
     pub architecture: &'static str,
-    /// The source of its rules and figures: measured on that kernel, or read in its sources.
+    /// The source of the profile's rules and figures: measured on that kernel, or read in its
+    /// sources.
     pub provenance: Provenance,
-    /// The layout of its frames.
+    /// The layout of the kernel's frames.
     pub abi: Abi,
     /// The weight of a datagram in a receive buffer (SOCK-5).
     pub weight: Weight,
@@ -39,39 +40,40 @@ pub struct Profile {
     pub receive_buffer: u32,
     /// The largest request for a receive buffer that is granted, in bytes, before it is doubled.
     pub receive_buffer_limit: u32,
-    /// The least that a receive buffer is, in bytes, however little was asked for.
+    /// The least size of a receive buffer, in bytes, however little was asked for.
     pub receive_buffer_least: u32,
     /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also
-    /// the largest request for one that is granted, before it is doubled.
+    /// the largest request for a send buffer that is granted, before it is doubled.
     pub send_buffer: u32,
     /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
     /// The address of the first queue entry of each family's pool; packet ids are such addresses,
     /// and the pools are apart (PKT-9).
     pub(crate) first_entry: PerFamily<u64>,
-    /// The distance between entries, in bytes.
+    /// The distance between queue entries, in bytes.
     pub(crate) entry_bytes: u64,
-    /// The versions that it stands for.
+    /// The versions that the profile stands for.
     pub(crate) spans: &'static [Span],
-    /// The rules.
+    /// The kernel's rules.
     pub(crate) behaviour: Behaviour,
 }
 
 /// The source of a profile's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// Measured on the kernel itself.
+    /// The figures were measured on the kernel itself.
     Measured,
-    /// Read in the kernel's sources, and never compared with a running one. What depends on how a
-    /// kernel was built is that of the nearest kernel that was measured.
+    /// The figures were read in the kernel's sources, and never compared with a running kernel.
+    /// Figures that depend on how a kernel was built are those of the nearest kernel that was
+    /// measured.
     Read,
 }
 
 /// The weight of a datagram in a receive buffer: its allocation, not its length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// Its bytes, rounded up to 64, and `shared_info` are allocated together, in a size that is a
-    /// power of two.
+    /// The datagram's bytes, rounded up to a multiple of 64, and `shared_info` are allocated
+    /// together, in a size that is a power of two.
     PowerOfTwo {
         /// The bytes that are added before an allocation size is chosen.
         shared_info: usize,
@@ -81,16 +83,16 @@ pub enum Weight {
     /// As [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of a few bytes have allocations of
     /// one size.
     SmallHeads {
-        /// The most bytes that such an allocation has room for.
+        /// The most bytes that an allocation of that size has room for.
         small: usize,
         /// The bytes that the allocator adds.
         shared_info: usize,
         /// The weight of each datagram beside its bytes.
         base: usize,
     },
-    /// Its bytes are rounded up.
+    /// The datagram's bytes are rounded up to a multiple of `to`.
     RoundedUp {
-        /// The multiple to which they are rounded, in bytes.
+        /// The multiple to which the datagram's bytes are rounded, in bytes.
         to: usize,
         /// The weight of a datagram without its bytes.
         base: usize,
@@ -136,28 +138,28 @@ impl Profile {
         Self::LINUX_2_4_0_I386,
     ];
 
-    /// Returns the profile of that name.
+    /// Returns the profile of that name. Returns `None` if there is none.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// Returns whether the kernel has `ip_queue`, and not queues with numbers.
+    /// Returns `true` if the kernel has `ip_queue`, and not queues with numbers.
     #[must_use]
     pub const fn has_ip_queue(&self) -> bool {
         self.behaviour.modules.numbered.is_none()
     }
 
-    /// Returns the receive buffer that is granted for a request of so many bytes: cut to the limit,
-    /// doubled, and never less than the least there is (SOCK-4).
+    /// Returns the receive buffer that is granted for a request of `requested` bytes: cut to the
+    /// limit, doubled, and never less than the least there is (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
         doubled.max(self.receive_buffer_least)
     }
 
-    /// Returns the send buffer that is granted for a request of so many bytes: cut to the limit,
-    /// doubled, and never less than 2048.
+    /// Returns the send buffer that is granted for a request of `requested` bytes: cut to the
+    /// limit, doubled, and never less than 2048.
     #[must_use]
     pub fn granted_send_buffer(&self, requested: u32) -> u32 {
         requested.min(self.send_buffer).saturating_mul(2).max(2048)

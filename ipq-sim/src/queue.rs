@@ -27,12 +27,12 @@ use std::fmt;
 /// The netlink protocol that carries nfnetlink.
 pub(crate) const NFNETLINK: i32 = ipq_core::wire::nfnetlink::PROTOCOL as i32;
 
-/// Names a queue.
+/// The name of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum QueueId {
-    /// The one of `ip_queue` or `ip6_queue`.
+    /// The queue of `ip_queue` or `ip6_queue`, by its family.
     IpQueue(Family),
-    /// The one of `nfnetlink_queue` with this number.
+    /// The queue of `nfnetlink_queue` with this number.
     Numbered(u16),
 }
 
@@ -58,7 +58,7 @@ impl QueueId {
     }
 
     /// Returns the queue of `ip_queue` or `ip6_queue` that messages of a netlink protocol go to,
-    /// loaded or not.
+    /// loaded or not. Returns `None` if there is none.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         if rules.numbered.is_some() {
             return None;
@@ -68,7 +68,7 @@ impl QueueId {
         found.map(|(family, _)| Self::IpQueue(family))
     }
 
-    /// Returns the netlink protocol of its frames.
+    /// Returns the netlink protocol of the queue's frames.
     pub(crate) fn protocol(self, rules: &Modules) -> i32 {
         match self {
             Self::IpQueue(family) => rules.protocols[family],
@@ -102,21 +102,21 @@ pub(crate) struct PacketDetails {
 /// All queues of a kernel. Each keeps an item `T` for each packet.
 pub(crate) struct Queues<T> {
     ip_queues: PerFamily<Module<IpQueue<T>>>,
-    /// Those with numbers, on a kernel that has such.
+    /// The queues with numbers, on a kernel that has such queues.
     pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
 
 /// A queue's module.
 enum Module<Q> {
     Loaded(Q),
-    /// With what is left of its queue.
+    /// The module is not loaded. This is what is left of its queue.
     Unloaded(Q),
-    /// The kernel has none.
+    /// The kernel has no such module.
     Absent,
 }
 
 impl<T> Queues<T> {
-    /// Returns the queues of a kernel whose modules are all loaded.
+    /// Makes the queues of a kernel whose modules are all loaded.
     pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
         let modules = profile.behaviour.modules;
         let module = |family| match (family, modules.ipv6_queue) {
@@ -130,7 +130,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` of that name, if its module is loaded.
+    /// Returns the queue of `ip_queue` or `ip6_queue` of that name. Returns `None` if its module is
+    /// not loaded.
     pub(crate) fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
@@ -141,7 +142,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the same queue, to be changed.
+    /// Returns the queue of `ip_queue` or `ip6_queue` of that name, for the caller to change.
+    /// Returns `None` if its module is not loaded.
     pub(crate) fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
@@ -160,7 +162,7 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Returns the queues whose modules are loaded, with their names, to be changed.
+    /// Returns the queues whose modules are loaded, with their names, for the caller to change.
     pub(crate) fn loaded_mut(&mut self) -> impl Iterator<Item = (QueueId, &mut IpQueue<T>)> {
         self.ip_queues.iter_mut().filter_map(|(family, module)| match module {
             Module::Loaded(queue) => Some((QueueId::IpQueue(family), queue)),
@@ -168,7 +170,8 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Unloads a queue's module. What was queued comes out, oldest first (EVT-2).
+    /// Unloads a queue's module. Returns the items of the packets that were queued, oldest first
+    /// (EVT-2).
     pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
         let module = &mut self.ip_queues[family];
         match std::mem::replace(module, Module::Absent) {

@@ -17,8 +17,7 @@ pub(crate) const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0,
 pub(crate) const OTHER_NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
 pub(crate) const OWN_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 
-/// A UDP packet with that many bytes of payload, which can be told apart by their place. It may be
-/// fragmented.
+/// Returns a UDP packet whose `payload` bytes of payload count up. It may be fragmented.
 pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hops: u8, payload: usize) -> Bytes {
     let builder = match (source.into(), destination.into()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -40,7 +39,7 @@ pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hop
     packet.into()
 }
 
-/// An IPv4 packet with a header that was changed, and a checksum that is right all the same.
+/// Returns an IPv4 packet with a header that `change` has changed, and with a right checksum.
 pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) -> Bytes {
     let plain = udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload);
     let (mut header, body) = Ipv4Header::from_slice(&plain).unwrap();
@@ -50,12 +49,12 @@ pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) ->
     [&header.to_bytes()[..], body].concat().into()
 }
 
-/// A fragment that is not the first.
+/// Returns a fragment that is not the first.
 pub(crate) fn later_fragment() -> Bytes {
     ipv4_with(|header| header.fragment_offset = IpFragOffset::try_new(2).unwrap(), 16)
 }
 
-/// A packet as it is inside the host, just arrived in a frame of its own.
+/// Returns a packet as it is inside the host, just arrived in a frame of its own.
 pub(crate) fn packet(data: Bytes) -> Packet {
     let family = if data[0] >> 4 == 4 { Family::Ipv4 } else { Family::Ipv6 };
     Packet {

@@ -1,9 +1,9 @@
 //! Handles on an emulated kernel: the transport, and who owns the kernel behind it.
 //!
 //! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a
-//! time-out on an idle queue returns at once, and the kernel's clock is later by as much. A
-//! [`SharedSim`] is a kernel on real time for several threads, whose handles really wait. The
-//! choice is made when it is built.
+//! time-out on an idle queue returns at once, and the kernel's clock has advanced by the time-out.
+//! A [`SharedSim`] is a kernel on real time for several threads, whose handles really wait. The
+//! kernel's builder makes either.
 
 mod access;
 mod assert;
@@ -50,13 +50,14 @@ pub type Sim = Simulation<Owned>;
 
 /// An emulated kernel on real time, shared by threads.
 ///
-/// The kernel ends when the last clone of this is dropped. Its handles can still read datagrams
-/// that had come; waiting for more, and sending, fails with
+/// The kernel ends when the last clone of the `SharedSim` is dropped. Its handles can still read
+/// datagrams that had come; waiting for more, and sending, fails with
 /// [`TransportError::Closed`](ipq_core::TransportError::Closed).
 pub type SharedSim = Simulation<Shared>;
 
 impl Default for Sim {
-    /// A Linux 3.4.10 with the laboratory's devices: see [`KernelBuilder`](crate::KernelBuilder).
+    /// Makes a Linux 3.4.10 with the laboratory's devices: see
+    /// [`KernelBuilder`](crate::KernelBuilder).
     fn default() -> Self {
         Kernel::builder()
             .simulate()
@@ -88,8 +89,8 @@ impl<A: Access> Simulation<A> {
         self.open_as(ClientId::FIRST, family, PortId(process_id))
     }
 
-    /// Opens a handle of a program, bound to `port_id`, or to one that the kernel chooses if that
-    /// is 0 (SOCK-2).
+    /// Opens a handle of a program, bound to `port_id`. If that is 0, the kernel chooses a port id
+    /// (SOCK-2).
     pub fn open_as(
         &self,
         client: ClientId,
@@ -126,7 +127,7 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.sniff(device))
     }
 
-    /// Returns the fate of a packet; `None` if too many entered after it.
+    /// Returns the fate of a packet. Returns `None` if too many packets entered after it.
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {
         self.with(|kernel| kernel.fate(packet).cloned())

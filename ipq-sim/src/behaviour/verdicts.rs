@@ -117,9 +117,9 @@ pub(crate) enum ShortReplacement {
 pub(crate) enum Resizing {
     /// The packet is as long as the replacement.
     Exact,
-    /// The packet is never longer than it was. No kernel does.
+    /// The packet is never longer than it was. No kernel does this.
     NeverGrows,
-    /// The packet is never shorter than it was: its end stays. No kernel does.
+    /// The packet is never shorter than it was: its end stays. No kernel does this.
     NeverShrinks,
 }
 

@@ -14,10 +14,11 @@ use std::ops::RangeInclusive;
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    // In the order in which their rules run, which numbers a hook's functions.
-    /// Has a chain at every hook; in Linux 2.4.0 to 2.4.17 at PREROUTING and OUTPUT only.
+    // The tables are in the order in which their rules run, which numbers a hook's functions.
+    /// Table mangle, which has a chain at every hook; in Linux 2.4.0 to 2.4.17 at PREROUTING and
+    /// OUTPUT only.
     Mangle,
-    /// Has chains at INPUT, FORWARD and OUTPUT.
+    /// Table filter, which has chains at INPUT, FORWARD and OUTPUT.
     Filter,
 }
 
@@ -45,28 +46,29 @@ impl Table {
 /// The action of a rule on a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Sends it to the queue of its family, or to queue 0 where queues have numbers (NFQ-15).
+    /// Sends the packet to the queue of its family, or to queue 0 where queues have numbers
+    /// (NFQ-15).
     Queue,
-    /// Sends it to a queue with a number.
+    /// Sends the packet to a queue with a number.
     NumberedQueue(NumberedQueue),
-    /// Sets its mark, and goes on with the next rule.
+    /// Sets the packet's mark, and goes on with the next rule.
     Mark(u32),
 }
 
-/// A queue with a number, or one of several: what the target NFQUEUE says.
+/// A queue with a number, or several such queues: what the target NFQUEUE says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberedQueue {
     /// The first queue's number.
     pub first: u16,
     /// The last queue's number.
     pub last: u16,
-    /// The way in which packets are spread over the queues.
+    /// The rule by which packets are spread over the queues.
     pub spread: Spread,
-    /// `true` if a packet goes on if nobody has bound its queue (NFQ-11).
+    /// `true` if a packet goes on where nobody has bound its queue (NFQ-11).
     pub bypass: bool,
 }
 
-/// The way in which packets are spread over several queues.
+/// The rule by which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
     /// By addresses and protocol: all packets between two hosts go to one queue (NFQ-16).
@@ -76,7 +78,7 @@ pub enum Spread {
 }
 
 impl NumberedQueue {
-    /// The number of the queue that a packet goes to.
+    /// Returns the number of the queue that a packet goes to.
     pub(crate) fn number(self, packet: &Packet) -> u16 {
         let count = u64::from(self.last.saturating_sub(self.first)) + 1;
         let further = match self.spread {
@@ -88,7 +90,7 @@ impl NumberedQueue {
     }
 }
 
-/// A hash of a packet's addresses and protocol, which both directions have.
+/// Returns a hash of a packet's addresses and protocol, which is the same for both directions.
 #[inline(never)]
 fn flow_hash(packet: &Packet) -> u32 {
     let (source, destination) = routing::addresses(packet);
@@ -99,15 +101,16 @@ fn flow_hash(packet: &Packet) -> u32 {
 /// A netfilter rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The family of the packets.
+    /// The family of the packets that the rule sees.
     pub family: Family,
-    /// Its table.
+    /// The rule's table.
     pub table: Table,
-    /// Its chain: the hook of that name.
+    /// The rule's chain, by the hook of that name.
     pub chain: Hook,
-    /// Only packets of this protocol, as the IP header numbers it (6 TCP, 17 UDP); all if none.
+    /// The protocol of the packets that the rule sees, as the IP header numbers it (6 TCP, 17 UDP);
+    /// `None` for all packets.
     pub protocol: Option<u8>,
-    /// The action.
+    /// The rule's action.
     pub target: Target,
 }
 
@@ -117,7 +120,7 @@ pub enum RuleError {
     /// The table has no such chain.
     #[error("table {table} has no chain {chain} on this kernel: try the other table")]
     NoSuchChain {
-        /// The table.
+        /// The table that was asked for.
         table: Table,
         /// The chain that was asked for.
         chain: Hook,
@@ -151,15 +154,15 @@ impl Rule {
         }
     }
 
-    /// A rule that sends every packet of `family` that comes by `hook` to the queue with that
-    /// number.
+    /// Returns a rule that sends every packet of `family` that comes by `hook` to the queue with
+    /// that number.
     #[must_use]
     pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
         Self::numbered_queues(family, hook, number..=number)
     }
 
-    /// Returns a rule that spreads the packets of `family` that come by `hook` over the queues with those numbers, by their addresses
-    /// (NFQ-16).
+    /// Returns a rule that spreads the packets of `family` that come by `hook` over the queues with
+    /// those numbers, by their addresses (NFQ-16).
     #[must_use]
     pub const fn numbered_queues(family: Family, hook: Hook, numbers: RangeInclusive<u16>) -> Self {
         Self {
@@ -173,8 +176,8 @@ impl Rule {
         }
     }
 
-    /// The same rule, which lets packets go on if nobody has bound their queue, if it sends them to
-    /// a queue with a number.
+    /// Returns the rule, changed so that packets go on if nobody has bound their queue. A rule that
+    /// does not send packets to a queue with a number stays as it is.
     #[must_use]
     pub const fn bypass(self) -> Self {
         match self.target {
@@ -186,8 +189,8 @@ impl Rule {
         }
     }
 
-    /// Returns the rule for packets of one protocol only, as the IP header numbers it (6 TCP, 17
-    /// UDP).
+    /// Returns the rule, changed to see packets of one protocol only, as the IP header numbers it
+    /// (6 TCP, 17 UDP).
     #[must_use]
     pub const fn protocol(self, protocol: u8) -> Self {
         Self {
@@ -236,8 +239,7 @@ impl fmt::Display for NumberedQueue {
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// By hook: the rules of all its chains, table after table, each in the order of
-    /// adding.
+    /// The rules of each hook, table after table, and each table's in the order of adding.
     hooks: PerFamily<[Vec<Rule>; Hook::ALL.len()]>,
 }
 
@@ -265,10 +267,10 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs these of a hook's functions. Each function is a table's chain there: its rules,
-    /// in order. Returns the function that queues the packet and the target that it names; `None`
-    /// if all let it through. A packet without a readable protocol is dropped by a rule that asks
-    /// for one.
+    /// Runs the `functions` of a hook. Each function is a table's chain there: its rules, in order.
+    /// Returns the function that queues the packet and the target that it names. Returns `None` if
+    /// all let it through. A packet without a readable protocol is dropped by a rule that asks for
+    /// one.
     #[inline]
     pub(crate) fn judge(
         &self,
@@ -298,7 +300,7 @@ impl Rules {
         Ok(None)
     }
 
-    /// Returns whether any rule sees packets of `family` at `hook`.
+    /// Returns `true` if any rule sees packets of `family` at `hook`.
     pub(crate) fn any_at(&self, hook: HookPoint, family: Family) -> bool {
         !self.at(hook, family).is_empty()
     }

@@ -48,15 +48,15 @@ impl KernelBuilder {
         Self { profile, ..self }
     }
 
-    /// Sets when a packet id is handed out again. With [`IdReuse::Never`] a second verdict for a
-    /// packet is always ENOENT.
+    /// Sets the rule by which a packet id is handed out again. With [`IdReuse::Never`] a second
+    /// verdict for a packet is always ENOENT.
     #[must_use]
     pub fn id_reuse(self, reuse: IdReuse) -> Self {
         Self { reuse, ..self }
     }
 
-    /// A program was the IPv4 queue's peer before, and was found to be gone: Linux 2.4.0 to 2.4.17
-    /// tell so in `/proc/net/ip_queue` until another comes.
+    /// Begins with an IPv4 queue whose peer was found to be gone. Linux 2.4.0 to 2.4.17 say so in
+    /// `/proc/net/ip_queue` until another program attaches.
     #[must_use]
     pub fn earlier_peer_died(self) -> Self {
         Self {
@@ -65,7 +65,8 @@ impl KernelBuilder {
         }
     }
 
-    /// The kernel of that version, such as "2.4.16", or that profile: see [`Profile::of_kernel`].
+    /// Sets the kernel of that version, such as "2.4.16", or that profile: see
+    /// [`Profile::of_kernel`].
     ///
     /// ```
     /// let sim = ipq_sim::Kernel::builder().kernel("2.4.16")?.simulate()?;
@@ -109,8 +110,8 @@ impl KernelBuilder {
         }
     }
 
-    /// Sets for how many packets, those that entered last, [`Kernel::fate`] knows the fate: 65,536
-    /// by default.
+    /// Sets the number of packets, of those that entered last, whose fate [`Kernel::fate`] knows:
+    /// 65,536 by default.
     #[must_use]
     pub fn keep_fates(self, packets: usize) -> Self {
         Self {

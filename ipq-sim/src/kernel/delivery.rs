@@ -140,7 +140,7 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Returns a packet as it arrives by `lo`.
+    /// Returns a packet as it arrives by `lo`, or the reason to drop it.
     fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
         let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;

@@ -16,13 +16,13 @@ use ipq_core::{Family, Hook};
 /// A hook at which a packet enters, and the devices between which it is then.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryPoint<'a> {
-    /// The hook whose functions it passes first.
+    /// The hook whose functions the packet passes first.
     pub hook: Hook,
-    /// The device that it came by, at PREROUTING, INPUT and FORWARD.
+    /// The device that the packet came in by, at PREROUTING, INPUT and FORWARD.
     pub incoming: &'a str,
-    /// The device that it will leave by, at FORWARD, OUTPUT and POSTROUTING.
+    /// The device that the packet will leave by, at FORWARD, OUTPUT and POSTROUTING.
     pub outgoing: &'a str,
-    /// The Ethernet header that it came with; if `None`, one from a neighbour is made up.
+    /// The Ethernet header that the packet came with; if `None`, one from a neighbour is made up.
     pub link_header: Option<[u8; 14]>,
 }
 

@@ -10,12 +10,12 @@ use ipq_core::PortId;
 use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType};
 use std::borrow::Cow;
 
-/// The offset of a request's second word: after the header and the value.
+/// Returns the offset of a request's second word, which follows the header and the value.
 const fn second_word(abi: Abi) -> usize {
     Header::BYTES + abi.word_bytes()
 }
 
-/// Spoils the details of a packet with that link-layer header.
+/// Spoils the details of a packet that has the link-layer header `link`.
 pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Option<&Link>, by_loopback: bool) {
     match flaw {
         Flaw::DeviceNamesSwapped => std::mem::swap(&mut details.indev, &mut details.outdev),
@@ -63,7 +63,7 @@ pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
     }
 }
 
-/// Returns the request with the flaw.
+/// Returns the request, spoilt if the flaw is one of requests.
 pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
     let Some(header) = Header::parse(request, abi) else {
         return request.into();

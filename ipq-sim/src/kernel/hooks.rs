@@ -23,19 +23,19 @@ use std::ops::RangeInclusive;
 /// The least MTU that IPv6 knows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
-/// The end of a packet's way for now. `Ok(Some)`: it has a place in a queue. `Ok(None)`: it was
-/// delivered, and is in the books. `Err`: it was dropped, for this reason.
+/// The outcome of a packet's way through the hooks. `Ok(Some)`: the packet has a place in a queue.
+/// `Ok(None)`: it was delivered, and is in the books. `Err`: it was dropped, for this reason.
 pub(super) type End = Result<Option<Place>, DropReason>;
 
-/// The number of a function behind all that any hook has.
+/// A number above that of every function of any hook.
 pub(super) const BEHIND_THE_LAST: u8 = u8::MAX;
 
 /// The place that a packet has in its queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// In the queue of `ip_queue` or `ip6_queue`.
+    /// The slot in the queue of `ip_queue` or `ip6_queue`.
     Slot(Slot),
-    /// By id, in a numbered queue.
+    /// The packet id in a numbered queue.
     Id(u32),
 }
 
@@ -60,7 +60,8 @@ impl Kernel {
         })
     }
 
-    /// The same after a verdict: a packet that is kept was queued again.
+    /// Enters a packet into the books after its verdict: as dropped, or as queued again. Returns
+    /// the place of a packet that must be kept in its queue.
     #[inline]
     pub(super) fn settle_again(&mut self, end: End, traversal: &Traversal) -> Option<Place> {
         let place = self.settle(end, &traversal.packet)?;
@@ -71,7 +72,7 @@ impl Kernel {
         Some(place)
     }
 
-    /// Keeps a packet in its place.
+    /// Keeps a packet in its place in its queue.
     #[inline]
     pub(super) fn keep(&mut self, place: Place, traversal: Traversal) {
         match (place, traversal.queued_in) {
@@ -122,8 +123,8 @@ impl Kernel {
     }
 
     /// Runs the functions of a hook whose numbers are in `functions`. If one of them sends the
-    /// packet to a queue, its traversal notes that, and the result says whether the packet goes on
-    /// if nobody has bound the queue. Returns `None` if all let it through.
+    /// packet to a queue, its traversal notes that, and the result is `true` if the packet goes on
+    /// where nobody has bound the queue. Returns `None` if all functions let the packet through.
     #[inline]
     pub(super) fn judge(
         &mut self,
@@ -251,7 +252,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Goes on after FORWARD.
+    /// Moves a packet from FORWARD to POSTROUTING.
     fn after_forward(&self, traversal: &mut Traversal) -> Next {
         let indev = match self.profile.behaviour.host.indev_at_postrouting {
             IndevAtPostrouting::Kept => traversal.indev,
@@ -260,7 +261,8 @@ impl Kernel {
         traversal.go_to(HookPoint::Postrouting, indev, traversal.outdev)
     }
 
-    /// Goes on after OUTPUT, where the route may have changed.
+    /// Moves a packet from OUTPUT to POSTROUTING, by the device of its route, which may have
+    /// changed.
     fn after_output(&self, traversal: &mut Traversal) -> Next {
         let outdev = match traversal.route {
             Some(Route::Via(device)) => device,

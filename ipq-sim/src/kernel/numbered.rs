@@ -31,20 +31,21 @@ impl Kernel {
         Some(self.queues.numbered.as_ref()?.proc_text())
     }
 
-    /// Sets `NETLINK_CAP_ACK`: answers to the socket's messages then quote the header only
-    /// (NFQ-43).
+    /// Sets or clears `NETLINK_CAP_ACK`. With it, answers to the socket's messages quote the header
+    /// only (NFQ-43).
     pub fn set_cap_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.capped = on;
         Ok(())
     }
 
-    /// Sets `NETLINK_EXT_ACK`: answers to the socket's messages may then have attributes (NFQ-44).
+    /// Sets or clears `NETLINK_EXT_ACK`. With it, answers to the socket's messages may have
+    /// attributes (NFQ-44).
     pub fn set_ext_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.extended = on;
         Ok(())
     }
 
-    /// Returns the device with that number, as frames name it.
+    /// Returns the device with that number, as frames name it. Returns `None` if there is none.
     pub(crate) fn device(&self, number: u32) -> Option<Device> {
         let device = self.network.numbered(number)?;
         Some(Device {
@@ -102,7 +103,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Delivers an answer to a message.
+    /// Delivers an answer to a message, if there is one.
     fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
         let Some(answer) = answer else { return };
         let mut datagram = answer.datagram(sender, rules);
@@ -218,7 +219,7 @@ impl Kernel {
     }
 }
 
-/// Describes a packet as the hooks know it (NFQ-80 to NFQ-90).
+/// Describes a packet for a numbered queue, as the hooks know it (NFQ-80 to NFQ-90).
 fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     let packet = &traversal.packet;
     let from_outside = packet.link.is_some();
@@ -252,7 +253,7 @@ fn described(traversal: &Traversal) -> QueuedPacket<'_> {
 }
 
 /// Returns the length of a packet's network header, with IPv4's options. A header that states less
-/// than the fixed part has that part all the same.
+/// than the fixed part counts as the fixed part.
 fn header_length(packet: &Packet) -> usize {
     match packet.family {
         Family::Ipv4 => ipv4::header_length(&packet.data).max(packet.family.header_length()),

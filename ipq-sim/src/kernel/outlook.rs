@@ -1,5 +1,5 @@
-//! Questions of whoever feeds packets: what waits for a program, and for how much more there is
-//! room.
+//! Questions for a caller who feeds packets: what waits for a program, and how much room there is
+//! for more.
 
 use super::Kernel;
 use super::hooks::BEHIND_THE_LAST;
@@ -16,27 +16,28 @@ use bytes::Bytes;
 use ipq_core::{Family, Hook, PacketId, PortId};
 
 impl Kernel {
-    /// Returns one of the datagrams that wait for a socket's program, counted from the next: its
-    /// sender, and its bytes in parts.
+    /// Returns the datagram at `index` of those that wait for a socket's program, counted from the
+    /// next: its sender, and its bytes in parts. Returns `None` if fewer wait.
     #[must_use]
     pub fn waiting(&self, socket: SocketId, index: usize) -> Option<(PortId, [&[u8]; 3])> {
         let datagram = self.sockets.waiting(socket, index)?;
         Some((datagram.sender, datagram.parts()))
     }
 
-    /// Returns the netlink protocol that a socket speaks; 0 if it is closed.
+    /// Returns the netlink protocol of a socket. Returns 0 if the socket is closed.
     #[must_use]
     pub fn netlink_protocol(&self, socket: SocketId) -> i32 {
         self.sockets.protocol(socket).unwrap_or(0)
     }
 
-    /// Returns whether the kernel's queues have numbers; otherwise there is one for each family.
+    /// Returns `true` if the kernel's queues have numbers. Otherwise there is one queue for each
+    /// family.
     #[must_use]
     pub const fn has_numbered_queues(&self) -> bool {
         self.queues.numbered.is_some()
     }
 
-    /// Returns whether any queue with a number is bound.
+    /// Returns `true` if any queue with a number is bound.
     #[must_use]
     pub fn has_bound_queues(&self) -> bool {
         self.queues.numbered.as_ref().is_some_and(nfnetlink::Queues::has_bound)
@@ -50,7 +51,7 @@ impl Kernel {
         families.chain(numbered.map(QueueId::Numbered))
     }
 
-    /// Returns whether a program listens to a queue, as far as the kernel knows.
+    /// Returns `true` if a program listens to a queue, as far as the kernel knows.
     #[must_use]
     pub fn is_listened_to(&self, queue: QueueId) -> bool {
         match queue {
@@ -62,7 +63,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the socket that listens to a queue, in a mode that gives it packets.
+    /// Returns the socket that listens to a queue, in a mode that gives it packets. Returns `None`
+    /// if there is none.
     #[must_use]
     pub fn listener(&self, queue: QueueId) -> Option<SocketId> {
         let port_id = match queue {
@@ -76,8 +78,8 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at; `None` if no rule there queues it, or if it is
-    /// no packet.
+    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at.
+    /// Returns `None` if no rule there queues it, or if it is no packet.
     #[must_use]
     pub fn destination(&self, hook: Hook, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;
@@ -98,14 +100,15 @@ impl Kernel {
         QueueId::of_target(target, &packet, &self.profile.behaviour.modules)
     }
 
-    /// Returns how full a socket's receive buffer is; `None` if the socket is closed.
+    /// Returns the fill of a socket's receive buffer. Returns `None` if the socket is closed.
     #[must_use]
     pub fn receive_buffer(&self, socket: SocketId) -> Option<ReceiveBuffer> {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the weight that the message about a packet of `length` bytes will have in a receive buffer, where that decides whether it is taken;
-    /// 0 on a kernel that looks at what waits there alone (NFQ-100, SOCK-4).
+    /// Returns the weight that the message about a packet of `length` bytes will have in a receive
+    /// buffer, if that weight decides about taking the message. Returns 0 on a kernel that looks
+    /// only at the datagrams that wait there (NFQ-100, SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
         match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {
@@ -116,7 +119,7 @@ impl Kernel {
         }
     }
 
-    /// Returns whether a queue takes one more packet, as far as its length goes.
+    /// Returns `true` if a queue takes one more packet, as far as its length goes.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {
@@ -131,7 +134,7 @@ impl Kernel {
         }
     }
 
-    /// Returns the packet that is queued under an id in a queue.
+    /// Returns the packet that is queued under an id in a queue. Returns `None` if there is none.
     #[must_use]
     pub fn queued_in(&self, queue: QueueId, packet_id: PacketId) -> Option<PacketSerial> {
         let traversal = match queue {

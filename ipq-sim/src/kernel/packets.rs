@@ -43,8 +43,8 @@ pub enum InjectError {
 }
 
 impl Kernel {
-    /// Lets an Ethernet frame arrive on a device. Its packet goes on at once, into the queue or
-    /// out.
+    /// Lets an Ethernet frame arrive on a device. The frame's packet goes on at once, until it is
+    /// queued or has left.
     pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         self.inject_frame(device, frame.into())
     }
@@ -124,8 +124,8 @@ impl Kernel {
     }
 
     /// Lets a frame arrive when virtual time has advanced by `delay`: see
-    /// [`advance`](Self::advance). On real time it arrives at the first use of the kernel, or
-    /// during a wait for it, after `delay`.
+    /// [`advance`](Self::advance). On real time the frame arrives after `delay`, at the first use
+    /// of the kernel or during a wait for it.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
@@ -179,14 +179,14 @@ impl Kernel {
         Ok(serial)
     }
 
-    /// Takes the oldest IP frame that left by this device and was not taken yet. Each device keeps its
-    /// last 65,536 frames that nobody took; older ones are lost.
+    /// Takes the oldest IP frame that left by this device and was not taken yet. Each device keeps
+    /// its last 65,536 frames that nobody took; older ones are lost.
     pub fn sniff(&mut self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         let id = self.network.by_name(device)?;
         Ok(self.network.take_sent(id))
     }
 
-    /// Returns the fate of a packet; `None` if too many entered after it: see
+    /// Returns the fate of a packet. Returns `None` if too many packets entered after it: see
     /// [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<&Fate> {
@@ -199,7 +199,7 @@ impl Kernel {
         self.ledger.accounting()
     }
 
-    /// Returns the packet that is queued under `packet_id`; `None` if no queue has that id.
+    /// Returns the packet that is queued under `packet_id`. Returns `None` if no queue has that id.
     #[must_use]
     pub fn queued(&self, packet_id: PacketId) -> Option<PacketSerial> {
         let mut queues = self.queues.loaded();
@@ -224,7 +224,8 @@ impl Kernel {
         self.ledger.journal.take()
     }
 
-    /// As [`take_events`](Self::take_events), into a list that is used again and again.
+    /// Takes the events of packets, as [`take_events`](Self::take_events) does, into a list that
+    /// the caller uses again.
     #[cfg(feature = "run")]
     pub(crate) fn take_events_into(&mut self, events: &mut Vec<PacketEvent>) {
         self.ledger.journal.swap(events);

@@ -27,7 +27,7 @@ impl Kernel {
         self.clients.get(client.0).map_or(0, |client| client.process_id)
     }
 
-    /// Changes a program's process id, as when a child goes on for its parent. It is the first
+    /// Changes a program's process id, as when a child goes on for its parent. The id is the first
     /// choice for sockets that are opened from now on and not bound to a port id (SOCK-2).
     pub fn set_process_id(&mut self, client: ClientId, process_id: u32) {
         if let Some(client) = self.clients.get_mut(client.0) {
@@ -35,26 +35,26 @@ impl Kernel {
         }
     }
 
-    /// Gives a program `CAP_NET_ADMIN`, or takes it away. It is checked when a message is sent
-    /// (ATT-5).
+    /// Gives a program `CAP_NET_ADMIN`, or takes it away. The capability is checked when a message
+    /// is sent (ATT-5).
     pub fn set_net_admin(&mut self, client: ClientId, held: bool) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.net_admin = held;
         }
     }
 
-    /// Takes `CAP_NET_ADMIN` away from all programs, those that are still to come too.
+    /// Takes `CAP_NET_ADMIN` away from all programs, including those that are added later.
     pub fn drop_net_admin(&mut self) {
         self.nobody_has_net_admin = true;
     }
 
-    /// Returns whether a program has `CAP_NET_ADMIN` now.
+    /// Returns `true` if a program has `CAP_NET_ADMIN` now.
     pub(super) fn has_net_admin(&self, client: ClientId) -> bool {
         !self.nobody_has_net_admin && self.clients.get(client.0).is_some_and(|client| client.net_admin)
     }
 
-    /// `socket(AF_NETLINK, SOCK_RAW, protocol)`. EPROTONOSUPPORT if no loaded module speaks the
-    /// protocol (SOCK-1).
+    /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Returns EPROTONOSUPPORT if
+    /// no loaded module speaks the protocol (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.profile.behaviour.netlink.opening {
@@ -73,7 +73,7 @@ impl Kernel {
         Ok(socket)
     }
 
-    /// `bind` to a port id; 0 lets the kernel choose (SOCK-2). Returns the port id.
+    /// Binds a socket to a port id; with 0 the kernel chooses one (SOCK-2). Returns the port id.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
         let bound = self.sockets.bind(socket, port_id, &self.profile.behaviour.netlink)?;
         if self.profile.behaviour.attaching.binding == Binding::Attaches
@@ -85,8 +85,8 @@ impl Kernel {
         Ok(bound)
     }
 
-    /// `close`. If the socket was bound to the peer's port id its queue resets (ATT-4). Closing
-    /// twice does nothing.
+    /// Closes a socket. If it was bound to the peer's port id, the peer's queue resets (ATT-4).
+    /// Closing a socket twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
         if let Some((protocol, port_id)) = self.sockets.close(socket) {
             self.notice_closing(protocol, port_id);
@@ -94,7 +94,7 @@ impl Kernel {
         self.records.socket_closed(socket);
     }
 
-    /// A socket closed that was bound to that port id.
+    /// Resets or unbinds the queues of a closed socket that was bound to that port id.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
         self.numbered_owner_closed(port_id);
         let rule = self.profile.behaviour.attaching.peer_loss;
@@ -114,12 +114,13 @@ impl Kernel {
     }
 
     /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the number of bytes sent.
-    /// Whether the queue accepts the message, only a reply says.
+    /// Only a reply says if the queue accepts the message.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         self.send_to_kernel(socket, datagram, false)
     }
 
-    /// Sends a datagram to the kernel. `addressed` says whether the call named the kernel's address.
+    /// Sends a datagram to the kernel. `addressed` is `true` if the call named the kernel's
+    /// address.
     fn send_to_kernel(&mut self, socket: SocketId, datagram: &[u8], addressed: bool) -> Result<usize, Errno> {
         let Sending {
             protocol,
@@ -183,8 +184,8 @@ impl Kernel {
         }
     }
 
-    /// Gives a datagram's first message to its queue, lets the packet that it releases go on, and
-    /// delivers the reply: in this order.
+    /// Gives a datagram's first message to its queue, then lets the packet go on that it releases,
+    /// then delivers the reply.
     fn obey_first(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
@@ -238,13 +239,13 @@ impl Kernel {
         }
     }
 
-    /// Returns the queue that a netlink protocol leads to.
+    /// Returns the queue that a netlink protocol leads to. Returns `None` if there is none.
     fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
         QueueId::of_protocol(protocol, &self.profile.behaviour.modules)
     }
 
-    /// Takes the next datagram, or the pending error, which comes first, without waiting. EAGAIN if
-    /// there is neither.
+    /// Takes the pending error, or else the next datagram, without waiting. Returns EAGAIN if there
+    /// is neither.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
         self.sockets.receive(socket, buffer, &self.profile.behaviour.netlink)
     }
@@ -254,21 +255,21 @@ impl Kernel {
         self.sockets.longest_to_send(socket, &self.profile.behaviour.netlink)
     }
 
-    /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does; `None` if
-    /// there is none.
+    /// Copies the next datagram into `buffer` without taking it, as `MSG_PEEK` does. Returns `None`
+    /// if there is none.
     #[must_use]
     pub fn peek(&self, socket: SocketId, buffer: &mut [u8]) -> Option<Received> {
         self.sockets.peek(socket, buffer)
     }
 
-    /// Returns whether [`receive`](Self::receive) would give anything but EAGAIN, as `poll` reports
-    /// it.
+    /// Returns `true` if [`receive`](Self::receive) would give anything but EAGAIN, as `poll`
+    /// reports it.
     #[must_use]
     pub fn is_readable(&self, socket: SocketId) -> bool {
         self.sockets.is_readable(socket)
     }
 
-    /// Returns whether an error is pending, which the next [`receive`](Self::receive) gives and
+    /// Returns `true` if an error is pending, which the next [`receive`](Self::receive) gives and
     /// `poll` reports as `POLLERR`.
     #[must_use]
     pub fn has_error(&self, socket: SocketId) -> bool {
@@ -282,7 +283,7 @@ impl Kernel {
         self.sockets.wake_on_input(socket, waker);
     }
 
-    /// Takes the pending error, as `SO_ERROR` does (SOCK-4).
+    /// Takes the pending error, as `SO_ERROR` does (SOCK-4). Returns `None` if there is none.
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
         self.sockets.take_error(socket, &self.profile.behaviour.netlink)
     }
@@ -292,8 +293,8 @@ impl Kernel {
         self.sockets.set_receive_buffer(socket, bytes)
     }
 
-    /// Sets `SO_RCVBUF` beyond its limit, as `SO_RCVBUFFORCE` does for a program with `CAP_NET_ADMIN`; EPERM for others. Returns
-    /// the granted size in bytes.
+    /// Sets `SO_RCVBUF` beyond its limit, as `SO_RCVBUFFORCE` does for a program with
+    /// `CAP_NET_ADMIN`. Returns the granted size in bytes, or EPERM for other programs.
     pub fn force_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         if !self.has_net_admin(self.sockets.owner(socket)?) {
             return Err(Errno::EPERM);
@@ -311,13 +312,13 @@ impl Kernel {
         self.sockets.set_no_enobufs(socket, on, &self.profile.behaviour.netlink)
     }
 
-    /// Returns the port id that a socket is bound to.
+    /// Returns the port id that a socket is bound to. Returns `None` if it is closed or not bound.
     #[must_use]
     pub fn port_id(&self, socket: SocketId) -> Option<PortId> {
         self.sockets.port_id(socket)
     }
 
-    /// Returns whether a socket is open.
+    /// Returns `true` if a socket is open.
     #[must_use]
     pub fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.is_open(socket)

@@ -14,8 +14,8 @@ impl Kernel {
         self.clock.now()
     }
 
-    /// Advances virtual time, and lets frames arrive that are due by then. On real time only the
-    /// latter.
+    /// Advances virtual time, and lets frames arrive that are due by then. On real time, only lets
+    /// the frames arrive.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now().saturating_add(by);
         while self.advance_to_next(end) {}
@@ -23,7 +23,7 @@ impl Kernel {
     }
 
     /// Advances virtual time to the next frame that arrives later, if it is due by `end`, and lets
-    /// it arrive. Returns whether there was one.
+    /// it arrive. Returns `true` if there was one.
     pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
         let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
             return false;
@@ -35,7 +35,7 @@ impl Kernel {
         true
     }
 
-    /// Returns the time until the next frame that arrives later.
+    /// Returns the time until the next frame that arrives later. Returns `None` if there is none.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.later.first_key_value()?;
         Some(at.saturating_sub(self.now()))
@@ -47,7 +47,7 @@ impl Kernel {
         }
     }
 
-    /// The time stamp of a packet that this host makes now (PKT-8).
+    /// Returns the time stamp of a packet that this host makes now (PKT-8).
     pub(super) fn own_time(&self) -> ArrivalTime {
         match self.profile.behaviour.metadata.own_packets {
             OwnPackets::Unstamped => ArrivalTime::default(),
@@ -59,7 +59,7 @@ impl Kernel {
         }
     }
 
-    /// The time stamp of what arrives now: none while no queue has a peer (PKT-8).
+    /// Returns the time stamp of a packet that arrives now, which may be none (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
         let wanted = match self.profile.behaviour.metadata.timestamps {

@@ -10,25 +10,27 @@ use ipq_core::Family;
 use ipq_core::wire::HardwareAddress;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A packet, and its place on its way.
+/// A packet on its way through the hooks, and its place there.
 pub(crate) struct Traversal {
     pub(crate) packet: Packet,
     pub(crate) hook: HookPoint,
     pub(crate) indev: Option<DeviceId>,
     pub(crate) outdev: Option<DeviceId>,
-    /// The hook's function that queued it.
+    /// The number of the hook's function that queued the packet.
     pub(crate) function: u8,
-    /// The queue that it was last sent to.
+    /// The queue that the packet was last sent to.
     pub(super) queued_in: Option<QueueId>,
-    /// Known from the start for packets that this host sends, for others after PREROUTING.
+    /// The packet's route. It is known from the start for packets that this host sends, for others
+    /// after PREROUTING.
     pub(crate) route: Option<Route>,
-    /// The destination that it had when it was routed: the neighbour that it leaves to.
+    /// The destination that the packet had when it was routed: the neighbour that it leaves to.
     pub(super) next_hop: IpAddr,
-    /// The fields that its route depends on, as of when it was queued at OUTPUT (VER-10).
+    /// The fields that the packet's route depends on, as they were when it was queued at OUTPUT
+    /// (VER-10).
     pub(super) routed_by: Option<Box<RouteKey>>,
 }
 
-/// With the other fields of its entry in the queue it fills two cache lines.
+/// With the other fields of its entry in the queue, a traversal fills two cache lines.
 const _: () = assert!(size_of::<Option<Traversal>>() <= 120);
 
 impl Traversal {
@@ -96,7 +98,7 @@ impl Traversal {
         Next::Hook(hook)
     }
 
-    /// Returns whether its PACKET frame names the device (EVT-1).
+    /// Returns `true` if the PACKET frame of the packet names the device (EVT-1).
     pub(crate) fn names(&self, device: DeviceId) -> bool {
         self.indev == Some(device) || self.outdev == Some(device)
     }
@@ -132,7 +134,7 @@ impl Traversal {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RouteKey {
     addresses: (IpAddr, IpAddr),
-    /// IPv4 only.
+    /// The type of service of an IPv4 packet; 0 for IPv6.
     tos: u8,
     mark: u32,
 }
@@ -153,7 +155,7 @@ impl RouteKey {
 
 /// The place of a packet after a hook's functions have run.
 pub(super) enum Next {
-    /// The packet moved to this hook: a copy of its own `hook`, which saves a load.
+    /// The packet moved to this hook. This is a copy of the traversal's `hook`, which saves a load.
     Hook(HookPoint),
     /// The packet moved to this hook, whose functions it does not pass.
     PastHook(HookPoint),

@@ -25,7 +25,7 @@ fn bound(sockets: &mut Sockets, port_id: u32) -> SocketId {
     id
 }
 
-/// A frame of the kernel's of 112 bytes and a payload.
+/// Returns a frame of the kernel's, of 112 bytes and a payload.
 fn frame(payload: &'static [u8]) -> Datagram {
     let metadata = PacketMetadata {
         packet_id: PacketId(1),
@@ -51,7 +51,7 @@ fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) 
     sockets.send_to_user(sending, PortId(to), Bytes::from_static(payload), RULES)
 }
 
-/// Receives. Returns the datagram's length and its sender, or the error if there was none.
+/// Receives a datagram. Returns its length and its sender, or the error if there was none.
 fn receive(sockets: &mut Sockets, id: SocketId) -> Result<(usize, u32), Errno> {
     let received = sockets.receive(id, &mut [0; 4096], RULES)?;
     Ok((received.length, received.sender.0))

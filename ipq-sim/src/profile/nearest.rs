@@ -13,7 +13,8 @@ impl Version {
         Self([major, minor, patch])
     }
 
-    /// Reads what `uname -r` says. Where the third number is missing, the last release is meant.
+    /// Reads a version as `uname -r` says it. A missing third number stands for the last release.
+    /// Returns `None` if the text does not begin with two numbers.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut numbers = [0, 0, u32::MAX];
@@ -45,16 +46,16 @@ impl fmt::Display for Version {
 pub(crate) struct Span {
     pub(crate) first: Version,
     pub(crate) last: Version,
-    /// The knowledge about their rules.
+    /// The knowledge about the rules of these versions.
     pub(crate) known: Known,
 }
 
 /// The knowledge about a kernel's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// They are the profile's, as far as sources and recordings go.
+    /// The rules are the profile's, as far as sources and recordings go.
     Same,
-    /// Nobody has looked. The text says why this profile stands for them.
+    /// Nobody has looked at the rules. The text says why this profile stands for these versions.
     Assumed(&'static str),
 }
 
@@ -63,23 +64,23 @@ pub(crate) enum Known {
 pub struct Nearest {
     /// The profile, with the frames of that kernel.
     pub profile: Profile,
-    /// The nearness of the two kernels.
+    /// The nearness of the profile to that kernel.
     pub nearness: Nearness,
 }
 
 /// The nearness of a profile to the kernel that it stands in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearness {
-    /// It is that kernel's own.
+    /// The profile is that kernel's own.
     Own,
-    /// It is of another kernel with the same rules and the same word size: only figures, such as
-    /// what a datagram weighs, may differ.
+    /// The profile is of another kernel with the same rules and the same word size: only figures,
+    /// such as what a datagram weighs, may differ.
     SameRules,
-    /// It is of another kernel with the same rules, and of another word size, which figures depend
-    /// on.
+    /// The profile is of another kernel with the same rules and of another word size, which figures
+    /// depend on.
     OtherWordSize,
-    /// It is of the kernel whose rules it is most likely to have; nobody has looked. The text says
-    /// why.
+    /// The profile is of the kernel whose rules that kernel most likely has; nobody has looked. The
+    /// text says why.
     Assumed(&'static str),
 }
 
@@ -103,7 +104,7 @@ impl fmt::Display for Nearest {
     }
 }
 
-/// No profile has a kernel's rules.
+/// The error of a kernel whose rules no profile has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, which have ip_queue, and this is {kernel:?}: name one \
@@ -121,9 +122,9 @@ fn names() -> String {
 }
 
 impl Profile {
-    /// The profile nearest to the kernel of that version and architecture, as `uname -r` and `uname
-    /// -m` say them: its own, or else one that stands for it, of the word size of `abi` if there is
-    /// one. Its frames are laid out as `abi` says.
+    /// Returns the profile nearest to the kernel of that version and architecture, as `uname -r`
+    /// and `uname -m` say them: the kernel's own, or else one that stands for it, of the word size
+    /// of `abi` if there is one. The profile's frames are laid out as `abi` says.
     ///
     /// Where the version ends early, as in "2.4", its last release is meant.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
@@ -142,8 +143,8 @@ impl Profile {
         Ok(profile.standing_in(abi, nearness))
     }
 
-    /// The profile for a kernel of that version, or of that name: measured if possible, then of 64
-    /// bits if possible.
+    /// Returns the profile for a kernel of that version, or the profile of that name. Among
+    /// several, one that was measured comes first, and then one of 64 bits.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));
@@ -154,8 +155,8 @@ impl Profile {
         Self::nearest(kernel, profile.architecture, profile.abi)
     }
 
-    /// The profiles that stand for a version, and what is known of it; at least one, those of 64
-    /// bits first.
+    /// Returns the profiles that stand for a version, and what is known about its rules. There is
+    /// at least one, and those of 64 bits come first.
     fn standing_for(kernel: &str) -> Result<Vec<(&'static Self, Known)>, NoProfile> {
         let version = Version::parse(kernel);
         let found: Vec<(&Self, Known)> = Self::ALL

@@ -5,13 +5,14 @@ use super::records::{Record, Records};
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
-/// The time when a packet id is handed out again.
+/// The rule by which a packet id is handed out again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
-    /// As in the kernel: the id that was freed last is handed out first (PKT-9).
+    /// The id that was freed last is handed out first, as in the kernel (PKT-9).
     #[default]
     LastFreedFirst,
-    /// Never, so that a second verdict for a packet is ENOENT and can't hit another packet.
+    /// No id is handed out again, so that a second verdict for a packet is ENOENT and can't hit
+    /// another packet.
     Never,
 }
 
@@ -34,13 +35,13 @@ pub(super) struct Entries<T> {
     ids: Ids,
 }
 
-/// Aligned to two cache lines, which it fills: in a long queue each line is a cache miss, and
-/// without the alignment there would be a third.
+/// An entry, aligned to two cache lines, which it fills: in a long queue each line is a cache miss,
+/// and without the alignment there would be a third.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,
-    /// The number that were linked before it. Entries have no links to each other, so a verdict
-    /// touches only its own.
+    /// The number of entries that were linked before this one. Entries have no links to each other,
+    /// so a verdict touches only its own.
     arrival: u64,
 }
 
@@ -60,7 +61,7 @@ impl<T> Entries<T> {
         self.linked
     }
 
-    /// Takes an entry, and says its id.
+    /// Allocates an entry. Returns it and its packet id.
     pub(super) fn allocate(&mut self, records: &mut Records) -> (Slot, PacketId) {
         let index = records.take(self.ids.family);
         while self.nodes.len() <= index as usize {
@@ -72,7 +73,7 @@ impl<T> Entries<T> {
         (Slot(index), self.ids.id(index, self.generation(index)))
     }
 
-    /// Puts the entry at the end of the queue, with the item.
+    /// Links an entry with `item`, at the end of the queue.
     #[inline]
     pub(super) fn link(&mut self, Slot(index): Slot, item: T) {
         let node = &mut self.nodes[index as usize];
@@ -82,19 +83,19 @@ impl<T> Entries<T> {
         self.linked += 1;
     }
 
-    /// Returns the entry of the queued packet with that id.
+    /// Returns the entry of the queued packet with that id. Returns `None` if there is none.
     pub(super) fn find(&self, id: PacketId) -> Option<Slot> {
         let (index, generation) = self.ids.place(id)?;
         let node = self.nodes.get(index as usize)?;
         (node.item.is_some() && self.generation(index) == generation).then_some(Slot(index))
     }
 
-    /// Returns the item that is queued there.
+    /// Returns the item that is queued in an entry. Returns `None` if there is none.
     pub(super) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
     }
 
-    /// Takes a packet out of the queue; its entry stays allocated.
+    /// Takes a packet out of the queue, and returns its item. The entry stays allocated.
     #[inline]
     pub(super) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
         let item = self.nodes.get_mut(index as usize)?.item.take();
@@ -114,7 +115,7 @@ impl<T> Entries<T> {
         records.free_refused(self.ids.family, slot.0, reusable);
     }
 
-    /// Ends an entry's use for a packet. Returns whether there are ids for another.
+    /// Ends an entry's use for a packet. Returns `true` if the entry has an id for another packet.
     fn retire(&mut self, Slot(index): Slot) -> bool {
         if let Some(generation) = self.generations.get_mut(index as usize) {
             *generation += 1;
@@ -127,12 +128,13 @@ impl<T> Entries<T> {
         self.generations.get(index as usize).copied().unwrap_or_default()
     }
 
-    /// Returns whether this is the packet that has been queued longest.
+    /// Returns `true` if the entry is of the packet that has been queued longest.
     pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
 
-    /// Takes every packet out for which `condition` holds, oldest first, and releases its entry.
+    /// Takes every packet out for which `condition` holds, and releases its entry. Returns the
+    /// items, oldest first.
     pub(super) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for slot in self.in_order() {
@@ -175,7 +177,7 @@ impl Ids {
         }
     }
 
-    /// Returns whether ids have room for this generation. If not, the entry is never used again.
+    /// Returns `true` if ids have room for this generation. If not, the entry is never used again.
     const fn can_hold(self, generation: u64) -> bool {
         let bits = match self.word {
             WordSize::Four => 8,

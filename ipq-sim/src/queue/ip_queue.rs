@@ -56,8 +56,8 @@ pub(crate) struct Status {
     pub(crate) dropped_undelivered: u32,
 }
 
-/// The sender of a message: the socket's own port id, and whether its program holds
-/// `CAP_NET_ADMIN`.
+/// The sender of a message: the port id of its socket, and `true` in `net_admin` if its program
+/// holds `CAP_NET_ADMIN`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub(crate) port_id: PortId,
@@ -66,9 +66,9 @@ pub(crate) struct Sender {
 
 /// The outcome of a message.
 pub(crate) struct Outcome<'a, T> {
-    /// A packet that a verdict is for. It goes on before the reply is sent.
+    /// The packet that a verdict is for. It goes on before the reply is sent.
     pub(crate) released: Option<Released<'a>>,
-    /// The packets that are dropped, oldest first.
+    /// The items of the packets that are dropped, oldest first.
     pub(crate) flushed: Vec<T>,
     /// The answer, if there is one, for [`reply`](IpQueue::reply).
     pub(crate) answer: Option<Answer<'a>>,
@@ -79,15 +79,16 @@ pub(crate) struct Outcome<'a, T> {
 pub(crate) struct Answer<'a> {
     errno: Errno,
     header: Header,
-    /// The message, to its header's length.
+    /// The message, up to its header's length.
     message: &'a [u8],
 }
 
 /// A queued packet, and the verdict that is for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
-    /// To be [taken out](IpQueue::take) at once, and [freed](IpQueue::free) when the packet has
-    /// gone on: a re-queue takes its new entry first (PKT-9).
+    /// The packet's entry. It is to be [taken out](IpQueue::take) at once, and
+    /// [freed](IpQueue::free) when the packet has gone on: a re-queue takes its new entry first
+    /// (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
@@ -146,7 +147,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Lets it begin as if an earlier peer had been lost.
+    /// Makes the queue look as if an earlier peer had been lost.
     pub(crate) fn begin_with_a_dead_peer(&mut self) {
         self.peer_died = true;
     }
@@ -177,9 +178,9 @@ impl<T> IpQueue<T> {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: makes its frame, under a new id, and has it delivered. On
-    /// success the packet has a slot, and the caller must [`keep`](Self::keep) its state there
-    /// until the verdict.
+    /// Offers a packet to the peer: makes the packet's frame, under a new id, and has the frame
+    /// delivered. On success the packet has a slot, and the caller must [`keep`](Self::keep) its
+    /// state there until the verdict.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -199,7 +200,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Returns the item of the queued packet with that id.
+    /// Returns the item of the queued packet with that id. Returns `None` if there is none.
     pub(crate) fn queued(&self, packet_id: PacketId) -> Option<&T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
@@ -249,12 +250,12 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Returns whether the queue takes one more packet, as far as its length goes (PKT-2).
+    /// Returns `true` if the queue takes one more packet, as far as its length goes (PKT-2).
     pub(crate) fn has_room(&self, rules: &Queueing) -> bool {
         !self.is_full(rules)
     }
 
-    /// Returns whether the queue is at its maximum length (PKT-2).
+    /// Returns `true` if the queue is at its maximum length (PKT-2).
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {
             Signedness::Unsigned => i64::from(self.maximum_length),
@@ -285,8 +286,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Takes a message from userspace, with the kernel's checks in the kernel's order (MSG-1 to
-    /// MSG-11).
+    /// Checks and obeys a message from userspace, in the kernel's order (MSG-1 to MSG-11).
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
@@ -443,8 +443,8 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Returns the packet that a verdict is for, and the replacement that it brings (VER-1 to
-    /// VER-3, VER-5).
+    /// Returns the packet that a verdict is for, and the replacement that the verdict brings (VER-1
+    /// to VER-3, VER-5). Returns `None` if there is no such packet and that is no error.
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -480,7 +480,8 @@ impl<T> IpQueue<T> {
         }))
     }
 
-    /// Takes a packet out of the queue. Its entry stays allocated until it is freed.
+    /// Takes a packet out of the queue, and returns its item. The entry stays allocated until it is
+    /// freed.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
     }
@@ -490,8 +491,8 @@ impl<T> IpQueue<T> {
         self.entries.release(slot, records);
     }
 
-    /// A socket that is bound to `port_id` closed. If that was the peer's, the queue resets, and
-    /// what was in it comes out, oldest first (ATT-4).
+    /// Resets the queue if a socket closed that is bound to the peer's port id. Returns the items
+    /// of the packets that were queued, oldest first (ATT-4).
     pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
         if self.peer == port_id {
             self.reset(records)
@@ -500,31 +501,31 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Peer, mode and range are forgotten, the drop counters kept; what was queued comes out,
-    /// oldest first.
+    /// Forgets peer, mode and range, and takes all packets out; keeps the drop counters. Returns
+    /// the items of the packets, oldest first.
     pub(crate) fn reset(&mut self, records: &mut Records) -> Vec<T> {
         (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
         self.flush(records)
     }
 
-    /// Takes all packets out, oldest first.
+    /// Takes all packets out. Returns their items, oldest first.
     fn flush(&mut self, records: &mut Records) -> Vec<T> {
         self.entries.take_if(records, |_| true)
     }
 
-    /// [Resets](Self::reset) after the peer was found to be lost.
+    /// [Resets](Self::reset) the queue after the peer was found to be lost, and notes that.
     pub(crate) fn peer_lost(&mut self, records: &mut Records) -> Vec<T> {
         self.peer_died = true;
         self.reset(records)
     }
 
-    /// Attaches `port_id` in mode META without a message. No kernel does.
+    /// Attaches `port_id` in mode META without a message. No kernel does this.
     pub(crate) fn attach_silently(&mut self, port_id: PortId) {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first: those that a device's going
-    /// down drops (EVT-1).
+    /// Takes out the packets for which `condition` holds, as when a device goes down (EVT-1).
+    /// Returns their items, oldest first.
     pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(records, condition)
     }
@@ -583,11 +584,11 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     }
 }
 
-/// The end of a message that was not refused.
+/// The outcome of a message that was not refused.
 enum Obeyed<'a> {
-    /// Without an acknowledgement, even if one was asked for (MSG-4).
+    /// There is no acknowledgement, even if one was asked for (MSG-4).
     Silently,
-    /// With an acknowledgement, if one was asked for (MSG-10). A verdict releases its packet.
+    /// There is an acknowledgement, if one was asked for (MSG-10). A verdict releases its packet.
     Successfully(Option<Released<'a>>),
 }
 

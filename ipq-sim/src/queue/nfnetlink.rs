@@ -47,7 +47,8 @@ use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::{Errno, PortId};
 use std::collections::BTreeMap;
 
-/// The queues of one network namespace. A queued packet is kept as a `T`, which means nothing here.
+/// The queues of one network namespace. They keep an item `T` for each queued packet, which means
+/// nothing here.
 #[derive(Debug)]
 pub struct Queues<T> {
     rules: Rules,
@@ -73,7 +74,7 @@ pub struct Sender {
 /// A datagram from the kernel, in two parts, so that a packet's bytes need not be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// The first bytes. All of them, if there is no payload.
+    /// The first bytes, or all bytes if there is no payload.
     pub head: ArrayVec<u8, { Datagram::HEAD_BYTES }>,
     /// The bytes that follow: a packet's, or what an answer quotes.
     pub payload: Bytes,
@@ -86,19 +87,19 @@ impl Datagram {
     /// The most bytes that [`head`](Self::head) has room for.
     pub const HEAD_BYTES: usize = 168;
 
-    /// The length of the datagram in bytes.
+    /// Returns the length of the datagram in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.head.len() + self.payload.len()
     }
 
-    /// Returns whether the datagram has no bytes. The kernel sends no such datagram.
+    /// Returns `true` if the datagram has no bytes. The kernel sends no such datagram.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bytes in one piece.
+    /// Returns the datagram's bytes in one piece.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         [&self.head[..], &self.payload].concat()
@@ -115,7 +116,7 @@ pub struct Outcome<'m> {
 }
 
 impl<T> Queues<T> {
-    /// No queues, on a kernel with these rules.
+    /// Makes a set of queues for a kernel with these rules. No queue is bound yet.
     #[must_use]
     pub const fn new(rules: Rules) -> Self {
         Self {
@@ -125,14 +126,14 @@ impl<T> Queues<T> {
         }
     }
 
-    /// The rules of this kernel.
+    /// Returns the rules of the kernel.
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules
     }
 
     /// Offers a packet to queue `number`. `deliver` puts the datagram into the receive buffer of
-    /// the port id, and says whether there was room.
+    /// the port id, and returns `true` if there was room.
     pub fn offer(
         &mut self,
         number: u16,
@@ -155,7 +156,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Carries out a request. Packets that it takes out of a queue are added to `taken`, in the
+    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
     /// order in which they go on, each with the id that it had.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
@@ -187,19 +188,20 @@ impl<T> Queues<T> {
         (result, note, released)
     }
 
-    /// The number of packets in a queue; none if nobody has bound it.
+    /// Returns the number of packets in a queue. Returns `None` if nobody has bound it.
     #[must_use]
     pub fn length(&self, number: u16) -> Option<usize> {
         self.instances.get(&number).map(Instance::length)
     }
 
-    /// Returns whether any queue is bound.
+    /// Returns `true` if any queue is bound.
     #[must_use]
     pub fn has_bound(&self) -> bool {
         !self.instances.is_empty()
     }
 
-    /// Returns the port id that is told of packets in a queue; `None` if nobody has bound it, or its copy mode is NONE (NFQ-10).
+    /// Returns the port id that is told of packets in a queue. Returns `None` if nobody has bound
+    /// the queue, or if its copy mode is NONE (NFQ-10).
     #[must_use]
     pub fn listener(&self, number: u16) -> Option<PortId> {
         self.instances.get(&number)?.listener()
@@ -214,7 +216,7 @@ impl<T> Queues<T> {
         listened.map(|(number, _)| *number)
     }
 
-    /// Returns whether a queue takes one more packet, as far as its length goes.
+    /// Returns `true` if a queue takes one more packet, as far as its length goes.
     #[must_use]
     pub fn has_room(&self, number: u16) -> bool {
         self.instances
@@ -222,8 +224,8 @@ impl<T> Queues<T> {
             .is_some_and(|instance| instance.has_room(&self.rules))
     }
 
-    /// Returns the number of bytes that the kernel allocates for the message about a packet of `length` bytes; 0 if nobody has bound the
-    /// queue (NFQ-101).
+    /// Returns the number of bytes that the kernel allocates for the message about a packet of
+    /// `length` bytes. Returns 0 if nobody has bound the queue (NFQ-101).
     #[must_use]
     pub fn allocated(&self, number: u16, length: usize) -> usize {
         self.instances
@@ -231,14 +233,14 @@ impl<T> Queues<T> {
             .map_or(0, |instance| instance.allocated(length))
     }
 
-    /// Returns what is kept of the packet that is queued under an id.
+    /// Returns the item of the packet that is queued under an id. Returns `None` if there is none.
     #[must_use]
     pub fn queued(&self, number: u16, id: u32) -> Option<&T> {
         self.instances.get(&number)?.queued(id)
     }
 
-    /// Takes note that a socket was closed, and unbinds the queues that it owned. Returns what was
-    /// in them, which is dropped, also from queues that fail open (NFQ-7).
+    /// Notes that a socket was closed, and unbinds the queues that it owned. Returns the items of
+    /// the packets in them, which are dropped, also from queues that fail open (NFQ-7).
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
         let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
         let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
@@ -247,8 +249,8 @@ impl<T> Queues<T> {
         instances.flat_map(Instance::into_items).collect()
     }
 
-    /// Takes out the packets for which `condition` holds, without a word to anybody: what a
-    /// device's going down does to packets that name it (NFQ-9).
+    /// Takes out the packets for which `condition` holds, and tells nobody, as when a device goes
+    /// down that the packets name (NFQ-9). Returns their items.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for instance in self.instances.values_mut() {

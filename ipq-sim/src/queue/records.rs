@@ -10,7 +10,7 @@ use crate::per_family::PerFamily;
 use ipq_core::Family;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A record, by its place in its pool.
+/// A record, by its index in its pool.
 pub(crate) type Record = u32;
 
 /// The records of queue entries, and of what shares pools with them.
@@ -18,9 +18,9 @@ pub(crate) type Record = u32;
 pub(crate) struct Records {
     pools: RecordPools,
     reuse: Reuse,
-    /// IPv6's is not used where both families share one.
+    /// The pools of both families. IPv6's is not used where both families share one.
     free: PerFamily<Pool>,
-    /// The record of what the hook noted of a packet, by the packet's family and entry.
+    /// The records of what the hook noted of packets, by the packet's family and entry.
     notes: BTreeMap<(Family, Record), Record>,
     /// Records that sockets hold as long as they are open.
     sockets: BTreeMap<SocketId, Record>,
@@ -62,7 +62,8 @@ impl Records {
         }
     }
 
-    /// Takes a record for an entry: of those that are free the one that was freed last.
+    /// Takes a record for an entry: of the free records the one that was freed last. Takes a record
+    /// for the hook's note, too, where notes share a pool.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);
@@ -73,8 +74,8 @@ impl Records {
         entry
     }
 
-    /// Frees an entry whose verdict was carried out, after what the hook noted. `reusable` says
-    /// whether it can be handed out again.
+    /// Frees an entry whose verdict was carried out, after what the hook noted. The entry can be
+    /// handed out again if `reusable` is `true`.
     #[inline]
     pub(crate) fn free(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_note(family, entry);
@@ -108,7 +109,7 @@ impl Records {
 
     #[inline]
     fn free_note(&mut self, family: Family, entry: Record) {
-        // Most kernels have none: there is nothing to look for.
+        // Most kernels have no notes: there is nothing to look for.
         if !self.notes.is_empty()
             && let Some(note) = self.notes.remove(&(family, entry))
         {
@@ -116,7 +117,7 @@ impl Records {
         }
     }
 
-    /// A socket opens, which may take a record of the size that IPv6's entries have.
+    /// Notes that a socket opens, which may take a record of the size that IPv6's entries have.
     pub(crate) fn socket_opened(&mut self, socket: SocketId) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.sockets_take_ipv6_records) {
             let record = self.free[Family::Ipv6].take();
@@ -124,12 +125,13 @@ impl Records {
         }
     }
 
-    /// A socket was closed, and its queue reset.
+    /// Notes that a socket was closed, after its queue was reset. Frees the record that the socket
+    /// held.
     pub(crate) fn socket_closed(&mut self, socket: SocketId) {
         self.free[Family::Ipv6].free.extend(self.sockets.remove(&socket));
     }
 
-    /// A device comes up, which may take a record of the size that IPv4's entries have.
+    /// Notes that a device comes up, which may take a record of the size that IPv4's entries have.
     pub(crate) fn device_came_up(&mut self) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.devices_take_ipv4_records) {
             self.free[Family::Ipv4].take();

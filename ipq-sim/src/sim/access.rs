@@ -8,16 +8,16 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The way from handles to their kernel. Implemented by [`Owned`] and [`Shared`](super::Shared),
-/// and by nothing else.
+/// The access of handles to their kernel. It is implemented by [`Owned`] and
+/// [`Shared`](super::Shared), and by nothing else.
 pub trait Access: Clone + fmt::Debug + private::Sealed {
-    /// Takes a kernel.
+    /// Makes the access to `kernel`.
     fn new(kernel: Kernel) -> Self;
 
     /// Calls `action` with the kernel.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
-    /// Attempts something until it gives anything but EAGAIN, waiting as `wait` says.
+    /// Calls `attempt` until it gives anything but EAGAIN. In between, waits as `wait` says.
     fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
     -> Result<R, TransportError>;
 
@@ -42,7 +42,7 @@ pub struct Owned {
     kernel: UseSharedSimAcrossThreads,
 }
 
-/// A kernel of one thread. The compiler names this type to who moves a `Sim` to another thread.
+/// A kernel of one thread. The compiler names this type to whoever moves a `Sim` to another thread.
 #[derive(Clone, Debug)]
 struct UseSharedSimAcrossThreads(Rc<RefCell<Kernel>>);
 
@@ -57,9 +57,9 @@ impl Access for Owned {
         action(&mut self.kernel.0.borrow_mut())
     }
 
-    /// Nothing else runs while this thread waits, so only frames that [arrive
-    /// later](Kernel::inject_later) can come. A wait for ever without any is a deadlock, and an
-    /// error.
+    /// Calls `attempt` until it gives anything but EAGAIN. Nothing else runs while this thread
+    /// waits, so only frames that [arrive later](Kernel::inject_later) can come. A wait for ever
+    /// without any is a deadlock, and an error.
     fn attempt<R>(
         &self,
         wait: Wait,
@@ -86,7 +86,8 @@ impl Access for Owned {
         }
     }
 
-    /// Does nothing: its handles go on, and one that waits for ever gets the deadlock error.
+    /// Does nothing: the kernel's handles go on, and one that waits for ever gets the deadlock
+    /// error.
     fn shut_down(&self) {}
 }
 

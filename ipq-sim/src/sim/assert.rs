@@ -8,7 +8,8 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it was not. The message says what became of it instead, and on which way.
+    /// If it was not. The message says what became of the packet instead, and which hooks it
+    /// passed.
     #[track_caller]
     pub fn assert_delivered(&self, packet: PacketSerial) {
         let delivered = matches!(self.fate(packet), Some(Fate::Sent { .. } | Fate::DeliveredHere(_)));
@@ -19,7 +20,8 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it was not. The message says what became of it instead, and on which way.
+    /// If it was not. The message says what became of the packet instead, and which hooks it
+    /// passed.
     #[track_caller]
     pub fn assert_dropped(&self, packet: PacketSerial, reason: DropReason) {
         let dropped = self.fate(packet) == Some(Fate::Dropped(reason));
@@ -30,14 +32,15 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it does not. The message says what became of it instead, and on which way.
+    /// If it does not. The message says what became of the packet instead, and which hooks it
+    /// passed.
     #[track_caller]
     pub fn assert_queued(&self, packet: PacketSerial) {
         let queued = self.fate(packet) == Some(Fate::Queued);
         assert!(queued, "{}", self.report(packet, "queued"));
     }
 
-    /// Says what became of a packet that was expected to have another fate.
+    /// Returns a text that says what became of a packet that was expected to have another fate.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");

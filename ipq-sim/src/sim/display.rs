@@ -23,7 +23,7 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// Shows its kernel.
+/// Shows the simulation's kernel.
 impl<A: Access> fmt::Display for Simulation<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.with(|kernel| kernel.fmt(f))

@@ -11,8 +11,8 @@ use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
 impl<A: Access> Simulation<A> {
-    /// A handle for a numbered queue, by the very transport that programs use on real kernels. The
-    /// kernel must be one that has such queues: see [`Profile`](crate::Profile).
+    /// Opens a handle for a numbered queue, over the same transport that programs use on real
+    /// kernels. The kernel must be one that has such queues: see [`Profile`](crate::Profile).
     ///
     /// ```
     /// use ipq_core::transport::nfqueue::Options;
@@ -117,7 +117,7 @@ impl<A: Access> QueueSocket for SimTransport<A> {
     }
 }
 
-/// Copies bytes into parts, one after the other.
+/// Copies bytes into `parts`, which are filled in order.
 fn scatter(mut bytes: &[u8], parts: &mut [IoSliceMut<'_>]) {
     for part in parts {
         let (first, rest) = bytes.split_at(bytes.len().min(part.len()));

@@ -21,7 +21,7 @@ impl Access for Shared {
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        // Also if `action` panics: others may wait for something that it did before.
+        // Others are woken even if `action` panics: they may wait for something that it did before.
         let _wake = WakeOnDrop(&self.kernel);
         action(&mut self.advance_to_now(self.kernel.lock()))
     }
@@ -57,7 +57,7 @@ impl Access for Shared {
 }
 
 impl Shared {
-    /// Lets frames arrive that are due, and wakes the others, who may wait for them.
+    /// Lets frames arrive that are due, and wakes the other threads, which may wait for them.
     fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);

@@ -28,23 +28,23 @@ pub enum OpenError {
     Socket {
         /// The family whose queue was asked for.
         family: Family,
-        /// The kernel's error.
+        /// The kernel's error number.
         errno: Errno,
     },
-    /// The port id could not be had (SOCK-2).
+    /// The port id could not be bound (SOCK-2).
     #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
     Bind {
         /// The family whose queue was asked for.
         family: Family,
         /// The port id that was asked for.
         port_id: PortId,
-        /// The kernel's error.
+        /// The kernel's error number.
         errno: Errno,
     },
 }
 
 impl OpenError {
-    /// Returns libipq's number for this error: 3 or 4.
+    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it could not be bound.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -65,7 +65,7 @@ impl<A: Access> SimTransport<A> {
         }
     }
 
-    /// A socket of a netlink protocol, whose port id the kernel chooses.
+    /// Opens a socket of a netlink protocol, whose port id the kernel chooses.
     pub(super) fn of_protocol(access: A, client: ClientId, protocol: i32) -> Result<Self, Errno> {
         let mut transport = Self::unbound(access, client, protocol)?;
         transport.bind(PortId::KERNEL)?;
@@ -87,12 +87,12 @@ impl<A: Access> SimTransport<A> {
         Ok(())
     }
 
-    /// Returns the way to the kernel.
+    /// Returns the access to the kernel.
     pub(super) const fn access(&self) -> &A {
         &self.access
     }
 
-    /// Sends a datagram. Parts after the first are joined to it first.
+    /// Sends a datagram to the kernel. Several parts are joined before that.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
             [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),
@@ -131,7 +131,8 @@ impl<A: Access> Transport for SimTransport<A> {
         self.access.receive(self.socket, buffer, wait)
     }
 
-    /// The kernel is locked once for all of them, so on a shared one nothing comes between.
+    /// Sends messages under one lock of the kernel, so on a shared kernel nothing comes between
+    /// them.
     fn send_many(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) {
         self.access.with(|kernel| {
             for (message, result) in messages.iter().zip(results) {

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// A clock that counts from 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
-    /// Stands still until it is set forward.
+    /// The clock stands still until it is set forward.
     Virtual(Duration),
-    /// The system's.
+    /// The clock is the system's.
     Real,
 }
 
@@ -26,7 +26,7 @@ impl Clock {
     }
 }
 
-/// The time of a packet's arrival, in microseconds since 1970; 0 if packets were not stamped.
+/// The time of a packet's arrival, in microseconds since 1970; 0 if the packet was not stamped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ArrivalTime(u64);
 
@@ -37,7 +37,7 @@ impl ArrivalTime {
     }
 }
 
-/// As frames carry it.
+/// Converts the time to a time stamp as frames carry it.
 impl From<ArrivalTime> for Timestamp {
     fn from(ArrivalTime(microseconds): ArrivalTime) -> Self {
         Self {

@@ -8,7 +8,7 @@ const MARK_7: Rule = Rule {
     ..Rule::queue(Family::Ipv4, Hook::Forward)
 };
 
-/// The filter table's function at FORWARD sends the packet to the queue.
+/// The function at FORWARD that sends the packet to the queue: the filter table's.
 const QUEUED: Option<u8> = Some(Table::Filter as u8);
 
 fn add(rules: &mut Rules, rule: Rule) -> Result<(), RuleError> {
@@ -76,7 +76,7 @@ fn a_later_fragment_has_its_packets_protocol() {
 #[test]
 fn an_ipv6_packet_that_does_not_say_its_protocol_passes_no_rule_that_asks_for_one() {
     let mut bytes = udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 0).to_vec();
-    // A later fragment, of what its first had an extension header for.
+    // A later fragment, whose first fragment had an extension header here.
     bytes[6] = 44;
     bytes[40..].copy_from_slice(&[60, 0, 0, 9, 0, 0, 0, 1]);
     let mut hidden = packet(bytes.into());

@@ -45,7 +45,7 @@ impl Lab {
         Self { kernel, sockets }
     }
 
-    /// A packet that comes to `hook`, whatever is done with it there.
+    /// Lets a packet come to `hook`, whatever is done with it there.
     fn enter(&mut self, family: Family, hook: Hook) -> PacketSerial {
         let (from, to, own): (IpAddr, IpAddr, IpAddr) = match family {
             Family::Ipv4 => (NEIGHBOUR.into(), OTHER_NEIGHBOUR.into(), OWN.into()),
@@ -58,7 +58,8 @@ impl Lab {
         }
     }
 
-    /// The next message to a program: a packet and what is known of it, or an error.
+    /// Returns the next message to a program: a packet and what is known of it, or an error.
+    /// Returns `None` if there is none.
     fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
         let mut buffer = vec![0; 70_000];
         let socket = self.sockets[family];

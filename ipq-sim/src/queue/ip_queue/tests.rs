@@ -11,7 +11,7 @@ const RULES: &Behaviour = &Profile::LINUX_3_4_10_X86_64.behaviour;
 const PEER: PortId = PortId(4242);
 const OTHER: PortId = PortId(4243);
 
-/// A queue, and where its ids come from.
+/// A queue, and the records that its ids come from.
 struct Bench {
     queue: IpQueue<&'static str>,
     records: Records,
@@ -82,8 +82,8 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and says which error comes back to it. A
-/// packet that it releases is taken out.
+/// Sends a message as a privileged socket of port id 99, and returns the error that comes back to
+/// it. Takes out the packet that the message releases.
 fn answer(queue: &mut Bench, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -125,8 +125,8 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Queues an item with a packet of 10 bytes. Returns its id and payload, as the peer would see
-/// them.
+/// Queues an item with a packet of 10 bytes. Returns the packet's id and payload, as the peer would
+/// see them.
 fn queued(queue: &mut Bench, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");
@@ -155,8 +155,8 @@ enum Reaction {
     Answer(Errno),
 }
 
-/// Everything that can be wrong with a header, with all that comes after it wrong too: the first
-/// check decides.
+/// Tries everything that can be wrong with a header, each with everything wrong that is checked
+/// later: the first check decides.
 #[rstest]
 #[case::no_header(&[0; 15], Reaction::Silence)]
 #[case::length_under_16(&[15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Reaction::Silence)]

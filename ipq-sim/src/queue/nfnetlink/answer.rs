@@ -18,7 +18,7 @@ const EXTENDED: u16 = 0x200;
 pub struct Answer<'m> {
     errno: Errno,
     sequence: u32,
-    /// The message, of which at least the header is there.
+    /// The message that is answered, of which at least the header is there.
     message: &'m [u8],
     note: Note,
 }
@@ -43,13 +43,13 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// The error number: 0 for an acknowledgement.
+    /// Returns the error number: 0 for an acknowledgement.
     #[must_use]
     pub const fn errno(&self) -> Errno {
         self.errno
     }
 
-    /// The datagram that answers a message of `sender` (NFQ-40 to NFQ-45).
+    /// Returns the datagram that answers a message of `sender` (NFQ-40 to NFQ-45).
     #[must_use]
     pub fn datagram(&self, sender: Sender, rules: &Rules) -> Datagram {
         let capped = self.errno.0 == 0 || sender.caps_answers;
@@ -114,7 +114,8 @@ impl<'m> Answer<'m> {
     }
 }
 
-/// Returns the attributes that describe an attribute's policy; none if the policy is but a length.
+/// Returns the attributes that describe an attribute's policy. There are none if the policy is only
+/// a length.
 fn described(policy: Policy) -> Vec<u8> {
     const TYPE: u16 = 1;
     const LEAST: u16 = 4;

@@ -9,7 +9,7 @@ use ipq_core::wire::nfnetlink::HEADER_BYTES;
 /// The content that an attribute must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
-    /// At least so many bytes.
+    /// At least this number of bytes.
     AtLeast(u8),
     /// A number of 32 bits.
     Number,
@@ -31,7 +31,7 @@ impl Policy {
 /// (NFQ-45).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// There is none.
+    /// There is no fault.
     None,
     /// Bytes were left after the last attribute.
     Leftover,
@@ -39,16 +39,16 @@ pub(super) enum Note {
     Short { at: usize, policy: Policy },
 }
 
-/// The attributes of a message, by type; of those that are there twice, the last.
+/// The attributes of a message, by type. Of an attribute that is there twice, the last counts.
 pub(super) struct Attributes<'m, const N: usize> {
     found: [Option<&'m [u8]>; N],
-    /// The note about them in an answer.
+    /// The note about the attributes in an answer.
     pub(super) note: Note,
 }
 
 impl<'m, const N: usize> Attributes<'m, N> {
-    /// Reads the attributes of a message, of the types 1 up to and without `N`. `policies` says
-    /// which of them must have which content.
+    /// Reads the attributes of a message whose types are at least 1 and less than `N`. `policies`
+    /// says what the content of some of them must be.
     pub(super) fn read(message: &'m [u8], policies: &[(u16, Policy)]) -> Result<Self, (Errno, Note)> {
         let mut found = [None; N];
         let mut at = HEADER_BYTES;
@@ -67,27 +67,28 @@ impl<'m, const N: usize> Attributes<'m, N> {
         Ok(Self { found, note })
     }
 
-    /// The content of an attribute, if it is there.
+    /// Returns the content of an attribute. Returns `None` if it is not there.
     pub(super) fn get(&self, kind: u16) -> Option<&'m [u8]> {
         self.found.get(usize::from(kind)).copied().flatten()
     }
 
-    /// The first `L` bytes of an attribute, if it is there and has so many.
+    /// Returns the first `L` bytes of an attribute. Returns `None` if it is not there, or shorter.
     pub(super) fn start<const L: usize>(&self, kind: u16) -> Option<[u8; L]> {
         self.get(kind)?.first_chunk().copied()
     }
 
-    /// The number that an attribute begins with, if it is there.
+    /// Returns the number that an attribute begins with. Returns `None` if it is not there, or
+    /// shorter.
     pub(super) fn number(&self, kind: u16) -> Option<u32> {
         self.start(kind).map(u32::from_be_bytes)
     }
 }
 
-/// An attribute is shorter than it must be.
+/// The error of an attribute that is shorter than it must be.
 const ERANGE: Errno = Errno(34);
 
-/// The type, without the bits that say how it is made up, and the content of the attribute at a
-/// place of a message; none if there is no sound attribute.
+/// Returns the type, without the bits that say how the content is made up, and the content of the
+/// attribute at byte `at` of a message. Returns `None` if there is no sound attribute.
 fn attribute_at(message: &[u8], at: usize) -> Option<(u16, &[u8])> {
     let rest = message.get(at..)?;
     let [low, high, kind_low, kind_high] = *rest.first_chunk()?;

@@ -21,7 +21,7 @@ type ConfigAttributes<'m> = Attributes<'m, 6>;
 const FLAGS_END: u32 = 32;
 
 impl<T> Queues<T> {
-    /// Carries out a CONFIG message.
+    /// Carries out a CONFIG message. Adds the packets that it takes out of a queue to `taken`.
     pub(super) fn configure(
         &mut self,
         request: &Request<'_>,
@@ -84,7 +84,8 @@ impl<T> Queues<T> {
     }
 }
 
-/// The flags that a message sets, and which of them; none if it says nothing of flags.
+/// Returns the flags that a message sets, and the mask of those that it changes. Returns `None` if
+/// the message says nothing of flags.
 fn flags(attributes: &ConfigAttributes<'_>, rules: &Rules) -> Result<Option<(u32, u32)>, Errno> {
     let Some(flags) = attributes.number(attribute::CONFIG_FLAGS) else {
         return Ok(None);

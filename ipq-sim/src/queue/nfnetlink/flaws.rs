@@ -147,7 +147,7 @@ pub(crate) enum Flaw {
     NoProtocol,
 }
 
-/// The attributes of a message: for each its type, where it begins, and its content.
+/// Iterates over the attributes of a message: the type, the offset and the content of each.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
     let mut at = HEADER_BYTES;
     std::iter::from_fn(move || {
@@ -166,7 +166,7 @@ fn find(message: &[u8], kind: u16) -> Option<(usize, &[u8])> {
         .map(|(_, at, content)| (at, content))
 }
 
-/// Makes an attribute one of a type that nobody knows.
+/// Gives the attributes of type `kind` a type that nobody knows.
 fn hide(message: &mut [u8], kind: u16) {
     while let Some((at, _)) = find(message, kind) {
         message[at + 2..at + 4].copy_from_slice(&0x0fff_u16.to_ne_bytes());
@@ -179,7 +179,8 @@ fn command_of(message: &[u8]) -> Option<u8> {
 }
 
 impl Flaw {
-    /// Spoils a datagram before its messages are gone through.
+    /// Spoils a datagram, or the facts about its sender, before the messages in it are gone
+    /// through.
     pub(crate) fn spoil_input<'d>(self, datagram: &'d [u8], sender: &mut Sender) -> Cow<'d, [u8]> {
         match self {
             Self::CapabilityIgnored => sender.net_admin = true,
@@ -238,7 +239,8 @@ impl Flaw {
         }
     }
 
-    /// Spoils what is to become of packets. `message` is the verdict's.
+    /// Spoils a verdict for packets that were taken out of a queue. `message` is the verdict's
+    /// message.
     fn spoil_released<'m>(self, released: &mut Released<'m>, message: &'m [u8]) {
         match (self, released.decision) {
             (Self::StopIsAccept, Decision::Stop) | (Self::QueueIsAccept, Decision::Queue { .. }) => {
@@ -256,7 +258,7 @@ impl Flaw {
         }
     }
 
-    /// The result of a request as the flaw has it.
+    /// Returns the result of a request as the flaw changes it.
     fn spoiled_result(self, request: &Request<'_>, result: Result<(), Errno>, note: Note) -> Result<(), Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let unbinds = configures && command_of(request.bytes) == Some(command::UNBIND);
@@ -273,7 +275,7 @@ impl Flaw {
         }
     }
 
-    /// Spoils what is known of a packet that is offered.
+    /// Spoils the facts about a packet that is offered.
     fn spoil_packet(self, packet: &mut QueuedPacket<'_>) {
         match self {
             Self::NoIncomingDevice => packet.incoming = 0,
@@ -310,7 +312,8 @@ impl Flaw {
         }
     }
 
-    /// The queue that the target NFQUEUE sends a packet to.
+    /// Returns the number of the queue that the target NFQUEUE sends a packet to, as the flaw
+    /// changes it.
     pub(crate) fn number(self, queue: NumberedQueue, packet: &Packet) -> u16 {
         let count = queue.last.saturating_sub(queue.first).saturating_add(1);
         match self {
@@ -329,7 +332,7 @@ impl Flaw {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a request with a flaw.
+    /// Carries out a request as a kernel with `flaw` does.
     pub(super) fn request_with<'m>(
         &mut self,
         flaw: Flaw,
@@ -356,7 +359,7 @@ impl<T> Queues<T> {
             request.kind()
         };
         let (result, note, released) = self.carry_out(kind, &altered, sender, taken);
-        // What a verdict says of packets is read again where it outlives the spoiled message.
+        // The verdict's payload is read again from the request, which outlives the spoiled message.
         let mut released = released.map(|released| Released {
             payload: released
                 .payload
@@ -386,7 +389,8 @@ impl<T> Queues<T> {
         Outcome { released, answer }
     }
 
-    /// The error with which the flaw refuses a request that no kernel refuses.
+    /// Returns the error with which the flaw refuses a request that no kernel refuses. Returns
+    /// `None` if it does not refuse this one.
     fn refusal(&self, flaw: Flaw, request: &Request<'_>, sender: Sender) -> Option<Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let command = command_of(request.bytes).filter(|_| configures);
@@ -455,7 +459,7 @@ impl<T> Queues<T> {
         message
     }
 
-    /// Does what the flaw does to a queue after it was set.
+    /// Changes a queue as the flaw does, after a message has set its copy mode and range.
     fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {
@@ -471,7 +475,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Offers a packet with a flaw.
+    /// Offers a packet as a kernel with `flaw` does.
     pub(super) fn offer_with(
         &mut self,
         flaw: Flaw,

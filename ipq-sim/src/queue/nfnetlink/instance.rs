@@ -21,14 +21,16 @@ pub(super) mod mode {
 /// The outcome for a packet that was [offered](super::Queues::offer) to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// The owner was told of it, and it is to be [kept](super::Queues::keep).
+    /// The owner was told of the packet, which is to be [kept](super::Queues::keep).
     Queued {
-        /// The id that its verdict will name.
+        /// The id that the packet's verdict will name.
         id: u32,
     },
-    /// It was not queued, and goes on as if it had been accepted, since the queue fails open.
+    /// The packet was not queued, and goes on as if it had been accepted, since the queue fails
+    /// open.
     Passed(Refusal),
-    /// It was not queued, and is dropped. What has no listener goes on if the rule bypasses.
+    /// The packet was not queued, and is dropped. A packet without a listener goes on if the rule
+    /// bypasses.
     Refused(Refusal),
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Instance<T> {
     dropped: u32,
     undelivered: u32,
     pub(super) last_id: u32,
-    /// By id, in the order of arrival.
+    /// The queued packets, by id, in the order of arrival.
     packets: LinkedHashMap<u32, T>,
 }
 
@@ -84,27 +86,30 @@ impl<T> Instance<T> {
         self.owner
     }
 
-    /// Returns the owner, if it is told of packets.
+    /// Returns the owner. Returns `None` if the owner is not told of packets, since the copy mode
+    /// is NONE.
     pub(super) fn listener(&self) -> Option<PortId> {
         (self.mode != mode::NONE).then_some(self.owner)
     }
 
-    /// Returns whether one more packet is queued, if the owner's receive buffer has room.
+    /// Returns `true` if one more packet is queued, provided that the owner's receive buffer has
+    /// room.
     pub(super) fn has_room(&self, rules: &Rules) -> bool {
         !self.is_full() && !self.table_is_full(rules)
     }
 
-    /// Returns whether the queue is at its maximum length (NFQ-12).
+    /// Returns `true` if the queue is at its maximum length (NFQ-12).
     fn is_full(&self) -> bool {
         self.packets.len() >= self.maximum_length as usize
     }
 
-    /// Returns whether the kernel's table takes no more packets of this queue (NFQ-5).
+    /// Returns `true` if the kernel's table takes no more packets of this queue (NFQ-5).
     fn table_is_full(&self, rules: &Rules) -> bool {
         rules.table_limit.is_some_and(|limit| self.packets.len() >= limit)
     }
 
-    /// Returns the most bytes of a packet that the owner is given; none in another mode than PACKET.
+    /// Returns the most bytes of a packet that the owner is given. Returns `None` in another copy
+    /// mode than PACKET.
     fn copied_range(&self) -> Option<u32> {
         (self.mode == mode::PACKET).then_some(self.range)
     }
@@ -113,7 +118,8 @@ impl<T> Instance<T> {
         self.flags & flag::OWNER != 0
     }
 
-    /// Returns the number of bytes that the kernel allocates for the message about a packet of so many bytes.
+    /// Returns the number of bytes that the kernel allocates for the message about a packet of
+    /// `length` bytes.
     pub(super) fn allocated(&self, length: usize) -> usize {
         let copied = self.copied_range().map_or(0, |range| length.min(range as usize));
         packet::allocated(copied, self.gives_owner())
@@ -180,13 +186,13 @@ impl<T> Instance<T> {
         self.packets.insert(id, item);
     }
 
-    /// Takes out the packet with this id.
+    /// Takes out the packet with this id. Returns `None` if there is none.
     pub(super) fn take(&mut self, id: u32) -> Option<T> {
         self.packets.remove(&id)
     }
 
-    /// Takes out the packets up to `last`, oldest first, and stops at the first that is later. Ids
-    /// are compared with their wrap-around in mind (NFQ-65).
+    /// Takes out the packets up to `last`, oldest first, and adds them to `taken`. Stops at the
+    /// first that is later. Ids are compared with their wrap-around in mind (NFQ-65).
     pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
         let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
         while let Some((id, _)) = self.packets.front()
@@ -196,7 +202,8 @@ impl<T> Instance<T> {
         }
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first.
+    /// Takes out the packets for which `condition` holds, oldest first, and adds their items to
+    /// `taken`.
     pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool, taken: &mut Vec<T>) {
         let matching = self.packets.iter().filter(|(_, item)| condition(item));
         let ids: Vec<u32> = matching.map(|(id, _)| *id).collect();
@@ -208,7 +215,7 @@ impl<T> Instance<T> {
         self.packets.into_iter().map(|(_, item)| item)
     }
 
-    /// The line of the /proc text.
+    /// Returns the queue's line of the /proc text.
     pub(super) fn line(&self, number: u16) -> String {
         let Self {
             owner: PortId(owner),

@@ -7,11 +7,11 @@ use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;
 use ipq_core::wire::{Abi, Flags, Header};
 
-/// `NFNL_MSG_BATCH_BEGIN`: its datagram is a batch.
+/// `NFNL_MSG_BATCH_BEGIN`: a datagram that begins with such a message is a batch.
 const BATCH_BEGIN: u16 = 0x10;
-/// `NFNL_MSG_BATCH_END`.
+/// `NFNL_MSG_BATCH_END`: the message that ends a batch.
 const BATCH_END: u16 = 0x11;
-/// Types below it are netlink's own.
+/// The first type that a subsystem can have. Lower types are netlink's own.
 const FIRST_TYPE: u16 = 0x10;
 /// The number of subsystems that nfnetlink knows.
 const SUBSYSTEMS: u16 = 14;
@@ -19,15 +19,15 @@ const SUBSYSTEMS: u16 = 14;
 const BATCHED_SUBSYSTEM: u16 = 10;
 /// The generation of a set of rules that nobody has changed.
 const GENERATION: u32 = 1;
-/// A batch was made for another generation.
+/// The error of a batch that was made for another generation.
 const ERESTART: Errno = Errno(85);
 
 /// The next step for a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'m> {
-    /// It is carried out, by [`Queues::request`](super::Queues::request).
+    /// The message is carried out, by [`Queues::request`](super::Queues::request).
     Perform(Request<'m>),
-    /// It is answered, and that is all.
+    /// The message is answered, and not carried out.
     Answer(Answer<'m>),
 }
 
@@ -39,24 +39,24 @@ pub struct Request<'m> {
 }
 
 impl<'m> Request<'m> {
-    /// The message type: the subsystem's number in the upper byte, and a message of it.
+    /// Returns the message type: the subsystem's number in the upper byte, and a message of it.
     #[must_use]
     pub const fn kind(&self) -> u16 {
         self.header.message_type.to_wire()
     }
 
-    /// The number of the queue that it is for.
+    /// Returns the number of the queue that the message is for.
     #[must_use]
     pub fn queue(&self) -> u16 {
         resource(self.bytes)
     }
 
-    /// Returns `true` if it asks for an answer to a success.
+    /// Returns `true` if the message asks for an acknowledgement.
     pub(super) fn asks_for_answer(&self) -> bool {
         self.header.flags.contains(Flags::ACK)
     }
 
-    /// The same request with other bytes.
+    /// Returns the same request with other bytes.
     pub(super) const fn with_bytes<'n>(&self, bytes: &'n [u8]) -> Request<'n> {
         Request {
             header: self.header,
@@ -64,7 +64,8 @@ impl<'m> Request<'m> {
         }
     }
 
-    /// Its answer: an error, or an acknowledgement if it asks for one (NFQ-40).
+    /// Returns the answer to the request: an error, or an acknowledgement. Returns `None` for a
+    /// success if the request does not ask for an acknowledgement (NFQ-40).
     pub(super) fn answer(&self, result: Result<(), Errno>, note: Note) -> Option<Answer<'m>> {
         match result {
             Ok(()) if !self.asks_for_answer() => None,
@@ -81,14 +82,15 @@ impl<'m> Request<'m> {
 /// The messages of a datagram that a program sent, in order.
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// The rest of a datagram that is no batch: what has not been gone through.
+    /// The part of the datagram that has not been gone through yet; empty for a batch.
     rest: &'m [u8],
-    /// The answers to a batch, which are sent when all of it was gone through.
+    /// The answers that were made beforehand: those to a batch, or the refusal of a sender without
+    /// the capability.
     answers: std::vec::IntoIter<Answer<'m>>,
 }
 
 impl<'m> Messages<'m> {
-    /// Goes through a datagram of `sender`.
+    /// Begins to go through a datagram of `sender`.
     #[must_use]
     pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
         let Some((first, rest)) = split(datagram) else {
@@ -135,8 +137,8 @@ impl<'m> Iterator for Messages<'m> {
     }
 }
 
-/// The first message of some bytes, and what follows it; none if they do not begin with a sound
-/// header (NFQ-49).
+/// Returns the first message of some bytes, and what follows it. Returns `None` if the bytes do not
+/// begin with a sound header (NFQ-49).
 fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
     let header = Header::parse(bytes, Abi::NATIVE)?;
     let length = header.length as usize;
@@ -145,16 +147,17 @@ fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
     Some((Request { header, bytes: message }, rest))
 }
 
-/// The number that ends nfnetlink's header: a queue's, or a subsystem's.
+/// Returns the number that ends nfnetlink's header: a queue's, or a subsystem's.
 fn resource(message: &[u8]) -> u16 {
     let number = message.get(HEADER_BYTES - 2..).and_then(<[u8]>::first_chunk);
     number.map_or(0, |number| u16::from_be_bytes(*number))
 }
 
-/// The answers to a batch, which is for a subsystem that takes batches. A queue does not (NFQ-51).
+/// Returns the answers to a batch, which is for a subsystem that takes batches. A queue does not
+/// (NFQ-51).
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
-    // The header may say less, and the kernel looks at the datagram alone.
+    // The header may state less; the kernel looks at the datagram's length alone.
     if datagram.len() < HEADER_BYTES {
         return Vec::new();
     }

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The kernel does not take a message of the type that it sends.
+/// The error of a message of the type that only the kernel sends.
 const ENOTSUPP: Errno = Errno(524);
 /// The number of bytes that the kernel reckons with for a packet message, but for the packet's own
 /// and its sender's ids. It reckons with a time of arrival for every packet while some socket asks
 /// for such times, and here one always does (NFQ-101).
 const RECKONED: usize = 124 + 20;
-/// The number of bytes that it reckons with for the ids of a packet's sender.
+/// The number of bytes that the kernel reckons with for the ids of a packet's sender.
 const RECKONED_FOR_OWNER: usize = 16;
 
 /// A packet, and what the kernel knows of it when it is queued. Numbers of devices are 0 if there
@@ -27,23 +27,25 @@ pub struct QueuedPacket<'p> {
     pub hook: u8,
     /// The link layer's number of the protocol.
     pub hw_protocol: u16,
-    /// The device that the packet came in by.
+    /// The number of the device that the packet came in by.
     pub incoming: u32,
-    /// The port of the bridge that the packet came in by.
+    /// The number of the bridge's port that the packet came in by.
     pub physical_incoming: u32,
-    /// The device that the packet will leave by.
+    /// The number of the device that the packet will leave by.
     pub outgoing: u32,
-    /// The port of the bridge that the packet will leave by.
+    /// The number of the bridge's port that the packet will leave by.
     pub physical_outgoing: u32,
     /// The netfilter mark.
     pub mark: u32,
     /// The priority, which a router derives from the type of service.
     pub priority: u32,
-    /// The link-layer source address: its length, and eight bytes. None if the link layer has none.
+    /// The link-layer source address: its length, and eight bytes. `None` if the link layer has
+    /// none.
     pub hardware_address: Option<(u16, [u8; 8])>,
-    /// When the packet arrived, in seconds and microseconds since 1970, if that was noted.
+    /// The time at which the packet arrived, in seconds and microseconds since 1970; `None` if it
+    /// was not noted.
     pub arrived: Option<(u64, u64)>,
-    /// The user id and group id of the local socket that sent it, if one did.
+    /// The user id and group id of the local socket that sent the packet; `None` if none did.
     pub owner: Option<(u32, u32)>,
     /// The state of the checksum: see `NFQA_SKB_INFO`. 1: it is yet to be filled in. 2: the packet
     /// is yet to be cut into segments. 4: nobody has verified it.
@@ -53,7 +55,8 @@ pub struct QueuedPacket<'p> {
 }
 
 impl QueuedPacket<'_> {
-    /// The message about the packet. It has at most `range` bytes of it; none in mode META.
+    /// Returns the message about the packet. It has at most `range` bytes of the packet; none in
+    /// mode META, where `range` is `None`.
     pub(super) fn datagram(&self, number: u16, id: u32, range: Option<u32>, with_owner: bool) -> Datagram {
         let copied = range.map_or(0, |range| self.bytes.len().min(range as usize));
         let mut message = Message(ArrayVec::new());
@@ -92,7 +95,8 @@ impl QueuedPacket<'_> {
         }
     }
 
-    /// Adds what is said of every packet.
+    /// Adds the attributes that say what is known of the packet, apart from its owner and its
+    /// bytes.
     fn describe(&self, message: &mut Message, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();
@@ -118,7 +122,8 @@ impl QueuedPacket<'_> {
     }
 }
 
-/// Returns the number of bytes that the kernel allocates for a message with so many bytes of its packet (NFQ-101).
+/// Returns the number of bytes that the kernel allocates for a message with `copied` bytes of its
+/// packet (NFQ-101).
 pub(super) fn allocated(copied: usize, with_owner: bool) -> usize {
     RECKONED + copied + RECKONED_FOR_OWNER * usize::from(with_owner)
 }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 const BUCKETS: u16 = 16;
 
 impl<T> Queues<T> {
-    /// The text: a line for each queue, and nothing if none is bound (NFQ-13).
+    /// Returns the text: a line for each queue, and nothing if no queue is bound (NFQ-13).
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();

@@ -6,7 +6,7 @@ use ipq_core::wire::nfnetlink::flag;
 /// The rules of one kernel: a field for each rule in which kernels differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The most packets that a queue holds, whatever its maximum length says; no limit if none
+    /// The most packets that a queue holds, whatever its maximum length says; `None` for no limit
     /// (NFQ-5).
     pub table_limit: Option<usize>,
     /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has
@@ -22,7 +22,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Returns the flaw, if a seeded fault has one: see [`Behaviour::flaw`](crate::behaviour::Behaviour::flaw).
+    /// Returns the flaw, if a seeded fault has one: see
+    /// [`Behaviour::flaw`](crate::behaviour::Behaviour::flaw).
     pub(crate) const fn flaw(&self) -> Option<Flaw> {
         if cfg!(feature = "seeded-faults") {
             self.flaw
@@ -31,7 +32,7 @@ impl Rules {
         }
     }
 
-    /// Linux 6.18, as measured on 6.18.44.
+    /// The rules of Linux 6.18, as measured on 6.18.44.
     pub const LINUX_6_18: Self = Self {
         table_limit: Some(65_536),
         refused_flags: flag::CONNECTION,
@@ -40,7 +41,7 @@ impl Rules {
         flaw: None,
     };
 
-    /// Linux 6.1, as read in the sources of 6.1.
+    /// The rules of Linux 6.1, as read in the sources of 6.1.
     pub const LINUX_6_1: Self = Self {
         table_limit: None,
         refused_flags: flag::CONNECTION,

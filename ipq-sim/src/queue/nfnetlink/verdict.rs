@@ -27,11 +27,11 @@ type VerdictAttributes<'m> = Attributes<'m, 22>;
 pub struct Released<'m> {
     /// The decision on the packets.
     pub decision: Decision,
-    /// The mark to set before that, if one is to be set.
+    /// The mark to set before the packets go on; `None` leaves their mark.
     pub mark: Option<u32>,
-    /// The priority to set before that, if one is to be set.
+    /// The priority to set before the packets go on; `None` leaves their priority.
     pub priority: Option<u32>,
-    /// The bytes that take the packet's place. A batch has none.
+    /// The bytes that replace the packet's. A verdict on several packets has none.
     pub payload: Option<&'m [u8]>,
 }
 
@@ -40,17 +40,17 @@ pub struct Released<'m> {
 pub enum Decision {
     /// The packet is dropped.
     Drop,
-    /// The next function of the hook sees it: `NF_ACCEPT`.
+    /// The next function of the hook sees the packet: `NF_ACCEPT`.
     Accept,
     /// The rest of the hook's functions are passed over: `NF_STOP`, or `NF_ACCEPT` with other bits.
     Stop,
-    /// The function that queued it sees it once more: `NF_REPEAT`.
+    /// The function that queued the packet sees it once more: `NF_REPEAT`.
     Repeat,
-    /// It goes to a queue, under a new id: `NF_QUEUE`.
+    /// The packet goes to a queue, under a new id: `NF_QUEUE`.
     Queue {
         /// The number of the queue.
         number: u16,
-        /// `true` if it goes on if nobody has bound that queue.
+        /// `true` if the packet goes on where nobody has bound that queue.
         bypass: bool,
     },
 }
@@ -71,7 +71,7 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet.
+    /// Carries out a verdict on one packet, and adds the packet to `taken`.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,
@@ -85,7 +85,8 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Carries out a verdict on all packets up to an id. A payload does not count (NFQ-66).
+    /// Carries out a verdict on all packets up to an id, and adds them to `taken`. A payload has no
+    /// effect (NFQ-66).
     pub(super) fn decide_batch<'m>(
         &mut self,
         request: &Request<'m>,
@@ -105,7 +106,7 @@ impl<T> Queues<T> {
         judged
     }
 
-    /// Reads a verdict, and has `take` take its packets out of the queue.
+    /// Reads a verdict, and has `take` take the verdict's packets out of the queue.
     fn judge<'m>(
         &mut self,
         request: &Request<'m>,
@@ -123,7 +124,8 @@ impl<T> Queues<T> {
         (result.map(|decided| *released = Some(decided)), note)
     }
 
-    /// The checks of a verdict, in the kernel's order (NFQ-60).
+    /// Checks a verdict in the kernel's order (NFQ-60), and has `take` take the packets out of the
+    /// queue that it decides about.
     fn take_decided<'m>(
         &mut self,
         number: u16,

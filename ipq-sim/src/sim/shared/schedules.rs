@@ -52,7 +52,7 @@ fn holds_in_every_schedule(#[case] scenario: fn()) {
     try_schedules(scenario, None);
 }
 
-/// The scenarios see what they are meant to see.
+/// Checks that the scenarios find a defect of the locks.
 #[rstest]
 #[case::waits_late(Flaw::WaitsLate, closing_ends_a_wait)]
 #[case::waits_late(Flaw::WaitsLate, the_end_of_the_kernel_ends_a_wait)]
@@ -74,8 +74,8 @@ fn a_flaw_of_the_locks_is_found(#[case] flaw: Flaw, #[case] scenario: fn()) {
     );
 }
 
-/// Runs a scenario once for each schedule; panics, and prints the schedule, where one of its
-/// threads does or where none can go on.
+/// Runs a scenario once for each schedule. Panics, and prints the schedule, where one of its
+/// threads panics or where none can go on.
 fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let run = move || {
@@ -240,7 +240,7 @@ fn reader_judge_and_injectors() {
     assert_eq!(next(&handle, Wait::Never), Err(Error::TimedOut));
 }
 
-/// Whatever comes first, each packet has one fate.
+/// Checks that each packet has one fate, whichever comes first.
 fn verdicts_race_with_the_reset() {
     let (sim, handle) = listening();
     let handle = Arc::new(handle);
@@ -271,7 +271,7 @@ fn a_time_out_races_with_an_arrival() {
     let (sim, handle) = listening();
     let reader = spawn(move || {
         let in_time = next(&handle, Wait::For(SECOND));
-        // What came too late for the one is there for the other.
+        // A packet that came too late for the first read is there for the second.
         let late = match in_time {
             Ok(_) => next(&handle, Wait::For(SECOND)),
             Err(_) => next(&handle, Wait::Forever),
@@ -297,8 +297,8 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// A reader for whom nothing is put off waits until another thread, at its own time, has the kernel
-/// catch up.
+/// Lets a reader wait for whom nothing is put off, until another thread, at its own time, has the
+/// kernel catch up.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();
@@ -373,7 +373,7 @@ fn spawn<T: Send + 'static>(action: impl FnOnce() -> T + Send + 'static) -> thre
     thread::spawn(action)
 }
 
-/// The id of the next packet.
+/// Reads the next packet, and returns its id.
 fn next(handle: &SharedHandle, wait: Wait) -> Result<PacketId, Error> {
     let mut buffer = [0; 256];
     match handle.read(&mut buffer, wait)? {
@@ -395,7 +395,7 @@ fn put_off(sim: &SharedSim, by: Duration, number: u64) {
         .unwrap();
 }
 
-/// A UDP packet of 36 bytes that is forwarded, with `number` in its payload.
+/// Returns a frame with a UDP packet of 36 bytes that is forwarded, with `number` in its payload.
 fn frame(number: u64) -> Bytes {
     let ethernet = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
     let ip = [0x45, 0, 0, 36, 0, 9, 0, 0, 64, 17, 0x66, 0xba, 10, 1, 0, 2, 10, 2, 0, 2];

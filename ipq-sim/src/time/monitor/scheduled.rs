@@ -16,8 +16,7 @@ thread_local! {
 /// The beginning of time. It is not 0, so that a time before it can be computed.
 const BEGINNING: Duration = Duration::from_secs(1_000_000);
 
-/// Begins an execution: at the same time as each other, and with locks that do one thing wrong, or
-/// none.
+/// Begins an execution: sets the time to the beginning, and gives the locks `flaw`, or none.
 #[cfg(test)]
 pub(crate) fn restart(flaw: Option<Flaw>) {
     NOW.set(BEGINNING);
@@ -28,17 +27,17 @@ pub(crate) fn restart(flaw: Option<Flaw>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests want locks that are wrong"))]
 pub(crate) enum Flaw {
-    /// A thread releases the value before it waits: a change between the two wakes nobody.
+    /// A thread releases the value before it waits, so that a change in between wakes nobody.
     WaitsLate,
-    /// Only one is woken of those who wait.
+    /// Only one of the threads that wait is woken.
     WakesOne,
-    /// Nobody is woken.
+    /// No thread is woken.
     WakesNone,
     /// Time-outs are never over.
     NeverTimesOut,
 }
 
-/// The scheduler's time, since 1970-01-01 00:00 UTC.
+/// Returns the scheduler's time, since 1970-01-01 00:00 UTC.
 pub(crate) fn since_1970() -> Duration {
     NOW.get()
 }
@@ -57,7 +56,7 @@ impl Instant {
     }
 }
 
-/// The counterpart of the system's monitor.
+/// The scheduler's counterpart of the system's monitor.
 #[derive(Debug)]
 pub(crate) struct Monitor<T> {
     shared: Arc<(Mutex<T>, Condvar)>,
@@ -88,7 +87,7 @@ impl<T: Send + 'static> Monitor<T> {
             let shared = Arc::clone(&self.shared);
             let end = NOW.get() + pause;
             shuttle::thread::spawn(move || {
-                // Whoever waits holds the lock until it does.
+                // The thread that waits holds the lock until it waits.
                 let guard = lock(&shared.0);
                 NOW.set(NOW.get().max(end));
                 drop(guard);

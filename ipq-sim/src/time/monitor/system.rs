@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use std::time::Instant;
 
-/// The system's time, since 1970-01-01 00:00 UTC.
+/// Returns the system's time, since 1970-01-01 00:00 UTC.
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -13,7 +13,7 @@ pub(crate) fn since_1970() -> Duration {
 }
 
 /// A value that one thread uses at a time, and for whose changes others wait. A panic does not
-/// poison it.
+/// poison the monitor.
 #[derive(Debug)]
 pub(crate) struct Monitor<T> {
     value: Mutex<T>,
@@ -35,8 +35,8 @@ impl<T> Monitor<T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others use the value until [`wake_all`](Self::wake_all), for `pause` at most. May
-    /// return sooner.
+    /// Lets others use the value, and waits for [`wake_all`](Self::wake_all), for `pause` at most.
+    /// May return sooner.
     pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
         match pause {
             Some(pause) => self
@@ -47,7 +47,7 @@ impl<T> Monitor<T> {
         }
     }
 
-    /// Wakes everybody who waits.
+    /// Wakes all threads that wait.
     pub(crate) fn wake_all(&self) {
         self.changed.notify_all();
     }

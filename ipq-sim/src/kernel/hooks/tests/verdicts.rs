@@ -13,16 +13,16 @@ const fn in_table(table: Table, rule: Rule) -> Rule {
     Rule { table, ..rule }
 }
 
-/// The effect of a verdict where each function of the hook queues every packet.
+/// The place of a packet after a verdict, where each function of the hook queues every packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
-    /// At the same function, under an id that is not the one of before.
+    /// The packet is at the same function, under another packet id.
     Again,
-    /// At the hook's other function.
+    /// The packet is at the hook's other function.
     NextFunction,
     Through,
     Dropped,
-    /// The packet is still there, under the same id.
+    /// The packet is still queued, under the same packet id.
     Refused,
 }
 
@@ -203,6 +203,6 @@ fn what_is_too_long_for_lo_arrives_there_as_fragments() {
     );
     let accounting = lab.kernel.accounting();
     assert_eq!((accounting.entered, accounting.delivered), (3, 1));
-    // A kernel would put them together before INPUT.
+    // A kernel would put the fragments together before INPUT.
     assert_eq!(accounting.dropped_for(DropReason::Unassembled), 2);
 }
