@@ -78,9 +78,9 @@ impl<T: Transport> Handle<T> {
         self.send(&[IoSlice::new(&head)])
     }
 
-    /// Gives a verdict on a packet, and replaces its bytes if `replacement` is there and not empty.
-    /// The kernel neither checks a replacement nor mends its checksums (VER-5 to VER-8). Returns
-    /// the number of bytes sent (LIB-2).
+    /// Gives a verdict on a packet, and replaces the packet's bytes if `replacement` is there and
+    /// not empty. The kernel neither checks a replacement nor mends its checksums (VER-5 to VER-8).
+    /// Returns the number of bytes sent (LIB-2).
     ///
     /// Success is silent. A refusal comes as an error message to the next [`read`](Self::read), for
     /// example [`Errno::ENOENT`](crate::Errno::ENOENT) for an unknown packet id.
@@ -178,22 +178,22 @@ impl<T: Transport> Handle<T> {
         Header::BYTES + self.abi().packet_message_bytes() + payload.next_multiple_of(4) + SPARE
     }
 
-    /// The number of times that the kernel has reported an overrun of this handle's receive buffer
-    /// (SOCK-4). Each report stands for at least one lost packet or reply.
+    /// Returns the number of times that the kernel has reported an overrun of this handle's receive
+    /// buffer (SOCK-4). Each report stands for at least one lost packet or reply.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         self.overruns.load(Ordering::Relaxed)
     }
 
-    /// The libipq number of this handle's last error. As in libipq, a success does not clear it
-    /// (LIB-12). Unlike in libipq, each handle has its own (LIB-7).
+    /// Returns the libipq number of this handle's last error. As in libipq, a success does not
+    /// clear the error (LIB-12). Unlike in libipq, each handle has its own last error (LIB-7).
     #[doc(alias("ipq_errno", "ipq_errstr"))]
     #[must_use]
     pub fn last_error(&self) -> ErrorNumber {
         ErrorNumber::from_number(i32::from(self.last_error.load(Ordering::Relaxed)))
     }
 
-    /// The port id in this handle's requests.
+    /// Returns the port id in this handle's requests.
     #[must_use]
     pub fn port_id(&self) -> PortId {
         self.transport.port_id()

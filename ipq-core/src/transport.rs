@@ -35,14 +35,14 @@ use std::io::IoSlice;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Moves whole datagrams to and from the other side of a queue.
+/// Moves whole datagrams between a program and a queue of a kernel or an emulator.
 pub trait Transport {
-    /// The ABI of the kernel or emulator: the layout of its frames.
+    /// Returns the ABI of the kernel or emulator: the layout of its frames.
     fn abi(&self) -> Abi {
         Abi::NATIVE
     }
 
-    /// The port id that this transport's requests carry.
+    /// Returns the port id that this transport's requests carry.
     fn port_id(&self) -> PortId;
 
     /// Sends the concatenation of `parts` as one datagram to the kernel, without copying them

@@ -161,7 +161,7 @@ pub(crate) enum Undelivered {
 /// sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
-/// The fill of a receive buffer, in bytes as datagrams weigh there (SOCK-5).
+/// The fill of a receive buffer, as the weight of its datagrams in bytes (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
     /// The weight of the datagrams that wait.
@@ -244,7 +244,8 @@ impl Sockets {
         }
     }
 
-    /// Ends all sockets: what they hold can still be read, and no datagram comes or goes.
+    /// Ends all sockets: the datagrams that they hold can still be read, and no datagram comes or
+    /// goes.
     pub(crate) fn shut_down(&mut self) {
         self.shut_down = true;
         for socket in self.open.values_mut() {

@@ -80,8 +80,8 @@ pub enum Weight {
         /// The weight of a datagram without its bytes.
         base: usize,
     },
-    /// As [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of a few bytes have allocations of
-    /// one size.
+    /// The weight is as with [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of at most `small`
+    /// bytes have allocations of one size.
     SmallHeads {
         /// The most bytes that an allocation of that size has room for.
         small: usize,
@@ -121,7 +121,8 @@ impl Weight {
 }
 
 impl Profile {
-    /// All profiles, the newest kernel first, and of two of one kernel that of 64 bits.
+    /// All profiles. The newest kernel comes first, and of two profiles of one kernel the one of 64
+    /// bits.
     pub const ALL: &'static [Self] = &[
         Self::LINUX_6_18_X86_64,
         Self::LINUX_6_1_X86_64,

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most handles in a process. The kernel allows it one for each family.
+/// The most handles of a process. A kernel with `ip_queue` allows a process one for each family.
 const MOST: usize = 1024;
 
 static LIVE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];

@@ -39,7 +39,7 @@ pub enum Error {
     /// The datagram had no bytes (LIB-3).
     #[error("the queue's socket is at its end: a datagram of 0 bytes came")]
     EndOfFile,
-    /// The message is longer than what was read; the rest is lost (SOCK-3).
+    /// The message is longer than the bytes that were read; the rest is lost (SOCK-3).
     #[error("a message of {whole} bytes was cut to {read}: {} are lost, use a buffer that has room for it", .whole.saturating_sub(*.read))]
     Truncated {
         /// The number of bytes that were read.
@@ -68,7 +68,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns libipq's number for the error. It is `None` for a signal during a wait for a
+    /// Returns libipq's number for the error. Returns `None` for a signal during a wait for a
     /// duration, which libipq did not report as an error.
     #[must_use]
     pub const fn number(&self) -> Option<ErrorNumber> {

@@ -62,8 +62,8 @@ pub struct Messages<'a, T> {
 }
 
 impl<'a, T: Transport> Messages<'a, T> {
-    /// Returns the next message, as [`Iterator::next`] does, but lets a packet be changed in its
-    /// buffer, as [`Handle::read_mut`] does:
+    /// Returns the next message, as [`Iterator::next`] does, but lets the program change a packet
+    /// in its buffer, as [`Handle::read_mut`] does:
     ///
     /// ```
     /// use ipq_core::handle::{Buffers, Decision, Handle};

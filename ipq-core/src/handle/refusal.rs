@@ -11,12 +11,13 @@ use std::fmt;
 pub struct Refusal {
     /// The error number.
     pub errno: Errno,
-    /// Advice on what to do about it, if there is any.
+    /// Advice on what to do about it; `None` if there is none.
     pub advice: Option<Cow<'static, str>>,
 }
 
 impl<T: Transport> Handle<T> {
-    /// Explains an error number that came as an answer of the queue, and says what to do about it.
+    /// Explains an error number that the queue answered with: returns it with advice on what to do
+    /// about it.
     ///
     /// ```
     /// use ipq_core::{Errno, Handle, Transport};

@@ -74,7 +74,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Runs as [`run`](Self::run) does, and returns soon after `stop` has become true: after the
-    /// packets that are being decided about, and at most 100 ms if there are none.
+    /// packets that are being decided about, or after at most 100 ms if there are none.
     ///
     /// The flag may be set by a signal handler, by another thread or by `decide`. Packets that are
     /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual
@@ -180,20 +180,20 @@ impl<'a> QueuedPacket<'a> {
         }
     }
 
-    /// The packet's id, which names it in a later verdict.
+    /// Returns the packet's id, which names the packet in a later verdict.
     #[must_use]
     pub fn packet_id(&self) -> PacketId {
         self.packet.packet_id()
     }
 
-    /// All that the queue said about the packet: its hook, devices, mark and time stamp.
+    /// Returns all that the queue said about the packet: its hook, devices, mark and time stamp.
     #[must_use]
     pub fn message(&self) -> PacketMessage<'_> {
         self.packet.message()
     }
 
-    /// The packet's bytes from its IP header on, as many as the copy range asked for; or those that
-    /// the program has put in their place.
+    /// Returns the packet's bytes from its IP header on, as many as the copy range asked for. If
+    /// the program has replaced them, returns the new bytes.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &self.changed {

@@ -72,13 +72,13 @@ impl<T> Faulty<T> {
         Self { departures, ..self }
     }
 
-    /// The faults that hit datagrams which were received.
+    /// Returns the faults that hit datagrams which were received.
     #[must_use]
     pub fn arrivals(&self) -> Record<Arrival> {
         lock(&self.arrivals).record()
     }
 
-    /// The faults that hit datagrams which were sent.
+    /// Returns the faults that hit datagrams which were sent.
     #[must_use]
     pub fn departures(&self) -> Record<Departure> {
         lock(&self.departures).record()

@@ -59,15 +59,15 @@ pub struct Netlink {
     senders: Senders,
 }
 
-/// The port id that a socket is bound to (SOCK-2).
+/// The port id to bind a socket to (SOCK-2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
     /// The process id, as with libipq. A second socket of the process on this protocol can't have
     /// it.
     #[default]
     ProcessId,
-    /// An id that the kernel chooses: the process id if it is free, else a negative number. A
-    /// negative id can't attach to an `ip_queue` (MSG-2).
+    /// A port id that the kernel chooses: the process id if it is free, else a negative number. A
+    /// negative port id can't attach to an `ip_queue` (MSG-2).
     KernelChoice,
     /// This port id. For a second handle, choose one above 0 that is no process's id.
     Port(PortId),
@@ -141,7 +141,8 @@ impl Netlink {
         })
     }
 
-    /// Waits until there is a datagram or an error, but not beyond `deadline`.
+    /// Waits until there is a datagram or an error, but not beyond `deadline`. `None` is no
+    /// deadline.
     pub(super) fn until_readable(&self, deadline: Option<Instant>) -> Result<(), TransportError> {
         until_readable(self.as_fd(), deadline)
     }
@@ -242,7 +243,7 @@ pub(super) enum SocketError {
 }
 
 impl SocketError {
-    /// The system's error number.
+    /// Returns the system's error number.
     pub(super) const fn errno(self) -> Errno {
         match self {
             Self::Socket(errno) | Self::Bind(errno, _) => errno,
@@ -254,7 +255,7 @@ impl SocketError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The kernel knows no such netlink protocol (SOCK-1).
+    /// The kernel does not know the netlink protocol of the queue (SOCK-1).
     #[error(
         "this kernel has no ip_queue for {family} (netlink protocol {}): kernels since 3.5 have none, so use the nfqueue \
          transport there; on an older one load the module ip_queue or ip6_queue",
@@ -264,7 +265,7 @@ pub enum OpenError {
         /// The family that was asked for.
         family: Family,
     },
-    /// The system gave no socket for another reason.
+    /// The system gave no socket, with another error number than EPROTONOSUPPORT.
     #[error("no netlink socket for {family} could be made: {errno}")]
     Socket {
         /// The family that was asked for.
@@ -283,7 +284,7 @@ pub enum OpenError {
         /// The port id that was asked for.
         port_id: PortId,
     },
-    /// The socket could not be bound for another reason.
+    /// The socket could not be bound, with another error number than EADDRINUSE.
     #[error("the netlink socket for {family} could not be bound to port id {port_id}: {errno}")]
     Bind {
         /// The family that was asked for.

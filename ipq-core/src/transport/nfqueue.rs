@@ -146,7 +146,7 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     options: Options,
     /// The port id of the attached peer, or 0.
     peer: AtomicU32,
-    /// Held while a message that attaches is sent.
+    /// The lock of attaching, which is held while a message that attaches is sent.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
     /// The longest datagram that can come, in bytes: all that a kernel says about a packet, and the
@@ -213,8 +213,8 @@ impl<S: QueueSocket> NfQueue<S> {
         &self.options
     }
 
-    /// Reads the queue's counters; `None` if the queue is not bound. The kernel shows them to root
-    /// only, and those of the calling thread's network namespace.
+    /// Reads the queue's counters. Returns `None` if the queue is not bound. The kernel shows the
+    /// counters to root only, and only those of the calling thread's network namespace.
     pub fn statistics(&self) -> io::Result<Option<Statistics>> {
         let text = self.socket.proc_text()?;
         let kernel = statistics::parse(&text, self.options.queue_number)?;

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest time that an emulator may take for an answer. It has nothing else to do.
+/// The longest time that a program waits for an emulator's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An emulated netlink socket in another process.
@@ -247,7 +247,7 @@ pub enum OpenError {
     /// No emulator answers at the path: there is none, or this process may not reach it.
     #[error("{}", unreachable(.path, *.errno))]
     Unreachable {
-        /// The path at which it should listen.
+        /// The path at which the emulator should listen.
         path: PathBuf,
         /// The system's error number.
         errno: Errno,

@@ -74,7 +74,7 @@ impl Abi {
     /// The size of a netlink header in bytes, which is the same on every machine.
     pub(super) const HEADER_BYTES: usize = 16;
 
-    /// The size of a word in bytes: 8 or 4.
+    /// Returns the size of a word in bytes: 8 or 4.
     #[must_use]
     #[inline]
     pub const fn word_bytes(self) -> usize {
@@ -84,8 +84,8 @@ impl Abi {
         }
     }
 
-    /// The size of a packet message without payload and without netlink header: 96 or 72 bytes
-    /// (WIRE-2).
+    /// Returns the size of a packet message without payload and without netlink header: 96 or 72
+    /// bytes (WIRE-2).
     #[doc(alias = "ipq_packet_msg_t")]
     #[must_use]
     #[inline]
@@ -96,8 +96,8 @@ impl Abi {
         }
     }
 
-    /// The size of a mode or verdict message, without payload and without netlink header: 24 or 12
-    /// bytes (WIRE-3).
+    /// Returns the size of a mode or verdict message, without payload and without netlink header:
+    /// 24 or 12 bytes (WIRE-3).
     #[doc(alias = "ipq_peer_msg_t")]
     #[must_use]
     #[inline]

@@ -77,7 +77,7 @@ pub mod attribute {
     /// The netfilter mark (u32).
     #[doc(alias = "NFQA_MARK")]
     pub const MARK: u16 = 3;
-    /// Seconds and microseconds (two u64).
+    /// The time of the packet's arrival: seconds and microseconds (two u64).
     #[doc(alias = "NFQA_TIMESTAMP")]
     pub const TIMESTAMP: u16 = 4;
     /// The index of the device that the packet came in by (u32).

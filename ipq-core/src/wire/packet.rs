@@ -256,38 +256,38 @@ impl<'a> PacketMessage<'a> {
         /// Returns the packet's id, which the packet's verdict repeats.
         packet_id: PacketId = |fields, at| PacketId(fields.word(at.packet_id));
 
-        /// The netfilter mark.
+        /// Returns the netfilter mark.
         mark: Mark = |fields, at| Mark(fields.word(at.mark));
 
-        /// The time of the packet's arrival.
+        /// Returns the time of the packet's arrival.
         timestamp: Timestamp = |fields, at| Timestamp {
             seconds: fields.signed_word(at.timestamp_sec),
             microseconds: fields.signed_word(at.timestamp_usec),
         };
 
-        /// The hook at which the packet was queued.
+        /// Returns the hook at which the packet was queued.
         hook: Hook = |fields, at| Hook::from_wire(fields.u32(at.hook));
 
-        /// The device that the packet came in by; empty at OUTPUT and POSTROUTING.
+        /// Returns the device that the packet came in by; empty at OUTPUT and POSTROUTING.
         indev_name: InterfaceName = |fields, at| InterfaceName::from_wire(fields.array(at.indev_name));
 
-        /// The device that the packet will leave by; empty at PREROUTING and INPUT.
+        /// Returns the device that the packet will leave by; empty at PREROUTING and INPUT.
         outdev_name: InterfaceName = |fields, at| InterfaceName::from_wire(fields.array(at.outdev_name));
 
-        /// The protocol of the link-layer frame.
+        /// Returns the protocol of the link-layer frame.
         hw_protocol: EtherType = |fields, at| EtherType(fields.u16_big_endian(at.hw_protocol));
 
-        /// The kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there is
-        /// none.
+        /// Returns the kind of the incoming device: 1 for Ethernet, 772 for loopback, 0 where there
+        /// is none.
         hw_type: u16 = |fields, at| fields.u16(at.hw_type);
 
-        /// The link-layer source address.
+        /// Returns the link-layer source address.
         // Its length was checked when the message was parsed.
         hw_address: HardwareAddress = |fields, at| hw_address(fields, at).unwrap_or(HardwareAddress::NONE);
     }
 
-    /// The packet from its network header on, up to the copy range; empty in mode META (PKT-4,
-    /// PKT-5). Its length is the frame's `data_len`, so padding is no part of it (WIRE-4).
+    /// Returns the packet from its network header on, up to the copy range; empty in mode META
+    /// (PKT-4, PKT-5). Its length is the frame's `data_len`, so padding is no part of it (WIRE-4).
     #[must_use]
     #[inline(always)]
     pub const fn payload(&self) -> &'a [u8] {

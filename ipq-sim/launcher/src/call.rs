@@ -89,7 +89,7 @@ pub enum StatusForm {
     Extended,
 }
 
-/// A call that a program makes to give up privileges, and that fails where it has none.
+/// A call that a program makes to give up privileges, and that fails where the program has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privileged {
     /// `setuid`, or a call like it.

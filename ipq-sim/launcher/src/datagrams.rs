@@ -4,8 +4,8 @@ use crate::sys::{self, AT_ONCE};
 use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
-/// The distance between the places: longer than the longest datagram, so that they do not share
-/// cache lines.
+/// The number of bytes between the rooms of two datagrams, which keeps the rooms on different cache
+/// lines.
 const APART: usize = 4096 + 64;
 
 /// Room for the datagrams that one call takes. It uses memory only for the bytes that came.

@@ -177,7 +177,7 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
         StatusForm::Extended => {
             /// The size of `struct statx` in words.
             const WORDS: usize = 32;
-            /// `STATX_BASIC_STATS`
+            /// `STATX_BASIC_STATS`: the fields that `struct stat` has, too.
             const BASIC: libc::c_uint = 0x7ff;
             let mut status = [0_u64; WORDS];
             // SAFETY: the path ends with a zero, and the kernel writes 256 bytes, which is what there is.

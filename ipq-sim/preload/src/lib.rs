@@ -156,9 +156,9 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// Checks what a netlink socket checks before it sends, and binds it (SOCK-2, SOCK-8, SOCK-9).
-/// Returns `false` if nothing is to be sent: an empty datagram would be ignored (MSG-1), and looks
-/// like the end of a connection.
+/// Checks what a netlink socket checks before it sends, and binds the socket if it is unbound
+/// (SOCK-2, SOCK-8, SOCK-9). Returns `false` if nothing is to be sent: an empty datagram would be
+/// ignored (MSG-1), and looks like the end of a connection.
 fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);

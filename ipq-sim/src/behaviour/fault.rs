@@ -23,11 +23,11 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them, in the order of their requirements.
+            /// All faults, in the order of their requirements.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns the ids of the requirements that it breaks. A rule that differs between kernels has two: the
-            /// rule's own, and that of the difference.
+            /// Returns the ids of the requirements that the fault breaks. A rule that differs
+            /// between kernels has two: the rule's own, and that of the difference.
             pub fn requirements(self) -> impl Iterator<Item = &'static str> {
                 let ids = match self {
                     $(Self::$name => $requirements,)*

@@ -1,7 +1,7 @@
 //! Bytes that a seeded fault spoils.
 
 /// A way to spoil the bytes of a frame that was made right, or of a request before it is judged. No
-/// kernel has one; the kernel's module `flaws` commits them.
+/// kernel has a flaw. The module `kernel::flaws` commits the flaws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// A takeover empties the receive buffer of the former peer (ERA-2).

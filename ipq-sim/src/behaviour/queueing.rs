@@ -5,7 +5,7 @@
 pub(crate) struct Queueing {
     /// The effect of mode NONE on a packet (PKT-1).
     pub(crate) mode_none: ModeNone,
-    /// The counting of a packet without a listener as "Queue dropped" (PKT-1).
+    /// The rule for counting a packet without a listener as "Queue dropped" (PKT-1).
     pub(crate) no_listener: Counted,
     /// The rule for a packet that finds the queue full (PKT-2).
     pub(crate) when_full: WhenFull,
@@ -13,7 +13,7 @@ pub(crate) struct Queueing {
     pub(crate) full_at: FullAt,
     /// The signedness of the maximum length (PKT-2).
     pub(crate) maximum_length: Signedness,
-    /// The counting of a packet whose frame can't be delivered (PKT-3).
+    /// The rule for counting a packet whose frame can't be delivered (PKT-3).
     pub(crate) undeliverable: Counted,
     /// The number of bytes of a packet that are copied (PKT-4).
     pub(crate) copied: Copied,

@@ -164,7 +164,8 @@ fn mend_checksum(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// Returns the internet checksum: 0 for a correct header. It may be summed in either byte order.
+/// Returns the internet checksum, which is 0 over a header with a right checksum. It may be summed
+/// in either byte order.
 pub(crate) fn checksum(header: &[u8]) -> u16 {
     // Most headers have no options, and their length is known when this is compiled.
     let mut sum = match header.first_chunk::<FIXED_HEADER>() {

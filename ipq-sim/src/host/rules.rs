@@ -71,9 +71,10 @@ pub struct NumberedQueue {
 /// The rule by which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// By addresses and protocol: all packets between two hosts go to one queue (NFQ-16).
+    /// Packets are spread by addresses and protocol: all packets between two hosts go to one queue
+    /// (NFQ-16).
     Balance,
-    /// By the processor that handles the packet (NFQ-17). The emulated host has one.
+    /// Packets are spread by the processor that handles them (NFQ-17). The emulated host has one.
     Processors,
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, Hook};
 
-/// A hook at which a packet enters, and the devices between which it is then.
+/// A hook at which a packet enters, and the devices between which the packet is there.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryPoint<'a> {
     /// The hook whose functions the packet passes first.

@@ -141,8 +141,9 @@ impl Kernel {
         }))
     }
 
-    /// Sends a packet to the queue that a rule or a verdict chose for it, which gives it a place.
-    /// Returns `None` if the queue does not take the packet, and the packet goes on.
+    /// Sends a packet to the queue that a rule or a verdict chose for it. Returns the packet's
+    /// place in the queue. Returns `None` if the queue does not take the packet, and the packet
+    /// goes on.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());

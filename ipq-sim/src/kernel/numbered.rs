@@ -54,8 +54,8 @@ impl Kernel {
         })
     }
 
-    /// Returns the sender of a message for a numbered queue. The opener of the socket counts only if
-    /// the call did not name the kernel's address (NFQ-53).
+    /// Returns the sender of a message for a numbered queue. The capability with which the socket
+    /// was opened counts only if the call did not name the kernel's address (NFQ-53).
     pub(super) fn numbered_sender(
         &self,
         owner: ClientId,

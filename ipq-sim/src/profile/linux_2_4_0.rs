@@ -10,8 +10,8 @@ use ipq_core::Errno;
 use ipq_core::wire::Response;
 
 impl Profile {
-    /// Linux 2.4.0 on i386, measured. That it answers a malformed header, and does not route again
-    /// what was changed at OUTPUT, was read in its sources.
+    /// Linux 2.4.0 on i386, measured. Two rules were read in its sources: a malformed header is
+    /// answered, and a packet that was changed at OUTPUT is not routed again.
     pub const LINUX_2_4_0_I386: Self = Self {
         name: "linux-2.4.0-i386",
         kernel: "2.4.0",

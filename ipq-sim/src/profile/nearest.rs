@@ -76,8 +76,8 @@ pub enum Nearness {
     /// The profile is of another kernel with the same rules and the same word size: only figures,
     /// such as what a datagram weighs, may differ.
     SameRules,
-    /// The profile is of another kernel with the same rules and of another word size, which figures
-    /// depend on.
+    /// The profile is of another kernel with the same rules, but of another word size, which
+    /// figures depend on.
     OtherWordSize,
     /// The profile is of the kernel whose rules that kernel most likely has; nobody has looked. The
     /// text says why.

@@ -169,7 +169,7 @@ pub(super) struct Ids {
 
 impl Ids {
     /// Returns the number of low bits that name the entry, if ids are never reused. The bits above
-    /// are its generation.
+    /// them are the entry's generation.
     const fn generation_shift(self) -> u32 {
         match self.word {
             WordSize::Four => 24,

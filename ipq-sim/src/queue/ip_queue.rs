@@ -99,7 +99,7 @@ pub(crate) struct Released<'a> {
 /// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There is no peer, or its mode is NONE (PKT-1).
+    /// There is no peer, or the queue's mode is NONE (PKT-1).
     NoListener,
     /// The queue is at its maximum length (PKT-2).
     Full,
@@ -513,7 +513,7 @@ impl<T> IpQueue<T> {
         self.entries.take_if(records, |_| true)
     }
 
-    /// [Resets](Self::reset) the queue after the peer was found to be lost, and notes that.
+    /// Resets the queue after the peer was found to be lost, and notes that the peer died.
     pub(crate) fn peer_lost(&mut self, records: &mut Records) -> Vec<T> {
         self.peer_died = true;
         self.reset(records)

@@ -62,8 +62,8 @@ pub struct Queues<T> {
 pub struct Sender {
     /// The port id that the socket is bound to.
     pub port_id: PortId,
-    /// `true` if the program has `CAP_NET_ADMIN`, and had it when it opened the socket if that
-    /// counts.
+    /// `true` if the program has `CAP_NET_ADMIN` and, where that counts, had it when it opened the
+    /// socket (NFQ-53).
     pub net_admin: bool,
     /// `true` if the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
     pub caps_answers: bool,
@@ -109,7 +109,7 @@ impl Datagram {
 /// The outcome of a request.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
-    /// The verdict on the packets that were taken out of a queue, if any were.
+    /// The verdict on the packets that were taken out of a queue; `None` if no verdict took them.
     pub released: Option<Released<'m>>,
     /// The answer, to be delivered to the sender after the released packets went on.
     pub answer: Option<Answer<'m>>,
@@ -207,7 +207,7 @@ impl<T> Queues<T> {
         self.instances.get(&number)?.listener()
     }
 
-    /// Returns the numbers of the queues whose packets somebody is told of, in their order.
+    /// Returns the numbers of the queues that have a listener, in ascending order.
     pub fn listened(&self) -> impl Iterator<Item = u16> {
         let listened = self
             .instances

@@ -88,7 +88,7 @@ impl Records {
         self.free_note(family, entry);
     }
 
-    /// Frees an entry when a queue is emptied.
+    /// Frees an entry and its note when a queue is emptied, in the kernel's order.
     pub(crate) fn free_flushed(&mut self, family: Family, entry: Record, reusable: bool) {
         match self.pools {
             RecordPools::WithNotes(notes) if notes.flushing == Flushing::EntryFirst => {

@@ -21,7 +21,7 @@ pub trait Access: Clone + fmt::Debug + private::Sealed {
     fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
     -> Result<R, TransportError>;
 
-    /// Takes the next datagram for a socket, waiting as `wait` says.
+    /// Takes the next datagram for a socket, and waits for it as `wait` says.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         self.attempt(wait, |kernel| kernel.receive(socket, buffer))
     }

@@ -53,7 +53,7 @@ impl Held {
         }
     }
 
-    /// Copies a datagram that is to be sent.
+    /// Makes a held datagram of one that is to be sent.
     pub(super) fn sent(parts: &[IoSlice<'_>]) -> Self {
         let bytes: Box<[u8]> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         Self {

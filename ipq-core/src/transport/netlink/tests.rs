@@ -307,8 +307,8 @@ fn without_enobufs_an_overrun_is_silent() {
     assert_eq!(socket.receive(&mut [0; 64], Wait::Never), Err(TransportError::Overrun));
 }
 
-/// Every message to and from a kernel goes by these calls. The kernel for routes stands in for
-/// `ip_queue`, which is on kernels up to 3.4.
+/// Sends and receives with the calls that carry every message to and from a kernel. The kernel for
+/// routes stands in for `ip_queue`, which is on kernels up to 3.4.
 #[test]
 fn sending_and_receiving_allocates_nothing() {
     let socket = open(ROUTE);

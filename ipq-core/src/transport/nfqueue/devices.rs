@@ -112,7 +112,7 @@ impl Devices {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for an event for each device. The kernel queues them before the call returns.
+    /// Asks for an event for each device. The kernel queues the events before the call returns.
     fn ask_for_all(&self) -> Result<(), Errno> {
         const GET_LINK: u16 = 18;
         const DUMP: Flags = Flags(0x300);

@@ -23,22 +23,22 @@ pub struct Options {
     /// The port id in requests. By default it is the process id (LIB-1). The socket's own port id
     /// is one that the kernel chooses.
     pub port_id: PortId,
-    /// The most packets that the queue holds: the kernel drops the next (PKT-2). The kernel's
-    /// default is 1024.
+    /// The most packets that the queue holds: the kernel drops the next (PKT-2). `None` leaves the
+    /// kernel's default, 1024.
     pub max_length: Option<u32>,
-    /// Lets a packet that finds the queue full go on as if it had been accepted. By default it is
-    /// dropped, as by `ip_queue`.
+    /// If `true`, a packet that finds the queue full goes on as if it had been accepted. By default
+    /// such a packet is dropped, as by `ip_queue`.
     #[doc(alias = "NFQA_CFG_F_FAIL_OPEN")]
     pub fail_open: bool,
-    /// Queues a packet whole that the device is to cut into segments, with up to 65,535 bytes and
-    /// checksums still to be filled in. By default it is queued as its segments, as by `ip_queue`
-    /// (PKT-5).
+    /// If `true`, a packet that the device is to cut into segments is queued whole, with up to
+    /// 65,535 bytes and checksums still to be filled in. By default its segments are queued, as by
+    /// `ip_queue` (PKT-5).
     #[doc(alias = "NFQA_CFG_F_GSO")]
     pub segments_whole: bool,
-    /// Lets one verdict stand for several packets, among verdicts that are sent many at once: equal
-    /// verdicts without a replacement, on the oldest packets that the program has read and not
-    /// decided about, in order. A packet that is held back, and those after it, get verdicts of
-    /// their own.
+    /// If `true`, one verdict may stand for several packets, among verdicts that are sent many at
+    /// once: equal verdicts without a replacement, on the oldest packets that the program has read
+    /// and not decided about, in order. A packet that is held back, and those after it, get
+    /// verdicts of their own.
     ///
     /// That costs less, and gives something up: a packet that was already gone, for example with
     /// its device, is not reported (ENOENT, VER-2). By default each packet has its own verdict.

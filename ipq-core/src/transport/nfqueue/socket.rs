@@ -29,13 +29,13 @@ pub trait QueueSocket: Transport + Debug {
         wait: Wait,
     ) -> Result<(), TransportError>;
 
-    /// Waits, as `wait` says, until there is a datagram or an error.
+    /// Waits until there is a datagram or an error, at most as long as `wait` says.
     fn until_readable(&self, wait: Wait) -> Result<(), TransportError>;
 
     /// Returns the time on the clock that [`Wait::For`] is measured by.
     fn now(&self) -> Duration;
 
-    /// Reads `/proc/net/netfilter/nfnetlink_queue`.
+    /// Reads the text of `/proc/net/netfilter/nfnetlink_queue`.
     fn proc_text(&self) -> io::Result<String>;
 }
 

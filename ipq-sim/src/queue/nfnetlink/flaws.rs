@@ -35,7 +35,7 @@ pub(crate) enum Flaw {
     UnbindAccepts,
     /// In mode NONE packets pass (NFQ-10).
     NoModePasses,
-    /// A rule's bypass does not count (NFQ-11).
+    /// A rule's bypass is ignored (NFQ-11).
     BypassIgnored,
     /// No queue fails open (NFQ-12).
     FailOpenIgnored,
@@ -45,9 +45,9 @@ pub(crate) enum Flaw {
     ProcByNumber,
     /// The target QUEUE means queue 1 (NFQ-15).
     PlainQueueIsOne,
-    /// Ports count for the balance (NFQ-16).
+    /// The balance counts ports, too (NFQ-16).
     PortsCount,
-    /// CPU fan-out balances (NFQ-17).
+    /// CPU fan-out spreads packets as the balance does (NFQ-17).
     FanOutBalances,
     /// Commands for a family are refused (NFQ-20).
     FamilyCommandsRefused,
@@ -65,7 +65,7 @@ pub(crate) enum Flaw {
     UnknownCommandsIgnored,
     /// A message for an unbound queue succeeds (NFQ-27).
     UnboundIgnored,
-    /// The rest of a BIND is not done (NFQ-28).
+    /// All but the command of a BIND message is ignored (NFQ-28).
     BindAlone,
     /// A copy range is kept as it is (NFQ-29).
     RangeUncut,
@@ -75,7 +75,7 @@ pub(crate) enum Flaw {
     ModeChangeFlushes,
     /// The queue's number is little-endian (NFQ-32).
     NumberSwapped,
-    /// Errors are answered on demand only (NFQ-40).
+    /// An error is answered only if the message asks for an answer (NFQ-40).
     ErrorsOnDemand,
     /// Answers have sequence 0 (NFQ-41).
     SequenceLost,
@@ -91,9 +91,9 @@ pub(crate) enum Flaw {
     UnknownAttributesRefused,
     /// Unknown types are ignored (NFQ-47).
     UnknownTypesIgnored,
-    /// Messages without the flag REQUEST are done (NFQ-48).
+    /// Messages without the flag REQUEST are carried out (NFQ-48).
     RequestFlagIgnored,
-    /// A message that states more than is there is cut to it (NFQ-49).
+    /// A message that states more bytes than are there is cut to those (NFQ-49).
     StatedLengthCut,
     /// Only the first message of a datagram counts (NFQ-50).
     FirstMessageOnly,
@@ -107,21 +107,21 @@ pub(crate) enum Flaw {
     UnknownIdIgnored,
     /// STOLEN is taken for DROP (NFQ-61).
     StolenDrops,
-    /// STOP is ACCEPT (NFQ-62).
+    /// STOP is taken for ACCEPT (NFQ-62).
     StopIsAccept,
-    /// QUEUE is ACCEPT (NFQ-63).
+    /// QUEUE is taken for ACCEPT (NFQ-63).
     QueueIsAccept,
-    /// Upper bits of a verdict do not count (NFQ-64).
+    /// The upper bits of a verdict are ignored (NFQ-64).
     UpperBitsIgnored,
-    /// A verdict on several packets takes one (NFQ-65).
+    /// A verdict on several packets decides about one (NFQ-65).
     BatchTakesOne,
     /// A verdict on several packets replaces them (NFQ-66).
     BatchReplaces,
-    /// A verdict's mark and priority do not count (NFQ-67).
+    /// A verdict's mark and priority are ignored (NFQ-67).
     MarkIgnored,
-    /// A payload does not count (NFQ-68).
+    /// A verdict's payload is ignored (NFQ-68).
     PayloadIgnored,
-    /// A payload that is too short does not count (NFQ-69).
+    /// A verdict's payload is ignored if it is too short (NFQ-69).
     ShortPayloadIgnored,
     /// The answer comes before the packet that is queued again (NFQ-70).
     AnswerFirst,
@@ -139,7 +139,7 @@ pub(crate) enum Flaw {
     NoOwner,
     /// No link-layer address is told (NFQ-86).
     NoAddress,
-    /// Every packet has a time (NFQ-87).
+    /// Every packet message has a time stamp (NFQ-87).
     TimesAlways,
     /// The state of a checksum is not told (NFQ-88).
     NoChecksumState,

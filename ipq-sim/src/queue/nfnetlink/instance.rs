@@ -53,7 +53,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub(super) struct Instance<T> {
     owner: PortId,
-    /// The number of queues that had been bound when this one was, itself included.
+    /// The number of queues that had ever been bound when this one was, itself included.
     pub(super) bound: u64,
     mode: u8,
     pub(super) range: u32,
@@ -169,7 +169,7 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Drops a packet and counts it, or lets it pass if the queue fails open (NFQ-12).
+    /// Counts a packet as dropped, or lets it pass if the queue fails open (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);

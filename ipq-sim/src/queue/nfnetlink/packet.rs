@@ -10,11 +10,11 @@ use ipq_core::wire::nfnetlink::{attribute, message_type};
 
 /// The error of a message of the type that only the kernel sends.
 const ENOTSUPP: Errno = Errno(524);
-/// The number of bytes that the kernel reckons with for a packet message, but for the packet's own
-/// and its sender's ids. It reckons with a time of arrival for every packet while some socket asks
-/// for such times, and here one always does (NFQ-101).
+/// The number of bytes that the kernel allocates for a packet message, apart from those for the
+/// packet and for its sender's ids. It includes a time of arrival, which the kernel counts for
+/// every packet while some socket asks for such times, and here one always does (NFQ-101).
 const RECKONED: usize = 124 + 20;
-/// The number of bytes that the kernel reckons with for the ids of a packet's sender.
+/// The number of bytes that the kernel allocates for the ids of a packet's sender.
 const RECKONED_FOR_OWNER: usize = 16;
 
 /// A packet, and what the kernel knows of it when it is queued. Numbers of devices are 0 if there
@@ -25,7 +25,7 @@ pub struct QueuedPacket<'p> {
     pub family: u8,
     /// The hook, 0 (PREROUTING) to 4 (POSTROUTING).
     pub hook: u8,
-    /// The link layer's number of the protocol.
+    /// The packet's protocol, by its Ethernet number.
     pub hw_protocol: u16,
     /// The number of the device that the packet came in by.
     pub incoming: u32,

@@ -10,7 +10,7 @@ pub struct Rules {
     /// (NFQ-5).
     pub table_limit: Option<usize>,
     /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has
-    /// a connection or a security context, also where they can be asked for.
+    /// a connection or a security context, even where a queue takes their flags.
     pub refused_flags: u32,
     /// `true` if the stated length of an error counts the padding of the message that it quotes
     /// (NFQ-42).

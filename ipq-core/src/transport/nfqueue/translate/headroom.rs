@@ -49,7 +49,8 @@ pub(crate) fn parts<'a>(bounce: &'a mut BounceBuffer, buffer: &'a mut [u8]) -> [
     [IoSliceMut::new(bounce), IoSliceMut::new(rest)]
 }
 
-/// Returns the first bytes of a datagram, at most [`BOUNCE_BYTES`]. `copied` bytes were received.
+/// Returns the first bytes of a datagram of which `copied` bytes were received, at most
+/// [`BOUNCE_BYTES`].
 pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
     let front = match origin {
         Origin::InBuffer(at) => buffer.get(at..).unwrap_or_default(),

@@ -39,7 +39,7 @@ pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 /// Writes a datagram of up to [`AT_ONCE`] messages.
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
-/// A message of a program's, of which the header was read.
+/// A message of a program's whose header was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
@@ -121,8 +121,8 @@ impl Request {
         self.length().saturating_sub(HEAD_BYTES)
     }
 
-    /// Returns what the message asks for, if it is the peer's (MSG-7 to MSG-9, VER-1, VER-2, VER-5,
-    /// VER-6).
+    /// Returns the action that a message of the peer's asks for (MSG-7 to MSG-9, VER-1, VER-2,
+    /// VER-5, VER-6).
     pub(crate) fn action(&self, head: &[u8], options: &Options) -> Action {
         let body = head
             .get(Header::BYTES..self.length().min(HEAD_BYTES))
@@ -137,7 +137,7 @@ impl Request {
         read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
     }
 
-    /// Returns what the peer's verdict asks for.
+    /// Returns the action that the peer's verdict asks for.
     #[inline]
     pub(crate) fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
         let VerdictRequest {
@@ -186,8 +186,8 @@ impl Request {
     }
 }
 
-/// Returns what a MODE message asks for. An unknown mode is refused. The range counts in mode
-/// PACKET only, and is cut to 32 bits (MSG-8).
+/// Returns the action that a MODE message asks for. An unknown mode is refused. The range counts in
+/// mode PACKET only, and is cut to 32 bits (MSG-8).
 fn mode(request: ModeRequest) -> Action {
     match request.mode {
         CopyMode::None | CopyMode::Meta => Action::Mode {

@@ -40,13 +40,14 @@ pub(crate) fn head<'a>(parts: &'a [IoSlice<'_>], room: &'a mut [u8; HEAD_BYTES])
     &room[..length]
 }
 
-/// Returns what follows the first [`HEAD_BYTES`] of `parts`, at most `length` bytes, in as many
-/// slices as it comes in.
+/// Returns the bytes after the first [`HEAD_BYTES`] of `parts`, at most `length` bytes, sliced as
+/// in `parts`.
 pub(crate) fn tail_slices<'a>(parts: &'a [IoSlice<'_>], length: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
     slices_of(parts, HEAD_BYTES, length)
 }
 
-/// Returns what follows the first `skipped` bytes of `parts`, at most `length` bytes.
+/// Returns the bytes after the first `skipped` bytes of `parts`, at most `length` bytes, sliced as
+/// in `parts`.
 fn slices_of<'a>(
     parts: &'a [IoSlice<'_>],
     mut skipped: usize,
