@@ -40,7 +40,7 @@ pub struct Simulation<A: Access> {
 
 /// An emulated kernel on virtual time, owned by one thread.
 ///
-/// It can't be moved to another thread; a [`SharedSim`] can:
+/// A `Sim` can't be moved to another thread; a [`SharedSim`] can:
 ///
 /// ```compile_fail,E0277
 /// let sim = ipq_sim::Sim::default();

@@ -25,7 +25,7 @@ pub(super) struct NoSide {
     pub(super) number: ErrorNumber,
     /// The new value of errno; 0 leaves errno as it is.
     pub(super) errno: Errno,
-    /// What failed, in words; `None` if libipq's own text says it.
+    /// A text that says what failed; `None` if libipq's own text says it.
     pub(super) detail: Option<String>,
 }
 

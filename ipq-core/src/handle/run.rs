@@ -56,9 +56,9 @@ impl<T: Transport> Handle<T> {
     /// before its verdict came, because a device went down (EVT-1). It ends with an error if the
     /// queue refuses a message for any other reason.
     ///
-    /// It ends with `Ok` when no packet can come any more: the transport is closed, or it is an
-    /// emulator on virtual time and nothing else moves. So a test on an emulator lets packets in,
-    /// and calls the function that runs for ever on a kernel.
+    /// The loop ends with `Ok` when no packet can come any more: the transport is closed, or it is
+    /// an emulator on virtual time and nothing else moves. So a test on an emulator lets packets
+    /// in, and calls the function that runs for ever on a kernel.
     pub fn run<D: Into<Option<Verdict>>>(
         &self,
         mut decide: impl FnMut(&mut QueuedPacket<'_>) -> D,

@@ -11,7 +11,8 @@
 //! use ipq_core::{Handle, PortId, Transport, TransportError};
 //!
 //! fn in_bad_weather<T: Transport>(transport: T, seed: u64) -> Handle<Faulty<T>> {
-//!     // The first two datagrams from the kernel come in the other order, and a signal interrupts the wait for the third.
+//!     // The first two datagrams from the kernel come in the other order, and a signal interrupts
+//!     // the wait for the third.
 //!     let script = [Arrival::Delay(1), Arrival::Pass, Arrival::Fail(TransportError::Interrupted)];
 //!     // One verdict in a hundred is lost, until a thousand were given.
 //!     let chance = Seeded::new(seed, [(1, Departure::Lose), (99, Departure::Pass)]).take(1000);

@@ -123,7 +123,7 @@ impl Unix {
     }
 
     /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if datagrams were
-    /// lost since the last call. Also reads the notices of senders, for [`sender`](Self::sender).
+    /// lost since the last call. Also reads the notices of senders, for `sender`.
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];

@@ -171,7 +171,8 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
             // SAFETY: the path ends with a zero, and the kernel writes one such structure.
             check(unsafe { libc::stat(path.as_ptr(), &raw mut status) })?;
             let start = (&raw const status).cast::<u8>();
-            // SAFETY: the structure's own bytes, all of which were written above, with zeros at least.
+            // SAFETY: these are the structure's own bytes. All of them were written above, with
+            // zeros at least.
             Ok(unsafe { std::slice::from_raw_parts(start, size_of_val(&status)) }.to_vec())
         }
         StatusForm::Extended => {
@@ -180,7 +181,8 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
             /// `STATX_BASIC_STATS`: the fields that `struct stat` has, too.
             const BASIC: libc::c_uint = 0x7ff;
             let mut status = [0_u64; WORDS];
-            // SAFETY: the path ends with a zero, and the kernel writes 256 bytes, which is what there is.
+            // SAFETY: the path ends with a zero, and the kernel writes 256 bytes, which is
+            // what there is.
             check(unsafe {
                 libc::syscall(
                     libc::SYS_statx,

@@ -401,7 +401,7 @@ impl Network {
         longest.map(|network| network.device)
     }
 
-    /// Returns the memory of the last route, for those who find routes.
+    /// Returns the memory of the route that was found last.
     pub(super) const fn recent_route(&self) -> &RecentRoute {
         &self.recent_route
     }

@@ -1,4 +1,5 @@
-//! The route that was found last: packets of one flow follow each other.
+//! A memory of the route that was found last. Packets of one flow follow each other, so that the
+//! next packet mostly takes the same route.
 
 use crate::books::DropReason;
 use crate::host::network::Route;
@@ -14,7 +15,8 @@ pub(in crate::host) struct RecentRoute(Cell<Option<Found>>);
 type Found = ([Ipv4Addr; 2], Result<Route, DropReason>);
 
 impl RecentRoute {
-    /// Returns the route between two addresses. Calls `find` for it if the last was another.
+    /// Returns the route between two addresses. If the last route was between others, calls `find`
+    /// and remembers what it returns.
     #[inline]
     pub(super) fn or_find(
         &self,
@@ -33,7 +35,7 @@ impl RecentRoute {
         }
     }
 
-    /// Forgets the route.
+    /// Forgets the remembered route.
     pub(in crate::host) fn forget(&self) {
         self.0.set(None);
     }

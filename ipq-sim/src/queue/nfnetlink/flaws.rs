@@ -413,7 +413,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns a copy of the request's bytes, changed so that the flaw shows when it is carried out.
+    /// Returns a copy of the request's bytes, changed so that the flaw shows when the request is
+    /// carried out.
     /// For most flaws nothing is changed.
     fn spoiled_message(&self, flaw: Flaw, request: &Request<'_>) -> Vec<u8> {
         let mut message = request.bytes.to_vec();
