@@ -11,6 +11,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde::Serialize;
+#[cfg(any(feature = "laboratory", feature = "libipq"))]
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,6 +24,7 @@ pub(crate) const LONGEST_LINE: usize = 1 << 24;
 const MOST_PRINTED: usize = 1 << 14;
 
 /// Returns a command that starts this program once more, with `argument` and `name`.
+#[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(argument).arg(name);
@@ -30,6 +32,7 @@ pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
 }
 
 /// Returns the name that follows `argument`, if this program was started by [`this_program`].
+#[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
     let mut arguments = std::env::args_os().skip(1);
     let serves = arguments.next().is_some_and(|first| first == argument);
@@ -37,6 +40,7 @@ pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
 }
 
 /// Writes an answer to standard output, as one line of JSON.
+#[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     let mut output = io::stdout().lock();
     serde_json::to_writer(&mut output, answer)?;
@@ -46,6 +50,7 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
 
 /// Ends this process, which has served its parent. The exit status is 2 after an error, and 0
 /// otherwise.
+#[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
         Ok(()) => std::process::exit(0),

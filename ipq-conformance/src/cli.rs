@@ -54,6 +54,7 @@ Examples:
   ipq-conformance nfq                      the second part: numbered queues (nfnetlink_queue)
   ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
   ipq-conformance --client dlopen:PATH     a libipq.so for C, on the emulator
+  ipq-conformance --client exec:PROGRAM    a libipq in any language, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            a requirement, and the cases that check it
@@ -166,8 +167,9 @@ struct RunArguments {
     /// linux-2.4.16-i386
     #[arg(long, value_name = "KERNEL", conflicts_with = "client")]
     kernel: Option<String>,
-    /// Test a libipq on the emulator instead of a kernel: rust, this project's own; or dlopen:PATH,
-    /// a libipq.so for C. Runs the cases of the library, including those that only C can see
+    /// Test a libipq on the emulator instead of a kernel: rust, this project's own; dlopen:PATH, a
+    /// libipq.so for C; or exec:PROGRAM, a program in any language that calls one (see
+    /// docs/client-protocol.md). Runs the cases of the library, including those that only C can see
     #[arg(long, value_name = "CLIENT", conflicts_with = "world")]
     client: Option<ClientArgument>,
     /// The object of the package ipq-preload, for a library that does not know the emulator
@@ -383,6 +385,8 @@ enum ClientArgument {
     Rust,
     /// A library for C, by its name.
     Library(OsString),
+    /// A program in any language, by its command line.
+    Program(String),
 }
 
 impl FromStr for ClientArgument {
@@ -392,7 +396,8 @@ impl FromStr for ClientArgument {
         match text.split_once(':') {
             None if text == "rust" => Ok(Self::Rust),
             Some(("dlopen", name)) if !name.is_empty() => Ok(Self::Library(name.into())),
-            _ => Err("it can be rust, or dlopen: and the path of a libipq.so".into()),
+            Some(("exec", command)) if !command.is_empty() => Ok(Self::Program(command.to_owned())),
+            _ => Err("it can be rust; dlopen: and the path of a libipq.so; or exec: and a program".into()),
         }
     }
 }

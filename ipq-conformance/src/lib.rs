@@ -85,6 +85,8 @@ pub mod diff;
 pub mod laboratory;
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 pub mod libipq;
+#[cfg(all(target_os = "linux", feature = "exec"))]
+mod pipe;
 pub mod recording;
 pub mod replay;
 pub mod report;

@@ -4,8 +4,8 @@
 //! - [`Step`] is one thing that is done to a world, [`Observation`] is what was seen of it;
 //! - [`Setup`] is the state that a world begins in, [`topology`] the devices around it;
 //! - [`Capability`] is something that a world may lack;
-//! - [`Call`] is a call of libipq, for worlds that have a program with that library beside the
-//!   queue.
+//! - [`Call`] is a call of libipq, for worlds that have a program with a libipq of its own beside
+//!   the queue.
 
 mod call;
 mod capability;
@@ -47,6 +47,13 @@ pub trait World {
     /// Returns the machine that the world is with this setup.
     fn machine(&self, setup: &Setup) -> Machine {
         setup.machine.clone().unwrap_or_else(|| self.describe().machine)
+    }
+
+    /// Returns whether the world has a libipq of its own, for C or for another language, which cases
+    /// call by [`Step::Call`]. In a world without one, cases of the library try this project's, over
+    /// the world's sockets.
+    fn has_libipq(&self) -> bool {
+        self.capabilities().has(Capability::CLibrary)
     }
 
     /// Sets everything up as `setup` says. Both queues are loaded, without a peer, with their

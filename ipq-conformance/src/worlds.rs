@@ -1,7 +1,7 @@
 //! The worlds that come with the suite.
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
-mod c_program;
+mod client;
 #[cfg(all(target_os = "linux", feature = "exec"))]
 pub mod exec;
 #[cfg(all(target_os = "linux", feature = "laboratory"))]
@@ -9,7 +9,7 @@ mod real;
 mod sim;
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
-pub use c_program::CProgramFactory;
+pub use client::ClientFactory;
 #[cfg(all(target_os = "linux", feature = "laboratory"))]
 pub use real::{IpQueueFactory, NfQueueFactory};
 pub use sim::{SimFactory, SimWorld};

@@ -208,7 +208,7 @@ fn a_crash_is_said_to_be_one() {
 #[case::no_library("dlopen:/dev/null", "ipq-conformance: the library can't be loaded: ")]
 #[case::no_client(
     "python",
-    "invalid value 'python' for '--client <CLIENT>': it can be rust, or dlopen:"
+    "invalid value 'python' for '--client <CLIENT>': it can be rust; dlopen: and the path of a libipq.so; or exec:"
 )]
 #[case::no_name("dlopen:", "invalid value 'dlopen:' for '--client <CLIENT>'")]
 fn what_is_no_library_is_refused(#[case] client: &str, #[case] words: &str) {

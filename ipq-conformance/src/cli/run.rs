@@ -8,6 +8,8 @@ use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::suite::runner::{CaseReport, Runner, Summary};
 use crate::suite::{Case, Filter, KnownDifferences, cases};
 use crate::world::WorldFactory;
+#[cfg(target_os = "linux")]
+use crate::worlds::ClientFactory;
 use crate::worlds::SimFactory;
 use ipq_sim::{Nearness, Profile};
 use std::ffi::OsStr;
@@ -82,18 +84,14 @@ pub(super) fn quoted(word: &str) -> String {
 
 /// Runs the cases of a libipq on the emulator.
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
-    let (factory, choice): (Arc<dyn WorldFactory>, _) = match client {
-        ClientArgument::Rust => (Arc::new(SimFactory::default()), "--client rust".to_owned()),
-        ClientArgument::Library(name) => {
-            let preload = arguments.preload.as_ref().map(|object| object.display().to_string());
-            let preload = preload.map_or_else(String::new, |object| format!(" --preload {}", quoted(&object)));
-            let client = quoted(&format!("dlopen:{}", name.display()));
-            (
-                library(name, arguments.preload.as_deref())?,
-                format!("--client {client}{preload}"),
-            )
-        }
+    let preload = arguments.preload.as_deref();
+    let (factory, client): (Arc<dyn WorldFactory>, _) = match client {
+        ClientArgument::Rust => (Arc::new(SimFactory::default()), "rust".to_owned()),
+        ClientArgument::Library(name) => (library(name, preload)?, format!("dlopen:{}", name.display())),
+        ClientArgument::Program(command) => (program(command, preload)?, format!("exec:{command}")),
     };
+    let preload = preload.map(|object| format!(" --preload {}", quoted(&object.display().to_string())));
+    let choice = format!("--client {}{}", quoted(&client), preload.unwrap_or_default());
     run_chosen(&factory, &choice, &cases::of_clients(), arguments)
 }
 
@@ -102,13 +100,24 @@ fn library(name: &OsStr, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>
     use ipq_sim::programs::installed;
 
     let preload = preload.map(Path::to_owned).or_else(|| installed("libipq_preload.so"));
-    let factory = crate::worlds::CProgramFactory::new(name.to_owned(), preload).map_err(unable)?;
+    let factory = ClientFactory::library(name.to_owned(), preload).map_err(unable)?;
+    Ok(Arc::new(factory))
+}
+
+#[cfg(target_os = "linux")]
+fn program(command: &str, preload: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
+    let factory = ClientFactory::program(command, preload.map(Path::to_owned)).map_err(unable)?;
     Ok(Arc::new(factory))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn library(_: &OsStr, _: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
     Err(unable("a library for C can be tried on Linux alone"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn program(_: &str, _: Option<&Path>) -> Result<Arc<dyn WorldFactory>, Failure> {
+    Err(unable("a program can be tried as a client on Linux alone"))
 }
 
 fn run_chosen(

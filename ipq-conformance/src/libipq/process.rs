@@ -2,15 +2,12 @@
 //! is told to make.
 
 use super::loaded::Loaded;
-use crate::child::{self, Beside, Child, Line, answer};
-use crate::world::{Call, Called, Returned};
-use bytes::Bytes;
-use ipq_sim::Kernel;
-use ipq_sim::programs::server::{Passed, Server};
+use super::{Caller, Emulator, Libipq, show_emulator};
+use crate::child::{self, Child, Line, answer};
+use crate::world::{Call, Called, Returned, WorldError};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -78,38 +75,43 @@ pub(crate) struct Library {
     pub(crate) preload: Option<PathBuf>,
 }
 
-/// The emulator that acts as the library's kernel.
-#[derive(Debug)]
-pub(crate) struct Emulator<'e> {
-    pub(crate) server: &'e mut Server,
-    pub(crate) kernel: &'e mut Kernel,
+impl Libipq for Library {
+    fn name(&self) -> String {
+        self.name.display().to_string()
+    }
+
+    fn is_for_c(&self) -> bool {
+        true
+    }
+
+    fn start(&self, socket: &Path) -> Result<Box<dyn Caller>, WorldError> {
+        Ok(Box::new(self.load(socket).map_err(broken)?))
+    }
 }
 
-impl Emulator<'_> {
-    /// Serves the library without waiting, and adds the datagrams that it sent to `sent`.
-    pub(crate) fn turn(&mut self, sent: &mut Vec<Bytes>) -> io::Result<()> {
-        self.server.turn(self.kernel, Some(Duration::ZERO), &mut |passed| {
-            if let Passed::FromProgram(datagram) = passed {
-                sent.push(Bytes::copy_from_slice(datagram));
+impl Library {
+    /// Starts a process whose kernel is the emulator at `socket`, and loads the library there.
+    pub(crate) fn load(&self, socket: &Path) -> Result<Process, LoadError> {
+        let mut command = child::this_program(SERVE, &self.name);
+        show_emulator(&mut command, socket, self.preload.as_deref());
+        let mut process = Process {
+            child: Child::spawn(&mut command)?,
+            patience: PATIENCE,
+        };
+        match process.child.read_line(PATIENCE)? {
+            Line::Read(line) => {
+                let loaded: Result<(), String> = serde_json::from_slice(&line).map_err(io::Error::other)?;
+                loaded.map_err(LoadError::Library)?;
+                Ok(process)
             }
-        })
+            other => Err(LoadError::Library(process.end_after(&other)?)),
+        }
     }
 }
 
-/// The emulator, and the datagrams that the library has sent to it during a call.
-struct Serving<'a, 'e> {
-    emulator: &'a mut Emulator<'e>,
-    sent: Vec<Bytes>,
-}
-
-impl Beside for Serving<'_, '_> {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.emulator.server.as_fd()
-    }
-
-    fn turn(&mut self) -> io::Result<()> {
-        self.emulator.turn(&mut self.sent)
-    }
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
+fn broken(error: impl ToString) -> WorldError {
+    WorldError::Broken(error.to_string())
 }
 
 /// The process that a library is loaded into, as its parent sees it.
@@ -131,48 +133,31 @@ pub enum LoadError {
     Library(String),
 }
 
-impl Process {
-    /// Starts a process whose kernel is the emulator at `socket`.
-    pub(crate) fn start(library: &Library, socket: &Path) -> Result<Self, LoadError> {
-        let mut transport = OsString::from("unix:");
-        transport.push(socket);
-        let mut command = child::this_program(SERVE, &library.name);
-        command.env("IPQ_TRANSPORT", transport);
-        if let Some(object) = &library.preload {
-            command.env("LD_PRELOAD", object);
-        }
-        let mut process = Self {
-            child: Child::spawn(&mut command)?,
-            patience: PATIENCE,
-        };
-        match process.child.read_line(PATIENCE)? {
-            Line::Read(line) => {
-                let loaded: Result<(), String> = serde_json::from_slice(&line).map_err(io::Error::other)?;
-                loaded.map_err(LoadError::Library)?;
-                Ok(process)
-            }
-            other => Err(LoadError::Library(process.end(&other)?)),
-        }
+impl Caller for Process {
+    fn call(&mut self, call: &Call, emulator: Emulator<'_>) -> Result<Called, WorldError> {
+        self.try_call(call, emulator).map_err(broken)
     }
 
-    /// Makes a call, and serves the emulator until it returns.
-    pub(crate) fn call(&mut self, call: &Call, mut emulator: Emulator<'_>) -> io::Result<Called> {
+    /// Nothing is left to be said: the process ends when it is dropped.
+    fn end(&mut self) -> Result<(), WorldError> {
+        Ok(())
+    }
+}
+
+impl Process {
+    fn try_call(&mut self, call: &Call, emulator: Emulator<'_>) -> io::Result<Called> {
         self.child.take_printed();
-        let mut serving = Serving {
-            emulator: &mut emulator,
-            sent: Vec::new(),
-        };
+        let mut serving = emulator.beside_a_call();
         let line = match self.child.ask(call, self.patience, Some(&mut serving))? {
             Line::Read(line) => line,
-            Line::Ended => return Ok(Called::Ended(self.end(&Line::Ended)?)),
-            other => return Ok(Called::Hung(self.end(&other)?)),
+            Line::Ended => return Ok(Called::Ended(self.end_after(&Line::Ended)?)),
+            other => return Ok(Called::Hung(self.end_after(&other)?)),
         };
-        // Datagrams that were sent before the answer are there by now.
-        serving.turn()?;
+        let sent = serving.sent()?;
         let called = serde_json::from_slice(&line)?;
         Ok(match called {
             Called::Returned(returned) => Called::Returned(Returned {
-                sent: serving.sent,
+                sent,
                 printed: self.child.take_printed(),
                 ..returned
             }),
@@ -182,7 +167,7 @@ impl Process {
 
     /// Ends a process that gave `line` instead of an answer. Returns what became of the process, in
     /// words.
-    fn end(&mut self, line: &Line) -> io::Result<String> {
+    fn end_after(&mut self, line: &Line) -> io::Result<String> {
         let status = self.child.end(line)?;
         let how = match (line, status.signal()) {
             (Line::Late, _) => format!("it did not come back in {:?}", self.patience),
@@ -204,6 +189,8 @@ impl Process {
 mod tests {
     use super::*;
     use crate::world::Function;
+    use ipq_sim::Kernel;
+    use ipq_sim::programs::server::Server;
     use rstest::rstest;
     use std::process::Command;
 

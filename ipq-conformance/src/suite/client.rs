@@ -3,8 +3,9 @@
 //! A case calls through [`Client`]. There are two clients:
 //!
 //! - `ipq-core`'s handle over a socket of the world, in every world. It has no errno.
-//! - A library for C, loaded and called by a process of its own: see [`libipq`](crate::libipq). A
-//!   crash or a hang there is a failure of the library, and harms no other case.
+//! - A library for C, or a program in any language, called in a process of its own: see
+//!   [`libipq`](crate::libipq). A crash or a hang there is a failure of the libipq, and harms no
+//!   other case.
 //!
 //! A case that passes with both has shown that both do the same.
 

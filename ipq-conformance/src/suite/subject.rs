@@ -42,6 +42,7 @@ pub struct Subject {
     world: RefCell<Box<dyn World>>,
     machine: Machine,
     capabilities: Capabilities,
+    has_libipq: bool,
     transcript: RefCell<Transcript>,
     stopped: RefCell<Option<Stopped>>,
     sockets: Cell<usize>,
@@ -60,6 +61,7 @@ impl Subject {
     ) -> Result<Self, Stopped> {
         let machine = world.machine(setup);
         let capabilities = world.capabilities();
+        let has_libipq = world.has_libipq();
         match isolate(|| world.begin(setup)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(Stopped::from_world(&error)),
@@ -74,6 +76,7 @@ impl Subject {
             transcript: RefCell::new(Transcript::new(machine.abi)),
             machine,
             capabilities,
+            has_libipq,
             stopped: RefCell::new(None),
             sockets: Cell::new(0),
             fences: Cell::new(0),
@@ -96,6 +99,11 @@ impl Subject {
     /// capabilities than the case.
     pub fn has(&self, capability: Capability) -> bool {
         self.capabilities.has(capability)
+    }
+
+    /// Returns whether the world has a libipq of its own.
+    pub(crate) const fn has_libipq(&self) -> bool {
+        self.has_libipq
     }
 
     /// Returns the seed for random numbers. The report states it.

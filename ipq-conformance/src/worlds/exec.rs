@@ -9,25 +9,22 @@
 //! keep the protocol of the pipe and break a rule of the queue.
 
 mod messages;
-mod program;
 mod serve;
 mod truth;
 
-pub use messages::VERSION;
+pub use crate::pipe::{ExecError, PREFIX, VERSION};
 pub use serve::serve;
 
+use crate::pipe::{self, PATIENCE, Program};
 use crate::world::{
     Capabilities, Description, Machine, Observation, QueueProtocol, Setup, Step, World, WorldError, WorldFactory,
 };
 use messages::{About, Answer, BeginRequest, Request};
-use program::Program;
+use std::process::Command;
 use std::time::Duration;
 
-/// The prefix that selects a program as a world on the command line.
-pub const PREFIX: &str = "exec:";
-
-/// The time limit of an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The page of the protocol.
+const PAGE: &str = "docs/world-protocol.md";
 /// The extra time for each frame that a step injects.
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(500);
 
@@ -41,35 +38,14 @@ pub struct ExecFactory {
     capabilities: Capabilities,
 }
 
-/// The reason why a program can't be a world.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExecError {
-    /// The command line can't be split into words.
-    #[error("{0:?} is no command: write a program and its arguments, with quotes closed")]
-    Command(String),
-    /// The program can't be started, or does not keep the protocol.
-    #[error("{0}")]
-    Program(String),
-}
-
 impl ExecFactory {
     /// Returns a factory for the program that `command` starts, with arguments as in a shell.
     ///
     /// Starts the program once, to read its description of itself.
     pub fn new(command: &str) -> Result<Self, ExecError> {
-        let words = shlex::split(command).filter(|words| !words.is_empty());
-        let words = words.ok_or_else(|| ExecError::Command(command.to_owned()))?;
-        let begun = Begun::start(&words).and_then(|mut begun| {
-            begun.end()?;
-            Ok(begun)
-        });
-        let begun = begun.map_err(|error| {
-            ExecError::Program(match error {
-                WorldError::Broken(what) => what,
-                other => other.to_string(),
-            })
-        })?;
+        let words = pipe::words(command)?;
+        let mut begun = Begun::start(&words)?;
+        begun.end()?;
         Ok(Self {
             name: format!("{PREFIX}{command}"),
             command: words,
@@ -114,16 +90,16 @@ struct Begun {
 
 impl Begun {
     fn start(command: &[String]) -> Result<Self, WorldError> {
-        let mut program = Program::start(command)?;
-        let about = match program.ask(&Request::Describe { protocol: VERSION }, PATIENCE)? {
+        let mut program = Program::start(Command::new(&command[0]).args(&command[1..]), PAGE)?;
+        let about = match program.ask(&Request::Describe { protocol: VERSION }, PATIENCE, None)? {
             Answer::Description(description) => description.read().map_err(|what| program.breach(&what))?,
-            other => return Err(program.wrong_kind(&other)),
+            other => return Err(program.wrong_kind(&other).into()),
         };
-        let capabilities = match program.ask(&Request::Capabilities, PATIENCE)? {
+        let capabilities = match program.ask(&Request::Capabilities, PATIENCE, None)? {
             Answer::Capabilities { capabilities } => {
                 messages::read_capabilities(&capabilities).map_err(|what| program.breach(&what))?
             }
-            other => return Err(program.wrong_kind(&other)),
+            other => return Err(program.wrong_kind(&other).into()),
         };
         Ok(Self {
             program,
@@ -135,10 +111,10 @@ impl Begun {
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
         let request = BeginRequest::new(setup)
             .ok_or_else(|| WorldError::Unsupported("the protocol of the pipe has no word for this setup".into()))?;
-        match self.program.ask(&Request::Begin(request), PATIENCE)? {
+        match self.program.ask(&Request::Begin(request), PATIENCE, None)? {
             Answer::Begun => Ok(()),
             Answer::Error(error) => Err(self.refused(error)),
-            other => Err(self.program.wrong_kind(&other)),
+            other => Err(self.program.wrong_kind(&other).into()),
         }
     }
 
@@ -146,21 +122,25 @@ impl Begun {
         let question = crate::recording::question(step).ok_or_else(|| {
             WorldError::Unsupported(format!("the protocol of the pipe has no word for the step {step:?}"))
         })?;
-        match self.program.ask(&Request::Step { step: question }, patience(step))? {
+        let request = Request::Step { step: question };
+        match self.program.ask(&request, patience(step), None)? {
             Answer::Seen { seen } => {
                 let seen = crate::recording::observation(step, seen).map_err(|what| self.program.breach(&what))?;
-                truth::impossible(step, &seen).map_or(Ok(seen), |what| Err(self.program.contradiction(&what)))
+                match truth::impossible(step, &seen) {
+                    Some(what) => Err(self.program.contradiction(&what).into()),
+                    None => Ok(seen),
+                }
             }
             Answer::Error(error) => Err(self.refused(error)),
-            other => Err(self.program.wrong_kind(&other)),
+            other => Err(self.program.wrong_kind(&other).into()),
         }
     }
 
     fn end(&mut self) -> Result<(), WorldError> {
-        match self.program.ask(&Request::End, PATIENCE)? {
-            Answer::Ended => self.program.expect_exit(),
+        match self.program.ask(&Request::End, PATIENCE, None)? {
+            Answer::Ended => Ok(self.program.expect_exit()?),
             Answer::Error(error) => Err(self.refused(error)),
-            other => Err(self.program.wrong_kind(&other)),
+            other => Err(self.program.wrong_kind(&other).into()),
         }
     }
 
@@ -168,11 +148,12 @@ impl Begun {
     /// did not list.
     fn refused(&mut self, error: messages::ErrorAnswer) -> WorldError {
         match error.read() {
-            Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => self.program.contradiction(
-                &format!("it listed the capability {capability}, and now answers that it lacks it"),
-            ),
+            Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => {
+                let what = format!("it listed the capability {capability}, and now answers that it lacks it");
+                self.program.contradiction(&what).into()
+            }
             Ok(error) => error,
-            Err(what) => self.program.breach(&what),
+            Err(what) => self.program.breach(&what).into(),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Programs as worlds: the protocol of the pipe, its page, its schema, and a world in Python.
+//! Programs as worlds and as clients: the protocols of the pipe, their pages and schemas, and examples
+//! in Python.
 #![cfg(target_os = "linux")]
 
 mod breaches;
+mod clients;
 mod python;
 mod reference;
 mod schema;
@@ -16,7 +18,6 @@ use rstest::rstest;
 use schema::Schema;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -243,18 +244,7 @@ fn every_line_of_a_run_keeps_the_schema() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
-    let schema = Schema::of_the_protocol();
-    let mut lines = 0;
-    for file in fs::read_dir(folder.path()).expect("the lines were kept") {
-        let text = fs::read_to_string(file.expect("it is there").path()).expect("it is text");
-        for line in text.lines() {
-            lines += 1;
-            assert!(
-                schema.accepts(&serde_json::from_str(line).expect("it is JSON")),
-                "{line}"
-            );
-        }
-    }
+    let lines = Schema::of_worlds().expect_lines_of(folder.path());
     assert!(lines > 500, "{lines} lines");
 }
 
@@ -270,5 +260,5 @@ fn every_line_of_a_run_keeps_the_schema() {
 #[case::half_an_answer(json!({ "answer": "seen", "seen": { "sent": 5 } }))]
 #[case::a_number_for_text(json!({ "answer": "error", "error": "broken", "what": 5 }))]
 fn the_schema_refuses(#[case] line: Value) {
-    assert!(!Schema::of_the_protocol().accepts(&line), "{line}");
+    assert!(!Schema::of_worlds().accepts(&line), "{line}");
 }

@@ -1,16 +1,41 @@
-//! Validates JSON against the schema of the pipe's protocol.
+//! Validates JSON against the schemas of the pipe's protocols.
 //!
-//! It knows the keywords that the schema uses, and panics on any other. That is enough here, and the
+//! It knows the keywords that the schemas use, and panics on any other. That is enough here, and the
 //! crates for all of JSON Schema would bring forty packages.
 
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 
 pub(crate) struct Schema(Value);
 
 impl Schema {
-    pub(crate) fn of_the_protocol() -> Self {
-        let text = include_str!("../../docs/world-protocol.schema.json");
+    /// Returns the schema of `docs/world-protocol.md`.
+    pub(crate) fn of_worlds() -> Self {
+        Self::read(include_str!("../../docs/world-protocol.schema.json"))
+    }
+
+    /// Returns the schema of `docs/client-protocol.md`.
+    pub(crate) fn of_clients() -> Self {
+        Self::read(include_str!("../../docs/client-protocol.schema.json"))
+    }
+
+    fn read(text: &str) -> Self {
         Self(serde_json::from_str(text).expect("the schema is JSON"))
+    }
+
+    /// Fails unless the schema accepts all lines of the files in `folder`. Returns the number of
+    /// lines.
+    pub(crate) fn expect_lines_of(&self, folder: &Path) -> usize {
+        let mut lines = 0;
+        for file in fs::read_dir(folder).expect("the lines were kept") {
+            let text = fs::read_to_string(file.expect("it is there").path()).expect("it is text");
+            for line in text.lines() {
+                lines += 1;
+                assert!(self.accepts(&serde_json::from_str(line).expect("it is JSON")), "{line}");
+            }
+        }
+        lines
     }
 
     /// Returns whether the schema accepts the line.

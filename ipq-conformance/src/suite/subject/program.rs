@@ -4,7 +4,7 @@ use super::{CaseResult, Stopped, Subject};
 use crate::decode::Kind;
 use crate::suite::Outcome;
 use crate::suite::client::{Client, RustClient};
-use crate::world::{Call, Called, Capability, Function, HandleNumber, HandleState, Observation, Returned, Step};
+use crate::world::{Call, Called, Function, HandleNumber, HandleState, Observation, Returned, Step};
 use bytes::Bytes;
 use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::{Header, Message, PacketId};
@@ -15,8 +15,8 @@ use std::panic::Location;
 /// The length of a read buffer in bytes, unless the case chooses one.
 const BUFFER_BYTES: u32 = 1 << 17;
 
-/// A program with a libipq: the world's library for C if the world has one, otherwise `ipq-core`'s
-/// handle over the world's sockets.
+/// A program with a libipq: the world's own if the world has one, otherwise `ipq-core`'s handle
+/// over the world's sockets.
 pub struct Program<'s> {
     subject: &'s Subject,
     client: Box<dyn Client + 's>,
@@ -25,7 +25,7 @@ pub struct Program<'s> {
 impl Subject {
     /// Returns a program that uses the libipq under test.
     pub fn program(&self) -> Program<'_> {
-        let client: Box<dyn Client> = if self.has(Capability::CLibrary) {
+        let client: Box<dyn Client> = if self.has_libipq() {
             Box::new(WorldClient { subject: self })
         } else {
             Box::new(RustClient::new(self))
@@ -226,7 +226,7 @@ const fn protocol_family(family: Family) -> u32 {
     }
 }
 
-/// Calls the world's library.
+/// Calls the world's libipq.
 struct WorldClient<'s> {
     subject: &'s Subject,
 }

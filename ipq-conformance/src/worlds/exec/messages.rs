@@ -1,13 +1,11 @@
 //! The messages of the pipe: requests and answers, a line of JSON each.
 
+use crate::pipe::{self, VERSION};
 use crate::recording::{QueuesJson, parse_rules, write_rules};
 use crate::world::{Capabilities, Capability, Description, Machine, Setup, WorldError, order_word};
 use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// The version of the protocol. Each end refuses the other if that has another version.
-pub const VERSION: u32 = 1;
 
 /// A request: a line to the program.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,9 +18,10 @@ pub(super) enum Request {
     End,
 }
 
-impl Request {
-    /// Returns the form of the answer to this request, as an error message shows it.
-    pub(super) const fn expected(&self) -> &'static str {
+impl pipe::Request for Request {
+    type Answer = Answer;
+
+    fn expected(&self) -> &'static str {
         match self {
             Self::Describe { .. } => {
                 "{\"answer\":\"description\",\"protocol\":1,\"implementation\":…,\"machine\":…,\"seed\":…,\"parallel\":…}"
@@ -124,9 +123,8 @@ pub(super) enum Answer {
     Error(ErrorAnswer),
 }
 
-impl Answer {
-    /// Returns the answer's name in JSON.
-    pub(super) const fn name(&self) -> &'static str {
+impl pipe::Answer for Answer {
+    fn name(&self) -> &'static str {
         match self {
             Self::Description(_) => "description",
             Self::Capabilities { .. } => "capabilities",
@@ -177,10 +175,7 @@ impl DescriptionAnswer {
 
     pub(super) fn read(self) -> Result<About, String> {
         if self.protocol != VERSION {
-            return Err(format!(
-                "it speaks version {} of the protocol, and this suite version {VERSION}",
-                self.protocol
-            ));
+            return Err(pipe::other_version(self.protocol));
         }
         Ok(About {
             description: Description {

@@ -1,6 +1,7 @@
 //! The program's end of the pipe, for the worlds of this crate.
 
-use super::messages::{About, Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request, VERSION};
+use super::messages::{About, Answer, BeginRequest, DescriptionAnswer, ErrorAnswer, Request};
+use crate::pipe::VERSION;
 use crate::world::{QueueProtocol, Setup, Step, World, WorldError, WorldFactory};
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, Write};

@@ -1,43 +1,61 @@
-//! The emulator with a C program beside it, to test the program's libipq.
+//! The emulator with a program beside it, to test the program's libipq.
 
 use super::SimWorld;
-use crate::libipq::{Emulator, Library, LoadError, Process};
+#[cfg(feature = "exec")]
+use super::exec::ExecError;
+#[cfg(feature = "exec")]
+use crate::libipq::ExecLibipq;
+use crate::libipq::{Caller, Emulator, Libipq, Library, LoadError};
 use crate::world::{Capabilities, Capability, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
 use ipq_core::wire::Abi;
 use ipq_sim::programs::server::Server;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The name of the emulator's socket in its temporary folder.
 const SOCKET: &str = "emulator";
 
-/// Creates emulators with a program that uses a library for C.
+/// Creates emulators with a program that uses a libipq.
 #[derive(Clone, Debug)]
-pub struct CProgramFactory {
-    library: Library,
+pub struct ClientFactory {
+    libipq: Arc<dyn Libipq>,
 }
 
-impl CProgramFactory {
-    /// Returns a factory for the library of this name, as `dlopen` takes it. `preload` is the
+impl ClientFactory {
+    /// Returns a factory for the library for C of this name, as `dlopen` takes it. `preload` is the
     /// object of `ipq-preload`, for a library that does not know this emulator. The error says why
     /// the library can't be loaded.
-    pub fn new(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
+    pub fn library(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;
-        Process::start(&library, &folder.path().join(SOCKET))?;
-        Ok(Self { library })
+        library.load(&folder.path().join(SOCKET))?;
+        Ok(Self {
+            libipq: Arc::new(library),
+        })
+    }
+
+    /// Returns a factory for the program that `command` starts, with arguments as in a shell. The
+    /// program is started once, to hear what it says about itself.
+    #[cfg(feature = "exec")]
+    pub fn program(command: &str, preload: Option<PathBuf>) -> Result<Self, ExecError> {
+        let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
+        let libipq = ExecLibipq::new(command, preload, &folder.path().join(SOCKET))?;
+        Ok(Self {
+            libipq: Arc::new(libipq),
+        })
     }
 }
 
-impl WorldFactory for CProgramFactory {
+impl WorldFactory for ClientFactory {
     fn name(&self) -> &'static str {
         "client"
     }
 
     fn create(&self) -> Result<Box<dyn World>, WorldError> {
-        Ok(Box::new(CProgramWorld {
-            library: self.library.clone(),
+        Ok(Box::new(ClientWorld {
+            libipq: Arc::clone(&self.libipq),
             sim: SimWorld::default(),
             running: None,
         }))
@@ -46,25 +64,25 @@ impl WorldFactory for CProgramFactory {
 
 /// The emulator, and the process of a program that uses the library.
 #[derive(Debug)]
-struct CProgramWorld {
-    library: Library,
+struct ClientWorld {
+    libipq: Arc<dyn Libipq>,
     sim: SimWorld,
-    running: Option<ProgramProcess>,
+    running: Option<Running>,
 }
 
 #[derive(Debug)]
-struct ProgramProcess {
-    process: Process,
+struct Running {
+    process: Box<dyn Caller>,
     server: Server,
     /// The folder of the server's socket, removed when this is dropped.
     _folder: TempDir,
 }
 
-impl World for CProgramWorld {
+impl World for ClientWorld {
     fn describe(&self) -> Description {
         let sim = self.sim.describe();
         Description {
-            implementation: format!("{} on {}", self.library.name.display(), sim.implementation),
+            implementation: format!("{} on {}", self.libipq.name(), sim.implementation),
             ..sim
         }
     }
@@ -79,22 +97,27 @@ impl World for CProgramWorld {
         ];
         let sim = self.sim.capabilities();
         let has = sim.iter().filter(|capability| !lacks.contains(capability));
-        has.chain([Capability::CLibrary]).collect()
+        let for_c = self.libipq.is_for_c().then_some(Capability::CLibrary);
+        has.chain(for_c).collect()
+    }
+
+    fn has_libipq(&self) -> bool {
+        true
     }
 
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError> {
         let machine = self.describe().machine;
         if machine.abi != Abi::NATIVE {
             return Err(WorldError::Unsupported(format!(
-                "a library for C is of this machine, and the emulator is {machine}"
+                "a libipq is of this machine, and the emulator is {machine}"
             )));
         }
         self.sim.begin(setup)?;
         let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
         let socket = folder.path().join(SOCKET);
         let server = Server::listen(&socket).map_err(|error| broken(&error))?;
-        let process = Process::start(&self.library, &socket).map_err(|error| broken(&error))?;
-        self.running = Some(ProgramProcess {
+        let process = self.libipq.start(&socket)?;
+        self.running = Some(Running {
             process,
             server,
             _folder: folder,
@@ -110,8 +133,7 @@ impl World for CProgramWorld {
                 server: &mut running.server,
                 kernel: self.sim.kernel()?,
             };
-            let called = running.process.call(call, emulator).map_err(|error| broken(&error))?;
-            return Ok(Observation::Called(called));
+            return running.process.call(call, emulator).map(Observation::Called);
         }
         let seen = self.sim.step(step)?;
         // Datagrams for the program must be on its connection before its next call.
@@ -121,6 +143,11 @@ impl World for CProgramWorld {
         };
         emulator.turn(&mut Vec::new()).map_err(|error| broken(&error))?;
         Ok(seen)
+    }
+
+    fn end(&mut self) -> Result<(), WorldError> {
+        let running = self.running.as_mut();
+        running.map_or(Ok(()), |running| running.process.end())
     }
 }
 

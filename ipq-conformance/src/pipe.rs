@@ -1,0 +1,261 @@
+//! A program in any language at the other end of a pipe, and everything that can go wrong with it.
+//!
+//! It answers each request, a line of JSON, with a line of JSON. The requests are those of a world
+//! ([`worlds::exec`](crate::worlds::exec)) or of a libipq ([`libipq`](crate::libipq)).
+
+use crate::child::{Beside, Child, LONGEST_LINE, Line};
+use crate::recording::without_line;
+use crate::world::WorldError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::process::Command;
+use std::time::Duration;
+
+/// The prefix that selects a program on the command line.
+pub const PREFIX: &str = "exec:";
+/// The version of both protocols. Each end refuses the other if that has another version.
+pub const VERSION: u32 = 1;
+/// The time limit of an answer, unless the request itself takes time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest part of a line that an error message quotes, in characters.
+const MOST_QUOTED: usize = 200;
+
+/// A request: a line to a program.
+pub(crate) trait Request: Serialize {
+    /// The line that answers it.
+    type Answer: Answer;
+
+    /// Returns the form of the answer, as an error message shows it.
+    fn expected(&self) -> &'static str;
+}
+
+/// An answer: a line from a program.
+pub(crate) trait Answer: DeserializeOwned {
+    /// Returns its name in JSON.
+    fn name(&self) -> &'static str;
+}
+
+/// The reason why a program can't be tested.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecError {
+    /// The command line can't be split into words.
+    #[error("{0:?} is no command: write a program and its arguments, with quotes closed")]
+    Command(String),
+    /// The program can't be started, or does not keep the protocol.
+    #[error("{0}")]
+    Program(String),
+}
+
+impl From<WorldError> for ExecError {
+    fn from(error: WorldError) -> Self {
+        Self::Program(match error {
+            WorldError::Broken(what) => what,
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Returns the problem of a program that speaks another version of its protocol.
+pub(crate) fn other_version(version: u32) -> String {
+    format!("it speaks version {version} of the protocol, and this suite version {VERSION}")
+}
+
+/// Splits a command line into a program and its arguments, as a shell does.
+pub(crate) fn words(command: &str) -> Result<Vec<String>, ExecError> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    words.ok_or_else(|| ExecError::Command(command.to_owned()))
+}
+
+/// A fault of a program, as a sentence with the lines that show it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It wrote something else than the protocol asks for, or something that can't be true.
+    #[error("{0}")]
+    Breach(String),
+    /// It did not answer in time.
+    #[error("{0}")]
+    Hang(String),
+    /// It is over.
+    #[error("{0}")]
+    End(String),
+}
+
+impl From<Fault> for WorldError {
+    fn from(fault: Fault) -> Self {
+        Self::Broken(fault.to_string())
+    }
+}
+
+/// The process of a program.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: String,
+    /// The page that error messages refer to.
+    page: &'static str,
+    child: Child,
+    /// The number of lines that the program has written.
+    line: usize,
+    /// The last request, and the form of its answer.
+    request: String,
+    expected: &'static str,
+    /// The last line from the program.
+    answer: String,
+    over: bool,
+}
+
+impl Program {
+    /// Starts a program, whose protocol is described by the file `page` of this package's folder.
+    pub(crate) fn start(command: &mut Command, page: &'static str) -> Result<Self, Fault> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = Child::spawn(command).map_err(|error| {
+            Fault::End(format!(
+                "{name} can't be started: {error}; name a program and its arguments"
+            ))
+        })?;
+        Ok(Self {
+            name,
+            page,
+            child,
+            line: 0,
+            request: String::new(),
+            expected: "",
+            answer: String::new(),
+            over: false,
+        })
+    }
+
+    /// Sends a request, and returns the answer, which may be of the wrong kind. `beside`, if given, is
+    /// served meanwhile.
+    pub(crate) fn ask<R: Request>(
+        &mut self,
+        request: &R,
+        patience: Duration,
+        beside: Option<&mut dyn Beside>,
+    ) -> Result<R::Answer, Fault> {
+        if self.over {
+            return Err(Fault::End(format!("{} is not running any more", self.name)));
+        }
+        if self.child.has_unread().map_err(|error| self.lost(&error))? {
+            self.line += 1;
+            return Err(Fault::Breach(self.end(format!(
+                "{} breaks the protocol: its line {} came before it was asked for anything; it must \
+                 write one line for each request. ipq-conformance/{} describes the protocol",
+                self.name, self.line, self.page
+            ))));
+        }
+        self.request = serde_json::to_string(request).unwrap_or_default();
+        self.expected = request.expected();
+        let line = self.child.ask(request, patience, beside);
+        let line = match line.map_err(|error| self.lost(&error))? {
+            Line::Read(line) => line,
+            other => return Err(self.silent(&other, patience)),
+        };
+        self.line += 1;
+        self.answer = String::from_utf8_lossy(&line).into_owned();
+        serde_json::from_slice(&line).map_err(|error| self.breach(&without_line(&error)))
+    }
+
+    /// Expects the process to exit with status 0, after its last answer.
+    pub(crate) fn expect_exit(&mut self) -> Result<(), Fault> {
+        self.over = true;
+        self.child.close_input();
+        let status = self.child.end(&Line::Ended).map_err(|error| self.lost(&error))?;
+        if status.success() {
+            return Ok(());
+        }
+        let what = format!("{} ended with {status} after its last answer", self.name);
+        Err(Fault::End(self.with_printed(what)))
+    }
+
+    /// Takes and returns the text that the program has printed to standard error since the last
+    /// call.
+    pub(crate) fn take_printed(&mut self) -> String {
+        self.child.take_printed()
+    }
+
+    /// Ends the program for an answer that breaks the protocol.
+    pub(crate) fn breach(&mut self, what: &str) -> Fault {
+        Fault::Breach(self.end(format!(
+            "{} breaks the protocol in its line {}: {what}\n  request:  {}\n  expected: {}\n  answer:   {}\n\
+             ipq-conformance/{} describes the protocol",
+            self.name,
+            self.line,
+            shortened(&self.request),
+            self.expected,
+            shortened(&self.answer),
+            self.page,
+        )))
+    }
+
+    /// Ends the program for an answer of a kind that does not fit the request.
+    pub(crate) fn wrong_kind(&mut self, answer: &impl Answer) -> Fault {
+        self.breach(&format!("the answer {:?} does not fit the request", answer.name()))
+    }
+
+    /// Ends the program for an answer that can't be true, or that contradicts an earlier one.
+    pub(crate) fn contradiction(&mut self, what: &str) -> Fault {
+        Fault::Breach(self.end(format!(
+            "{} contradicts itself in its line {}: {what}\n  request:  {}\n  answer:   {}",
+            self.name,
+            self.line,
+            shortened(&self.request),
+            shortened(&self.answer),
+        )))
+    }
+
+    /// Ends the program because no whole line came from it.
+    fn silent(&mut self, line: &Line, patience: Duration) -> Fault {
+        let number = self.line + 1;
+        let (kind, what): (fn(String) -> Fault, _) = match line {
+            Line::Late => (
+                Fault::Hang,
+                format!("{} hangs: its line {number} did not come in {patience:?}", self.name),
+            ),
+            Line::TooLong => (
+                Fault::Breach,
+                format!(
+                    "{} breaks the protocol: its line {number} has more than {LONGEST_LINE} bytes",
+                    self.name
+                ),
+            ),
+            Line::Ended | Line::Read(_) => {
+                let status = self.child.end(line);
+                let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                (
+                    Fault::End,
+                    format!("{} ended ({status}) instead of writing its line {number}", self.name),
+                )
+            }
+        };
+        let (request, expected) = (shortened(&self.request), self.expected);
+        kind(self.end(format!("{what}\n  request:  {request}\n  expected: {expected}")))
+    }
+
+    fn lost(&mut self, error: &std::io::Error) -> Fault {
+        Fault::End(self.end(format!("the pipes of {} failed: {error}", self.name)))
+    }
+
+    /// Ends the program, and returns `what` with the text that it printed.
+    fn end(&mut self, what: String) -> String {
+        self.over = true;
+        // The program may be over already.
+        let _ = self.child.end(&Line::Late);
+        self.with_printed(what)
+    }
+
+    fn with_printed(&mut self, what: String) -> String {
+        let printed = self.child.take_printed();
+        match printed.trim_end() {
+            "" => what,
+            printed => format!("{what}\n  it printed: {printed}"),
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_QUOTED) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    }
+}
