@@ -6,6 +6,7 @@ mod documentation;
 mod explain;
 mod list;
 mod matrix;
+mod merge;
 mod progress;
 mod record;
 mod replay;
@@ -17,6 +18,7 @@ mod vm;
 #[cfg(target_os = "linux")]
 mod world;
 
+use crate::partition::Partition;
 use crate::suite::Level;
 use crate::world::{Setup, WorldError, WorldFactory};
 use crate::worlds::SimFactory;
@@ -70,6 +72,8 @@ Examples:
   ipq-conformance diff --cases 2000 --seed 5000           other ones, and more
   ipq-conformance diff --seed 5017 --cases 1              one of them again
   ipq-conformance diff --part nfqueue --cases 2000        steps for numbered queues
+  ipq-conformance diff --cases 1000000 --checkpoint soak.json
+                                                          a long run, which goes on where it was after an end
   ipq-conformance diff --cases 2000 | tail -1 > new.jsonl keep the recording of a difference, and then
   ipq-conformance replay --world nfqueue new.jsonl        see it again
 
@@ -103,6 +107,12 @@ enum Action {
     Coverage,
     /// Put worlds side by side: the outcome of each case in each world, with the reasons
     Matrix(MatrixArguments),
+    /// Put the reports of the parts of a run, a replay or a diff together.
+    ///
+    /// The parts are those of `--partition`, or runs of different cases in the same world. The result
+    /// is the report of the whole run.
+    #[command(after_help = MERGE_HELP)]
+    Merge(MergeArguments),
     /// Do the steps of recordings of a kernel, and compare the answers byte for byte
     Replay(ReplayArguments),
     /// Do the same generated steps in two worlds, and show the first difference.
@@ -176,6 +186,10 @@ struct RunArguments {
     /// [default: the `libipq_preload.so` that was installed with this command, if there is one]
     #[arg(long, value_name = "OBJECT", requires = "client", value_parser = readable_file)]
     preload: Option<PathBuf>,
+    /// Only part K of N of the chosen cases, such as 1/3, so that several machines can share them; `merge`
+    /// puts the reports together
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
     /// The format of the report
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -231,6 +245,28 @@ Examples:
 Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed unexpectedly,
 3 if no case was tried; 2 if a file is no results, or damaged. With 0, 1 and 3 the matrix is written.";
 
+#[derive(Debug, Args)]
+struct MergeArguments {
+    /// The reports of the parts, as `run` and `replay` with `--format json` write them, or as `diff`
+    /// with `--checkpoint` does
+    #[arg(value_name = "REPORT", required = true)]
+    reports: Vec<PathBuf>,
+    /// The file to write to, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+const MERGE_HELP: &str = "\
+Examples:
+  ipq-conformance run --strict --partition 1/3 --format json >1.json
+  ipq-conformance run --strict --partition 2/3 --format json >2.json
+  ipq-conformance run --strict --partition 3/3 --format json >3.json
+  ipq-conformance merge 1.json 2.json 3.json --output all.json
+  ipq-conformance matrix all.json
+
+Exit status: that of the whole run; 2 if a part is missing or there twice, if the parts were not run
+alike, or if a file is no report.";
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MatrixFormat {
     /// A table for a terminal, with the reasons below
@@ -250,6 +286,10 @@ struct ReplayArguments {
     /// The world to replay in
     #[arg(long, default_value = "sim")]
     world: String,
+    /// Only part K of N of the scenarios, such as 1/3, so that several machines can share them; `merge`
+    /// puts the reports together
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
     /// The format of the report
     #[arg(long, value_enum, default_value_t = ReplayFormat::Human)]
     format: ReplayFormat,
@@ -274,6 +314,14 @@ struct DiffArguments {
     /// The seed of the first sequence; the others have the seeds that follow
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Only part K of N of the sequences, such as 1/3, so that several machines can share them;
+    /// `merge` puts the checkpoints together
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
+    /// A file for the figures so far, in JSON, written every few seconds and at the end. If it is
+    /// there, the run goes on from it, also with more --cases than before
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
 }
 
 /// A part of the suite.
@@ -286,6 +334,16 @@ enum Part {
     Nfqueue,
 }
 
+impl Part {
+    /// Returns its name on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::IpQueue => "ip_queue",
+            Self::Nfqueue => "nfqueue",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct RecordArguments {
     /// Files of recordings, whose steps are done; by default the recordings that come with the
@@ -295,6 +353,9 @@ struct RecordArguments {
     /// The world to record in
     #[arg(long)]
     world: String,
+    /// Only part K of N of the scenarios, such as 1/3; put the outputs of all parts in one file
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
 }
 
 #[cfg(target_os = "linux")]
@@ -428,6 +489,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Explain { id: None }) => explain::list(),
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
+        Some(Action::Merge(arguments)) => merge::merge(&arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
         Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),

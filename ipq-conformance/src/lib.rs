@@ -85,6 +85,7 @@ pub mod diff;
 pub mod laboratory;
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 pub mod libipq;
+mod partition;
 #[cfg(all(target_os = "linux", feature = "exec"))]
 mod pipe;
 pub mod recording;
@@ -98,4 +99,5 @@ pub mod vm;
 pub mod world;
 pub mod worlds;
 
+pub use partition::{Partition, PartitionError};
 pub use transcript::{Event, Transcript};

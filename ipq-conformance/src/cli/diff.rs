@@ -1,5 +1,7 @@
 //! `diff`: two worlds, and generated sequences of steps.
 
+pub(super) mod checkpoint;
+
 use super::progress::Progress;
 use super::run::quoted;
 use super::{DiffArguments, End, Failure, Part, find_world, unable, unless_possible};
@@ -7,13 +9,12 @@ use crate::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use crate::recording::write_all;
 use crate::replay::ReplayError;
 use crate::world::WorldFactory;
+use checkpoint::{Choice, Figures, Found, Keeper};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::num::NonZero;
-use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 pub(super) fn diff(
@@ -23,6 +24,11 @@ pub(super) fn diff(
 ) -> Result<End, Failure> {
     let [first, second] = arguments.worlds.as_slice() else {
         return Err(unable("two worlds are compared: --worlds sim,nfqueue"));
+    };
+    let choice = Choice {
+        worlds: [first.clone(), second.clone()],
+        part: arguments.part.name().to_owned(),
+        seed: arguments.seed,
     };
     let (first, second) = (find_world(worlds, first)?, find_world(worlds, second)?);
     for world in [&first, &second] {
@@ -36,106 +42,115 @@ pub(super) fn diff(
         second: second.as_ref(),
         known: &known,
     };
-    let seed = arguments.seed;
-    let Some(end) = seed.checked_add(arguments.cases) else {
-        return Err(unable(format!(
-            "there are no {} seeds from {seed} on: the last is {}; give --seed a smaller one",
-            arguments.cases,
-            u64::MAX
-        )));
-    };
-    let progress = Progress::new(arguments.cases, "sequences");
-    let mut tally = Tally::default();
-    let generate = match arguments.part {
-        Part::IpQueue => Plan::generate,
-        Part::Nfqueue => Plan::generate_numbered,
-    };
-    let compared = compare_all(pair, generate, seed..end, |seed, compared| {
-        progress.step();
-        tally.add(seed, compared)
-    });
-    progress.end();
-    compared.map_err(unable)?;
-    tally.report(seed, output)?;
-    match &tally.first_divergence {
-        Some((seed, divergence)) => {
-            show(pair, arguments.part, *seed, divergence, output)?;
+    let fresh = Figures::new(choice, arguments.cases, arguments.partition);
+    let (mut keeper, mut figures) = Keeper::open(arguments.checkpoint.as_deref(), fresh)?;
+    let compared = compare_rest(pair, arguments, &mut figures, &mut keeper);
+    // What was found before an error is kept, too.
+    keeper.write(&mut figures)?;
+    compared?;
+    figures.report(output)?;
+    match &figures.difference {
+        Some(found) => {
+            show(pair, arguments.part, found, output)?;
             Ok(End::Bad)
         }
-        None if tally.equal + tally.known() == 0 => Ok(End::Nothing),
+        None if figures.equal + figures.known() == 0 => Ok(End::Nothing),
         None => Ok(End::Good),
     }
 }
 
-/// The results of the sequences so far.
-#[derive(Default)]
-struct Tally {
-    equal: u64,
-    /// The number of known differences for each reason.
-    reasons: BTreeMap<String, u64>,
-    /// The difference with the lowest seed.
-    first_divergence: Option<(u64, Box<Divergence>)>,
+/// Compares the sequences that were not compared yet, up to the first unknown difference.
+fn compare_rest(
+    pair: Pair<'_>,
+    arguments: &DiffArguments,
+    figures: &mut Figures,
+    keeper: &mut Keeper,
+) -> Result<(), Failure> {
+    let (first, cases) = (arguments.seed, arguments.cases);
+    let left = figures.left().ok_or_else(|| {
+        unable(format!(
+            "there are no {cases} seeds from {first} on: the last is {}; give --seed a smaller one",
+            u64::MAX
+        ))
+    })?;
+    if figures.difference.is_some() {
+        return Ok(());
+    }
+    let done = left.start - first;
+    if done > 0 {
+        eprintln!("ipq-conformance: goes on after {done} of {cases} sequences");
+    }
+    let progress = Progress::new(cases, "sequences");
+    progress.skip(done);
+    let generate = match arguments.part {
+        Part::IpQueue => Plan::generate,
+        Part::Nfqueue => Plan::generate_numbered,
+    };
+    let end = left.end;
+    let part = arguments.partition;
+    let chosen = left.filter(|seed| part.is_none_or(|part| part.has_number(seed - first)));
+    let mut kept = Ok(());
+    let compared = compare_all(pair, generate, chosen, |seed, compared| {
+        progress.skip(seed + 1 - figures.next);
+        kept = count(figures, seed, compared).and_then(|()| keeper.keep(figures));
+        kept.is_ok() && figures.difference.is_none()
+    });
+    progress.end();
+    kept?;
+    compared.map_err(unable)?;
+    if figures.difference.is_none() {
+        figures.next = end;
+    }
+    Ok(())
 }
 
-impl Tally {
-    /// Counts a result. Returns `true` if no difference was found so far, so that the comparison
-    /// goes on.
-    fn add(&mut self, seed: u64, compared: Compared) -> bool {
-        match compared {
-            Compared::Equal => self.equal += 1,
-            Compared::Known(reason) => *self.reasons.entry(reason).or_default() += 1,
-            Compared::Different(divergence) => {
-                let lower = self.first_divergence.as_ref().is_none_or(|(first, _)| seed < *first);
-                if lower {
-                    self.first_divergence = Some((seed, divergence));
-                }
-            }
-        }
-        self.first_divergence.is_none()
+/// Counts the result of a sequence.
+fn count(figures: &mut Figures, seed: u64, compared: Compared) -> Result<(), Failure> {
+    figures.next = seed + 1;
+    match compared {
+        Compared::Equal => figures.equal += 1,
+        Compared::Known(reason) => *figures.known.entry(reason).or_default() += 1,
+        Compared::Different(divergence) => figures.difference = Some(found(seed, &divergence)?),
     }
-
-    fn known(&self) -> u64 {
-        self.reasons.values().sum()
-    }
-
-    fn report(&self, seed: u64, output: &mut impl Write) -> io::Result<()> {
-        for (reason, count) in &self.reasons {
-            writeln!(output, "known       {count} × {reason}")?;
-        }
-        let (equal, known) = (self.equal, self.known());
-        writeln!(
-            output,
-            "{} sequences from seed {seed} on: {equal} equal, {known} different as is known",
-            equal + known
-        )
-    }
+    Ok(())
 }
 
-fn show(pair: Pair<'_>, part: Part, seed: u64, divergence: &Divergence, output: &mut impl Write) -> io::Result<()> {
+fn found(seed: u64, divergence: &Divergence) -> Result<Found, Failure> {
+    let mut recording = Vec::new();
+    write_all(&mut recording, [&divergence.recording])?;
+    Ok(Found {
+        seed,
+        text: divergence.difference.to_string(),
+        recording: serde_json::from_slice(&recording).map_err(unable)?,
+    })
+}
+
+fn show(pair: Pair<'_>, part: Part, found: &Found, output: &mut impl Write) -> io::Result<()> {
     let (first, second) = (pair.first.name(), pair.second.name());
     let part = match part {
         Part::IpQueue => "",
         Part::Nfqueue => "--part nfqueue ",
     };
+    let Found { seed, text, recording } = found;
     writeln!(
         output,
         "\n{first} and {second} differ ({part}--seed {seed} --cases 1); `recorded` is {first}, `here` is {second}:\n"
     )?;
-    writeln!(output, "{}", divergence.difference)?;
+    writeln!(output, "{text}")?;
     writeln!(
         output,
         "As a recording of {first}, for `ipq-conformance replay --world {}`:\n",
         quoted(second)
     )?;
-    write_all(output, [&divergence.recording])
+    writeln!(output, "{recording}")
 }
 
-/// Compares the worlds with the plan of each seed, and passes the results to `judge` in order until
-/// `judge` returns `false`. Runs several plans at a time if both worlds allow it.
+/// Compares the worlds with the plan of each seed, and passes the results to `judge` in the order of
+/// `seeds` until `judge` returns `false`. Runs several plans at a time if both worlds allow it.
 fn compare_all(
     pair: Pair<'_>,
     generate: fn(u64) -> Plan,
-    seeds: Range<u64>,
+    seeds: impl Iterator<Item = u64> + Send,
     mut judge: impl FnMut(u64, Compared) -> bool,
 ) -> Result<(), ReplayError> {
     let several = pair.first.parallel() && pair.second.parallel();
@@ -144,29 +159,37 @@ fn compare_all(
     } else {
         1
     };
-    let next = AtomicU64::new(seeds.start);
+    let seeds = Mutex::new(seeds.enumerate());
+    let over = AtomicBool::new(false);
+    let next = || {
+        let mut seeds = seeds.lock().unwrap_or_else(PoisonError::into_inner);
+        seeds.next().filter(|_| !over.load(Ordering::Relaxed))
+    };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(workers);
         for _ in 0..workers {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                loop {
-                    let following = |seed: u64| (seed < seeds.end).then(|| seed + 1);
-                    let Ok(seed) = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, following) else {
-                        break;
-                    };
+                while let Some((place, seed)) = next() {
                     let compared = pair.compare(&generate(seed), &format!("generated-{seed}"));
-                    if sender.send((seed, compared)).is_err() {
+                    if sender.send((place, (seed, compared))).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        for (seed, compared) in receiver {
-            // Plans of lower seeds are still running, so their results come first.
-            if !judge(seed, compared?) {
-                next.store(seeds.end, Ordering::Relaxed);
+        let mut waiting = BTreeMap::new();
+        let mut judged = 0;
+        for (place, result) in receiver {
+            waiting.insert(place, result);
+            while let Some((seed, compared)) = waiting.remove(&judged) {
+                judged += 1;
+                let goes_on = compared.map(|compared| judge(seed, compared));
+                if !matches!(goes_on, Ok(true)) {
+                    over.store(true, Ordering::Relaxed);
+                    return goes_on.map(drop);
+                }
             }
         }
         Ok(())
@@ -174,70 +197,4 @@ fn compare_all(
 }
 
 #[cfg(all(test, feature = "seeded-faults"))]
-mod tests {
-    use super::*;
-    use crate::cli::nothing_ran;
-    use crate::recording::Recording;
-    use crate::replay::replay;
-    use crate::world::{World, WorldError};
-    use crate::worlds::SimFactory;
-    use ipq_sim::Fault;
-    use pretty_assertions::assert_eq;
-
-    /// Emulators under another name; `None` for emulators that can't be created.
-    struct Other(Option<SimFactory>);
-
-    impl WorldFactory for Other {
-        fn name(&self) -> &'static str {
-            "other"
-        }
-
-        fn create(&self) -> Result<Box<dyn World>, WorldError> {
-            let none = || WorldError::Unsupported("there is none here".into());
-            self.0.as_ref().ok_or_else(none)?.create()
-        }
-    }
-
-    fn compared(other: Option<SimFactory>, cases: u64) -> (End, String) {
-        let worlds: [Arc<dyn WorldFactory>; 2] = [Arc::new(SimFactory::default()), Arc::new(Other(other))];
-        let arguments = DiffArguments {
-            worlds: vec!["sim".into(), "other".into()],
-            part: Part::IpQueue,
-            cases,
-            seed: 0,
-        };
-        let mut output = Vec::new();
-        let end = diff(&worlds, &arguments, &mut output).expect("both can be tried");
-        (end, String::from_utf8(output).expect("it is text"))
-    }
-
-    #[test]
-    fn what_is_equal_is_counted() {
-        let (end, output) = compared(Some(SimFactory::default()), 50);
-        let expected = "50 sequences from seed 0 on: 50 equal, 0 different as is known\n";
-        assert_eq!((end, output.as_str()), (End::Good, expected));
-    }
-
-    #[test]
-    fn a_difference_is_printed_as_a_recording_that_shows_it_again() {
-        let other = SimFactory::with_fault(Fault::SuccessAcknowledged);
-        let (end, output) = compared(Some(other.clone()), 50);
-        assert_eq!(end, End::Bad);
-        let line = output.lines().next_back().expect("it says something");
-        let recording = Recording::parse(line).expect("the last line is a recording");
-        let shows_it = |factory: SimFactory| {
-            let mut world = factory.create().expect("there are always emulators");
-            let replayed = replay(&recording, world.as_mut()).expect("it can be replayed");
-            replayed.difference.is_some()
-        };
-        assert!(shows_it(other) && !shows_it(SimFactory::default()), "{output}");
-    }
-
-    #[test]
-    fn without_one_of_the_worlds_nothing_is_tried() {
-        // An environment variable may make this a failure.
-        let end = nothing_ran("other");
-        assert_eq!(compared(None, 50), (end, String::new()));
-        assert_eq!(compared(Some(SimFactory::default()), 0).0, End::Nothing);
-    }
-}
+mod tests;

@@ -28,10 +28,15 @@ impl Progress {
 
     /// Counts one more item as done.
     pub(super) fn step(&self) {
+        self.skip(1);
+    }
+
+    /// Counts so many more items as done.
+    pub(super) fn skip(&self, count: u64) {
         if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.bar.inc(1);
+        self.bar.inc(count);
     }
 
     /// Hides the bar while `write` writes.

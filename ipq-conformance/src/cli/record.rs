@@ -1,7 +1,8 @@
 //! `record`: does the steps of recordings, and writes down the answers.
 
 use super::{End, Failure, RecordArguments, find_world, unless_possible};
-use crate::recording::{Embedded, Reader, RecordingError, write_all};
+use crate::partition::Partition;
+use crate::recording::{Embedded, Reader, Recording, RecordingError, write_all};
 use crate::replay::{ReplayError, record as record_on};
 use crate::world::WorldFactory;
 use std::io::{self, BufRead};
@@ -14,6 +15,7 @@ pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArgumen
     }
     let mut recorder = Recorder {
         factory,
+        partition: arguments.partition,
         recorded: 0,
         failed: 0,
     };
@@ -43,6 +45,8 @@ pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArgumen
 
 struct Recorder {
     factory: Arc<dyn WorldFactory>,
+    /// The part of the scenarios to record.
+    partition: Option<Partition>,
     recorded: usize,
     failed: usize,
 }
@@ -52,6 +56,10 @@ impl Recorder {
     /// reported and left out.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
+            let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));
+            if read.as_ref().is_ok_and(elsewhere) {
+                continue;
+            }
             let recorded = read.and_then(|recording| {
                 let unable = |error| ReplayError::World { step: None, error };
                 let recorded = self.factory.create().map_err(unable);

@@ -1,9 +1,11 @@
 //! `replay`: does the steps of recordings, and compares the answers.
 
-use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output, unless_possible};
+use super::{End, Failure, ReplayArguments, ReplayFormat, find_world, standard_output, unable, unless_possible};
+use crate::partition::Partition;
 use crate::recording::{Embedded, Reader, Recording, RecordingError};
 use crate::replay::{ReplayError, Replayed, known_order, replay as replay_on};
 use crate::world::{WorldError, WorldFactory};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -16,6 +18,7 @@ pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArgumen
     let mut replayer = Replayer {
         factory: factory.as_ref(),
         format: arguments.format,
+        partition: arguments.partition,
         output: standard_output(),
         counts: Counts::default(),
     };
@@ -33,18 +36,41 @@ pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArgumen
     replayer.end()
 }
 
-#[derive(Default)]
-struct Counts {
-    equal: usize,
-    expected: usize,
-    different: usize,
-    frames: usize,
-    errors: usize,
+/// The number of scenarios by outcome, of frames, and of scenarios that could not be replayed.
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+pub(super) struct Counts {
+    pub(super) different: usize,
+    pub(super) equal: usize,
+    pub(super) errors: usize,
+    pub(super) expected: usize,
+    pub(super) frames: usize,
+}
+
+impl Counts {
+    /// Returns how the command ends.
+    pub(super) const fn end(self) -> End {
+        match (self.errors, self.different) {
+            (0, 0) => End::Good,
+            (0, _) => End::Bad,
+            _ => End::Unable,
+        }
+    }
+}
+
+/// The last line of a report in JSON.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Summary {
+    pub(super) summary: Counts,
+    /// The part of a replay that this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) partition: Option<Partition>,
 }
 
 struct Replayer<'w, W> {
     factory: &'w dyn WorldFactory,
     format: ReplayFormat,
+    /// The part of the scenarios to replay.
+    partition: Option<Partition>,
     output: W,
     counts: Counts,
 }
@@ -54,6 +80,10 @@ impl<W: Write> Replayer<'_, W> {
     /// can be trusted.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
+            let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));
+            if read.as_ref().is_ok_and(elsewhere) {
+                continue;
+            }
             let done = read.and_then(|recording| {
                 let replayed = self.scenario(&recording);
                 replayed
@@ -159,15 +189,14 @@ impl<W: Write> Replayer<'_, W> {
                 }
             }
             ReplayFormat::Json => {
-                let summary = json!({ "equal": equal, "expected": expected, "different": different, "errors": errors, "frames": frames });
-                let summary = json!({ "summary": summary });
-                writeln!(self.output, "{summary}")?;
+                let summary = Summary {
+                    summary: self.counts,
+                    partition: self.partition,
+                };
+                let line = serde_json::to_string(&summary).map_err(unable)?;
+                writeln!(self.output, "{line}")?;
             }
         }
-        Ok(match (errors, different) {
-            (0, 0) => End::Good,
-            (0, _) => End::Bad,
-            _ => End::Unable,
-        })
+        Ok(self.counts.end())
     }
 }

@@ -4,6 +4,7 @@ use super::progress::Progress;
 use super::{
     ClientArgument, End, Failure, Format, RunArguments, find_world, nothing_ran, standard_output, suggest, unable,
 };
+use crate::partition::Partition;
 use crate::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use crate::suite::runner::{CaseReport, Runner, Summary};
 use crate::suite::{Case, Filter, KnownDifferences, cases};
@@ -128,16 +129,25 @@ fn run_chosen(
 ) -> Result<End, Failure> {
     let choice = &arguments.choice;
     let filter = Filter::new(&choice.filters, &choice.levels(), arguments.strict);
-    let chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).copied().collect();
+    let mut chosen: Vec<_> = all.iter().filter(|case| filter.chooses(case)).copied().collect();
     if chosen.is_empty() {
         eprintln!(
             "ipq-conformance: none of the chosen cases can be run so: --strict adds quirks, --client the cases of a library"
         );
         return Ok(End::Nothing);
     }
+    if let Some(partition) = arguments.partition {
+        chosen.retain(|case| partition.has(case.id));
+    }
     let transcripts = arguments.transcripts.as_deref();
     let mut reporter = reporter(arguments.format);
-    let summary = run_cases(factory, how, &chosen, arguments.seed, transcripts, reporter.as_mut())?;
+    let (seed, partition) = (arguments.seed, arguments.partition);
+    let summary = run_part(factory, how, &chosen, partition, seed, transcripts, reporter.as_mut())?;
+    if chosen.is_empty() {
+        // Nothing is to be run here, which says nothing about the world.
+        eprintln!("ipq-conformance: none of the chosen cases is in this part");
+        return Ok(End::Nothing);
+    }
     Ok(end_of(factory.name(), &summary))
 }
 
@@ -147,6 +157,19 @@ pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
     chosen: &[Case],
+    seed: u64,
+    transcripts: Option<&Path>,
+    reporter: &mut dyn Reporter,
+) -> Result<Summary, Failure> {
+    run_part(factory, how, chosen, None, seed, transcripts, reporter)
+}
+
+/// Does the same with the cases of a part, which the report names.
+fn run_part(
+    factory: &Arc<dyn WorldFactory>,
+    how: &str,
+    chosen: &[Case],
+    partition: Option<Partition>,
     seed: u64,
     transcripts: Option<&Path>,
     reporter: &mut dyn Reporter,
@@ -167,6 +190,7 @@ pub(super) fn run_cases(
     progress.end();
     written?;
     summary.stale = runner.stale(&cases::all());
+    summary.partition = partition;
     reporter.end(&summary)?;
     Ok(summary)
 }

@@ -5,6 +5,7 @@
 //! step. If a step does not return, the case is left behind on its thread. None of this affects
 //! another case.
 
+use crate::partition::Partition;
 use crate::suite::isolation::isolate;
 use crate::suite::{Case, KnownDifferences, Outcome, Stopped, Subject, kernels};
 use crate::transcript::Transcript;
@@ -42,6 +43,8 @@ pub struct Summary {
     counts: BTreeMap<Outcome, usize>,
     /// The errors in the list of known differences, each as a sentence.
     pub stale: Vec<String>,
+    /// The part of the chosen cases that was run; `None` for all of them.
+    pub partition: Option<Partition>,
     /// The time that the run took.
     pub elapsed: Duration,
 }
