@@ -225,6 +225,10 @@ struct MatrixArguments {
     /// May be given more than once
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
+    /// Also replay the recordings of real kernels that come with the suite, and say how many of
+    /// their scenarios the emulator answers alike
+    #[arg(long)]
+    recordings: bool,
     /// The format of the matrix
     #[arg(long, value_enum, default_value_t = MatrixFormat::Text)]
     format: MatrixFormat,

@@ -38,14 +38,21 @@ pub struct Head {
     pub seed: u64,
     /// The number of cases to run.
     pub cases: usize,
+    /// The time at which the run begins, in UTC, as RFC 3339 has it; `None` if it is not known.
+    pub date: Option<String>,
 }
 
 impl Head {
     /// Returns the command that runs one case again in the same way.
     #[must_use]
     pub fn command(&self, case: &str) -> String {
-        format!("ipq-conformance run {} --seed {} {case}", self.choice, self.seed)
+        command(&self.choice, self.seed, case)
     }
+}
+
+/// Returns the command that runs one case, with the option that selects its world.
+fn command(choice: &str, seed: u64, case: &str) -> String {
+    format!("ipq-conformance run {choice} --seed {seed} {case}")
 }
 
 /// Receives the events of a run, and reports them.

@@ -1,10 +1,13 @@
 //! `matrix`: cases down, worlds across.
 
-use super::run::{emulated_kernel, end_of, run_cases, worlds_named};
+use super::run::{emulated_kernel, end_of, quoted, run_cases, worlds_named};
 use super::{End, Failure, MatrixArguments, MatrixFormat, standard_output, unable};
-use crate::report::matrix::{Collector, Matrix, Results};
+use crate::recording::{Embedded, Recording};
+use crate::replay::{known_order, replay};
+use crate::report::matrix::{Collector, Matrix, Replays, Results};
 use crate::suite::cases;
 use crate::world::WorldFactory;
+use crate::worlds::SimFactory;
 use std::fs;
 use std::io::Write;
 use std::sync::Arc;
@@ -18,19 +21,23 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     let mut ends = Vec::new();
     let mut chosen = Vec::new();
     for name in &arguments.world {
-        chosen.extend(worlds_named(worlds, name)?);
+        let named = worlds_named(worlds, name)?.into_iter();
+        chosen.extend(named.map(|factory| (format!("--world {}", quoted(factory.name())), factory)));
     }
     for kernel in &arguments.kernel {
-        chosen.push(emulated_kernel(kernel)?);
+        chosen.push((format!("--kernel {}", quoted(kernel)), emulated_kernel(kernel)?));
     }
-    for factory in chosen {
-        let how = format!("--world {}", factory.name());
+    for (how, factory) in chosen {
         let mut collector = Collector::default();
         let summary = run_cases(&factory, &how, &cases, arguments.seed, None, &mut collector)?;
         ends.push(end_of(factory.name(), &summary));
         columns.extend(collector.results());
     }
-    let matrix = Matrix::new(columns, &cases::every());
+    let mut matrix = Matrix::new(columns, &cases::every());
+    if arguments.recordings {
+        let files = Embedded::ALL.into_iter().map(replayed);
+        matrix = matrix.with_recordings(files.collect::<Result<_, _>>()?);
+    }
     write(&matrix, arguments)?;
     // A world that had to be tested and could not be ends badly, although each of its cells is a
     // skip.
@@ -41,6 +48,31 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     } else {
         End::Good
     })
+}
+
+/// Replays a file of recordings on the emulator.
+fn replayed(file: Embedded) -> Result<Replays, Failure> {
+    let factory = SimFactory::default();
+    let mut replays = Replays {
+        file: file.name.to_owned(),
+        ..Replays::default()
+    };
+    for recording in file.reader() {
+        let recording: Recording = recording.map_err(unable)?;
+        let mut world = factory.create().map_err(unable)?;
+        if let Some(machine) = &recording.setup.machine {
+            replays.kernel = machine.to_string();
+        }
+        let replayed = replay(&recording, world.as_mut()).map_err(unable)?;
+        replays.frames += replayed.frames;
+        let count = match &replayed.difference {
+            None => &mut replays.equal,
+            Some(difference) if known_order(&recording, difference).is_some() => &mut replays.expected,
+            Some(_) => &mut replays.different,
+        };
+        *count += 1;
+    }
+    Ok(replays)
 }
 
 fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {

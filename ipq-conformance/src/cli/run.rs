@@ -229,6 +229,7 @@ fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head 
         capabilities: world.map(|world| world.capabilities()).unwrap_or_default(),
         seed,
         cases,
+        date: Some(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
     }
 }
 

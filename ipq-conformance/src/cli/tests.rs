@@ -76,6 +76,7 @@ fn the_command_that_a_failure_prints_runs_that_case_alone(#[case] choice: &str) 
         description: world.describe(),
         capabilities: world.capabilities(),
         seed: 7,
+        date: None,
         cases: 1,
     };
     for case in &all {

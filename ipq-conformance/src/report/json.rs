@@ -11,9 +11,10 @@ use std::io::{self, Write};
 /// Writes JSON lines.
 ///
 /// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome`, `reason`
-/// (null if the case passed) and, if there are any, `details`. The last line has `summary`, the
-/// number of cases by outcome; `environment`, the world and its machine; and `out_of_date`, if the
-/// list of known differences is wrong somewhere.
+/// (null if the case passed) and, if there are any, `details` and `transcript`, of which the end is
+/// kept if it is long. The last line has `summary`, the number of cases by outcome; `environment`,
+/// the world, its machine and the date; and `out_of_date`, if the list of known differences is wrong
+/// somewhere.
 ///
 /// [`Results`](super::matrix::Results) reads them again.
 #[derive(Debug)]
@@ -49,6 +50,22 @@ pub(crate) struct CaseLine {
     pub(crate) reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transcript: Option<String>,
+}
+
+/// The most bytes of a transcript that a report has: its end, where a case fails.
+const MOST_TRANSCRIPT_BYTES: usize = 16 << 10;
+
+/// Returns the end of a transcript, whole lines of it.
+fn end_of(transcript: String) -> String {
+    let Some(excess) = transcript.len().checked_sub(MOST_TRANSCRIPT_BYTES) else {
+        return transcript;
+    };
+    let bytes = transcript.as_bytes();
+    let line = bytes[excess..].iter().position(|byte| *byte == b'\n');
+    let kept = line.map_or("", |line| &transcript[excess + line + 1..]);
+    format!("(the beginning is left out: `run --transcripts DIR` keeps all)\n{kept}")
 }
 
 impl From<&CaseReport> for CaseLine {
@@ -63,6 +80,11 @@ impl From<&CaseReport> for CaseLine {
             outcome: report.outcome.name().into(),
             reason: report.reason.clone(),
             details: report.details.clone(),
+            transcript: report
+                .transcript
+                .as_ref()
+                .filter(|transcript| !transcript.events().is_empty())
+                .map(|transcript| end_of(transcript.render())),
         }
     }
 }
@@ -117,6 +139,11 @@ pub(crate) struct Environment {
     pub(crate) capabilities: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) world_seed: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) date: Option<String>,
+    /// The option that selects the world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) choice: Option<String>,
 }
 
 impl From<&Head> for Environment {
@@ -137,6 +164,8 @@ impl From<&Head> for Environment {
                 .collect(),
             seed: head.seed,
             world_seed: head.description.seed,
+            date: head.date.clone(),
+            choice: Some(head.choice.clone()),
         }
     }
 }

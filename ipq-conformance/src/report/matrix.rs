@@ -8,9 +8,11 @@
 
 mod html;
 mod markdown;
+mod recordings;
 mod results;
 mod text;
 
+pub use recordings::Replays;
 pub use results::{Collector, MOST_CASES, MOST_LINE_BYTES, Results, ResultsError, ResultsProblem};
 
 use crate::report::{Environment, VERSION};
@@ -25,6 +27,8 @@ pub struct Matrix {
     rows: Vec<Row>,
     /// Differences between the columns in version or list of cases, each as a sentence.
     notes: Vec<String>,
+    /// Comparisons with kernels that were recorded.
+    recordings: Vec<Replays>,
 }
 
 /// A column: a world.
@@ -58,6 +62,7 @@ struct Cell {
     /// The reason, unless the case passed.
     reason: Option<String>,
     details: Option<String>,
+    transcript: Option<String>,
 }
 
 /// The state of a cell.
@@ -126,16 +131,29 @@ impl Matrix {
             .map(|(index, (results, name))| Column::new(name, results, rows.iter().map(|row| &row.cells[index])))
             .collect();
         let notes = notes(&columns).into_iter().chain(differing).collect();
-        Self { columns, rows, notes }
+        Self {
+            columns,
+            rows,
+            notes,
+            recordings: Vec::new(),
+        }
     }
 
-    /// Returns whether no cell is bad, and no list of known differences is out of date.
+    /// Returns the same with what came of recordings of other kernels.
+    #[must_use]
+    pub fn with_recordings(self, recordings: Vec<Replays>) -> Self {
+        Self { recordings, ..self }
+    }
+
+    /// Returns whether no cell is bad, no recording differs, and no list of known differences is out
+    /// of date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
         self.columns
             .iter()
             .all(|column| column.out_of_date.is_empty() && !column.counts.keys().any(bad))
+            && self.recordings.iter().all(|replays| replays.different == 0)
     }
 
     /// Returns whether no case was run in any world.
@@ -166,6 +184,20 @@ impl Matrix {
             });
         }
         reasons
+    }
+
+    /// Returns the days on which the columns were run, in words.
+    fn days(&self) -> Option<String> {
+        let dates = self
+            .columns
+            .iter()
+            .filter_map(|column| column.environment.date.as_deref());
+        // A date comes from a file, and may be anything.
+        let days: BTreeSet<_> = dates.filter_map(|date| date.split('T').next()).collect();
+        match (days.first()?, days.last()?) {
+            (first, last) if first == last => Some(format!("on {first}")),
+            (first, last) => Some(format!("from {first} to {last}")),
+        }
     }
 
     /// Returns the matrix's title: the numbers of cases and of worlds.
@@ -275,6 +307,7 @@ fn rows(columns: &[Results], names: &[String], suite: &[Case]) -> (Vec<Row>, Vec
                 state: State::Run(tried.outcome),
                 reason: tried.why(),
                 details: tried.details.clone(),
+                transcript: tried.transcript.clone(),
             }
         });
         Row {
@@ -318,6 +351,7 @@ impl Cell {
             state: State::NotRun,
             reason: Some(reason),
             details: None,
+            transcript: None,
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct CaseReport {
     pub reason: Option<String>,
     /// Details of the reason, over several lines, such as both byte strings.
     pub details: Option<String>,
-    /// The transcript, if the case is failed or broken.
+    /// The transcript, if the case failed, is broken or differs as expected.
     pub transcript: Option<Transcript>,
     /// The time that the case took.
     pub elapsed: Duration,
@@ -187,7 +187,7 @@ impl Runner {
             ),
             (Some(stopped), _) => (stopped.outcome, Some(stopped.to_string()), stopped.details),
         };
-        if !matches!(outcome, Outcome::Failed | Outcome::Broken) {
+        if !matches!(outcome, Outcome::Failed | Outcome::Broken | Outcome::ExpectedDifference) {
             transcript = None;
         }
         CaseReport {

@@ -6,7 +6,7 @@ use crate::world::{
     Rule, Setup, Spread, Step, Table, Target, World, WorldError, WorldFactory, topology,
 };
 use ipq_core::{Errno, Family, PortId};
-use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, SocketId};
+use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, Provenance, SocketId};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -92,9 +92,14 @@ impl SimWorld {
 
 impl World for SimWorld {
     fn describe(&self) -> Description {
+        let profile = self.own_profile(QueueProtocol::IpQueue);
+        let source = match profile.provenance {
+            Provenance::Measured => "",
+            Provenance::Read => ", after the sources of a kernel that was not recorded",
+        };
         Description {
-            implementation: format!("ipq-sim {}", env!("CARGO_PKG_VERSION")),
-            machine: machine_of(&self.own_profile(QueueProtocol::IpQueue)),
+            implementation: format!("ipq-sim {}{source}", env!("CARGO_PKG_VERSION")),
+            machine: machine_of(&profile),
             seed: None,
         }
     }

@@ -7,6 +7,7 @@ mod emulator;
 mod faults;
 mod kernels;
 mod matrix;
+mod page;
 mod recording_format;
 mod replay;
 mod reports;

@@ -25,7 +25,7 @@ fn run() -> Results {
     collector.results().expect("the run is over")
 }
 
-fn matrix() -> Matrix {
+pub(crate) fn matrix() -> Matrix {
     Matrix::new([vec![run()], read(OLDER)].concat(), &sample_cases::cases())
 }
 
@@ -89,16 +89,23 @@ fn results_that_were_saved_are_those_of_the_run() {
     let read = Results::read("saved", &saved[..]).expect("it is right");
     let of = |results| page(&Matrix::new(vec![results], &[]));
     let from_file = of(read.into_iter().next().expect("it is one run"));
-    assert_eq!(of(run()), from_file.replace("<td>saved</td>", "<td>of this run</td>"));
+    assert_eq!(of(run()), from_file.replace(", from saved<", "<"));
 }
 
 #[test]
 fn the_page_needs_nothing_else() {
     // A reader may follow a link, which loads nothing by itself.
-    let rules = "<a href=\"https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/protocol.md#";
+    let rules = "<a href=\"https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/";
+    let inward = [
+        "<a href=\"#",
+        "<a class=\"id\" href=\"#",
+        "<a class=\"to-cases\" href=\"?find=",
+    ];
     let page = matrix().to_html();
-    assert!(page.contains(&format!("{rules}VER-2\"")), "{page}");
-    let page = page.replace(rules, "");
+    assert!(page.contains(&format!("{rules}protocol.md#VER-2\"")), "{page}");
+    let page = inward
+        .iter()
+        .fold(page.replace(rules, ""), |page, link| page.replace(link, ""));
     assert!(page.contains("default-src 'none'"), "it may load nothing");
     for word in ["src=", "href=", "url(", "@import", "http://", "https://"] {
         assert!(!page.contains(word), "{word}");

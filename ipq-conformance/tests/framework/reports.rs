@@ -21,6 +21,7 @@ fn run() -> (Head, Vec<CaseReport>, Summary) {
         capabilities: world.capabilities(),
         seed: 7,
         cases: cases().len(),
+        date: Some("2026-11-30T12:00:00Z".to_owned()),
     };
     let runner = Runner::new(
         factory,

@@ -1,12 +1,20 @@
 //! One page of HTML that needs nothing else: it can be kept, sent, and read without a network, a
 //! server, or JavaScript, which only filters. Every text is escaped by the template, and the page
 //! forbids itself to load anything.
+//!
+//! Each case and each requirement has an anchor, so that a link to it can be shared, and filters are
+//! in the address. A page of ten worlds has thousands of cells: a cell is one element without its
+//! sign or its world's name, which the style adds, and a reason that many cells share is there once.
 
-use super::{Cell, Column, Matrix, Row, State};
+mod cases;
+mod requirements;
+
+use super::recordings::Replays;
+use super::{Column, Matrix, State};
 use crate::report::VERSION;
-use crate::suite::requirements::{Requirement, page};
-use crate::suite::{Level, Outcome};
+use crate::suite::Outcome;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -27,16 +35,25 @@ impl Matrix {
                     meta name="color-scheme" content="light dark";
                     meta http-equiv="Content-Security-Policy" content=(POLICY);
                     title { "ip_queue conformance: " (self.title()) }
-                    style { (PreEscaped(STYLE)) }
+                    style { (PreEscaped(STYLE)) (PreEscaped(heads(&self.columns))) }
                 }
                 body {
                     header {
-                        h1 { "ip_queue conformance: " (self.title()) }
-                        p { "Made by ipq-conformance " (VERSION) "." }
+                        h1 { "ip_queue conformance" }
+                        p { (self.title()) @if let Some(days) = self.days() { ", run " (days) } ". Made by ipq-conformance " (VERSION) "." }
+                        nav {
+                            a href="#worlds" { "Worlds" }
+                            @if !self.recordings.is_empty() { a href="#recordings" { "Recordings" } }
+                            a href="#requirements" { "Requirements" }
+                            a href="#cases" { "Cases" }
+                        }
                     }
                     main {
                         (self.worlds())
                         (self.notes_list())
+                        (recordings(&self.recordings))
+                        (legend())
+                        (self.requirements_table())
                         (self.cases())
                     }
                     script { (PreEscaped(SCRIPT)) }
@@ -53,7 +70,7 @@ impl Matrix {
                 table.worlds {
                     thead {
                         tr {
-                            @for head in ["world", "implementation", "machine", "suite", "seed", "results", "outcomes"] {
+                            @for head in ["world", "implementation", "machine", "run", "suite", "seed", "outcomes"] {
                                 th scope="col" { (head) }
                             }
                         }
@@ -82,36 +99,6 @@ impl Matrix {
             }
         }
     }
-
-    fn cases(&self) -> Markup {
-        html! {
-            h2 id="cases" { "Cases" }
-            dl.legend {
-                @for state in State::ALL {
-                    div { dt { (mark(state)) } dd { (state.meaning()) } }
-                }
-            }
-            (filter())
-            div.wide.cases-region role="region" aria-labelledby="cases" tabindex="0" {
-                table.cases {
-                    thead {
-                        tr {
-                            th scope="col" { "case" }
-                            th scope="col" { "level" }
-                            th scope="col" { "requirements" }
-                            @for column in &self.columns { th scope="col" { (column.name) } }
-                        }
-                    }
-                    @for rows in self.topics() {
-                        tbody {
-                            tr.topic { th scope="rowgroup" colspan=(self.columns.len() + 3) { (rows[0].topic) } }
-                            @for row in rows { (case(row, &self.columns)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 fn world(column: &Column) -> Markup {
@@ -119,93 +106,113 @@ fn world(column: &Column) -> Markup {
     html! {
         tr {
             th scope="row" { (column.name) }
-            td { (about.implementation) }
-            td { (column.machine()) ", " (about.word_bytes) "-byte words, " (about.byte_order) "-endian" }
-            td { (about.suite) }
-            td { (about.seed) }
-            td { (column.source.as_deref().unwrap_or("of this run")) }
-            td { (column.tally()) }
-        }
-    }
-}
-
-/// Returns the form that filters the table. The script shows it, since it does nothing without one.
-fn filter() -> Markup {
-    html! {
-        form #filter hidden {
-            label { "Find " input #words type="search" placeholder="verdicts, VER-3, capability"; }
-            label {
-                "Level "
-                select #level {
-                    option value="" { "all" }
-                    @for level in Level::ALL { option value=(level) { (level) } }
-                }
+            td data-head="implementation" { (about.implementation) }
+            td data-head="machine" { (column.machine()) ", " (about.word_bytes) "-byte words, " (about.byte_order) "-endian" }
+            td data-head="run" {
+                (about.date.as_deref().unwrap_or("undated"))
+                @if let Some(source) = &column.source { ", from " (source) }
             }
-            label {
-                "Outcome "
-                select #state {
-                    option value="" { "all" }
-                    option value="trouble" { "anything but passed" }
-                    option value="different" { "not the same in all worlds" }
-                    @for state in State::ALL { option value=(class(state)) { (state.words()) " somewhere" } }
-                }
-            }
-            output #count aria-live="polite" {}
-        }
-    }
-}
-
-fn case(row: &Row, columns: &[Column]) -> Markup {
-    let states: Vec<_> = row.cells.iter().map(|cell| class(cell.state)).collect();
-    html! {
-        tr data-level=(row.level) data-states=(states.join(" ")) {
-            th scope="row" { code { (row.id) } span.title { (row.title) } }
-            td data-head="level" { (row.level) }
-            td data-head="requirements" {
-                @for (index, id) in row.requirements.iter().enumerate() {
-                    @if index > 0 { ", " }
-                    (rule(id))
-                }
-            }
-            @for (cell, column) in row.cells.iter().zip(columns) { (outcome(cell, &column.name)) }
-        }
-    }
-}
-
-/// Returns the id of a requirement as a link to its page, if it is one of the suite's.
-fn rule(id: &str) -> Markup {
-    html! {
-        @if let Some(requirement) = Requirement::named(id) {
-            a href=(page(requirement.id)) title=(requirement.text) { (id) }
-        } @else { (id) }
-    }
-}
-
-/// Renders a cell. `world` is its label where the page is too narrow for a table.
-fn outcome(cell: &Cell, world: &str) -> Markup {
-    html! {
-        td class=(class(cell.state)) data-head=(world) {
-            @match (&cell.reason, cell.state) {
-                // Many reasons in one row are alike, and say no more than the row: shown in full,
-                // they would hide the others.
-                (Some(reason), State::Run(Outcome::Skipped) | State::NotRun) => {
-                    details { summary { (mark(cell.state)) } p.reason { (reason) } }
-                }
-                (Some(reason), _) => { (mark(cell.state)) p.reason { (reason) } }
-                (None, _) => (mark(cell.state)),
-            }
-            @if let Some(details) = &cell.details {
-                details { summary { "details" } pre { (details) } }
+            td data-head="suite" { (about.suite) }
+            td data-head="seed" { (about.seed) }
+            td data-head="outcomes" {
+                @for (state, count) in &column.counts { span class=(class(*state)) { (count) " " (state.words()) } " " }
             }
         }
     }
 }
 
-fn mark(state: State) -> Markup {
-    html! { span.mark { span.symbol aria-hidden="true" { (state.symbol()) } " " (state.words()) } }
+fn recordings(recordings: &[Replays]) -> Markup {
+    html! {
+        @if !recordings.is_empty() {
+            h2 id="recordings" { "Recordings of real kernels" }
+            p {
+                "These kernels were recorded, and are not run here. The steps of each recording are done on the emulator as that \
+                 kernel, and its answers are compared byte for byte."
+            }
+            div.wide role="region" aria-labelledby="recordings" tabindex="0" {
+                table {
+                    thead {
+                        tr {
+                            @for head in ["kernel", "recording", "scenarios", "frames", "equal", "a known difference", "different"] {
+                                th scope="col" { (head) }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for replays in recordings {
+                            tr {
+                                th scope="row" { (replays.kernel) }
+                                td { (replays.file) }
+                                @for count in [replays.scenarios(), replays.frames, replays.equal, replays.expected] { td { (count) } }
+                                @if replays.different == 0 { td { "0" } } @else { td.failed { (replays.different) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn legend() -> Markup {
+    html! {
+        h2 id="legend" { "Signs" }
+        dl.legend {
+            @for state in State::ALL {
+                div { dt class=(class(state)) { (state.words()) } dd { (state.meaning()) } }
+            }
+        }
+    }
+}
+
+/// Returns the style that names the world of each cell where the page is too narrow for a table. It
+/// stands there once for each column.
+fn heads(columns: &[Column]) -> String {
+    let mut style = String::from("@media (max-width: 42rem) {");
+    for (index, column) in columns.iter().enumerate() {
+        // Writing to a string can't fail.
+        let _ = write!(
+            style,
+            " .grid td:nth-child({}) {{ --world: \"{}\"; }}",
+            index + 2,
+            style_text(&column.name)
+        );
+    }
+    style + " }\n"
+}
+
+/// Returns a text as one can write it between quotation marks in a style: anything but plain
+/// letters as its number, so that no text ends there what it is in.
+fn style_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii_alphanumeric() || "._- ".contains(letter) {
+            escaped.push(letter);
+        } else {
+            let _ = write!(escaped, "\\{:06x}", u32::from(letter));
+        }
+    }
+    escaped
 }
 
 /// Returns a state as one word.
 fn class(state: State) -> String {
     state.words().replace(' ', "-")
+}
+
+/// Returns the class of a cell. Most cells passed, and have none.
+fn marked(state: State) -> Option<String> {
+    (state != State::Run(Outcome::Passed)).then(|| class(state))
+}
+
+/// Returns a text as the name of an anchor, which stands in addresses as it is.
+fn anchor(kind: &str, text: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || "._-/".contains(letter) {
+            letter
+        } else {
+            '-'
+        }
+    };
+    format!("{kind}:{}", text.chars().map(plain).collect::<String>())
 }

@@ -10,14 +10,18 @@ impl Matrix {
     pub fn write_markdown(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "# ip_queue conformance: {}\n", self.title())?;
         writeln!(output, "Made by ipq-conformance {VERSION}.\n")?;
-        writeln!(output, "| world | implementation | machine | suite | seed | outcomes |")?;
-        writeln!(output, "|---|---|---|---|---|---|")?;
+        writeln!(
+            output,
+            "| world | implementation | machine | run | suite | seed | outcomes |"
+        )?;
+        writeln!(output, "|---|---|---|---|---|---|---|")?;
         for column in &self.columns {
             let about = &column.environment;
             let row = [
                 &column.name,
                 &about.implementation,
                 &column.machine(),
+                &about.date.clone().unwrap_or_else(|| "undated".to_owned()),
                 &about.suite,
                 &about.seed.to_string(),
                 &column.tally(),
@@ -35,6 +39,7 @@ impl Matrix {
         for note in notes {
             writeln!(output, "- {}", escaped(&note))?;
         }
+        self.write_recordings(output)?;
         self.write_cases(output)?;
         let reasons = self.reasons();
         if !reasons.list.is_empty() {
@@ -42,6 +47,31 @@ impl Matrix {
         }
         for (index, reason) in reasons.list.iter().enumerate() {
             writeln!(output, "{}. {}", index + 1, escaped(reason))?;
+        }
+        Ok(())
+    }
+
+    fn write_recordings(&self, output: &mut impl Write) -> io::Result<()> {
+        if self.recordings.is_empty() {
+            return Ok(());
+        }
+        writeln!(output, "\n## Recordings of real kernels, replayed on the emulator\n")?;
+        writeln!(
+            output,
+            "| kernel | recording | scenarios | frames | equal | a known difference | different |"
+        )?;
+        writeln!(output, "|---|---|---|---|---|---|---|")?;
+        for replays in &self.recordings {
+            let counts = [
+                replays.scenarios(),
+                replays.frames,
+                replays.equal,
+                replays.expected,
+                replays.different,
+            ];
+            let names = [&replays.kernel, &replays.file].map(|name| escaped(name));
+            let counts = counts.map(|count| count.to_string());
+            writeln!(output, "{}", table_row(names.into_iter().chain(counts)))?;
         }
         Ok(())
     }

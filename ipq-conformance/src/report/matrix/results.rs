@@ -46,6 +46,7 @@ pub(super) struct Tried {
     pub(super) outcome: Outcome,
     pub(super) reason: Option<String>,
     pub(super) details: Option<String>,
+    pub(super) transcript: Option<String>,
 }
 
 impl Results {
@@ -176,6 +177,7 @@ impl TryFrom<CaseLine> for Tried {
             requirements: line.requirements.iter().map(|id| one_line(id)).collect(),
             reason: line.reason.as_deref().map(printable),
             details: line.details.as_deref().map(printable),
+            transcript: line.transcript.as_deref().map(printable),
         })
     }
 }
@@ -189,6 +191,8 @@ impl Environment {
             kernel: one_line(&self.kernel),
             arch: one_line(&self.arch),
             byte_order: one_line(&self.byte_order),
+            date: self.date.as_deref().map(one_line),
+            choice: self.choice.as_deref().map(one_line),
             capabilities: self.capabilities.iter().map(|name| one_line(name)).collect(),
             ..self
         }

@@ -20,6 +20,7 @@ fn tried(id: &str, level: Level, outcome: Outcome) -> Tried {
         outcome,
         reason: (outcome != Outcome::Passed).then(|| format!("{outcome} for a reason")),
         details: None,
+        transcript: None,
     }
 }
 
@@ -37,6 +38,8 @@ fn results(world: &str, kernel: &str, cases: Vec<Tried>) -> Results {
             capabilities: Vec::new(),
             seed: 0,
             world_seed: None,
+            date: None,
+            choice: None,
         },
         cases,
         out_of_date: Vec::new(),

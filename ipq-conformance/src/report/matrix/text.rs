@@ -41,6 +41,15 @@ impl Matrix {
             let indented = reason.replace('\n', "\n        ");
             writeln!(output, "{}{number:>6}  {indented}", if index == 0 { "\n" } else { "" })?;
         }
+        for (index, replays) in self.recordings.iter().enumerate() {
+            let (gap, scenarios) = (if index == 0 { "\n" } else { "" }, replays.scenarios());
+            let (equal, expected, different) = (replays.equal, replays.expected, replays.different);
+            writeln!(
+                output,
+                "{gap}recorded on {}, {}: {equal} of {scenarios} scenarios equal, {expected} known differences, {different} others",
+                replays.kernel, replays.file
+            )?;
+        }
         for note in &self.notes {
             writeln!(output, "\n{NOTE}note{NOTE:#}: {note}")?;
         }

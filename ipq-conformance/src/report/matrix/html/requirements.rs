@@ -1,0 +1,109 @@
+//! The summary by requirement: a row for each rule of the protocol, and a cell for each world that
+//! says what came of the cases that check it.
+
+use super::{anchor, marked};
+use crate::report::matrix::{Matrix, State};
+use crate::suite::Outcome;
+use crate::suite::requirements::{Requirement, page};
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The states in the order in which one of them speaks for a requirement: the worst first.
+const WORST_FIRST: [State; 7] = [
+    State::Run(Outcome::Failed),
+    State::Run(Outcome::Broken),
+    State::Run(Outcome::UnexpectedPass),
+    State::Run(Outcome::ExpectedDifference),
+    State::Run(Outcome::Passed),
+    State::Run(Outcome::Skipped),
+    State::NotRun,
+];
+
+impl Matrix {
+    pub(super) fn requirements_table(&self) -> Markup {
+        let (all, unchecked) = self.requirements();
+        let groups = all.chunk_by(|one, next| group(one.0) == group(next.0));
+        html! {
+            h2 id="requirements" { "Requirements" }
+            p { "Each rule, and what came of the cases that check it: the worst outcome, and of how many cases." }
+            div.wide.region role="region" aria-labelledby="requirements" tabindex="0" {
+                table.grid {
+                    thead {
+                        tr {
+                            th scope="col" { "requirement" }
+                            @for column in &self.columns { th scope="col" { (column.name) } }
+                        }
+                    }
+                    @for rows in groups {
+                        tbody {
+                            tr.topic { th scope="rowgroup" colspan=(self.columns.len() + 1) { (group(rows[0].0)) } }
+                            @for (id, sentence) in rows { (self.requirement_row(id, sentence)) }
+                        }
+                    }
+                }
+            }
+            @if !unchecked.is_empty() { p { "No case of these results checks " (unchecked.join(", ")) "." } }
+        }
+    }
+
+    /// Returns the requirements that are checked, with their sentences, and the ids of the suite's
+    /// others. Requirements that only the results know come last.
+    fn requirements(&self) -> (Vec<(&str, &str)>, Vec<&str>) {
+        let cited = self.rows.iter().flat_map(|row| &row.requirements);
+        let mut cited: BTreeSet<_> = cited.map(String::as_str).collect();
+        let (checked, unchecked): (Vec<_>, Vec<_>) =
+            Requirement::all().into_iter().partition(|known| cited.remove(known.id));
+        let checked = checked
+            .into_iter()
+            .map(|requirement| (requirement.id, requirement.text));
+        (
+            checked.chain(cited.into_iter().map(|id| (id, ""))).collect(),
+            unchecked.into_iter().map(|requirement| requirement.id).collect(),
+        )
+    }
+
+    fn requirement_row(&self, id: &str, sentence: &str) -> Markup {
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| row.requirements.iter().any(|cited| cited == id));
+        let name = anchor("rule", id);
+        html! {
+            tr id=(name) {
+                th scope="row" {
+                    a.id href={ "#" (name) } { (id) }
+                    " " (sentence) " "
+                    @if !sentence.is_empty() { a href=(page(id)) { "source" } " " }
+                    a.to-cases href={ "?find=" (id) "#cases" } { "cases" }
+                }
+                @for index in 0..self.columns.len() {
+                    (standing(rows.clone().map(|row| row.cells[index].state)))
+                }
+            }
+        }
+    }
+}
+
+/// Returns the cell of a requirement whose cases came to `states`.
+fn standing(states: impl Iterator<Item = State>) -> Markup {
+    let mut counts = BTreeMap::<State, usize>::new();
+    for state in states {
+        *counts.entry(state).or_default() += 1;
+    }
+    let worst = WORST_FIRST.into_iter().find(|state| counts.contains_key(state));
+    let worst = worst.unwrap_or(State::NotRun);
+    let count = counts.get(&worst).copied().unwrap_or_default();
+    let all: usize = counts.values().sum();
+    html! {
+        td class=[marked(worst)] {
+            @if count != all { (count) " of " }
+            (all)
+            @if worst != State::Run(Outcome::Passed) { " " (worst.words()) }
+        }
+    }
+}
+
+/// Returns the part of an id before its number.
+fn group(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(group, _)| group)
+}
