@@ -1,6 +1,7 @@
 //! The command line.
 
 mod coverage;
+mod decode;
 mod diff;
 mod documentation;
 mod explain;
@@ -61,6 +62,7 @@ Examples:
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            a requirement, and the cases that check it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
+  ipq-conformance decode trace.pcap        netlink messages of a capture or a hex dump, field by field
   ipq-conformance diff                     generated steps: do the emulator and this kernel agree?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
@@ -129,6 +131,14 @@ enum Action {
     Record(RecordArguments),
     /// Print frames with their meaning, a JSON object a line, to test parsers against
     Vectors,
+    /// Explain netlink messages frame by frame, and name the rules that a frame breaks
+    ///
+    /// Reads a capture (pcap or pcapng) of the link type NETLINK, as `ipq-sim run --trace`, `run
+    /// --transcripts` and a capture on a device of type nlmon write it, or a hex dump: of xxd, hexdump,
+    /// od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of ip_queue are known, and those
+    /// of nfnetlink_queue.
+    #[command(after_help = DECODE_HELP)]
+    Decode(DecodeArguments),
     /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`.
     ///
     /// It is the reference for programs that speak this protocol: a run over the pipe has the same
@@ -196,8 +206,8 @@ struct RunArguments {
     /// The seed of cases that use random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A folder for the transcript (.txt) and the packets (.pcap) of each case that is failed or
-    /// broken
+    /// A folder for the transcript (.txt) of each case that failed, broke or differs as expected, and
+    /// the capture (.pcapng) of its netlink messages and packets, for Wireshark and `decode`
     #[arg(long, value_name = "DIR")]
     transcripts: Option<PathBuf>,
 }
@@ -279,6 +289,40 @@ enum MatrixFormat {
     Markdown,
     /// One page of HTML that needs nothing else and can be filtered
     Html,
+}
+
+#[derive(Debug, Args)]
+struct DecodeArguments {
+    /// The capture or the hex dump; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The word size of the machine that the frames are of, in bytes: 4 or 8; by default the one that
+    /// they fit best
+    #[arg(long, value_name = "BYTES", value_parser = ["4", "8"])]
+    word_bytes: Option<String>,
+    /// The byte order of that machine; by default the one that they fit best
+    #[arg(long, value_name = "ORDER", value_parser = ["little", "big"])]
+    byte_order: Option<String>,
+    /// The format of the explanation
+    #[arg(long, value_enum, default_value_t = DecodeFormat::Human)]
+    format: DecodeFormat,
+}
+
+const DECODE_HELP: &str = "\
+Examples:
+  ipq-sim run --pcap in.pcap --trace trace.pcap ./filter; ipq-conformance decode trace.pcap
+  ipq-conformance run --transcripts failed; ipq-conformance decode failed/verdicts-accept.pcapng
+  echo 24000000 13000000 00000000 00000000 | ipq-conformance decode -
+  strace -xx -s 100000 -e trace=%net ./filter 2>&1 | grep '\\\\x' | ipq-conformance decode -
+
+Exit status: 0 no frame breaks a rule; 1 one does; 2 the file can't be read, or is damaged; 3 it has no netlink message.";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DecodeFormat {
+    /// A text for people
+    Human,
+    /// A JSON object a line for each frame, and one with the summary
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -494,6 +538,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
         Some(Action::Merge(arguments)) => merge::merge(&arguments),
+        Some(Action::Decode(arguments)) => decode::decode(&arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
         Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),
         Some(Action::Record(arguments)) => record::record(worlds, &arguments),

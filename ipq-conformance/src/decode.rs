@@ -5,10 +5,11 @@
 
 mod ip;
 mod netlink;
+pub(crate) mod nfnetlink;
 mod table;
 
 pub(crate) use netlink::summary;
-pub(crate) use table::{compare, dump, first_difference};
+pub(crate) use table::{compare, dump, first_difference, write_field};
 
 use ipq_core::wire::Abi;
 use std::fmt::Display;
@@ -17,7 +18,7 @@ use std::ops::Range;
 /// The kind of a byte string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A datagram of the queue's protocol.
+    /// A datagram of either queue protocol.
     Netlink(Abi),
     /// An Ethernet frame.
     Ethernet,

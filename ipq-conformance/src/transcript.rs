@@ -1,5 +1,7 @@
 //! The steps and observations of a case, in order.
 
+mod capture;
+
 use crate::decode::{self, Kind};
 use crate::world::{Called, Observation, Received, Step};
 use bytes::Bytes;
@@ -85,37 +87,11 @@ impl Transcript {
         text
     }
 
-    /// Returns the packets as a capture (pcap, Ethernet) for Wireshark and other tools: packets
-    /// that arrived, that this host sent (in a frame with empty addresses), and that left. The time
-    /// of a packet is the number of its step, in seconds.
+    /// Returns the messages and packets as a capture (pcapng) for Wireshark and other tools: see
+    /// [`capture`].
     #[must_use]
-    pub fn pcap(&self) -> Vec<u8> {
-        let mut capture = pcap_header();
-        for (number, event) in (self.forgotten + 1..).zip(&self.events) {
-            match (&event.step, &event.seen) {
-                (
-                    Step::Inject { frame, .. }
-                    | Step::InjectBridged { frame, .. }
-                    | Step::InjectOffloaded { frame, .. },
-                    _,
-                )
-                | (_, Observation::Sniff { frame: Some(frame) }) => append(&mut capture, number, frame),
-                (Step::Output { packet, .. }, _) => {
-                    let ether_type = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-                        [0x86, 0xdd]
-                    } else {
-                        [8, 0]
-                    };
-                    append(
-                        &mut capture,
-                        number,
-                        &[&[0; 12], ether_type.as_slice(), packet].concat(),
-                    );
-                }
-                _ => {}
-            }
-        }
-        capture
+    pub fn pcapng(&self) -> Vec<u8> {
+        capture::of((self.forgotten + 1..).zip(&self.events), self.abi)
     }
 
     fn bytes(&self, event: &Event) -> String {
@@ -174,25 +150,4 @@ pub(crate) fn describe(step: &Step, seen: &Observation, abi: Abi) -> String {
         other => format!("{other:?}"),
     };
     format!("{done} → {seen}")
-}
-
-/// Returns the header of a capture file: microseconds, frames of up to 256 KiB, link type Ethernet.
-fn pcap_header() -> Vec<u8> {
-    let mut header = Vec::with_capacity(24);
-    header.extend_from_slice(&0xa1b2_c3d4_u32.to_le_bytes());
-    header.extend_from_slice(&2_u16.to_le_bytes());
-    header.extend_from_slice(&4_u16.to_le_bytes());
-    header.extend_from_slice(&[0; 8]);
-    header.extend_from_slice(&0x0004_0000_u32.to_le_bytes());
-    header.extend_from_slice(&1_u32.to_le_bytes());
-    header
-}
-
-fn append(capture: &mut Vec<u8>, number: usize, frame: &[u8]) {
-    let length = (frame.len() as u32).to_le_bytes();
-    capture.extend_from_slice(&(number as u32).to_le_bytes());
-    capture.extend_from_slice(&[0; 4]);
-    capture.extend_from_slice(&length);
-    capture.extend_from_slice(&length);
-    capture.extend_from_slice(frame);
 }

@@ -51,7 +51,7 @@ pub fn read(datagram: &[u8], abi: Abi) -> Map<String, Value> {
 }
 
 /// Returns a word for an error, and the rule that a frame with this error breaks.
-const fn refusal(error: &WireError) -> (&'static str, &'static str) {
+pub(crate) const fn refusal(error: &WireError) -> (&'static str, &'static str) {
     match error {
         WireError::NoHeader { .. } => ("no_header", "MSG-1"),
         WireError::HeaderLength { .. } => ("header_length", "MSG-1"),

@@ -86,6 +86,7 @@
 //! | `netlink` | sockets, port ids, receive buffers |
 //! | `host` | devices, routes, rules, IP headers |
 //! | `frame`, `per_family` | Ethernet frames; a value for each family |
+//! | `pcapng` | captures that are written: by `ipq-sim run`, and by a conformance suite |
 //! | `books` | fates, drop reasons, the accounts |
 //! | `profile` | kernels, one file each |
 //! | `behaviour` | the rules that differ between kernels, and seeded faults, which break one |
@@ -100,6 +101,7 @@ mod frame;
 mod host;
 mod kernel;
 mod netlink;
+pub mod pcapng;
 mod per_family;
 mod profile;
 #[cfg(all(feature = "run", target_os = "linux"))]

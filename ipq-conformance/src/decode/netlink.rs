@@ -1,19 +1,36 @@
-//! The fields of the queue's own datagrams.
+//! The fields of the queues' datagrams. The type of a message says which queue's it is.
 
-use super::{Cursor, ip};
+use super::{Cursor, ip, nfnetlink};
 use ipq_core::wire::{
     Abi, ByteOrder, CopyMode, Header, Hook, InterfaceName, Message, MessageType, PacketId, PortId, Verdict, padding,
 };
 use ipq_core::{Errno, wire::WordSize};
 
 pub(super) fn decode(cursor: &mut Cursor<'_>, abi: Abi) {
-    decode_message(cursor, abi, true);
+    // A datagram for numbered queues may have several messages (NFQ-50), one for a queue of ip_queue
+    // has one (MSG-11).
+    loop {
+        let Some(header) = Header::parse(cursor.remaining(), abi) else {
+            return decode_message(cursor, abi, true);
+        };
+        let whole = cursor.remaining();
+        let length = header.length as usize;
+        let several =
+            nfnetlink::is_type(header.message_type.to_wire()) && (Header::BYTES..whole.len()).contains(&length);
+        if !several {
+            return decode_message(cursor, abi, true);
+        }
+        let mut message = Cursor::new(&whole[..length]);
+        decode_message(&mut message, abi, true);
+        cursor.adopt(message);
+        cursor.field("padding", padding(length), hex::encode);
+    }
 }
 
 fn decode_message(cursor: &mut Cursor<'_>, abi: Abi, may_quote: bool) {
     let whole = cursor.remaining();
     cursor.field("length", 4, |bytes| number(bytes, abi));
-    let kind = cursor.field("type", 2, |bytes| message_type(bytes, abi));
+    let kind = cursor.field("type", 2, |bytes| type_name(number(bytes, abi) as u16));
     cursor.field("flags", 2, |bytes| format!("{:#x}", number(bytes, abi)));
     cursor.field("sequence", 4, |bytes| number(bytes, abi));
     cursor.field("port_id", 4, |bytes| PortId(number(bytes, abi) as u32));
@@ -22,6 +39,7 @@ fn decode_message(cursor: &mut Cursor<'_>, abi: Abi, may_quote: bool) {
         Some(MessageType::Mode) => decode_mode(cursor, abi),
         Some(MessageType::Verdict) => decode_verdict(cursor, abi),
         Some(MessageType::Packet) => decode_packet(cursor, abi),
+        Some(MessageType::Unknown(kind)) if nfnetlink::is_type(kind) => nfnetlink::decode(cursor, kind, abi.order),
         _ => cursor.rest("body"),
     }
 }
@@ -78,7 +96,7 @@ fn decode_packet(cursor: &mut Cursor<'_>, abi: Abi) {
     cursor.field("hw_addrlen", 1, |bytes| bytes[0]);
     cursor.field("hw_addr", 8, hex::encode);
     let padding_bytes = match abi.word {
-        WordSize::Four => 2,
+        WordSize::Four => 3,
         WordSize::Eight => 7,
     };
     cursor.field("padding", padding_bytes, hex::encode);
@@ -100,6 +118,11 @@ fn interface_name(bytes: &[u8]) -> String {
         .first_chunk()
         .map(|field| format!("{:?}", InterfaceName::from_wire(*field)))
         .unwrap_or_default()
+}
+
+/// Returns the name of a message type of either protocol.
+fn type_name(kind: u16) -> String {
+    nfnetlink::type_name(kind).map_or_else(|| MessageType::from_wire(kind).to_string(), str::to_owned)
 }
 
 fn message_type(bytes: &[u8], abi: Abi) -> MessageType {
@@ -152,6 +175,9 @@ pub(crate) fn summary(bytes: &[u8], abi: Abi) -> String {
             format!("acknowledgement{}", quoted(error.quoted_header(abi)))
         }
         Message::Error(error) => format!("error {}{}", error.errno(), quoted(error.quoted_header(abi))),
+        Message::Unknown(kind, body) if nfnetlink::is_type(kind) => {
+            format!("{}{}", nfnetlink::summary(kind, body, abi.order), envelope(bytes, abi))
+        }
         Message::Unknown(kind, body) => {
             format!(
                 "{} with {} bytes{}",
@@ -176,7 +202,9 @@ fn quoted(header: Option<Header>) -> String {
     header.map_or_else(String::new, |header| {
         format!(
             " to {} with sequence {} and port id {}",
-            header.message_type, header.sequence, header.port_id
+            type_name(header.message_type.to_wire()),
+            header.sequence,
+            header.port_id
         )
     })
 }

@@ -52,7 +52,8 @@ pub(crate) fn first_difference(expected: &[u8], seen: &[u8]) -> Option<usize> {
     common.or_else(|| (expected.len() != seen.len()).then(|| expected.len().min(seen.len())))
 }
 
-fn write_field(text: &mut String, sign: char, field: &Field, bytes: &[u8]) {
+/// Writes a field with its offset, its bytes and its value, after a sign.
+pub(crate) fn write_field(text: &mut String, sign: char, field: &Field, bytes: &[u8]) {
     let bytes = bytes.get(field.at.clone()).unwrap_or_default();
     for (index, line) in bytes.chunks(BYTES_A_LINE).enumerate() {
         let at = field.at.start + index * BYTES_A_LINE;

@@ -323,6 +323,19 @@ fn a_matrix_of_saved_results_is_written_to_a_file() {
 }
 
 #[test]
+fn a_matrix_tells_of_the_recordings_that_were_replayed() {
+    let saved = results(|text| text);
+    let (out, error) = printed(&program(&[
+        "matrix",
+        "--recordings",
+        &saved.path().display().to_string(),
+    ]));
+    let line = "recorded on Linux 2.4.32 i386 (4-byte words, little-endian), linux-2.4.32-i386-walks.jsonl: \
+                59 of 60 scenarios equal, 1 known differences, 0 others\n";
+    assert!(out.contains(line) && error.is_empty(), "{out}{error}");
+}
+
+#[test]
 fn a_matrix_has_no_colours_but_on_a_terminal() {
     for format in ["text", "markdown", "html"] {
         let saved = results(|text| text);

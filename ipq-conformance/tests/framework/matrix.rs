@@ -4,7 +4,7 @@
 use crate::reports::reported;
 use crate::sample_cases;
 use ipq_conformance::report::JsonLines;
-use ipq_conformance::report::matrix::{Collector, Matrix, Results};
+use ipq_conformance::report::matrix::{Collector, Matrix, Replays, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
@@ -80,6 +80,23 @@ fn in_markdown() {
 #[test]
 fn as_a_page() {
     insta::assert_snapshot!(page(&matrix()));
+}
+
+#[test]
+fn recordings_stand_beside_the_worlds_and_one_that_differs_is_bad() {
+    let replays = |different| Replays {
+        file: "linux-2.4.0-i386.jsonl".into(),
+        kernel: "Linux 2.4.0 i386".into(),
+        frames: 206,
+        equal: 146,
+        expected: 1,
+        different,
+    };
+    let good = Matrix::new(read(OLDER), &[]).with_recordings(vec![replays(0)]);
+    let row = "| Linux 2.4.0 i386 | linux-2.4.0-i386.jsonl | 147 | 206 | 146 | 1 | 0 |";
+    assert!(good.is_good() && markdown(&good).contains(row), "{}", markdown(&good));
+    let bad = Matrix::new(read(OLDER), &[]).with_recordings(vec![replays(2)]);
+    assert!(!bad.is_good() && page(&bad).contains("<td class=\"failed\">2</td>"));
 }
 
 #[test]

@@ -6,6 +6,8 @@ use ipq_conformance::suite::KnownDifferences;
 use ipq_conformance::suite::runner::{CaseReport, Runner, Summary};
 use ipq_conformance::world::WorldFactory;
 use ipq_conformance::worlds::SimFactory;
+use pcap_parser::traits::PcapNGPacketBlock as _;
+use pcap_parser::{Block, PcapBlockOwned, PcapError, create_reader};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,17 +100,56 @@ fn as_tap() {
 }
 
 #[test]
-fn a_capture_has_the_packets_that_came_and_went() {
+fn a_capture_has_the_messages_and_the_packets_in_the_order_of_the_steps() {
     let (_, reports, _) = run();
     let transcript = reports
         .iter()
         .find_map(|report| report.transcript.as_ref())
         .expect("a case failed");
-    let capture = transcript.pcap();
-    let frame = ipq_conformance::suite::Packet::udp4().frame();
-    // A file header of 24 bytes, a record header of 16 with the length twice, and the frame.
-    assert_eq!(capture.len(), 24 + 16 + frame.len());
-    assert_eq!(capture[..4], [0xd4, 0xc3, 0xb2, 0xa1]);
-    assert_eq!(capture[32..36], (frame.len() as u32).to_le_bytes());
-    assert_eq!(capture[40..], frame);
+    let capture = transcript.pcapng();
+    let mut reader = create_reader(1 << 16, &capture[..]).expect("it is a capture");
+    let (mut links, mut records) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next() {
+            Ok((offset, block)) => {
+                match block {
+                    PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => links.push(interface.linktype.0),
+                    PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+                        let comment = String::from_utf8_lossy(&packet.options[0].value).into_owned();
+                        let data = packet.packet_data().to_vec();
+                        records.push((links[packet.if_id as usize], packet.ts_low / 1_000_000, data, comment));
+                    }
+                    _ => {}
+                }
+                reader.consume(offset);
+            }
+            Err(PcapError::Eof) => break,
+            Err(error) => panic!("the capture is damaged: {error}"),
+        }
+    }
+    assert_eq!(links, [253, 1]);
+    let seen: Vec<_> = records
+        .iter()
+        .map(|(link, step, data, _)| (*link, *step, data.len()))
+        .collect();
+    // A mode message, the packet, a verdict, the packet's message, and the answer to the verdict.
+    assert_eq!(
+        seen,
+        [(253, 2, 56), (1, 3, 50), (253, 4, 56), (253, 5, 164), (253, 6, 76)]
+    );
+    assert_eq!(records[1].2, ipq_conformance::suite::Packet::udp4().frame());
+    // Sent by a program or received by it, and the netlink protocol.
+    let heads: Vec<_> = records
+        .iter()
+        .filter(|record| record.0 == 253)
+        .map(|(_, _, data, _)| (data[1], data[15]))
+        .collect();
+    assert_eq!(heads, [(4, 3), (4, 3), (0, 3), (0, 3)]);
+    assert!(
+        records[4]
+            .3
+            .starts_with("receive from a into 131072 bytes → error No such file"),
+        "{}",
+        records[4].3
+    );
 }

@@ -26,7 +26,6 @@ mod feeding;
 mod launcher;
 mod linkage;
 mod outcome;
-pub mod pcapng;
 mod program;
 mod refusal;
 mod running;

@@ -1,14 +1,12 @@
 //! The packets that got through, as a file of the classic format with times in nanoseconds.
 
 use super::Destination;
+use ipq_sim::pcapng::link;
 use ipq_sim::programs::run::PacketReport;
 use std::io::{self, Write};
 
 /// The magic number of a file with times in nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
-
-/// The link layer "raw IP".
-pub(super) const RAW_IP: u16 = 101;
 
 /// The snapshot length: no packet has as many bytes.
 const SNAPSHOT: u32 = 1 << 18;
@@ -39,7 +37,7 @@ impl PcapWriter {
 }
 
 fn file_header(file: &mut impl Write) -> io::Result<()> {
-    write_file_header(file, RAW_IP)
+    write_file_header(file, link::RAW_IP)
 }
 
 /// Writes the header of a file with frames of a link type.

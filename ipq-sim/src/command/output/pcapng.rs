@@ -2,9 +2,8 @@
 //! dropped.
 
 use super::Destination;
-use super::pcap::{RAW_IP, write_words};
 use ipq_sim::Fate;
-use ipq_sim::programs::run::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
+use ipq_sim::pcapng::{Block, MOST_INTERFACES, block, link, option};
 use ipq_sim::programs::run::{CaptureClock, PacketReport};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -48,11 +47,8 @@ impl PcapNgWriter {
         // A packet that did not get through is written as it was fed.
         let fed = delivered.peek().is_none().then_some(&fed.data[..]);
         for bytes in delivered.chain(fed) {
-            let length = bytes.len() as u32;
             let block = &mut self.block;
-            block.begin(block::ENHANCED_PACKET);
-            block.words(&[interface, (units >> 32) as u32, units as u32, length, length]);
-            block.padded(bytes);
+            block.packet(interface, units, &[bytes]);
             if let Some(comment) = &comment {
                 block.option(option::COMMENT, comment.as_bytes());
             }
@@ -84,7 +80,7 @@ impl PcapNgWriter {
         let number = self.interfaces.len() as u32;
         let block = &mut self.block;
         block.begin(block::INTERFACE);
-        block.words(&[RAW_IP.into(), 0]);
+        block.words(&[link::RAW_IP.into(), 0]);
         block.option(option::NAME, b"ipq-sim");
         block.option(option::TIME_RESOLUTION, &[clock.resolution]);
         if clock.offset != 0 {
@@ -98,16 +94,7 @@ impl PcapNgWriter {
 }
 
 fn section(file: &mut impl Write) -> io::Result<()> {
-    let mut block = Block::default();
-    block.begin(block::SECTION_HEADER);
-    // Version 1.0, and an unknown length.
-    let version = if cfg!(target_endian = "little") { 1 } else { 1 << 16 };
-    block.words(&[BYTE_ORDER, version, u32::MAX, u32::MAX]);
-    block.option(
-        option::APPLICATION,
-        concat!("ipq-sim ", env!("CARGO_PKG_VERSION")).as_bytes(),
-    );
-    file.write_all(block.end())
+    file.write_all(Block::default().section(concat!("ipq-sim ", env!("CARGO_PKG_VERSION"))))
 }
 
 /// Returns the comment on a packet; `None` for one that was let through as it was.
@@ -153,49 +140,4 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
 fn first_difference(before: &[u8], now: &[u8]) -> Option<usize> {
     let common = before.iter().zip(now).take_while(|(before, now)| before == now).count();
     (common < before.len().max(now.len())).then_some(common)
-}
-
-/// A block that is being put together.
-#[derive(Default)]
-struct Block {
-    bytes: Vec<u8>,
-    has_options: bool,
-}
-
-impl Block {
-    fn begin(&mut self, kind: u32) {
-        self.bytes.clear();
-        self.has_options = false;
-        self.words(&[kind, 0]);
-    }
-
-    fn words(&mut self, words: &[u32]) {
-        // Writing to a vector can't fail.
-        let _ = write_words(&mut self.bytes, words);
-    }
-
-    fn padded(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
-
-    fn option(&mut self, code: u16, value: &[u8]) {
-        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        self.bytes.extend_from_slice(&code.to_ne_bytes());
-        self.bytes.extend_from_slice(&length.to_ne_bytes());
-        self.padded(&value[..length.into()]);
-        self.has_options = true;
-    }
-
-    /// Ends the block: writes the end of its options, and its length before and after the body.
-    /// Returns all bytes of the block.
-    fn end(&mut self) -> &[u8] {
-        if self.has_options {
-            self.words(&[0]);
-        }
-        let length = self.bytes.len() as u32 + 4;
-        self.bytes[4..8].copy_from_slice(&length.to_ne_bytes());
-        self.words(&[length]);
-        &self.bytes
-    }
 }

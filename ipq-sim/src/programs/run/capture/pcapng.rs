@@ -6,7 +6,7 @@ use super::input::{Input, LONGEST_PART, Short};
 use super::link::{ByteOrder, Layer};
 use super::reader::{FrameHeader, Stop};
 use super::{CaptureClock, CaptureTime, Record};
-use crate::programs::run::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
+use crate::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 
 /// The number of bytes around a block's body: its type, and its length before and after the body.
 const AROUND: u32 = 12;

@@ -1,0 +1,197 @@
+//! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain pairs
+//! of digits.
+//!
+//! A dump with offsets begins another frame where its offset is 0 again. Others are set apart by
+//! empty lines. Lines that begin with `#` are passed over.
+
+use super::{Frame, Frames, MOST_BYTES};
+
+/// The most bytes of one frame. No message of a queue comes near it.
+const MOST_FRAME_BYTES: usize = 1 << 20;
+
+/// Returns the frames in a text.
+pub(super) fn frames(text: &[u8]) -> Result<Frames, String> {
+    let mut dump = Dump::default();
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = String::from_utf8_lossy(line);
+        dump.line(line.trim_end())
+            .map_err(|problem| format!("line {}: {problem}", number + 1))?;
+    }
+    dump.end_frame();
+    Ok(Frames {
+        frames: dump.frames,
+        ..Frames::default()
+    })
+}
+
+/// The dump so far.
+#[derive(Default)]
+struct Dump {
+    frames: Vec<Frame>,
+    /// The bytes of all frames.
+    total: usize,
+    bytes: Vec<u8>,
+    /// The numbers of the last line with an offset.
+    last: Vec<u8>,
+    /// `true` if a line `*` stands for repetitions of that line.
+    repeats: bool,
+    /// The bases that the frame's offsets may be in, the likeliest first.
+    bases: Vec<u32>,
+}
+
+impl Dump {
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        if line.trim().is_empty() {
+            self.end_frame();
+            return Ok(());
+        }
+        if line.trim_start().starts_with('#') {
+            return Ok(());
+        }
+        if line.contains("\\x") {
+            return self.call(line);
+        }
+        if line.trim() == "*" {
+            self.repeats = true;
+            return Ok(());
+        }
+        let row = Row::of(line)?;
+        if let Some(offset) = row.offset {
+            self.reach(offset, &row)?;
+        }
+        self.add(&row.bytes)?;
+        self.last = row.bytes;
+        Ok(())
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.total += bytes.len();
+        if self.bytes.len() + bytes.len() > MOST_FRAME_BYTES || self.total > MOST_BYTES {
+            return Err(format!(
+                "a frame has more than {MOST_FRAME_BYTES} bytes, or all of them more than {MOST_BYTES}: separate the frames by \
+                 empty lines, and give fewer"
+            ));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Checks the offset of a line against what came before, with the repetitions that a line `*`
+    /// stands for.
+    fn reach(&mut self, offset: &str, row: &Row<'_>) -> Result<(), String> {
+        let number = |base: u32| usize::from_str_radix(offset, base).ok();
+        if number(10) == Some(0) {
+            self.end_frame();
+            // od's offsets are octal, and it alone has 7 digits before single bytes.
+            let is_octal = offset.len() == 7 && row.is_of_bytes;
+            self.bases = if is_octal { vec![8, 10, 16] } else { vec![16, 8, 10] };
+        }
+        if std::mem::take(&mut self.repeats) && !self.last.is_empty() {
+            let last = std::mem::take(&mut self.last);
+            let end = self.bases.first().and_then(|base| number(*base));
+            while end.is_some_and(|end| end > self.bytes.len()) {
+                self.add(&last)?;
+            }
+        }
+        let found = self.bytes.len();
+        self.bases.retain(|base| number(*base) == Some(found));
+        if self.bases.is_empty() {
+            return Err(format!(
+                "the offset is {offset}, and {found} bytes came before: lines are missing, or two dumps are mixed up"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Adds the string of a system call as strace prints it.
+    fn call(&mut self, line: &str) -> Result<(), String> {
+        self.end_frame();
+        let string = line.split('"').find(|part| part.starts_with("\\x"));
+        let string = string.ok_or("there is \\x outside quotation marks: leave the line as `strace -xx` prints it")?;
+        let numbers = string.split("\\x").skip(1);
+        let bytes: Result<Vec<u8>, _> = numbers.map(|digits| u8::from_str_radix(digits, 16)).collect();
+        let bytes = bytes.map_err(|_| "the string has more than \\x and two digits each: trace with `strace -xx`")?;
+        self.add(&bytes)?;
+        let name = line.split('(').next().unwrap_or_default();
+        let to_kernel = if name.contains("send") || name.contains("write") {
+            Some(true)
+        } else if name.contains("recv") || name.contains("read") {
+            Some(false)
+        } else {
+            None
+        };
+        self.end_frame();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.to_kernel = to_kernel;
+            frame.cut = line
+                .contains("\"...")
+                .then(|| "strace left out the rest: trace with `-s 100000`".to_owned());
+        }
+        Ok(())
+    }
+
+    fn end_frame(&mut self) {
+        self.repeats = false;
+        self.last.clear();
+        if self.bytes.is_empty() {
+            return;
+        }
+        self.frames.push(Frame {
+            number: self.frames.len() + 1,
+            bytes: std::mem::take(&mut self.bytes),
+            ..Frame::default()
+        });
+    }
+}
+
+/// A line of a dump.
+struct Row<'l> {
+    offset: Option<&'l str>,
+    bytes: Vec<u8>,
+    /// `true` if its words are single bytes.
+    is_of_bytes: bool,
+}
+
+impl<'l> Row<'l> {
+    fn of(line: &'l str) -> Result<Self, String> {
+        // The text column of hexdump -C and of od -z.
+        let line = line.split(['|', '>']).next().unwrap_or_default();
+        let (offset, rest, in_order) = match line.split_once(':') {
+            // The text column of xxd and tcpdump is set apart by two spaces.
+            Some((offset, rest)) => {
+                let digits = rest.trim_start().split("  ").next().unwrap_or_default();
+                (Some(offset.trim().trim_start_matches("0x")), digits, true)
+            }
+            None => match line.trim_start().split_once(char::is_whitespace) {
+                Some((first, rest)) if is_offset(first) => (Some(first), rest, false),
+                None if is_offset(line.trim()) => (Some(line.trim()), "", false),
+                _ => (None, line, true),
+            },
+        };
+        let mut bytes = Vec::new();
+        let mut is_of_bytes = true;
+        for word in rest.split_whitespace() {
+            let word = word.trim_start_matches("0x").trim_end_matches(',');
+            let mut number = hex::decode(word).map_err(|_| {
+                format!("{word:?} is no pairs of hexadecimal digits: give a capture, or a dump of xxd, hexdump -C, od -tx1 or strace -xx")
+            })?;
+            // Words of several bytes without a colon before are numbers of a little-endian machine.
+            if !in_order {
+                number.reverse();
+            }
+            is_of_bytes &= number.len() == 1;
+            bytes.extend(number);
+        }
+        Ok(Self {
+            offset,
+            bytes,
+            is_of_bytes,
+        })
+    }
+}
+
+/// Returns whether a word without a colon is an offset, as hexdump and od have it: 6 to 8 digits,
+/// the first of a frame 0. No message begins with four zeros, since they are its length.
+fn is_offset(word: &str) -> bool {
+    (6..=8).contains(&word.len()) && word.starts_with("00") && word.bytes().all(|digit| digit.is_ascii_hexdigit())
+}

@@ -1,0 +1,140 @@
+//! The capture of a transcript: a pcapng file with two interfaces, so that messages and packets stand
+//! in one order.
+//!
+//! | interface | what |
+//! |---|---|
+//! | `netlink` | each datagram that was sent or received, with the link type NETLINK (253) |
+//! | `packets` | packets that arrived, that this host sent (in a frame with empty addresses), and that left |
+//!
+//! The time is the number of the step, in seconds, and the step in words is the comment.
+
+use super::{Event, describe};
+use crate::world::{Called, Function, Observation, Received, Returned, Step};
+use ipq_core::wire::Abi;
+use ipq_sim::pcapng::{Block, link, netlink_header, option};
+use std::collections::HashMap;
+
+const NETLINK: u32 = 0;
+const PACKETS: u32 = 1;
+
+/// The unit of times is a microsecond.
+const RESOLUTION: u8 = 6;
+const MICROSECONDS: u64 = 1_000_000;
+
+/// Returns the capture of events with their numbers.
+pub(super) fn of<'e>(events: impl Iterator<Item = (usize, &'e Event)>, abi: Abi) -> Vec<u8> {
+    let mut writer = Writer::new(abi);
+    for (number, event) in events {
+        writer.event(number as u64 * MICROSECONDS, event);
+    }
+    writer.file
+}
+
+struct Writer {
+    abi: Abi,
+    file: Vec<u8>,
+    block: Block,
+    /// The netlink protocol of each socket.
+    sockets: HashMap<String, u16>,
+    /// The netlink protocol of each handle of a libipq.
+    handles: HashMap<i64, u16>,
+}
+
+impl Writer {
+    fn new(abi: Abi) -> Self {
+        let (mut file, mut block) = (Vec::new(), Block::default());
+        file.extend_from_slice(block.section(concat!("ipq-conformance ", env!("CARGO_PKG_VERSION"))));
+        file.extend_from_slice(block.interface("netlink", link::NETLINK, RESOLUTION));
+        file.extend_from_slice(block.interface("packets", link::ETHERNET, RESOLUTION));
+        Self {
+            abi,
+            file,
+            block,
+            sockets: HashMap::new(),
+            handles: HashMap::new(),
+        }
+    }
+
+    fn event(&mut self, time: u64, event: &Event) {
+        let comment = || describe(&event.step, &event.seen, self.abi);
+        match (&event.step, &event.seen) {
+            (Step::Open { socket, protocol, .. }, _) => {
+                self.sockets
+                    .insert(socket.clone(), u16::try_from(*protocol).unwrap_or(0));
+            }
+            (Step::Duplicate { socket, duplicate }, _) => {
+                let protocol = self.protocol(socket);
+                self.sockets.insert(duplicate.clone(), protocol);
+            }
+            (Step::Send { socket, bytes, .. }, _) => {
+                let (comment, protocol) = (comment(), self.protocol(socket));
+                self.message(time, &comment, (true, protocol), bytes);
+            }
+            (Step::Receive { socket, .. }, Observation::Receive(Received::Frame { bytes, .. })) => {
+                let (comment, protocol) = (comment(), self.protocol(socket));
+                self.message(time, &comment, (false, protocol), bytes);
+            }
+            (Step::Call(call), Observation::Called(Called::Returned(returned))) => {
+                let comment = comment();
+                self.call(time, &comment, &call.function, returned);
+            }
+            (
+                Step::Inject { frame, .. } | Step::InjectBridged { frame, .. } | Step::InjectOffloaded { frame, .. },
+                _,
+            )
+            | (_, Observation::Sniff { frame: Some(frame) }) => {
+                let comment = comment();
+                self.packet(time, &comment, (PACKETS, &[frame]));
+            }
+            (Step::Output { packet, .. }, _) => {
+                let ether_type = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+                    [0x86, 0xdd]
+                } else {
+                    [8, 0]
+                };
+                let comment = comment();
+                self.packet(time, &comment, (PACKETS, &[&[0; 12], &ether_type, packet]));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the datagrams of a call of a libipq: those that it sent, and what it read.
+    fn call(&mut self, time: u64, comment: &str, function: &Function, returned: &Returned) {
+        let handle = match function {
+            Function::CreateHandle { protocol, .. } => {
+                self.handles
+                    .insert(returned.value, if *protocol == 10 { 13 } else { 3 });
+                return;
+            }
+            Function::SetMode { handle, .. }
+            | Function::SetVerdict { handle, .. }
+            | Function::Read { handle, .. }
+            | Function::ReadForged { handle, .. } => handle,
+            _ => return,
+        };
+        let protocol = self.handles.get(&handle.0.into()).copied().unwrap_or(3);
+        for sent in &returned.sent {
+            self.message(time, comment, (true, protocol), sent);
+        }
+        if !returned.bytes.is_empty() {
+            self.message(time, comment, (false, protocol), &returned.bytes);
+        }
+    }
+
+    /// Returns the netlink protocol of a socket; IPv4's if the step that opened it is forgotten.
+    fn protocol(&self, socket: &str) -> u16 {
+        self.sockets.get(socket).copied().unwrap_or(3)
+    }
+
+    fn message(&mut self, time: u64, comment: &str, (to_kernel, protocol): (bool, u16), bytes: &[u8]) {
+        let header = netlink_header(to_kernel, protocol);
+        self.packet(time, comment, (NETLINK, &[&header, bytes]));
+    }
+
+    fn packet(&mut self, time: u64, comment: &str, (interface, parts): (u32, &[&[u8]])) {
+        self.block.packet(interface, time, parts);
+        self.block.option(option::COMMENT, comment.as_bytes());
+        self.file.extend_from_slice(self.block.end());
+    }
+}

@@ -1,0 +1,163 @@
+//! The capture format pcapng: its numbers, the blocks of a file that is written, and the frame that
+//! captures put around a netlink message.
+//!
+//! ```
+//! use ipq_sim::pcapng::{Block, link, netlink_header};
+//!
+//! let mut file = Vec::new();
+//! let mut block = Block::default();
+//! file.extend_from_slice(block.section("example 1.0"));
+//! file.extend_from_slice(block.interface("netlink", link::NETLINK, 6));
+//! let message = [16, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+//! block.packet(0, 1_700_000_000_000_000, &[&netlink_header(true, 3), &message]);
+//! file.extend_from_slice(block.end());
+//! ```
+
+/// The types of blocks.
+pub mod block {
+    /// Begins a section. The number is the same in both byte orders.
+    pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+    /// Describes an interface.
+    pub const INTERFACE: u32 = 1;
+    /// Holds a packet, in older files.
+    pub const PACKET: u32 = 2;
+    /// Holds a packet without a time.
+    pub const SIMPLE_PACKET: u32 = 3;
+    /// Holds a packet with its time, its interface and options.
+    pub const ENHANCED_PACKET: u32 = 6;
+}
+
+/// The types of options.
+pub mod option {
+    /// Ends a block's options.
+    pub const END: u16 = 0;
+    /// A comment on any block.
+    pub const COMMENT: u16 = 1;
+    /// The program that wrote a section.
+    pub const APPLICATION: u16 = 4;
+    /// The name of an interface.
+    pub const NAME: u16 = 2;
+    /// The unit of an interface's times.
+    pub const TIME_RESOLUTION: u16 = 9;
+    /// The number of bytes of check sequence at the end of an interface's frames.
+    pub const FRAME_CHECK: u16 = 13;
+    /// The number of seconds that is added to an interface's times.
+    pub const TIME_OFFSET: u16 = 14;
+    /// The verdict on a packet.
+    pub const VERDICT: u16 = 7;
+}
+
+/// Link layers.
+pub mod link {
+    /// Ethernet.
+    pub const ETHERNET: u16 = 1;
+    /// IP packets, without anything before them.
+    pub const RAW_IP: u16 = 101;
+    /// Netlink messages, each after [`netlink_header`](super::netlink_header).
+    pub const NETLINK: u16 = 253;
+}
+
+/// Returns the header of 16 bytes that stands before a netlink message in a capture: that of
+/// Linux's cooked link layer, with the netlink protocol in the place of the `EtherType`.
+#[must_use]
+pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
+    // Sent by the program that is traced, or received by it.
+    let kind: u16 = if to_kernel { 4 } else { 0 };
+    // The hardware type of netlink.
+    let hardware: u16 = 824;
+    let mut header = [0; 16];
+    header[..2].copy_from_slice(&kind.to_be_bytes());
+    header[2..4].copy_from_slice(&hardware.to_be_bytes());
+    // There is no address.
+    header[14..].copy_from_slice(&protocol.to_be_bytes());
+    header
+}
+
+/// The number in a section's header that shows its byte order.
+pub const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+
+/// The most interfaces that a section has here, in what is read and what is written: a file can't
+/// make its reader hold more and more.
+pub const MOST_INTERFACES: usize = 1 << 16;
+
+/// A block of a file that is written, in this machine's byte order. One value is used for one block
+/// after the other.
+#[derive(Debug, Default)]
+pub struct Block {
+    bytes: Vec<u8>,
+    has_options: bool,
+}
+
+impl Block {
+    /// Makes a whole block that begins a section, and returns its bytes. `application` is the
+    /// program that writes it.
+    pub fn section(&mut self, application: &str) -> &[u8] {
+        self.begin(block::SECTION_HEADER);
+        // Version 1.0, and an unknown length.
+        let version = if cfg!(target_endian = "little") { 1 } else { 1 << 16 };
+        self.words(&[BYTE_ORDER, version, u32::MAX, u32::MAX]);
+        self.option(option::APPLICATION, application.as_bytes());
+        self.end()
+    }
+
+    /// Makes a whole block that describes an interface, and returns its bytes. The unit of its times
+    /// is 10 to the power of `-resolution` seconds.
+    pub fn interface(&mut self, name: &str, link: u16, resolution: u8) -> &[u8] {
+        self.begin(block::INTERFACE);
+        self.words(&[link.into(), 0]);
+        self.option(option::NAME, name.as_bytes());
+        self.option(option::TIME_RESOLUTION, &[resolution]);
+        self.end()
+    }
+
+    /// Begins the block of a packet, whose bytes are in `parts`. Options may follow. `time` is in
+    /// the unit of the interface, which is the section's `interface`-th from 0.
+    pub fn packet(&mut self, interface: u32, time: u64, parts: &[&[u8]]) {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() as u32;
+        self.begin(block::ENHANCED_PACKET);
+        self.words(&[interface, (time >> 32) as u32, time as u32, length, length]);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.pad();
+    }
+
+    /// Begins a block.
+    pub fn begin(&mut self, kind: u32) {
+        self.bytes.clear();
+        self.has_options = false;
+        self.words(&[kind, 0]);
+    }
+
+    /// Adds numbers.
+    pub fn words(&mut self, words: &[u32]) {
+        for word in words {
+            self.bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    /// Adds an option, after all that is none. A value ends at 65,535 bytes.
+    pub fn option(&mut self, code: u16, value: &[u8]) {
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.bytes.extend_from_slice(&code.to_ne_bytes());
+        self.bytes.extend_from_slice(&length.to_ne_bytes());
+        self.bytes.extend_from_slice(&value[..length.into()]);
+        self.pad();
+        self.has_options = true;
+    }
+
+    /// Ends the block, and returns it as a whole, with its length before and after the body.
+    pub fn end(&mut self) -> &[u8] {
+        if self.has_options {
+            self.words(&[option::END.into()]);
+        }
+        let length = self.bytes.len() as u32 + 4;
+        self.bytes[4..8].copy_from_slice(&length.to_ne_bytes());
+        self.words(&[length]);
+        &self.bytes
+    }
+
+    fn pad(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+}
