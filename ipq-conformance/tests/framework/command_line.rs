@@ -6,12 +6,12 @@ use std::io::Write;
 use std::process::{Command, Output};
 use tempfile::NamedTempFile;
 
-fn program(arguments: &[&str]) -> Output {
+pub(crate) fn program(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
     command.args(arguments).output().expect("the program can be run")
 }
 
-fn printed(output: &Output) -> (String, String) {
+pub(crate) fn printed(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }

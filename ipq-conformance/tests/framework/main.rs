@@ -2,6 +2,7 @@
 
 mod captures;
 mod command_line;
+mod decode;
 mod diff;
 mod emulator;
 mod faults;
@@ -14,3 +15,4 @@ mod reports;
 mod runner;
 mod sample_cases;
 mod support;
+mod wireshark;

@@ -1,6 +1,7 @@
 //! The reports, in every format, of a run that has each outcome once.
 
 use crate::sample_cases::{KNOWN, cases};
+use ipq_conformance::Transcript;
 use ipq_conformance::report::{Head, Human, JsonLines, Junit, Reporter, Tap};
 use ipq_conformance::suite::KnownDifferences;
 use ipq_conformance::suite::runner::{CaseReport, Runner, Summary};
@@ -65,6 +66,13 @@ pub(crate) fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
     reporter.end(&summary)
 }
 
+/// The transcript of the sample case that fails.
+pub(crate) fn failed() -> Transcript {
+    let (_, reports, _) = run();
+    let transcripts = reports.into_iter().filter_map(|report| report.transcript);
+    transcripts.into_iter().next().expect("a case failed")
+}
+
 fn text(report: impl FnOnce(&mut dyn io::Write)) -> String {
     let mut output = Vec::new();
     report(&mut output);
@@ -101,12 +109,7 @@ fn as_tap() {
 
 #[test]
 fn a_capture_has_the_messages_and_the_packets_in_the_order_of_the_steps() {
-    let (_, reports, _) = run();
-    let transcript = reports
-        .iter()
-        .find_map(|report| report.transcript.as_ref())
-        .expect("a case failed");
-    let capture = transcript.pcapng();
+    let capture = failed().pcapng();
     let mut reader = create_reader(1 << 16, &capture[..]).expect("it is a capture");
     let (mut links, mut records) = (Vec::new(), Vec::new());
     loop {
@@ -124,6 +127,7 @@ fn a_capture_has_the_messages_and_the_packets_in_the_order_of_the_steps() {
                 reader.consume(offset);
             }
             Err(PcapError::Eof) => break,
+            Err(PcapError::Incomplete(_)) => reader.refill().expect("the rest can be read"),
             Err(error) => panic!("the capture is damaged: {error}"),
         }
     }
