@@ -135,8 +135,8 @@ enum Action {
     ///
     /// Reads a capture (pcap or pcapng) of the link type NETLINK, as `ipq-sim run --trace`, `run
     /// --transcripts` and a capture on a device of type nlmon write it, or a hex dump: of xxd, hexdump,
-    /// od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of ip_queue are known, and those
-    /// of nfnetlink_queue.
+    /// od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of both parts are known: of
+    /// `ip_queue`, and of numbered queues (`nfnetlink_queue`).
     #[command(after_help = DECODE_HELP)]
     Decode(DecodeArguments),
     /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`.

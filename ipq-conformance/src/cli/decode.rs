@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// The most bytes that are read, and the most that frames have together.
 const MOST_BYTES: usize = 64 << 20;
@@ -31,8 +32,8 @@ const STANDARD_INPUT: &str = "-";
 struct Frame {
     /// The number in the file, from 1: of a record of a capture, or of a dump.
     number: usize,
-    /// In seconds.
-    time: Option<f64>,
+    /// The time of its capture.
+    time: Option<Duration>,
     to_kernel: Option<bool>,
     /// The netlink protocol.
     protocol: Option<u16>,
@@ -43,7 +44,7 @@ struct Frame {
 
 /// What is in a file.
 #[derive(Debug, Default, PartialEq)]
-struct Frames {
+struct Contents {
     frames: Vec<Frame>,
     /// The number of records that are no netlink messages.
     others: usize,
@@ -59,7 +60,7 @@ pub(super) fn decode(arguments: &DecodeArguments) -> Result<End, Failure> {
     } else {
         hexdump::frames(&bytes)
     };
-    let Frames { frames, others, damage } =
+    let Contents { frames, others, damage } =
         frames.map_err(|problem| unable(format_args!("{}: {problem}", path.display())))?;
     let candidates: Vec<_> = Abi::ALL.into_iter().filter(|abi| arguments.allows(*abi)).collect();
     let abi = layout(&frames, &candidates);
@@ -118,7 +119,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn write_human(output: &mut impl Write, frame: &Frame, abi: Abi, findings: &[Finding]) -> io::Result<()> {
-    let time = frame.time.map(|time| format!("{time:.6} s"));
+    let time = frame.time.map(|time| format!("{:.6} s", time.as_secs_f64()));
     let way = frame
         .to_kernel
         .map(|to_kernel| if to_kernel { "to the kernel" } else { "to a program" });
@@ -185,7 +186,7 @@ fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> 
     let mut line = Map::new();
     let mut add = |key: &str, value: Value| line.insert(key.into(), value);
     add("frame", json!(frame.number));
-    add("time", json!(frame.time));
+    add("time", json!(frame.time.map(|time| time.as_secs_f64())));
     add("to_kernel", json!(frame.to_kernel));
     add("protocol", json!(frame.protocol));
     add("word_bytes", json!(abi.word_bytes()));

@@ -1,7 +1,8 @@
 //! Netlink messages of a capture: pcap or pcapng, of the link type NETLINK.
 
-use super::{Frame, Frames};
+use super::{Contents, Frame};
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
+use std::time::Duration;
 
 /// The link type of netlink messages, each after a header of 16 bytes.
 const NETLINK: Linktype = Linktype(253);
@@ -9,6 +10,9 @@ const HEADER_BYTES: usize = 16;
 
 /// The packet type, in that header, of what the captured program sent.
 const SENT: u8 = 4;
+
+/// The units in a second, unless an interface says otherwise.
+const MICROSECONDS: u64 = 1_000_000;
 
 /// The longest block, in bytes. The longest netlink message that a kernel sends is much shorter.
 const MOST_BLOCK_BYTES: usize = 1 << 20;
@@ -28,7 +32,7 @@ pub(super) fn begins(file: &[u8]) -> bool {
 }
 
 /// Returns the messages of a capture. Those before damage are returned with it.
-pub(super) fn frames(file: &[u8]) -> Result<Frames, String> {
+pub(super) fn frames(file: &[u8]) -> Result<Contents, String> {
     let mut reader = create_reader(MOST_BLOCK_BYTES.min(file.len()), file)
         .map_err(|_| "its header is damaged: capture again, or `editcap` may be able to mend it".to_owned())?;
     let mut records = Records::default();
@@ -68,16 +72,26 @@ fn damage<I>(error: &PcapError<I>, number: usize) -> String {
 struct Records {
     number: usize,
     interfaces: Vec<Interface>,
-    read: Frames,
+    read: Contents,
 }
 
 /// The link type and the clock of an interface.
 #[derive(Clone, Copy)]
 struct Interface {
     link: Linktype,
-    /// Units of time in a second.
-    units: f64,
-    offset: f64,
+    /// Units of time in a second; not 0.
+    units: u64,
+    /// In seconds, added to each time.
+    offset: u64,
+}
+
+impl Interface {
+    /// Returns the time that is that many seconds and units.
+    fn time(self, seconds: u64, units: u64) -> Duration {
+        let whole = self.offset.saturating_add(seconds).saturating_add(units / self.units);
+        let nanoseconds = u128::from(units % self.units) * 1_000_000_000 / u128::from(self.units);
+        Duration::new(whole, nanoseconds as u32)
+    }
 }
 
 impl Records {
@@ -86,28 +100,31 @@ impl Records {
             PcapBlockOwned::LegacyHeader(header) => {
                 self.interfaces = vec![Interface {
                     link: header.network,
-                    units: if header.is_nanosecond_precision() { 1e9 } else { 1e6 },
-                    offset: 0.0,
+                    units: if header.is_nanosecond_precision() {
+                        1_000_000_000
+                    } else {
+                        MICROSECONDS
+                    },
+                    offset: 0,
                 }];
             }
             PcapBlockOwned::Legacy(record) => {
                 let interface = self.interfaces.first().copied();
-                let units = interface.map_or(1e6, |interface| interface.units);
-                let time = f64::from(record.ts_sec) + f64::from(record.ts_usec) / units;
-                self.record(interface, Some(time), record.data, (record.caplen, record.origlen));
+                let time = interface.map(|interface| interface.time(record.ts_sec.into(), record.ts_usec.into()));
+                self.record(interface, time, record.data, (record.caplen, record.origlen));
             }
             PcapBlockOwned::NG(Block::SectionHeader(_)) => self.interfaces.clear(),
             PcapBlockOwned::NG(Block::InterfaceDescription(interface)) if self.interfaces.len() < MOST_INTERFACES => {
                 self.interfaces.push(Interface {
                     link: interface.linktype,
-                    units: interface.ts_resolution().unwrap_or(1_000_000) as f64,
-                    offset: interface.ts_offset() as f64,
+                    units: interface.ts_resolution().unwrap_or(MICROSECONDS).max(1),
+                    offset: u64::try_from(interface.ts_offset()).unwrap_or(0),
                 });
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                 let interface = self.interfaces.get(packet.if_id as usize).copied();
                 let units = (u64::from(packet.ts_high) << 32) | u64::from(packet.ts_low);
-                let time = interface.map(|interface| interface.offset + units as f64 / interface.units);
+                let time = interface.map(|interface| interface.time(0, units));
                 self.record(interface, time, packet.data, (packet.caplen, packet.origlen));
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
@@ -118,7 +135,7 @@ impl Records {
         }
     }
 
-    fn record(&mut self, interface: Option<Interface>, time: Option<f64>, data: &[u8], lengths: (u32, u32)) {
+    fn record(&mut self, interface: Option<Interface>, time: Option<Duration>, data: &[u8], lengths: (u32, u32)) {
         self.number += 1;
         let (captured, original) = lengths;
         let data = &data[..data.len().min(captured as usize)];

@@ -80,7 +80,7 @@ impl Found {
             Ok(Message::Verdict(request, following)) => self.verdict(&request, following),
             Ok(Message::Error(error)) => self.answer(&header, &error, abi),
             Ok(Message::Unknown(kind, _)) => {
-                self.check(from_program, "WIRE-1", || format!("no message has the type {kind:#x}"))
+                self.check(from_program, "WIRE-1", || format!("no message has the type {kind:#x}"));
             }
         }
     }

@@ -4,13 +4,13 @@
 //! A dump with offsets begins another frame where its offset is 0 again. Others are set apart by
 //! empty lines. Lines that begin with `#` are passed over.
 
-use super::{Frame, Frames, MOST_BYTES};
+use super::{Contents, Frame, MOST_BYTES};
 
 /// The most bytes of one frame. No message of a queue comes near it.
 const MOST_FRAME_BYTES: usize = 1 << 20;
 
 /// Returns the frames in a text.
-pub(super) fn frames(text: &[u8]) -> Result<Frames, String> {
+pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
     let mut dump = Dump::default();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = String::from_utf8_lossy(line);
@@ -18,9 +18,9 @@ pub(super) fn frames(text: &[u8]) -> Result<Frames, String> {
             .map_err(|problem| format!("line {}: {problem}", number + 1))?;
     }
     dump.end_frame();
-    Ok(Frames {
+    Ok(Contents {
         frames: dump.frames,
-        ..Frames::default()
+        ..Contents::default()
     })
 }
 

@@ -25,8 +25,6 @@ fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
     let request = abi.request_bytes();
     let exactly = |good: bool| if good { 8 } else { 2 };
     match Message::parse(datagram, abi) {
-        // The header makes sense at least.
-        Err(_) => 1,
         Ok(Message::Packet(packet)) => {
             let payload = packet.payload().len();
             let whole = abi.packet_message_bytes() + payload + padding(payload);
@@ -36,12 +34,12 @@ fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
         Ok(Message::Mode(_)) => exactly(body.len() == request || body.len() == request + 16),
         Ok(Message::Verdict(verdict, following)) => exactly(verdict.data_len == following.len() as u64),
         Ok(Message::Error(error)) if may_quote && error.error <= 0 => 2 + fit(error.quoted, abi, false),
-        Ok(Message::Error(_)) => 1,
         Ok(Message::Unknown(kind, body)) if nfnetlink::is_type(kind) => {
             let attributes = body.get(4..).unwrap_or_default();
             exactly(Attribute::all(attributes, abi.order).1 == 0)
         }
-        Ok(Message::Unknown(..)) => 1,
+        // The header makes sense at least.
+        Err(_) | Ok(Message::Error(_) | Message::Unknown(..)) => 1,
     }
 }
 

@@ -62,7 +62,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Calls a method of the DevTools protocol, and returns its result.
+    /// Calls a method of the browser's debugging protocol, and returns its result.
     pub(super) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
