@@ -15,21 +15,21 @@
 
 /// The types of blocks.
 pub mod block {
-    /// Begins a section. The number is the same in both byte orders.
+    /// The block begins a section. The number is the same in both byte orders.
     pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-    /// Describes an interface.
+    /// The block describes an interface.
     pub const INTERFACE: u32 = 1;
-    /// Holds a packet, in older files.
+    /// The block holds a packet, in older files.
     pub const PACKET: u32 = 2;
-    /// Holds a packet without a time.
+    /// The block holds a packet without a time.
     pub const SIMPLE_PACKET: u32 = 3;
-    /// Holds a packet with its time, its interface and options.
+    /// The block holds a packet with its time, its interface and options.
     pub const ENHANCED_PACKET: u32 = 6;
 }
 
 /// The types of options.
 pub mod option {
-    /// Ends a block's options.
+    /// The option ends a block's options.
     pub const END: u16 = 0;
     /// A comment on any block.
     pub const COMMENT: u16 = 1;
@@ -73,11 +73,11 @@ pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
     header
 }
 
-/// The number in a section's header that shows its byte order.
+/// The number in a section's header by which a reader finds its byte order.
 pub const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 
-/// The most interfaces that a section has here, in what is read and what is written: a file can't
-/// make its reader hold more and more.
+/// The most interfaces of a section, both read and written: without a bound, a file could make its
+/// reader hold more and more.
 pub const MOST_INTERFACES: usize = 1 << 16;
 
 /// A block of a file that is written, in this machine's byte order. One value is used for one block
@@ -146,7 +146,8 @@ impl Block {
         self.has_options = true;
     }
 
-    /// Ends the block, and returns it as a whole, with its length before and after the body.
+    /// Ends the block: writes the end of its options, and its length before and after the body.
+    /// Returns all bytes of the block.
     pub fn end(&mut self) -> &[u8] {
         if self.has_options {
             self.words(&[option::END.into()]);
