@@ -2,6 +2,9 @@
 #
 #   make install PREFIX=/usr/local [DESTDIR=/tmp/stage]
 #
+# Without cargo it installs what was built before, so it can be `make PREFIX=/usr/local` as a user and
+# then `sudo make install PREFIX=/usr/local`. What it installs:
+#
 # - the commands ipq-sim and ipq-conformance, with manual pages and shell completions
 # - the object that `ipq-sim run --launcher preload` loads
 # - libipq for C programs: see ipq-core/Makefile, which installs that alone
@@ -32,7 +35,7 @@ all:
 	CARGO_TARGET_DIR=$(TARGET_DIR) $(CARGO) build --release -p ipq-sim -p ipq-conformance -p ipq-preload
 	$(LIBRARY) all
 
-install: all
+install: $(if $(shell command -v $(CARGO)),all)
 	$(LIBRARY) install
 	$(INSTALL) -D -m 755 $(BUILT)/libipq_preload.so $(DESTDIR)$(LIBDIR)/libipq_preload.so
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASH) $(DESTDIR)$(ZSH) $(DESTDIR)$(FISH)
