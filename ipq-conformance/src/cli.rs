@@ -55,7 +55,7 @@ Examples:
   ipq-conformance '*/*timeout*' LIB-3      cases by a part of their id, or by requirement
   ipq-conformance --strict --format junit  quirks too, for continuous integration
   ipq-conformance nfq                      the second part: numbered queues (nfnetlink_queue)
-  ipq-conformance --world nfqueue          the kernel that this runs on, without root where it allows that
+  ipq-conformance --world nfqueue          this machine's kernel; needs no root where that allows it
   ipq-conformance --client dlopen:PATH     a libipq.so for C, on the emulator
   ipq-conformance --client exec:PROGRAM    a libipq in any language, on the emulator
   ipq-conformance vm --kernel bzImage      another kernel, in a virtual machine
@@ -66,21 +66,22 @@ Examples:
   ipq-conformance diff                     generated steps: do the emulator and this kernel agree?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
-3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment a real kernel that could not be tested is a failure.";
+3 nothing ran. With IPQ_REQUIRE_REAL=1 in the environment, a real kernel that could not be tested is
+a failure.";
 
 const DIFF_AFTER_HELP: &str = "\
 Examples:
-  ipq-conformance diff                                    100 sequences, on the emulator and on this kernel
-  ipq-conformance diff --cases 2000 --seed 5000           other ones, and more
+  ipq-conformance diff                                    the emulator and this machine's kernel
+  ipq-conformance diff --cases 2000 --seed 5000           more sequences, and others
   ipq-conformance diff --seed 5017 --cases 1              one of them again
   ipq-conformance diff --part nfqueue --cases 2000        steps for numbered queues
   ipq-conformance diff --cases 1000000 --checkpoint soak.json
-                                                          a long run, which goes on where it was after an end
-  ipq-conformance diff --cases 2000 | tail -1 > new.jsonl keep the recording of a difference, and then
-  ipq-conformance replay --world nfqueue new.jsonl        see it again
+                                                          a long run, which goes on after an end
+  ipq-conformance diff --cases 2000 | tail -1 >new.jsonl  keep the recording of a difference
+  ipq-conformance replay --world nfqueue new.jsonl        do its steps again
 
-Known differences are excepted, each with its reason. Exit status: 0 no others; 1 there is one; 2 wrong usage, or a world went
-wrong; 3 a world can't be tried here.";
+Known differences are excepted, each with its reason. Exit status: 0 no other difference; 1 there is
+one; 2 wrong usage, or a world went wrong; 3 a world can't be tried here.";
 
 const ABOUT: &str = "Tests an implementation of ip_queue, case by case, and reports what it finds";
 

@@ -4,6 +4,7 @@ mod documentation;
 mod output;
 mod serve;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipq_core::Hook;
@@ -26,10 +27,10 @@ use std::time::Duration;
 /// The meanings of the exit statuses, at the end of every help.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  every packet that was fed has a fate, and the program did not fail
-  1  the program failed, ended early, was slow or refused, or the capture is damaged; a line says which
-  2  it could not be done: wrong use, no such file, no such program
-  3  nothing was tried: no packet could be fed, or nobody listened to any";
+  0  the program gave a verdict on every packet, and did not fail
+  1  the program failed, ended early, was too slow or was refused, or the capture is damaged
+  2  wrong usage, or the command could not be carried out
+  3  nothing was tried: no packet could be fed, or nobody listened";
 
 /// Examples of commands, at the end of the help.
 const EXAMPLES: &str = "\
@@ -40,11 +41,11 @@ Examples:
   ipq-sim run --pcap in.pcap --trace trace.pcap -- ./filter && tshark -r trace.pcap
   ipq-sim run --pcap in.pcap --drop-net-admin after-open -- ./filter
 
-Captures: pcap and pcapng, plain or compressed by gzip or zstd. Link layers: Ethernet with VLAN tags,
-PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi, also with radiotap.
-What is not fed is counted by its reason.";
+Captures are pcap or pcapng, plain or compressed by gzip or zstd. Their link layers: Ethernet with
+VLAN tags, PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi,
+also with radiotap. The summary counts the packets that could not be fed, by reason.";
 
-/// Runs programs written for libipq or for nfnetlink against an emulated kernel: no privilege, no network.
+/// Runs programs for Linux's packet queues (libipq and nfnetlink_queue) on an emulated kernel, without root and without a network.
 #[derive(Parser)]
 #[command(name = "ipq-sim", version, after_help = EXIT_STATUS)]
 struct CommandLine {
@@ -54,36 +55,35 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Runs a program on the packets of a capture, and prints what became of them.
+    /// Run a program on the packets of a capture, and print what became of them.
     #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Run(RunArguments),
-    /// Serves an emulated kernel to programs that are started elsewhere, with
+    /// Serve an emulated kernel to programs that are started elsewhere, with
     /// `IPQ_TRANSPORT=unix:PATH`.
     #[command(after_help = EXIT_STATUS)]
     Serve(serve::ServeArguments),
-    /// Writes the manual pages, for section 1.
+    /// Write the manual pages, for section 1.
     Manual(documentation::ManualArguments),
-    /// Prints the completions of a shell, for example: ipq-sim completions bash
-    /// >/etc/bash_completion.d/ipq-sim
+    /// Print the completions of a shell.
     Completions(documentation::CompletionsArguments),
 }
 
 /// The emulated kernel.
 #[derive(Args)]
 struct KernelArguments {
-    /// The hook that packets enter at, and where all are queued.
+    /// The hook at which packets enter and are queued.
     #[arg(long, value_enum, default_value = "input")]
     hook: HookName,
-    /// How many packets the queue of an `ip_queue` program holds.
+    /// The maximum length of the queue of an `ip_queue` program, in packets.
     #[arg(long, value_name = "N")]
     queue_len: Option<u32>,
     /// The receive buffer of the program's sockets, in bytes as getsockopt reads them.
     #[arg(long, value_name = "BYTES")]
     rcvbuf: Option<u32>,
-    /// Which kernel is emulated: a version, such as 2.4.16 or 2.4, whose frames then have the word
-    /// size of the program; or a profile, such as linux-2.4.16-i386, for programs of that word size.
-    /// Unless set, it is 3.4.10 for a program that opens a socket of `ip_queue`, and
-    /// linux-6.18-x86_64 for one that opens a socket of nfnetlink.
+    /// The kernel to emulate: a version, such as 2.4.16 or 2.4, whose frames have the word size of the
+    /// program; or a profile, such as linux-2.4.16-i386, for programs of that word size [default:
+    /// 3.4.10 for a program that opens a socket of `ip_queue`, linux-6.18-x86_64 for one that opens a
+    /// socket of nfnetlink].
     #[arg(long, value_name = "KERNEL", value_parser = KernelName::checked)]
     kernel: Option<KernelName>,
 }
@@ -144,22 +144,22 @@ impl KernelName {
 struct FeedArguments {
     #[command(flatten)]
     output: OutputArguments,
-    /// How many packets a second are fed, or `max`; unless said, as many as there is room for.
+    /// The number of packets to feed a second, or `max` [default: as many as there is room for].
     #[arg(long, value_name = "PPS|max", value_parser = rate, requires = "pcap")]
     rate: Option<Rate>,
-    /// How many packets may be fed that the program has not read; unless said, as many as there is
-    /// room for.
+    /// The number of packets that may wait for the program to read them [default: as many as there
+    /// is room for].
     #[arg(long, value_name = "N", requires = "pcap", conflicts_with = "rate")]
     in_flight: Option<NonZeroUsize>,
-    /// Feeds as soon as the program listens; unless said, when it waits for packets.
+    /// Feed as soon as the program listens, not only when it waits for packets.
     #[arg(long, requires = "pcap")]
     at_once: bool,
-    /// Takes `CAP_NET_ADMIN` away from the program: always, or once it has opened a queue and set a
-    /// copy mode, as from one that drops its privileges then. A kernel refuses every message of a
-    /// program that lacks it (EPERM).
+    /// Take `CAP_NET_ADMIN` away from the program: always, or after it has opened a queue and set a
+    /// copy mode, when some programs drop their privileges. The kernel then refuses every message of
+    /// the program (EPERM).
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always", requires = "pcap")]
     drop_net_admin: Option<Drop>,
-    /// How many seconds nothing may happen before the run is ended.
+    /// The number of seconds without any event after which the run ends.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "pcap")]
     patience: u64,
 }
@@ -169,20 +169,20 @@ struct RunArguments {
     /// The capture whose packets are fed; `-` is standard input.
     #[arg(long, value_name = "IN.pcap")]
     pcap: PathBuf,
-    /// The directory where the program finds `libipq.so.0`; by default the one that was installed
-    /// with this command, if there is one.
+    /// The directory of the `libipq.so.0` that the program loads [default: where `make install` put
+    /// it with this command, if it did].
     #[arg(long, value_name = "DIR")]
     library: Option<PathBuf>,
-    /// The object of the package ipq-preload, for the launcher preload, which this option chooses;
-    /// by default the `libipq_preload.so` that was installed with this command, if there is one.
+    /// The object of the package ipq-preload. This option chooses the launcher `preload` [default:
+    /// the `libipq_preload.so` that `make install` put with this command, if it did].
     #[arg(long, value_name = "OBJECT", value_parser = readable_file)]
     preload: Option<PathBuf>,
-    /// By which means the program gets its emulated sockets; unless said, seccomp where the system
-    /// has it.
-    #[arg(long, value_name = "MEANS", value_parser = launcher)]
+    /// The means by which the program gets its emulated sockets [default: seccomp, where the
+    /// system has it].
+    #[arg(long, value_name = "MEANS", value_parser = launcher())]
     launcher: Option<Launcher>,
-    /// The number of the queue that packets are sent to, where queues have numbers; unless said, the one that the program listens
-    /// to, or all of several that are consecutive.
+    /// The number of the nfnetlink queue that packets are put in [default: the one that the program
+    /// listens to, or all of them if their numbers follow one another].
     #[arg(long, value_name = "N")]
     queue_num: Option<u16>,
     #[command(flatten)]
@@ -223,9 +223,12 @@ impl From<HookName> for Hook {
     }
 }
 
-fn launcher(name: &str) -> Result<Launcher, String> {
-    let known = Launcher::ALL.into_iter().find(|launcher| launcher.name() == name);
-    known.ok_or_else(|| format!("there are {}", Launcher::ALL.map(Launcher::name).join(", ")))
+/// Takes the name of a launcher.
+fn launcher() -> impl TypedValueParser<Value = Launcher> {
+    PossibleValuesParser::new(Launcher::ALL.map(Launcher::name)).try_map(|name| {
+        let mut known = Launcher::ALL.into_iter();
+        known.find(|launcher| launcher.name() == name).ok_or("no launcher")
+    })
 }
 
 /// Returns the path of a file that can be read; otherwise the error.

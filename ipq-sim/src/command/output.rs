@@ -26,16 +26,16 @@ const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 /// Where a run writes what, `-` being standard output.
 #[derive(Args)]
 pub(super) struct OutputArguments {
-    /// Where the packets are written, as raw IP with the capture's times. To a name that ends in
-    /// `.pcapng`: every packet that was fed, with its verdict (as traffic control numbers them: 0
-    /// let through, 2 dropped) and a comment if it was changed, dropped or its verdict refused. To
-    /// any other name and to standard output, as pcap: those that got through.
+    /// The file for the packets, as raw IP with the capture's times. A name that ends in `.pcapng`
+    /// gets every packet that was fed, with its verdict (0 let through, 2 dropped, as traffic control
+    /// numbers them) and a comment if it was changed or dropped, or if the verdict was refused. Any
+    /// other name, and `-` for standard output, gets a pcap of the packets that got through.
     #[arg(long, value_name = "OUT", requires = "pcap")]
     out: Option<PathBuf>,
-    /// Where what became of each packet is written, one JSON object a line.
+    /// The file for what became of each packet, a JSON object a line.
     #[arg(long, value_name = "LOG.jsonl", requires = "pcap")]
     log: Option<PathBuf>,
-    /// Where every netlink message is written, as a capture that Wireshark and tshark open.
+    /// The file for every netlink message, as a capture that Wireshark and tshark open.
     #[arg(long, value_name = "TRACE.pcap", requires = "pcap")]
     trace: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[derive(Args)]
 pub(super) struct ServeArguments {
-    /// Where programs find the emulator.
+    /// The path of the socket where programs find the emulator.
     #[arg(long, value_name = "PATH")]
     socket: PathBuf,
     /// A capture whose packets are fed as soon as a program is there. Without one, programs find an
