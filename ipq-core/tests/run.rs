@@ -97,6 +97,7 @@ fn a_refusal_ends_it_and_says_what_to_do(#[case] errno: Errno, #[case] expected:
         (error.to_string(), format!("{error:?}")),
         (expected.to_owned(), expected.to_owned())
     );
+    assert_eq!(format!("{:?}", handle.explain(errno)), expected);
 }
 
 #[test]

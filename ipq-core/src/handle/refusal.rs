@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// An error number that a queue answered with, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` output is the same sentence as its `Display` output, so that a `main` which returns
+/// it prints that.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The error number.
     pub errno: Errno,
@@ -43,6 +46,12 @@ impl fmt::Display for Refusal {
             Some(advice) => write!(f, ": {advice}"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
