@@ -42,8 +42,12 @@ fn each_verdict_does_what_it_says(host: &mut Host) {
 fn a_replacement_of_any_length_arrives_intact(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
-    // The last makes a packet of 65,531 bytes, the longest that nfnetlink can carry.
-    for length in (0..20).chain([483, 484, 485, 1471, 1472, 1473, 30_001, 65_502, 65_503]) {
+    // From 4069 on, the packet has more than 4096 bytes, and is no longer copied behind its verdict. The
+    // last makes a packet of 65,531 bytes, the longest that nfnetlink can carry.
+    let long = [
+        483, 484, 485, 1471, 1472, 1473, 4067, 4068, 4069, 30_001, 65_502, 65_503,
+    ];
+    for length in (0..20).chain(long) {
         sender.send(b"thirteen byte").expect("sent");
         let (metadata, packet) = program.packet();
         let payload: Vec<u8> = (0..length).map(|index: usize| index as u8).collect();

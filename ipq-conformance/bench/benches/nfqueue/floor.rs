@@ -1,6 +1,11 @@
 //! The floor: the system calls and nothing else. This listener looks at a packet's id alone, and
 //! trusts that the kernel puts it where it always does.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a function that returns after a system call costs what is measured elsewhere"
+)]
+
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
 use crate::task::Task;
@@ -15,6 +20,11 @@ pub(crate) const WAYS: &[Way] = &[
         name: "bare calls",
         replaces: true,
         open: |task| Ok(Box::new(OneByOne::open(task)?)),
+    },
+    Way {
+        name: "bare calls, in functions",
+        replaces: true,
+        open: |task| Ok(Box::new(InFunctions(OneByOne::open(task)?))),
     },
     Way {
         name: "bare calls, 32 and 32 coalesced",
@@ -69,21 +79,48 @@ impl Listener for OneByOne {
     fn take(&mut self, packets: u64) -> Result<u64, Failed> {
         for _ in 0..packets {
             let (_, length) = net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
-            let message = &mut self.buffer[..length];
-            if self.replace {
-                let payload = changed(message);
-                let head = head(VERDICT, message, payload.len());
-                send(&self.socket, &[IoSlice::new(&head), IoSlice::new(&message[payload])])?;
-            } else {
-                net::send(
-                    &self.socket,
-                    &head(VERDICT, message, 0)[..VERDICT_BYTES],
-                    SendFlags::empty(),
-                )?;
-            }
+            send_verdict(&self.socket, self.replace, &mut self.buffer[..length])?;
         }
         Ok(packets)
     }
+}
+
+/// The same in the shape that most programs have: one function reads, another gives the verdict.
+struct InFunctions(OneByOne);
+
+impl Listener for InFunctions {
+    fn take(&mut self, packets: u64) -> Result<u64, Failed> {
+        for _ in 0..packets {
+            let length = self.0.read()?;
+            self.0.decide(length)?;
+        }
+        Ok(packets)
+    }
+}
+
+impl OneByOne {
+    #[inline(never)]
+    fn read(&mut self) -> rustix::io::Result<usize> {
+        let (_, length) = net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
+        Ok(length)
+    }
+
+    #[inline(never)]
+    fn decide(&mut self, length: usize) -> rustix::io::Result<()> {
+        send_verdict(&self.socket, self.replace, &mut self.buffer[..length])
+    }
+}
+
+/// Accepts the packet of `message`, and gives it back changed if `replace` says so.
+#[inline(always)]
+fn send_verdict(socket: &OwnedFd, replace: bool, message: &mut [u8]) -> rustix::io::Result<()> {
+    if replace {
+        net::send(socket, replaced(message), SendFlags::empty())?;
+    } else {
+        let head = head(VERDICT, message, 0);
+        net::send(socket, &head[..VERDICT_BYTES], SendFlags::empty())?;
+    }
+    Ok(())
 }
 
 /// A listener by `recvmmsg`, and one `send` with all verdicts, or with one batch verdict.
@@ -180,6 +217,16 @@ fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     let payload = at + 4..at + number(at, message);
     message[payload.end - 1] ^= 0xff;
     payload
+}
+
+/// The verdict that gives the packet back with its last byte changed. It is written where something
+/// was said about the packet, right before its bytes.
+fn replaced(message: &mut [u8]) -> &[u8] {
+    let payload = changed(message);
+    let head = head(VERDICT, message, payload.len());
+    let begin = payload.start - HEAD_BYTES;
+    message[begin..payload.start].copy_from_slice(&head);
+    &message[begin..payload.end]
 }
 
 /// Returns a socket that is bound to the queue.

@@ -17,6 +17,11 @@ pub(crate) const WAYS: &[Way] = &[
         open: |task| Ok(Box::new(OneByOne::open(task)?)),
     },
     Way {
+        name: "ipq, one by one, in functions",
+        replaces: true,
+        open: |task| Ok(Box::new(InFunctions(OneByOne::open(task)?))),
+    },
+    Way {
         name: "ipq, 32 and 32 coalesced",
         replaces: true,
         open: |task| Ok(Box::new(Many::open(task, 32, false)?)),
@@ -63,6 +68,40 @@ impl Listener for OneByOne {
         }
         Ok(packets)
     }
+}
+
+/// The same in the shape that most programs have: one function reads, another gives the verdict.
+struct InFunctions(OneByOne);
+
+impl Listener for InFunctions {
+    fn take(&mut self, packets: u64) -> Result<u64, Failed> {
+        let OneByOne {
+            handle,
+            replace,
+            buffer,
+        } = &mut self.0;
+        for _ in 0..packets {
+            let packet = read(handle, buffer)?;
+            decide(handle, packet, *replace)?;
+        }
+        Ok(packets)
+    }
+}
+
+#[inline(never)]
+fn read<'b>(handle: &Handle<NfQueue>, buffer: &'b mut [u8]) -> Result<PacketMut<'b>, Failed> {
+    match handle.read_mut(buffer, Wait::Forever)? {
+        MessageMut::Packet(packet) => Ok(packet),
+        MessageMut::Other(_) => Err("the queue sent what is no packet".into()),
+    }
+}
+
+#[inline(never)]
+fn decide(handle: &Handle<NfQueue>, packet: PacketMut<'_>, replace: bool) -> Result<(), Failed> {
+    let id = packet.packet_id();
+    let replacement = replace.then(|| changed(packet));
+    handle.set_verdict(id, Verdict::Accept, replacement)?;
+    Ok(())
 }
 
 /// A listener that reads many messages in one call, and gives their verdicts in one call.

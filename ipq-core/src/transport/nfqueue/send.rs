@@ -15,6 +15,10 @@ use std::sync::{MutexGuard, PoisonError};
 /// The error of a message that is longer than nfnetlink can carry.
 const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 
+/// The longest replacement that is copied behind its head, so that the kernel gets one slice. A
+/// second slice costs it more than this many bytes cost here: `sendmsg` fetches a list of slices.
+const COPIED_BYTES: usize = 4096;
+
 impl<S: QueueSocket> NfQueue<S> {
     /// Sends the nfnetlink message that stands for one message. Returns the length of the latter.
     #[inline(always)]
@@ -30,11 +34,12 @@ impl<S: QueueSocket> NfQueue<S> {
         if request::write(&mut writer, &request, head, action, false, &self.options).is_none() {
             return self.send_slow(parts);
         }
-        let written = IoSlice::new(writer.written().ok_or(TOO_LONG)?);
-        if tail.is_empty() {
-            self.socket.send(&[written])?;
+        if tail.len() <= COPIED_BYTES {
+            writer.content(tail);
+            self.socket.send(&[IoSlice::new(writer.written().ok_or(TOO_LONG)?)])?;
         } else {
-            self.socket.send(&[written, IoSlice::new(tail)])?;
+            let written = writer.written().ok_or(TOO_LONG)?;
+            self.socket.send(&[IoSlice::new(written), IoSlice::new(tail)])?;
         }
         if self.outstanding.is_some() {
             self.note_decided(action);

@@ -93,6 +93,12 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&stated.to_ne_bytes()).raw(&kind.to_ne_bytes())
     }
 
+    /// Adds content of the attribute whose header was added last.
+    #[inline]
+    pub fn content(&mut self, bytes: &[u8]) -> &mut Self {
+        self.raw(bytes)
+    }
+
     /// Adds the padding that belongs after content of `length` bytes.
     #[inline]
     pub fn pad(&mut self, length: usize) -> &mut Self {
