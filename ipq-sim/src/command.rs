@@ -45,7 +45,7 @@ Captures are pcap or pcapng, plain or compressed by gzip or zstd. Their link lay
 VLAN tags, PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi,
 also with radiotap. The summary counts the packets that could not be fed, by reason.";
 
-/// Runs programs for Linux's packet queues (libipq and nfnetlink_queue) on an emulated kernel, without root and without a network.
+/// Runs programs for Linux's packet queues (libipq and NFQUEUE) on an emulated kernel, without root and without a network.
 #[derive(Parser)]
 #[command(name = "ipq-sim", version, after_help = EXIT_STATUS)]
 struct CommandLine {
