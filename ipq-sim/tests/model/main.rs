@@ -2,8 +2,8 @@
 //!
 //! The model is written from the protocol's rules alone, for obviousness, and reproduces the recordings of real kernels.
 //! Steps are generated; after each, its answer and everything else that can be seen must be equal. What differs shrinks to
-//! a few steps and is printed as a recording, which `ipq-conformance replay FILE` takes. `IPQ_MODEL_STEPS` says how many
-//! steps are generated, and `IPQ_MODEL_SEED` from which seed.
+//! a few steps and is printed as a recording, which `ipq-conformance replay FILE` takes.
+//! `support/soak.rs` says which variables make it a long run.
 
 mod action;
 mod compare;
@@ -12,6 +12,8 @@ mod model;
 mod packets;
 mod recorded;
 mod recording;
+#[path = "../support/soak.rs"]
+mod soak;
 mod step;
 
 use action::Action;
@@ -19,11 +21,11 @@ use compare::{Ids, without_cut_id};
 use emulator::Emulator;
 use model::Model;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use recorded::Difference;
 use recording::Done;
 use rstest::rstest;
+use soak::{Figures, Soak};
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Once;
@@ -117,10 +119,6 @@ struct Subject {
     done: Vec<Done>,
 }
 
-thread_local! {
-    static STEPS_DONE: Cell<u64> = const { Cell::new(0) };
-}
-
 impl StateMachineTest for Machine {
     type SystemUnderTest = Subject;
     type Reference = Self;
@@ -135,7 +133,6 @@ impl StateMachineTest for Machine {
     }
 
     fn apply(mut subject: Subject, reference: &Reference, _: Action) -> Subject {
-        STEPS_DONE.set(STEPS_DONE.get() + 1);
         let Some((step, expected)) = &reference.step else {
             return subject;
         };
@@ -204,51 +201,12 @@ impl Subject {
     }
 }
 
-fn number_from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.replace('_', "")
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
-    )
-}
-
-/// Runs the machine in rounds of generated sequences until there were enough steps, and says how many there were, or how
-/// the two differ.
-fn run(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
-    let config = Config {
-        cases: 100,
-        failure_persistence: None,
-        max_shrink_iters: shrinking,
-        ..Config::default()
-    };
-    STEPS_DONE.set(0);
-    let mut round = 0_u64;
-    while STEPS_DONE.get() < steps {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&round.to_le_bytes());
-        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(config.clone(), random);
-        let result = runner.run(
-            &Machine::sequential_strategy(1..=150),
-            |(reference, actions, counter)| {
-                Machine::test_sequential(config.clone(), reference, actions, counter);
-                Ok(())
-            },
-        );
-        result.map_err(|error| format!("round {round} of seed {seed}: {error}"))?;
-        round += 1;
-    }
-    Ok(STEPS_DONE.get())
-}
-
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The same, without a word about each step of the shrinking.
-fn run_quietly(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
+/// Compares the emulator with the model, without a word about each step of the shrinking.
+fn run_quietly(soak: &Soak, shrinking: u32) -> Result<Figures, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();
@@ -259,7 +217,7 @@ fn run_quietly(steps: u64, seed: u64, shrinking: u32) -> Result<u64, String> {
         }));
     });
     QUIET.set(true);
-    let result = run(steps, seed, shrinking);
+    let result = soak.run::<Machine>(shrinking);
     QUIET.set(false);
     result
 }
@@ -282,10 +240,12 @@ fn the_emulator_does_what_the_model_does(
     kernel: &'static str,
 ) {
     KERNEL.set(kernel);
-    let steps = number_from_environment("IPQ_MODEL_STEPS").unwrap_or(STEPS);
-    let seed = number_from_environment("IPQ_MODEL_SEED").unwrap_or(0);
-    match run_quietly(steps, seed, 20_000) {
-        Ok(done) => println!("{kernel}: {done} steps from seed {seed}: no difference"),
+    let soak = Soak::from_environment(kernel, STEPS);
+    match run_quietly(&soak, 20_000) {
+        Ok(figures) => println!(
+            "{kernel}: {} steps from seed {}: no difference",
+            figures.steps, soak.seed
+        ),
         Err(difference) => panic!("{kernel}: {difference}"),
     }
 }
@@ -320,6 +280,12 @@ fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {
 
     // Which chains there are shows when rules are added, and here that is before the first step.
     let unseen = [Fault::MangleHasTwoChains, Fault::OldMangleHasFiveChains];
+    let soak = Soak {
+        name: "seeded faults".to_owned(),
+        steps: 1_000_000,
+        seed: 1,
+        checkpoint: None,
+    };
     let untold: Vec<Fault> = Fault::ALL
         .iter()
         .copied()
@@ -329,7 +295,7 @@ fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {
         .filter(|fault| {
             emulator::FAULT.set(Some(*fault));
             KERNEL.set(fault.kernel().name);
-            let difference = run_quietly(1_000_000, 1, 1).err();
+            let difference = run_quietly(&soak, 1).err();
             emulator::FAULT.set(None);
             !difference.is_some_and(|told| told.contains(TOLD))
         })

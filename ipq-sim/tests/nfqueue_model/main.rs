@@ -1,27 +1,26 @@
 //! Numbered queues beside a model of them: whatever is done to both, the same is seen.
 //!
-//! `IPQ_MODEL_STEPS` says how many steps are generated, and `IPQ_MODEL_SEED` from which seed.
+//! `support/soak.rs` says which variables make it a long run.
 
 mod emulator;
 mod model;
 mod packets;
+#[path = "../support/soak.rs"]
+mod soak;
+mod soaks;
 
 use emulator::Emulator;
 use model::{Action, Model, QUEUE, SOCKETS, Seen};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
-use std::cell::Cell;
+use soak::Soak;
 
 /// The number of steps that `cargo test` takes.
 const STEPS: u64 = 200_000;
 /// A queue that packets come to by a verdict only.
 const OTHER: u16 = 300;
-
-thread_local! {
-    static STEPS_DONE: Cell<u64> = const { Cell::new(0) };
-}
 
 /// The model, and what the last action led to.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +66,6 @@ impl StateMachineTest for Machine {
 
     fn apply(mut emulator: Emulator, reference: &Reference, action: Action) -> Emulator {
         assert_eq!(emulator.act(&action), reference.seen, "{action:?}");
-        STEPS_DONE.set(STEPS_DONE.get() + 1);
         emulator
     }
 }
@@ -159,37 +157,11 @@ fn verdict() -> impl Strategy<Value = Action> {
         )
 }
 
-fn number_from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let number = text.replace('_', "").parse();
-    Some(number.unwrap_or_else(|_| panic!("{name}={text} is no number")))
-}
-
 #[test]
 fn numbered_queues_do_what_the_model_does() {
-    let steps = number_from_environment("IPQ_MODEL_STEPS").unwrap_or(STEPS);
-    let seed = number_from_environment("IPQ_MODEL_SEED").unwrap_or(0);
-    let config = Config {
-        cases: 100,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let mut round = 0_u64;
-    while STEPS_DONE.get() < steps {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&round.to_le_bytes());
-        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner = TestRunner::new_with_rng(config.clone(), random);
-        let run = runner.run(
-            &Machine::sequential_strategy(1..=150),
-            |(reference, actions, counter)| {
-                Machine::test_sequential(config.clone(), reference, actions, counter);
-                Ok(())
-            },
-        );
-        run.unwrap_or_else(|error| panic!("round {round} of seed {seed}: {error}"));
-        round += 1;
+    let soak = Soak::from_environment("nfnetlink_queue", STEPS);
+    match soak.run::<Machine>(Config::default().max_shrink_iters) {
+        Ok(figures) => println!("{} steps from seed {}: no difference", figures.steps, soak.seed),
+        Err(difference) => panic!("{difference}"),
     }
-    println!("{} steps from seed {seed}: no difference", STEPS_DONE.get());
 }
