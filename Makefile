@@ -8,6 +8,10 @@
 # - the commands ipq-sim and ipq-conformance, with manual pages and shell completions
 # - the object that `ipq-sim run --launcher preload` loads
 # - libipq for C programs: see ipq-core/Makefile, which installs that alone
+#
+# And the page of results of this project, as ipq-conformance/results/README.md describes it:
+#
+#   make results
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -27,7 +31,7 @@ ZSH := $(DATADIR)/zsh/site-functions
 FISH := $(DATADIR)/fish/vendor_completions.d
 LIBRARY := $(MAKE) -C ipq-core PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR) TARGET_DIR=$(TARGET_DIR)
 
-.PHONY: all install uninstall
+.PHONY: all install uninstall results
 
 # The commands look for the library and the object there, too.
 all: export IPQ_LIBDIR = $(LIBDIR)
@@ -54,3 +58,11 @@ uninstall:
 		rm -f $(DESTDIR)$(BINDIR)/$$command $(DESTDIR)$(MANDIR)/man1/$$command.1 $(DESTDIR)$(MANDIR)/man1/$$command-*.1 \
 			$(DESTDIR)$(BASH)/$$command $(DESTDIR)$(ZSH)/_$$command $(DESTDIR)$(FISH)/$$command.fish; \
 	done
+
+# The emulated kernels, the newest first.
+KERNELS := 6.18 3.0 2.6.32 2.6.27 2.6.18 2.4.32 2.4.16 2.4.0
+RESULTS := ipq-conformance/results/index.html
+
+results:
+	$(CARGO) run -q -p ipq-conformance -- matrix --world nfqueue --world sim $(addprefix --kernel ,$(KERNELS)) \
+		--recordings --format html --output $(RESULTS)

@@ -256,6 +256,7 @@ Examples:
   ipq-conformance matrix --world sim --world nfqueue
   ipq-conformance run --strict --format json >sim.json
   ipq-conformance matrix sim.json 3.4.json --format html --output matrix.html
+  ipq-conformance matrix --world nfqueue --kernel 2.4.16 --recordings --format html --output matrix.html
 
 Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed unexpectedly,
 3 if no case was tried; 2 if a file is no results, or damaged. With 0, 1 and 3 the matrix is written.";

@@ -53,6 +53,11 @@ fn help_for_matrix() {
 }
 
 #[test]
+fn help_for_decode() {
+    insta::assert_snapshot!(help_for("decode"));
+}
+
+#[test]
 fn help_for_diff() {
     insta::assert_snapshot!(help_for("diff"));
 }

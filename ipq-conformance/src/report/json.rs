@@ -190,3 +190,21 @@ impl<W: Write> Reporter for JsonLines<W> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_transcript_the_last_lines_are_kept() {
+        let whole: String = (0..5000).map(|line| format!("line {line} é\n")).collect();
+        let kept = end_of(whole.clone());
+        let (notice, lines) = kept.split_once('\n').expect("there are lines");
+        assert!(notice.contains("run --transcripts DIR"), "{notice}");
+        assert!(lines.len() <= MOST_TRANSCRIPT_BYTES && lines.starts_with("line "));
+        assert!(whole.ends_with(lines));
+        assert_eq!(end_of("short\n".into()), "short\n");
+        let no_line = "x".repeat(MOST_TRANSCRIPT_BYTES + 1);
+        assert!(end_of(no_line).ends_with("keeps all)\n"));
+    }
+}

@@ -82,7 +82,7 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     reader.open("?outcome=failed&world=ip_queue");
     reader.shows(&[]);
     // A requirement is not found in a longer number, and a parameter that is none is ignored.
-    reader.open("?find=VER-9&level=none");
+    reader.open("?find=VER-9&level=none#%");
     reader.shows(&["verdicts/gone"]);
     reader.browser.click("form button");
     reader.browser.until("location.search", &json!(""));

@@ -32,9 +32,19 @@
         || states.includes(outcome));
   };
 
+  // The name of the anchor in the address.
+  const anchor = () => {
+    const name = location.hash.slice(1);
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      return name;
+    }
+  };
+
   // The case that the address names is always shown.
   const named = (one) => {
-    const name = decodeURIComponent(location.hash.slice(1));
+    const name = anchor();
     return name === one.row.id || name.startsWith(`${one.row.id}:`);
   };
 
@@ -85,10 +95,7 @@
   // What a link leads to is in view only once the rows that are filtered out are gone.
   const show = () => {
     apply();
-    const target = location.hash === '' ? null : find(decodeURIComponent(location.hash.slice(1)));
-    if (target) {
-      target.scrollIntoView();
-    }
+    find(anchor())?.scrollIntoView();
   };
 
   form.addEventListener('input', write);
