@@ -60,7 +60,7 @@ uninstall:
 	done
 
 # The emulated kernels, the newest first.
-KERNELS := 6.18 3.0 2.6.32 2.6.27 2.6.18 2.4.32 2.4.16 2.4.0
+KERNELS := 3.0 2.6.32 2.6.27 2.6.18 2.4.32 2.4.16 2.4.0
 RESULTS := ipq-conformance/results/index.html
 
 results:

@@ -62,7 +62,7 @@ Examples:
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            a requirement, and the cases that check it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
-  ipq-conformance decode trace.pcap        netlink messages of a capture or a hex dump, field by field
+  ipq-conformance decode trace.pcap        netlink messages, field by field, and the rules that they break
   ipq-conformance diff                     generated steps: do the emulator and this kernel agree?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;
@@ -256,7 +256,7 @@ Examples:
   ipq-conformance matrix --world sim --world nfqueue
   ipq-conformance run --strict --format json >sim.json
   ipq-conformance matrix sim.json 3.4.json --format html --output matrix.html
-  ipq-conformance matrix --world nfqueue --kernel 2.4.16 --recordings --format html --output matrix.html
+  ipq-conformance matrix --world sim --kernel 2.4.16 --recordings --format html >matrix.html
 
 Exit status: that of a `run` of all columns: 1 if a cell failed, broke or passed unexpectedly,
 3 if no case was tried; 2 if a file is no results, or damaged. With 0, 1 and 3 the matrix is written.";
