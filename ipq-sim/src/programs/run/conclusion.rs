@@ -13,6 +13,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+/// The exit status of a program that the dynamic loader could not load, and of a shell that found no
+/// command.
+const NOT_LOADED: i32 = 127;
+
 /// The way in which the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramEnd {
@@ -314,6 +318,10 @@ impl fmt::Display for ProgramEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Elsewhere => f.write_str("it was started elsewhere"),
+            Self::ByItself(status) if status.code() == Some(NOT_LOADED) => write!(
+                f,
+                "{status}, as of a program whose libraries were not found (--library names the directory of libipq.so.0)"
+            ),
             Self::ByItself(status) => status.fmt(f),
             Self::OnTerm(status) => write!(f, "{status}, when it was told to end by SIGTERM"),
             Self::Killed => f.write_str("it was killed"),

@@ -25,9 +25,10 @@ use std::time::Duration;
 /// The longest path that is compared, in bytes. The paths of /proc that matter are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// The number of tries, and the pause after each, to bind a port whose socket the program has
-/// closed.
-const CLOSING_TRIES: usize = 20;
+/// The number of tries, and the pause after each, to get a port whose socket the program has
+/// closed. A process that is just being made holds a copy until it runs, which takes long on a busy
+/// machine.
+const CLOSING_TRIES: usize = 500;
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
 /// The program that was started for a server.

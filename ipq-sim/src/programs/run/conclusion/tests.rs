@@ -122,6 +122,13 @@ fn opener() -> Conduct {
     summary(2, 1, 2), listener(3, 0), Over::Done, exit(7),
     &["the program ended before every packet had a verdict: exit status: 7"], Outcome::Failure
 )]
+#[case::ended_before_it_was_loaded(
+    summary(2, 0, 2), Conduct::default(), Over::Done, exit(127),
+    &[
+        "the program never opened a queue: is it written for ip_queue or nfnetlink_queue, and was it told to begin? (--launcher says how it gets its sockets)",
+        "the program ended before every packet had a verdict: exit status: 127, as of a program whose libraries were not found (--library names the directory of libipq.so.0)"
+    ], Outcome::Failure
+)]
 #[case::empty_capture(
     summary(0, 0, 0), listener(0, 0), PATIENCE, on_term(TERMINATED),
     &["nothing was fed: the capture has no packets"], Outcome::NothingTried
