@@ -62,7 +62,7 @@ Examples:
   ipq-conformance matrix --world all       worlds side by side; also from files, as Markdown or HTML
   ipq-conformance explain VER-3            a requirement, and the cases that check it
   ipq-conformance replay new.jsonl         does the emulator do what a kernel did?
-  ipq-conformance decode trace.pcap        netlink messages, field by field, and the rules that they break
+  ipq-conformance decode trace.pcap        netlink messages by field, and the rules they break
   ipq-conformance diff                     generated steps: do the emulator and this kernel agree?
 
 Exit status: 0 all well; 1 something failed; 2 wrong usage, or the command could not be carried out;

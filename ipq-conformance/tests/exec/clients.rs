@@ -16,7 +16,9 @@ const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/clien
 fn run(client: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(SUITE);
     command.args(["run", "--strict", "--client", &format!("exec:{client}")]);
-    command.args(arguments).output().expect("the suite can be run")
+    // Whether a skipped case is a failure must not depend on who runs these tests.
+    command.env_remove("IPQ_REQUIRE_REAL").args(arguments);
+    command.output().expect("the suite can be run")
 }
 
 #[test]

@@ -27,7 +27,9 @@ const SUITE: &str = env!("CARGO_BIN_EXE_ipq-conformance");
 fn run(world: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(SUITE);
     command.args(["run", "--strict", "--world", &format!("exec:{world}")]);
-    command.args(arguments).output().expect("the suite can be run")
+    // Whether a skipped case is a failure must not depend on who runs these tests.
+    command.env_remove("IPQ_REQUIRE_REAL").args(arguments);
+    command.output().expect("the suite can be run")
 }
 
 /// Runs cases, and returns their outcomes by id.
