@@ -121,12 +121,15 @@ impl Browser {
         }
     }
 
-    /// Clicks on the middle of the first element that a selector finds, as a reader would.
+    /// Clicks on the middle of the first element that a selector finds, as a reader would: once the
+    /// page has come to rest there.
     pub(super) fn click(&mut self, selector: &str) {
-        let selector = json!(selector);
+        let element = format!("document.querySelector({})", json!(selector));
+        self.value(&format!("{element}.scrollIntoView({{ block: 'center' }})"));
+        std::thread::sleep(Duration::from_millis(50));
         let place = self.value(&format!(
-            "(() => {{ const element = document.querySelector({selector}); element.scrollIntoView({{ block: 'center' }}); \
-             const at = element.getClientRects()[0]; return [at.left + Math.min(at.width, 40) / 2, at.top + at.height / 2]; }})()"
+            "(() => {{ const at = {element}.getClientRects()[0]; \
+             return [at.left + Math.min(at.width, 40) / 2, at.top + at.height / 2]; }})()"
         ));
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
