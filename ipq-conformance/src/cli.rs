@@ -207,8 +207,8 @@ struct RunArguments {
     /// The seed of cases that use random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A folder for the transcript (.txt) of each case that failed, broke or differs as expected, and
-    /// the capture (.pcapng) of its netlink messages and packets, for Wireshark and `decode`
+    /// A folder for the transcript (.txt) of each case that failed, broke or differs as expected,
+    /// and the capture (.pcapng) of its netlink messages and packets, for Wireshark and `decode`
     #[arg(long, value_name = "DIR")]
     transcripts: Option<PathBuf>,
 }
@@ -298,8 +298,8 @@ struct DecodeArguments {
     /// The capture or the hex dump; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The word size of the machine that the frames are of, in bytes: 4 or 8; by default the one that
-    /// they fit best
+    /// The word size of the machine that the frames are of, in bytes: 4 or 8; by default the one
+    /// that they fit best
     #[arg(long, value_name = "BYTES", value_parser = ["4", "8"])]
     word_bytes: Option<String>,
     /// The byte order of that machine; by default the one that they fit best

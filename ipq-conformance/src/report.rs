@@ -50,7 +50,7 @@ impl Head {
     }
 }
 
-/// Returns the command that runs one case, with the option that selects its world.
+/// Returns the command that runs one case. `choice` is the option that selects the world.
 fn command(choice: &str, seed: u64, case: &str) -> String {
     format!("ipq-conformance run {choice} --seed {seed} {case}")
 }

@@ -47,13 +47,13 @@ pub mod option {
     pub const VERDICT: u16 = 7;
 }
 
-/// Link layers.
+/// The link layers of an interface's frames.
 pub mod link {
-    /// Ethernet.
+    /// The frames are Ethernet frames.
     pub const ETHERNET: u16 = 1;
-    /// IP packets, without anything before them.
+    /// The frames are IP packets, with nothing before them.
     pub const RAW_IP: u16 = 101;
-    /// Netlink messages, each after [`netlink_header`](super::netlink_header).
+    /// The frames are netlink messages, each after [`netlink_header`](super::netlink_header).
     pub const NETLINK: u16 = 253;
 }
 
@@ -61,7 +61,7 @@ pub mod link {
 /// Linux's cooked link layer, with the netlink protocol in the place of the `EtherType`.
 #[must_use]
 pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
-    // Sent by the program that is traced, or received by it.
+    // The traced program sent the message, or received it.
     let kind: u16 = if to_kernel { 4 } else { 0 };
     // The hardware type of netlink.
     let hardware: u16 = 824;
@@ -100,8 +100,8 @@ impl Block {
         self.end()
     }
 
-    /// Makes a whole block that describes an interface, and returns its bytes. The unit of its times
-    /// is 10 to the power of `-resolution` seconds.
+    /// Makes a whole block that describes an interface, and returns its bytes. The unit of its
+    /// times is 10 to the power of `-resolution` seconds.
     pub fn interface(&mut self, name: &str, link: u16, resolution: u8) -> &[u8] {
         self.begin(block::INTERFACE);
         self.words(&[link.into(), 0]);
@@ -122,21 +122,22 @@ impl Block {
         self.pad();
     }
 
-    /// Begins a block.
+    /// Begins a block of a type, and forgets the block before.
     pub fn begin(&mut self, kind: u32) {
         self.bytes.clear();
         self.has_options = false;
         self.words(&[kind, 0]);
     }
 
-    /// Adds numbers.
+    /// Adds numbers of 32 bits to the block.
     pub fn words(&mut self, words: &[u32]) {
         for word in words {
             self.bytes.extend_from_slice(&word.to_ne_bytes());
         }
     }
 
-    /// Adds an option, after all that is none. A value ends at 65,535 bytes.
+    /// Adds an option to the block. Options come after everything else in a block, and a value is
+    /// cut to 65,535 bytes.
     pub fn option(&mut self, code: u16, value: &[u8]) {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&code.to_ne_bytes());

@@ -27,28 +27,28 @@ const MOST_LINES: usize = 64;
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// A datagram, and what is known of its way.
+/// A datagram, with its time, direction and netlink protocol as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Frame {
-    /// The number in the file, from 1: of a record of a capture, or of a dump.
+    /// The number of the capture's record, or of the dump, from 1.
     number: usize,
-    /// The time of its capture.
+    /// The time at which the datagram was captured.
     time: Option<Duration>,
     to_kernel: Option<bool>,
-    /// The netlink protocol.
+    /// The netlink protocol; `None` if the file does not state it.
     protocol: Option<u16>,
     bytes: Vec<u8>,
-    /// The reason why bytes are missing at its end, and what to do, if they are.
+    /// The reason why bytes at the datagram's end are missing; `None` if it is whole.
     cut: Option<String>,
 }
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Debug, Default, PartialEq)]
 struct Contents {
     frames: Vec<Frame>,
     /// The number of records that are no netlink messages.
     others: usize,
-    /// The reason why the file can't be read to its end.
+    /// The reason why the file can't be read to its end; `None` if it was.
     damage: Option<String>,
 }
 

@@ -7,8 +7,8 @@ use ipq_core::wire::{
 use ipq_core::{Errno, wire::WordSize};
 
 pub(super) fn decode(cursor: &mut Cursor<'_>, abi: Abi) {
-    // A datagram for numbered queues may have several messages (NFQ-50), one for a queue of ip_queue
-    // has one (MSG-11).
+    // A datagram for numbered queues may have several messages (NFQ-50), one for a queue of
+    // ip_queue has one (MSG-11).
     loop {
         let Some(header) = Header::parse(cursor.remaining(), abi) else {
             return decode_message(cursor, abi, true);

@@ -7,12 +7,12 @@ use super::{Cursor, ip};
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 use ipq_core::wire::{ByteOrder, EtherType, Hook, Verdict, padding};
 
-/// The message types of the queues' subsystem.
+/// Returns whether a message type belongs to the subsystem of the numbered queues.
 pub(crate) fn is_type(kind: u16) -> bool {
     kind >> 8 == message_type::PACKET >> 8
 }
 
-/// Returns a message type's name.
+/// Returns the name of a message type; `None` if numbered queues have no such message.
 pub(crate) const fn type_name(kind: u16) -> Option<&'static str> {
     Some(match kind {
         message_type::PACKET => "PACKET of a numbered queue",
@@ -56,15 +56,15 @@ fn decode_attributes(cursor: &mut Cursor<'_>, kind: u16, order: ByteOrder) {
 /// An attribute of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
-    /// Its type, without the two bits that say how the content is made up.
+    /// The type of the attribute, without the two bits that say how the content is made up.
     pub(crate) kind: u16,
     pub(crate) content: &'a [u8],
-    /// The bytes between it and the next.
+    /// The number of bytes between this attribute and the next.
     padding: usize,
 }
 
 impl<'a> Attribute<'a> {
-    /// Returns the attribute that `bytes` begin with, if it is whole.
+    /// Returns the attribute at the beginning of `bytes`; `None` if it is not whole.
     fn first(bytes: &'a [u8], order: ByteOrder) -> Option<Self> {
         let half = |at: usize| {
             let bytes = bytes.get(at..at + 2)?.first_chunk::<2>()?;
@@ -104,7 +104,7 @@ pub(crate) struct About {
 type Part = (&'static str, usize, fn(&[u8]) -> String);
 
 impl About {
-    /// Returns the number of bytes that the attribute always has.
+    /// Returns the fixed size of the attribute in bytes; 0 if it may have any size.
     pub(crate) fn length(&self) -> usize {
         self.parts.iter().map(|(_, length, _)| length).sum()
     }
@@ -165,7 +165,7 @@ pub(crate) const fn about(kind: u16, attribute: u16) -> About {
     }
 }
 
-/// Describes the body of a message in one line.
+/// Describes the body of a message of type `kind` in one line.
 pub(crate) fn summary(kind: u16, body: &[u8], order: ByteOrder) -> String {
     let name = type_name(kind).unwrap_or("message of a numbered queue");
     let Some([_, _, queue @ ..]) = body.first_chunk::<4>() else {
@@ -206,7 +206,7 @@ fn number(bytes: &[u8]) -> String {
     value(bytes).to_string()
 }
 
-/// Numbers are big-endian here.
+/// Returns a number of up to eight bytes, which is big-endian in nfnetlink.
 pub(crate) fn value(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }

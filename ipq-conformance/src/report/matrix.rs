@@ -27,7 +27,7 @@ pub struct Matrix {
     rows: Vec<Row>,
     /// Differences between the columns in version or list of cases, each as a sentence.
     notes: Vec<String>,
-    /// Comparisons with kernels that were recorded.
+    /// The comparisons of the emulator with recorded kernels.
     recordings: Vec<Replays>,
 }
 
@@ -139,14 +139,14 @@ impl Matrix {
         }
     }
 
-    /// Returns the same with what came of recordings of other kernels.
+    /// Returns this matrix with a table of the recordings that were replayed.
     #[must_use]
     pub fn with_recordings(self, recordings: Vec<Replays>) -> Self {
         Self { recordings, ..self }
     }
 
-    /// Returns whether no cell is bad, no recording differs, and no list of known differences is out
-    /// of date.
+    /// Returns whether no cell is bad, no recording differs, and no list of known differences is
+    /// out of date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let bad = |state: &State| matches!(state, State::Run(outcome) if outcome.is_bad());
@@ -186,7 +186,7 @@ impl Matrix {
         reasons
     }
 
-    /// Returns the days on which the columns were run, in words.
+    /// Returns the days on which the columns were run, in words; `None` if no column has a date.
     fn days(&self) -> Option<String> {
         let dates = self
             .columns

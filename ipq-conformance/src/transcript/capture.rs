@@ -1,10 +1,10 @@
-//! The capture of a transcript: a pcapng file with two interfaces, so that messages and packets stand
-//! in one order.
+//! The capture of a transcript: a pcapng file with two interfaces, so that messages and packets
+//! stand in one order.
 //!
 //! | interface | what |
 //! |---|---|
 //! | `netlink` | each datagram that was sent or received, with the link type NETLINK (253) |
-//! | `packets` | packets that arrived, that this host sent (in a frame with empty addresses), and that left |
+//! | `packets` | packets that arrived, that left, and that this host sent, with empty addresses |
 //!
 //! The time is the number of the step, in seconds, and the step in words is the comment.
 

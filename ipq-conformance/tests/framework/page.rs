@@ -1,6 +1,6 @@
-//! The page of results in a real browser: it filters, keeps the filter in its address, leads to what a
-//! link names, opens transcripts, fits a phone, follows the reader's colours, and needs no script for
-//! the rest.
+//! The page of results in a real browser: it filters, keeps the filter in its address, leads to
+//! what a link names, opens transcripts, fits a phone, follows the reader's colours, and needs no
+//! script for the rest.
 
 mod browser;
 
@@ -22,7 +22,7 @@ const SHOWN: &str =
     "Array.from(document.querySelectorAll('.cases tr[id]')).filter((row) => row.offsetHeight > 0).map((row) => row.id)";
 
 impl Reader {
-    /// `None` where there is no browser.
+    /// Opens a browser; `None` where none is installed.
     fn new() -> Option<Self> {
         let Some(browser) = Browser::start() else {
             eprintln!("skipped: there is no chromium, chromium-browser or google-chrome to open the page in");

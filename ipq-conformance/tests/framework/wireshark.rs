@@ -1,5 +1,5 @@
-//! The dissector for Wireshark, in tshark: every frame of the vectors, in every layout, has the fields
-//! that the vectors say; and a transcript's capture reads as messages instead of data.
+//! The dissector for Wireshark, in tshark: every frame of the vectors, in every layout, has the
+//! fields that the vectors say; and a transcript's capture reads as messages instead of data.
 
 use crate::reports;
 use ipq_conformance::vectors;

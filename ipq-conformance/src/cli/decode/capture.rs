@@ -67,7 +67,7 @@ fn damage<I>(error: &PcapError<I>, number: usize) -> String {
     format!("{what} after number {number}: what comes before is shown; capture again for the rest")
 }
 
-/// The records that were read.
+/// The records that were read so far.
 #[derive(Default)]
 struct Records {
     number: usize,
@@ -79,14 +79,14 @@ struct Records {
 #[derive(Clone, Copy)]
 struct Interface {
     link: Linktype,
-    /// Units of time in a second; not 0.
+    /// The number of units of time in a second: 1 or more.
     units: u64,
-    /// In seconds, added to each time.
+    /// The number of seconds that is added to each time.
     offset: u64,
 }
 
 impl Interface {
-    /// Returns the time that is that many seconds and units.
+    /// Returns the time of a record that states `seconds` and `units`.
     fn time(self, seconds: u64, units: u64) -> Duration {
         let whole = self.offset.saturating_add(seconds).saturating_add(units / self.units);
         let nanoseconds = u128::from(units % self.units) * 1_000_000_000 / u128::from(self.units);

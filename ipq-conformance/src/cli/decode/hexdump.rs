@@ -1,5 +1,5 @@
-//! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain pairs
-//! of digits.
+//! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain
+//! pairs of digits.
 //!
 //! A dump with offsets begins another frame where its offset is 0 again. Others are set apart by
 //! empty lines. Lines that begin with `#` are passed over.
@@ -24,14 +24,14 @@ pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
     })
 }
 
-/// The dump so far.
+/// The frames of the lines that were read, and the frame that is not yet complete.
 #[derive(Default)]
 struct Dump {
     frames: Vec<Frame>,
     /// The bytes of all frames.
     total: usize,
     bytes: Vec<u8>,
-    /// The numbers of the last line with an offset.
+    /// The bytes of the last line.
     last: Vec<u8>,
     /// `true` if a line `*` stands for repetitions of that line.
     repeats: bool,
@@ -148,7 +148,7 @@ impl Dump {
 struct Row<'l> {
     offset: Option<&'l str>,
     bytes: Vec<u8>,
-    /// `true` if its words are single bytes.
+    /// `true` if the words of the line are single bytes.
     is_of_bytes: bool,
 }
 

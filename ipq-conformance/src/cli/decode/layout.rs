@@ -1,4 +1,5 @@
-//! The layout of a file's frames. No frame states it, but each fits some layouts better than others.
+//! The layout of a file's frames. No frame states it, but each fits some layouts better than
+//! others.
 
 use super::Frame;
 use crate::decode::nfnetlink::{self, Attribute};

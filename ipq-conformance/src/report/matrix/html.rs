@@ -2,9 +2,10 @@
 //! server, or JavaScript, which only filters. Every text is escaped by the template, and the page
 //! forbids itself to load anything.
 //!
-//! Each case and each requirement has an anchor, so that a link to it can be shared, and filters are
-//! in the address. A page of ten worlds has thousands of cells: a cell is one element without its
-//! sign or its world's name, which the style adds, and a reason that many cells share is there once.
+//! Each case and each requirement has an anchor, so that a link to it can be shared, and filters
+//! are in the address. A page of ten worlds has thousands of cells: a cell is one element without
+//! its sign or its world's name, which the style adds, and a reason that many cells share is there
+//! once.
 
 mod cases;
 mod requirements;
@@ -200,7 +201,7 @@ fn class(state: State) -> String {
     state.words().replace(' ', "-")
 }
 
-/// Returns the class of a cell. Most cells passed, and have none.
+/// Returns the class of a cell; `None` for a case that passed, as most did.
 fn marked(state: State) -> Option<String> {
     (state != State::Run(Outcome::Passed)).then(|| class(state))
 }

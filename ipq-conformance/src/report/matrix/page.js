@@ -13,7 +13,7 @@
       explained,
       words: (row.textContent + (explained ? explained.textContent : '')).toLowerCase(),
       rules: row.querySelector('summary').textContent.toLowerCase().split(', '),
-      level: row.querySelector('.level').textContent,
+      level: row.querySelector('small').textContent,
       states: Array.from(row.querySelectorAll('td'), (cell) => cell.className || 'passed'),
     };
   });

@@ -1,5 +1,5 @@
-//! A headless Chromium, told what to do through its debugging pipe: descriptors 3 and 4, for which a
-//! shell puts its standard input and output. No library is needed, and no port is opened.
+//! A headless Chromium, told what to do through its debugging pipe: descriptors 3 and 4, for which
+//! a shell puts its standard input and output. No library is needed, and no port is opened.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The names under which it is installed.
+/// The names under which the browser is installed.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// The longest wait for a page to become as it should be.
@@ -24,7 +24,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// Starts one, with an empty page; `None` if none is installed.
+    /// Starts a browser with an empty page; `None` if no browser is installed.
     pub(super) fn start() -> Option<Self> {
         let works = |name: &&&str| {
             let probe = Command::new(name).arg("--version").output();
@@ -40,7 +40,7 @@ impl Browser {
                 "--no-first-run",
                 "--remote-debugging-pipe",
             ])
-            // It shows one page of ours, and its sandbox does not work for root.
+            // The browser's sandbox does not work for root, and it opens one page of ours.
             .arg("--no-sandbox")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
@@ -82,9 +82,9 @@ impl Browser {
         }
     }
 
-    /// Goes to a file, with what follows its name in the address.
+    /// Opens a file. `rest` follows its name in the address.
     pub(super) fn open(&mut self, file: &Path, rest: &str) {
-        // From one fragment to another would be no new page.
+        // An address that differs in the fragment alone would not load the page anew.
         self.call("Page.navigate", &json!({ "url": "about:blank" }));
         let address = format!("file://{}{rest}", file.display());
         self.call("Page.navigate", &json!({ "url": address }));
@@ -145,7 +145,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It may have gone already.
+        // The browser may have gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -102,9 +102,10 @@ fn case(row: &Row, columns: &[Column], reasons: &Reasons<'_>, skipped_whole: &[b
     html! {
         tr id=(id) {
             th scope="row" {
-                a.id href={ "#" (id) } { (row.id) }
-                span.level { (row.level) }
-                span.title { (row.title) }
+                a href={ "#" (id) } { (row.id) }
+                small { (row.level) }
+                br;
+                (row.title)
                 details {
                     summary { (row.requirements.join(", ")) }
                     @for id in &row.requirements { (requirement(id)) }

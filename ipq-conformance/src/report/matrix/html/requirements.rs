@@ -71,7 +71,7 @@ impl Matrix {
         html! {
             tr id=(name) {
                 th scope="row" {
-                    a.id href={ "#" (name) } { (id) }
+                    a href={ "#" (name) } { (id) }
                     " " (sentence) " "
                     @if !sentence.is_empty() { a href=(page(id)) { "source" } " " }
                     a.to-cases href={ "?find=" (id) "#cases" } { "cases" }
