@@ -36,6 +36,13 @@ impl Call {
     }
 }
 
+/// The lowest descriptor on which `recvfrom` is watched if it asks for the sender.
+///
+/// The number of a descriptor is all that the filter can know of a socket. A socket whose sender
+/// matters is [given](crate::Listener::give_from) a number from here on, so that calls on others
+/// are not stopped.
+pub const FIRST_WITH_SENDER: i32 = 512;
+
 /// The name of a watched call, whatever the call's number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
@@ -55,6 +62,9 @@ pub enum Name {
     GetOption,
     /// A receive call or `read`. These are reported only if the launcher is asked to watch them.
     Receive,
+    /// `recvfrom`; where receive calls are not watched, only on a descriptor from
+    /// [`FIRST_WITH_SENDER`] on that asks who sent the datagram.
+    ReceiveFrom,
     /// A call that opens a file.
     Open {
         /// The number of the argument that points to the path.

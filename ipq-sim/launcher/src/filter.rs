@@ -69,6 +69,12 @@ fn consequence(rule: &Rule) -> Vec<sock_filter> {
                 Test::Is(at, value) => {
                     program.extend([load(argument(at)), jump(libc::BPF_JEQ, value, 0, rest)]);
                 }
+                Test::Not(at, value) => {
+                    program.extend([load(argument(at)), jump(libc::BPF_JEQ, value, rest, 0)]);
+                }
+                Test::AtLeast(at, value) => {
+                    program.extend([load(argument(at)), jump(libc::BPF_JGE, value, 0, rest)]);
+                }
                 Test::AtMost(at, value) => {
                     program.extend([load(argument(at)), jump(libc::BPF_JGT, value, rest, 0)]);
                 }
@@ -171,6 +177,11 @@ mod tests {
     #[case::hide(X86_64, 157, [4, 0, 0, 0, 0, 0], NOTIFY)]
     #[case::name_a_thread(X86_64, 157, [15, 0, 0, 0, 0, 0], ALLOW)]
     #[case::receive(X86_64, 45, [5, 0, 0, 0, 0, 0], ALLOW)]
+    #[case::receive_with_sender(X86_64, 45, [512, 0, 0, 0, 0x7ffd_0000_1000, 0], NOTIFY)]
+    #[case::receive_without_sender(X86_64, 45, [512, 0, 0, 0, 0, 0], ALLOW)]
+    #[case::receive_with_another_sender(X86_64, 45, [511, 0, 0, 0, 0x7ffd_0000_1000, 0], ALLOW)]
+    #[case::receive_by_no_descriptor(X86_64, 45, [0xffff_ffff, 0, 0, 0, 0x7ffd_0000_1000, 0], ALLOW)]
+    #[case::i386_receive_with_sender(I386, 371, [600, 0, 0, 0, 0xffff_d000, 0], NOTIFY)]
     #[cfg(target_arch = "x86_64")]
     fn a_call_is_told_of_let_through_or_refused(
         #[case] architecture: u32,
@@ -184,8 +195,10 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn receive_calls_are_told_of_only_where_they_are_watched() {
-        assert_eq!(said(&filter(true), X86_64, 47, [5, 0, 0, 0, 0, 0]), NOTIFY);
-        assert_eq!(said(&filter(false), X86_64, 47, [5, 0, 0, 0, 0, 0]), ALLOW);
+        for call in [45, 47] {
+            assert_eq!(said(&filter(true), X86_64, call, [5, 0, 0, 0, 0, 0]), NOTIFY);
+            assert_eq!(said(&filter(false), X86_64, call, [5, 0, 0, 0, 0, 0]), ALLOW);
+        }
     }
 
     #[rstest]

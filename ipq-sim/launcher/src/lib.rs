@@ -43,7 +43,7 @@ mod process;
 mod sys;
 mod table;
 
-pub use call::{Call, Name, Privileged, StatusForm};
+pub use call::{Call, FIRST_WITH_SENDER, Name, Privileged, StatusForm};
 pub use launch::{LaunchError, Launched, Watch, can_launch, launch, launch_guarded, no_new_process};
 pub use listener::Listener;
 pub use process::{Activity, Process, activity, holders, holds};

@@ -1,8 +1,9 @@
 //! Reads the calls that processes are stopped in, and answers them.
 
 use crate::call::{Call, Name, StatusForm};
+use crate::process::{self, Process};
+use crate::sys;
 use crate::table::{Action, Interface, SOCKET_CALLS, SOCKET_CALLS_THAT_RECEIVE};
-use crate::{process, sys};
 use libc::{seccomp_notif, seccomp_notif_resp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -166,7 +167,27 @@ impl Listener {
 
     /// Answers a call with a copy of a descriptor.
     pub fn give(&self, call: &Call, descriptor: BorrowedFd<'_>, close_on_exec: bool) -> io::Result<()> {
-        let given = sys::give(self.descriptor.as_fd(), call.id, descriptor, close_on_exec);
+        let given = sys::give(self.descriptor.as_fd(), call.id, descriptor, None, close_on_exec);
+        self.answer_given(call, given)
+    }
+
+    /// Does the same with the first free number from `lowest` on; with the lowest of all where the
+    /// program may not have so many descriptors.
+    pub fn give_from(
+        &self,
+        lowest: i32,
+        call: &Call,
+        descriptor: BorrowedFd<'_>,
+        close_on_exec: bool,
+    ) -> io::Result<()> {
+        let number = (lowest..i32::MAX).find(|number| !process::has_descriptor(call.thread, *number));
+        match sys::give(self.descriptor.as_fd(), call.id, descriptor, number, close_on_exec) {
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => self.give(call, descriptor, close_on_exec),
+            given => self.answer_given(call, given),
+        }
+    }
+
+    fn answer_given(&self, call: &Call, given: io::Result<i32>) -> io::Result<()> {
         match given {
             Err(error) if is_gone(&error) => Ok(()),
             // The caller's table of descriptors may be full.
@@ -234,9 +255,29 @@ impl Listener {
         }
     }
 
-    /// Returns `true` if the thread is still stopped in that call, so that its id is not another's
-    /// by now.
-    fn is_stopped(&self, call: &Call) -> bool {
+    /// Returns a copy of the caller's descriptor with that number.
+    pub fn copy_of(&self, call: &Call, descriptor: i32) -> io::Result<OwnedFd> {
+        process::copy_of(call.thread, descriptor)
+    }
+
+    /// Interrupts a call if a signal waits for its thread. Returns whether it did. After the
+    /// signal's handler the kernel repeats the call or fails it with EINTR, as the handler was set
+    /// up; with several threads, one of which may take the signal, it fails with EINTR.
+    pub fn interrupt(&self, call: &Call) -> io::Result<bool> {
+        /// `ERESTARTSYS`, which the kernel keeps to itself where there is a signal.
+        const RESTART: i32 = 512;
+        let process = Process::of(call.thread).unwrap_or_default();
+        if !process.has_signal {
+            return Ok(false);
+        }
+        let errno = if process.threads == 1 { RESTART } else { libc::EINTR };
+        self.refuse(call, errno).map(|()| true)
+    }
+
+    /// Returns whether the thread is still stopped in that call, so that its id is not another's by
+    /// now.
+    #[must_use]
+    pub fn is_stopped(&self, call: &Call) -> bool {
         sys::is_valid(self.descriptor.as_fd(), call.id)
     }
 }

@@ -1,7 +1,9 @@
 //! Looks into a process that is stopped in a call.
 
-use std::fs;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::{fs, io};
 
 /// The facts that /proc gives about a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,10 @@ pub struct Process {
     pub effective: u64,
     /// The process's permitted capabilities, one bit each.
     pub permitted: u64,
+    /// `true` if a signal waits for the thread that was asked about, and is not blocked.
+    pub has_signal: bool,
+    /// The number of its threads.
+    pub threads: u32,
 }
 
 impl Process {
@@ -31,6 +37,7 @@ impl Process {
         };
         let id = field("Tgid")?.parse().ok()?;
         let set = |name| field(name).and_then(|set| u64::from_str_radix(set, 16).ok());
+        let signals = |name| set(name).unwrap_or_default();
         Some(Self {
             id,
             own_id: field("NStgid")
@@ -38,15 +45,30 @@ impl Process {
                 .unwrap_or(id),
             effective: set("CapEff").unwrap_or_default(),
             permitted: set("CapPrm").unwrap_or_default(),
+            has_signal: (signals("SigPnd") | signals("ShdPnd")) & !signals("SigBlk") != 0,
+            threads: field("Threads").and_then(|count| count.parse().ok()).unwrap_or(1),
         })
     }
 }
 
-/// Returns the inode of the socket at a thread's descriptor. Returns `None` if the descriptor is no
-/// socket, and an error if it can't be looked at.
-pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> std::io::Result<Option<u64>> {
+/// Returns the inode of the socket at a thread's descriptor; `None` if that is no socket. An error
+/// means that it can't be looked at.
+pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
+}
+
+/// Returns whether a thread's process has a descriptor of that number.
+pub(crate) fn has_descriptor(thread: u32, descriptor: i32) -> bool {
+    fs::symlink_metadata(format!("/proc/{thread}/fd/{descriptor}")).is_ok()
+}
+
+/// Returns a copy of a thread's descriptor.
+pub(crate) fn copy_of(thread: u32, descriptor: i32) -> io::Result<OwnedFd> {
+    let process = Process::of(thread).ok_or(io::ErrorKind::NotFound)?.id;
+    let process = Pid::from_raw(process.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
+    let process = pidfd_open(process, PidfdFlags::empty())?;
+    Ok(pidfd_getfd(process, descriptor, PidfdGetfdFlags::empty())?)
 }
 
 fn parse_inode(link: &[u8]) -> Option<u64> {
@@ -156,14 +178,18 @@ mod tests {
 
     #[test]
     fn a_status_is_read_with_the_id_in_the_innermost_namespace() {
-        let status = "Name:\tx\nTgid:\t4242\nPid:\t4243\nNStgid:\t4242\t7\nCapPrm:\t0000000000003000\nCapEff:\t0000000000001000\n";
+        let status = "Name:\tx\nTgid:\t4242\nPid:\t4243\nNStgid:\t4242\t7\nThreads:\t3\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000004001\nSigBlk:\t0000000000000001\nCapPrm:\t0000000000003000\nCapEff:\t0000000000001000\n";
         let expected = Process {
             id: 4242,
             own_id: 7,
             effective: 0x1000,
             permitted: 0x3000,
+            has_signal: true,
+            threads: 3,
         };
         assert_eq!(Process::parse(status), Some(expected));
+        let blocked = status.replace("SigBlk:\t0000000000000001", "SigBlk:\t0000000000004001");
+        assert!(!Process::parse(&blocked).unwrap().has_signal);
         assert_eq!(Process::parse("Name:\tx\n"), None);
     }
 

@@ -76,20 +76,26 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the stopped process a copy of a descriptor, and returns the copy's number there. The call
-/// still waits for an answer: an answer that is sent along is lost where a signal interrupts this,
-/// and the call would then return 0.
+/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there.
+/// Its call still waits for an answer: one that is sent along is lost where a signal interrupts
+/// this, and the call would then return 0. The copy gets that `number`, or else the lowest that is
+/// free.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
     descriptor: BorrowedFd<'_>,
+    number: Option<i32>,
     close_on_exec: bool,
 ) -> io::Result<i32> {
     let addition = seccomp_notif_addfd {
         id,
-        flags: 0,
+        flags: if number.is_some() {
+            libc::SECCOMP_ADDFD_FLAG_SETFD as u32
+        } else {
+            0
+        },
         srcfd: descriptor.as_raw_fd().cast_unsigned(),
-        newfd: 0,
+        newfd: number.unwrap_or_default().cast_unsigned(),
         newfd_flags: if close_on_exec {
             libc::O_CLOEXEC.cast_unsigned()
         } else {

@@ -1,12 +1,16 @@
 //! System call numbers of each architecture, and which of their calls are watched.
 
-use crate::call::{Name, Privileged, StatusForm};
+use crate::call::{FIRST_WITH_SENDER, Name, Privileged, StatusForm};
 
 /// A comparison of one argument's lower half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
     /// The argument at this index equals this number.
     Is(usize, u32),
+    /// The argument at that index is another number.
+    Not(usize, u32),
+    /// The argument at that index is at least that number.
+    AtLeast(usize, u32),
     /// The argument at this index is at most this number.
     AtMost(usize, u32),
 }
@@ -156,6 +160,15 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
     let (action, alternatives) = match what {
         What::Named(name @ Name::Receive) if receives => (Action::Notify(name), vec![]),
         What::Named(Name::Receive) => return None,
+        What::Named(name @ Name::ReceiveFrom) => {
+            // No object of a program lies at an address whose lower half is 0.
+            let asks = vec![
+                Test::AtLeast(0, FIRST_WITH_SENDER.cast_unsigned()),
+                Test::AtMost(0, i32::MAX.cast_unsigned()),
+                Test::Not(4, 0),
+            ];
+            (Action::Notify(name), if receives { vec![] } else { vec![asks] })
+        }
         What::Named(name @ Name::Socket) => (Action::Notify(name), sockets_of(protocols)),
         What::Named(name @ Name::SetOption) => {
             let known = [
@@ -214,6 +227,7 @@ const STATUS_AT: What = status(1, 2, StatusForm::Plain);
 const STATUS_EXTENDED: What = status(1, 4, StatusForm::Extended);
 const CLOSING: What = What::Named(Name::Closing);
 const RECEIVE: What = What::Named(Name::Receive);
+const RECEIVE_FROM: What = What::Named(Name::ReceiveFrom);
 
 const fn status(path: usize, into: usize, form: StatusForm) -> What {
     What::Named(Name::Status { path, into, form })
@@ -292,7 +306,7 @@ const X86_64: &[(u32, What)] = &[
     (322, CLOSING),
     (231, CLOSING),
     (425, What::IoUring),
-    (45, RECEIVE),
+    (45, RECEIVE_FROM),
     (47, RECEIVE),
     (299, RECEIVE),
     (0, RECEIVE),
@@ -341,7 +355,7 @@ const I386: &[(u32, What)] = &[
     (358, CLOSING),
     (252, CLOSING),
     (425, What::IoUring),
-    (371, RECEIVE),
+    (371, RECEIVE_FROM),
     (372, RECEIVE),
     (337, RECEIVE),
     (417, RECEIVE),
@@ -381,7 +395,7 @@ const AARCH64: &[(u32, What)] = &[
     (281, CLOSING),
     (94, CLOSING),
     (425, What::IoUring),
-    (207, RECEIVE),
+    (207, RECEIVE_FROM),
     (212, RECEIVE),
     (243, RECEIVE),
     (63, RECEIVE),

@@ -32,7 +32,7 @@ use ipq_core::transport::unix::protocol::Notice;
 use ipq_core::wire::{Abi, Message, PacketId, nfnetlink};
 use ipq_core::{Errno, Family, PortId};
 use ipq_launcher::datagrams::Inbox;
-use launched::Launched;
+use launched::{LOOK, Launched};
 use observer::PassedOnly;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
@@ -214,7 +214,7 @@ impl Server {
             }
         }
         self.hand_over(kernel, observer);
-        Ok(())
+        self.answer_receiving()
     }
 
     /// Waits until there is something to do. Returns `true` if it is more than frames, `false` if
@@ -239,7 +239,7 @@ impl Server {
     /// Tells epoll which events to wait for on each connection. Returns the longest time to wait,
     /// if there is something of which no event tells; otherwise `None`.
     fn choose_what_to_wait_for(&mut self) -> io::Result<Option<Duration>> {
-        let mut longest = None;
+        let mut longest = self.has_receiving().then_some(LOOK);
         for (key, connection) in &mut self.connections {
             let Connection::Frames(frames) = connection else {
                 continue;
@@ -252,7 +252,7 @@ impl Server {
             if frames.is_held_back {
                 longest = Some(HELD_BACK);
             } else if waits_for == WaitsFor::Space {
-                longest = longest.or(Some(LET_WORK));
+                longest = longest.filter(|longest| *longest < LET_WORK).or(Some(LET_WORK));
             }
         }
         Ok(longest)

@@ -6,13 +6,18 @@
 //! packet. Calls that name a descriptor are compared by the inode of the socket behind it, which is
 //! the same for copies and in children. Calls on other sockets go on to the kernel.
 
+mod receiving;
+
+pub(super) use receiving::LOOK;
+
 use super::frames::{Frames, Given};
 use super::{CALLS, Connection, MOST_CONNECTIONS, Observer, Passed, Server};
 use crate::kernel::Kernel;
 use crate::netlink::SocketId;
 use ipq_core::transport::unix::calls::{self, ProcFile, SocketOption};
 use ipq_core::{Errno, Family, PortId};
-use ipq_launcher::{Activity, Call, Listener, Name, Privileged, Process, no_new_process};
+use ipq_launcher::{Activity, Call, FIRST_WITH_SENDER, Listener, Name, Privileged, Process, no_new_process};
+use receiving::Receiving;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -40,6 +45,8 @@ pub(super) struct Launched {
     remarks: Remarks,
     /// The number in the name of the next socket.
     next_name: u32,
+    /// The receive calls that wait for a datagram.
+    receiving: Vec<Receiving>,
 }
 
 /// Remarks for the user: calls that were answered otherwise than the program may expect.
@@ -115,6 +122,7 @@ impl Server {
             threads: BTreeSet::new(),
             remarks: Remarks::new(),
             next_name: std::process::id().rotate_left(16),
+            receiving: Vec::new(),
         });
         Ok(())
     }
@@ -219,6 +227,51 @@ impl Server {
         answered
     }
 
+    /// Returns whether a receive call waits for a datagram.
+    pub(super) fn has_receiving(&self) -> bool {
+        self.launched
+            .as_ref()
+            .is_some_and(|launched| !launched.receiving.is_empty())
+    }
+
+    /// Looks again at the receive calls that wait for a datagram.
+    pub(super) fn answer_receiving(&mut self) -> io::Result<()> {
+        let Some(launched) = &mut self.launched else {
+            return Ok(());
+        };
+        for receiving in std::mem::take(&mut launched.receiving) {
+            launched.receiving.extend(receiving.again(&launched.listener)?);
+        }
+        Ok(())
+    }
+
+    /// Answers a receive call that asks for the sender.
+    fn answer_receive(
+        &mut self,
+        kernel: &mut Kernel,
+        observer: &mut dyn Observer,
+        launched: &mut Launched,
+        call: &Call,
+    ) -> io::Result<()> {
+        let overran = self.any_overran(kernel);
+        let inode = launched.socket_inode(call);
+        let Some(frames) = self.given_with(inode) else {
+            return launched.listener.proceed(call);
+        };
+        if overran && let Err(Errno(errno)) = tell_overrun(frames, observer) {
+            return launched.listener.refuse(call, errno);
+        }
+        let receiving = receiving::answer(&launched.listener, call)?;
+        launched.receiving.extend(receiving);
+        Ok(())
+    }
+
+    /// Returns the program's socket with that inode.
+    fn given_with(&mut self, inode: Option<u64>) -> Option<&mut Frames> {
+        let mut all = self.frames_mut();
+        all.find(|frames| frames.given.is_some_and(|given| Some(given.inode) == inode))
+    }
+
     fn answer_call(
         &mut self,
         kernel: &mut Kernel,
@@ -243,13 +296,15 @@ impl Server {
                 }
                 return launched.listener.proceed(call);
             }
-            Name::Receive if !self.any_overran(kernel) => return launched.listener.proceed(call),
+            Name::ReceiveFrom if call.address(SENDER) != 0 => {
+                return self.answer_receive(kernel, observer, launched, call);
+            }
+            Name::Receive | Name::ReceiveFrom if !self.any_overran(kernel) => {
+                return launched.listener.proceed(call);
+            }
             _ => {}
         }
-        let inode = launched.listener.socket_inode(call, call.int(0)).unwrap_or_else(|_| {
-            launched.remarks.insert(Remark::Hidden);
-            None
-        });
+        let inode = launched.socket_inode(call);
         let mut answer = self.on_socket(kernel, observer, &launched.listener, call, inode);
         for _ in 0..CLOSING_TRIES {
             if answer != Err(Errno::EADDRINUSE) || self.is_taken_by(kernel, call) {
@@ -275,9 +330,8 @@ impl Server {
         call: &Call,
         inode: Option<u64>,
     ) -> Result<Option<i64>, Errno> {
-        let mut all = self.frames_mut();
-        let frames = all.find(|frames| frames.given.is_some_and(|given| Some(given.inode) == inode));
-        frames.map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
+        self.given_with(inode)
+            .map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
     }
 
     /// Returns whether the caller holds an emulated socket that is bound to a port. Another process
@@ -339,8 +393,14 @@ impl Server {
                 Remark::IpQueue
             });
         }
+        let closes_on_exec = kind & CLOSE_ON_EXEC != 0;
         match opened {
-            Ok(theirs) => launched.listener.give(call, theirs.as_fd(), kind & CLOSE_ON_EXEC != 0),
+            // The programs of ip_queue do not look at the sender's family.
+            Ok(theirs) if protocol == calls::NFNETLINK => {
+                let listener = &launched.listener;
+                listener.give_from(FIRST_WITH_SENDER, call, theirs.as_fd(), closes_on_exec)
+            }
+            Ok(theirs) => launched.listener.give(call, theirs.as_fd(), closes_on_exec),
             Err(Errno(errno)) => launched.listener.refuse(call, errno),
         }
     }
@@ -414,6 +474,14 @@ impl Launched {
                 bound => return bound.map(|()| (ours, theirs)),
             }
         }
+    }
+
+    /// Returns the inode of the socket that a call is about; `None` if it is about another file.
+    fn socket_inode(&mut self, call: &Call) -> Option<u64> {
+        self.listener.socket_inode(call, call.int(0)).unwrap_or_else(|_| {
+            self.remarks.insert(Remark::Hidden);
+            None
+        })
     }
 
     /// Answers a call that opens a file: with the emulated kernel's own text, if the file is a
@@ -555,7 +623,7 @@ fn on_socket(
             };
             put(listener, call, 3, &value.to_ne_bytes())?;
         }
-        Name::Receive => {
+        Name::Receive | Name::ReceiveFrom => {
             tell_overrun(frames, observer)?;
             return Ok(None);
         }
@@ -639,6 +707,9 @@ fn enlarge_send_buffer(socket: &OwnedFd) {
 fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
 }
+
+/// The number of `recvfrom`'s argument that points to room for the sender's address.
+const SENDER: usize = 4;
 
 // The bits of the kind in the second argument of `socket`. The others are flags.
 const KIND: i32 = 0xf;

@@ -1,0 +1,173 @@
+//! Programs with a client library. Each decides alike, by the number in a packet: see
+//! `programs/decide.h`.
+
+use crate::c_library::{SCRATCH, can_not, have, succeed};
+use crate::launching::{can_launch, unprivileged};
+use crate::running::{PACKETS, Ran, accepted, all_packets, dropped, packet, run, source};
+use pretty_assertions::assert_eq;
+use rstest::rstest;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Of four packets the first is dropped, the second let through, the third marked where the library
+/// can set marks, and the fourth changed.
+fn assert_decided(ran: &Ran, marks: bool) {
+    let fates = (0..PACKETS).map(|number| match number % 4 {
+        0 => dropped(),
+        2 if marks => accepted(Some(number)),
+        _ => accepted(None),
+    });
+    let through = (0..PACKETS).filter(|number| number % 4 != 0).map(|number| {
+        let mut packet = packet(number);
+        if number % 4 == 3 {
+            *packet.last_mut().unwrap() ^= 0xff;
+        }
+        packet
+    });
+    ran.assert(&fates.collect::<Vec<_>>(), &through.collect::<Vec<_>>());
+}
+
+/// A program in C with `libnetfilter_queue`; none if it can't be compiled here.
+pub(crate) fn compiled(name: &str) -> Option<String> {
+    if !have(&[]) || !can_launch() {
+        return None;
+    }
+    let libraries = ["libnetfilter_queue", "libmnl"];
+    if let Some(reason) = can_not("pkg-config", &[&["--exists"][..], &libraries].concat()) {
+        eprintln!("skipped: {reason}: apt-get install libnetfilter-queue-dev libmnl-dev");
+        return None;
+    }
+    let flags = succeed(Command::new("pkg-config").args(["--cflags", "--libs"]).args(libraries));
+    let program = Path::new(SCRATCH).join(format!("nfqueue-{name}-program"));
+    let unfinished = program.with_extension(format!("{}-{:?}", std::process::id(), std::thread::current().id()));
+    succeed(
+        Command::new("cc")
+            .args(["-Wall", "-Wextra", "-Werror", "-O1", "-g", "-o"])
+            .arg(&unfinished)
+            .arg(source(&format!("{name}.c")))
+            .args(String::from_utf8_lossy(&flags.stdout).split_whitespace()),
+    );
+    std::fs::rename(unfinished, &program).unwrap();
+    Some(program.to_str().unwrap().to_owned())
+}
+
+#[rstest]
+#[case::first("old", "0")]
+#[case::another("old", "65535")]
+#[case::first_with_libmnl("mnl", "0")]
+#[case::another_with_libmnl("mnl", "7")]
+fn a_program_with_libnetfilter_queue_decides(#[case] source: &str, #[case] queue: &str) {
+    if let Some(program) = compiled(source) {
+        let ran = run(&format!("{source}-{queue}"), &all_packets(), &[], &[&program, queue]);
+        assert_decided(&ran, true);
+        let told = format!("packets went to queue {queue}, which it listened to");
+        assert!(ran.errors.contains(&told), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn a_verdict_on_several_packets_is_each_ones() {
+    if let Some(program) = compiled("old") {
+        let ran = run("batch", &all_packets(), &[], &[&program, "3", "batch"]);
+        let marked = (0..PACKETS).map(|number| accepted(Some(number | 7)));
+        ran.assert(&marked.collect::<Vec<_>>(), &all_packets());
+    }
+}
+
+#[rstest]
+#[case::one_at_a_time(&["--in-flight", "1"])]
+#[case::an_older_kernel(&["--kernel", "linux-6.1-x86_64", "--queue-num", "5"])]
+fn what_is_decided_does_not_depend_on_how_packets_are_fed(#[case] arguments: &[&str]) {
+    if let Some(program) = compiled("mnl") {
+        let name = arguments.concat();
+        let ran = run(&name, &all_packets(), arguments, &[&program, "5"]);
+        assert_eq!(ran.log.len(), PACKETS as usize, "{}", ran.errors);
+        assert_eq!(ran.out.len(), PACKETS as usize * 3 / 4, "{}", ran.errors);
+        assert_eq!(ran.status, Some(0), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn a_program_that_listens_to_another_queue_than_asked_for_is_told_of() {
+    if let Some(program) = compiled("mnl") {
+        let ran = run("deaf", &all_packets(), &["--queue-num", "9"], &[&program, "5"]);
+        let told = "nobody listened to any packet: the program does not listen to queue 9";
+        assert!(ran.errors.contains(told), "{}", ran.errors);
+        assert_eq!(ran.status, Some(3), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn a_program_without_the_capability_is_refused_with_the_rule() {
+    if let Some(program) = compiled("old") {
+        let ran = run("capability", &all_packets(), &["--drop-net-admin"], &[&program, "0"]);
+        assert!(ran.errors.contains("(NFQ-53, NFQ-23: "), "{}", ran.errors);
+        assert_eq!(ran.status, Some(1), "{}", ran.errors);
+    }
+}
+
+#[test]
+fn the_crate_nfq_decides() {
+    if can_launch() {
+        let example = std::env::current_exe().unwrap();
+        let example = example.ancestors().nth(2).unwrap().join("examples/nfq_crate");
+        if !example.is_file() {
+            eprintln!("skipped: {} is built by a test of the whole package", example.display());
+            return;
+        }
+        let ran = run("crate", &all_packets(), &[], &[example.to_str().unwrap(), "0"]);
+        assert_decided(&ran, true);
+    }
+}
+
+/// The interpreters of Python that may have packages of the registry: one that is named, that of a
+/// virtual environment beside what cargo builds, and the system's.
+fn interpreters() -> Vec<PathBuf> {
+    let named = std::env::var_os("IPQ_PYTHON").map(PathBuf::from);
+    let environment = Path::new(SCRATCH)
+        .parent()
+        .map(|target| target.join("python/bin/python3"));
+    let system = PathBuf::from("/usr/bin/python3");
+    named.into_iter().chain(environment).chain([system]).collect()
+}
+
+/// The interpreter that can import a package as a user without privileges; none if no one can.
+fn python_with(package: &str, version: &str) -> Option<String> {
+    let import = format!("import importlib.metadata as m, {package}; assert m.version({package:?}) == {version:?}");
+    let found = interpreters().into_iter().find(|python| {
+        let can = unprivileged(&python.to_string_lossy()).args(["-c", &import]).output();
+        can.is_ok_and(|output| output.status.success())
+    });
+    if found.is_none() {
+        eprintln!(
+            "skipped: no Python has {package} {version}: python3 -m venv target/python && target/python/bin/pip install \
+             NetfilterQueue==1.1.0 fnfqueue==1.1.2 (or IPQ_PYTHON names an interpreter)"
+        );
+    }
+    found?.to_str().map(str::to_owned)
+}
+
+#[rstest]
+#[case("netfilterqueue", "1.1.0")]
+#[case("fnfqueue", "1.1.2")]
+fn a_program_in_python_decides(#[case] package: &str, #[case] version: &str) {
+    if let Some(python) = python_with(package, version).filter(|_| can_launch()) {
+        let script = source(&format!("{package}_filter.py"));
+        let ran = run(package, &all_packets(), &[], &[&python, script.to_str().unwrap(), "4"]);
+        assert_decided(&ran, true);
+    }
+}
+
+/// The library has no way to set a mark.
+#[test]
+fn a_program_in_ruby_decides() {
+    let ruby = "/usr/bin/ruby";
+    let imports = unprivileged(ruby).args(["-e", "require 'nfqueue'"]).output();
+    if !imports.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no nfqueue for Ruby: apt-get install ruby-nfqueue");
+    } else if can_launch() {
+        let script = source("nfqueue_filter.rb");
+        let ran = run("ruby", &all_packets(), &[], &[ruby, script.to_str().unwrap(), "6"]);
+        assert_decided(&ran, false);
+    }
+}

@@ -1,0 +1,143 @@
+//! Runs the command on a capture, and reads what it left.
+
+use crate::c_library::SCRATCH;
+use crate::launching::unprivileged;
+use crate::pcap;
+use etherparse::PacketBuilder;
+use pretty_assertions::assert_eq;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The number of packets in the capture.
+pub(crate) const PACKETS: u32 = 240;
+
+/// The source of a program.
+pub(crate) fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/nfqueue_programs/programs")
+        .join(name)
+}
+
+/// The packet of that number: UDP between hosts of many addresses, with the number first in its payload.
+pub(crate) fn packet(number: u32) -> Vec<u8> {
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(20 + number as usize * 37 % 1400, number as u8);
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, number as u8 % 7], [10, 0, 1, 2], 64)
+        .udp(4000, 53)
+        .write(&mut bytes, &payload)
+        .unwrap();
+    bytes
+}
+
+/// Where the files of one test are: a place that anybody may write to.
+pub(crate) fn place(name: &str) -> PathBuf {
+    let place = Path::new(SCRATCH).join(format!("nfqueue-{name}"));
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::set_permissions(&place, PermissionsExt::from_mode(0o777)).unwrap();
+    place
+}
+
+const FILE_HEADER_BYTES: usize = 24;
+const RECORD_HEADER_BYTES: usize = 16;
+
+fn write_capture(path: &Path, packets: &[Vec<u8>]) {
+    let records = packets
+        .iter()
+        .flat_map(|packet| pcap::record([1_700_000_000, 0], packet, 0));
+    let bytes: Vec<u8> = pcap::header(pcap::RAW_IP).into_iter().chain(records).collect();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The packets of a capture in this machine's byte order.
+pub(crate) fn read_capture(path: &Path) -> Vec<Vec<u8>> {
+    let file = std::fs::read(path).unwrap();
+    let mut rest = &file[FILE_HEADER_BYTES.min(file.len())..];
+    let mut packets = Vec::new();
+    while let Some((header, after)) = rest.split_at_checked(RECORD_HEADER_BYTES) {
+        let length = u32::from_ne_bytes(header[8..12].try_into().unwrap()) as usize;
+        packets.push(after[..length].to_vec());
+        rest = &after[length..];
+    }
+    packets
+}
+
+/// What a run left.
+pub(crate) struct Ran {
+    /// What the command printed to standard error.
+    pub(crate) errors: String,
+    /// Its exit status.
+    pub(crate) status: Option<i32>,
+    /// The packets that got through.
+    pub(crate) out: Vec<Vec<u8>>,
+    /// By record of the capture: the fate, and the mark that was set last.
+    pub(crate) log: Vec<(String, Option<u32>)>,
+    /// The directory of its files.
+    pub(crate) place: PathBuf,
+}
+
+/// The fate of a packet that got through, and the mark that was set.
+pub(crate) fn accepted(mark: Option<u32>) -> (String, Option<u32>) {
+    ("accepted".to_owned(), mark)
+}
+
+/// The fate of a packet that was dropped by a verdict.
+pub(crate) fn dropped() -> (String, Option<u32>) {
+    ("dropped: by verdict".to_owned(), None)
+}
+
+/// Runs the command on packets.
+pub(crate) fn run(name: &str, packets: &[Vec<u8>], arguments: &[&str], program: &[&str]) -> Ran {
+    let place = place(name);
+    let file = |name| place.join(name);
+    write_capture(&file("in.pcap"), packets);
+    let output = unprivileged(env!("CARGO_BIN_EXE_ipq-sim"))
+        .args(["run", "--patience", "20", "--pcap"])
+        .arg(file("in.pcap"))
+        .arg("--out")
+        .arg(file("out.pcap"))
+        .arg("--log")
+        .arg(file("log.jsonl"))
+        .args(arguments)
+        .arg("--")
+        .args(program)
+        .current_dir(&place)
+        .output()
+        .unwrap();
+    let log = std::fs::read_to_string(file("log.jsonl")).unwrap_or_default();
+    let log = log.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let verdicts = line["verdicts"].as_array().into_iter().flatten();
+        let mark = verdicts.filter_map(|verdict| verdict["mark"].as_u64()).next_back();
+        (
+            line["fate"].as_str().unwrap_or_default().to_owned(),
+            mark.map(|mark| mark as u32),
+        )
+    });
+    Ran {
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: output.status.code(),
+        out: read_capture(&file("out.pcap")),
+        log: log.collect(),
+        place,
+    }
+}
+
+pub(crate) fn all_packets() -> Vec<Vec<u8>> {
+    (0..PACKETS).map(packet).collect()
+}
+
+impl Ran {
+    /// Asserts these fates and marks, that these packets got through, and that all went well.
+    pub(crate) fn assert(&self, log: &[(String, Option<u32>)], out: &[Vec<u8>]) {
+        let errors = &self.errors;
+        assert_eq!(self.log, log, "{errors}");
+        assert_eq!(self.out, out, "{errors}");
+        assert!(
+            errors.contains("kernel: linux-6.18-x86_64, since the program opened"),
+            "{errors}"
+        );
+        assert_eq!(self.status, Some(0), "{errors}");
+    }
+}
