@@ -31,8 +31,8 @@ pub(crate) use attaching::{Attaching, Binding, Capability, PeerKnownBy, PeerLoss
 pub use fault::Fault;
 pub(crate) use flaw::Flaw;
 pub(crate) use host::{
-    Check, DeviceDown, EthernetPadding, Fits, Host, IndevAtPostrouting, Looping, MangleChains, Marks, OversizeIpv4,
-    OversizeIpv6, Reroute, Routed,
+    Check, DeviceDown, EthernetPadding, Fits, Host, IndevAtPostrouting, Looping, MangleChains, Marks, NextHop,
+    OversizeIpv4, OversizeIpv6, Reroute, Routed,
 };
 pub(crate) use metadata::{HardwareAddresses, Metadata, OutputProtocol, OwnPackets, Timestamps};
 pub(crate) use modules::{Ipv6Packets, Ipv6Queue, MaximumLength, Modules, Unloading};

@@ -418,6 +418,8 @@ faults! {
         |b| b.flaw_of_numbered(nfnetlink::Flaw::AnswerFirst);
     NumberedOutputRouteKept "NFQ-71" on LINUX_6_18_X86_64 "a packet changed at OUTPUT keeps its route"
         |b| b.host.reroute = Reroute::Never;
+    NextHopAsRouted "NFQ-72" on LINUX_6_18_X86_64 "a packet leaves to the neighbour that it was routed to"
+        |b| b.host.next_hop = NextHop::AsRouted;
     PacketSequence "NFQ-80" on LINUX_6_18_X86_64 "a packet message has sequence 1"
         |b| b.flaw_of_numbered(nfnetlink::Flaw::PacketSequence);
     DevicesSwapped "NFQ-81" on LINUX_6_18_X86_64 "the devices are told in the other order"

@@ -26,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) marks: Marks,
     /// The hooks that a packet passes which this host sends to itself (FWD-7).
     pub(crate) looping: Looping,
+    /// The neighbour that a routed packet leaves to (NFQ-72).
+    pub(crate) next_hop: NextHop,
     /// The rule for a packet that was changed at OUTPUT (VER-10).
     pub(crate) reroute: Reroute,
     /// The chains of table mangle.
@@ -119,6 +121,15 @@ pub(crate) enum Looping {
     ByPostrouting,
     /// The packet passes OUTPUT, and then comes in by lo. No kernel does this.
     PastPostrouting,
+}
+
+/// The neighbour that a routed packet leaves to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextHop {
+    /// The destination that it had when it was routed.
+    AsRouted,
+    /// The destination that it has when it leaves.
+    AsItLeaves,
 }
 
 /// The rule for a packet whose addresses, TOS or mark changed at OUTPUT.

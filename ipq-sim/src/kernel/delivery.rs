@@ -2,7 +2,7 @@
 
 use super::Kernel;
 use super::traversal::{Next, Traversal};
-use crate::behaviour::{Fits, OversizeIpv4, OversizeIpv6};
+use crate::behaviour::{Fits, NextHop, OversizeIpv4, OversizeIpv6};
 use crate::books::{DropReason, Fate, PacketSerial};
 use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
 use crate::host::network::{DeviceId, Route};
@@ -43,9 +43,9 @@ impl Kernel {
             let pieces = fragments.unwrap_or_else(|| vec![data.clone()]);
             return self.return_by_loopback(traversal, pieces);
         }
-        let next_hop = match traversal.route {
-            Some(Route::Via(_)) => traversal.next_hop,
-            Some(Route::Local) | None => routing::destination(&traversal.packet),
+        let next_hop = match (traversal.route, self.profile.behaviour.host.next_hop) {
+            (Some(Route::Via(_)), NextHop::AsRouted) => traversal.next_hop,
+            _ => routing::destination(&traversal.packet),
         };
         let to = self
             .network

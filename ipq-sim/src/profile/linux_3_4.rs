@@ -139,6 +139,7 @@ pub(super) const BEHAVIOUR: Behaviour = Behaviour {
         routed: Routed::AfterPrerouting,
         marks: Marks::Kept,
         looping: Looping::ByPostrouting,
+        next_hop: NextHop::AsRouted,
         reroute: Reroute::OrDropped,
         mangle_chains: MangleChains::EveryHook,
         indev_at_postrouting: IndevAtPostrouting::Forgotten,

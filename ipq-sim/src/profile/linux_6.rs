@@ -41,6 +41,7 @@ impl Profile {
             },
             host: Host {
                 indev_at_postrouting: IndevAtPostrouting::Kept,
+                next_hop: NextHop::AsItLeaves,
                 ..linux_3_4::BEHAVIOUR.host
             },
             metadata: Metadata {

@@ -245,6 +245,12 @@ pub(super) fn cases() -> Vec<Case> {
             stopped_output_keeps_its_route,
         )
         .setup(|| super::udp_at(Hook::Output)),
+        kernel(
+            "nfq-verdicts/changed-destination-keeps-its-device",
+            "A packet whose destination was changed at FORWARD leaves by its device, if a neighbour there has it",
+            &["NFQ-72"],
+            changed_destination_keeps_its_device,
+        ),
     ]
 }
 
@@ -613,4 +619,16 @@ fn changed_output_is_routed_again(subject: &Subject) -> CaseResult {
 fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
     redirected(subject, value::STOP)?;
     subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)
+}
+
+/// The destination is a neighbour's behind the other device, and nobody's at this one.
+fn changed_destination_keeps_its_device(subject: &Subject) -> CaseResult {
+    for (packet, queue) in [(Packet::udp4(), QUEUE), (Packet::udp6(), QUEUE6)] {
+        let (socket, message) = queued(subject, &packet)?;
+        let changed = packet.clone().back().ip();
+        socket.done(&QueueRequest::verdict(queue, value::ACCEPT, message.id()).payload(&changed))?;
+        subject.expect_not_forwarded()?;
+        subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)?;
+    }
+    Ok(())
 }
