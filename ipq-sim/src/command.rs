@@ -11,7 +11,7 @@ use ipq_core::Hook;
 use ipq_core::wire::{Abi, WordSize};
 use ipq_sim::programs::installed;
 use ipq_sim::programs::run::{Launcher, NetAdmin, Outcome, Rate, Run, RunError};
-use ipq_sim::{Nearest, Nearness, NoProfile, Profile};
+use ipq_sim::{Nearest, Nearness, NoProfile, Profile, Rule, RuleTextError};
 use output::{OutputArguments, Outputs};
 use std::ffi::OsString;
 use std::fmt;
@@ -40,6 +40,7 @@ Examples:
   zcat big.pcap.gz | ipq-sim run --pcap - -- ./filter  compressed files are read as they are, too
   ipq-sim run --pcap in.pcap --trace trace.pcap -- ./filter && tshark -r trace.pcap
   ipq-sim run --pcap in.pcap --drop-net-admin after-open -- ./filter
+  ipq-sim run --pcap in.pcap --rule '-p udp -j NFQUEUE --queue-num 2' --rule '-j NFQUEUE' -- ./filter
 
 Captures are pcap or pcapng, plain or compressed by gzip or zstd. Their link layers: Ethernet with
 VLAN tags, PPPoE, MPLS and SNAP; Linux cooked; raw IP; PPP and HDLC; BSD loopback; NFLOG; Wi-Fi,
@@ -183,8 +184,15 @@ struct RunArguments {
     launcher: Option<Launcher>,
     /// The number of the nfnetlink queue that packets are put in [default: the one that the program
     /// listens to, or all of them if their numbers follow one another].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "rules")]
     queue_num: Option<u16>,
+    /// A rule that packets meet, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE
+    /// --queue-num 2 --queue-bypass'. It may have -4, -6, -t, -p, -s, -d, -i, -o, --sport, --dport,
+    /// -m multiport with --sports and --dports, -m mark with --mark, `!`, and the targets NFQUEUE,
+    /// QUEUE and MARK. Repeat the option for several; a packet that none queues goes its way.
+    /// Packets come by eth0 and leave by eth1. Unless a rule is given, all packets are queued.
+    #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
+    rules: Vec<String>,
     #[command(flatten)]
     feed: FeedArguments,
     #[command(flatten)]
@@ -253,6 +261,9 @@ enum Failure {
     Run(#[from] RunError),
     #[error(transparent)]
     Kernel(#[from] NoProfile),
+    /// A rule can't be understood.
+    #[error("the rule '{0}': {1}")]
+    Rule(String, RuleTextError),
     /// An output could not be written. The run is not lost: its summary is printed before.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
@@ -315,6 +326,12 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     }
     if let Some(number) = arguments.queue_num {
         run = run.queue_number(number);
+    }
+    for text in &arguments.rules {
+        let error = |source| Failure::Rule(text.clone(), source);
+        for rule in Rule::parse(arguments.kernel.hook.into(), text).map_err(error)? {
+            run = run.rule(rule);
+        }
     }
     tell(format_args!("launcher: {}\n", run.choice()?));
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})

@@ -117,7 +117,7 @@ pub use behaviour::Fault;
 pub use books::{Accounting, DropReason, Fate, PacketEvent, PacketSerial};
 pub use frame::{MacAddress, OutgoingFrame};
 pub use host::network::{Device, DeviceError};
-pub use host::rules::{NumberedQueue, Rule, RuleError, Spread, Table, Target};
+pub use host::rules::{Matches, NumberedQueue, Rule, RuleError, RuleTextError, Spread, Table, Target};
 pub use kernel::{EntryPoint, InjectError, Kernel, KernelBuilder};
 pub use netlink::{ClientId, SocketId};
 pub use profile::{Nearest, Nearness, NoProfile, Profile, Provenance, Weight};

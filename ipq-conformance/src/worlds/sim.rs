@@ -434,6 +434,7 @@ fn emulated(rule: &Rule) -> ipq_sim::Rule {
         },
         chain: rule.chain,
         protocol: rule.protocol.map(|Protocol(number)| number),
+        matches: None,
         target: match rule.target {
             Target::Queue => ipq_sim::Target::Queue,
             Target::NumberedQueue(queue) => ipq_sim::Target::NumberedQueue(ipq_sim::NumberedQueue {

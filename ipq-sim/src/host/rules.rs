@@ -1,11 +1,18 @@
 //! The netfilter rules, which queue packets at hooks and mark them.
 
+mod matches;
+mod text;
+
+pub use matches::Matches;
+pub use text::RuleTextError;
+
 use super::hook::HookPoint;
 use super::packet::Packet;
 use super::{ipv4, ipv6, routing};
 use crate::behaviour::{Fragments, MangleChains};
 use crate::books::DropReason;
 use crate::per_family::PerFamily;
+use ipq_core::wire::InterfaceName;
 use ipq_core::{Family, Hook};
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -111,6 +118,8 @@ pub struct Rule {
     /// The protocol of the packets that the rule sees, as the IP header numbers it (6 TCP, 17 UDP);
     /// `None` for all packets.
     pub protocol: Option<u8>,
+    /// Only packets that meet these conditions, too; all if none.
+    pub matches: Option<Matches>,
     /// The rule's action.
     pub target: Target,
 }
@@ -151,6 +160,7 @@ impl Rule {
             table,
             chain: hook,
             protocol: None,
+            matches: None,
             target: Target::Queue,
         }
     }
@@ -211,6 +221,9 @@ impl fmt::Display for Rule {
         if let Some(protocol) = self.protocol {
             write!(f, " -p {protocol}")?;
         }
+        if let Some(matches) = self.matches {
+            write!(f, "{matches}")?;
+        }
         match self.target {
             Target::Queue => f.write_str(" -j QUEUE"),
             Target::NumberedQueue(queue) => write!(f, " -j NFQUEUE {queue}"),
@@ -268,16 +281,18 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs the `functions` of a hook. Each function is a table's chain there: its rules, in order.
-    /// Returns the function that queues the packet and the target that it names. Returns `None` if
-    /// all let it through. A packet without a readable protocol is dropped by a rule that asks for
-    /// one.
+    /// Runs these of a hook's functions. Each function is a table's chain there: its rules,
+    /// in order. Returns the function that queues the packet and the target that it names; `None`
+    /// if all let it through. `devices` names the devices that the packet came by and will leave by.
+    /// A packet without a readable protocol is dropped by a rule that asks
+    /// for one.
     #[inline]
     pub(crate) fn judge(
         &self,
         hook: HookPoint,
         functions: RangeInclusive<u8>,
         packet: &mut Packet,
+        devices: impl Fn() -> [InterfaceName; 2],
         fragments: Fragments,
     ) -> Result<Option<(u8, Target)>, DropReason> {
         let mut protocol = None;
@@ -291,6 +306,11 @@ impl Rules {
                 if found.ok_or(DropReason::Malformed)? != wanted {
                     continue;
                 }
+            }
+            if let Some(matches) = &rule.matches
+                && !matches.hold(packet, &devices)?
+            {
+                continue;
             }
             match rule.target {
                 Target::Queue if fragments == Fragments::FirstOnly && is_later_fragment(packet) => {}

@@ -133,7 +133,11 @@ impl Kernel {
         functions: RangeInclusive<u8>,
     ) -> Result<Option<bool>, DropReason> {
         let fragments = self.profile.behaviour.queueing.fragments;
-        let judged = self.rules.judge(hook, functions, &mut traversal.packet, fragments)?;
+        let (network, indev, outdev) = (&self.network, traversal.indev, traversal.outdev);
+        let devices = || [network.name(indev), network.name(outdev)];
+        let judged = self
+            .rules
+            .judge(hook, functions, &mut traversal.packet, devices, fragments)?;
         Ok(judged.map(|(function, target)| {
             traversal.function = function;
             traversal.queued_in = QueueId::of_target(target, &traversal.packet, &self.profile.behaviour.modules);

@@ -1,9 +1,9 @@
 //! Questions for a caller who feeds packets: what waits for a program, and how much room there is
 //! for more.
 
-use super::Kernel;
 use super::hooks::BEHIND_THE_LAST;
 use super::packets::family_of;
+use super::{EntryPoint, Kernel};
 use crate::behaviour::Full;
 use crate::books::PacketSerial;
 use crate::host::ether_type;
@@ -13,7 +13,7 @@ use crate::netlink::{ReceiveBuffer, SocketId};
 use crate::queue::{QueueId, nfnetlink};
 use crate::time::clock::ArrivalTime;
 use bytes::Bytes;
-use ipq_core::{Family, Hook, PacketId, PortId};
+use ipq_core::{Family, PacketId, PortId};
 
 impl Kernel {
     /// Returns the datagram at `index` of those that wait for a socket's program, counted from the
@@ -78,10 +78,10 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at.
-    /// Returns `None` if no rule there queues it, or if it is no packet.
+    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at; `None`
+    /// if no rule there queues it, or if it is no packet.
     #[must_use]
-    pub fn destination(&self, hook: Hook, packet: &Bytes) -> Option<QueueId> {
+    pub fn destination(&self, entry: EntryPoint<'_>, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;
         let mut packet = Packet {
             serial: PacketSerial::FIRST,
@@ -95,7 +95,14 @@ impl Kernel {
         };
         let fragments = self.profile.behaviour.queueing.fragments;
         let all = 0..=BEHIND_THE_LAST;
-        let judged = self.rules.judge(HookPoint::named(hook)?, all, &mut packet, fragments);
+        let hook = HookPoint::named(entry.hook)?;
+        let name = |name: &str, is_there: bool| name.parse().ok().filter(|_| is_there).unwrap_or_default();
+        let devices = || {
+            let arrives = matches!(hook, HookPoint::Prerouting | HookPoint::Input | HookPoint::Forward);
+            let leaves = !matches!(hook, HookPoint::Prerouting | HookPoint::Input);
+            [name(entry.incoming, arrives), name(entry.outgoing, leaves)]
+        };
+        let judged = self.rules.judge(hook, all, &mut packet, devices, fragments);
         let (_, target) = judged.ok()??;
         QueueId::of_target(target, &packet, &self.profile.behaviour.modules)
     }

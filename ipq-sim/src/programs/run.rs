@@ -42,9 +42,8 @@ pub use summary::{ChosenKernel, Report, Summary};
 pub use watch::{Progress, TracedMessage, Watch};
 
 use crate::host::network::{Device, DeviceError};
-use crate::host::rules::{Rule, RuleError};
-use crate::kernel::Kernel;
-use crate::kernel::KernelBuilder;
+use crate::host::rules::{Rule, RuleError, Target};
+use crate::kernel::{EntryPoint, Kernel, KernelBuilder};
 use crate::profile::Profile;
 use crate::programs::server::Server;
 use crate::time::clock::Clock;
@@ -114,6 +113,8 @@ pub struct Run {
     /// The number of the queue that packets are sent to; `None` if they go to the queues that the
     /// program listens to.
     queue_number: Option<u16>,
+    /// The rules at the hook; if there are none, all packets are queued.
+    rules: Vec<Rule>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
 }
@@ -238,6 +239,7 @@ impl Run {
             profile: Profile::default(),
             numbered: Some(Profile::LINUX_6_18_X86_64),
             queue_number: None,
+            rules: Vec::new(),
             patience: Duration::from_secs(10),
             stop: None,
         }
@@ -371,6 +373,25 @@ impl Run {
         }
     }
 
+    /// Adds a rule at the end of those that packets meet, in place of the one that queues every
+    /// packet. Its chain is that of the [hook](Self::hook). If it names a queue by its number, the
+    /// emulated kernel has queues with numbers whatever socket the program opens.
+    ///
+    /// ```
+    /// # use ipq_core::Hook;
+    /// # use ipq_sim::{Rule, RuleTextError, programs::run::Run};
+    /// let mut run = Run::new("traffic.pcap", "./filter");
+    /// for rule in Rule::parse(Hook::Input, "-p udp --dport 53 -j NFQUEUE --queue-num 2 --queue-bypass")? {
+    ///     run = run.rule(rule);
+    /// }
+    /// # Ok::<(), RuleTextError>(())
+    /// ```
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
     /// Sets the receive buffer of the program's sockets, in bytes as `getsockopt` returns them
     /// (SOCK-4).
     #[must_use]
@@ -439,6 +460,9 @@ impl Run {
     /// Runs the program, and reports the fate of each packet to `watch`. A `Vec<PacketReport>` is a
     /// watch that keeps the reports.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
+        if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
+            return self.clone().profile(numbered).go_watched(watch);
+        }
         self.check_layout()?;
         let capture = Capture::open(&self.capture)?;
         let kernel = self.kernel(&self.profile)?;
@@ -473,11 +497,33 @@ impl Run {
         }
     }
 
+    /// Returns whether a rule names a queue by its number.
+    fn names_numbers(&self) -> bool {
+        let mut targets = self.rules.iter().map(|rule| rule.target);
+        targets.any(|target| matches!(target, Target::NumberedQueue(_)))
+    }
+
+    /// Returns where packets enter, by which devices.
+    fn entry(&self) -> EntryPoint<'static> {
+        EntryPoint {
+            hook: self.hook,
+            incoming: DEVICES[0],
+            outgoing: DEVICES[1],
+            link_header: None,
+        }
+    }
+
     /// Returns the kernel of a run, with its rules.
     fn kernel(&self, profile: &Profile) -> Result<Kernel, RunError> {
         let mut kernel = kernel(*profile, self.hook)?;
         if let Some(number) = self.queue_number.filter(|_| kernel.has_numbered_queues()) {
             self.send_to(&mut kernel, (number, number))?;
+        }
+        if !self.rules.is_empty() {
+            kernel.clear_rules();
+        }
+        for rule in &self.rules {
+            kernel.add_rule(*rule)?;
         }
         if self.net_admin == NetAdmin::Missing {
             kernel.drop_net_admin();

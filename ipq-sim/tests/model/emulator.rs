@@ -40,6 +40,7 @@ impl Emulator {
                 table: if rule.filter { Table::Filter } else { Table::Mangle },
                 chain: Hook::from_wire(rule.hook),
                 protocol: rule.protocol,
+                matches: None,
                 target: rule.mark.map_or(Target::Queue, Target::Mark),
             };
             kernel.add_rule(rule).unwrap();

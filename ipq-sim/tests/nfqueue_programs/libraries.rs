@@ -87,6 +87,52 @@ fn what_is_decided_does_not_depend_on_how_packets_are_fed(#[case] arguments: &[&
     }
 }
 
+/// The fate of a packet that the program decided on, or did not see.
+fn fate(number: u32, is_decided: bool) -> (String, Option<u32>) {
+    match number % 4 {
+        _ if !is_decided => accepted(None),
+        0 => dropped(),
+        2 => accepted(Some(number)),
+        _ => accepted(None),
+    }
+}
+
+#[rstest]
+#[case::addresses(&["-s 10.0.0.3 -j NFQUEUE --queue-num 5"], |host| host == 3)]
+#[case::ports(&["-p udp -m multiport --dports 80,53 ! -s 10.0.0.1/32 -j NFQUEUE --queue-num 5"], |host| host != 1)]
+#[case::other_ports(&["-p udp --sport 53 -j NFQUEUE --queue-num 9", "-i eth0 -j NFQUEUE --queue-num 5"], |_| true)]
+#[case::bypass(
+    &["-s 10.0.0.2 -j NFQUEUE --queue-num 9 --queue-bypass", "-p udp --dport 53 -j NFQUEUE --queue-num 5"],
+    |host| host != 2
+)]
+#[case::marks(&["-s 10.0.0.4/30 -j MARK --set-mark 7", "-m mark --mark 7 -j NFQUEUE --queue-num 5"], |host| host >= 4)]
+fn rules_choose_the_packets_that_are_queued(#[case] rules: &[&str], #[case] is_decided: fn(u32) -> bool) {
+    let Some(program) = compiled("mnl") else { return };
+    let name = rules.concat().replace(['/', ' '], "");
+    let arguments: Vec<_> = rules.iter().flat_map(|rule| ["--rule", rule]).collect();
+    let ran = run(&name, &all_packets(), &arguments, &[&program, "5"]);
+    let fates = (0..PACKETS).map(|number| fate(number, is_decided(number % 7)));
+    assert_eq!(ran.log, fates.collect::<Vec<_>>(), "{}", ran.errors);
+    assert_eq!(ran.status, Some(0), "{}", ran.errors);
+}
+
+#[rstest]
+#[case(
+    "-p udp --dprt 53 -j NFQUEUE",
+    "the rule '-p udp --dprt 53 -j NFQUEUE': a rule has no --dprt here: it may have -A,"
+)]
+#[case("-o eth1 -j NFQUEUE", "a packet at INPUT has no device for -o")]
+fn a_rule_that_is_none_is_refused_before_anything_is_started(#[case] rule: &str, #[case] expected: &str) {
+    let ran = run(
+        &rule.replace(' ', ""),
+        &all_packets(),
+        &["--rule", rule],
+        &["/nonexistent"],
+    );
+    assert!(ran.errors.contains(expected), "{}", ran.errors);
+    assert_eq!(ran.status, Some(2), "{}", ran.errors);
+}
+
 #[test]
 fn a_program_that_listens_to_another_queue_than_asked_for_is_told_of() {
     if let Some(program) = compiled("mnl") {

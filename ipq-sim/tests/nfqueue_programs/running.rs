@@ -50,9 +50,9 @@ fn write_capture(path: &Path, packets: &[Vec<u8>]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The packets of a capture in this machine's byte order.
+/// The packets of a capture in this machine's byte order; none if it was not written.
 pub(crate) fn read_capture(path: &Path) -> Vec<Vec<u8>> {
-    let file = std::fs::read(path).unwrap();
+    let file = std::fs::read(path).unwrap_or_default();
     let mut rest = &file[FILE_HEADER_BYTES.min(file.len())..];
     let mut packets = Vec::new();
     while let Some((header, after)) = rest.split_at_checked(RECORD_HEADER_BYTES) {

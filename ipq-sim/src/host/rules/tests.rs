@@ -1,4 +1,6 @@
 use super::*;
+mod text;
+
 use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, OTHER_NEIGHBOUR, OTHER_NEIGHBOUR_6, later_fragment, packet, udp};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -25,7 +27,8 @@ fn rules(rules: &[Rule]) -> Rules {
 
 /// Returns the function at FORWARD, from `first` on, that queues a packet.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
-    let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, Fragments::All)?;
+    let devices = || ["eth0", "ppp1"].map(|name| name.parse().unwrap());
+    let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, devices, Fragments::All)?;
     Ok(judged.map(|(function, target)| {
         assert_eq!(target, Target::Queue);
         function

@@ -13,7 +13,7 @@ use super::outcome::{Decided, Outcomes};
 use super::refusal::{Refusal, Request};
 use super::watch::{TracedMessage, Watch};
 use super::window::{Place, Window};
-use super::{DEVICES, NetAdmin, Rate, Run};
+use super::{NetAdmin, Rate, Run};
 use crate::books::{DropReason, Fate, PacketEvent, PacketSerial};
 use crate::kernel::{EntryPoint, Kernel};
 use crate::netlink::SocketId;
@@ -196,10 +196,8 @@ impl<'a> Feeding<'a> {
             return self.outcomes.tell_all(watch);
         };
         let entry = EntryPoint {
-            hook: self.run.hook,
-            incoming: DEVICES[0],
-            outgoing: DEVICES[1],
             link_header: packet.link_header,
+            ..self.run.entry()
         };
         self.began.get_or_insert(self.now);
         let used = |kernel: &Kernel| {
@@ -238,8 +236,8 @@ impl<'a> Feeding<'a> {
         let Some(Packet { data, .. }) = packet else {
             return Ok(None);
         };
-        let Some(queue) = kernel.destination(self.run.hook, &data) else {
-            // No rule queues the packet. It enters once a program has begun to take packets.
+        let Some(queue) = kernel.destination(self.run.entry(), &data) else {
+            // No rule queues it, and it goes its way once there is a program to be run on what is queued.
             return self.has_any_begun(kernel).map(|()| None);
         };
         let Some(socket) = kernel.listener(queue) else {
@@ -429,7 +427,7 @@ impl<'a> Feeding<'a> {
     /// Makes the rules send packets to the first queue that somebody listens to, and to those that
     /// follow it without a gap.
     fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
-        if self.run.queue_number.is_some() {
+        if self.run.queue_number.is_some() || !self.run.rules.is_empty() {
             return;
         }
         let mut numbers = queues.iter().filter_map(|queue| match queue {
