@@ -416,6 +416,32 @@ impl Network {
         known.copied().or(device.gateway)
     }
 
+    /// Returns the link-layer address that a packet leaves to, by the destination that it has then:
+    /// everybody's, a group's or a neighbour's (NFQ-72).
+    pub(crate) fn next_hop(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
+        match address {
+            IpAddr::V4(address) if address.is_multicast() => {
+                let [_, high, middle, low] = address.octets();
+                Some([0x01, 0x00, 0x5e, high & 0x7f, middle, low])
+            }
+            IpAddr::V4(address) if self.is_broadcast(address) => Some([0xff; 6]),
+            IpAddr::V6(address) if address.is_multicast() => {
+                let [.., a, b, c, d] = address.octets();
+                Some([0x33, 0x33, a, b, c, d])
+            }
+            address => self.neighbour(device, address),
+        }
+    }
+
+    /// Returns whether an address is everybody's, in some network or in each.
+    fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        let bits = address.to_bits();
+        let mut networks = self.ipv4.iter();
+        let is_a_networks =
+            networks.any(|network| network.own != bits && network.broadcast[0] == bits && self.is_up(network.device));
+        address.is_unspecified() || address.is_broadcast() || is_a_networks
+    }
+
     /// Lets a packet leave by a device, and returns its frame. The device keeps the last frames.
     pub(crate) fn transmit(
         &mut self,

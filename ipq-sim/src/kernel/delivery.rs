@@ -43,14 +43,11 @@ impl Kernel {
             let pieces = fragments.unwrap_or_else(|| vec![data.clone()]);
             return self.return_by_loopback(traversal, pieces);
         }
-        let next_hop = match (traversal.route, self.profile.behaviour.host.next_hop) {
-            (Some(Route::Via(_)), NextHop::AsRouted) => traversal.next_hop,
-            _ => routing::destination(&traversal.packet),
+        let to = match (traversal.route, self.profile.behaviour.host.next_hop) {
+            (Some(Route::Via(_)), NextHop::AsRouted) => self.network.neighbour(device, traversal.next_hop),
+            _ => self.network.next_hop(device, routing::destination(&traversal.packet)),
         };
-        let to = self
-            .network
-            .neighbour(device, next_hop)
-            .ok_or(DropReason::NoNeighbour)?;
+        let to = to.ok_or(DropReason::NoNeighbour)?;
         let mut frames = self.ledger.remembers().then(Vec::new);
         if let Some(fragments) = fragments {
             for fragment in fragments {

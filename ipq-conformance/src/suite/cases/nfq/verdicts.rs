@@ -251,6 +251,12 @@ pub(super) fn cases() -> Vec<Case> {
             &["NFQ-72"],
             changed_destination_keeps_its_device,
         ),
+        kernel(
+            "nfq-verdicts/changed-destination-of-everybody",
+            "A packet whose destination was changed to a broadcast address or 0.0.0.0 leaves to everybody",
+            &["NFQ-72"],
+            changed_destination_of_everybody,
+        ),
     ]
 }
 
@@ -629,6 +635,19 @@ fn changed_destination_keeps_its_device(subject: &Subject) -> CaseResult {
         socket.done(&QueueRequest::verdict(queue, value::ACCEPT, message.id()).payload(&changed))?;
         subject.expect_not_forwarded()?;
         subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)?;
+    }
+    Ok(())
+}
+
+fn changed_destination_of_everybody(subject: &Subject) -> CaseResult {
+    let socket = subject.listen(QUEUE)?;
+    for address in [[0; 4], [10, 2, 0, 255], [255; 4]] {
+        subject.inject(&Packet::udp4())?;
+        let message = socket.expect_queued(QUEUE)?;
+        let changed = Packet::udp4().destination(address);
+        socket.done(&QueueRequest::verdict(QUEUE, value::ACCEPT, message.id()).payload(&changed.ip()))?;
+        let sent = changed.destination_mac([0xff; 6]).source_mac(TAP1.mac);
+        subject.expect_frame_sent(&TAP1, &sent.frame())?;
     }
     Ok(())
 }
