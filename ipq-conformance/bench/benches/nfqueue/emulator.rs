@@ -1,20 +1,23 @@
-//! The same program on this kernel's queue and on the emulated kernel. One thread does all: packets
-//! arrive, are read, are let through and leave.
+//! The same program on this kernel's queue and on emulated kernels: packets arrive, are read, are
+//! let through and leave, all by one thread.
 
 use crate::ipq;
-use crate::listener::{Failed, RANGE};
+use crate::listener::{Failed, QUEUE, RANGE};
 use crate::task::Task;
 use ipq_bench::{Contender, Spread, Workload};
 use ipq_conformance::laboratory::Laboratory;
 use ipq_conformance::suite::Packet;
 use ipq_conformance::world::topology::{TAP0, TAP1};
+use ipq_core::transport::nfqueue::Options;
 use ipq_core::wire::Message;
 use ipq_core::{Family, Handle, Hook, Transport, Verdict, Wait};
-use ipq_sim::{Kernel, Rule};
+use ipq_sim::{Kernel, Profile, Rule};
 use std::time::Instant;
 
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
+/// The emulated kernel with nfnetlink's queues, under the transport that real ones have.
+pub(crate) const NUMBERED: &str = "ipq-sim, nfnetlink_queue";
 
 /// The number of packets that are on their way at a time. The laboratory sends this many before it
 /// waits for the kernel.
@@ -40,7 +43,7 @@ pub(crate) fn measure(
     length: usize,
 ) -> Result<Workload, Failed> {
     let packet = Packet::udp4().length(length);
-    let mut contenders = [KERNEL, EMULATOR].map(Contender::named);
+    let mut contenders = [KERNEL, EMULATOR, NUMBERED].map(Contender::named);
     let sim = Kernel::builder().keep_fates(0).simulate()?;
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward).protocol(17))?;
     let emulated = sim.open(Family::Ipv4)?;
@@ -49,15 +52,28 @@ pub(crate) fn measure(
         sim: &sim,
         frame: packet.frame().to_vec(),
     };
+    let kernel = Kernel::builder().profile(Profile::LINUX_6_18_X86_64);
+    let with_numbers = kernel.keep_fates(0).simulate()?;
+    with_numbers.add_rule(Rule::numbered_queue(Family::Ipv4, Hook::Forward, QUEUE).protocol(17))?;
+    let numbered = with_numbers.open_nfqueue(Options {
+        queue_number: QUEUE,
+        ..Options::new(Family::Ipv4)
+    })?;
+    numbered.set_mode(task.mode(), RANGE.into())?;
+    let mut with_numbers = Emulated {
+        sim: &with_numbers,
+        frame: packet.frame().to_vec(),
+    };
     let real = ipq::open(task, false)?;
     for _ in 0..passes {
         let mut kernel = Real {
             laboratory,
             frame: &packet.frame(),
         };
-        let [of_kernel, of_emulator] = &mut contenders;
+        let [of_kernel, of_emulator, of_numbered] = &mut contenders;
         of_kernel.passes.push(pass(&mut kernel, &real, rounds)?);
         of_emulator.passes.push(pass(&mut sim, &emulated, rounds)?);
+        of_numbered.passes.push(pass(&mut with_numbers, &numbered, rounds)?);
         for contender in &mut contenders {
             contender.packets += u64::from(PACKETS) * (rounds as u64 + 1);
         }
@@ -66,7 +82,7 @@ pub(crate) fn measure(
     Ok(Workload {
         name: format!("the whole round trip on one thread, {mode}, {length} bytes"),
         unit: "ns per packet".to_owned(),
-        references: vec![EMULATOR.to_owned()],
+        references: [EMULATOR, NUMBERED].map(str::to_owned).into(),
         contenders: contenders.into(),
     })
 }

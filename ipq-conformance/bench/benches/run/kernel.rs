@@ -110,7 +110,7 @@ impl Listener {
             .spawn()?;
         let mut listener = Self(child);
         let deadline = Instant::now() + PATIENCE;
-        while std::fs::read_to_string("/proc/self/net/netfilter/nfnetlink_queue")?.is_empty() {
+        while !has_mode(&std::fs::read_to_string("/proc/self/net/netfilter/nfnetlink_queue")?) {
             if let Some(status) = listener.0.try_wait()? {
                 return Err(format!("{} ended: {status}", program.display()).into());
             }
@@ -121,6 +121,13 @@ impl Listener {
         }
         Ok(listener)
     }
+}
+
+/// Returns whether a queue is bound in a mode that gives packets to its program: the fourth number
+/// of its line.
+fn has_mode(queues: &str) -> bool {
+    let mut modes = queues.lines().filter_map(|line| line.split_whitespace().nth(3));
+    modes.any(|mode| mode != "0")
 }
 
 impl Drop for Listener {

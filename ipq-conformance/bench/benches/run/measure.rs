@@ -15,6 +15,9 @@ const RUN: &str = "ipq-sim run";
 const WITH_OUTPUTS: &str = "ipq-sim run --out --log";
 const BEFORE: &str = "an older ipq-sim run";
 const KERNEL: &str = "this kernel's queue";
+const NUMBERED_RUN: &str = "ipq-sim run, libnetfilter_queue";
+const NUMBERED_KERNEL: &str = "this kernel's queue, libnetfilter_queue";
+const ALL: [&str; 6] = [RUN, WITH_OUTPUTS, BEFORE, KERNEL, NUMBERED_RUN, NUMBERED_KERNEL];
 
 /// Measures what a packet costs under `ipq-sim run`.
 #[derive(Clone, Debug, clap::Parser)]
@@ -107,7 +110,7 @@ impl Bench<'_> {
             capture: self.programs.scratch(&format!("{length}.pcap")),
         };
         capture::write(&task.capture, packets, length)?;
-        let mut wall: Vec<_> = [RUN, WITH_OUTPUTS, BEFORE, KERNEL].map(Contender::named).into();
+        let mut wall: Vec<_> = ALL.map(Contender::named).into();
         let mut cpu = wall.clone();
         for _ in 0..self.arguments.passes {
             for (wall, cpu) in wall.iter_mut().zip(&mut cpu) {
@@ -133,7 +136,7 @@ impl Bench<'_> {
         let workload = |name: &str, unit: &str, contenders| Workload {
             name: format!("{packets} packets of {length} bytes, {name}"),
             unit: format!("{unit} per packet"),
-            references: [RUN, BEFORE, KERNEL].map(str::to_owned).into(),
+            references: [RUN, BEFORE, KERNEL, NUMBERED_KERNEL].map(str::to_owned).into(),
             contenders,
         };
         Ok([workload("wall time", "ns", wall), workload("CPU time", "CPU ns", cpu)])
@@ -141,7 +144,13 @@ impl Bench<'_> {
 
     /// Runs a contender once. The error is the reason why it can't run.
     fn run(&self, name: &str, task: &Task) -> Result<Measured, Failed> {
-        let Programs { listener, library, .. } = &self.programs;
+        let Programs {
+            listener,
+            numbered,
+            library,
+            ..
+        } = &self.programs;
+        let numbered = || numbered.as_deref().map_err(Clone::clone);
         let this = Simulator {
             command: &self.programs.simulator,
             library,
@@ -157,10 +166,12 @@ impl Bench<'_> {
                 (Some(command), Some(library)) => Simulator { command, library }.run(listener, task, &[]),
                 _ => Err("say which with --before and --before-library".into()),
             },
-            _ => match &self.kernel {
-                Ok(kernel) => kernel.run(listener, library, task),
-                Err(reason) => Err(reason.clone().into()),
-            },
+            NUMBERED_RUN => this.run(numbered()?, task, &[]),
+            name => {
+                let program = if name == KERNEL { listener } else { numbered()? };
+                let kernel = self.kernel.as_ref().map_err(Clone::clone)?;
+                kernel.run(program, library, task)
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Programs {
     pub(crate) library: PathBuf,
     /// The path of the accept loop of libipq(3), compiled.
     pub(crate) listener: PathBuf,
+    /// The same with libnetfilter_queue, or the reason why there is none.
+    pub(crate) numbered: Result<PathBuf, String>,
     directory: TempDir,
 }
 
@@ -56,7 +58,10 @@ impl Programs {
                 .arg(format!("-L{}", library.display()))
                 .arg("-lipq"),
         )?;
+        let numbered = directory.path().join("numbered");
+        let numbered = compile_numbered(&numbered).map(|()| numbered);
         Ok(Self {
+            numbered: numbered.map_err(|error| error.to_string()),
             simulator: target.join("release/ipq-sim"),
             library,
             listener,
@@ -68,6 +73,23 @@ impl Programs {
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
+}
+
+/// Compiles the accept loop with libnetfilter_queue.
+fn compile_numbered(program: &Path) -> Result<(), Failed> {
+    let flags = Command::new("pkg-config")
+        .args(["--cflags", "--libs", "libnetfilter_queue"])
+        .output()?;
+    if !flags.status.success() {
+        return Err("it needs pkg-config and the package libnetfilter-queue-dev".into());
+    }
+    succeed(
+        Command::new("cc")
+            .args(["-O2", "-o"])
+            .arg(program)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/run/numbered.c"))
+            .args(String::from_utf8_lossy(&flags.stdout).split_whitespace()),
+    )
 }
 
 fn succeed(command: &mut Command) -> Result<(), Failed> {
