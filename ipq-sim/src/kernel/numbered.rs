@@ -106,7 +106,7 @@ impl Kernel {
     /// Delivers an answer to a message, if there is one.
     fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
         let Some(answer) = answer else { return };
-        let mut datagram = answer.datagram(sender, rules);
+        let mut datagram = answer.datagram(sender);
         if let Some(flaw) = rules.flaw() {
             flaw.spoil_answer(&mut datagram);
         }

@@ -18,7 +18,7 @@ pub(crate) struct Programs {
     pub(crate) library: PathBuf,
     /// The path of the accept loop of libipq(3), compiled.
     pub(crate) listener: PathBuf,
-    /// The same with libnetfilter_queue, or the reason why there is none.
+    /// The same with `libnetfilter_queue`, or the reason why there is none.
     pub(crate) numbered: Result<PathBuf, String>,
     directory: TempDir,
 }
@@ -75,7 +75,7 @@ impl Programs {
     }
 }
 
-/// Compiles the accept loop with libnetfilter_queue.
+/// Compiles the accept loop with `libnetfilter_queue`.
 fn compile_numbered(program: &Path) -> Result<(), Failed> {
     let flags = Command::new("pkg-config")
         .args(["--cflags", "--libs", "libnetfilter_queue"])

@@ -3,7 +3,7 @@
 use super::{CaseResult, Socket, Subject, expect_bytes};
 use crate::decode::{self, Kind};
 use crate::suite::queue_request::push_attribute;
-use crate::suite::{QueueRequest, Stopped, kernels};
+use crate::suite::{QueueRequest, Stopped};
 use crate::world::Step;
 use bytes::Bytes;
 use ipq_core::Errno;
@@ -109,15 +109,12 @@ impl Socket<'_> {
         for (kind, content) in &form.attributes {
             push_attribute(&mut attributes, *kind, content);
         }
-        // Older kernels do not count the padding of an answer without attributes (NFQ-42).
-        let counts_padding = !kernels::is_before(&self.subject().machine().kernel, "6.18") || !attributes.is_empty();
-        let counted = if counts_padding { padded } else { quoted.len() };
         let mut flags = if form.capped { CAPPED } else { 0 };
         if !attributes.is_empty() {
             flags |= EXTENDED;
         }
         let mut expected = Vec::new();
-        expected.extend(((20 + counted + attributes.len()) as u32).to_ne_bytes());
+        expected.extend(((20 + padded + attributes.len()) as u32).to_ne_bytes());
         expected.extend(message_type::ERROR.to_ne_bytes());
         expected.extend(flags.to_ne_bytes());
         expected.extend(&request[8..12]);

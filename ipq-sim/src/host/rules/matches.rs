@@ -48,7 +48,7 @@ pub(super) struct DeviceName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
     ranges: [(u16, u16); Ports::MOST],
-    count: usize,
+    count: u8,
     /// `true` for the match multiport. It looks at the ports alone, where the matches tcp and udp
     /// ask for a whole header.
     pub(super) is_multiport: bool,
@@ -168,13 +168,13 @@ impl Ports {
         own.get_mut(..ranges.len())?.copy_from_slice(ranges);
         ranges.iter().all(|(first, last)| first <= last).then_some(Self {
             ranges: own,
-            count: ranges.len(),
+            count: ranges.len() as u8,
             is_multiport,
         })
     }
 
     fn ranges(&self) -> &[(u16, u16)] {
-        self.ranges.get(..self.count).unwrap_or_default()
+        self.ranges.get(..self.count.into()).unwrap_or_default()
     }
 
     fn contain(&self, port: u16) -> bool {

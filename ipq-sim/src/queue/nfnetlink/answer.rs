@@ -1,7 +1,7 @@
 //! Answers: errors, which nobody need ask for, and acknowledgements.
 
 use super::attributes::{Note, Policy};
-use super::{Datagram, Rules, Sender};
+use super::{Datagram, Sender};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use ipq_core::Errno;
@@ -51,7 +51,7 @@ impl<'m> Answer<'m> {
 
     /// Returns the datagram that answers a message of `sender` (NFQ-40 to NFQ-45).
     #[must_use]
-    pub fn datagram(&self, sender: Sender, rules: &Rules) -> Datagram {
+    pub fn datagram(&self, sender: Sender) -> Datagram {
         let capped = self.errno.0 == 0 || sender.caps_answers;
         let quoted = if capped {
             &self.message[..Header::BYTES.min(self.message.len())]
@@ -66,17 +66,12 @@ impl<'m> Answer<'m> {
         let extended = if attributes.is_empty() { 0 } else { EXTENDED };
         let flags = extended | if capped { CAPPED } else { 0 };
         let padded = quoted.len().next_multiple_of(4);
-        let counted = if rules.counts_padding || !attributes.is_empty() {
-            padded
-        } else {
-            quoted.len()
-        };
         let mut head = ArrayVec::new();
         let mut add = |bytes: &[u8]| {
             let added = head.try_extend_from_slice(bytes);
             debug_assert!(added.is_ok(), "the head of an answer has 20 bytes");
         };
-        add(&((Header::BYTES + 4 + counted + attributes.len()) as u32).to_ne_bytes());
+        add(&((Header::BYTES + 4 + padded + attributes.len()) as u32).to_ne_bytes());
         add(&message_type::ERROR.to_ne_bytes());
         add(&flags.to_ne_bytes());
         add(&self.sequence.to_ne_bytes());

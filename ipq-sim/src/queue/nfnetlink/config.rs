@@ -68,7 +68,7 @@ impl<T> Queues<T> {
                 taken.extend(instance.into_items().map(|item| (0, item)));
                 return Ok(());
             }
-            Some(_) => return Err(Errno::EOPNOTSUPP),
+            Some(_) => return Err(self.rules.unknown_command),
         }
         let instance = self.instances.get_mut(&number).ok_or(Errno::ENODEV)?;
         if let Some([range @ .., mode]) = attributes.start::<5>(attribute::CONFIG_PARAMETERS) {

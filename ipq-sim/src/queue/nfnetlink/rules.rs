@@ -1,6 +1,8 @@
 //! The rules that differ between kernels.
 
 use super::Flaw;
+use super::packet::ENOTSUPP;
+use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::flag;
 
 /// The rules of one kernel: a field for each rule in which kernels differ.
@@ -12,9 +14,8 @@ pub struct Rules {
     /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has
     /// a connection or a security context, even where a queue takes their flags.
     pub refused_flags: u32,
-    /// `true` if the stated length of an error counts the padding of the message that it quotes
-    /// (NFQ-42).
-    pub counts_padding: bool,
+    /// The error for an unknown command (NFQ-26).
+    pub unknown_command: Errno,
     /// `true` if the first and the last message of a batch are acknowledged on demand (NFQ-52).
     pub acknowledges_batches: bool,
     /// The rule that a seeded fault breaks. A kernel has no flaw.
@@ -36,16 +37,16 @@ impl Rules {
     pub const LINUX_6_18: Self = Self {
         table_limit: Some(65_536),
         refused_flags: flag::CONNECTION,
-        counts_padding: true,
+        unknown_command: Errno::EOPNOTSUPP,
         acknowledges_batches: true,
         flaw: None,
     };
 
-    /// The rules of Linux 6.1, as read in the sources of 6.1.
+    /// Linux 6.1, as measured on 6.1.176 as User-Mode Linux.
     pub const LINUX_6_1: Self = Self {
         table_limit: None,
         refused_flags: flag::CONNECTION,
-        counts_padding: false,
+        unknown_command: ENOTSUPP,
         acknowledges_batches: false,
         flaw: None,
     };

@@ -292,7 +292,7 @@ proptest! {
             let written = rule.to_string();
             let (command, rest) = written.split_once(' ').unwrap();
             let family = if command == "ip6tables" { "-6" } else { "-4" };
-            prop_assert_eq!(Rule::parse(Hook::Forward, &format!("{} {}", family, rest)), Ok(vec![rule]), "{}", written);
+            prop_assert_eq!(Rule::parse(Hook::Forward, &format!("{family} {rest}")), Ok(vec![rule]), "{}", written);
         }
     }
 }
