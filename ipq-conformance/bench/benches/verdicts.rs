@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict
 //! costs at most 2 times what it does with 64, in the order of arrival; and at most 12 times in any
-//! order, when it has to wait for memory that no cache holds. What such a wait costs is measured
+//! order, when it has to wait for memory that no cache holds. The cost of such a wait is measured
 //! beside it. On a queue with a number, under the transport for real kernels: in any order at most
 //! 4 times with 65,536.
 
@@ -31,7 +31,8 @@ type Failed = Box<dyn std::error::Error>;
 /// The numbers of packets that are queued while verdicts are given: these, and at most a batch
 /// more.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
-/// The same on a queue with a number, which holds no more than 65,536 (NFQ-5).
+/// The numbers of packets that are queued in a queue with a number, which holds at most 65,536
+/// (NFQ-5).
 const NUMBERED_LENGTHS: [usize; 3] = [64, 1024, 65_536 - BATCH];
 /// The number of verdicts, or reads, that are measured at a time: as many as
 /// [`Handle::set_verdicts`] sends in one call.
@@ -124,7 +125,7 @@ fn main() -> Result<(), Failed> {
 /// The end of the names of contenders that give verdicts.
 const QUEUED: &str = " queued";
 
-/// What is measured in a turn: so many verdicts on the packets of these ids.
+/// The action that is measured in a turn: giving verdicts on the packets of these ids.
 type Verdicts<T> = fn(&Handle<T>, [PacketId; BATCH]) -> Result<(), Error>;
 
 fn one_by_one<T: Transport>(handle: &Handle<T>, ids: [PacketId; BATCH]) -> Result<(), Error> {
@@ -150,8 +151,7 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
     move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
 }
 
-/// Measures verdicts at each length, on the packets that `choose` takes out of those that are
-/// queued.
+/// Measures verdicts at each length, on the packets that `choose` removes from the queued ones.
 fn verdicts<T: Transport>(
     name: &str,
     passes: u16,
@@ -225,7 +225,8 @@ fn measure(
     })
 }
 
-/// A program that listens to an emulated queue in mode META, and has the ids of the packets in it.
+/// A program that listens to an emulated queue in copy mode META, and the ids of the packets in the
+/// queue.
 struct Queue<T> {
     sim: Sim,
     handle: Handle<T>,
@@ -235,7 +236,7 @@ struct Queue<T> {
 }
 
 impl Queue<SimTransport> {
-    /// The queue of `ip_queue`.
+    /// Opens the queue of `ip_queue`.
     fn new() -> Result<Self, Failed> {
         let sim = Kernel::builder().keep_fates(0).simulate()?;
         sim.add_rule(Rule::queue(Family::Ipv4, Hook::Input))?;
@@ -246,7 +247,7 @@ impl Queue<SimTransport> {
 }
 
 impl Queue<NfQueue<SimTransport>> {
-    /// A queue with a number.
+    /// Opens a queue with a number.
     fn numbered() -> Result<Self, Failed> {
         let kernel = Kernel::builder().profile(Profile::LINUX_6_18_X86_64);
         let sim = kernel.keep_fates(0).simulate()?;

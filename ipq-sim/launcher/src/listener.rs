@@ -171,8 +171,9 @@ impl Listener {
         self.answer_given(call, given)
     }
 
-    /// Does the same with the first free number from `lowest` on; with the lowest of all where the
-    /// program may not have so many descriptors.
+    /// Answers a call with a copy of a descriptor, as [`give`](Self::give) does, under the first free
+    /// number from `lowest` on. Where the program may not have a descriptor of such a number, the
+    /// copy gets the lowest free number.
     pub fn give_from(
         &self,
         lowest: i32,
@@ -260,9 +261,10 @@ impl Listener {
         process::copy_of(call.thread, descriptor)
     }
 
-    /// Interrupts a call if a signal waits for its thread. Returns whether it did. After the
-    /// signal's handler the kernel repeats the call or fails it with EINTR, as the handler was set
-    /// up; with several threads, one of which may take the signal, it fails with EINTR.
+    /// Interrupts a call if a signal waits for its thread. Returns `true` if it did. After the
+    /// signal's handler the kernel repeats the call or fails the call with EINTR, as the handler was
+    /// set up. In a process with several threads another thread may take the signal, so the call
+    /// fails with EINTR.
     pub fn interrupt(&self, call: &Call) -> io::Result<bool> {
         /// `ERESTARTSYS`, which the kernel keeps to itself where there is a signal.
         const RESTART: i32 = 512;
@@ -274,8 +276,8 @@ impl Listener {
         self.refuse(call, errno).map(|()| true)
     }
 
-    /// Returns whether the thread is still stopped in that call, so that its id is not another's by
-    /// now.
+    /// Returns `true` if the thread is still stopped in that call, so that its id is not another's
+    /// by now.
     #[must_use]
     pub fn is_stopped(&self, call: &Call) -> bool {
         sys::is_valid(self.descriptor.as_fd(), call.id)

@@ -51,14 +51,14 @@ impl Process {
     }
 }
 
-/// Returns the inode of the socket at a thread's descriptor; `None` if that is no socket. An error
-/// means that it can't be looked at.
+/// Returns the inode of the socket at a thread's descriptor. Returns `None` if the descriptor is no
+/// socket, and an error if it can't be looked at.
 pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
 }
 
-/// Returns whether a thread's process has a descriptor of that number.
+/// Returns `true` if a thread's process has a descriptor of that number.
 pub(crate) fn has_descriptor(thread: u32, descriptor: i32) -> bool {
     fs::symlink_metadata(format!("/proc/{thread}/fd/{descriptor}")).is_ok()
 }

@@ -76,10 +76,10 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the process that is stopped a copy of a descriptor, and returns that copy's number there.
-/// Its call still waits for an answer: one that is sent along is lost where a signal interrupts
-/// this, and the call would then return 0. The copy gets that `number`, or else the lowest that is
-/// free.
+/// Gives the stopped process a copy of a descriptor, and returns the copy's number there. The call
+/// still waits for an answer: an answer that is sent along is lost where a signal interrupts this,
+/// and the call would then return 0. The copy gets `number`; if that is `None`, it gets the lowest
+/// free number.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,

@@ -7,9 +7,9 @@ use crate::call::{FIRST_WITH_SENDER, Name, Privileged, StatusForm};
 pub(crate) enum Test {
     /// The argument at this index equals this number.
     Is(usize, u32),
-    /// The argument at that index is another number.
+    /// The argument at this index is not this number.
     Not(usize, u32),
-    /// The argument at that index is at least that number.
+    /// The argument at this index is at least this number.
     AtLeast(usize, u32),
     /// The argument at this index is at most this number.
     AtMost(usize, u32),

@@ -122,7 +122,8 @@ struct ExtensionHeader {
     is_of_later_fragment: bool,
 }
 
-/// Returns the transport protocol and the offset of its header.
+/// Returns the transport protocol and the offset of its header. Returns `None` if the packet ends
+/// before that.
 pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     let last = extension_headers(data).last();
     let (protocol, at) = match last {

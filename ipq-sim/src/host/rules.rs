@@ -118,7 +118,8 @@ pub struct Rule {
     /// The protocol of the packets that the rule sees, as the IP header numbers it (6 TCP, 17 UDP);
     /// `None` for all packets.
     pub protocol: Option<u8>,
-    /// Only packets that meet these conditions, too; all if none.
+    /// The conditions that a packet must meet beside the family and the protocol; `None` if there
+    /// are none.
     pub matches: Option<Matches>,
     /// The rule's action.
     pub target: Target,
@@ -281,11 +282,10 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs these of a hook's functions. Each function is a table's chain there: its rules,
-    /// in order. Returns the function that queues the packet and the target that it names; `None`
-    /// if all let it through. `devices` names the devices that the packet came by and will leave by.
-    /// A packet without a readable protocol is dropped by a rule that asks
-    /// for one.
+    /// Runs the `functions` of a hook. Each function is a table's chain there: its rules, in order.
+    /// Returns the function that queues the packet and the target that it names. Returns `None` if
+    /// all let it through. `devices` names the devices that the packet came by and will leave by. A
+    /// packet without a readable protocol is dropped by a rule that asks for one.
     #[inline]
     pub(crate) fn judge(
         &self,

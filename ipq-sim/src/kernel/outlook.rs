@@ -78,8 +78,8 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at; `None`
-    /// if no rule there queues it, or if it is no packet.
+    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at.
+    /// Returns `None` if no rule there queues it, or if it is no packet.
     #[must_use]
     pub fn destination(&self, entry: EntryPoint<'_>, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;

@@ -1,5 +1,5 @@
-//! The same program on this kernel's queue and on emulated kernels: packets arrive, are read, are
-//! let through and leave, all by one thread.
+//! The same program on this kernel's queue and on emulated kernels. One thread does all: packets
+//! arrive, are read, are let through and leave.
 
 use crate::ipq;
 use crate::listener::{Failed, QUEUE, RANGE};

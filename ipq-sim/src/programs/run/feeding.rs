@@ -237,7 +237,7 @@ impl<'a> Feeding<'a> {
             return Ok(None);
         };
         let Some(queue) = kernel.destination(self.run.entry(), &data) else {
-            // No rule queues it, and it goes its way once there is a program to be run on what is queued.
+            // No rule queues the packet. It enters once a program has begun to take packets.
             return self.has_any_begun(kernel).map(|()| None);
         };
         let Some(socket) = kernel.listener(queue) else {

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The kernel does not take a message of the type that it sends.
+/// The error of a message of the type that only the kernel sends.
 pub(super) const ENOTSUPP: Errno = Errno(524);
-/// The number of bytes that the kernel reckons with for a packet message, but for the packet's own
-/// and its sender's ids. It reckons with a time of arrival for every packet while some socket asks
-/// for such times, and here one always does (NFQ-101).
+/// The number of bytes that the kernel allocates for a packet message, apart from those for the
+/// packet and for its sender's ids. It includes a time of arrival, which the kernel counts for
+/// every packet while some socket asks for such times, and here one always does (NFQ-101).
 const RECKONED: usize = 124 + 20;
 /// The number of bytes that the kernel allocates for the ids of a packet's sender.
 const RECKONED_FOR_OWNER: usize = 16;

@@ -42,7 +42,7 @@ impl Rules {
         flaw: None,
     };
 
-    /// Linux 6.1, as measured on 6.1.176 as User-Mode Linux.
+    /// The rules of Linux 6.1, as measured on 6.1.176 as User-Mode Linux.
     pub const LINUX_6_1: Self = Self {
         table_limit: None,
         refused_flags: flag::CONNECTION,
