@@ -126,9 +126,9 @@ pub(crate) enum Looping {
 /// The neighbour that a routed packet leaves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextHop {
-    /// The destination that it had when it was routed.
+    /// The neighbour with the destination that the packet had when it was routed.
     AsRouted,
-    /// The destination that it has when it leaves.
+    /// The neighbour with the destination that the packet has when it leaves.
     AsItLeaves,
 }
 

@@ -416,8 +416,9 @@ impl Network {
         known.copied().or(device.gateway)
     }
 
-    /// Returns the link-layer address that a packet leaves to, by the destination that it has then:
-    /// everybody's, a group's or a neighbour's (NFQ-72).
+    /// Returns the link-layer address that a packet with this destination leaves to: the broadcast
+    /// address, that of a multicast group, or a neighbour's. Returns `None` if no neighbour has the
+    /// destination (NFQ-72).
     pub(crate) fn next_hop(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         match address {
             IpAddr::V4(address) if address.is_multicast() => {
@@ -433,7 +434,8 @@ impl Network {
         }
     }
 
-    /// Returns whether an address is everybody's, in some network or in each.
+    /// Returns `true` for 255.255.255.255, 0.0.0.0, and the broadcast address of a network that is
+    /// up.
     fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         let bits = address.to_bits();
         let mut networks = self.ipv4.iter();

@@ -113,7 +113,7 @@ pub struct Run {
     /// The number of the queue that packets are sent to; `None` if they go to the queues that the
     /// program listens to.
     queue_number: Option<u16>,
-    /// The rules at the hook; if there are none, all packets are queued.
+    /// The rules at the hook. If there are none, all packets are queued.
     rules: Vec<Rule>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -497,13 +497,13 @@ impl Run {
         }
     }
 
-    /// Returns whether a rule names a queue by its number.
+    /// Returns `true` if a rule names a queue by its number.
     fn names_numbers(&self) -> bool {
         let mut targets = self.rules.iter().map(|rule| rule.target);
         targets.any(|target| matches!(target, Target::NumberedQueue(_)))
     }
 
-    /// Returns where packets enter, by which devices.
+    /// Returns the hook and the devices by which packets enter.
     fn entry(&self) -> EntryPoint<'static> {
         EntryPoint {
             hook: self.hook,

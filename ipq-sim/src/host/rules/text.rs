@@ -117,7 +117,7 @@ impl Rule {
     }
 }
 
-/// The words that are left of a text.
+/// The words of a rule's text that have not been read yet.
 struct Words<'a>(std::str::SplitWhitespace<'a>);
 
 impl<'a> Words<'a> {
@@ -159,7 +159,7 @@ struct Draft {
 }
 
 impl Draft {
-    /// Takes an option with its value.
+    /// Reads an option and its value into the draft.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         let condition = matches!(
             word,
@@ -248,7 +248,7 @@ impl Draft {
         }
     }
 
-    /// Takes a condition on packets.
+    /// Reads a condition on packets and its value into the draft.
     fn take_condition(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         const ADDRESS: &str = "an address, with a prefix's length or not, such as 10.0.0.0/8 or 2001:db8::1";
         const DEVICE: &str = "a device's name of at most 15 bytes, such as eth0 or eth+";
@@ -299,7 +299,7 @@ impl Draft {
         }
     }
 
-    /// Notes the family that the rule is about.
+    /// Notes the family that the rule is about. A second, different family is an error.
     fn be_of(&mut self, family: Family) -> Result<(), RuleTextError> {
         if self.family.is_some_and(|other| other != family) {
             return Err(RuleTextError::Families);
@@ -308,7 +308,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Checks what has been read as a whole, and makes rules of it.
+    /// Checks the draft as a whole, and returns a rule for each family that it is about.
     fn finish(self, chain: Hook) -> Result<Vec<Rule>, RuleTextError> {
         if let Some(name) = self.chain.as_ref().filter(|name| **name != chain.to_string()) {
             let (chain, hook) = (name.clone(), chain);
@@ -401,7 +401,7 @@ impl Draft {
     }
 }
 
-/// Puts a value in its place, which must be empty.
+/// Puts an option's value into `slot`. A slot that has a value already is an error.
 fn put<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), RuleTextError> {
     if slot.replace(value).is_some() {
         return Err(RuleTextError::Twice(option.to_owned()));
@@ -418,7 +418,7 @@ fn require(has: bool, option: &str, name: &'static str) -> Result<(), RuleTextEr
 /// The protocols with ports: TCP, UDP and UDP-Lite, and SCTP and DCCP.
 const WITH_PORTS: &[u8] = &[6, 17, 136, 132, 33];
 
-/// The protocols that have a name here.
+/// The names of protocols, with the numbers that IP headers have.
 const PROTOCOLS: [(&str, u8); 12] = [
     ("all", 0),
     ("icmp", 1),
@@ -457,7 +457,8 @@ fn addresses(text: &str) -> Option<Addresses> {
     (prefix <= longest).then_some(Addresses { network, prefix })
 }
 
-/// The length of the prefix that a mask such as 255.255.0.0 stands for.
+/// Returns the length of the prefix that a mask such as 255.255.0.0 stands for; `None` if the text
+/// is no such mask.
 fn prefix_of_mask(text: &str) -> Option<u8> {
     let mask = text.parse::<Ipv4Addr>().ok()?.to_bits();
     (mask.leading_ones() == mask.count_ones()).then_some(mask.leading_ones() as u8)
@@ -484,7 +485,7 @@ fn ports(text: &str, is_multiport: bool) -> Option<Ports> {
     (counted <= Ports::MOST).then(|| Ports::new(&ranges, true)).flatten()
 }
 
-/// Two numbers with a colon between them.
+/// Parses two numbers with a colon between them.
 fn range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once(':')?;
     Some((first.parse().ok()?, last.parse().ok()?))
@@ -501,7 +502,7 @@ fn mark(text: &str) -> Option<Mark> {
     })
 }
 
-/// A number of 32 bits, in decimal or hexadecimal.
+/// Parses a number of 32 bits, in decimal or hexadecimal.
 fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),

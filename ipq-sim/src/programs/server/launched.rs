@@ -227,14 +227,14 @@ impl Server {
         answered
     }
 
-    /// Returns whether a receive call waits for a datagram.
+    /// Returns `true` if a receive call of the program waits for a datagram.
     pub(super) fn has_receiving(&self) -> bool {
         self.launched
             .as_ref()
             .is_some_and(|launched| !launched.receiving.is_empty())
     }
 
-    /// Looks again at the receive calls that wait for a datagram.
+    /// Answers the receive calls that wait for a datagram, as far as there is one.
     pub(super) fn answer_receiving(&mut self) -> io::Result<()> {
         let Some(launched) = &mut self.launched else {
             return Ok(());
@@ -245,7 +245,7 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a receive call that asks for the sender.
+    /// Answers a receive call that asks for the datagram's sender.
     fn answer_receive(
         &mut self,
         kernel: &mut Kernel,
@@ -266,7 +266,7 @@ impl Server {
         Ok(())
     }
 
-    /// Returns the program's socket with that inode.
+    /// Returns the program's socket with that inode; `None` if there is no such emulated socket.
     fn given_with(&mut self, inode: Option<u64>) -> Option<&mut Frames> {
         let mut all = self.frames_mut();
         all.find(|frames| frames.given.is_some_and(|given| Some(given.inode) == inode))

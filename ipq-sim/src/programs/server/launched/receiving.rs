@@ -19,15 +19,17 @@ use std::time::{Duration, Instant};
 /// The longest time between two looks at a call that waits: at its signals and its time-out.
 pub(in crate::programs::server) const LOOK: Duration = Duration::from_millis(20);
 
-/// A call that waits for a datagram.
+/// A `recvfrom` call that waits for a datagram.
 #[derive(Debug)]
 pub(super) struct Receiving {
     call: Call,
-    /// The time from which on it fails with EAGAIN: `SO_RCVTIMEO`.
+    /// The time from which on the call fails with EAGAIN, by `SO_RCVTIMEO`; `None` if it waits for
+    /// ever.
     deadline: Option<Instant>,
 }
 
-/// Answers a call with the next datagram. Returns the call if it waits for one.
+/// Answers a call with the next datagram. Returns the call if no datagram is there and the call
+/// waits for one; `None` if the call was answered.
 pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Receiving>> {
     let _none = no_new_process();
     let Ok(descriptor) = listener.copy_of(call, call.int(0)) else {
@@ -47,7 +49,8 @@ pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Rece
 }
 
 impl Receiving {
-    /// Answers the call if there is a reason to. Returns it if it goes on waiting.
+    /// Answers the call if a datagram has come, its time is over, or a signal interrupts it. Returns
+    /// the call if it goes on waiting; `None` if it was answered or its thread is gone.
     pub(super) fn again(self, listener: &Listener) -> io::Result<Option<Self>> {
         let call = &self.call;
         if !listener.is_stopped(call) {
@@ -66,6 +69,7 @@ impl Receiving {
     }
 }
 
+/// Answers a call with its result.
 fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::Result<()> {
     match received {
         Ok(length) => listener.answer(call, length),
@@ -73,9 +77,10 @@ fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::R
     }
 }
 
-/// Takes a datagram and puts it into the caller's memory. Returns the call's result.
+/// Receives a datagram and writes it and its sender into the caller's memory. Returns the number
+/// that the call returns.
 fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64, Errno> {
-    // Asked before the datagram is taken.
+    // A call without room for the sender fails before a datagram is lost.
     read(listener, call, SENDER + 1, &mut [0; 4])?;
     let room = usize::try_from(call.address(2)).unwrap_or(LONGEST).min(LONGEST);
     let mut bytes = vec![0; room];
@@ -96,7 +101,7 @@ fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64
     i64::try_from(told).map_err(|_| Errno::EINVAL)
 }
 
-/// Returns whether the caller wants to wait.
+/// Returns `true` if the call waits for a datagram where none is there.
 fn waits(call: &Call, descriptor: &OwnedFd) -> bool {
     let flags = RecvFlags::from_bits_retain(call.int(3).cast_unsigned());
     let is_blocking = fcntl_getfl(descriptor).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));
