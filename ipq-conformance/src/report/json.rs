@@ -1,6 +1,7 @@
 //! The report for programs: a JSON object a line for each case, and a last one with the summary.
 
 use super::{Head, Reporter, VERSION};
+use crate::partition::Partition;
 use crate::suite::runner::{CaseReport, Summary};
 use crate::suite::{Level, Outcome, Topic};
 use crate::world::order_word;
@@ -95,6 +96,9 @@ pub(crate) struct LastLine {
     pub(crate) environment: Environment,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) out_of_date: Vec<String>,
+    /// The part of a run that this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partition: Option<Partition>,
 }
 
 /// The number of cases by outcome.
@@ -182,6 +186,7 @@ impl<W: Write> Reporter for JsonLines<W> {
             summary: Counts::of(|outcome| summary.count(outcome)),
             environment: environment.ok_or_else(|| io::Error::other("a run ends that has not begun"))?,
             out_of_date: summary.stale.clone(),
+            partition: summary.partition,
         })
     }
 }
