@@ -186,11 +186,11 @@ struct RunArguments {
     /// listens to, or all of them if their numbers follow one another].
     #[arg(long, value_name = "N", conflicts_with = "rules")]
     queue_num: Option<u16>,
-    /// A rule that packets meet, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE
-    /// --queue-num 2 --queue-bypass'. It may have -4, -6, -t, -p, -s, -d, -i, -o, --sport, --dport,
-    /// -m multiport with --sports and --dports, -m mark with --mark, `!`, and the targets NFQUEUE,
-    /// QUEUE and MARK. Repeat the option for several; a packet that none queues goes its way.
-    /// Packets come by eth0 and leave by eth1. Unless a rule is given, all packets are queued.
+    /// A rule for the packets, in the syntax of iptables: '-p udp --dport 53 -j NFQUEUE --queue-num 2
+    /// --queue-bypass' [default: every packet is queued]. A rule may have -4, -6, -t, -p, -s, -d, -i,
+    /// -o, --sport, --dport, -m multiport with --sports and --dports, -m mark with --mark, `!`, and
+    /// the targets NFQUEUE, QUEUE and MARK. The option can be given several times. A packet that no
+    /// rule queues is let through. Packets come by eth0 and leave by eth1.
     #[arg(long = "rule", value_name = "RULE", allow_hyphen_values = true)]
     rules: Vec<String>,
     #[command(flatten)]
