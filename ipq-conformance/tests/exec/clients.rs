@@ -3,7 +3,7 @@
 
 use crate::python::{lines_of_code, python};
 use crate::schema::Schema;
-use crate::{SUITE, outcomes};
+use crate::{SUITE, breach_on, outcomes, table};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -11,6 +11,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+const PAGE: &str = include_str!("../../docs/client-protocol.md");
+/// The case that the programs are tried with, unless a breach needs another.
+const CASE: &str = "libipq/timeout";
+const CASE_THAT_SENDS: &str = "libipq/set-mode-bytes";
 const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/client.py");
 
 fn run(client: &str, arguments: &[&str]) -> Output {
@@ -111,73 +115,85 @@ fn script(folder: &Path, request: &str, line: &str) -> String {
     format!("sh {}", path.display())
 }
 
-#[rstest]
-#[case::nothing_wrong("?", "", 0, "1 passed")]
-#[case::no_json(
-    "\"describe\"",
-    "echo hello",
-    2,
-    "breaks the protocol in its line 1: expected value (column 1)"
-)]
-#[case::another_version(
-    "\"describe\"",
-    "echo '{\"answer\":\"description\",\"protocol\":3,\"implementation\":\"x\",\"c_library\":false}'",
-    2,
-    "it speaks version 3 of the protocol, and this suite version 1"
-)]
-#[case::another_answer(
-    "ipq_read",
-    "echo '{\"answer\":\"ended\"}'",
-    1,
-    "breaks the protocol in its line 3: the answer \"ended\" does not fit the request"
-)]
-#[case::bytes_that_were_not_read(
-    "ipq_read",
-    "echo '{\"answer\":\"returned\",\"value\":40,\"text\":\"\",\"hex\":\"00\"}'",
-    1,
-    "breaks the protocol in its line 3: the read returned 40, and `hex` has 1 bytes"
-)]
-#[case::no_text(
-    "ipq_create_handle",
-    "echo '{\"answer\":\"returned\",\"value\":1}'",
-    1,
-    "breaks the protocol in its line 2: missing field `text`"
-)]
-#[case::no_function(
-    "ipq_read",
-    "echo '{\"answer\":\"error\",\"error\":\"missing\",\"what\":\"ipq_read\"}'",
-    1,
-    "the library has no ipq_read"
-)]
-#[case::not_here(
-    "ipq_read",
-    "echo '{\"answer\":\"error\",\"error\":\"unsupported\",\"what\":\"it is night\"}'",
-    3,
-    "skipped: it is night"
-)]
-#[case::broken(
-    "ipq_read",
-    "echo '{\"answer\":\"error\",\"error\":\"broken\",\"what\":\"no paper\"}'",
-    1,
-    "the laboratory failed: no paper"
-)]
-#[case::another_each_time(
-    "\"describe\"",
-    "echo '{\"answer\":\"description\",\"protocol\":1,\"implementation\":\"'$$'\",\"c_library\":false}'",
-    1,
-    "sh contradicts itself: at its first start it described another libipq"
-)]
-fn a_client_is_told_what_is_wrong(
-    #[case] request: &str,
-    #[case] line: &str,
-    #[case] status: i32,
-    #[case] expected: &str,
-) {
+#[test]
+fn a_client_that_keeps_the_protocol_passes() {
     let folder = tempfile::tempdir().expect("there is room");
-    let output = run(&script(folder.path(), request, line), &["libipq/timeout"]);
+    let output = run(&script(folder.path(), "?", ""), &[CASE]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("1 passed"), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[rstest]
+#[case("writes no JSON", "\"describe\"", "echo hello")]
+#[case(
+    "speaks another version",
+    "\"describe\"",
+    "echo '{\"answer\":\"description\",\"protocol\":3,\"implementation\":\"x\",\"c_library\":false}'"
+)]
+#[case("gives an answer to another request", "ipq_read", "echo '{\"answer\":\"ended\"}'")]
+#[case(
+    "returns other bytes than it read",
+    "ipq_read",
+    "echo '{\"answer\":\"returned\",\"value\":40,\"text\":\"\",\"hex\":\"00\"}'"
+)]
+#[case(
+    "leaves a key out",
+    "ipq_create_handle",
+    "echo '{\"answer\":\"returned\",\"value\":1}'"
+)]
+#[case(
+    "adds a key",
+    "ipq_create_handle",
+    "echo '{\"answer\":\"returned\",\"value\":1,\"text\":\"\",\"x\":1}'"
+)]
+#[case(
+    "says that it sent what it did not send",
+    "ipq_set_mode",
+    "echo '{\"answer\":\"returned\",\"value\":40,\"text\":\"Unknown error\"}'"
+)]
+#[case("does not return from a call", "ipq_read", "exec sleep 60")]
+#[case("exits in a call", "ipq_read", "exit 3")]
+#[case(
+    "lacks a function",
+    "ipq_read",
+    "echo '{\"answer\":\"error\",\"error\":\"missing\",\"what\":\"ipq_read\"}'"
+)]
+#[case(
+    "can't do what surrounds a call",
+    "ipq_read",
+    "echo '{\"answer\":\"error\",\"error\":\"unsupported\",\"what\":\"it is night\"}'"
+)]
+#[case(
+    "goes wrong itself",
+    "ipq_read",
+    "echo '{\"answer\":\"error\",\"error\":\"broken\",\"what\":\"no paper\"}'"
+)]
+#[case(
+    "describes itself in two ways",
+    "\"describe\"",
+    "echo '{\"answer\":\"description\",\"protocol\":1,\"implementation\":\"'$$'\",\"c_library\":false}'"
+)]
+fn a_breach_of_the_protocol_is_named(#[case] breach: &str, #[case] request: &str, #[case] line: &str) {
+    let (told, status) = breach_on(PAGE, breach);
+    let folder = tempfile::tempdir().expect("there is room");
+    let case = if request == "ipq_set_mode" {
+        CASE_THAT_SENDS
+    } else {
+        CASE
+    };
+    let output = run(&script(folder.path(), request, line), &[case]);
     let text = String::from_utf8_lossy(if status == 2 { &output.stderr } else { &output.stdout }).into_owned();
-    assert!(text.contains(expected), "{text}");
+    assert!(text.contains(told), "{text}");
     assert_eq!(output.status.code(), Some(status), "{text}");
+}
+
+#[test]
+fn each_breach_on_the_page_is_tried() {
+    let tried = include_str!("clients.rs");
+    for row in table(PAGE, "breaches") {
+        assert!(tried.contains(&format!("\"{}\"", row[0])), "{row:?}");
+    }
 }
 
 #[rstest]

@@ -43,15 +43,23 @@ fn outcomes(output: &Output) -> BTreeMap<String, (String, Option<String>)> {
     lines.collect()
 }
 
-/// The rows of the table of the page that begins at `mark`.
-fn table(mark: &str) -> Vec<Vec<&'static str>> {
-    let (_, table) = PAGE
+/// The rows of the table of a page that begins at `mark`.
+fn table(page: &'static str, mark: &str) -> Vec<Vec<&'static str>> {
+    let (_, table) = page
         .split_once(&format!("<!-- {mark} -->"))
         .expect("the table is there");
     let (table, _) = table.split_once("<!-- end -->").expect("the table ends");
     let rows = table.trim().lines().skip(2);
     rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
         .collect()
+}
+
+/// What the page says that is told of a breach, and the exit status.
+fn breach_on(page: &'static str, breach: &str) -> (&'static str, i32) {
+    let row = table(page, "breaches").into_iter().find(|row| row[0] == breach);
+    let row = row.expect("the page lists it");
+    let told = row[1].trim_matches('`').trim_end_matches([' ', '`']);
+    (told, row[2].parse().expect("a status is a number"))
 }
 
 /// The words of a cell that stand between grave accents, with the question mark behind them.
@@ -68,7 +76,7 @@ fn words(cell: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_page_lists_the_capabilities_that_a_program_can_have() {
-    let listed: Vec<_> = table("capabilities")
+    let listed: Vec<_> = table(PAGE, "capabilities")
         .into_iter()
         .map(|row| (row[0].trim_matches('`').to_owned(), row[1].to_owned()))
         .collect();
@@ -176,7 +184,7 @@ fn sample(op: &str, key: &str) -> Value {
 
 #[test]
 fn the_page_lists_every_step_with_its_arguments_and_what_is_seen() {
-    let rows = table("steps");
+    let rows = table(PAGE, "steps");
     // serde's error for an unknown step lists all steps.
     let unknown = asked(&json!({ "request": "step", "step": { "op": "?" } }));
     let all = words(unknown["what"].as_str().expect("it says why"));
