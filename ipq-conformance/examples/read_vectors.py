@@ -8,7 +8,7 @@ import sys
 def read(data, word, order):
     if len(data) < 16:
         return None, "no_header"
-    names = ["length", "type", "flags", "sequence", "port_id"]
+    names = "length", "type", "flags", "sequence", "port_id"
     header = dict(zip(names, struct.unpack(order + "IHHII", data[:16])))
     if not 16 <= header["length"] <= len(data):
         return header, "header_length"
@@ -21,38 +21,28 @@ def message(body, kind, word, order):
     if len(body) < fixed:
         return "body_too_short"
     if kind == 2:
-        error, = struct.unpack(order + "i", body[:4])
-        return dict(kind="error", error=error, quoted=body[4:].hex())
+        return dict(kind="error", error=struct.unpack(order + "i", body[:4])[0], quoted=body[4:].hex())
     if kind == 0x11:
         value, reach = struct.unpack(order + "B%dx" % (word - 1) + number, body[:2 * word])
         return dict(kind="mode", value=value, range=str(reach))
     if kind == 0x12:
-        form = order + "I%dx" % (word - 4) + 2 * number
-        value, packet, length = struct.unpack(form, body[:fixed])
-        return dict(kind="verdict", value=value, packet_id=str(packet), data_len=str(length),
-                    following=body[fixed:].hex())
+        value, *ends = struct.unpack(order + "I%dx" % (word - 4) + 2 * number, body[:fixed])
+        return dict(zip(["packet_id", "data_len"], map(str, ends)), kind="verdict", value=value, following=body[fixed:].hex())
     if kind != 0x13:
         return dict(kind="unknown", body=body.hex())
     form = order + 2 * number + 2 * signed + "I16s16s2sHB8s%dx" % (word - 1) + number
-    *words, hook, indev, outdev, protocol, device, size, address, length = struct.unpack(
-        form, body[:fixed])
+    *words, hook, indev, outdev, ether, device, size, address, length = struct.unpack(form, body[:fixed])
     if size > 8 or length > len(body) - fixed:
         return "hardware_address" if size > 8 else "payload_cut"
-    keys = ["packet_id", "mark", "timestamp_sec", "timestamp_usec"]
-    return dict(zip(keys, map(str, words)), kind="packet", hook=hook, indev_name=name(indev),
-                outdev_name=name(outdev), hw_protocol=int.from_bytes(protocol, "big"),
-                hw_type=device, hw_addr=address[:size].hex(),
-                payload=body[fixed:fixed + length].hex())
-
-
-def name(field):
-    return field.split(b"\0")[0].hex()
+    words = zip(["packet_id", "mark", "timestamp_sec", "timestamp_usec"], map(str, words))
+    indev, outdev = (name.split(b"\0")[0].hex() for name in (indev, outdev))
+    return dict(words, kind="packet", hook=hook, indev_name=indev, outdev_name=outdev, hw_type=device, hw_addr=address[:size].hex(),
+                hw_protocol=int.from_bytes(ether, "big"), payload=body[fixed:fixed + length].hex())
 
 
 lines = [json.loads(line) for line in open(sys.argv[1])]
 for line in lines:
     order = {"little": "<", "big": ">"}[line["byte_order"]]
     meaning = read(bytes.fromhex(line["hex"]), line["word_bytes"], order)
-    expected = line.get("header"), line.get("message", line.get("refused"))
-    assert meaning == expected, (line, meaning)
+    assert meaning == (line.get("header"), line.get("message", line.get("refused"))), (line, meaning)
 print(len(lines), "frames read")
