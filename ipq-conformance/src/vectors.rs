@@ -120,7 +120,7 @@ fn packet_json(metadata: &PacketMetadata, payload: &[u8]) -> Value {
     })
 }
 
-/// Returns the word size and the name of the byte order of a layout, as recordings have them.
+/// Returns a layout's word size in bytes and its byte order, `little` or `big`.
 fn layout(abi: Abi) -> (usize, &'static str) {
     (abi.word_bytes(), order_word(abi.order))
 }

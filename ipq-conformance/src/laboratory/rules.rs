@@ -75,7 +75,8 @@ impl Saved {
     }
 }
 
-/// Returns rules that drop the host's own errors, reports and solicitations.
+/// Returns rules that drop, at OUTPUT, the ICMP errors that the host itself sends; for IPv6 also its
+/// messages of multicast listener discovery and of router and neighbour discovery.
 fn silence(family: Family) -> Vec<(Hook, Entry)> {
     let (Protocol(protocol), types) = match family {
         Family::Ipv4 => (Protocol::ICMP, ICMP_ERRORS.to_vec()),

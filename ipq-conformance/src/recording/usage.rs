@@ -13,8 +13,8 @@ pub struct Misuse {
     pub what: String,
 }
 
-/// Refuses steps that are wrong whatever was answered: unknown devices, and sockets that no step
-/// opens.
+/// Refuses a recording with a step that makes no sense whatever the kernel answered: it names an
+/// unknown device, or uses a socket that no earlier step opened or that an earlier step closed.
 pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     let mut open = HashMap::new();
     for (number, recorded) in numbered(recording) {

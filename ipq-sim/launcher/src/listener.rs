@@ -111,8 +111,9 @@ impl Listener {
         Some(call)
     }
 
-    /// Returns the call that a `socketcall` is, and its arguments: 32-bit words in memory. If that
-    /// memory can't be read, fails the call as the kernel would, and returns `None`.
+    /// Returns which call a `socketcall` makes, and the call's arguments, read from the caller's
+    /// memory as 32-bit words; of a receive call only the descriptor. If the memory can't be read,
+    /// fails the call with EFAULT and returns `None`.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
         let number = call.arguments[0] as u32;
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);

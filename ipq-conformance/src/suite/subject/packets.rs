@@ -101,8 +101,8 @@ impl Subject {
         }
     }
 
-    /// Expects that nothing more left towards neighbour B. Injects a packet that no rule queues as
-    /// a fence. It must be the next to leave, so there is no need to wait.
+    /// Expects that no further packet was sent towards neighbour B. To find out without a wait,
+    /// injects one more packet, which no rule queues: it must be the next to leave.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));

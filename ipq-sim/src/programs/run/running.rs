@@ -43,7 +43,8 @@ pub(super) struct Running<'a> {
     unread: Option<Looks>,
 }
 
-/// The number of looks in a row that found no change, and the time of the first.
+/// A series of looks at the program, in a row, that found that nothing had changed: their number,
+/// and the time of the first.
 #[derive(Clone, Copy, Debug)]
 struct Looks {
     times: u32,

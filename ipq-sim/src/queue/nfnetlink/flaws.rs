@@ -45,7 +45,7 @@ pub(crate) enum Flaw {
     ProcByNumber,
     /// The target QUEUE means queue 1 (NFQ-15).
     PlainQueueIsOne,
-    /// The balance counts ports, too (NFQ-16).
+    /// A rule with several queues chooses the queue by the packet's ports alone (NFQ-16).
     PortsCount,
     /// CPU fan-out spreads packets as the balance does (NFQ-17).
     FanOutBalances,
