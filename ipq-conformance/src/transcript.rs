@@ -88,7 +88,7 @@ impl Transcript {
     }
 
     /// Returns the messages and packets as a capture (pcapng) for Wireshark and other tools: see
-    /// [`capture`].
+    /// `capture`.
     #[must_use]
     pub fn pcapng(&self) -> Vec<u8> {
         capture::of((self.forgotten + 1..).zip(&self.events), self.abi)
