@@ -105,8 +105,8 @@ fn classic(bytes: &[u8]) -> Option<usize> {
     Some(records)
 }
 
-/// Feeds records to a kernel, and checks `records = not fed + fed`, and `fed = delivered + dropped
-/// + queued`.
+/// Feeds records to a kernel, and checks that each is either fed or not, and that each that was fed
+/// was delivered, was dropped or is queued.
 fn feed(records: &[Record]) {
     let mut kernel = run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are");
     let sockets = Family::ALL.map(|family| listen(&mut kernel, family));
