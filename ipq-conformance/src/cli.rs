@@ -1,6 +1,7 @@
 //! The command line.
 
 mod coverage;
+#[cfg(target_os = "linux")]
 mod decode;
 mod diff;
 mod documentation;
@@ -138,6 +139,7 @@ enum Action {
     /// --transcripts` and a capture on a device of type nlmon write it, or a hex dump: of xxd, hexdump,
     /// od, tcpdump -x, strace -xx, or plain pairs of digits. Messages of both parts are known: of
     /// `ip_queue`, and of numbered queues (`nfnetlink_queue`).
+    #[cfg(target_os = "linux")]
     #[command(after_help = DECODE_HELP)]
     Decode(DecodeArguments),
     /// Serve a world on standard input and output, in the protocol of `--world exec:PROGRAM`.
@@ -293,6 +295,7 @@ enum MatrixFormat {
     Html,
 }
 
+#[cfg(target_os = "linux")]
 #[derive(Debug, Args)]
 struct DecodeArguments {
     /// The capture or the hex dump; - is standard input
@@ -310,6 +313,7 @@ struct DecodeArguments {
     format: DecodeFormat,
 }
 
+#[cfg(target_os = "linux")]
 const DECODE_HELP: &str = "\
 Examples:
   ipq-sim run --pcap in.pcap --trace trace.pcap ./filter; ipq-conformance decode trace.pcap
@@ -319,6 +323,7 @@ Examples:
 
 Exit status: 0 no frame breaks a rule; 1 one does; 2 the file can't be read, or is damaged; 3 it has no netlink message.";
 
+#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DecodeFormat {
     /// A text for people
@@ -540,6 +545,7 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
         Some(Action::Coverage) => coverage::coverage(),
         Some(Action::Matrix(arguments)) => matrix::matrix(worlds, &arguments),
         Some(Action::Merge(arguments)) => merge::merge(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Action::Decode(arguments)) => decode::decode(&arguments),
         Some(Action::Replay(arguments)) => replay::replay(worlds, &arguments),
         Some(Action::Diff(arguments)) => diff::diff(worlds, &arguments, &mut standard_output()),

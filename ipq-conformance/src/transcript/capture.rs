@@ -10,12 +10,16 @@
 
 use super::{Event, describe};
 use crate::world::{Called, Function, Observation, Received, Returned, Step};
-use ipq_core::wire::Abi;
+use ipq_core::Family;
+use ipq_core::wire::{Abi, EtherType};
 use ipq_sim::pcapng::{Block, link, netlink_header, option};
 use std::collections::HashMap;
 
 const NETLINK: u32 = 0;
 const PACKETS: u32 = 1;
+
+/// The netlink protocol of the IPv4 queue, for a socket that no step opened.
+const IPV4_PROTOCOL: u16 = Family::Ipv4.netlink_protocol() as u16;
 
 /// The unit of times is a microsecond.
 const RESOLUTION: u8 = 6;
@@ -87,13 +91,14 @@ impl Writer {
                 self.packet(time, &comment, (PACKETS, &[frame]));
             }
             (Step::Output { packet, .. }, _) => {
-                let ether_type = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-                    [0x86, 0xdd]
-                } else {
-                    [8, 0]
-                };
+                let is_ipv6 = packet.first().is_some_and(|byte| byte >> 4 == 6);
+                let EtherType(ether_type) = if is_ipv6 { EtherType::IPV6 } else { EtherType::IPV4 };
                 let comment = comment();
-                self.packet(time, &comment, (PACKETS, &[&[0; 12], &ether_type, packet]));
+                self.packet(
+                    time,
+                    &comment,
+                    (PACKETS, &[&[0; 12], &ether_type.to_be_bytes(), packet]),
+                );
             }
             _ => {}
         }
@@ -103,8 +108,8 @@ impl Writer {
     fn call(&mut self, time: u64, comment: &str, function: &Function, returned: &Returned) {
         let handle = match function {
             Function::CreateHandle { protocol, .. } => {
-                self.handles
-                    .insert(returned.value, if *protocol == 10 { 13 } else { 3 });
+                let family = Family::from_protocol_family(*protocol).unwrap_or(Family::Ipv4);
+                self.handles.insert(returned.value, family.netlink_protocol().into());
                 return;
             }
             Function::SetMode { handle, .. }
@@ -113,7 +118,7 @@ impl Writer {
             | Function::ReadForged { handle, .. } => handle,
             _ => return,
         };
-        let protocol = self.handles.get(&handle.0.into()).copied().unwrap_or(3);
+        let protocol = self.handles.get(&handle.0.into()).copied().unwrap_or(IPV4_PROTOCOL);
         for sent in &returned.sent {
             self.message(time, comment, (true, protocol), sent);
         }
@@ -124,7 +129,7 @@ impl Writer {
 
     /// Returns the netlink protocol of a socket; IPv4's if the step that opened it is forgotten.
     fn protocol(&self, socket: &str) -> u16 {
-        self.sockets.get(socket).copied().unwrap_or(3)
+        self.sockets.get(socket).copied().unwrap_or(IPV4_PROTOCOL)
     }
 
     fn message(&mut self, time: u64, comment: &str, (to_kernel, protocol): (bool, u16), bytes: &[u8]) {

@@ -33,7 +33,7 @@ mod summary;
 mod watch;
 mod window;
 
-pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, NotFed, Packet, Record};
+pub use capture::{CaptureClock, CaptureEnd, CaptureError, CaptureTime, Frame, Frames, NotFed, Packet, Record};
 pub use conclusion::{Finding, Outcome, ProgramEnd};
 pub use launcher::{Choice, Launcher};
 pub use outcome::{PacketReport, VerdictReport};

@@ -10,8 +10,10 @@
 //! | `classic`, `pcapng` | records of the two formats |
 //! | `link` | the packet in a frame |
 //! | `reader` | from bytes to [`Record`]s |
+//! | `frames` | frames as they are, for those who read captures of anything else than packets |
 
 mod classic;
+mod frames;
 mod input;
 mod link;
 mod pcapng;
@@ -21,6 +23,7 @@ mod reason;
 mod tests;
 mod time;
 
+pub use frames::{Frame, Frames};
 pub use reason::NotFed;
 pub use time::{CaptureClock, CaptureTime};
 

@@ -3,7 +3,7 @@
 use super::input::{Input, LONGEST_PART, Short};
 use super::link::{ByteOrder, Layer};
 use super::reader::{FrameHeader, Stop};
-use super::{CaptureClock, CaptureTime, Record};
+use super::{CaptureClock, CaptureTime};
 
 /// The length of the file's header in bytes.
 const HEADER: usize = 24;
@@ -62,11 +62,11 @@ impl Classic {
     }
 
     /// Reads the next record, and returns what `record` makes of it.
-    pub(super) fn next(
+    pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
-        record: impl FnOnce(&FrameHeader, &[u8]) -> Record,
-    ) -> Result<Record, Stop> {
+        record: impl FnOnce(&FrameHeader, &[u8]) -> R,
+    ) -> Result<R, Stop> {
         let header = input.part(self.record_header)?;
         let [seconds, fraction, captured, length] = [0, 4, 8, 12].map(|at| self.order.u32(header, at));
         if captured > LONGEST_FRAME {
@@ -82,6 +82,7 @@ impl Classic {
                 units: u64::from(seconds) * in_a_second + u64::from(fraction),
                 clock: self.clock,
             },
+            is_timed: true,
             captured,
             length,
             layer: Some(self.layer),

@@ -5,7 +5,7 @@ use super::classic::LONGEST_FRAME;
 use super::input::{Input, LONGEST_PART, Short};
 use super::link::{ByteOrder, Layer};
 use super::reader::{FrameHeader, Stop};
-use super::{CaptureClock, CaptureTime, Record};
+use super::{CaptureClock, CaptureTime};
 use crate::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 
 /// The number of bytes around a block's body: its type, and its length before and after the body.
@@ -54,11 +54,11 @@ impl PcapNg {
     }
 
     /// Reads on to the next packet, and returns what `record` makes of it.
-    pub(super) fn next(
+    pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
-        record: impl FnOnce(&FrameHeader, &[u8]) -> Record,
-    ) -> Result<Record, Stop> {
+        record: impl FnOnce(&FrameHeader, &[u8]) -> R,
+    ) -> Result<R, Stop> {
         loop {
             let block = self.block(input)?;
             let fixed = match block.kind {
@@ -209,6 +209,7 @@ impl PcapNg {
         };
         FrameHeader {
             time: CaptureTime { units, clock },
+            is_timed: block.kind != block::SIMPLE_PACKET,
             captured,
             length,
             layer: interface.map(|interface| interface.layer),

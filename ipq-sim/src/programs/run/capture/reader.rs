@@ -35,6 +35,8 @@ impl From<Short> for Stop {
 /// The header that a format puts before a frame's bytes.
 pub(super) struct FrameHeader {
     pub(super) time: CaptureTime,
+    /// `false` for a kind of record that states no time.
+    pub(super) is_timed: bool,
     /// The number of the frame's bytes that the capture holds.
     pub(super) captured: u32,
     /// The number of bytes that the frame had on the wire.
@@ -83,20 +85,22 @@ impl Reader {
 
     /// Returns the next record, or the reason why there are no more.
     pub(super) fn next(&mut self) -> Result<Record, CaptureEnd> {
-        self.try_next().map_err(|stop| match stop {
+        self.next_as(record)
+    }
+
+    /// Returns what `record` makes of the next frame, or the reason why there are no more.
+    pub(super) fn next_as<R>(&mut self, record: impl FnOnce(&FrameHeader, &[u8]) -> R) -> Result<R, CaptureEnd> {
+        let input = &mut self.input;
+        let next = match &mut self.format {
+            Format::Classic(classic) => classic.next(input, record),
+            Format::PcapNg(pcapng) => pcapng.next(input, record),
+        };
+        next.map_err(|stop| match stop {
             Stop::Short(Short::Ended(0)) => CaptureEnd::Whole,
             Stop::Short(Short::Ended(_)) => CaptureEnd::WithinRecord,
             Stop::Short(Short::Failed(error)) => CaptureEnd::Damaged(error.to_string()),
             Stop::Damaged(reason) => CaptureEnd::Damaged(reason),
         })
-    }
-
-    fn try_next(&mut self) -> Result<Record, Stop> {
-        let input = &mut self.input;
-        match &mut self.format {
-            Format::Classic(classic) => classic.next(input, record),
-            Format::PcapNg(pcapng) => pcapng.next(input, record),
-        }
     }
 }
 
