@@ -161,7 +161,7 @@ impl Found {
             } else {
                 Family::Ipv4
             };
-            let least = if family == Family::Ipv6 { 40 } else { 20 };
+            let least = family.header_length();
             self.check(found >= least, "VER-6", || {
                 format!("a replacement of {found} bytes is shorter than a header of {least}, and ignored")
             });

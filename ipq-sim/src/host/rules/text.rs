@@ -140,6 +140,23 @@ impl<'a> Words<'a> {
     }
 }
 
+/// Returns the short name of an option that states a condition on packets; `None` for any other
+/// option.
+fn condition(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "-s" | "--source" | "--src" => "-s",
+        "-d" | "--destination" | "--dst" => "-d",
+        "-i" | "--in-interface" => "-i",
+        "-o" | "--out-interface" => "-o",
+        "--sport" | "--source-port" => "--sport",
+        "--dport" | "--destination-port" => "--dport",
+        "--sports" | "--source-ports" => "--sports",
+        "--dports" | "--destination-ports" => "--dports",
+        "--mark" => "--mark",
+        _ => return None,
+    })
+}
+
 /// The parts of a rule that have been read.
 #[derive(Default)]
 struct Draft {
@@ -161,29 +178,8 @@ struct Draft {
 impl Draft {
     /// Reads an option and its value into the draft.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
-        let condition = matches!(
-            word,
-            "-s" | "--source"
-                | "--src"
-                | "-d"
-                | "--destination"
-                | "--dst"
-                | "-i"
-                | "--in-interface"
-                | "-o"
-                | "--out-interface"
-                | "--sport"
-                | "--source-port"
-                | "--dport"
-                | "--destination-port"
-                | "--sports"
-                | "--source-ports"
-                | "--dports"
-                | "--destination-ports"
-                | "--mark"
-        );
-        if condition {
-            return self.take_condition(word, inverted, words);
+        if let Some(condition) = condition(word) {
+            return self.take_condition(condition, word, inverted, words);
         }
         if inverted {
             return Err(RuleTextError::Inverted(word.to_owned()));
@@ -248,18 +244,25 @@ impl Draft {
         }
     }
 
-    /// Reads a condition on packets and its value into the draft.
-    fn take_condition(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
+    /// Reads a condition on packets and its value into the draft. `word` is the option as the text
+    /// has it.
+    fn take_condition(
+        &mut self,
+        condition: &'static str,
+        word: &str,
+        inverted: bool,
+        words: &mut Words<'_>,
+    ) -> Result<(), RuleTextError> {
         const ADDRESS: &str = "an address, with a prefix's length or not, such as 10.0.0.0/8 or 2001:db8::1";
         const DEVICE: &str = "a device's name of at most 15 bytes, such as eth0 or eth+";
         const PORT: &str = "a port or a range, such as 53 or 1024:2047";
         const PORTS: &str = "at most 15 ports, a range counting as two, such as 53,80,1024:2047";
         const MARK: &str = "VALUE or VALUE/MASK, such as 0x1/0xff";
         let matches = &mut self.matches;
-        match word {
-            "-s" | "--source" | "--src" | "-d" | "--destination" | "--dst" => {
+        match condition {
+            "-s" | "-d" => {
                 let wanted = words.parsed(word, ADDRESS, addresses)?;
-                let slot = if matches!(word, "-s" | "--source" | "--src") {
+                let slot = if condition == "-s" {
                     &mut matches.source
                 } else {
                     &mut matches.destination
@@ -268,9 +271,9 @@ impl Draft {
                 let is_ipv4 = wanted.network.is_ipv4();
                 self.be_of(if is_ipv4 { Family::Ipv4 } else { Family::Ipv6 })
             }
-            "-i" | "--in-interface" | "-o" | "--out-interface" => {
+            "-i" | "-o" => {
                 let wanted = words.parsed(word, DEVICE, device)?;
-                let slot = if matches!(word, "-i" | "--in-interface") {
+                let slot = if condition == "-i" {
                     &mut matches.incoming
                 } else {
                     &mut matches.outgoing
@@ -283,13 +286,13 @@ impl Draft {
                 put(&mut matches.mark, word, Condition { wanted, inverted })
             }
             _ => {
-                let is_multiport = word.ends_with("ports");
+                let is_multiport = matches!(condition, "--sports" | "--dports");
                 if is_multiport {
                     require(self.has_multiport, word, "multiport")?;
                 }
                 let expected = if is_multiport { PORTS } else { PORT };
                 let wanted = words.parsed(word, expected, |text| ports(text, is_multiport))?;
-                let slot = if word.starts_with("--s") {
+                let slot = if matches!(condition, "--sport" | "--sports") {
                     &mut matches.source_ports
                 } else {
                     &mut matches.destination_ports
