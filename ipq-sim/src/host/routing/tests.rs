@@ -135,3 +135,19 @@ fn a_device_that_is_down_loses_its_ipv6_address_alone() {
     network.set_up(down, true);
     assert_eq!(routed(&network, NEIGHBOUR_6, own), "here");
 }
+
+#[test]
+fn packets_of_one_flow_change_their_route_with_the_devices() {
+    let mut network = network();
+    let device = network.by_name("tap2").unwrap();
+    let mut found = Vec::new();
+    for up in [true, false, true] {
+        network.set_up(device, up);
+        for _ in 0..2 {
+            found.push(routed(&network, NEIGHBOUR, Ipv4Addr::new(10, 2, 9, 9)));
+        }
+    }
+    assert_eq!(found, ["tap2", "tap2", "tap1", "tap1", "tap2", "tap2"]);
+    // The flow the other way has a route of its own.
+    assert_eq!(routed(&network, Ipv4Addr::new(10, 2, 9, 9), NEIGHBOUR), "tap0");
+}
