@@ -275,6 +275,8 @@ enum Failure {
     Twice(PathBuf),
     #[error("signals can't be waited for: {0}")]
     Signals(io::Error),
+    #[error("no thread can be started for the outputs: {0}")]
+    Thread(io::Error),
 }
 
 /// Writes a text for people to standard error. Ignores errors, such as that nobody reads it any

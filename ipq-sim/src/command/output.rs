@@ -5,6 +5,7 @@ mod log;
 mod pcap;
 mod pcapng;
 mod trace;
+mod writer;
 
 use super::Failure;
 use clap::Args;
@@ -19,8 +20,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trace::Trace;
+use writer::{CaptureWriter, Files, Writer};
 
-/// The time between two flushes of the outputs, so that a reader who follows a file sees new lines.
+/// The time between two flushes of the outputs.
 const FLUSHED_EVERY: Duration = Duration::from_millis(200);
 
 /// Where a run writes what, `-` being standard output.
@@ -83,32 +85,12 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// The outputs of a run, and the bar on the terminal.
 pub(super) struct Outputs<'a> {
-    capture: Option<CaptureWriter>,
-    log: Option<Log>,
+    /// `None` if neither `--out` nor `--log` was given.
+    writer: Option<Writer>,
     trace: Option<Trace>,
     bar: ProgressBar,
     listening: &'a mut dyn FnMut(),
     flushed: Instant,
-}
-
-/// The writer of the packets. The file's name decides the format.
-enum CaptureWriter {
-    Pcap(PcapWriter),
-    PcapNg(PcapNgWriter),
-}
-
-impl CaptureWriter {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let destination = Destination::open_for_bytes(path)?;
-        let is_pcapng = path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("pcapng"));
-        Ok(if is_pcapng {
-            Self::PcapNg(PcapNgWriter::new(destination))
-        } else {
-            Self::Pcap(PcapWriter::new(destination))
-        })
-    }
 }
 
 impl<'a> Outputs<'a> {
@@ -122,14 +104,14 @@ impl<'a> Outputs<'a> {
     ) -> Result<Self, Failure> {
         arguments.check(capture)?;
         let trace = arguments.trace.as_deref().map(Destination::open_for_bytes);
-        Ok(Self {
+        let log = arguments.log.as_deref().map(Destination::open);
+        let files = Files {
             capture: arguments.out.as_deref().map(CaptureWriter::open).transpose()?,
-            log: arguments
-                .log
-                .as_deref()
-                .map(Destination::open)
-                .transpose()?
-                .map(Log::new),
+            log: log.transpose()?.map(Log::new),
+        };
+        let writes = files.capture.is_some() || files.log.is_some();
+        Ok(Self {
+            writer: writes.then(|| Writer::start(files)).transpose()?,
             trace: trace.transpose()?.map(Trace::new),
             bar,
             listening,
@@ -137,32 +119,24 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    /// Flushes all outputs. A file to which nothing was written is emptied, and gets its header.
+    /// Writes all that is left, and waits until it is written. A file to which nothing was written is
+    /// emptied, and gets its header.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        match &mut self.capture {
-            Some(CaptureWriter::Pcap(writer)) => writer.flush()?,
-            Some(CaptureWriter::PcapNg(writer)) => writer.flush()?,
-            None => {}
-        }
-        if let Some(log) = &mut self.log {
-            log.flush()?;
-        }
-        match &mut self.trace {
-            Some(trace) => trace.flush(),
-            None => Ok(()),
-        }
+        self.writer.as_mut().map_or(Ok(()), Writer::finish)?;
+        self.trace.as_mut().map_or(Ok(()), Trace::flush)
+    }
+
+    /// Flushes all outputs, so that a reader who follows a file sees what is new.
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Writer::flush)?;
+        self.trace.as_mut().map_or(Ok(()), Trace::flush)
     }
 }
 
 impl Watch for Outputs<'_> {
-    fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
-        match &mut self.capture {
-            Some(CaptureWriter::Pcap(writer)) => writer.packet(packet)?,
-            Some(CaptureWriter::PcapNg(writer)) => writer.packet(packet)?,
-            None => {}
-        }
-        match &mut self.log {
-            Some(log) => log.packet(packet),
+    fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.packet(packet),
             None => Ok(()),
         }
     }
@@ -185,7 +159,7 @@ impl Watch for Outputs<'_> {
             self.bar.set_message(progress.done.to_string());
             self.flushed = Instant::now();
             if progress.done > 0 {
-                self.finish()?;
+                self.flush()?;
             }
         }
         Ok(())

@@ -68,6 +68,14 @@ impl PacketReport {
         here.into_iter().chain(sent.iter().map(|frame| &frame.packet()[..]))
     }
 
+    /// Returns the number of bytes that the report holds: of the packet as it was fed, and as it got
+    /// through.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
+        fed + self.delivered().map(<[u8]>::len).sum::<usize>()
+    }
+
     fn has_outcome(&self) -> bool {
         self.fate.is_some() || self.record.packet.is_err()
     }
@@ -203,7 +211,7 @@ impl Outcomes {
     pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
         if let Some(mut packet) = self.late.remove(&index) {
             packet.record.packet = Err(reason);
-            return self.tell(&packet, watch);
+            return self.tell(packet, watch);
         }
         self.not_fed(index, reason);
         self.tell_all(watch)
@@ -216,7 +224,7 @@ impl Outcomes {
         };
         if let Some(mut packet) = self.late.remove(&index) {
             packet.fate = Some(fate);
-            return self.tell(&packet, watch);
+            return self.tell(packet, watch);
         }
         if let Some(packet) = self.packet(index) {
             packet.fate = Some(fate);
@@ -244,7 +252,7 @@ impl Outcomes {
                 } else {
                     self.held_not_fed -= 1;
                 }
-                self.tell(&packet, watch)?;
+                self.tell(packet, watch)?;
             } else {
                 self.late.insert(packet.index, packet);
             }
@@ -262,8 +270,8 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    fn tell(&mut self, packet: &PacketReport, watch: &mut dyn Watch) -> io::Result<()> {
-        self.summary.count(packet);
+    fn tell(&mut self, packet: PacketReport, watch: &mut dyn Watch) -> io::Result<()> {
+        self.summary.count(&packet);
         watch.packet(packet)
     }
 
@@ -272,14 +280,6 @@ impl Outcomes {
             Some(offset) => self.waiting.get_mut(usize::try_from(offset).ok()?),
             None => self.late.get_mut(&index),
         }
-    }
-}
-
-impl PacketReport {
-    /// Returns the number of bytes of packets that the report holds.
-    fn bytes(&self) -> usize {
-        let fed = self.record.packet.as_ref().map_or(0, |packet| packet.data.len());
-        fed + self.delivered().map(<[u8]>::len).sum::<usize>()
     }
 }
 

@@ -8,7 +8,7 @@ pub trait Watch {
     /// Called when a record of the capture has its fate, or can't be fed. Records come in the
     /// capture's order. A packet whose verdict is overdue lets others pass, after 16 384 of them or
     /// 16 MiB.
-    fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+    fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
     }
@@ -56,8 +56,8 @@ impl Watch for () {}
 
 /// Keeps the report on each packet.
 impl Watch for Vec<PacketReport> {
-    fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
-        self.push(packet.clone());
+    fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
+        self.push(packet);
         Ok(())
     }
 }

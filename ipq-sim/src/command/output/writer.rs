@@ -1,0 +1,165 @@
+//! The thread that writes the reports on packets, so that no program waits while a file is written.
+
+use super::super::Failure;
+use super::{Destination, Log, PcapNgWriter, PcapWriter};
+use ipq_sim::programs::run::PacketReport;
+use std::io;
+use std::mem;
+use std::panic;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+/// The most packets in a batch, and the most bytes of packets, but for the last packet.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 18;
+
+/// The most batches that wait for the thread.
+const WAITING: usize = 4;
+
+/// Hands the reports to the thread, in batches.
+pub(super) struct Writer {
+    batch: Vec<PacketReport>,
+    bytes: usize,
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    batches: SyncSender<Batch>,
+    ended: JoinHandle<io::Result<()>>,
+}
+
+struct Batch {
+    packets: Vec<PacketReport>,
+    /// `true` if the files are to be flushed behind these packets.
+    is_flushed: bool,
+}
+
+/// The files that the thread writes.
+pub(super) struct Files {
+    pub(super) capture: Option<CaptureWriter>,
+    pub(super) log: Option<Log>,
+}
+
+/// The writer of the packets. The file's name decides the format.
+pub(super) enum CaptureWriter {
+    Pcap(PcapWriter),
+    PcapNg(PcapNgWriter),
+}
+
+impl CaptureWriter {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let destination = Destination::open_for_bytes(path)?;
+        let is_pcapng = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("pcapng"));
+        Ok(if is_pcapng {
+            Self::PcapNg(PcapNgWriter::new(destination))
+        } else {
+            Self::Pcap(PcapWriter::new(destination))
+        })
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(files: Files) -> Result<Self, Failure> {
+        let (batches, theirs) = sync_channel(WAITING);
+        let ended = Builder::new()
+            .name("outputs".to_owned())
+            .spawn(move || files.write(&theirs))
+            .map_err(Failure::Thread)?;
+        Ok(Self {
+            batch: Vec::new(),
+            bytes: 0,
+            thread: Some(Thread { batches, ended }),
+        })
+    }
+
+    /// Takes a report to be written. An error is the thread's, on this packet or an earlier one.
+    pub(super) fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
+        self.bytes += packet.bytes();
+        self.batch.push(packet);
+        if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
+            self.hand_over(false)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Has the files flushed behind the reports so far, and does not wait for it.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.hand_over(true)
+    }
+
+    /// Flushes the files, and waits until all is written. An error is the first that the thread met.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.end()
+    }
+
+    fn hand_over(&mut self, is_flushed: bool) -> io::Result<()> {
+        self.bytes = 0;
+        let packets = mem::take(&mut self.batch);
+        match &self.thread {
+            Some(thread) if thread.batches.send(Batch { packets, is_flushed }).is_err() => self.end(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the thread's end. It comes when the batches so far are written, or with an error.
+    fn end(&mut self) -> io::Result<()> {
+        let Some(Thread { batches, ended }) = self.thread.take() else {
+            return Ok(());
+        };
+        drop(batches);
+        ended.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    }
+}
+
+/// After a run that failed, the reports so far are written. Files for which there are none keep their
+/// content.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The user is told why the run failed, not that its outputs can't be written either.
+        let _ = self.hand_over(false);
+        let _ = self.end();
+    }
+}
+
+impl Files {
+    fn write(mut self, batches: &Receiver<Batch>) -> io::Result<()> {
+        for Batch { packets, is_flushed } in batches {
+            packets.iter().try_for_each(|packet| self.packet(packet))?;
+            if is_flushed {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
+        match &mut self.capture {
+            Some(CaptureWriter::Pcap(writer)) => writer.packet(packet)?,
+            Some(CaptureWriter::PcapNg(writer)) => writer.packet(packet)?,
+            None => {}
+        }
+        match &mut self.log {
+            Some(log) => log.packet(packet),
+            None => Ok(()),
+        }
+    }
+
+    /// Flushes the files. A file to which nothing was written is emptied, and gets its header.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.capture {
+            Some(CaptureWriter::Pcap(writer)) => writer.flush()?,
+            Some(CaptureWriter::PcapNg(writer)) => writer.flush()?,
+            None => {}
+        }
+        match &mut self.log {
+            Some(log) => log.flush(),
+            None => Ok(()),
+        }
+    }
+}
