@@ -200,6 +200,25 @@ fn a_crash_is_said_to_be_one() {
     }
 }
 
+#[test]
+fn a_library_that_goes_to_this_machines_kernel_is_refused() {
+    if !have(&[]) {
+        return;
+    }
+    // A copy of the command, with no object of ipq-preload beside it.
+    let folder = tempfile::tempdir().expect("there is room for a directory");
+    let command = folder.path().join("ipq-conformance");
+    std::fs::copy(env!("CARGO_BIN_EXE_ipq-conformance"), &command).expect("there is room for the command");
+    let output = Command::new(command)
+        .args(["run", "--client", &dlopen(&library(None))])
+        .output()
+        .expect("it can be run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("did not come to the emulator"), "{error}");
+    assert!(error.contains("--preload"), "{error}");
+}
+
 #[rstest]
 #[case::no_such_file(
     "dlopen:/nowhere/libipq.so",

@@ -131,6 +131,13 @@ pub enum LoadError {
     /// There is no such library, or it does not fit this machine.
     #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
+    /// Its `ipq_create_handle` did not open a socket of the emulator.
+    #[error(
+        "the library's ipq_create_handle did not come to the emulator: it opens a socket of this machine's kernel, or none; \
+         to run it on the emulator as it is, name the object of ipq-preload with --preload (`make install` puts it where this \
+         command finds it, `cargo build -p ipq-preload` into target/debug)"
+    )]
+    OtherKernel,
 }
 
 impl Caller for Process {

@@ -6,16 +6,29 @@ use super::exec::ExecError;
 #[cfg(feature = "exec")]
 use crate::libipq::ExecLibipq;
 use crate::libipq::{Caller, Emulator, Libipq, Library, LoadError};
-use crate::world::{Capabilities, Capability, Description, Observation, Setup, Step, World, WorldError, WorldFactory};
+use crate::world::{
+    Call, Called, Capabilities, Capability, Description, Function, Observation, Setup, Step, World, WorldError,
+    WorldFactory,
+};
 use ipq_core::wire::Abi;
+use ipq_sim::Kernel;
 use ipq_sim::programs::server::Server;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The name of the emulator's socket in its temporary folder.
 const SOCKET: &str = "emulator";
+
+/// The call by which a libipq opens its socket.
+const OPEN: Call = Call {
+    thread: 0,
+    errno: 0,
+    signals: false,
+    function: Function::CreateHandle { flags: 0, protocol: 2 },
+};
 
 /// Creates emulators with a program that uses a libipq.
 #[derive(Clone, Debug)]
@@ -26,11 +39,23 @@ pub struct ClientFactory {
 impl ClientFactory {
     /// Returns a factory for the library for C of this name, as `dlopen` takes it. `preload` is the
     /// object of `ipq-preload`, for a library that does not know this emulator. The error says why
-    /// the library can't be loaded.
+    /// the library can't be loaded, or that it does not come to the emulator.
     pub fn library(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;
-        library.load(&folder.path().join(SOCKET))?;
+        let socket = folder.path().join(SOCKET);
+        let mut server = Server::listen(&socket)?;
+        let mut process = library.load(&socket)?;
+        if library.preload.is_none() {
+            let emulator = Emulator {
+                server: &mut server,
+                kernel: &mut Kernel::builder().build().map_err(io::Error::other)?,
+            };
+            // A library that crashes or hangs here fails its cases, which say so.
+            if matches!(process.call(&OPEN, emulator), Ok(Called::Returned(_))) && !server.has_programs() {
+                return Err(LoadError::OtherKernel);
+            }
+        }
         Ok(Self {
             libipq: Arc::new(library),
         })
