@@ -1,9 +1,9 @@
 //! libipq for C: the functions of libipq(3), over the same [`Handle`] that Rust programs use.
 //!
 //! Arguments from C are checked where they can be: a pointer that is no handle is error 1 with
-//! errno EBADF, and a NULL buffer is error 1 with errno EFAULT. Nothing here starts a thread. While
-//! a call waits, no lock is held and no destructor is pending, since programs fork with a handle,
-//! and jump out of `ipq_read` from signal handlers. The C header is `include/libipq.h`.
+//! errno EBADF, and NULL where a buffer is needed is error 1 with errno EFAULT. No function starts
+//! a thread. Programs fork with a handle, and jump out of `ipq_read` from signal handlers: so while
+//! a call waits, no lock is held and no destructor is pending. The C header is `include/libipq.h`.
 
 #![allow(unsafe_code, reason = "C passes pointers")]
 
@@ -24,8 +24,8 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// `struct ipq_handle`, as C programs see it (LIB-8). A program that writes to it changes nothing
-/// else.
+/// The part of `struct ipq_handle` that C programs see (LIB-8). The library fills it once and never
+/// reads it, so a program that writes to it changes nothing else.
 #[repr(C)]
 struct Public {
     fd: c_int,
@@ -34,15 +34,18 @@ struct Public {
     peer: libc::sockaddr_nl,
 }
 
-/// The whole handle behind the pointer that C programs have. It begins with the part that they see.
+/// The whole handle behind a C program's pointer: first the part that the program sees, then the
+/// Rust handle.
 #[repr(C)]
 struct Whole {
     public: Public,
     handle: Handle<Box<dyn Side>>,
 }
 
-/// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`: opens a queue, and
-/// returns its handle or NULL.
+/// `struct ipq_handle *ipq_create_handle(u_int32_t flags, u_int32_t protocol)`: opens the queue of
+/// the family `protocol`, 2 for IPv4 or 10 for IPv6 (LIB-1). The environment variable
+/// `IPQ_TRANSPORT` names the transport; `flags` is ignored. Returns the handle, or NULL for an
+/// error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_create_handle(_flags: u32, protocol: u32) -> *mut Public {
     let saved = errno();
@@ -96,7 +99,7 @@ fn create(protocol: u32) -> Result<*mut Public, NoSide> {
 }
 
 /// `int ipq_destroy_handle(struct ipq_handle *h)`: closes a handle. Returns 0, also for NULL
-/// (LIB-9), and -1 for a pointer that is no handle.
+/// (LIB-9), and -1 for a pointer that is no live handle.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
     if handle.is_null() {
@@ -115,8 +118,9 @@ extern "C" fn ipq_destroy_handle(handle: *mut Public) -> c_int {
 }
 
 /// `ssize_t ipq_read(const struct ipq_handle *h, unsigned char *buf, size_t len, int timeout)`:
-/// reads one message into `buf`. Returns its length, 0 for a time-out or for a signal during a
-/// timed wait, and -1 for an error (LIB-3).
+/// reads one message into `buf`. Waits for `timeout` microseconds at most; 0 waits for ever, and a
+/// negative number not at all. Returns the message's length, 0 for a time-out or for a signal
+/// during a timed wait, and -1 for an error (LIB-3).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usize, timeout: c_int) -> isize {
     let Some(handle) = find(handle) else {
@@ -155,8 +159,9 @@ extern "C" fn ipq_read(handle: *const Public, buffer: *mut c_uchar, length: usiz
     }
 }
 
-/// Reads with time-out 0: waits for ever. If the program has made the descriptor non-blocking, an
-/// empty queue is an error instead, with errno EAGAIN (LIB-3).
+/// Reads one datagram as `ipq_read` does with time-out 0: waits for ever. If the program has made
+/// the descriptor non-blocking and no datagram is there, returns the error of `recv(2)` instead,
+/// which becomes errno EAGAIN (LIB-3).
 fn read_as_the_descriptor_says(handle: &Handle<Box<dyn Side>>, buffer: &mut [u8]) -> Result<usize, Error> {
     match handle.read_datagram(buffer, Wait::Never) {
         Err(Error::TimedOut) if is_non_blocking(handle.transport()) => Err(Error::Receive(TransportError::TimedOut)),
@@ -171,8 +176,8 @@ fn is_non_blocking(side: &dyn AsFd) -> bool {
     flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
-/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: sets the copy mode.
-/// Returns the number of bytes sent, or -1 (LIB-2).
+/// `int ipq_set_mode(const struct ipq_handle *h, u_int8_t mode, size_t len)`: sets the copy mode,
+/// and the copy range to `len` bytes. Returns the number of bytes sent, or -1 (LIB-2).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_int {
     let Some(handle) = find(handle) else {
@@ -182,8 +187,9 @@ extern "C" fn ipq_set_mode(handle: *const Public, mode: u8, range: usize) -> c_i
 }
 
 /// `int ipq_set_verdict(const struct ipq_handle *h, ipq_id_t id, unsigned int verdict, size_t
-/// data_len, unsigned char *buf)`: gives a verdict. Returns the number of bytes sent, or -1 (LIB-2,
-/// LIB-11).
+/// data_len, unsigned char *buf)`: gives a verdict on packet `id`, with the `data_len` bytes at
+/// `buf` as its replacement. If `buf` is NULL no bytes are sent, and `data_len` is stated all the
+/// same (LIB-11). Returns the number of bytes sent, or -1 (LIB-2).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_set_verdict(
     handle: *const Public,
@@ -211,7 +217,7 @@ extern "C" fn ipq_set_verdict(
 }
 
 /// `int ipq_message_type(const unsigned char *buf)`: returns the type of the message in a buffer
-/// that `ipq_read` filled.
+/// that `ipq_read` filled. Returns -1 for NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
     match header(buffer) {
@@ -221,7 +227,8 @@ extern "C" fn ipq_message_type(buffer: *const c_uchar) -> c_int {
 }
 
 /// `ipq_packet_msg_t *ipq_get_packet(const unsigned char *buf)`: returns a pointer to the packet
-/// message in a buffer that `ipq_read` filled.
+/// message in a buffer that `ipq_read` filled: 16 bytes in, after the netlink header. Returns NULL
+/// for NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
     if buffer.is_null() {
@@ -232,7 +239,8 @@ extern "C" fn ipq_get_packet(buffer: *const c_uchar) -> *mut c_void {
 }
 
 /// `int ipq_get_msgerr(const unsigned char *buf)`: returns the error number of the error message in
-/// a buffer that `ipq_read` filled: positive, or 0 for an acknowledgement (ERR-4).
+/// a buffer that `ipq_read` filled: positive, or 0 for an acknowledgement (ERR-4). Returns -1 for
+/// NULL.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int {
     if buffer.is_null() {
@@ -258,8 +266,9 @@ extern "C" fn ipq_errstr() -> *mut c_char {
     last_error::text()
 }
 
-/// `void ipq_perror(const char *s)`: writes `s` and the texts of the last error and of errno to
-/// standard error (LIB-6).
+/// `void ipq_perror(const char *s)`: writes one line to standard error: `s`, or "ERROR" if `s` is
+/// NULL; then the text of this thread's last error, if there was one; then the text of errno, if
+/// errno is not 0 (LIB-6).
 #[unsafe(no_mangle)]
 extern "C" fn ipq_perror(prefix: *const c_char) {
     let saved = errno();
@@ -283,13 +292,13 @@ extern "C" fn ipq_perror(prefix: *const c_char) {
         line.extend(text.to_bytes());
     }
     line.push(b'\n');
-    // If standard error is closed, there is nowhere to report it.
+    // If standard error is closed, there is nowhere to report the failure.
     let _ = std::io::stderr().write_all(&line);
     set_errno(saved);
 }
 
-/// Returns the handle at the address that a program passes. Returns `None` if there is no live
-/// handle at it.
+/// Returns the handle behind the pointer that a C program passes. Returns `None` if the pointer is
+/// no live handle.
 fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
     // SAFETY: the address is in the table of live handles, so there is a `Whole` at it, made by
     // `create`. It stays until the program destroys it, which the program must not do while another
@@ -298,7 +307,8 @@ fn find<'a>(handle: *const Public) -> Option<&'a Handle<Box<dyn Side>>> {
     live::contains(handle.addr()).then(|| unsafe { &(*whole(handle)).handle })
 }
 
-/// Casts a pointer that `create` made to a pointer to the whole handle, for which it is aligned.
+/// Casts a C program's pointer back to the whole handle that `create` allocated. The alignment is
+/// right for every pointer that `create` returned.
 #[allow(
     clippy::cast_ptr_alignment,
     reason = "only called with what was cast from the stricter type"
@@ -307,7 +317,8 @@ fn whole(handle: *const Public) -> *const Whole {
     handle.cast()
 }
 
-/// Calls `send`, and returns what libipq returned: the number of bytes sent, or -1 for an error.
+/// Calls `send`, and returns the number of bytes sent, or -1 for an error. An error becomes this
+/// thread's last error, and sets errno as [`fail`] says. Success leaves both alone.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();
@@ -318,7 +329,8 @@ fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     }
 }
 
-/// Records the error as this thread's last error and in errno, and returns -1.
+/// Makes `error` this thread's last error, if libipq has a number for it. Sets errno for a signal,
+/// an overrun or a transport's failure, and leaves it alone for other errors. Returns -1.
 fn fail(error: &Error) -> isize {
     if let Some(number) = error.number() {
         last_error::set(number);
@@ -362,7 +374,7 @@ fn header(buffer: *const c_uchar) -> Option<Header> {
     Header::parse(&bytes, Abi::NATIVE)
 }
 
-/// Widens an `unsigned long`, which has 32 bits on some machines.
+/// Widens an `unsigned long`, which has 32 bits on some machines, to 64 bits.
 #[allow(clippy::useless_conversion, reason = "it is one where the word has 32 bits")]
 fn widen(word: c_ulong) -> u64 {
     u64::from(word)

@@ -13,7 +13,7 @@ macro_rules! known {
             $(#[doc = concat!($text, " (", $number, ").")] pub const $name: Self = Self($number);)*
 
             /// Returns the symbolic name, such as `EPERM`. Returns `None` for a number that no
-            /// queue and no queue's socket is known to give.
+            /// constant of this type has.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -22,8 +22,8 @@ macro_rules! known {
                 }
             }
 
-            /// Returns the system's text. Returns `None` for a number that no queue and no queue's
-            /// socket is known to give.
+            /// Returns the system's text, such as "Operation not permitted". Returns `None` for a
+            /// number that no constant of this type has.
             pub(crate) const fn text(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($text),)*

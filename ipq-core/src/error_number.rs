@@ -29,17 +29,19 @@ macro_rules! error_numbers {
 error_numbers! {
     /// Number 0: no error yet.
     Unknown = 0 "Unknown error",
-    /// Number 1: a defect of the library. A number out of range becomes this one, too.
+    /// Number 1: a C program passed a pointer that is no handle, or NULL for a buffer. A number out
+    /// of range becomes this one, too.
     Implementation = 1 "Implementation error",
-    /// Number 2: no memory for a handle.
+    /// Number 2: no memory for a handle, or too many handles are open.
     CreateHandle = 2 "Unable to create netlink handle",
-    /// Number 3: the kernel gave no socket (SOCK-1).
+    /// Number 3: the queue's socket could not be opened (SOCK-1).
     CreateSocket = 3 "Unable to create netlink socket",
-    /// Number 4: the port id is taken (SOCK-2).
+    /// Number 4: the socket could not be bound, as when its port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",
     /// Number 5: no memory for a buffer.
     AllocateBuffer = 5 "Unable to allocate buffer",
-    /// Number 6: the receive call failed, or another program sent the datagram.
+    /// Number 6: the receive call failed, a signal or an overrun ended it, or another program sent
+    /// the datagram.
     Receive = 6 "Failed to receive netlink message",
     /// Number 7: a datagram of 0 bytes.
     EndOfFile = 7 "Received EOF on netlink socket",
@@ -47,7 +49,8 @@ error_numbers! {
     PeerAddressLength = 8 "Invalid peer address length",
     /// Number 9: fewer bytes were sent than the message has.
     SentTruncated = 9 "Sent message truncated",
-    /// Number 10: the message is longer than the bytes that were read.
+    /// Number 10: the message is longer than the bytes that were read, or is no message of the
+    /// protocol.
     ReceivedTruncated = 10 "Received message truncated",
     /// Number 11: the kernel answered with an error.
     ReceivedError = 11 "Received error from netlink",

@@ -51,7 +51,8 @@ impl Family {
         }
     }
 
-    /// Returns the length of this family's fixed header in bytes: 20 or 40. No packet is shorter.
+    /// Returns the length of this family's fixed IP header in bytes: 20 or 40. No packet of the
+    /// family is shorter.
     #[must_use]
     pub const fn header_length(self) -> usize {
         match self {

@@ -1,8 +1,8 @@
 //! libipq's logic: it attaches to a queue, reads what the kernel sends, gives verdicts, and says
 //! precisely what failed.
 //!
-//! [`Handle`] decides all that libipq decides, over a [`Transport`] that decides nothing. So the
-//! code that is tested on an emulator is the code that runs on a kernel.
+//! [`Handle`] takes all of libipq's decisions. The [`Transport`] below it takes none and only moves
+//! datagrams. So the code that is tested on an emulator is the code that runs on a kernel.
 
 #![expect(
     clippy::inline_always,
@@ -41,8 +41,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 /// Dropping the handle closes its transport. That resets the queue: every packet still in it is
 /// dropped (ATT-4).
 ///
-/// Methods take `&self`, so one thread may read while another gives verdicts, if the transport can
-/// be shared.
+/// Methods take `&self`, so one thread may read while another gives verdicts, if the transport is
+/// `Sync`.
 #[doc(alias("ipq_handle", "ipq_create_handle", "ipq_destroy_handle"))]
 #[derive(Debug)]
 pub struct Handle<T> {
@@ -53,7 +53,7 @@ pub struct Handle<T> {
 
 impl<T: Transport> Handle<T> {
     /// Makes a handle over an open transport. Nothing is sent, so the queue does not know of the
-    /// handle yet: its first message attaches (ATT-2, ATT-6).
+    /// handle yet: the first request that the handle sends attaches it (ATT-2, ATT-6).
     #[must_use]
     pub const fn new(transport: T) -> Self {
         Self {
@@ -101,8 +101,9 @@ impl<T: Transport> Handle<T> {
         self.send_verdict(request, payload)
     }
 
-    /// Sends a verdict whose stated length may differ from the length of `payload`: C programs
-    /// state what they like (LIB-11).
+    /// Sends a verdict with `payload` as the packet's replacement, and returns the number of bytes
+    /// sent. The length stated in `request` may differ from the length of `payload`, since C
+    /// programs state what they like (LIB-11).
     #[inline(always)]
     pub(crate) fn send_verdict(&self, request: VerdictRequest, payload: &[u8]) -> Result<usize, Error> {
         #[cfg(feature = "tracing")]
@@ -150,8 +151,9 @@ impl<T: Transport> Handle<T> {
         self.parse_mut(&mut buffer[..read])
     }
 
-    /// Reads one datagram from the kernel, checks what libipq checked (LIB-3), and returns its
-    /// length. Of the message it looks at nothing but the length in the header; Rust programs want
+    /// Reads one datagram from the kernel into `buffer`, and returns the number of bytes read.
+    /// Checks what libipq checked: the buffer's length, the sender, and that the datagram is
+    /// neither empty nor cut (LIB-3). Does not parse the message; Rust programs want
     /// [`read`](Self::read).
     #[inline(always)]
     pub fn read_datagram(&self, buffer: &mut [u8], wait: Wait) -> Result<usize, Error> {
@@ -185,8 +187,9 @@ impl<T: Transport> Handle<T> {
         self.overruns.load(Ordering::Relaxed)
     }
 
-    /// Returns the libipq number of this handle's last error. As in libipq, a success does not
-    /// clear the error (LIB-12). Unlike in libipq, each handle has its own last error (LIB-7).
+    /// Returns the libipq number of this handle's last error, which is [`ErrorNumber::Unknown`] if
+    /// there was none. As in libipq, a success does not clear the error (LIB-12). Unlike in libipq,
+    /// each handle has its own last error (LIB-7).
     #[doc(alias("ipq_errno", "ipq_errstr"))]
     #[must_use]
     pub fn last_error(&self) -> ErrorNumber {
@@ -205,7 +208,7 @@ impl<T: Transport> Handle<T> {
         &self.transport
     }
 
-    /// Returns the transport, still open.
+    /// Gives the handle up, and returns its transport, still open.
     #[must_use]
     pub fn into_transport(self) -> T {
         self.transport
@@ -225,8 +228,8 @@ impl<T: Transport> Handle<T> {
         self.sent(self.transport.send(parts), stated)
     }
 
-    /// Turns the transport's result of sending `stated` bytes into the handle's. It is an error if
-    /// fewer were sent. Records an error.
+    /// Turns the transport's result of sending a message of `stated` bytes into the handle's
+    /// result. If fewer bytes were sent, that is an error. Records every error.
     #[inline(always)]
     fn sent(&self, result: Result<usize, TransportError>, stated: usize) -> Result<usize, Error> {
         match result {
@@ -236,8 +239,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Returns an error, and records it, if a buffer of `length` bytes is too short for the
-    /// smallest message.
+    /// Checks that a buffer of `length` bytes has room for the smallest message, which has 20. If
+    /// not, records and returns an error.
     #[inline(always)]
     fn has_room(&self, length: usize) -> Result<(), Error> {
         if length < ErrorMessage::BYTES {
@@ -246,8 +249,9 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// Turns the transport's result of receiving into `buffer` into the handle's: the number of
-    /// bytes that were read. Records an error.
+    /// Turns the transport's result of receiving into `buffer` into the handle's result: the number
+    /// of bytes read, after libipq's checks of the datagram. Records every error. `wait` is what
+    /// the caller asked for.
     #[inline(always)]
     fn received(&self, buffer: &[u8], result: Result<Datagram, TransportError>, wait: Wait) -> Result<usize, Error> {
         result
@@ -275,7 +279,7 @@ impl<T: Transport> Handle<T> {
         message
     }
 
-    /// Records an error that is about to be returned, and returns it.
+    /// Records `error` as this handle's last error, counts it if it is an overrun, and returns it.
     #[cold]
     fn note(&self, error: Error) -> Error {
         #[cfg(feature = "tracing")]
@@ -290,8 +294,8 @@ impl<T: Transport> Handle<T> {
     }
 }
 
-/// Checks a datagram as libipq did, in libipq's order (LIB-3). Returns the number of bytes in
-/// `buffer`.
+/// Checks a datagram in libipq's order: its sender, that it has bytes, and that none of them are
+/// missing (LIB-3). Returns the number of its bytes in `buffer`.
 fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
     let Datagram { copied, length, sender } = datagram;
     // A transport that states more bytes than it wrote must not make us read past them.
@@ -312,7 +316,7 @@ fn check(buffer: &[u8], datagram: Datagram, abi: Abi) -> Result<usize, Error> {
 
 impl Error {
     /// Returns the handle's error for a transport's error of receiving. For a signal, the error
-    /// tells if the caller wanted to wait for ever (LIB-3).
+    /// tells if `wait` was [`Wait::Forever`], which libipq distinguished (LIB-3).
     fn from_receive(error: TransportError, wait: Wait) -> Self {
         match error {
             TransportError::TimedOut => Self::TimedOut,

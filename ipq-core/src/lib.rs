@@ -21,7 +21,8 @@
 //!
 //! The rule for this program is `iptables -A INPUT -p icmp -j NFQUEUE --queue-num 0`, or with
 //! nftables `ip protocol icmp queue num 0`. Setting the rule needs root. So does the program:
-//! without the capability it ends with "Operation not permitted (EPERM)" and says what to do.
+//! without the capability CAP_NET_ADMIN it ends with "Operation not permitted (EPERM)" and says
+//! what to do.
 //!
 //! ```toml
 //! [dependencies]
@@ -37,8 +38,8 @@
 //! - [`transport`] moves whole datagrams to and from a kernel or an emulator.
 //! - [`Handle`] is libipq's logic over any transport. It sets the mode, reads, gives verdicts, and
 //!   says what failed.
-//! - [`protocol`] and [`protocol::nfnetlink_queue`] are pages of the protocols' rules. An id in the
-//!   documentation, such as ATT-4, is that of a rule there.
+//! - [`protocol`] and [`protocol::nfnetlink_queue`] hold the rules of the two protocols. An id in
+//!   the documentation, such as ATT-4, names a rule there.
 //!
 //! # Features
 //!
@@ -47,7 +48,7 @@
 //! | `etherparse` | the headers of a queued packet, parsed, and checksums made right after a change |
 //! | `tracing` | events for the crate `tracing`: packets, verdicts, refusals and overruns |
 //! | `tokio` | kernel sockets in tasks on tokio: `transport::tokio` |
-//! | `capi` | the C library; the Makefile sets it |
+//! | `capi` | the functions of libipq for C programs; the Makefile builds the C library with it |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -68,7 +69,7 @@ pub use handle::{Error, Handle};
 pub use transport::{Transport, TransportError, Wait};
 pub use wire::{CopyMode, Hook, Mark, PacketId, PortId, Verdict};
 
-/// Compiles the code that the README shows.
+/// The README, whose code `cargo test --doc` compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -46,8 +46,8 @@ pub trait Transport {
     fn port_id(&self) -> PortId;
 
     /// Sends the concatenation of `parts` as one datagram to the kernel, without copying them
-    /// together first, and returns the number of bytes sent. It waits only if the system makes it
-    /// wait for memory.
+    /// together first, and returns the number of bytes sent. The call waits only if the system has
+    /// no memory for the datagram yet.
     fn send(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError>;
 
     /// Receives one datagram into `buffer`, and waits for it as `wait` says. A datagram that is
@@ -94,8 +94,9 @@ pub trait Transport {
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError>;
 
     /// Turns reports of overruns off (`true`) or on (`false`). Without reports, datagrams that do
-    /// not fit the receive buffer are lost without an error and without a latch:
-    /// [`TransportError::Overrun`] does not come any more (SOCK-4).
+    /// not fit the receive buffer are lost in silence: [`TransportError::Overrun`] does not come
+    /// any more. Later datagrams that fit are taken at once, not only after the buffer has been
+    /// emptied (SOCK-4).
     #[doc(alias = "NETLINK_NO_ENOBUFS")]
     fn set_no_enobufs(&self, on: bool) -> Result<(), TransportError>;
 
@@ -119,9 +120,9 @@ pub(crate) const AT_ONCE: usize = 64;
 
 /// A transport that an asynchronous task can wait for, too.
 pub trait PollTransport: Transport {
-    /// Receives one datagram into `buffer`. If none is there, the task is woken when there may be
-    /// one. Errors are those of [`Transport::receive`], but never [`TransportError::TimedOut`]:
-    /// deadlines are the task's own.
+    /// Receives one datagram into `buffer`. If none is there, returns [`Poll::Pending`], and the
+    /// task is woken when there may be one. Errors are those of [`Transport::receive`], but never
+    /// [`TransportError::TimedOut`]: deadlines are the task's own.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>>;
 }
 
@@ -137,7 +138,7 @@ pub enum Wait {
     For(Duration),
 }
 
-/// A datagram that was received.
+/// The length and the sender of a datagram that was received. Its bytes are in the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// The number of bytes that were put into the buffer.
@@ -169,7 +170,7 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// An error of moving a datagram.
+/// An error of sending or receiving a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -206,7 +207,7 @@ pub enum TransportError {
     Untranslatable(#[source] nfqueue::ParseError),
 }
 
-/// Implements the transport traits for a pointer to a transport.
+/// Implements the transport traits for pointers to a transport, by passing on every call.
 macro_rules! forward {
     ($($pointer:ty),*) => {
         $(

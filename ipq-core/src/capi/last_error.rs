@@ -7,17 +7,17 @@ use crate::error_number::ErrorNumber;
 use std::cell::Cell;
 use std::ffi::c_char;
 
-/// The room for an error's text with its NUL, in bytes. A longer text is cut.
+/// The size in bytes of each thread's room for an error text and its NUL. A longer text is cut.
 const LONGEST: usize = 512;
 
 thread_local! {
     static NUMBER: Cell<i32> = const { Cell::new(0) };
-    /// The text of this thread's last error, if its number alone does not say what failed; else
-    /// empty. C gets its address.
+    /// The text of this thread's last error, with the error's detail and a NUL at the end. Empty if
+    /// the error has no detail; then its text is in `TEXTS`. C programs get the address.
     static TEXT: [Cell<u8>; LONGEST] = const { [const { Cell::new(0) }; LONGEST] };
 }
 
-/// The texts of all error numbers, each with a NUL at its end.
+/// The texts of all error numbers, indexed by number. Each is filled up with NULs to 40 bytes.
 static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
     let mut texts = [[0; 40]; ErrorNumber::ALL.len()];
     let mut number = 0;
@@ -33,18 +33,18 @@ static TEXTS: [[u8; 40]; ErrorNumber::ALL.len()] = {
     texts
 };
 
-/// Returns the number of this thread's last error.
+/// Returns the number of this thread's last error, or 0 if there was none.
 pub(super) fn number() -> i32 {
     NUMBER.get()
 }
 
-/// Makes `number` this thread's last error.
+/// Makes `number` this thread's last error, without a detail.
 pub(super) fn set(number: ErrorNumber) {
     NUMBER.set(number.number());
     TEXT.with(|text| text[0].set(0));
 }
 
-/// Makes `number` this thread's last error, with `detail` after libipq's text.
+/// Makes `number` this thread's last error. Its text is libipq's own, a colon and `detail`.
 pub(super) fn set_with_detail(number: ErrorNumber, detail: &str) {
     NUMBER.set(number.number());
     TEXT.with(|text| {

@@ -1,12 +1,13 @@
-//! A table of the pointers that are handles. So a NULL, a destroyed handle or any other pointer is
-//! an error and no crash.
+//! The table of the live handles' addresses. A pointer from C is looked up before it is used: so
+//! NULL, a destroyed handle or any other pointer is an error and no crash.
 //!
 //! The table has a fixed size and no lock, since programs fork, and jump out of signal handlers, at
 //! any moment.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The most handles of a process. A kernel with `ip_queue` allows a process one for each family.
+/// The most handles that a process can have at once. With the original libipq, a process had at
+/// most one for each family.
 const MOST: usize = 1024;
 
 static LIVE: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
@@ -25,8 +26,8 @@ pub(super) fn contains(address: usize) -> bool {
     address != 0 && LIVE.iter().any(|place| place.load(Ordering::Acquire) == address)
 }
 
-/// Removes the handle at `address`. Returns `false` if there is none. Of two calls that destroy one
-/// handle, one succeeds.
+/// Removes the handle at `address`. Returns `false` if there is none. If two threads remove one
+/// handle at the same time, one of them gets `true`.
 pub(super) fn remove(address: usize) -> bool {
     address != 0
         && LIVE.iter().any(|place| {

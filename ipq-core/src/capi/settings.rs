@@ -5,14 +5,17 @@ use crate::transport::nfqueue::{InvalidQueueNumbers, Options, QueueNumbers};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Settings of an nfnetlink queue. In the text, commas separate them, and none may be there twice.
+/// Settings of an nfnetlink queue, which programs write as a list with commas. No setting may be in
+/// the list twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     /// `4=NUMBER` and `6=NUMBER`: the queue number of each family.
     numbers: QueueNumbers,
-    /// `max-length=PACKETS`: the most packets that the queue holds.
+    /// `max-length=PACKETS`: the most packets that the queue holds; `None` leaves the kernel's
+    /// default.
     max_length: Option<u32>,
-    /// `receive-buffer=BYTES`: the size of the socket's receive buffer.
+    /// `receive-buffer=BYTES`: the size of the socket's receive buffer; `None` leaves the system's
+    /// default.
     pub(super) receive_buffer: Option<u32>,
     /// `fail-open`: a packet that finds the queue full goes on as if it had been accepted.
     fail_open: bool,
@@ -33,7 +36,7 @@ impl Settings {
     }
 }
 
-/// A mistake in a list of settings.
+/// A mistake in the settings after `nfqueue:` in `IPQ_TRANSPORT`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidSetting {
     #[error(

@@ -15,22 +15,25 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A transport with a descriptor that C programs can wait for. The program's threads may share it.
+/// A transport below a C program's handle. It has a descriptor that the program can wait for, and
+/// the program's threads may share it.
 pub(super) trait Side: Transport + AsFd + Sync {}
 impl<T: Transport + AsFd + Sync> Side for T {}
 
-/// An error from opening the transport of a C program.
+/// The error of a failed `ipq_create_handle`, as the C program sees it.
 pub(super) struct NoSide {
     /// libipq's number for the error.
     pub(super) number: ErrorNumber,
     /// The new value of errno; 0 leaves errno as it is.
     pub(super) errno: Errno,
-    /// A text that says what failed; `None` if libipq's own text says it.
+    /// The text that comes after libipq's own text and a colon; `None` if libipq's own text is
+    /// enough.
     pub(super) detail: Option<String>,
 }
 
 /// Opens the queue of `family` over the transport that `wanted`, the value of `IPQ_TRANSPORT`,
-/// names.
+/// names. Without a value, or with `auto`, this is a queue of the kernel: `ip_queue`, or nfnetlink
+/// queue 0 where there is no `ip_queue`.
 pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let wanted = wanted.unwrap_or_default();
     match Wanted::read(wanted) {
@@ -48,7 +51,7 @@ pub(super) fn open(wanted: Option<&OsStr>, family: Family) -> Result<Box<dyn Sid
     }
 }
 
-/// The value of `IPQ_TRANSPORT`, parsed.
+/// A parsed value of `IPQ_TRANSPORT`: the transport to open.
 enum Wanted<'a> {
     Auto,
     Netlink,
@@ -74,8 +77,9 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A mistake in the value of `IPQ_TRANSPORT`. It displays as the end of the sentence that lists the
-/// right values.
+/// A mistake in the value of `IPQ_TRANSPORT`. It displays as the end of the error message, after
+/// the list of right values: as nothing for an unknown name, and as a semicolon and the reason for
+/// a wrong setting.
 enum Misspelt {
     Name,
     Setting(InvalidSetting),
@@ -90,8 +94,8 @@ impl fmt::Display for Misspelt {
     }
 }
 
-/// Opens the kernel's `ip_queue` if it has one, and nfnetlink queue 0 if not. The same rules put
-/// packets in both.
+/// Opens the kernel's `ip_queue` if the kernel has one, and nfnetlink queue 0 if not. Rules with
+/// `-j QUEUE` put packets in either.
 fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     match Netlink::open(family) {
         Ok(netlink) => Ok(Box::new(netlink)),
@@ -102,7 +106,8 @@ fn open_kernels(family: Family) -> Result<Box<dyn Side>, NoSide> {
     }
 }
 
-/// Opens an nfnetlink queue. The words of an error begin with `before`.
+/// Opens an nfnetlink queue, and sets its receive buffer if `settings` say so. If opening fails,
+/// the error's detail begins with `before`.
 fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<dyn Side>, NoSide> {
     let queue = NfQueue::open_with(settings.options(family)).map_err(|error| no_nfqueue(error, before))?;
     if let Some(bytes) = settings.receive_buffer {
@@ -111,7 +116,8 @@ fn open_nfqueue(settings: Settings, family: Family, before: &str) -> Result<Box<
     Ok(Box::new(queue))
 }
 
-/// Gives the queue a receive buffer of `bytes`. Returns an error if the system grants less.
+/// Gives the queue's socket a receive buffer of `bytes`. Returns an error if the system grants
+/// less.
 fn set_receive_buffer(queue: &NfQueue, bytes: u32) -> Result<(), NoSide> {
     let refused = |errno, reason: &dyn fmt::Display| NoSide {
         number: ErrorNumber::CreateSocket,
@@ -157,7 +163,8 @@ fn no_side(detail: impl fmt::Display) -> NoSide {
     }
 }
 
-/// Returns an error that libipq had, too. libipq's text says what failed.
+/// Returns the C program's error for a failure to open `ip_queue`. It has no detail, since libipq's
+/// own text says what failed.
 fn no_ip_queue(error: netlink::OpenError) -> NoSide {
     NoSide {
         number: error.number(),

@@ -51,10 +51,10 @@ pub enum Error {
     /// The kernel sent bytes that are no message of this protocol.
     #[error("the kernel sent a message that can't be understood: {0}")]
     Malformed(#[source] WireError),
-    /// Receiving failed.
+    /// The transport could not receive, for a reason other than a time-out, a signal or an overrun.
     #[error("nothing could be received: {0}")]
     Receive(#[source] TransportError),
-    /// Sending failed.
+    /// The transport could not send the message.
     #[error("the message could not be sent: {0}")]
     Send(#[source] TransportError),
     /// Fewer bytes were sent than the message has.

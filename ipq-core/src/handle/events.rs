@@ -1,7 +1,8 @@
 //! Events of the crate `tracing`: what a handle sends, reads and fails at.
 //!
-//! The target is `ipq_core::handle`. Messages are of level TRACE, copy modes and errors of level
-//! DEBUG, and overruns of level WARN, since packets were lost.
+//! The target is `ipq_core::handle`. Packets, verdicts, acknowledgements and time-outs are of level
+//! TRACE. Copy modes, refusals, unexpected messages and most errors are of level DEBUG. Overruns
+//! are of level WARN, since packets were lost.
 
 use super::Error;
 use crate::errno::Errno;

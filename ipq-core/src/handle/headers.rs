@@ -10,7 +10,8 @@ use std::net::IpAddr;
 const IPV4_CHECKSUM: usize = 10;
 
 impl QueuedPacket<'_> {
-    /// Parses the packet's headers, as far as the copy range let them through.
+    /// Parses the packet's IP header and the headers after it, as far as the copy range let them
+    /// through. Returns an error if not even the IP header can be parsed.
     ///
     /// ```
     /// use etherparse::TransportSlice;
@@ -28,18 +29,19 @@ impl QueuedPacket<'_> {
         LaxSlicedPacket::from_ip(self.payload())
     }
 
-    /// Computes the packet's checksums anew, after it was changed: see [`repair_checksums`].
+    /// Computes the packet's checksums anew, as [`repair_checksums`] does. The verdict then
+    /// replaces the packet's bytes by those here, as after [`payload_mut`](Self::payload_mut).
     pub fn repair_checksums(&mut self) -> Result<(), SliceError> {
         repair_checksums(self.payload_mut())
     }
 }
 
-/// Computes anew the checksums of an IP packet: those of the IPv4 header, of TCP, UDP, ICMP and
+/// Computes the checksums of an IP packet anew: of its IPv4 header, and of TCP, UDP, ICMP or
 /// `ICMPv6`.
 ///
 /// The packet must be whole: a cut packet is an error, and is not changed. In a fragment only the
-/// IPv4 header's checksum is computed, since the others are over the whole packet. A UDP checksum
-/// of 0 over IPv4 stays, since it means that there is none.
+/// IPv4 header's checksum is computed, since TCP's and the others are over the whole packet. A UDP
+/// checksum of 0 over IPv4 stays, since 0 means that there is none.
 pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     let ip = IpSlice::from_slice(packet)?;
     let header = ip.ipv4().map(|ipv4| ipv4.header().slice());
@@ -54,8 +56,9 @@ pub fn repair_checksums(packet: &mut [u8]) -> Result<(), SliceError> {
     Ok(())
 }
 
-/// Returns the checksum of what an IP packet carries, after its offset in the packet. Returns
-/// `None` if there is no checksum to compute.
+/// Returns the offset in the packet of the TCP, UDP, ICMP or `ICMPv6` checksum, and its right
+/// value. Returns `None` for other protocols, for a fragment, for a packet without room for the
+/// checksum, and for a UDP checksum of 0 over IPv4.
 fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     let carried = ip.payload();
     let is_ipv4 = ip.ipv4().is_some();
@@ -84,7 +87,7 @@ fn payload_checksum(ip: &IpSlice<'_>) -> Option<(usize, [u8; 2])> {
     Some((headers_length(ip) + place, sum))
 }
 
-/// Returns the length of an IP header with its extensions, in bytes.
+/// Returns the length in bytes of an IP header with its options or extension headers.
 fn headers_length(ip: &IpSlice<'_>) -> usize {
     let carried = ip.payload().payload.len();
     let total = match ip {
@@ -94,7 +97,8 @@ fn headers_length(ip: &IpSlice<'_>) -> usize {
     total - carried
 }
 
-/// Returns the sum over addresses, length and protocol that TCP, UDP and `ICMPv6` include.
+/// Returns the sum over the pseudo-header: the addresses, the carried `length` and the protocol.
+/// The checksums of TCP, UDP and `ICMPv6` include it.
 fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
     let mut sum = Sum16BitWords::new();
     for address in [ip.source_addr(), ip.destination_addr()] {
@@ -107,8 +111,8 @@ fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
         .add_2bytes([0, ip.payload().ip_number.0])
 }
 
-/// Returns the checksum over `bytes` as it is on the wire. It leaves out the two bytes at `place`,
-/// where the checksum stands, and adds the sum `begin`.
+/// Returns the internet checksum of `bytes`, added to the sum `begin`, in the byte order of the
+/// packet. The two bytes at `place`, where the checksum itself stands, are left out.
 fn checksum(begin: Sum16BitWords, bytes: &[u8], place: usize) -> [u8; 2] {
     begin
         .add_slice(&bytes[..place])
@@ -163,7 +167,8 @@ mod tests {
         packet
     }
 
-    /// Builds each packet with right checksums, spoils one at `place`, and repairs it.
+    /// Builds each packet with right checksums, spoils the one at `place` and the IPv4 header's,
+    /// and expects that the repair restores both.
     #[rstest]
     #[case::udp(udp, 26)]
     #[case::tcp(tcp, 36)]
@@ -194,7 +199,8 @@ mod tests {
         assert_eq!(packet, before);
     }
 
-    /// The sum of this packet is 0. A checksum field of 0 would say that there is no checksum.
+    /// The computed checksum of this packet is 0. A checksum field of 0 would say that there is no
+    /// checksum.
     #[test]
     fn a_udp_checksum_of_0_is_written_as_0xffff() {
         let mut packet = udp(&[0, 0]);

@@ -49,11 +49,11 @@ impl Buffers {
     }
 }
 
-/// Messages that were read from a queue's socket. Each is returned once.
+/// An iterator over the messages that one call of [`Handle::read_many`] read, in their order.
 ///
 /// While messages are left here ([`len`](ExactSizeIterator::len)), do not wait for the descriptor
-/// to become readable: it says nothing about them. Messages that are never taken from here are lost
-/// to the program, and the kernel holds their packets until the handle is closed.
+/// to become readable: it says nothing about them. The program never sees the messages that it does
+/// not take from here, and the kernel holds their packets until the handle is closed.
 #[derive(Debug)]
 pub struct Messages<'a, T> {
     handle: &'a Handle<T>,
@@ -62,8 +62,8 @@ pub struct Messages<'a, T> {
 }
 
 impl<'a, T: Transport> Messages<'a, T> {
-    /// Returns the next message, as [`Iterator::next`] does, but lets the program change a packet
-    /// in its buffer, as [`Handle::read_mut`] does:
+    /// Returns the next message, or `None` if none is left, as [`Iterator::next`] does. Lets the
+    /// program change a packet in its buffer, as [`Handle::read_mut`] does:
     ///
     /// ```
     /// use ipq_core::handle::{Buffers, Decision, Handle};
@@ -229,7 +229,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Returns the two parts of a decision's message. The first is written in `room`.
+    /// Returns the two parts of a decision's message: the head, which is written in `room`, and the
+    /// replacement.
     #[inline(always)]
     fn parts_of<'d>(&self, decision: &Decision<'d>, room: &'d mut [u8; VerdictRequest::HEAD_BYTES]) -> [&'d [u8]; 2] {
         let replacement = decision.replacement.unwrap_or_default();

@@ -31,8 +31,9 @@ impl<T: PollTransport> Handle<T> {
         self.parse(&buffer[..read])
     }
 
-    /// Reads one datagram and checks it, as [`read_datagram`](Handle::read_datagram) does. If none
-    /// is there, the task is woken when there may be one.
+    /// Reads one datagram into `buffer` and checks it, as [`read_datagram`](Handle::read_datagram)
+    /// does. If none is there, returns [`Poll::Pending`], and the task is woken when there may be
+    /// one.
     pub fn poll_read_datagram(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         self.has_room(buffer.len())?;
         let received = ready!(self.transport.poll_receive(context, buffer));

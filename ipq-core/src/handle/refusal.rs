@@ -12,9 +12,9 @@ use std::fmt;
 /// it prints that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The error number.
+    /// The error number in the queue's answer.
     pub errno: Errno,
-    /// Advice on what to do about it; `None` if there is none.
+    /// Advice on what to do about the error; `None` if there is none.
     pub advice: Option<Cow<'static, str>>,
 }
 

@@ -25,7 +25,7 @@ pub enum RunError {
     /// Reading a message or giving a verdict failed.
     #[error(transparent)]
     Handle(#[from] Error),
-    /// A message came that no queue sends.
+    /// A message came of a type that no queue sends.
     #[error("the queue sent a message of type {0}, which only programs send")]
     Unexpected(MessageType),
 }
@@ -54,7 +54,7 @@ impl<T: Transport> Handle<T> {
     /// The loop goes on after a signal, after an overrun ([`overruns`](Self::overruns) counts
     /// them), after a datagram of another program, and after ENOENT: then the packet was gone
     /// before its verdict came, because a device went down (EVT-1). It ends with an error if the
-    /// queue refuses a message for any other reason.
+    /// queue refuses a message for any other reason, or if reading or sending fails.
     ///
     /// The loop ends with `Ok` when no packet can come any more: the transport is closed, or it is
     /// an emulator on virtual time and nothing else moves. So a test on an emulator lets packets
@@ -74,7 +74,7 @@ impl<T: Transport> Handle<T> {
     }
 
     /// Runs as [`run`](Self::run) does, and returns soon after `stop` has become true: after the
-    /// packets that are being decided about, or after at most 100 ms if there are none.
+    /// current round of at most 64 messages, or after at most 100 ms if none comes.
     ///
     /// The flag may be set by a signal handler, by another thread or by `decide`. Packets that are
     /// still queued then wait until the handle is dropped, which drops them (ATT-4). On virtual
@@ -95,8 +95,9 @@ impl<T: Transport> Handle<T> {
         Ok(())
     }
 
-    /// Waits for a message as `wait` says, and asks `decide` about the packets that are there, at
-    /// most 64. Returns the number of packets.
+    /// Waits for a message as `wait` says, and handles those that are there, at most 64: asks
+    /// `decide` about each packet, and gives the verdict that it returns. Returns the number of
+    /// packets, which is 0 if none came in time.
     ///
     /// This is one round of [`run`](Self::run), for a program with a loop of its own. Such a
     /// program may hold packets, and wait no longer than until it must decide about the first of
@@ -144,7 +145,8 @@ impl<T: Transport> Handle<T> {
 }
 
 impl RunError {
-    /// Returns `true` if the error means that no packet can come any more.
+    /// Returns `true` if no packet can come any more: the transport is closed, or a wait would
+    /// never end.
     const fn is_end(&self) -> bool {
         matches!(
             self,
@@ -159,13 +161,14 @@ impl fmt::Debug for RunError {
     }
 }
 
-/// A packet that waits for its verdict.
+/// A packet that waits for its verdict, as [`Handle::run`] passes it to the program.
 pub struct QueuedPacket<'a> {
     packet: PacketMut<'a>,
     changed: Changed,
 }
 
-/// A program's change of a packet's bytes.
+/// A program's change of a packet's bytes: none, in the buffer that the packet was read into, or by
+/// bytes of the program's own.
 enum Changed {
     Not,
     InPlace,

@@ -1,15 +1,15 @@
-//! The datagrams that one call received.
+//! The lengths and senders of the datagrams that one call received.
 
 use super::{AT_ONCE, Datagram};
 use crate::wire::PortId;
 use arrayvec::ArrayVec;
 use std::ops::Deref;
 
-/// The datagrams that one call received, at most 64.
+/// The lengths and senders of the datagrams that one call received, at most 64, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals(ArrayVec<Arrival, AT_ONCE>);
 
-/// A datagram that was received.
+/// The length and the sender of a datagram that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The datagram's whole length in bytes, which may be more than its buffer had room for.
@@ -43,7 +43,8 @@ impl Deref for Arrivals {
 }
 
 impl Arrival {
-    /// Returns the datagram as one that had `room` bytes of buffer.
+    /// Describes the datagram for a receive whose buffer had `room` bytes: a longer one was cut to
+    /// them.
     pub(super) fn datagram(self, room: usize) -> Datagram {
         let length = self.length as usize;
         Datagram {

@@ -40,7 +40,8 @@ use std::io::IoSlice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// A transport with faults on the way. See the [module](self).
+/// A transport around another one. It does to the datagrams what its plans say. See the
+/// [module](self).
 #[derive(Debug)]
 pub struct Faulty<T> {
     transport: T,
@@ -59,27 +60,28 @@ impl<T> Faulty<T> {
         }
     }
 
-    /// Sets the faults of the datagrams that are received, in their order.
+    /// Sets the plan for datagrams that are received: the n-th item is the fault of the n-th
+    /// datagram.
     #[must_use]
     pub fn with_arrivals(self, plan: impl IntoIterator<Item = Arrival, IntoIter: Send + 'static>) -> Self {
         let arrivals = Mutex::new(Line::new(plan.into_iter()));
         Self { arrivals, ..self }
     }
 
-    /// Sets the faults of the datagrams that are sent, in their order.
+    /// Sets the plan for datagrams that are sent: the n-th item is the fault of the n-th datagram.
     #[must_use]
     pub fn with_departures(self, plan: impl IntoIterator<Item = Departure, IntoIter: Send + 'static>) -> Self {
         let departures = Mutex::new(Line::new(plan.into_iter()));
         Self { departures, ..self }
     }
 
-    /// Returns the faults that hit datagrams which were received.
+    /// Returns a record of the faults that have hit received datagrams so far.
     #[must_use]
     pub fn arrivals(&self) -> Record<Arrival> {
         lock(&self.arrivals).record()
     }
 
-    /// Returns the faults that hit datagrams which were sent.
+    /// Returns a record of the faults that have hit sent datagrams so far.
     #[must_use]
     pub fn departures(&self) -> Record<Departure> {
         lock(&self.departures).record()
@@ -93,8 +95,9 @@ impl<T> Faulty<T> {
 }
 
 impl<T: Transport> Faulty<T> {
-    /// Returns a result that comes without a call of the transport inside: a copy, a late datagram,
-    /// or a failure. Returns `None` if none is due.
+    /// Returns a result that comes without a call of the transport inside: a copy or a delayed
+    /// datagram, put into `buffer`, or a failure that the plan has next. Returns `None` if none is
+    /// due.
     fn due(&self, buffer: &mut [u8]) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         if let Some(held) = line.take_due() {
@@ -106,8 +109,8 @@ impl<T: Transport> Faulty<T> {
         }
     }
 
-    /// Applies the plan to a datagram that was received. Returns `None` if the datagram is lost or
-    /// held back.
+    /// Applies the plan's next fault to a datagram that was received into `buffer`. Returns what
+    /// the program is to get, or `None` if the datagram is lost or held back.
     fn arrive(&self, buffer: &mut [u8], mut datagram: Datagram) -> Option<Result<Datagram, TransportError>> {
         let mut line = lock(&self.arrivals);
         let copy = || Held::received(buffer, datagram);
@@ -140,8 +143,8 @@ impl<T: Transport> Faulty<T> {
         Some(Ok(datagram))
     }
 
-    /// Returns the fault of a datagram that is to be sent. If the fault is a delay, holds the
-    /// datagram back.
+    /// Takes the fault of a datagram that is to be sent from the plan, and returns it. If it is a
+    /// delay, holds a copy of the datagram back.
     fn depart(&self, parts: &[IoSlice<'_>]) -> Departure {
         let mut line = lock(&self.departures);
         let departure = line.meet(Departure::holds);
@@ -156,8 +159,9 @@ impl<T: Transport> Faulty<T> {
         lock(&self.arrivals).holds_something() || lock(&self.departures).holds_something()
     }
 
-    /// Lets a datagram that is held back go on, since nothing else moves. Returns `false` if none
-    /// is held back.
+    /// Ends the shortest delay, since nothing else moves: a received datagram is due now, or, if
+    /// none is held back, one that is to be sent is sent. Returns `false` if no datagram is held
+    /// back.
     fn release(&self) -> bool {
         if lock(&self.arrivals).release() {
             return true;
@@ -175,8 +179,8 @@ impl<T: Transport> Faulty<T> {
         }
     }
 
-    /// Takes a datagram to send whose delay is over. This is a function of its own, so that the
-    /// lock is released before the datagram is sent.
+    /// Takes a datagram to send whose delay is over, or `None` if there is none. This is a function
+    /// of its own, so that the lock is released before the datagram is sent.
     fn take_due_departure(&self) -> Option<Held> {
         lock(&self.departures).take_due()
     }
@@ -207,8 +211,8 @@ impl<T: Transport> Transport for Faulty<T> {
         result
     }
 
-    /// Receives a datagram that reaches the program, and waits for it as `wait` says. The wait
-    /// starts again after a datagram that is lost.
+    /// Receives the next datagram that is not lost, and waits for it as `wait` says. The wait
+    /// starts again after each datagram that is lost or held back.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         loop {
             if let Some(result) = self.due(buffer) {
@@ -242,8 +246,8 @@ impl<T: Transport> Transport for Faulty<T> {
 }
 
 impl<T: PollTransport> PollTransport for Faulty<T> {
-    /// Receives a datagram that reaches the program. [`Arrival::Fail`] with
-    /// [`TransportError::TimedOut`] wakes the task without a datagram.
+    /// Receives the next datagram that is not lost. [`Arrival::Fail`] with
+    /// [`TransportError::TimedOut`] returns [`Poll::Pending`] and wakes the task at once.
     fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<Datagram, TransportError>> {
         let result = loop {
             if let Some(result) = self.due(buffer) {
@@ -268,7 +272,7 @@ impl<T: PollTransport> PollTransport for Faulty<T> {
     }
 }
 
-/// Returns the first `length` bytes of a datagram in parts.
+/// Returns the first `length` bytes of a datagram that is given in parts, again in parts.
 fn first<'a>(parts: &'a [IoSlice<'_>], length: usize) -> Vec<IoSlice<'a>> {
     let mut left = length;
     let mut cut = |part: &'a [u8]| {
@@ -279,8 +283,8 @@ fn first<'a>(parts: &'a [IoSlice<'_>], length: usize) -> Vec<IoSlice<'a>> {
     parts.iter().map(|part| cut(part)).collect()
 }
 
-/// Locks the state of one direction. A panic elsewhere does not matter: no code of ours panics with
-/// the lock held, and the state is whole between any two calls.
+/// Locks the state of one direction. A poisoned lock is taken all the same: no code of ours panics
+/// with the lock held, and the state is whole between any two calls.
 fn lock<F>(line: &Mutex<Line<F>>) -> MutexGuard<'_, Line<F>> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -24,8 +24,8 @@
 //! call. A filter that counts nanoseconds reads and decides in one loop, without functions of its
 //! own that return in between.
 //!
-//! A duration ends at a point on the monotonic clock, for this one call: a signal ends the call as
-//! [`TransportError::Interrupted`], and the rest of the time is not kept.
+//! A wait for a duration belongs to one call, and uses the monotonic clock. A signal ends the call
+//! with [`TransportError::Interrupted`]; the next call waits for its whole duration again.
 
 #![expect(
     clippy::inline_always,
@@ -74,13 +74,13 @@ pub enum Bind {
 }
 
 impl Netlink {
-    /// Opens the queue of `family`, bound to the process id (LIB-1).
+    /// Opens a socket for the queue of `family`, with the process id as its port id (LIB-1).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(family: Family) -> Result<Self, OpenError> {
         Self::open_bound(family, Bind::ProcessId)
     }
 
-    /// Opens the queue of `family`, bound as `bind` says.
+    /// Opens a socket for the queue of `family`, with the port id that `bind` says.
     pub fn open_bound(family: Family, bind: Bind) -> Result<Self, OpenError> {
         Self::on_protocol(family.netlink_protocol(), bind).map_err(|error| match error {
             SocketError::Socket(Errno::EPROTONOSUPPORT) => OpenError::NoIpQueue { family },
@@ -90,13 +90,13 @@ impl Netlink {
         })
     }
 
-    /// Opens a bound socket of any netlink protocol.
+    /// Opens a socket of the netlink protocol `protocol`, with the port id that `bind` says.
     pub(super) fn on_protocol(protocol: u8, bind: Bind) -> Result<Self, SocketError> {
         Self::with_groups(protocol, bind, 0)
     }
 
-    /// Opens a bound socket that is a member of the multicast groups whose bits are set in
-    /// `groups`.
+    /// Opens a socket of the netlink protocol `protocol`, with the port id that `bind` says. The
+    /// socket is a member of the multicast groups whose bits are set in `groups`.
     pub(super) fn with_groups(protocol: u8, bind: Bind, groups: u32) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         let asked = match bind {
@@ -110,8 +110,8 @@ impl Netlink {
     }
 
     /// Opens a socket that is connected to the kernel. The kernel chooses the socket's port id, and
-    /// refuses datagrams to it from anybody else. Only a datagram that was under way before the
-    /// connection can still come; sending one takes the capability.
+    /// from then on refuses datagrams to it from programs. Datagrams that came earlier are thrown
+    /// away. One that a program with CAP_NET_ADMIN was just sending can still come.
     pub(super) fn connected(protocol: u8) -> Result<Self, SocketError> {
         let socket = socket_of(protocol)?;
         net::connect(&socket, &SocketAddrNetlink::new(PortId::KERNEL.0, 0))
@@ -128,8 +128,8 @@ impl Netlink {
         }
     }
 
-    /// Makes the transport of a bound socket, with the port id that the system gave it. An error
-    /// names `asked`, the port id that was asked for.
+    /// Makes the transport of a bound socket, and asks the system for the socket's port id. An
+    /// error names `asked`, the port id that the caller asked for.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -141,8 +141,8 @@ impl Netlink {
         })
     }
 
-    /// Waits until there is a datagram or an error, but not beyond `deadline`. `None` is no
-    /// deadline.
+    /// Waits until there is a datagram or an error, but not beyond `deadline`: then the result is
+    /// [`TransportError::TimedOut`]. `None` waits for ever.
     pub(super) fn until_readable(&self, deadline: Option<Instant>) -> Result<(), TransportError> {
         until_readable(self.as_fd(), deadline)
     }

@@ -35,7 +35,7 @@ pub enum Event<'a> {
         /// The number of bytes sent, or the error.
         result: Result<usize, TransportError>,
     },
-    /// A datagram was received, or none was.
+    /// A receive returned, with a datagram or with an error.
     Received {
         /// The bytes in the receiver's buffer; empty if none came.
         bytes: &'a [u8],

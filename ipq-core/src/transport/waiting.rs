@@ -20,8 +20,8 @@ pub(super) enum Attempt {
     Blocking,
 }
 
-/// Calls `receive` until it returns something else than EAGAIN, or the time in `wait` is over. In
-/// between, waits until `socket` is readable.
+/// Calls `receive` until it returns something else than EAGAIN, and between two calls waits until
+/// `socket` is readable. Returns [`TransportError::TimedOut`] when the time in `wait` is over.
 #[inline(always)]
 pub(super) fn waiting<T>(
     socket: BorrowedFd<'_>,
@@ -50,8 +50,8 @@ pub(super) fn waiting<T>(
     }
 }
 
-/// Waits until `socket` has a datagram or an error, but not beyond `deadline`. `None` is no
-/// deadline.
+/// Waits until `socket` has a datagram or an error, but not beyond `deadline`: then the result is
+/// [`TransportError::TimedOut`]. `None` waits for ever.
 #[cold]
 pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<(), TransportError> {
     let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -66,7 +66,8 @@ pub(super) fn until_readable(socket: BorrowedFd<'_>, deadline: Option<Instant>) 
     }
 }
 
-/// Returns the transport's error for a system call's error number.
+/// Returns the transport's error for a system call's error number: EAGAIN is a time-out, EINTR a
+/// signal, and ENOBUFS an overrun.
 pub(super) fn transport_error(errno: Errno) -> TransportError {
     match errno {
         Errno::EAGAIN => TransportError::TimedOut,

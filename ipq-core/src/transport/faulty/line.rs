@@ -7,15 +7,15 @@ use std::fmt;
 use std::io::IoSlice;
 use std::iter::{self, Peekable};
 
-/// The most datagrams that are held back in each direction.
+/// The most datagrams that are held back at once in each direction.
 pub const HELD: usize = 64;
 
-/// A record of the faults in one direction.
+/// A record of the faults that hit the datagrams of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record<F> {
-    /// The number of datagrams that went in this direction.
+    /// The number of datagrams that went in this direction, lost ones included.
     pub datagrams: u64,
-    /// The number of faults that hit.
+    /// The number of faults that hit, including those that `hits` no longer has.
     pub faults: u64,
     /// The faults that hit, oldest first, each with the number of its datagram, counted from 0.
     /// Only the last [`Record::KEPT`] are kept.
@@ -35,7 +35,7 @@ impl<F> Record<F> {
     }
 }
 
-/// A datagram that is held back.
+/// A copy of a datagram that is held back, with its true length and its sender.
 #[derive(Debug)]
 pub(super) struct Held {
     bytes: Box<[u8]>,
@@ -67,8 +67,8 @@ impl Held {
         &self.bytes
     }
 
-    /// Puts the datagram into `buffer`, which may be shorter than the buffer that it was received
-    /// into.
+    /// Copies the datagram into `buffer`, as a receive would, and describes it. The buffer may be
+    /// shorter than the one that the datagram was received into; then the copy is cut.
     pub(super) fn put_into(&self, buffer: &mut [u8]) -> Datagram {
         let copied = self.bytes.len().min(buffer.len());
         buffer[..copied].copy_from_slice(&self.bytes[..copied]);
@@ -80,12 +80,13 @@ impl Held {
     }
 }
 
-/// The state of one direction.
+/// The state of one direction: the rest of the plan, the datagrams that are held back, and the
+/// record.
 pub(super) struct Line<F> {
     plan: Peekable<Box<dyn Iterator<Item = F> + Send>>,
     /// Datagrams whose delay is over, oldest first.
     due: VecDeque<Held>,
-    /// Delayed datagrams, each with the number of datagrams that must pass before it.
+    /// Delayed datagrams, each with the number of datagrams that must still pass before it.
     delayed: Vec<(usize, Held)>,
     record: Record<F>,
 }
@@ -101,16 +102,17 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         }
     }
 
-    /// Takes the next item of the plan and records it, if `needs_none` says that it needs no
-    /// datagram. Returns `None` if not.
+    /// Takes the next item of the plan and records it, if `needs_none` says that it happens without
+    /// a datagram. Returns `None` if not, or if the plan is at its end.
     pub(super) fn take_if(&mut self, needs_none: impl Fn(&F) -> bool) -> Option<F> {
         let fault = self.plan.next_if(needs_none)?;
         self.record.note(fault);
         Some(fault)
     }
 
-    /// Returns the fault of the next datagram, records it, and shortens all delays by one datagram.
-    /// A fault that would hold the datagram does not happen if there is no room.
+    /// Takes the fault of the next datagram from the plan, records it, and shortens all delays by
+    /// one datagram. Returns the fault, or no fault if `holds` says that it takes room and [`HELD`]
+    /// datagrams are held back already.
     pub(super) fn meet(&mut self, holds: impl Fn(F) -> bool) -> F {
         let planned = self.plan.next().unwrap_or_default();
         let room = self.due.len() + self.delayed.len() < HELD;
@@ -130,7 +132,8 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         happens
     }
 
-    /// Holds a datagram back until `datagrams` others have passed; with 0 it is next.
+    /// Holds a datagram back until `datagrams` others have passed. With 0 it is due at once, after
+    /// those that are due already.
     pub(super) fn hold(&mut self, datagrams: usize, held: Held) {
         match datagrams {
             0 => self.due.push_back(held),
@@ -147,7 +150,8 @@ impl<F: Copy + Default + PartialEq> Line<F> {
         !self.due.is_empty() || !self.delayed.is_empty()
     }
 
-    /// Ends the shortest delay. Returns `false` if no datagram is held back.
+    /// Ends the shortest delay: its datagram is due now. Returns `false` if no datagram is held
+    /// back.
     pub(super) fn release(&mut self) -> bool {
         let nearest = self
             .delayed

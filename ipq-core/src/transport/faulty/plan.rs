@@ -60,14 +60,14 @@ pub enum Departure {
 }
 
 impl Arrival {
-    /// Returns `true` if the datagram has to be kept for later, which takes room.
+    /// Returns `true` if the fault keeps the datagram, or a copy of it, for a later receive.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Repeat | Self::Delay(1..) | Self::Forge(_) | Self::Fail(_))
     }
 }
 
 impl Departure {
-    /// Returns `true` if the datagram has to be kept for later, which takes room.
+    /// Returns `true` if the fault keeps the datagram for a later send.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Delay(1..))
     }
@@ -99,8 +99,8 @@ pub struct Seeded<F> {
 }
 
 impl<F> Seeded<F> {
-    /// Makes a plan of `choices`, each with its weight, drawn from `seed`. Without any weight the
-    /// plan is empty.
+    /// Makes a plan whose items are drawn from `choices` by their weights. `seed` decides which.
+    /// The plan is empty if there are no choices or all weights are 0.
     pub fn new(seed: u64, choices: impl Into<Vec<(u32, F)>>) -> Self {
         Self {
             state: seed,

@@ -65,8 +65,10 @@ impl Netlink {
         })
     }
 
-    /// Receives datagrams into `slots`, with as few system calls as possible. Returns the number of
-    /// slots that were filled.
+    /// Receives datagrams into `slots`, 64 with each system call, as [`Transport::receive_many`]
+    /// says. Returns the number of slots that were filled, of which the last may hold an error.
+    ///
+    /// [`Transport::receive_many`]: crate::Transport::receive_many
     pub(super) fn receive_slots(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         let mut filled = 0;
         for batch in slots.chunks_mut(AT_ONCE) {
@@ -92,7 +94,8 @@ impl Netlink {
         Ok(filled)
     }
 
-    /// Receives datagrams into the buffers of `slots`, which are at most [`AT_ONCE`].
+    /// Receives datagrams into the buffers of `slots`, which are at most [`AT_ONCE`], with one
+    /// system call, and adds their lengths and senders to `arrivals`.
     fn receive_batch(&self, slots: &mut [Slot<'_>], arrivals: &mut Arrivals, wait: Wait) -> Result<(), TransportError> {
         let mut places = ArrayVec::<_, AT_ONCE>::new();
         places.extend(slots.iter_mut().map(|slot| [IoSliceMut::new(slot.buffer)]));

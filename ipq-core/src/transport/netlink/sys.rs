@@ -1,5 +1,6 @@
 //! The system calls for which there is no safe crate: receiving many datagrams with one call, and
-//! socket options that are a number. Beside them, receiving one datagram with nothing to clean up.
+//! socket options that are a number. Also the receiving of one datagram, with nothing to clean up
+//! if a signal handler jumps out of it.
 
 #![allow(
     unsafe_code,
@@ -22,9 +23,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The possible senders of a socket's datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Senders {
-    /// Any program: each datagram comes with its sender.
+    /// Any program. Each receive asks for the sender.
     Anybody,
-    /// The kernel alone, to which the socket is connected.
+    /// The kernel alone, to which the socket is connected. Most receives do not ask for the sender.
     Kernel,
 }
 
@@ -43,7 +44,8 @@ pub(super) fn set_option(
 }
 
 /// Receives one datagram into `parts`. Returns its whole length (with `MSG_TRUNC` in `flags`) and
-/// the port id of its sender.
+/// the port id of its sender. A sender that is neither a netlink socket nor an emulator is
+/// EAFNOSUPPORT.
 ///
 /// The call is the cheapest that serves: `recv(2)`, `recvfrom(2)` if anybody may have sent the
 /// datagram, or `recvmsg(2)` for several parts. Nothing here is dropped, so that a C program may
@@ -74,8 +76,8 @@ pub(super) fn receive_one(
     Ok((length, sender))
 }
 
-/// Returns the port id of a sender. An emulator that stands in for the kernel has a name instead.
-/// Returns `None` for any other address.
+/// Returns the port id of the sender with this address. An emulator that stands in for the kernel
+/// has a name instead of a port id, and counts as the kernel. Returns `None` for any other address.
 #[inline(always)]
 fn sender(address: SocketAddrAny) -> Option<u32> {
     match SocketAddrNetlink::try_from(address.clone()) {

@@ -1,5 +1,5 @@
-//! The socket itself, on netlink protocols that every kernel has: one between programs, and the one
-//! for routes, whose kernel side answers anybody.
+//! Tests of [`Netlink`] on netlink protocols that every kernel has: one between programs, and the
+//! one for routes, whose kernel side answers anybody.
 
 use super::*;
 use crate::wire::{Abi, Flags, Header, MessageType};
@@ -184,8 +184,7 @@ fn a_time_out_takes_its_time_and_no_wait_takes_none() {
 #[case::longer_than_the_clock(Wait::For(Duration::MAX))]
 fn a_wait_ends_when_something_comes(#[case] wait: Wait, #[values(false, true)] non_blocking: bool) {
     let (sender, receiver) = (open(BETWEEN_PROGRAMS), open(BETWEEN_PROGRAMS));
-    // Programs have the descriptor, and some make it non-blocking: waiting is the call's all the
-    // same.
+    // A program may make the descriptor non-blocking. The call waits all the same.
     rustix::io::ioctl_fionbio(&receiver, non_blocking).expect("O_NONBLOCK");
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| receiver.receive(&mut [0; 64], wait));
@@ -215,7 +214,7 @@ fn what_is_sent_in_parts_is_one_datagram_to_the_kernel() {
 fn many_messages_each_have_a_result_and_come_in_order() {
     let socket = open(ROUTE);
     let requests: Vec<_> = (0..100).map(acknowledged).collect();
-    // One in the middle is too long for the send buffer (SOCK-9), and keeps none of the others.
+    // One in the middle is too long for the send buffer (SOCK-9). The others are sent all the same.
     let too_long = vec![0; 4 << 20];
     let parts: Vec<[IoSlice<'_>; 1]> = (0..100)
         .map(|index| {
@@ -265,7 +264,7 @@ fn fewer_results_than_messages_leave_messages_unsent() {
     assert_eq!(socket.receive_many(&mut [], Wait::Forever), Ok(0));
 }
 
-/// Sends requests until the kernel's answers no longer fit the receive buffer.
+/// Gives the socket the smallest receive buffer, and sends 100 requests, whose answers do not fit.
 fn overrun(socket: &Netlink) {
     socket.set_receive_buffer(1).expect("the smallest receive buffer");
     for sequence in 0..100 {
