@@ -18,19 +18,19 @@
 //! [`send`](Transport::send) never reads from the queue's socket, and
 //! [`receive`](Transport::receive) never makes up a frame. Each message that gets an answer goes to
 //! the kernel as one nfnetlink message that gets an answer. That holds for a message that must be
-//! refused, too: the kernel refuses what stands for it, and quotes it. So the kernel alone decides
-//! when the descriptor is readable, in which order answers and packets come, and what is lost when
-//! the receive buffer overruns.
+//! refused, too: the kernel refuses the nfnetlink message that stands for it, and quotes that. So
+//! the kernel alone decides when the descriptor is readable, in which order answers and packets
+//! come, and what is lost when the receive buffer overruns.
 //!
 //! # What a packet costs
 //!
 //! A datagram is received into the caller's buffer, and nothing is allocated. A packet's bytes are
-//! mostly not copied, and never more than once; a verdict's replacement is not copied at all. It
-//! costs least if the buffer has 512 bytes more than the copy range, as
-//! [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits. Of many
-//! packets with the same attributes that are read together, only the first one's attributes are
-//! parsed. Names of devices come from a table that follows device events, not from a call for each
-//! packet.
+//! mostly not copied, and never more than once; a verdict's replacement is not copied at all if it
+//! has more than 4,096 bytes. Receiving costs least if the buffer has 512 bytes more than the copy
+//! range, as [`Handle::buffer_for`](crate::Handle::buffer_for) makes it on a machine of 64 bits. Of
+//! many packets with the same attributes that are read together, only the first one's attributes
+//! are parsed. Names of devices come from a table that follows device events, not from a call for
+//! each packet.
 //!
 //! # Several queues
 //!
@@ -146,19 +146,23 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     options: Options,
     /// The port id of the attached peer, or 0.
     peer: AtomicU32,
-    /// The lock of attaching, which is held while a message that attaches is sent.
+    /// Held while a message that attaches is sent, so that no second message attaches at the same
+    /// time.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
-    /// The longest datagram that can come, in bytes: all that a kernel says about a packet, and the
-    /// most bytes of a packet that a message has asked for or sent.
+    /// The length in bytes of the longest datagram that can come: 512 for what a kernel says about
+    /// a packet, and the most bytes of a packet that a message has asked for, or has carried, so
+    /// far.
     longest_datagram: AtomicUsize,
     /// The offset in the caller's buffer at which the next datagram is received. With it the
     /// packet's bytes land where the frame has them, if its attributes are as long as the last
     /// packet's.
     headroom: AtomicUsize,
-    /// Templates of the last packets, for one thread at a time.
+    /// Templates of the packets that came last, with which one thread at a time translates similar
+    /// ones.
     templates: Mutex<TemplateCache>,
-    /// The packets without a verdict; `None` if no verdict may stand for several.
+    /// The packets that the program has read and not decided about; `None` without
+    /// [`Options::batch_verdicts`].
     outstanding: Option<Mutex<Outstanding>>,
 }
 
@@ -169,7 +173,8 @@ impl NfQueue {
         Self::open_with(Options::new(family))
     }
 
-    /// Opens a queue as `options` say.
+    /// Opens the queue that `options` name, with their settings. Nothing is bound yet; the first
+    /// message attaches (ATT-2), and needs the capability (ATT-5).
     pub fn open_with(options: Options) -> Result<Self, OpenError> {
         let socket = Netlink::connected(PROTOCOL).map_err(OpenError::from)?;
         let questions = Netlink::on_protocol(PROTOCOL, Bind::KernelChoice).map_err(OpenError::from)?;
@@ -180,8 +185,10 @@ impl NfQueue {
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Opens a queue of any kernel. Nobody but the kernel sends to `socket`. `questions` is another
-    /// socket with the same rights, and `devices` are the kernel's.
+    /// Opens a queue of any kernel, real or emulated. Nobody but the kernel sends to `socket`.
+    /// `questions` is another socket with the same rights, and `devices` are the kernel's. Returns
+    /// an error if the kernel has no such queues, or if the port id in `options` can't attach
+    /// (MSG-2).
     pub fn over(socket: S, questions: S, devices: S::Devices, options: Options) -> Result<Self, OpenError> {
         if !options.port_id.can_attach() {
             return Err(OpenError::PortId {
@@ -224,7 +231,7 @@ impl<S: QueueSocket> NfQueue<S> {
         }))
     }
 
-    /// Locks the list of packets without a verdict. Returns `None` if they are not listed.
+    /// Locks the list of packets without a verdict. Returns `None` if no list is kept.
     #[inline(always)]
     fn outstanding(&self) -> Option<MutexGuard<'_, Outstanding>> {
         let outstanding = self.outstanding.as_ref()?;
@@ -245,13 +252,13 @@ impl<S: QueueSocket> NfQueue<S> {
         PortId(self.peer.load(Ordering::Acquire))
     }
 
-    /// Notes that `port_id` has attached. 0 means that nobody is attached.
+    /// Notes that `port_id` has attached. 0 notes that nobody is attached.
     fn attached(&self, port_id: PortId) {
         self.peer.store(port_id.0, Ordering::Release);
     }
 
-    /// Notes the length of the longest datagram that can come because of a message that is about to
-    /// be sent.
+    /// Raises the length of the longest datagram that can come, if `request`, which is about to be
+    /// sent, calls for a longer one: a packet of a greater copy range, or an answer that quotes it.
     fn note_bytes_to_come(&self, request: &Request, action: Action) {
         if let Some(bytes) = request.bytes_to_come(action) {
             self.longest_datagram.fetch_max(BOUNCE_BYTES + bytes, Ordering::Relaxed);

@@ -18,12 +18,12 @@ use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-/// The devices of the network namespace that the table was opened in.
+/// A table of the network devices in the namespace where the table was opened.
 #[derive(Debug)]
 pub struct Devices {
     events: Netlink,
     known: RwLock<BTreeMap<u32, Device>>,
-    /// The number of changes of `known`.
+    /// The number of times that `known` was changed.
     generation: AtomicU32,
     /// The buffer for events, for one reader at a time.
     received: Mutex<Box<[u8]>>,
@@ -37,7 +37,8 @@ impl Devices {
     /// The size of the buffer for events, in bytes: more than the kernel puts into one datagram.
     const RECEIVED: usize = 32 << 10;
 
-    /// Starts to listen for events, and then asks for all devices.
+    /// Opens a table: starts to listen for device events, asks for all devices, and reads the
+    /// answers.
     pub(super) fn open() -> Result<Self, Errno> {
         const ROUTE: u8 = 0;
         const LINK_GROUP: u32 = 1;
@@ -55,8 +56,8 @@ impl Devices {
         Ok(devices)
     }
 
-    /// Returns the devices with these indices, and `true` if both are known. Index 0 stands for no
-    /// device.
+    /// Returns the devices with these indices, and `true` if both are known. A device that is not
+    /// known has no name. Index 0 stands for no device, and counts as known.
     fn known(&self, [incoming, outgoing]: [u32; 2]) -> ([Device; 2], bool) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all_known = true;
@@ -71,7 +72,7 @@ impl Devices {
         ([find(incoming), find(outgoing)], all_known)
     }
 
-    /// Reads the events that have come, and changes the table.
+    /// Reads the device events that have come, and changes the table by them.
     fn read_events(&self) {
         let mut received = self.received();
         loop {
@@ -87,7 +88,7 @@ impl Devices {
                         }
                     });
                 }
-                // The datagram is not the kernel's, or longer than any that was ever seen.
+                // The datagram is not the kernel's, or longer than the buffer.
                 Ok(_) => {}
                 // Events were lost, so all devices are asked for again. If that fails, unknown
                 // devices have no name.
@@ -166,16 +167,17 @@ impl DeviceTable for Devices {
     }
 }
 
-/// A change of a device.
+/// A change of a network device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The device with this index is new or has changed; this is what it is now.
+    /// The device with this index is new or has changed. The second field is its present state.
     Is(u32, Device),
     /// There is no device with this index any more.
     Gone(u32),
 }
 
-/// Iterates over the events in a datagram. Damaged messages and other events are passed over.
+/// Iterates over the device events in a datagram. Passes over other messages. Ends at a message
+/// whose header is cut or states more bytes than are left.
 pub(super) fn events(mut datagram: &[u8]) -> impl Iterator<Item = Event> + '_ {
     std::iter::from_fn(move || {
         loop {

@@ -13,7 +13,7 @@ use crate::errno::Errno;
 use crate::wire::nfnetlink::ParseError;
 use crate::wire::{InterfaceName, PortId};
 
-/// The translation of a datagram from the kernel.
+/// The result of translating a datagram from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inward {
     /// A frame of this many bytes for the program.
@@ -25,8 +25,8 @@ pub enum Inward {
     Answer(Option<usize>, bool),
 }
 
-/// Receives `datagram`, its first bytes into a bounce buffer and the rest into `buffer`, and
-/// translates it.
+/// Receives `datagram`, its first 512 bytes into a bounce buffer and the rest into `buffer`, and
+/// translates it to a frame in `buffer`. `permitted` is `true` if the program has the capability.
 pub fn inward(
     datagram: &[u8],
     buffer: &mut [u8],
@@ -45,8 +45,8 @@ pub fn inward(
     translate(&received, buffer, permitted)
 }
 
-/// Receives `datagram` into `buffer`, which has room for it, and translates it. `headroom` is used
-/// as far as there is room.
+/// Receives `datagram` into `buffer`, and translates it to a frame there. It is received after
+/// `headroom` bytes, or after fewer if it would not fit.
 pub fn inward_in_place(
     datagram: &[u8],
     headroom: usize,
@@ -69,8 +69,8 @@ pub fn inward_in_place(
     translate(&received, buffer, permitted)
 }
 
-/// Translates `datagram` by the template that `first` makes. Returns `None` if the template does
-/// not match.
+/// Translates `datagram` by the template that the datagram `first` makes. Returns `None` if `first`
+/// makes none, or if the template does not match.
 #[must_use]
 pub fn inward_by_template(
     first: &[u8],
@@ -105,8 +105,8 @@ fn translate(received: &Received<'_>, buffer: &mut [u8], permitted: bool) -> Res
     })
 }
 
-/// Returns the datagram that stands for the `message` of a program; `None` if nothing is sent.
-/// `peer` is the port id that has attached, or 0.
+/// Returns the nfnetlink datagram that stands for the `message` of a program. Returns `None` if
+/// nothing is sent. `peer` is the port id that has attached, or 0.
 ///
 /// # Panics
 ///
@@ -133,8 +133,8 @@ pub fn outward(message: &[u8], options: &Options, peer: PortId) -> Option<Vec<u8
     datagram(&request, head, tail, action, attaches, options)
 }
 
-/// Returns the datagram that stands for a message with this `head` and this `tail`. Returns `None`
-/// if it would be too long.
+/// Returns the nfnetlink datagram that asks the kernel for `action`, on behalf of a message with
+/// this `head` and this `tail`. Returns `None` if the tail is longer than nfnetlink can carry.
 pub(super) fn datagram(
     request: &Request,
     head: &[u8],

@@ -93,7 +93,7 @@ pub enum InvalidQueueNumbers {
     Number {
         /// The text after the `=`.
         text: String,
-        /// The reason why it is no such number.
+        /// The parser's reason.
         reason: ParseIntError,
     },
 }

@@ -26,7 +26,8 @@ impl<S: Transport> Questions<S> {
 
     /// Sends the command that has the family's packets go to nfnetlink queues, and returns the
     /// kernel's answer. Kernels since 3.8 do nothing but answer: EPERM without the capability,
-    /// EINVAL where there are no such queues.
+    /// EINVAL where there are no such queues. EEXIST, with which older kernels say that it was done
+    /// before, counts as success.
     pub(super) fn bind_family(&self, options: &Options) -> Result<(), Errno> {
         let family = match options.family {
             Family::Ipv4 => 2,
@@ -38,7 +39,7 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Returns `true` if the sender has the capability now.
+    /// Returns `true` if this process has the capability now.
     pub(super) fn permitted(&self, options: &Options) -> bool {
         self.bind_family(options) != Err(Errno::EPERM)
     }
@@ -57,8 +58,9 @@ impl<S: Transport> Questions<S> {
         }
     }
 
-    /// Sends a CONFIG message and returns what the kernel answered. The kernel answers before the
-    /// sending call returns, so nothing waits here.
+    /// Sends a CONFIG message for the queue, with `command` or with nothing in it, and returns what
+    /// the kernel answered. The kernel answers before the sending call returns, so nothing waits
+    /// here.
     fn ask(&self, options: &Options, command: Option<[u8; 4]>) -> Result<(), Errno> {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, sequence) = &mut *socket;

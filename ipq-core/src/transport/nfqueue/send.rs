@@ -12,7 +12,7 @@ use arrayvec::ArrayVec;
 use std::io::IoSlice;
 use std::sync::{MutexGuard, PoisonError};
 
-/// The error of a message that is longer than nfnetlink can carry.
+/// The error for a message that is longer than nfnetlink can carry.
 const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 
 /// The longest replacement that is copied behind its head, so that the kernel gets one slice. A
@@ -20,7 +20,8 @@ const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 const COPIED_BYTES: usize = 4096;
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Sends the nfnetlink message that stands for one message. Returns the length of the latter.
+    /// Sends the nfnetlink message that stands for the program's message in `parts`. Returns the
+    /// length of the program's message.
     #[inline(always)]
     pub(super) fn send_one(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let Some((head, tail)) = split_head(parts) else {
@@ -47,7 +48,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(HEAD_BYTES + tail.len())
     }
 
-    /// Sends the nfnetlink message that stands for any message. This is the slow path.
+    /// Sends the nfnetlink message that stands for the program's message in `parts`, of any kind.
+    /// Returns the length of the program's message, also if the queue ignores it and nothing is
+    /// sent. This is the slow path.
     #[inline(never)]
     fn send_slow(&self, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let length = total_length(parts);
@@ -146,7 +149,8 @@ impl<S: QueueSocket> NfQueue<S> {
         send_slices::<{ 2 * AT_ONCE + 1 }>(&self.socket, interleave(written, tails.iter().copied()))
     }
 
-    /// Drops a packet for which `ip_queue` had another queue or none, and counts it.
+    /// Gives packet `id` the verdict DROP, and counts it as a packet of the other family:
+    /// `ip_queue` would not have had it in this queue.
     #[cold]
     pub(super) fn drop_of_other_family(&self, id: u32) -> Result<(), TransportError> {
         self.count_other_family();
@@ -157,7 +161,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.socket.send(&[IoSlice::new(written)]).map(drop)
     }
 
-    /// Decides about a plain verdict. Returns `None` for any other message. This is the fast path.
+    /// Recognises a plain verdict, and returns it with the action for the kernel. Returns `None`
+    /// for any other message. This is the fast path.
     #[inline(always)]
     fn decide_plain(&self, head: &[u8; HEAD_BYTES], following: usize) -> Option<(Request, Action)> {
         let (request, action) = plain::plain(head, following, self.peer(), &self.options)?;
@@ -165,7 +170,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Some((request, action))
     }
 
-    /// Decides about a message of `length` bytes. Returns `None` if the queue ignores it.
+    /// Decides what the kernel is asked for a message of `length` bytes that begins with `head`.
+    /// Returns `None` if the queue ignores the message.
     #[inline(never)]
     fn decide_slow(&self, head: &[u8], length: usize) -> Option<Decided<MutexGuard<'_, ()>>> {
         let (request, refused) = Request::screen(head, length)?;
@@ -181,9 +187,9 @@ impl<S: QueueSocket> NfQueue<S> {
         })
     }
 
-    /// Decides about a message by its sender, who may use the queue as the peer, or may attach if
-    /// there is no peer (ATT-2, ATT-3, ATT-5). If the sender attaches, also returns the held lock
-    /// of attaching.
+    /// Decides about a message by its sender: the peer may use the queue, and anybody may attach if
+    /// there is no peer and the kernel allows it (ATT-2, ATT-3, ATT-5). Others are refused. If the
+    /// sender attaches, also returns the held lock of attaching.
     fn admit(&self, request: &Request, head: &[u8]) -> (Action, Option<MutexGuard<'_, ()>>) {
         if self.peer() == PortId::KERNEL {
             let attaching = self.attaching.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,7 +209,7 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 }
 
-/// Sends the datagram that `slices` make up. They are copied only if they are more than `MOST`.
+/// Sends the datagram that `slices` make up. More than `MOST` slices are first copied into one.
 fn send_slices<'a, const MOST: usize>(
     socket: &impl Transport,
     slices: impl Iterator<Item = &'a [u8]> + Clone,

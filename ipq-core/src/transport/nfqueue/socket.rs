@@ -29,7 +29,8 @@ pub trait QueueSocket: Transport + Debug {
         wait: Wait,
     ) -> Result<(), TransportError>;
 
-    /// Waits until there is a datagram or an error, at most as long as `wait` says.
+    /// Waits until there is a datagram or an error, at most as long as `wait` says. Returns
+    /// [`TransportError::TimedOut`] if there is neither by then.
     fn until_readable(&self, wait: Wait) -> Result<(), TransportError>;
 
     /// Returns the time on the clock that [`Wait::For`] is measured by.
@@ -41,22 +42,24 @@ pub trait QueueSocket: Transport + Debug {
 
 /// A table of network devices, which changes while a program uses it.
 pub trait DeviceTable: Debug {
-    /// Notes that the queue had no packet. Devices may change before the next packet comes.
+    /// Notes that the queue had no packet. Devices may change before the next packet comes, so the
+    /// table should then be brought up to date.
     fn queue_ran_empty(&self);
 
-    /// Notes that `count` datagrams came, which may be packets, and are about to be translated.
+    /// Notes that `count` datagrams, which may be packets, came and are about to be translated.
     fn datagrams_came(&self, count: u32);
 
     /// Returns the number of times that the table has changed.
     fn generation(&self) -> u32;
 
-    /// Returns the devices with these indices. A device that is not there has no name.
+    /// Returns the devices with these indices. A device that is not there, and index 0, has no
+    /// name.
     fn get(&self, indices: [u32; 2]) -> [Device; 2];
 }
 
-/// A network device, as `ip_queue` told of it.
-// The device is aligned, so that the name of the second of two is read as it was written, in one
-// load: else the load waits for the stores.
+/// A network device's name and type, as `ip_queue` stated them.
+// With this alignment the name in the second of two devices can be read in one load, as it was
+// written. A load that spans two stores would wait for them.
 #[repr(align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Device {

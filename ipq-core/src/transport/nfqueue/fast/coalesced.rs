@@ -20,51 +20,54 @@ use crate::wire::{PortId, Verdict};
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
-/// A datagram that is being filled with messages.
+/// A datagram that is being filled with the nfnetlink messages for many messages of a program.
 pub(crate) struct Batch<'m, 'b> {
     options: &'m Options,
     writer: Writer<'b>,
-    /// Bytes of the program's messages, each with the offset among the written bytes at which they
-    /// belong.
+    /// The bytes after the heads of the program's messages, such as replacement packets. They are
+    /// not copied; each slice comes with the offset among the written bytes at which it belongs.
     tails: ArrayVec<(usize, &'m [u8]), AT_ONCE>,
     tail_bytes: usize,
-    /// Equal plain verdicts that are not written yet.
+    /// Equal verdicts on the oldest undecided packets, which are not written yet.
     run: Option<Run<'m>>,
     /// The ids of the packets that the datagram decides about.
     packets: ArrayVec<u32, AT_ONCE>,
 }
 
-/// The messages that went into a datagram.
+/// The result of filling a datagram with messages of a program.
 pub(crate) struct Filled<G> {
-    /// The number of messages.
+    /// The number of messages that went into the datagram, with those that the queue ignores.
     pub(crate) count: usize,
     /// The port id that attaches with the last message, and the guard that is held until the
-    /// datagram is sent.
+    /// datagram is sent; `None` if no message attaches.
     pub(crate) attaching: Option<(PortId, G)>,
 }
 
-/// The outcome of adding a message.
+/// The outcome of adding a message to a datagram.
 enum Added<G> {
-    /// The message is in the datagram, or is ignored.
+    /// The message is in the datagram, or is one that the queue ignores.
     Done,
     /// The message is in the datagram, and attaches. No message may follow it.
     Attaches(PortId, G),
-    /// The message does not fit into the datagram.
+    /// The message does not fit into the datagram, or the bytes after its head are in several
+    /// slices.
     NoRoom,
 }
 
-/// Equal plain verdicts, on the oldest outstanding packets in order.
+/// Equal verdicts without a replacement, on the oldest undecided packets in order. If there are
+/// several, one batch verdict stands for all of them.
 struct Run<'m> {
     verdict: Verdict,
-    /// The id of the last packet.
+    /// The id of the last packet that has this verdict.
     id: u32,
     count: usize,
-    /// The message of the first verdict.
+    /// The program's message with the first of the verdicts.
     request: Request,
     head: &'m [u8; HEAD_BYTES],
 }
 
-/// The outstanding packets that have no verdict in this datagram, the oldest first.
+/// The packets that the program has read, and on which neither an earlier datagram nor this one has
+/// a verdict: the oldest first.
 struct Oldest<I> {
     later: Option<I>,
     next: Option<u32>,
@@ -76,7 +79,8 @@ impl<I: Iterator<Item = u32>> Oldest<I> {
         Self { later: packets, next }
     }
 
-    /// Takes the oldest packet if it is the one with that id. Returns `false` if it is not.
+    /// Takes the oldest packet if its id is `id`. Returns `false` if it is not, or if there is no
+    /// packet.
     #[inline(always)]
     fn take(&mut self, id: u32) -> bool {
         let is_next = self.next == Some(id);
@@ -99,9 +103,11 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Adds the first of `messages`, as many as fit. `plain` recognises a plain verdict by its head
-    /// and the number of bytes that follow; `slow` decides about any other message, by its head and
-    /// its length. With a list of `outstanding` packets one verdict may stand for several.
+    /// Adds the first of `messages`, as many as fit, at most 64, and none after a message that
+    /// attaches. `plain` gets each message's head and the number of bytes after it, and returns
+    /// `None` unless the message is a plain verdict. Then `slow` gets the head and the message's
+    /// length, and decides. With a list of `outstanding` packets, one verdict may stand for
+    /// several.
     pub(crate) fn fill<G>(
         &mut self,
         messages: &'m [&'m [IoSlice<'m>]],
@@ -130,7 +136,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         Filled { count, attaching: None }
     }
 
-    /// Adds a plain verdict. Returns `None`, and adds nothing, if the message is something else.
+    /// Adds the message in `parts` if it is a plain verdict. If not, adds nothing and returns
+    /// `None`.
     #[inline(always)]
     fn add_plain<G>(
         &mut self,
@@ -157,7 +164,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         Some(Added::Done)
     }
 
-    /// Adds any message, as `slow` decides about it.
+    /// Adds the message in `parts`, of any kind, as `slow` decides about it.
     fn add_slow<G>(
         &mut self,
         parts: &'m [IoSlice<'m>],
@@ -190,8 +197,9 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }
 
-    /// Adds the verdict with this `head` to the run, if it is the run's verdict on the oldest
-    /// packet. Returns `false` if it is not.
+    /// Adds the verdict with this `head` to the run of equal verdicts, if it differs from the run's
+    /// first in the packet id alone, and is on the oldest undecided packet. Otherwise, or if there
+    /// is no run, returns `false`.
     #[inline(always)]
     fn extend_run(&mut self, head: &[u8; HEAD_BYTES], oldest: &mut Oldest<impl Iterator<Item = u32>>) -> bool {
         let Some(run) = &mut self.run else { return false };
@@ -204,7 +212,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         true
     }
 
-    /// Adds a plain verdict on the oldest packet to the run, or starts a new run with it.
+    /// Adds a verdict on the oldest undecided packet to the run of equal verdicts. If the verdict
+    /// is another than the run's, ends that run and starts a new one.
     fn add_to_run(&mut self, verdict: Verdict, id: u32, request: Request, head: &'m [u8; HEAD_BYTES]) {
         match &mut self.run {
             Some(run) if run.verdict == verdict => {
@@ -225,7 +234,7 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.packets.push(id);
     }
 
-    /// Ends the run, and adds a message that is no part of a run.
+    /// Ends the run of equal verdicts, and adds a message that is no part of a run.
     fn add(&mut self, request: &Request, head: &[u8], action: &Action, attaches: bool, tail: &'m [u8]) {
         self.end_run();
         if let Action::Verdict { id, .. } = *action {
@@ -234,7 +243,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.write(request, head, action, attaches, tail);
     }
 
-    /// Writes the run, if there is one: one verdict for all its packets, if there are several.
+    /// Ends the run of equal verdicts, if there is one, and writes it: as one batch verdict up to
+    /// the last packet, or as a verdict of its own if it has only one.
     fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
         let Run { verdict, id, .. } = run;
@@ -248,7 +258,8 @@ impl<'m, 'b> Batch<'m, 'b> {
     }
 
     fn write(&mut self, request: &Request, head: &[u8], action: &Action, attaches: bool, tail: &'m [u8]) {
-        // The message before this one may end with bytes of the program's, at any length.
+        // The message before this one may end with uncopied bytes of any length, which need
+        // padding.
         if let Some((at, bytes)) = self.tails.last()
             && *at == self.writer.length()
         {
@@ -263,18 +274,18 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Ends the datagram: writes the run that is not written yet.
+    /// Ends the datagram: writes the run of equal verdicts that is not written yet.
     pub(crate) fn finish(&mut self) {
         self.end_run();
     }
 
-    /// Returns the bytes that were written. Returns `None` if some did not fit.
+    /// Returns the bytes that were written. Returns `None` if some did not fit into the room.
     pub(crate) fn written(&self) -> Option<&[u8]> {
         self.writer.written()
     }
 
-    /// Returns the bytes of the program's messages that belong in the datagram, each with the
-    /// offset among the written bytes at which they belong.
+    /// Returns the bytes after the heads of the program's messages, which were not copied. Each
+    /// slice comes with the offset among the written bytes at which it belongs in the datagram.
     pub(crate) fn tails(&self) -> &[(usize, &'m [u8])] {
         &self.tails
     }

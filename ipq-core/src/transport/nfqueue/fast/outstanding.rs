@@ -11,7 +11,8 @@
 
 use std::collections::VecDeque;
 
-/// Packets that have been read, in the order of their ids. The first has no verdict yet.
+/// The packets that the program has read and not decided about, in the order of their ids. A
+/// decided packet may stay listed, marked as decided, until those before it are decided.
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     packets: VecDeque<Packet>,
@@ -31,7 +32,7 @@ impl Outstanding {
     /// The most packets that are listed. A program that leaves more undecided gets no more batches.
     const MOST: usize = 1 << 20;
 
-    /// Lists a packet that was received. Loses track if the list is full.
+    /// Lists a packet that was received. If the list is full, gives it up for good.
     #[inline]
     pub(crate) fn arrived(&mut self, id: u32) {
         if self.packets.len() < self.most {
@@ -41,8 +42,8 @@ impl Outstanding {
         }
     }
 
-    /// Empties the list for good, since a packet may be missing from it. So there are no more
-    /// batches.
+    /// Empties the list and keeps it empty, since a packet may be missing from it. So there are no
+    /// more batch verdicts.
     #[cold]
     pub(crate) fn lose_track(&mut self) {
         self.most = 0;
@@ -64,7 +65,7 @@ impl Outstanding {
         }
     }
 
-    /// Removes the packet with this id from the list. Its verdict was sent.
+    /// Removes the packet with this id from the list, if it is listed. Its verdict was sent.
     pub(crate) fn decided(&mut self, id: u32) {
         let Some(first) = self.packets.front().map(|packet| packet.id) else {
             return;

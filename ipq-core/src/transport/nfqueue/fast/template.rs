@@ -1,8 +1,8 @@
 //! Templates: packets that come together mostly differ in little.
 //!
 //! A template is one translated packet, with the offsets of what may differ in the next: its id,
-//! its mark, its time, its address and its bytes. A packet whose attributes are the same, at the
-//! same offsets, is translated by the template, without parsing its attributes.
+//! its mark, its time stamp, its link-layer address and its bytes. A packet whose attributes are
+//! the same, at the same offsets, is translated by the template, without parsing its attributes.
 
 use crate::family::Family;
 use crate::transport::nfqueue::translate::datagram::pad;
@@ -14,17 +14,17 @@ use crate::wire::nfnetlink::{
 use crate::wire::{Abi, Header, InterfaceName, Mark, Message, PacketId, PacketMetadata};
 use arrayvec::ArrayVec;
 
-/// The number of a datagram's bytes that are compared. They hold all that a kernel says about most
-/// packets.
+/// The number of bytes at the start of a datagram that are compared with a template. They hold all
+/// that a kernel says about most packets.
 const PREFIX_BYTES: usize = 128;
 
-/// The number of templates that are kept. Packets in both directions between two devices need two.
+/// The most templates that are kept. Packets in both directions between two devices need two.
 const TEMPLATES: usize = 4;
 
-/// The first bytes of a datagram.
+/// The first 128 bytes of a datagram.
 pub(crate) type Prefix = [u8; PREFIX_BYTES];
 
-/// The templates of the packets that came last.
+/// The templates of the packets that came last, at most 4.
 #[derive(Debug, Default)]
 pub(crate) struct TemplateCache {
     templates: ArrayVec<Template, TEMPLATES>,
@@ -44,35 +44,37 @@ pub(crate) struct Matched {
     pub(crate) id: u32,
     /// The length of the packet's frame in bytes.
     pub(crate) frame: usize,
-    /// The headroom with which the bytes of the next such packet land in their place.
+    /// The offset in the buffer at which the next datagram is to be received, so that the bytes of
+    /// a packet with attributes as long as these land where the frame has them.
     pub(crate) headroom: usize,
 }
 
-/// A translated packet, and how others may differ from it.
+/// A translated packet, and the places in its datagram where similar packets may differ from it.
 #[derive(Debug)]
 struct Template {
     /// The bytes of the prefix that must be the same in all packets, and zeros between them.
     same: Prefix,
     /// 0xff for each byte that must be the same, and 0 for the others.
     mask: Prefix,
-    /// The number of bytes before the packet's own; of all bytes, if the datagram has none of the
-    /// packet's.
+    /// The number of the datagram's bytes before the packet's bytes; the length of the datagram, if
+    /// it has no bytes of the packet.
     before: usize,
     has_payload: bool,
-    /// The offset of the packet id.
+    /// The offset of the packet id in the datagram.
     id: usize,
-    /// The offset of the mark; like the offsets of the time and the address, `None` if the frame
-    /// does not show it.
+    /// The offset of the mark in the datagram; `None` if the datagram has none.
     mark: Option<usize>,
     timestamp: Option<usize>,
     hw_address: Option<usize>,
-    /// All that the frame says. The id, mark, time and address are replaced by each packet's own.
+    /// All that the frame says. Each similar packet's own id, mark, time stamp and address replace
+    /// these.
     metadata: PacketMetadata,
 }
 
 impl TemplateCache {
-    /// Starts a batch of packets. `generation` is the device table's; a new one drops all
-    /// templates. Device events that are read during the batch take effect with the next batch.
+    /// Starts a batch of packets, of which at most 4 become new templates. `generation` is the
+    /// device table's; a new one drops all templates. Device events that are read during the batch
+    /// take effect with the next batch.
     pub(crate) fn begin(&mut self, generation: u32) {
         if self.generation != generation {
             self.generation = generation;
@@ -94,8 +96,8 @@ impl TemplateCache {
         Some(*prefix)
     }
 
-    /// Makes a template of a datagram that starts with `prefix` and was translated to `frame`, if
-    /// that is possible. It replaces the oldest template if there is no room.
+    /// Makes a template of a packet's datagram that starts with `prefix` and was translated to
+    /// `frame`, if that is possible. The template replaces the oldest one if there is no room.
     pub(crate) fn insert(&mut self, prefix: &Prefix, frame: &[u8], family: Family) {
         let Some(template) = Template::new(prefix, frame, family) else {
             return;
@@ -106,8 +108,9 @@ impl TemplateCache {
         }
     }
 
-    /// Makes a frame of the datagram of `length` bytes at byte `at` of `buffer`. Returns `None`,
-    /// and changes nothing, if no template matches, or the datagram is not whole.
+    /// Translates the datagram of `length` bytes at byte `at` of `buffer` to a frame at the start
+    /// of `buffer`. Returns `None`, and changes nothing, if no template matches, or if the datagram
+    /// is not whole.
     ///
     /// The slow twin is
     /// [`Received::translate`](super::super::translate::datagram::Received::translate).
@@ -200,9 +203,9 @@ impl Template {
         Some(template)
     }
 
-    /// Requires the index of a device, at byte `at`, if the frame shows its `name`. Returns `None`
-    /// if the device is not known yet: it has no name, and is looked up with each packet, so there
-    /// is no template.
+    /// Requires the device index at byte `at` to be the same in all packets, if the frame shows the
+    /// device's `name`. Returns `None` if the name is empty: then the device is not known yet, and
+    /// is looked up with each packet, so there is no template.
     fn require_device(&mut self, prefix: &Prefix, at: usize, is_shown: bool, name: InterfaceName) -> Option<()> {
         if !is_shown {
             return Some(());
@@ -213,8 +216,8 @@ impl Template {
         self.require(prefix, at, 4)
     }
 
-    /// Requires the `count` bytes at byte `at` to be the same in all packets. Returns `None` if
-    /// they are not in the prefix.
+    /// Requires the `count` bytes at byte `at` of `prefix` to be the same in all packets. Returns
+    /// `None` if they are not in the prefix.
     fn require(&mut self, prefix: &Prefix, at: usize, count: usize) -> Option<()> {
         let range = at..at + count;
         self.same
@@ -224,7 +227,7 @@ impl Template {
         Some(())
     }
 
-    /// Returns `true` if all required bytes of `prefix` are the same.
+    /// Returns `true` if `prefix` has the template's bytes wherever the template requires them.
     #[inline(always)]
     fn matches(&self, prefix: &Prefix) -> bool {
         let bytes = prefix.iter().zip(&self.mask).zip(&self.same);
@@ -248,8 +251,8 @@ impl Template {
         (behind <= 3).then_some(payload)
     }
 
-    /// Returns what the frame says about a packet that matches. Returns `None` if a value is not
-    /// valid.
+    /// Returns what the frame says about a packet whose datagram matches. Returns `None` if the
+    /// link-layer address in it is not valid, or if a value lies beyond the prefix.
     #[inline(always)]
     fn metadata(&self, prefix: &Prefix) -> Option<PacketMetadata> {
         let mut metadata = self.metadata;

@@ -12,14 +12,15 @@ use std::io::IoSliceMut;
 
 /// The datagrams that one system call received.
 struct Burst {
-    /// The number of datagrams for the program. They are in the first slots.
+    /// The number of datagrams for the program, and of errors. They are in the first slots.
     kept: usize,
     /// `true` if the call received as many datagrams as it could, so that more may be there.
     may_be_more: bool,
 }
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Receives datagrams, as [`Transport::receive_many`](crate::Transport::receive_many) does.
+    /// Receives datagrams into `slots`, as
+    /// [`Transport::receive_many`](crate::Transport::receive_many) does.
     pub(in super::super) fn receive_burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<usize, TransportError> {
         if slots.is_empty() {
             return Ok(0);
@@ -52,8 +53,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(filled)
     }
 
-    /// Receives the datagrams that are there, at most [`AT_ONCE`], into `slots`. Waits for the
-    /// first as `wait` says.
+    /// Receives the datagrams that are there, at most [`AT_ONCE`], into `slots` with one system
+    /// call, and translates them. Waits for the first as `wait` says.
     fn burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let count = slots.len().min(AT_ONCE);
         let slots = &mut slots[..count];
@@ -65,7 +66,8 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Receives datagrams into slots whose buffers are long enough for any datagram.
+    /// Receives datagrams into slots whose buffers are long enough for any datagram, and translates
+    /// them there, by templates where these match.
     fn burst_in_place(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let headroom = self.headroom();
         let count = slots.len();
@@ -98,7 +100,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(Burst { kept, may_be_more })
     }
 
-    /// Receives datagrams into slots of which a buffer may be too short.
+    /// Receives at most 32 datagrams into slots of which a buffer may be too short: the first bytes
+    /// of each datagram into a bounce buffer, and the rest into its slot. Translates them.
     #[cold]
     fn burst_bounced(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         // Half of `AT_ONCE` at a time, since the bounce buffers take much room on the stack.
@@ -119,7 +122,7 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(Burst { kept, may_be_more })
     }
 
-    /// Receives datagrams, each into one of `places`, and fills `arrivals`.
+    /// Receives datagrams, each into one of `places`, fills `arrivals`, and tells the device table.
     #[inline(always)]
     fn receive_into<'a, const PARTS: usize>(
         &self,
@@ -134,8 +137,9 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(())
     }
 
-    /// Accepts a datagram that no template matches, and makes a template of it. The datagram is in
-    /// `buffer` after `headroom` bytes.
+    /// Translates a datagram that no template matches, and makes a template of it if it is a
+    /// packet. The datagram is in `buffer` after `headroom` bytes. Returns `None` if it is not for
+    /// the program.
     #[inline(never)]
     fn accept_and_insert(
         &self,
@@ -155,8 +159,9 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 }
 
-/// Has `accept` make frames of the datagrams that came into `slots`. Moves the frames for the
-/// program to the first slots, and returns their number.
+/// Has `accept` make frames of the datagrams that came into `slots`. Moves the frames and errors
+/// for the program to the first slots, and returns their number. A datagram for which `accept`
+/// returns `None` leaves no frame.
 #[inline(always)]
 fn keep(
     slots: &mut [Slot<'_>],

@@ -21,21 +21,23 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Receives one datagram into a buffer that may be too short for it.
+    /// Receives one datagram into a buffer that may be too short for it. The datagram's first bytes
+    /// go into a bounce buffer, so that nothing is lost for which the frame has room.
     fn receive_bounced(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let mut bounce = [0; BOUNCE_BYTES];
         let first = self.attempt(Some(&mut bounce), buffer, Wait::Never);
         self.retry(wait, first, |wait| self.attempt(Some(&mut bounce), buffer, wait))
     }
 
-    /// Returns `true` if a datagram can be longer than `room` although its frame would fit. Another
+    /// Returns `true` if a datagram can come that is longer than a buffer of `room` bytes. Another
     /// thread may raise the copy range meanwhile; then one datagram can be reported as truncated.
     pub(super) fn may_exceed(&self, room: usize) -> bool {
         room < self.longest_datagram()
     }
 
-    /// Receives a datagram and translates it. The datagram's first bytes go into the bounce buffer
-    /// if there is one. Returns `None` if it is not for the program.
+    /// Receives a datagram and translates it to a frame in `buffer`. The datagram's first bytes go
+    /// into the bounce buffer if there is one. Returns `None` if the datagram is not for the
+    /// program.
     #[inline(always)]
     fn attempt(
         &self,
@@ -57,8 +59,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.accept(translated, buffer.len(), received, outstanding.as_deref_mut())
     }
 
-    /// Repeats an `attempt` until a datagram is for the program, and waits as `wait` allows. The
-    /// `first` attempt did not wait. This is the slow path.
+    /// Repeats an `attempt` until a datagram is for the program, and waits between as `wait`
+    /// allows. `first` is the result of an attempt that did not wait. This is the slow path.
     #[cold]
     pub(super) fn retry<R>(
         &self,
@@ -123,9 +125,10 @@ impl<S: QueueSocket> NfQueue<S> {
         )
     }
 
-    /// Does what a datagram calls for that was `received` and `translated`, and returns its frame:
-    /// lists a packet, drops a packet of the other family, or notes that nobody is attached. `room`
-    /// is the length of the buffer. Returns `None` if there is nothing for the program.
+    /// Acts on a datagram that was `received` and `translated`: lists a packet as outstanding,
+    /// drops a packet of the other family, or notes that nobody is attached. Returns the frame's
+    /// lengths in a buffer of `room` bytes, or `None` if there is nothing for the program. If the
+    /// translation failed, returns its error, and no more verdicts are batched.
     #[inline(always)]
     pub(super) fn accept(
         &self,

@@ -1,4 +1,4 @@
-//! From an answer of nfnetlink's to the `NLMSG_ERROR` frame that `ip_queue` would have sent.
+//! From an answer of nfnetlink to the `NLMSG_ERROR` frame that `ip_queue` would have sent.
 
 use super::quote;
 use super::request::{self, HEAD_BYTES};
@@ -6,7 +6,7 @@ use crate::errno::Errno;
 use crate::wire::nfnetlink::{Attributes, HEADER_BYTES, ParseError, Span, attribute, message_type, parse_header};
 use crate::wire::{Abi, ErrorMessage, Header, PortId};
 
-/// The offset of the quoted message in an answer.
+/// The offset in an answer of the message that the answer quotes.
 const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
 /// An answer of the kernel's, parsed.
@@ -40,8 +40,8 @@ pub(crate) enum Reply {
 pub(crate) enum Quoted {
     /// The datagram holds the message: its head is in the first span, and the rest in the second.
     Embedded([Span; 2]),
-    /// The message was a plain verdict. Its head is made again here; the rest is in that span of
-    /// the datagram.
+    /// The message was a plain verdict. The first field is its head, made again from the verdict
+    /// attribute; the rest is in this span of the datagram.
     Rebuilt([u8; HEAD_BYTES], Span),
 }
 
@@ -55,9 +55,9 @@ pub(crate) enum Reason {
 }
 
 impl Answer {
-    /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes:
-    /// all but, perhaps, the end of what an attribute quotes. `peer` is the port id that has
-    /// attached.
+    /// Reads the answer in a datagram of `length` bytes. `front` holds the datagram's first bytes,
+    /// in which only the end of what an attribute quotes may be missing. `peer` is the port id that
+    /// has attached.
     pub(crate) fn parse(front: &[u8], length: usize, peer: PortId) -> Result<Self, ParseError> {
         let outer = parse_header(front, length)?;
         let end = outer.length as usize;
@@ -106,16 +106,17 @@ impl Answer {
     }
 }
 
-/// The nfnetlink message that a refusal quotes, as far as the transport has written it.
+/// The parts of a quoted nfnetlink message that the transport wrote when it sent that message.
 struct QuotedRequest {
     message_type: u16,
-    /// The length of the embedded message, or the sender of a plain verdict; 0 in a message that
-    /// the transport sent of its own accord.
+    /// The port id in the header. It holds the length of the embedded message, or the sender of a
+    /// plain verdict; 0 in a message that the transport sent of its own accord.
     port_id: PortId,
-    /// The spans of the program's message: its head and what follows, or only the latter.
+    /// The spans of the datagram that hold the program's message: its head and the rest, or only
+    /// the rest of a plain verdict.
     parts: [Span; 2],
     count: usize,
-    /// `true` if an attribute of our own holds any of those bytes.
+    /// `true` if an attribute of the type [`quote::EMBEDDED`] holds bytes of the program's message.
     embedded: bool,
     verdict_header: Option<[u8; 8]>,
     refusal: Option<[u8; 5]>,
@@ -123,7 +124,8 @@ struct QuotedRequest {
 }
 
 impl QuotedRequest {
-    /// Reads the message with header `inner`, which ends at byte `end` of the answer.
+    /// Reads the quoted message with header `inner`, which ends at byte `end` of the answer in
+    /// `front`.
     fn parse(front: &[u8], end: usize, inner: Header) -> Result<Self, ParseError> {
         let message_type = inner.message_type.to_wire();
         if end - QUOTE < HEADER_BYTES {
@@ -163,7 +165,8 @@ impl QuotedRequest {
         Ok(quoted)
     }
 
-    /// Returns the reason of the refusal, for which the kernel gave `errno`.
+    /// Returns the reason why `ip_queue` would have refused the message. `errno` is the kernel's
+    /// number.
     fn reason(&self, errno: Errno) -> Result<Reason, ParseError> {
         match self.message_type {
             quote::REJECT_PROBE => self.refusal_asked_for(errno).map(Reason::Number),
@@ -179,8 +182,9 @@ impl QuotedRequest {
         }
     }
 
-    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for. If the kernel gave EPERM,
-    /// that comes first, unless `ip_queue` refused the message before it checked the capability.
+    /// Returns the error number that a [`quote::REJECT_PROBE`] asks for, with which `ip_queue`
+    /// refused the message. If the kernel gave EPERM, returns that, unless `ip_queue` refused the
+    /// message before it checked the capability.
     fn refusal_asked_for(&self, errno: Errno) -> Result<Errno, ParseError> {
         let [number @ .., before_capability] = self.refusal.ok_or(ParseError::MissingAttribute {
             attribute: quote::REFUSAL,
@@ -196,7 +200,8 @@ impl QuotedRequest {
         }
     }
 
-    /// Returns the meaning of the refusal for the program.
+    /// Returns the meaning of the refusal for the program: none, if the program has not sent the
+    /// message.
     fn reply(&self, reason: Reason) -> Result<Reply, ParseError> {
         if self.port_id == PortId::KERNEL && self.count == 0 {
             return Ok(Reply::None);
@@ -219,8 +224,8 @@ impl QuotedRequest {
         Ok(Reply::Refusal { reason, quoted })
     }
 
-    /// Returns `true` if the refusal means that the queue is not bound: the message was to bind it,
-    /// or came before the message that binds it.
+    /// Returns `true` if the refusal means that this socket has not bound the queue: the message
+    /// was to bind it, or was a CONFIG message that found the queue unbound (ENODEV).
     fn says_unbound(&self, errno: Errno) -> bool {
         self.binds || (self.message_type, errno) == (message_type::CONFIG, Errno::ENODEV)
     }

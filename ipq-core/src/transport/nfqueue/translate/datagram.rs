@@ -1,4 +1,4 @@
-//! From a datagram of nfnetlink's to a frame of `ip_queue`'s, in the caller's buffer.
+//! From a datagram of nfnetlink to a frame of `ip_queue`, in the caller's buffer.
 
 use super::answer::{Answer, Quoted, Reason, Reply};
 use super::headroom::{self, FRAME_HEAD, Origin};
@@ -11,10 +11,10 @@ use crate::transport::nfqueue::options::Options;
 use crate::wire::nfnetlink::{ParseError, QueuedPacket, Span, message_type, parse_header};
 use crate::wire::{Abi, Envelope, ErrorMessage, Header, PortId, padding};
 
-/// The offset of the quoted message in an answer.
+/// The offset in an answer of the message that the answer quotes.
 const QUOTE: usize = ErrorMessage::QUOTE_OFFSET;
 
-/// A datagram from the kernel.
+/// A datagram that came from the kernel, and the queue that it came from.
 pub(crate) struct Received<'a> {
     /// The place where the datagram was received.
     pub(crate) origin: Origin<'a>,
@@ -28,21 +28,22 @@ pub(crate) struct Received<'a> {
     pub(crate) peer: PortId,
 }
 
-/// The translation of a datagram. A frame is in the buffer as far as the buffer has room for it;
-/// the frame's length is given in full.
+/// The result of translating a datagram. A frame is in the buffer as far as the buffer has room for
+/// it; the frame's length is given in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Translated {
-    /// A PACKET frame of `frame` bytes, for the packet with this id.
+    /// A PACKET frame of `frame` bytes, for the packet with the id `id`.
     Packet {
         frame: usize,
         id: u32,
-        /// The number of bytes of the datagram before the packet's own; `None` if it has none of
-        /// the packet's.
+        /// The number of the datagram's bytes before the packet's bytes; `None` if the datagram has
+        /// no bytes of the packet.
         before: Option<usize>,
     },
-    /// A packet for which `ip_queue` had another queue or none, with this id. It is still queued.
+    /// A packet with this id, of the other family or of none, for which `ip_queue` had another
+    /// queue or no queue. The packet is still queued.
     OtherFamily(u32),
-    /// An answer of the kernel's.
+    /// An answer of the kernel to a message.
     Answer {
         /// The length of an `NLMSG_ERROR` frame; `None` if the answer is to a message of the
         /// transport's own.
@@ -53,7 +54,7 @@ pub(crate) enum Translated {
 }
 
 impl Received<'_> {
-    /// Makes a frame of the datagram in `buffer`. `devices` looks up two devices, as for
+    /// Translates the datagram to a frame in `buffer`. `devices` looks up two devices, as for
     /// [`packet::metadata`]; `permitted` returns `true` if the capability is there now.
     pub(crate) fn translate(
         &self,
@@ -142,7 +143,7 @@ impl Received<'_> {
         })
     }
 
-    /// Moves the quoted message to its place in the frame, and returns its length.
+    /// Moves the message that the kernel quoted to its place in the frame, and returns its length.
     fn place_quote(&self, buffer: &mut [u8], quoted: Quoted) -> usize {
         match quoted {
             Quoted::Embedded([head, tail]) => {
@@ -166,7 +167,8 @@ impl Received<'_> {
     }
 }
 
-/// Returns the error number that `ip_queue` gave for `reason`.
+/// Returns the error number that `ip_queue` gave for `reason`. EPERM of nfnetlink becomes EBUSY if
+/// the sender has the capability, for then the queue is another's.
 fn errno_of(reason: Reason, permitted: impl FnOnce() -> bool) -> Errno {
     match reason {
         Reason::Number(errno) => errno,

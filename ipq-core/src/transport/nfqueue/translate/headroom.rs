@@ -22,10 +22,10 @@ pub(crate) const BOUNCE_BYTES: usize = 512;
 /// The size in bytes of a frame's fixed part. A packet's bytes begin there.
 pub(crate) const FRAME_HEAD: usize = PacketMetadata::HEAD_BYTES;
 
-/// The first bytes of a datagram, received apart from the rest.
+/// The first 512 bytes of a datagram, received apart from the rest.
 pub(crate) type BounceBuffer = [u8; BOUNCE_BYTES];
 
-/// The place where a datagram was received.
+/// The place where a datagram was received: a buffer, or a bounce buffer and a buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin<'a> {
     /// The datagram is in the buffer, after this number of bytes of headroom: at most
@@ -43,14 +43,15 @@ pub(crate) const fn headroom(before: usize) -> usize {
     FRAME_HEAD.saturating_sub(before)
 }
 
-/// Returns the two parts that a datagram is received into if the buffer may be too short for it.
+/// Returns the two parts that a datagram is received into if `buffer` may be too short for it: the
+/// bounce buffer, and `buffer` from [`FRAME_HEAD`] on.
 pub(crate) fn parts<'a>(bounce: &'a mut BounceBuffer, buffer: &'a mut [u8]) -> [IoSliceMut<'a>; 2] {
     let rest = buffer.get_mut(FRAME_HEAD..).unwrap_or_default();
     [IoSliceMut::new(bounce), IoSliceMut::new(rest)]
 }
 
-/// Returns the first bytes of a datagram of which `copied` bytes were received, at most
-/// [`BOUNCE_BYTES`].
+/// Returns the first bytes of a datagram, at most [`BOUNCE_BYTES`]. Of the datagram, `copied` bytes
+/// were received.
 pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> &'a [u8] {
     let front = match origin {
         Origin::InBuffer(at) => buffer.get(at..).unwrap_or_default(),
@@ -59,8 +60,9 @@ pub(crate) fn front<'a>(origin: Origin<'a>, buffer: &'a [u8], copied: usize) -> 
     front.get(..copied.min(BOUNCE_BYTES)).unwrap_or(front)
 }
 
-/// Moves the bytes `from` of the datagram to byte `to` of the buffer, as far as they fit. The
-/// buffer had room for everything beyond the bounce buffer, so no byte that fits is missing.
+/// Moves the bytes `from` of the datagram to byte `to` of the buffer, and leaves out those for
+/// which the buffer has no room. The buffer had room for everything beyond the bounce buffer, so no
+/// byte that fits is missing.
 pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize) {
     // The offset in the buffer of the datagram's bytes after the bounce buffer.
     let (bounce, rest) = match origin {
@@ -81,7 +83,7 @@ pub(crate) fn place(origin: Origin<'_>, buffer: &mut [u8], from: Span, to: usize
     }
 }
 
-/// Writes `bytes` into the buffer at `to`, as far as they fit.
+/// Writes `bytes` into the buffer at byte `to`, and leaves out those that do not fit.
 #[inline(always)]
 pub(crate) fn write(buffer: &mut [u8], bytes: &[u8], to: usize) {
     let target = buffer.get_mut(to..).unwrap_or_default();

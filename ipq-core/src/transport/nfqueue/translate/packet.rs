@@ -5,7 +5,8 @@ use crate::transport::nfqueue::Device;
 use crate::wire::nfnetlink::QueuedPacket;
 use crate::wire::{EtherType, Hook, PacketId, PacketMetadata};
 
-/// Returns the family whose `ip_queue` would have held the packet. Returns `None` if there is none.
+/// Returns the family whose `ip_queue` would have held the packet. Returns `None` for a packet of
+/// neither family.
 pub(crate) const fn family_of(packet: &QueuedPacket) -> Option<Family> {
     Family::from_protocol_family(packet.family as u32)
 }
@@ -36,8 +37,9 @@ pub(crate) fn metadata(
     }
 }
 
-/// Returns the link-layer protocol that `ip_queue` stated. Today's kernels know the protocol of
-/// packets that the host itself sends; the kernels of that time mostly did not know it yet (PKT-6).
+/// Returns the link-layer protocol that `ip_queue` stated: none for most packets that the host
+/// itself sends. Today's kernels know the protocol of these; the kernels of that time mostly did
+/// not (PKT-6).
 fn hw_protocol(packet: &QueuedPacket, payload: &[u8]) -> EtherType {
     // At POSTROUTING newer kernels name the device that a forwarded packet came in by. A packet of
     // the host's own has none.

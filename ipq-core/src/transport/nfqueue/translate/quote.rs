@@ -9,7 +9,7 @@
 /// refuse.
 pub(crate) const REJECT_PROBE: u16 = 0x03ff;
 
-/// The type of an attribute with bytes of the `ip_queue` message.
+/// The type of an attribute that holds bytes of the program's `ip_queue` message.
 pub(crate) const EMBEDDED: u16 = 0x3f01;
 
 /// The type of the attribute with which a [`REJECT_PROBE`] says how `ip_queue` refused the message:

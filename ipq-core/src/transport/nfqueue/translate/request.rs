@@ -28,9 +28,10 @@ use crate::wire::{
 /// The size in bytes of a message's head: the header, and MODE or VERDICT without a payload.
 pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
 
-/// The size of the room for a datagram of [`AT_ONCE`] messages, without the program's bytes that
-/// are sent from where they lie. Each message needs at most the 80 bytes of a verdict with an
-/// embedded head and 3 of padding. After the last, there may be a message that binds the queue.
+/// The size in bytes of the room for a datagram of [`AT_ONCE`] messages, without the program's
+/// bytes that are sent from where they lie. Each message needs at most the 80 bytes of a verdict
+/// with an embedded head and 3 of padding. After the last, there may be a message that binds the
+/// queue.
 const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
 
 /// Room for a datagram of [`AT_ONCE`] messages.
@@ -39,15 +40,16 @@ pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 /// Writes a datagram of up to [`AT_ONCE`] messages.
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
-/// A message of a program's whose header was read.
+/// A message that a program sent, with its header parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
-    /// `true` if the message is embedded in the one that stands for it. Plain verdicts are not.
+    /// `true` if the nfnetlink message that stands for this one has this one's bytes in it. That of
+    /// a plain verdict does not.
     pub(crate) embedded: bool,
 }
 
-/// An action that the kernel is asked for.
+/// An action that the kernel is asked for in place of a program's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Refuse the message, as `ip_queue` did.
@@ -57,7 +59,7 @@ pub(crate) enum Action {
         /// MSG-5).
         before_capability: bool,
     },
-    /// Set the copy mode.
+    /// Set the copy mode, and the copy range to `range` bytes.
     Mode { mode: CopyMode, range: u32 },
     /// Give a verdict, which is neither STOLEN nor unknown.
     Verdict {
@@ -116,13 +118,13 @@ impl Request {
         self.header.length as usize
     }
 
-    /// Returns the number of bytes that follow the message's head.
+    /// Returns the number of bytes that follow the message's first [`HEAD_BYTES`].
     pub(crate) const fn following(&self) -> usize {
         self.length().saturating_sub(HEAD_BYTES)
     }
 
-    /// Returns the action that a message of the peer's asks for (MSG-7 to MSG-9, VER-1, VER-2,
-    /// VER-5, VER-6).
+    /// Returns the action that a message of the peer's asks for: a mode, a verdict or a refusal
+    /// (MSG-7 to MSG-9, VER-1, VER-2, VER-5, VER-6). `head` holds the message's first bytes.
     pub(crate) fn action(&self, head: &[u8], options: &Options) -> Action {
         let body = head
             .get(Header::BYTES..self.length().min(HEAD_BYTES))
@@ -137,7 +139,8 @@ impl Request {
         read.unwrap_or_else(|_: WireError| Action::refuse(Errno::EINVAL))
     }
 
-    /// Returns the action that the peer's verdict asks for.
+    /// Returns the action that the peer's verdict asks for: EINVAL for STOLEN and unknown values,
+    /// ENOENT for an id of more than 32 bits, and else the verdict (VER-1, VER-2, VER-5, VER-6).
     #[inline]
     pub(crate) fn verdict(&self, request: VerdictRequest, options: &Options) -> Action {
         let VerdictRequest {
@@ -160,8 +163,8 @@ impl Request {
         }
     }
 
-    /// Returns the most bytes of a packet, or of this message, that the kernel may send because of
-    /// the message. Returns `None` if that is 0.
+    /// Returns the most bytes that the kernel may send because of this message: of a packet, or of
+    /// this message quoted. Returns `None` if there are none.
     pub(crate) fn bytes_to_come(&self, action: Action) -> Option<usize> {
         let asked = match action {
             Action::Mode {
@@ -202,8 +205,8 @@ fn mode(request: ModeRequest) -> Action {
     }
 }
 
-/// Writes the message that stands for `request`, and returns the offset in the datagram at which
-/// the bytes belong that follow its `head`. Those bytes are not copied. If `attaches`, the queue is
+/// Writes the nfnetlink message that stands for `request`. The bytes that follow its `head` are not
+/// copied: returns the offset in the datagram at which they belong. If `attaches`, the queue is
 /// bound, too.
 ///
 /// Returns `None`, and writes nothing, if the message is longer than nfnetlink can carry.
@@ -266,8 +269,9 @@ pub(crate) fn write(
     Some(cut)
 }
 
-/// Writes a message that binds the queue, after a message that can't. It comes second: where the
-/// sender lacks the capability, the kernel answers the datagram's first message only.
+/// Writes a second message, which binds the queue, after a message that can't bind, such as a
+/// verdict. It comes second: where the sender lacks the capability, the kernel answers the
+/// datagram's first message only.
 fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     begin_own(writer, message_type::CONFIG, options);
     bind(writer, options);
@@ -275,15 +279,15 @@ fn bind_also(writer: &mut Writer<'_>, options: &Options) {
     writer.end(0);
 }
 
-/// Writes a datagram that drops a packet. No program has asked for it, and the kernel does not
-/// answer if it succeeds.
+/// Writes a datagram that drops the packet `id`. No program has asked for it, and the kernel does
+/// not answer if it succeeds.
 pub(crate) fn drop_packet(writer: &mut Writer<'_>, id: u32, options: &Options) {
     begin_own(writer, message_type::VERDICT, options);
     verdict_header(writer, Verdict::Drop, id, options);
     writer.end(0);
 }
 
-/// Begins the message that stands for `request`.
+/// Begins the nfnetlink message that stands for `request`.
 fn begin(writer: &mut Writer<'_>, message_type: u16, flags: Flags, request: &Request, options: &Options) {
     let envelope = Envelope {
         flags,
@@ -293,7 +297,7 @@ fn begin(writer: &mut Writer<'_>, message_type: u16, flags: Flags, request: &Req
     writer.message(message_type, envelope, 0, options.queue_number);
 }
 
-/// Begins a message that no program has asked for.
+/// Begins an nfnetlink message that no program has asked for.
 fn begin_own(writer: &mut Writer<'_>, message_type: u16, options: &Options) {
     let envelope = Envelope::request(PortId::KERNEL);
     writer.message(message_type, envelope, 0, options.queue_number);
@@ -344,7 +348,8 @@ pub(crate) fn rebuild(port_id: PortId, verdict_header: [u8; 8], following: usize
 }
 
 /// Returns the header that `ip_queue` quoted in an acknowledgement, from the header that nfnetlink
-/// quotes; `None` if that was not sent by [`write`]. Only the peer's messages are acknowledged.
+/// quotes. Returns `None` if the quoted message was not sent by [`write`]. Only the peer's messages
+/// are acknowledged.
 pub(crate) fn acknowledged(quoted: Header, peer: PortId) -> Option<Header> {
     let message_type = match quoted.message_type.to_wire() {
         message_type::CONFIG => MessageType::Mode,

@@ -4,8 +4,8 @@ use super::request::HEAD_BYTES;
 use std::io::IoSlice;
 use std::mem;
 
-/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` if its slices are
-/// not cut that way.
+/// Splits a message into its first [`HEAD_BYTES`] and the rest. Returns `None` unless the message
+/// comes as just these one or two slices.
 #[inline]
 pub(crate) fn split_head<'a>(parts: &'a [IoSlice<'_>]) -> Option<(&'a [u8; HEAD_BYTES], &'a [u8])> {
     let (head, tail) = match parts {
@@ -40,14 +40,14 @@ pub(crate) fn head<'a>(parts: &'a [IoSlice<'_>], room: &'a mut [u8; HEAD_BYTES])
     &room[..length]
 }
 
-/// Returns the bytes after the first [`HEAD_BYTES`] of `parts`, at most `length` bytes, sliced as
-/// in `parts`.
+/// Returns the bytes of a message after its first [`HEAD_BYTES`], at most `length` bytes, in slices
+/// as they are in `parts`.
 pub(crate) fn tail_slices<'a>(parts: &'a [IoSlice<'_>], length: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
     slices_of(parts, HEAD_BYTES, length)
 }
 
-/// Returns the bytes after the first `skipped` bytes of `parts`, at most `length` bytes, sliced as
-/// in `parts`.
+/// Returns the bytes of a message after its first `skipped` bytes, at most `length` bytes, in
+/// slices as they are in `parts`.
 fn slices_of<'a>(
     parts: &'a [IoSlice<'_>],
     mut skipped: usize,
@@ -62,8 +62,8 @@ fn slices_of<'a>(
     })
 }
 
-/// Returns the slices of a datagram: the bytes that were `written`, with the `inserted` bytes each
-/// at the offset that comes with them.
+/// Returns the slices of a datagram: the `written` bytes, and between them the `inserted` slices,
+/// each at the offset in `written` that comes with it.
 pub(crate) fn interleave<'a>(
     written: &'a [u8],
     inserted: impl Iterator<Item = (usize, &'a [u8])> + Clone,

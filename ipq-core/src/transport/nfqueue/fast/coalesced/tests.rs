@@ -1,5 +1,5 @@
-//! Datagrams of many verdicts, against a queue that is played: whatever is held back, each packet
-//! gets its own verdict.
+//! Tests with many verdicts in each datagram: whatever packets the program holds back, each packet
+//! gets its own verdict. The kernel's side of the queue is played.
 
 use super::*;
 use crate::family::Family;
@@ -43,7 +43,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 type Decision = (u32, Verdict, Vec<u8>);
 
-/// A queue as the kernel and the program see it.
+/// A queue as the kernel and the program see it: its packets, and those that the program holds.
 #[derive(Default)]
 struct Played {
     last_id: u32,
@@ -55,7 +55,7 @@ struct Played {
 }
 
 impl Played {
-    /// Sends decisions as the transport does, and lets the kernel obey.
+    /// Sends decisions as the transport does, and plays the kernel, which carries them out.
     fn decide(&mut self, decisions: &[Decision]) -> Result<(), TestCaseError> {
         let options = Options {
             port_id: PEER,
