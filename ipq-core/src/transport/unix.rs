@@ -47,22 +47,22 @@ pub struct Unix {
     socket: u64,
     /// The port id that the socket is bound to; 0 until it is bound.
     port_id: AtomicU32,
-    /// The port id of the sender of the next frames, as the last notice said.
+    /// The port id of the sender of the next frames, as the emulator's last notice said.
     sender: AtomicU32,
     abi: Abi,
     longest: usize,
 }
 
 impl Unix {
-    /// Opens the queue of `family` of the emulator that listens at `path`, bound to this process's
-    /// id (LIB-1).
+    /// Opens a socket for the queue of `family` in the emulator that listens at `path`. The
+    /// socket's port id is the process id (LIB-1).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(path: &Path, family: Family) -> Result<Self, OpenError> {
         Self::open_bound(path, family, PortId(std::process::id()))
     }
 
-    /// Opens the queue of `family`, bound to `port_id`. If that is 0, the emulator chooses a port
-    /// id (SOCK-2).
+    /// Opens a socket for the queue of `family` in the emulator that listens at `path`, and binds
+    /// it to `port_id`. If that is 0, the emulator chooses a port id (SOCK-2).
     pub fn open_bound(path: &Path, family: Family, port_id: PortId) -> Result<Self, OpenError> {
         let unix = Self::open_unbound(path, family)?;
         match unix.bind(port_id) {
@@ -71,7 +71,8 @@ impl Unix {
         }
     }
 
-    /// Opens the queue of `family`, to be [bound](Self::bind) later.
+    /// Opens a socket for the queue of `family` in the emulator that listens at `path`. The socket
+    /// is to be [bound](Self::bind) later.
     pub fn open_unbound(path: &Path, family: Family) -> Result<Self, OpenError> {
         let failed = |failure| match failure {
             Failure::Unreachable(errno) => OpenError::Unreachable {
@@ -101,8 +102,8 @@ impl Unix {
         })
     }
 
-    /// Binds the socket to `port_id`, and returns it. If it is 0, the emulator chooses a port id
-    /// (SOCK-2).
+    /// Binds the socket, and returns the port id that it is bound to: `port_id`, or one that the
+    /// emulator chooses if `port_id` is 0 (SOCK-2).
     pub fn bind(&self, port_id: PortId) -> Result<PortId, Errno> {
         let socket = self.socket;
         let (_, bound) = ask(&self.emulator, Request::Bind { socket, port_id }).map_err(|failure| failure.errno())?;
@@ -123,7 +124,7 @@ impl Unix {
     }
 
     /// Takes the pending overrun, as `SO_ERROR` does (SOCK-4). Returns `true` if datagrams were
-    /// lost since the last call. Also reads the notices of senders, for `sender`.
+    /// lost since the last call. Also reads the notices of senders, for [`sender`](Self::sender).
     pub fn take_overrun(&self) -> bool {
         let mut overran = false;
         let mut bytes = [0; Notice::BYTES];
@@ -332,8 +333,8 @@ impl Failure {
     }
 }
 
-/// Connects to the emulator, sends `request`, and waits for the answer. From then on the connection
-/// is what the request has made it.
+/// Connects to the emulator, sends `request`, and waits for the answer. Returns the answer and the
+/// connection, which from then on has the use that the request gave it.
 fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer), Failure> {
     let exchange = || {
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -355,7 +356,7 @@ fn ask(emulator: &SocketAddrUnix, request: Request) -> Result<(OwnedFd, Answer),
 }
 
 /// Receives a datagram that has to come within [`PATIENCE`], whatever signals come meanwhile.
-/// Returns its whole length.
+/// Returns the datagram's whole length, or ETIMEDOUT if none came.
 fn receive_soon(connection: &OwnedFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     let deadline = Instant::now() + PATIENCE;
     let readable = retry_on_intr(|| {

@@ -110,8 +110,8 @@ impl Abi {
 }
 
 impl Abi {
-    /// Calls `with` with this ABI. The compiler sees a constant for each ABI, and folds the layout
-    /// away.
+    /// Calls `with` with this ABI, as a constant for each of the four ABIs. So the compiler folds
+    /// the layout away.
     #[inline(always)]
     pub(super) fn folded<R>(self, with: impl FnOnce(Self) -> R) -> R {
         match self {

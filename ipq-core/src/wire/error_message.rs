@@ -14,7 +14,8 @@ use std::fmt;
 pub struct ErrorMessage<'a> {
     /// The error number as it is on the wire: 0, or a *negative* errno.
     pub error: i32,
-    /// The message that is answered: at least its header, and for an error the whole message.
+    /// The message that is answered: for an acknowledgement its header, and for an error the whole
+    /// message. Kernels before 2.6.32 quote the header only (WIRE-6).
     pub quoted: &'a [u8],
 }
 
@@ -26,9 +27,10 @@ impl<'a> ErrorMessage<'a> {
     /// The offset of the quoted message in the datagram: after the header and the error number.
     pub(crate) const QUOTE_OFFSET: usize = Header::BYTES + 4;
 
-    /// Writes the head of a frame. The sender adds `quoted_length` bytes of the offending message,
-    /// and then [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does
-    /// *not* count (ERR-3).
+    /// Writes the head of an `NLMSG_ERROR` frame: its header and the error number. The sender adds
+    /// `quoted_length` bytes of the offending message, and then
+    /// [`padding`](super::padding)`(quoted_length)` bytes, which the header's length does *not*
+    /// count (ERR-3).
     #[must_use]
     #[inline(always)]
     pub fn head(error: i32, abi: Abi, envelope: Envelope, quoted_length: usize) -> Head {
@@ -40,7 +42,8 @@ impl<'a> ErrorMessage<'a> {
         })
     }
 
-    /// Reads the message in `body`, which begins after the header and ends where the header says.
+    /// Reads the message in `body`, which begins after the header and ends where the header says. A
+    /// body of less than 20 bytes is an error.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         if body.len() < Self::BYTES {

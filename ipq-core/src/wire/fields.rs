@@ -17,7 +17,7 @@ impl<'a> Fields<'a> {
         Self { bytes, abi }
     }
 
-    /// Returns the same bytes, to be read in another ABI.
+    /// Returns a reader of the same bytes in another ABI.
     #[inline(always)]
     pub(super) const fn of(self, abi: Abi) -> Self {
         Self { abi, ..self }
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads an unsigned word, and widens it.
+    /// Reads the unsigned word at offset `at`, and widens it to 64 bits.
     #[inline(always)]
     pub(super) fn word(self, at: usize) -> u64 {
         match (self.abi.word, self.abi.order) {
@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a signed word, and widens it with its sign.
+    /// Reads the signed word at offset `at`, and widens it to 64 bits with its sign.
     #[inline(always)]
     pub(super) fn signed_word(self, at: usize) -> i64 {
         match self.abi.word {
@@ -133,7 +133,7 @@ impl<'a> FieldsMut<'a> {
         }
     }
 
-    /// Writes a word: the low half of `value`, if words have four bytes.
+    /// Writes a word at offset `at`: the low half of `value`, if words have four bytes.
     #[inline(always)]
     pub(super) fn word(&mut self, at: usize, value: u64) -> &mut Self {
         match (self.abi.word, self.abi.order) {
@@ -143,7 +143,8 @@ impl<'a> FieldsMut<'a> {
         }
     }
 
-    /// Writes a number of `bits` bits, and zeros after it to the end of its word.
+    /// Writes `value`, a number of `bits` bits, at offset `at`, and zeros after it to the end of
+    /// its word.
     #[inline(always)]
     pub(super) fn padded_to_word(&mut self, at: usize, value: u32, bits: u32) -> &mut Self {
         let word_bits = 8 * self.abi.word_bytes() as u32;

@@ -11,7 +11,8 @@ use std::ops::BitOr;
 #[doc(alias = "nlmsghdr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The length of the message in bytes, this header included. Nothing here checks it.
+    /// The length of the message in bytes, this header included. It is what the sender states,
+    /// unchecked.
     pub length: u32,
     /// The type of the message.
     pub message_type: MessageType,
@@ -192,7 +193,7 @@ impl Flags {
     /// call's `MSG_TRUNC` has the same value, but is not related.
     pub const TRUNCATED: Self = Self(0x20);
 
-    /// Returns `true` if every bit of `other` is set.
+    /// Returns `true` if these flags have every bit of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

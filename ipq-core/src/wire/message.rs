@@ -7,7 +7,8 @@ use super::header::{Header, MessageType};
 use super::packet::{PacketMessage, PacketMut};
 use super::request::{ModeRequest, VerdictRequest};
 
-/// The one message of a datagram: a checked header, and the body that it states (MSG-11).
+/// The one message of a datagram (MSG-11): a header whose length was checked, and the body after
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The header, as it came.
@@ -33,7 +34,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The checked message of one datagram.
+/// The message of one datagram, parsed and checked.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// The kernel refuses a message, or acknowledges one.
@@ -79,8 +80,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The checked message of one datagram, like [`Message`]; but a packet can be changed in its
-/// buffer.
+/// The message of one datagram, parsed and checked like a [`Message`]; but a packet can be changed
+/// in its buffer.
 #[derive(Debug)]
 pub enum MessageMut<'a> {
     /// The kernel hands over a packet.

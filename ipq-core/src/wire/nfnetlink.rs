@@ -172,7 +172,8 @@ pub mod flag {
 }
 
 /// Reads the netlink header of a datagram's one message, and checks its length against the
-/// datagram's, which is `length` bytes. `front` holds the first bytes of the datagram.
+/// datagram's, which is `length` bytes: at most 3 bytes of padding may follow the message. `front`
+/// holds the first bytes of the datagram.
 pub fn parse_header(front: &[u8], length: usize) -> Result<Header, ParseError> {
     let header = Header::parse(front, Abi::NATIVE).ok_or(ParseError::NoHeader { found: front.len() })?;
     let stated = header.length as usize;

@@ -354,7 +354,8 @@ mod tests {
         assert_eq!(pad.len(), padding);
     }
 
-    /// Offsets of the fields after `packet_id`, in the order of the C structure, and its size.
+    /// Offsets of the fields after `packet_id` for 64-bit words, in the order of the C structure;
+    /// the last number is the structure's size.
     const LP64: [usize; 12] = [8, 16, 24, 32, 36, 52, 68, 70, 72, 73, 88, 96];
     const ILP32: [usize; 12] = [4, 8, 12, 16, 20, 36, 52, 54, 56, 57, 68, 72];
 

@@ -35,7 +35,7 @@ impl ModeRequest {
     }
 
     /// Reads the message in `body`, which follows the header. The body may be longer than the union
-    /// of MODE and VERDICT (WIRE-7).
+    /// of MODE and VERDICT (WIRE-7); a shorter one is an error.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<Self, WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Mode, body, abi)?);
@@ -100,7 +100,7 @@ impl VerdictRequest {
     }
 
     /// Reads the message in `body`, which follows the header. Returns the message, and the bytes
-    /// after it.
+    /// after it. A body shorter than the message is an error.
     #[inline(always)]
     pub fn parse(body: &[u8], abi: Abi) -> Result<(Self, &[u8]), WireError> {
         let (at, fields) = (Layout::of(abi), request_fields(MessageType::Verdict, body, abi)?);

@@ -1,4 +1,5 @@
-//! The translation without a socket, against datagrams made by hand and a simulated kernel.
+//! Tests of the translation without a socket, with datagrams made by hand and with a simulated
+//! kernel.
 
 mod malformed;
 mod outward;
@@ -39,7 +40,7 @@ fn attribute_of(length: u16, kind: u16, content: &[u8]) -> Vec<u8> {
     [&a, &b, content].concat()
 }
 
-/// Returns a netlink message that states its own length.
+/// Returns a netlink message without flags, whose header states its true length.
 fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
     let length = 16 + body.len() as u32;
     let mut message = length.to_ne_bytes().to_vec();
@@ -51,7 +52,8 @@ fn message(kind: u16, sequence: u32, port_id: u32, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Returns nfnetlink's own header and attributes, for queue 7.
+/// Returns the part of a message after its netlink header: nfnetlink's own header, for queue 7, and
+/// the attributes.
 fn body(family: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
     [&[family, 0, 0, 7], &attributes.concat()[..]].concat()
 }
@@ -62,7 +64,7 @@ fn packet_header(id: u32, protocol: u16, hook: u8) -> Vec<u8> {
 }
 
 /// Receives `datagram` and translates it, with a bounce buffer and with each headroom that there is
-/// room for. Returns the translation and the buffer.
+/// room for, and checks that all give the same frame. Returns the translation and the buffer.
 fn translated(datagram: &[u8], room: usize, permitted: bool) -> (Result<Translated, ParseError>, Vec<u8>) {
     let translate = |origin: Origin<'_>, copied: usize, mut buffer: Vec<u8>| {
         let received = Received {
@@ -102,7 +104,8 @@ fn frame_length(translated: &Result<Translated, ParseError>) -> usize {
     }
 }
 
-/// Returns the devices with these indices. Devices 1 and 2 are there.
+/// Returns the devices with these indices: device 1 is lo, device 2 is eth0, and others have no
+/// name.
 fn devices(indices: [u32; 2]) -> [Device; 2] {
     indices.map(device)
 }

@@ -1,8 +1,8 @@
 //! The meaning of a program's socket calls where an emulator stands in for the kernel.
 //!
-//! The object that is loaded into a program, and the launcher that watches a program's calls, see
-//! the same calls. Both ask here what the calls mean. Nothing here makes a call, reads memory or
-//! can panic.
+//! The library that is loaded into a program and the launcher that traces a program both see the
+//! program's calls, and ask here what the calls mean. Nothing here makes a call, reads memory or can
+//! panic.
 
 use crate::errno::Errno;
 use crate::family::Family;
@@ -86,16 +86,17 @@ pub const fn address(PortId(port_id): PortId) -> [u8; ADDRESS_BYTES] {
     [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0]
 }
 
-/// Returns the abstract name, without the zero before it, of a Unix socket whose datagrams seem to
-/// come from the kernel. The address that `recvfrom` gives then has 12 bytes, and 0 where a netlink
-/// address has the port id. Only its address family differs. `serial` keeps such sockets apart.
+/// Returns the abstract name of a Unix socket whose datagrams are to look as if they came from the
+/// kernel. The zero byte before the name is left out. A receiver sees the name as an address of 12
+/// bytes, with 0 where a netlink address has the port id; only the address family differs. `serial`
+/// keeps such sockets apart.
 #[must_use]
 pub const fn kernel_name(serial: u32) -> [u8; 9] {
     let [a, b, c, d] = serial.to_ne_bytes();
     [0, 0, 0, 0, 0, a, b, c, d]
 }
 
-/// Returns `true` if an abstract name is one that [`kernel_name`] makes.
+/// Returns `true` if an abstract name has the form that [`kernel_name`] gives.
 #[must_use]
 pub fn is_kernel_name(name: &[u8]) -> bool {
     name.len() == kernel_name(0).len() && name.starts_with(&[0; 5])
@@ -126,7 +127,8 @@ pub enum SocketOption {
     ExtAck,
     /// Another of today's netlink options that is on or off, and makes no difference to a queue.
     Indifferent,
-    /// Any other option of the netlink level: ENOPROTOOPT, as on kernels that do not know it.
+    /// Any other option that is not of the level `SOL_SOCKET`: ENOPROTOOPT, as on kernels that do
+    /// not know it.
     UnknownOfNetlink,
 }
 

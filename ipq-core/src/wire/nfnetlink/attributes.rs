@@ -40,7 +40,8 @@ impl Attribute {
     }
 }
 
-/// An iterator over the attributes of a message. It ends after the first attribute that is wrong.
+/// An iterator over the attributes of a message. It ends after the first attribute that is wrong,
+/// which it returns as an error. So is a second attribute of one type, if the type is under 64.
 ///
 /// Each step moves on by at least the four bytes of an attribute's header, so the iteration ends
 /// whatever the bytes are. The last attribute need not be padded: the kernel does not pad a

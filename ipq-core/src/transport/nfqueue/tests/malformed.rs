@@ -40,8 +40,9 @@ fn answer(error: i32, quoted: &[u8]) -> Vec<u8> {
     message(2, 9, 1, &[&error.to_ne_bytes(), quoted].concat())
 }
 
-/// Returns a message of ours as an answer quotes it, for an `ip_queue` message of `quoted` bytes,
-/// which is the number that the attributes should quote.
+/// Returns an nfnetlink message of the transport's own making, as an answer quotes it. `quoted` is
+/// the port id in its header: the number of bytes that its attributes should hold of an `ip_queue`
+/// message.
 fn ours(kind: u16, quoted: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(kind, 9, quoted, &body(0, attributes))
 }
@@ -50,7 +51,8 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
     attribute(EMBEDDED, bytes)
 }
 
-/// Returns a message of ours that was to be refused with `number`.
+/// Returns a message that asks the kernel for a refusal, and states that `ip_queue` refused with
+/// `number`.
 fn decided(number: i32) -> Vec<u8> {
     ours(
         REJECT_PROBE,

@@ -1,5 +1,5 @@
-//! A message of the program's, its nfnetlink message, the kernel's answer, and what the program
-//! reads.
+//! Tests of a message's whole way: the program's message, the nfnetlink message for it, the
+//! kernel's answer, and the frame that the program reads.
 
 use super::super::fast::plain::plain;
 use super::super::translate::datagram::Translated;
@@ -90,8 +90,8 @@ fn exchange(bytes: &[u8], attaches: bool, kernel: Kernel) -> Option<(Action, Vec
     Some((action, frames.collect()))
 }
 
-/// Returns `true` if an answer refuses a CONFIG message that was to bind, or says that there is no
-/// queue to configure.
+/// Returns `true` if an answer refuses a CONFIG message that was to bind the queue, or says with
+/// ENODEV that there is no queue to configure.
 fn says_unbound(answer: &[u8], attaches: bool) -> bool {
     let error = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
     answer[24..26] == 0x0302_u16.to_ne_bytes() && (error == -19 || (error != 0 && attaches))

@@ -29,7 +29,7 @@ struct Kind {
     incoming: Option<u32>,
     outgoing: Option<u32>,
     is_marked: bool,
-    /// The stated length of the link-layer address.
+    /// The stated length of the link-layer address; `None` if the packet has no such attribute.
     address_length: Option<u16>,
     is_stamped: bool,
     /// The types and lengths of attributes that the translation does not look at.
@@ -135,7 +135,7 @@ impl Said {
         (matches!(hook, 3 | 4) || is_known(incoming)) && (matches!(hook, 0 | 1) || is_known(outgoing))
     }
 
-    /// Returns `true` if the attributes fit the prefix.
+    /// Returns `true` if the attributes fit into the 128 bytes that a template compares.
     fn is_short(&self) -> bool {
         let payload = if self.kind.has_payload {
             self.own.payload.len()
