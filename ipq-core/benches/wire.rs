@@ -1,4 +1,4 @@
-//! The time to read and to write each message, compared with code that is written by hand and uses
+//! Benchmarks of reading and writing each message, next to code that is written by hand and uses
 //! nothing but offsets.
 //!
 //! `cargo bench -p ipq-core --bench wire`. The goal: reading a PACKET frame with all its fields

@@ -45,8 +45,8 @@ mod linux {
         }
     }
 
-    /// Runs the filter on any transport that a task can wait for: a queue, or in a test an emulated
-    /// kernel.
+    /// Drops the packets of the IP protocol `unwanted`, accepts all others, and counts both. Runs
+    /// until an error, on any transport that a task can wait for.
     async fn filter(handle: &Handle<impl PollTransport>, unwanted: u8, counts: &Counts) -> Result<(), Failed> {
         handle.set_mode(CopyMode::Packet, RANGE as u64)?;
         let mut buffer = vec![0; handle.buffer_for(RANGE)];

@@ -37,7 +37,8 @@ mod linux {
         Ok(filter(&Handle::new(transport), port, &stop)?)
     }
 
-    /// Runs the filter on any kernel, or on an emulator.
+    /// Drops UDP packets for `port`, and accepts all others, until `stop` is set. Runs on any
+    /// kernel, or on an emulator.
     fn filter(handle: &Handle<impl Transport>, port: u16, stop: &AtomicBool) -> Result<(), RunError> {
         handle.set_mode(CopyMode::Packet, RANGE)?;
         handle.run_until(stop, |packet| match destination(packet) {

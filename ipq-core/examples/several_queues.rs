@@ -14,7 +14,7 @@
 //! came in on; then the order within a flow depends on how the device distributes packets.
 //!
 //! Every queue of the range needs a listener: the kernel drops packets for a queue without one. So
-//! all are attached before the first packet is read, and the program ends when one of its threads
+//! the program attaches to all before it reads the first packet, and ends when one of its threads
 //! fails.
 
 pub(crate) mod queues {
@@ -27,11 +27,12 @@ pub(crate) mod queues {
 
     pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-    /// The number of bytes of a packet that the program looks at: the addresses and ports.
+    /// The number of bytes of a packet that the program asks for: at most 60 of an IPv4 header, and
+    /// 8 of a UDP header.
     const RANGE: usize = 68;
 
     /// Accepts all packets of these queues, with one thread for each queue. When one thread ends,
-    /// all end. Returns the first error, if there is one.
+    /// all end. Returns an error if a thread failed, that of the first such queue.
     pub(crate) fn listen_to_all<S>(handles: &[Handle<NfQueue<S>>]) -> Result<(), Failed>
     where
         S: QueueSocket + Send + Sync,
@@ -75,8 +76,8 @@ pub(crate) mod queues {
         handles.collect()
     }
 
-    /// Asks `decide` about each packet of a queue, in the order in which they came, until `stop` is
-    /// set.
+    /// Asks `decide` about each packet of a queue, in the order in which the packets came, and
+    /// gives its verdict. Returns soon after `stop` has become true.
     pub(crate) fn listen<S: QueueSocket>(
         handle: &Handle<NfQueue<S>>,
         stop: &AtomicBool,

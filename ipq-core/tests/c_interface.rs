@@ -1,6 +1,8 @@
-//! The C library as C sees it: headers, layouts, symbols, and what it says to mistakes.
+//! Tests of the C library as C programs see it: its headers, layouts and symbols, and its answers
+//! to mistakes.
 //!
-//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, where there is no C compiler. With `IPQ_REQUIRE_C=1` that is
+//! a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -32,7 +34,7 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
         Command::new(compiler)
             .args([model, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"])
             .arg(format!("-std={standard}"))
-            // Under its other name too.
+            // Under the header's other name, too.
             .args(["-include", "libipq/libipq.h"])
             .arg(format!("-DPACKET_BYTES={}", abi.packet_message_bytes()))
             .arg(format!("-DREQUEST_BYTES={}", abi.request_bytes()))
@@ -43,7 +45,8 @@ fn the_headers_compile_without_a_warning_and_lay_out_what_the_kernel_does(
     assert_eq!(String::from_utf8_lossy(&compiled.stderr), "");
 }
 
-/// Each as many programs have it before or after, with the compiler's own dialect.
+/// Compiles each list of headers, in an order that programs in the field use, with the extensions
+/// of the compiler's own dialect.
 #[rstest]
 fn the_headers_go_with_the_kernels_and_the_c_librarys_in_the_orders_of_programs(
     #[values(
@@ -140,7 +143,9 @@ fn mistakes_are_errors_and_not_crashes() {
     }
 }
 
-/// The rest of what the README shows takes a queue: see the tests of ipq-conformance.
+/// Runs the program of the README with each value of `IPQ_TRANSPORT` that leads to no queue, and
+/// compares what it prints with the README. The other values take a queue, and are tested in
+/// ipq-conformance.
 #[rstest]
 #[case::a_wrong_name_lists_the_right_ones("netlin")]
 #[case::a_wrong_setting_lists_the_right_ones("nfqueue:5=1")]

@@ -1,4 +1,4 @@
-//! Each fault on the way, and that a handle bears them all.
+//! Tests of each fault of a [`Faulty`] transport, and of a handle over all of them.
 
 mod support;
 
@@ -19,7 +19,7 @@ use support::{Incoming, Pipe, packet_frame};
 
 const FORGER: PortId = PortId(99);
 
-/// What one receive into 8 bytes brought: the bytes, the datagram's true length, and its sender.
+/// The result of one receive into 8 bytes: the bytes, the datagram's true length, and its sender.
 type Seen = Result<(String, usize, PortId), TransportError>;
 
 fn receive(transport: &impl Transport, wait: Wait) -> Seen {
@@ -34,7 +34,7 @@ fn seen(text: &str) -> Seen {
     Ok((text.to_owned(), text.len(), PortId::KERNEL))
 }
 
-/// A pipe from which "a", "b" and "c" are to come, with faults.
+/// Returns a transport with this plan of faults, which has "a", "b" and "c" to receive.
 fn with_arrivals(plan: &[Arrival]) -> Faulty<Pipe> {
     let pipe = Pipe::new();
     for text in ["a", "b", "c"] {
@@ -43,7 +43,7 @@ fn with_arrivals(plan: &[Arrival]) -> Faulty<Pipe> {
     Faulty::new(pipe).with_arrivals(plan.to_vec())
 }
 
-/// Sends `texts`, each in two parts, and returns what each call said.
+/// Sends each of `texts` in two parts, and returns the result of each send.
 fn send(transport: &impl Transport, texts: &[&str]) -> Vec<Result<usize, TransportError>> {
     let send = |text: &&str| {
         let (head, payload) = text.split_at(1);
@@ -56,7 +56,7 @@ fn hits<F: Copy>(record: &Record<F>) -> Vec<(u64, F)> {
     record.hits.iter().copied().collect()
 }
 
-/// The order in which the three datagrams come, until there are none.
+/// Receives until nothing comes, and checks the order in which "a", "b" and "c" came.
 #[rstest]
 #[case::nothing_planned(&[], "abc")]
 #[case::pass(&[Arrival::Pass, Arrival::Pass], "abc")]
@@ -188,8 +188,8 @@ fn no_more_than_so_many_are_held() {
     assert_eq!(faulty.transport().left(), HELD - 1);
 }
 
-/// Sends "ab", "cd" and "ef", and then receives, which finds nothing. Returns what went, and what
-/// each call returned.
+/// Sends "ab", "cd" and "ef", and then receives once, which finds nothing. Checks the datagrams
+/// that went out, and the result of each send.
 #[rstest]
 #[case::nothing_planned(&[], &["ab", "cd", "ef"], [Ok(2), Ok(2), Ok(2)])]
 #[case::lose(&[Departure::Pass, Departure::Lose], &["ab", "ef"], [Ok(2), Ok(2), Ok(2)])]
@@ -258,7 +258,7 @@ fn options_are_the_transports_inside() {
     assert_eq!(faulty.set_no_enobufs(true), Ok(()));
 }
 
-/// Counts how often it was woken.
+/// A waker that counts how often it is called.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -299,7 +299,7 @@ fn a_task_sees_the_same_faults_and_is_woken_for_nothing_instead_of_a_time_out() 
     assert_eq!(poll(), Some(Ok((b'd', PortId::KERNEL))));
 }
 
-/// What a program sees of each fault.
+/// Checks the error that a handle returns for each fault, and that its next read succeeds.
 #[rstest]
 #[case(Arrival::Cut(50), Error::Truncated { read: 50, whole: 112 })]
 #[case(Arrival::Cut(0), Error::Truncated { read: 0, whole: 112 })]
@@ -352,7 +352,8 @@ fn departure() -> impl Strategy<Value = Departure> {
     ]
 }
 
-/// What a program and the other side do.
+/// A step of a program or of the kernel's side: queue a packet with these bytes, read into a buffer
+/// of this length, or give a verdict with this replacement.
 #[derive(Clone, Debug)]
 enum Step {
     Queue(Vec<u8>),
@@ -369,8 +370,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// With any plan the handle never panics, what arrived is accounted for, and when the plan is
-    /// exhausted everything works again.
+    /// Checks that a handle bears any plan: it never panics, each datagram is delivered as the
+    /// record of faults says, and once the plans are at their end everything works again.
     #[test]
     fn a_handle_bears_any_plan(
         arrivals in vec(arrival(), 0..40),
@@ -408,8 +409,8 @@ proptest! {
             }
         }
 
-        // Enough of both to come to the end of the plans, and enough reads to take all that there
-        // is.
+        // Enough packets and verdicts to come to the end of both plans, and enough reads to take
+        // all packets.
         for _ in 0..40 {
             pipe.put_datagram(packet_frame(Abi::NATIVE, 1, &[]));
             let _ = handle.set_verdict(PacketId(1), Verdict::Accept, None);
@@ -440,7 +441,7 @@ proptest! {
         prop_assert_eq!(pipe.sent().len(), sent_before + 3);
     }
 
-    /// The same seed is the same weather.
+    /// Checks that one seed gives the same results and the same record of faults each time.
     #[test]
     fn a_seed_replays(seed in any::<u64>(), choices in vec((0..5_u32, arrival()), 0..6)) {
         let came = || {

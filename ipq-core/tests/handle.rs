@@ -1,4 +1,4 @@
-//! What libipq decides (LIB-1 to LIB-13), over a transport in memory.
+//! Tests of libipq's logic in [`Handle`] (LIB-1 to LIB-13), over a transport in memory.
 
 mod support;
 
@@ -17,7 +17,7 @@ fn handle() -> Handle<Pipe> {
     Handle::new(Pipe::with_abi(ABI))
 }
 
-/// A handle to which `incoming` comes.
+/// Returns a handle whose reads bring `incoming`, one after the other.
 fn handle_with(incoming: impl IntoIterator<Item = Incoming>) -> Handle<Pipe> {
     let handle = handle();
     incoming
@@ -263,7 +263,7 @@ mod reading {
     }
 }
 
-/// LIB-3: what is checked, and in which order.
+/// Tests of the checks of a datagram, and of their order (LIB-3).
 mod checks {
     use super::*;
     use pretty_assertions::assert_eq;
@@ -283,7 +283,8 @@ mod checks {
         assert_eq!(handle.read_datagram(&mut [0; 20], Wait::Never), Ok(20));
     }
 
-    /// Each datagram has every fault of those below it, and is refused for its own.
+    /// Reads datagrams with one or several faults, and checks that the error names the fault that is
+    /// checked first.
     #[rstest]
     #[case::sender_before_end(&[], 99, Error::ForeignSender { sender: PortId(99) }, ErrorNumber::Receive)]
     #[case::sender_before_length(&[0xff; 30], 99, Error::ForeignSender { sender: PortId(99) }, ErrorNumber::Receive)]
@@ -349,8 +350,8 @@ mod checks {
         }
     }
 
-    /// Whatever a transport says that it wrote, nothing outside the buffer is read, and the stale
-    /// bytes in it are not taken for a message.
+    /// Reads from a transport that states false lengths. Checks that nothing outside the buffer is
+    /// read, and that stale bytes in the buffer are not taken for a message.
     #[rstest]
     #[case(usize::MAX, usize::MAX)]
     #[case(usize::MAX, 0)]
@@ -380,7 +381,8 @@ mod checks {
     }
 }
 
-/// A refused datagram changes nothing: see "Defects of the original" in `ipq_core::protocol`.
+/// Checks that a refused datagram changes nothing: see "Defects of the original" in
+/// `ipq_core::protocol`.
 #[test]
 fn a_forged_datagram_diverts_nothing() {
     let handle = handle_with([
@@ -414,7 +416,7 @@ fn overruns_are_counted_and_lose_nothing_that_is_there() {
     assert_eq!(handle.overruns(), 2);
 }
 
-/// LIB-3: only a wait without an end makes a signal an error of libipq's.
+/// Checks that libipq counts a signal as an error only during a wait for ever (LIB-3).
 #[rstest]
 #[case(Wait::Forever, true, ErrorNumber::Receive)]
 #[case(Wait::Never, false, ErrorNumber::Timeout)]
@@ -431,7 +433,7 @@ fn a_signal_is_an_error_by_the_wait(#[case] wait: Wait, #[case] forever: bool, #
     assert_eq!(handle.last_error(), last);
 }
 
-/// LIB-7 and LIB-12.
+/// Checks LIB-7 and LIB-12.
 #[test]
 fn the_last_error_is_the_handles_own_and_success_does_not_clear_it() {
     let [one, other] = [handle(), handle()];
@@ -446,7 +448,7 @@ fn the_last_error_is_the_handles_own_and_success_does_not_clear_it() {
     assert_eq!(one.last_error(), ErrorNumber::ReceiveBufferSize);
 }
 
-/// LIB-5.
+/// Checks the texts of LIB-5.
 #[rstest]
 #[case(0, "Unknown error")]
 #[case(1, "Implementation error")]

@@ -1,4 +1,4 @@
-//! Many messages in one call, and messages for a task.
+//! Tests of reading and answering many messages in one call, and of reading in a task.
 
 mod support;
 
@@ -17,7 +17,7 @@ use support::{Incoming, Pipe, error_frame, packet_frame};
 
 const ABI: Abi = Abi::LP64_LITTLE;
 
-/// A handle with packets 1 to `count` to be read.
+/// Returns a handle that has the packets 1 to `count` to read.
 fn with_packets(count: u64) -> Handle<Pipe> {
     let handle = Handle::new(Pipe::with_abi(ABI));
     for id in 1..=count {
@@ -26,7 +26,8 @@ fn with_packets(count: u64) -> Handle<Pipe> {
     handle
 }
 
-/// What was read: an id, an error number of the kernel's, or an error.
+/// Returns the short form of a message that was read: a packet's id, the kernel's error number with
+/// a minus sign, or the handle's error.
 fn told(message: &Result<Message<'_>, Error>) -> Result<i64, Error> {
     match message {
         Ok(Message::Packet(packet)) => {
@@ -217,7 +218,7 @@ fn a_decision_that_can_not_be_sent_comes_back_and_keeps_none_of_the_others() {
     assert_eq!(handle.last_error(), ErrorNumber::SentTruncated);
 }
 
-/// Counts how often a task is woken.
+/// A waker that counts how often a task is woken.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 

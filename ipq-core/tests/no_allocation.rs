@@ -1,4 +1,4 @@
-//! Reading and writing allocates nothing, whatever comes, and neither does a handle.
+//! Tests that reading and writing any message, also through a handle, allocates no memory.
 
 use allocation_counter::measure;
 use ipq_core::handle::{Buffers, Decision};
@@ -12,7 +12,7 @@ use std::fmt::{self, Write};
 use std::hint::black_box;
 use std::io::IoSlice;
 
-/// Takes text and keeps none of it.
+/// A writer that takes text and keeps none of it.
 struct Nowhere;
 
 impl Write for Nowhere {
@@ -98,7 +98,7 @@ fn reading_any_message_allocates_nothing() {
     }
 }
 
-/// A side that always has the same frame to give, and takes everything.
+/// A transport that brings the same frame at each receive, and accepts everything that is sent.
 struct Endless(Vec<u8>);
 
 impl Transport for Endless {

@@ -1,4 +1,5 @@
-//! The pages of the protocols' rules have every rule that anything in the repository cites.
+//! Tests that the pages of the protocols' rules have every rule that a file in the repository
+//! cites.
 
 use pretty_assertions::assert_eq;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ const PAGES: [&str; 2] = [
 ];
 const LINKS: &str = include_str!("../docs/rule-links.html");
 
-/// An id of the suite's own tests, which is of no rule on purpose.
+/// An id that looks like that of a rule, and is deliberately none. The suite's own tests use it.
 const NO_RULE: &str = "VER-30";
 
 #[test]
@@ -36,7 +37,8 @@ fn the_links_in_the_documentation_know_every_group_of_rules() {
     }
 }
 
-/// In the packaged crate this is about the crate alone; in the repository about all of it.
+/// Checks every rule id in every text file: in the packaged crate those of the crate alone, and in
+/// the repository those of all packages.
 #[test]
 fn every_rule_that_is_cited_is_on_a_page() {
     let mut unknown = BTreeMap::<_, Vec<PathBuf>>::new();
@@ -44,7 +46,8 @@ fn every_rule_that_is_cited_is_on_a_page() {
     let mut cited = 0;
     for file in files() {
         let text = fs::read_to_string(&file).expect("a file of text");
-        // In these tables each line begins with a rule, whatever its group.
+        // In a file of this name each line begins with a rule's id, also of a group that the pages
+        // don't have.
         let is_table = file.file_name().is_some_and(|name| name == "requirements.txt");
         let of_table = text
             .lines()
@@ -63,7 +66,8 @@ fn every_rule_that_is_cited_is_on_a_page() {
     assert_eq!(unknown, BTreeMap::new(), "write these rules on a page in ipq-core/docs");
 }
 
-/// The section on other kernels names the recordings that show a rule. In the packaged crate there are none to look at.
+/// Checks that the recordings exist which the section on other kernels names. The packaged crate
+/// has no recordings, so nothing is checked there.
 #[test]
 fn every_recording_that_is_named_is_there() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
@@ -94,7 +98,7 @@ fn anchors() -> impl Iterator<Item = &'static str> {
     anchored.filter_map(|rest| rest.split('"').next())
 }
 
-/// The groups of rules, such as ATT.
+/// Returns the groups of the rules on the pages, such as ATT.
 fn groups() -> BTreeSet<&'static str> {
     anchors()
         .filter_map(|id| id.split_once('-'))
@@ -102,7 +106,7 @@ fn groups() -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// The ids in a text, of these groups.
+/// Returns the words of a text that are rule ids of these groups.
 fn ids<'t>(text: &'t str, groups: &BTreeSet<&str>) -> impl Iterator<Item = &'t str> {
     let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "-_".contains(character)));
     words.filter(|word| {
@@ -111,7 +115,8 @@ fn ids<'t>(text: &'t str, groups: &BTreeSet<&str>) -> impl Iterator<Item = &'t s
     })
 }
 
-/// Every file of text that people write here.
+/// Returns the text files of the repository, or of the packaged crate alone: those with the
+/// extensions of [`is_text`].
 fn files() -> Vec<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let repository = package

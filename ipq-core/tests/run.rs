@@ -1,4 +1,5 @@
-//! The loop that asks a program about each packet, over a transport in memory.
+//! Tests of the loop [`Handle::run`], which asks a program about each packet, over a transport in
+//! memory.
 
 mod support;
 
@@ -13,7 +14,7 @@ use support::{Incoming, Pipe, error_frame, packet_frame};
 
 const ABI: Abi = Abi::LP64_LITTLE;
 
-/// A queue that ends after these messages.
+/// Returns a transport that brings these messages, and then is closed.
 fn queue(messages: impl IntoIterator<Item = Vec<u8>>) -> Pipe {
     let pipe = Pipe::with_abi(ABI);
     messages.into_iter().for_each(|message| pipe.put_datagram(message));
@@ -25,7 +26,7 @@ fn packets(count: u8) -> impl Iterator<Item = Vec<u8>> {
     (1..=count).map(|number| packet_frame(ABI, number.into(), &[number; 20]))
 }
 
-/// Id, verdict and payload of each verdict that was sent.
+/// Returns the packet id, the verdict and the payload of each verdict that was sent.
 fn verdicts(pipe: &Pipe) -> Vec<(u64, Verdict, Vec<u8>)> {
     let sent = pipe.sent();
     let verdicts = sent.iter().map(|sent| match Message::parse(sent, ABI) {

@@ -1,4 +1,4 @@
-//! What a listener is told of what passes.
+//! Tests of what a [`Traced`] transport tells its listener.
 
 mod support;
 
@@ -11,7 +11,8 @@ use std::io::IoSlice;
 use std::task::{Context, Waker};
 use support::{Incoming, Pipe};
 
-/// Runs `calls` over a pipe and returns what the listener was told, a line for each event.
+/// Runs `calls` on a traced pipe, and returns a line of text for each event that the listener was
+/// told.
 fn told(pipe: &Pipe, calls: impl FnOnce(&Traced<&Pipe, &dyn Fn(Event<'_>)>)) -> Vec<String> {
     let lines = RefCell::new(vec![]);
     let listener = |event: Event<'_>| {

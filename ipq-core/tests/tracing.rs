@@ -1,4 +1,4 @@
-//! The events that a handle tells the crate `tracing`.
+//! Tests of the events that a handle sends to the crate `tracing`.
 
 mod support;
 
@@ -14,7 +14,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const ABI: Abi = Abi::LP64_LITTLE;
 
-/// Keeps a line for each event.
+/// A subscriber that keeps a line of text for each event.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 

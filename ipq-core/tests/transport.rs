@@ -1,4 +1,5 @@
-//! What the transport trait gives beside one datagram out and one datagram in.
+//! Tests of the default methods of [`Transport`], which handle many datagrams, and of pointers to a
+//! transport.
 
 mod support;
 
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use support::{Incoming, PROGRAM, Pipe};
 
-/// The bytes that came, and the datagram's length.
+/// The result in one slot: the bytes that came, and the datagram's whole length.
 type Received = Result<(Vec<u8>, usize), TransportError>;
 
-/// Receives into `count` buffers of 4 bytes, and returns what came into those that were filled.
+/// Receives into `count` buffers of 4 bytes, and returns the result in each slot that was filled.
 fn receive_many(pipe: &Pipe, count: usize, wait: Wait) -> Result<Vec<Received>, TransportError> {
     let mut buffers = vec![[0; 4]; count];
     let mut slots: Vec<Slot<'_>> = buffers.iter_mut().map(|buffer| Slot::new(buffer)).collect();
@@ -91,7 +92,7 @@ fn many_are_sent_in_order_each_with_a_result_of_its_own() {
     assert_eq!(pipe.sent().len(), 4);
 }
 
-/// Notes which of its methods are called.
+/// A transport that notes the name of each method that is called.
 struct Noted(RefCell<Vec<&'static str>>);
 
 impl Noted {

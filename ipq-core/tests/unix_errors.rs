@@ -1,4 +1,4 @@
-//! What is said when no emulator answers at a path: whether one is there, and what to do.
+//! Tests of the error when no emulator answers at a path: it says if one is there, and what to do.
 
 #![cfg(target_os = "linux")]
 
@@ -13,21 +13,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// A path for a test's socket, with nothing there.
+/// Returns a path for the socket of the test `name`, with no file there.
 fn path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("ipq-core-{name}-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     path
 }
 
-/// What opening a queue at `path` says, with `PATH` in its place.
+/// Returns the text of the error from opening a queue at `path`, with `PATH` in place of the path.
 fn said(path: &Path) -> String {
     let error = Unix::open(path, Family::Ipv4).expect_err("there is no emulator");
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
     error.to_string().replace(&path.display().to_string(), "PATH")
 }
 
-/// A socket of the emulator's type that listens at `path`.
+/// Returns a socket of the type that an emulator uses, which listens at `path`.
 fn listener(path: &Path) -> OwnedFd {
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let socket = socket.expect("a socket");
@@ -64,7 +64,7 @@ fn an_emulator_that_may_not_be_reached_is_there_all_the_same() {
     std::fs::set_permissions(&path, Permissions::from_mode(0o0)).expect("the socket's mode");
     let said = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // Root may reach everything, so this thread is somebody else from here on.
+            // Root may reach everything, so this thread becomes another user.
             if rustix::process::geteuid().is_root() {
                 let nobody = (Uid::from_raw(65534), Gid::from_raw(65534));
                 rustix::thread::set_thread_gid(nobody.1).expect("another group");
@@ -91,7 +91,7 @@ fn a_connection_that_is_closed_without_an_answer_is_named() {
         said(&path)
     });
     std::fs::remove_file(&path).expect("the socket's file");
-    // Which of the two the system says depends on who is first.
+    // Either error may come: it depends on whether the send or the close is first.
     let said = said.replace("Broken pipe (EPIPE, 32)", "Connection reset by peer (ECONNRESET, 104)");
     assert_eq!(
         said,

@@ -1,4 +1,4 @@
-//! What must hold for any bytes and any values, in all four ABIs.
+//! Tests of what must hold for any bytes and any values, in all four ABIs.
 
 use ipq_core::wire::{
     Abi, CopyMode, Envelope, ErrorMessage, EtherType, Flags, Frame, HardwareAddress, Header, Hook, InterfaceName, Mark,
@@ -14,7 +14,7 @@ fn abi() -> impl Strategy<Value = Abi> {
     select(&Abi::ALL[..])
 }
 
-/// A number that fits a word of `abi`.
+/// Draws a number that fits a word of `abi`.
 fn word(abi: Abi) -> impl Strategy<Value = u64> {
     any::<u64>().prop_map(move |value| match abi.word {
         WordSize::Four => value & u64::from(u32::MAX),
@@ -80,9 +80,9 @@ fn verdict_request(abi: Abi) -> impl Strategy<Value = VerdictRequest> {
     })
 }
 
-/// Bytes that get past the first checks more often than chance would have it: a header of a known
-/// type whose length is right, with any bytes behind it, half of which have a possible address
-/// length and `data_len` 0 where a packet has them.
+/// Draws bytes that pass the first checks more often than random bytes do: a header with a known
+/// type and the right length, and any body. In half of the cases a long enough body has a possible
+/// address length and `data_len` 0, where a packet message has these fields.
 fn near_frame() -> impl Strategy<Value = (Abi, Vec<u8>)> {
     let types = select(vec![2_u16, 0x11, 0x12, 0x13, 0x14]);
     (abi(), types, vec(any::<u8>(), 0..160), any::<bool>()).prop_map(|(abi, message_type, mut body, possible)| {
@@ -102,7 +102,7 @@ fn near_frame() -> impl Strategy<Value = (Abi, Vec<u8>)> {
     })
 }
 
-/// Where in memory the bytes are.
+/// Returns the range of addresses of `bytes` in memory.
 fn place(bytes: &[u8]) -> Range<*const u8> {
     bytes.as_ptr_range()
 }
@@ -111,8 +111,8 @@ fn lies_in(part: &[u8], whole: &[u8]) -> bool {
     part.is_empty() || (place(whole).start <= place(part).start && place(part).end <= place(whole).end)
 }
 
-/// Runs every reader over `bytes`, asks for everything that it gives, and checks that what it gives
-/// are parts of `bytes`.
+/// Runs every reader over `bytes`, and every accessor of what was read. Checks that each slice in
+/// the results is a part of `bytes`.
 fn read_everything(bytes: &[u8], abi: Abi) -> Result<(), TestCaseError> {
     let _ = Header::parse(bytes, abi);
     let _ = ModeRequest::parse(bytes, abi);
@@ -242,7 +242,8 @@ proptest! {
         prop_assert_eq!(ErrorMessage::head(read.error, abi, envelope, read.quoted.len()), head);
     }
 
-    /// But for the padding between the address and `data_len`, which nothing is said of.
+    /// Checks all bytes but the padding between the address and `data_len`, whose values are not
+    /// specified.
     #[test]
     fn a_packet_that_was_read_is_written_byte_for_byte((abi, mut bytes) in near_frame()) {
         bytes.drain(..Header::BYTES);
@@ -259,7 +260,8 @@ proptest! {
         }
     }
 
-    /// A number that the ABI's words can't hold is cut as a C assignment cuts it.
+    /// Checks that a number which a word of the ABI can't hold is cut to its low 32 bits, as by a C
+    /// assignment.
     #[test]
     fn a_word_that_does_not_fit_is_cut(range in any::<u64>()) {
         for abi in Abi::ALL {
@@ -271,7 +273,8 @@ proptest! {
     }
 }
 
-/// A frame that no word can overflow, whatever is said of its length.
+/// Checks that a header states the largest length where the true one does not fit, and that no sum
+/// overflows.
 #[test]
 fn lengths_at_the_edge_of_usize_overflow_nothing() {
     for abi in Abi::ALL {

@@ -1,9 +1,10 @@
 //! The C library, built and installed as the Makefile does it, and programs in C that are compiled
-//! against it. Tests of other packages have this file too.
+//! against it. Tests of other packages include this file, too.
 //!
-//! Where a tool is missing a test is skipped, and says so; `IPQ_REQUIRE_C=1` makes that a failure.
+//! Where a tool is missing, a test is skipped and says so. With `IPQ_REQUIRE_C=1` that is a
+//! failure.
 
-// Each test target uses a part of this.
+// Each test target uses only a part of this file.
 #![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +14,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// The package that the library is of.
+/// The folder of the package that the C library is built from.
 pub(crate) const CORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ipq-core");
 
-/// Where tests put what they make.
+/// The folder for the files that tests make.
 pub(crate) const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// Where the library is installed, when [`LIBRARY`] or a program has been asked for.
+/// The folder where the library is installed, once [`LIBRARY`] or a program has been asked for.
 pub(crate) const INSTALLED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/c-library/root");
 
-/// The library, installed.
+/// The folder of the installed library. Using it for the first time builds and installs the
+/// library.
 pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
     std::fs::create_dir_all(&target).unwrap();
-    // Tests of other processes may be about to do the same.
+    // Tests in other processes may do this at the same time.
     let lock = File::create(target.join("lock")).unwrap();
     lock.lock().unwrap();
     succeed(
@@ -40,16 +42,17 @@ pub(crate) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     PathBuf::from(INSTALLED)
 });
 
-/// What has been compiled: tests run side by side.
+/// The programs that this process has compiled, so that tests which run side by side compile each
+/// once.
 static COMPILED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Whether all is here that [`compiled`] needs with these flags. If not, says that a test is
-/// skipped, or fails it.
+/// Returns `true` if all tools are there that [`compiled`] needs with these flags. If not, prints
+/// that a test is skipped, or panics with `IPQ_REQUIRE_C=1`.
 pub(crate) fn have(flags: &[&str]) -> bool {
     !skipped(lack(flags))
 }
 
-/// Says that a test is skipped, if there is a reason for it.
+/// Returns `true` if there is a reason to skip a test, and prints it.
 pub(crate) fn skipped(reason: Option<String>) -> bool {
     let Some(reason) = reason else {
         return false;
@@ -58,8 +61,8 @@ pub(crate) fn skipped(reason: Option<String>) -> bool {
     true
 }
 
-/// What is missing of all that [`compiled`] needs with these flags, if anything is; a failure if
-/// nothing may be.
+/// Returns a sentence about the first tool that is missing of those that [`compiled`] needs with
+/// these flags, or `None` if all are there. With `IPQ_REQUIRE_C=1` a missing tool panics.
 pub(crate) fn lack(flags: &[&str]) -> Option<String> {
     ["make", "pkg-config"]
         .iter()
@@ -67,12 +70,14 @@ pub(crate) fn lack(flags: &[&str]) -> Option<String> {
         .or_else(|| can_not_compile("cc", &[&["-pthread"], flags].concat()))
 }
 
-/// Says so if `tool` can't do what `arguments` ask of it; a failure if it must.
+/// Returns a sentence that says so if `tool` fails with `arguments`, or `None` if it succeeds. With
+/// `IPQ_REQUIRE_C=1` a failure panics.
 pub(crate) fn can_not(tool: &str, arguments: &[&str]) -> Option<String> {
     required(missing_optional(tool, arguments))
 }
 
-/// The same for a tool that is never required.
+/// Returns a sentence that says so if `tool` fails with `arguments`, or `None` if it succeeds.
+/// Never panics, since no test requires the tool.
 pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String> {
     let can = Command::new(tool)
         .args(arguments)
@@ -81,8 +86,8 @@ pub(crate) fn missing_optional(tool: &str, arguments: &[&str]) -> Option<String>
     (!can).then(|| does_not_work(tool, arguments))
 }
 
-/// A program with the headers of the programs here. A compiler may lack some of them for a word
-/// size or for C++ alone.
+/// A C program that includes the system headers of all C programs in these tests. A compiler may
+/// lack some of the headers for one word size, or for C++ alone.
 const PROBE: &str = "#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <pthread.h>
@@ -94,13 +99,14 @@ const PROBE: &str = "#include <linux/netfilter.h>
 int main(void) { return printf(\"%s\", \"\"); }
 ";
 
-/// Says so if a compiler can't compile and link a small program with these flags; a failure if it
-/// must.
+/// Returns a sentence that says so if `compiler` can't compile and link a small program with these
+/// flags, or `None` if it can. With `IPQ_REQUIRE_C=1` a failure panics.
 pub(crate) fn can_not_compile(compiler: &str, flags: &[&str]) -> Option<String> {
     required(missing_optional_compiler(compiler, flags))
 }
 
-/// The same for a compiler that is never required.
+/// Returns a sentence that says so if `compiler` can't compile and link a small program with these
+/// flags, or `None` if it can. Never panics, since no test requires the compiler.
 pub(crate) fn missing_optional_compiler(compiler: &str, flags: &[&str]) -> Option<String> {
     static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
@@ -113,7 +119,7 @@ pub(crate) fn missing_optional_compiler(compiler: &str, flags: &[&str]) -> Optio
         .or_insert_with(|| {
             let executable = Path::new(SCRATCH).join(format!("probe-{}", std::process::id()));
             let output = compile_probe(Command::new(compiler).args(&arguments).arg("-o").arg(&executable));
-            // There is none if the flags say so.
+            // With some flags, such as `-fsyntax-only`, there is no executable to remove.
             let _ = std::fs::remove_file(executable);
             output.is_ok_and(|output| output.status.success())
         });
@@ -128,7 +134,7 @@ fn compile_probe(command: &mut Command) -> std::io::Result<Output> {
         .stderr(Stdio::piped());
     let mut compiler = command.spawn()?;
     if let Some(mut source) = compiler.stdin.take() {
-        // A compiler that does not read it has failed.
+        // If the compiler does not read the program, it has failed, and its status says so.
         let _ = source.write_all(PROBE.as_bytes());
     }
     compiler.wait_with_output()
@@ -138,15 +144,16 @@ fn does_not_work(tool: &str, arguments: &[&str]) -> String {
     format!("`{tool} {}` does not work here", arguments.join(" "))
 }
 
-/// Fails for a reason to skip a test if none may be skipped.
+/// Returns the `reason` to skip a test. Panics if there is one and `IPQ_REQUIRE_C` is set.
 fn required(reason: Option<String>) -> Option<String> {
     let may_skip = std::env::var_os("IPQ_REQUIRE_C").is_none();
     assert!(may_skip || reason.is_none(), "{}", reason.unwrap_or_default());
     reason
 }
 
-/// Compiles a program against what was installed, found by pkg-config, with `flags` for the
-/// compiler, once. It is old C unless they say otherwise.
+/// Compiles a C program against the installed library, which pkg-config finds, and returns the
+/// executable's path. Each program is compiled once with the same `flags`. Without `-std=` among
+/// these, the language is gnu89.
 pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     let name = source.file_stem().unwrap_or_default().display();
     let executable = Path::new(SCRATCH).join(format!("{name}{}", flags.concat()));
@@ -180,7 +187,7 @@ pub(crate) fn compiled(source: &Path, flags: &[&str]) -> PathBuf {
     executable
 }
 
-/// What a command printed, which has to succeed.
+/// Runs a command, and returns its output. Panics if the command fails.
 pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = command
         .output()
@@ -193,12 +200,14 @@ pub(crate) fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// The program that makes the calls of the manual's example.
+/// Compiles `pass.c`, which makes the calls of the manual's example, and returns the executable's
+/// path.
 pub(crate) fn pass() -> PathBuf {
     compiled(&Path::new(CORE).join("tests/c/pass.c"), &[])
 }
 
-/// What `pass` prints in a case, as the package's README shows it.
+/// Returns the line that the README shows as the output of `pass` in the case `case`, a cell of the
+/// README's table.
 pub(crate) fn shown_in_readme(case: &str) -> String {
     let readme = std::fs::read_to_string(Path::new(CORE).join("README.md")).expect("there is a README");
     let row = readme

@@ -1,7 +1,7 @@
-//! A transport in memory, and frames to send through it, for the tests of the handle and of the
-//! wrappers.
+//! A transport in memory, and frames to send through it, for the tests of the handle and of
+//! transports around other transports.
 
-// Each test target uses a part of this.
+// Each test target uses only a part of this module.
 #![allow(dead_code)]
 
 mod pipe;
@@ -14,10 +14,10 @@ use ipq_core::wire::{
 };
 use ipq_core::{Errno, PacketId, PortId};
 
-/// The port id of the program in the tests.
+/// The port id of the program in these tests.
 pub(crate) const PROGRAM: PortId = PortId(4242);
 
-/// A PACKET frame as the kernel sends it.
+/// Returns a PACKET frame as the kernel sends it, with the padding.
 pub(crate) fn packet_frame(abi: Abi, packet_id: u64, payload: &[u8]) -> Vec<u8> {
     let metadata = PacketMetadata {
         packet_id: PacketId(packet_id),
@@ -34,7 +34,8 @@ pub(crate) fn packet_frame(abi: Abi, packet_id: u64, payload: &[u8]) -> Vec<u8> 
     [&metadata.head(abi, payload.len()), payload, &[0; 3][..pad]].concat()
 }
 
-/// The kernel's answer to `quoted`: an error, or an acknowledgement with error 0.
+/// Returns the frame in which the kernel answers `quoted`: with an error, or with an
+/// acknowledgement if `errno` is 0.
 pub(crate) fn error_frame(abi: Abi, errno: Errno, quoted: &[u8]) -> Vec<u8> {
     let envelope = Envelope {
         flags: Flags::NONE,

@@ -1,4 +1,5 @@
-//! A transport in memory: a test puts datagrams in at one end and looks at those that came out.
+//! A transport in memory. A test puts datagrams in for the program to receive, and looks at those
+//! that the program sent.
 
 use super::PROGRAM;
 use bytes::Bytes;
@@ -10,19 +11,21 @@ use std::io::IoSlice;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-/// What the next receive brings.
+/// The result of one later receive.
 #[derive(Clone, Debug)]
 pub(crate) enum Incoming {
-    /// A datagram, and its sender.
+    /// A datagram, and the port id of its sender.
     Datagram(Bytes, PortId),
-    /// Bytes, and whatever is said of them.
+    /// Bytes to put into the buffer, and the lengths and sender that the transport states, right or
+    /// wrong.
     Claim(Bytes, Datagram),
-    /// A failure of the call.
+    /// An error that the receive returns.
     Failure(TransportError),
 }
 
-/// The transport. Nothing passes on its clock: a wait of limited length with nothing to come is
-/// over at once. A wait for ever blocks until another thread puts something in or closes the pipe.
+/// A transport in memory, without a clock. A wait for a duration that finds nothing ends at once
+/// with a time-out. A wait for ever blocks until another thread puts something in or closes the
+/// pipe.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     abi: Abi,
@@ -55,7 +58,8 @@ impl Pipe {
         }
     }
 
-    /// Puts in what the next receive that finds nothing before it will bring.
+    /// Appends the result of a receive, after those that were put in before. Wakes waiting threads
+    /// and tasks.
     pub(crate) fn put(&self, incoming: Incoming) {
         let mut state = self.state();
         state.incoming.push_back(incoming);
@@ -65,43 +69,45 @@ impl Pipe {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Puts in a datagram from the kernel.
+    /// Puts in a datagram from the kernel, for a later receive.
     pub(crate) fn put_datagram(&self, bytes: impl Into<Bytes>) {
         self.put(Incoming::Datagram(bytes.into(), PortId::KERNEL));
     }
 
-    /// Lets the next send end so, whatever it sends.
+    /// Sets the result of the next send that has none yet. The send records its datagram all the
+    /// same.
     pub(crate) fn answer_send(&self, result: Result<usize, TransportError>) {
         self.state().send_results.push_back(result);
     }
 
-    /// The other side goes.
+    /// Closes the pipe: once nothing is left to receive, each receive returns
+    /// [`TransportError::Closed`].
     pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
-    /// What was sent, oldest first.
+    /// Returns the datagrams that were sent, oldest first.
     pub(crate) fn sent(&self) -> Vec<Bytes> {
         self.state().sent.clone()
     }
 
-    /// Address and length of each part of each message that was sent.
+    /// Returns the address and length of each part of each datagram that was sent.
     pub(crate) fn sent_parts(&self) -> Vec<Vec<(usize, usize)>> {
         self.state().parts.clone()
     }
 
-    /// How each receive was told to wait.
+    /// Returns the wait of each receive so far.
     pub(crate) fn waits(&self) -> Vec<Wait> {
         self.state().waits.clone()
     }
 
-    /// How much has not been received yet.
+    /// Returns the number of results that no receive has taken yet.
     pub(crate) fn left(&self) -> usize {
         self.state().incoming.len()
     }
 
-    /// Returns when a thread waits in a receive.
+    /// Waits until a thread is blocked in a receive.
     pub(crate) fn until_somebody_waits(&self) {
         let state = self.state();
         drop(self.changed.wait_while(state, |state| state.waiting == 0).unwrap());
