@@ -260,7 +260,8 @@ extern "C" fn ipq_ctl(_handle: *const Public, _request: c_int) -> c_int {
     1
 }
 
-/// `char *ipq_errstr(void)`: returns the text of this thread's last error (LIB-5).
+/// `char *ipq_errstr(void)`: returns the text of this thread's last error, with a NUL at its end
+/// (LIB-5). The text is valid until the thread's next error.
 #[unsafe(no_mangle)]
 extern "C" fn ipq_errstr() -> *mut c_char {
     last_error::text()
@@ -318,7 +319,8 @@ fn whole(handle: *const Public) -> *const Whole {
 }
 
 /// Calls `send`, and returns the number of bytes sent, or -1 for an error. An error becomes this
-/// thread's last error, and sets errno as [`fail`] says. Success leaves both alone.
+/// thread's last error, and sets errno if it has a cause that errno can tell. Success leaves both
+/// alone.
 fn sent(send: impl FnOnce() -> Result<usize, Error>) -> c_int {
     let saved = errno();
     let result = send();

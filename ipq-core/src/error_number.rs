@@ -36,7 +36,7 @@ error_numbers! {
     CreateHandle = 2 "Unable to create netlink handle",
     /// Number 3: the queue's socket could not be opened (SOCK-1).
     CreateSocket = 3 "Unable to create netlink socket",
-    /// Number 4: the socket could not be bound, as when its port id is taken (SOCK-2).
+    /// Number 4: the socket could not be bound, for example because its port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",
     /// Number 5: no memory for a buffer.
     AllocateBuffer = 5 "Unable to allocate buffer",

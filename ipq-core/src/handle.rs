@@ -279,7 +279,8 @@ impl<T: Transport> Handle<T> {
         message
     }
 
-    /// Records `error` as this handle's last error, counts it if it is an overrun, and returns it.
+    /// Records `error` as this handle's last error, if libipq has a number for it, counts it if it
+    /// is an overrun, and returns it.
     #[cold]
     fn note(&self, error: Error) -> Error {
         #[cfg(feature = "tracing")]

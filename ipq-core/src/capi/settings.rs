@@ -5,11 +5,11 @@ use crate::transport::nfqueue::{InvalidQueueNumbers, Options, QueueNumbers};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Settings of an nfnetlink queue, which programs write as a list with commas. No setting may be in
-/// the list twice.
+/// The settings of an nfnetlink queue that follow `nfqueue:` in `IPQ_TRANSPORT`, with commas
+/// between them. No setting may be there twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// `4=NUMBER` and `6=NUMBER`: the queue number of each family.
+    /// `4=NUMBER` and `6=NUMBER`: the queue number of each family, by default 0.
     numbers: QueueNumbers,
     /// `max-length=PACKETS`: the most packets that the queue holds; `None` leaves the kernel's
     /// default.

@@ -111,8 +111,8 @@ fn pseudo_header(ip: &IpSlice<'_>, length: usize) -> Sum16BitWords {
         .add_2bytes([0, ip.payload().ip_number.0])
 }
 
-/// Returns the internet checksum of `bytes`, added to the sum `begin`, in the byte order of the
-/// packet. The two bytes at `place`, where the checksum itself stands, are left out.
+/// Returns the internet checksum over the sum `begin` and `bytes`, in the byte order of the packet.
+/// The two bytes at `place`, where the checksum itself stands, are left out.
 fn checksum(begin: Sum16BitWords, bytes: &[u8], place: usize) -> [u8; 2] {
     begin
         .add_slice(&bytes[..place])

@@ -208,7 +208,8 @@ impl<T: Transport> Handle<T> {
         }
     }
 
-    /// Sends decisions, at most [`AT_ONCE`], and calls `done` with the result of each.
+    /// Sends at most 64 decisions with one call of the transport, and calls `done` with each
+    /// decision and its result.
     fn send_verdicts<'d>(&self, decisions: &[Decision<'d>], mut done: impl FnMut(Decision<'d>, Result<usize, Error>)) {
         let count = decisions.len();
         // The arrays are filled in place, since collecting would move them whole.

@@ -40,8 +40,8 @@ use std::io::IoSlice;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// A transport around another one. It does to the datagrams what its plans say. See the
-/// [module](self).
+/// A transport around another one, which loses, cuts, repeats, delays and forges datagrams as its
+/// plans say. See the [module](self).
 #[derive(Debug)]
 pub struct Faulty<T> {
     transport: T,
@@ -61,6 +61,7 @@ impl<T> Faulty<T> {
     }
 
     /// Sets the plan for datagrams that are received: the n-th item is the fault of the n-th
+    /// datagram. An [`Arrival::Fail`] comes ahead of a datagram; the next item is the fault of that
     /// datagram.
     #[must_use]
     pub fn with_arrivals(self, plan: impl IntoIterator<Item = Arrival, IntoIter: Send + 'static>) -> Self {

@@ -128,8 +128,8 @@ impl Netlink {
         }
     }
 
-    /// Makes the transport of a bound socket, and asks the system for the socket's port id. An
-    /// error names `asked`, the port id that the caller asked for.
+    /// Wraps a bound socket as a transport, and asks the system for the socket's port id. An error
+    /// names `asked`, the port id that the caller asked for.
     fn bound(socket: OwnedFd, asked: PortId, senders: Senders) -> Result<Self, SocketError> {
         let bound = net::getsockname(&socket)
             .and_then(SocketAddrNetlink::try_from)
@@ -212,7 +212,7 @@ impl Transport for Netlink {
     }
 
     /// Sets the receive buffer with `SO_RCVBUFFORCE`, which no system limit bounds, if the caller
-    /// has the capability, and else with `SO_RCVBUF`.
+    /// has the capability, and else with `SO_RCVBUF`. Returns the size that the kernel then states.
     fn set_receive_buffer(&self, bytes: usize) -> Result<usize, TransportError> {
         net::sockopt::set_socket_recv_buffer_size_force(self, bytes)
             .or_else(|_| net::sockopt::set_socket_recv_buffer_size(self, bytes))

@@ -144,14 +144,14 @@ pub struct NfQueue<S: QueueSocket = Netlink> {
     questions: Questions<S>,
     devices: S::Devices,
     options: Options,
-    /// The port id of the attached peer, or 0.
+    /// The port id of the attached peer, or 0 if nobody is attached.
     peer: AtomicU32,
     /// Held while a message that attaches is sent, so that no second message attaches at the same
     /// time.
     attaching: Mutex<()>,
     other_family_dropped: AtomicU64,
     /// The length in bytes of the longest datagram that can come: 512 for what a kernel says about
-    /// a packet, and the most bytes of a packet that a message has asked for, or has carried, so
+    /// a packet, plus the most bytes of a packet that a message has asked for, or has carried, so
     /// far.
     longest_datagram: AtomicUsize,
     /// The offset in the caller's buffer at which the next datagram is received. With it the
@@ -247,7 +247,7 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Returns the port id of the attached peer, or 0.
+    /// Returns the port id of the attached peer, or 0 if nobody is attached.
     fn peer(&self) -> PortId {
         PortId(self.peer.load(Ordering::Acquire))
     }

@@ -189,9 +189,10 @@ impl Transport for Unix {
     }
 
     /// Receives one frame, and waits for it as `wait` says. An overrun comes ahead of the frames
-    /// (SOCK-4), and is told before the frame that ends a wait. Notices are read while the frame is
-    /// seen and not yet taken: then they are those that it needs, and no later ones. Nothing here
-    /// has a destructor while it waits.
+    /// (SOCK-4), and is told before the frame that ends a wait. The emulator's notices are read
+    /// after the frame has been seen and before it is taken: so they are those that the frame
+    /// needs, and no later ones. Nothing has a destructor while the call waits, so a C program may
+    /// jump out of it.
     fn receive(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         let (copied, length) = waiting(self.as_fd(), wait, |attempt| {
             let flags = match attempt {
@@ -245,7 +246,8 @@ pub fn proc_text(path: &Path, family: Family) -> Result<Vec<u8>, Errno> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No emulator answers at the path: there is none, or this process may not reach it.
+    /// No emulator answers at the path: there is none, this process may not reach it, or its answer
+    /// is none of an emulator's.
     #[error("{}", unreachable(.path, *.errno))]
     Unreachable {
         /// The path at which the emulator should listen.
@@ -317,9 +319,10 @@ fn unreachable(path: &Path, errno: Errno) -> String {
     }
 }
 
-/// The reason why a question got no usable answer.
+/// The reason why a request got no usable answer.
 enum Failure {
-    /// The system did not let the question through, or nobody answered.
+    /// The system did not let the request through, nobody answered in time, or the answer was
+    /// malformed.
     Unreachable(Errno),
     /// The emulated kernel refused what was asked for.
     Refused(Errno),

@@ -3,8 +3,8 @@
 
 use super::abi::{Abi, ByteOrder, WordSize};
 
-/// Reads fields at fixed offsets. Bytes beyond the end read as zeros: callers check the length
-/// once, when they parse, and the compiler removes the second check.
+/// A reader of fields at fixed offsets. Bytes beyond the end read as zeros: callers check the
+/// length once, when they parse, and the compiler removes the second check.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
@@ -89,8 +89,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Writes fields at fixed offsets, over whatever is there. A field that would not fit is left out;
-/// the layouts of this module all fit.
+/// A writer of fields at fixed offsets, over whatever is there. A field that would not fit is left
+/// out; the layouts of this module all fit.
 pub(super) struct FieldsMut<'a> {
     bytes: &'a mut [u8],
     abi: Abi,

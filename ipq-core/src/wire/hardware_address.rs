@@ -29,7 +29,8 @@ impl HardwareAddress {
         length: 0,
     };
 
-    /// Reads the address in a field of the wire: the first `length` bytes of `field`.
+    /// Reads the address in a field of the wire: the first `length` bytes of `field`. A length over
+    /// 8 is an error.
     #[inline]
     pub const fn from_wire(length: u8, field: [u8; Self::WIRE_BYTES]) -> Result<Self, HardwareAddressTooLong> {
         if length as usize > Self::WIRE_BYTES {

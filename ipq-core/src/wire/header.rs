@@ -98,8 +98,8 @@ impl Envelope {
     }
 
     /// Returns the header of a message with a fixed part of `fixed` bytes and `following` bytes
-    /// after it. A length that the field can't hold becomes the largest that it can. No reader
-    /// takes a part of such a message for the whole.
+    /// after it. A length that the field can't hold becomes the largest that it can, so that no
+    /// reader takes a part of the message for the whole.
     #[inline(always)]
     pub(super) fn header(self, message_type: MessageType, fixed: usize, following: usize) -> Header {
         let length = following.saturating_add(Header::BYTES + fixed);

@@ -18,8 +18,8 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the header of `datagram`, and checks the length in it against the datagram's length
-    /// (MSG-1).
+    /// Reads the header of `datagram`. A datagram shorter than a header is an error, and so is a
+    /// stated length that is under 16 or over the datagram's (MSG-1).
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let header = Header::parse(datagram, abi).ok_or(WireError::NoHeader { found: datagram.len() })?;
@@ -41,7 +41,8 @@ pub enum Message<'a> {
     Error(ErrorMessage<'a>),
     /// A program sets the copy mode.
     Mode(ModeRequest),
-    /// A program gives a verdict; the bytes are those that follow the message.
+    /// A program gives a verdict. The second field holds the bytes after the message's fixed part:
+    /// the replacement packet, or none.
     Verdict(VerdictRequest, &'a [u8]),
     /// The kernel hands over a packet.
     Packet(PacketMessage<'a>),
@@ -50,7 +51,8 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the message in `datagram`. Bytes after the first message are ignored (MSG-11).
+    /// Reads and checks the message in `datagram`. Bytes after the first message are ignored
+    /// (MSG-11).
     #[inline(always)]
     pub fn parse(datagram: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;
@@ -91,7 +93,8 @@ pub enum MessageMut<'a> {
 }
 
 impl<'a> MessageMut<'a> {
-    /// Reads the message in `datagram`, as [`Message::parse`] does, with the same errors.
+    /// Reads and checks the message in `datagram`, as [`Message::parse`] does, with the same
+    /// errors.
     #[inline(always)]
     pub fn parse(datagram: &'a mut [u8], abi: Abi) -> Result<Self, WireError> {
         let Frame { header, body } = Frame::parse(datagram, abi)?;

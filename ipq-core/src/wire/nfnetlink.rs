@@ -47,7 +47,7 @@ pub const HEADER_BYTES: usize = Header::BYTES + 4;
 /// its own four bytes too.
 pub const LONGEST_CONTENT: usize = 65_531;
 
-/// Types of messages: the queue subsystem's number, 3, in the upper byte, and a message of it.
+/// Types of messages. Those of queues have the queue subsystem's number, 3, in the upper byte.
 pub mod message_type {
     /// An answer: an error, or an acknowledgement. It is the same in every netlink protocol.
     #[doc(alias = "NLMSG_ERROR")]
@@ -101,8 +101,8 @@ pub mod attribute {
     /// The length of the packet (u32), if not all of it is there.
     #[doc(alias = "NFQA_CAP_LEN")]
     pub const FULL_LENGTH: u16 = 13;
-    /// The state of the checksum (u32). 1: it is not filled in yet. 2: the packet is yet to be cut
-    /// into segments. 4: nobody has verified it.
+    /// Bits about the packet's state (u32). 1: the checksum is not filled in yet. 2: the packet is
+    /// yet to be cut into segments. 4: nobody has verified the checksum.
     #[doc(alias = "NFQA_SKB_INFO")]
     pub const CHECKSUM_STATE: u16 = 14;
     /// The user id of the local socket that sent the packet (u32).

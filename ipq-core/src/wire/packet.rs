@@ -204,6 +204,8 @@ pub struct PacketMessage<'a> {
 
 impl<'a> PacketMessage<'a> {
     /// Reads the message in `body`, which begins after the header and ends where the header says.
+    /// Errors are a body shorter than the fixed part, a `data_len` over what follows, and an
+    /// address of over 8 bytes.
     #[inline(always)]
     pub fn parse(body: &'a [u8], abi: Abi) -> Result<Self, WireError> {
         let at = &Layout::of(abi);

@@ -50,7 +50,7 @@ impl ModeRequest {
 #[doc(alias = "ipq_verdict_msg_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerdictRequest {
-    /// The verdict.
+    /// The program's verdict on the packet.
     pub verdict: Verdict,
     /// The id of the packet.
     pub packet_id: PacketId,
@@ -60,8 +60,8 @@ pub struct VerdictRequest {
 }
 
 impl VerdictRequest {
-    /// Writes the head of a frame that `payload_length` bytes follow: the replacement packet, or
-    /// none.
+    /// Writes the head of a VERDICT frame: the header and the message. `payload_length` bytes
+    /// follow: the replacement packet, or none.
     #[must_use]
     #[inline(always)]
     pub fn head(&self, abi: Abi, envelope: Envelope, payload_length: usize) -> Head {
@@ -152,8 +152,8 @@ fn message_of(frame: &mut [u8]) -> &mut [u8] {
     frame.get_mut(Header::BYTES..).unwrap_or_default()
 }
 
-/// Returns the fields of a request. A body that is shorter than the union of MODE and VERDICT is an
-/// error (MSG-7).
+/// Returns a reader of the fields of a MODE or VERDICT message. A body that is shorter than the
+/// union of the two is an error (MSG-7).
 #[inline(always)]
 fn request_fields(message_type: MessageType, body: &[u8], abi: Abi) -> Result<Fields<'_>, WireError> {
     if body.len() < abi.request_bytes() {

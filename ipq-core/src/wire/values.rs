@@ -165,10 +165,12 @@ numbered! {
         /// Verdict 0: the kernel frees the packet.
         #[doc(alias = "NF_DROP")]
         Drop = 0 "DROP",
-        /// Verdict 1: the packet goes on with the next hook function.
+        /// Verdict 1: the packet goes on with the next function of the hook, and then with the next
+        /// hook.
         #[doc(alias = "NF_ACCEPT")]
         Accept = 1 "ACCEPT",
-        /// Verdict 2: the program keeps the packet. Kernels since 3.1 refuse this verdict.
+        /// Verdict 2: the packet goes no further, and is lost. Kernels since 3.1 refuse this
+        /// verdict.
         #[doc(alias = "NF_STOLEN")]
         Stolen = 2 "STOLEN",
         /// Verdict 3: the kernel queues the packet again at once, with a new packet id.
@@ -177,7 +179,8 @@ numbered! {
         /// Verdict 4: the kernel runs the same hook function again.
         #[doc(alias = "NF_REPEAT")]
         Repeat = 4 "REPEAT",
-        /// Verdict 5: the packet skips the other functions of this hook.
+        /// Verdict 5: the packet skips the remaining functions of this hook, and goes on with the
+        /// next hook.
         #[doc(alias = "NF_STOP")]
         Stop = 5 "STOP",
     }

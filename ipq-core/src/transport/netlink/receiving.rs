@@ -94,8 +94,8 @@ impl Netlink {
         Ok(filled)
     }
 
-    /// Receives datagrams into the buffers of `slots`, which are at most [`AT_ONCE`], with one
-    /// system call, and adds their lengths and senders to `arrivals`.
+    /// Receives datagrams into the buffers of `slots`, which are at most 64, with one system call,
+    /// and adds their lengths and senders to `arrivals`.
     fn receive_batch(&self, slots: &mut [Slot<'_>], arrivals: &mut Arrivals, wait: Wait) -> Result<(), TransportError> {
         let mut places = ArrayVec::<_, AT_ONCE>::new();
         places.extend(slots.iter_mut().map(|slot| [IoSliceMut::new(slot.buffer)]));

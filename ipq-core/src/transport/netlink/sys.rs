@@ -25,7 +25,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub(super) enum Senders {
     /// Any program. Each receive asks for the sender.
     Anybody,
-    /// The kernel alone, to which the socket is connected. Most receives do not ask for the sender.
+    /// The kernel alone, to which the socket is connected. The sender is asked for only where one
+    /// datagram is received into several parts.
     Kernel,
 }
 
@@ -92,9 +93,9 @@ fn emulated_sender(address: SocketAddrAny) -> Option<u32> {
     is_kernel_name(name.abstract_name()?).then_some(PortId::KERNEL.0)
 }
 
-/// Receives datagrams with `recvmmsg(2)`, each into one of `places`, which are at most [`AT_ONCE`],
-/// and fills the empty `arrivals`. A part of a place takes the bytes that the parts before it have
-/// no room for; one part costs the kernel less than two.
+/// Receives datagrams with `recvmmsg(2)`, each into one of `places`, which are at most 64, and
+/// fills the empty `arrivals`. A part of a place takes the bytes that the parts before it have no
+/// room for; one part costs the kernel less than two.
 pub(super) fn receive<const PARTS: usize>(
     socket: BorrowedFd<'_>,
     senders: Senders,

@@ -32,7 +32,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// The events are read at least once in this number of datagrams.
+    /// The number of datagrams after which the device events are read at the latest.
     const INTERVAL: u32 = 256;
     /// The size of the buffer for events, in bytes: more than the kernel puts into one datagram.
     const RECEIVED: usize = 32 << 10;

@@ -10,8 +10,8 @@ use crate::wire::{Abi, Envelope, Flags, Message, PortId};
 use std::io::IoSlice;
 use std::sync::{Mutex, PoisonError};
 
-/// A second nfnetlink socket, for questions. It is opened with the first, and so has the same
-/// rights.
+/// A second nfnetlink socket, on which the kernel is asked what this process may do. It is opened
+/// with the first, and so has the same rights.
 #[derive(Debug)]
 pub(super) struct Questions<S> {
     socket: Mutex<(S, u32)>,

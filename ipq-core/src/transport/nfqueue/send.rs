@@ -15,8 +15,9 @@ use std::sync::{MutexGuard, PoisonError};
 /// The error for a message that is longer than nfnetlink can carry.
 const TOO_LONG: TransportError = TransportError::System(Errno::EMSGSIZE);
 
-/// The longest replacement that is copied behind its head, so that the kernel gets one slice. A
-/// second slice costs it more than this many bytes cost here: `sendmsg` fetches a list of slices.
+/// The longest replacement, in bytes, that is copied behind the message's other bytes, so that the
+/// kernel gets one slice. A second slice costs the kernel more time than copying this many bytes:
+/// `sendmsg` fetches a list of slices.
 const COPIED_BYTES: usize = 4096;
 
 impl<S: QueueSocket> NfQueue<S> {
@@ -100,7 +101,8 @@ impl<S: QueueSocket> NfQueue<S> {
     }
 
     /// Sends the first of `messages`, as many as go into one datagram, and fills in their results.
-    /// Returns their number, which is at least 1.
+    /// If that datagram can't be sent, sends each of its messages by itself. Returns the number of
+    /// messages, which is at least 1.
     fn send_datagram(&self, messages: &[&[IoSlice<'_>]], results: &mut [Result<usize, TransportError>]) -> usize {
         let mut room = Room::new();
         let mut batch = Batch::new(&self.options, &mut room);
@@ -161,8 +163,8 @@ impl<S: QueueSocket> NfQueue<S> {
         self.socket.send(&[IoSlice::new(written)]).map(drop)
     }
 
-    /// Recognises a plain verdict, and returns it with the action for the kernel. Returns `None`
-    /// for any other message. This is the fast path.
+    /// Recognises a plain verdict, one of the peer's with nothing unusual in it, and returns it
+    /// with the action for the kernel. Returns `None` for any other message. This is the fast path.
     #[inline(always)]
     fn decide_plain(&self, head: &[u8; HEAD_BYTES], following: usize) -> Option<(Request, Action)> {
         let (request, action) = plain::plain(head, following, self.peer(), &self.options)?;

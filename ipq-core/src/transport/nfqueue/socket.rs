@@ -7,7 +7,8 @@ use std::fmt::Debug;
 use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
-/// A netlink socket of nfnetlink's protocol, and what else the socket's kernel knows of a queue.
+/// A netlink socket of nfnetlink's protocol, with all else that a queue needs of a kernel: its
+/// network devices, its clock and its table of queues.
 ///
 /// [`Netlink`](crate::transport::netlink::Netlink) is one, of the kernel that the program runs on.
 /// The crate `ipq-sim` has another, of an emulated kernel.

@@ -23,7 +23,7 @@ pub enum Request {
         /// The id of the process that opens the socket.
         process_id: u32,
     },
-    /// Makes the connection the one on which [notices](Notice) of a socket are told.
+    /// Makes the connection the one that carries the [notices](Notice) about a socket.
     Notices {
         /// The socket, as the answer to `Open` named it.
         socket: u64,

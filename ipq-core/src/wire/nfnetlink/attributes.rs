@@ -6,24 +6,26 @@ use super::ParseError;
 /// message that is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// The type, without the two bits that say how the content is made up.
+    /// The type, without the two highest bits, which say if the content is nested and in which byte
+    /// order it is.
     pub kind: u16,
     /// The span of the content, without padding.
     pub content: Span,
 }
 
-/// Some bytes of a datagram, counted from its start.
+/// The place of some bytes in a datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// The offset of the first byte.
+    /// The offset of the first byte from the datagram's start.
     pub start: usize,
     /// The number of bytes.
     pub length: usize,
 }
 
 impl Attribute {
-    /// Returns the content of an attribute that always has `N` bytes. `message` is the front of the
-    /// message that the attribute was found in.
+    /// Returns the content of an attribute that always has `N` bytes; another length is an error.
+    /// `message` is the front of the message that the attribute was found in, and must hold the
+    /// content.
     pub fn fixed<const N: usize>(self, message: &[u8]) -> Result<&[u8; N], ParseError> {
         if self.content.length != N {
             return Err(ParseError::AttributeSize {
@@ -41,7 +43,7 @@ impl Attribute {
 }
 
 /// An iterator over the attributes of a message. It ends after the first attribute that is wrong,
-/// which it returns as an error. So is a second attribute of one type, if the type is under 64.
+/// which it returns as an error. A second attribute of a type under 64 is wrong, too.
 ///
 /// Each step moves on by at least the four bytes of an attribute's header, so the iteration ends
 /// whatever the bytes are. The last attribute need not be padded: the kernel does not pad a

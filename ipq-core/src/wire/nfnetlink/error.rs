@@ -108,7 +108,7 @@ pub enum ParseError {
         /// The length that was stated, in bytes.
         stated: u16,
     },
-    /// An answer's error number is no negative errno.
+    /// An error number is neither 0 nor a negative errno.
     #[error("an answer's error number is 0 or a negative errno, and this is {stated}")]
     ErrorNumber {
         /// The error number in the answer.

@@ -94,7 +94,8 @@ impl QueuedPacket {
     }
 }
 
-/// Reads the content of [`attribute::HARDWARE_ADDRESS`].
+/// Reads the content of [`attribute::HARDWARE_ADDRESS`]. A stated length of over 8 bytes is an
+/// error.
 #[inline]
 pub(crate) fn hardware_address(content: &[u8; 12]) -> Result<HardwareAddress, ParseError> {
     let [high, low, _, _, field @ ..] = *content;

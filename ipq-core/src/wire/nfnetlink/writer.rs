@@ -16,7 +16,8 @@ impl<const N: usize> Room<N> {
     }
 }
 
-/// Writes messages one after the other into a [`Room`], each padded so that the next can follow.
+/// A writer that puts messages one after the other into a [`Room`], each padded so that the next
+/// can follow.
 ///
 /// ```
 /// use ipq_core::wire::nfnetlink::{Room, Writer, attribute, command, message_type};
@@ -93,7 +94,7 @@ impl<'r, const N: usize> Writer<'r, N> {
         self.raw(&stated.to_ne_bytes()).raw(&kind.to_ne_bytes())
     }
 
-    /// Adds content of the attribute whose header was added last.
+    /// Adds content of the attribute whose header was added last, without padding.
     #[inline]
     pub fn content(&mut self, bytes: &[u8]) -> &mut Self {
         self.raw(bytes)

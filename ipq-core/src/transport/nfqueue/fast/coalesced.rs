@@ -24,8 +24,9 @@ use std::io::IoSlice;
 pub(crate) struct Batch<'m, 'b> {
     options: &'m Options,
     writer: Writer<'b>,
-    /// The bytes after the heads of the program's messages, such as replacement packets. They are
-    /// not copied; each slice comes with the offset among the written bytes at which it belongs.
+    /// The bytes that follow the fixed part of each of the program's messages, such as replacement
+    /// packets. They are not copied; each slice comes with the offset among the written bytes at
+    /// which it belongs.
     tails: ArrayVec<(usize, &'m [u8]), AT_ONCE>,
     tail_bytes: usize,
     /// Equal verdicts on the oldest undecided packets, which are not written yet.
@@ -49,7 +50,7 @@ enum Added<G> {
     Done,
     /// The message is in the datagram, and attaches. No message may follow it.
     Attaches(PortId, G),
-    /// The message does not fit into the datagram, or the bytes after its head are in several
+    /// The message does not fit into the datagram, or the bytes after its fixed part are in several
     /// slices.
     NoRoom,
 }
@@ -104,10 +105,10 @@ impl<'m, 'b> Batch<'m, 'b> {
     }
 
     /// Adds the first of `messages`, as many as fit, at most 64, and none after a message that
-    /// attaches. `plain` gets each message's head and the number of bytes after it, and returns
-    /// `None` unless the message is a plain verdict. Then `slow` gets the head and the message's
-    /// length, and decides. With a list of `outstanding` packets, one verdict may stand for
-    /// several.
+    /// attaches. `plain` gets each message's fixed part, the head, and the number of bytes after
+    /// it. If it returns `None`, the message is no plain verdict: then `slow` gets the head and the
+    /// message's length, and decides. With a list of `outstanding` packets, one verdict may stand
+    /// for several.
     pub(crate) fn fill<G>(
         &mut self,
         messages: &'m [&'m [IoSlice<'m>]],
@@ -192,7 +193,8 @@ impl<'m, 'b> Batch<'m, 'b> {
         }
     }
 
-    /// Returns `true` if a message with these bytes after its head fits into the datagram.
+    /// Returns `true` if the datagram has room for a message with the bytes `tail` after its fixed
+    /// part.
     fn has_room_for(&self, tail: &[u8]) -> bool {
         self.tail_bytes + tail.len() <= LONGEST_CONTENT
     }
@@ -284,8 +286,9 @@ impl<'m, 'b> Batch<'m, 'b> {
         self.writer.written()
     }
 
-    /// Returns the bytes after the heads of the program's messages, which were not copied. Each
-    /// slice comes with the offset among the written bytes at which it belongs in the datagram.
+    /// Returns the bytes that follow the fixed parts of the program's messages, which were not
+    /// copied. Each slice comes with the offset among the written bytes at which it belongs in the
+    /// datagram.
     pub(crate) fn tails(&self) -> &[(usize, &'m [u8])] {
         &self.tails
     }

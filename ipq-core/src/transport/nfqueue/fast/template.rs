@@ -83,9 +83,9 @@ impl TemplateCache {
         self.inserts_left = TEMPLATES;
     }
 
-    /// Returns the first bytes of the datagram at byte `at` of `buffer`, to [insert](Self::insert)
-    /// them once the datagram is translated. Returns `None` if it is no packet, if it is too short,
-    /// or if no more templates are made from this batch.
+    /// Returns the first 128 bytes of the datagram at byte `at` of `buffer`, to
+    /// [insert](Self::insert) them once the datagram is translated. Returns `None` if it is no
+    /// packet, if it is too short, or if this batch has made all the templates that it may.
     pub(crate) fn prefix_to_insert(&mut self, buffer: &[u8], at: usize) -> Option<Prefix> {
         let left = self.inserts_left.checked_sub(1)?;
         let prefix = buffer.get(at..)?.first_chunk()?;

@@ -10,9 +10,9 @@ use crate::transport::{AT_ONCE, Datagram, Slot, TransportError, Wait};
 use arrayvec::ArrayVec;
 use std::io::IoSliceMut;
 
-/// The datagrams that one system call received.
+/// The result of receiving datagrams with one system call.
 struct Burst {
-    /// The number of datagrams for the program, and of errors. They are in the first slots.
+    /// The number of datagrams and errors for the program. They are in the first slots.
     kept: usize,
     /// `true` if the call received as many datagrams as it could, so that more may be there.
     may_be_more: bool,
@@ -53,8 +53,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(filled)
     }
 
-    /// Receives the datagrams that are there, at most [`AT_ONCE`], into `slots` with one system
-    /// call, and translates them. Waits for the first as `wait` says.
+    /// Receives the datagrams that are there, at most 64, into `slots` with one system call, and
+    /// translates them. Waits for the first as `wait` says.
     fn burst(&self, slots: &mut [Slot<'_>], wait: Wait) -> Result<Burst, TransportError> {
         let count = slots.len().min(AT_ONCE);
         let slots = &mut slots[..count];
@@ -122,7 +122,8 @@ impl<S: QueueSocket> NfQueue<S> {
         Ok(Burst { kept, may_be_more })
     }
 
-    /// Receives datagrams, each into one of `places`, fills `arrivals`, and tells the device table.
+    /// Receives datagrams, each into one of `places`, fills `arrivals`, and tells the device table
+    /// how many datagrams came.
     #[inline(always)]
     fn receive_into<'a, const PARTS: usize>(
         &self,
@@ -183,7 +184,7 @@ fn keep(
 }
 
 /// Copies a datagram to an earlier slot, whose own datagram was not for the program. Returns the
-/// datagram as it is there.
+/// datagram with the number of bytes that fit that slot's buffer.
 fn move_up(slots: &mut [Slot<'_>], from: usize, to: usize, datagram: Datagram) -> Datagram {
     let (before, after) = slots.split_at_mut(from);
     let Some(to) = before.get_mut(to) else {

@@ -9,7 +9,7 @@ use crate::wire::PortId;
 use crate::wire::nfnetlink::ParseError;
 
 impl<S: QueueSocket> NfQueue<S> {
-    /// Receives one datagram, as [`Transport::receive`] does.
+    /// Receives one datagram into `buffer`, as [`Transport::receive`] does.
     #[inline(always)]
     pub(in super::super) fn receive_one(&self, buffer: &mut [u8], wait: Wait) -> Result<Datagram, TransportError> {
         if self.may_exceed(buffer.len()) {
@@ -103,7 +103,7 @@ impl<S: QueueSocket> NfQueue<S> {
         }
     }
 
-    /// Turns a datagram that was received into a frame in `buffer`.
+    /// Translates a datagram, which was received at the place `origin`, to a frame in `buffer`.
     pub(super) fn translate(
         &self,
         origin: Origin<'_>,

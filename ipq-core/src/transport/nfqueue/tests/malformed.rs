@@ -14,7 +14,8 @@ const PACKET: u16 = 0x0300;
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 
-/// Returns a packet message with a good beginning and the given attributes after it.
+/// Returns a packet message: a right header (packet id 1, IPv4, INPUT), and these attributes after
+/// it.
 fn packet(attributes: &[Vec<u8>]) -> Vec<u8> {
     let attributes = [&[packet_header(1, 0x0800, 1)], attributes].concat();
     message(PACKET, 0, 0, &body(2, &attributes))
@@ -155,7 +156,8 @@ fn what_a_kernel_may_send_is_not(#[case] datagram: Vec<u8>, #[case] payload: usi
     assert_eq!(buffer[112..112 + payload], vec![7; payload]);
 }
 
-/// Draws bytes that are mostly as they should be.
+/// Draws datagrams that are nearly right: a message of a known or random type with attributes, or
+/// an answer that quotes such a message. Some have a wrong length or a wrong byte.
 fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
     let attribute =
         (any::<u16>(), 0_u16..64, prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(length, kind, content)| {

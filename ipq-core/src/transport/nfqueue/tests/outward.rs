@@ -104,7 +104,8 @@ fn no_verdict_is_plain_before_anybody_has_attached() {
     assert_eq!(plain(head[..].try_into().unwrap(), 0, PortId::KERNEL, &options()), None);
 }
 
-/// Returns the datagram as text: a row for each message's headers, and a row for each attribute.
+/// Returns the nfnetlink datagram that is sent for a message, as text: a row for each nfnetlink
+/// message's headers, and a row for each attribute.
 fn sent(head: &[u8], following: &[u8], attaches: bool, options: &Options) -> String {
     let request = passed(head, head.len() + following.len());
     let action = request.action(head, options);

@@ -54,8 +54,8 @@ pub(crate) enum Translated {
 }
 
 impl Received<'_> {
-    /// Translates the datagram to a frame in `buffer`. `devices` looks up two devices, as for
-    /// [`packet::metadata`]; `permitted` returns `true` if the capability is there now.
+    /// Translates the datagram to a frame in `buffer`. `devices` looks up two devices by their
+    /// indices; `permitted` returns `true` if the capability is there now.
     pub(crate) fn translate(
         &self,
         buffer: &mut [u8],

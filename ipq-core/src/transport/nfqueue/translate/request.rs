@@ -28,24 +28,23 @@ use crate::wire::{
 /// The size in bytes of a message's head: the header, and MODE or VERDICT without a payload.
 pub(crate) const HEAD_BYTES: usize = Header::BYTES + Abi::NATIVE.request_bytes();
 
-/// The size in bytes of the room for a datagram of [`AT_ONCE`] messages, without the program's
-/// bytes that are sent from where they lie. Each message needs at most the 80 bytes of a verdict
-/// with an embedded head and 3 of padding. After the last, there may be a message that binds the
-/// queue.
+/// The size in bytes of the room for a datagram of 64 messages, without the program's bytes that
+/// are sent from where they lie. Each message needs at most the 80 bytes of a verdict with an
+/// embedded head and 3 of padding. After the last, there may be a message that binds the queue.
 const DATAGRAM_BYTES: usize = AT_ONCE * 84 + 256;
 
-/// Room for a datagram of [`AT_ONCE`] messages.
+/// Room for a datagram of 64 nfnetlink messages, without the bytes that are not copied.
 pub(crate) type Room = nfnetlink::Room<DATAGRAM_BYTES>;
 
-/// Writes a datagram of up to [`AT_ONCE`] messages.
+/// A writer of a datagram of up to 64 nfnetlink messages.
 pub(crate) type Writer<'r> = nfnetlink::Writer<'r, DATAGRAM_BYTES>;
 
 /// A message that a program sent, with its header parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) header: Header,
-    /// `true` if the nfnetlink message that stands for this one has this one's bytes in it. That of
-    /// a plain verdict does not.
+    /// `true` if the message's bytes go to the kernel inside the nfnetlink message that stands for
+    /// it. Those of a plain verdict do not.
     pub(crate) embedded: bool,
 }
 
@@ -77,7 +76,7 @@ pub(crate) enum Action {
 pub(crate) struct Decided<G> {
     pub(crate) request: Request,
     pub(crate) action: Action,
-    /// The guard, if the message attaches.
+    /// The guard to hold until the message is sent; `None` if the message does not attach.
     pub(crate) attaching: Option<G>,
 }
 

@@ -199,7 +199,7 @@ proptest! {
     }
 }
 
-/// Returns the head of a program's verdict.
+/// Returns the head of a program's verdict: its header and the message without a replacement.
 fn whole_head(verdict: Verdict, id: u64, data_len: u64) -> [u8; HEAD_BYTES] {
     let request = VerdictRequest {
         verdict,
