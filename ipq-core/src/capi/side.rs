@@ -125,7 +125,7 @@ fn set_receive_buffer(queue: &NfQueue, bytes: u32) -> Result<(), NoSide> {
         detail: Some(format!("the receive buffer can't have {bytes} bytes: {reason}")),
     };
     match queue.set_receive_buffer(bytes as usize) {
-        // The kernel doubles what it grants.
+        // The kernel states twice what it grants.
         Ok(granted) if granted / 2 >= bytes as usize => Ok(()),
         Ok(granted) => Err(refused(
             Errno::EPERM,
@@ -143,7 +143,7 @@ fn open_emulator(path: &Path, family: Family) -> Result<Box<dyn Side>, NoSide> {
     let unix = Unix::open(path, family).map_err(|error| NoSide {
         number: error.number(),
         errno: error.errno(),
-        // A port id that is taken is libipq's own error, in its own words (LIB-5).
+        // For a port id that is taken libipq's own text is enough (LIB-5).
         detail: (!matches!(error, unix::OpenError::Bind { .. })).then(|| error.to_string()),
     })?;
     if unix.abi() != Abi::NATIVE {

@@ -31,7 +31,7 @@ pub(super) fn waiting<T>(
     let deadline = match wait {
         Wait::Never => return receive(Attempt::AtOnce).map_err(transport_error),
         Wait::Forever => None,
-        // A deadline that the clock can't express is none.
+        // A deadline that the clock can't express counts as no deadline.
         Wait::For(time) => Instant::now().checked_add(time),
     };
     let attempt = if wait == Wait::Forever {

@@ -6,8 +6,8 @@ use super::ParseError;
 /// message that is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// The type, without the two highest bits, which say if the content is nested and in which byte
-    /// order it is.
+    /// The type, without the two highest bits, which say if the content is nested and if it is in
+    /// network byte order.
     pub kind: u16,
     /// The span of the content, without padding.
     pub content: Span,
@@ -85,7 +85,8 @@ impl<'a> Attributes<'a> {
                     limit: self.message.len(),
                 })?;
         let stated = u16::from_ne_bytes([header[0], header[1]]);
-        // The two highest bits say how the content is made up, and are no part of the type.
+        // The two highest bits say if the content is nested and if it is in network byte order.
+        // They are no part of the type.
         let kind = u16::from_ne_bytes([header[2], header[3]]) & 0x3fff;
         let length = usize::from(stated);
         if length < 4 || length > left {

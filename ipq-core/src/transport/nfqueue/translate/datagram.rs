@@ -148,8 +148,8 @@ impl Received<'_> {
         match quoted {
             Quoted::Embedded([head, tail]) => {
                 let mut moves = [(head, QUOTE), (tail, QUOTE + head.length)];
-                // Neither may be written over before it has moved: what begins in the bounce buffer
-                // comes last.
+                // Neither part may be written over before it has moved: the part that begins in the
+                // bounce buffer comes last.
                 if let Origin::Bounced(_) = self.origin {
                     moves.reverse();
                 }

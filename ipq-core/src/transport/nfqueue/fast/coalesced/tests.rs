@@ -130,7 +130,8 @@ impl Played {
                         let expected = wanted.remove(&id).map(|(verdict, _)| verdict);
                         prop_assert_eq!(expected, Some(verdict), "packet {} was held back", id);
                     }
-                    // Packets that the kernel has dropped are not missed.
+                    // A decision about a packet that the kernel has dropped by itself counts as
+                    // carried out.
                     wanted.retain(|other, _| *other > id || self.queued.contains(other));
                 }
                 other => panic!("type {other:#x}"),
