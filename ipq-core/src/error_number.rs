@@ -38,25 +38,26 @@ error_numbers! {
     CreateSocket = 3 "Unable to create netlink socket",
     /// Number 4: the socket could not be bound, for example because its port id is taken (SOCK-2).
     BindSocket = 4 "Unable to bind netlink socket",
-    /// Number 5: no memory for a buffer.
+    /// Number 5: no memory for a buffer. This crate never gives the number.
     AllocateBuffer = 5 "Unable to allocate buffer",
     /// Number 6: the receive call failed, a signal or an overrun ended it, or another program sent
     /// the datagram.
     Receive = 6 "Failed to receive netlink message",
     /// Number 7: a datagram of 0 bytes.
     EndOfFile = 7 "Received EOF on netlink socket",
-    /// Number 8: a sender's address of the wrong size.
+    /// Number 8: a sender's address of the wrong size. This crate never gives the number.
     PeerAddressLength = 8 "Invalid peer address length",
     /// Number 9: fewer bytes were sent than the message has.
     SentTruncated = 9 "Sent message truncated",
     /// Number 10: the message is longer than the bytes that were read, or is no message of the
     /// protocol.
     ReceivedTruncated = 10 "Received message truncated",
-    /// Number 11: the kernel answered with an error.
+    /// Number 11: the kernel answered with an error. This crate never gives the number; it returns
+    /// the answer as a message.
     ReceivedError = 11 "Received error from netlink",
     /// Number 12: the send call failed.
     Send = 12 "Failed to send netlink message",
-    /// Number 13: the queue does not support the operation.
+    /// Number 13: the queue does not support the operation. This crate never gives the number.
     NotSupported = 13 "Operation not supported",
     /// Number 14: the buffer is shorter than the smallest message.
     ReceiveBufferSize = 14 "Receive buffer size invalid",

@@ -433,7 +433,8 @@ fn a_signal_is_an_error_by_the_wait(#[case] wait: Wait, #[case] forever: bool, #
     assert_eq!(handle.last_error(), last);
 }
 
-/// Checks LIB-7 and LIB-12.
+/// Checks that each handle has a last error of its own (LIB-7), which a success does not clear
+/// (LIB-12).
 #[test]
 fn the_last_error_is_the_handles_own_and_success_does_not_clear_it() {
     let [one, other] = [handle(), handle()];
@@ -448,7 +449,8 @@ fn the_last_error_is_the_handles_own_and_success_does_not_clear_it() {
     assert_eq!(one.last_error(), ErrorNumber::ReceiveBufferSize);
 }
 
-/// Checks the texts of LIB-5.
+/// Checks libipq's text for each error number, and that a number out of range becomes number 1
+/// (LIB-5).
 #[rstest]
 #[case(0, "Unknown error")]
 #[case(1, "Implementation error")]

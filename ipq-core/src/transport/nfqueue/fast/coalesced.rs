@@ -1,7 +1,7 @@
 //! Many messages in one datagram.
 //!
 //! The kernel obeys the messages of a datagram one after the other and answers each by itself. So
-//! for a program it makes no difference whether they came together, with one exception: a sender
+//! for a program it makes no difference if its messages came together, with one exception: a sender
 //! without the capability gets one answer for each datagram.
 //!
 //! The slow twin is to send each message by itself.

@@ -14,7 +14,7 @@ const PEER: PortId = PortId(4242);
 /// An event in the life of a queue.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// The program reads this number of packets.
+    /// This number of packets is queued, and the program reads them.
     Arrive(u8),
     /// A packet id is used up, and the program never hears of it.
     Lost,
