@@ -1,11 +1,11 @@
 //! The rules that differ between kernels, as data.
 //!
-//! A [`Behaviour`] is one value with a field for each rule. The emulator's logic asks the field,
-//! and so reads like the rule. A [profile](crate::Profile) is a behaviour and figures, one file for
-//! each kernel; a seeded fault is a changed field.
+//! A [`Behaviour`] is one value with a field for each rule. The emulator's code asks the field, and
+//! so reads like the rule. A [profile](crate::Profile) consists of a behaviour and figures, in one
+//! file for each kernel. A seeded fault changes one field.
 //!
-//! Each field names its requirement. Where a rule has a value that no kernel had, the value says
-//! "No kernel does this": it is there for a seeded fault, which breaks this rule and no other.
+//! Each field names its requirement. A value of a rule whose comment says "No kernel does this"
+//! exists for a seeded fault, which breaks this rule and no other.
 
 #![cfg_attr(
     not(feature = "seeded-faults"),
@@ -61,27 +61,28 @@ pub(crate) struct Behaviour {
     pub(crate) requests: Requests,
     /// The replies to messages (ERR).
     pub(crate) replies: Replies,
-    /// The packets that are queued, and the bytes of them that are copied (PKT).
+    /// The packets that are queued, and the bytes of them that are copied into frames (PKT).
     pub(crate) queueing: Queueing,
     /// The fields of a PACKET frame (PKT-6 to PKT-8).
     pub(crate) metadata: Metadata,
     /// The effect of each verdict (VER).
     pub(crate) verdicts: Verdicts,
-    /// The host around the queue (FWD, EVT-1).
+    /// The host around the queue: its checks, its routes, and its devices (FWD, EVT-1).
     pub(crate) host: Host,
-    /// The queues that there are, and what they share (EVT-2, EVT-3).
+    /// The queues that the kernel has, and what they share (EVT-2, EVT-3).
     pub(crate) modules: Modules,
     /// The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
     pub(crate) proc_text: ProcText,
     /// The netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
-    /// Bytes that a seeded fault spoils. A kernel has no flaw.
+    /// The bytes that a seeded fault spoils; `None` for every kernel.
     pub(crate) flaw: Option<Flaw>,
 }
 
 impl Behaviour {
-    /// Returns the flaw, if a seeded fault has one. Without the feature `seeded-faults` there is
-    /// none, and the compiler leaves out the code that would look for it.
+    /// Returns the bytes that a seeded fault spoils, if there are any. Without the feature
+    /// `seeded-faults` returns `None`, and the compiler leaves out the code that would look for a
+    /// flaw.
     pub(crate) const fn flaw(&self) -> Option<Flaw> {
         if cfg!(feature = "seeded-faults") {
             self.flaw

@@ -52,7 +52,8 @@ pub struct Kernel {
     /// The source of the ids of queued packets.
     records: Records,
     network: Network,
-    /// The number of IPv6 packets that were fragmented, which is the identification of the last.
+    /// The identification of the last IPv6 packet that was fragmented. It counts these packets from
+    /// 1.
     fragmented: u32,
     rules: Rules,
     ledger: Ledger,
@@ -65,14 +66,14 @@ struct Client {
     net_admin: bool,
 }
 
-/// A frame that arrives later.
+/// A frame that is to arrive on a device at a later time.
 struct Later {
     device: String,
     frame: Bytes,
 }
 
 impl Kernel {
-    /// Returns a builder, which describes a kernel.
+    /// Returns a builder with the default kernel and host.
     #[must_use]
     pub fn builder() -> KernelBuilder {
         KernelBuilder::new()
@@ -118,7 +119,8 @@ impl Kernel {
         &self.profile
     }
 
-    /// Adds a netfilter rule at the end of its chain.
+    /// Adds a netfilter rule at the end of its chain. Fails if the rule contradicts itself, or if
+    /// the kernel lacks the rule's chain or the numbered queues that the rule's target needs.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
         let without_numbers = self.profile.behaviour.modules.numbered.is_none();
         if without_numbers && matches!(rule.target, Target::NumberedQueue(_)) {
@@ -127,7 +129,7 @@ impl Kernel {
         self.rules.add(rule, self.profile.behaviour.host.mangle_chains)
     }
 
-    /// Writes the devices and the rules.
+    /// Writes a description of the devices, and then one of the rules.
     pub(crate) fn describe_host(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.network.describe(f)?;
         self.rules.describe(f)
@@ -138,8 +140,8 @@ impl Kernel {
         self.rules.clear();
     }
 
-    /// Sets a device up or down. Setting it down drops the queued packets whose frames name it
-    /// (EVT-1).
+    /// Sets a device up or down. Setting it down drops every queued packet that has it as incoming
+    /// or outgoing device (EVT-1). Fails if the host has no device of that name.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), DeviceError> {
         let id = self.network.by_name(device)?;
         if up && !self.network.is_up(id) {
@@ -164,36 +166,38 @@ impl Kernel {
         Ok(())
     }
 
-    /// Returns the text of `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1). Returns `None`
-    /// if the module is not loaded.
+    /// Returns the text of `/proc/net/ip_queue` or, for IPv6, `/proc/net/ip6_queue` (PROC-1).
+    /// Returns `None` if the module is not loaded.
     #[must_use]
     pub fn proc_text(&self, family: Family) -> Option<String> {
         let status = self.ip_queue(family)?.status();
         Some(proc_text::of(family, &status, &self.profile.behaviour.proc_text))
     }
 
-    /// Returns `true` if a program has attached to a queue, in a mode that gives it packets
-    /// (PKT-1).
+    /// Returns `true` if the family's queue has a peer and its copy mode is not NONE, so that
+    /// packets are queued (PKT-1).
     #[must_use]
     pub fn has_listener(&self, family: Family) -> bool {
         self.ip_queue(family).is_some_and(IpQueue::has_listener)
     }
 
-    /// Returns the number of packets that wait for a verdict; `None` if the module is not loaded.
+    /// Returns the number of packets that wait in the family's queue for a verdict; `None` if the
+    /// module is not loaded.
     #[must_use]
     pub fn queue_length(&self, family: Family) -> Option<usize> {
         self.ip_queue(family).map(|queue| queue.status().length)
     }
 
-    /// Returns the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`; `None` if the
-    /// module is not loaded.
+    /// Returns the value of the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`;
+    /// `None` if the module is not loaded.
     #[must_use]
     pub fn maximum_length(&self, family: Family) -> Option<u32> {
         self.ip_queue(family).map(|queue| queue.status().maximum_length)
     }
 
-    /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`. The length is
-    /// compared as unsigned (PKT-2).
+    /// Sets the sysctl `net.ipv4.ip_queue_maxlen` or `net.ipv6.ip6_queue_maxlen`: the family's
+    /// maximum queue length (PKT-2). Linux 2.4.0 and 2.4.16 take the length as signed (ERA-6). Does
+    /// nothing if the module is not loaded.
     pub fn set_maximum_length(&mut self, family: Family, length: u32) {
         let both = self.profile.behaviour.modules.maximum_length == MaximumLength::OfBothQueues;
         for (id, queue) in self.queues.loaded_mut() {
@@ -203,7 +207,8 @@ impl Kernel {
         }
     }
 
-    /// Unloads a queue's module. Queued packets are dropped (EVT-2), and sends get ECONNREFUSED.
+    /// Unloads the module of a family's queue. The queued packets are dropped (EVT-2). Sends to the
+    /// queue fail with ECONNREFUSED from then on.
     pub fn unload(&mut self, family: Family) {
         if self.profile.behaviour.modules.unloading == Unloading::KeepsQueue {
             return;
@@ -212,13 +217,14 @@ impl Kernel {
         self.drop_all(dropped, DropReason::ModuleUnloaded);
     }
 
-    /// Loads a queue's module, as new, if it is not loaded.
+    /// Loads the module of a family's queue after [`unload`](Self::unload). The queue is as new:
+    /// without a peer, in mode NONE, with zeroed counters and the default maximum length.
     pub fn load(&mut self, family: Family) {
         self.queues.load(family, &self.profile);
     }
 
-    /// Ends the kernel: frames that were put off do not arrive, and receiving from a socket without
-    /// datagrams gives EBADF.
+    /// Ends the kernel. Frames that were to arrive later do not. From then on sends fail with
+    /// EBADF. So do receives, once the socket's pending error and its datagrams have been taken.
     pub(crate) fn shut_down(&mut self) {
         self.later.clear();
         self.sockets.shut_down();

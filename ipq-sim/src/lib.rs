@@ -42,8 +42,8 @@
 //!
 //! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4
 //! fragments are dropped and counted), IPv4 options that a router fills in, bridges, segmentation
-//! and checksum offload, address resolution, network namespaces. A packet to a
-//! neighbour that no builder's call has named is dropped.
+//! and checksum offload, address resolution, network namespaces. A packet to a neighbour that was
+//! not described with its device is dropped.
 //!
 //! What differs between kernels is data: a [`Profile`] is a kernel's rules and its figures.
 //!
@@ -70,8 +70,8 @@
 //! | an open socket | 256 bytes, and its receive buffer's datagrams | 230 bytes, of 10,000 |
 //! | a receive buffer | its size, and one datagram more; a frame with part of a packet holds the whole packet | |
 //!
-//! The last 65,536 fates, and as many frames that left by each device, are kept for the test to
-//! look at.
+//! For tests to look at, the emulator keeps the fates of the last 65,536 packets, and the last
+//! 65,536 frames that left by each device.
 //!
 //! # Where things are
 //!
@@ -81,7 +81,7 @@
 //! |---|---|
 //! | `programs` | `server` (other processes connect to it), and `run` (a program on a capture: `capture` reads it, `feeding` feeds it, `program` starts the program, `summary` reports) |
 //! | `sim` | handles on a kernel: the transport, and who owns the kernel behind it |
-//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `traversal` (a packet on its way), `verdict` (what a verdict does), `delivery` (how they leave), `numbered` (the same around queues with numbers), `flaws` (bytes that seeded faults spoil) |
+//! | `kernel` | the machine: `syscalls` (socket, bind, send), `packets` and `entry` (how packets enter), `hooks` (their way), `traversal` (a packet on its way), `verdict` (what a verdict does), `delivery` (how they leave), `numbered` (messages, packets and verdicts of queues with numbers), `flaws` (bytes that seeded faults spoil) |
 //! | `queue` | the queue protocols, a file each: `ip_queue` checks messages and judges verdicts, `nfnetlink` does so for queues with numbers. `QueueId` and `Queues` say which queue a rule's target or a netlink protocol means. `entries` and `records` keep packets and ids |
 //! | `netlink` | sockets, port ids, receive buffers |
 //! | `host` | devices, routes, rules, IP headers |

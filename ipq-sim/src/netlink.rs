@@ -28,7 +28,8 @@ pub(crate) struct Datagram {
     pub(crate) head: FirstPart,
     pub(crate) payload: Bytes,
     pub(crate) padding: u8,
-    /// The number of bytes that the kernel allocated for the datagram.
+    /// The number of bytes that the kernel allocated for the datagram, from which its weight
+    /// follows.
     pub(crate) allocated: usize,
     /// The datagram's weight in the receive buffer that it waits in; 0 before it waits in one.
     weight: usize,
@@ -37,9 +38,9 @@ pub(crate) struct Datagram {
 /// The first part of a datagram.
 #[derive(Clone, Debug)]
 pub(crate) enum FirstPart {
-    /// A head of `ip_queue`'s, kept in place: it is short, and costs no allocation.
+    /// The head of an `ip_queue` frame, kept in place: it is short, and costs no allocation.
     IpQueue(Head),
-    /// Any other bytes.
+    /// The bytes of any other head.
     Bytes(Box<[u8]>),
 }
 
@@ -89,7 +90,7 @@ impl Datagram {
         }
     }
 
-    /// Returns a datagram in one piece.
+    /// Returns a datagram whose bytes are all payload.
     fn of_bytes(sender: PortId, payload: Bytes) -> Self {
         Self {
             sender,
@@ -105,20 +106,20 @@ impl Datagram {
         self.head.len() + self.payload.len() + usize::from(self.padding)
     }
 
-    /// Returns the datagram's bytes after the first `count`, as a datagram.
+    /// Returns the rest of the datagram after its first `count` bytes, as a datagram.
     fn without(&self, count: usize) -> Self {
         let mut bytes = vec![0; self.len()];
         self.received(&mut bytes);
         Self::of_bytes(self.sender, Bytes::from(bytes).slice(count..))
     }
 
-    /// Returns the datagram's bytes, in the parts that they are kept in.
+    /// Returns the datagram's bytes in three parts: head, payload and padding.
     pub(crate) fn parts(&self) -> [&[u8]; 3] {
         [&self.head[..], &self.payload, &[0; 4][..self.padding.into()]]
     }
 
-    /// Copies as many of the datagram's bytes as fit into `buffer`. Returns what the receiver
-    /// learns.
+    /// Copies as many of the datagram's bytes as fit into `buffer`. Returns the number copied, the
+    /// datagram's full length, and its sender.
     fn received(&self, buffer: &mut [u8]) -> Received {
         let mut copied = 0;
         for part in self.parts() {
@@ -135,7 +136,7 @@ impl Datagram {
     }
 }
 
-/// The error for sending a datagram without bytes.
+/// The error of sending a datagram without bytes.
 const ENODATA: Errno = Errno(61);
 
 /// The name of a program on the emulated host. The program's sockets have its process id and its
@@ -161,7 +162,7 @@ pub(crate) enum Undelivered {
 /// sender.
 pub(crate) type Received = ipq_core::transport::Datagram;
 
-/// The fill of a receive buffer, as the weight of its datagrams in bytes (SOCK-5).
+/// The fill of a socket's receive buffer, in bytes of weight (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveBuffer {
     /// The weight of the datagrams that wait.
@@ -173,8 +174,9 @@ pub struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Returns `true` if the next datagram is taken when the datagrams that wait weigh `used`: see
-    /// [`deciding_weight`](crate::Kernel::deciding_weight) (SOCK-4, NFQ-100).
+    /// Returns `true` if the buffer takes one more datagram when those that wait in it weigh `used`
+    /// (SOCK-4, NFQ-100). `deciding_weight` is the weight of the new one, or 0 on a kernel that
+    /// does not count it: see [`Kernel::deciding_weight`](crate::Kernel::deciding_weight).
     #[must_use]
     pub const fn takes(self, used: usize, deciding_weight: usize) -> bool {
         !self.congested && (used == 0 || used + deciding_weight <= self.size)
@@ -192,14 +194,15 @@ struct Socket {
     receive_buffer: u32,
     send_buffer: u32,
     pending_error: Option<Errno>,
-    /// `true` after an overrun: every datagram is refused until the receive buffer is empty.
+    /// `true` after an overrun: every datagram is refused until the receive buffer is empty
+    /// (SOCK-4).
     congested: bool,
     no_enobufs: bool,
     answering: Answering,
     waker: Option<Waker>,
 }
 
-/// The facts about a socket that numbered queues need: two options about answers, and a capability.
+/// The facts about a socket that decide how a numbered queue answers it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answering {
     /// `true` with the option `NETLINK_CAP_ACK`: answers quote the header only.
@@ -226,9 +229,11 @@ pub(crate) struct Sockets {
     /// The bound sockets, by protocol and port id.
     ports: BTreeMap<(i32, PortId), SocketId>,
     next_socket: u64,
-    /// The next port id, as a signed number, for a process whose own id is taken.
+    /// The port id, as a signed number, that the next process gets whose own id is taken. It counts
+    /// down.
     rover: i32,
-    /// `true` when the kernel has ended: no datagram comes or goes.
+    /// `true` when the kernel has ended: sends fail with EBADF, and so do receives that find
+    /// nothing.
     shut_down: bool,
 }
 
@@ -244,8 +249,8 @@ impl Sockets {
         }
     }
 
-    /// Ends all sockets: the datagrams that they hold can still be read, and no datagram comes or
-    /// goes.
+    /// Ends all sockets. Sends fail with EBADF from now on, and so do receives when the pending
+    /// error and the datagrams have been taken. Calls every waker.
     pub(crate) fn shut_down(&mut self) {
         self.shut_down = true;
         for socket in self.open.values_mut() {
@@ -253,7 +258,8 @@ impl Sockets {
         }
     }
 
-    /// Opens an unbound socket of the program `owner`, which is the process `process_id`.
+    /// Opens an unbound socket for the program `owner`, which is the process `process_id`.
+    /// `net_admin` says if the program has `CAP_NET_ADMIN`.
     pub(crate) fn open(&mut self, protocol: i32, owner: ClientId, process_id: u32, net_admin: bool) -> SocketId {
         let id = SocketId(self.next_socket);
         self.next_socket += 1;
@@ -279,8 +285,9 @@ impl Sockets {
         id
     }
 
-    /// Binds a socket to `wanted`, or to a port id of the kernel's choice if that is 0 (SOCK-2).
-    /// Returns the port id.
+    /// Binds a socket to the port id `wanted`, or to one of the kernel's choice if that is 0
+    /// (SOCK-2). Returns the port id. Fails with EINVAL if the socket is bound to another port id,
+    /// and with EADDRINUSE if another socket has this one.
     pub(crate) fn bind(&mut self, id: SocketId, wanted: PortId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let (protocol, bound) = (socket.protocol, socket.port_id);
@@ -301,8 +308,9 @@ impl Sockets {
         Ok(port_id)
     }
 
-    /// Does what every send call does first: binds an unbound socket (SOCK-2), and refuses a
-    /// datagram that is too long (SOCK-9).
+    /// Does what every send call does first: refuses an empty datagram on some kernels (NFQ-105),
+    /// binds an unbound socket (SOCK-2), and refuses a datagram that is too long (SOCK-9). Returns
+    /// the facts about the sender.
     pub(crate) fn begin_sending(&mut self, id: SocketId, length: usize, rules: &Rules) -> Result<Sending, Errno> {
         if self.shut_down {
             return Err(Errno::EBADF);
@@ -328,7 +336,8 @@ impl Sockets {
         if too_long { Err(Errno::EMSGSIZE) } else { Ok(sending) }
     }
 
-    /// Returns a free port id: the process's own id, or else the next one counted down.
+    /// Returns a free port id of the socket's protocol: the process id, or else the next negative
+    /// number that is free, counted down.
     fn free_port(&mut self, id: SocketId, rules: &Rules) -> Result<PortId, Errno> {
         let socket = self.get(id)?;
         let protocol = socket.protocol;
@@ -343,8 +352,8 @@ impl Sockets {
         Ok(candidate)
     }
 
-    /// Closes the socket. Returns the protocol and the port id that it was bound to. Returns `None`
-    /// if it was not bound.
+    /// Closes a socket and calls its waker. Returns the protocol and the port id that the socket
+    /// was bound to. Returns `None` if it was not bound.
     pub(crate) fn close(&mut self, id: SocketId) -> Option<(i32, PortId)> {
         let socket = self.open.remove(&id)?;
         if let Some(waker) = socket.waker {
@@ -357,8 +366,8 @@ impl Sockets {
         Some(bound)
     }
 
-    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket. If the buffer
-    /// is full, sets an overrun instead (SOCK-4).
+    /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`. If
+    /// the buffer is full, or the socket is congested, sets an overrun instead (SOCK-4).
     #[inline]
     pub(crate) fn deliver(
         &mut self,
@@ -377,8 +386,8 @@ impl Sockets {
         Ok(())
     }
 
-    /// Puts a datagram from the kernel into the receive buffer of `port_id`'s socket, however full
-    /// the buffer is. No kernel does this.
+    /// Puts a datagram from the kernel into the receive buffer of the socket bound to `port_id`,
+    /// however full the buffer is. No kernel does this.
     pub(crate) fn force(&mut self, protocol: i32, port_id: PortId, datagram: Datagram, rules: &Rules) {
         let weight = self.weight(&datagram, rules.charge);
         if let Some(socket) = self.socket_at(protocol, port_id) {
@@ -386,7 +395,8 @@ impl Sockets {
         }
     }
 
-    /// Sends a program's datagram to another program's port (SOCK-8).
+    /// Sends a program's datagram to another program's port id (SOCK-8). Fails with ECONNREFUSED if
+    /// nobody has the port id, and with EAGAIN if the receive buffer there is full.
     pub(crate) fn send_to_user(
         &mut self,
         Sending { protocol, port_id, .. }: Sending,
@@ -411,8 +421,9 @@ impl Sockets {
         Ok(())
     }
 
-    /// Takes the pending error, or else the next datagram into `buffer`. Returns EAGAIN if there is
-    /// neither.
+    /// Takes a socket's pending error, or else its next datagram into `buffer`. Fails with the
+    /// pending error, with EAGAIN if there is neither, and with EBADF instead of EAGAIN after the
+    /// kernel's end.
     pub(crate) fn receive(&mut self, id: SocketId, buffer: &mut [u8], rules: &Rules) -> Result<Received, Errno> {
         let nothing = if self.shut_down {
             Errno::EBADF
@@ -445,7 +456,8 @@ impl Sockets {
         Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
 
-    /// Returns `true` if a receive call would return at once, with a datagram or an error.
+    /// Returns `true` if a receive call would return at once with a datagram or an error. A closed
+    /// socket is always readable.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
         self.shut_down
             || self
@@ -454,19 +466,20 @@ impl Sockets {
                 .is_none_or(|socket| socket.pending_error.is_some() || !socket.datagrams.is_empty())
     }
 
-    /// Returns `true` if an error is pending.
+    /// Returns `true` if a socket has a pending error.
     pub(crate) fn has_error(&self, id: SocketId) -> bool {
         self.open.get(&id).is_some_and(|socket| socket.pending_error.is_some())
     }
 
-    /// Has `waker` called when a datagram or an error comes.
+    /// Makes the socket call `waker` once, when a datagram or an error comes or the socket ends.
+    /// Replaces an earlier waker.
     pub(crate) fn wake_on_input(&mut self, id: SocketId, waker: &Waker) {
         if let Some(socket) = self.open.get_mut(&id) {
             socket.waker = Some(waker.clone());
         }
     }
 
-    /// Takes the pending error, as `SO_ERROR` does. Returns `None` if there is none.
+    /// Takes a socket's pending error, as `SO_ERROR` does. Returns `None` if no error is pending.
     pub(crate) fn take_error(&mut self, id: SocketId, rules: &Rules) -> Result<Option<Errno>, Errno> {
         let pending = &mut self.get_mut(id)?.pending_error;
         Ok(match rules.socket_error {
@@ -475,8 +488,7 @@ impl Sockets {
         })
     }
 
-    /// Throws away the datagrams that wait for the socket that has that port id. No kernel does
-    /// this.
+    /// Throws away the datagrams that wait for the socket bound to `port_id`. No kernel does this.
     pub(crate) fn empty(&mut self, protocol: i32, port_id: PortId) {
         if let Some(socket) = self.socket_at(protocol, port_id) {
             (socket.datagrams, socket.used, socket.congested) = (VecDeque::new(), 0, false);
@@ -492,8 +504,8 @@ impl Sockets {
         Ok(granted)
     }
 
-    /// Sets the receive buffer as `SO_RCVBUFFORCE` does: the limit does not count. Returns the
-    /// granted size.
+    /// Sets the receive buffer as `SO_RCVBUFFORCE` does: to twice the bytes asked for, whatever the
+    /// limit, but not below the profile's least. Returns the granted size.
     pub(crate) fn force_receive_buffer(&mut self, id: SocketId, bytes: u32) -> Result<u32, Errno> {
         let granted = bytes.min(i32::MAX as u32 / 2) * 2;
         let granted = granted.max(self.profile.receive_buffer_least);
@@ -512,8 +524,8 @@ impl Sockets {
         Ok(self.get(id)?.longest_to_send(rules.send_limit))
     }
 
-    /// Sets or clears `NETLINK_NO_ENOBUFS`. Setting it clears the latch, but not an error that is
-    /// pending (SOCK-4).
+    /// Sets or clears `NETLINK_NO_ENOBUFS`. Setting it ends the socket's congestion, but leaves a
+    /// pending error (SOCK-4).
     pub(crate) fn set_no_enobufs(&mut self, id: SocketId, on: bool, rules: &Rules) -> Result<(), Errno> {
         let socket = self.get_mut(id)?;
         socket.no_enobufs = on;
@@ -523,18 +535,19 @@ impl Sockets {
         Ok(())
     }
 
-    /// Returns the datagram at `index` of those that wait, counted from the next. Returns `None` if
-    /// fewer wait.
+    /// Returns one of the datagrams that wait for a socket, where index 0 is the next to be
+    /// received. Returns `None` if fewer wait.
     pub(crate) fn waiting(&self, id: SocketId, index: usize) -> Option<&Datagram> {
         self.open.get(&id)?.datagrams.get(index)
     }
 
-    /// Returns the socket that is bound to a port id. Returns `None` if there is none.
+    /// Returns the socket bound to a port id of a netlink protocol. Returns `None` if there is
+    /// none.
     pub(crate) fn at_port(&self, protocol: i32, port_id: PortId) -> Option<SocketId> {
         self.ports.get(&(protocol, port_id)).copied()
     }
 
-    /// Returns the fill of a socket's receive buffer. Returns `None` if the socket is closed.
+    /// Returns how full a socket's receive buffer is. Returns `None` if the socket is closed.
     pub(crate) fn receive_buffer(&self, id: SocketId) -> Option<ReceiveBuffer> {
         let socket = self.open.get(&id)?;
         Some(ReceiveBuffer {
@@ -544,7 +557,7 @@ impl Sockets {
         })
     }
 
-    /// Returns the options of a socket that its answers depend on, for the caller to change.
+    /// Returns the facts about a socket that decide how it is answered, for the caller to change.
     pub(crate) fn answering_mut(&mut self, id: SocketId) -> Result<&mut Answering, Errno> {
         Ok(&mut self.get_mut(id)?.answering)
     }
@@ -587,7 +600,8 @@ impl Sockets {
 }
 
 impl Socket {
-    /// Returns `true` if there is no room for a datagram of that weight.
+    /// Returns `true` if the receive buffer has no room for a datagram of that weight, by the
+    /// kernel's rule.
     fn is_full(&self, weight: usize, rule: Full) -> bool {
         let size = self.receive_buffer as usize;
         match rule {
@@ -603,7 +617,8 @@ impl Socket {
         }
     }
 
-    /// Notes that a datagram was refused: sets the pending error and the latch, as the rules say.
+    /// Notes that a datagram was refused. Makes the socket congested and sets the pending error
+    /// ENOBUFS, unless it was congested already or `NETLINK_NO_ENOBUFS` is set.
     fn overrun(&mut self, rules: &Rules) {
         let quiet = self.no_enobufs && rules.no_enobufs != NoEnobufs::Nothing;
         if !quiet && !self.congested {

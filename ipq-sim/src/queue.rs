@@ -1,8 +1,8 @@
 //! The queues that packets wait in for a program's verdict.
 //!
 //! Each queue protocol is a file here: [`ip_queue`], and [`nfnetlink`], whose queues have numbers.
-//! A kernel has queues of one of them. [`QueueId`] names a queue: rules' targets and netlink
-//! protocols lead to one. [`Queues`] keeps them.
+//! A kernel has queues of one of the two protocols. [`QueueId`] names a queue, and [`Queues`] keeps
+//! a kernel's queues.
 
 pub(crate) mod entries;
 pub(crate) mod ip_queue;
@@ -37,7 +37,7 @@ pub enum QueueId {
 }
 
 impl QueueId {
-    /// Returns the queue that a rule's target sends a packet to; `None` if it queues nothing.
+    /// Returns the queue that a rule's target sends a packet to; `None` if the target is no queue.
     pub(crate) fn of_target(target: Target, packet: &Packet, rules: &Modules) -> Option<Self> {
         let family = packet.family;
         match target {
@@ -57,8 +57,8 @@ impl QueueId {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` that messages of a netlink protocol go to,
-    /// loaded or not. Returns `None` if there is none.
+    /// Returns the queue of `ip_queue` or `ip6_queue` that a netlink protocol leads to, loaded or
+    /// not. Returns `None` if it leads to neither.
     pub(crate) fn of_protocol(protocol: i32, rules: &Modules) -> Option<Self> {
         if rules.numbered.is_some() {
             return None;
@@ -68,7 +68,7 @@ impl QueueId {
         found.map(|(family, _)| Self::IpQueue(family))
     }
 
-    /// Returns the netlink protocol of the queue's frames.
+    /// Returns the netlink protocol by which the queue's frames and messages go.
     pub(crate) fn protocol(self, rules: &Modules) -> i32 {
         match self {
             Self::IpQueue(family) => rules.protocols[family],
@@ -86,7 +86,7 @@ impl fmt::Display for QueueId {
     }
 }
 
-/// The details of a packet that a queue may tell its program.
+/// The facts about a packet that its PACKET frame tells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PacketDetails {
     pub(crate) mark: u32,
@@ -99,24 +99,24 @@ pub(crate) struct PacketDetails {
     pub(crate) hw_address: HardwareAddress,
 }
 
-/// All queues of a kernel. Each keeps an item `T` for each packet.
+/// All queues of a kernel. Each keeps an item `T` for each packet that waits in it.
 pub(crate) struct Queues<T> {
     ip_queues: PerFamily<Module<IpQueue<T>>>,
     /// The queues with numbers, on a kernel that has such queues.
     pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
 
-/// A queue's module.
+/// The module of a queue `Q`.
 enum Module<Q> {
     Loaded(Q),
-    /// The module is not loaded. This is what is left of its queue.
+    /// The module is not loaded. Its queue is kept for the packet ids of the next one.
     Unloaded(Q),
     /// The kernel has no such module.
     Absent,
 }
 
 impl<T> Queues<T> {
-    /// Makes the queues of a kernel whose modules are all loaded.
+    /// Returns the queues of a kernel that has loaded all its modules.
     pub(crate) fn new(profile: &Profile, reuse: IdReuse) -> Self {
         let modules = profile.behaviour.modules;
         let module = |family| match (family, modules.ipv6_queue) {
@@ -130,8 +130,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` of that name. Returns `None` if its module is
-    /// not loaded.
+    /// Returns a queue of `ip_queue` or `ip6_queue`. Returns `None` for a numbered queue, and if
+    /// the module is not loaded.
     pub(crate) fn get(&self, id: QueueId) -> Option<&IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
@@ -142,8 +142,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the queue of `ip_queue` or `ip6_queue` of that name, for the caller to change.
-    /// Returns `None` if its module is not loaded.
+    /// Returns a queue of `ip_queue` or `ip6_queue` for the caller to change. Returns `None` for a
+    /// numbered queue, and if the module is not loaded.
     pub(crate) fn get_mut(&mut self, id: QueueId) -> Option<&mut IpQueue<T>> {
         let QueueId::IpQueue(family) = id else {
             return None;
@@ -154,7 +154,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the queues whose modules are loaded.
+    /// Returns the queues of `ip_queue` and `ip6_queue` whose modules are loaded.
     pub(crate) fn loaded(&self) -> impl Iterator<Item = &IpQueue<T>> {
         self.ip_queues.iter().filter_map(|(_, module)| match module {
             Module::Loaded(queue) => Some(queue),
@@ -162,7 +162,8 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Returns the queues whose modules are loaded, with their names, for the caller to change.
+    /// Returns the queues of `ip_queue` and `ip6_queue` whose modules are loaded, with their names,
+    /// for the caller to change.
     pub(crate) fn loaded_mut(&mut self) -> impl Iterator<Item = (QueueId, &mut IpQueue<T>)> {
         self.ip_queues.iter_mut().filter_map(|(family, module)| match module {
             Module::Loaded(queue) => Some((QueueId::IpQueue(family), queue)),
@@ -170,8 +171,8 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Unloads a queue's module. Returns the items of the packets that were queued, oldest first
-    /// (EVT-2).
+    /// Unloads the module of a family's queue. Returns the items of the packets that were queued,
+    /// oldest first (EVT-2).
     pub(crate) fn unload(&mut self, family: Family, records: &mut Records) -> Vec<T> {
         let module = &mut self.ip_queues[family];
         match std::mem::replace(module, Module::Absent) {
@@ -187,7 +188,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Loads a queue's module, as new, if it was unloaded.
+    /// Loads the module of a family's queue again, with a new queue, if it was unloaded.
     pub(crate) fn load(&mut self, family: Family, profile: &Profile) {
         let module = &mut self.ip_queues[family];
         *module = match std::mem::replace(module, Module::Absent) {

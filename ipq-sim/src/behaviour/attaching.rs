@@ -3,21 +3,21 @@
 /// The rules of attaching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attaching {
-    /// The port id that becomes the peer's when a message attaches (ATT-1).
+    /// The rule for which port id becomes the peer's when a message attaches (ATT-1).
     pub(crate) peer_known_by: PeerKnownBy,
-    /// The rule for a message whose body is refused: it attaches, or does not (ATT-2).
+    /// The rule that says if a message attaches whose body is refused (ATT-2).
     pub(crate) refused_body: RefusedBody,
-    /// The effect of a message with another port id than the peer's (ATT-3).
+    /// The effect of a message whose port id is not the peer's (ATT-3).
     pub(crate) second_peer: SecondPeer,
-    /// The time at which the queue notices that its peer's socket is closed (ATT-4).
+    /// The moment at which the queue notices that its peer's socket was closed (ATT-4).
     pub(crate) peer_loss: PeerLoss,
     /// The messages that need `CAP_NET_ADMIN` (ATT-5, MSG-5).
     pub(crate) capability: Capability,
-    /// The effect of binding a socket that has not sent anything yet (ATT-6).
+    /// The rule that says if binding a socket attaches it (ATT-6).
     pub(crate) binding: Binding,
 }
 
-/// The port id that becomes the peer's when a message attaches.
+/// The rule for which port id becomes the peer's when a message attaches to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerKnownBy {
     /// The port id in the message's header becomes the peer's.
@@ -26,42 +26,44 @@ pub(crate) enum PeerKnownBy {
     Socket,
 }
 
-/// The rule for attaching with a message whose body is refused.
+/// The rule that says if a message attaches whose body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedBody {
-    /// The message attaches: the peer is set before the body is looked at.
+    /// A message whose body is refused attaches: the peer is set before the body is looked at.
     Attaches,
-    /// The message does not attach. No kernel does this.
+    /// A message whose body is refused does not attach. No kernel does this.
     AttachesNobody,
 }
 
-/// The fate of a message from another port id than the peer's.
+/// The effect of a message whose port id is not the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecondPeer {
-    /// The message is refused with EBUSY.
+    /// A message with another port id than the peer's is refused with EBUSY.
     Refused,
-    /// The message's port id is the peer's from then on. Mode and range stay; queued packets are
-    /// dropped.
+    /// A message with another port id takes the queue over: it is the peer's from then on. Mode and
+    /// range stay. Queued packets are dropped.
     TakesOver,
-    /// The message's port id is the peer's from then on, and queued packets stay. No kernel does
-    /// this.
-    TakesOverPackets,
-    /// The message's port id is the peer's from then on, in mode NONE. Queued packets are dropped.
+    /// A message with another port id takes the queue over with its queued packets, mode and range.
     /// No kernel does this.
+    TakesOverPackets,
+    /// A message with another port id takes the queue over, in mode NONE. Queued packets are
+    /// dropped. No kernel does this.
     TakesOverAnew,
 }
 
-/// The time at which a queue notices that its peer's socket is closed, and resets.
+/// The moment at which a queue notices that its peer's socket was closed, and resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerLoss {
-    /// The queue resets at once.
+    /// The queue resets at once when its peer's socket is closed.
     AtOnce,
-    /// The queue resets when the next packet can't be delivered, since nobody has the port id. In
-    /// mode NONE, and while the queue is full, that never happens.
+    /// The queue resets when the next packet's frame can't be delivered, since nobody has the
+    /// peer's port id. In mode NONE, and while the queue is full, no frame is made and the loss
+    /// stays unnoticed.
     AtNextPacket,
-    /// The queue resets at once, and so does the other family's. No kernel does this.
+    /// The queue resets at once when its peer's socket is closed, and so does the other family's.
+    /// No kernel does this.
     AtOnceInBothQueues,
-    /// The queue never resets. No kernel does this.
+    /// The queue never resets when its peer's socket is closed. No kernel does this.
     Never,
 }
 
@@ -76,11 +78,11 @@ pub(crate) enum Capability {
     ForNothing,
 }
 
-/// The effect on the queue of binding a socket.
+/// The effect of binding a socket on the queue of its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binding {
-    /// Binding attaches nobody.
+    /// Binding a socket attaches nobody to the queue.
     AttachesNobody,
-    /// Binding attaches the socket's port id, in mode META. No kernel does this.
+    /// Binding a socket attaches its port id to the queue, in mode META. No kernel does this.
     Attaches,
 }

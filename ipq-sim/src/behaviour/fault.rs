@@ -1,7 +1,7 @@
-//! Seeded faults: each breaks one rule of the protocol in the emulator, so that a conformance suite
-//! can be shown to notice (harness: "the suite is tested itself").
+//! Seeded faults. Each breaks one rule of the protocol in the emulator, to show that a conformance
+//! suite notices.
 //!
-//! A fault is a changed field of a kernel's [`Behaviour`]. They exist only with the feature
+//! A fault is a change to a kernel's [`Behaviour`]. Faults exist only with the feature
 //! `seeded-faults`.
 
 mod values;
@@ -27,7 +27,7 @@ macro_rules! faults {
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the ids of the requirements that the fault breaks. A rule that differs
-            /// between kernels has two: the rule's own, and that of the difference.
+            /// between kernels may have two ids: that of the rule, and that of the difference.
             pub fn requirements(self) -> impl Iterator<Item = &'static str> {
                 let ids = match self {
                     $(Self::$name => $requirements,)*
@@ -35,7 +35,8 @@ macro_rules! faults {
                 ids.split(' ')
             }
 
-            /// Returns the kernel that has the rule: Linux 3.4.10, unless the rule is of others.
+            /// Returns the profile that the fault is for: Linux 3.4.10 on x86-64, unless the broken
+            /// rule is another kernel's.
             #[must_use]
             pub const fn kernel(self) -> Profile {
                 match self {
@@ -46,7 +47,7 @@ macro_rules! faults {
                 }
             }
 
-            /// Says in words what the emulator does wrong with this fault.
+            /// Returns a sentence that says what the emulator does wrong with this fault.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -54,7 +55,7 @@ macro_rules! faults {
                 }
             }
 
-            /// Breaks the rule in `behaviour`.
+            /// Breaks the fault's rule in `behaviour`.
             pub(crate) fn seed(self, behaviour: &mut Behaviour) {
                 let change: fn(&mut Behaviour) = match self {
                     $(Self::$name => $change,)*
@@ -301,7 +302,7 @@ faults! {
     SentSequenceCounted "LIB-11" "a request arrives with sequence 1"
         |b| b.flaw = Some(Flaw::RequestSequence);
 
-    // Numbered queues.
+    // Faults of numbered queues.
     EvenQueues "NFQ-1" on LINUX_6_18_X86_64 "odd queue numbers of rules are made even"
         |b| b.flaw_of_numbered(nfnetlink::Flaw::EvenQueues);
     IdsFromZero "NFQ-2" on LINUX_6_18_X86_64 "messages tell ids one too low"
@@ -455,7 +456,7 @@ faults! {
     NumberedProcessIdPassedOver "NFQ-106" on LINUX_6_18_X86_64 "the kernel never chooses the process id"
         |b| b.netlink.automatic_port = AutomaticPort::NeverProcessId;
 
-    // Where kernels differ: the newer kernels' rule, broken as the older have it.
+    // Rules in which kernels differ: Linux 3.4 is broken, mostly towards an older kernel's rule.
     ErrorQuotesHeader "WIRE-6 ERA-1" "an error quotes the header alone of the message that it answers"
         |b| b.replies.error_quotes = Quote::Header;
     LossNoticedLate "ATT-4 ERA-3" "a closed peer is noticed at the next packet"
@@ -489,7 +490,7 @@ faults! {
     MangleHasTwoChains "ERA-18" "mangle has chains at PREROUTING and OUTPUT only"
         |b| b.host.mangle_chains = MangleChains::PreroutingAndOutput;
 
-    // The older kernels' rules, broken as newer kernels or as none have them.
+    // Rules of older kernels, broken towards a newer kernel's rule or one that no kernel has.
     OldErrorQuotesAll "ERA-1" on LINUX_2_6_27_I386 "an error quotes all of the message that it answers"
         |b| b.replies.error_quotes = Quote::Message;
     OldSecondPeerRefused "ERA-2" on LINUX_2_4_16_I386 "a message with another port id is refused with EBUSY"
@@ -575,7 +576,7 @@ faults! {
 }
 
 impl Behaviour {
-    /// Breaks a rule of numbered queues, on a kernel that has them.
+    /// Breaks a rule of numbered queues. Does nothing on a kernel without such queues.
     const fn flaw_of_numbered(&mut self, flaw: nfnetlink::Flaw) {
         if let Some(rules) = &mut self.modules.numbered {
             rules.flaw = Some(flaw);

@@ -1,38 +1,38 @@
-//! Bytes that a seeded fault spoils.
+//! Ways in which a seeded fault spoils bytes or details of frames and requests.
 
-/// A way to spoil the bytes of a frame that was made right, or of a request before it is judged. No
-/// kernel has a flaw. The module `kernel::flaws` commits the flaws.
+/// The way in which a seeded fault spoils a frame that was made right, a request before it is
+/// judged, or a receive buffer. No kernel has a flaw. The code is in the module `kernel::flaws`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// A takeover empties the receive buffer of the former peer (ERA-2).
+    /// A takeover of the queue empties the receive buffer of the former peer (ERA-2).
     TakeoverEmptiesBuffer,
-    /// A PACKET frame has type 0x14 (WIRE-1).
+    /// A PACKET frame has type 0x14 in place of 0x13 (WIRE-1).
     PacketType,
-    /// `indev_name` and `outdev_name` stand in each other's place (WIRE-2).
+    /// `indev_name` and `outdev_name` stand in each other's place in a PACKET frame (WIRE-2).
     DeviceNamesSwapped,
-    /// The third word of a mode message is its range (WIRE-3).
+    /// The range of a mode message is read from the third word in place of the second (WIRE-3).
     RangeInThirdWord,
-    /// The third word of a verdict is its packet id (WIRE-3).
+    /// The packet id of a verdict is read from the third word in place of the second (WIRE-3).
     VerdictIdInThirdWord,
-    /// A PACKET frame ends with its payload (WIRE-4).
+    /// A PACKET frame ends with its payload, without padding (WIRE-4).
     Unpadded,
-    /// A PACKET frame has sequence 1 (WIRE-5).
+    /// A PACKET frame has sequence 1 in place of 0 (WIRE-5).
     PacketSequence,
-    /// A payload begins with the link-layer header (PKT-5).
+    /// The payload of a PACKET frame begins with the link-layer header (PKT-5).
     LinkHeader,
     /// `hw_protocol` is little-endian (PKT-6).
     ProtocolSwapped,
-    /// Both device names are empty (PKT-6).
+    /// Both device names of a PACKET frame are empty (PKT-6).
     NoDeviceNames,
-    /// `hw_addr` is the destination's address (PKT-7).
+    /// `hw_addr` is the destination's address in place of the source's (PKT-7).
     AddressOfReceiver,
-    /// A packet that came in by `lo` has the hardware type of Ethernet (PKT-7).
+    /// A packet that came in by `lo` has the hardware type of Ethernet, 1 (PKT-7).
     LoopbackIsEthernet,
-    /// Every packet has the id 1 (PKT-9).
+    /// Every packet has the packet id 1 (PKT-9).
     OneIdForAll,
     /// The kernel's messages come from port id 1 (SOCK-6).
     SenderIsPort1,
-    /// `data_len` is larger than the payload (LIB-4).
+    /// `data_len` is 65,536, which is more than the payload (LIB-4).
     DataLength,
     /// A request arrives with sequence 1 (LIB-11).
     RequestSequence,

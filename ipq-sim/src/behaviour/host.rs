@@ -1,44 +1,45 @@
-//! The rules of the host around the queue.
+//! The rules of the host around the queue: arriving, routing, forwarding, leaving.
 
 /// The rules for a packet's way through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// The check that a frame is for this host's address, or for several hosts (FWD-1).
+    /// The check that an arriving frame is for this host's address, or for several hosts (FWD-1).
     pub(crate) destination_address: Check,
     /// The check that an arriving IPv4 packet's header is right (FWD-1).
     pub(crate) ipv4_header: Check,
-    /// The rule for bytes that follow a packet in its frame (FWD-2).
+    /// The rule for bytes that follow an IP packet in its Ethernet frame (FWD-2).
     pub(crate) ethernet_padding: EthernetPadding,
-    /// The check that a packet to be forwarded has more than one hop left (FWD-3).
+    /// The check that a packet to be forwarded has a TTL or hop limit above 1 (FWD-3).
     pub(crate) hop_limit: Check,
     /// The check that a packet to be forwarded is no longer than the MTU, or may be fragmented
     /// (FWD-4).
     pub(crate) arriving_length: Check,
-    /// The lengths of packets that leave in one piece (FWD-4).
+    /// The longest packet that leaves in one piece: of the MTU, or one byte less (FWD-4).
     pub(crate) fits: Fits,
-    /// The rule for an IPv4 packet that is longer than the MTU (FWD-4).
+    /// The rule for a leaving IPv4 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv4: OversizeIpv4,
-    /// The rule for an IPv6 packet that is longer than the MTU (FWD-4).
+    /// The rule for a leaving IPv6 packet that is longer than the MTU (FWD-4).
     pub(crate) oversize_ipv6: OversizeIpv6,
-    /// The time at which an arriving packet is routed (FWD-5).
+    /// The moment at which an arriving packet is routed (FWD-5).
     pub(crate) routed: Routed,
     /// The time for which a packet keeps its mark (FWD-6).
     pub(crate) marks: Marks,
     /// The hooks that a packet passes which this host sends to itself (FWD-7).
     pub(crate) looping: Looping,
-    /// The neighbour that a routed packet leaves to (NFQ-72).
+    /// The neighbour that a routed packet leaves to, if its destination changed (NFQ-72).
     pub(crate) next_hop: NextHop,
-    /// The rule for a packet that was changed at OUTPUT (VER-10).
+    /// The rule for a packet whose addresses, TOS or mark changed at OUTPUT (VER-10).
     pub(crate) reroute: Reroute,
-    /// The chains of table mangle.
+    /// The hooks at which table mangle has a chain.
     pub(crate) mangle_chains: MangleChains,
-    /// The incoming device of a forwarded packet at POSTROUTING (PKT-6, NFQ-86).
+    /// The rule that says if a forwarded packet has its incoming device at POSTROUTING (PKT-6,
+    /// NFQ-86).
     pub(crate) indev_at_postrouting: IndevAtPostrouting,
     /// The queued packets that are dropped when a device goes down (EVT-1).
     pub(crate) device_down_drops: DeviceDown,
 }
 
-/// A check, made or not.
+/// Whether a check is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// The check is made.
@@ -47,25 +48,25 @@ pub(crate) enum Check {
     Omitted,
 }
 
-/// The incoming device of a forwarded packet at POSTROUTING.
+/// The rule that says if a forwarded packet has its incoming device at POSTROUTING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IndevAtPostrouting {
-    /// The packet has no incoming device there.
+    /// A forwarded packet has no incoming device at POSTROUTING.
     Forgotten,
-    /// The packet has its incoming device there.
+    /// A forwarded packet has its incoming device at POSTROUTING, too.
     Kept,
 }
 
-/// The rule for bytes that follow a packet in its frame.
+/// The rule for bytes that follow an IP packet in its Ethernet frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EthernetPadding {
-    /// The bytes are cut off.
+    /// Bytes that follow the IP packet in its frame are cut off.
     Cut,
-    /// The bytes stay on the packet. No kernel does this.
+    /// Bytes that follow the IP packet in its frame stay on the packet. No kernel does this.
     Kept,
 }
 
-/// The lengths of packets that leave in one piece.
+/// The longest packet that leaves in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fits {
     /// A packet leaves in one piece if it is no longer than the MTU.
@@ -74,91 +75,96 @@ pub(crate) enum Fits {
     BelowMtu,
 }
 
-/// The rule for an IPv4 packet over the MTU.
+/// The rule for a leaving IPv4 packet that is longer than the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv4 {
-    /// The packet is fragmented, or dropped if DF is set.
+    /// An IPv4 packet over the MTU is fragmented, or dropped if DF is set.
     FragmentedUnlessForbidden,
-    /// The packet is fragmented, and DF is lost.
+    /// An IPv4 packet over the MTU is fragmented even if DF is set, and the fragments are without
+    /// DF.
     Fragmented,
-    /// The packet leaves whole. No kernel does this.
+    /// An IPv4 packet over the MTU leaves whole. No kernel does this.
     SentWhole,
 }
 
-/// The rule for an IPv6 packet over the MTU.
+/// The rule for a leaving IPv6 packet that is longer than the MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OversizeIpv6 {
-    /// The packet is dropped.
+    /// An IPv6 packet over the MTU is dropped.
     Dropped,
-    /// The packet is fragmented, as a packet of this host's own would be.
+    /// An IPv6 packet over the MTU is fragmented.
     Fragmented,
-    /// The packet leaves whole.
+    /// An IPv6 packet over the MTU leaves whole.
     SentWhole,
 }
 
-/// The time at which an arriving packet is routed.
+/// The moment at which an arriving packet is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routed {
-    /// The packet is routed after PREROUTING, by the addresses that it then has.
+    /// An arriving packet is routed after PREROUTING, by the addresses that it then has.
     AfterPrerouting,
-    /// The packet is routed when it arrives. No kernel does this.
+    /// An arriving packet is routed before PREROUTING, by the addresses that it came with. No
+    /// kernel does this.
     OnArrival,
 }
 
-/// The time for which a packet keeps its mark.
+/// The time for which a packet keeps its mark on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marks {
-    /// The packet keeps its mark from hook to hook.
+    /// A packet keeps its mark from hook to hook.
     Kept,
-    /// The packet keeps its mark for one hook. No kernel does this.
+    /// A packet loses its mark when it comes to the next hook. No kernel does this.
     LostAtNextHook,
 }
 
 /// The hooks that a packet passes which this host sends to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looping {
-    /// The packet passes OUTPUT and POSTROUTING, and then comes in by lo.
+    /// A packet from this host to itself passes OUTPUT and POSTROUTING, and then comes in by `lo`.
     ByPostrouting,
-    /// The packet passes OUTPUT, and then comes in by lo. No kernel does this.
+    /// A packet from this host to itself passes OUTPUT, and then comes in by `lo`. No kernel does
+    /// this.
     PastPostrouting,
 }
 
-/// The neighbour that a routed packet leaves to.
+/// The neighbour that a routed packet leaves to, if its destination changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextHop {
-    /// The neighbour with the destination that the packet had when it was routed.
+    /// The packet leaves to the neighbour with the destination that the packet had when it was
+    /// routed.
     AsRouted,
-    /// The neighbour with the destination that the packet has when it leaves.
+    /// The packet leaves to the neighbour with the destination that the packet has in the end.
     AsItLeaves,
 }
 
 /// The rule for a packet whose addresses, TOS or mark changed at OUTPUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reroute {
-    /// The packet is routed again, and dropped if there is no route.
+    /// A packet changed at OUTPUT is routed again, and dropped if there is no route.
     OrDropped,
-    /// The packet is routed again, and keeps its route if there is no other. No kernel does this.
+    /// A packet changed at OUTPUT is routed again, and keeps its old route if there is no other. No
+    /// kernel does this.
     OrKept,
-    /// The packet keeps its route.
+    /// A packet changed at OUTPUT keeps its route.
     Never,
 }
 
-/// The chains of table mangle.
+/// The hooks at which table mangle has a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MangleChains {
     /// Table mangle has a chain at every hook.
     EveryHook,
-    /// Table mangle has chains at PREROUTING and OUTPUT.
+    /// Table mangle has chains at PREROUTING and OUTPUT only.
     PreroutingAndOutput,
 }
 
 /// The queued packets that are dropped when a device goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
-    /// The packets whose frames name the device.
+    /// The queued packets are dropped whose incoming or outgoing device goes down.
     Named,
-    /// All packets. No kernel does this.
+    /// All queued packets are dropped when any device goes down. No kernel does this.
     All,
-    /// No packets. No kernel does this.
+    /// No queued packet is dropped when a device goes down. No kernel does this.
     None,
 }

@@ -1,11 +1,11 @@
-//! The rules for the fields of a PACKET frame that describe its packet.
+//! The rules for the fields of a PACKET frame that tell of its packet.
 
-/// The rules for a PACKET frame's fields.
+/// The rules for the fields of a PACKET frame that tell of its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     /// The `hw_protocol` of an IPv4 packet at OUTPUT (PKT-6).
     pub(crate) output_protocol: OutputProtocol,
-    /// The packets that have a hardware address (PKT-7).
+    /// The packets whose PACKET frame has a hardware type and address (PKT-7).
     pub(crate) hardware_addresses: HardwareAddresses,
     /// The arriving packets that get a time stamp (PKT-8).
     pub(crate) timestamps: Timestamps,
@@ -16,45 +16,48 @@ pub(crate) struct Metadata {
 /// The `hw_protocol` of an IPv4 packet at OUTPUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputProtocol {
-    /// The field is 0.
+    /// `hw_protocol` is 0 for IPv4 at OUTPUT.
     Zero,
-    /// The field is 0x0800, as at every other hook.
+    /// `hw_protocol` is 0x0800 for IPv4 at OUTPUT, as at every other hook.
     Ipv4,
 }
 
-/// The packets that have a hardware address.
+/// The packets whose PACKET frame has a hardware type and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HardwareAddresses {
-    /// All packets that came in by a device. By lo the address is 6 zeros.
+    /// All packets that came in by a device have a hardware address. By `lo` the address is 6
+    /// zeros.
     Arrived,
-    /// All packets that came in by an Ethernet device. By lo the address has length 0.
+    /// All packets that came in by a device have a hardware type. Those that came in by `lo` have
+    /// an address of length 0.
     ArrivedByEthernet,
-    /// No packets. None has a hardware type, either.
+    /// No packet has a hardware type or address.
     Never,
 }
 
 /// The arriving packets that get a time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timestamps {
-    /// All packets, since something on the host always asks for time stamps (NFQ-87).
+    /// All arriving packets get a time stamp, since something on the host always asks for them
+    /// (NFQ-87).
     Always,
-    /// Packets that arrive while either queue has a peer.
+    /// Packets that arrive while either family's queue has a peer get a time stamp.
     WhileAnyPeer,
-    /// Packets that arrive while the IPv4 queue has a peer. No kernel does this.
+    /// Packets that arrive while the IPv4 queue has a peer get a time stamp. No kernel does this.
     WhileIpv4Peer,
-    /// No packets. No kernel does this.
+    /// No packet gets a time stamp. No kernel does this.
     Never,
 }
 
 /// The time stamp of packets that this host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnPackets {
-    /// The packets have no time stamp: both words are 0.
+    /// Packets that this host sends have no time stamp: seconds and microseconds are 0.
     Unstamped,
-    /// The packets have no time stamp, but their microseconds are left over from an earlier packet
-    /// in the same buffer. The emulator gives the microseconds of the time at which the packet was
+    /// Packets that this host sends have 0 seconds, and microseconds left over from an earlier
+    /// packet in the same buffer. The emulator gives those of the time at which the packet was
     /// made, and at least 1.
     MicrosecondsLeft,
-    /// The packets have a time stamp, as arriving packets do. No kernel does this.
+    /// Packets that this host sends have a time stamp, as arriving packets do. No kernel does this.
     Stamped,
 }

@@ -3,12 +3,12 @@
 use crate::per_family::PerFamily;
 use crate::queue::nfnetlink;
 
-/// The rules for the queues' modules.
+/// The rules for the modules of `ip_queue` and `ip6_queue`, and for numbered queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modules {
     /// The netlink protocol of each family's queue (ATT-1, LIB-1).
     pub(crate) protocols: PerFamily<i32>,
-    /// The queue `ip6_queue`: there, or not.
+    /// The rule that says if the kernel has `ip6_queue`.
     pub(crate) ipv6_queue: Ipv6Queue,
     /// The effect of unloading a module (EVT-2).
     pub(crate) unloading: Unloading,
@@ -16,20 +16,20 @@ pub(crate) struct Modules {
     pub(crate) maximum_length: MaximumLength,
     /// The queue that IPv6 packets go to (EVT-3).
     pub(crate) ipv6_packets: Ipv6Packets,
-    /// The rules of numbered queues, on a kernel that has these and neither `ip_queue` nor
-    /// `ip6_queue`.
+    /// The rules of numbered queues; `None` on a kernel that has `ip_queue`. No kernel here has
+    /// both.
     pub(crate) numbered: Option<nfnetlink::Rules>,
 }
 
 impl Modules {
-    /// Returns the rule of numbered queues that a seeded fault breaks. Returns `None` if it breaks
-    /// none.
+    /// Returns the rule of numbered queues that a seeded fault breaks. Returns `None` without such
+    /// a fault.
     pub(crate) fn numbered_flaw(&self) -> Option<nfnetlink::Flaw> {
         self.numbered.as_ref().and_then(nfnetlink::Rules::flaw)
     }
 }
 
-/// The queue `ip6_queue`: there, or not.
+/// Whether the kernel has the module `ip6_queue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ipv6Queue {
     /// The kernel has `ip6_queue`, which can be unloaded and loaded.
@@ -41,9 +41,9 @@ pub(crate) enum Ipv6Queue {
 /// The effect of unloading a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unloading {
-    /// Unloading drops the queued packets.
+    /// Unloading a module drops its queue's packets, and the queue is gone.
     DropsPackets,
-    /// Unloading does nothing: the queue stays. No kernel does this.
+    /// Unloading a module does nothing: its queue stays. No kernel does this.
     KeepsQueue,
 }
 

@@ -12,16 +12,16 @@ pub(crate) struct Netlink {
     pub(crate) port_is_free: Check,
     /// The check that a socket is not bound to another port id already (SOCK-2).
     pub(crate) socket_is_unbound: Check,
-    /// The port ids that the kernel chooses (SOCK-2).
+    /// The rule for the port id that the kernel chooses for a socket (SOCK-2).
     pub(crate) automatic_port: AutomaticPort,
     /// The first port id, as a signed number, that the kernel chooses for a process whose own id is
-    /// taken; it counts down from there (SOCK-2).
+    /// taken. The next ones count down from there (SOCK-2).
     pub(crate) first_automatic_port: i32,
-    /// The rule for the rest of a datagram that is longer than the buffer (SOCK-3).
+    /// The rule for the rest of a datagram that is longer than the receive call's buffer (SOCK-3).
     pub(crate) cut_datagram: CutDatagram,
     /// The time for which datagrams are refused after an overrun (SOCK-4).
     pub(crate) latch: Latch,
-    /// The report of an overrun by the next receive call (SOCK-4).
+    /// The rule that says if the next receive call reports an overrun (SOCK-4).
     pub(crate) overrun: Overrun,
     /// The effect of the option `NETLINK_NO_ENOBUFS` (SOCK-4).
     pub(crate) no_enobufs: NoEnobufs,
@@ -35,85 +35,90 @@ pub(crate) struct Netlink {
     pub(crate) full: Full,
     /// The rule for a datagram without bytes (NFQ-105).
     pub(crate) empty_datagram: EmptyDatagram,
-    /// The rule for a datagram for a port id that nobody has (SOCK-8).
+    /// The rule for a datagram sent to a port id that nobody has (SOCK-8).
     pub(crate) unreachable: Unreachable,
-    /// The rule for a datagram for another program (SOCK-8).
+    /// The rule for a datagram sent to another program's port id (SOCK-8).
     pub(crate) user_datagrams: UserDatagrams,
-    /// The longest datagram that can be sent (SOCK-9).
+    /// The length in bytes of the longest datagram that can be sent (SOCK-9).
     pub(crate) send_limit: SendLimit,
     /// The number of bytes that a send call returns (LIB-2).
     pub(crate) sent_count: SentCount,
-    /// The error of a receive call that finds nothing (LIB-3).
+    /// The error of a receive call on a socket without an error or a datagram (LIB-3).
     pub(crate) nothing_there: Errno,
 }
 
 /// The netlink protocols that a socket can be opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
-    /// The protocols of loaded modules. A socket for another protocol gets EPROTONOSUPPORT.
+    /// The protocols of loaded modules. Opening a socket for another protocol fails with
+    /// EPROTONOSUPPORT.
     LoadedModules,
-    /// The protocols of modules, loaded or not. No kernel does this.
+    /// The protocols of modules that the kernel has, loaded or not. No kernel does this.
     AnyModule,
-    /// All protocols from 0 to 31. Where there is no module for a protocol, each send gets
+    /// All protocols from 0 to 31. Where no module is loaded for a protocol, each send fails with
     /// ECONNREFUSED.
     AnyProtocol,
 }
 
-/// The port ids that the kernel chooses.
+/// The rule for the port id that the kernel chooses for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AutomaticPort {
-    /// The process id if it is free, and else a negative number.
+    /// The kernel chooses the process id if it is free, and otherwise a negative number.
     ProcessIdFirst,
-    /// A negative number, always. No kernel does this.
+    /// The kernel always chooses a negative number. No kernel does this.
     NeverProcessId,
 }
 
-/// The rule for the rest of a datagram that is longer than the buffer.
+/// The rule for the rest of a datagram that is longer than the receive call's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CutDatagram {
-    /// The rest is lost.
+    /// The rest of a datagram that does not fit into the buffer is lost.
     RestLost,
-    /// The rest is the next datagram. No kernel does this.
+    /// The rest of a datagram that does not fit into the buffer is received as the next one. No
+    /// kernel does this.
     RestKept,
 }
 
 /// The time for which datagrams are refused after an overrun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latch {
-    /// Datagrams are refused until the receive buffer is empty.
+    /// After an overrun datagrams are refused until the receive buffer is empty.
     UntilEmpty,
-    /// Datagrams are refused until the receive buffer has room. No kernel does this.
+    /// After an overrun datagrams are refused until the receive buffer has room. No kernel does
+    /// this.
     UntilRoom,
 }
 
-/// The report of an overrun by the next receive call.
+/// The rule that says if the next receive call reports an overrun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overrun {
-    /// The call fails with ENOBUFS.
+    /// The receive call after an overrun fails with ENOBUFS.
     Told,
-    /// The call does not report the overrun. No kernel does this.
+    /// No receive call reports an overrun. No kernel does this.
     Untold,
 }
 
 /// The effect of the option `NETLINK_NO_ENOBUFS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEnobufs {
-    /// With the option an overrun is not reported and does not latch. Setting the option clears the
-    /// latch.
+    /// With the option an overrun is not reported, and the datagrams after it are taken if there is
+    /// room. Setting the option ends the congestion that an earlier overrun left.
     QuietAndUnlatched,
-    /// The option has no effect.
+    /// The option `NETLINK_NO_ENOBUFS` has no effect.
     Nothing,
-    /// With the option an overrun is not reported, but latches. No kernel does this.
+    /// With the option an overrun is not reported, but datagrams are refused until the receive
+    /// buffer is empty. No kernel does this.
     QuietOnly,
-    /// With the option an overrun is not reported and does not latch. Setting the option leaves the
-    /// latch. No kernel does this.
+    /// With the option an overrun is not reported, and the datagrams after it are taken if there is
+    /// room. Setting the option does not end the congestion that an earlier overrun left. No kernel
+    /// does this.
     LatchKept,
 }
 
 /// The effect of `SO_ERROR` on the pending error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketError {
-    /// `SO_ERROR` takes the error.
+    /// `SO_ERROR` takes the pending error, so that the next receive call does not report it.
     Taken,
     /// `SO_ERROR` leaves the error pending. No kernel does this.
     Left,
@@ -122,63 +127,66 @@ pub(crate) enum SocketError {
 /// The measure by which a datagram fills a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
-    /// The size of the datagram's allocation, which the profile's [`Weight`](crate::Weight) says.
+    /// A datagram weighs what the profile's [`Weight`](crate::Weight) says for the size of its
+    /// allocation.
     Allocation,
-    /// The length of the datagram. No kernel does this.
+    /// A datagram weighs its length. No kernel does this.
     Length,
 }
 
 /// The condition on which a receive buffer is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The datagrams that wait weigh more than the buffer's size.
+    /// A receive buffer is full if the datagrams that wait weigh more than its size.
     WithoutNext,
-    /// The datagrams that wait and the next one weigh more than the buffer's size, and at least one
-    /// waits.
+    /// A receive buffer is full if at least one datagram waits, and those that wait and the next
+    /// one together weigh more than its size.
     WithNext,
 }
 
 /// The rule for a datagram without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EmptyDatagram {
-    /// The datagram is sent.
+    /// A datagram without bytes is sent.
     Sent,
-    /// The datagram is refused with ENODATA.
+    /// A datagram without bytes is refused with ENODATA.
     Refused,
 }
 
-/// The rule for a datagram for a port id that nobody has.
+/// The rule for a datagram sent to a port id that nobody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreachable {
-    /// The datagram is refused with ECONNREFUSED.
+    /// A datagram to a port id that nobody has is refused with ECONNREFUSED.
     Refused,
-    /// The datagram is lost in silence. No kernel does this.
+    /// A datagram to a port id that nobody has is lost, and the send call succeeds. No kernel does
+    /// this.
     Lost,
 }
 
-/// The rule for a datagram for another program.
+/// The rule for a datagram sent to another program's port id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserDatagrams {
-    /// The datagram arrives.
+    /// A datagram to another program's port id arrives there.
     Delivered,
-    /// The datagram is lost in silence. No kernel does this.
+    /// A datagram to another program's port id is lost, and the send call succeeds. No kernel does
+    /// this.
     Lost,
 }
 
-/// The longest datagram that can be sent.
+/// The length in bytes of the longest datagram that can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendLimit {
-    /// The send buffer's size, less this number of bytes.
+    /// The longest datagram has the send buffer's size, less this number of bytes.
     BufferLess(u32),
-    /// No limit. No kernel does this.
+    /// A datagram of any length can be sent. No kernel does this.
     Unlimited,
 }
 
 /// The number of bytes that a send call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SentCount {
-    /// The number of bytes that were sent.
+    /// A send call returns the number of bytes that were sent.
     All,
-    /// One less than the number of bytes that were sent. No kernel does this.
+    /// A send call returns one less than the number of bytes that were sent. No kernel does this.
     OneLess,
 }

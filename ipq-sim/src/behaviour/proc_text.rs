@@ -2,27 +2,27 @@
 
 use crate::per_family::PerFamily;
 
-/// The lines of the text, and how they are laid out (PROC-1).
+/// The lines of the text, and the width of their labels (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcText {
-    /// The number of characters that a label is padded to.
+    /// The number of characters to which a label is padded with spaces.
     pub(crate) label_width: usize,
     /// The lines of each family's text.
     pub(crate) lines: PerFamily<&'static [Line]>,
 }
 
-/// A line: its label and its figure.
+/// A line of the text: its label and its figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line(pub(crate) &'static str, pub(crate) Figure);
 
-/// A figure of a queue.
+/// A figure of a queue that a line of the text shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
     /// The peer's port id, as an unsigned number; 0 without a peer.
     Peer,
-    /// The peer's port id, as a signed number.
+    /// The peer's port id, as a signed number; 0 without a peer.
     SignedPeer,
-    /// 1 if the last peer was lost, until there is another; else 0.
+    /// 1 if the last peer was found to be gone and nobody has attached since; otherwise 0.
     PeerDied,
     /// The copy mode's number.
     Mode,
@@ -38,11 +38,12 @@ pub(crate) enum Figure {
     DroppedWhenFull,
     /// The number of packets that were dropped because their frame could not be delivered.
     DroppedUndelivered,
-    /// The figure 0, for a state that is over before anybody can look.
+    /// The figure 0, for states such as "flushing" that are over before a program can read the
+    /// text.
     Zero,
 }
 
-/// The lines of Linux 2.4.0 to 2.4.17.
+/// The lines of Linux 2.4.0 to 2.4.17, for IPv4.
 pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Peer pid", Figure::SignedPeer),
     Line("Peer died", Figure::PeerDied),

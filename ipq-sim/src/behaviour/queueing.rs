@@ -1,40 +1,40 @@
 //! The rules for queueing packets and copying their bytes.
 
-/// The rules for packets that a rule sends to the queue.
+/// The rules for packets that netfilter sends to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Queueing {
     /// The effect of mode NONE on a packet (PKT-1).
     pub(crate) mode_none: ModeNone,
-    /// The rule for counting a packet without a listener as "Queue dropped" (PKT-1).
+    /// The rule that says if a packet without a listener counts as "Queue dropped" (PKT-1).
     pub(crate) no_listener: Counted,
     /// The rule for a packet that finds the queue full (PKT-2).
     pub(crate) when_full: WhenFull,
-    /// The length at which a queue is full (PKT-2).
+    /// The number of packets at which a queue is full (PKT-2).
     pub(crate) full_at: FullAt,
-    /// The signedness of the maximum length (PKT-2).
+    /// The rule that says if the maximum length is compared as a signed number (PKT-2).
     pub(crate) maximum_length: Signedness,
-    /// The rule for counting a packet whose frame can't be delivered (PKT-3).
+    /// The rule that says if a packet counts as dropped whose frame can't be delivered (PKT-3).
     pub(crate) undeliverable: Counted,
-    /// The number of bytes of a packet that are copied (PKT-4).
+    /// The number of bytes of a packet that are copied into its frame (PKT-4).
     pub(crate) copied: Copied,
-    /// The freed entry that is handed out first (PKT-9).
+    /// The freed entry that is handed out first, which decides a new packet's id (PKT-9).
     pub(crate) reuse: Reuse,
-    /// The pools that entries' records come from, and what else takes records there (PKT-9).
+    /// The pools that the records of entries come from, and what else takes records there (PKT-9).
     pub(crate) record_pools: RecordPools,
-    /// The fragments that are queued (PKT-11).
+    /// The fragments of a packet that are queued (PKT-11).
     pub(crate) fragments: Fragments,
 }
 
-/// The effect of mode NONE on a packet.
+/// The effect of copy mode NONE on a packet for the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNone {
     /// Mode NONE drops the packet.
     Drops,
-    /// Mode NONE queues the packet without its bytes, as META does. No kernel does this.
+    /// Mode NONE queues the packet, as META does, without its bytes. No kernel does this.
     Queues,
 }
 
-/// The rule for counting an event.
+/// Whether an event is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// The event is counted.
@@ -46,15 +46,16 @@ pub(crate) enum Counted {
 /// The rule for a packet that finds the queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
-    /// The packet is dropped if there is a listener, and the program is told nothing.
+    /// With a listener, a packet that finds the queue full is dropped, and no frame is made of it.
     Dropped,
-    /// The packet is dropped before the queue looks for a peer.
+    /// A packet that finds the queue full is dropped, before the queue looks for a peer.
     DroppedFirst,
-    /// The packet is delivered to the program and then dropped, so that its verdict gets ENOENT.
+    /// A packet that finds the queue full is delivered to the program and then dropped, so that its
+    /// verdict gets ENOENT.
     DeliveredAndDropped,
 }
 
-/// The length at which a queue is full.
+/// The number of packets at which a queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FullAt {
     /// A queue is full at its maximum length.
@@ -63,7 +64,7 @@ pub(crate) enum FullAt {
     OneMore,
 }
 
-/// The signedness of a number.
+/// Whether a number is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signedness {
     /// The number has no sign.
@@ -72,49 +73,51 @@ pub(crate) enum Signedness {
     Signed,
 }
 
-/// The number of bytes of a packet that are copied.
+/// The number of bytes of a packet that are copied into its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copied {
-    /// In mode PACKET as many as the range says, or all if the range is 0 or more than there are;
-    /// in mode META none.
+    /// Mode PACKET copies as many bytes as the range says, or all if the range is 0 or exceeds the
+    /// packet. Mode META copies none.
     Range,
-    /// As [`Range`](Self::Range), but range 0 copies nothing. No kernel does this.
+    /// Range 0 copies nothing, and otherwise [`Range`](Self::Range) holds. No kernel does this.
     ZeroCopiesNothing,
-    /// One byte more than the range. No kernel does this.
+    /// Mode PACKET copies one byte more than a range above 0 says, and otherwise
+    /// [`Range`](Self::Range) holds. No kernel does this.
     OneMore,
-    /// As [`Range`](Self::Range), but a range that holds the whole packet copies nothing. No kernel
-    /// does this.
+    /// A range that holds the whole packet copies nothing, and otherwise [`Range`](Self::Range)
+    /// holds. No kernel does this.
     WideCopiesNothing,
-    /// As [`Range`](Self::Range), but mode META copies all. No kernel does this.
+    /// Mode META copies the whole packet, and otherwise [`Range`](Self::Range) holds. No kernel
+    /// does this.
     MetaCopiesAll,
 }
 
 /// The freed entry that is handed out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
-    /// The entry that was freed last.
+    /// The entry that was freed last is handed out first.
     LastFreedFirst,
-    /// The entry that was freed first. No kernel does this.
+    /// The entry that was freed first is handed out first. No kernel does this.
     FirstFreedFirst,
 }
 
-/// The pools that the records of queue entries come from.
+/// The pools of memory that the records of queue entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordPools {
-    /// Each family's entries have a pool.
+    /// Each family's entries come from a pool of their own.
     OfEachFamily,
-    /// The entries of both families share a pool.
+    /// The entries of both families come from one pool.
     Shared,
-    /// Each family's entries have a pool. What the hook notes of a queued packet, of either family,
-    /// takes a record of IPv4's pool, before the entry takes one.
+    /// Each family's entries come from a pool of their own. The hook's note on a queued packet, of
+    /// either family, takes a record of IPv4's pool, before the entry takes one.
     WithNotes(Notes),
 }
 
-/// The rules by which notes and entries share a pool.
+/// The rules by which hooks' notes, sockets and devices share pools with queue entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// The record of a packet that is freed first when a queue is emptied. After a verdict the note
-    /// is freed first.
+    /// The record that is freed first when a queue is emptied: the note's or the entry's. After a
+    /// verdict the note's is first.
     pub(crate) flushing: Flushing,
     /// `true` if an open socket holds a record of the size that IPv6's entries have.
     pub(crate) sockets_take_ipv6_records: bool,
@@ -131,11 +134,12 @@ pub(crate) enum Flushing {
     EntryFirst,
 }
 
-/// The fragments that are queued.
+/// The fragments of a packet that are queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fragments {
     /// All fragments are queued, one by one.
     All,
-    /// The first fragment of a packet is queued; the others pass. No kernel does this.
+    /// Only the first fragment of a packet is queued. The others pass the rule. No kernel does
+    /// this.
     FirstOnly,
 }

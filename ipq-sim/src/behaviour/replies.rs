@@ -1,4 +1,4 @@
-//! The rules for answering a message.
+//! The rules for the reply to a message.
 
 /// The rules for `NLMSG_ERROR` frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,62 +13,64 @@ pub(crate) struct Replies {
     pub(crate) sequence: ReplySequence,
     /// The length that a reply's header states (ERR-3).
     pub(crate) stated_length: StatedLength,
-    /// The sign of a reply's error number (ERR-4, WIRE-6).
+    /// The sign of the error number in a reply (ERR-4, WIRE-6).
     pub(crate) sign: ErrorSign,
-    /// The room for replies in a receive buffer (SOCK-4).
+    /// The rule that says if a reply needs room in the receive buffer (SOCK-4).
     pub(crate) room: ReplyRoom,
 }
 
 /// The part of a message that a reply quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quote {
-    /// The message's header. If the datagram is shorter than a header, zeros stand for the rest.
+    /// The reply quotes the message's 16-byte header. If the datagram was shorter, zeros stand for
+    /// the rest.
     Header,
-    /// The whole message, up to its header's length.
+    /// The reply quotes the whole message, up to its header's length.
     Message,
 }
 
 /// The port id that a reply goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyTo {
-    /// The sending socket's port id.
+    /// A reply goes to the sending socket's port id.
     SendingSocket,
-    /// The port id in the message's header. No kernel does this.
+    /// A reply goes to the port id in the message's header. No kernel does this.
     Header,
 }
 
 /// The sequence number of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplySequence {
-    /// The message's sequence number.
+    /// A reply has the message's sequence number.
     OfMessage,
-    /// Always 0. No kernel does this.
+    /// A reply has sequence 0. No kernel does this.
     Zero,
 }
 
 /// The length that a reply's header states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StatedLength {
-    /// The reply's own length, without padding.
+    /// The header states the reply's length without padding.
     Exact,
-    /// The reply's own length, rounded up to a multiple of 4. No kernel does this.
+    /// The header states the reply's length rounded up to a multiple of 4. No kernel does this.
     RoundedUp,
 }
 
-/// The sign of an error number.
+/// The sign of the error number in a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorSign {
-    /// The error number is negative.
+    /// The error number is negative: -EINVAL, for example.
     Negative,
-    /// The error number is positive. No kernel does this.
+    /// The error number is positive: EINVAL, for example. No kernel does this.
     Positive,
 }
 
-/// The room for replies in a receive buffer.
+/// The rule that says if a reply needs room in the receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyRoom {
-    /// Replies have the room of the receive buffer, which they share with PACKET frames.
+    /// A reply needs room in the receive buffer, which it shares with PACKET frames. Without room
+    /// it is lost.
     OfReceiveBuffer,
-    /// Replies always have room. No kernel does this.
+    /// A reply is put into the receive buffer however full that is. No kernel does this.
     Unlimited,
 }

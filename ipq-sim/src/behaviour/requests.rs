@@ -2,7 +2,7 @@
 
 use ipq_core::wire::{Objection, Response};
 
-/// The rules for messages from userspace.
+/// The rules for messages from userspace to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Requests {
     /// The response to a datagram that is shorter than a header (MSG-1).
@@ -17,34 +17,34 @@ pub(crate) struct Requests {
     pub(crate) no_request_flag: Response,
     /// The response to the flag `NLM_F_MULTI` (MSG-2).
     pub(crate) multi_flag: Response,
-    /// The response to the flag 0x20 (MSG-3).
+    /// The response to a message with the flag 0x20 (MSG-3).
     pub(crate) truncated_flag: Response,
-    /// The response to type 0, and to 0x14 and above (MSG-4).
+    /// The response to a message of type 0, or of 0x14 and above (MSG-4).
     pub(crate) unknown_type: Response,
-    /// The response to the types 1 to 0x10 (MSG-4).
+    /// The response to a message of a type from 1 to 0x10 (MSG-4).
     pub(crate) control_type: Response,
     /// The response to a message of type PACKET (MSG-9).
     pub(crate) packet_type: Response,
-    /// The order of the checks: the peer's before that of the body's length, or after it (MSG-6).
+    /// The rule that says if the peer is checked before the body's length or after it (MSG-6).
     pub(crate) peer_check: PeerCheck,
-    /// The length that says where a body and a verdict's payload end (MSG-7, VER-5).
+    /// The rule for where a message's body, and with it a verdict's payload, ends (MSG-7, VER-5).
     pub(crate) body_length: BodyLength,
     /// The lengths that a mode message's body may have (WIRE-7).
     pub(crate) mode_body: ModeBody,
     /// The rule for a mode message that asks for mode NONE (MSG-8).
     pub(crate) mode_none: ModeNoneRequest,
-    /// The steps by which a range of word size becomes one of at most 65,535 (MSG-8).
+    /// The way in which a range of word size becomes one of at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
     /// The effect of a mode change on the packets that are queued (PKT-10).
     pub(crate) mode_change: ModeChange,
     /// The messages whose success is acknowledged (MSG-10).
     pub(crate) acknowledged: Acknowledged,
-    /// The rule for a message that follows the first of a datagram (MSG-11).
+    /// The rule for messages that follow the first one in a datagram (MSG-11).
     pub(crate) following_message: FollowingMessage,
 }
 
 impl Requests {
-    /// Returns the response to an objection to a message's header.
+    /// Returns this kernel's response to an objection to a message's header.
     pub(crate) const fn response(&self, objection: Objection) -> Response {
         match objection {
             Objection::NoHeader => self.no_header,
@@ -61,7 +61,7 @@ impl Requests {
     }
 }
 
-/// The time at which the peer is checked.
+/// The rule that says if the peer is checked before the body's length or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerCheck {
     /// The peer is checked before the body is looked at.
@@ -70,65 +70,66 @@ pub(crate) enum PeerCheck {
     AfterBodyLength,
 }
 
-/// The length that says where a body ends.
+/// The rule for where a message's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyLength {
-    /// The length that the header states.
+    /// The body ends at the length that the header states.
     Header,
-    /// The length of the datagram, which may be longer than the header says.
+    /// The body ends with the datagram, which may be longer than the header says.
     Datagram,
 }
 
 /// The lengths that a mode message's body may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeBody {
-    /// The length of the union of all messages, or more.
+    /// The body has the length of the union of both messages (24 bytes, or 12 for 32 bits), or
+    /// more.
     AtLeastUnion,
-    /// The length of the union of all messages, and no other. No kernel does this.
+    /// The body has just the length of the union of both messages. No kernel does this.
     ExactlyUnion,
 }
 
 /// The rule for a mode message that asks for mode NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeNoneRequest {
-    /// The message sets mode NONE.
+    /// A message that asks for mode NONE sets mode NONE.
     Accepted,
-    /// The message is refused with EINVAL, and the mode stays as it was.
+    /// A message that asks for mode NONE is refused with EINVAL, and the mode stays as it was.
     Refused,
 }
 
-/// The steps by which a range is cut.
+/// The way in which a range of word size becomes one of at most 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeCut {
-    /// The range is cut to 32 bits, and then clamped to 65,535.
+    /// The range's low 32 bits are clamped to 65,535.
     To32BitsThenClamped,
-    /// The range is clamped to 65,535 at its full width.
+    /// The whole word of the range is clamped to 65,535.
     ClampedAtFullWidth,
 }
 
-/// The effect of a mode change on queued packets.
+/// The effect of a mode message on queued packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ModeChange {
-    /// The packets stay queued.
+    /// Queued packets stay queued when the mode changes.
     KeepsPackets,
-    /// The packets are dropped. No kernel does this.
+    /// Queued packets are dropped when the mode changes. No kernel does this.
     DropsPackets,
 }
 
 /// The messages whose success is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acknowledged {
-    /// Messages with the flag `NLM_F_ACK`.
+    /// Only messages with the flag `NLM_F_ACK` are acknowledged.
     IfAsked,
-    /// All messages. No kernel does this.
+    /// Every successful message is acknowledged. No kernel does this.
     Always,
 }
 
-/// The fate of a message that follows the first of a datagram.
+/// The rule for messages that follow the first one in a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FollowingMessage {
-    /// The message is ignored.
+    /// The messages that follow the first one are ignored.
     Ignored,
-    /// The message is obeyed. No kernel does this.
+    /// The messages that follow the first one are obeyed. No kernel does this.
     Obeyed,
 }

@@ -20,26 +20,26 @@ pub(crate) struct Verdicts {
     pub(crate) stop: Effect,
     /// The effect of a value above 5 (VER-1).
     pub(crate) unknown: Effect,
-    /// The first check of a verdict: of its value, or of its packet id (VER-2).
+    /// The rule that says if a verdict's value or its packet id is checked first (VER-2).
     pub(crate) checked_first: CheckedFirst,
     /// The response to a packet id that no queued packet has (VER-2).
     pub(crate) unknown_id: Response,
-    /// The queued packets that can be answered (VER-3).
+    /// The queued packets that a verdict can be given on (VER-3).
     pub(crate) answerable: Answerable,
-    /// The condition on which a payload is a replacement (VER-5).
+    /// The condition on which a verdict's payload replaces the packet (VER-5).
     pub(crate) payload: Payload,
-    /// The effect of a replacement that is shorter than the fixed header (VER-6).
+    /// The effect of a replacement that is shorter than the family's fixed header (VER-6).
     pub(crate) short_replacement: ShortReplacement,
-    /// The effect of a replacement of another length on the packet's length (VER-7).
+    /// The effect of a longer or shorter replacement on the packet's length (VER-7).
     pub(crate) resizing: Resizing,
-    /// The rule for the checksum of a replacement (VER-8).
+    /// The rule for the IPv4 header checksum of a replacement (VER-8).
     pub(crate) checksum: Checksum,
-    /// The bytes of a replaced packet that is queued again (VER-9).
+    /// The bytes that a replaced packet is queued again with (VER-9).
     pub(crate) requeued: Requeued,
 }
 
 impl Verdicts {
-    /// Returns the effect of a verdict.
+    /// Returns the effect of a verdict by this kernel's rules.
     pub(crate) const fn effect(&self, verdict: Verdict) -> Effect {
         match verdict {
             Verdict::Drop => self.drop,
@@ -53,30 +53,29 @@ impl Verdicts {
     }
 }
 
-/// The effect of a verdict on its packet. "Routed again" is said of a packet whose addresses, TOS
-/// or mark changed at OUTPUT (VER-10).
+/// The effect of a verdict on its packet. "Routed again" holds for a packet whose addresses, TOS or
+/// mark changed at OUTPUT (VER-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The verdict is refused with EINVAL, and the packet stays queued.
     Refused,
     /// The packet is dropped.
     Dropped,
-    /// The packet is routed again, and the hook's next function runs.
+    /// The packet is routed again, and goes on with the hook's next function.
     NextFunction,
     /// The packet is routed again, and the function that queued it runs once more.
     SameFunction,
-    /// The function that queued the packet runs once more. No kernel does this without routing.
+    /// The function that queued the packet runs once more, without routing. No kernel does this.
     SameFunctionUnrouted,
-    /// The rest of the hook's functions are skipped for the packet.
+    /// The packet skips the rest of the hook's functions, and goes on without being routed again.
     NextHook,
-    /// The packet is routed again, and the rest of the hook's functions are skipped. No kernel does
-    /// this.
+    /// The packet is routed again, and skips the rest of the hook's functions. No kernel does this.
     NextHookRouted,
     /// The packet is queued again at once, under a new packet id.
     Queued,
 }
 
-/// The first check of a verdict.
+/// The rule that says what is checked first of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckedFirst {
     /// The verdict's value is checked first.
@@ -85,58 +84,60 @@ pub(crate) enum CheckedFirst {
     PacketId,
 }
 
-/// The queued packets that can be answered.
+/// The queued packets that a verdict can be given on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answerable {
-    /// All queued packets.
+    /// A verdict can be given on any queued packet.
     Any,
-    /// The packet that has been queued longest. No kernel does this.
+    /// A verdict can be given only on the packet that has been queued longest. No kernel does this.
     Oldest,
 }
 
-/// The condition on which a payload is a replacement.
+/// The condition on which a verdict's payload replaces the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// The payload is as long as `data_len` says, and not empty.
+    /// A payload that is not empty replaces the packet if it is as long as `data_len` says.
     OfStatedLength,
-    /// The payload is not empty. No kernel does this.
+    /// A payload that is not empty replaces the packet, whatever `data_len` says. No kernel does
+    /// this.
     OfAnyLength,
 }
 
-/// The effect of a replacement that is shorter than the fixed header.
+/// The effect of a replacement that is shorter than the family's fixed header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShortReplacement {
-    /// The replacement has no effect: the verdict holds for the packet as it was.
+    /// A replacement that is too short has no effect: the verdict holds for the packet as it was.
     Ignored,
-    /// The replacement drops the packet. No kernel does this.
+    /// A replacement that is too short drops the packet. No kernel does this.
     Drops,
 }
 
-/// The effect of a replacement of another length on the packet's length.
+/// The effect of a longer or shorter replacement on the packet's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resizing {
-    /// The packet is as long as the replacement.
+    /// The packet gets the length of the replacement.
     Exact,
-    /// The packet is never longer than it was. No kernel does this.
+    /// A longer replacement is cut to the packet's length. No kernel does this.
     NeverGrows,
-    /// The packet is never shorter than it was: its end stays. No kernel does this.
+    /// After a shorter replacement, the rest of the packet stays as it was. No kernel does this.
     NeverShrinks,
 }
 
-/// The rule for the checksum of a replacement.
+/// The rule for the IPv4 header checksum of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checksum {
-    /// The checksum is left alone.
+    /// The checksum of a replacement is left as the program sent it.
     LeftAlone,
-    /// The checksum of an IPv4 header is mended. No kernel does this.
+    /// The IPv4 header checksum of a replacement is computed anew. No kernel does this.
     Mended,
 }
 
-/// The bytes of a replaced packet that is queued again.
+/// The bytes that a replaced packet is queued again with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requeued {
-    /// The bytes of the replacement.
+    /// A packet that is queued again has the replacement's bytes.
     Replaced,
-    /// The bytes that the packet had before the replacement. No kernel does this.
+    /// A packet that is queued again has the bytes from before the replacement. No kernel does
+    /// this.
     Original,
 }

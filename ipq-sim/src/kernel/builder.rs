@@ -1,4 +1,4 @@
-//! Describing an emulated kernel before it runs.
+//! The description of an emulated kernel before it runs.
 
 use super::Kernel;
 #[cfg(feature = "seeded-faults")]
@@ -10,8 +10,8 @@ use crate::time::clock::Clock;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Describes a kernel. The defaults are the laboratory of the recordings: Linux 3.4.10 on x86-64,
-/// forwarding between two Ethernet devices.
+/// A description from which a kernel is built. The defaults are the machine on which the recordings
+/// were made: Linux 3.4.10 on x86-64, forwarding between two Ethernet devices.
 ///
 /// | device | MAC | addresses | neighbours |
 /// |---|---|---|---|
@@ -42,21 +42,21 @@ impl KernelBuilder {
         }
     }
 
-    /// Sets the kernel that is emulated.
+    /// Sets the profile: the kernel that is emulated.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// Sets the rule by which a packet id is handed out again. With [`IdReuse::Never`] a second
-    /// verdict for a packet is always ENOENT.
+    /// Sets the rule by which `ip_queue` hands packet ids out again. With [`IdReuse::Never`] a
+    /// second verdict for a packet always gets ENOENT.
     #[must_use]
     pub fn id_reuse(self, reuse: IdReuse) -> Self {
         Self { reuse, ..self }
     }
 
-    /// Begins with an IPv4 queue whose peer was found to be gone. Linux 2.4.0 to 2.4.17 say so in
-    /// `/proc/net/ip_queue` until another program attaches.
+    /// Makes the IPv4 queue begin as if its last peer had died. Linux 2.4.0 to 2.4.17 show `Peer
+    /// died : 1` in `/proc/net/ip_queue` until a program attaches.
     #[must_use]
     pub fn earlier_peer_died(self) -> Self {
         Self {
@@ -65,8 +65,8 @@ impl KernelBuilder {
         }
     }
 
-    /// Sets the kernel of that version, such as "2.4.16", or that profile: see
-    /// [`Profile::of_kernel`].
+    /// Sets the profile that [`Profile::of_kernel`] finds for a kernel version, such as "2.4.16",
+    /// or for a profile's name. Fails if it finds none.
     ///
     /// ```
     /// let sim = ipq_sim::Kernel::builder().kernel("2.4.16")?.simulate()?;
@@ -76,7 +76,8 @@ impl KernelBuilder {
         Ok(self.profile(Profile::of_kernel(version)?.profile))
     }
 
-    /// Breaks the rule of `fault` in the kernel that was set before, and no other.
+    /// Breaks one rule, that of `fault`, in the profile that was set before. A profile that is set
+    /// later is without the fault.
     #[cfg(feature = "seeded-faults")]
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
@@ -84,7 +85,7 @@ impl KernelBuilder {
         self
     }
 
-    /// Sets the host's Ethernet devices, instead of the laboratory's. The host has `lo` in any
+    /// Sets the host's Ethernet devices, in place of `tap0` and `tap1`. The host has `lo` in any
     /// case.
     #[must_use]
     pub fn devices(self, devices: impl IntoIterator<Item = Device>) -> Self {
@@ -94,14 +95,15 @@ impl KernelBuilder {
         }
     }
 
-    /// Sets the process id of the first program: 4242 by default.
+    /// Sets the process id of the first program, [`ClientId::FIRST`](crate::ClientId::FIRST): 4242
+    /// by default.
     #[must_use]
     pub fn process_id(self, process_id: u32) -> Self {
         Self { process_id, ..self }
     }
 
-    /// Sets the beginning of virtual time, since 1970-01-01 00:00 UTC. Packets that arrive after
-    /// the year 586,500 all have the latest time stamp that there is.
+    /// Sets the time at which virtual time begins, since 1970-01-01 00:00 UTC. Packets that arrive
+    /// after the year 586,500 all have the latest time stamp that there is.
     #[must_use]
     pub fn starting_at(self, now: Duration) -> Self {
         Self {
@@ -110,7 +112,7 @@ impl KernelBuilder {
         }
     }
 
-    /// Sets the number of packets, of those that entered last, whose fate [`Kernel::fate`] knows:
+    /// Sets how many packets, of those that entered last, [`Kernel::fate`] knows the fate of:
     /// 65,536 by default.
     #[must_use]
     pub fn keep_fates(self, packets: usize) -> Self {
@@ -120,13 +122,14 @@ impl KernelBuilder {
         }
     }
 
-    /// Builds the kernel itself, to be driven by hand.
+    /// Builds the kernel alone, without a [`Sim`](crate::Sim) around it. Fails if the devices are
+    /// too many, or one has no valid name of its own.
     pub fn build(self) -> Result<Kernel, DeviceError> {
         Kernel::from_builder(self)
     }
 }
 
-/// Returns the devices of the machine on which the recordings were made.
+/// Returns the devices `tap0` and `tap1` of the machine on which the recordings were made.
 fn laboratory() -> Vec<Device> {
     let network = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0x10, number])

@@ -13,15 +13,16 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
 impl Kernel {
-    /// Delivers a packet to this host, after INPUT.
+    /// Enters a packet that passed INPUT into the books as delivered to this host.
     pub(super) fn deliver_here(&mut self, Packet { serial, data, .. }: &mut Packet) -> Next {
         self.ledger
             .delivered(*serial, || Fate::DeliveredHere(std::mem::take(data)));
         Next::Gone
     }
 
-    /// Sends a packet out after POSTROUTING, fragmented if it is too long (FWD-4). A packet that
-    /// leaves by `lo` arrives again (FWD-7).
+    /// Sends a packet that passed POSTROUTING out by its device, in fragments if it is over the MTU
+    /// (FWD-4). A packet that leaves by `lo` arrives there again (FWD-7). Fails if the packet may
+    /// not be fragmented, the device is down, or no neighbour is known to send the packet to.
     pub(super) fn leave_by_device(&mut self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let device = traversal.outdev.unwrap_or(DeviceId::LOOPBACK);
         let mtu = self.network.mtu(device);
@@ -61,7 +62,8 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Returns the pieces in which a packet over the MTU leaves; `None` if it leaves whole.
+    /// Returns the fragments in which a packet over the MTU leaves. Returns `None` if this kernel
+    /// sends it whole, and `TooLong` if it may not be fragmented.
     #[cold]
     fn fragments(&mut self, family: Family, data: &Bytes, mtu: usize) -> Result<Option<Vec<Bytes>>, DropReason> {
         let rules = &self.profile.behaviour.host;
@@ -82,7 +84,8 @@ impl Kernel {
         fragments.map(Some).ok_or(DropReason::TooLong)
     }
 
-    /// Sends a packet or a fragment by a device, and adds the frame to `frames`, if fates are kept.
+    /// Sends a packet or a fragment by a device to the MAC address `to`. Adds its frame to
+    /// `frames`, if that is a list.
     fn send_by(
         &mut self,
         device: DeviceId,
@@ -98,7 +101,7 @@ impl Kernel {
         }
     }
 
-    /// Notes that a packet has left by a device, in these frames.
+    /// Enters a packet into the books as sent by a device in these frames.
     #[inline]
     fn has_left(&mut self, serial: PacketSerial, device: DeviceId, frames: Option<Vec<OutgoingFrame>>) {
         self.ledger.delivered(serial, || Fate::Sent {
@@ -107,8 +110,9 @@ impl Kernel {
         });
     }
 
-    /// Lets a packet that left by `lo` arrive there. If it left in fragments, they arrive as
-    /// packets of their own.
+    /// Lets a packet that left by `lo` arrive there. In one piece it goes on at PREROUTING. If it
+    /// left in fragments, the packet counts as sent, and each fragment arrives as a packet of its
+    /// own.
     #[cold]
     fn return_by_loopback(&mut self, traversal: &mut Traversal, pieces: Vec<Bytes>) -> Result<Next, DropReason> {
         let packet = &traversal.packet;
@@ -137,7 +141,8 @@ impl Kernel {
         Ok(Next::Gone)
     }
 
-    /// Returns a packet as it arrives by `lo`, or the reason to drop it.
+    /// Returns a packet that left by `lo` as it arrives there: cut to its IP length, time-stamped,
+    /// and routed to this host. Fails with `Malformed` if its header is wrong.
     fn looped(&self, mut packet: Packet) -> Result<Traversal, DropReason> {
         let protocol = ether_type(packet.family);
         let length = own_length(packet.family, &packet.data).ok_or(DropReason::Malformed)?;

@@ -1,4 +1,4 @@
-//! Packets that enter at a hook, without having come by a device or been routed.
+//! Packets that a test puts in at a hook: they neither arrived by a device nor were routed.
 
 use crate::behaviour::OutputProtocol;
 use crate::books::{DropReason, PacketSerial};
@@ -13,23 +13,27 @@ use bytes::Bytes;
 use ipq_core::wire::EtherType;
 use ipq_core::{Family, Hook};
 
-/// A hook at which a packet enters, and the devices between which the packet is there.
+/// The hook at which a packet enters, and its devices and Ethernet header there.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryPoint<'a> {
     /// The hook whose functions the packet passes first.
     pub hook: Hook,
-    /// The device that the packet came in by, at PREROUTING, INPUT and FORWARD.
+    /// The name of the device that the packet came in by. It counts at PREROUTING, INPUT and
+    /// FORWARD, but the device must exist in any case.
     pub incoming: &'a str,
-    /// The device that the packet will leave by, at FORWARD, OUTPUT and POSTROUTING.
+    /// The name of the device that the packet will leave by. It counts at FORWARD, OUTPUT and
+    /// POSTROUTING, but the device must exist in any case.
     pub outgoing: &'a str,
-    /// The Ethernet header that the packet came with; if `None`, one from a neighbour is made up.
+    /// The Ethernet header of a packet that enters at PREROUTING, INPUT or FORWARD. `None` stands
+    /// for a header to the device's address from one of its neighbours.
     pub link_header: Option<[u8; 14]>,
 }
 
 impl Kernel {
-    /// Lets an IP packet enter at a hook. A packet that enters at PREROUTING is for this host. One
-    /// that enters at FORWARD passes a router's checks first, which decrement its TTL or hop limit.
-    /// Bytes after the length that the packet states are cut off.
+    /// Lets an IP packet enter at a hook, and go on until it is queued, delivered or dropped. At
+    /// PREROUTING and INPUT it counts as routed to this host. At FORWARD it passes a router's
+    /// checks first, which decrement its TTL or hop limit. Bytes beyond the length that its header
+    /// states are cut off. Fails for an unknown device and for bytes that are no IP packet.
     pub fn enter_at(
         &mut self,
         entrance: EntryPoint<'_>,

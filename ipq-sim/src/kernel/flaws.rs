@@ -1,5 +1,5 @@
-//! Commits the [flaws](Flaw) of seeded faults: spoils bytes of frames that were made right, and of
-//! requests before they are judged.
+//! The code that spoils bytes for the [flaws](Flaw) of seeded faults: those of frames that were
+//! made right, and of requests before they are judged.
 
 use crate::behaviour::Flaw;
 use crate::host::packet::Link;
@@ -10,12 +10,15 @@ use ipq_core::PortId;
 use ipq_core::wire::{Abi, ByteOrder, EtherType, Header, MessageType};
 use std::borrow::Cow;
 
-/// Returns the offset of a request's second word, which follows the header and the value.
+/// Returns the offset in bytes of a request's second word, which follows the header and the word of
+/// the mode or verdict value.
 const fn second_word(abi: Abi) -> usize {
     Header::BYTES + abi.word_bytes()
 }
 
-/// Spoils the details of a packet that has the link-layer header `link`.
+/// Changes the details of a packet if `flaw` is one of its device names, protocol, hardware type or
+/// address. `link` is the packet's link-layer header. `by_loopback` is `true` if the packet came in
+/// by `lo`.
 pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Option<&Link>, by_loopback: bool) {
     match flaw {
         Flaw::DeviceNamesSwapped => std::mem::swap(&mut details.indev, &mut details.outdev),
@@ -31,13 +34,15 @@ pub(super) fn spoil_details(flaw: Flaw, details: &mut PacketDetails, link: Optio
     }
 }
 
-/// Returns the bytes to copy instead of the packet's; `None` if the flaw changes none.
+/// Returns the packet with its link-layer header in front, if the flaw is `LinkHeader` and there is
+/// a link-layer header. Returns `None` otherwise: the packet's own bytes are copied.
 pub(super) fn spoiled_payload(flaw: Flaw, packet: &Bytes, link: Option<&Link>) -> Option<Bytes> {
     let link = link.filter(|_| flaw == Flaw::LinkHeader)?;
     Some([&link.header[..], packet].concat().into())
 }
 
-/// Spoils a PACKET frame.
+/// Changes the bytes of a PACKET frame if the flaw is one of its type, sequence, packet id, data
+/// length or padding.
 pub(super) fn spoil_packet_frame(flaw: Flaw, frame: &mut Datagram, abi: Abi) {
     match flaw {
         Flaw::PacketType => rewrite(frame, |bytes| put(bytes, 4, 0x14, 2, abi)),
@@ -56,14 +61,16 @@ pub(super) fn spoil_packet_frame(flaw: Flaw, frame: &mut Datagram, abi: Abi) {
     }
 }
 
-/// Spoils any datagram of the kernel's.
+/// Sets a datagram's sender to port id 1 if the flaw is `SenderIsPort1`.
 pub(super) fn spoil_datagram(flaw: Flaw, datagram: &mut Datagram) {
     if flaw == Flaw::SenderIsPort1 {
         datagram.sender = PortId(1);
     }
 }
 
-/// Returns the request, spoilt if the flaw is one of requests.
+/// Returns the request's bytes. The flaw `RequestSequence` sets the sequence to 1.
+/// `RangeInThirdWord` and `VerdictIdInThirdWord` copy the third word of a mode message or verdict
+/// over the second.
 pub(super) fn spoiled_request(flaw: Flaw, request: &[u8], abi: Abi) -> Cow<'_, [u8]> {
     let Some(header) = Header::parse(request, abi) else {
         return request.into();
@@ -96,7 +103,7 @@ fn rewrite(datagram: &mut Datagram, change: impl FnOnce(&mut [u8])) {
     datagram.payload = Bytes::new();
 }
 
-/// Writes the low `width` bytes of `value` at `at`.
+/// Writes the low `width` bytes of `value` at offset `at`, in the byte order of `abi`.
 fn put(bytes: &mut [u8], at: usize, value: u64, width: usize, abi: Abi) {
     let at = at..at + width;
     match abi.order {

@@ -1,8 +1,8 @@
 //! A packet's way through the hooks (PKT, FWD).
 //!
 //! A packet visits PREROUTING and then INPUT or FORWARD and POSTROUTING, or OUTPUT and POSTROUTING.
-//! At each hook the tables' functions run in order. One of them may send it to a queue, where it
-//! waits and remembers its place.
+//! At each hook the tables' functions run in order. A function may send the packet to a queue.
+//! After the verdict the packet goes on from that function.
 
 use super::traversal::{Next, RouteKey, Traversal};
 use super::{Kernel, flaws};
@@ -20,17 +20,19 @@ use ipq_core::Family;
 use ipq_core::wire::EtherType;
 use std::ops::RangeInclusive;
 
-/// The least MTU that IPv6 knows, in bytes.
+/// The least MTU that IPv6 allows, in bytes.
 const IPV6_LEAST_MTU: usize = 1280;
 
-/// The outcome of a packet's way through the hooks. `Ok(Some)`: the packet has a place in a queue.
-/// `Ok(None)`: it was delivered, and is in the books. `Err`: it was dropped, for this reason.
+/// The outcome of a packet's way through the hooks. `Ok(Some)`: the packet was queued and has this
+/// place in its queue. `Ok(None)`: the packet was delivered here or sent, and is in the books.
+/// `Err`: the packet was dropped, for this reason.
 pub(super) type End = Result<Option<Place>, DropReason>;
 
-/// A number above that of every function of any hook.
+/// A function number above those of every hook: from this number on, no function of a hook is left
+/// to run.
 pub(super) const BEHIND_THE_LAST: u8 = u8::MAX;
 
-/// The place that a packet has in its queue.
+/// The place that a packet has in the queue that took it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     /// The slot in the queue of `ip_queue` or `ip6_queue`.
@@ -40,7 +42,9 @@ pub(super) enum Place {
 }
 
 impl Kernel {
-    /// Runs a packet through hook after hook, until it is queued or leaves.
+    /// Runs a packet from the first function of its hook on, through hook after hook, until it is
+    /// queued, delivered or dropped. Enters that into the books, and keeps a queued packet in its
+    /// queue.
     #[expect(clippy::inline_always, reason = "a packet runs where it was made: else it is copied")]
     #[inline(always)]
     pub(super) fn run(&mut self, mut traversal: Traversal) {
@@ -50,8 +54,9 @@ impl Kernel {
         }
     }
 
-    /// Enters a dropped packet into the books. Returns the place of a packet that must be kept in
-    /// its queue.
+    /// Enters a packet into the books if `end` says that it was dropped. Returns the place in its
+    /// queue of a packet that was queued, which the caller must [`keep`](Self::keep) there;
+    /// otherwise `None`.
     #[inline]
     pub(super) fn settle(&mut self, end: End, packet: &Packet) -> Option<Place> {
         end.unwrap_or_else(|reason| {
@@ -60,8 +65,9 @@ impl Kernel {
         })
     }
 
-    /// Enters a packet into the books after its verdict: as dropped, or as queued again. Returns
-    /// the place of a packet that must be kept in its queue.
+    /// Enters what became of a packet after its verdict into the books, if it was dropped or queued
+    /// again. Returns the place in its queue of a packet that was queued again, which the caller
+    /// must [`keep`](Self::keep) there; otherwise `None`.
     #[inline]
     pub(super) fn settle_again(&mut self, end: End, traversal: &Traversal) -> Option<Place> {
         let place = self.settle(end, &traversal.packet)?;
@@ -72,7 +78,7 @@ impl Kernel {
         Some(place)
     }
 
-    /// Keeps a packet in its place in its queue.
+    /// Stores a packet in the place that its queue gave it.
     #[inline]
     pub(super) fn keep(&mut self, place: Place, traversal: Traversal) {
         match (place, traversal.queued_in) {
@@ -86,15 +92,15 @@ impl Kernel {
         }
     }
 
-    /// Runs the functions of the packet's hook, from `function` on, and then those of the next
-    /// hooks.
+    /// Runs the functions of the packet's hook from number `function` on, and then those of the
+    /// hooks that follow, until the packet is queued, delivered or dropped.
     pub(super) fn pass_hooks(&mut self, traversal: &mut Traversal, mut function: u8) -> End {
         let mut hook = traversal.hook;
         loop {
             if function == 0 {
                 self.ledger.step(traversal.packet.serial, Step::Hook(hook.into()));
             }
-            // Most hooks have no rule, and a packet passes several.
+            // Most hooks that a packet passes have no rule: this asks cheaply.
             if self.rules.any_at(hook, traversal.packet.family)
                 && let Some(bypass) = self.judge(traversal, hook, function..=BEHIND_THE_LAST)?
             {
@@ -122,9 +128,10 @@ impl Kernel {
         }
     }
 
-    /// Runs the functions of a hook whose numbers are in `functions`. If one of them sends the
-    /// packet to a queue, its traversal notes that, and the result is `true` if the packet goes on
-    /// where nobody has bound the queue. Returns `None` if all functions let the packet through.
+    /// Runs those of the hook's functions whose numbers are in `functions`. If one sends the packet
+    /// to a queue, notes the function and the queue in the traversal, and returns the rule's bypass
+    /// flag: `true` if the packet may go on where nobody has bound the queue. Returns `None` if no
+    /// function queues the packet. Fails if a rule drops it.
     #[inline]
     pub(super) fn judge(
         &mut self,
@@ -145,9 +152,9 @@ impl Kernel {
         }))
     }
 
-    /// Sends a packet to the queue that a rule or a verdict chose for it. Returns the packet's
-    /// place in the queue. Returns `None` if the queue does not take the packet, and the packet
-    /// goes on.
+    /// Offers a packet to the queue that a rule or a verdict chose for it. Returns the packet's
+    /// place in the queue. Returns `None` if a numbered queue lets the packet pass unqueued: it
+    /// fails open, or nobody has bound it and `bypass` is `true`. Fails if the packet is dropped.
     pub(super) fn enqueue(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         let id = traversal.queued_in.ok_or(DropReason::ModuleUnloaded)?;
         traversal.routed_by = (traversal.hook == HookPoint::Output).then(|| RouteKey::of(&traversal.packet).into());
@@ -196,7 +203,7 @@ impl Kernel {
         Ok(Some(Place::Slot(slot)))
     }
 
-    /// Resets a queue whose peer was found to be gone, and drops its packets.
+    /// Resets a queue whose peer was found to be gone, and drops its queued packets.
     fn lose_peer(&mut self, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(id) {
             let dropped = queue.peer_lost(&mut self.records);
@@ -204,7 +211,9 @@ impl Kernel {
         }
     }
 
-    /// Routes a packet after PREROUTING: to this host, or on to another.
+    /// Moves a packet from PREROUTING to INPUT or FORWARD, as it is routed. A packet to be
+    /// forwarded must pass [`make_forwardable`](Self::make_forwardable). An IPv4 fragment for this
+    /// host is dropped.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = if let Some(route) = traversal.route {
             route
@@ -225,8 +234,9 @@ impl Kernel {
         }
     }
 
-    /// Checks a packet as a router does before FORWARD, and decrements its TTL or hop limit (FWD-3,
-    /// FWD-4).
+    /// Checks a packet as a router does before FORWARD, with the MTU of the outgoing device: its
+    /// destination MAC, TTL or hop limit, and length (FWD-3, FWD-4). Then decrements the TTL or hop
+    /// limit, and sets an IPv4 packet's priority by its TOS.
     pub(super) fn make_forwardable(&self, packet: &mut Packet, mtu: usize) -> Result<(), DropReason> {
         if packet.link.as_ref().is_some_and(|link| !link.for_this_host) {
             return Err(DropReason::OtherHost);
@@ -257,7 +267,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Moves a packet from FORWARD to POSTROUTING.
+    /// Moves a packet from FORWARD to POSTROUTING. The kernel's rule says if it keeps its incoming
+    /// device.
     fn after_forward(&self, traversal: &mut Traversal) -> Next {
         let indev = match self.profile.behaviour.host.indev_at_postrouting {
             IndevAtPostrouting::Kept => traversal.indev,
@@ -266,8 +277,8 @@ impl Kernel {
         traversal.go_to(HookPoint::Postrouting, indev, traversal.outdev)
     }
 
-    /// Moves a packet from OUTPUT to POSTROUTING, by the device of its route, which may have
-    /// changed.
+    /// Moves a packet from OUTPUT to POSTROUTING, with the outgoing device of its present route. An
+    /// IPv4 packet's protocol is known from here on.
     fn after_output(&self, traversal: &mut Traversal) -> Next {
         let outdev = match traversal.route {
             Some(Route::Via(device)) => device,

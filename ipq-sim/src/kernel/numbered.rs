@@ -1,5 +1,5 @@
-//! Queues with numbers: the kernel's work around [`nfnetlink`](crate::queue::nfnetlink), for hooks
-//! and sockets.
+//! Queues with numbers: how the kernel's hooks and sockets use
+//! [`nfnetlink`](crate::queue::nfnetlink).
 
 use super::Kernel;
 use super::hooks::{BEHIND_THE_LAST, End, Place};
@@ -20,7 +20,7 @@ use ipq_core::{Errno, Family, Hook, PacketId, PortId, Verdict};
 
 /// The user and group of the programs on the emulated host: those of root.
 const ROOT: (u32, u32) = (0, 0);
-/// The state of a checksum that nobody has verified, as in a packet from outside.
+/// The checksum state that packet messages give for a packet from outside: not verified.
 const NOT_VERIFIED: u32 = 4;
 
 impl Kernel {
@@ -31,21 +31,22 @@ impl Kernel {
         Some(self.queues.numbered.as_ref()?.proc_text())
     }
 
-    /// Sets or clears `NETLINK_CAP_ACK`. With it, answers to the socket's messages quote the header
-    /// only (NFQ-43).
+    /// Sets or clears `NETLINK_CAP_ACK`. While it is set, answers to the socket's messages quote
+    /// only the header of the message (NFQ-43).
     pub fn set_cap_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.capped = on;
         Ok(())
     }
 
-    /// Sets or clears `NETLINK_EXT_ACK`. With it, answers to the socket's messages may have
-    /// attributes (NFQ-44).
+    /// Sets or clears `NETLINK_EXT_ACK`. While it is set, answers to the socket's messages may
+    /// carry attributes that explain them (NFQ-44).
     pub fn set_ext_ack(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.answering_mut(socket)?.extended = on;
         Ok(())
     }
 
-    /// Returns the device with that number, as frames name it. Returns `None` if there is none.
+    /// Returns the name and hardware type of the device with that interface number. Returns `None`
+    /// if there is no such device.
     pub(crate) fn device(&self, number: u32) -> Option<Device> {
         let device = self.network.numbered(number)?;
         Some(Device {
@@ -54,8 +55,9 @@ impl Kernel {
         })
     }
 
-    /// Returns the sender of a message for a numbered queue. The capability with which the socket
-    /// was opened counts only if the call did not name the kernel's address (NFQ-53).
+    /// Returns the sender of a message for numbered queues. It is privileged if its program has
+    /// `CAP_NET_ADMIN` now. A call that did not name the kernel's address needs a socket that was
+    /// opened with the capability, too (NFQ-53).
     pub(super) fn numbered_sender(
         &self,
         owner: ClientId,
@@ -71,8 +73,9 @@ impl Kernel {
         }
     }
 
-    /// Carries out the messages of a datagram. The packets that a message releases go on before the
-    /// message is answered (NFQ-70).
+    /// Carries out a datagram's messages in turn. The packets that a message releases go on before
+    /// the message is answered (NFQ-70). Fails with ECONNREFUSED on a kernel without numbered
+    /// queues.
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let datagram = match rules.flaw() {
@@ -103,7 +106,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Delivers an answer to a message, if there is one.
+    /// Delivers the answer to a message, if there is one, to the sender's port id.
     fn answer_numbered(&mut self, answer: Option<Answer<'_>>, sender: Sender, rules: &Rules) {
         let Some(answer) = answer else { return };
         let mut datagram = answer.datagram(sender);
@@ -111,7 +114,8 @@ impl Kernel {
             flaw.spoil_answer(&mut datagram);
         }
         let sockets = &mut self.sockets;
-        // An answer that does not fit is lost. The socket's overrun tells that (NFQ-102).
+        // An answer that does not fit into the receive buffer is lost, and the socket notes an
+        // overrun (NFQ-102).
         let _ = sockets.deliver(
             NFNETLINK,
             sender.port_id,
@@ -120,7 +124,8 @@ impl Kernel {
         );
     }
 
-    /// Unbinds the queues of a socket that was closed (NFQ-7).
+    /// Unbinds the numbered queues of the port id of a closed socket, and drops their packets
+    /// (NFQ-7).
     pub(super) fn numbered_owner_closed(&mut self, port_id: PortId) {
         if self.profile.behaviour.modules.numbered_flaw() == Some(Flaw::CloseKeepsQueues) {
             return;
@@ -131,8 +136,9 @@ impl Kernel {
         }
     }
 
-    /// Sends a packet to a numbered queue. Returns `None` if the packet goes on: the queue fails
-    /// open, or nobody has bound it and `bypass` allows that.
+    /// Offers a packet to a numbered queue. Returns the packet's id as its place. Returns `None` if
+    /// the packet passes unqueued: the queue fails open, or nobody has bound it and `bypass` is
+    /// `true`. Fails if the packet is dropped.
     pub(super) fn enqueue_numbered(&mut self, traversal: &mut Traversal, number: u16, bypass: bool) -> End {
         let Self {
             queues,
@@ -160,14 +166,15 @@ impl Kernel {
         }
     }
 
-    /// Keeps a packet that a numbered queue took.
+    /// Stores a packet under the id that a numbered queue gave it.
     pub(super) fn keep_numbered(&mut self, number: u16, id: u32, traversal: Traversal) {
         if let Some(queues) = &mut self.queues.numbered {
             queues.keep(number, id, traversal);
         }
     }
 
-    /// Lets a packet that was taken out of a numbered queue go on as its verdict says.
+    /// Notes the verdict on a packet that was taken out of a numbered queue, and lets the packet go
+    /// on as the verdict says.
     fn go_on(&mut self, mut traversal: Traversal, id: u32, released: Released<'_>) {
         let verdict = match released.decision {
             Decision::Drop => Verdict::Drop,
@@ -210,7 +217,8 @@ impl Kernel {
         }
     }
 
-    /// Queues a packet once more, or lets the next function see it.
+    /// Queues a packet once more. If its queue lets it pass unqueued, the hook's next function
+    /// runs.
     fn enqueue_or_pass(&mut self, traversal: &mut Traversal, bypass: bool) -> End {
         match self.enqueue(traversal, bypass)? {
             Some(place) => Ok(Some(place)),
@@ -219,7 +227,7 @@ impl Kernel {
     }
 }
 
-/// Describes a packet for a numbered queue, as the hooks know it (NFQ-80 to NFQ-90).
+/// Returns the description of a packet that its queue makes a packet message of (NFQ-80 to NFQ-90).
 fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     let packet = &traversal.packet;
     let from_outside = packet.link.is_some();
@@ -252,8 +260,8 @@ fn described(traversal: &Traversal) -> QueuedPacket<'_> {
     }
 }
 
-/// Returns the length of a packet's network header, with IPv4's options. A header that states less
-/// than the fixed part counts as the fixed part.
+/// Returns the length in bytes of a packet's IPv4 header, with its options, or of its fixed IPv6
+/// header. An IPv4 header that states less than 20 bytes counts as 20.
 fn header_length(packet: &Packet) -> usize {
     match packet.family {
         Family::Ipv4 => ipv4::header_length(&packet.data).max(packet.family.header_length()),

@@ -1,5 +1,5 @@
-//! Questions for a caller who feeds packets: what waits for a program, and how much room there is
-//! for more.
+//! Answers for a caller who feeds packets: what waits for a program, and how much room there is for
+//! more.
 
 use super::hooks::BEHIND_THE_LAST;
 use super::packets::family_of;
@@ -30,8 +30,8 @@ impl Kernel {
         self.sockets.protocol(socket).unwrap_or(0)
     }
 
-    /// Returns `true` if the kernel's queues have numbers. Otherwise there is one queue for each
-    /// family.
+    /// Returns `true` if the kernel has numbered queues, those of `nfnetlink_queue`. Otherwise it
+    /// has one queue for each family.
     #[must_use]
     pub const fn has_numbered_queues(&self) -> bool {
         self.queues.numbered.is_some()
@@ -43,7 +43,8 @@ impl Kernel {
         self.queues.numbered.as_ref().is_some_and(nfnetlink::Queues::has_bound)
     }
 
-    /// Returns the queues that a program listens to, in a mode that gives it packets.
+    /// Returns the queues that have a listener: a peer or an owner, and a copy mode other than
+    /// NONE.
     pub fn listened_queues(&self) -> impl Iterator<Item = QueueId> {
         let families = Family::ALL.map(QueueId::IpQueue).into_iter();
         let families = families.filter(|queue| self.is_listened_to(*queue));
@@ -51,7 +52,8 @@ impl Kernel {
         families.chain(numbered.map(QueueId::Numbered))
     }
 
-    /// Returns `true` if a program listens to a queue, as far as the kernel knows.
+    /// Returns `true` if a queue has a peer or an owner, and a copy mode other than NONE. A closed
+    /// peer counts until the kernel notices that it is gone (ERA-3).
     #[must_use]
     pub fn is_listened_to(&self, queue: QueueId) -> bool {
         match queue {
@@ -63,8 +65,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the socket that listens to a queue, in a mode that gives it packets. Returns `None`
-    /// if there is none.
+    /// Returns the socket bound to the port id of a queue's listener. Returns `None` if the queue
+    /// has no listener, or if no socket has the port id any more.
     #[must_use]
     pub fn listener(&self, queue: QueueId) -> Option<SocketId> {
         let port_id = match queue {
@@ -78,8 +80,9 @@ impl Kernel {
             .at_port(queue.protocol(&self.profile.behaviour.modules), port_id)
     }
 
-    /// Returns the queue that a packet is sent to by the rules of the hook that it enters at.
-    /// Returns `None` if no rule there queues it, or if it is no packet.
+    /// Returns the queue to which the rules of the entry's hook would send a packet, and sends
+    /// nothing. Returns `None` if the rules there do not queue it, or if the bytes are no IP
+    /// packet.
     #[must_use]
     pub fn destination(&self, entry: EntryPoint<'_>, packet: &Bytes) -> Option<QueueId> {
         let family = family_of(packet).ok()?;
@@ -107,15 +110,15 @@ impl Kernel {
         QueueId::of_target(target, &packet, &self.profile.behaviour.modules)
     }
 
-    /// Returns the fill of a socket's receive buffer. Returns `None` if the socket is closed.
+    /// Returns how full a socket's receive buffer is. Returns `None` if the socket is closed.
     #[must_use]
     pub fn receive_buffer(&self, socket: SocketId) -> Option<ReceiveBuffer> {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the weight that the message about a packet of `length` bytes will have in a receive
-    /// buffer, if that weight decides about taking the message. Returns 0 on a kernel that looks
-    /// only at the datagrams that wait there (NFQ-100, SOCK-4).
+    /// Returns the weight for [`ReceiveBuffer::takes`]: that of the message about a packet of
+    /// `length` bytes, on a kernel that adds it to the datagrams that wait (NFQ-100). Returns 0 on
+    /// a kernel that weighs only those (SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
         match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {
@@ -126,7 +129,7 @@ impl Kernel {
         }
     }
 
-    /// Returns `true` if a queue takes one more packet, as far as its length goes.
+    /// Returns `true` if a queue holds fewer packets than its maximum length allows.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {
@@ -141,7 +144,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the packet that is queued under an id in a queue. Returns `None` if there is none.
+    /// Returns the packet that is queued in `queue` under `packet_id`. Returns `None` if there is
+    /// none.
     #[must_use]
     pub fn queued_in(&self, queue: QueueId, packet_id: PacketId) -> Option<PacketSerial> {
         let traversal = match queue {

@@ -14,10 +14,10 @@ use ipq_core::wire::EtherType;
 use ipq_core::{Family, PacketId};
 use std::time::Duration;
 
-/// An error of a packet or frame that could not enter the emulated host.
+/// The error of a packet or frame that could not enter the emulated host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InjectError {
-    /// There is no such device.
+    /// The host has no device of that name.
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// The frame is shorter than an Ethernet header of 14 bytes.
@@ -26,7 +26,8 @@ pub enum InjectError {
         /// The frame's length in bytes.
         length: usize,
     },
-    /// The packet's header is wrong, or states more bytes than there are (FWD-1).
+    /// The header of a packet for [`Kernel::enter_at`] is wrong, or states more bytes than there
+    /// are (FWD-1).
     #[error("the header of this packet of {length} bytes is wrong, or states more bytes than there are")]
     Malformed {
         /// The packet's length in bytes.
@@ -43,8 +44,9 @@ pub enum InjectError {
 }
 
 impl Kernel {
-    /// Lets an Ethernet frame arrive on a device. The frame's packet goes on at once, until it is
-    /// queued or has left.
+    /// Lets an Ethernet frame arrive on a device. The frame's packet goes on until it is queued,
+    /// delivered or dropped. Returns its serial. Fails if there is no such device, or if the frame
+    /// is shorter than 14 bytes.
     pub fn inject(&mut self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         self.inject_frame(device, frame.into())
     }
@@ -62,6 +64,7 @@ impl Kernel {
     }
 
     /// Checks a frame as a host does before PREROUTING (FWD-1, FWD-2), and lets its packet go on.
+    /// Fails if the packet is dropped at these checks.
     fn arrive(&mut self, serial: PacketSerial, device: DeviceId, mut frame: Bytes) -> Result<(), DropReason> {
         if !self.network.is_up(device) {
             return Err(DropReason::DeviceDown);
@@ -86,7 +89,7 @@ impl Kernel {
         if rules.ethernet_padding == EthernetPadding::Cut {
             frame.truncate(length);
         }
-        // No other host has anything to send to this one's loopback.
+        // A packet to ::1 may come in by `lo` only.
         if family == Family::Ipv6 && device != DeviceId::LOOPBACK && ipv6::destination(&frame).is_loopback() {
             return Err(DropReason::Martian);
         }
@@ -110,8 +113,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Lets an IP packet arrive on a device from one of its neighbours: [`inject`](Self::inject)
-    /// with an Ethernet header that the emulator makes.
+    /// Lets an IP packet arrive on a device, as [`inject`](Self::inject) does with a frame. The
+    /// emulator makes the Ethernet header: to the device, from one of its neighbours.
     pub fn inject_packet(&mut self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         let id = self.network.by_name(device)?;
         let family = family_of(packet)?;
@@ -123,9 +126,9 @@ impl Kernel {
         self.inject(device, [&header, packet].concat())
     }
 
-    /// Lets a frame arrive when virtual time has advanced by `delay`: see
-    /// [`advance`](Self::advance). On real time the frame arrives after `delay`, at the first use
-    /// of the kernel or during a wait for it.
+    /// Lets a frame arrive after `delay`. Virtual time must be advanced that far: see
+    /// [`advance`](Self::advance). On real time the frame arrives at the first use of the kernel
+    /// after `delay`, or during a wait on it.
     pub fn inject_later(&mut self, delay: Duration, device: &str, frame: impl Into<Bytes>) -> Result<(), InjectError> {
         self.network.by_name(device)?;
         let frame = frame.into();
@@ -144,8 +147,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sends an IP packet from a program on this host: it is routed by its destination and passes
-    /// OUTPUT.
+    /// Sends an IP packet from a program on this host. It is routed by its destination, and goes on
+    /// from OUTPUT. Without a route it is dropped.
     pub fn output(&mut self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let data = packet.into();
         let family = family_of(&data)?;
@@ -186,20 +189,21 @@ impl Kernel {
         Ok(self.network.take_sent(id))
     }
 
-    /// Returns the fate of a packet. Returns `None` if too many packets entered after it: see
-    /// [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
+    /// Returns the fate of a packet. Returns `None` if so many packets entered after it that its
+    /// fate is forgotten: see [`KernelBuilder::keep_fates`](crate::KernelBuilder::keep_fates).
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<&Fate> {
         self.ledger.fate(packet)
     }
 
-    /// Returns the number of packets that entered, and that left each way.
+    /// Returns the counts of all packets: entered, delivered, dropped for each reason.
     #[must_use]
     pub const fn accounting(&self) -> &Accounting {
         self.ledger.accounting()
     }
 
-    /// Returns the packet that is queued under `packet_id`. Returns `None` if no queue has that id.
+    /// Returns the packet that is queued under `packet_id` by `ip_queue` or `ip6_queue`. Returns
+    /// `None` if there is none. For numbered queues, see [`queued_in`](Self::queued_in).
     #[must_use]
     pub fn queued(&self, packet_id: PacketId) -> Option<PacketSerial> {
         let mut queues = self.queues.loaded();
@@ -224,15 +228,15 @@ impl Kernel {
         self.ledger.journal.take()
     }
 
-    /// Takes the events of packets, as [`take_events`](Self::take_events) does, into a list that
-    /// the caller uses again.
+    /// Swaps the journal's events since the last call with the contents of `events`.
     #[cfg(feature = "run")]
     pub(crate) fn take_events_into(&mut self, events: &mut Vec<PacketEvent>) {
         self.ledger.journal.swap(events);
     }
 }
 
-/// Returns the family of an IP packet that has at least its fixed header.
+/// Returns the family of an IP packet. Fails with `NotIp` if its version is neither 4 nor 6, or if
+/// it is shorter than the family's fixed header.
 pub(crate) fn family_of(packet: &[u8]) -> Result<Family, InjectError> {
     let version = packet.first().map_or(0, |first| first >> 4);
     let family = match version {

@@ -15,7 +15,8 @@ use std::task::Waker;
 const NETLINK_PROTOCOLS: i32 = 32;
 
 impl Kernel {
-    /// Adds a program with a process id of its own, with or without `CAP_NET_ADMIN`.
+    /// Adds a program with a process id of its own, with or without `CAP_NET_ADMIN`. Returns the
+    /// name for its calls.
     pub fn add_client(&mut self, process_id: u32, net_admin: bool) -> ClientId {
         self.clients.push(Client { process_id, net_admin });
         ClientId(self.clients.len() - 1)
@@ -27,8 +28,8 @@ impl Kernel {
         self.clients.get(client.0).map_or(0, |client| client.process_id)
     }
 
-    /// Changes a program's process id, as when a child goes on for its parent. The id is the first
-    /// choice for sockets that are opened from now on and not bound to a port id (SOCK-2).
+    /// Sets a program's process id. Sockets that the program opens from now on get that port id, if
+    /// it is free, when the kernel has to choose one (SOCK-2).
     pub fn set_process_id(&mut self, client: ClientId, process_id: u32) {
         if let Some(client) = self.clients.get_mut(client.0) {
             client.process_id = process_id;
@@ -43,7 +44,7 @@ impl Kernel {
         }
     }
 
-    /// Takes `CAP_NET_ADMIN` away from all programs, including those that are added later.
+    /// Takes `CAP_NET_ADMIN` away from all programs for good, including those that are added later.
     pub fn drop_net_admin(&mut self) {
         self.nobody_has_net_admin = true;
     }
@@ -53,8 +54,9 @@ impl Kernel {
         !self.nobody_has_net_admin && self.clients.get(client.0).is_some_and(|client| client.net_admin)
     }
 
-    /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Returns EPROTONOSUPPORT if
-    /// no loaded module speaks the protocol (SOCK-1).
+    /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Fails with EPROTONOSUPPORT
+    /// for a protocol that this kernel does not open sockets for: up to 2.6.27 one outside 0 to 31,
+    /// later one without a loaded module (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);
         let opens = match self.profile.behaviour.netlink.opening {
@@ -74,6 +76,8 @@ impl Kernel {
     }
 
     /// Binds a socket to a port id; with 0 the kernel chooses one (SOCK-2). Returns the port id.
+    /// Fails with EADDRINUSE if the port id is taken, and with EINVAL if the socket is bound to
+    /// another.
     pub fn bind(&mut self, socket: SocketId, port_id: PortId) -> Result<PortId, Errno> {
         let bound = self.sockets.bind(socket, port_id, &self.profile.behaviour.netlink)?;
         if self.profile.behaviour.attaching.binding == Binding::Attaches
@@ -85,8 +89,9 @@ impl Kernel {
         Ok(bound)
     }
 
-    /// Closes a socket. If it was bound to the peer's port id, the peer's queue resets (ATT-4).
-    /// Closing a socket twice does nothing.
+    /// Closes a socket. The queues whose peer or owner has the socket's port id are reset or
+    /// unbound, and their packets dropped (ATT-4, NFQ-7). Linux 2.4.0 and 2.4.16 notice that only
+    /// at the next packet (ERA-3). Closing a socket twice does nothing.
     pub fn close(&mut self, socket: SocketId) {
         if let Some((protocol, port_id)) = self.sockets.close(socket) {
             self.notice_closing(protocol, port_id);
@@ -94,7 +99,8 @@ impl Kernel {
         self.records.socket_closed(socket);
     }
 
-    /// Resets or unbinds the queues of a closed socket that was bound to that port id.
+    /// Resets or unbinds the queues whose peer or owner has the port id of a closed socket, and
+    /// drops their packets.
     fn notice_closing(&mut self, protocol: i32, port_id: PortId) {
         self.numbered_owner_closed(port_id);
         let rule = self.profile.behaviour.attaching.peer_loss;
@@ -113,14 +119,14 @@ impl Kernel {
         self.drop_all(dropped, DropReason::PeerClosed);
     }
 
-    /// Sends a datagram to the kernel, as `sendto` port id 0. Returns the number of bytes sent.
-    /// Only a reply says if the queue accepts the message.
+    /// Sends a datagram to the kernel without naming an address. Returns the number of bytes sent.
+    /// Only a reply tells if the queue accepts the message.
     pub fn send(&mut self, socket: SocketId, datagram: &[u8]) -> Result<usize, Errno> {
         self.send_to_kernel(socket, datagram, false)
     }
 
-    /// Sends a datagram to the kernel. `addressed` is `true` if the call named the kernel's
-    /// address.
+    /// Sends a datagram to the kernel. `addressed` is `true` if the call named the kernel's address
+    /// (NFQ-53).
     fn send_to_kernel(&mut self, socket: SocketId, datagram: &[u8], addressed: bool) -> Result<usize, Errno> {
         let Sending {
             protocol,
@@ -152,7 +158,8 @@ impl Kernel {
         })
     }
 
-    /// Sends a datagram to another program's port (SOCK-8), or to the kernel if `to` is 0.
+    /// Sends a datagram to another program's port id (SOCK-8), or to the kernel's address if `to`
+    /// is 0. Returns the number of bytes sent.
     pub fn send_to(&mut self, socket: SocketId, to: PortId, datagram: &[u8]) -> Result<usize, Errno> {
         if to == PortId::KERNEL {
             return self.send_to_kernel(socket, datagram, true);
@@ -169,8 +176,8 @@ impl Kernel {
         Ok(datagram.len())
     }
 
-    /// Obeys the messages of a datagram: the first, and those that follow where a kernel reads them
-    /// (MSG-11).
+    /// Obeys the first message of a datagram (MSG-11). With a seeded fault, obeys those that
+    /// follow, too.
     fn obey(&mut self, protocol: i32, mut datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         loop {
             self.obey_first(protocol, datagram, sender)?;
@@ -184,8 +191,9 @@ impl Kernel {
         }
     }
 
-    /// Gives a datagram's first message to its queue, then lets the packet go on that it releases,
-    /// then delivers the reply.
+    /// Gives a datagram's first message to the queue of the protocol. Then lets the packet go on
+    /// that a verdict releases, and then delivers the reply. Fails with ECONNREFUSED if the
+    /// protocol has no loaded queue.
     fn obey_first(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;
@@ -231,7 +239,7 @@ impl Kernel {
         match rules.room {
             ReplyRoom::Unlimited => self.sockets.force(protocol, to, reply, &self.profile.behaviour.netlink),
             ReplyRoom::OfReceiveBuffer => {
-                // A reply that does not fit is lost. The socket's overrun tells the program.
+                // A reply that does not fit is lost, and the socket notes an overrun.
                 let _ = self
                     .sockets
                     .deliver(protocol, to, reply, &self.profile.behaviour.netlink);
@@ -239,13 +247,14 @@ impl Kernel {
         }
     }
 
-    /// Returns the queue that a netlink protocol leads to. Returns `None` if there is none.
+    /// Returns the queue of `ip_queue` or `ip6_queue` that has a netlink protocol, loaded or not.
+    /// Returns `None` if there is none.
     fn queue_of_protocol(&self, protocol: i32) -> Option<QueueId> {
         QueueId::of_protocol(protocol, &self.profile.behaviour.modules)
     }
 
-    /// Takes the pending error, or else the next datagram, without waiting. Returns EAGAIN if there
-    /// is neither.
+    /// Takes a socket's pending error, or else its next datagram into `buffer`, without waiting.
+    /// Fails with the pending error, or with EAGAIN if there is neither.
     pub fn receive(&mut self, socket: SocketId, buffer: &mut [u8]) -> Result<Received, Errno> {
         self.sockets.receive(socket, buffer, &self.profile.behaviour.netlink)
     }
@@ -262,28 +271,28 @@ impl Kernel {
         self.sockets.peek(socket, buffer)
     }
 
-    /// Returns `true` if [`receive`](Self::receive) would give anything but EAGAIN, as `poll`
-    /// reports it.
+    /// Returns `true` if [`receive`](Self::receive) would return anything but EAGAIN.
     #[must_use]
     pub fn is_readable(&self, socket: SocketId) -> bool {
         self.sockets.is_readable(socket)
     }
 
-    /// Returns `true` if an error is pending, which the next [`receive`](Self::receive) gives and
-    /// `poll` reports as `POLLERR`.
+    /// Returns `true` if a socket has a pending error, which its next [`receive`](Self::receive)
+    /// returns and `poll` reports as `POLLERR`.
     #[must_use]
     pub fn has_error(&self, socket: SocketId) -> bool {
         self.sockets.has_error(socket)
     }
 
-    /// Has `waker` called once, when a datagram or an error comes for the socket. It is called
-    /// while this kernel is in use, so it must not use the kernel itself. Only the waker that was
-    /// given last is called.
+    /// Makes the kernel call `waker` once, when a datagram or an error comes for the socket. The
+    /// waker is called while this kernel is in use, so it must not use the kernel itself. A later
+    /// call replaces the waker.
     pub fn wake_on_input(&mut self, socket: SocketId, waker: &Waker) {
         self.sockets.wake_on_input(socket, waker);
     }
 
-    /// Takes the pending error, as `SO_ERROR` does (SOCK-4). Returns `None` if there is none.
+    /// Takes a socket's pending error, as `SO_ERROR` does (SOCK-4). Returns `None` if no error is
+    /// pending.
     pub fn take_error(&mut self, socket: SocketId) -> Result<Option<Errno>, Errno> {
         self.sockets.take_error(socket, &self.profile.behaviour.netlink)
     }
@@ -325,7 +334,7 @@ impl Kernel {
     }
 }
 
-/// Returns the bytes after the first message of a datagram, which no kernel reads (MSG-11).
+/// Returns the bytes after a datagram's first message, aligned to 4. No kernel obeys them (MSG-11).
 fn second_message(datagram: &[u8], abi: Abi) -> &[u8] {
     let first = Frame::parse(datagram, abi).map_or(datagram.len(), |frame| Header::BYTES + frame.body.len());
     datagram.get(first.next_multiple_of(4)..).unwrap_or_default()

@@ -14,16 +14,16 @@ impl Kernel {
         self.clock.now()
     }
 
-    /// Advances virtual time, and lets frames arrive that are due by then. On real time, only lets
-    /// the frames arrive.
+    /// Advances virtual time, and lets the frames arrive that are due by then. On real time, only
+    /// lets those arrive that are due within `by` from now.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now().saturating_add(by);
         while self.advance_to_next(end) {}
         self.set_virtual_time(end);
     }
 
-    /// Advances virtual time to the next frame that arrives later, if it is due by `end`, and lets
-    /// it arrive. Returns `true` if there was one.
+    /// Lets the first frame arrive that is to arrive later, if it is due by `end`. Sets virtual
+    /// time to the moment when it is due. Returns `true` if a frame arrived.
     pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
         let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
             return false;
@@ -35,7 +35,8 @@ impl Kernel {
         true
     }
 
-    /// Returns the time until the next frame that arrives later. Returns `None` if there is none.
+    /// Returns the time until the next frame is due that is to arrive later. Returns `None` if
+    /// there is none.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.later.first_key_value()?;
         Some(at.saturating_sub(self.now()))
@@ -47,7 +48,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that this host makes now (PKT-8).
+    /// Returns the time stamp of a packet that this host sends now. Which packets have one is the
+    /// kernel's rule (PKT-8).
     pub(super) fn own_time(&self) -> ArrivalTime {
         match self.profile.behaviour.metadata.own_packets {
             OwnPackets::Unstamped => ArrivalTime::default(),
@@ -59,7 +61,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that arrives now, which may be none (PKT-8).
+    /// Returns the time stamp of a packet that arrives now. It is unset if nothing asks for time
+    /// stamps (PKT-8).
     pub(crate) fn arrival_time(&self) -> ArrivalTime {
         let has_peer = |family| self.ip_queue(family).is_some_and(IpQueue::has_peer);
         let wanted = match self.profile.behaviour.metadata.timestamps {

@@ -10,7 +10,7 @@ use ipq_core::Family;
 use ipq_core::wire::HardwareAddress;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A packet on its way through the hooks, and its place there.
+/// A packet on its way through the hooks: its hook, its devices, its route, and its queue.
 pub(crate) struct Traversal {
     pub(crate) packet: Packet,
     pub(crate) hook: HookPoint,
@@ -18,23 +18,25 @@ pub(crate) struct Traversal {
     pub(crate) outdev: Option<DeviceId>,
     /// The number of the hook's function that queued the packet.
     pub(crate) function: u8,
-    /// The queue that the packet was last sent to.
+    /// The queue that a rule or a verdict last sent the packet to. `None` before that.
     pub(super) queued_in: Option<QueueId>,
-    /// The packet's route. It is known from the start for packets that this host sends, for others
-    /// after PREROUTING.
+    /// The packet's route. An arriving packet has none before it has passed PREROUTING.
     pub(crate) route: Option<Route>,
-    /// The destination that the packet had when it was routed: the neighbour that it leaves to.
+    /// The destination that the packet had when it was routed. Some kernels send it to that
+    /// neighbour, even if its destination has changed since
+    /// ([`NextHop`](crate::behaviour::NextHop)).
     pub(super) next_hop: IpAddr,
     /// The fields that the packet's route depends on, as they were when it was queued at OUTPUT
-    /// (VER-10).
+    /// (VER-10). `None` at other hooks.
     pub(super) routed_by: Option<Box<RouteKey>>,
 }
 
-/// With the other fields of its entry in the queue, a traversal fills two cache lines.
+/// A traversal is small enough for a queue entry to fit into two cache lines.
 const _: () = assert!(size_of::<Option<Traversal>>() <= 120);
 
 impl Traversal {
-    /// Returns a packet that has just arrived by `indev`.
+    /// Returns the traversal of a packet that has just arrived by `indev`: at PREROUTING, and not
+    /// yet routed.
     pub(crate) const fn arriving(packet: Packet, indev: DeviceId) -> Self {
         Self {
             packet,
@@ -49,7 +51,7 @@ impl Traversal {
         }
     }
 
-    /// Returns a packet that this host sends by `outdev`.
+    /// Returns the traversal of a packet that this host sends by `outdev`: at OUTPUT, and routed.
     pub(crate) fn sending(packet: Packet, outdev: DeviceId, route: Route) -> Self {
         Self {
             next_hop: routing::destination(&packet),
@@ -64,7 +66,8 @@ impl Traversal {
         }
     }
 
-    /// Returns a packet that enters at a hook, with its route.
+    /// Returns the traversal of a packet that enters at `hook`, between these devices, and is
+    /// already routed.
     pub(crate) fn entering(
         packet: Packet,
         hook: HookPoint,
@@ -85,25 +88,27 @@ impl Traversal {
         }
     }
 
-    /// Notes the route that was found for the packet's destination.
+    /// Sets the packet's route, and notes the destination that it was found for.
     pub(super) fn follow(&mut self, route: Route) {
         self.route = Some(route);
         self.next_hop = routing::destination(&self.packet);
     }
 
-    /// Moves the packet to another hook.
+    /// Moves the packet to another hook, between these devices.
     #[inline]
     pub(super) fn go_to(&mut self, hook: HookPoint, indev: Option<DeviceId>, outdev: Option<DeviceId>) -> Next {
         (self.hook, self.indev, self.outdev) = (hook, indev, outdev);
         Next::Hook(hook)
     }
 
-    /// Returns `true` if the PACKET frame of the packet names the device (EVT-1).
+    /// Returns `true` if the device is the packet's incoming or outgoing device, which its PACKET
+    /// frame names (EVT-1).
     pub(crate) fn names(&self, device: DeviceId) -> bool {
         self.indev == Some(device) || self.outdev == Some(device)
     }
 
-    /// Returns what a queue may tell its program about the packet (PKT-6 to PKT-8).
+    /// Returns the facts about the packet that its PACKET frame tells, as the kernel's rules have
+    /// them (PKT-6 to PKT-8).
     pub(super) fn details(&self, network: &Network, rules: Metadata) -> PacketDetails {
         let (hw_type, hw_address) = match (self.indev, &self.packet.link) {
             (Some(indev), Some(link)) if rules.hardware_addresses != HardwareAddresses::Never => {
@@ -153,12 +158,13 @@ impl RouteKey {
     }
 }
 
-/// The place of a packet after a hook's functions have run.
+/// The next step of a packet after a hook's functions have run.
 pub(super) enum Next {
-    /// The packet moved to this hook. This is a copy of the traversal's `hook`, which saves a load.
+    /// The packet moved to this hook, and passes its functions. The value is a copy of the
+    /// traversal's `hook`, which saves a load.
     Hook(HookPoint),
-    /// The packet moved to this hook, whose functions it does not pass.
+    /// The packet moved to this hook, and skips its functions.
     PastHook(HookPoint),
-    /// The packet was delivered, and is in the books.
+    /// The packet was delivered here or sent, and is in the books.
     Gone,
 }

@@ -11,8 +11,9 @@ use crate::queue::ip_queue::Released;
 use ipq_core::{Family, PacketId, Verdict};
 
 impl Kernel {
-    /// Lets a packet that was taken out of the queue go on as its verdict says (VER-4 to VER-10).
-    /// Returns the place of a packet that must be kept in its queue.
+    /// Notes the verdict on a packet that was taken out of its queue, and lets the packet go on as
+    /// the verdict says (VER-4 to VER-10). Returns the packet's place in its queue if it was queued
+    /// again, and must be kept there.
     #[inline]
     pub(super) fn reinject(&mut self, traversal: &mut Traversal, released: Released<'_>) -> Option<Place> {
         let replaced = released.replacement.is_some();
@@ -21,7 +22,7 @@ impl Kernel {
         self.settle_again(end, traversal)
     }
 
-    /// Notes a verdict in the books.
+    /// Notes a verdict in the journal of events and among the packet's steps.
     #[inline]
     pub(super) fn note_verdict(
         &mut self,
@@ -63,8 +64,9 @@ impl Kernel {
         }
     }
 
-    /// Goes on with a function of the hook that queued the packet. A packet that was changed at
-    /// OUTPUT is routed again first (VER-10).
+    /// Lets a packet go on at number `function` of the hook that queued it. If its addresses, TOS
+    /// or mark changed since it was queued at OUTPUT, it is routed again first, and dropped if
+    /// there is no route (VER-10).
     #[inline]
     pub(super) fn resume(&mut self, traversal: &mut Traversal, function: u8) -> End {
         let rule = self.profile.behaviour.host.reroute;
@@ -83,7 +85,8 @@ impl Kernel {
     }
 }
 
-/// Replaces a packet's bytes by a verdict's payload (VER-6 to VER-8).
+/// Replaces a packet's bytes by a verdict's payload, as the kernel's rules have it (VER-6 to
+/// VER-8). Fails if the payload drops the packet.
 fn replace(packet: &mut Packet, replacement: &[u8], rules: &Verdicts) -> Result<(), DropReason> {
     if replacement.len() < packet.family.header_length() {
         return match rules.short_replacement {

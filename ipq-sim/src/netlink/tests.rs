@@ -25,7 +25,7 @@ fn bound(sockets: &mut Sockets, port_id: u32) -> SocketId {
     id
 }
 
-/// Returns a frame of the kernel's, of 112 bytes and a payload.
+/// Returns a PACKET frame of 112 bytes and the payload.
 fn frame(payload: &'static [u8]) -> Datagram {
     let metadata = PacketMetadata {
         packet_id: PacketId(1),
@@ -51,13 +51,14 @@ fn send(sockets: &mut Sockets, from: SocketId, to: u32, payload: &'static [u8]) 
     sockets.send_to_user(sending, PortId(to), Bytes::from_static(payload), RULES)
 }
 
-/// Receives a datagram. Returns its length and its sender, or the error if there was none.
+/// Receives a datagram. Returns its length and its sender's port id, or the error.
 fn receive(sockets: &mut Sockets, id: SocketId) -> Result<(usize, u32), Errno> {
     let received = sockets.receive(id, &mut [0; 4096], RULES)?;
     Ok((received.length, received.sender.0))
 }
 
-/// Fills a socket of receive buffer 2240 until a frame is refused: the fifth of 704 each.
+/// Sets a socket's receive buffer to the least size, 2240, and delivers frames of weight 704 until
+/// one is refused: the fifth.
 fn overrun(sockets: &mut Sockets, id: SocketId, port_id: u32) {
     sockets.set_receive_buffer(id, 0).unwrap();
     let taken: Vec<bool> = (0..5).map(|_| deliver(sockets, port_id)).collect();
@@ -176,7 +177,7 @@ fn a_socket_takes_frames_until_what_is_queued_exceeds_its_buffer() {
     let mut sockets = sockets();
     let id = bound(&mut sockets, 7);
     sockets.set_receive_buffer(id, 1408).unwrap();
-    // 2816 is exceeded by five frames of 704, and not by four.
+    // Frames of 704 exceed a buffer of 2816 when five wait, and not when four do.
     let taken: Vec<bool> = (0..6).map(|_| deliver(&mut sockets, 7)).collect();
     assert_eq!(taken, [true, true, true, true, true, false]);
 }

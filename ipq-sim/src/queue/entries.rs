@@ -1,11 +1,11 @@
-//! The entries of queued packets: found by packet id in constant time, kept in order of arrival,
-//! with ids reused as a kernel's allocator reuses memory (PKT-9).
+//! The entries of `ip_queue`'s queued packets. They are found by packet id in constant time, and
+//! keep the order of arrival. Their ids are reused as a kernel's allocator reuses memory (PKT-9).
 
 use super::records::{Record, Records};
 use ipq_core::wire::WordSize;
 use ipq_core::{Family, PacketId};
 
-/// The rule by which a packet id is handed out again.
+/// The rule by which `ip_queue` hands a packet id out again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdReuse {
     /// The id that was freed last is handed out first, as in the kernel (PKT-9).
@@ -16,15 +16,11 @@ pub enum IdReuse {
     Never,
 }
 
-/// The index of an allocated entry, valid until it is released.
+/// The index of an entry, valid from its allocation to its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(Record);
 
-/// Entries, some of them linked into the queue.
-///
-/// An entry is allocated, may be linked with an item, is unlinked when its verdict comes, and is
-/// released when the verdict has been carried out. The order matters: a packet that is queued again
-/// gets its new id before the old one is free.
+/// The entries of a queue, for packets that are queued or about to be.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     /// The number of times that each entry was released, if ids are never reused.
@@ -35,13 +31,13 @@ pub(super) struct Entries<T> {
     ids: Ids,
 }
 
-/// An entry, aligned to two cache lines, which it fills: in a long queue each line is a cache miss,
-/// and without the alignment there would be a third.
+/// The storage of an entry. In a long queue each cache line that a verdict touches is a miss. The
+/// entry fills two lines, and without the alignment it would lie in three.
 #[repr(align(128))]
 struct Node<T> {
     item: Option<T>,
-    /// The number of entries that were linked before this one. Entries have no links to each other,
-    /// so a verdict touches only its own.
+    /// The number of entries that were linked before this one, which gives the order. Entries have
+    /// no links to each other, so a verdict touches its own entry alone.
     arrival: u64,
 }
 
@@ -61,7 +57,7 @@ impl<T> Entries<T> {
         self.linked
     }
 
-    /// Allocates an entry. Returns it and its packet id.
+    /// Allocates an entry for a packet. Returns the entry and its packet id.
     pub(super) fn allocate(&mut self, records: &mut Records) -> (Slot, PacketId) {
         let index = records.take(self.ids.family);
         while self.nodes.len() <= index as usize {
@@ -73,7 +69,7 @@ impl<T> Entries<T> {
         (Slot(index), self.ids.id(index, self.generation(index)))
     }
 
-    /// Links an entry with `item`, at the end of the queue.
+    /// Puts a packet's `item` into its allocated entry, at the end of the queue.
     #[inline]
     pub(super) fn link(&mut self, Slot(index): Slot, item: T) {
         let node = &mut self.nodes[index as usize];
@@ -90,12 +86,13 @@ impl<T> Entries<T> {
         (node.item.is_some() && self.generation(index) == generation).then_some(Slot(index))
     }
 
-    /// Returns the item that is queued in an entry. Returns `None` if there is none.
+    /// Returns the item of the packet that is queued in an entry. Returns `None` if there is none.
     pub(super) fn get(&self, Slot(index): Slot) -> Option<&T> {
         self.nodes.get(index as usize)?.item.as_ref()
     }
 
-    /// Takes a packet out of the queue, and returns its item. The entry stays allocated.
+    /// Takes a packet out of the queue. Returns its item, or `None` if the entry has no packet. The
+    /// entry stays allocated.
     #[inline]
     pub(super) fn unlink(&mut self, Slot(index): Slot) -> Option<T> {
         let item = self.nodes.get_mut(index as usize)?.item.take();
@@ -103,19 +100,20 @@ impl<T> Entries<T> {
         item
     }
 
-    /// Frees an entry whose verdict was carried out.
+    /// Frees an entry after its packet's verdict was carried out.
     pub(super) fn release(&mut self, slot: Slot, records: &mut Records) {
         let reusable = self.retire(slot);
         records.free(self.ids.family, slot.0, reusable);
     }
 
-    /// Frees an entry whose packet was refused.
+    /// Frees an entry whose packet was not queued.
     pub(super) fn release_refused(&mut self, slot: Slot, records: &mut Records) {
         let reusable = self.retire(slot);
         records.free_refused(self.ids.family, slot.0, reusable);
     }
 
-    /// Ends an entry's use for a packet. Returns `true` if the entry has an id for another packet.
+    /// Ends an entry's use for a packet. Returns `true` if there is an id left for another packet
+    /// in this entry.
     fn retire(&mut self, Slot(index): Slot) -> bool {
         if let Some(generation) = self.generations.get_mut(index as usize) {
             *generation += 1;
@@ -123,17 +121,17 @@ impl<T> Entries<T> {
         self.ids.can_hold(self.generation(index))
     }
 
-    /// Returns the number of times that an entry was released; 0 if ids are reused.
+    /// Returns the number of times that an entry was released; 0 if ids may be reused.
     fn generation(&self, index: u32) -> u64 {
         self.generations.get(index as usize).copied().unwrap_or_default()
     }
 
-    /// Returns `true` if the entry is of the packet that has been queued longest.
+    /// Returns `true` if the packet in this entry has been queued longest.
     pub(super) fn is_oldest(&self, slot: Slot) -> bool {
         self.in_order().next() == Some(slot)
     }
 
-    /// Takes every packet out for which `condition` holds, and releases its entry. Returns the
+    /// Takes out every packet whose item meets the condition, and frees its entry. Returns the
     /// items, oldest first.
     pub(super) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
@@ -147,7 +145,7 @@ impl<T> Entries<T> {
         taken
     }
 
-    /// Returns the entries that are queued, oldest first.
+    /// Returns the entries that have a queued packet, oldest first.
     fn in_order(&self) -> impl Iterator<Item = Slot> + use<T> {
         let queued = (0..).zip(&self.nodes).filter(|(_, node)| node.item.is_some());
         let arrivals = queued.map(|(index, node)| (node.arrival, index));
@@ -157,7 +155,9 @@ impl<T> Entries<T> {
     }
 }
 
-/// The correspondence of entries and packet ids: an id is an address in an array of entries.
+/// The rule that makes a packet id of an entry's index, and the reverse. Ids that are reused are
+/// addresses in an array. Ids that are never reused consist of the entry's generation, its family
+/// and its index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ids {
     pub(crate) family: Family,
@@ -168,8 +168,8 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Returns the number of low bits that name the entry, if ids are never reused. The bits above
-    /// them are the entry's generation.
+    /// Returns the number of the low bits that name the entry in an id that is never reused. The
+    /// bits above them are the entry's generation.
     const fn generation_shift(self) -> u32 {
         match self.word {
             WordSize::Four => 24,
@@ -177,7 +177,8 @@ impl Ids {
         }
     }
 
-    /// Returns `true` if ids have room for this generation. If not, the entry is never used again.
+    /// Returns `true` if an id has enough bits for this generation. An entry beyond them is never
+    /// used again.
     const fn can_hold(self, generation: u64) -> bool {
         let bits = match self.word {
             WordSize::Four => 8,
@@ -221,7 +222,7 @@ mod tests {
     use pretty_assertions::assert_eq;
     use rstest::rstest;
 
-    /// Entries, and the records that they come from.
+    /// Entries, and the records that their ids come from.
     struct Queue {
         entries: Entries<u32>,
         records: Records,

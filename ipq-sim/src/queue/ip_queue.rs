@@ -2,10 +2,9 @@
 //!
 //! Messages, packets, device events and socket closings go in. Frames for a port id, answers, and
 //! the packets that a verdict released come out as return values. Each family has a queue of its
-//! own, and the two share nothing (EVT-3).
+//! own. The two share nothing (EVT-3).
 //!
-//! The queue does not look at what it queues: it keeps an item `T` for each packet, and gives it
-//! back.
+//! The queue keeps an item `T` for each packet, which it never looks at, and gives it back.
 
 use super::PacketDetails;
 use super::entries::{Entries, IdReuse, Ids, Slot};
@@ -25,14 +24,14 @@ use ipq_core::wire::{
 };
 use ipq_core::{Errno, Family, Mark, PacketId, PortId, Verdict};
 
-/// The most bytes of a packet that a peer can ask for, and the longest packet there is.
+/// The largest copy range, and the length of the longest packet, in bytes.
 const LONGEST: u32 = 0xffff;
 
-/// The queue of one family.
+/// The queue of one family, with its peer, its copy mode and its packets.
 pub(crate) struct IpQueue<T> {
     abi: Abi,
     peer: PortId,
-    /// `true` if the last peer was lost, and there is no other yet.
+    /// `true` if the last peer was found to be gone, and nobody has attached since.
     peer_died: bool,
     mode: CopyMode,
     range: u32,
@@ -42,11 +41,11 @@ pub(crate) struct IpQueue<T> {
     entries: Entries<T>,
 }
 
-/// The figures of the /proc text (PROC-1).
+/// The state of a queue as the /proc text shows it (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) peer: PortId,
-    /// `true` if the last peer was lost, and there is no other yet.
+    /// `true` if the last peer was found to be gone, and nobody has attached since.
     pub(crate) peer_died: bool,
     pub(crate) mode: CopyMode,
     pub(crate) range: u32,
@@ -56,43 +55,42 @@ pub(crate) struct Status {
     pub(crate) dropped_undelivered: u32,
 }
 
-/// The sender of a message: the port id of its socket, and `true` in `net_admin` if its program
-/// holds `CAP_NET_ADMIN`.
+/// The sender of a message: its socket's port id, and whether its program has `CAP_NET_ADMIN`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub(crate) port_id: PortId,
     pub(crate) net_admin: bool,
 }
 
-/// The outcome of a message.
+/// The outcome of a message to a queue.
 pub(crate) struct Outcome<'a, T> {
-    /// The packet that a verdict is for. It goes on before the reply is sent.
+    /// The packet that the message gave a verdict on. It goes on before the answer is sent.
     pub(crate) released: Option<Released<'a>>,
-    /// The items of the packets that are dropped, oldest first.
+    /// The items of the packets that the message made the queue drop, oldest first.
     pub(crate) flushed: Vec<T>,
-    /// The answer, if there is one, for [`reply`](IpQueue::reply).
+    /// The answer to the message, if there is one, for [`reply`](IpQueue::reply).
     pub(crate) answer: Option<Answer<'a>>,
 }
 
-/// The answer to a message: 0 or an error.
+/// The answer to a message: its error number, or 0 for success, and what it quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer<'a> {
     errno: Errno,
     header: Header,
-    /// The message, up to its header's length.
+    /// The message that is answered, up to its header's length.
     message: &'a [u8],
 }
 
-/// A queued packet, and the verdict that is for it.
+/// A queued packet, and the verdict on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Released<'a> {
-    /// The packet's entry. It is to be [taken out](IpQueue::take) at once, and
-    /// [freed](IpQueue::free) when the packet has gone on: a re-queue takes its new entry first
-    /// (PKT-9).
+    /// The packet's entry. The caller must [take the packet out](IpQueue::take) at once, and [free
+    /// the entry](IpQueue::free) when the packet has gone on. A packet that is queued again so
+    /// takes its new entry first (PKT-9).
     pub(crate) slot: Slot,
     pub(crate) packet_id: PacketId,
     pub(crate) verdict: Verdict,
-    /// The payload of the verdict, if it is a replacement (VER-5).
+    /// The verdict's payload, if it replaces the packet (VER-5).
     pub(crate) replacement: Option<&'a [u8]>,
 }
 
@@ -105,14 +103,14 @@ pub(crate) enum Refusal {
     Full,
     /// The frame could not be delivered (PKT-3).
     Undeliverable,
-    /// The frame could not be delivered, since the peer's socket is closed. The queue is to be
-    /// reset.
+    /// The frame could not be delivered, since no socket has the peer's port id. The caller must
+    /// reset the queue with [`peer_lost`](IpQueue::peer_lost).
     PeerLost,
 }
 
 impl<T> IpQueue<T> {
     pub(crate) fn new(family: Family, profile: &Profile, reuse: IdReuse) -> Self {
-        // Where both families share a pool, their ids are of one range.
+        // Families that share a pool of entries have ids of one range.
         let pool = match profile.behaviour.queueing.record_pools {
             RecordPools::Shared => Family::Ipv4,
             RecordPools::OfEachFamily | RecordPools::WithNotes(_) => family,
@@ -127,8 +125,8 @@ impl<T> IpQueue<T> {
         Self::with_entries(profile, Entries::new(ids))
     }
 
-    /// Returns the queue of a module that is loaded again: as new, but for the ids, which come from
-    /// an allocator of the kernel (PKT-9).
+    /// Returns the new queue of a module that is loaded again. Only the entries' ids go on, since
+    /// they come from an allocator of the kernel (PKT-9).
     pub(crate) fn renewed(self, profile: &Profile) -> Self {
         Self::with_entries(profile, self.entries)
     }
@@ -147,7 +145,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Makes the queue look as if an earlier peer had been lost.
+    /// Makes the queue begin as if its last peer had been found to be gone.
     pub(crate) fn begin_with_a_dead_peer(&mut self) {
         self.peer_died = true;
     }
@@ -173,14 +171,14 @@ impl<T> IpQueue<T> {
         self.has_peer() && self.mode != CopyMode::None
     }
 
-    /// Sets the maximum length, which is compared as unsigned (PKT-2).
+    /// Sets the maximum length, in packets (PKT-2).
     pub(crate) fn set_maximum_length(&mut self, length: u32) {
         self.maximum_length = length;
     }
 
-    /// Offers a packet to the peer: makes the packet's frame, under a new id, and has the frame
-    /// delivered. On success the packet has a slot, and the caller must [`keep`](Self::keep) its
-    /// state there until the verdict.
+    /// Offers a packet to the peer: gives it an entry and an id, makes its frame, and calls
+    /// `deliver` with the peer's port id and the frame. Returns the entry, in which the caller must
+    /// [`keep`](Self::keep) the packet's item.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -205,12 +203,13 @@ impl<T> IpQueue<T> {
         self.entries.get(self.entries.find(packet_id)?)
     }
 
-    /// Keeps the item of a packet that was offered and taken.
+    /// Puts the item of a packet that was [offered](Self::offer) and taken into its entry.
     pub(crate) fn keep(&mut self, slot: Slot, item: T) {
         self.entries.link(slot, item);
     }
 
-    /// Checks a packet in the kernel's order, and delivers its frame.
+    /// Checks in the kernel's order if a packet can be queued, and delivers its frame to the peer.
+    /// Counts the packet if it is dropped.
     fn deliver(
         &mut self,
         metadata: PacketMetadata,
@@ -250,12 +249,12 @@ impl<T> IpQueue<T> {
         Ok(())
     }
 
-    /// Returns `true` if the queue takes one more packet, as far as its length goes (PKT-2).
+    /// Returns `true` if the queue is not full (PKT-2).
     pub(crate) fn has_room(&self, rules: &Queueing) -> bool {
         !self.is_full(rules)
     }
 
-    /// Returns `true` if the queue is at its maximum length (PKT-2).
+    /// Returns `true` if the queue has as many packets as its maximum length allows (PKT-2).
     fn is_full(&self, rules: &Queueing) -> bool {
         let maximum = match rules.maximum_length {
             Signedness::Unsigned => i64::from(self.maximum_length),
@@ -273,7 +272,8 @@ impl<T> IpQueue<T> {
         Refusal::Full
     }
 
-    /// Returns the number of bytes of a packet that are copied (PKT-4).
+    /// Returns the number of bytes of a packet that are copied into its frame (PKT-4). `length` is
+    /// the packet's.
     fn copy_length(&self, length: usize, copied: Copied) -> usize {
         let range = self.range as usize;
         match (self.mode, copied) {
@@ -286,7 +286,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Checks and obeys a message from userspace, in the kernel's order (MSG-1 to MSG-11).
+    /// Checks a datagram's first message from userspace in the kernel's order, and obeys it (MSG-1
+    /// to MSG-11).
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
@@ -330,8 +331,8 @@ impl<T> IpQueue<T> {
         outcome
     }
 
-    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body. Packets that are
-    /// dropped are added to `flushed`.
+    /// Checks the capability and the peer (MSG-5, MSG-6), and then obeys the body. Adds the items
+    /// of packets that are dropped to `flushed`. Fails with the error of the answer.
     fn obey<'a>(
         &mut self,
         header: Header,
@@ -373,8 +374,9 @@ impl<T> IpQueue<T> {
         result
     }
 
-    /// Attaches a port id (MSG-6): the first that comes this far is the peer, before the body is
-    /// looked at (ATT-2), and any other is refused (ATT-3). Returns the previous peer.
+    /// Makes `port_id` the peer if there is none (MSG-6, ATT-2). While there is another peer, the
+    /// kernel's rule decides: EBUSY, or a takeover that may drop queued packets (ATT-3). Returns
+    /// the previous peer.
     fn attach(
         &mut self,
         port_id: PortId,
@@ -394,7 +396,8 @@ impl<T> IpQueue<T> {
         Ok(std::mem::replace(&mut self.peer, port_id))
     }
 
-    /// Obeys a message's body (MSG-7 to MSG-9).
+    /// Obeys the body of a message whose header was accepted (MSG-7 to MSG-9). Fails with the error
+    /// of the answer.
     fn obey_body<'a>(
         &mut self,
         message_type: MessageType,
@@ -428,7 +431,8 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Sets the mode and the range (MSG-8).
+    /// Sets the copy mode and the range. Fails with EINVAL for an unknown mode, and on some kernels
+    /// for NONE (MSG-8).
     fn set_mode(&mut self, request: ModeRequest, rules: &Requests) -> Result<(), Errno> {
         let range = match request.mode {
             CopyMode::None if rules.mode_none == ModeNoneRequest::Refused => return Err(Errno::EINVAL),
@@ -444,7 +448,8 @@ impl<T> IpQueue<T> {
     }
 
     /// Returns the packet that a verdict is for, and the replacement that the verdict brings (VER-1
-    /// to VER-3, VER-5). Returns `None` if there is no such packet and that is no error.
+    /// to VER-3, VER-5). Fails with EINVAL for a value that is refused, and with ENOENT for an
+    /// unknown packet id. Returns `None` if a seeded fault ignores such an id.
     fn judge<'a>(
         &self,
         request: VerdictRequest,
@@ -480,8 +485,8 @@ impl<T> IpQueue<T> {
         }))
     }
 
-    /// Takes a packet out of the queue, and returns its item. The entry stays allocated until it is
-    /// freed.
+    /// Takes a packet out of the queue. Returns its item, or `None` if the entry has no packet. The
+    /// entry stays allocated until [`free`](Self::free).
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         self.entries.unlink(slot)
     }
@@ -491,8 +496,8 @@ impl<T> IpQueue<T> {
         self.entries.release(slot, records);
     }
 
-    /// Resets the queue if a socket closed that is bound to the peer's port id. Returns the items
-    /// of the packets that were queued, oldest first (ATT-4).
+    /// Resets the queue if `port_id`, that of a closed socket, is the peer's. Returns the items of
+    /// the packets that were queued, oldest first (ATT-4).
     pub(crate) fn socket_closed(&mut self, port_id: PortId, records: &mut Records) -> Vec<T> {
         if self.peer == port_id {
             self.reset(records)
@@ -501,7 +506,7 @@ impl<T> IpQueue<T> {
         }
     }
 
-    /// Forgets peer, mode and range, and takes all packets out; keeps the drop counters. Returns
+    /// Resets the queue: no peer, mode NONE, range 0, no packets. The drop counters stay. Returns
     /// the items of the packets, oldest first.
     pub(crate) fn reset(&mut self, records: &mut Records) -> Vec<T> {
         (self.peer, self.mode, self.range) = (PortId::KERNEL, CopyMode::None, 0);
@@ -513,25 +518,26 @@ impl<T> IpQueue<T> {
         self.entries.take_if(records, |_| true)
     }
 
-    /// Resets the queue after the peer was found to be lost, and notes that the peer died.
+    /// Resets the queue after its peer was found to be gone, and notes that it died. Returns the
+    /// items of the packets, oldest first.
     pub(crate) fn peer_lost(&mut self, records: &mut Records) -> Vec<T> {
         self.peer_died = true;
         self.reset(records)
     }
 
-    /// Attaches `port_id` in mode META without a message. No kernel does this.
+    /// Makes `port_id` the peer, in mode META, without a message. No kernel does this.
     pub(crate) fn attach_silently(&mut self, port_id: PortId) {
         (self.peer, self.mode) = (port_id, CopyMode::Meta);
     }
 
-    /// Takes out the packets for which `condition` holds, as when a device goes down (EVT-1).
-    /// Returns their items, oldest first.
+    /// Takes out the packets whose items meet the condition, as when a device goes down (EVT-1).
+    /// Returns the items, oldest first.
     pub(crate) fn take_if(&mut self, records: &mut Records, condition: impl Fn(&T) -> bool) -> Vec<T> {
         self.entries.take_if(records, condition)
     }
 
     /// Returns the `NLMSG_ERROR` frame of an answer, and the port id that it goes to (ERR-1 to
-    /// ERR-4).
+    /// ERR-3).
     pub(crate) fn reply(&self, answer: Answer<'_>, sender: Sender, rules: Replies) -> (PortId, Datagram) {
         let Answer { errno, header, message } = answer;
         let quote = if errno == Errno(0) {
@@ -569,7 +575,7 @@ impl<T> IpQueue<T> {
     }
 }
 
-/// Returns the fields of a PACKET frame.
+/// Returns the fields of a packet's PACKET frame.
 fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     PacketMetadata {
         packet_id,
@@ -584,11 +590,11 @@ fn metadata(packet_id: PacketId, details: PacketDetails) -> PacketMetadata {
     }
 }
 
-/// The outcome of a message that was not refused.
+/// The outcome of a message that is not answered with an error.
 enum Obeyed<'a> {
-    /// There is no acknowledgement, even if one was asked for (MSG-4).
+    /// The message is not acknowledged, even if that was asked for (MSG-4).
     Silently,
-    /// There is an acknowledgement, if one was asked for (MSG-10). A verdict releases its packet.
+    /// The message is acknowledged, if that was asked for (MSG-10). A verdict releases this packet.
     Successfully(Option<Released<'a>>),
 }
 

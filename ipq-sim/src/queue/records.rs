@@ -1,8 +1,9 @@
-//! The kernel's allocator, as far as packet ids show it: which record an entry gets (PKT-9).
+//! The kernel's allocator, as far as packet ids show it: which record of memory a queue entry gets
+//! (PKT-9).
 //!
-//! A packet id is the address of a queue entry. What a kernel's allocator hands out depends on what
-//! else takes records of the same size: the other family's entries, or what the hooks note of a
-//! queued packet.
+//! A packet id is the address of a queue entry. The record that a kernel's allocator hands out
+//! depends on what else takes records of that size: the other family's entries, or what a hook
+//! notes of a queued packet.
 
 use crate::behaviour::{Flushing, Queueing, RecordPools, Reuse};
 use crate::netlink::SocketId;
@@ -10,23 +11,23 @@ use crate::per_family::PerFamily;
 use ipq_core::Family;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A record, by its index in its pool.
+/// The index of a record in its pool.
 pub(crate) type Record = u32;
 
-/// The records of queue entries, and of what shares pools with them.
+/// The pools of records for queue entries, and the records that other things hold there.
 #[derive(Debug)]
 pub(crate) struct Records {
     pools: RecordPools,
     reuse: Reuse,
-    /// The pools of both families. IPv6's is not used where both families share one.
+    /// The pool of each family. IPv6's is not used on kernels whose families share one.
     free: PerFamily<Pool>,
-    /// The records of what the hook noted of packets, by the packet's family and entry.
+    /// The records of hooks' notes on queued packets, by the packet's family and entry.
     notes: BTreeMap<(Family, Record), Record>,
-    /// Records that sockets hold as long as they are open.
+    /// The records that open sockets hold.
     sockets: BTreeMap<SocketId, Record>,
 }
 
-/// Records of one size.
+/// A pool of records of one size.
 #[derive(Debug, Default)]
 struct Pool {
     free: VecDeque<Record>,
@@ -54,7 +55,7 @@ impl Records {
         }
     }
 
-    /// Returns the pool that a family's entries come from, which is named after a family.
+    /// Returns the family whose pool a family's entries come from.
     fn entries(&self, family: Family) -> Family {
         match self.pools {
             RecordPools::Shared => Family::Ipv4,
@@ -62,8 +63,9 @@ impl Records {
         }
     }
 
-    /// Takes a record for an entry: of the free records the one that was freed last. Takes a record
-    /// for the hook's note, too, where notes share a pool.
+    /// Takes a record for a queue entry. On kernels whose notes share a pool, takes one for the
+    /// hook's note first. Of a pool's free records the one at the end goes first, and without any a
+    /// new one.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);
@@ -74,21 +76,23 @@ impl Records {
         entry
     }
 
-    /// Frees an entry whose verdict was carried out, after what the hook noted. The entry can be
-    /// handed out again if `reusable` is `true`.
+    /// Frees the record of an entry whose verdict was carried out, and before it the one of the
+    /// hook's note. The entry is handed out again only if `reusable` is `true`.
     #[inline]
     pub(crate) fn free(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_note(family, entry);
         self.free_entry(family, entry, reusable);
     }
 
-    /// Frees an entry whose packet was refused, before what the hook noted.
+    /// Frees the record of an entry whose packet was not queued, and after it the one of the hook's
+    /// note. The entry is handed out again only if `reusable` is `true`.
     pub(crate) fn free_refused(&mut self, family: Family, entry: Record, reusable: bool) {
         self.free_entry(family, entry, reusable);
         self.free_note(family, entry);
     }
 
-    /// Frees an entry and its note when a queue is emptied, in the kernel's order.
+    /// Frees the records of an entry and its hook's note when a queue is emptied, in the kernel's
+    /// order.
     pub(crate) fn free_flushed(&mut self, family: Family, entry: Record, reusable: bool) {
         match self.pools {
             RecordPools::WithNotes(notes) if notes.flushing == Flushing::EntryFirst => {
@@ -109,7 +113,7 @@ impl Records {
 
     #[inline]
     fn free_note(&mut self, family: Family, entry: Record) {
-        // Most kernels have no notes: there is nothing to look for.
+        // Most kernels have no notes to look for.
         if !self.notes.is_empty()
             && let Some(note) = self.notes.remove(&(family, entry))
         {
@@ -117,7 +121,8 @@ impl Records {
         }
     }
 
-    /// Notes that a socket opens, which may take a record of the size that IPv6's entries have.
+    /// Takes a record of IPv6's pool for a socket that was opened, on kernels where sockets hold
+    /// one.
     pub(crate) fn socket_opened(&mut self, socket: SocketId) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.sockets_take_ipv6_records) {
             let record = self.free[Family::Ipv6].take();
@@ -125,13 +130,13 @@ impl Records {
         }
     }
 
-    /// Notes that a socket was closed, after its queue was reset. Frees the record that the socket
-    /// held.
+    /// Frees the record that a closed socket held, if any. The socket's queue must be reset before.
     pub(crate) fn socket_closed(&mut self, socket: SocketId) {
         self.free[Family::Ipv6].free.extend(self.sockets.remove(&socket));
     }
 
-    /// Notes that a device comes up, which may take a record of the size that IPv4's entries have.
+    /// Takes a record of IPv4's pool for good when a device comes up, on kernels where devices do
+    /// that.
     pub(crate) fn device_came_up(&mut self) {
         if matches!(self.pools, RecordPools::WithNotes(notes) if notes.devices_take_ipv4_records) {
             self.free[Family::Ipv4].take();

@@ -45,7 +45,8 @@ impl Lab {
         Self { kernel, sockets }
     }
 
-    /// Lets a packet come to `hook`, whatever is done with it there.
+    /// Sends a packet by way of `hook`: for INPUT to this host, for OUTPUT from it, and otherwise
+    /// from one neighbour to the other.
     fn enter(&mut self, family: Family, hook: Hook) -> PacketSerial {
         let (from, to, own): (IpAddr, IpAddr, IpAddr) = match family {
             Family::Ipv4 => (NEIGHBOUR.into(), OTHER_NEIGHBOUR.into(), OWN.into()),
@@ -58,8 +59,8 @@ impl Lab {
         }
     }
 
-    /// Returns the next message to a program: a packet and what is known of it, or an error.
-    /// Returns `None` if there is none.
+    /// Takes the next message to the family's program: a packet with its fields, or an error.
+    /// Returns `None` if none waits.
     fn next(&mut self, family: Family) -> Option<Result<(PacketMetadata, Vec<u8>), Errno>> {
         let mut buffer = vec![0; 70_000];
         let socket = self.sockets[family];
@@ -86,7 +87,7 @@ impl Lab {
         self.kernel.send(socket, &[&head[..], payload].concat()).unwrap();
     }
 
-    /// Reads the packet that waits, and gives a verdict on it.
+    /// Takes the packet that waits for the family's program, and sends a verdict on it.
     fn answer(&mut self, family: Family, verdict: Verdict, payload: &[u8]) {
         let (metadata, _) = self.packet(family);
         self.give(family, metadata.packet_id, verdict, payload);
@@ -97,7 +98,7 @@ impl Lab {
         self.kernel.fate(packet).expect("it is remembered").clone()
     }
 
-    /// Takes the packets that left by a device.
+    /// Takes the packets that left by a device, in order.
     fn left(&mut self, device: &str) -> Vec<Bytes> {
         std::iter::from_fn(|| self.kernel.sniff(device).unwrap())
             .map(|frame| frame.packet().clone())

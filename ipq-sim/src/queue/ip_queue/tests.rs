@@ -82,8 +82,8 @@ fn verdict(packet_id: PacketId, verdict: Verdict, payload: &[u8]) -> Vec<u8> {
     [&head[..], payload].concat()
 }
 
-/// Sends a message as a privileged socket of port id 99, and returns the error that comes back to
-/// it. Takes out the packet that the message releases.
+/// Sends a message from port id 99 with `CAP_NET_ADMIN`. Returns the error number of the answer, or
+/// `None` without an answer. Takes out the packet that the message releases.
 fn answer(queue: &mut Bench, datagram: &[u8]) -> Option<Errno> {
     answer_to(queue, datagram, true).map(|(_, errno)| errno)
 }
@@ -125,8 +125,8 @@ fn details() -> PacketDetails {
     }
 }
 
-/// Queues an item with a packet of 10 bytes. Returns the packet's id and payload, as the peer would
-/// see them.
+/// Offers a packet of 10 bytes, and keeps `item` if it is taken. Returns the packet's id and
+/// payload, as the peer sees them in the frame.
 fn queued(queue: &mut Bench, item: &'static str) -> Result<(PacketId, Vec<u8>), Refusal> {
     let mut seen = None;
     let packet = Bytes::from_static(b"0123456789");

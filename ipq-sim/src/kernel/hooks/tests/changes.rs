@@ -1,4 +1,4 @@
-//! Packets that a verdict changes.
+//! Tests of packets that a verdict changes.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

@@ -1,4 +1,4 @@
-//! Packets that enter at a hook without having come by a device or been routed.
+//! Tests of packets that enter at a hook, and neither arrived by a device nor were routed.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

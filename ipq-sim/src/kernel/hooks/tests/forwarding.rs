@@ -1,4 +1,4 @@
-//! A router's work around the queue, and the packets that it drops.
+//! Tests of a router's checks around the queue, and of the packets that it drops.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};

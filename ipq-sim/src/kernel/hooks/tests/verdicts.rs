@@ -1,4 +1,4 @@
-//! The effect of each verdict at each hook, and the frames there.
+//! Tests of each verdict's effect at each hook, and of the fields of the frames there.
 
 use super::Lab;
 use crate::books::{DropReason, Fate};
@@ -13,12 +13,12 @@ const fn in_table(table: Table, rule: Rule) -> Rule {
     Rule { table, ..rule }
 }
 
-/// The place of a packet after a verdict, where each function of the hook queues every packet.
+/// What a verdict made of a packet, where each function of the hook queues every packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
-    /// The packet is at the same function, under another packet id.
+    /// The packet was queued by the same function once more, under another packet id.
     Again,
-    /// The packet is at the hook's other function.
+    /// The packet was queued by the hook's other function.
     NextFunction,
     Through,
     Dropped,
@@ -46,7 +46,7 @@ fn each_verdict_does_at_each_hook_what_it_does(
         After::NextFunction if !both_tables => After::Through,
         expected => expected,
     };
-    // Each table leaves its mark on what it sees, and queues it.
+    // Each table sets a mark of its own on the packet, and queues it.
     let functions: &[(Table, u32)] = match hook {
         Hook::Input | Hook::Forward | Hook::Output => &[(Table::Mangle, 1), (Table::Filter, 2)],
         _ => &[(Table::Mangle, 1)],
