@@ -1,15 +1,15 @@
-//! Ethernet frames: addresses, headers, and frames that left.
+//! Ethernet frames: addresses, headers, and frames that left by a device.
 
 use bytes::{Bytes, BytesMut};
 use ipq_core::wire::EtherType;
 
-/// The address of an Ethernet device.
+/// The link-layer address of an Ethernet device.
 pub type MacAddress = [u8; 6];
 
 /// The size of an Ethernet header in bytes.
 pub(crate) const ETHERNET_HEADER_BYTES: usize = 14;
 
-/// An IP frame that left by a device.
+/// An Ethernet frame with an IP packet that left by a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingFrame {
     header: [u8; ETHERNET_HEADER_BYTES],
@@ -21,7 +21,7 @@ impl OutgoingFrame {
         Self { header, packet }
     }
 
-    /// Returns the packet, from its network header on.
+    /// Returns the frame's IP packet.
     #[must_use]
     pub fn packet(&self) -> &Bytes {
         &self.packet
@@ -37,7 +37,7 @@ impl OutgoingFrame {
     }
 }
 
-/// Returns an Ethernet header: destination, source and `EtherType`.
+/// Returns an Ethernet header for these addresses: destination, source and `EtherType`.
 pub(crate) fn ethernet_header(to: MacAddress, from: MacAddress, protocol: EtherType) -> [u8; ETHERNET_HEADER_BYTES] {
     let mut header = [0; ETHERNET_HEADER_BYTES];
     header[..6].copy_from_slice(&to);

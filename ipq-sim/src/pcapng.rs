@@ -1,5 +1,5 @@
-//! The capture format pcapng: its numbers, the blocks of a file that is written, and the frame that
-//! captures put around a netlink message.
+//! The capture format pcapng: its numbers, the blocks of a file to write, and the header that
+//! captures put before a netlink message.
 //!
 //! ```
 //! use ipq_sim::pcapng::{Block, link, netlink_header};
@@ -15,73 +15,76 @@
 
 /// The types of blocks.
 pub mod block {
-    /// The block begins a section. The number is the same in both byte orders.
+    /// The type of the block that begins a section. The number is the same in both byte orders.
     pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-    /// The block describes an interface.
+    /// The type of a block that describes an interface.
     pub const INTERFACE: u32 = 1;
-    /// The block holds a packet, in older files.
+    /// The type of a block that holds a packet, in older files.
     pub const PACKET: u32 = 2;
-    /// The block holds a packet without a time.
+    /// The type of a block that holds a packet without its time.
     pub const SIMPLE_PACKET: u32 = 3;
-    /// The block holds a packet with its time, its interface and options.
+    /// The type of a block that holds a packet with its time, its interface and options.
     pub const ENHANCED_PACKET: u32 = 6;
 }
 
-/// The types of options.
+/// The numbers of options in blocks.
 pub mod option {
-    /// The option ends a block's options.
+    /// The number of the option that ends a block's options.
     pub const END: u16 = 0;
-    /// A comment on any block.
+    /// The number of an option with a comment, in any block.
     pub const COMMENT: u16 = 1;
-    /// The program that wrote a section.
+    /// The number of the option that names the program that wrote a section.
     pub const APPLICATION: u16 = 4;
-    /// The name of an interface.
+    /// The number of the option that names an interface.
     pub const NAME: u16 = 2;
-    /// The unit of an interface's times.
+    /// The number of the option with the unit of an interface's times.
     pub const TIME_RESOLUTION: u16 = 9;
-    /// The number of bytes of check sequence at the end of an interface's frames.
+    /// The number of the option with the number of check sequence bytes at the end of an
+    /// interface's frames.
     pub const FRAME_CHECK: u16 = 13;
-    /// The number of seconds that is added to an interface's times.
+    /// The number of the option with the seconds to add to an interface's times.
     pub const TIME_OFFSET: u16 = 14;
-    /// The verdict on a packet.
+    /// The number of the option with the verdict on a packet.
     pub const VERDICT: u16 = 7;
 }
 
-/// The link layers of an interface's frames.
+/// The numbers of the link layers that an interface's frames begin with.
 pub mod link {
-    /// The frames are Ethernet frames.
+    /// The number of Ethernet.
     pub const ETHERNET: u16 = 1;
-    /// The frames are IP packets, with nothing before them.
+    /// The number of no link layer: the frames are IP packets.
     pub const RAW_IP: u16 = 101;
-    /// The frames are netlink messages, each after [`netlink_header`](super::netlink_header).
+    /// The number of netlink: the frames are messages, each after a
+    /// [`netlink_header`](super::netlink_header).
     pub const NETLINK: u16 = 253;
 }
 
-/// Returns the header of 16 bytes that stands before a netlink message in a capture: that of
-/// Linux's cooked link layer, with the netlink protocol in the place of the `EtherType`.
+/// Returns the header of 16 bytes that stands before a netlink message in a capture. It is the
+/// header of Linux's cooked link layer, with the netlink protocol in place of the `EtherType`.
+/// `to_kernel` is `true` for a message that the traced program sent.
 #[must_use]
 pub fn netlink_header(to_kernel: bool, protocol: u16) -> [u8; 16] {
-    // The traced program sent the message, or received it.
+    // 4 for a message that the traced program sent, 0 for one that it received.
     let kind: u16 = if to_kernel { 4 } else { 0 };
     // The hardware type of netlink.
     let hardware: u16 = 824;
     let mut header = [0; 16];
     header[..2].copy_from_slice(&kind.to_be_bytes());
     header[2..4].copy_from_slice(&hardware.to_be_bytes());
-    // There is no address.
+    // The length of the address and the address stay 0.
     header[14..].copy_from_slice(&protocol.to_be_bytes());
     header
 }
 
-/// The number in a section's header by which a reader finds its byte order.
+/// The number at the beginning of a section by which a reader finds its byte order.
 pub const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 
-/// The most interfaces of a section, both read and written: without a bound, a file could make its
-/// reader hold more and more.
+/// The most interfaces that a section may have, when it is read or written. Without this bound a
+/// file could make its reader hold ever more.
 pub const MOST_INTERFACES: usize = 1 << 16;
 
-/// A block of a file that is written, in this machine's byte order. One value is used for one block
-/// after the other.
+/// A block of a file to write, in this machine's byte order. One value makes one block after the
+/// other.
 #[derive(Debug, Default)]
 pub struct Block {
     bytes: Vec<u8>,
@@ -90,7 +93,7 @@ pub struct Block {
 
 impl Block {
     /// Makes a whole block that begins a section, and returns its bytes. `application` is the
-    /// program that writes it.
+    /// program that writes the file.
     pub fn section(&mut self, application: &str) -> &[u8] {
         self.begin(block::SECTION_HEADER);
         // Version 1.0, and an unknown length.
@@ -110,8 +113,9 @@ impl Block {
         self.end()
     }
 
-    /// Begins the block of a packet, whose bytes are in `parts`. Options may follow. `time` is in
-    /// the unit of the interface, which is the section's `interface`-th from 0.
+    /// Begins a block with a packet, whose bytes are in `parts`. Options may follow. `interface` is
+    /// the index of the packet's interface in the section, and `time` is in the unit of that
+    /// interface.
     pub fn packet(&mut self, interface: u32, time: u64, parts: &[&[u8]]) {
         let length = parts.iter().map(|part| part.len()).sum::<usize>() as u32;
         self.begin(block::ENHANCED_PACKET);
@@ -122,7 +126,7 @@ impl Block {
         self.pad();
     }
 
-    /// Begins a block of a type, and forgets the block before.
+    /// Begins a block of type `kind`, and forgets the block before.
     pub fn begin(&mut self, kind: u32) {
         self.bytes.clear();
         self.has_options = false;
@@ -136,8 +140,8 @@ impl Block {
         }
     }
 
-    /// Adds an option to the block. Options come after everything else in a block, and a value is
-    /// cut to 65,535 bytes.
+    /// Adds an option to the block, with the value cut to 65,535 bytes. Options must come after
+    /// everything else in a block.
     pub fn option(&mut self, code: u16, value: &[u8]) {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&code.to_ne_bytes());
@@ -147,8 +151,8 @@ impl Block {
         self.has_options = true;
     }
 
-    /// Ends the block: writes the end of its options, and its length before and after the body.
-    /// Returns all bytes of the block.
+    /// Ends the block: ends its options, and writes its length at both ends. Returns all bytes of
+    /// the block.
     pub fn end(&mut self) -> &[u8] {
         if self.has_options {
             self.words(&[option::END.into()]);

@@ -12,7 +12,7 @@ impl<T> PerFamily<T> {
         Self([ipv4, ipv6])
     }
 
-    /// Makes each family's value.
+    /// Returns the values that `value` makes for the families.
     pub(crate) fn of(value: impl FnMut(Family) -> T) -> Self {
         Self(Family::ALL.map(value))
     }
@@ -22,12 +22,12 @@ impl<T> PerFamily<T> {
         Family::ALL.into_iter().zip(&self.0)
     }
 
-    /// Returns the values with their families, IPv4's first, to be changed.
+    /// Returns the values with their families, IPv4's first, for the caller to change.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Family, &mut T)> {
         Family::ALL.into_iter().zip(&mut self.0)
     }
 
-    /// Gives each family the other's value. No kernel does this.
+    /// Exchanges the values of the two families. No kernel does this.
     #[cfg(feature = "seeded-faults")]
     pub(crate) const fn swap(&mut self) {
         self.0.swap(0, 1);

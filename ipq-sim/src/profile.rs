@@ -1,4 +1,4 @@
-//! The kernels that the emulator can be: one constant each, a file for each version.
+//! The kernels that the emulator can be: a constant for each, and a file for each version.
 //!
 //! A file says what its kernel does otherwise than the next newer one.
 
@@ -25,7 +25,7 @@ use nearest::Span;
 pub struct Profile {
     /// The profile's name: kernel and architecture, as recordings name them.
     pub name: &'static str,
-    /// The kernel's version.
+    /// The kernel's version, such as "3.4.10".
     pub kernel: &'static str,
     /// The architecture, as `uname -m` says it.
     pub architecture: &'static str,
@@ -34,73 +34,76 @@ pub struct Profile {
     pub provenance: Provenance,
     /// The layout of the kernel's frames.
     pub abi: Abi,
-    /// The weight of a datagram in a receive buffer (SOCK-5).
+    /// The rule for the weight of a datagram in a receive buffer (SOCK-5).
     pub weight: Weight,
     /// The receive buffer of a new socket, in bytes.
     pub receive_buffer: u32,
-    /// The largest request for a receive buffer that is granted, in bytes, before it is doubled.
+    /// The largest request for a receive buffer that is granted in full, in bytes. Twice the
+    /// request is granted.
     pub receive_buffer_limit: u32,
-    /// The least size of a receive buffer, in bytes, however little was asked for.
+    /// The least receive buffer that is granted, in bytes, however little was asked for.
     pub receive_buffer_least: u32,
-    /// The send buffer of a new socket, in bytes; a datagram may have 32 less (SOCK-9). It is also
-    /// the largest request for a send buffer that is granted, before it is doubled.
+    /// The send buffer of a new socket, in bytes. A datagram may have 32 bytes less (SOCK-9). It is
+    /// also the largest request for a send buffer that is granted in full: twice the request is
+    /// granted.
     pub send_buffer: u32,
-    /// The number of packets that a queue holds, unless the sysctl says otherwise (PKT-2).
+    /// The maximum length of a queue, in packets, unless the sysctl says otherwise (PKT-2).
     pub queue_length: u32,
-    /// The address of the first queue entry of each family's pool; packet ids are such addresses,
-    /// and the pools are apart (PKT-9).
+    /// The address of the first entry in each family's pool of queue entries. Packet ids are such
+    /// addresses, and the two pools do not overlap (PKT-9).
     pub(crate) first_entry: PerFamily<u64>,
-    /// The distance between queue entries, in bytes.
+    /// The distance between the addresses of queue entries, in bytes.
     pub(crate) entry_bytes: u64,
-    /// The versions that the profile stands for.
+    /// The kernel versions that the profile stands for.
     pub(crate) spans: &'static [Span],
     /// The kernel's rules.
     pub(crate) behaviour: Behaviour,
 }
 
-/// The source of a profile's figures.
+/// The source of a profile's rules and figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// The figures were measured on the kernel itself.
+    /// The rules and figures were measured on the kernel itself.
     Measured,
-    /// The figures were read in the kernel's sources, and never compared with a running kernel.
-    /// Figures that depend on how a kernel was built are those of the nearest kernel that was
-    /// measured.
+    /// The rules and figures were read in the kernel's sources, and never compared with a running
+    /// kernel. Figures that depend on how a kernel was built are those of the nearest kernel that
+    /// was measured.
     Read,
 }
 
-/// The weight of a datagram in a receive buffer: its allocation, not its length (SOCK-5).
+/// The rule for the weight of a datagram in a receive buffer. It depends on what the kernel
+/// allocates, which is more than the datagram's length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// The datagram's bytes, rounded up to a multiple of 64, and `shared_info` are allocated
-    /// together, in a size that is a power of two.
+    /// The weight is `base` and an allocation. The allocation has room for the datagram's bytes,
+    /// rounded up to a multiple of 64, and for `shared_info`. Its size is a power of two.
     PowerOfTwo {
-        /// The bytes that are added before an allocation size is chosen.
+        /// The number of bytes that the allocation holds beside the datagram's.
         shared_info: usize,
-        /// The weight of a datagram without its bytes.
+        /// The number of bytes that each datagram weighs beside its allocation.
         base: usize,
     },
-    /// The weight is as with [`PowerOfTwo`](Self::PowerOfTwo), but all datagrams of at most `small`
-    /// bytes have allocations of one size.
+    /// A datagram of at most `small` bytes weighs the sum of all three figures. A longer one weighs
+    /// what it does with [`PowerOfTwo`](Self::PowerOfTwo).
     SmallHeads {
-        /// The most bytes that an allocation of that size has room for.
+        /// The length of the longest datagram that gets the small allocation, in bytes.
         small: usize,
-        /// The bytes that the allocator adds.
+        /// The number of bytes that each allocation holds beside the datagram's.
         shared_info: usize,
-        /// The weight of each datagram beside its bytes.
+        /// The number of bytes that each datagram weighs beside its allocation.
         base: usize,
     },
-    /// The datagram's bytes are rounded up to a multiple of `to`.
+    /// The weight is `base` and the datagram's length, rounded up to a multiple of `to`.
     RoundedUp {
-        /// The multiple to which the datagram's bytes are rounded, in bytes.
+        /// The number of bytes to whose multiple the datagram's length is rounded up.
         to: usize,
-        /// The weight of a datagram without its bytes.
+        /// The number of bytes that each datagram weighs beside its own.
         base: usize,
     },
 }
 
 impl Weight {
-    /// Returns the weight of a datagram of `length` bytes.
+    /// Returns the weight of a datagram for which the kernel needs `length` bytes.
     #[must_use]
     #[inline]
     pub const fn of(self, length: usize) -> usize {
@@ -121,8 +124,8 @@ impl Weight {
 }
 
 impl Profile {
-    /// All profiles. The newest kernel comes first, and of two profiles of one kernel the one of 64
-    /// bits.
+    /// All profiles, newest kernel first. Of two profiles of one kernel, the one of 64 bits comes
+    /// first.
     pub const ALL: &'static [Self] = &[
         Self::LINUX_6_18_X86_64,
         Self::LINUX_6_1_X86_64,
@@ -145,22 +148,22 @@ impl Profile {
         Self::ALL.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// Returns `true` if the kernel has `ip_queue`, and not queues with numbers.
+    /// Returns `true` if the kernel has `ip_queue`, and `false` if it has queues with numbers.
     #[must_use]
     pub const fn has_ip_queue(&self) -> bool {
         self.behaviour.modules.numbered.is_none()
     }
 
-    /// Returns the receive buffer that is granted for a request of `requested` bytes: cut to the
-    /// limit, doubled, and never less than the least there is (SOCK-4).
+    /// Returns the receive buffer that is granted for a request of `requested` bytes: twice the
+    /// request or twice the limit, whichever is less, but at least the least size (SOCK-4).
     #[must_use]
     pub fn granted_receive_buffer(&self, requested: u32) -> u32 {
         let doubled = requested.min(self.receive_buffer_limit).saturating_mul(2);
         doubled.max(self.receive_buffer_least)
     }
 
-    /// Returns the send buffer that is granted for a request of `requested` bytes: cut to the
-    /// limit, doubled, and never less than 2048.
+    /// Returns the send buffer that is granted for a request of `requested` bytes: twice the
+    /// request or twice a new socket's send buffer, whichever is less, but at least 2048.
     #[must_use]
     pub fn granted_send_buffer(&self, requested: u32) -> u32 {
         requested.min(self.send_buffer).saturating_mul(2).max(2048)

@@ -1,4 +1,4 @@
-//! Packets for the tests of this package's parts.
+//! Packets for this package's tests.
 
 use crate::books::Ledger;
 use crate::frame::ETHERNET_HEADER_BYTES;
@@ -17,7 +17,8 @@ pub(crate) const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0,
 pub(crate) const OTHER_NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2);
 pub(crate) const OWN_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 
-/// Returns a UDP packet whose `payload` bytes of payload count up. It may be fragmented.
+/// Returns a UDP packet from port 4000 to 5000 with `payload` bytes, which count up from 0. An IPv4
+/// packet has no DF.
 pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hops: u8, payload: usize) -> Bytes {
     let builder = match (source.into(), destination.into()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -39,7 +40,8 @@ pub(crate) fn udp(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, hop
     packet.into()
 }
 
-/// Returns an IPv4 packet with a header that `change` has changed, and with a right checksum.
+/// Returns an IPv4 UDP packet whose header `change` has changed. The length and the header checksum
+/// are right.
 pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) -> Bytes {
     let plain = udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload);
     let (mut header, body) = Ipv4Header::from_slice(&plain).unwrap();
@@ -49,12 +51,12 @@ pub(crate) fn ipv4_with(change: impl FnOnce(&mut Ipv4Header), payload: usize) ->
     [&header.to_bytes()[..], body].concat().into()
 }
 
-/// Returns a fragment that is not the first.
+/// Returns an IPv4 fragment that is not the first of its packet.
 pub(crate) fn later_fragment() -> Bytes {
     ipv4_with(|header| header.fragment_offset = IpFragOffset::try_new(2).unwrap(), 16)
 }
 
-/// Returns a packet as it is inside the host, just arrived in a frame of its own.
+/// Returns a packet as it is inside the host, just arrived in a frame for this host.
 pub(crate) fn packet(data: Bytes) -> Packet {
     let family = if data[0] >> 4 == 4 { Family::Ipv4 } else { Family::Ipv6 };
     Packet {

@@ -1,9 +1,9 @@
-//! Handles on an emulated kernel: the transport, and who owns the kernel behind it.
+//! Simulations: an emulated kernel with its owner, and the transport of the handles on it.
 //!
 //! A [`Sim`] is a kernel on virtual time, owned by one thread. Nothing in it waits: a read with a
-//! time-out on an idle queue returns at once, and the kernel's clock has advanced by the time-out.
-//! A [`SharedSim`] is a kernel on real time for several threads, whose handles really wait. The
-//! kernel's builder makes either.
+//! time-out on an idle queue advances the kernel's clock by the time-out and returns at once. A
+//! [`SharedSim`] is a kernel on real time for several threads, whose handles really wait. The
+//! kernel's builder makes both.
 
 mod access;
 mod assert;
@@ -29,7 +29,7 @@ use ipq_core::{Family, Handle, PortId};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An emulated kernel, for handles and tests.
+/// An emulated kernel, with handles on it. A clone is the same kernel.
 ///
 /// Frequent actions have a method here; [`with`](Self::with) reaches all others.
 #[derive(Clone, Debug)]
@@ -51,12 +51,12 @@ pub type Sim = Simulation<Owned>;
 /// An emulated kernel on real time, shared by threads.
 ///
 /// The kernel ends when the last clone of the `SharedSim` is dropped. Its handles can still read
-/// datagrams that had come; waiting for more, and sending, fails with
+/// the datagrams that wait for them. After that, reads that would wait and sends fail with
 /// [`TransportError::Closed`](ipq_core::TransportError::Closed).
 pub type SharedSim = Simulation<Shared>;
 
 impl Default for Sim {
-    /// Makes a Linux 3.4.10 with the laboratory's devices: see
+    /// Returns a Linux 3.4.10 with the devices `tap0` and `tap1`: see
     /// [`KernelBuilder`](crate::KernelBuilder).
     fn default() -> Self {
         Kernel::builder()
@@ -74,14 +74,14 @@ impl<A: Access> Simulation<A> {
         }
     }
 
-    /// Calls `action` with the kernel. A shared kernel is locked meanwhile, so `action` must not
-    /// use a handle.
+    /// Calls `action` with the kernel. Within `action`, neither the simulation nor one of its
+    /// handles may be used: a shared kernel is locked, and an owned one panics.
     pub fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
         self.access.with(action)
     }
 
-    /// Opens a handle for `family`'s queue as libipq does: bound to the program's process id. A
-    /// second handle for the same family needs a port id of its own: see
+    /// Opens a handle for `family`'s queue as libipq does: for the first program, bound to its
+    /// process id. A second handle for the same family needs another port id: see
     /// [`open_as`](Self::open_as).
     #[doc(alias = "ipq_create_handle")]
     pub fn open(&self, family: Family) -> Result<Handle<SimTransport<A>>, OpenError> {
@@ -89,8 +89,8 @@ impl<A: Access> Simulation<A> {
         self.open_as(ClientId::FIRST, family, PortId(process_id))
     }
 
-    /// Opens a handle of a program, bound to `port_id`. If that is 0, the kernel chooses a port id
-    /// (SOCK-2).
+    /// Opens a handle of the program `client` for `family`'s queue, bound to `port_id`. If that is
+    /// 0, the kernel chooses a port id (SOCK-2).
     pub fn open_as(
         &self,
         client: ClientId,
@@ -100,40 +100,42 @@ impl<A: Access> Simulation<A> {
         SimTransport::open(self.access.clone(), client, family, port_id).map(Handle::new)
     }
 
-    /// Adds a netfilter rule.
+    /// Adds a netfilter rule at the end of its chain: see [`Kernel::add_rule`].
     pub fn add_rule(&self, rule: Rule) -> Result<(), RuleError> {
         self.with(|kernel| kernel.add_rule(rule))
     }
 
-    /// Lets an Ethernet frame arrive on a device.
+    /// Lets an Ethernet frame arrive on a device: see [`Kernel::inject`].
     pub fn inject(&self, device: &str, frame: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let frame = frame.into();
         self.with(|kernel| kernel.inject(device, frame))
     }
 
-    /// Lets an IP packet arrive on a device from one of its neighbours.
+    /// Lets an IP packet arrive on a device from one of its neighbours: see
+    /// [`Kernel::inject_packet`].
     pub fn inject_packet(&self, device: &str, packet: &[u8]) -> Result<PacketSerial, InjectError> {
         self.with(|kernel| kernel.inject_packet(device, packet))
     }
 
-    /// Sends an IP packet from a program on the emulated host.
+    /// Sends an IP packet from a program on the emulated host: see [`Kernel::output`].
     pub fn output(&self, packet: impl Into<Bytes>) -> Result<PacketSerial, InjectError> {
         let packet = packet.into();
         self.with(|kernel| kernel.output(packet))
     }
 
-    /// Takes the oldest IP frame that left by a device and that has not been taken yet.
+    /// Takes the oldest frame that left by a device and that has not been taken yet: see
+    /// [`Kernel::sniff`].
     pub fn sniff(&self, device: &str) -> Result<Option<OutgoingFrame>, DeviceError> {
         self.with(|kernel| kernel.sniff(device))
     }
 
-    /// Returns the fate of a packet. Returns `None` if too many packets entered after it.
+    /// Returns the fate of a packet. Returns `None` if it is forgotten: see [`Kernel::fate`].
     #[must_use]
     pub fn fate(&self, packet: PacketSerial) -> Option<Fate> {
         self.with(|kernel| kernel.fate(packet).cloned())
     }
 
-    /// Returns the number of packets that entered, and that left each way.
+    /// Returns the counts of all packets: entered, delivered, queued, dropped for each reason.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         self.with(|kernel| kernel.accounting().clone())
@@ -145,19 +147,21 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.now())
     }
 
-    /// Advances virtual time.
+    /// Advances virtual time, and lets the frames arrive that are due: see [`Kernel::advance`].
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
     }
 }
 
 impl KernelBuilder {
-    /// Builds the kernel on virtual time, for handles of one thread.
+    /// Builds the kernel on virtual time, for handles of one thread. Fails as
+    /// [`build`](Self::build) does.
     pub fn simulate(self) -> Result<Sim, DeviceError> {
         Ok(Sim::new(self.build()?))
     }
 
-    /// Builds the kernel on real time, for handles of several threads, which really wait.
+    /// Builds the kernel on real time, for handles of several threads, which really wait. Fails as
+    /// [`build`](Self::build) does.
     pub fn share(self) -> Result<SharedSim, DeviceError> {
         Ok(SharedSim::new(
             Self {
@@ -169,7 +173,7 @@ impl KernelBuilder {
     }
 }
 
-/// Shuts the kernel down when the last clone of its simulation is dropped.
+/// The owner's share of a simulation, which shuts the kernel down when the last clone is dropped.
 #[derive(Debug)]
 struct Kept<A: Access>(A);
 

@@ -43,8 +43,8 @@ pub(crate) enum SecondPeer {
     /// A message with another port id takes the queue over: it is the peer's from then on. Mode and
     /// range stay. Queued packets are dropped.
     TakesOver,
-    /// A message with another port id takes the queue over with its queued packets, mode and range.
-    /// No kernel does this.
+    /// The queue, with its packets, mode and range, is taken over by a message with another port
+    /// id. No kernel does this.
     TakesOverPackets,
     /// A message with another port id takes the queue over, in mode NONE. Queued packets are
     /// dropped. No kernel does this.

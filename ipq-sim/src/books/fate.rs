@@ -1,11 +1,11 @@
-//! The fates of packets, and the closed list of reasons to drop one.
+//! The fates of packets, and the closed list of reasons for which one is dropped.
 
 use crate::frame::OutgoingFrame;
 use bytes::Bytes;
 use ipq_core::wire::InterfaceName;
 use std::fmt;
 
-/// The fate of a packet.
+/// The fate of a packet, as far as it is known now.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Fate {
     /// The packet waits for a verdict.
@@ -78,32 +78,32 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// A program's verdict was DROP, or STOLEN where a kernel accepts that.
     Verdict "by verdict",
-    /// No program listened to the queue (PKT-1).
+    /// No program listened to the queue, or the queue was in mode NONE (PKT-1).
     NoListener "no listener",
     /// The queue was at its maximum length (PKT-2).
     QueueFull "queue full",
-    /// The frame could not be delivered to the listening program: its socket was gone or its
+    /// The frame could not be delivered to the listening program: the socket was gone, or its
     /// receive buffer full (PKT-3).
     Undeliverable "receive buffer full, or socket gone",
-    /// The packet was queued when the listening program's socket closed, or it was the packet by
-    /// which the kernel noticed that (ATT-4).
+    /// The packet was queued when the listening program's socket closed or unbound the queue, or
+    /// the packet made the kernel notice that the peer was gone (ATT-4).
     PeerClosed "listener closed",
-    /// The packet was queued when another program took the queue over, in kernels where that is
-    /// possible (ATT-3).
+    /// The packet was queued when another program took the queue over, in kernels that allow it
+    /// (ATT-3).
     PeerReplaced "listener replaced",
     /// The packet was queued when one of its devices went down (EVT-1), or its device was down when
-    /// it came or should have left.
+    /// the packet arrived or was to leave.
     DeviceDown "device down",
-    /// The packet was queued when the queue's module was unloaded (EVT-2), or there was no module
+    /// The packet was queued when the queue's module was unloaded (EVT-2), or no module was loaded
     /// to queue it.
     ModuleUnloaded "module unloaded",
     /// The packet's replacement was longer than 65,535 bytes (VER-7).
     ReplacementTooLong "replacement over 65535 bytes",
     /// The packet's replacement was shorter than its network header (NFQ-69).
     ReplacementTooShort "replacement shorter than a header",
-    /// The packet was changed at OUTPUT, and no route leads to where it then should go (VER-10).
+    /// The packet was changed at OUTPUT, and no route leads to its new destination (VER-10).
     NotReroutable "no route after a change at OUTPUT",
-    /// The frame held no IP packet.
+    /// The Ethernet frame held no IP packet.
     NotIp "not IP",
     /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
     /// frame.
@@ -115,12 +115,12 @@ drop_reasons! {
     Martian "impossible address",
     /// No route leads to the packet's destination.
     NoRoute "no route",
-    /// The packet's TTL or hop limit was at its end (FWD-3).
+    /// The packet was to be forwarded, and its TTL or hop limit was 0 or 1 (FWD-3).
     HopLimit "TTL or hop limit at its end",
     /// The packet was longer than the MTU and could not be fragmented (FWD-4).
     TooLong "over the MTU",
-    /// The packet was an IPv4 fragment for this host. A kernel keeps such a fragment until it has
-    /// the others, and puts them together before INPUT (PKT-11).
+    /// The packet was an IPv4 fragment for this host. A kernel would collect the fragments and put
+    /// them together before INPUT, which the emulator does not (PKT-11).
     Unassembled "a fragment for this host",
     /// Nobody knows the link-layer address of the next hop.
     NoNeighbour "neighbour unknown",

@@ -1,5 +1,5 @@
-//! The journal: what happens to packets, in order, for callers who do not want to ask for each
-//! fate.
+//! The journal of events: what happens to packets, in order, for callers who do not want to ask for
+//! each packet's fate.
 
 use super::fate::Fate;
 use super::serial::PacketSerial;
@@ -22,7 +22,7 @@ pub enum PacketEvent {
         /// The mark that the verdict set, if it set one (NFQ-67).
         mark: Option<u32>,
     },
-    /// A verdict had the packet queued once more.
+    /// After a verdict, the packet was queued once more.
     QueuedAgain {
         /// The serial of the packet.
         packet: PacketSerial,
@@ -38,7 +38,7 @@ pub enum PacketEvent {
     },
 }
 
-/// The journal. Once it is open, it keeps events until they are taken.
+/// The journal of events. It keeps none until it is opened, and then all until they are taken.
 #[derive(Default)]
 pub(crate) struct Journal(Option<Vec<PacketEvent>>);
 
@@ -60,13 +60,13 @@ impl Journal {
         self.0.is_some()
     }
 
-    /// Takes the events that the journal holds.
+    /// Takes the events that the journal holds, in order.
     pub(crate) fn take(&mut self) -> Vec<PacketEvent> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes the events that the journal holds into `events`, and leaves it an empty list with the
-    /// room of `events`.
+    /// Empties `events`, and exchanges it for the list of events that the journal holds. The
+    /// journal goes on in the memory of the emptied list.
     #[cfg(feature = "run")]
     pub(crate) fn swap(&mut self, events: &mut Vec<PacketEvent>) {
         events.clear();

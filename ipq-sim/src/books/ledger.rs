@@ -1,4 +1,4 @@
-//! Counts packets in and out, and keeps the fates of the last ones.
+//! The counts of packets in and out, and the fates of those that entered last.
 
 use super::fate::{DropReason, Fate};
 use super::journal::{Journal, PacketEvent};
@@ -7,10 +7,11 @@ use super::trail::{Step, Trail};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The number of packets that entered, that left each way, and that are queued.
+/// The numbers of packets that entered the emulated host, that left it each way, and that are still
+/// queued.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accounting {
-    /// The number of packets that entered the host, by a device or from a program.
+    /// The number of packets that entered the host: by a device, from a program, or at a hook.
     pub entered: u64,
     /// The number of packets that were delivered here or left by a device.
     pub delivered: u64,
@@ -40,7 +41,7 @@ impl Accounting {
 }
 
 impl Accounting {
-    /// Returns the reasons for which packets were dropped, with the numbers of packets.
+    /// Returns each reason for which packets were dropped, with their number.
     fn reasons(&self) -> impl Iterator<Item = (DropReason, u64)> {
         let counts = DropReason::ALL
             .iter()
@@ -86,7 +87,7 @@ impl fmt::Display for Accounting {
     }
 }
 
-/// The books: the sums, and the fates of the packets that entered last.
+/// The books: the counts of all packets, and the fates and steps of the last ones.
 pub(crate) struct Ledger {
     accounting: Accounting,
     fates: VecDeque<Fate>,
@@ -96,7 +97,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Makes books that remember the fates of `kept` packets.
+    /// Returns empty books that keep the fates of the last `kept` packets.
     pub(crate) fn new(kept: usize) -> Self {
         Self {
             accounting: Accounting::default(),
@@ -121,7 +122,7 @@ impl Ledger {
         serial
     }
 
-    /// Records a step on a packet's way, if fates are kept.
+    /// Notes a step on a packet's way, unless no fates are kept.
     #[inline]
     pub(crate) fn step(&mut self, serial: PacketSerial, step: Step) {
         if self.kept > 0 {
@@ -129,20 +130,20 @@ impl Ledger {
         }
     }
 
-    /// Returns the last steps on a packet's way through the host.
+    /// Returns those steps of a packet's way through the host that are still kept, in order.
     pub(crate) fn steps(&self, serial: PacketSerial) -> Vec<Step> {
         self.trail.of(serial)
     }
 
-    /// Counts a packet as delivered; until then it counts as queued. Records its fate. `fate` is
-    /// called only if fates are kept or the journal is open.
+    /// Moves a packet from the count of queued packets to that of delivered ones. Records its fate:
+    /// `fate` is called only if fates are kept or the journal is open.
     #[inline]
     pub(crate) fn delivered(&mut self, serial: PacketSerial, fate: impl FnOnce() -> Fate) {
         self.accounting.delivered += 1;
         self.leave(serial, fate);
     }
 
-    /// Counts a packet as dropped; until then it counts as queued. Records its fate.
+    /// Moves a packet from the count of queued packets to that of dropped ones. Records its fate.
     pub(crate) fn dropped(&mut self, serial: PacketSerial, reason: DropReason) {
         self.accounting.dropped[reason as usize] += 1;
         self.leave(serial, || Fate::Dropped(reason));

@@ -1,4 +1,4 @@
-//! The ways of the last packets through the hooks, for reports.
+//! The last steps of packets through the hooks, for reports.
 
 use super::serial::PacketSerial;
 use ipq_core::{Hook, Verdict};
@@ -12,13 +12,13 @@ const KEPT: usize = 1024;
 pub(crate) enum Step {
     /// The packet came to this hook.
     Hook(Hook),
-    /// A rule put the packet in a queue.
+    /// The packet was put in a queue.
     Queued,
     /// A program gave this verdict.
     Verdict(Verdict),
 }
 
-/// The last steps of all packets: a ring, so that a step costs one store.
+/// The last steps of all packets together, in a ring, so that noting a step costs one store.
 #[derive(Default)]
 pub(crate) struct Trail {
     steps: Vec<(PacketSerial, Step)>,
@@ -36,7 +36,7 @@ impl Trail {
         }
     }
 
-    /// Returns the steps of a packet that are still kept, in order.
+    /// Returns those steps of a packet that are still kept, in order.
     pub(super) fn of(&self, packet: PacketSerial) -> Vec<Step> {
         let (newer, older) = self.steps.split_at(self.oldest);
         let steps = older.iter().chain(newer);

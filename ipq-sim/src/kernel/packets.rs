@@ -228,7 +228,7 @@ impl Kernel {
         self.ledger.journal.take()
     }
 
-    /// Swaps the journal's events since the last call with the contents of `events`.
+    /// Replaces the contents of `events` by the events of packets since the last call, in order.
     #[cfg(feature = "run")]
     pub(crate) fn take_events_into(&mut self, events: &mut Vec<PacketEvent>) {
         self.ledger.journal.swap(events);

@@ -55,7 +55,7 @@ impl Kernel {
     }
 
     /// Opens a socket, as `socket(AF_NETLINK, SOCK_RAW, protocol)` does. Fails with EPROTONOSUPPORT
-    /// for a protocol that this kernel does not open sockets for: up to 2.6.27 one outside 0 to 31,
+    /// for a protocol that this kernel does not open sockets for: up to 2.6.32 one outside 0 to 31,
     /// later one without a loaded module (SOCK-1).
     pub fn open(&mut self, client: ClientId, protocol: i32) -> Result<SocketId, Errno> {
         let queue = self.queue_of_protocol(protocol);

@@ -1,6 +1,6 @@
-//! Linux 2.4.32, measured. A packet that finds the queue full is shown to the program and dropped
-//! then, the datagram's length counts and not the header's, STOP is no verdict, and nothing counts
-//! what is dropped.
+//! Linux 2.4.32, measured. A packet that finds the queue full is delivered to the program, and then
+//! dropped. A message's body ends with the datagram, whatever its header says. STOP is no verdict,
+//! and the /proc text has no counters of dropped packets.
 
 use super::linux_2_6_18;
 use super::nearest::{Known, Span, Version};

@@ -1,5 +1,6 @@
-//! Linux 2.6.18, measured on i386. What came in by lo has no address, IPv6 packets that a verdict
-//! has grown are fragmented, and the entries of both families come from one pool.
+//! Linux 2.6.18, measured on i386. A packet that came in by `lo` has a hardware address of length
+//! 0. IPv6 packets that a verdict has grown beyond the MTU are fragmented. The entries of both
+//! families come from one pool.
 
 use super::linux_2_6_27;
 use super::nearest::{Known, Span, Version};
@@ -24,7 +25,7 @@ impl Profile {
         ..Self::LINUX_2_6_18_X86_64
     };
 
-    /// Linux 2.6.18 on x86-64, read: the rules are those that were measured on i386.
+    /// Linux 2.6.18 on x86-64, read in its sources: the rules are those that were measured on i386.
     pub const LINUX_2_6_18_X86_64: Self = Self {
         name: "linux-2.6.18-x86_64",
         kernel: "2.6.18",

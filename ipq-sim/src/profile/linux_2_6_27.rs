@@ -1,5 +1,5 @@
-//! Linux 2.6.27, measured on i386. An error quotes the header alone, and `NETLINK_NO_ENOBUFS`
-//! changes nothing.
+//! Linux 2.6.27, measured on i386. An error quotes only the header of the message, and
+//! `NETLINK_NO_ENOBUFS` changes nothing.
 
 use super::linux_2_6_32;
 use super::nearest::{Known, Span, Version};
@@ -24,7 +24,7 @@ impl Profile {
         ..Self::LINUX_2_6_27_X86_64
     };
 
-    /// Linux 2.6.27 on x86-64, read: the rules are those that were measured on i386.
+    /// Linux 2.6.27 on x86-64, read in its sources: the rules are those that were measured on i386.
     pub const LINUX_2_6_27_X86_64: Self = Self {
         name: "linux-2.6.27-x86_64",
         kernel: "2.6.27",

@@ -1,4 +1,4 @@
-//! Linux 2.6.32, read. A socket opens whether its module is there or not.
+//! Linux 2.6.32, read in its sources. A socket opens for any netlink protocol.
 
 use super::Profile;
 use super::linux_3_0;

@@ -11,8 +11,8 @@ use crate::queue::nfnetlink;
 use ipq_core::wire::Abi;
 
 impl Profile {
-    /// Linux 6.18 on x86-64, measured on 6.18.44, with the limits of receive and send buffers that
-    /// kernels have by default.
+    /// Linux 6.18 on x86-64, measured on 6.18.44, with the default limits of receive and send
+    /// buffers.
     pub const LINUX_6_18_X86_64: Self = Self {
         name: "linux-6.18-x86_64",
         kernel: "6.18",
@@ -29,10 +29,11 @@ impl Profile {
         receive_buffer_least: 2048 + 256,
         send_buffer: 212_992,
         queue_length: 1024,
-        // There are no ids that are addresses.
+        // The packet ids of numbered queues are no addresses.
         first_entry: PerFamily::new(0, 0),
         entry_bytes: 0,
-        // Nothing was ever recorded of `ip_queue` on such a kernel.
+        // No recording of `ip_queue` is of such a kernel, so the profile stands for no version but
+        // its own.
         spans: &[],
         behaviour: Behaviour {
             modules: Modules {

@@ -4,7 +4,7 @@ use super::{Profile, Provenance};
 use ipq_core::wire::Abi;
 use std::fmt;
 
-/// A kernel's version, such as 2.4.16 or 3.4.
+/// A kernel's version, such as 2.4.16 or 3.4, in three numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version([u32; 3]);
 
@@ -13,8 +13,8 @@ impl Version {
         Self([major, minor, patch])
     }
 
-    /// Reads a version as `uname -r` says it. A missing third number stands for the last release.
-    /// Returns `None` if the text does not begin with two numbers.
+    /// Reads a version from what `uname -r` prints. A missing third number stands for the last
+    /// release. Returns `None` if the text does not begin with two numbers and a dot between them.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut numbers = [0, 0, u32::MAX];
@@ -41,28 +41,29 @@ impl fmt::Display for Version {
     }
 }
 
-/// Versions that a profile stands for.
+/// A range of kernel versions that a profile stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) first: Version,
     pub(crate) last: Version,
-    /// The knowledge about the rules of these versions.
+    /// The reason to take the profile's rules for those of these versions.
     pub(crate) known: Known,
 }
 
-/// The knowledge about a kernel's rules.
+/// The reason to take a profile's rules for those of a kernel version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// The rules are the profile's, as far as sources and recordings go.
+    /// Sources and recordings show that the rules are the profile's.
     Same,
-    /// Nobody has looked at the rules. The text says why this profile stands for these versions.
+    /// Nobody has looked at the version's rules. The text says why this profile stands for the
+    /// version.
     Assumed(&'static str),
 }
 
-/// A profile that stands in for some kernel, and how near it is.
+/// A profile that stands for some kernel, and how near it is to that kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nearest {
-    /// The profile, with the frames of that kernel.
+    /// The profile, with the frame layout that was asked for.
     pub profile: Profile,
     /// The nearness of the profile to that kernel.
     pub nearness: Nearness,
@@ -79,8 +80,8 @@ pub enum Nearness {
     /// The profile is of another kernel with the same rules, but of another word size, which
     /// figures depend on.
     OtherWordSize,
-    /// The profile is of the kernel whose rules that kernel most likely has; nobody has looked. The
-    /// text says why.
+    /// The profile is of the kernel whose rules that kernel most likely has, but nobody has looked.
+    /// The text says why.
     Assumed(&'static str),
 }
 
@@ -104,7 +105,7 @@ impl fmt::Display for Nearest {
     }
 }
 
-/// The error of a kernel whose rules no profile has.
+/// The error of asking for a kernel whose rules no profile has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the emulator can be Linux 2.4.0 to 2.4.x, 2.6.x, and 3.0 to 3.4, which have ip_queue, and this is {kernel:?}: name one \
@@ -112,7 +113,7 @@ impl fmt::Display for Nearest {
     names()
 )]
 pub struct NoProfile {
-    /// The version that was asked for.
+    /// The version or the name of a profile that was asked for.
     pub kernel: String,
 }
 
@@ -122,9 +123,10 @@ fn names() -> String {
 }
 
 impl Profile {
-    /// Returns the profile nearest to the kernel of that version and architecture, as `uname -r`
-    /// and `uname -m` say them: the kernel's own, or else one that stands for it, of the word size
-    /// of `abi` if there is one. The profile's frames are laid out as `abi` says.
+    /// Returns the profile nearest to a kernel, which `uname -r` and `uname -m` name by version and
+    /// architecture. That is the kernel's own profile, or else one that stands for the version,
+    /// with the word size of `abi` if there is such a profile. The profile's frames are laid out as
+    /// `abi` says. Fails if no profile stands for the version.
     ///
     /// Where the version ends early, as in "2.4", its last release is meant.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {
@@ -143,8 +145,8 @@ impl Profile {
         Ok(profile.standing_in(abi, nearness))
     }
 
-    /// Returns the profile for a kernel of that version, or the profile of that name. Among
-    /// several, one that was measured comes first, and then one of 64 bits.
+    /// Returns the profile of that name, or one that stands for a kernel of that version. Among
+    /// several, one that was measured comes first, and then one of 64 bits. Fails if there is none.
     pub fn of_kernel(kernel: &str) -> Result<Nearest, NoProfile> {
         if let Some(profile) = Self::by_name(kernel) {
             return Ok(profile.standing_in(profile.abi, Nearness::Own));
@@ -155,8 +157,8 @@ impl Profile {
         Self::nearest(kernel, profile.architecture, profile.abi)
     }
 
-    /// Returns the profiles that stand for a version, and what is known about its rules. There is
-    /// at least one, and those of 64 bits come first.
+    /// Returns the profiles that stand for a version, those of 64 bits first, each with the reason.
+    /// Fails if there is none.
     fn standing_for(kernel: &str) -> Result<Vec<(&'static Self, Known)>, NoProfile> {
         let version = Version::parse(kernel);
         let found: Vec<(&Self, Known)> = Self::ALL

@@ -1,4 +1,4 @@
-//! The owner of an emulated kernel, and the meaning of waiting there.
+//! The ways to own an emulated kernel, and what waiting means there.
 
 use crate::kernel::Kernel;
 use crate::netlink::{Received, SocketId};
@@ -8,25 +8,27 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The access of handles to their kernel. It is implemented by [`Owned`] and
-/// [`Shared`](super::Shared), and by nothing else.
+/// The access that handles have to their kernel. Only [`Owned`] and [`Shared`](super::Shared)
+/// implement it.
 pub trait Access: Clone + fmt::Debug + private::Sealed {
-    /// Makes the access to `kernel`.
+    /// Returns an access to `kernel`, which owns it.
     fn new(kernel: Kernel) -> Self;
 
-    /// Calls `action` with the kernel.
+    /// Calls `action` with the kernel, which nobody else may use meanwhile.
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R;
 
-    /// Calls `attempt` until it gives anything but EAGAIN. In between, waits as `wait` says.
+    /// Calls `attempt` until it returns anything but EAGAIN. In between, waits for changes of the
+    /// kernel, as long as `wait` allows. Fails with `TimedOut` after that.
     fn attempt<R>(&self, wait: Wait, attempt: impl FnMut(&mut Kernel) -> Result<R, Errno>)
     -> Result<R, TransportError>;
 
-    /// Takes the next datagram for a socket, and waits for it as `wait` says.
+    /// Takes a socket's next datagram into `buffer`, and waits for it as `wait` allows. A pending
+    /// error comes first.
     fn receive(&self, socket: SocketId, buffer: &mut [u8], wait: Wait) -> Result<Received, TransportError> {
         self.attempt(wait, |kernel| kernel.receive(socket, buffer))
     }
 
-    /// Tells the kernel that its last [`Simulation`](super::Simulation) is gone.
+    /// Ends the kernel, when its last [`Simulation`](super::Simulation) is gone.
     fn shut_down(&self);
 }
 
@@ -36,13 +38,14 @@ mod private {
     impl Sealed for super::super::Shared {}
 }
 
-/// A kernel on virtual time, owned by one thread. Waiting advances its clock.
+/// A kernel on virtual time, owned by one thread. Waiting advances its clock at once.
 #[derive(Clone, Debug)]
 pub struct Owned {
     kernel: UseSharedSimAcrossThreads,
 }
 
-/// A kernel of one thread. The compiler names this type to whoever moves a `Sim` to another thread.
+/// The kernel behind an [`Owned`]. The compiler names this type in its error when a `Sim` is moved
+/// to another thread.
 #[derive(Clone, Debug)]
 struct UseSharedSimAcrossThreads(Rc<RefCell<Kernel>>);
 
@@ -57,9 +60,10 @@ impl Access for Owned {
         action(&mut self.kernel.0.borrow_mut())
     }
 
-    /// Calls `attempt` until it gives anything but EAGAIN. Nothing else runs while this thread
-    /// waits, so only frames that [arrive later](Kernel::inject_later) can come. A wait for ever
-    /// without any is a deadlock, and an error.
+    /// Calls `attempt` until it returns anything but EAGAIN. Nothing else runs while this thread
+    /// waits, so only frames that [arrive later](Kernel::inject_later) can change anything. Fails
+    /// with `TimedOut` when virtual time has advanced as far as `wait` allows, and with `Deadlock`
+    /// where it would wait for ever.
     fn attempt<R>(
         &self,
         wait: Wait,
@@ -86,8 +90,7 @@ impl Access for Owned {
         }
     }
 
-    /// Does nothing: the kernel's handles go on, and one that waits for ever gets the deadlock
-    /// error.
+    /// Does nothing: the kernel's handles still work. One that waits for ever gets `Deadlock`.
     fn shut_down(&self) {}
 }
 

@@ -40,7 +40,8 @@ impl<A: Access> Simulation<A> {
         assert!(queued, "{}", self.report(packet, "queued"));
     }
 
-    /// Returns a text that says what became of a packet that was expected to have another fate.
+    /// Returns the text of a failed assertion: the fate of a packet that was expected to have
+    /// another, its way, and the host.
     fn report(&self, packet: PacketSerial, expected: &str) -> String {
         let Some(fate) = self.fate(packet) else {
             return format!("the packet was to be {expected}, and its fate is kept no longer");

@@ -1,4 +1,4 @@
-//! Numbered queues of an emulated kernel, under the transport for real ones.
+//! Handles for an emulated kernel's numbered queues, by the transport that is made for real ones.
 
 use super::access::Access;
 use super::{SimTransport, Simulation};
@@ -11,8 +11,9 @@ use std::io::{self, IoSliceMut};
 use std::time::Duration;
 
 impl<A: Access> Simulation<A> {
-    /// Opens a handle for a numbered queue, over the same transport that programs use on real
-    /// kernels. The kernel must be one that has such queues: see [`Profile`](crate::Profile).
+    /// Opens a handle for a numbered queue, over the transport that programs use on real kernels.
+    /// Fails with `NoNfnetlink` on a kernel without such queues, which most
+    /// [profiles](crate::Profile) are.
     ///
     /// ```
     /// use ipq_core::transport::nfqueue::Options;
@@ -39,7 +40,7 @@ impl<A: Access> Simulation<A> {
     }
 }
 
-/// The devices of an emulated kernel. They never change.
+/// The devices of an emulated kernel, as the transport looks them up. The table never changes.
 #[derive(Clone, Debug)]
 pub struct SimDevices<A>(A);
 
@@ -117,7 +118,7 @@ impl<A: Access> QueueSocket for SimTransport<A> {
     }
 }
 
-/// Copies bytes into `parts`, which are filled in order.
+/// Copies bytes into `parts`, in order, as far as they have room.
 fn scatter(mut bytes: &[u8], parts: &mut [IoSliceMut<'_>]) {
     for part in parts {
         let (first, rest) = bytes.split_at(bytes.len().min(part.len()));

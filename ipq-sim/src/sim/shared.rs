@@ -7,7 +7,7 @@ use ipq_core::{Errno, TransportError, Wait};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A kernel on real time, shared by threads. Waiting is real.
+/// A kernel on real time, shared by threads. Waiting takes real time.
 #[derive(Clone, Debug)]
 pub struct Shared {
     kernel: Arc<Monitor<Kernel>>,
@@ -21,7 +21,8 @@ impl Access for Shared {
     }
 
     fn with<R>(&self, action: impl FnOnce(&mut Kernel) -> R) -> R {
-        // Others are woken even if `action` panics: they may wait for something that it did before.
+        // The other threads are woken even if `action` panics: they may wait for something that it
+        // did before.
         let _wake = WakeOnDrop(&self.kernel);
         action(&mut self.advance_to_now(self.kernel.lock()))
     }
@@ -57,7 +58,7 @@ impl Access for Shared {
 }
 
 impl Shared {
-    /// Lets frames arrive that are due, and wakes the other threads, which may wait for them.
+    /// Lets the frames arrive that are due by now, and wakes the other threads if there are any.
     fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);

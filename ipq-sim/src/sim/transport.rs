@@ -10,7 +10,7 @@ use ipq_core::{Errno, ErrorNumber, Family, PortId, Transport, TransportError, Wa
 use std::io::IoSlice;
 use std::task::{Context, Poll};
 
-/// A netlink socket of an emulated kernel, as a transport. Dropping it closes the socket.
+/// A netlink socket of an emulated kernel, as a handle's transport. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct SimTransport<A: Access = Owned> {
     access: A,
@@ -19,11 +19,11 @@ pub struct SimTransport<A: Access = Owned> {
     abi: Abi,
 }
 
-/// The error of a handle that could not be opened.
+/// The error of a handle on an emulated kernel that could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The kernel gave no socket (SOCK-1).
+    /// The kernel opened no socket for the family's netlink protocol (SOCK-1).
     #[error("the kernel gave no netlink socket for {family}: {errno}; is the queue's module loaded?")]
     Socket {
         /// The family whose queue was asked for.
@@ -31,7 +31,7 @@ pub enum OpenError {
         /// The kernel's error number.
         errno: Errno,
     },
-    /// The port id could not be bound (SOCK-2).
+    /// The socket could not be bound to the port id (SOCK-2).
     #[error("port id {port_id} can't be bound for {family}: {errno}; a second handle needs a port id of its own")]
     Bind {
         /// The family whose queue was asked for.
@@ -44,7 +44,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Returns libipq's number for the error: 3 if there is no socket, 4 if it could not be bound.
+    /// Returns libipq's number for the error: 3 if no socket was opened, 4 if it could not be
+    /// bound.
     #[must_use]
     pub const fn number(&self) -> ErrorNumber {
         match self {
@@ -65,7 +66,7 @@ impl<A: Access> SimTransport<A> {
         }
     }
 
-    /// Opens a socket of a netlink protocol, whose port id the kernel chooses.
+    /// Opens a socket of a netlink protocol, and binds it to a port id that the kernel chooses.
     pub(super) fn of_protocol(access: A, client: ClientId, protocol: i32) -> Result<Self, Errno> {
         let mut transport = Self::unbound(access, client, protocol)?;
         transport.bind(PortId::KERNEL)?;
@@ -92,7 +93,7 @@ impl<A: Access> SimTransport<A> {
         &self.access
     }
 
-    /// Sends a datagram to the kernel. Several parts are joined before that.
+    /// Sends a message to the kernel. Joins its parts first if it has several.
     fn send_by(&self, kernel: &mut Kernel, parts: &[IoSlice<'_>]) -> Result<usize, TransportError> {
         let sent = match parts {
             [whole, rest @ ..] if rest.iter().all(|part| part.is_empty()) => kernel.send(self.socket, whole),
@@ -107,7 +108,7 @@ impl<A: Access> SimTransport<A> {
         sent.map_err(transport_error)
     }
 
-    /// Returns the socket, for calls on the kernel itself.
+    /// Returns the name of the socket, for calls on the kernel itself.
     #[must_use]
     pub const fn socket(&self) -> SocketId {
         self.socket

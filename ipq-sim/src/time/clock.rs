@@ -14,8 +14,8 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    /// The default beginning of virtual time: the day that Linux 3.4 came out, 2012-05-20 22:29
-    /// UTC.
+    /// The default beginning of virtual time: 2012-05-20 22:29 UTC, the day that Linux 3.4 came
+    /// out.
     pub(crate) const EPOCH: Duration = Duration::from_mins(22_292_549);
 
     pub(crate) fn now(self) -> Duration {
@@ -37,7 +37,7 @@ impl ArrivalTime {
     }
 }
 
-/// Converts the time to a time stamp as frames carry it.
+/// Converts the time to a frame's time stamp of seconds and microseconds.
 impl From<ArrivalTime> for Timestamp {
     fn from(ArrivalTime(microseconds): ArrivalTime) -> Self {
         Self {

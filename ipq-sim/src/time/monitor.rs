@@ -1,6 +1,6 @@
-//! Locks, waits and time between threads: the standard library's. Built with `--cfg shuttle`, they
-//! are those of a scheduler that a test controls: it decides what runs next and when a time-out is
-//! over.
+//! Locks, waits and time between threads, from the standard library. Built with `--cfg shuttle`,
+//! they come from a scheduler that a test controls: the scheduler decides which thread runs next
+//! and when a time-out is over.
 
 #[cfg(shuttle)]
 mod scheduled;

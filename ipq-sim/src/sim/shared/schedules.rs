@@ -1,11 +1,11 @@
-//! Threads on one kernel, under a scheduler that decides at each lock, wait and wake which of them
-//! goes on.
+//! Tests of threads that share one kernel. A scheduler decides at each lock, wait and wake which
+//! thread goes on.
 //!
-//! Each scenario is tried with 2,000 random schedules, with 2,000 that change their minds at most
-//! three times, and with up to 20,000 in order, which for some scenarios are all that there are.
-//! They are the same each time; `IPQ_SCHEDULES` asks for another number of the random ones, and
-//! `IPQ_SCHEDULE_SEED` for others. A schedule that fails is printed, and `IPQ_SCHEDULE` takes it:
-//! each scenario that is run is then run with that alone.
+//! Each scenario is tried with 2,000 random schedules, with 2,000 that change the order of the
+//! threads at most three times, and with up to 20,000 systematic ones, which for some scenarios are
+//! all that there are. They are the same in each run. `IPQ_SCHEDULES` sets another number of the
+//! first two kinds, and `IPQ_SCHEDULE_SEED` chooses others. A schedule that fails is printed.
+//! `IPQ_SCHEDULE` takes that text: then each scenario is run with that schedule alone.
 
 use super::Shared;
 use crate::time::monitor::{Flaw, restart};
@@ -24,8 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The number of schedules that are tried one after the other. Each differs from the last as late
-/// as it can.
+/// The most systematic schedules that are tried. Each differs from the one before as late as
+/// possible.
 const IN_ORDER: usize = 20_000;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ fn holds_in_every_schedule(#[case] scenario: fn()) {
     try_schedules(scenario, None);
 }
 
-/// Checks that the scenarios find a defect of the locks.
+/// Checks that some schedule of the scenario finds a defect of the locks.
 #[rstest]
 #[case::waits_late(Flaw::WaitsLate, closing_ends_a_wait)]
 #[case::waits_late(Flaw::WaitsLate, the_end_of_the_kernel_ends_a_wait)]
@@ -74,8 +74,8 @@ fn a_flaw_of_the_locks_is_found(#[case] flaw: Flaw, #[case] scenario: fn()) {
     );
 }
 
-/// Runs a scenario once for each schedule. Panics, and prints the schedule, where one of its
-/// threads panics or where none can go on.
+/// Runs a scenario once for each schedule. Panics, and prints the schedule, if one of its threads
+/// panics or none can go on.
 fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let run = move || {
@@ -98,7 +98,7 @@ fn try_schedules(scenario: fn(), flaw: Option<Flaw>) {
     }
 }
 
-// Closing.
+// Scenarios: closing.
 
 fn closing_ends_a_wait() {
     let (sim, handle) = listening();
@@ -159,7 +159,7 @@ fn a_wait_without_a_module_times_out() {
     unloading.join().unwrap();
 }
 
-// Several threads.
+// Scenarios: several threads.
 
 fn two_readers_of_one_handle() {
     let (sim, handle) = listening();
@@ -240,7 +240,7 @@ fn reader_judge_and_injectors() {
     assert_eq!(next(&handle, Wait::Never), Err(Error::TimedOut));
 }
 
-/// Checks that each packet has one fate, whichever comes first.
+/// Checks that each packet has one fate, whether verdict or reset comes first.
 fn verdicts_race_with_the_reset() {
     let (sim, handle) = listening();
     let handle = Arc::new(handle);
@@ -265,7 +265,7 @@ fn verdicts_race_with_the_reset() {
     }
 }
 
-// Time.
+// Scenarios: time.
 
 fn a_time_out_races_with_an_arrival() {
     let (sim, handle) = listening();
@@ -297,8 +297,8 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// Lets a reader wait for whom nothing is put off, until another thread, at its own time, has the
-/// kernel catch up.
+/// Lets a reader wait without a time-out, and another thread with one, until a frame arrives that
+/// is to arrive later. Whichever thread makes the kernel let it arrive, the reader is woken.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();
@@ -309,7 +309,7 @@ fn what_another_caught_up_with_wakes() {
     assert_eq!(waiter.join().unwrap(), Err(Error::TimedOut));
 }
 
-// Wakes.
+// Scenarios: wakes.
 
 fn a_panic_after_a_change_wakes() {
     let (sim, handle) = listening();
@@ -359,7 +359,7 @@ fn a_task_is_woken() {
     assert_eq!(reader.join().unwrap(), (vec![148; 2], TransportError::Closed));
 }
 
-// What they are made of.
+// Parts of the scenarios.
 
 fn listening() -> (SharedSim, SharedHandle) {
     let sim = Kernel::builder().share().unwrap();
@@ -373,7 +373,7 @@ fn spawn<T: Send + 'static>(action: impl FnOnce() -> T + Send + 'static) -> thre
     thread::spawn(action)
 }
 
-/// Reads the next packet, and returns its id.
+/// Reads the next message, which must be a packet, and returns its packet id.
 fn next(handle: &SharedHandle, wait: Wait) -> Result<PacketId, Error> {
     let mut buffer = [0; 256];
     match handle.read(&mut buffer, wait)? {
@@ -395,7 +395,8 @@ fn put_off(sim: &SharedSim, by: Duration, number: u64) {
         .unwrap();
 }
 
-/// Returns a frame with a UDP packet of 36 bytes that is forwarded, with `number` in its payload.
+/// Returns an Ethernet frame with a UDP packet of 36 bytes to be forwarded, whose payload is
+/// `number`.
 fn frame(number: u64) -> Bytes {
     let ethernet = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
     let ip = [0x45, 0, 0, 36, 0, 9, 0, 0, 64, 17, 0x66, 0xba, 10, 1, 0, 2, 10, 2, 0, 2];

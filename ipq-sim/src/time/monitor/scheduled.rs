@@ -1,14 +1,15 @@
-//! Threads and time of a controlled scheduler.
+//! Locks, waits and time under a scheduler that a test controls.
 //!
-//! Time is virtual. A wait for a time starts a task that ends it, and the scheduler runs that task
-//! when it likes: so every time-out may come before, between or after all else, and no test waits.
+//! Time is virtual. A wait with a time-out starts a task that ends the wait, and the scheduler runs
+//! that task when it likes. So a time-out may come before, between or after everything else, and no
+//! test really waits.
 
 use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::cell::Cell;
 use std::time::Duration;
 
 thread_local! {
-    // All tasks of an execution run on one thread of the system's.
+    // All tasks of an execution run on one thread of the system.
     static NOW: Cell<Duration> = const { Cell::new(BEGINNING) };
     static FLAW: Cell<Option<Flaw>> = const { Cell::new(None) };
 }
@@ -16,18 +17,18 @@ thread_local! {
 /// The beginning of time. It is not 0, so that a time before it can be computed.
 const BEGINNING: Duration = Duration::from_secs(1_000_000);
 
-/// Begins an execution: sets the time to the beginning, and gives the locks `flaw`, or none.
+/// Begins an execution: sets the time to the beginning, and gives the locks `flaw` if there is one.
 #[cfg(test)]
 pub(crate) fn restart(flaw: Option<Flaw>) {
     NOW.set(BEGINNING);
     FLAW.set(flaw);
 }
 
-/// A defect that locks can be given, to show that the schedules that are tried find it.
+/// A defect that a test gives the locks, to show that the schedules find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests want locks that are wrong"))]
 pub(crate) enum Flaw {
-    /// A thread releases the value before it waits, so that a change in between wakes nobody.
+    /// A thread releases the lock before it waits, so that a change in between does not wake it.
     WaitsLate,
     /// Only one of the threads that wait is woken.
     WakesOne,
@@ -42,7 +43,7 @@ pub(crate) fn since_1970() -> Duration {
     NOW.get()
 }
 
-/// A point in the scheduler's time.
+/// A moment in the scheduler's time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Instant(Duration);
 
@@ -56,7 +57,8 @@ impl Instant {
     }
 }
 
-/// The scheduler's counterpart of the system's monitor.
+/// A value that one thread uses at a time, and for whose changes others wait, under the scheduler's
+/// control.
 #[derive(Debug)]
 pub(crate) struct Monitor<T> {
     shared: Arc<(Mutex<T>, Condvar)>,
@@ -87,7 +89,7 @@ impl<T: Send + 'static> Monitor<T> {
             let shared = Arc::clone(&self.shared);
             let end = NOW.get() + pause;
             shuttle::thread::spawn(move || {
-                // The thread that waits holds the lock until it waits.
+                // The thread that waits holds the lock until its wait has begun.
                 let guard = lock(&shared.0);
                 NOW.set(NOW.get().max(end));
                 drop(guard);

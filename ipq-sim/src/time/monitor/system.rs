@@ -1,4 +1,4 @@
-//! The system's threads and time.
+//! The system's locks, waits and time.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -35,8 +35,8 @@ impl<T> Monitor<T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others use the value, and waits for [`wake_all`](Self::wake_all), for `pause` at most.
-    /// May return sooner.
+    /// Releases the value, and waits for [`wake_all`](Self::wake_all), at most for `pause`. Then
+    /// takes the value again. May return without either.
     pub(crate) fn wait<'a>(&'a self, guard: Guard<'a, T>, pause: Option<Duration>) -> Guard<'a, T> {
         match pause {
             Some(pause) => self
