@@ -1,7 +1,7 @@
 //! The emulated host around the queue: devices, addresses, neighbours, routes, and the netfilter
 //! rules (FWD).
 //!
-//! Each module answers one question. A packet's way from one to the next is in `kernel/hooks`.
+//! A packet's way through the host is in `kernel/hooks`, which asks these modules.
 
 pub(crate) mod hook;
 pub(crate) mod ipv4;
@@ -14,8 +14,9 @@ pub(crate) mod rules;
 use ipq_core::Family;
 use ipq_core::wire::EtherType;
 
-/// Returns the length in bytes that an arriving packet states (FWD-2). Returns `None` if the packet
-/// must be dropped (FWD-1).
+/// Returns the length in bytes that an arriving packet's header states (FWD-2). Returns `None` if
+/// the header is wrong or states more bytes than there are, for which the packet is dropped
+/// (FWD-1).
 pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     match family {
         Family::Ipv4 => ipv4::own_length(packet),
@@ -23,7 +24,7 @@ pub(crate) fn own_length(family: Family, packet: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the `EtherType` of a family.
+/// Returns the `EtherType` of a family's packets.
 pub(crate) const fn ether_type(family: Family) -> EtherType {
     match family {
         Family::Ipv4 => EtherType::IPV4,

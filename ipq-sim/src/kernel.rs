@@ -119,8 +119,8 @@ impl Kernel {
         &self.profile
     }
 
-    /// Adds a netfilter rule at the end of its chain. Fails if the rule contradicts itself, or if
-    /// the kernel lacks the rule's chain or the numbered queues that the rule's target needs.
+    /// Adds a netfilter rule at the end of its chain. Fails if the rule's table has no such chain
+    /// on this kernel, or if the rule's target needs numbered queues and the kernel has none.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), RuleError> {
         let without_numbers = self.profile.behaviour.modules.numbered.is_none();
         if without_numbers && matches!(rule.target, Target::NumberedQueue(_)) {

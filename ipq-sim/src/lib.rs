@@ -42,16 +42,16 @@
 //!
 //! Out of scope: ICMP answers, connection tracking, reassembly of fragments for this host (IPv4
 //! fragments are dropped and counted), IPv4 options that a router fills in, bridges, segmentation
-//! and checksum offload, address resolution, network namespaces. A packet to a neighbour that was
-//! not described with its device is dropped.
+//! and checksum offload, address resolution, network namespaces. A packet to a neighbour that its
+//! device does not know is dropped, unless the device has a gateway.
 //!
 //! What differs between kernels is data: a [`Profile`] is a kernel's rules and its figures.
 //!
 //! # Time and threads
 //!
 //! A [`Sim`] is owned by one thread and runs on virtual time: nothing waits, and the same calls
-//! give the same bytes. A [`SharedSim`] is for several threads and runs on real time. Handles of
-//! both are ordinary [`Handle`](ipq_core::Handle)s.
+//! always give the same bytes. A [`SharedSim`] is for several threads and runs on real time.
+//! Handles of both are ordinary [`Handle`](ipq_core::Handle)s.
 //!
 //! # Fate
 //!

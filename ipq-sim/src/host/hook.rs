@@ -2,7 +2,7 @@
 
 use ipq_core::Hook;
 
-/// A hook that exists. A frame's [`Hook`] can also hold a number that means none.
+/// One of the five hooks. A frame's [`Hook`] can also hold a number that is none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HookPoint {
     Prerouting,

@@ -6,13 +6,14 @@ use std::net::Ipv4Addr;
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET: u16 = 0x1fff;
-/// The smallest header, in bytes.
+/// The length of a header without options, in bytes.
 const FIXED_HEADER: usize = 20;
-/// An option of one byte that does nothing.
+/// The option of one byte that does nothing.
 const NO_OPERATION: u8 = 1;
 
-/// Returns the length in bytes that the header states: an arriving packet is cut to it (FWD-2).
-/// Returns `None` if the header is wrong, for which the packet is dropped (FWD-1).
+/// Returns the length in bytes that the header states, to which an arriving packet is cut (FWD-2).
+/// Returns `None` if the header is wrong or states more bytes than there are, for which the packet
+/// is dropped (FWD-1).
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let header_length = header_length(data);
     let total = usize::from(u16_at(data, 2));
@@ -35,7 +36,7 @@ pub(crate) fn destination(data: &[u8]) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// Returns the type-of-service byte.
+/// Returns the packet's type-of-service byte.
 pub(crate) fn tos(data: &[u8]) -> u8 {
     fixed_header(data)[1]
 }
@@ -76,8 +77,8 @@ pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     u16_at(data, 6) & OFFSET != 0
 }
 
-/// Returns the packet with its TTL decremented and its checksum updated. A wrong checksum stays
-/// wrong (VER-8).
+/// Returns the packet with its TTL decremented and the header checksum changed to fit. A checksum
+/// that was wrong stays wrong (VER-8).
 pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     let mut data = BytesMut::from(data);
     let sum = u32::from(u16_at(&data, 10)) + 0x0100;
@@ -87,7 +88,7 @@ pub(crate) fn with_decremented_ttl(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Returns the packet with its header checksum made right.
+/// Returns the packet with its header checksum computed anew.
 pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     let header = header_length(&data).clamp(FIXED_HEADER, data.len());
     let mut data = BytesMut::from(data);
@@ -95,9 +96,9 @@ pub(crate) fn with_mended_checksum(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Splits the packet into fragments of at most `mtu` bytes (FWD-4): multiples of 8 bytes, with the
-/// same identification, and with MF set on all but the last. Returns `None` if the header is
-/// malformed, or leaves no room.
+/// Splits a packet into fragments of at most `mtu` bytes (FWD-4). All but the last carry a multiple
+/// of 8 bytes and have MF set. All have the packet's identification. Returns `None` if the header
+/// is malformed, no bytes follow it, or `mtu` leaves no room for 8 of them.
 pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     let header_length = header_length(data);
     if header_length < FIXED_HEADER || header_length >= data.len() || mtu < header_length + 8 {
@@ -128,7 +129,8 @@ pub(crate) fn fragments(data: &Bytes, mtu: usize) -> Option<Vec<Bytes>> {
     Some(fragments)
 }
 
-/// Replaces the options that only the first fragment carries by no-operations, for the others.
+/// Replaces the options that only the first fragment carries by no-operations, for the fragments
+/// after it.
 fn blank_first_fragment_options(options: &mut [u8]) {
     const COPIED: u8 = 0x80;
     let mut at = 0;
@@ -141,7 +143,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
             }
             _ => options.get(at + 1).map_or(0, |length| usize::from(*length)),
         };
-        // An option has at least its kind and its length. Behind a shorter option nothing can be
+        // An option has at least its kind and its length. What follows a shorter option can't be
         // made out.
         let Some(option) = options.get_mut(at..at + length).filter(|option| option.len() >= 2) else {
             return;
@@ -153,7 +155,7 @@ fn blank_first_fragment_options(options: &mut [u8]) {
     }
 }
 
-/// Returns the length in bytes that the header states for itself: 0 to 60.
+/// Returns the length in bytes that the header states for itself, from 0 to 60.
 pub(crate) fn header_length(data: &[u8]) -> usize {
     usize::from(fixed_header(data)[0] & 0x0f) * 4
 }
@@ -164,10 +166,9 @@ fn mend_checksum(header: &mut [u8]) {
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// Returns the internet checksum, which is 0 over a header with a right checksum. It may be summed
-/// in either byte order.
+/// Returns the internet checksum of a header, which is 0 if the header contains the right checksum.
 pub(crate) fn checksum(header: &[u8]) -> u16 {
-    // Most headers have no options, and their length is known when this is compiled.
+    // Most headers have no options. Their length is known when this is compiled.
     let mut sum = match header.first_chunk::<FIXED_HEADER>() {
         Some(fixed) if header.len() == FIXED_HEADER => sum_of_words(fixed),
         _ => sum_of_words(header),
@@ -178,7 +179,8 @@ pub(crate) fn checksum(header: &[u8]) -> u16 {
     !u16::from_be(sum as u16)
 }
 
-/// Returns the sum of the words of 32 bits, the last of them filled up with zeros.
+/// Returns the sum of the header's words of 32 bits, in this machine's byte order. The last word is
+/// filled up with zeros.
 #[inline]
 fn sum_of_words(header: &[u8]) -> u64 {
     let (words, rest) = header.as_chunks();
@@ -188,13 +190,13 @@ fn sum_of_words(header: &[u8]) -> u64 {
     words.iter().map(number).sum::<u64>() + number(&last)
 }
 
-/// Returns the big-endian number at offset `at` of the fixed header.
+/// Returns the big-endian number of two bytes at offset `at` of the fixed header.
 fn u16_at(data: &[u8], at: usize) -> u16 {
     let header = fixed_header(data);
     u16::from_be_bytes([header[at], header[at + 1]])
 }
 
-/// Returns the fixed part of the header; zeros if the packet is shorter.
+/// Returns the first 20 bytes of the packet; zeros if the packet is shorter.
 fn fixed_header(data: &[u8]) -> &[u8; FIXED_HEADER] {
     data.first_chunk().unwrap_or(&[0; FIXED_HEADER])
 }

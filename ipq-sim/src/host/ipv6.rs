@@ -12,8 +12,9 @@ const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 const ICMPV6: u8 = 58;
 
-/// Returns the length in bytes that the header states: an arriving packet is cut to it (FWD-2).
-/// Returns `None` if the header is wrong, for which the packet is dropped.
+/// Returns the length in bytes that the header states, to which an arriving packet is cut (FWD-2).
+/// Returns `None` if the header is wrong, states more bytes than there are, or has a multicast
+/// source, for which the packet is dropped.
 pub(crate) fn own_length(data: &[u8]) -> Option<usize> {
     let sound = data.len() >= FIXED_HEADER && data[0] >> 4 == 6 && !source(data).is_multicast();
     let stated = usize::from(u16::from_be_bytes([*data.get(4)?, *data.get(5)?]));
@@ -43,9 +44,9 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
     data.freeze()
 }
 
-/// Returns the protocol after the extension headers; the last of them may be cut off. Returns
-/// `None` if the packet ends before it names the protocol, or is a later fragment of an extension
-/// header.
+/// Returns the number of the protocol after the extension headers. Returns `None` if the packet
+/// ends before a header names the protocol, or if it is a later fragment in which an extension
+/// header would follow.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     let protocol = match extension_headers(data).last() {
         Some(header) => header.next,
@@ -54,13 +55,14 @@ pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     (!is_extension(protocol)).then_some(protocol)
 }
 
-/// Returns `true` if the packet is a fragment other than the first.
+/// Returns `true` if the packet has a whole fragment header, and is a fragment other than the
+/// first.
 pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
-/// Returns `true` if the packet is neighbour discovery or multicast listener discovery, which the
-/// host's own stack sends (PKT-6).
+/// Returns `true` if the packet is neighbour discovery or multicast listener discovery (ICMPv6
+/// types 130 to 137, and 143), which the host itself sends (PKT-6).
 pub(crate) fn is_discovery(data: &[u8]) -> bool {
     transport(data)
         .filter(|(protocol, _)| *protocol == ICMPV6)
@@ -68,8 +70,9 @@ pub(crate) fn is_discovery(data: &[u8]) -> bool {
         .is_some_and(|kind| matches!(kind, 130..=137 | 143))
 }
 
-/// Splits a packet into fragments, each at most `mtu` bytes long (FWD-4). Each repeats the headers
-/// that routers on the way look at. Returns `None` if the headers are wrong, or leave no room.
+/// Splits a packet into fragments of at most `mtu` bytes (FWD-4). Each repeats the headers that
+/// routers on the way look at. Returns `None` if the headers are wrong, or if `mtu` leaves no room
+/// after them.
 pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<Vec<Bytes>> {
     let (kept, next_header) = unfragmentable(data)?;
     let room = mtu.checked_sub(kept + FRAGMENT_HEADER)? & !7;
@@ -94,9 +97,9 @@ pub(crate) fn fragments(data: &[u8], mtu: usize, identification: u32) -> Option<
     Some(fragments)
 }
 
-/// Returns the length of what each fragment repeats: all headers up to a routing header, or else up
-/// to hop-by-hop options. Also returns the offset of the byte that says what follows them. Returns
-/// `None` if a header runs over the packet's end.
+/// Returns the length of the headers that each fragment repeats: all up to a routing header, or
+/// else up to hop-by-hop options. Also returns the offset of the byte that names the header after
+/// them. Returns `None` if a header reaches the packet's end.
 fn unfragmentable(data: &[u8]) -> Option<(usize, usize)> {
     let mut repeated = (FIXED_HEADER, 6);
     let (mut at, mut kind_at) = repeated;
@@ -122,8 +125,8 @@ struct ExtensionHeader {
     is_of_later_fragment: bool,
 }
 
-/// Returns the transport protocol and the offset of its header. Returns `None` if the packet ends
-/// before that.
+/// Returns the number of the transport protocol, and the offset of its header. Returns `None` if
+/// the packet ends before that header begins.
 pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     let last = extension_headers(data).last();
     let (protocol, at) = match last {
@@ -133,8 +136,8 @@ pub(crate) fn transport(data: &[u8]) -> Option<(u8, usize)> {
     (!is_extension(protocol) && at <= data.len()).then_some((protocol, at))
 }
 
-/// Returns the extension headers in order. The last may run over the packet's end, and a later
-/// fragment has none after its fragment header.
+/// Returns the extension headers in order. The last may reach beyond the packet's end. In a
+/// fragment other than the first, none is read after the fragment header.
 fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     let mut kind = data.get(6).copied().unwrap_or_default();
     let mut at = FIXED_HEADER;
@@ -155,7 +158,7 @@ fn extension_headers(data: &[u8]) -> impl Iterator<Item = ExtensionHeader> {
     })
 }
 
-/// Returns the size in bytes of an extension header whose length field is `length`.
+/// Returns the size in bytes of an extension header of type `kind` whose length field is `length`.
 fn extension_bytes(kind: u8, length: u8) -> usize {
     match kind {
         FRAGMENT => 8,

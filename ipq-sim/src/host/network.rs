@@ -1,4 +1,4 @@
-//! Devices, their addresses and neighbours, and the routes that follow from them.
+//! The host's devices, their addresses and neighbours, and the routes that follow from them.
 
 use super::routing::recent::RecentRoute;
 use crate::frame::{MacAddress, OutgoingFrame, ethernet_header};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-/// A network device, as it is described to the emulator.
+/// The description of a network device for the emulated host.
 ///
 /// ```
 /// use ipq_sim::Device;
@@ -38,7 +38,7 @@ enum Kind {
     Ethernet(MacAddress),
 }
 
-/// A device that the emulator can't have, or does not have.
+/// The error of a device that the host can't have, or does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// The host has no device of that name.
@@ -49,22 +49,22 @@ pub enum DeviceError {
         /// The names of the host's devices.
         has: Vec<String>,
     },
-    /// Two devices have one name.
+    /// Two devices have the same name.
     #[error("there are two devices {name:?}: give each a name of its own")]
     Duplicate {
-        /// The name that both have.
+        /// The name that both devices have.
         name: String,
     },
     /// There are more devices than a host can have.
     #[error("a host has {} devices at most beside lo, and these are {count}: describe fewer", DeviceId::MANY - 1)]
     TooMany {
-        /// The number that was given.
+        /// The number of devices that were given.
         count: usize,
     },
     /// A device has no name.
     #[error("a device has no name, and in frames that stands for no device: give it one")]
     Nameless,
-    /// The name is no name for a device.
+    /// The name can't be that of a network device.
     #[error("{name:?} can't be a device: {source}")]
     InvalidName {
         /// The name that was given.
@@ -75,7 +75,8 @@ pub enum DeviceError {
 }
 
 impl Device {
-    /// Makes an Ethernet device that is up, with an MTU of 1500 bytes.
+    /// Returns an Ethernet device that is up, with an MTU of 1500 bytes, and without addresses or
+    /// neighbours.
     #[must_use]
     pub fn ethernet(name: &str, mac: MacAddress) -> Self {
         Self {
@@ -89,7 +90,7 @@ impl Device {
         }
     }
 
-    /// Makes the loopback device `lo`. Every emulated host has one without being asked.
+    /// Returns the loopback device `lo`. Every emulated host has one.
     pub(crate) fn loopback() -> Self {
         Self {
             kind: Kind::Loopback,
@@ -100,15 +101,16 @@ impl Device {
         .address(Ipv6Addr::LOCALHOST, 128)
     }
 
-    /// Gives the device an address, in a network whose prefix has `prefix` bits. If that is more
-    /// than an address of the family has, the prefix is the whole address.
+    /// Gives the device an address, in a network whose prefix has `prefix` bits. A larger number
+    /// than the address has bits stands for the whole address.
     #[must_use]
     pub fn address(mut self, address: impl Into<IpAddr>, prefix: u8) -> Self {
         self.addresses.push((address.into(), prefix));
         self
     }
 
-    /// Names the link-layer address of a neighbour, so that packets for it can leave.
+    /// Tells the device a neighbour's link-layer address, so that packets to the neighbour can
+    /// leave.
     #[must_use]
     pub fn neighbour(mut self, address: impl Into<IpAddr>, mac: MacAddress) -> Self {
         match address.into() {
@@ -118,14 +120,15 @@ impl Device {
         self
     }
 
-    /// Names the link-layer address that takes packets for every neighbour that was not named.
+    /// Tells the device the link-layer address to which packets leave if their neighbour is not
+    /// known.
     #[must_use]
     pub fn gateway(mut self, mac: MacAddress) -> Self {
         self.gateway = Some(mac);
         self
     }
 
-    /// Sets the MTU: the longest packet that can leave, in bytes, at least 68.
+    /// Sets the MTU, the length in bytes of the longest packet that can leave: at least 68.
     #[must_use]
     pub fn mtu(mut self, bytes: usize) -> Self {
         self.mtu = bytes.max(68);
@@ -133,23 +136,23 @@ impl Device {
     }
 }
 
-/// The number of a device of the host.
+/// The number of a device of the host, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DeviceId(NonZeroU16);
 
 impl DeviceId {
-    /// The device `lo`, which is always the first.
+    /// The number of the device `lo`, which is always the first.
     pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
 
-    /// Returns the device's number, as the kernel counts devices from 1.
+    /// Returns the number itself, as the kernel uses it for interfaces.
     pub(crate) const fn number(self) -> u16 {
         self.0.get()
     }
 
-    /// The largest number of devices, with `lo`.
+    /// The most devices that a host can have, `lo` included.
     const MANY: usize = u16::MAX as usize;
 
-    /// Returns the device at this index of the list of devices.
+    /// Returns the number of the device at this index in the list of devices.
     const fn at(index: usize) -> Self {
         Self(NonZeroU16::MIN.saturating_add(index as u16))
     }
@@ -159,7 +162,7 @@ impl DeviceId {
     }
 }
 
-/// The destination of a packet.
+/// The way of a packet: to this host, or out by a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The packet is for this host.
@@ -169,14 +172,14 @@ pub(crate) enum Route {
     Via(DeviceId),
 }
 
-/// The number of frames that each device keeps of those that left; older ones are forgotten.
+/// The number of frames that each device keeps of those that left by it. Older ones are forgotten.
 const FRAMES_KEPT: usize = 65_536;
 
-/// The devices of the host, and what follows from their addresses.
+/// The devices of the host, and the tables that are made of their addresses.
 pub(crate) struct Network {
     devices: Vec<State>,
-    /// The IPv4 addresses once more, those in the smallest networks first, since every IPv4 packet
-    /// is compared with them.
+    /// The devices' IPv4 addresses, those in the smallest networks first. Every IPv4 packet is
+    /// compared with them.
     ipv4: Vec<Ipv4Network>,
     recent_route: RecentRoute,
 }
@@ -188,15 +191,15 @@ struct State {
     sent: VecDeque<OutgoingFrame>,
 }
 
-/// An address of IPv4, and the network that it is in.
+/// An IPv4 address of the host, and the network that it is in.
 #[derive(Clone, Copy)]
 struct Ipv4Network {
     device: DeviceId,
     own: u32,
     mask: u32,
     /// The network's two broadcast addresses: the last of the network, and the first, which is an
-    /// older form. Networks of one or two addresses and that of `lo` have none: the host's own
-    /// address fills both places.
+    /// older form. Networks of one or two addresses and that of `lo` have no broadcast. There, both
+    /// places hold the host's own address.
     broadcast: [u32; 2],
 }
 
@@ -258,7 +261,7 @@ impl Network {
                 sent: VecDeque::new(),
             });
         }
-        // Of networks of one size, that of the first device stays first.
+        // Of networks of the same size, that of the first device comes first.
         network.ipv4.sort_by_key(|network| std::cmp::Reverse(network.mask));
         Ok(network)
     }
@@ -276,7 +279,7 @@ impl Network {
         }
     }
 
-    /// Writes each device on a line, as `ip address` does in brief.
+    /// Writes each device on a line: name, state, MTU and addresses.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for State { device, up, .. } in &self.devices {
             let state = if *up { "UP" } else { "DOWN" };
@@ -312,8 +315,7 @@ impl Network {
         self.recent_route.forget();
     }
 
-    /// Returns the kind of the device, as `hw_type` numbers it: 1 for Ethernet, 772 for loopback
-    /// (PKT-7).
+    /// Returns the hardware type of a device: 1 for Ethernet, 772 for loopback (PKT-7).
     pub(crate) fn hw_type(&self, device: DeviceId) -> u16 {
         match self.state(device).device.kind {
             Kind::Ethernet(_) => 1,
@@ -321,8 +323,8 @@ impl Network {
         }
     }
 
-    /// Returns the addressee of a frame with this destination. Returns `None` if it is another host
-    /// (FWD-1).
+    /// Returns whom a frame with this destination is for: the device's own address, or several
+    /// hosts. Returns `None` if it is for another host (FWD-1).
     pub(crate) fn takes(&self, device: DeviceId, destination: MacAddress) -> Option<Taken> {
         if destination == self.mac(device) {
             Some(Taken::OwnAddress)
@@ -340,15 +342,16 @@ impl Network {
         }
     }
 
-    /// Returns the address of any neighbour, for a frame that is made up on the neighbour's behalf.
+    /// Returns the link-layer address of a neighbour, for a frame that is made up as if it came
+    /// from there. Returns the gateway's if no neighbour is known, and zeros without one.
     pub(crate) fn some_neighbour(&self, device: DeviceId) -> MacAddress {
         let device = &self.state(device).device;
         let neighbours = device.ipv4_neighbours.values().chain(device.ipv6_neighbours.values());
         neighbours.min().copied().or(device.gateway).unwrap_or_default()
     }
 
-    /// Returns `true` if an address is this host's, on any device. An IPv4 address stays while its
-    /// device is down; an IPv6 address comes back with the device.
+    /// Returns `true` if an address is this host's, on any device. While a device is down, its IPv4
+    /// addresses count and its IPv6 addresses do not.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => self.ipv4.iter().any(|network| network.own == address.to_bits()),
@@ -359,8 +362,8 @@ impl Network {
         }
     }
 
-    /// Returns `true` if an address is this host's, or the broadcast address of one of its
-    /// networks.
+    /// Returns `true` if an IPv4 address is this host's, or a broadcast address of a network whose
+    /// device is up.
     #[inline]
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         let address = address.to_bits();
@@ -369,8 +372,9 @@ impl Network {
         })
     }
 
-    /// Returns the route to a unicast address: this host, or the device whose network has the
-    /// longest matching prefix. Returns `None` if there is no route.
+    /// Returns the route to a unicast address: to this host for its own and loopback addresses, or
+    /// by the device that [`device_to`](Self::device_to) finds. Returns `None` if there is no
+    /// route.
     pub(crate) fn route(&self, destination: IpAddr) -> Option<Route> {
         if self.is_own(destination) || destination.is_loopback() {
             return Some(Route::Local);
@@ -378,8 +382,8 @@ impl Network {
         self.device_to(destination).map(Route::Via)
     }
 
-    /// Returns the device that leads to an address of another host: the one with the longest
-    /// matching prefix. Returns `None` if none leads there.
+    /// Returns the device, of those that are up, whose network has the longest prefix in common
+    /// with another host's address. Returns `None` if no device's network holds the address.
     pub(crate) fn device_to(&self, destination: IpAddr) -> Option<DeviceId> {
         match destination {
             IpAddr::V4(address) => self.device_to_ipv4(address),
@@ -391,8 +395,8 @@ impl Network {
         }
     }
 
-    /// Returns the device that leads to an IPv4 address of another host. Returns `None` if none
-    /// leads there.
+    /// Returns the device, of those that are up, with the smallest IPv4 network that holds another
+    /// host's address. Returns `None` if no device's network holds it.
     #[inline]
     pub(crate) fn device_to_ipv4(&self, destination: Ipv4Addr) -> Option<DeviceId> {
         let destination = destination.to_bits();
@@ -406,7 +410,8 @@ impl Network {
         &self.recent_route
     }
 
-    /// Returns the link-layer address of a neighbour. Returns `None` if nobody has named it.
+    /// Returns the link-layer address of a neighbour, or else the device's gateway. Returns `None`
+    /// if the device knows neither.
     pub(crate) fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         let device = &self.state(device).device;
         let known = match address {
@@ -417,8 +422,7 @@ impl Network {
     }
 
     /// Returns the link-layer address that a packet with this destination leaves to: the broadcast
-    /// address, that of a multicast group, or a neighbour's. Returns `None` if no neighbour has the
-    /// destination (NFQ-72).
+    /// address, that of a multicast group, or what [`neighbour`](Self::neighbour) returns (NFQ-72).
     pub(crate) fn next_hop(&self, device: DeviceId, address: IpAddr) -> Option<MacAddress> {
         match address {
             IpAddr::V4(address) if address.is_multicast() => {
@@ -434,8 +438,8 @@ impl Network {
         }
     }
 
-    /// Returns `true` for 255.255.255.255, 0.0.0.0, and the broadcast address of a network that is
-    /// up.
+    /// Returns `true` for 255.255.255.255, for 0.0.0.0, and for the last address of a network whose
+    /// device is up.
     fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         let bits = address.to_bits();
         let mut networks = self.ipv4.iter();
@@ -444,7 +448,8 @@ impl Network {
         address.is_unspecified() || address.is_broadcast() || is_a_networks
     }
 
-    /// Lets a packet leave by a device, and returns its frame. The device keeps the last frames.
+    /// Lets a packet leave by a device to the link-layer address `to`. Returns its frame, which the
+    /// device keeps.
     pub(crate) fn transmit(
         &mut self,
         device: DeviceId,
@@ -460,7 +465,8 @@ impl Network {
         sent.push_back_mut(frame)
     }
 
-    /// Takes the oldest frame that left by a device and that nobody has taken.
+    /// Takes the oldest frame that left by a device and has not been taken yet. Returns `None` if
+    /// there is none.
     pub(crate) fn take_sent(&mut self, device: DeviceId) -> Option<OutgoingFrame> {
         self.state_mut(device).sent.pop_front()
     }
@@ -481,15 +487,16 @@ impl Network {
     }
 }
 
-/// The addressee of a frame that a device takes up.
+/// The addressee of a frame that a device takes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     OwnAddress,
-    /// The frame is for more than one host.
+    /// The frame is for several hosts: broadcast or multicast.
     Broadcast,
 }
 
-/// Returns the device with the longest prefix; of several the first.
+/// Returns the device with the longest prefix, and of several the first. Returns `None` if there
+/// are no devices.
 fn longest_prefix(networks: impl Iterator<Item = (u8, DeviceId)>) -> Option<DeviceId> {
     let longest = networks.max_by_key(|(prefix, device)| (*prefix, std::cmp::Reverse(device.index())));
     longest.map(|(_, device)| device)

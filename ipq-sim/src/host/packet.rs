@@ -7,10 +7,10 @@ use bytes::Bytes;
 use ipq_core::wire::{EtherType, HardwareAddress};
 use ipq_core::{Errno, Family};
 
-/// The greatest length, in bytes, to which a replacement can grow a packet (VER-7).
+/// The length in bytes to which a replacement can make a packet grow (VER-7).
 const LONGEST: usize = 0xffff;
 
-/// A packet: its bytes from the network header on, and the host's state of it.
+/// A packet: its bytes from the network header on, and what the host notes of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) serial: PacketSerial,
@@ -19,20 +19,20 @@ pub(crate) struct Packet {
     pub(crate) data: Bytes,
     /// The packet's mark, which stays with it from hook to hook (FWD-6).
     pub(crate) mark: u32,
-    /// The packet's priority, derived from the type of service when it is forwarded, or set by a
-    /// verdict (NFQ-67, NFQ-83).
+    /// The packet's priority. Forwarding derives it from an IPv4 packet's type of service, and a
+    /// verdict can set it (NFQ-67, NFQ-83).
     pub(crate) priority: u32,
     pub(crate) arrival_time: ArrivalTime,
     pub(crate) protocol: EtherType,
     pub(crate) link: Option<Link>,
 }
 
-/// The link-layer header that a packet arrived with.
+/// The link-layer header that a packet arrived with, and whom it was for.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     /// The header's bytes: destination, source, `EtherType`.
     pub(crate) header: [u8; ETHERNET_HEADER_BYTES],
-    /// `true` if the frame was for this host alone; `false` for broadcast and multicast.
+    /// `true` if the frame was for this host's address; `false` for broadcast and multicast.
     pub(crate) for_this_host: bool,
 }
 
@@ -49,8 +49,8 @@ impl Link {
 }
 
 impl Packet {
-    /// Replaces the packet's bytes by a verdict's payload, without any check of its contents
-    /// (VER-8). Making the packet longer than 65,535 bytes is an error (VER-7).
+    /// Replaces the packet's bytes by a verdict's payload, whose contents are not checked (VER-8).
+    /// Fails if the packet would grow to more than 65,535 bytes (VER-7).
     pub(crate) fn replace(&mut self, replacement: &[u8]) -> Result<(), Errno> {
         if replacement.len() > self.data.len() && replacement.len() > LONGEST {
             return Err(Errno::EINVAL);

@@ -1,4 +1,4 @@
-//! The checks and the route of an arriving packet.
+//! The addresses of packets, and the checks and the route of one that arrives.
 
 pub(super) mod recent;
 
@@ -31,8 +31,8 @@ pub(crate) fn destination(packet: &Packet) -> IpAddr {
     }
 }
 
-/// Returns the route of a packet that arrived by a device other than `lo`, or the reason to drop
-/// it.
+/// Returns the route of a packet that arrived by a device, or the reason to drop it. An IPv4 packet
+/// with the addresses of the one before gets the same route.
 #[inline]
 pub(crate) fn of_arriving(network: &Network, packet: &Packet) -> Result<Route, DropReason> {
     let data = &packet.data;
@@ -53,7 +53,8 @@ fn of_arriving_ipv4(network: &Network, source: Ipv4Addr, destination: Ipv4Addr) 
         return Err(DropReason::Martian);
     }
     let of_this_host = network.is_local(source);
-    // A broadcast may come from a host that does not know its own address yet.
+    // A host that does not know its own address yet sends from 0.0.0.0 to 255.255.255.255 or
+    // 0.0.0.0.
     let for_all = destination.is_broadcast() || (source.is_unspecified() && destination.is_unspecified());
     if for_all || destination == ALL_HOSTS {
         return if of_this_host && !in_network_zero(source) {

@@ -1,4 +1,4 @@
-//! The netfilter rules, which queue packets at hooks and mark them.
+//! The netfilter rules, which queue packets at hooks or mark them.
 
 mod matches;
 mod text;
@@ -21,7 +21,8 @@ use std::ops::RangeInclusive;
 /// A netfilter table. At a hook that both have, mangle's rules run before filter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    // The tables are in the order in which their rules run, which numbers a hook's functions.
+    // The tables are in the order in which their rules run. A table's place is the number of its
+    // function at a hook.
     /// Table mangle, which has a chain at every hook; in Linux 2.4.0 to 2.4.17 at PREROUTING and
     /// OUTPUT only.
     Mangle,
@@ -53,40 +54,41 @@ impl Table {
 /// The action of a rule on a packet that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Sends the packet to the queue of its family, or to queue 0 where queues have numbers
+    /// Sends the packet to the queue of its family, or to queue 0 on a kernel with numbered queues
     /// (NFQ-15).
     Queue,
-    /// Sends the packet to a queue with a number.
+    /// Sends the packet to one of these numbered queues.
     NumberedQueue(NumberedQueue),
-    /// Sets the packet's mark, and goes on with the next rule.
+    /// Sets the packet's mark. The rules after this one see the packet, too.
     Mark(u32),
 }
 
-/// A queue with a number, or several such queues: what the target NFQUEUE says.
+/// The target NFQUEUE: one queue with a number, or several such queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberedQueue {
     /// The first queue's number.
     pub first: u16,
-    /// The last queue's number.
+    /// The number of the last queue; equal to the first for one queue.
     pub last: u16,
     /// The rule by which packets are spread over the queues.
     pub spread: Spread,
-    /// `true` if a packet goes on where nobody has bound its queue (NFQ-11).
+    /// `true` if a packet whose queue nobody has bound goes on; `false` if it is dropped (NFQ-11).
     pub bypass: bool,
 }
 
 /// The rule by which packets are spread over several queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// Packets are spread by addresses and protocol: all packets between two hosts go to one queue
-    /// (NFQ-16).
+    /// Packets are spread by their addresses and protocol, so that all packets of one protocol
+    /// between two hosts go to one queue (NFQ-16).
     Balance,
-    /// Packets are spread by the processor that handles them (NFQ-17). The emulated host has one.
+    /// Packets are spread by the processor that handles them (NFQ-17). The emulated host has one,
+    /// so they all go to the first queue.
     Processors,
 }
 
 impl NumberedQueue {
-    /// Returns the number of the queue that a packet goes to.
+    /// Returns the number of the queue that the target sends a packet to.
     pub(crate) fn number(self, packet: &Packet) -> u16 {
         let count = u64::from(self.last.saturating_sub(self.first)) + 1;
         let further = match self.spread {
@@ -98,7 +100,7 @@ impl NumberedQueue {
     }
 }
 
-/// Returns a hash of a packet's addresses and protocol, which is the same for both directions.
+/// Returns a hash of a packet's addresses and protocol. Both directions of a flow have the same.
 #[inline(never)]
 fn flow_hash(packet: &Packet) -> u32 {
     let (source, destination) = routing::addresses(packet);
@@ -113,22 +115,22 @@ pub struct Rule {
     pub family: Family,
     /// The rule's table.
     pub table: Table,
-    /// The rule's chain, by the hook of that name.
+    /// The rule's chain: the hook whose name it has.
     pub chain: Hook,
-    /// The protocol of the packets that the rule sees, as the IP header numbers it (6 TCP, 17 UDP);
-    /// `None` for all packets.
+    /// The number of the protocol in the IP header, such as 6 for TCP and 17 for UDP, that packets
+    /// must have; `None` for any.
     pub protocol: Option<u8>,
-    /// The conditions that a packet must meet beside the family and the protocol; `None` if there
-    /// are none.
+    /// The conditions that a packet must meet beside family and protocol; `None` without such
+    /// conditions.
     pub matches: Option<Matches>,
     /// The rule's action.
     pub target: Target,
 }
 
-/// A rule that no kernel would take.
+/// The reason why a kernel does not take a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// The table has no such chain.
+    /// The rule's table has no such chain on this kernel.
     #[error("table {table} has no chain {chain} on this kernel: try the other table")]
     NoSuchChain {
         /// The table that was asked for.
@@ -136,10 +138,10 @@ pub enum RuleError {
         /// The chain that was asked for.
         chain: Hook,
     },
-    /// The kernel has no queues with numbers.
+    /// The rule's target needs queues with numbers, and the kernel has none.
     #[error("this kernel has no queues with numbers: use target QUEUE, or a profile of a kernel that has them")]
     NoNumberedQueues,
-    /// No hook has that number.
+    /// The rule's chain is a number that no hook has.
     #[error("there is no hook {chain}: hooks are PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING")]
     NoSuchHook {
         /// The chain that was asked for.
@@ -148,8 +150,8 @@ pub enum RuleError {
 }
 
 impl Rule {
-    /// Returns a rule that queues every packet of `family` at `hook`: in table filter if it has
-    /// that chain, else in table mangle.
+    /// Returns a rule that sends every packet of `family` at `hook` to the family's queue. The rule
+    /// is in table filter at INPUT, FORWARD and OUTPUT, and in table mangle at the other hooks.
     #[must_use]
     pub const fn queue(family: Family, hook: Hook) -> Self {
         let table = match hook {
@@ -166,15 +168,14 @@ impl Rule {
         }
     }
 
-    /// Returns a rule that sends every packet of `family` that comes by `hook` to the queue with
-    /// that number.
+    /// Returns a rule that sends every packet of `family` at `hook` to the queue with that number.
     #[must_use]
     pub const fn numbered_queue(family: Family, hook: Hook, number: u16) -> Self {
         Self::numbered_queues(family, hook, number..=number)
     }
 
-    /// Returns a rule that spreads the packets of `family` that come by `hook` over the queues with
-    /// those numbers, by their addresses (NFQ-16).
+    /// Returns a rule that spreads the packets of `family` at `hook` over the queues with these
+    /// numbers, by addresses and protocol (NFQ-16).
     #[must_use]
     pub const fn numbered_queues(family: Family, hook: Hook, numbers: RangeInclusive<u16>) -> Self {
         Self {
@@ -188,8 +189,8 @@ impl Rule {
         }
     }
 
-    /// Returns the rule, changed so that packets go on if nobody has bound their queue. A rule that
-    /// does not send packets to a queue with a number stays as it is.
+    /// Returns the rule, changed so that packets go on if nobody has bound their numbered queue. A
+    /// rule with another target stays as it is.
     #[must_use]
     pub const fn bypass(self) -> Self {
         match self.target {
@@ -201,8 +202,8 @@ impl Rule {
         }
     }
 
-    /// Returns the rule, changed to see packets of one protocol only, as the IP header numbers it
-    /// (6 TCP, 17 UDP).
+    /// Returns the rule, changed to match only packets of one protocol, by its number in the IP
+    /// header (6 TCP, 17 UDP).
     #[must_use]
     pub const fn protocol(self, protocol: u8) -> Self {
         Self {
@@ -251,15 +252,16 @@ impl fmt::Display for NumberedQueue {
     }
 }
 
-/// The rules in force.
+/// The netfilter rules of the host.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// The rules of each hook, table after table, and each table's in the order of adding.
+    /// The rules of each family and hook: mangle's first, and each table's in the order of adding.
     hooks: PerFamily<[Vec<Rule>; Hook::ALL.len()]>,
 }
 
 impl Rules {
-    /// Adds a rule at the end of its chain.
+    /// Adds a rule at the end of its chain. Fails if there is no such hook, or if the table has no
+    /// chain there on this kernel.
     pub(crate) fn add(&mut self, rule: Rule, mangle: MangleChains) -> Result<(), RuleError> {
         let Rule { table, chain, .. } = rule;
         let hook = HookPoint::named(chain).ok_or(RuleError::NoSuchHook { chain })?;
@@ -272,7 +274,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Writes each rule on a line, as a command that adds it.
+    /// Writes each rule on a line, as the iptables or ip6tables command that adds it.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = self.hooks.iter().flat_map(|(_, hooks)| hooks.iter().flatten());
         rules.into_iter().try_for_each(|rule| writeln!(f, "{rule}"))
@@ -282,10 +284,11 @@ impl Rules {
         *self = Self::default();
     }
 
-    /// Runs the `functions` of a hook. Each function is a table's chain there: its rules, in order.
-    /// Returns the function that queues the packet and the target that it names. Returns `None` if
-    /// all let it through. `devices` names the devices that the packet came by and will leave by. A
-    /// packet without a readable protocol is dropped by a rule that asks for one.
+    /// Runs those functions of a hook whose numbers are in `functions`. A function is a table's
+    /// chain, whose rules run in order. Returns the number of the function that queues the packet,
+    /// and the target. Returns `None` if no function queues it. `devices` returns the names of the
+    /// packet's incoming and outgoing device. Fails if the packet must be dropped, since a rule's
+    /// match can't read its headers.
     #[inline]
     pub(crate) fn judge(
         &self,
@@ -321,7 +324,7 @@ impl Rules {
         Ok(None)
     }
 
-    /// Returns `true` if any rule sees packets of `family` at `hook`.
+    /// Returns `true` if there is any rule for packets of `family` at `hook`.
     pub(crate) fn any_at(&self, hook: HookPoint, family: Family) -> bool {
         !self.at(hook, family).is_empty()
     }

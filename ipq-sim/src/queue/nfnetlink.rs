@@ -1,23 +1,22 @@
 //! The kernel's side of `nfnetlink_queue`, as a state machine without I/O.
 //!
 //! Messages, packets and closings of sockets go in. Datagrams for port ids, and packets that a
-//! verdict released, come out. One [`Queues`] is all queues of a network namespace.
+//! verdict released, come out. One [`Queues`] holds all queues of a network namespace.
 //!
-//! Each rule has an id, such as NFQ-4, and is on the page
-//! [`ipq_core::protocol::nfnetlink_queue`]. What differs
-//! between kernels is a field of [`Rules`].
+//! Each rule has an id, such as NFQ-4, and is on the page [`ipq_core::protocol::nfnetlink_queue`].
+//! The rules that differ between kernels are fields of [`Rules`].
 //!
 //! # A datagram from a program
 //!
 //! A datagram can hold several messages. [`Messages`] goes through them as netlink does, and says
 //! of each whether it is to be carried out or only answered. [`Queues::request`] carries one out:
 //! it changes a queue, or takes packets out of it. The caller lets those packets go on *before* it
-//! delivers the answer, since a packet that is queued again is told of first (NFQ-70).
+//! delivers the answer, since the message about a packet that is queued again comes first (NFQ-70).
 //!
 //! # A packet
 //!
-//! [`Queues::offer`] tells the owner of a queue about a packet. If the datagram is taken, the
-//! caller gives whatever it keeps of the packet to [`Queues::keep`], and gets it back with the
+//! [`Queues::offer`] sends the owner of a queue a message about a packet. If the message is taken,
+//! the caller gives what it keeps of the packet to [`Queues::keep`], and gets that back with the
 //! verdict.
 
 mod answer;
@@ -47,39 +46,43 @@ use ipq_core::wire::nfnetlink::message_type;
 use ipq_core::{Errno, PortId};
 use std::collections::BTreeMap;
 
-/// The queues of one network namespace. They keep an item `T` for each queued packet, which means
-/// nothing here.
+/// The queues of one network namespace. Each keeps an item `T` of the caller's for each packet that
+/// waits in it, and does not look at the item.
 #[derive(Debug)]
 pub struct Queues<T> {
     rules: Rules,
     instances: BTreeMap<u16, Instance<T>>,
-    /// The number of queues that were ever bound, which orders them in the /proc text.
+    /// The number of queues that were ever bound. A queue notes it, so that the /proc text can show
+    /// the latest first.
     bound: u64,
 }
 
-/// The sender of a datagram, as the kernel sees it.
+/// The facts about the sender of a datagram that count for its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// The port id that the socket is bound to.
     pub port_id: PortId,
-    /// `true` if the program has `CAP_NET_ADMIN` and, where that counts, had it when it opened the
-    /// socket (NFQ-53).
+    /// `true` if the program has `CAP_NET_ADMIN`, and its socket was opened with it where that
+    /// counts (NFQ-53).
     pub net_admin: bool,
-    /// `true` if the socket has the option `NETLINK_CAP_ACK`: errors quote the header only.
+    /// `true` if the socket has the option `NETLINK_CAP_ACK`: answers quote only the message's
+    /// header.
     pub caps_answers: bool,
-    /// `true` if the socket has the option `NETLINK_EXT_ACK`: answers may say more in attributes.
+    /// `true` if the socket has the option `NETLINK_EXT_ACK`: answers may carry attributes that
+    /// explain them.
     pub extends_answers: bool,
 }
 
-/// A datagram from the kernel, in two parts, so that a packet's bytes need not be copied.
+/// A datagram from the kernel in two parts, so that a packet's bytes need not be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// The first bytes, or all bytes if there is no payload.
     pub head: ArrayVec<u8, { Datagram::HEAD_BYTES }>,
-    /// The bytes that follow: a packet's, or what an answer quotes.
+    /// The bytes after the head: a packet's, or those of the message that an answer quotes and its
+    /// attributes.
     pub payload: Bytes,
-    /// The number of bytes that the kernel allocates for the datagram. Its weight in a receive
-    /// buffer follows from it (NFQ-101).
+    /// The number of bytes that the kernel allocates for the datagram, from which its weight in a
+    /// receive buffer follows (NFQ-101).
     pub allocated: usize,
 }
 
@@ -106,17 +109,19 @@ impl Datagram {
     }
 }
 
-/// The outcome of a request.
+/// The outcome of a request that was carried out.
 #[derive(Clone, Debug)]
 pub struct Outcome<'m> {
-    /// The verdict on the packets that were taken out of a queue; `None` if no verdict took them.
+    /// The verdict on the packets that the request took out of a queue. `None` if it gave no
+    /// verdict: packets that it took out are dropped.
     pub released: Option<Released<'m>>,
-    /// The answer, to be delivered to the sender after the released packets went on.
+    /// The answer to the sender, if there is one. It must be delivered after the released packets
+    /// went on.
     pub answer: Option<Answer<'m>>,
 }
 
 impl<T> Queues<T> {
-    /// Makes a set of queues for a kernel with these rules. No queue is bound yet.
+    /// Returns the queues of a kernel with these rules, of which none is bound yet.
     #[must_use]
     pub const fn new(rules: Rules) -> Self {
         Self {
@@ -132,8 +137,9 @@ impl<T> Queues<T> {
         &self.rules
     }
 
-    /// Offers a packet to queue `number`. `deliver` puts the datagram into the receive buffer of
-    /// the port id, and returns `true` if there was room.
+    /// Offers a packet to queue `number`. If the queue can take it, calls `deliver` with the
+    /// owner's port id and the message about the packet. `deliver` returns `true` if the owner's
+    /// receive buffer took the message.
     pub fn offer(
         &mut self,
         number: u16,
@@ -149,15 +155,15 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Keeps an item for a packet that was [offered](Self::offer) and queued under `id`.
+    /// Keeps the caller's item for a packet that was [offered](Self::offer) and queued under `id`.
     pub fn keep(&mut self, number: u16, id: u32, item: T) {
         if let Some(instance) = self.instances.get_mut(&number) {
             instance.keep(id, item);
         }
     }
 
-    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, in the
-    /// order in which they go on, each with the id that it had.
+    /// Carries out a request. Adds the packets that it takes out of a queue to `taken`, each with
+    /// its id, in the order in which they go on.
     pub fn request<'m>(&mut self, request: &Request<'m>, sender: Sender, taken: &mut Vec<(u32, T)>) -> Outcome<'m> {
         if let Some(flaw) = self.rules.flaw() {
             return self.request_with(flaw, request, sender, taken);
@@ -169,7 +175,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Carries out a request of type `kind`.
+    /// Carries out a request as if it were of type `kind`. Returns its result, the note for its
+    /// answer, and the verdict that it gave.
     fn carry_out<'m>(
         &mut self,
         kind: u16,
@@ -188,7 +195,8 @@ impl<T> Queues<T> {
         (result, note, released)
     }
 
-    /// Returns the number of packets in a queue. Returns `None` if nobody has bound it.
+    /// Returns the number of packets that wait in a queue. Returns `None` if nobody has bound the
+    /// queue.
     #[must_use]
     pub fn length(&self, number: u16) -> Option<usize> {
         self.instances.get(&number).map(Instance::length)
@@ -200,8 +208,8 @@ impl<T> Queues<T> {
         !self.instances.is_empty()
     }
 
-    /// Returns the port id that is told of packets in a queue. Returns `None` if nobody has bound
-    /// the queue, or if its copy mode is NONE (NFQ-10).
+    /// Returns the port id of the owner, which gets the messages about a queue's packets. Returns
+    /// `None` if nobody has bound the queue, or if its copy mode is NONE (NFQ-10).
     #[must_use]
     pub fn listener(&self, number: u16) -> Option<PortId> {
         self.instances.get(&number)?.listener()
@@ -216,7 +224,8 @@ impl<T> Queues<T> {
         listened.map(|(number, _)| *number)
     }
 
-    /// Returns `true` if a queue takes one more packet, as far as its length goes.
+    /// Returns `true` if a queue is bound and has room for one more packet: neither its maximum
+    /// length nor the table's limit is reached.
     #[must_use]
     pub fn has_room(&self, number: u16) -> bool {
         self.instances
@@ -225,7 +234,8 @@ impl<T> Queues<T> {
     }
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of
-    /// `length` bytes. Returns 0 if nobody has bound the queue (NFQ-101).
+    /// `length` bytes, in the queue's present mode (NFQ-101). Returns 0 if nobody has bound the
+    /// queue.
     #[must_use]
     pub fn allocated(&self, number: u16, length: usize) -> usize {
         self.instances
@@ -233,14 +243,15 @@ impl<T> Queues<T> {
             .map_or(0, |instance| instance.allocated(length))
     }
 
-    /// Returns the item of the packet that is queued under an id. Returns `None` if there is none.
+    /// Returns the item of the packet that is queued in queue `number` under `id`. Returns `None`
+    /// if there is none.
     #[must_use]
     pub fn queued(&self, number: u16, id: u32) -> Option<&T> {
         self.instances.get(&number)?.queued(id)
     }
 
-    /// Notes that a socket was closed, and unbinds the queues that it owned. Returns the items of
-    /// the packets in them, which are dropped, also from queues that fail open (NFQ-7).
+    /// Unbinds the queues that a closed socket's port id owned. Returns the items of the packets in
+    /// them, which are dropped even if a queue fails open (NFQ-7).
     pub fn socket_closed(&mut self, port_id: PortId) -> Vec<T> {
         let owned = |(number, instance): (&u16, &Instance<T>)| (instance.owner() == port_id).then_some(*number);
         let mut numbers: Vec<u16> = self.instances.iter().filter_map(owned).collect();
@@ -249,8 +260,8 @@ impl<T> Queues<T> {
         instances.flat_map(Instance::into_items).collect()
     }
 
-    /// Takes out the packets for which `condition` holds, and tells nobody, as when a device goes
-    /// down that the packets name (NFQ-9). Returns their items.
+    /// Takes the packets out of all queues whose items meet the condition, without telling the
+    /// owners, as when a device goes down (NFQ-9). Returns the items.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for instance in self.instances.values_mut() {

@@ -8,7 +8,7 @@ fn plain(payload: usize) -> Bytes {
     udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, payload)
 }
 
-/// Returns a packet with some bytes changed, and with the header's checksum made right again.
+/// Returns a packet with some bytes changed, and with the right header checksum.
 fn changed(changes: &[(usize, u8)]) -> Bytes {
     let mut bytes = plain(8).to_vec();
     for (at, byte) in changes {

@@ -8,7 +8,8 @@ fn plain() -> Bytes {
     udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 8)
 }
 
-/// Returns a packet with extension headers before its 8 bytes of UDP.
+/// Returns a packet with these extension headers, of which the first has type `first`, before 8
+/// bytes of UDP.
 fn extended(first: u8, extensions: &[u8]) -> Vec<u8> {
     let mut bytes = plain()[..48].to_vec();
     bytes.splice(40..40, extensions.iter().copied());
@@ -123,7 +124,7 @@ fn the_hop_limit_is_one_less_and_nothing_else_changes() {
 
 #[test]
 fn no_header_chain_is_endless() {
-    // Each hop-by-hop header says that another follows.
+    // Each hop-by-hop header says that another one follows.
     let chain = [0, 0, 1, 4, 0, 0, 0, 0].repeat(1000);
     let packet = extended(0, &chain);
     assert_eq!(protocol(&packet[..40 + chain.len()]), None);

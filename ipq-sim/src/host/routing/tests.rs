@@ -4,7 +4,7 @@ use crate::sample::{NEIGHBOUR, NEIGHBOUR_6, packet, udp};
 use pretty_assertions::assert_eq;
 use rstest::rstest;
 
-/// Returns devices with several networks, of which one is a part of another.
+/// Returns devices with several networks, one of which lies within another.
 fn network() -> Network {
     let devices = vec![
         Device::ethernet("tap0", [2, 0, 0, 0, 0x10, 1])
@@ -20,8 +20,8 @@ fn network() -> Network {
     Network::new(devices).unwrap()
 }
 
-/// Says what happens to a packet: the name of the device that it leaves by, "here", or the reason
-/// of its drop.
+/// Returns what happens to an arriving packet: the name of the device that it leaves by, "here", or
+/// the reason to drop it.
 fn routed(network: &Network, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> String {
     match of_arriving(network, &packet(udp(source, destination, 64, 0))) {
         Ok(Route::Local) => "here".to_owned(),
@@ -148,6 +148,6 @@ fn packets_of_one_flow_change_their_route_with_the_devices() {
         }
     }
     assert_eq!(found, ["tap2", "tap2", "tap1", "tap1", "tap2", "tap2"]);
-    // The flow the other way has a route of its own.
+    // The other direction of the flow has a route of its own.
     assert_eq!(routed(&network, Ipv4Addr::new(10, 2, 9, 9), NEIGHBOUR), "tap0");
 }

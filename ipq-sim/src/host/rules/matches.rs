@@ -8,8 +8,8 @@ use ipq_core::wire::InterfaceName;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Conditions of a rule. A packet has to meet all that there are. [`Rule::parse`](super::Rule::parse)
-/// makes them.
+/// The conditions of a rule, of which a packet must meet all that are there.
+/// [`Rule::parse`](super::Rule::parse) makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
     pub(super) source: Option<Condition<Addresses>>,
@@ -21,40 +21,40 @@ pub struct Matches {
     pub(super) mark: Option<Condition<Mark>>,
 }
 
-/// A condition, or its opposite.
+/// A condition, or its opposite if it is inverted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Condition<T> {
     pub(super) wanted: T,
     pub(super) inverted: bool,
 }
 
-/// The addresses of a network: those whose first bits are alike.
+/// The addresses of a network: all that begin with the same `prefix` bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) network: IpAddr,
-    /// The number of bits.
+    /// The number of bits that the addresses have in common.
     pub(super) prefix: u8,
 }
 
-/// The name of a device, or the beginning of many names.
+/// The name of one device, or the beginning of the names of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DeviceName {
     pub(super) name: InterfaceName,
-    /// `true` if any name may begin so.
+    /// `true` if every name matches that begins so.
     pub(super) is_prefix: bool,
 }
 
-/// Ranges of ports.
+/// The ports that a packet's port may be: up to 15 ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ports {
     ranges: [(u16, u16); Ports::MOST],
     count: u8,
-    /// `true` for the match multiport. It looks at the ports alone, where the matches tcp and udp
-    /// ask for a whole header.
+    /// `true` for the match multiport, which needs only the ports of a packet. The matches tcp and
+    /// udp need the whole header.
     pub(super) is_multiport: bool,
 }
 
-/// Bits of a mark.
+/// The value that a packet's mark must have, in the bits of the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) value: u32,
@@ -68,8 +68,8 @@ impl<T> Condition<T> {
 }
 
 impl Matches {
-    /// Returns whether a packet meets all conditions. A packet that ends before its ports is
-    /// dropped, as by the kernel's matches.
+    /// Returns `true` if a packet meets all conditions. Fails if the packet ends before the header
+    /// that a condition on ports needs: the kernel's matches drop such a packet.
     #[inline(never)]
     pub(super) fn hold(
         &self,
@@ -84,7 +84,7 @@ impl Matches {
         let device = |condition: Option<Condition<DeviceName>>, name| {
             condition.is_none_or(|condition| condition.holds(|wanted| wanted.is_of(name)))
         };
-        // The kernel compares these before it asks any match.
+        // The kernel compares addresses and devices before it asks any match.
         let alike = address(self.source, source)
             && address(self.destination, destination)
             && device(self.incoming, incoming)
@@ -114,8 +114,8 @@ impl Matches {
     }
 }
 
-/// Returns a packet's protocol, and its bytes from the transport header on; `None` for a fragment
-/// other than the first.
+/// Returns a packet's protocol number, and its bytes from the transport header on. Returns `None`
+/// for a fragment other than the first. Fails if the packet ends before the transport header.
 fn transport(packet: &Packet) -> Result<Option<(u8, &[u8])>, DropReason> {
     let data = &packet.data;
     let found = match packet.family {
@@ -131,7 +131,7 @@ fn transport(packet: &Packet) -> Result<Option<(u8, &[u8])>, DropReason> {
 
 impl Addresses {
     fn contain(&self, address: IpAddr) -> bool {
-        // As 128 bits, with the network's in front.
+        // Both families' addresses as 128 bits, an IPv4 address in the first 32.
         let bits = |address: IpAddr| match address {
             IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
             IpAddr::V6(address) => address.to_bits(),
@@ -152,17 +152,18 @@ impl DeviceName {
 }
 
 impl Ports {
-    /// The most ranges: a range of multiport counts as two of its fifteen ports.
+    /// The most ranges. Multiport takes 15 ports, of which a range counts as two.
     pub(super) const MOST: usize = 15;
 
-    /// The protocol of TCP, and the size of its header without options.
+    /// The protocol number of TCP.
     const TCP: u8 = 6;
     const TCP_HEADER: usize = 20;
     const UDP_HEADER: usize = 8;
-    /// Both ports.
+    /// The size of both ports in bytes.
     const PORTS: usize = 4;
 
-    /// Returns the ports in `ranges`; `None` if these are more than fit, or one is empty.
+    /// Returns the ports in `ranges`. Returns `None` if there are more than 15 ranges, or if one is
+    /// empty.
     pub(super) fn new(ranges: &[(u16, u16)], is_multiport: bool) -> Option<Self> {
         let mut own = [(0, 0); Self::MOST];
         own.get_mut(..ranges.len())?.copy_from_slice(ranges);
@@ -193,7 +194,7 @@ impl Ports {
 }
 
 impl fmt::Display for Matches {
-    /// Writes the conditions as iptables takes them, each after a space.
+    /// Writes the conditions as options of iptables, each after a space.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_condition(f, "-s", self.source.as_ref())?;
         write_condition(f, "-d", self.destination.as_ref())?;

@@ -10,7 +10,7 @@ const MARK_7: Rule = Rule {
     ..Rule::queue(Family::Ipv4, Hook::Forward)
 };
 
-/// The function at FORWARD that sends the packet to the queue: the filter table's.
+/// The number of the function at FORWARD that queues the packet: that of table filter.
 const QUEUED: Option<u8> = Some(Table::Filter as u8);
 
 fn add(rules: &mut Rules, rule: Rule) -> Result<(), RuleError> {
@@ -25,7 +25,7 @@ fn rules(rules: &[Rule]) -> Rules {
     all
 }
 
-/// Returns the function at FORWARD, from `first` on, that queues a packet.
+/// Returns the number of the function at FORWARD that queues a packet, of those from `first` on.
 fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     let devices = || ["eth0", "ppp1"].map(|name| name.parse().unwrap());
     let judged = rules.judge(HookPoint::Forward, first..=u8::MAX, packet, devices, Fragments::All)?;
@@ -35,13 +35,13 @@ fn functions(rules: &Rules, first: u8, packet: &mut Packet) -> Result<Option<u8>
     }))
 }
 
-/// Returns the function of the filter table at FORWARD that queues a packet.
+/// Returns the number of table filter's function if it queues a packet at FORWARD.
 fn filtered(rules: &Rules, packet: &mut Packet) -> Result<Option<u8>, DropReason> {
     functions(rules, Table::Filter as u8, packet)
 }
 
-/// Judges an IPv4 UDP packet at FORWARD. Returns the filter table's function that queues it, and
-/// its mark.
+/// Judges an IPv4 UDP packet at FORWARD. Returns the number of table filter's function if that
+/// queues the packet, and the packet's mark.
 fn judged(rules: &Rules) -> (Option<u8>, u32) {
     let mut packet = packet(udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0));
     (filtered(rules, &mut packet).unwrap(), packet.mark)
@@ -79,7 +79,7 @@ fn a_later_fragment_has_its_packets_protocol() {
 #[test]
 fn an_ipv6_packet_that_does_not_say_its_protocol_passes_no_rule_that_asks_for_one() {
     let mut bytes = udp(NEIGHBOUR_6, OTHER_NEIGHBOUR_6, 64, 0).to_vec();
-    // A later fragment, whose first fragment had an extension header here.
+    // A later fragment, whose header says that the packet goes on with an extension header.
     bytes[6] = 44;
     bytes[40..].copy_from_slice(&[60, 0, 0, 9, 0, 0, 0, 1]);
     let mut hidden = packet(bytes.into());

@@ -1,4 +1,4 @@
-//! Rules as people write them, in the syntax of iptables.
+//! Rules as text, in the syntax of iptables.
 
 use super::matches::{Addresses, Condition, DeviceName, Mark, Matches, Ports};
 use super::{NumberedQueue, Rule, Spread, Table, Target};
@@ -6,103 +6,104 @@ use ipq_core::{Family, Hook};
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-/// The options, matches and targets that a rule may have, for messages.
+/// The options, matches and targets that a rule's text may have, for error messages.
 const OPTIONS: &str = "-A, -t, -4, -6, -p, -s, -d, -i, -o, -m, --sport, --dport, --sports, --dports, --mark, and -j with \
                        --queue-num, --queue-balance, --queue-bypass, --queue-cpu-fanout or --set-mark";
 const MATCHES: &str = "tcp, udp, udplite, multiport or mark";
 const TARGETS: &str = "NFQUEUE, QUEUE or MARK";
 
-/// An error in the text of a rule.
+/// The error in the text of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuleTextError {
-    /// A word is no option.
+    /// This word stands where an option must, and is none.
     #[error("a rule has no {0} here: it may have {OPTIONS}")]
     Option(String),
-    /// An option comes twice.
+    /// This option comes twice.
     #[error("{0} comes twice")]
     Twice(String),
-    /// An option has no value.
+    /// The text ends after this option, which needs a value.
     #[error("nothing follows {0}")]
     NoValue(String),
     /// An option has a value that it can't have.
     #[error("{option} {value}: expected {expected}")]
     Value {
-        /// The option.
+        /// The name of the option.
         option: String,
-        /// Its value.
+        /// The value that the text gives the option.
         value: String,
-        /// The values that it may have.
+        /// The values that the option may have.
         expected: &'static str,
     },
-    /// An option can't be inverted.
+    /// This option comes after `!`, and can't be inverted.
     #[error("! can't stand before {0}: it inverts -s, -d, -i, -o, --sport, --dport, --sports, --dports and --mark")]
     Inverted(String),
-    /// There is no target.
+    /// The rule has no target.
     #[error("the rule has no target: end it with -j NFQUEUE --queue-num N, or with -j QUEUE or -j MARK")]
     NoTarget,
-    /// The target MARK has no mark.
+    /// The target MARK comes without `--set-mark`.
     #[error("-j MARK needs --set-mark VALUE")]
     NoMark,
-    /// An option belongs to another target.
+    /// An option of one target comes with another target.
     #[error("{option} belongs to the target {target}")]
     OtherTarget {
-        /// The option.
+        /// The name of the option.
         option: &'static str,
-        /// The target that has it.
+        /// The name of the target that has the option.
         target: &'static str,
     },
-    /// Both kinds of queue numbers were given.
+    /// The target NFQUEUE has both `--queue-num` and `--queue-balance`.
     #[error("--queue-num and --queue-balance exclude each other: leave one out")]
     NumberAndBalance,
-    /// Packets can be spread by processor over several queues alone.
+    /// `--queue-cpu-fanout` comes without `--queue-balance`, although it spreads packets over
+    /// several queues.
     #[error("--queue-cpu-fanout needs --queue-balance FIRST:LAST")]
     FanoutOfOne,
-    /// Ports were asked for without a protocol that has some.
+    /// A condition on ports comes without a protocol that has ports.
     #[error("{option} needs {protocols}")]
     NoPorts {
-        /// The option.
+        /// The name of the option with the condition.
         option: &'static str,
-        /// The protocols that it goes with.
+        /// The protocols that the option goes with.
         protocols: &'static str,
     },
-    /// An option of a match came without the match.
+    /// An option of a match comes before the match, or without it.
     #[error("{option} needs -m {name} before it")]
     NoMatch {
-        /// The option.
+        /// The name of the option.
         option: String,
-        /// The match.
+        /// The name of the match that has the option.
         name: &'static str,
     },
-    /// The addresses are of both families.
+    /// The rule's addresses and its `-4` or `-6` are of different families.
     #[error("a rule is about IPv4 or IPv6, and not both: its addresses and -4 or -6 differ")]
     Families,
-    /// Packets enter at another hook.
+    /// The rule's `-A` names another chain than the hook at which packets enter.
     #[error("packets enter at {hook}, where the chain {chain} is not asked: leave -A out, or choose its hook")]
     Chain {
-        /// The chain.
+        /// The name of the chain after `-A`.
         chain: String,
-        /// The hook.
+        /// The hook at which packets enter.
         hook: Hook,
     },
-    /// The packets of a hook have no such device.
+    /// The rule has `-i` or `-o` at a hook whose packets have no such device.
     #[error("a packet at {hook} has no device for {option}")]
     Device {
-        /// The option.
+        /// The option: `-i` or `-o`.
         option: &'static str,
-        /// The hook.
+        /// The hook that the rule is for.
         hook: Hook,
     },
 }
 
 impl Rule {
-    /// Parses a rule in the syntax of iptables, for the chain of that hook: `-p udp --dport 53 -j
-    /// NFQUEUE --queue-num 2`. Returns a rule for each family that it is about. A table is chosen as
-    /// by [`Rule::queue`], unless the text names one.
+    /// Parses a rule in the syntax of iptables for the chain of that hook, such as `-p udp --dport
+    /// 53 -j NFQUEUE --queue-num 2`. Returns one rule for the family that the text says, or one for
+    /// each family. Unless the text names a table, the rule is in that of [`Rule::queue`].
     ///
-    /// It may have `-4`, `-6`, `-t`, `-A` with the hook's name, `-p`, `-s`, `-d`, `-i`, `-o`, the
-    /// matches tcp, udp, udplite, multiport and mark, and the targets NFQUEUE, QUEUE and MARK. A `!`
-    /// before a condition inverts it.
+    /// The text may have `-4`, `-6`, `-t`, `-A` with the hook's name, `-p`, `-s`, `-d`, `-i`, `-o`,
+    /// the matches tcp, udp, udplite, multiport and mark, and the targets NFQUEUE, QUEUE and MARK.
+    /// A `!` before a condition inverts it.
     pub fn parse(chain: Hook, text: &str) -> Result<Vec<Self>, RuleTextError> {
         let mut draft = Draft::default();
         let mut words = Words(text.split_whitespace());
@@ -117,7 +118,7 @@ impl Rule {
     }
 }
 
-/// The words of a rule's text that have not been read yet.
+/// The words of a rule's text that are still to be read.
 struct Words<'a>(std::str::SplitWhitespace<'a>);
 
 impl<'a> Words<'a> {
@@ -140,8 +141,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Returns the short name of an option that states a condition on packets; `None` for any other
-/// option.
+/// Returns the short name of an option that states a condition on packets. Returns `None` for any
+/// other option.
 fn condition(option: &str) -> Option<&'static str> {
     Some(match option {
         "-s" | "--source" | "--src" => "-s",
@@ -157,7 +158,7 @@ fn condition(option: &str) -> Option<&'static str> {
     })
 }
 
-/// The parts of a rule that have been read.
+/// The parts of a rule's text that have been read so far.
 #[derive(Default)]
 struct Draft {
     family: Option<Family>,
@@ -176,7 +177,8 @@ struct Draft {
 }
 
 impl Draft {
-    /// Reads an option and its value into the draft.
+    /// Reads the option `word`, and its value from `words`, into the draft. `inverted` is `true`
+    /// after `!`.
     fn take(&mut self, word: &str, inverted: bool, words: &mut Words<'_>) -> Result<(), RuleTextError> {
         if let Some(condition) = condition(word) {
             return self.take_condition(condition, word, inverted, words);
@@ -244,8 +246,8 @@ impl Draft {
         }
     }
 
-    /// Reads a condition on packets and its value into the draft. `word` is the option as the text
-    /// has it.
+    /// Reads the value of a condition from `words` into the draft. `condition` is the option's
+    /// short name, and `word` the name in the text.
     fn take_condition(
         &mut self,
         condition: &'static str,
@@ -302,7 +304,7 @@ impl Draft {
         }
     }
 
-    /// Notes the family that the rule is about. A second, different family is an error.
+    /// Notes the family that the rule is for. Fails if another family was noted before.
     fn be_of(&mut self, family: Family) -> Result<(), RuleTextError> {
         if self.family.is_some_and(|other| other != family) {
             return Err(RuleTextError::Families);
@@ -311,7 +313,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Checks the draft as a whole, and returns a rule for each family that it is about.
+    /// Checks the draft as a whole. Returns a rule for each family that it is for.
     fn finish(self, chain: Hook) -> Result<Vec<Rule>, RuleTextError> {
         if let Some(name) = self.chain.as_ref().filter(|name| **name != chain.to_string()) {
             let (chain, hook) = (name.clone(), chain);
@@ -335,7 +337,7 @@ impl Draft {
             let usual = Rule::queue(family, chain);
             Rule {
                 table: self.table.unwrap_or(usual.table),
-                // Number 0 stands for all.
+                // Protocol number 0 stands for all protocols.
                 protocol: self.protocol.filter(|protocol| *protocol != 0),
                 matches,
                 target,
@@ -404,7 +406,7 @@ impl Draft {
     }
 }
 
-/// Puts an option's value into `slot`. A slot that has a value already is an error.
+/// Puts an option's value into `slot`. Fails if the slot already has a value.
 fn put<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), RuleTextError> {
     if slot.replace(value).is_some() {
         return Err(RuleTextError::Twice(option.to_owned()));
@@ -418,10 +420,11 @@ fn require(has: bool, option: &str, name: &'static str) -> Result<(), RuleTextEr
         .ok_or_else(|| RuleTextError::NoMatch { option: option(), name })
 }
 
-/// The protocols with ports: TCP, UDP and UDP-Lite, and SCTP and DCCP.
+/// The protocols with ports: TCP, UDP and UDP-Lite, which have matches of their own, then SCTP and
+/// DCCP.
 const WITH_PORTS: &[u8] = &[6, 17, 136, 132, 33];
 
-/// The names of protocols, with the numbers that IP headers have.
+/// The names of protocols, with their numbers in IP headers.
 const PROTOCOLS: [(&str, u8); 12] = [
     ("all", 0),
     ("icmp", 1),
@@ -460,8 +463,8 @@ fn addresses(text: &str) -> Option<Addresses> {
     (prefix <= longest).then_some(Addresses { network, prefix })
 }
 
-/// Returns the length of the prefix that a mask such as 255.255.0.0 stands for; `None` if the text
-/// is no such mask.
+/// Returns the prefix length of a mask such as 255.255.0.0. Returns `None` if the text is no such
+/// mask.
 fn prefix_of_mask(text: &str) -> Option<u8> {
     let mask = text.parse::<Ipv4Addr>().ok()?.to_bits();
     (mask.leading_ones() == mask.count_ones()).then_some(mask.leading_ones() as u8)
@@ -488,7 +491,7 @@ fn ports(text: &str, is_multiport: bool) -> Option<Ports> {
     (counted <= Ports::MOST).then(|| Ports::new(&ranges, true)).flatten()
 }
 
-/// Parses two numbers with a colon between them.
+/// Parses a range of two numbers with a colon between them.
 fn range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once(':')?;
     Some((first.parse().ok()?, last.parse().ok()?))
@@ -505,7 +508,7 @@ fn mark(text: &str) -> Option<Mark> {
     })
 }
 
-/// Parses a number of 32 bits, in decimal or hexadecimal.
+/// Parses a number of 32 bits, in decimal or, after `0x`, in hexadecimal.
 fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),

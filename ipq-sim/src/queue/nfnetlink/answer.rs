@@ -1,4 +1,4 @@
-//! Answers: errors, which nobody need ask for, and acknowledgements.
+//! Answers to messages: errors, and acknowledgements that were asked for.
 
 use super::attributes::{Note, Policy};
 use super::{Datagram, Sender};
@@ -8,17 +8,17 @@ use ipq_core::Errno;
 use ipq_core::wire::Header;
 use ipq_core::wire::nfnetlink::message_type;
 
-/// `NLM_F_CAPPED`: the answer quotes the header only.
+/// `NLM_F_CAPPED`: the flag of an answer that quotes only the message's header.
 const CAPPED: u16 = 0x100;
-/// `NLM_F_ACK_TLVS`: attributes follow what the answer quotes.
+/// `NLM_F_ACK_TLVS`: the flag of an answer that has attributes after what it quotes.
 const EXTENDED: u16 = 0x200;
 
-/// The answer to a message.
+/// The answer to a message: an error, or an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer<'m> {
     errno: Errno,
     sequence: u32,
-    /// The message that is answered, of which at least the header is there.
+    /// The bytes of the message that is answered, at least its header.
     message: &'m [u8],
     note: Note,
 }
@@ -43,13 +43,13 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// Returns the error number: 0 for an acknowledgement.
+    /// Returns the answer's error number; 0 for an acknowledgement.
     #[must_use]
     pub const fn errno(&self) -> Errno {
         self.errno
     }
 
-    /// Returns the datagram that answers a message of `sender` (NFQ-40 to NFQ-45).
+    /// Returns the datagram that brings the answer to `sender` (NFQ-40 to NFQ-45).
     #[must_use]
     pub fn datagram(&self, sender: Sender) -> Datagram {
         let capped = self.errno.0 == 0 || sender.caps_answers;
@@ -89,7 +89,8 @@ impl<'m> Answer<'m> {
         }
     }
 
-    /// Returns the attributes of an extended answer.
+    /// Returns the attributes that explain the answer to a socket with `NETLINK_EXT_ACK`; no bytes
+    /// if there is nothing to explain.
     fn attributes(&self) -> Vec<u8> {
         const TEXT: u16 = 1;
         const PLACE: u16 = 2;
@@ -109,8 +110,8 @@ impl<'m> Answer<'m> {
     }
 }
 
-/// Returns the attributes that describe an attribute's policy. There are none if the policy is only
-/// a length.
+/// Returns the attributes that describe an attribute's policy; no bytes if the policy is only a
+/// least length.
 fn described(policy: Policy) -> Vec<u8> {
     const TYPE: u16 = 1;
     const LEAST: u16 = 4;

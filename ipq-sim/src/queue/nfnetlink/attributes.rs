@@ -1,19 +1,19 @@
 //! Reads the attributes of a message as the kernel does: liberally.
 //!
-//! Nothing is wrong with an attribute that is unknown, too long, or there twice. What is left at
-//! the end, and can't be an attribute, is not read, and the sender may be told (NFQ-45).
+//! An attribute that is unknown, too long, or there twice is no error. Bytes at the end that can't
+//! be an attribute are not read. The answer may tell the sender of them (NFQ-45).
 
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;
 
-/// The content that an attribute must have.
+/// The least content that an attribute of some type must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
-    /// At least this number of bytes.
+    /// The attribute must have at least this number of bytes.
     AtLeast(u8),
-    /// A number of 32 bits.
+    /// The attribute must have a number of 32 bits.
     Number,
-    /// Nothing, or at least one attribute.
+    /// The attribute must be empty, or have at least one attribute in it.
     Nested,
 }
 
@@ -27,28 +27,29 @@ impl Policy {
     }
 }
 
-/// A fault of a message's attributes, which an answer tells a socket that asked for such notes
+/// The note about a message's attributes that its answer gives a socket with `NETLINK_EXT_ACK`
 /// (NFQ-45).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// There is no fault.
+    /// There is nothing to note.
     None,
-    /// Bytes were left after the last attribute.
+    /// Bytes are left after the last attribute.
     Leftover,
-    /// The attribute at an offset of the message is too short.
+    /// The attribute at byte `at` of the message is shorter than `policy` wants.
     Short { at: usize, policy: Policy },
 }
 
-/// The attributes of a message, by type. Of an attribute that is there twice, the last counts.
+/// The attributes of a message with types below `N`, by type. Of an attribute that is there twice,
+/// the last counts.
 pub(super) struct Attributes<'m, const N: usize> {
     found: [Option<&'m [u8]>; N],
-    /// The note about the attributes in an answer.
+    /// The note about these attributes for the message's answer.
     pub(super) note: Note,
 }
 
 impl<'m, const N: usize> Attributes<'m, N> {
-    /// Reads the attributes of a message whose types are at least 1 and less than `N`. `policies`
-    /// says what the content of some of them must be.
+    /// Reads those attributes of a message whose types are from 1 to `N` - 1. Fails with ERANGE if
+    /// one is shorter than `policies` wants for its type.
     pub(super) fn read(message: &'m [u8], policies: &[(u16, Policy)]) -> Result<Self, (Errno, Note)> {
         let mut found = [None; N];
         let mut at = HEADER_BYTES;
@@ -67,28 +68,30 @@ impl<'m, const N: usize> Attributes<'m, N> {
         Ok(Self { found, note })
     }
 
-    /// Returns the content of an attribute. Returns `None` if it is not there.
+    /// Returns the content of the attribute of type `kind`. Returns `None` if there is none.
     pub(super) fn get(&self, kind: u16) -> Option<&'m [u8]> {
         self.found.get(usize::from(kind)).copied().flatten()
     }
 
-    /// Returns the first `L` bytes of an attribute. Returns `None` if it is not there, or shorter.
+    /// Returns the first `L` bytes of the attribute of type `kind`. Returns `None` if there is
+    /// none, or if it is shorter.
     pub(super) fn start<const L: usize>(&self, kind: u16) -> Option<[u8; L]> {
         self.get(kind)?.first_chunk().copied()
     }
 
-    /// Returns the number that an attribute begins with. Returns `None` if it is not there, or
-    /// shorter.
+    /// Returns the big-endian number of 32 bits that the attribute of type `kind` begins with.
+    /// Returns `None` if there is none, or if it is shorter.
     pub(super) fn number(&self, kind: u16) -> Option<u32> {
         self.start(kind).map(u32::from_be_bytes)
     }
 }
 
-/// The error of an attribute that is shorter than it must be.
+/// The error of an attribute that is shorter than its policy wants.
 const ERANGE: Errno = Errno(34);
 
-/// Returns the type, without the bits that say how the content is made up, and the content of the
-/// attribute at byte `at` of a message. Returns `None` if there is no sound attribute.
+/// Returns the type and the content of the attribute at byte `at` of a message. The type is without
+/// its two flag bits (nested, byte order). Returns `None` if there are too few bytes for the
+/// attribute.
 fn attribute_at(message: &[u8], at: usize) -> Option<(u16, &[u8])> {
     let rest = message.get(at..)?;
     let [low, high, kind_low, kind_high] = *rest.first_chunk()?;

@@ -1,4 +1,4 @@
-//! CONFIG messages: who binds a queue, and how it is set (NFQ-20 to NFQ-32).
+//! CONFIG messages, which bind, unbind and set up queues (NFQ-20 to NFQ-32).
 
 use super::attributes::{Attributes, Note, Policy};
 use super::instance::Instance;
@@ -7,7 +7,7 @@ use super::{Queues, Rules, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, command};
 
-/// The attributes of a CONFIG message, and what each must hold.
+/// The attributes of a CONFIG message, with the least content of each.
 const POLICIES: [(u16, Policy); 5] = [
     (attribute::CONFIG_COMMAND, Policy::AtLeast(4)),
     (attribute::CONFIG_PARAMETERS, Policy::AtLeast(5)),
@@ -17,11 +17,12 @@ const POLICIES: [(u16, Policy); 5] = [
 ];
 type ConfigAttributes<'m> = Attributes<'m, 6>;
 
-/// The first flag that no kernel knows.
+/// The least value that flags are refused for, since no kernel knows the bits from this one on.
 const FLAGS_END: u32 = 32;
 
 impl<T> Queues<T> {
-    /// Carries out a CONFIG message. Adds the packets that it takes out of a queue to `taken`.
+    /// Carries out a CONFIG message. Adds the packets that UNBIND drops to `taken`. Returns the
+    /// result, and the note for the answer.
     pub(super) fn configure(
         &mut self,
         request: &Request<'_>,
@@ -37,7 +38,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Does what the attributes say, with the kernel's checks in the kernel's order.
+    /// Does what the attributes say to queue `number`, with the checks in the kernel's order. Adds
+    /// the packets that UNBIND drops to `taken`.
     fn set_up(
         &mut self,
         number: u16,
@@ -85,7 +87,8 @@ impl<T> Queues<T> {
 }
 
 /// Returns the flags that a message sets, and the mask of those that it changes. Returns `None` if
-/// the message says nothing of flags.
+/// the message has no flags. Fails with EINVAL without a mask, and with EOPNOTSUPP for flags that
+/// this kernel refuses.
 fn flags(attributes: &ConfigAttributes<'_>, rules: &Rules) -> Result<Option<(u32, u32)>, Errno> {
     let Some(flags) = attributes.number(attribute::CONFIG_FLAGS) else {
         return Ok(None);

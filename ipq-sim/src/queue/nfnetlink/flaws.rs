@@ -1,5 +1,6 @@
-//! What seeded faults break. Each [`Flaw`] spoils what goes into the queues, or what comes out of
-//! them, so that one rule is broken and the queues' own logic stays as it is.
+//! The rules of numbered queues that seeded faults break. Each [`Flaw`] changes what goes into the
+//! queues, or what comes out of them, so that one rule is broken while the queues' own code stays
+//! as it is.
 
 use super::attributes::Note;
 use super::messages::Request;
@@ -12,142 +13,145 @@ use ipq_core::wire::{Flags, Header};
 use ipq_core::{Errno, PortId};
 use std::borrow::Cow;
 
-/// A broken rule of numbered queues. No kernel has one.
+/// A broken rule of numbered queues, for a seeded fault. No kernel has a flaw.
 #[cfg_attr(
     not(feature = "seeded-faults"),
     allow(dead_code, reason = "only a seeded fault chooses one")
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// Odd queue numbers of rules are made even (NFQ-1).
+    /// The numbers of the queues that rules name are made even: 7 becomes 6 (NFQ-1).
     EvenQueues,
-    /// Messages tell ids one too low (NFQ-2).
+    /// Packet messages tell a packet id that is one too low (NFQ-2).
     IdsFromZero,
-    /// A packet that finds the queue full uses up an id (NFQ-3).
+    /// A packet that finds the queue full uses up a packet id (NFQ-3).
     FullUsesId,
-    /// A queue takes one packet more than its maximum (NFQ-4).
+    /// A queue takes one packet more than its maximum length (NFQ-4).
     MaximumExceeded,
-    /// A socket can own one queue (NFQ-6).
+    /// A socket can own only one queue (NFQ-6).
     OneQueueEach,
     /// Closing a socket leaves its queues bound (NFQ-7).
     CloseKeepsQueues,
-    /// UNBIND accepts what is queued (NFQ-8).
+    /// UNBIND lets the queued packets go on, past the rest of the hook, instead of dropping them
+    /// (NFQ-8).
     UnbindAccepts,
-    /// In mode NONE packets pass (NFQ-10).
+    /// Packets for a queue in mode NONE go on instead of being dropped (NFQ-10).
     NoModePasses,
-    /// A rule's bypass is ignored (NFQ-11).
+    /// A rule's bypass is ignored: packets for an unbound queue are dropped (NFQ-11).
     BypassIgnored,
-    /// No queue fails open (NFQ-12).
+    /// A queue with the flag fail-open drops packets that it can't take (NFQ-12).
     FailOpenIgnored,
-    /// A line of the /proc text ends with 0 (NFQ-13).
+    /// A line of the /proc text ends with 0 instead of 1 (NFQ-13).
     ProcEndsWithZero,
-    /// The /proc text is ordered by number (NFQ-14).
+    /// The lines of the /proc text are ordered by the queues' numbers (NFQ-14).
     ProcByNumber,
-    /// The target QUEUE means queue 1 (NFQ-15).
+    /// The target QUEUE means queue 1 instead of 0 (NFQ-15).
     PlainQueueIsOne,
     /// A rule with several queues chooses the queue by the packet's ports alone (NFQ-16).
     PortsCount,
-    /// CPU fan-out spreads packets as the balance does (NFQ-17).
+    /// A rule with CPU fan-out spreads packets by their addresses (NFQ-17).
     FanOutBalances,
-    /// Commands for a family are refused (NFQ-20).
+    /// The commands that bind or unbind an address family are refused (NFQ-20).
     FamilyCommandsRefused,
-    /// FLAGS need no MASK (NFQ-21).
+    /// FLAGS without MASK are accepted (NFQ-21).
     MaskNotNeeded,
-    /// Unknown flags are taken (NFQ-22).
+    /// Flags that no kernel knows, and all others, are accepted and ignored (NFQ-22).
     UnknownFlagsTaken,
-    /// Anybody may set any queue (NFQ-23).
+    /// Any socket may configure a queue and give verdicts on it, not only its owner (NFQ-23).
     OwnerIgnored,
-    /// BIND for a bound queue succeeds (NFQ-24).
+    /// BIND for a queue that is bound succeeds, and changes no owner (NFQ-24).
     BindTwiceTaken,
-    /// UNBIND with parameters is refused after it was done (NFQ-25).
+    /// UNBIND with parameters unbinds the queue and is answered with ENODEV (NFQ-25).
     UnbindHeedsTheRest,
-    /// Unknown commands are ignored (NFQ-26).
+    /// Unknown commands of CONFIG messages are ignored (NFQ-26).
     UnknownCommandsIgnored,
-    /// A message for an unbound queue succeeds (NFQ-27).
+    /// A CONFIG message for an unbound queue succeeds and does nothing (NFQ-27).
     UnboundIgnored,
-    /// All but the command of a BIND message is ignored (NFQ-28).
+    /// The parameters, maximum length and flags of a BIND message are ignored (NFQ-28).
     BindAlone,
-    /// A copy range is kept as it is (NFQ-29).
+    /// A copy range is kept as the message has it, even 0 or above the limit (NFQ-29).
     RangeUncut,
-    /// An unknown mode is refused (NFQ-30).
+    /// A CONFIG message with an unknown copy mode is refused with EINVAL (NFQ-30).
     UnknownModeRefused,
-    /// A mode change drops what is queued (NFQ-31).
+    /// A change of the copy mode drops the queued packets (NFQ-31).
     ModeChangeFlushes,
-    /// The queue's number is little-endian (NFQ-32).
+    /// The queue's number in a message is read as little-endian (NFQ-32).
     NumberSwapped,
     /// An error is answered only if the message asks for an answer (NFQ-40).
     ErrorsOnDemand,
-    /// Answers have sequence 0 (NFQ-41).
+    /// Answers have sequence 0 instead of their message's (NFQ-41).
     SequenceLost,
-    /// Errors quote the header only (NFQ-42).
+    /// Errors quote only the message's header (NFQ-42).
     ErrorsCut,
-    /// No answer says that it is capped (NFQ-43).
+    /// Answers that quote only the header are without the flag that says so (NFQ-43).
     CappedUnsaid,
-    /// `NETLINK_EXT_ACK` changes nothing (NFQ-44).
+    /// The option `NETLINK_EXT_ACK` has no effect (NFQ-44).
     ExtAckIgnored,
-    /// Leftover bytes are refused (NFQ-45).
+    /// A message with leftover bytes after its attributes is answered with EINVAL (NFQ-45).
     LeftoverRefused,
-    /// Unknown attributes are refused (NFQ-46).
+    /// A message with an attribute of an unknown type is refused with EINVAL (NFQ-46).
     UnknownAttributesRefused,
-    /// Unknown types are ignored (NFQ-47).
+    /// A message of an unknown type is answered as a success (NFQ-47).
     UnknownTypesIgnored,
-    /// Messages without the flag REQUEST are carried out (NFQ-48).
+    /// Messages without the flag `NLM_F_REQUEST` are carried out (NFQ-48).
     RequestFlagIgnored,
-    /// A message that states more bytes than are there is cut to those (NFQ-49).
+    /// A message that states more bytes than there are is read up to the datagram's end (NFQ-49).
     StatedLengthCut,
-    /// Only the first message of a datagram counts (NFQ-50).
+    /// Only the first message of a datagram is carried out (NFQ-50).
     FirstMessageOnly,
-    /// `BATCH_BEGIN` is passed over (NFQ-51).
+    /// A `BATCH_BEGIN` at the start of a datagram is skipped, and the messages after it are carried
+    /// out (NFQ-51).
     BatchesDone,
-    /// Batches for nftables are not answered (NFQ-52).
+    /// Batches for nftables get no answers (NFQ-52).
     BatchesUnanswered,
-    /// `CAP_NET_ADMIN` is never asked for (NFQ-53).
+    /// Messages need no `CAP_NET_ADMIN` (NFQ-53).
     CapabilityIgnored,
-    /// A verdict for an unknown id succeeds (NFQ-60).
+    /// A verdict for an unknown packet id is answered as a success (NFQ-60).
     UnknownIdIgnored,
-    /// STOLEN is taken for DROP (NFQ-61).
+    /// The verdict STOLEN drops the packet instead of being refused (NFQ-61).
     StolenDrops,
-    /// STOP is taken for ACCEPT (NFQ-62).
+    /// The verdict STOP has the effect of ACCEPT (NFQ-62).
     StopIsAccept,
-    /// QUEUE is taken for ACCEPT (NFQ-63).
+    /// The verdict QUEUE has the effect of ACCEPT (NFQ-63).
     QueueIsAccept,
-    /// The upper bits of a verdict are ignored (NFQ-64).
+    /// The upper bits of a verdict other than QUEUE are ignored (NFQ-64).
     UpperBitsIgnored,
-    /// A verdict on several packets decides about one (NFQ-65).
+    /// A batch verdict decides about one packet, the one that it names (NFQ-65).
     BatchTakesOne,
-    /// A verdict on several packets replaces them (NFQ-66).
+    /// The payload of a batch verdict replaces its packets (NFQ-66).
     BatchReplaces,
-    /// A verdict's mark and priority are ignored (NFQ-67).
+    /// The mark and the priority of a verdict are ignored (NFQ-67).
     MarkIgnored,
-    /// A verdict's payload is ignored (NFQ-68).
+    /// The payload of a verdict is ignored (NFQ-68).
     PayloadIgnored,
-    /// A verdict's payload is ignored if it is too short (NFQ-69).
+    /// A payload shorter than 40 bytes is ignored instead of dropping the packet (NFQ-69).
     ShortPayloadIgnored,
-    /// The answer comes before the packet that is queued again (NFQ-70).
+    /// The answer to a verdict comes before the message about the packet that is queued again
+    /// (NFQ-70).
     AnswerFirst,
-    /// A packet message has sequence 1 (NFQ-80).
+    /// A packet message has sequence 1 instead of 0 (NFQ-80).
     PacketSequence,
-    /// The devices are told in the other order (NFQ-81).
+    /// A packet message names the outgoing device before the incoming one (NFQ-81).
     DevicesSwapped,
-    /// The payload is padded (NFQ-82).
+    /// A packet message ends with padding to a multiple of 4 bytes (NFQ-82).
     PayloadPadded,
-    /// No incoming device is told (NFQ-83).
+    /// A packet message names no incoming device (NFQ-83).
     NoIncomingDevice,
-    /// The length of a cut packet is not told (NFQ-84).
+    /// A packet message does not tell the full length of a packet that it cuts (NFQ-84).
     NoFullLength,
-    /// No owner is told (NFQ-85).
+    /// A packet message does not tell the user and group of the packet's sender (NFQ-85).
     NoOwner,
-    /// No link-layer address is told (NFQ-86).
+    /// A packet message has no link-layer address (NFQ-86).
     NoAddress,
-    /// Every packet message has a time stamp (NFQ-87).
+    /// Every packet message has a time of arrival (NFQ-87).
     TimesAlways,
-    /// The state of a checksum is not told (NFQ-88).
+    /// A packet message does not tell the state of the packet's checksum (NFQ-88).
     NoChecksumState,
-    /// The link layer's protocol is 0 (NFQ-90).
+    /// The protocol in a packet message is 0 (NFQ-90).
     NoProtocol,
 }
 
-/// Iterates over the attributes of a message: the type, the offset and the content of each.
+/// Returns the attributes of a message in order: the type, the offset and the content of each.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
     let mut at = HEADER_BYTES;
     std::iter::from_fn(move || {
@@ -166,7 +170,7 @@ fn find(message: &[u8], kind: u16) -> Option<(usize, &[u8])> {
         .map(|(_, at, content)| (at, content))
 }
 
-/// Gives the attributes of type `kind` a type that nobody knows.
+/// Gives the attributes of type `kind` in a message a type that no kernel knows.
 fn hide(message: &mut [u8], kind: u16) {
     while let Some((at, _)) = find(message, kind) {
         message[at + 2..at + 4].copy_from_slice(&0x0fff_u16.to_ne_bytes());
@@ -179,8 +183,8 @@ fn command_of(message: &[u8]) -> Option<u8> {
 }
 
 impl Flaw {
-    /// Spoils a datagram, or the facts about its sender, before the messages in it are gone
-    /// through.
+    /// Returns what the flaw makes of a datagram before its messages are gone through: all of it, a
+    /// part, or a changed copy. Changes the facts about the sender if the flaw is one of those.
     pub(crate) fn spoil_input<'d>(self, datagram: &'d [u8], sender: &mut Sender) -> Cow<'d, [u8]> {
         match self {
             Self::CapabilityIgnored => sender.net_admin = true,
@@ -205,7 +209,8 @@ impl Flaw {
         }
     }
 
-    /// Spoils the headers of the messages in a datagram.
+    /// Changes the headers of a datagram's messages as the flaw does: the flag `NLM_F_REQUEST`, the
+    /// stated length, or the queue's number.
     fn spoil_headers(self, mut datagram: Vec<u8>) -> Vec<u8> {
         let mut at = 0;
         while let Some(rest) = datagram.get_mut(at..).filter(|rest| rest.len() >= Header::BYTES) {
@@ -226,7 +231,7 @@ impl Flaw {
         datagram
     }
 
-    /// Spoils an answer.
+    /// Changes an answer as the flaw does: its sequence, its flags, or its quote.
     pub(crate) fn spoil_answer(self, answer: &mut Datagram) {
         match self {
             Self::SequenceLost => answer.head[8..12].fill(0),
@@ -239,8 +244,8 @@ impl Flaw {
         }
     }
 
-    /// Spoils a verdict for packets that were taken out of a queue. `message` is the verdict's
-    /// message.
+    /// Changes a verdict that took packets out of a queue, as the flaw does. `message` is the
+    /// message with the verdict.
     fn spoil_released<'m>(self, released: &mut Released<'m>, message: &'m [u8]) {
         match (self, released.decision) {
             (Self::StopIsAccept, Decision::Stop) | (Self::QueueIsAccept, Decision::Queue { .. }) => {
@@ -258,7 +263,8 @@ impl Flaw {
         }
     }
 
-    /// Returns the result of a request as the flaw changes it.
+    /// Returns the result of a request, changed as the flaw does: an error for a success, or the
+    /// reverse.
     fn spoiled_result(self, request: &Request<'_>, result: Result<(), Errno>, note: Note) -> Result<(), Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let unbinds = configures && command_of(request.bytes) == Some(command::UNBIND);
@@ -275,7 +281,7 @@ impl Flaw {
         }
     }
 
-    /// Spoils the facts about a packet that is offered.
+    /// Changes the facts about a packet that is offered to a queue, as the flaw does.
     fn spoil_packet(self, packet: &mut QueuedPacket<'_>) {
         match self {
             Self::NoIncomingDevice => packet.incoming = 0,
@@ -288,7 +294,7 @@ impl Flaw {
         }
     }
 
-    /// Spoils a packet message.
+    /// Changes a packet message as the flaw does.
     fn spoil_message(self, message: &mut Datagram) {
         match self {
             Self::PacketSequence => message.head[8] = 1,
@@ -312,8 +318,8 @@ impl Flaw {
         }
     }
 
-    /// Returns the number of the queue that the target NFQUEUE sends a packet to, as the flaw
-    /// changes it.
+    /// Returns the number of the queue that the target NFQUEUE sends a packet to, changed as the
+    /// flaw does.
     pub(crate) fn number(self, queue: NumberedQueue, packet: &Packet) -> u16 {
         let count = queue.last.saturating_sub(queue.first).saturating_add(1);
         match self {
@@ -332,7 +338,7 @@ impl Flaw {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a request as a kernel with `flaw` does.
+    /// Carries out a request as a kernel with this flaw would.
     pub(super) fn request_with<'m>(
         &mut self,
         flaw: Flaw,
@@ -359,7 +365,7 @@ impl<T> Queues<T> {
             request.kind()
         };
         let (result, note, released) = self.carry_out(kind, &altered, sender, taken);
-        // The verdict's payload is read again from the request, which outlives the spoiled message.
+        // The payload is read again from the request, which outlives the changed message.
         let mut released = released.map(|released| Released {
             payload: released
                 .payload
@@ -390,7 +396,7 @@ impl<T> Queues<T> {
     }
 
     /// Returns the error with which the flaw refuses a request that no kernel refuses. Returns
-    /// `None` if it does not refuse this one.
+    /// `None` if the flaw does not refuse this request.
     fn refusal(&self, flaw: Flaw, request: &Request<'_>, sender: Sender) -> Option<Errno> {
         let configures = request.kind() == message_type::CONFIG;
         let command = command_of(request.bytes).filter(|_| configures);
@@ -413,9 +419,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns a copy of the request's bytes, changed so that the flaw shows when the request is
-    /// carried out.
-    /// For most flaws nothing is changed.
+    /// Returns a copy of the request's bytes, changed so that carrying it out shows the flaw. Most
+    /// flaws change nothing.
     fn spoiled_message(&self, flaw: Flaw, request: &Request<'_>) -> Vec<u8> {
         let mut message = request.bytes.to_vec();
         let configures = request.kind() == message_type::CONFIG;
@@ -460,7 +465,8 @@ impl<T> Queues<T> {
         message
     }
 
-    /// Changes a queue as the flaw does, after a message has set its copy mode and range.
+    /// Changes a queue after a CONFIG message with parameters, as the flaw does: keeps the range of
+    /// the message, or takes the queued packets out.
     fn spoil_setting(&mut self, flaw: Flaw, request: &Request<'_>, taken: &mut Vec<(u32, T)>) {
         let parameters = find(request.bytes, attribute::CONFIG_PARAMETERS).map(|(_, content)| content);
         let Some([range @ .., mode]) = parameters.and_then(<[u8]>::first_chunk::<5>).copied() else {
@@ -476,7 +482,7 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Offers a packet as a kernel with `flaw` does.
+    /// Offers a packet to queue `number` as a kernel with this flaw would.
     pub(super) fn offer_with(
         &mut self,
         flaw: Flaw,

@@ -1,4 +1,4 @@
-//! One queue: its settings, its counters, and the packets in it.
+//! A bound queue: its settings, its counters, and its packets.
 
 use super::packet::{self, QueuedPacket};
 use super::{Datagram, Rules};
@@ -6,31 +6,33 @@ use hashlink::LinkedHashMap;
 use ipq_core::PortId;
 use ipq_core::wire::nfnetlink::flag;
 
-/// The most bytes of a packet that an owner can ask for.
+/// The largest copy range, in bytes of a packet.
 const LONGEST_RANGE: u32 = 65_531;
-/// The maximum length of a queue that nobody has set another for.
+/// The maximum length of a new queue, in packets.
 const MAXIMUM_LENGTH: u32 = 1024;
 
-/// The copy mode of a queue: nothing, what is known of a packet, or its bytes too.
+/// The numbers of the copy modes: a message about no packet, about its metadata, or with its bytes,
+/// too.
 pub(super) mod mode {
     pub(in super::super) const NONE: u8 = 0;
     pub(in super::super) const META: u8 = 1;
     pub(in super::super) const PACKET: u8 = 2;
 }
 
-/// The outcome for a packet that was [offered](super::Queues::offer) to a queue.
+/// The outcome of [offering](super::Queues::offer) a packet to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// The owner was told of the packet, which is to be [kept](super::Queues::keep).
+    /// The message about the packet was delivered. The caller must [keep](super::Queues::keep) the
+    /// packet's item.
     Queued {
-        /// The id that the packet's verdict will name.
+        /// The packet id, which the verdict will name.
         id: u32,
     },
-    /// The packet was not queued, and goes on as if it had been accepted, since the queue fails
-    /// open.
+    /// The packet was not queued for this reason, and goes on, since the queue has the flag
+    /// fail-open.
     Passed(Refusal),
-    /// The packet was not queued, and is dropped. A packet without a listener goes on if the rule
-    /// bypasses.
+    /// The packet was not queued for this reason, and is dropped. Without a listener it goes on
+    /// instead, if the rule has bypass.
     Refused(Refusal),
 }
 
@@ -39,21 +41,22 @@ pub enum Offer {
 pub enum Refusal {
     /// Nobody has bound the queue.
     NoListener,
-    /// The copy mode is NONE, as it is after a bind. No counter moves (NFQ-10).
+    /// The queue's copy mode is NONE, as it is after BIND. The packet counts nowhere (NFQ-10).
     NoMode,
-    /// The queue has its maximum length.
+    /// The queue has as many packets as its maximum length allows.
     Full,
-    /// The table of packet ids is full (NFQ-5).
+    /// The kernel's table of packet ids is full (NFQ-5).
     TableFull,
-    /// The owner's receive buffer is full.
+    /// The owner's receive buffer did not take the message.
     Undeliverable,
 }
 
-/// A queue that is bound.
+/// A queue that a socket has bound and owns.
 #[derive(Debug)]
 pub(super) struct Instance<T> {
     owner: PortId,
-    /// The number of queues that had ever been bound when this one was, itself included.
+    /// The number of queues that had been bound when this one was, itself included. It orders the
+    /// lines of the /proc text.
     pub(super) bound: u64,
     mode: u8,
     pub(super) range: u32,
@@ -62,7 +65,7 @@ pub(super) struct Instance<T> {
     dropped: u32,
     undelivered: u32,
     pub(super) last_id: u32,
-    /// The queued packets, by id, in the order of arrival.
+    /// The items of the queued packets, by packet id, in the order of arrival.
     packets: LinkedHashMap<u32, T>,
 }
 
@@ -86,30 +89,29 @@ impl<T> Instance<T> {
         self.owner
     }
 
-    /// Returns the owner. Returns `None` if the owner is not told of packets, since the copy mode
-    /// is NONE.
+    /// Returns the owner's port id. Returns `None` in copy mode NONE, in which the owner gets no
+    /// messages.
     pub(super) fn listener(&self) -> Option<PortId> {
         (self.mode != mode::NONE).then_some(self.owner)
     }
 
-    /// Returns `true` if one more packet is queued, provided that the owner's receive buffer has
-    /// room.
+    /// Returns `true` if the queue's length and the kernel's table have room for one more packet.
     pub(super) fn has_room(&self, rules: &Rules) -> bool {
         !self.is_full() && !self.table_is_full(rules)
     }
 
-    /// Returns `true` if the queue is at its maximum length (NFQ-12).
+    /// Returns `true` if the queue has as many packets as its maximum length allows (NFQ-12).
     fn is_full(&self) -> bool {
         self.packets.len() >= self.maximum_length as usize
     }
 
-    /// Returns `true` if the kernel's table takes no more packets of this queue (NFQ-5).
+    /// Returns `true` if the queue has as many packets as the kernel's table allows (NFQ-5).
     fn table_is_full(&self, rules: &Rules) -> bool {
         rules.table_limit.is_some_and(|limit| self.packets.len() >= limit)
     }
 
-    /// Returns the most bytes of a packet that the owner is given. Returns `None` in another copy
-    /// mode than PACKET.
+    /// Returns the copy range in mode PACKET. Returns `None` in the other copy modes, which copy
+    /// nothing.
     fn copied_range(&self) -> Option<u32> {
         (self.mode == mode::PACKET).then_some(self.range)
     }
@@ -119,7 +121,7 @@ impl<T> Instance<T> {
     }
 
     /// Returns the number of bytes that the kernel allocates for the message about a packet of
-    /// `length` bytes.
+    /// `length` bytes, in the present mode.
     pub(super) fn allocated(&self, length: usize) -> usize {
         let copied = self.copied_range().map_or(0, |range| length.min(range as usize));
         packet::allocated(copied, self.gives_owner())
@@ -133,7 +135,9 @@ impl<T> Instance<T> {
         self.packets.len()
     }
 
-    /// Sets the copy mode and range. An unknown mode changes nothing (NFQ-30).
+    /// Sets the copy mode and the range. In the modes NONE and META the range becomes 0. In mode
+    /// PACKET it is cut to 65,531, and 0 stands for that (NFQ-29). An unknown mode changes nothing
+    /// (NFQ-30).
     pub(super) fn set_mode(&mut self, mode: u8, range: u32) {
         match mode {
             mode::NONE | mode::META => (self.mode, self.range) = (mode, 0),
@@ -143,7 +147,8 @@ impl<T> Instance<T> {
         }
     }
 
-    /// Offers a packet to the owner, with the kernel's checks in the kernel's order.
+    /// Offers a packet to the owner, with the checks in the kernel's order. Uses up a packet id
+    /// even if `deliver` returns `false`.
     pub(super) fn offer(
         &mut self,
         number: u16,
@@ -169,7 +174,8 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Counts a packet as dropped, or lets it pass if the queue fails open (NFQ-12).
+    /// Lets a packet pass that can't be queued, if the queue has the flag fail-open. Otherwise
+    /// counts it as dropped (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);
@@ -186,13 +192,14 @@ impl<T> Instance<T> {
         self.packets.insert(id, item);
     }
 
-    /// Takes out the packet with this id. Returns `None` if there is none.
+    /// Takes out the packet with this id. Returns its item, or `None` if there is no such packet.
     pub(super) fn take(&mut self, id: u32) -> Option<T> {
         self.packets.remove(&id)
     }
 
-    /// Takes out the packets up to `last`, oldest first, and adds them to `taken`. Stops at the
-    /// first that is later. Ids are compared with their wrap-around in mind (NFQ-65).
+    /// Takes out packets, oldest first, until the next one's id is later than `last`, and adds them
+    /// to `taken`. An id is later if the difference is positive as a signed number of 32 bits
+    /// (NFQ-65).
     pub(super) fn take_up_to(&mut self, last: u32, taken: &mut Vec<(u32, T)>) {
         let is_later = |id: u32| id.wrapping_sub(last).cast_signed() > 0;
         while let Some((id, _)) = self.packets.front()
@@ -202,7 +209,7 @@ impl<T> Instance<T> {
         }
     }
 
-    /// Takes out the packets for which `condition` holds, oldest first, and adds their items to
+    /// Takes out the packets whose items meet the condition, oldest first, and adds the items to
     /// `taken`.
     pub(super) fn take_if(&mut self, condition: impl Fn(&T) -> bool, taken: &mut Vec<T>) {
         let matching = self.packets.iter().filter(|(_, item)| condition(item));
@@ -210,12 +217,12 @@ impl<T> Instance<T> {
         taken.extend(ids.into_iter().filter_map(|id| self.packets.remove(&id)));
     }
 
-    /// Returns the items in the queue, oldest first.
+    /// Ends the queue. Returns the items of its packets, oldest first.
     pub(super) fn into_items(self) -> impl Iterator<Item = T> {
         self.packets.into_iter().map(|(_, item)| item)
     }
 
-    /// Returns the queue's line of the /proc text.
+    /// Returns the queue's line of the /proc text, as queue `number` (NFQ-13).
     pub(super) fn line(&self, number: u16) -> String {
         let Self {
             owner: PortId(owner),

@@ -1,4 +1,4 @@
-//! The messages of a datagram, gone through as netlink and nfnetlink do.
+//! The messages of a datagram, in turn, as netlink and nfnetlink go through them.
 
 use super::answer::Answer;
 use super::attributes::{Attributes, Note, Policy};
@@ -7,31 +7,34 @@ use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::HEADER_BYTES;
 use ipq_core::wire::{Abi, Flags, Header};
 
-/// `NFNL_MSG_BATCH_BEGIN`: a datagram that begins with such a message is a batch.
+/// `NFNL_MSG_BATCH_BEGIN`: the type of a message that makes the datagram a batch, if it comes
+/// first.
 const BATCH_BEGIN: u16 = 0x10;
-/// `NFNL_MSG_BATCH_END`: the message that ends a batch.
+/// `NFNL_MSG_BATCH_END`: the type of the message that ends a batch.
 const BATCH_END: u16 = 0x11;
-/// The first type that a subsystem can have. Lower types are netlink's own.
+/// The first message type that nfnetlink looks at. Lower types are netlink's own.
 const FIRST_TYPE: u16 = 0x10;
-/// The number of subsystems that nfnetlink knows.
+/// The number of nfnetlink's subsystems. A batch for a subsystem's number from here on is refused
+/// with EINVAL instead of EOPNOTSUPP.
 const SUBSYSTEMS: u16 = 14;
-/// The one subsystem that takes batches: nftables. It is not emulated, and refuses each message.
+/// The number of nftables, the one subsystem that takes batches. It is not emulated, and refuses
+/// each message.
 const BATCHED_SUBSYSTEM: u16 = 10;
-/// The generation of a set of rules that nobody has changed.
+/// The generation of an nftables ruleset that nobody has changed.
 const GENERATION: u32 = 1;
-/// The error of a batch that was made for another generation.
+/// The error of a batch that names another generation than the ruleset's.
 const ERESTART: Errno = Errno(85);
 
-/// The next step for a message.
+/// What is to be done with a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'m> {
-    /// The message is carried out, by [`Queues::request`](super::Queues::request).
+    /// The message is to be carried out with [`Queues::request`](super::Queues::request).
     Perform(Request<'m>),
-    /// The message is answered, and not carried out.
+    /// The message is only to be answered.
     Answer(Answer<'m>),
 }
 
-/// A message that is to be carried out. It has both headers.
+/// A message that is to be carried out. It has a whole header of netlink, and one of nfnetlink.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'m> {
     header: Header,
@@ -39,7 +42,8 @@ pub struct Request<'m> {
 }
 
 impl<'m> Request<'m> {
-    /// Returns the message type: the subsystem's number in the upper byte, and a message of it.
+    /// Returns the message type: the subsystem's number in the upper byte, and the subsystem's
+    /// message in the lower.
     #[must_use]
     pub const fn kind(&self) -> u16 {
         self.header.message_type.to_wire()
@@ -51,12 +55,12 @@ impl<'m> Request<'m> {
         resource(self.bytes)
     }
 
-    /// Returns `true` if the message asks for an acknowledgement.
+    /// Returns `true` if the message has the flag `NLM_F_ACK`.
     pub(super) fn asks_for_answer(&self) -> bool {
         self.header.flags.contains(Flags::ACK)
     }
 
-    /// Returns the same request with other bytes.
+    /// Returns a request with the same header and other bytes.
     pub(super) const fn with_bytes<'n>(&self, bytes: &'n [u8]) -> Request<'n> {
         Request {
             header: self.header,
@@ -65,7 +69,7 @@ impl<'m> Request<'m> {
     }
 
     /// Returns the answer to the request: an error, or an acknowledgement. Returns `None` for a
-    /// success if the request does not ask for an acknowledgement (NFQ-40).
+    /// success without the flag `NLM_F_ACK` (NFQ-40).
     pub(super) fn answer(&self, result: Result<(), Errno>, note: Note) -> Option<Answer<'m>> {
         match result {
             Ok(()) if !self.asks_for_answer() => None,
@@ -79,18 +83,19 @@ impl<'m> Request<'m> {
     }
 }
 
-/// The messages of a datagram that a program sent, in order.
+/// The messages of a datagram from a program, in order, each with what is to be done with it.
 #[derive(Debug)]
 pub struct Messages<'m> {
-    /// The part of the datagram that has not been gone through yet; empty for a batch.
+    /// The part of the datagram that is still to be gone through; empty for a batch.
     rest: &'m [u8],
-    /// The answers that were made beforehand: those to a batch, or the refusal of a sender without
-    /// the capability.
+    /// The answers that were made at the start: those to a batch, or the refusal of a sender
+    /// without `CAP_NET_ADMIN`.
     answers: std::vec::IntoIter<Answer<'m>>,
 }
 
 impl<'m> Messages<'m> {
-    /// Begins to go through a datagram of `sender`.
+    /// Returns the messages of a datagram from `sender`. Only the first is answered, with EPERM, if
+    /// the sender lacks `CAP_NET_ADMIN`.
     #[must_use]
     pub fn of(datagram: &'m [u8], sender: Sender, rules: &Rules) -> Self {
         let Some((first, rest)) = split(datagram) else {
@@ -137,8 +142,8 @@ impl<'m> Iterator for Messages<'m> {
     }
 }
 
-/// Returns the first message of some bytes, and what follows it. Returns `None` if the bytes do not
-/// begin with a sound header (NFQ-49).
+/// Returns the first message of `bytes`, and the bytes after it. Returns `None` if they do not
+/// begin with a header whose length is at least 16 and within the bytes (NFQ-49).
 fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
     let header = Header::parse(bytes, Abi::NATIVE)?;
     let length = header.length as usize;
@@ -147,17 +152,18 @@ fn split(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
     Some((Request { header, bytes: message }, rest))
 }
 
-/// Returns the number that ends nfnetlink's header: a queue's, or a subsystem's.
+/// Returns the number at the end of nfnetlink's header: that of a queue, or in a batch of a
+/// subsystem.
 fn resource(message: &[u8]) -> u16 {
     let number = message.get(HEADER_BYTES - 2..).and_then(<[u8]>::first_chunk);
     number.map_or(0, |number| u16::from_be_bytes(*number))
 }
 
-/// Returns the answers to a batch, which is for a subsystem that takes batches. A queue does not
-/// (NFQ-51).
+/// Returns the answers to a batch, which begins with `begin`. Only nftables takes batches, so
+/// messages for queues are refused in one (NFQ-51).
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
-    // The header may state less; the kernel looks at the datagram's length alone.
+    // The header of the message may state less. The kernel looks only at the datagram's length.
     if datagram.len() < HEADER_BYTES {
         return Vec::new();
     }
@@ -165,7 +171,7 @@ fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &R
         Ok(attributes) => attributes,
         Err((errno, _)) => return refuse(errno),
     };
-    // Old programs wrote nftables' number in the machine's own byte order.
+    // Old programs wrote the number of nftables in the machine's own byte order.
     let subsystem = match resource(datagram) {
         number if number == BATCHED_SUBSYSTEM.to_be() => BATCHED_SUBSYSTEM,
         number => number,

@@ -1,4 +1,5 @@
-//! Packet messages: what an owner is told of a packet, in the kernel's order (NFQ-80 to NFQ-90).
+//! Packet messages: the attributes that tell a queue's owner of a packet, in the kernel's order
+//! (NFQ-80 to NFQ-90).
 
 use super::Datagram;
 use super::attributes::{Attributes, Note};
@@ -8,55 +9,58 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The error of a message of the type that only the kernel sends.
+/// The error of a message from a program with the type PACKET, which only the kernel sends.
 pub(super) const ENOTSUPP: Errno = Errno(524);
-/// The number of bytes that the kernel allocates for a packet message, apart from those for the
-/// packet and for its sender's ids. It includes a time of arrival, which the kernel counts for
-/// every packet while some socket asks for such times, and here one always does (NFQ-101).
+/// The number of bytes that the kernel allocates for a packet message, without those for the
+/// packet's bytes and its sender's ids. It includes 20 bytes for a time of arrival: the kernel
+/// counts them for every packet while some socket asks for such times, and here one always does
+/// (NFQ-101).
 const RECKONED: usize = 124 + 20;
-/// The number of bytes that the kernel allocates for the ids of a packet's sender.
+/// The number of bytes that the kernel allocates for the user id and group id of a packet's sender.
 const RECKONED_FOR_OWNER: usize = 16;
 
-/// A packet, and what the kernel knows of it when it is queued. Numbers of devices are 0 if there
-/// is none.
+/// A packet that is offered to a queue, and what the kernel knows of it. The number of a device is
+/// 0 if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuedPacket<'p> {
-    /// The address family: 2 for IPv4, 10 for IPv6.
+    /// The packet's address family: 2 for IPv4, 10 for IPv6.
     pub family: u8,
-    /// The hook, 0 (PREROUTING) to 4 (POSTROUTING).
+    /// The number of the hook, from 0 (PREROUTING) to 4 (POSTROUTING).
     pub hook: u8,
-    /// The packet's protocol, by its Ethernet number.
+    /// The packet's protocol as an `EtherType`, such as 0x0800 for IPv4.
     pub hw_protocol: u16,
     /// The number of the device that the packet came in by.
     pub incoming: u32,
-    /// The number of the bridge's port that the packet came in by.
+    /// The number of the bridge port that the packet came in by.
     pub physical_incoming: u32,
     /// The number of the device that the packet will leave by.
     pub outgoing: u32,
-    /// The number of the bridge's port that the packet will leave by.
+    /// The number of the bridge port that the packet will leave by.
     pub physical_outgoing: u32,
     /// The netfilter mark.
     pub mark: u32,
-    /// The priority, which a router derives from the type of service.
+    /// The packet's priority, which forwarding derives from the type of service.
     pub priority: u32,
-    /// The link-layer source address: its length, and eight bytes. `None` if the link layer has
-    /// none.
+    /// The link-layer source address: its length, and the eight bytes of the field that it begins.
+    /// `None` if the packet came with no link-layer header.
     pub hardware_address: Option<(u16, [u8; 8])>,
     /// The time at which the packet arrived, in seconds and microseconds since 1970; `None` if it
-    /// was not noted.
+    /// has no time stamp.
     pub arrived: Option<(u64, u64)>,
-    /// The user id and group id of the local socket that sent the packet; `None` if none did.
+    /// The user id and group id of the local socket that sent the packet; `None` for a packet from
+    /// outside.
     pub owner: Option<(u32, u32)>,
-    /// The state of the checksum: see `NFQA_SKB_INFO`. 1: it is yet to be filled in. 2: the packet
-    /// is yet to be cut into segments. 4: nobody has verified it.
+    /// The state of the checksum, as in `NFQA_SKB_INFO`: 1 if it is still to be filled in, 2 if the
+    /// packet is still to be cut into segments, 4 if nobody has verified it.
     pub checksum_state: u32,
     /// The packet, from its network header on.
     pub bytes: &'p Bytes,
 }
 
 impl QueuedPacket<'_> {
-    /// Returns the message about the packet. It has at most `range` bytes of the packet; none in
-    /// mode META, where `range` is `None`.
+    /// Returns the message about the packet, for queue `number` and under packet id `id`. It has at
+    /// most `range` of the packet's bytes, and none if `range` is `None` (mode META). It has the
+    /// sender's ids only if `with_owner` is `true`.
     pub(super) fn datagram(&self, number: u16, id: u32, range: Option<u32>, with_owner: bool) -> Datagram {
         let copied = range.map_or(0, |range| self.bytes.len().min(range as usize));
         let mut message = Message(ArrayVec::new());
@@ -95,8 +99,8 @@ impl QueuedPacket<'_> {
         }
     }
 
-    /// Adds the attributes that say what is known of the packet, apart from its owner and its
-    /// bytes.
+    /// Adds the attributes about the packet to a message, but for its owner, its full length, its
+    /// checksum state and its bytes.
     fn describe(&self, message: &mut Message, id: u32) {
         let [i0, i1, i2, i3] = id.to_be_bytes();
         let [p0, p1] = self.hw_protocol.to_be_bytes();
@@ -122,13 +126,13 @@ impl QueuedPacket<'_> {
     }
 }
 
-/// Returns the number of bytes that the kernel allocates for a message with `copied` bytes of its
-/// packet (NFQ-101).
+/// Returns the number of bytes that the kernel allocates for a packet message with `copied` bytes
+/// of the packet (NFQ-101).
 pub(super) fn allocated(copied: usize, with_owner: bool) -> usize {
     RECKONED + copied + RECKONED_FOR_OWNER * usize::from(with_owner)
 }
 
-/// A message that is being written.
+/// A packet message that is being written, up to the packet's bytes.
 struct Message(ArrayVec<u8, { Datagram::HEAD_BYTES }>);
 
 impl Message {
@@ -138,7 +142,7 @@ impl Message {
         self
     }
 
-    /// Begins an attribute whose `length` bytes follow.
+    /// Begins an attribute of type `kind`, whose `length` bytes of content follow.
     fn begin(&mut self, kind: u16, length: usize) -> &mut Self {
         self.add(&(length as u16 + 4).to_ne_bytes()).add(&kind.to_ne_bytes())
     }
@@ -157,7 +161,8 @@ impl Message {
     }
 }
 
-/// Refuses a message of the type that only the kernel sends, after its attributes were read.
+/// Refuses a message of type PACKET, which only the kernel sends. Returns the error, and the note
+/// for the answer.
 pub(super) fn refuse(request: &Request<'_>) -> (Result<(), Errno>, Note) {
     match Attributes::<1>::read(request.bytes, &[]) {
         Ok(attributes) => (Err(ENOTSUPP), attributes.note),

@@ -3,11 +3,11 @@
 use super::{Flaw, Queues};
 use std::cmp::Reverse;
 
-/// The number of lists that the kernel keeps its queues in.
+/// The number of hash lists in which the kernel keeps its queues.
 const BUCKETS: u16 = 16;
 
 impl<T> Queues<T> {
-    /// Returns the text: a line for each queue, and nothing if no queue is bound (NFQ-13).
+    /// Returns the text of the file: a line for each bound queue (NFQ-13).
     #[must_use]
     pub fn proc_text(&self) -> String {
         let mut numbers: Vec<u16> = self.instances.keys().copied().collect();
@@ -24,8 +24,8 @@ impl<T> Queues<T> {
         }
     }
 
-    /// Returns the key by which the kernel orders queues: the list that a queue is in, and in it
-    /// the queue that was bound last comes first (NFQ-14).
+    /// Returns the key that orders queues as the text does: by hash list, and within a list the
+    /// queue that was bound last comes first (NFQ-14).
     pub(super) fn place_in_text(&self, number: u16) -> (u16, Reverse<u64>) {
         let bound = self.instances.get(&number).map_or(0, |instance| instance.bound);
         ((number >> 8 ^ number) % BUCKETS, Reverse(bound))

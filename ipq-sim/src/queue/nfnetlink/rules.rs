@@ -1,30 +1,32 @@
-//! The rules that differ between kernels.
+//! The rules of numbered queues that differ between kernels.
 
 use super::Flaw;
 use super::packet::ENOTSUPP;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::flag;
 
-/// The rules of one kernel: a field for each rule in which kernels differ.
+/// The rules of one kernel's numbered queues: a field for each rule in which kernels differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The most packets that a queue holds, whatever its maximum length says; `None` for no limit
     /// (NFQ-5).
     pub table_limit: Option<usize>,
-    /// The flags that a queue refuses, of those that the protocol has (NFQ-22). No packet here has
-    /// a connection or a security context, even where a queue takes their flags.
+    /// The flags that setting up a queue refuses, of those that the protocol has (NFQ-22). Other
+    /// flags are accepted even if they have no effect here, where no packet has a connection or a
+    /// security context.
     pub refused_flags: u32,
-    /// The error for an unknown command (NFQ-26).
+    /// The error of a CONFIG message with an unknown command (NFQ-26).
     pub unknown_command: Errno,
-    /// `true` if the first and the last message of a batch are acknowledged on demand (NFQ-52).
+    /// `true` if the first and the last message of a batch are acknowledged when they ask for it
+    /// (NFQ-52).
     pub acknowledges_batches: bool,
-    /// The rule that a seeded fault breaks. A kernel has no flaw.
+    /// The rule that a seeded fault breaks; `None` for every kernel.
     pub(crate) flaw: Option<Flaw>,
 }
 
 impl Rules {
-    /// Returns the flaw, if a seeded fault has one: see
-    /// [`Behaviour::flaw`](crate::behaviour::Behaviour::flaw).
+    /// Returns the rule that a seeded fault breaks. Returns `None` without such a fault, and always
+    /// without the feature `seeded-faults`.
     pub(crate) const fn flaw(&self) -> Option<Flaw> {
         if cfg!(feature = "seeded-faults") {
             self.flaw
@@ -33,7 +35,7 @@ impl Rules {
         }
     }
 
-    /// The rules of Linux 6.18, as measured on 6.18.44.
+    /// The rules of Linux 6.18, measured on 6.18.44.
     pub const LINUX_6_18: Self = Self {
         table_limit: Some(65_536),
         refused_flags: flag::CONNECTION,
@@ -42,7 +44,7 @@ impl Rules {
         flaw: None,
     };
 
-    /// The rules of Linux 6.1, as measured on 6.1.176 as User-Mode Linux.
+    /// The rules of Linux 6.1, measured on 6.1.176 as User-Mode Linux.
     pub const LINUX_6_1: Self = Self {
         table_limit: None,
         refused_flags: flag::CONNECTION,

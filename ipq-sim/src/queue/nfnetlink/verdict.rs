@@ -7,14 +7,14 @@ use super::{Queues, Sender};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::attribute;
 
-/// The attributes of a verdict that must have some content.
+/// The attributes of a verdict whose least content is checked.
 const POLICIES: [(u16, Policy); 4] = [
     (attribute::VERDICT_HEADER, Policy::AtLeast(8)),
     (attribute::MARK, Policy::Number),
     (attribute::VLAN, Policy::Nested),
     (attribute::PRIORITY, Policy::Number),
 ];
-/// The attributes of a verdict on several packets that must have some content.
+/// The attributes of a batch verdict whose least content is checked.
 const BATCH_POLICIES: [(u16, Policy); 3] = [
     (attribute::VERDICT_HEADER, Policy::AtLeast(8)),
     (attribute::MARK, Policy::Number),
@@ -22,35 +22,36 @@ const BATCH_POLICIES: [(u16, Policy); 3] = [
 ];
 type VerdictAttributes<'m> = Attributes<'m, 22>;
 
-/// A verdict, for the packets that it took out of a queue.
+/// A verdict on packets that were taken out of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released<'m> {
-    /// The decision on the packets.
+    /// The way that the packets are to go.
     pub decision: Decision,
     /// The mark to set before the packets go on; `None` leaves their mark.
     pub mark: Option<u32>,
     /// The priority to set before the packets go on; `None` leaves their priority.
     pub priority: Option<u32>,
-    /// The bytes that replace the packet's. A verdict on several packets has none.
+    /// The bytes that replace the packet's; `None` without a payload, and for a batch verdict.
     pub payload: Option<&'m [u8]>,
 }
 
-/// A verdict's decision, read from its 32 bits as the kernel does (NFQ-61).
+/// The decision of a verdict, read from its 32 bits as the kernel reads them (NFQ-61).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The packet is dropped.
     Drop,
-    /// The next function of the hook sees the packet: `NF_ACCEPT`.
+    /// The packet goes on with the next function of the hook: `NF_ACCEPT`.
     Accept,
-    /// The rest of the hook's functions are passed over: `NF_STOP`, or `NF_ACCEPT` with other bits.
+    /// The packet goes on past the rest of the hook's functions: `NF_STOP`, or `NF_ACCEPT` with
+    /// upper bits.
     Stop,
-    /// The function that queued the packet sees it once more: `NF_REPEAT`.
+    /// The function that queued the packet runs once more: `NF_REPEAT`.
     Repeat,
-    /// The packet goes to a queue, under a new id: `NF_QUEUE`.
+    /// The packet goes to the queue with this number, under a new packet id: `NF_QUEUE`.
     Queue {
         /// The number of the queue.
         number: u16,
-        /// `true` if the packet goes on where nobody has bound that queue.
+        /// `true` if the packet goes on where nobody has bound that queue; otherwise it is dropped.
         bypass: bool,
     },
 }
@@ -71,7 +72,8 @@ impl Decision {
 }
 
 impl<T> Queues<T> {
-    /// Carries out a verdict on one packet, and adds the packet to `taken`.
+    /// Carries out a verdict on one packet: sets `released` to it, and adds the packet to `taken`.
+    /// Returns the result, and the note for the answer.
     pub(super) fn decide<'m>(
         &mut self,
         request: &Request<'m>,
@@ -85,8 +87,9 @@ impl<T> Queues<T> {
         })
     }
 
-    /// Carries out a verdict on all packets up to an id, and adds them to `taken`. A payload has no
-    /// effect (NFQ-66).
+    /// Carries out a batch verdict, on all packets up to an id: sets `released` to it, and adds the
+    /// packets to `taken`. Its payload has no effect (NFQ-66). Returns the result, and the note for
+    /// the answer.
     pub(super) fn decide_batch<'m>(
         &mut self,
         request: &Request<'m>,
@@ -106,7 +109,8 @@ impl<T> Queues<T> {
         judged
     }
 
-    /// Reads a verdict, and has `take` take the verdict's packets out of the queue.
+    /// Reads a verdict and sets `released` to it, if it is valid and `take` takes its packets out
+    /// of the queue. Returns the result, and the note for the answer.
     fn judge<'m>(
         &mut self,
         request: &Request<'m>,
@@ -124,8 +128,9 @@ impl<T> Queues<T> {
         (result.map(|decided| *released = Some(decided)), note)
     }
 
-    /// Checks a verdict in the kernel's order (NFQ-60), and has `take` take the packets out of the
-    /// queue that it decides about.
+    /// Checks a verdict in the kernel's order (NFQ-60), and calls `take` with the queue and the
+    /// packet id. `take` takes the packets out, or returns `None` if there are none, which is
+    /// ENOENT. Returns the verdict.
     fn take_decided<'m>(
         &mut self,
         number: u16,

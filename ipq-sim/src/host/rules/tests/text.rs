@@ -1,4 +1,4 @@
-//! Rules as people write them, and the packets that they are about.
+//! Tests of rules as text, and of the packets that they match.
 
 use super::*;
 use crate::sample::ipv4_with;
@@ -9,13 +9,13 @@ fn parse(text: &str) -> Vec<Rule> {
     Rule::parse(Hook::Forward, text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Returns whether a rule with these conditions queues a packet.
+/// Returns `true` if a rule with these conditions queues a packet at FORWARD.
 fn queues(conditions: &str, mut packet: Packet) -> Result<bool, DropReason> {
     let rules = rules(&parse(&format!("{conditions} -j QUEUE")));
     Ok(filtered(&rules, &mut packet)?.is_some())
 }
 
-/// UDP from port 4000 to port 5000 of the other neighbour, marked with 0x15.
+/// Returns a UDP packet from port 4000 to port 5000, to the other neighbour, with mark 0x15.
 fn marked(family: Family) -> Packet {
     let bytes = match family {
         Family::Ipv4 => udp(NEIGHBOUR, OTHER_NEIGHBOUR, 64, 0),
@@ -92,7 +92,8 @@ fn a_later_fragment_has_no_ports() {
     assert_eq!(queues("-p udp ! --dport 9", packet(later.into())), Ok(false));
 }
 
-/// A packet of this protocol with so many bytes behind its header, ports 4000 and 5000 first.
+/// Returns an IPv4 packet of this protocol with `length` bytes after its header: first the ports
+/// 4000 and 5000.
 fn cut(protocol: u8, length: usize) -> Packet {
     let whole = ipv4_with(|header| header.protocol = protocol.into(), 40);
     packet(whole.slice(..20 + length))
@@ -111,7 +112,7 @@ fn a_packet_that_ends_before_what_a_match_looks_at_is_dropped(
 ) {
     assert_eq!(queues(conditions, cut(protocol, least)), Ok(true));
     assert_eq!(queues(conditions, cut(protocol, least - 1)), Err(DropReason::Malformed));
-    // The addresses are compared before.
+    // The addresses are compared first, so that the packet is not dropped.
     let elsewhere = format!("{conditions} -s 192.0.2.1");
     assert_eq!(queues(&elsewhere, cut(protocol, least - 1)), Ok(false));
 }
@@ -163,7 +164,8 @@ fn a_table_is_chosen_as_for_any_rule_unless_it_is_named() {
     assert_eq!(tables("-t mangle -A INPUT -j QUEUE", Hook::Input), Ok(Table::Mangle));
 }
 
-/// The errors, with what iptables says nothing about or something else.
+/// Checks the message for each error, also for texts that iptables would accept or refuse in other
+/// words.
 #[test]
 fn what_is_wrong_with_a_text_is_said_with_what_would_be_right() {
     let texts = [
@@ -219,7 +221,7 @@ fn a_device_that_a_hooks_packets_do_not_have_is_refused(#[case] hook: Hook, #[ca
     assert!(Rule::parse(Hook::Forward, &text).is_ok());
 }
 
-/// Words that texts of rules are made of.
+/// Returns one of the words that texts of rules are made of.
 fn word() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
         "!",
