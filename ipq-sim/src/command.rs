@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line `ipq-sim`: its arguments, its subcommands and its exit statuses.
 
 mod documentation;
 mod output;
@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The meanings of the exit statuses, at the end of every help.
+/// The meanings of the exit statuses, shown at the end of the help of the command and of `run` and
+/// `serve`.
 const EXIT_STATUS: &str = "\
 Exit status:
   0  the program gave a verdict on every packet, and did not fail
@@ -32,7 +33,8 @@ Exit status:
   2  wrong usage, or the command could not be carried out
   3  nothing was tried: no packet could be fed, or nobody listened";
 
-/// Examples of commands, at the end of the help.
+/// Examples of commands and the link layers that captures may have, shown at the end of the help of
+/// `run`.
 const EXAMPLES: &str = "\
 Examples:
   ipq-sim run --pcap in.pcap -- ./filter -v            what becomes of each packet, in numbers
@@ -90,8 +92,9 @@ struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// Returns the profile for programs with words of this size. Prints a line if it is the profile
-    /// of another kernel than the named one.
+    /// Returns the profile of the named kernel for programs with words of this size. Its queue
+    /// length and receive buffer are those of the command line, if given. Where only another
+    /// kernel's profile comes near the named one, returns that, and says so on standard error.
     fn profile(&self, word: WordSize) -> Result<Profile, NoProfile> {
         let kernel = self.kernel.clone().unwrap_or_default();
         let nearest = kernel.nearest(word)?;
@@ -108,7 +111,8 @@ impl KernelArguments {
 /// The kernel that is emulated by default for a program that opens a socket of `ip_queue`.
 const DEFAULT_KERNEL: &str = "3.4.10";
 
-/// The name of a kernel that has a profile.
+/// The name of a kernel that has a profile: a version such as 2.4.16, or a whole profile's name
+/// such as linux-2.4.16-i386.
 #[derive(Clone)]
 struct KernelName(String);
 
@@ -125,13 +129,14 @@ impl KernelName {
         Ok(name)
     }
 
-    /// Returns the profile for programs of this machine with words of this size.
+    /// Returns the kernel's profile for programs with words of this size, in this machine's byte
+    /// order. If the name is a whole profile's, returns that profile, whatever `word` is.
     fn nearest(&self, word: WordSize) -> Result<Nearest, NoProfile> {
         if Profile::by_name(&self.0).is_some() {
             return Profile::of_kernel(&self.0);
         }
-        // Kernels were measured on these architectures. Others with words of the same size have the
-        // same frames.
+        // Kernels were measured on these architectures. Other architectures with words of that size
+        // have frames of the same layout.
         let architecture = match word {
             WordSize::Four => "i386",
             WordSize::Eight => "x86_64",
@@ -231,7 +236,7 @@ impl From<HookName> for Hook {
     }
 }
 
-/// Takes the name of a launcher.
+/// Returns the parser of `--launcher`, which accepts the names of the launchers.
 fn launcher() -> impl TypedValueParser<Value = Launcher> {
     PossibleValuesParser::new(Launcher::ALL.map(Launcher::name)).try_map(|name| {
         let mut known = Launcher::ALL.into_iter();
@@ -239,7 +244,7 @@ fn launcher() -> impl TypedValueParser<Value = Launcher> {
     })
 }
 
-/// Returns the path of a file that can be read; otherwise the error.
+/// Returns the path `name` if the file can be opened for reading, and otherwise the error.
 fn readable_file(name: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(name);
     File::open(&path)?;
@@ -254,7 +259,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// The reason why a command failed.
+/// The reason why a command failed, whose text is printed; the exit status is 2.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -264,7 +269,7 @@ enum Failure {
     /// A rule can't be understood.
     #[error("the rule '{0}': {1}")]
     Rule(String, RuleTextError),
-    /// An output could not be written. The run is not lost: its summary is printed before.
+    /// An output file, a manual page or standard output could not be opened or written.
     #[error("{} can't be written: {source}", .path.display())]
     Output { path: PathBuf, source: io::Error },
     #[error("a capture is not written to a terminal: redirect standard output, or name a file")]
@@ -279,8 +284,7 @@ enum Failure {
     Thread(io::Error),
 }
 
-/// Writes a text for people to standard error. Ignores errors, such as that nobody reads it any
-/// more.
+/// Writes a text to standard error. Ignores errors, since standard error may be closed.
 fn tell(text: fmt::Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);
 }
@@ -298,7 +302,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Returns a flag that SIGINT and SIGTERM set to `true`.
+/// Returns a flag that becomes `true` when the process gets SIGINT or SIGTERM.
 fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -339,8 +343,9 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     feed(run, &arguments.pcap, &arguments.feed, &arguments.kernel, &mut || {})
 }
 
-/// Feeds the capture to the programs of `run`. Calls `listening` when programs can connect, prints
-/// the summary, and writes the output files.
+/// Feeds the capture to the programs of `run`, writes the output files, and prints the summary on
+/// standard error. Calls `listening` again and again from the moment when programs can connect.
+/// Returns the exit status.
 fn feed(
     run: Run,
     capture: &Path,
@@ -373,7 +378,7 @@ fn feed(
     if arguments.at_once {
         run = run.at_once();
     }
-    // The bar is drawn on a terminal only.
+    // The progress bar is drawn on a terminal only.
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{wide_bar} {msg} packets, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),

@@ -1,29 +1,27 @@
 //! A system call that a process is stopped in.
 
-/// A system call that waits for its answer.
+/// A system call that a thread of the program is stopped in until the listener answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The id that the kernel gave to the notification of this call.
     pub(crate) id: u64,
-    /// The thread that made the call, as the launcher's /proc names it; 0 if it is not visible
-    /// there.
+    /// The id of the thread that made the call, in the launcher's PID namespace; 0 if the thread is
+    /// not visible there.
     pub thread: u32,
     /// The name of the call.
     pub name: Name,
-    /// The call's arguments, as they are in registers; those of `socketcall` as they were read from
-    /// memory.
+    /// The call's arguments as they are in registers. For `socketcall`, the arguments of the socket
+    /// call that it makes, read from memory.
     pub arguments: [u64; 6],
-    /// `true` if the caller's words have 32 bits. A program may be of another word size than this
-    /// machine.
+    /// `true` if the caller's words have 32 bits, whatever this machine's have.
     pub is_32_bit: bool,
-    /// `true` if the arguments were read from memory, so that another thread may have changed them
-    /// since.
+    /// `true` if the arguments were read from the caller's memory, so that another thread may have
+    /// changed them there since.
     pub(crate) from_memory: bool,
 }
 
 impl Call {
-    /// Returns the argument at `index` as an `int`, which the kernel takes from the lower half of a
-    /// register.
+    /// Returns the argument at `index` as an `int`, which is the lower half of its register.
     #[must_use]
     pub fn int(&self, index: usize) -> i32 {
         (self.arguments.get(index).copied().unwrap_or_default() as u32).cast_signed()
@@ -36,14 +34,15 @@ impl Call {
     }
 }
 
-/// The lowest descriptor on which `recvfrom` is watched if it asks for the sender.
+/// The lowest descriptor on which a `recvfrom` that asks for the sender's address is reported even
+/// if receive calls are not watched.
 ///
-/// The number of a descriptor is all that the filter can know of a socket. A socket whose sender
-/// matters is [given](crate::Listener::give_from) a number from here on, so that calls on others
-/// are not stopped.
+/// The filter sees a socket's descriptor, and nothing else of the socket. A socket whose sender
+/// matters is [given](crate::Listener::give_from) a descriptor from this number on, so that calls
+/// on other sockets are not stopped.
 pub const FIRST_WITH_SENDER: i32 = 512;
 
-/// The name of a watched call, whatever the call's number is.
+/// A watched call. Several system call numbers may stand for one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Name {
     /// `socket` for a watched netlink protocol.
@@ -56,55 +55,60 @@ pub enum Name {
     SocketName,
     /// `getpeername`
     PeerName,
-    /// `setsockopt` for an option that netlink sockets treat in their own way.
+    /// `setsockopt` at the netlink level, or for the size of the send or receive buffer.
     SetOption,
-    /// `getsockopt` for an option that netlink sockets treat in their own way.
+    /// `getsockopt` at the netlink level, or for the socket's type, domain, protocol, error or
+    /// buffer sizes.
     GetOption,
-    /// A receive call or `read`. These are reported only if the launcher is asked to watch them.
+    /// `recvmsg`, `recvmmsg`, `read`, `readv`, or any receive call of i386's `socketcall`. Reported
+    /// only if [`Watch::receives`](crate::Watch::receives) is set.
     Receive,
-    /// `recvfrom`; where receive calls are not watched, only on a descriptor from
-    /// [`FIRST_WITH_SENDER`] on that asks who sent the datagram.
+    /// `recvfrom` as a system call of its own. If [`Watch::receives`](crate::Watch::receives) is
+    /// not set, reported only if the descriptor is [`FIRST_WITH_SENDER`] or higher and the caller
+    /// asks for the sender's address.
     ReceiveFrom,
-    /// A call that opens a file.
+    /// A call that opens a file by its path.
     Open {
         /// The number of the argument that points to the path.
         path: usize,
     },
-    /// `access`, or a call like it.
+    /// `access`, `faccessat` or `faccessat2`.
     Access {
         /// The number of the argument that points to the path.
         path: usize,
     },
-    /// `stat`, or a call like it, by path.
+    /// `stat`, `lstat`, `newfstatat` or `statx`: asks for the status of the file at a path.
     Status {
         /// The number of the argument that points to the path.
         path: usize,
-        /// The number of the argument that points to the room for the answer.
+        /// The number of the argument that points to the structure to fill.
         into: usize,
-        /// The structure that is written for the answer.
+        /// The kind of structure to fill.
         form: StatusForm,
     },
-    /// A call that takes a privilege which the caller may never have had.
+    /// A call by which a program gives up privileges, or hides from the launcher.
     Privileged(Privileged),
-    /// A call that may close descriptors: `close`, `dup2`, `execve`, `exit_group`.
+    /// A call that may close descriptors: `close` of a descriptor up to 1023, `close_range`,
+    /// `dup2`, `dup3`, `execve`, `execveat` or `exit_group`.
     Closing,
 }
 
-/// A structure that tells what a file is.
+/// The C structure into which a call writes the status of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StatusForm {
-    /// `struct stat` of this machine's own interface.
+    /// `struct stat`, in the layout of this machine's own system call interface.
     Plain,
-    /// `struct statx`, which is the same on every interface.
+    /// `struct statx`, whose layout is equal on all system call interfaces.
     Extended,
 }
 
-/// A call that a program makes to give up privileges, and that fails where the program has none.
+/// A call by which a program gives up privileges, or hides from the launcher. Most fail if the
+/// program has no privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privileged {
-    /// `setuid`, or a call like it.
+    /// `setuid`, `setreuid` or `setresuid`.
     SetUser,
-    /// `setgid`, or a call like it.
+    /// `setgid`, `setregid` or `setresgid`.
     SetGroup,
     /// `setgroups`
     SetGroups,
@@ -119,7 +123,7 @@ pub enum Privileged {
 }
 
 impl Privileged {
-    /// Returns the C name of the call.
+    /// Returns the C name of the call; for a group of calls, the name of one.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -133,8 +137,9 @@ impl Privileged {
         }
     }
 
-    /// Returns the number of the capability that the call needs. Returns `None` if another
-    /// condition decides.
+    /// Returns the number of the capability that the call needs, as in `linux/capability.h`.
+    /// Returns `None` for `capset` and `prctl(PR_SET_DUMPABLE)`, which no single capability
+    /// permits.
     #[must_use]
     pub const fn capability(self) -> Option<u32> {
         match self {

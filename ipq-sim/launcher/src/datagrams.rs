@@ -8,7 +8,8 @@ use std::os::fd::BorrowedFd;
 /// lines.
 const APART: usize = 4096 + 64;
 
-/// Room for the datagrams that one call takes. It uses memory only for the bytes that came.
+/// Room for the datagrams that one call of [`receive`](Self::receive) takes. A page of the room
+/// takes memory only once bytes were written to it.
 pub struct Inbox {
     bytes: Vec<u8>,
     longest: usize,
@@ -17,10 +18,10 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// The most datagrams that one call takes.
+    /// The most datagrams that one call of [`receive`](Self::receive) takes.
     pub const AT_ONCE: usize = AT_ONCE;
 
-    /// Makes room for datagrams of at most `longest` bytes.
+    /// Makes room for [`AT_ONCE`](Self::AT_ONCE) datagrams of at most `longest` bytes each.
     #[must_use]
     pub fn new(longest: usize) -> Self {
         Self {
@@ -31,8 +32,9 @@ impl Inbox {
         }
     }
 
-    /// Takes the datagrams that are there, at most [`AT_ONCE`](Self::AT_ONCE), without waiting, and
-    /// returns their number. At the end of a connection the datagrams are empty.
+    /// Takes the datagrams that wait in the socket, at most [`AT_ONCE`](Self::AT_ONCE), and returns
+    /// their number. Fails with `WouldBlock` if none waits. Once the peer has closed its end, each
+    /// datagram that is taken is empty.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.count = 0;
         let mut places: Vec<_> = self
@@ -44,8 +46,8 @@ impl Inbox {
         Ok(self.count)
     }
 
-    /// Returns the datagrams that came, in order; `None` in place of one for which the room was too
-    /// short.
+    /// Returns the datagrams that the last [`receive`](Self::receive) took, in order. A datagram
+    /// that was longer than its room is `None`.
     pub fn datagrams(&self) -> impl Iterator<Item = Option<&[u8]>> {
         self.bytes
             .chunks(self.longest + APART)
@@ -64,8 +66,8 @@ impl std::fmt::Debug for Inbox {
     }
 }
 
-/// Returns the number of bytes that were sent on a Unix socket and that the receiver has not read
-/// yet. The kernel counts what it allocated for each datagram, not the datagram's length.
+/// Returns the number of bytes that were sent on a Unix socket and not read yet. For each datagram
+/// the kernel counts the memory that it allocated, not the datagram's length.
 pub fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     sys::unread(socket)
 }

@@ -17,7 +17,7 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-/// Returns the filter for all interfaces of a machine. Calls by any other interface fail with
+/// Returns the filter for all `interfaces`. Calls by any other system call interface fail with
 /// ENOSYS.
 pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
     let mut program = Vec::new();
@@ -33,8 +33,8 @@ pub(crate) fn assemble(interfaces: &[Interface]) -> Vec<sock_filter> {
     program
 }
 
-/// Returns the instructions for all rules of one interface. They end with the answer to calls
-/// without a rule.
+/// Returns the instructions for the calls of one interface. Calls with a number from `end` on fail
+/// with ENOSYS. Calls without a rule go on to the kernel.
 fn body(interface: &Interface) -> Vec<sock_filter> {
     let mut program = vec![
         load(NUMBER),
@@ -50,7 +50,9 @@ fn body(interface: &Interface) -> Vec<sock_filter> {
     program
 }
 
-/// Returns the instructions that act on a call once its number is known. They end with an answer.
+/// Returns the instructions for calls with the rule's number. A call gets the rule's action if all
+/// tests of one alternative hold, or if there are no alternatives; otherwise the call goes on to
+/// the kernel.
 fn consequence(rule: &Rule) -> Vec<sock_filter> {
     let done = answer(match rule.action {
         Action::Notify(_) | Action::NotifySocketCall => NOTIFY,
@@ -119,8 +121,8 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    /// Interprets the few instructions that the filter is made of, and returns its answer to a
-    /// call.
+    /// Interprets the few instructions that the filter is made of. Returns the filter's answer to a
+    /// call, a `SECCOMP_RET_*` value.
     fn said(program: &[sock_filter], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let word = |offset: u32| match offset {
             NUMBER => number,

@@ -11,11 +11,13 @@ use std::process::{Child, Command};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::thread;
 
-/// A lock that is held for writing while a process is made, and for reading while descriptors exist
-/// that the process must not have: even a short-lived copy of a socket keeps it open.
+/// A lock that is held for writing while this package makes a process, and for reading while this
+/// process has descriptors that a child must not inherit. A child's copy of a socket, even a
+/// short-lived one, would keep the socket open.
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
-/// Keeps this package from making a process while the returned guard exists.
+/// Keeps [`launch`] and [`launch_guarded`] from making a process while the returned guard exists:
+/// they wait.
 pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
     MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -24,10 +26,10 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
     MAKING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The calls of a program that are watched.
+/// Says which calls of a program are watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// The netlink protocols whose `socket` calls are reported, and never reach the kernel.
+    /// The netlink protocols whose `socket` calls are reported. These calls never reach the kernel.
     pub protocols: Vec<u32>,
     /// `true` if receive calls and `read` are reported, too. Each such call then costs some
     /// microseconds.
@@ -41,8 +43,8 @@ impl Watch {
     }
 }
 
-/// Returns `interfaces`. Returns an error if there is none: the launcher does not know the
-/// machine's system calls.
+/// Returns `interfaces`, or an `Unsupported` error if the list is empty: the launcher does not know
+/// this architecture's system calls.
 fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
     if interfaces.is_empty() {
         return Err(io::Error::new(
@@ -53,7 +55,7 @@ fn known(interfaces: Vec<Interface>) -> io::Result<Vec<Interface>> {
     Ok(interfaces)
 }
 
-/// A program that was started.
+/// A program that was started under the filter.
 #[derive(Debug)]
 pub struct Launched {
     /// The program's first process.
@@ -65,16 +67,19 @@ pub struct Launched {
 /// The reason why a program could not be started.
 #[derive(Debug)]
 pub enum LaunchError {
-    /// The system gives no listener: the kernel is older than 5.14, or a container forbids it.
+    /// The filter and its listener could not be installed: the kernel is too old, a container
+    /// forbids it, or the architecture is not known to the launcher.
     NoListener(io::Error),
-    /// The system takes no filter at all.
+    /// The filter without a listener could not be installed, or the architecture is not known to
+    /// the launcher.
     NoFilter(io::Error),
-    /// The program can't be started.
+    /// The program, or the thread that starts it, could not be started.
     Program(io::Error),
 }
 
-/// Checks that programs can be launched here, by installing the filter on a thread that ends at
-/// once.
+/// Checks that [`launch`] can work here: installs the filter and its listener on a thread that ends
+/// at once. Returns an error if the kernel refuses the filter, or if the architecture is not known
+/// to the launcher.
 pub fn can_launch(watch: &Watch) -> io::Result<()> {
     let interfaces = watch.interfaces()?;
     let filter = filter::assemble(&interfaces);
@@ -87,10 +92,11 @@ pub fn can_launch(watch: &Watch) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a program under the filter. Its calls wait until they are answered.
+/// Starts a program under the filter of `watch`. From then on each watched call waits until it is
+/// answered through the returned listener.
 ///
-/// A thread of this process installs the filter on itself alone and starts the program from there,
-/// so that the child inherits it; then the thread ends.
+/// A thread of this process installs the filter on itself alone and starts the program, so that the
+/// child inherits the filter. Then the thread ends.
 pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchError> {
     let interfaces = watch.interfaces().map_err(LaunchError::NoListener)?;
     let filter = filter::assemble(&interfaces);
@@ -99,7 +105,8 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     let (started, child) = mpsc::channel();
     let (ended, ending) = rustix::pipe::pipe().map_err(|error| LaunchError::NoListener(error.into()))?;
     let starting = move || {
-        // A pipe that is closed when the child is there, at the latest by the end of this thread.
+        // This end of a pipe is closed when the child is there, at the latest by the end of this
+        // thread. That wakes the poll in `start`.
         let _ending: OwnedFd = ending;
         let listener = rustix::thread::set_no_new_privs(true)
             .map_err(io::Error::from)
@@ -120,9 +127,9 @@ pub fn launch(mut command: Command, watch: &Watch) -> Result<Launched, LaunchErr
     Ok(Launched { child, listener })
 }
 
-/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, by a filter
-/// without a listener. With i386's `socketcall` the program gets no socket at all, since the
-/// protocol is not known there.
+/// Starts a program that gets EPROTONOSUPPORT for sockets of the netlink `protocols`, and ENOSYS
+/// for `io_uring`. The filter has no listener. With i386's `socketcall` the program can make no
+/// socket at all, since the filter can't see the protocol.
 pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, LaunchError> {
     let interfaces = known(table::interfaces(protocols, Purpose::Guard)).map_err(LaunchError::NoFilter)?;
     let filter = filter::assemble(&interfaces);
@@ -140,8 +147,9 @@ pub fn launch_guarded(mut command: Command, protocols: &[u32]) -> Result<Child, 
         .unwrap_or_else(|_| Err(LaunchError::Program(io::ErrorKind::Other.into())))
 }
 
-/// Waits for the child, and returns it. Meanwhile lets the starting thread close its descriptors;
-/// early calls of the program itself wait.
+/// Waits until the starting thread reports the child, and returns the child. Meanwhile answers the
+/// calls that close descriptors, by letting them proceed, and keeps all other calls for
+/// [`Listener::next_call`].
 fn start(listener: &mut Listener, child: &mpsc::Receiver<io::Result<Child>>, ended: &OwnedFd) -> io::Result<Child> {
     let mut waiting = std::collections::VecDeque::new();
     let started = loop {

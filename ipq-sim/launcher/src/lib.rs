@@ -19,16 +19,16 @@
 //! | [`datagrams`] | moves many datagrams with one call, and tells how much is unread |
 //! | `sys` | the system calls without a safe wrapper |
 //!
-//! Which sockets are emulated and what a call on them means is not decided here: this package knows
-//! netlink protocol numbers that it is given, and nothing of queues.
+//! The package knows only the numbers of the netlink protocols that it is given. The caller decides
+//! which sockets are emulated, and what a call on them means.
 //!
 //! # What the filter guarantees
 //!
-//! A `socket` call for one of the watched netlink protocols never reaches the kernel: its arguments
-//! are integers, which the filter itself compares, and no answer lets it go on. On i386
-//! `socketcall` passes them in memory that another thread could change; there the launcher makes
-//! every socket itself from the arguments that it has read. `io_uring`, which could make sockets
-//! without such a call, and the x32 interface are refused with ENOSYS.
+//! A `socket` call for one of the watched netlink protocols never reaches the kernel. Its arguments
+//! are integers, which the filter itself compares, and no answer of the listener lets the call go
+//! on. i386's `socketcall` passes the arguments in memory, which another thread could change; so
+//! the launcher makes each such socket itself, from the arguments that it has read. `io_uring`,
+//! which could make sockets without a `socket` call, and the x32 interface are refused with ENOSYS.
 //!
 //! The program runs with `no_new_privs`: set-user-id programs that it starts gain nothing.
 

@@ -10,15 +10,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The descriptor to which a program's calls are reported. Dropping the listener fails the calls
-/// that wait, and all that follow, with ENOSYS.
+/// The descriptor to which the kernel reports a program's watched calls. When the listener is
+/// dropped, the calls that wait and all later watched calls fail with ENOSYS.
 #[derive(Debug)]
 pub struct Listener {
     descriptor: OwnedFd,
     interfaces: Vec<Interface>,
     /// The watched netlink protocols.
     protocols: Vec<u32>,
-    /// The calls that were read before anybody asked for them.
+    /// The calls that [`launch`](crate::launch) read while it started the program. They are taken
+    /// first.
     pub(crate) early: VecDeque<Call>,
 }
 
@@ -33,8 +34,8 @@ impl Listener {
         }
     }
 
-    /// Takes the next call, without waiting. Returns `None` if no process is stopped in a call that
-    /// was not taken yet.
+    /// Takes the next watched call, without waiting. Returns `None` if all calls that processes are
+    /// stopped in were taken before.
     pub fn next_call(&mut self) -> io::Result<Option<Call>> {
         if let Some(call) = self.early.pop_front() {
             return Ok(Some(call));
@@ -54,15 +55,15 @@ impl Listener {
         Ok(None)
     }
 
-    /// Returns `true` if a call was read that nobody has asked for yet. The descriptor is not
-    /// readable for such a call.
+    /// Returns `true` if a call that [`launch`](crate::launch) read has not been taken yet. The
+    /// descriptor does not become readable for such a call.
     #[must_use]
     pub fn has_early_calls(&self) -> bool {
         !self.early.is_empty()
     }
 
-    /// Returns `true` if a call has come that was not taken yet. A call that was taken and has no
-    /// answer does not count.
+    /// Returns `true` if a call waits that was not taken yet. A call that was taken and not yet
+    /// answered does not count.
     #[must_use]
     pub fn has_call(&self) -> bool {
         self.has_early_calls() || self.is_ready(PollFlags::IN).unwrap_or(false)
@@ -83,8 +84,8 @@ impl Listener {
         }
     }
 
-    /// Returns the call that a notification is about. Fails a call that can't be understood, and
-    /// returns `None`.
+    /// Returns the call that a notification reports. Returns `None` after failing the call: with
+    /// ENOSYS if no rule reports it, with EFAULT if the memory of a `socketcall` can't be read.
     fn understand(&self, notification: &seccomp_notif) -> Option<Call> {
         let seccomp_notif { id, pid, data, .. } = notification;
         let number = data.nr.cast_unsigned();
@@ -111,15 +112,15 @@ impl Listener {
         Some(call)
     }
 
-    /// Returns which call a `socketcall` makes, and the call's arguments, read from the caller's
-    /// memory as 32-bit words; of a receive call only the descriptor. If the memory can't be read,
-    /// fails the call with EFAULT and returns `None`.
+    /// Returns the name and the arguments of the call that a `socketcall` makes. The arguments are
+    /// 32-bit words in the caller's memory; of a receive call only the descriptor is read. If the
+    /// memory can't be read, fails the call with EFAULT and returns `None`.
     fn socket_call(&self, call: &Call) -> Option<(Name, [u64; 6])> {
         let number = call.arguments[0] as u32;
         let known = SOCKET_CALLS.iter().find(|(known, _)| *known == number);
         let receives = SOCKET_CALLS_THAT_RECEIVE.contains(&number).then_some(Name::Receive);
         let name = known.map(|(_, name)| *name).or(receives)?;
-        // Only as many words as the call has: memory beyond may not be there.
+        // Only as many words as the call has are read: the memory behind them may not exist.
         let count = match name {
             Name::SetOption | Name::GetOption => 5,
             Name::Receive => 1,
@@ -138,19 +139,19 @@ impl Listener {
         Some((name, arguments))
     }
 
-    /// Answers a call with a value. The kernel does not carry it out.
+    /// Makes a call return `value`. The kernel does not carry the call out.
     pub fn answer(&self, call: &Call, value: i64) -> io::Result<()> {
         self.respond(call, value, 0, 0)
     }
 
-    /// Fails a call with an error number. The kernel does not carry the call out.
+    /// Makes a call fail with `errno`. The kernel does not carry the call out.
     pub fn refuse(&self, call: &Call, errno: i32) -> io::Result<()> {
         self.respond(call, 0, -errno, 0)
     }
 
     /// Lets the kernel carry out a call. A `socket` call for a watched protocol fails with
-    /// EPROTONOSUPPORT instead. Any other `socket` call that came through `socketcall` is made
-    /// here, and the caller gets the socket.
+    /// EPROTONOSUPPORT instead. Any other `socket` call that came through `socketcall` is made by
+    /// this process, and the caller gets the socket.
     pub fn proceed(&self, call: &Call) -> io::Result<()> {
         if call.name != Name::Socket {
             return self.respond(call, 0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32);
@@ -166,15 +167,16 @@ impl Listener {
         }
     }
 
-    /// Answers a call with a copy of a descriptor.
+    /// Gives the caller a copy of `descriptor`, and makes the call return the copy's number. If the
+    /// copy can't be made, makes the call fail with the error number.
     pub fn give(&self, call: &Call, descriptor: BorrowedFd<'_>, close_on_exec: bool) -> io::Result<()> {
         let given = sys::give(self.descriptor.as_fd(), call.id, descriptor, None, close_on_exec);
         self.answer_given(call, given)
     }
 
-    /// Answers a call with a copy of a descriptor, as [`give`](Self::give) does, under the first free
-    /// number from `lowest` on. Where the program may not have a descriptor of such a number, the
-    /// copy gets the lowest free number.
+    /// Gives the caller a copy of `descriptor` under the first free number from `lowest` on, and
+    /// makes the call return that number. If the caller's limit forbids so high a number, the copy
+    /// gets the lowest free number.
     pub fn give_from(
         &self,
         lowest: i32,
@@ -198,8 +200,9 @@ impl Listener {
         }
     }
 
-    /// Answers a call like `stat`, as if its file were a readable one of /proc, owned by root and
-    /// without a length.
+    /// Answers a `stat`-like call with the status of `/proc/version`: a readable file of root's, of
+    /// length 0. `into` is the index of the argument that points to the structure to fill. Fails
+    /// the call with EFAULT if the structure can't be written.
     pub fn answer_status(&self, call: &Call, into: usize, form: StatusForm) -> io::Result<()> {
         match sys::status(c"/proc/version", form) {
             Ok(status) if self.write(call, call.address(into), &status) => self.answer(call, 0),
@@ -221,35 +224,39 @@ impl Listener {
         }
     }
 
-    /// Fills `buffer` from the caller's memory. Returns `false` if not all of it could be read.
+    /// Fills `buffer` from the caller's memory at `address`. Returns `false` if not all of it could
+    /// be read, or if the caller is no longer stopped in the call.
     #[must_use]
     pub fn read(&self, call: &Call, address: u64, buffer: &mut [u8]) -> bool {
         sys::read_memory(call.thread, address, buffer).is_ok_and(|read| read == buffer.len()) && self.is_stopped(call)
     }
 
-    /// Reads a C string of at most `longest` bytes in the caller's memory. Returns `None` if it is
-    /// longer, or can't be read.
+    /// Reads a C string from the caller's memory at `address`. Returns `None` if the string is
+    /// longer than `longest` bytes or can't be read, or if the caller is no longer stopped in the
+    /// call.
     #[must_use]
     pub fn string(&self, call: &Call, address: u64, longest: usize) -> Option<Vec<u8>> {
         let mut text = vec![0; longest + 1];
-        // If the memory ends within that many bytes, the bytes before its end are read.
+        // Where the memory ends early, the call still reads the bytes before its end.
         let read = sys::read_memory(call.thread, address, &mut text).ok()?;
         let end = text.get(..read)?.iter().position(|byte| *byte == 0)?;
         text.truncate(end);
         self.is_stopped(call).then_some(text)
     }
 
-    /// Writes `bytes` to the caller's memory. Returns `false` if not all could be written.
+    /// Writes `bytes` to the caller's memory at `address`. Returns `false` if not all of them could
+    /// be written, or if the caller is no longer stopped in the call.
     #[must_use]
     pub fn write(&self, call: &Call, address: u64, bytes: &[u8]) -> bool {
-        // The check comes before the write: after it a stranger's memory could have been written
-        // to.
+        // The check comes before the write: the thread's id may have passed to another process,
+        // whose memory must not be written.
         self.is_stopped(call)
             && sys::write_memory(call.thread, address, bytes).is_ok_and(|written| written == bytes.len())
     }
 
-    /// Returns the inode of the socket at the caller's descriptor. Returns `None` if the descriptor
-    /// is no socket, and an error if the caller can't be looked into.
+    /// Returns the inode of the socket at the caller's descriptor. Returns `None` if there is no
+    /// such descriptor, if it is no socket, or if the caller is gone. Returns an error if the
+    /// caller may not be looked into.
     pub fn socket_inode(&self, call: &Call, descriptor: i32) -> io::Result<Option<u64>> {
         match process::socket_inode(call.thread, descriptor) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -257,17 +264,21 @@ impl Listener {
         }
     }
 
-    /// Returns a copy of the caller's descriptor with that number.
+    /// Returns a copy of the caller's descriptor. Returns an error if there is none, or if the
+    /// caller may not be looked into.
     pub fn copy_of(&self, call: &Call, descriptor: i32) -> io::Result<OwnedFd> {
         process::copy_of(call.thread, descriptor)
     }
 
-    /// Interrupts a call if a signal waits for its thread. Returns `true` if it did. After the
-    /// signal's handler the kernel repeats the call or fails the call with EINTR, as the handler was
-    /// set up. In a process with several threads another thread may take the signal, so the call
-    /// fails with EINTR.
+    /// Fails a call if a signal waits for its thread and is not blocked. Returns `true` if so;
+    /// otherwise leaves the call waiting and returns `false`.
+    ///
+    /// In a process with one thread the kernel runs the signal's handler, and then repeats the call
+    /// or fails it with EINTR, as the handler was set up. In a process with several threads another
+    /// thread may take the signal, so the call fails with EINTR.
     pub fn interrupt(&self, call: &Call) -> io::Result<bool> {
-        /// `ERESTARTSYS`, which the kernel keeps to itself where there is a signal.
+        /// `ERESTARTSYS`, which tells the kernel to repeat the call or to fail it with EINTR, as
+        /// the signal's handler asks. Programs never see it.
         const RESTART: i32 = 512;
         let process = Process::of(call.thread).unwrap_or_default();
         if !process.has_signal {
@@ -277,22 +288,24 @@ impl Listener {
         self.refuse(call, errno).map(|()| true)
     }
 
-    /// Returns `true` if the thread is still stopped in that call, so that its id is not another's
-    /// by now.
+    /// Returns `true` if the thread is still stopped in that call. Otherwise the thread may be
+    /// gone, and its id may be another's.
     #[must_use]
     pub fn is_stopped(&self, call: &Call) -> bool {
         sys::is_valid(self.descriptor.as_fd(), call.id)
     }
 }
 
-/// Returns `true` if nobody waits for an answer any more: the process was killed.
+/// Returns `true` if the error says that no thread waits for the answer any more, because it was
+/// killed or interrupted by a signal.
 fn is_gone(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOENT)
 }
 
 impl AsFd for Listener {
-    /// Returns a descriptor that is readable when a process is stopped in a call, and hung up when
-    /// no process is left.
+    /// Returns a descriptor that is readable when a call waits to be taken, and hung up when no
+    /// process under the filter is left. Calls that [`launch`](crate::launch) read do not make it
+    /// readable.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

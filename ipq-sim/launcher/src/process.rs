@@ -1,4 +1,5 @@
-//! Looks into a process that is stopped in a call.
+//! Tells what a process is, what sockets it holds, and whether it waits for input, as /proc shows
+//! it.
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::os::fd::OwnedFd;
@@ -16,14 +17,16 @@ pub struct Process {
     pub effective: u64,
     /// The process's permitted capabilities, one bit each.
     pub permitted: u64,
-    /// `true` if a signal waits for the thread that was asked about, and is not blocked.
+    /// `true` if a signal that is not blocked waits for the thread that was asked about, or for its
+    /// process.
     pub has_signal: bool,
-    /// The number of its threads.
+    /// The number of the process's threads.
     pub threads: u32,
 }
 
 impl Process {
-    /// Returns the process that a thread belongs to. Returns `None` if it is gone, or not visible.
+    /// Returns the process that a thread belongs to. Returns `None` if the thread is gone, or not
+    /// visible in /proc.
     #[must_use]
     pub fn of(thread: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{thread}/status")).ok()?)
@@ -52,18 +55,19 @@ impl Process {
 }
 
 /// Returns the inode of the socket at a thread's descriptor. Returns `None` if the descriptor is no
-/// socket, and an error if it can't be looked at.
+/// socket. Returns an error if there is no such descriptor, or if /proc does not show it.
 pub(crate) fn socket_inode(thread: u32, descriptor: i32) -> io::Result<Option<u64>> {
     let link = fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))?;
     Ok(parse_inode(link.as_os_str().as_bytes()))
 }
 
-/// Returns `true` if a thread's process has a descriptor of that number.
+/// Returns `true` if /proc shows a descriptor of that number in a thread's process.
 pub(crate) fn has_descriptor(thread: u32, descriptor: i32) -> bool {
     fs::symlink_metadata(format!("/proc/{thread}/fd/{descriptor}")).is_ok()
 }
 
-/// Returns a copy of a thread's descriptor.
+/// Returns a copy of a descriptor of a thread's process. Returns an error if the process is gone or
+/// may not be looked into, or if the descriptor does not exist.
 pub(crate) fn copy_of(thread: u32, descriptor: i32) -> io::Result<OwnedFd> {
     let process = Process::of(thread).ok_or(io::ErrorKind::NotFound)?.id;
     let process = Pid::from_raw(process.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
@@ -76,8 +80,8 @@ fn parse_inode(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Returns `true` if a process holds a socket with one of these inodes, as far as the process may
-/// be looked at.
+/// Returns `true` if a process holds a socket with one of these inodes. Returns `false` if the
+/// process's descriptors may not be read.
 #[must_use]
 pub fn holds(process: u32, inodes: &[u64]) -> bool {
     fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|descriptors| {
@@ -88,8 +92,8 @@ pub fn holds(process: u32, inodes: &[u64]) -> bool {
     })
 }
 
-/// Returns the ids of the processes that hold a socket with one of these inodes, as far as they may
-/// be looked at.
+/// Returns the ids of the processes that hold a socket with one of these inodes. Leaves out
+/// processes whose descriptors may not be read.
 #[must_use]
 pub fn holders(inodes: &[u64]) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {
@@ -105,18 +109,19 @@ pub fn holders(inodes: &[u64]) -> Vec<u32> {
 /// The activity of a process, all its threads together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// At least one thread runs, or may at any moment.
+    /// At least one thread is not asleep in a system call.
     Running,
-    /// All threads are asleep, and at least one in a call that waits for input.
+    /// All threads are asleep in system calls, and at least one of the calls waits for input: a
+    /// receive call, `read`, `poll`, `select` or `epoll_wait`.
     Waiting,
-    /// All threads are asleep in other calls.
+    /// All threads are asleep in system calls, none of which waits for input.
     Asleep,
     /// There is no such process.
     Gone,
 }
 
-/// Returns the activity of a process. Where the system does not tell in which call a thread sleeps,
-/// any call counts.
+/// Returns the activity of a process. Where /proc does not tell in which call a thread sleeps, the
+/// thread counts as waiting for input.
 #[must_use]
 pub fn activity(process: u32) -> Activity {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
@@ -141,22 +146,24 @@ pub fn activity(process: u32) -> Activity {
     }
 }
 
-/// Returns `true` if the call that a thread sleeps in waits for input, by the thread's text in
-/// `/proc`. Returns `None` if the thread does not sleep in a call.
+/// Returns `true` if a thread sleeps in a call that waits for input, and `false` if in another
+/// call. `text` is the thread's `syscall` file of /proc. Returns `None` if the thread is not asleep
+/// in a call.
 fn waiting_call(text: &str) -> Option<bool> {
     let number: i64 = text.split_whitespace().next()?.parse().ok()?;
     (number >= 0).then(|| WAITING_CALLS.contains(&number))
 }
 
-/// Returns `true` if a thread's state is asleep. The state comes after the name, which may contain
-/// anything.
+/// Returns `true` if a thread sleeps or is stopped: state S, D or T of its `stat` file of /proc.
+/// The state comes after the name, which may contain anything.
 fn is_asleep(stat: &str) -> bool {
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('S' | 'D' | 'T')))
 }
 
-/// The numbers of the receive calls and polls of this machine. They can't be mistaken for i386's:
-/// on x86-64 no call with those numbers sleeps.
+/// The numbers of the calls that wait for input: receive calls, `read`, `poll`, `select` and
+/// `epoll_wait`. x86-64 has those of i386, too: on x86-64 no call with these numbers waits for
+/// long.
 #[cfg(target_arch = "x86_64")]
 const WAITING_CALLS: &[i64] = &[
     0, 7, 19, 23, 45, 47, 232, 270, 271, 281, 299, 441, // x86-64
@@ -221,7 +228,7 @@ mod tests {
 
     #[test]
     fn this_process_runs_and_one_that_is_not_there_is_gone() {
-        // A thread that looks at itself is in the call by which it looks.
+        // A thread that looks at its own `syscall` file always sees the `read` by which it looks.
         let [runs, seen] = [AtomicBool::new(false), AtomicBool::new(false)];
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -11,9 +11,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns its
-/// listener. A call that was reported waits for its answer even if a signal comes, where the kernel
-/// can do that (Linux 5.19).
+/// Installs a filter on the calling thread, which must have `no_new_privs`, and returns the
+/// filter's listener. From Linux 5.19 on, only a fatal signal interrupts a call that the listener
+/// has taken. On older kernels any signal does.
 pub(crate) fn install_with_listener(filter: &[sock_filter]) -> io::Result<OwnedFd> {
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let patient = listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
@@ -47,7 +47,8 @@ fn set_filter(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<libc::
     })
 }
 
-/// Waits for a notification and takes it. Returns ENOENT if the process that was stopped is gone.
+/// Waits for a notification and takes it. Fails with ENOENT if the process that was stopped is
+/// gone.
 pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif> {
     // SAFETY: a structure of integers, for which all zeros is a value, and what the kernel asks
     // for.
@@ -63,7 +64,7 @@ pub(crate) fn notification(listener: BorrowedFd<'_>) -> io::Result<seccomp_notif
     Ok(notification)
 }
 
-/// Answers a notification.
+/// Answers a notification, so that the stopped call returns or goes on.
 pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -> io::Result<()> {
     // SAFETY: the kernel reads one such structure.
     check(unsafe {
@@ -76,10 +77,10 @@ pub(crate) fn respond(listener: BorrowedFd<'_>, response: &seccomp_notif_resp) -
     Ok(())
 }
 
-/// Gives the stopped process a copy of a descriptor, and returns the copy's number there. The call
-/// still waits for an answer: an answer that is sent along is lost where a signal interrupts this,
-/// and the call would then return 0. The copy gets `number`; if that is `None`, it gets the lowest
-/// free number.
+/// Gives the stopped process a copy of `descriptor`, and returns the copy's number there. The copy
+/// gets `number`, or the lowest free number if `number` is `None`. The call still waits for its
+/// answer. The kernel could answer in the same step, but if a signal interrupts that step, the call
+/// returns 0.
 pub(crate) fn give(
     listener: BorrowedFd<'_>,
     id: u64,
@@ -125,8 +126,8 @@ pub(crate) fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     .is_ok()
 }
 
-/// Has the kernel switch to this process at once when a call is reported, and back when it is
-/// answered (Linux 6.6). Older kernels wake this process in their usual way.
+/// Has the kernel switch to this process at once when a call is reported, and back to the caller at
+/// once when the call is answered. Has no effect before Linux 6.6.
 pub(crate) fn switch_at_once(listener: BorrowedFd<'_>) {
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     let flags: libc::c_ulong = 1;
@@ -168,7 +169,7 @@ pub(crate) fn write_memory(process: u32, address: u64, bytes: &[u8]) -> io::Resu
     Ok(check(written)?.cast_unsigned())
 }
 
-/// Returns the structure that tells what a file is, as the kernel writes it.
+/// Returns the status of the file at `path`: the bytes of the C structure that the kernel fills.
 pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     match form {
         StatusForm::Plain => {
@@ -184,7 +185,7 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
         StatusForm::Extended => {
             /// The size of `struct statx` in words.
             const WORDS: usize = 32;
-            /// `STATX_BASIC_STATS`: the fields that `struct stat` has, too.
+            /// `STATX_BASIC_STATS`: asks for the fields that `struct stat` has, too.
             const BASIC: libc::c_uint = 0x7ff;
             let mut status = [0_u64; WORDS];
             // SAFETY: the path ends with a zero, and the kernel writes 256 bytes, which is
@@ -204,7 +205,8 @@ pub(crate) fn status(path: &CStr, form: StatusForm) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Makes a socket with a program's own arguments, by `socket(2)`.
+/// Makes a socket with a program's own arguments, by `socket(2)`. In this process the socket is
+/// always closed on exec.
 pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: three numbers.
     let descriptor = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
@@ -212,8 +214,8 @@ pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Returns the number of bytes that were sent on a Unix socket and have not been read, counted by
-/// their allocations.
+/// Returns the number of bytes that were sent on a Unix socket and not read yet. Each datagram
+/// counts with the memory that the kernel allocated for it.
 pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the kernel writes one int.
@@ -224,8 +226,9 @@ pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<usize> {
 /// The most datagrams that [`receive_many`] takes.
 pub(crate) const AT_ONCE: usize = 32;
 
-/// Takes datagrams with `recvmmsg(2)`, without waiting: one into each of `places`. Puts their whole
-/// lengths into `lengths`, and returns their number.
+/// Takes datagrams with `recvmmsg(2)`, without waiting: one into each of `places`, at most
+/// [`AT_ONCE`]. Puts their lengths into `lengths`, in full even for datagrams that were cut, and
+/// returns their number. Fails with EAGAIN if none waits.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     places: &mut [io::IoSliceMut<'_>],
@@ -258,7 +261,7 @@ pub(crate) fn receive_many(
     Ok(received.cast_unsigned() as usize)
 }
 
-/// Returns a call's result, or the error that the call left in errno.
+/// Returns the result of a C call. If it is negative, returns the error in errno instead.
 fn check<T: Copy + Default + PartialOrd>(result: T) -> io::Result<T> {
     if result < T::default() {
         Err(io::Error::last_os_error())

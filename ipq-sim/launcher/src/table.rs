@@ -1,48 +1,52 @@
-//! System call numbers of each architecture, and which of their calls are watched.
+//! The system calls that the filter watches, with their numbers on each architecture.
 
 use crate::call::{FIRST_WITH_SENDER, Name, Privileged, StatusForm};
 
-/// A comparison of one argument's lower half.
+/// A comparison of the lower 32 bits of a call's argument with a number. The first field is the
+/// argument's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// The argument at this index equals this number.
+    /// The argument equals the number.
     Is(usize, u32),
-    /// The argument at this index is not this number.
+    /// The argument differs from the number.
     Not(usize, u32),
-    /// The argument at this index is at least this number.
+    /// The argument is the number or higher, unsigned.
     AtLeast(usize, u32),
-    /// The argument at this index is at most this number.
+    /// The argument is the number or lower, unsigned.
     AtMost(usize, u32),
 }
 
-/// The action on a call.
+/// The filter's action on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// The call is reported to the listener.
+    /// The call is reported to the listener, under this name.
     Notify(Name),
-    /// The call is i386's `socketcall`, whose first argument says which call it is. It is reported
-    /// to the listener.
+    /// The call is i386's `socketcall`, and is reported to the listener. Its first argument says
+    /// which socket call it makes.
     NotifySocketCall,
     /// The call fails with this error number.
     Refuse(i32),
 }
 
-/// The actions on the calls of one number.
+/// The action on calls with one number that pass the rule's tests. Calls with that number that do
+/// not pass go on to the kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) number: u32,
     pub(crate) action: Action,
-    /// The rule holds if all tests of one alternative hold, or if there is no alternative.
+    /// The tests. A call passes if all tests of one alternative hold, or if there are no
+    /// alternatives.
     pub(crate) alternatives: Vec<Vec<Test>>,
 }
 
-/// One system call interface of this machine's kernel.
+/// One system call interface of this machine's kernel (x86-64 has a second one for i386 programs),
+/// with the rules for its calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Interface {
     /// The kernel's name of the architecture, `AUDIT_ARCH_*`.
     pub(crate) audit: u32,
     /// The first number that belongs to another interface. Calls with this number or a higher one
-    /// are refused.
+    /// fail with ENOSYS.
     pub(crate) end: u32,
     pub(crate) rules: Vec<Rule>,
 }
@@ -53,8 +57,8 @@ impl Interface {
         self.audit & WIDE == 0
     }
 
-    /// Returns the action on the call with that `number`. Returns `None` if there is no rule for
-    /// the call.
+    /// Returns the action of the first rule for that call `number`, whatever the rule's tests say.
+    /// Returns `None` if there is no rule.
     pub(crate) fn action(&self, number: u32) -> Option<Action> {
         self.rules
             .iter()
@@ -66,17 +70,19 @@ impl Interface {
 /// The purpose of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Calls are reported, receive calls only if that is asked for.
+    /// Calls are reported to a listener, which answers them.
     Watch {
         /// `true` if receive calls and `read` are reported, too.
         receives: bool,
     },
-    /// Sockets of the netlink protocols are refused, and nothing is reported.
+    /// Sockets of the netlink protocols are refused with EPROTONOSUPPORT, `io_uring` with ENOSYS.
+    /// Nothing is reported.
     Guard,
 }
 
-/// Returns all interfaces by which a program of this machine can call the kernel, with rules about
-/// the netlink `protocols`. Returns none where the launcher does not know the machine.
+/// Returns the interfaces by which a program can call this machine's kernel, each with its rules
+/// for that `purpose` and for the netlink `protocols`. Returns an empty list on an architecture
+/// that the launcher does not know.
 pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> {
     machine()
         .iter()
@@ -94,7 +100,7 @@ pub(crate) fn interfaces(protocols: &[u32], purpose: Purpose) -> Vec<Interface> 
         .collect()
 }
 
-/// The meaning of a number in a table.
+/// The kind of call that a system call number stands for, from which its rule is made.
 #[derive(Clone, Copy, Debug)]
 enum What {
     Named(Name),
@@ -108,11 +114,11 @@ const AF_NETLINK: u32 = libc::AF_NETLINK as u32;
 const SOL_SOCKET: u32 = libc::SOL_SOCKET as u32;
 const SOL_NETLINK: u32 = libc::SOL_NETLINK as u32;
 
-/// The last descriptor whose `close` is watched: programs that close all descriptors go through a
-/// million.
+/// The highest descriptor whose `close` is reported. Some programs call `close` on a million
+/// numbers at their start, and nearly all of these calls then cost nothing.
 const LAST_WATCHED_DESCRIPTOR: u32 = 1023;
 
-/// The numbers of the watched calls in `socketcall`, except those that receive.
+/// The numbers by which `socketcall` names the watched calls, except the receive calls.
 pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
     (1, Name::Socket),
     (2, Name::Bind),
@@ -124,12 +130,12 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
 
-/// Returns the rule for a call in a filter without a listener. Returns `None` if the call is let
-/// through.
+/// Returns the guard's rule for a call number, by which sockets are refused. Returns `None` if the
+/// filter lets such calls through.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
         What::Named(Name::Socket) => sockets_of(protocols),
-        // The protocol is in memory, so every socket is refused.
+        // The filter can't see the protocol, which is in memory, so every socket is refused.
         What::SocketCall => vec![vec![Test::Is(0, 1)]],
         What::IoUring => return rule(number, what, protocols, false),
         _ => return None,
@@ -161,7 +167,8 @@ fn rule(number: u32, what: What, protocols: &[u32], receives: bool) -> Option<Ru
         What::Named(name @ Name::Receive) if receives => (Action::Notify(name), vec![]),
         What::Named(Name::Receive) => return None,
         What::Named(name @ Name::ReceiveFrom) => {
-            // No object of a program lies at an address whose lower half is 0.
+            // The filter sees 32 bits of the address. It takes 0 for a null pointer, since no
+            // object of a program lies at an address whose lower half is 0.
             let asks = vec![
                 Test::AtLeast(0, FIRST_WITH_SENDER.cast_unsigned()),
                 Test::AtMost(0, i32::MAX.cast_unsigned()),
@@ -237,14 +244,15 @@ const fn privileged(call: Privileged) -> What {
     What::Named(Name::Privileged(call))
 }
 
-/// Flags of `linux/audit.h` beside the ELF machine's number: little-endian, and 64 bits wide.
+/// The bit of an `AUDIT_ARCH_*` name of `linux/audit.h` that says little-endian.
 const LITTLE_ENDIAN: u32 = 0x4000_0000;
+/// The bit of an `AUDIT_ARCH_*` name of `linux/audit.h` that says 64 bits wide.
 const WIDE: u32 = 0x8000_0000;
 
 #[cfg(target_arch = "x86_64")]
 fn machine() -> [Table; 2] {
     [
-        // 0x4000_0000 is the bit of the x32 interface's numbers.
+        // Numbers from 0x4000_0000 on belong to the x32 interface.
         (0x3e | WIDE | LITTLE_ENDIAN, 0x4000_0000, X86_64),
         (3 | LITTLE_ENDIAN, u32::MAX, I386),
     ]

@@ -1,8 +1,9 @@
-//! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, which programs search for their own process id,
-//! of the emulated kernel (PROC-1).
+//! Gives programs the emulated kernel's `/proc/net/ip_queue` and `/proc/net/ip6_queue`, in which
+//! they search for their own process id (PROC-1).
 //!
-//! The functions here stand in for those that open files. Every other path is passed on unchanged.
-//! The emulated text is written to a file in memory, as it is when the program opens it.
+//! The functions of this module stand in for the C library's functions that open a file by its
+//! path. For the two /proc files they open a file in memory, which holds the emulated text as of
+//! that moment. Every other path is passed on unchanged.
 
 use super::{failed, next};
 use ipq_core::Errno;
@@ -13,52 +14,56 @@ use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::ffi::CStr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-/// Stands in for `open(2)`. The mode is passed on whether the caller gave one or not: it is looked
-/// at only if there should be one.
+/// Stands in for `open(2)`. The mode is passed on even if the caller gave none: the C library reads
+/// it only where the flags ask for one.
 #[unsafe(no_mangle)]
 extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
     emulated(path).map_or_else(|| unsafe { next::open()(path, flags, mode) }, descriptor)
 }
 
-/// Opens a file that may be large, as `open` does.
+/// Stands in for `open64`: opens a file as `open` does, with `O_LARGEFILE`.
 #[unsafe(no_mangle)]
 extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     open(path, flags | libc::O_LARGEFILE, mode)
 }
 
-/// Stands in for `openat(2)`.
+/// Stands in for `openat(2)`. For an emulated /proc file, `directory` and `flags` are ignored.
 #[unsafe(no_mangle)]
 extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
     emulated(path).map_or_else(|| unsafe { next::openat()(directory, path, flags, mode) }, descriptor)
 }
 
-/// Opens a file that may be large, as `openat` does.
+/// Stands in for `openat64`: opens a file as `openat` does, with `O_LARGEFILE`.
 #[unsafe(no_mangle)]
 extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     openat(directory, path, flags | libc::O_LARGEFILE, mode)
 }
 
-/// Stands in for `open` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__open_2`, which a program that was compiled with `_FORTIFY_SOURCE` calls for
+/// `open` without a mode.
 #[unsafe(no_mangle)]
 extern "C" fn __open_2(path: *const c_char, flags: c_int) -> c_int {
     open(path, flags, 0)
 }
 
-/// Stands in for `open64` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__open64_2`, which a program that was compiled with `_FORTIFY_SOURCE` calls for
+/// `open64` without a mode.
 #[unsafe(no_mangle)]
 extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
     open64(path, flags, 0)
 }
 
-/// Stands in for `openat` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__openat_2`, which a program that was compiled with `_FORTIFY_SOURCE` calls for
+/// `openat` without a mode.
 #[unsafe(no_mangle)]
 extern "C" fn __openat_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
     openat(directory, path, flags, 0)
 }
 
-/// Stands in for `openat64` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__openat64_2`, which a program that was compiled with `_FORTIFY_SOURCE` calls for
+/// `openat64` without a mode.
 #[unsafe(no_mangle)]
 extern "C" fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) -> c_int {
     openat64(directory, path, flags, 0)
@@ -81,13 +86,13 @@ extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     }
 }
 
-/// Opens a file that may be large, as `fopen` does.
+/// Stands in for `fopen64`, by `fopen`.
 #[unsafe(no_mangle)]
 extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)
 }
 
-/// Stands in for `access(2)`.
+/// Stands in for `access(2)`. An emulated /proc file grants any `mode`.
 #[unsafe(no_mangle)]
 extern "C" fn access(path: *const c_char, mode: c_int) -> c_int {
     // SAFETY: the caller's arguments, unchanged.
@@ -101,8 +106,9 @@ fn descriptor(file: Result<OwnedFd, Errno>) -> c_int {
     file.map_or_else(failed, IntoRawFd::into_raw_fd)
 }
 
-/// Returns the emulated file at that path. Returns `None` if the path names another file, or if
-/// there is no emulator.
+/// Returns a new file in memory with the emulated text, if the path is that of `ip_queue` or
+/// `ip6_queue` in /proc. Returns `None` for any other path, and if `IPQ_TRANSPORT` names no
+/// emulator. The inner error says why the text could not be had.
 fn emulated(path: *const c_char) -> Option<Result<OwnedFd, Errno>> {
     if path.is_null() {
         return None;

@@ -1,15 +1,15 @@
 //! For `LD_PRELOAD`: turns a program's `ip_queue` netlink sockets into an emulator's.
 //!
-//! Most programs of the field have libipq linked in, or code of their own on a raw socket. With
-//! this object loaded, their `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) is one of the emulator at
-//! the path that `IPQ_TRANSPORT=unix:PATH` names, and what follows on that descriptor goes there:
-//! bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
+//! Most such programs have libipq linked in, or code of their own on a raw socket. With this object
+//! loaded, their `socket(AF_NETLINK, SOCK_RAW, 3)` (or 13) returns a socket of the emulator at the
+//! path that `IPQ_TRANSPORT=unix:PATH` names. What the program then does with the descriptor goes
+//! to the emulator: bind, send, receive with the kernel's address and its ENOBUFS, `SO_RCVBUF`,
 //! `NETLINK_NO_ENOBUFS`, `SO_ERROR`, getsockname, getpeername and close. The descriptor is a real
-//! one, so select, poll, dup and fork work; but a copy that dup makes is a bare connection to this
-//! object. Every other socket is left alone.
+//! one, so select, poll, dup and fork work. But this object does not know the copies that dup
+//! makes: calls on a copy act on the bare Unix socket. Every other socket is left alone.
 //!
-//! `/proc/net/ip_queue` and `/proc/net/ip6_queue` are the emulated kernel's, too, where a program
-//! opens them.
+//! `/proc/net/ip_queue` and `/proc/net/ip6_queue`, where a program opens them, are the emulated
+//! kernel's, too.
 //!
 //! No other program can be reached: a datagram for another port id than the kernel's is refused
 //! with ECONNREFUSED (SOCK-8).
@@ -30,7 +30,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// Stands in for `socket(2)`.
+/// Stands in for `socket(2)`. Opens an unbound socket of the emulator for netlink protocol 3 or 13
+/// if `IPQ_TRANSPORT` names an emulator.
 #[unsafe(no_mangle)]
 extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     match emulated(domain, protocol) {
@@ -43,22 +44,23 @@ extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     }
 }
 
-/// Returns the path of the emulator, and the family of the queue, for a socket that is to be
-/// emulated. Returns `None` for any other socket.
+/// Returns the emulator's path and the queue's family for a socket that is to be emulated. Returns
+/// `None` if the socket is not netlink's protocol 3 or 13, or if `IPQ_TRANSPORT` names no emulator.
 fn emulated(domain: c_int, protocol: c_int) -> Option<(PathBuf, Family)> {
     let family = calls::queue_of(domain, protocol)?;
     Some((emulator()?, family))
 }
 
-/// Returns the path of the socket on which the emulator listens. Returns `None` if there is to be
-/// no emulator.
+/// Returns the path in `IPQ_TRANSPORT=unix:PATH`, on which the emulator listens. Returns `None` if
+/// the variable has no such value.
 fn emulator() -> Option<PathBuf> {
     let transport = std::env::var_os("IPQ_TRANSPORT")?.into_vec();
     let path = transport.strip_prefix(b"unix:")?;
     Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
-/// Stands in for `bind(2)`.
+/// Stands in for `bind(2)`. On an emulator's socket an address that is not netlink's fails with
+/// EINVAL.
 #[unsafe(no_mangle)]
 extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -69,7 +71,9 @@ extern "C" fn bind(descriptor: c_int, address: *const sockaddr, length: socklen_
     }
 }
 
-/// Stands in for `connect(2)`, which may name the kernel only. Messages go there anyway.
+/// Stands in for `connect(2)`. An emulator's socket can be connected to the kernel only, which
+/// changes nothing; another port id fails with ECONNREFUSED, an address that is not netlink's with
+/// EINVAL.
 #[unsafe(no_mangle)]
 extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     match (sockets::find(descriptor), netlink_port(address, length)) {
@@ -81,7 +85,7 @@ extern "C" fn connect(descriptor: c_int, address: *const sockaddr, length: sockl
     }
 }
 
-/// Stands in for `getsockname(2)`.
+/// Stands in for `getsockname(2)`. An emulator's socket has a netlink address with its port id.
 #[unsafe(no_mangle)]
 extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     match sockets::find(descriptor) {
@@ -94,7 +98,8 @@ extern "C" fn getsockname(descriptor: c_int, address: *mut sockaddr, length: *mu
     }
 }
 
-/// Stands in for `getpeername(2)`: the peer is the kernel, connected or not.
+/// Stands in for `getpeername(2)`. The peer of an emulator's socket is the kernel, even if the
+/// socket is not connected.
 #[unsafe(no_mangle)]
 extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if sockets::find(descriptor).is_none() {
@@ -105,13 +110,13 @@ extern "C" fn getpeername(descriptor: c_int, address: *mut sockaddr, length: *mu
     0
 }
 
-/// Stands in for `send(2)`.
+/// Stands in for `send(2)`, by `sendto` without an address.
 #[unsafe(no_mangle)]
 extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flags: c_int) -> ssize_t {
     sendto(descriptor, bytes, length, flags, std::ptr::null(), 0)
 }
 
-/// Stands in for `sendto(2)`.
+/// Stands in for `sendto(2)`. On an emulator's socket, sends to the emulator.
 #[unsafe(no_mangle)]
 extern "C" fn sendto(
     descriptor: c_int,
@@ -133,7 +138,7 @@ extern "C" fn sendto(
     }
 }
 
-/// Stands in for `sendmsg(2)`.
+/// Stands in for `sendmsg(2)`. On an emulator's socket, sends to the emulator.
 #[unsafe(no_mangle)]
 extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -156,9 +161,11 @@ extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -
     unsafe { next::sendmsg()(descriptor, &raw const copy, flags) }
 }
 
-/// Checks what a netlink socket checks before it sends, and binds the socket if it is unbound
-/// (SOCK-2, SOCK-8, SOCK-9). Returns `false` if nothing is to be sent: an empty datagram would be
-/// ignored (MSG-1), and looks like the end of a connection.
+/// Checks a send as a netlink socket does, and first binds an unbound socket (SOCK-2, SOCK-8,
+/// SOCK-9). Fails with EINVAL for an address that is not netlink's, with ECONNREFUSED for another
+/// port id than the kernel's, and with EMSGSIZE for too long a datagram. Returns `false` for an
+/// empty datagram, which must not be sent: the kernel would ignore it (MSG-1), but the emulator
+/// would take it for the end of the connection.
 fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length: socklen_t) -> Result<bool, Errno> {
     if !address.is_null() && netlink_port(address, address_length).ok_or(Errno::EINVAL)? != PortId::KERNEL {
         return Err(Errno::ECONNREFUSED);
@@ -172,7 +179,7 @@ fn may_send(unix: &Unix, length: usize, address: *const sockaddr, address_length
     Ok(length > 0)
 }
 
-/// Stands in for `recv(2)`.
+/// Stands in for `recv(2)`, by `recvfrom` without an address.
 #[unsafe(no_mangle)]
 extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
     recvfrom(
@@ -185,7 +192,8 @@ extern "C" fn recv(descriptor: c_int, buffer: *mut c_void, length: size_t, flags
     )
 }
 
-/// Stands in for `recvfrom(2)`.
+/// Stands in for `recvfrom(2)`. On an emulator's socket, the sender's address is a netlink address,
+/// and a pending overrun fails the call with ENOBUFS.
 #[unsafe(no_mangle)]
 extern "C" fn recvfrom(
     descriptor: c_int,
@@ -212,7 +220,8 @@ extern "C" fn recvfrom(
     received
 }
 
-/// Stands in for `recvmsg(2)`.
+/// Stands in for `recvmsg(2)`. On an emulator's socket, the sender's address is a netlink address,
+/// and a pending overrun fails the call with ENOBUFS.
 #[unsafe(no_mangle)]
 extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {
@@ -237,8 +246,10 @@ extern "C" fn recvmsg(descriptor: c_int, message: *mut msghdr, flags: c_int) -> 
     }
 }
 
-/// Waits for a frame if the call is to wait, and tells of an overrun, which comes ahead of the
-/// frames (SOCK-4). Returns the sender of the next frame, or what the call returns if it fails.
+/// Waits for a datagram, if neither `flags` nor the socket forbid waiting, and returns its sender.
+/// An overrun comes ahead of the datagrams (SOCK-4): if one is pending, before or after the wait,
+/// sets errno to ENOBUFS. Returns what the receive call has to return, -1, after an overrun or an
+/// error.
 fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
     let overrun = || {
         if unix.take_overrun() {
@@ -266,7 +277,8 @@ fn wait_and_tell(unix: &Unix, flags: c_int) -> Result<PortId, ssize_t> {
         .map_err(|_| waited)
 }
 
-/// Stands in for `recv` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__recv_chk`, which a program that was compiled with `_FORTIFY_SOURCE` calls for
+/// `recv`. Reads no more than `room` bytes.
 #[unsafe(no_mangle)]
 extern "C" fn __recv_chk(
     descriptor: c_int,
@@ -278,7 +290,8 @@ extern "C" fn __recv_chk(
     recv(descriptor, buffer, length.min(room), flags)
 }
 
-/// Stands in for `recvfrom` where a program was compiled with `_FORTIFY_SOURCE`.
+/// Stands in for `__recvfrom_chk`, which a program that was compiled with `_FORTIFY_SOURCE` calls
+/// for `recvfrom`. Reads no more than `room` bytes.
 #[unsafe(no_mangle)]
 extern "C" fn __recvfrom_chk(
     descriptor: c_int,
@@ -292,8 +305,9 @@ extern "C" fn __recvfrom_chk(
     recvfrom(descriptor, buffer, length.min(room), flags, address, address_length)
 }
 
-/// Stands in for `setsockopt(2)`: options that a netlink socket treats in its own way go to the
-/// emulator.
+/// Stands in for `setsockopt(2)`. On an emulator's socket, the receive buffer and
+/// `NETLINK_NO_ENOBUFS` are set in the emulator. Other options that a netlink socket treats in its
+/// own way, except `SO_SNDBUF`, fail with ENOPROTOOPT; the rest are set on the Unix socket.
 #[unsafe(no_mangle)]
 extern "C" fn setsockopt(
     descriptor: c_int,
@@ -336,8 +350,9 @@ extern "C" fn setsockopt(
     }
 }
 
-/// Stands in for `getsockopt(2)`: `SO_ERROR` is the pending overrun (SOCK-4), and `SO_RCVBUF` is
-/// what the emulator granted.
+/// Stands in for `getsockopt(2)`. On an emulator's socket, `SO_ERROR` takes the pending overrun
+/// (SOCK-4), `SO_RCVBUF` is what the emulator granted, and type, domain and protocol are netlink's.
+/// Netlink options that the emulator does not have fail with ENOPROTOOPT.
 #[unsafe(no_mangle)]
 extern "C" fn getsockopt(
     descriptor: c_int,
@@ -372,7 +387,7 @@ extern "C" fn getsockopt(
     0
 }
 
-/// Stands in for `dup2(2)`. The socket that was at the new descriptor is closed.
+/// Stands in for `dup2(2)`. An emulator's socket at the descriptor `new` is closed.
 #[unsafe(no_mangle)]
 extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     close_for_copy(descriptor, new);
@@ -380,7 +395,7 @@ extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     unsafe { next::dup2()(descriptor, new) }
 }
 
-/// Stands in for `dup3(2)`. The socket that was at the new descriptor is closed.
+/// Stands in for `dup3(2)`. An emulator's socket at the descriptor `new` is closed.
 #[unsafe(no_mangle)]
 extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     close_for_copy(descriptor, new);
@@ -388,7 +403,8 @@ extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     unsafe { next::dup3()(descriptor, new, flags) }
 }
 
-/// Closes the emulator's socket at `new` if a copy of `descriptor` is to take its place.
+/// Closes the emulator's socket at `new`, unless `descriptor` is `new` or is not open: then no copy
+/// would take its place.
 fn close_for_copy(descriptor: c_int, new: c_int) {
     // SAFETY: a command of fcntl that takes no argument and changes nothing.
     if descriptor != new && unsafe { libc::fcntl(descriptor, libc::F_GETFD) } >= 0 {
@@ -396,7 +412,7 @@ fn close_for_copy(descriptor: c_int, new: c_int) {
     }
 }
 
-/// Stands in for `close(2)`.
+/// Stands in for `close(2)`. Closes an emulator's socket, and forgets it.
 #[unsafe(no_mangle)]
 extern "C" fn close(descriptor: c_int) -> c_int {
     if sockets::remove(descriptor) {
@@ -406,8 +422,8 @@ extern "C" fn close(descriptor: c_int) -> c_int {
     unsafe { next::close()(descriptor) }
 }
 
-/// Returns the port id in an address that a program passes. Returns `None` if it is no netlink
-/// address.
+/// Returns the port id in an address that a program passes. Returns `None` if the address is null
+/// or no netlink address.
 fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
     if address.is_null() {
         return None;
@@ -417,7 +433,8 @@ fn netlink_port(address: *const sockaddr, length: socklen_t) -> Option<PortId> {
     calls::port_id(bytes).ok()
 }
 
-/// Gives a program the address of `port_id`, as much as it has room for.
+/// Writes the netlink address of `port_id` into the program's `address`, cut to its room, and the
+/// full length into `length`. Writes nothing if one of the two pointers is null.
 fn put_address(port_id: PortId, address: *mut sockaddr, length: *mut socklen_t) {
     if address.is_null() || length.is_null() {
         return;
@@ -438,7 +455,7 @@ fn failed(Errno(errno): Errno) -> c_int {
     -1
 }
 
-/// Returns the descriptor of a socket, which need not be in the table.
+/// Returns the descriptor of a socket.
 fn descriptor_of(unix: &Unix) -> c_int {
     std::os::fd::AsFd::as_fd(unix).as_raw_fd()
 }

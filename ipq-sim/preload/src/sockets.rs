@@ -1,20 +1,21 @@
-//! The table of the emulator's descriptors. It has no lock, since programs fork, and jump out of
-//! signal handlers.
+//! The table of the descriptors that are sockets of the emulator. It has no lock, since a program
+//! may fork, or jump out of a signal handler, while a lock is held.
 
 use ipq_core::Errno;
 use ipq_core::transport::unix::Unix;
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-/// The size of the table: descriptors from this number on can't be the emulator's. It is well
-/// beyond 1024, where programs with an `fd_set` end.
+/// The size of the table: only descriptors below this number can be the emulator's. Programs with
+/// an `fd_set` use only descriptors below 1024.
 const MOST: usize = 4096;
 
 static SOCKETS: [AtomicPtr<Unix>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
 static RECEIVE_BUFFERS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
 
-/// Notes a socket, and sets its descriptor up as `kind`, the second argument of `socket(2)`, asks.
-/// Returns the descriptor.
+/// Puts a socket into the table. Sets its descriptor up with `SOCK_CLOEXEC` and `SOCK_NONBLOCK` as
+/// `kind`, the second argument of `socket(2)`, asks. Returns the descriptor, or EMFILE if the table
+/// has no place for that number.
 pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
     let descriptor = super::descriptor_of(&unix);
     let place = place(&SOCKETS, descriptor).ok_or(Errno(libc::EMFILE))?;
@@ -32,8 +33,8 @@ pub(super) fn insert(unix: Unix, kind: c_int) -> Result<c_int, Errno> {
     Ok(descriptor)
 }
 
-/// Returns the emulator's socket of that descriptor. Returns `None` if the descriptor is not the
-/// emulator's.
+/// Returns the emulator's socket at `descriptor`. Returns `None` if the descriptor is not in the
+/// table.
 pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
     let socket = place(&SOCKETS, descriptor)?.load(Ordering::Acquire);
     // SAFETY: null, or made from a box by `insert`. It lives until the program closes the
@@ -41,8 +42,8 @@ pub(super) fn find<'a>(descriptor: c_int) -> Option<&'a Unix> {
     unsafe { socket.as_ref() }
 }
 
-/// Closes the emulator's socket of that descriptor. Returns `false` if the descriptor is not the
-/// emulator's.
+/// Closes the emulator's socket at `descriptor`, and takes it out of the table. Returns `false` if
+/// the descriptor is not in the table.
 pub(super) fn remove(descriptor: c_int) -> bool {
     let Some(place) = place(&SOCKETS, descriptor) else {
         return false;
@@ -57,14 +58,15 @@ pub(super) fn remove(descriptor: c_int) -> bool {
     true
 }
 
-/// Returns the receive buffer that the emulator granted, in bytes. Returns `None` if the program
-/// has not asked for any.
+/// Returns the receive buffer that the emulator granted when the program last set one, in bytes.
+/// Returns `None` if the program has set none.
 pub(super) fn receive_buffer(descriptor: c_int) -> Option<c_int> {
     let granted = place(&RECEIVE_BUFFERS, descriptor)?.load(Ordering::Relaxed);
     (granted != 0).then_some(granted)
 }
 
-/// Remembers the receive buffer that the emulator granted, in bytes; 0 stands for none.
+/// Remembers the receive buffer that the emulator granted, in bytes. 0 means that the program has
+/// set none.
 pub(super) fn set_receive_buffer(descriptor: c_int, granted: usize) {
     if let Some(place) = place(&RECEIVE_BUFFERS, descriptor) {
         place.store(c_int::try_from(granted).unwrap_or(c_int::MAX), Ordering::Relaxed);

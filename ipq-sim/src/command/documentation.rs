@@ -31,9 +31,9 @@ pub(super) fn write_manual(arguments: &ManualArguments) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a shell's completion script.
+/// Prints a shell's completion script on standard output.
 pub(super) fn print_completions(arguments: &CompletionsArguments) -> Result<ExitCode, Failure> {
-    // The generator panics where it can't write.
+    // The script goes to memory first: the generator panics where it can't write.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut CommandLine::command(), "ipq-sim", &mut script);
     let written = io::stdout().write_all(&script).and_then(|()| io::stdout().flush());

@@ -1,4 +1,4 @@
-//! The output files of a run, written while it is under way.
+//! The output files of a run, which are written during the run.
 
 mod destination;
 mod log;
@@ -43,7 +43,7 @@ pub(super) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// Returns whether anything is written to standard output.
+    /// Returns `true` if one of the outputs goes to standard output.
     pub(super) fn use_standard_output(&self) -> bool {
         self.paths().any(|path| path.as_os_str() == STANDARD_OUTPUT)
     }
@@ -55,9 +55,11 @@ impl OutputArguments {
             .map(|path| &**path)
     }
 
-    /// Checks that no two outputs are one file, and that no output is the input.
+    /// Checks that no two outputs are the same file, and that no output is the capture that is
+    /// read.
     fn check(&self, capture: Option<&Path>) -> Result<(), Failure> {
-        // Standard input and standard output have the same name.
+        // A capture `-` is standard input, and an output `-` is standard output: they are not the
+        // same file.
         let capture = capture.filter(|capture| capture.as_os_str() != STANDARD_OUTPUT);
         let mut seen: Vec<&Path> = Vec::new();
         for path in self.paths() {
@@ -73,7 +75,8 @@ impl OutputArguments {
     }
 }
 
-/// Returns whether two paths name one regular file, existing or not, or both standard output.
+/// Returns `true` if both paths name the same regular file, or if they are equal and nothing exists
+/// there, as for standard output (`-`).
 fn is_same(one: &Path, other: &Path) -> bool {
     let file = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
     match (file(one), file(other)) {
@@ -83,7 +86,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The outputs of a run, and the bar on the terminal.
+/// The outputs of a run, and the progress bar on the terminal.
 pub(super) struct Outputs<'a> {
     /// `None` if neither `--out` nor `--log` was given.
     writer: Option<Writer>,
@@ -94,8 +97,9 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the output files. Called before the run, so that a file that can't be written is known
-    /// in time.
+    /// Opens the output files. Called before the run, so that a file that can't be written stops
+    /// the command before the program starts. Also fails if an output is the capture, if two
+    /// outputs are the same file, or if a capture would go to a terminal.
     pub(super) fn open(
         arguments: &OutputArguments,
         capture: Option<&Path>,

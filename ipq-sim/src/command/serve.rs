@@ -1,4 +1,4 @@
-//! An emulated kernel for programs that are started elsewhere.
+//! The subcommand `serve`: an emulated kernel for programs that are started elsewhere.
 
 use super::{Failure, FeedArguments, KernelArguments, feed, interruption, tell};
 use clap::Args;
@@ -24,8 +24,9 @@ pub(super) struct ServeArguments {
     kernel: KernelArguments,
 }
 
-/// Serves an emulated kernel until the capture is through, or until a signal interrupts the
-/// command.
+/// Serves an emulated kernel at a path. With a capture, feeds it, and returns when the run is over.
+/// Without one, serves until SIGINT or SIGTERM. Once programs can connect, prints the
+/// `IPQ_TRANSPORT` for them on standard error.
 pub(super) fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let mut told = false;
     // A script may start its program when it has read this line.

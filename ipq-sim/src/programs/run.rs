@@ -1,5 +1,5 @@
-//! A program written for libipq, run on the packets of a capture: no privilege, no network, no
-//! kernel.
+//! A program for packet queues (libipq or NFQUEUE), run on the packets of a capture: no privilege,
+//! no network, no queue of this machine's kernel.
 //!
 //! ```no_run
 //! use ipq_sim::programs::run::Run;
@@ -9,12 +9,12 @@
 //! # Ok::<(), ipq_sim::programs::run::RunError>(())
 //! ```
 //!
-//! The program runs as it stands. Where the system has seccomp's user notification (Linux 5.14),
-//! the program's calls for a queue's socket are answered with an emulated one, however the program
+//! The program runs unchanged. Where the system has seccomp's user notification (Linux 5.14), the
+//! program's calls for a queue's socket are answered with an emulated socket, however the program
 //! is linked and whatever it does to its environment. Elsewhere the program must have this
-//! project's libipq, which finds the emulator by `IPQ_TRANSPORT`, or have the object of package
-//! ipq-preload loaded first. [`Run::choice`] returns the [`Launcher`] of a run. By none of them can
-//! the program reach a queue of this machine.
+//! project's libipq, which finds the emulator by `IPQ_TRANSPORT`, or the run must load the object
+//! of package ipq-preload into it. [`Run::choice`] returns which [`Launcher`] a run uses. With none
+//! of them can the program reach a queue of this machine.
 //!
 //! Packets enter at the hook directly, without a routing decision, between two devices `eth0` and
 //! `eth1` that carry packets of any length. The [`Report`] says what was fed, what became of it and
@@ -61,37 +61,40 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The devices that packets arrive and leave by. They know every neighbour, and fragment nothing.
+/// The devices by which packets arrive and leave. They know the hardware address of every
+/// neighbour, and their MTU is so large that no packet is fragmented.
 const DEVICES: [&str; 2] = ["eth0", "eth1"];
 
 /// The rate at which packets are fed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rate {
-    /// As the program reads: a packet is fed when the queue and the receive buffer have room for
-    /// it, so that no packet is lost.
+    /// A packet is fed when the queue and the receive buffer have room for it, so that no packet is
+    /// lost.
     #[default]
     AsRead,
     /// This many packets in a second, whether the program reads them or not.
     PerSecond(f64),
-    /// All packets at once, whether the program reads them or not.
+    /// All packets as fast as they can be fed, whether the program reads them or not.
     Max,
 }
 
-/// The time for which the program has the capability `CAP_NET_ADMIN`, which the kernel asks for at
-/// each message (MSG-5).
+/// The time for which the program has the capability `CAP_NET_ADMIN`. The kernel refuses each
+/// message that comes without it (MSG-5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetAdmin {
     /// The program always has `CAP_NET_ADMIN`.
     #[default]
     Held,
-    /// The program has `CAP_NET_ADMIN` until it has opened a queue and set a copy mode, like a
-    /// program that then drops its privileges. Its verdicts are refused.
+    /// The program has `CAP_NET_ADMIN` until it has opened a queue and set a copy mode. From then
+    /// on its messages, such as verdicts, are refused, as happens to a program that drops its
+    /// privileges too early.
     UntilOpened,
     /// The program never has `CAP_NET_ADMIN`.
     Missing,
 }
 
-/// A program that is to be run on a capture. See the [module](self).
+/// The settings of a run: a capture, the program that is to decide about its packets, and the
+/// emulated kernel. See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Run {
     capture: PathBuf,
@@ -107,13 +110,13 @@ pub struct Run {
     net_admin: NetAdmin,
     quiet: bool,
     profile: Profile,
-    /// The kernel for a program that opens a socket of nfnetlink; `None` if every program gets
-    /// `profile`.
+    /// The kernel that replaces `profile` if the program opens a socket of nfnetlink or a rule
+    /// names a queue by its number. `None` if every program gets `profile`.
     numbered: Option<Profile>,
-    /// The number of the queue that packets are sent to; `None` if they go to the queues that the
-    /// program listens to.
+    /// The number of the nfnetlink queue that packets are sent to. `None` if they go to the queues
+    /// that the program listens to.
     queue_number: Option<u16>,
-    /// The rules at the hook. If there are none, all packets are queued.
+    /// The rules at the hook. If there are none, every packet is queued.
     rules: Vec<Rule>,
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
@@ -132,7 +135,7 @@ enum Client {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The capture can't be read.
+    /// The capture can't be opened, or is no capture.
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// The program can't be started.
@@ -143,7 +146,8 @@ pub enum RunError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// An object was to be loaded into a program that has no dynamic loader.
+    /// An object was to be loaded into a program that is linked statically, so that no dynamic
+    /// loader could load it.
     #[error(
         "{} is linked statically as a whole, so {} can't be loaded into it: link it with the C library as a shared object, or \
          with this project's libipq",
@@ -155,7 +159,7 @@ pub enum RunError {
         /// The object that was to be loaded.
         object: PathBuf,
     },
-    /// The system does not allow seccomp to give the program its sockets.
+    /// The launcher seccomp was asked for, and the system does not allow its use.
     #[error(
         "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
          launcher preload for a program with a libipq of its own, or transport for one with this project's"
@@ -164,7 +168,7 @@ pub enum RunError {
         /// The system's error, as text.
         reason: String,
     },
-    /// The launcher preload was asked for without its object.
+    /// The launcher preload was asked for without the object of package ipq-preload.
     #[error("the launcher preload needs the object of package ipq-preload: say where libipq_preload.so is")]
     NoObject,
     /// The emulated kernel has another byte order than this machine, so no program of this machine
@@ -176,8 +180,8 @@ pub enum RunError {
         /// The profile's name.
         profile: &'static str,
     },
-    /// The emulated kernel has another word size than this machine, and the launcher that was asked
-    /// for knows this machine's only.
+    /// The emulated kernel has another word size than this machine. Only the launcher seccomp can
+    /// run a program of that size, and another one was asked for.
     #[error(
         "the profile {profile} has words of another size than this machine's: a program of that size is run by the launcher \
          seccomp alone; leave --launcher and --preload out, or choose a profile of this machine's word size"
@@ -186,7 +190,7 @@ pub enum RunError {
         /// The profile's name.
         profile: &'static str,
     },
-    /// No packet passes the hook, or the kernel lacks the queue that packets are to be sent to.
+    /// No packet passes the hook, or a rule is for a queue that the emulated kernel does not have.
     #[error(transparent)]
     Hook(#[from] RuleError),
     /// The emulated host's devices can't be set up.
@@ -200,23 +204,24 @@ pub enum RunError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The watcher of the run returned an error, and the run ended.
+    /// The run's [`Watch`] returned an error, which ended the run.
     #[error(transparent)]
     Watch(std::io::Error),
-    /// The socket of the emulator failed.
+    /// The emulator's socket failed during the run.
     #[error("the emulator's socket failed: {0}")]
     Socket(#[from] std::io::Error),
 }
 
 impl Run {
-    /// Prepares a run of `program` on the packets of `capture`, a pcap or pcapng file.
+    /// Prepares a run that starts `program` and feeds it the packets of `capture`, a pcap or pcapng
+    /// file.
     #[must_use]
     pub fn new(capture: impl Into<PathBuf>, program: impl Into<OsString>) -> Self {
         Self::with(capture.into(), Client::Program(program.into()))
     }
 
-    /// Prepares a run for programs that are started elsewhere, with `IPQ_TRANSPORT` set to `unix:`
-    /// and `socket`.
+    /// Prepares a run that starts no program: programs that are started elsewhere, with
+    /// `IPQ_TRANSPORT` set to `unix:` and the path `socket`, decide about the packets of `capture`.
     #[must_use]
     pub fn serving(capture: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
         Self::with(capture.into(), Client::Anybody(socket.into()))
@@ -252,24 +257,26 @@ impl Run {
         self
     }
 
-    /// Sets the directory in which the program finds libipq.so.0, if the system does not know it.
+    /// Sets the directory of the `libipq.so.0` that the program loads, for a system whose loader
+    /// does not find it.
     #[must_use]
     pub fn library(mut self, directory: impl Into<PathBuf>) -> Self {
         self.library = Some(directory.into());
         self
     }
 
-    /// Sets a shared object to be loaded into the program first: that of the package ipq-preload. A
-    /// program needs it if it has a libipq of its own, linked in or written on a raw socket. The
-    /// program must use the C library's functions, so it can't be wholly static.
+    /// Sets the shared object of the package ipq-preload, which is loaded into the program by the
+    /// launcher preload. A program needs it if it has a libipq of its own, linked in or written on
+    /// a raw socket, and seccomp can't be had. The program must use the C library's functions, so
+    /// it can't be linked statically as a whole.
     #[must_use]
     pub fn preload(mut self, object: impl Into<PathBuf>) -> Self {
         self.preload = Some(object.into());
         self
     }
 
-    /// Sets the means by which the program gets its sockets. Unless set, [one is
-    /// chosen](Self::choice).
+    /// Sets the means by which the program gets its sockets. Unless set, [`choice`](Self::choice)
+    /// says which is used.
     #[must_use]
     pub fn launcher(self, launcher: Launcher) -> Self {
         Self {
@@ -278,29 +285,30 @@ impl Run {
         }
     }
 
-    /// Returns the means by which the program will get its sockets: [`Launcher::Seccomp`] where the
-    /// system has it. Returns an error if the means that was asked for can't be had.
+    /// Returns the means by which the program will get its sockets: the [launcher](Self::launcher)
+    /// that was set, otherwise [`Launcher::Seccomp`] where the system has it. Returns an error if
+    /// the means that was set can't be had.
     pub fn choice(&self) -> Result<Choice, RunError> {
         launcher::choose(self)
     }
 
-    /// Returns whether the program is linked statically as a whole, so that nothing can be loaded
+    /// Returns `true` if the program is linked statically as a whole, so that nothing can be loaded
     /// into it.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.linkage().is_static
     }
 
-    /// Returns whether the program loads a `libipq.so`, or has this project's libipq linked in.
-    /// Such a program connects to the emulator that `IPQ_TRANSPORT` names, without an object that
-    /// is loaded into it. Any other program connects in this way only if it starts such a program.
+    /// Returns `true` if the program loads a `libipq.so`, or has this project's libipq linked in.
+    /// Such a program connects to the emulator that `IPQ_TRANSPORT` names, with no object loaded
+    /// into it. Any other program does so only through a program with libipq that it starts.
     #[must_use]
     pub fn has_libipq(&self) -> bool {
         self.linkage().has_libipq
     }
 
-    /// Returns the size of the program's words; `None` if it is unknown, as that of a script. A
-    /// kernel's frames have the program's word size, so the [profile](Self::profile) must have this
+    /// Returns the size of the program's words; `None` if it is unknown, as for a script. A
+    /// kernel's frames have the program's word size, so the [profile](Self::profile) must have that
     /// size.
     #[must_use]
     pub fn word_size(&self) -> Option<WordSize> {
@@ -331,14 +339,15 @@ impl Run {
         Self { hook, ..self }
     }
 
-    /// Sets the rate at which packets enter.
+    /// Sets the rate at which packets are fed: [`Rate::AsRead`] unless set.
     #[must_use]
     pub fn rate(self, rate: Rate) -> Self {
         Self { rate, ..self }
     }
 
-    /// Sets the number of packets that may be fed and not yet read by the program. Unless set, it
-    /// is as many as the queue and the receive buffer have room for. With a rate it is no bound.
+    /// Sets the number of packets that may be fed and not yet read by the program. Unless set, only
+    /// the queue and the receive buffer limit it. The number has no effect with a rate of
+    /// [`Rate::PerSecond`] or [`Rate::Max`].
     #[must_use]
     pub fn in_flight(self, most: NonZeroUsize) -> Self {
         Self {
@@ -348,23 +357,25 @@ impl Run {
     }
 
     /// Feeds the first packet as soon as the program listens, as a kernel does under traffic. This
-    /// finds programs that lose packets while they configure their queue. Unless set, the first
-    /// packet enters once the program waits for packets.
+    /// finds programs that lose packets while they configure their queue. Without this call, the
+    /// first packet is fed once the program waits for packets.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }
     }
 
-    /// Sets the number of packets that a queue of `ip_queue` holds: 1024 unless set (PKT-2).
+    /// Sets the maximum length of the queue of `ip_queue`, in packets (PKT-2). Unless set, it is
+    /// the profile's; the default profile has 1024.
     #[must_use]
     pub fn queue_length(mut self, packets: u32) -> Self {
         self.profile.queue_length = packets;
         self
     }
 
-    /// Sets the queue that packets are sent to, if the program listens to queues with numbers.
+    /// Sets the queue that packets are sent to, for a program that opens a socket of nfnetlink.
     /// Unless set, packets go to the queue that the program listens to. If it listens to several,
-    /// they go to as many of these as are consecutive, spread by the packets' addresses (NFQ-16).
+    /// they go to as many of these as have consecutive numbers, spread by the packets' addresses
+    /// (NFQ-16).
     #[must_use]
     pub fn queue_number(self, number: u16) -> Self {
         Self {
@@ -373,9 +384,10 @@ impl Run {
         }
     }
 
-    /// Adds a rule at the end of those that packets meet, in place of the one that queues every
-    /// packet. Its chain is that of the [hook](Self::hook). If it names a queue by its number, the
-    /// emulated kernel has queues with numbers whatever socket the program opens.
+    /// Adds a rule at the end of the rules at the [hook](Self::hook). With at least one rule, the
+    /// packets that no rule queues are let through; without any, every packet is queued. If a rule
+    /// names a queue by its number, the emulated kernel is the one for nfnetlink, whatever socket
+    /// the program opens.
     ///
     /// ```
     /// # use ipq_core::Hook;
@@ -393,7 +405,7 @@ impl Run {
     }
 
     /// Sets the receive buffer of the program's sockets, in bytes as `getsockopt` returns them
-    /// (SOCK-4).
+    /// (SOCK-4). Unless set, it is the profile's.
     #[must_use]
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
         self.profile.receive_buffer = bytes;
@@ -403,14 +415,14 @@ impl Run {
         self
     }
 
-    /// Sets the time for which the program has `CAP_NET_ADMIN`: always unless set.
+    /// Sets the time for which the program has `CAP_NET_ADMIN`: [`NetAdmin::Held`] unless set.
     #[must_use]
     pub fn net_admin(self, net_admin: NetAdmin) -> Self {
         Self { net_admin, ..self }
     }
 
-    /// Sends the program's standard output to standard error, for a caller who needs standard
-    /// output.
+    /// Sends what the program writes to its standard output to standard error, for a caller who
+    /// writes to standard output itself.
     #[must_use]
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
@@ -418,9 +430,10 @@ impl Run {
 
     /// Sets the kernel that is emulated, whatever socket the program opens. Unless set, it is Linux
     /// 3.4.10 for a program that opens a socket of `ip_queue`, and Linux 6.18 for one that opens a
-    /// socket of nfnetlink. Call this method before those that change the kernel's figures. A
-    /// program of 32 bits with a queue of `ip_queue` needs a profile of 32 bits, and runs on a
-    /// machine of 64 bits by [`Launcher::Seccomp`] alone.
+    /// socket of nfnetlink. Call this method before [`queue_length`](Self::queue_length) and
+    /// [`receive_buffer`](Self::receive_buffer), which change the profile. For a program of 32 bits
+    /// with a queue of `ip_queue`, the profile must be of 32 bits, and on a machine of 64 bits the
+    /// launcher [`Launcher::Seccomp`].
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self {
@@ -430,19 +443,20 @@ impl Run {
         }
     }
 
-    /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`.
+    /// Sets the kernel that is emulated for a program that opens a socket of `ip_queue`. The kernel
+    /// for nfnetlink stays.
     #[must_use]
     pub fn ip_queue_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// Sets the time without any event after which the run is ended: 10 s unless set.
+    /// Sets the time after which the run ends if nothing has happened: 10 s unless set.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Ends the run, with its report, as soon as `stop` is set.
+    /// Ends the run, with its report, as soon as `stop` becomes `true`.
     #[must_use]
     pub fn stop_when(self, stop: Arc<AtomicBool>) -> Self {
         Self {
@@ -451,14 +465,15 @@ impl Run {
         }
     }
 
-    /// Runs the program until the capture is through and every packet has a fate, or the program
-    /// ends, or nothing happens any more.
+    /// Runs the program on the capture, and returns the report. The run ends when the capture is
+    /// through and every packet has a fate, when the program ends, or when nothing has happened for
+    /// as long as the [patience](Self::patience).
     pub fn go(&self) -> Result<Report, RunError> {
         self.go_watched(&mut ())
     }
 
-    /// Runs the program, and reports the fate of each packet to `watch`. A `Vec<PacketReport>` is a
-    /// watch that keeps the reports.
+    /// Runs the program as [`go`](Self::go) does, and reports each packet, each message and the
+    /// progress to `watch`. A `Vec<PacketReport>` is a watch that keeps the packets' reports.
     pub fn go_watched(&self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         if let Some(numbered) = self.numbered.filter(|_| self.names_numbers()) {
             return self.clone().profile(numbered).go_watched(watch);
@@ -478,8 +493,9 @@ impl Run {
         running.end(watch)
     }
 
-    /// Checks that a program on this machine can have frames with the profile's byte order and word
-    /// size.
+    /// Checks that the program can have frames in the profile's byte order and word size. The byte
+    /// order must be this machine's. Another word size than this machine's takes the launcher
+    /// seccomp.
     fn check_layout(&self) -> Result<(), RunError> {
         let profile = self.profile.name;
         let abi = self.profile.abi;
@@ -497,13 +513,14 @@ impl Run {
         }
     }
 
-    /// Returns `true` if a rule names a queue by its number.
+    /// Returns `true` if a rule queues to a queue by its number.
     fn names_numbers(&self) -> bool {
         let mut targets = self.rules.iter().map(|rule| rule.target);
         targets.any(|target| matches!(target, Target::NumberedQueue(_)))
     }
 
-    /// Returns the hook and the devices by which packets enter.
+    /// Returns the point at which packets enter the host: the hook, `eth0` as incoming and `eth1`
+    /// as outgoing device, and no link-layer header.
     fn entry(&self) -> EntryPoint<'static> {
         EntryPoint {
             hook: self.hook,
@@ -513,7 +530,7 @@ impl Run {
         }
     }
 
-    /// Returns the kernel of a run, with its rules.
+    /// Builds the emulated kernel of a run, with the run's rules, queue number and privileges.
     fn kernel(&self, profile: &Profile) -> Result<Kernel, RunError> {
         let mut kernel = kernel(*profile, self.hook)?;
         if let Some(number) = self.queue_number.filter(|_| kernel.has_numbered_queues()) {
@@ -531,8 +548,8 @@ impl Run {
         Ok(kernel)
     }
 
-    /// Replaces the rules of a kernel. The new ones send every packet to the queues from the first
-    /// to the last.
+    /// Replaces the kernel's rules by one for each family, which sends every packet to the queues
+    /// from `first` to `last`.
     fn send_to(&self, kernel: &mut Kernel, (first, last): (u16, u16)) -> Result<(), RuleError> {
         kernel.clear_rules();
         for family in Family::ALL {
@@ -542,7 +559,7 @@ impl Run {
     }
 }
 
-/// Returns a server that listens for programs at a path.
+/// Returns a server of emulated sockets that listens for programs at `path`.
 pub fn listen(path: &Path) -> Result<Server, RunError> {
     Server::listen(path).map_err(|source| RunError::Listen {
         path: path.to_owned(),
@@ -550,13 +567,15 @@ pub fn listen(path: &Path) -> Result<Server, RunError> {
     })
 }
 
-/// Reads a capture and runs nothing: for the fuzz targets alone.
+/// Reads a whole capture from `source` without running anything: for the fuzz targets alone.
 #[cfg(fuzzing)]
 pub fn read_capture(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
     capture::read_all(source)
 }
 
-/// Builds a host with two devices, whose rules queue every packet at `hook`.
+/// Builds a kernel with the devices `eth0` and `eth1` and the machine's clock. Its rules queue
+/// every packet of both families at `hook`. It keeps a journal, and no other record of the packets'
+/// fates.
 pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
     let device = |name, number: u8| {
         Device::ethernet(name, [2, 0, 0, 0, 0, number])
@@ -569,7 +588,7 @@ pub fn kernel(profile: Profile, hook: Hook) -> Result<Kernel, RunError> {
         clock: Clock::Real,
         ..Kernel::builder()
             .profile(profile)
-            // The journal keeps the fates.
+            // The journal records the fates.
             .keep_fates(0)
             .devices([device(DEVICES[0], 1), device(DEVICES[1], 2)])
     };

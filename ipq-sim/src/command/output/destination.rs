@@ -1,4 +1,4 @@
-//! The destination of an output: a path, or standard output.
+//! The destination of an output: a file, or standard output.
 
 use super::super::Failure;
 use std::fs::File;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// The name that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
-/// An output file. It keeps its earlier content until the first write.
+/// An output file, or standard output. A file keeps its earlier content until the first write or
+/// flush.
 pub(super) struct Destination {
     path: PathBuf,
     file: BufWriter<File>,
@@ -17,8 +18,9 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Opens the output. Called before the run, so that a file that can't be written is known in
-    /// time.
+    /// Opens the output at `path`, `-` being standard output. Creates the file if it does not
+    /// exist, and keeps the content of a file that does. Called before the run, so that a file that
+    /// can't be written is known in time.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = if path.as_os_str() == STANDARD_OUTPUT {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
@@ -32,8 +34,7 @@ impl Destination {
         })
     }
 
-    /// Opens the output as [`open`](Self::open) does, and refuses a terminal: it can't show these
-    /// bytes.
+    /// Opens the output as [`open`](Self::open) does, for a binary format. Refuses a terminal.
     pub(super) fn open_for_bytes(path: &Path) -> Result<Self, Failure> {
         let destination = Self::open(path)?;
         if destination.file.get_ref().is_terminal() {
@@ -42,8 +43,8 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Calls `write` with the file. The first call discards the earlier content and calls `begin`
-    /// before.
+    /// Calls `write` with the file. The first time, discards the file's earlier content and calls
+    /// `begin` first, which writes the header.
     pub(super) fn write(
         &mut self,
         begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -60,8 +61,8 @@ impl Destination {
         written.map_err(|source| io::Error::other(failed(&self.path, source)))
     }
 
-    /// Empties a regular file. Leaves alone pipes and terminals, which can't be cut, and standard
-    /// output, which is not ours to cut.
+    /// Empties a regular file. Leaves pipes and terminals alone, which have no length, and standard
+    /// output, which the caller of the command has opened.
     fn truncate(&self) -> io::Result<()> {
         let file = self.file.get_ref();
         if self.path.as_os_str() != STANDARD_OUTPUT && file.metadata()?.is_file() {
@@ -70,8 +71,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Flushes the written bytes to the system. If nothing was written, discards the earlier
-    /// content and calls `begin` before.
+    /// Flushes the written bytes to the system. If nothing was written yet, discards the earlier
+    /// content and calls `begin` first, which writes the header.
     pub(super) fn flush(&mut self, begin: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.write(begin, Write::flush)
     }

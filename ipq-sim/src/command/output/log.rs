@@ -1,4 +1,4 @@
-//! A log of each packet's fate, one JSON object a line.
+//! Writes the log of a run: what became of each packet, one JSON object a line.
 
 use super::Destination;
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(super) struct Log {
     destination: Destination,
-    /// The line that is being put together.
+    /// The line that is being put together, kept for its memory.
     line: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ impl Log {
     pub(super) fn packet(&mut self, packet: &PacketReport) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
-        // Written by hand: the time can have more digits than the serializer's numbers hold.
+        // Written by hand: the time can have more digits than a number of the serializer holds.
         write!(line, r#"{{"packet":{},"time":{}"#, packet.index, packet.record.time)?;
         let rest = line.len();
         serde_json::to_writer(&mut *line, &Rest::of(packet))?;
@@ -44,13 +44,14 @@ impl Log {
     }
 }
 
-/// A line of the log, after the packet's number and time. Fields without a value are left out.
+/// The fields of a line of the log, after the packet's number and time. Optional fields without a
+/// value are left out.
 #[derive(Serialize)]
 struct Rest<'a> {
     fate: Cow<'static, str>,
     #[serde(flatten)]
     addresses: Option<Addresses>,
-    /// The packet id as text: most readers of JSON can't hold a number of 64 bits.
+    /// The packet id, written as text: most readers of JSON can't hold a number of 64 bits.
     #[serde(skip_serializing_if = "Option::is_none")]
     packet_id: Option<Shown<PacketId>>,
     verdicts: Verdicts<'a>,
@@ -71,7 +72,7 @@ struct Addresses {
     destination_port: Option<u16>,
 }
 
-/// A protocol, written as its short name, or as its number if it has none.
+/// A transport protocol, written as its short name, or as its number if it has no name.
 struct Protocol(etherparse::IpNumber);
 
 impl Display for Protocol {
@@ -83,7 +84,7 @@ impl Display for Protocol {
     }
 }
 
-/// An error number, written as its name, or as the number if it has none.
+/// An error number, written as its C name, or as the number if it has no name.
 struct Name(ipq_core::Errno);
 
 impl Display for Name {
@@ -134,7 +135,7 @@ fn refusals<S: Serializer>(refusals: &[Refusal], serializer: S) -> Result<S::Ok,
     }))
 }
 
-/// A value that is written as text.
+/// A value that is serialized as its text.
 struct Shown<T>(T);
 
 impl<T: Display> Serialize for Shown<T> {
@@ -168,8 +169,8 @@ impl<'a> Rest<'a> {
 }
 
 impl Addresses {
-    /// Returns the length, addresses, protocol and ports of an IP packet; `None` if the bytes are
-    /// no IP packet.
+    /// Returns the length, the addresses and the protocol of an IP packet, and the ports of TCP and
+    /// UDP. Returns `None` if the bytes are no IP packet.
     fn of(bytes: &[u8]) -> Option<Self> {
         let packet = LaxSlicedPacket::from_ip(bytes).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match packet.net.as_ref()? {

@@ -1,14 +1,14 @@
-//! The packets that got through, as a file of the classic format with times in nanoseconds.
+//! Writes the packets that got through to a pcap file, with times in nanoseconds.
 
 use super::Destination;
 use ipq_sim::pcapng::link;
 use ipq_sim::programs::run::PacketReport;
 use std::io::{self, Write};
 
-/// The magic number of a file with times in nanoseconds.
+/// The magic number of a pcap file with times in nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
 
-/// The snapshot length: no packet has as many bytes.
+/// The snapshot length in the file's header, in bytes. No packet is as long.
 const SNAPSHOT: u32 = 1 << 18;
 
 pub(super) struct PcapWriter(Destination);
@@ -40,7 +40,7 @@ fn file_header(file: &mut impl Write) -> io::Result<()> {
     write_file_header(file, link::RAW_IP)
 }
 
-/// Writes the header of a file with frames of a link type.
+/// Writes the header of a pcap file whose frames have that link type.
 pub(super) fn write_file_header(file: &mut impl Write, link: u16) -> io::Result<()> {
     write_words(file, &[MAGIC])?;
     // Version 2.4.
@@ -49,7 +49,7 @@ pub(super) fn write_file_header(file: &mut impl Write, link: u16) -> io::Result<
     write_words(file, &[0, 0, SNAPSHOT, link.into()])
 }
 
-/// Writes numbers in this machine's byte order, as both formats allow.
+/// Writes numbers in this machine's byte order, which pcap and pcapng both allow.
 pub(super) fn write_words(file: &mut impl Write, words: &[u32]) -> io::Result<()> {
     words.iter().try_for_each(|word| file.write_all(&word.to_ne_bytes()))
 }

@@ -1,5 +1,5 @@
-//! A pcapng file of every packet that was fed: with its verdict, and a comment if it was changed or
-//! dropped.
+//! Writes every packet that was fed to a pcapng file, with its verdict, and with a comment if it
+//! was changed, marked or dropped, if a verdict on it was refused, or if it had none.
 
 use super::Destination;
 use ipq_sim::Fate;
@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The kind of verdict whose numbers are those of Linux's traffic control. The format has none for
-/// netfilter.
+/// The type of the verdict option whose numbers are those of Linux's traffic control. The format
+/// has no type for netfilter's verdicts.
 const TRAFFIC_CONTROL: u8 = 1;
 const OK: u64 = 0;
 const SHOT: u64 = 2;
@@ -18,7 +18,7 @@ const SHOT: u64 = 2;
 pub(super) struct PcapNgWriter {
     destination: Destination,
     interfaces: HashMap<CaptureClock, u32>,
-    /// The block that is being put together.
+    /// The block that is being put together, kept for its memory.
     block: Block,
 }
 
@@ -44,7 +44,7 @@ impl PcapNgWriter {
         };
         let units = packet.record.time.units;
         let mut delivered = packet.delivered().peekable();
-        // A packet that did not get through is written as it was fed.
+        // A packet that did not get through is written with the bytes that were fed.
         let fed = delivered.peek().is_none().then_some(&fed.data[..]);
         for bytes in delivered.chain(fed) {
             let block = &mut self.block;
@@ -67,8 +67,9 @@ impl PcapNgWriter {
         self.destination.flush(section)
     }
 
-    /// Returns the number of the interface with this clock. If the interface is new, writes its
-    /// description first; if the section has no room for one more, begins a new section.
+    /// Returns the number of the file's interface for packets with this clock. Each clock has an
+    /// interface of its own: if the clock is new, writes the interface's description first. If the
+    /// section has no number left, begins a new section before.
     fn interface(&mut self, clock: CaptureClock) -> io::Result<u32> {
         if let Some(number) = self.interfaces.get(&clock) {
             return Ok(*number);
@@ -97,7 +98,8 @@ fn section(file: &mut impl Write) -> io::Result<()> {
     file.write_all(Block::default().section(concat!("ipq-sim ", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Returns the comment on a packet; `None` for one that was let through as it was.
+/// Returns the comment on a packet: which verdicts on it were refused, how it was changed or
+/// marked, and why it did not get through. Returns `None` if there is nothing to say.
 fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     let mut comment = String::new();
     let mut add = |text: std::fmt::Arguments<'_>| {
@@ -136,7 +138,8 @@ fn comment(packet: &PacketReport, fate: &Fate) -> Option<String> {
     (!comment.is_empty()).then(|| format!("frame {} of the capture: {comment}", packet.index + 1))
 }
 
-/// Returns the offset at which two packets begin to differ; `None` if they are equal.
+/// Returns the offset of the first byte in which two packets differ, or the length of the shorter
+/// one if it is the other's beginning. Returns `None` if they are equal.
 fn first_difference(before: &[u8], now: &[u8]) -> Option<usize> {
     let common = before.iter().zip(now).take_while(|(before, now)| before == now).count();
     (common < before.len().max(now.len())).then_some(common)

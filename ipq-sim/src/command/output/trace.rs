@@ -1,5 +1,5 @@
-//! A trace of every netlink message of a run: a capture of the link type NETLINK, which Wireshark
-//! and tshark open.
+//! Writes a trace of every netlink message of a run: a pcap file of the link type NETLINK, which
+//! Wireshark and tshark open.
 
 use super::Destination;
 use super::pcap::{write_file_header, write_words};

@@ -1,16 +1,10 @@
-//! Captures: the packets of a pcap or pcapng file, and why some records are not fed.
+//! Captures: reads the IP packets of a pcap or pcapng file, and says why other records are not fed.
 //!
-//! A capture is read as it comes, by a thread of its own, which reads ahead by a bounded number of
-//! bytes: [`Capture`]. The longest part that is read as a whole is no longer than any frame around
-//! a packet ([`input::LONGEST_PART`]); all else is skipped.
+//! A [`Capture`] is read by a thread of its own, while the run goes on. The thread reads ahead by a
+//! bounded number of bytes. Of a record at most [`input::LONGEST_PART`] bytes are looked at, more
+//! than any frame around an IP packet has; the rest is skipped.
 //!
-//! | module | what it does |
-//! |---|---|
-//! | `input` | bytes of files and pipes, decompressed |
-//! | `classic`, `pcapng` | records of the two formats |
-//! | `link` | the packet in a frame |
-//! | `reader` | from bytes to [`Record`]s |
-//! | `frames` | frames as they are, for those who read captures of anything else than packets |
+//! | `frames` | the frames themselves, for callers that look for anything else than IP packets |
 
 mod classic;
 mod frames;
@@ -45,7 +39,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub struct Record {
     /// The time at which the packet was captured.
     pub time: CaptureTime,
-    /// The record's packet, or the reason why none can be fed.
+    /// The packet to feed, or the reason why the record has none.
     pub packet: Result<Packet, NotFed>,
 }
 
@@ -54,10 +48,10 @@ pub struct Record {
 pub struct Packet {
     /// The packet's family.
     pub family: Family,
-    /// The packet's bytes, from the network header to the end that the header states.
+    /// The packet's bytes, from the network header to the end that the network header states.
     pub data: Bytes,
-    /// The Ethernet header before the packet, without tags; for Wi-Fi, the one that the packet
-    /// would have on Ethernet. `None` for other link layers.
+    /// The Ethernet header of the packet's frame, without tags. For Wi-Fi, the header that the
+    /// packet would have on Ethernet. `None` for other link layers.
     pub link_header: Option<[u8; 14]>,
 }
 
@@ -66,10 +60,10 @@ pub struct Packet {
 pub enum CaptureEnd {
     /// The capture ended after its last record.
     Whole,
-    /// The capture ended within a record, as it does if its writer was killed.
+    /// The capture ended within a record, as happens if its writer was killed.
     WithinRecord,
     /// The capture has bytes that the format does not allow, or that can't be read. The text says
-    /// more.
+    /// what is wrong.
     Damaged(String),
 }
 
@@ -86,11 +80,11 @@ impl fmt::Display for CaptureEnd {
     }
 }
 
-/// The reason why a capture can't be read.
+/// The reason why a capture can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// The file can't be opened.
+    /// The file can't be opened, or its beginning can't be read.
     #[error("{} can't be opened: {source}", .path.display())]
     Open {
         /// The capture's path.
@@ -98,57 +92,59 @@ pub enum CaptureError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is no capture.
+    /// The file is no pcap or pcapng file of a known version.
     #[error("{} is no pcap or pcapng file: {reason}", .path.display())]
     Format {
         /// The capture's path.
         path: PathBuf,
-        /// The fault in the file.
+        /// What is wrong with the file's beginning.
         reason: String,
     },
 }
 
-/// The most bytes of records that the reading thread reads ahead.
+/// The number of bytes of records that wait to be taken, from which on the reading thread waits.
 const AHEAD: usize = 1 << 20;
 
-/// The longest file, in bytes, that is read to its end even if the run has ended before.
+/// The length of a file, in bytes, up to which it is read to its end even if the run ends before.
 const SMALL: u64 = 64 << 20;
 
-/// The number of bytes that a record counts for, beside its packet's bytes.
+/// The number of bytes that a record counts for in [`AHEAD`], beside its packet's bytes.
 const RECORD: usize = size_of::<Record>();
 
-/// A capture that is being read.
+/// A capture that a thread of its own is reading.
 pub(super) struct Capture {
     shared: Arc<Shared>,
-    /// The records that were taken from the thread, and are returned next.
+    /// The records that were taken from the thread, and not returned yet.
     records: VecDeque<Record>,
     end: Option<CaptureEnd>,
     read: Arc<AtomicU64>,
-    /// `true` if the file is short, so that it is read to its end even after the run.
+    /// `true` if the capture is a regular file of at most [`SMALL`] bytes, so that it is read to
+    /// its end even after the run.
     is_small: bool,
 }
 
-/// The state that the reading thread and the capture share.
+/// The state that the reading thread and the [`Capture`] share.
 struct Shared {
     state: Mutex<State>,
-    /// Notified when records have been taken, so that there is room for others.
+    /// Notified when records have been taken, or when the [`Capture`] is dropped.
     room: Condvar,
-    /// Readable when there are records to take.
+    /// An eventfd that is readable when there are records, or the end, to take.
     some: OwnedFd,
 }
 
 #[derive(Default)]
 struct State {
     records: VecDeque<Record>,
-    /// The number of bytes that the shared records count for.
+    /// The number of bytes that `records` count for.
     bytes: usize,
     end: Option<CaptureEnd>,
-    /// `true` once nobody takes records any more.
+    /// `true` once the [`Capture`] has been dropped.
     is_closed: bool,
 }
 
 impl Capture {
-    /// Opens a capture, and begins to read it. `-` is standard input.
+    /// Opens the capture at `path`, reads its header, and starts the thread that reads the rest.
+    /// `-` is standard input.
     pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
         let read = Arc::new(AtomicU64::new(0));
         let input = Input::open(path, Arc::clone(&read))?;
@@ -178,8 +174,8 @@ impl Capture {
         })
     }
 
-    /// Returns the next record, if it has been read. If this is `None`, [`end`](Self::end) says
-    /// whether another record will come.
+    /// Returns the next record, if it has been read, and leaves it in the capture. If this is
+    /// `None`, [`end`](Self::end) says whether another record will come.
     pub(super) fn peek(&mut self) -> Option<&Record> {
         if self.records.is_empty() && self.end.is_none() {
             self.take();
@@ -187,14 +183,16 @@ impl Capture {
         self.records.front()
     }
 
-    /// Removes and returns the next record; `None` if it has not been read yet.
+    /// Removes and returns the next record. Returns `None` if it has not been read yet, or if the
+    /// capture has ended.
     pub(super) fn next(&mut self) -> Option<Record> {
         self.peek()?;
         self.records.pop_front()
     }
 
-    /// Waits for the next record, after the run has ended, and returns it. Returns `None` at the
-    /// end of the capture, and if reading the rest could take long, or for ever.
+    /// Waits for the next record, once the run has ended, and returns it. Returns `None` at the end
+    /// of the capture. Returns `None` at once if the capture is no regular file of at most
+    /// [`SMALL`] bytes: reading the rest could take long, or for ever.
     pub(super) fn next_unfed(&mut self) -> Option<Record> {
         if !self.is_small {
             return None;
@@ -207,24 +205,26 @@ impl Capture {
                 return None;
             }
             let mut some = [PollFd::new(&self.shared.some, PollFlags::IN)];
-            // An interrupted wait is tried again.
+            // An interrupted wait begins again.
             let _ = poll(&mut some, None);
         }
     }
 
-    /// Returns how the capture ended; `None` until all its records have been taken.
+    /// Returns how the capture ended. Returns `None` as long as a record may come that was not
+    /// taken.
     pub(super) fn end(&self) -> Option<&CaptureEnd> {
         self.end.as_ref().filter(|_| self.records.is_empty())
     }
 
-    /// Returns the number of bytes of the file that have been read.
+    /// Returns the number of bytes of the file that have been read, before decompression.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
     fn take(&mut self) {
         let mut state = self.shared.lock();
-        // A failure does not matter if there is nothing to read.
+        // The eventfd is non-blocking: reading fails, which does not matter, if nothing was
+        // written.
         let _ = rustix::io::read(&self.shared.some, &mut [0; 8]);
         std::mem::swap(&mut self.records, &mut state.records);
         state.bytes = 0;
@@ -234,7 +234,7 @@ impl Capture {
 }
 
 impl AsFd for Capture {
-    /// Returns a descriptor that becomes readable when there is a record or the end.
+    /// Returns a descriptor that becomes readable when a record, or the end, can be taken.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.some.as_fd()
     }
@@ -252,12 +252,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the capture to its end, or until nobody takes records any more.
+    /// Reads the capture to its end, or until the [`Capture`] is dropped, and hands the records
+    /// over in batches.
     fn fill(&self, mut reader: Reader) {
         let mut batch = VecDeque::new();
         let mut bytes = 0;
         loop {
-            // The records that are there are handed over before the thread waits for more.
+            // The records of the batch are handed over before the thread waits for more of the
+            // file.
             if !batch.is_empty() && (bytes >= AHEAD / 4 || !reader.has_whole_record()) {
                 if !self.hand_over(&mut batch, bytes, None) {
                     return;
@@ -277,8 +279,8 @@ impl Shared {
         }
     }
 
-    /// Waits until there is room, and hands the records over. Returns `false` if nobody takes
-    /// records any more.
+    /// Waits until there is room, and moves the records of `batch`, which count for `bytes`, to the
+    /// shared state with the `end`. Returns `false` if the [`Capture`] has been dropped.
     fn hand_over(&self, batch: &mut VecDeque<Record>, bytes: usize, end: Option<CaptureEnd>) -> bool {
         let mut state = self.lock();
         while state.bytes >= AHEAD && !state.is_closed {
@@ -295,7 +297,8 @@ impl Shared {
     }
 }
 
-/// Reads a whole capture and runs nothing: for tests and fuzz targets alone.
+/// Reads a whole capture from `source` without running anything: for tests and fuzz targets alone.
+/// Returns its records and how it ended, or why it is no capture.
 #[cfg(any(test, fuzzing))]
 pub(super) fn read_all(source: Box<dyn std::io::Read + Send>) -> Result<(Vec<Record>, CaptureEnd), String> {
     let input = Input::new(source).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The classic capture format: a header, and records.
+//! Pcap, the classic capture format: a header, and records.
 
 use super::input::{Input, LONGEST_PART, Short};
 use super::link::{ByteOrder, Layer};
@@ -8,10 +8,11 @@ use super::{CaptureClock, CaptureTime};
 /// The length of the file's header in bytes.
 const HEADER: usize = 24;
 
-/// The longest frame in bytes. A record that states more is damaged.
+/// The length of a frame in bytes up to which a record is sound. A record that states more is
+/// damaged.
 pub(super) const LONGEST_FRAME: u32 = 256 << 20;
 
-/// A file of the classic format.
+/// The header of a pcap file, by which its records are read.
 pub(super) struct Classic {
     order: ByteOrder,
     clock: CaptureClock,
@@ -22,7 +23,8 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// Reads the file's header.
+    /// Reads the file's header, and skips it. Stops if the file has another magic number, or
+    /// another major version than 2.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let (order, clock, record_header) = match *input.part(4)? {
             [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, CaptureClock::MICROSECONDS, 16),
@@ -38,8 +40,8 @@ impl Classic {
         if major != 2 {
             return Err(Stop::Damaged(format!("its version is {major}, not 2")));
         }
-        // The bits above the link type's 16 state the length of the frame check sequence, in units
-        // of 2 bytes, if it is known.
+        // Above the link type's 16 bits, bit 26 says whether the length of the frame check sequence
+        // is known. The 4 highest bits state the length, in units of 2 bytes.
         let link = order.u32(header, 20);
         let has_check = link & 1 << 26 != 0;
         let layer = Layer {
@@ -55,13 +57,15 @@ impl Classic {
         })
     }
 
-    /// Returns whether `held` begins with a whole record.
+    /// Returns `true` if `held` begins with a whole record.
     pub(super) fn holds_record(&self, held: &[u8]) -> bool {
         held.len() >= self.record_header
             && (held.len() - self.record_header) as u64 >= u64::from(self.order.u32(held, 8))
     }
 
-    /// Reads the next record, and returns what `record` makes of it.
+    /// Reads the next record, and skips it. Returns what `record` makes of the frame's header and
+    /// of the frame's first bytes. Stops at the end, and at a record that states more than
+    /// [`LONGEST_FRAME`] bytes.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,

@@ -1,12 +1,12 @@
-//! The frames of a capture as they were captured, whatever their link layer is.
+//! The frames of a capture as they were captured, whatever their link layer and their content.
 
 use super::input::Input;
 use super::reader::Reader;
 use super::{CaptureEnd, CaptureTime};
 use std::io::Read;
 
-/// The frames of a pcap or pcapng file, one by one. No file makes it panic, or hold more than a
-/// frame.
+/// The frames of a pcap or pcapng file, one by one. No file makes the reader panic, or take
+/// unbounded memory.
 pub struct Frames(Reader);
 
 /// A frame of a capture.
@@ -14,24 +14,24 @@ pub struct Frames(Reader);
 pub struct Frame {
     /// The time at which the frame was captured; `None` if its record states none.
     pub time: Option<CaptureTime>,
-    /// The number of the link layer (LINKTYPE); `None` for a frame of an interface that the capture
-    /// does not describe.
+    /// The number of the link layer (LINKTYPE). `None` if the frame is of an interface that the
+    /// capture does not describe.
     pub link: Option<u16>,
-    /// The bytes that the capture holds of the frame, at most 256 KiB.
+    /// The bytes of the frame that the capture holds, at most 256 KiB.
     pub bytes: Vec<u8>,
     /// The number of bytes that the frame had on the wire.
     pub length: u32,
 }
 
 impl Frames {
-    /// Reads the beginning of a capture, which may be compressed by gzip or zstd. The error says why
-    /// the bytes are none.
+    /// Reads the beginning of a capture, which may be compressed by gzip or zstd. The error says
+    /// why the bytes are no capture.
     pub fn new(source: impl Read + Send + 'static) -> Result<Self, String> {
         let input = Input::new(Box::new(source)).map_err(|error| error.to_string())?;
         Reader::new(input).map(Self)
     }
 
-    /// Reads the next frame, or returns the reason why there are no more.
+    /// Returns the next frame, or how the capture ended if there is none.
     pub fn read(&mut self) -> Result<Frame, CaptureEnd> {
         self.0.next_as(|header, held| {
             let captured = held.len().min(header.captured as usize);

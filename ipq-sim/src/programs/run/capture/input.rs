@@ -1,5 +1,5 @@
-//! The bytes of a capture as they come: from a file, a pipe or standard input, decompressed, a
-//! bounded part at a time.
+//! The bytes of a capture as they come from a file, a pipe or standard input. They are
+//! decompressed, and read in parts of bounded length.
 
 mod zstd;
 
@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest part that [`Input::part`] returns, in bytes: more than any frame around an IP packet
-/// takes.
+/// The longest part that [`Input::part`] returns, in bytes. Any frame around an IP packet is
+/// shorter.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
 /// The most bytes that an [`Input`] holds.
@@ -20,7 +20,8 @@ const BUFFER: usize = 2 * LONGEST_PART;
 /// The name that stands for standard input.
 pub(in super::super) const STANDARD_INPUT: &str = "-";
 
-/// The bytes of a capture. What was read and not yet consumed is held, at most [`BUFFER`] bytes.
+/// The bytes of a capture, decompressed. Bytes that were read and not skipped yet are held, at most
+/// [`BUFFER`] bytes.
 pub(super) struct Input {
     source: Box<dyn Read + Send>,
     buffer: Box<[u8]>,
@@ -31,15 +32,16 @@ pub(super) struct Input {
 /// The reason why fewer bytes came than were asked for.
 #[derive(Debug)]
 pub(super) enum Short {
-    /// The input is at its end. This many bytes had come; 0 if it ends where the part would begin.
+    /// The input is at its end after this many bytes of the part; 0 if it ends where the part would
+    /// begin.
     Ended(usize),
     /// The input can't be read any further.
     Failed(io::Error),
 }
 
 impl Input {
-    /// Opens the capture at `path`, and adds the bytes that are read from it, compressed or not, to
-    /// `count`.
+    /// Opens the capture at `path`, `-` being standard input. Adds the number of bytes that are
+    /// read from it, before decompression, to `count`.
     pub(super) fn open(path: &Path, count: Arc<AtomicU64>) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError::Open {
             path: path.to_owned(),
@@ -53,8 +55,8 @@ impl Input {
         Self::new(Box::new(Counted { source: file, count })).map_err(failed)
     }
 
-    /// Returns an input with the bytes of `source`. They are decompressed if they begin as a gzip
-    /// or zstd file does.
+    /// Returns an input with the bytes of `source`, decompressed if they begin with the magic
+    /// number of gzip or zstd.
     pub(super) fn new(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut input = Self {
             source,
@@ -75,7 +77,7 @@ impl Input {
         let begun = io::Cursor::new(input.buffer[..input.end].to_vec());
         let whole = begun.chain(std::mem::replace(&mut input.source, Box::new(io::empty())));
         input.source = match compressed {
-            // Files that were compressed one by one and put together are one file.
+            // A file may be several gzip files put together.
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(whole)),
             Compression::Zstd => Box::new(zstd::Frames::new(whole)),
         };
@@ -83,12 +85,13 @@ impl Input {
         Ok(input)
     }
 
-    /// Returns the bytes that are held: at least as many as the last [`part`](Self::part) had.
+    /// Returns the bytes that were read from the source and not skipped yet.
     pub(super) fn held(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Returns the next `length` bytes, at most [`LONGEST_PART`]. They stay in the input.
+    /// Returns the next `length` bytes, at most [`LONGEST_PART`], and leaves them in the input.
+    /// Fails if the input ends before.
     pub(super) fn part(&mut self, length: usize) -> Result<&[u8], Short> {
         debug_assert!(length <= LONGEST_PART);
         while self.end - self.start < length {
@@ -100,8 +103,7 @@ impl Input {
                 Ok(0) => return Err(Short::Ended(self.end - self.start)),
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The compressed file was cut. Such an end never counts as an end between two
-                // records.
+                // The compressed file was cut. That never counts as an end between two records.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Short::Ended(self.end - self.start).within());
                 }
@@ -111,7 +113,8 @@ impl Input {
         Ok(&self.buffer[self.start..self.start + length])
     }
 
-    /// Skips `length` bytes. They need not fit into the buffer.
+    /// Skips `length` bytes, which may be more than the buffer holds. Fails if the input ends
+    /// before.
     pub(super) fn skip(&mut self, length: u64) -> Result<(), Short> {
         let mut left = length;
         loop {
@@ -134,7 +137,7 @@ enum Compression {
     Zstd,
 }
 
-/// A source that counts the bytes that are read from it.
+/// A source that adds the number of bytes that are read from it to `count`.
 struct Counted {
     source: Box<dyn Read + Send>,
     count: Arc<AtomicU64>,
@@ -149,8 +152,8 @@ impl Read for Counted {
 }
 
 impl Short {
-    /// Returns the reason for a part that was the rest of a record. An end there is never an end
-    /// between two records, so at least 1 byte counts as come.
+    /// Returns the reason for a part that lies within a record. If the input ended, at least 1 byte
+    /// counts as come, since 0 stands for an end between two records.
     pub(super) fn within(self) -> Self {
         match self {
             Self::Ended(length) => Self::Ended(length.max(1)),

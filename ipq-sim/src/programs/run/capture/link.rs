@@ -1,4 +1,4 @@
-//! Link layers: how the IP packet in a frame is found.
+//! Link layers: finds the IP packet in a frame.
 
 mod ethernet;
 mod ip;
@@ -9,7 +9,7 @@ mod wireless;
 use super::reader::FrameHeader;
 use super::{NotFed, Packet};
 
-/// The order of the bytes in a capture's numbers.
+/// The byte order of a capture's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -19,7 +19,8 @@ pub(super) enum ByteOrder {
 macro_rules! numbers {
     ($($name:ident)*) => {
         $(
-            /// Returns the number at an offset; 0 if the bytes end before it does.
+            /// Returns the number at the offset `at` of `bytes`, or 0 if the bytes end before the
+            /// number does.
             pub(super) fn $name(self, bytes: &[u8], at: usize) -> $name {
                 let number = bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
                 match self {
@@ -40,17 +41,17 @@ impl ByteOrder {
 pub(super) struct Layer {
     /// The link type: the layer's number in the list of tcpdump.org.
     pub(super) link: u16,
-    /// The number of bytes of frame check sequence at the end of a frame.
+    /// The length in bytes of the frame check sequence at the end of each frame.
     pub(super) check_bytes: u8,
 }
 
-/// The IP packet of a frame, and what was before it.
+/// The IP packet in a frame, and the Ethernet header before it.
 #[derive(Debug)]
 struct Found<'a> {
     /// The bytes from the network header to the end of the frame.
     packet: &'a [u8],
-    /// The Ethernet header, as a kernel sees it after it has taken off all tags; `None` if there is
-    /// none.
+    /// The Ethernet header without tags, or the one that the packet would have on Ethernet. `None`
+    /// if the link layer has none.
     link_header: Option<[u8; 14]>,
 }
 
@@ -63,10 +64,12 @@ impl<'a> From<&'a [u8]> for Found<'a> {
     }
 }
 
-/// Returns the IP packet in a frame. `held` is the part of the frame that was read.
+/// Returns the IP packet in a frame, or the reason why it can't be fed. `held` is the frame's
+/// beginning, as far as it was read. A packet of which the capture lacks the end gives
+/// [`NotFed::Cut`].
 pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<Packet, NotFed> {
     let is_cut = header.captured < header.length;
-    // A cut frame has lost its check sequence first.
+    // What is missing of a cut frame was at its end, where the check sequence is.
     let missing = header.length.saturating_sub(header.captured) as usize;
     let check = usize::from(layer.check_bytes).saturating_sub(missing);
     let frame = if held.len() == header.captured as usize {
@@ -91,11 +94,11 @@ pub(super) fn packet(layer: Layer, header: &FrameHeader, held: &[u8]) -> Result<
 fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> {
     Ok(match link {
         1 => ethernet::frame(frame)?,
-        // Raw IP: two numbers that differ between systems, and those of the list.
+        // Raw IP: 12 and 14 are used by different systems, the rest is in the list of link types.
         12 | 14 | 101 | 228 | 229 => frame.into(),
         0 | 108 => loopback(frame)?.into(),
         9 | 50 => ppp::frame(frame)?.into(),
-        // The first byte says in which direction the frame went.
+        // Before the PPP frame, one byte says in which direction the frame went.
         166 | 204 => ppp::frame(split::<1>(frame)?.1)?.into(),
         51 => ppp::over_ethernet(frame)?.into(),
         100 => ethernet::logical_link(frame)?.into(),
@@ -110,27 +113,29 @@ fn find(link: u16, order: ByteOrder, frame: &[u8]) -> Result<Found<'_>, NotFed> 
     })
 }
 
-/// Splits off the first `N` bytes. Fails if there are fewer.
+/// Splits `bytes` after the first `N`. Fails with [`NotFed::Short`] if there are fewer.
 fn split<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), NotFed> {
     bytes.split_first_chunk().ok_or(NotFed::Short)
 }
 
-/// Returns the packet after the number of its address family. The number is in network order, or in
-/// the order of the machine that captured it, which need not be the file's.
+/// Returns the packet of a BSD loopback frame, which follows the 4-byte number of its address
+/// family. The number is in network order or in the order of the machine that captured it, which
+/// need not be the file's: the smaller reading counts.
 fn loopback(frame: &[u8]) -> Result<&[u8], NotFed> {
     let (number, packet) = split::<4>(frame)?;
     let number = u32::from_le_bytes(*number).min(u32::from_be_bytes(*number));
     match number {
-        // AF_INET; and AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, and Darwin.
+        // AF_INET, and AF_INET6 as numbered by Linux, Windows, NetBSD and OpenBSD, FreeBSD, and
+        // Darwin.
         2 | 10 | 23 | 24 | 28 | 30 => Ok(packet),
         _ => Err(NotFed::AddressFamily(number.min(255) as u8)),
     }
 }
 
 /// Returns the packet of a frame of one of Linux's cooked link layers. `protocol` is the offset of
-/// the protocol in the header; `header` is the header's length.
+/// the protocol's number in the header, and `header` the header's length, in bytes.
 fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed> {
-    /// A frame of IEEE 802.2.
+    /// The protocol number of a frame with a header of IEEE 802.2.
     const LOGICAL_LINK: u16 = 4;
     let rest = frame.get(header..).ok_or(NotFed::Short)?;
     match ByteOrder::Big.u16(frame, protocol) {
@@ -140,8 +145,8 @@ fn cooked(frame: &[u8], protocol: usize, header: usize) -> Result<&[u8], NotFed>
     }
 }
 
-/// Returns the packet in a message of the target NFLOG. The message has attributes in the order of
-/// the machine that captured it; one of them is the packet.
+/// Returns the packet in a message of the target NFLOG. The message is a list of netlink attributes
+/// in the byte order `order`, one of which holds the packet.
 fn netfilter_log(order: ByteOrder, frame: &[u8]) -> Result<&[u8], NotFed> {
     const PAYLOAD: u16 = 9;
     let (_, mut attributes) = split::<4>(frame)?;

@@ -1,5 +1,5 @@
-//! The newer capture format, pcapng: a file has sections, and a section has blocks. Each interface
-//! has a link layer and a clock of its own.
+//! Pcapng, the newer capture format. A file is a series of blocks. A block can begin a section,
+//! describe an interface or hold a packet. Each interface has a link layer and a clock of its own.
 
 use super::classic::LONGEST_FRAME;
 use super::input::{Input, LONGEST_PART, Short};
@@ -11,7 +11,8 @@ use crate::pcapng::{BYTE_ORDER, MOST_INTERFACES, block, option};
 /// The number of bytes around a block's body: its type, and its length before and after the body.
 const AROUND: u32 = 12;
 
-/// A pcapng file.
+/// A pcapng file, as far as its records depend on it: the byte order and the interfaces of the
+/// section that is being read.
 pub(super) struct PcapNg {
     order: ByteOrder,
     interfaces: Vec<Interface>,
@@ -25,19 +26,19 @@ struct Interface {
     snapshot: u32,
 }
 
-/// The beginning of a block: its type, and the length of the whole block in bytes.
+/// The first 8 bytes of a block: its type, and the length of the whole block in bytes.
 struct BlockHeader {
     kind: u32,
     length: u32,
 }
 
 impl PcapNg {
-    /// Returns whether a file that begins with these bytes is a pcapng file.
+    /// Returns `true` if `first`, the first 4 bytes of a file, are those of a pcapng file.
     pub(super) fn begins(first: &[u8]) -> bool {
         first == block::SECTION_HEADER.to_le_bytes()
     }
 
-    /// Reads the first section's header.
+    /// Reads the header of the first section, and skips it.
     pub(super) fn new(input: &mut Input) -> Result<Self, Stop> {
         let mut file = Self {
             order: ByteOrder::Little,
@@ -48,12 +49,14 @@ impl PcapNg {
         Ok(file)
     }
 
-    /// Returns whether `held` begins with a whole block.
+    /// Returns `true` if `held` begins with a whole block.
     pub(super) fn holds_block(&self, held: &[u8]) -> bool {
         held.len() >= 8 && held.len() as u64 >= u64::from(self.order.u32(held, 4))
     }
 
-    /// Reads on to the next packet, and returns what `record` makes of it.
+    /// Reads on to the next packet, and skips its block. Returns what `record` makes of the frame's
+    /// header and of the frame's first bytes. Stops at the end, and at a block that states
+    /// impossible lengths.
     pub(super) fn next<R>(
         &mut self,
         input: &mut Input,
@@ -93,9 +96,9 @@ impl PcapNg {
         }
     }
 
-    /// Reads the type and the length of the next block, and leaves them in the input. A block that
-    /// begins a section sets the byte order of all that follows, and removes the interfaces of the
-    /// section before.
+    /// Returns the type and the length of the next block, and leaves the block in the input. A
+    /// block that begins a section sets the byte order of the section and removes all known
+    /// interfaces.
     fn block(&mut self, input: &mut Input) -> Result<BlockHeader, Stop> {
         let first = input.part(8)?;
         if first.starts_with(&block::SECTION_HEADER.to_le_bytes()) {
@@ -131,9 +134,10 @@ impl PcapNg {
         Ok(header)
     }
 
-    /// Skips a block, whose beginning is still in the input.
+    /// Skips a block, whose beginning is still in the input. Fails if the block states another
+    /// length at its end.
     fn pass(&self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
-        // Bodies are padded to 4 bytes; some writers leave that out of the length.
+        // Bodies are padded to 4 bytes. Some writers do not count the padding in the length.
         let whole = u64::from(block.length).next_multiple_of(4);
         input.skip(whole - 4).map_err(Short::within)?;
         let after = self.order.u32(input.part(4).map_err(Short::within)?, 0);
@@ -147,7 +151,7 @@ impl PcapNg {
         )))
     }
 
-    /// Adds the interface that a block describes.
+    /// Adds the interface that a block describes, and leaves the block in the input.
     fn add_interface(&mut self, input: &mut Input, block: &BlockHeader) -> Result<(), Stop> {
         if self.interfaces.len() == MOST_INTERFACES {
             return Err(Stop::Damaged(format!(
@@ -188,7 +192,8 @@ impl PcapNg {
         Ok(())
     }
 
-    /// Returns the header of a frame, from the beginning of its packet's block.
+    /// Returns the header of the frame in a packet's block. `start` is the block's beginning, up to
+    /// the frame. A frame of an interface that was not described has no layer.
     fn frame_header(&self, block: &BlockHeader, start: &[u8]) -> FrameHeader {
         let order = self.order;
         let word = |at| order.u32(start, at);

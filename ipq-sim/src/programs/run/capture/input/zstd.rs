@@ -1,15 +1,15 @@
-//! The frames of a zstd file, one after another, as one run of bytes.
+//! The decompressed content of a zstd file: that of all its frames, one after another.
 
 use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Decompresses all frames of a source. Holds the window that a frame states, at most 128 MiB;
-/// `zstd` makes windows of 2 MiB unless asked for more, and of 8 MiB at its level 19.
+/// Decompresses all frames of a source. Holds the window that a frame states, at most 128 MiB.
+/// `zstd` itself makes windows of 2 MiB unless asked for more, and of 8 MiB at its level 19.
 pub(super) struct Frames<R> {
     source: Noticing<R>,
     decoder: FrameDecoder,
-    /// `true` if a frame has begun and not ended.
+    /// `true` if the decoder is within a frame.
     within: bool,
 }
 
@@ -25,7 +25,8 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Begins the next frame that holds data. Returns `false` if there is none.
+    /// Begins the next frame that holds data, and passes over frames that are to be skipped.
+    /// Returns `false` at the end of the source.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {
@@ -72,7 +73,8 @@ impl<R: Read> Read for Frames<R> {
     }
 }
 
-/// A source that notes whether more was asked for than there is: the decoder's errors do not tell.
+/// A source that notes whether a read found its end. The decoder's errors do not tell a cut file
+/// from a damaged one.
 struct Noticing<R> {
     source: BufReader<R>,
     ended: bool,

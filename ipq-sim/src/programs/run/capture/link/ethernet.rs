@@ -1,9 +1,10 @@
-//! Ethernet, with all headers that may come between its own and a packet.
+//! Ethernet, with the headers that may come between its own header and a packet.
 
 use super::super::NotFed;
 use super::{Found, ppp, split};
 
-/// Returns the packet of an Ethernet frame, and the header that the frame would have without tags.
+/// Returns the packet of an Ethernet frame. The found header is the one that the frame would have
+/// without tags and other headers before the packet.
 pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     let (header, rest) = split::<14>(frame)?;
     let mut header = *header;
@@ -16,14 +17,15 @@ pub(super) fn frame(frame: &[u8]) -> Result<Found<'_>, NotFed> {
     })
 }
 
-/// Returns the packet after an `EtherType`, or after a length in its place. Returns also the
-/// `EtherType` that the packet would have without the headers before it.
+/// Returns the IP packet in `rest`, the bytes after the `EtherType` `protocol` or after a length in
+/// its place. Returns also the `EtherType` that the packet would have if it followed the Ethernet
+/// header directly.
 pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8]), NotFed> {
     let mut is_tagged = false;
     let packet = loop {
         break match protocol {
             0x0800 | 0x86dd => return Ok((protocol, rest)),
-            // IEEE 802.1Q and 802.1ad, and numbers that were used before the latter.
+            // Tags of IEEE 802.1Q and 802.1ad, and two numbers that were used before 802.1ad.
             0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
                 let ([_, _, high, low], after) = split(rest)?;
                 (protocol, rest) = (u16::from_be_bytes([*high, *low]), after);
@@ -51,16 +53,16 @@ pub(super) fn payload(mut protocol: u16, mut rest: &[u8]) -> Result<(u16, &[u8])
     }
 }
 
-/// Returns the packet after the header of IEEE 802.2, with or without SNAP.
+/// Returns the IP packet after a header of IEEE 802.2, which may continue with SNAP.
 pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (header, after) = split::<3>(rest)?;
     match *header {
-        // IP's own service access point.
+        // The service access point of IP.
         [0x06, 0x06, 0x03] => Ok(after),
         [0xaa, 0xaa, 0x03] => {
             let ([organisation @ .., high, low], after) = split::<5>(after)?;
             match organisation {
-                // The organisations of RFC 1042 and of IEEE 802.1H.
+                // The organisation codes of RFC 1042 and of IEEE 802.1H.
                 [0, 0, 0 | 0xf8] => payload(u16::from_be_bytes([*high, *low]), after).map(|(_, packet)| packet),
                 _ => Err(NotFed::Organisation),
             }
@@ -78,8 +80,8 @@ pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
             break;
         }
     }
-    // The labels do not state what follows. If it begins with an IP version, it is taken for IP, as
-    // routers guess; otherwise it belongs to a pseudowire.
+    // The labels do not state what follows them. Bytes that begin with an IP version are taken for
+    // IP, as routers guess. All else belongs to a pseudowire.
     match rest.first().map(|first| first >> 4) {
         Some(4 | 6) => Ok(rest),
         Some(_) => Err(NotFed::Circuit),

@@ -1,15 +1,17 @@
-//! The IP packet itself: whether it is whole and sound.
+//! Checks the IP packet itself: whether it is whole and sound.
 
 use super::super::NotFed;
 use crate::host::ipv4::checksum;
 use bytes::Bytes;
 use ipq_core::Family;
 
-/// The greatest length that an IP header can state, in bytes. IPv6 does not count its fixed header.
+/// The greatest length that an IP header can state, in bytes. IPv6 states it without its fixed
+/// header.
 const LONGEST: usize = 0xffff;
 
-/// Returns the packet that `bytes` begins with, and its family. Leaves out what follows the packet,
-/// such as padding.
+/// Returns the IP packet that `bytes` begins with, and its family. Leaves out what follows the
+/// packet, such as padding. Fails with the reason if the packet is not whole, or its header not
+/// sound.
 pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),
@@ -40,8 +42,8 @@ fn version_4(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
     whole(bytes, total)
 }
 
-/// Returns a packet that was captured before it was cut into segments, and so states length 0.
-/// Fills in the frame's length, and the checksum.
+/// Returns a packet that was captured before it was cut into segments, whose header states length
+/// 0. Fills in the length of `bytes`, and the header's checksum.
 fn offloaded(bytes: &[u8], header_length: usize) -> Result<Bytes, NotFed> {
     let total = u16::try_from(bytes.len()).map_err(|_| NotFed::TooLong)?;
     let mut packet = bytes.to_vec();
@@ -58,7 +60,7 @@ fn version_6(bytes: &[u8], is_cut: bool) -> Result<Bytes, NotFed> {
     let header_length = Family::Ipv6.header_length();
     let header = bytes.get(..header_length).ok_or(NotFed::Short)?;
     match (usize::from(u16::from_be_bytes([header[4], header[5]])), header[6]) {
-        // A jumbogram's length is in an option, and is more than the queue can carry.
+        // A jumbogram states its length in an option. It is longer than a queue can carry.
         (0, HOP_BY_HOP) => Err(NotFed::TooLong),
         (0, TCP) if !is_cut && bytes.len() > header_length => {
             let stated = u16::try_from(bytes.len() - header_length).map_err(|_| NotFed::TooLong)?;

@@ -1,6 +1,8 @@
-//! Names of the link types and protocols that are not read, by their numbers in captures.
+//! Names of the link types and protocols in which no IP packet is looked for, by their numbers in
+//! captures.
 
-/// Returns the name of a link type in the list of tcpdump.org; `None` if it is not known here.
+/// Returns the name that the list of tcpdump.org gives to a link type. Returns `None` if the table
+/// below lacks the number.
 pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     Some(match number {
         3 => "AX25",
@@ -49,7 +51,8 @@ pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of an `EtherType`; `None` if it is not known here.
+/// Returns the name of the protocol with an `EtherType`. Returns `None` if the table below lacks
+/// the number.
 pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0806 => "ARP",
@@ -77,7 +80,7 @@ pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of a protocol of PPP; `None` if it is not known here.
+/// Returns the name of a protocol of PPP. Returns `None` if the table below lacks the number.
 pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     Some(match number {
         0x002d | 0x002f => "PPP: TCP/IP with compressed headers",
@@ -94,8 +97,8 @@ pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of a protocol, by its service access point of IEEE 802.2; `None` if it is not
-/// known here.
+/// Returns the name of the protocol with a service access point of IEEE 802.2. Returns `None` if
+/// the table below lacks the number.
 pub(crate) fn service(number: u8) -> Option<&'static str> {
     Some(match number {
         0x42 => "STP",

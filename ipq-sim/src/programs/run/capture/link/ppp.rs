@@ -1,20 +1,21 @@
-//! PPP, alone and over Ethernet, and Cisco's HDLC, which is framed like PPP.
+//! PPP, alone and over Ethernet, and Cisco's HDLC, whose frames look like PPP's.
 
 use super::super::NotFed;
 use super::{ethernet, split};
 
-/// Returns the packet of a PPP frame, with or without the address and control bytes of HDLC.
+/// Returns the IP packet of a PPP frame, with or without the address and control bytes of HDLC
+/// before it, or of a frame of Cisco's HDLC.
 pub(super) fn frame(frame: &[u8]) -> Result<&[u8], NotFed> {
     match frame {
         [0xff, 0x03, rest @ ..] => payload(rest),
-        // A serial line with Cisco's HDLC, without PPP.
+        // A frame of Cisco's HDLC on a serial line, without PPP.
         [0x0f | 0x8f, 0x00, ..] => cisco(frame),
         _ => payload(frame),
     }
 }
 
-/// Returns the packet after PPP's protocol number. If the number's first byte was left out, the
-/// remaining byte is odd.
+/// Returns the IP packet after PPP's protocol number. The number has 2 bytes, or 1 byte if that
+/// byte is odd.
 fn payload(rest: &[u8]) -> Result<&[u8], NotFed> {
     let (protocol, packet) = match rest {
         [short, packet @ ..] if short & 1 != 0 => (u16::from(*short), packet),
@@ -28,15 +29,17 @@ fn payload(rest: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the packet of a PPP session over Ethernet.
+/// Returns the IP packet of a frame of a PPP session over Ethernet. `rest` begins with the PPPoE
+/// header.
 pub(super) fn over_ethernet(rest: &[u8]) -> Result<&[u8], NotFed> {
     let ([_, _, _, _, high, low], after) = split(rest)?;
     let length = usize::from(u16::from_be_bytes([*high, *low]));
-    // What follows is padding. If the frame is shorter, the packet's own length shows it.
+    // The bytes after `length` are padding. If fewer bytes are there, the packet's own header shows
+    // it.
     payload(after.get(..length).unwrap_or(after))
 }
 
-/// Returns the packet of a frame of Cisco's HDLC, which has an `EtherType`.
+/// Returns the IP packet of a frame of Cisco's HDLC, whose header has an `EtherType`.
 pub(super) fn cisco(frame: &[u8]) -> Result<&[u8], NotFed> {
     let ([_, _, high, low], rest) = split(frame)?;
     ethernet::payload(u16::from_be_bytes([*high, *low]), rest).map(|(_, packet)| packet)
