@@ -18,7 +18,7 @@ pub struct Listener {
     interfaces: Vec<Interface>,
     /// The watched netlink protocols.
     protocols: Vec<u32>,
-    /// The calls that [`launch`](crate::launch) read while it started the program. They are taken
+    /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are taken
     /// first.
     pub(crate) early: VecDeque<Call>,
 }
@@ -55,7 +55,7 @@ impl Listener {
         Ok(None)
     }
 
-    /// Returns `true` if a call that [`launch`](crate::launch) read has not been taken yet. The
+    /// Returns `true` if a call that [`launch`](fn@crate::launch) read has not been taken yet. The
     /// descriptor does not become readable for such a call.
     #[must_use]
     pub fn has_early_calls(&self) -> bool {
@@ -304,7 +304,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 impl AsFd for Listener {
     /// Returns a descriptor that is readable when a call waits to be taken, and hung up when no
-    /// process under the filter is left. Calls that [`launch`](crate::launch) read do not make it
+    /// process under the filter is left. Calls that [`launch`](fn@crate::launch) read do not make it
     /// readable.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

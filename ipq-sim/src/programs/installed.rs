@@ -1,10 +1,11 @@
-//! The parts of this project that were installed with the running program.
+//! Finds the parts of this project that were installed with the running program.
 
 use std::path::{Path, PathBuf};
 
-/// Returns the path of an installed file, such as `libipq.so.0`; `None` if there is none. Looks
-/// beside the running program, in the directory `lib` beside the program's directory, and in the
-/// directory that the environment variable `IPQ_LIBDIR` named when this was built.
+/// Returns the path of an installed file, such as `libipq.so.0`. Looks beside the running program,
+/// then in the directory `lib` beside the program's directory, then in the directory that the
+/// environment variable `IPQ_LIBDIR` named when this was built. Returns `None` if none of them has
+/// the file.
 #[must_use]
 pub fn installed(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;

@@ -1,19 +1,20 @@
-//! An emulated kernel's sockets for programs in other processes.
+//! The sockets of an emulated kernel for programs in other processes.
 //!
 //! Programs get their sockets by two means. Those that know of the emulator connect to a path, with
-//! [`ipq_core::transport::unix`]: see `requests`. Those that don't are started by the launcher, and
-//! their calls are answered here: see `launched`. Both have connections that carry frames.
+//! [`ipq_core::transport::unix`]: see `requests`. The others are started by the launcher, and their
+//! calls are answered by this server: see `launched`. Both kinds have a connection for each socket,
+//! which carries frames.
 //!
-//! A [`Server`] has connections and no kernel. Each [`turn`](Server::turn) is given a kernel, moves
-//! the messages that are there, and waits as long as it is allowed to. So one thread owns the
-//! kernel, and can use it freely between two turns.
+//! A [`Server`] has connections and no kernel. The caller gives a kernel to each
+//! [`turn`](Server::turn), which moves the messages that are there, and waits as long as it may. So
+//! one thread owns the kernel, and can use it freely between two turns.
 //!
-//! Frames wait in the emulated receive buffer, and have their weight there, until the program has
-//! read them. The program's connection has copies of the first of them: see `frames`.
+//! A frame stays in the emulated receive buffer, with its weight, until the program has read it.
+//! The program's connection has copies of the first frames of the buffer: see `frames`.
 //!
-//! Everything that programs can make a server hold is bounded: the number of connections, and what
-//! the system lets each hold. If the system has no more descriptors, a new connection is closed,
-//! and the others go on.
+//! What programs can make a server hold is bounded: the number of connections, and the bytes on
+//! each, which the system limits. If the system has no more descriptors, a new connection is
+//! closed, and the others go on.
 
 mod frames;
 mod launched;
@@ -45,52 +46,56 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The most connections at a time. One more is closed at once.
+/// The number of connections at a time, at most. One more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// The most batches of one program's datagrams that are taken in a row, before those of the other
-/// programs.
+/// The number of batches of datagrams that are taken from one program before the next program's
+/// are.
 const MOST_IN_A_ROW: usize = 32;
 
-/// The longest datagram that is taken from a program or handed to it, in bytes.
+/// The length of the longest datagram that is taken from a program, in bytes.
 const LONGEST: usize = 1 << 18;
 
-/// The time between two looks at whether a program has read all frames before one of another
-/// sender.
+/// The longest wait of a turn while a frame of another sender waits until the program has read the
+/// frames before it.
 const HELD_BACK: Duration = Duration::from_millis(1);
 
-/// The longest time before a program's messages are taken, while it has much to read.
+/// The longest wait of a turn while a program has much to read and its messages do not wake the
+/// server.
 const LET_WORK: Duration = Duration::from_millis(4);
 
 /// The emulated kernel's end of the sockets of programs in other processes. Dropping it closes all
 /// their connections and removes the path.
 #[derive(Debug)]
 pub struct Server {
-    /// The path at which programs connect; `None` if the server has no path.
+    /// The path at which programs connect. `None` if the server has no path.
     place: Option<Place>,
-    /// The program that was started for this server; `None` if none was.
+    /// The program that was started for this server. `None` if none was.
     launched: Option<Launched>,
-    /// The epoll instance for everything but the connections that carry frames.
+    /// The epoll instance for all descriptors that carry no frames: the two listeners, and
+    /// connections for requests and notices.
     events: OwnedFd,
     /// The epoll instance for the connections that carry frames.
     inputs: OwnedFd,
-    /// The epoll instance for both, for a caller who waits for other things, too. It exists only if
-    /// asked for, since each message would wake it.
+    /// The epoll instance for `events` and `inputs` together, for a caller who waits for other
+    /// things, too. It is made when first asked for, since each message wakes it.
     all: OnceLock<OwnedFd>,
     connections: HashMap<u64, Connection>,
-    /// The programs that have a socket, by their process ids.
+    /// The programs that have a socket, by their process ids in their own PID namespaces.
     programs: HashMap<u32, ClientId>,
-    /// The clients of programs that have no socket any more. Programs that come later get these
-    /// clients.
+    /// The kernel's clients of programs that have no socket any more. Programs that come later get
+    /// these clients.
     former: Vec<ClientId>,
-    /// A spare descriptor, which is closed when the system has no others.
+    /// A spare descriptor, which is closed to accept and close a connection when the system has no
+    /// other.
     spare: Option<OwnedFd>,
     next_key: u64,
     inbox: Inbox,
     allocations: Allocations,
 }
 
-/// A path at which programs connect.
+/// A path at which programs connect, and the socket that listens there. Dropping it removes the
+/// path if it still belongs to that socket.
 #[derive(Debug)]
 struct Place {
     listener: OwnedFd,
@@ -101,22 +106,22 @@ struct Place {
 
 #[derive(Debug)]
 enum Connection {
-    /// A connection whose request has not come yet.
+    /// A connection at the path that has not sent its request yet.
     New(OwnedFd),
-    /// A connection of a program's socket.
+    /// The connection of a program's socket, which carries frames.
     Frames(Frames),
-    /// The connection for the notices of the socket with this key.
+    /// The connection for notices (of overruns and senders) about the socket with this key.
     Notices(OwnedFd, u64),
 }
 
-/// The key of the path's listener. The keys of connections count from 0.
+/// The key of the path's listener in `events`. The keys of connections count from 0.
 const LISTENER: u64 = u64::MAX;
 
-/// The key of the launcher's listener, by which calls come.
+/// The key of the launcher's listener in `events`, by which a program's calls come.
 const CALLS: u64 = u64::MAX - 1;
 
 impl Server {
-    /// Makes a server that programs can't find at any path.
+    /// Makes a server without a path.
     pub fn new() -> io::Result<Self> {
         let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
         let [events, inputs] = [create()?, create()?];
@@ -136,7 +141,8 @@ impl Server {
         })
     }
 
-    /// Makes a server that listens at `path`. Replaces a socket that nobody listens at any more.
+    /// Makes a server that listens at `path`. Replaces a socket at the path if nobody listens there
+    /// any more; fails if anything else is there.
     pub fn listen(path: &Path) -> io::Result<Self> {
         let mut server = Self::new()?;
         let address = SocketAddrUnix::new(path)?;
@@ -168,15 +174,17 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the path at which programs connect; `None` if the server has no path. A program's
-    /// `IPQ_TRANSPORT` is `unix:` and this path.
+    /// Returns the path at which programs connect, with `IPQ_TRANSPORT` set to `unix:` and this
+    /// path. Returns `None` if the server has no path.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.place.as_ref().map(|place| &*place.path)
     }
 
-    /// Moves the messages that are there. If there are none, waits for them, at most for `wait`
-    /// (for ever if `None`). Tells `observer` of each message. A signal ends the wait.
+    /// Moves the messages that are there between programs and the kernel, and answers requests and
+    /// calls. If there is nothing to do, waits at most for `wait` (for ever if `None`). Calls
+    /// `observer` for each message and each overrun that a program was told of. A signal ends the
+    /// wait.
     pub fn turn(
         &mut self,
         kernel: &mut Kernel,
@@ -186,7 +194,7 @@ impl Server {
         self.observed_turn(kernel, wait, &mut PassedOnly(observer))
     }
 
-    /// Moves messages as [`turn`](Self::turn) does, with an observer that may let packets in after
+    /// Does what [`turn`](Self::turn) does, with an [`Observer`], which can change the kernel after
     /// each message.
     pub fn observed_turn(
         &mut self,
@@ -217,8 +225,9 @@ impl Server {
         self.answer_receiving()
     }
 
-    /// Waits until there is something to do. Returns `true` if it is more than frames, `false` if
-    /// it is frames alone or nothing came in time, and `None` after a signal.
+    /// Waits at most for `wait` until there is something to do. Returns `true` if there is a new
+    /// connection, a request or a call. Returns `false` if there are only messages of programs, or
+    /// nothing came in time. Returns `None` after a signal.
     fn wait(&mut self, wait: Option<Duration>) -> io::Result<Option<bool>> {
         let wait = match wait {
             Some(Duration::ZERO) => wait,
@@ -236,8 +245,9 @@ impl Server {
         }
     }
 
-    /// Tells epoll which events to wait for on each connection. Returns the longest time to wait,
-    /// if there is something of which no event tells; otherwise `None`.
+    /// Tells epoll which events to wait for on each connection of a socket. Returns the longest
+    /// time to wait if something has to be checked again of which no event tells, and otherwise
+    /// `None`.
     fn choose_what_to_wait_for(&mut self) -> io::Result<Option<Duration>> {
         let mut longest = self.has_receiving().then_some(LOOK);
         for (key, connection) in &mut self.connections {
@@ -272,28 +282,28 @@ impl Server {
         })
     }
 
-    /// Asks every connection what its program has read, so that the emulated receive buffers are up
-    /// to date.
+    /// Brings the emulated receive buffers up to date: asks every connection what its program has
+    /// read.
     pub fn look(&mut self, kernel: &mut Kernel) {
         for frames in self.frames_mut() {
             frames.look(kernel);
         }
     }
 
-    /// Returns whether programs have read every frame that was in the receive buffers of their
-    /// emulated sockets.
+    /// Returns `true` if programs had read every frame of their emulated receive buffers at the
+    /// last [`look`](Self::look).
     #[must_use]
     pub fn all_read(&self, kernel: &Kernel) -> bool {
         self.frames().all(|frames| !kernel.is_readable(frames.socket))
     }
 
-    /// Returns whether a program has so much unread that the server wakes when the program reads.
+    /// Returns `true` if a program has so much unread that reading will wake the server.
     #[must_use]
     pub(crate) fn has_enough_to_read(&self) -> bool {
         self.frames().any(Frames::has_enough)
     }
 
-    /// Returns whether any program has a socket open.
+    /// Returns `true` if any program has an emulated socket open.
     #[must_use]
     pub fn has_programs(&self) -> bool {
         self.frames().next().is_some()
@@ -322,7 +332,8 @@ impl Server {
         opened
     }
 
-    /// Removes a program that has no socket any more: it does not count as connected.
+    /// Forgets the program if it has no socket any more, so that its client of the kernel can go to
+    /// a later program.
     fn forget_if_gone(&mut self, process_id: u32) {
         if !self.frames().any(|frames| frames.process_id == process_id)
             && let Some(client) = self.programs.remove(&process_id)
@@ -331,8 +342,9 @@ impl Server {
         }
     }
 
-    /// Takes the messages that programs have sent. Takes all that are there, up to a limit, so that
-    /// a handle that was destroyed is closed before the next one is bound.
+    /// Takes the messages that programs have sent, and gives them to the kernel. Takes all that are
+    /// there, up to [`MOST_IN_A_ROW`] batches for each program, so that a socket that its program
+    /// has closed is closed before the program's next socket is bound.
     fn take_frames(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
         let mut keys = ready(&self.inputs)?;
         let silent = |connection: &Connection| matches!(connection, Connection::Frames(frames) if frames.waits_for == WaitsFor::Space);
@@ -367,8 +379,8 @@ impl Server {
                     }
                     return;
                 }
-                // The program closed the connection with a frame unread. The messages that it sent
-                // before still come, and then the connection's end.
+                // The program closed the connection with a frame unread. What it sent before still
+                // comes, and then the connection's end.
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CONNRESET.raw_os_error()) => reset = true,
                 Err(_) => return self.close(kernel, key, reset, observer),
                 Ok(count) => {
@@ -377,19 +389,20 @@ impl Server {
                         .any(|datagram| datagram.is_some_and(|bytes| !bytes.is_empty()))
                     {
                         frames.has_sent();
-                        // A program that gives a verdict has read the packet.
+                        // A program that gives a verdict has read the packet, so the receive buffer
+                        // is brought up to date.
                         frames.look(kernel);
                     }
                     let mut empty = false;
                     for datagram in inbox.datagrams() {
-                        // A datagram that is longer than any netlink datagram is lost; the
-                        // transport lets none through. An empty one is ignored (MSG-1), since it
-                        // looks like the end.
+                        // A datagram that is longer than any that the transport lets through is
+                        // lost. An empty datagram is ignored (MSG-1); it may be the connection's
+                        // end.
                         let Some(datagram) = datagram else { continue };
                         empty = datagram.is_empty();
                         if !empty {
                             observer.sent(kernel.netlink_protocol(frames.socket), datagram);
-                            // The error belongs to the send call, which is over.
+                            // The program's send call is over, so nobody can be told of an error.
                             let _ = kernel.send(frames.socket, datagram);
                             observer.carried_out(kernel);
                         }
@@ -397,12 +410,14 @@ impl Server {
                     if empty && has_hung_up(frames.connection.as_fd()) {
                         return self.close(kernel, key, reset, observer);
                     }
-                    // The program gets something to read while the rest is carried out.
+                    // The program gets its next frames while the rest of its messages is carried
+                    // out.
                     if frames.given.is_some() {
                         frames.skip_foreign(kernel);
                         frames.fill(kernel, allocations, observer);
                     }
-                    // A message that comes meanwhile is taken at the next turn.
+                    // A message that comes after a batch that was not full is taken at the next
+                    // turn.
                     if count < Inbox::AT_ONCE {
                         return;
                     }
@@ -411,8 +426,8 @@ impl Server {
         }
     }
 
-    /// Closes the emulated socket of a program that has closed its connection. Tells `observer` of
-    /// the unread packets before.
+    /// Closes the emulated socket of a program that has closed its connection. Before that, tells
+    /// `observer` which packets are unread.
     fn close(&mut self, kernel: &mut Kernel, key: u64, reset: bool, observer: &mut dyn Observer) {
         let Some(Connection::Frames(mut frames)) = self.connections.remove(&key) else {
             return;
@@ -432,7 +447,8 @@ impl Server {
         observer.carried_out(kernel);
     }
 
-    /// Sends notices of overruns and senders, and then puts frames on every connection (SOCK-4).
+    /// Sends notices of overruns and senders, and then puts frames on every connection as far as it
+    /// takes them (SOCK-4).
     fn hand_over(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         self.give_notice(kernel, observer);
         let Self {
@@ -447,8 +463,8 @@ impl Server {
         }
     }
 
-    /// Sends the notices that are due. A notice that can't be sent yet stays, and so does the frame
-    /// that it is about.
+    /// Sends the notices that are due: of an overrun, and of a new sender before its first frame. A
+    /// notice of a sender that can't be sent now stays due, and so does its frame.
     fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
         for (key, connection) in &mut self.connections {
@@ -483,8 +499,8 @@ impl Server {
             };
             match notice {
                 Notice::Overrun => {
-                    // If there is no room for another notice, the program has many unread notices
-                    // already.
+                    // If there is no room for the notice, the program has many notices unread, so
+                    // that this one may be lost.
                     observer.passed(Passed::Overrun);
                     frames.overran = false;
                 }
@@ -495,7 +511,7 @@ impl Server {
     }
 }
 
-/// Returns the keys of the descriptors that are ready, without waiting.
+/// Returns the keys of up to 64 descriptors of an epoll instance that are ready, without waiting.
 fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     let mut room = [MaybeUninit::<epoll::Event>::uninit(); 64];
     match epoll::wait(epoll, &mut room, Some(&Timespec::default())) {
@@ -505,7 +521,7 @@ fn ready(epoll: &OwnedFd) -> io::Result<Vec<u64>> {
     }
 }
 
-/// Returns a descriptor that is readable when either of two is.
+/// Returns an epoll instance that is readable when either of the two is.
 fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     let all = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (part, key) in [(events, 0), (inputs, 1)] {
@@ -514,14 +530,14 @@ fn both(events: &OwnedFd, inputs: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     Ok(all)
 }
 
-/// Returns whether the program's end of a connection is closed.
+/// Returns `true` if the other end of a connection is closed.
 fn has_hung_up(connection: BorrowedFd<'_>) -> bool {
     let mut descriptors = [PollFd::from_borrowed_fd(connection, PollFlags::empty())];
     poll(&mut descriptors, Some(&Timespec::default())).is_ok()
         && descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
-/// Returns the packets whose frames are in a socket's receive buffer.
+/// Returns the packets in the kernel's queues whose frames are in the socket's receive buffer.
 fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     let protocol = kernel.netlink_protocol(socket);
     let abi = kernel.profile().abi;
@@ -532,8 +548,8 @@ fn unread_packets(kernel: &Kernel, socket: SocketId) -> Vec<PacketSerial> {
     waiting.filter_map(|(queue, id)| kernel.queued_in(queue, id)).collect()
 }
 
-/// Returns the packet that a datagram of the kernel tells of: its queue, and its id there; `None`
-/// if it tells of none.
+/// Returns the packet whose frame the kernel's datagram is: its queue, and its id there. Returns
+/// `None` if the datagram is no packet's frame.
 fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, PacketId)> {
     if let Some(family) = Family::from_netlink_protocol(protocol) {
         return match Message::parse(datagram, abi) {
@@ -547,14 +563,14 @@ fn queued_packet(protocol: i32, datagram: &[u8], abi: Abi) -> Option<(QueueId, P
 
 impl AsFd for Server {
     /// Returns a descriptor that is readable when a [`turn`](Server::turn) has something to do, for
-    /// a caller who waits for other things too.
+    /// a caller who waits for other things, too.
     fn as_fd(&self) -> BorrowedFd<'_> {
         if let Some(all) = self.all.get() {
             return all.as_fd();
         }
         match both(&self.events, &self.inputs) {
             Ok(all) => self.all.get_or_init(|| all).as_fd(),
-            // Without a descriptor for both, at least frames are seen.
+            // Without the epoll instance for both, at least frames are seen.
             Err(_) => self.inputs.as_fd(),
         }
     }

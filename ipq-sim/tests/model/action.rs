@@ -1,6 +1,7 @@
-//! What is generated: actions, which become steps when it is known which sockets there are.
+//! What the model test generates: actions. An action becomes a step once it is known which sockets
+//! are open.
 //!
-//! So an action stays meaningful when those before it are taken away, and failures shrink well.
+//! So an action stays meaningful when actions before it are removed, and failures shrink well.
 
 use crate::model::Model;
 use crate::model::rules::Rules;
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::time::Duration;
 
-/// The process that does everything.
+/// The id of the process that opens all sockets.
 const PROCESS: u32 = 4242;
 
 #[derive(Clone, Debug)]
@@ -100,29 +101,29 @@ pub(crate) enum Action {
     },
 }
 
-/// What is special about a message's header.
+/// How a message's header differs from a plain one.
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderPlan {
     flags: u16,
     sequence: u32,
     port_id: PortPlan,
     other_type: Option<u16>,
-    /// Added to its length.
+    /// The number that is added to the length in the header.
     length: i32,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum PortPlan {
-    /// That of the socket that sends.
+    /// The port id of the socket that sends.
     Own,
-    /// That of another socket.
+    /// The port id of the open socket with this number, in their order.
     Socket(usize),
     Number(u32),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// A packet that was read, counted from the last.
+    /// A packet that the model's program has read. 0 is the last one read, 1 the one before.
     Read(usize),
     Number(u64),
 }
@@ -140,7 +141,8 @@ pub(crate) fn setup(kernel: &'static str) -> impl Strategy<Value = Setup> {
     let mark = prop_oneof![4 => Just(None), 1 => any::<u32>().prop_map(Some)];
     let rule = (select(Family::ALL.to_vec()), any::<bool>(), hooks(), protocol, mark).prop_map(
         move |(family, filter, hook, protocol, mark)| {
-            // Where mangle has two chains only, what is meant for another is for filter, or for the first of them.
+            // Where mangle has only PREROUTING and OUTPUT, a mangle rule for another hook becomes
+            // one of filter. If filter has no such hook either, the rule is put at PREROUTING.
             let filters = (1..4).contains(&hook);
             let mangles = Rules::of(kernel).mangles_everywhere || hook == 0 || hook == 3;
             Rule {
@@ -214,7 +216,8 @@ fn payload() -> impl Strategy<Value = Payload> {
     ]
 }
 
-/// One action, as often as it leads somewhere.
+/// Returns the strategy for one action. Kinds and values of actions that lead to more code are more
+/// frequent.
 pub(crate) fn action() -> BoxedStrategy<Action> {
     let socket = || 0..4_usize;
     let family = || select(Family::ALL.to_vec());
@@ -271,7 +274,8 @@ pub(crate) fn action() -> BoxedStrategy<Action> {
 }
 
 impl Action {
-    /// The step that this is, as things are. What needs a socket opens one if there is none.
+    /// Returns the step that this action stands for, given the sockets that are open now. An action
+    /// that needs a socket becomes the opening of one if none is open.
     pub(crate) fn resolve(&self, model: &Model) -> Step {
         let open: Vec<usize> = model.open_sockets().collect();
         let pick = |wanted: usize| open[wanted % open.len()];
@@ -288,7 +292,7 @@ impl Action {
             Self::Inject { device, frame, count } => Step::Inject {
                 device,
                 frame: frame.bytes(device),
-                // Large ones come one by one, to be quick.
+                // A long frame comes only once, so that the test is quick.
                 count: if frame.packet.bytes().len() > 2000 { 1 } else { count },
             },
             Self::Output { packet } => Step::Output {
@@ -372,7 +376,7 @@ impl Action {
     }
 }
 
-/// A mode message with something behind it.
+/// Returns the step that sends a mode message followed by `tail` bytes of 0xcc.
 fn mode_message(model: &Model, socket: usize, header: &HeaderPlan, request: ModeRequest, tail: usize) -> Step {
     let head = request.head(model.abi(), header.envelope(model, socket));
     let mut bytes = head.to_vec();
@@ -409,7 +413,8 @@ fn verdict_message(
 }
 
 impl Target {
-    /// What stands in the message until the id of a packet that was read is put there.
+    /// Returns the packet id that stands in the message. For [`Target::Read`], it is a placeholder,
+    /// which the id of the packet that was read replaces later.
     fn number(&self) -> u64 {
         match self {
             Self::Read(_) => 1,
@@ -427,7 +432,7 @@ impl HeaderPlan {
         }
     }
 
-    /// Puts what is wrong into a message that is right.
+    /// Changes the length and the type in the header of a correct message, as planned.
     fn finish(&self, bytes: &mut [u8]) {
         let length = (bytes.len() as u32).wrapping_add_signed(self.length);
         bytes[..4].copy_from_slice(&length.to_le_bytes());

@@ -1,12 +1,13 @@
-//! Whether the emulator's answer is the model's, packet ids apart: which of its ids is which of the model's is learnt from
-//! the PACKET frames, and must then stay so (PKT-9).
+//! Compares the emulator's answers with the model's. Packet ids differ: which of the emulator's ids
+//! stands for which of the model's is learnt from PACKET frames, and must then stay so (PKT-9).
 
 use crate::step::Answer;
 use ipq_core::wire::Abi;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Pairs of packet ids, as they are on the wire.
+/// Which packet id of the emulator stands for which of the model's. Ids are kept as their bytes on
+/// the wire.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
     of_emulator: HashMap<Vec<u8>, Vec<u8>>,
@@ -14,7 +15,8 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// The model's answer with the emulator's ids in it, as far as they are known.
+    /// Returns the model's answer with the emulator's packet id in place of the model's, if the
+    /// pair is known.
     pub(crate) fn translated(&self, answer: &Answer, abi: Abi) -> Answer {
         let mut answer = answer.clone();
         if let Answer::Frame { bytes, sender: 0 } = &mut answer
@@ -26,7 +28,8 @@ impl Ids {
         answer
     }
 
-    /// Learns the id in a PACKET frame that both have read. False: one of the two ids stands for another already.
+    /// Learns the pair of ids from a PACKET frame that both have read. Returns `false` if one of
+    /// the two ids is known in another pair. Returns `true` without learning for any other answer.
     pub(crate) fn learn(&mut self, model: &Answer, emulator: &Answer, abi: Abi) -> bool {
         let (
             Answer::Frame {
@@ -59,7 +62,8 @@ impl Ids {
     }
 }
 
-/// An answer without the piece of a packet id that is left where a frame, or the verdict that it quotes, was cut within it.
+/// Returns the answer with zeros in place of an incomplete packet id, which is left where a frame
+/// was cut within the id, or where an error quotes a verdict that was cut there.
 pub(crate) fn without_cut_id(answer: &Answer, abi: Abi) -> Answer {
     let mut answer = answer.clone();
     if let Answer::Frame { bytes, sender: 0 } = &mut answer
@@ -71,14 +75,16 @@ pub(crate) fn without_cut_id(answer: &Answer, abi: Abi) -> Answer {
     answer
 }
 
-/// The place of the packet id in a frame of the kernel's, if all of it is there.
+/// Returns the bytes of the packet id in a frame of the kernel's. Returns `None` if the frame has
+/// none, or not all of it.
 fn id_place(frame: &mut [u8], abi: Abi) -> Option<&mut [u8]> {
     let (id, end) = id_range(frame, abi)?;
     frame.get_mut(id.clone()).filter(|_| id.end <= end)
 }
 
-/// Where a frame of the kernel's has a packet id, in a PACKET or in the verdict that an error quotes, and where the message
-/// ends that has it.
+/// Returns the range of the packet id in a frame of the kernel's, and the offset at which the
+/// message with the id ends. The message is a PACKET, or the message that an error quotes. Returns
+/// `None` for any other frame.
 pub(crate) fn id_range(frame: &[u8], abi: Abi) -> Option<(Range<usize>, usize)> {
     let word = abi.word_bytes();
     match frame.get(4..6)? {

@@ -1,4 +1,4 @@
-//! The emulator, driven by the same steps.
+//! The emulator under test, driven by the steps that the model gets, too.
 
 use crate::model::{id_in, named};
 use crate::step::{Answer, DEVICES, Reason, Setup, SocketView, Step, View};
@@ -6,12 +6,12 @@ use ipq_core::wire::{Abi, Hook, PacketId};
 use ipq_core::{Errno, Family, PortId};
 use ipq_sim::{ClientId, DropReason, Kernel, Profile, Rule, SocketId, Table, Target};
 
-/// What is read in one call: more than the longest datagram.
+/// The size of the buffer for one receive call, in bytes: more than the longest datagram has.
 const BUFFER_BYTES: usize = 1 << 18;
 
 #[cfg(feature = "seeded-faults")]
 thread_local! {
-    /// What emulators do wrong.
+    /// The fault that the emulators of this thread are made with. `None` for no fault.
     pub(crate) static FAULT: std::cell::Cell<Option<ipq_sim::Fault>> = const { std::cell::Cell::new(None) };
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Emulator {
     kernel: Kernel,
     abi: Abi,
     sockets: Vec<(usize, SocketId)>,
-    /// The ids in the PACKET frames that were read, in their order.
+    /// The packet ids in the PACKET frames that were read, in order.
     seen: Vec<PacketId>,
     buffer: Vec<u8>,
 }
@@ -54,7 +54,8 @@ impl Emulator {
         }
     }
 
-    /// The bytes that a step sends here, where packets have other ids than in the model.
+    /// Returns the bytes that a step sends to the emulator, with the emulator's packet id where the
+    /// step names a packet that was read. Returns `None` if the step sends nothing.
     pub(crate) fn sent(&self, step: &Step) -> Option<Vec<u8>> {
         match step {
             Step::Send { bytes, names, .. } => Some(named(bytes, names.map(|number| self.seen[number]), self.abi)),
@@ -258,7 +259,8 @@ impl Emulator {
     }
 }
 
-/// The model's name of a reason; none for one that no kernel with `ip_queue` has.
+/// Returns the model's name of a reason. Returns `None` for a reason that no kernel with `ip_queue`
+/// has.
 pub(crate) fn named_by(reason: DropReason) -> Option<Reason> {
     Some(match reason {
         DropReason::Verdict => Reason::Verdict,

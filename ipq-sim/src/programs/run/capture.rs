@@ -4,6 +4,12 @@
 //! bounded number of bytes. Of a record at most [`input::LONGEST_PART`] bytes are looked at, more
 //! than any frame around an IP packet has; the rest is skipped.
 //!
+//! | module | what it does |
+//! |---|---|
+//! | `input` | bytes of files and pipes, decompressed |
+//! | `classic`, `pcapng` | records of the two formats |
+//! | `link` | finds the packet in a frame |
+//! | `reader` | makes [`Record`]s of bytes |
 //! | `frames` | the frames themselves, for callers that look for anything else than IP packets |
 
 mod classic;

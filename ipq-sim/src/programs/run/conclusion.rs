@@ -1,5 +1,5 @@
 //! The conclusion about a run as a whole. It depends on what happened, and never on the order in
-//! which the emulator noticed it.
+//! which the emulator noticed things.
 
 use super::capture::CaptureEnd;
 use super::refusal::{Refusal, Request};
@@ -13,8 +13,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// The exit status of a program that the dynamic loader could not load, and of a shell that found no
-/// command.
+/// The exit status of a program that the dynamic loader could not load, and of a shell that did not
+/// find a command.
 const NOT_LOADED: i32 = 127;
 
 /// The way in which the program ended.
@@ -24,57 +24,58 @@ pub enum ProgramEnd {
     Elsewhere,
     /// The program ended by itself, with this status.
     ByItself(ExitStatus),
-    /// The program got SIGTERM, since there was nothing more for it to do, and ended with this
-    /// status.
+    /// The program got SIGTERM, because the run was over, and ended with this status.
     OnTerm(ExitStatus),
     /// The program did not end after SIGTERM, and was killed.
     Killed,
 }
 
-/// The outcome of a run.
+/// The outcome of a run. Variants are ordered from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Every packet that was fed has a fate, and the program did not fail.
     Success,
-    /// Nothing went wrong, but the program got no packet to decide on.
+    /// No packet could be fed, or nobody listened to any packet. Nothing else went wrong.
     NothingTried,
-    /// The program failed, or the run went wrong.
+    /// The program failed or did not decide on every packet, the run was interrupted, or the
+    /// capture is damaged.
     Failure,
 }
 
-/// The program's conduct: its use of the queue.
+/// What a program did with its queues.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conduct {
-    /// `true` if the program opened a socket.
+    /// `true` if the program opened an emulated socket.
     pub(super) has_opened: bool,
     /// The queues that the program was seen to listen to.
     pub(super) has_listened: BTreeSet<QueueId>,
-    /// The queues that packets were fed to though nobody listened.
+    /// The queues to which packets were fed while nobody listened.
     pub(super) deaf: BTreeSet<QueueId>,
     /// The kind of queues that the program used.
     pub(super) queues: Queues,
-    /// The number of messages that set a copy mode, less those that were refused.
+    /// The number of messages that set a copy mode, without those that the kernel refused.
     pub(super) modes: u64,
-    /// The number of packets that were handed to the program.
+    /// The number of packets that were copied to the program.
     pub(super) handed: u64,
     /// `true` if the program left packets in its receive buffer at the end.
     pub(super) has_unread: bool,
 }
 
-/// A kind of queues, and the use that a program made of it.
+/// A kind of queues, and whether the program bound one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Queues {
     /// The queues of `ip_queue`, one for each family.
     #[default]
     ByFamily,
-    /// The queues with numbers. The program bound none of them.
+    /// The queues of nfnetlink, which have numbers. The program bound none of them.
     Unbound,
-    /// The queues with numbers. The program bound at least one of them.
+    /// The queues of nfnetlink, which have numbers. The program bound at least one of them.
     Bound,
 }
 
 impl Conduct {
-    /// Notes that the kernel refused a message.
+    /// Notes that the kernel refused a message: a refused message that was to set a copy mode is no
+    /// longer counted in `modes`.
     pub(super) fn refused(&mut self, request: Request) {
         let is_mode = matches!(request, Request::Mode(_) | Request::Other(MessageType::Mode));
         self.modes -= u64::from(is_mode && self.modes > 0);
@@ -86,64 +87,70 @@ impl Conduct {
 pub(super) enum Over {
     /// Every packet has a fate, or the program ended.
     Done,
-    /// Nothing happened for this time.
+    /// Nothing happened for this time, the run's patience.
     Patience(Duration),
-    /// The run was told to stop.
+    /// The caller of the run stopped it.
     Stopped,
 }
 
-/// A finding about a run, written as one sentence.
+/// A finding about a run. Its text is one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The run was interrupted.
+    /// The caller of the run stopped it.
     Interrupted,
-    /// The program never opened a queue.
+    /// The program opened no emulated socket.
     NeverOpened,
-    /// The program opened a socket for queues with numbers, and bound none.
+    /// The program opened a socket of nfnetlink, and bound no queue.
     NeverBound,
-    /// The program opened a queue, and set no copy mode.
+    /// The program opened a queue of `ip_queue` or bound one of nfnetlink, and set no copy mode.
     NeverSetMode {
-        /// `true` if the program's queues have numbers.
+        /// `true` if the queue is one of nfnetlink, which has a number.
         numbered: bool,
     },
-    /// The kernel refused messages of the program: their number, and the first refusal.
+    /// The kernel refused messages of the program: the number of refused messages, and the first
+    /// refusal.
     Refused(u64, Refusal),
     /// The program got packets, and gave no verdict.
     NoVerdict {
         /// The number of packets that the program got.
         given: u64,
-        /// The time for which the run waited in vain for a verdict; `None` if the program ended.
+        /// The time for which the run waited in vain for a verdict. `None` if the run ended for
+        /// another reason.
         waited: Option<Duration>,
     },
-    /// The program stopped reading, and left packets in its receive buffer.
+    /// The program stopped reading, and left packets in its receive buffer until the run's patience
+    /// ended.
     StoppedReading,
-    /// The program gave some verdicts, and then none for some time.
+    /// The program gave some verdicts, and then none until the run's patience ended.
     Slow {
-        /// The number of packets that had a verdict.
+        /// The number of packets that were fed and have a fate.
         decided: u64,
-        /// The number of packets that had no verdict.
+        /// The number of packets that were left: fed and undecided, or not fed because the run had
+        /// ended.
         waiting: u64,
-        /// The time for which nothing happened.
+        /// The time for which nothing happened: the run's patience.
         waited: Duration,
     },
-    /// The program ended before every packet had a verdict.
+    /// The program ended by itself before every packet had a verdict.
     EndedEarly(ProgramEnd),
-    /// The program ended with a status that means failure, after every packet had its fate.
+    /// The program ended with a status that means failure. Nothing else is known to have gone wrong
+    /// with its packets.
     Failed(ProgramEnd),
-    /// The program did not end when it was told to, and was killed.
+    /// The program did not end on SIGTERM, and was killed.
     Killed,
-    /// No record of the capture was fed. The capture has this number of records.
+    /// None of the capture's records was fed. The inner value is the number of records.
     NothingFed(u64),
-    /// Nobody listened to any packet. The queue is one that the program never listened to; `None`
-    /// if the program listened to each.
+    /// Every packet that was fed was dropped because nobody listened to its queue. The inner value
+    /// is a queue that the program never listened to; `None` if it had listened to all of them
+    /// before.
     Nobody(Option<QueueId>),
-    /// The capture did not end after its last record, but in this way.
+    /// The capture is cut or damaged.
     Capture(CaptureEnd),
 }
 
 impl Finding {
-    /// Returns the outcome of a run that this finding is about.
+    /// Returns the outcome of a run in which this is the only finding.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
@@ -156,7 +163,8 @@ impl Finding {
     }
 }
 
-/// Returns the findings about a run, each cause before its effects.
+/// Returns the findings about a run, each cause before its effects. `capture` is how the capture
+/// ended, and `None` if it was not read to its end.
 pub(super) fn findings(
     summary: &Summary,
     conduct: &Conduct,
@@ -199,8 +207,8 @@ pub(super) fn findings(
     findings
 }
 
-/// Returns the reason why not every packet was decided on; `None` if there is none, or if the first
-/// refusal explains it.
+/// Returns the reason why packets were not fed or not decided on. Returns `None` if there is no
+/// such reason, if the first refusal explains it, or if the program ended before.
 fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) -> Option<Finding> {
     let waited = match over {
         Over::Patience(patience) => Some(patience),
@@ -209,7 +217,7 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
     if !conduct.has_opened {
         Some(Finding::NeverOpened)
     } else if conduct.modes == 0 {
-        // A refused message explains it, if there is one.
+        // If a message was refused, that is the explanation.
         let never = match conduct.queues {
             Queues::Unbound => Finding::NeverBound,
             queues => Finding::NeverSetMode {
@@ -236,7 +244,8 @@ fn cause(summary: &Summary, conduct: &Conduct, over: Over, is_complete: bool) ->
 }
 
 impl ProgramEnd {
-    /// Returns the program's exit status; `None` if it has none.
+    /// Returns the program's exit status. Returns `None` if the program was killed, or started
+    /// elsewhere.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         match self {

@@ -1,11 +1,11 @@
 //! Feeds packets at the right time, and follows them to their fates.
 //!
 //! Unless a rate is given, as many packets are fed as the queue and the receive buffer have room
-//! for, so that none is lost. The program's messages alone decide which packets have entered when
-//! one of them is carried out: the next packet enters right after a verdict that makes room for it,
-//! before the next message is looked at. A packet that its listener did not read before it closed
-//! counts as not fed, and goes to the next listener. So no packet's fate depends on how many
-//! packets were fed ahead.
+//! for, so that none is lost. The program's messages alone decide which packets have entered when a
+//! message is carried out: the next packet enters right after a verdict that makes room for it,
+//! before the next message is carried out. If a listener closes its socket with packets unread,
+//! these packets count as not fed, and go to the next listener. So no packet's fate depends on how
+//! many packets were fed ahead.
 
 use super::capture::{Capture, NotFed, Packet};
 use super::conclusion::{Conduct, Queues};
@@ -26,15 +26,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of packets that are fed in a row at a rate, before messages are moved between the
-/// program and the kernel.
+/// The number of packets that are fed at a time, at a rate, before messages are moved between the
+/// program and the kernel again.
 const BURST: usize = 32;
 
-/// The time for which a packet waits for a listener of its queue, while another queue has a
-/// listener.
+/// The time for which a packet waits for a listener of its queue while only other queues have
+/// listeners.
 const OTHER_QUEUE: Duration = Duration::from_secs(1);
 
-/// The packets that are fed, and those that were fed before.
+/// The state of feeding a capture's packets to the kernel.
 pub(super) struct Feeding<'a> {
     run: &'a Run,
     pub(super) capture: Capture,
@@ -42,66 +42,73 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// The packets that were fed to each listening socket.
+    /// For each listening socket, the packets that were fed to it.
     lanes: HashMap<SocketId, Lane, FixedState>,
-    /// The numbers of the records that were fed and not read. They are fed again, before the
-    /// capture's next record.
+    /// The numbers of the records whose packets were fed and not read. They are fed again, before
+    /// the capture's next record.
     again: BTreeSet<u64>,
     /// The time at which the first packet entered.
     began: Option<Instant>,
-    /// The time of the last event of any packet.
+    /// The time of the last event of any packet: a verdict, a fate, or queueing again.
     pub(super) last_event: Instant,
-    /// The time since which nobody has listened for the next packet.
+    /// The time since which nobody has listened to the next packet's queue. `None` if somebody
+    /// listens, or if no packet has waited.
     waiting_since: Option<Instant>,
-    /// The events that are being noted. Empty at any other time: only its allocation is kept.
+    /// The room for the kernel's events while they are noted. Empty at any other time, and kept for
+    /// its memory.
     events: Vec<PacketEvent>,
-    /// The time at which the step that is under way began.
+    /// The time at which the present step of feeding or noting began.
     now: Instant,
-    /// The kernel's refusals of the program's messages that are not noted yet.
+    /// The refusals of the program's messages that were handed to the program and are not noted
+    /// yet.
     refusals: Vec<Refusal>,
-    /// `true` if the present kernel is the one for queues with numbers. A run may have two kernels.
+    /// `true` if the present kernel is the one for a program with a socket of nfnetlink. A run may
+    /// have another kernel for `ip_queue`.
     is_numbered: bool,
-    /// The numbers of the first and the last queue that the rules send packets to, if these queues
-    /// follow what the program listens to; otherwise `None`.
+    /// The numbers of the first and the last queue that the rules send packets to, if the rules
+    /// were made from what the program listens to; otherwise `None`.
     followed: Option<(u16, u16)>,
-    /// `true` if a message may have changed who listens to what, and the listeners have not been
-    /// noted since.
+    /// `true` if a message may have changed which queues have listeners, and the listeners have not
+    /// been noted since.
     has_configured: bool,
 }
 
-/// The packets that were fed to one listening socket and that its program may not have read. A
-/// program reads the packets of all its queues in one order.
+/// The packets that were fed to one listening socket and that its program may not have read. All
+/// queues of the socket share its receive buffer, so their packets are read in one order.
 #[derive(Debug, Default)]
 struct Lane {
     window: Window,
-    /// `true` if packets may enter: the program has waited for the first, or is not waited for.
+    /// `true` if packets may enter: the program has waited for its first packet, or the run does
+    /// not wait for that.
     has_begun: bool,
 }
 
-/// A packet that was fed.
+/// A packet that was fed and has no fate yet.
 #[derive(Clone, Copy, Debug)]
 struct Fed {
-    /// The listening socket in whose window the packet is, and the packet's place there; `None` if
-    /// the packet was not queued.
+    /// The listening socket in whose window the packet is, and the packet's place there. `None` if
+    /// no frame of the packet went to a socket, or if a verdict has taken the packet out of its
+    /// window.
     place: Option<(SocketId, Place)>,
     /// The weight of the packet's frame in the receive buffer, in bytes.
     weight: usize,
-    /// `true` if the listener closed without having read the packet.
+    /// `true` if the listener closed without having read the packet, and without a verdict on it.
     unread: bool,
 }
 
-/// The reason why nothing is fed now.
+/// The reason why no packet is fed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// There is no next record yet.
+    /// The capture's next record has not been read yet, or there is none.
     NoRecord,
     /// Nobody listens to the next packet's queue.
     NoListener,
-    /// It is not known whether the program of this socket has read all its packets, and waits.
+    /// The program of this socket may not have read all its packets, or has not yet waited for its
+    /// first one.
     Unsettled(SocketId),
-    /// The next packet's queue is full of packets that wait for verdicts.
+    /// The next packet's queue is full.
     Full,
-    /// The next packet is not due yet.
+    /// By the rate, the next packet's time has not come yet.
     NotDue,
 }
 
@@ -127,7 +134,7 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Returns whether the capture is through, and every packet has a fate.
+    /// Returns `true` if the capture is through, and every packet that was fed has a fate.
     pub(super) fn is_done(&self) -> bool {
         self.is_fed_all() && self.fed.is_empty()
     }
@@ -136,18 +143,19 @@ impl<'a> Feeding<'a> {
         self.again.is_empty() && self.capture.end().is_some()
     }
 
-    /// Returns whether any packet has entered.
+    /// Returns `true` if a packet has entered the host.
     pub(super) fn has_fed(&self) -> bool {
         self.began.is_some()
     }
 
-    /// Returns whether the program opened a socket of nfnetlink, and the kernel was chosen for it.
+    /// Returns `true` if the program opened a socket of nfnetlink, and the run switched to the
+    /// kernel for it.
     pub(super) const fn is_chosen(&self) -> bool {
         self.is_numbered
     }
 
-    /// Returns the numbers of the first and the last queue that packets are sent to, if these
-    /// queues follow what the program listens to; otherwise `None`.
+    /// Returns the numbers of the first and the last queue that packets are sent to, if the rules
+    /// were made from what the program listens to; otherwise `None`.
     pub(super) const fn followed(&self) -> Option<(u16, u16)> {
         self.followed
     }
@@ -157,7 +165,7 @@ impl<'a> Feeding<'a> {
         self.outcomes.records() - self.outcomes.undecided() - self.again.len() as u64
     }
 
-    /// Notes that the program of this socket has read everything, and waits.
+    /// Notes that the program of this socket has read all its packets, and waits for more.
     pub(super) fn settle(&mut self, socket: SocketId) {
         if let Some(lane) = self.lanes.get_mut(&socket) {
             lane.has_begun = true;
@@ -165,8 +173,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Feeds the packets that may enter now. Returns the reason why no more may; `None` if more
-    /// may.
+    /// Feeds the packets that may enter now, at a rate at most [`BURST`]. Returns the reason why no
+    /// more may enter now, or `None` after a burst.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,
@@ -182,7 +190,8 @@ impl<'a> Feeding<'a> {
         Ok(None)
     }
 
-    /// Feeds the next record. The program of the socket `listener` is told of it, if there is one.
+    /// Feeds the next record, and notes the events that follow. A record without a packet is only
+    /// counted. `listener` is the socket that gets the packet's frame, if there is one.
     fn feed_next(&mut self, kernel: &mut Kernel, listener: Option<SocketId>, watch: &mut dyn Watch) -> io::Result<()> {
         self.waiting_since = None;
         let index = match self.again.pop_first() {
@@ -225,23 +234,25 @@ impl<'a> Feeding<'a> {
         self.note_events(kernel, watch)
     }
 
-    /// Returns the socket whose program will be told of the next record; `None` if no program will
-    /// be told. The error is the reason why the record may not be fed now.
+    /// Returns the socket that will get the frame of the next record's packet. Returns `None` if no
+    /// socket will: the record has no packet, no rule queues it, or its queue has no listener.
+    /// Returns an error with the reason if the record may not be fed now.
     fn next_listener(&mut self, kernel: &Kernel) -> Result<Option<SocketId>, Hold> {
         let packet = match self.again.first() {
             Some(index) => self.outcomes.fed_packet(*index),
             None => self.capture.peek().ok_or(Hold::NoRecord)?.packet.as_ref().ok().cloned(),
         };
-        // A record without a packet is only counted.
+        // A record without a packet may be counted at any time.
         let Some(Packet { data, .. }) = packet else {
             return Ok(None);
         };
         let Some(queue) = kernel.destination(self.run.entry(), &data) else {
-            // No rule queues the packet. It enters once a program has begun to take packets.
+            // No rule queues the packet. It enters once a program has waited for packets.
             return self.has_any_begun(kernel).map(|()| None);
         };
         let Some(socket) = kernel.listener(queue) else {
-            // When this packet enters, the kernel may notice that the queue's listener is gone.
+            // A queue may have a listener that is gone, which the kernel notices when this packet
+            // enters.
             let may_enter = kernel.is_listened_to(queue) || self.is_deaf(kernel, queue);
             return if may_enter { Ok(None) } else { Err(Hold::NoListener) };
         };
@@ -249,8 +260,8 @@ impl<'a> Feeding<'a> {
             .map_or(Ok(Some(socket)), Err)
     }
 
-    /// Checks that a program has waited for its first packet, or is not waited for. The error is
-    /// the reason to wait.
+    /// Checks that a program has waited for its first packet, or that the run does not wait for
+    /// that. The error is the reason to wait.
     fn has_any_begun(&mut self, kernel: &Kernel) -> Result<(), Hold> {
         if self.lanes.values().any(|lane| lane.has_begun) {
             return Ok(());
@@ -267,7 +278,7 @@ impl<'a> Feeding<'a> {
     }
 
     /// Returns the reason why a packet of `length` bytes may not be fed now to a queue that
-    /// `socket` listens to; `None` if it may.
+    /// `socket` listens to. Returns `None` if it may be fed.
     fn hold(&mut self, kernel: &Kernel, queue: QueueId, socket: SocketId, length: usize) -> Option<Hold> {
         let lane = self.lanes.entry(socket).or_default();
         lane.has_begun |= self.run.at_once;
@@ -289,13 +300,15 @@ impl<'a> Feeding<'a> {
         (!has_room).then_some(Hold::Unsettled(socket))
     }
 
-    /// Returns the number of packets that were fed and that the program may not have read.
+    /// Returns the number of packets that were fed to any socket and that its program may not have
+    /// read.
     fn in_flight(&self) -> usize {
         self.lanes.values().map(|lane| lane.window.len()).sum()
     }
 
-    /// Returns whether to stop waiting for a listener of this queue, which has none now. Stops once
-    /// somebody has listened to another queue for a second. Such a queue is not waited for again.
+    /// Returns `true` if a packet for this queue, which has no listener, is to be fed all the same:
+    /// another queue has a listener, and the packet has waited for a second. Later packets for the
+    /// queue do not wait.
     fn is_deaf(&mut self, kernel: &Kernel, queue: QueueId) -> bool {
         let listens = kernel.listened_queues().next().is_some();
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
@@ -306,7 +319,8 @@ impl<'a> Feeding<'a> {
         is_deaf
     }
 
-    /// Returns the time until the next packet enters at the rate that was asked for; 0 if none was.
+    /// Returns the time until the next packet enters at [`Rate::PerSecond`]. Returns 0 at any other
+    /// rate, and before the first packet.
     pub(super) fn until_next_is_due(&self) -> Duration {
         let (Rate::PerSecond(rate), Some(began)) = (self.run.rate, self.began) else {
             return Duration::ZERO;
@@ -316,7 +330,8 @@ impl<'a> Feeding<'a> {
         due.saturating_sub(began.elapsed())
     }
 
-    /// Notes the refusals of messages and the events of packets since the last call.
+    /// Notes the refusals of messages, and the kernel's events of packets, since the last call.
+    /// Packets get their verdicts and fates, and leave their windows.
     pub(super) fn note_events(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<()> {
         for refusal in std::mem::take(&mut self.refusals) {
             let packet = match refusal.request {
@@ -387,8 +402,8 @@ impl<'a> Feeding<'a> {
         self.outcomes.left(packet, fate, watch)
     }
 
-    /// Returns the kernel for a program that opens a socket of this protocol; `None` if the run has
-    /// that kernel already, or no other.
+    /// Switches to the kernel for a program that opens a socket of this protocol, and returns that
+    /// kernel. Returns `None` if it is the present kernel already, or if the run has only one.
     fn choose_kernel(&mut self, protocol: i32) -> Option<Kernel> {
         let numbered = protocol == NFNETLINK;
         if numbered == self.is_numbered {
@@ -397,12 +412,13 @@ impl<'a> Feeding<'a> {
         let profile = if numbered { self.run.numbered? } else { self.run.profile };
         self.is_numbered = numbered;
         self.followed = None;
-        // The hook has had rules before, so this does not fail.
+        // Rules at this hook were accepted when the run began, so this does not fail.
         self.run.kernel(&profile).ok()
     }
 
-    /// Notes who listens to what. Takes the privilege from a program that had it until now, and
-    /// makes the rules follow the listeners.
+    /// Notes which queues have listeners, and which sockets listen. At the first listener, takes
+    /// `CAP_NET_ADMIN` away if the program is to have it only until then. Makes the rules send
+    /// packets to the queues that have listeners.
     fn note_listeners(&mut self, kernel: &mut Kernel) {
         let queues: BTreeSet<QueueId> = kernel.listened_queues().collect();
         if !queues.is_empty() && self.run.net_admin == NetAdmin::UntilOpened {
@@ -424,8 +440,9 @@ impl<'a> Feeding<'a> {
         self.conduct.has_listened.extend(queues);
     }
 
-    /// Makes the rules send packets to the first queue that somebody listens to, and to those that
-    /// follow it without a gap.
+    /// Replaces the rules so that packets go to the first numbered queue that has a listener, and
+    /// to the queues after it that have listeners without a gap. Does nothing if the run has a
+    /// queue number or rules of its own.
     fn follow(&mut self, kernel: &mut Kernel, queues: &BTreeSet<QueueId>) {
         if self.run.queue_number.is_some() || !self.run.rules.is_empty() {
             return;
@@ -439,13 +456,16 @@ impl<'a> Feeding<'a> {
             .zip(first.saturating_add(1)..)
             .take_while(|(number, next)| number == next);
         let followed = (first, last.last().map_or(first, |(number, _)| number));
-        // The hook has had rules before, and the kernel has such queues, so this does not fail.
+        // Rules at this hook were accepted when the run began, and the kernel has numbered queues,
+        // so this does not fail.
         if self.followed != Some(followed) && self.run.send_to(kernel, followed).is_ok() {
             self.followed = Some(followed);
         }
     }
 
-    /// Ends the feeding. Queued packets stay queued, and the other records count as not fed.
+    /// Ends the feeding, and reports all records that are left. Packets in a queue count as still
+    /// queued. Packets that were not fed, also those of the rest of the capture, count as
+    /// [`NotFed::RunEnded`].
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         for index in std::mem::take(&mut self.again) {
             self.outcomes.never_fed(index, NotFed::RunEnded, watch)?;
@@ -459,11 +479,12 @@ impl<'a> Feeding<'a> {
     }
 }
 
-/// A turn of the server. Packets are fed during it, as the program's messages make room for them.
+/// The observer of the server's turn: feeds packets as the program's messages make room for them,
+/// and traces the messages.
 pub(super) struct Turn<'t, 'r> {
     pub(super) feeding: &'t mut Feeding<'r>,
     pub(super) watch: &'t mut dyn Watch,
-    /// The first error that the watch returned.
+    /// The first error that the watch returned. Nothing more is traced after it.
     pub(super) result: io::Result<()>,
 }
 
@@ -481,7 +502,7 @@ impl Observer for Turn<'_, '_> {
 
     fn handed(&mut self, protocol: i32, parts: [&[u8]; 3]) {
         self.trace(protocol, false, parts);
-        // Most messages are packets. Of these only the number is noted.
+        // Most messages are packets, which are only counted.
         if kind_of(parts[0]).is_some_and(is_packet) {
             self.feeding.conduct.handed += 1;
         } else if let Some(refusal) = refusal(protocol, &parts.concat(), self.feeding.run.profile.abi) {
@@ -520,8 +541,8 @@ impl Observer for Turn<'_, '_> {
         feeding.conduct.has_opened = true;
         let packets = match unread {
             Unread::Packets(packets) => packets,
-            // A program that ended at once had read the first packet: it ended while it worked on
-            // it.
+            // A program that ended had read its first packet, and ended while it worked on that
+            // packet.
             Unread::Unknown { socket, ended_at_once } => {
                 let window = feeding.lanes.get(&socket).map(|lane| lane.window.packets());
                 let unread = window.into_iter().flatten();
@@ -562,7 +583,8 @@ fn is_verdict(kind: MessageType) -> bool {
     kind == MessageType::Verdict || numbered.contains(&kind.to_wire())
 }
 
-/// Returns the refusal that a frame to the program tells of; `None` if it tells of none.
+/// Returns the refusal that a frame to the program reports. Returns `None` if the frame is no error
+/// message, or acknowledges a request.
 fn refusal(protocol: i32, frame: &[u8], abi: Abi) -> Option<Refusal> {
     match Message::parse(frame, abi) {
         Ok(Message::Error(error)) => Refusal::of(&error, protocol, abi),

@@ -1,4 +1,4 @@
-//! The means by which a program gets its emulated sockets.
+//! Chooses the means by which a program gets its emulated sockets.
 
 use super::{Rate, Run, RunError};
 use ipq_core::Family;
@@ -11,11 +11,11 @@ use std::path::PathBuf;
 /// A means by which a program gets its emulated sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Launcher {
-    /// The system makes the sockets, by seccomp's user notification (Linux 5.14), for any program,
-    /// however it is linked.
+    /// The launcher stops the program's calls for sockets by seccomp's user notification (Linux
+    /// 5.14) and gives it emulated ones. The program may be linked in any way.
     Seccomp,
     /// An object that is loaded into the program makes the sockets. The program must use the C
-    /// library's functions.
+    /// library's functions, and be linked dynamically.
     Preload,
     /// The program has this project's libipq, which connects to the emulator that `IPQ_TRANSPORT`
     /// names.
@@ -23,7 +23,7 @@ pub enum Launcher {
 }
 
 impl Launcher {
-    /// All launchers, in the order of preference.
+    /// All launchers. If none was asked for, seccomp is preferred.
     pub const ALL: [Self; 3] = [Self::Seccomp, Self::Preload, Self::Transport];
 
     /// Returns the launcher's name on the command line.
@@ -37,15 +37,15 @@ impl Launcher {
     }
 }
 
-/// The means that was chosen for a run, and why. Its display is one line.
+/// The launcher that was chosen for a run, and why. Its text is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The launcher that was chosen.
     pub launcher: Launcher,
-    /// The reason why seccomp was not chosen; `None` if it was chosen, or if another launcher was
-    /// asked for.
+    /// The reason why the system does not allow seccomp. `None` if seccomp was chosen, or if a
+    /// launcher was asked for.
     pub instead: Option<String>,
-    /// The object that is loaded into the program, with [`Launcher::Preload`].
+    /// The object that [`Launcher::Preload`] loads into the program; `None` for another launcher.
     pub(super) object: Option<PathBuf>,
 }
 
@@ -64,15 +64,15 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Returns the protocols whose sockets never come from this machine's kernel: those of both queues
-/// of `ip_queue`, and nfnetlink, which has numbered queues.
+/// Returns the netlink protocols whose sockets a program never gets from this machine's kernel:
+/// those of `ip_queue` for IPv4 and for IPv6, and nfnetlink.
 pub(super) fn protocols() -> Vec<u32> {
     let queues = Family::ALL.map(|family| u32::from(family.netlink_protocol()));
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
-/// Returns the calls to watch in a run. Receive calls are among them where packets can be lost,
-/// since the program then has to be told of it (SOCK-4).
+/// Returns the calls to watch in a run. At a rate, packets can be lost; receive calls are then
+/// watched, too, to tell the program of an overrun (SOCK-4).
 pub(super) fn watch(rate: Rate) -> Watch {
     Watch {
         protocols: protocols(),
@@ -80,7 +80,10 @@ pub(super) fn watch(rate: Rate) -> Watch {
     }
 }
 
-/// Chooses the means by which a program gets its sockets.
+/// Chooses the launcher of a run: the one that was asked for, otherwise seccomp where the system
+/// allows it. Without seccomp, chooses the preload if its object is known and the program has no
+/// libipq of this kind, and otherwise the transport. Fails if the launcher that was asked for can't
+/// be had.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),

@@ -1,5 +1,5 @@
-//! The way in which a program is linked to libipq. This decides how the emulator can take the
-//! kernel's place.
+//! Reads from a program's file how it is linked to libipq, on which the choice of a launcher
+//! depends.
 
 use elf::ElfBytes;
 use elf::abi::{DT_NEEDED, DT_STRTAB, PT_INTERP, PT_LOAD};
@@ -12,23 +12,24 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a program's file that are read.
+/// The number of bytes of a program's file that are read at most.
 const LONGEST: u64 = 1 << 30;
 
-/// The facts that a program's file gives.
+/// What a program's file says about how it is linked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Linkage {
-    /// `true` if no dynamic loader loads the program, so that no object can be loaded into it.
+    /// `true` if the file names no dynamic loader, so that no object can be loaded into the
+    /// program.
     pub(super) is_static: bool,
-    /// `true` if the program loads a libipq.so, or has this project's libipq in it.
+    /// `true` if the program loads a `libipq.so`, or has this project's libipq linked in.
     pub(super) has_libipq: bool,
     /// The size of the program's words; `None` if it is not known.
     pub(super) word: Option<WordSize>,
 }
 
 impl Linkage {
-    /// Reads the linkage of a program that a command line names. A file gives no facts if it can't
-    /// be read, or is no ELF file, such as a script.
+    /// Reads the linkage of a program, found as the system finds it by its name. Returns the
+    /// default, without any facts, if the file can't be read or is no ELF file, such as a script.
     pub(super) fn of(program: &OsStr) -> Self {
         let mut file = Vec::new();
         let read = File::open(found(program)).and_then(|program| program.take(LONGEST).read_to_end(&mut file));
@@ -49,7 +50,8 @@ impl Linkage {
     }
 }
 
-/// Returns the path at which the system finds a program; the program's name if it finds none.
+/// Returns the path at which the system finds a program: `program` itself if it has a slash,
+/// otherwise the first match in `PATH`. Returns `program` itself if nothing is found.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_bytes().contains(&b'/') {
         return program.into();
@@ -61,11 +63,12 @@ fn found(program: &OsStr) -> PathBuf {
         .unwrap_or_else(|| Path::new(program).to_owned())
 }
 
-/// Returns whether a libipq.so is among the objects that a program loads; `None` if it states no
-/// objects.
+/// Returns `true` if an object whose name begins with `libipq.so` is among those that a program
+/// loads. Returns `None` if the program states no objects.
 fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> {
     let dynamic = program.dynamic().ok()??;
-    // The addresses of the names in memory give their offsets in the file.
+    // The table of names is given by its address in memory, which the loaded segments turn into an
+    // offset in the file.
     let address = dynamic.iter().find(|entry| entry.d_tag == DT_STRTAB)?.d_ptr();
     let offset = program.segments()?.iter().find_map(|segment| {
         let within = address.checked_sub(segment.p_vaddr)?;
@@ -80,7 +83,7 @@ fn loads_libipq(file: &[u8], program: &ElfBytes<'_, AnyEndian>) -> Option<bool> 
     Some(needed.any(|entry| is_libipq(entry.d_val())))
 }
 
-/// Returns whether this project's libipq is linked in: only that contains the name of the variable
+/// Returns `true` if this project's libipq is linked in: only that contains the text
 /// `IPQ_TRANSPORT`.
 fn has_this_libipq(file: &[u8]) -> bool {
     memchr::memmem::find(file, b"IPQ_TRANSPORT").is_some()

@@ -1,9 +1,9 @@
-//! The outcomes of the packets, one by one, in the capture's order.
+//! Keeps the outcome of each packet, and reports it, in the capture's order.
 //!
-//! Packets get their fates in whichever order the program decides. Each packet is reported when all
-//! packets before it have their fates, so that the output is the same run after run. A packet that
-//! waits too long for its verdict lets later ones pass, so that the reports that are held back are
-//! bounded.
+//! Packets get their fates in whichever order the program decides. A packet is reported once all
+//! packets before it have their outcomes, so that every run has the same output. Reports that are
+//! held back are bounded: above the bound, a packet without a fate lets those after it pass, and is
+//! reported when it gets its fate.
 
 use super::capture::{NotFed, Packet, Record};
 use super::refusal::Refusal;
@@ -16,14 +16,15 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The most fed packets, and the most records that were not fed, whose outcomes may be held back.
+/// The number of reports on packets with a fate that are held back at most.
 const MOST_HELD: usize = 1 << 14;
+/// The number of reports on records that were not fed that are held back at most.
 const MOST_NOT_FED: usize = 1 << 16;
 
-/// The most refused verdicts that are kept for one packet.
+/// The number of refused verdicts that are kept for one packet at most.
 const MOST_REFUSALS: usize = 16;
 
-/// The most bytes of packets that may be held back.
+/// The number of bytes of packets with a fate that are held back at most.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The report on one record of a capture.
@@ -33,20 +34,23 @@ pub struct PacketReport {
     pub index: u64,
     /// The record in the capture.
     pub record: Record,
-    /// The id by which the program named the packet in its last verdict.
+    /// The id by which the program named the packet in its last verdict, accepted or refused.
+    /// `None` if it gave none.
     pub packet_id: Option<PacketId>,
-    /// The verdicts on the packet, in order: more than one if it was queued again.
+    /// The accepted verdicts on the packet, in order. There are several if the packet was queued
+    /// again.
     pub verdicts: Vec<VerdictReport>,
-    /// The first 16 verdicts on the packet that the kernel refused, as far as the program was told.
+    /// The first 16 verdicts on the packet that the kernel refused, as far as the program got the
+    /// answers.
     pub refusals: Vec<Refusal>,
-    /// The packet's fate; `None` if it was not fed.
+    /// The packet's fate. `None` if the packet was not fed.
     pub fate: Option<Fate>,
 }
 
 /// A verdict that the kernel accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
-    /// The verdict's kind.
+    /// What was decided: the verdict's value.
     pub verdict: Verdict,
     /// `true` if the verdict brought a replacement of the packet.
     pub replaced: bool,
@@ -57,8 +61,8 @@ pub struct VerdictReport {
 }
 
 impl PacketReport {
-    /// Returns the bytes of the packet as it got through: none if it did not get through, and
-    /// several packets if it was fragmented.
+    /// Returns the packet, or its fragments, with which it got through, delivered here or sent on.
+    /// Returns none if it did not get through.
     pub fn delivered(&self) -> impl Iterator<Item = &[u8]> {
         let (here, sent) = match &self.fate {
             Some(Fate::DeliveredHere(packet)) => (Some(&packet[..]), &[][..]),
@@ -81,7 +85,7 @@ impl PacketReport {
     }
 }
 
-/// The content of a verdict.
+/// What a verdict says: its value, whether it replaces the packet, and the mark that it sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decided {
     pub(super) verdict: Verdict,
@@ -89,20 +93,22 @@ pub(super) struct Decided {
     pub(super) mark: Option<u32>,
 }
 
-/// A packet that was fed and has no fate yet.
+/// A packet that was fed and has no fate yet: its record's number, and when it entered.
 struct Undecided {
     index: u64,
     entered: Instant,
 }
 
-/// The outcomes of the packets so far.
+/// The outcomes of the packets so far, and the reports that are held back.
 #[derive(Default)]
 pub(super) struct Outcomes {
-    /// The reports that are held back, in the records' order. The first is that on record `first`.
+    /// The reports that are held back, in the records' order. The first is on record `first`, and
+    /// no number is missing.
     waiting: VecDeque<PacketReport>,
     /// The number of the first record in `waiting`.
     first: u64,
-    /// The reports on packets that let later ones pass, by the numbers of their records.
+    /// The reports on packets without a fate that let later ones pass, by the numbers of their
+    /// records.
     late: HashMap<u64, PacketReport>,
     undecided: HashMap<PacketSerial, Undecided, FixedState>,
     held: usize,
@@ -122,8 +128,7 @@ impl Outcomes {
         self.undecided.len() as u64
     }
 
-    /// Adds a record, and returns its number. The record has no outcome yet, unless it can't be
-    /// fed.
+    /// Adds a record, and returns its number. The record counts as held back.
     pub(super) fn add(&mut self, record: Record) -> u64 {
         let index = self.records();
         self.held_not_fed += usize::from(record.packet.is_err());
@@ -138,12 +143,13 @@ impl Outcomes {
         index
     }
 
-    /// Notes that the packet of this record was fed.
+    /// Notes that the packet of the record `index` was fed at the time `entered`, and got the
+    /// number `serial`.
     pub(super) fn entered(&mut self, index: u64, serial: PacketSerial, entered: Instant) {
         self.undecided.insert(serial, Undecided { index, entered });
     }
 
-    /// Notes that the packet of this record could not be fed.
+    /// Notes that the packet of the record `index` could not be fed, for this reason.
     pub(super) fn not_fed(&mut self, index: u64, reason: NotFed) {
         self.held_not_fed += 1;
         if let Some(packet) = self.packet(index) {
@@ -151,7 +157,8 @@ impl Outcomes {
         }
     }
 
-    /// Notes a verdict at its packet.
+    /// Notes an accepted verdict in the report on its packet. Does nothing if the packet has its
+    /// fate already.
     pub(super) fn verdict(&mut self, serial: PacketSerial, packet_id: PacketId, decided: Decided, now: Instant) {
         let Some(Undecided { index, entered }) = self.undecided.get(&serial) else {
             return;
@@ -173,7 +180,8 @@ impl Outcomes {
         }
     }
 
-    /// Counts a refused message. If it was a verdict on `packet`, notes it at that packet.
+    /// Counts a refused message, and keeps the first one for the summary. If the message was a
+    /// verdict on `packet`, notes it in the report on that packet.
     pub(super) fn refused(&mut self, refusal: Refusal, packet: Option<(PacketSerial, PacketId)>) {
         self.summary.refused += 1;
         self.summary.first_refusal.get_or_insert(refusal);
@@ -187,12 +195,13 @@ impl Outcomes {
         }
     }
 
-    /// Returns the packet of a record; `None` if the record has none that can be fed.
+    /// Returns a copy of the packet of the record `index`. Returns `None` if the record has none to
+    /// feed, or if it was reported.
     pub(super) fn fed_packet(&mut self, index: u64) -> Option<Packet> {
         self.packet(index)?.record.packet.as_ref().ok().cloned()
     }
 
-    /// Returns whether a packet that was fed has neither a fate nor a verdict.
+    /// Returns `true` if a packet was fed and has neither a fate nor a verdict.
     pub(super) fn is_unjudged(&mut self, serial: PacketSerial) -> bool {
         let index = self.undecided.get(&serial).map(|undecided| undecided.index);
         index
@@ -200,14 +209,14 @@ impl Outcomes {
             .is_some_and(|packet| packet.verdicts.is_empty())
     }
 
-    /// Notes that a packet counts as not fed. Returns the number of its record, which is to be fed
-    /// again; `None` if the packet has its fate.
+    /// Notes that a packet counts as not fed. Returns the number of its record, so that it can be
+    /// fed again. Returns `None` if the packet has its fate already.
     pub(super) fn withdraw(&mut self, serial: PacketSerial) -> Option<u64> {
         self.undecided.remove(&serial).map(|undecided| undecided.index)
     }
 
-    /// Notes that a withdrawn record is not fed again, for this reason. Reports all records that
-    /// can be reported now.
+    /// Notes that a withdrawn record is not fed again, for this reason. Reports to `watch` all
+    /// records that can be reported now.
     pub(super) fn never_fed(&mut self, index: u64, reason: NotFed, watch: &mut dyn Watch) -> io::Result<()> {
         if let Some(mut packet) = self.late.remove(&index) {
             packet.record.packet = Err(reason);
@@ -235,7 +244,8 @@ impl Outcomes {
         self.tell_all(watch)
     }
 
-    /// Reports all records that can be reported now, in the capture's order.
+    /// Reports to `watch` all records that can be reported now, in the capture's order. If too much
+    /// is held back, sets aside packets that have no fate.
     pub(super) fn tell_all(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         while let Some(packet) = self.waiting.front() {
             let has_outcome = packet.has_outcome();
@@ -260,7 +270,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Reports all records that are left. Packets that have no fate are still queued.
+    /// Reports to `watch` all records that are left. Packets without a fate count as still queued.
     pub(super) fn end(&mut self, watch: &mut dyn Watch) -> io::Result<()> {
         let mut undecided: Vec<PacketSerial> = self.undecided.keys().copied().collect();
         undecided.sort_unstable();

@@ -1,5 +1,4 @@
-//! The program that is run. It is started with a connection to the emulator, and ended when there
-//! is nothing more for it to do.
+//! Starts the program that is run, with a server for it, and ends it when the run is over.
 
 use super::conclusion::ProgramEnd;
 use super::launcher::{Choice, Launcher, protocols, watch};
@@ -16,20 +15,22 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The time that a program may take to end after it was asked to.
+/// The time that a program has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A program that runs. Dropping this ends it.
+/// A program that was started. Dropping it kills the program's first process.
 pub(super) struct Program {
     child: Child,
-    /// `true` if the program was started by seccomp, so that its other processes are known, too.
+    /// `true` if the program was started under seccomp's filter, so that all its processes are
+    /// known.
     launched: bool,
-    /// The directory of the emulator's socket, if there is one.
+    /// The directory of the emulator's socket. `None` under seccomp's filter, which needs no path.
     _directory: Option<TempDir>,
 }
 
 impl Program {
-    /// Starts a program by the launcher that was chosen, with a server for it.
+    /// Starts a program by the launcher that was chosen. Returns the program, and the server that
+    /// serves it.
     pub(super) fn start(run: &Run, name: &OsStr, choice: &Choice) -> Result<(Self, Server), RunError> {
         match choice.launcher {
             Launcher::Seccomp => Self::launch(run, name),
@@ -37,8 +38,8 @@ impl Program {
         }
     }
 
-    /// Starts a program under the filter of seccomp. Removes `IPQ_TRANSPORT`, which the program
-    /// does not need, and which would send it elsewhere.
+    /// Starts a program under seccomp's filter. Removes `IPQ_TRANSPORT` from its environment, by
+    /// which this project's libipq would connect elsewhere.
     fn launch(run: &Run, name: &OsStr) -> Result<(Self, Server), RunError> {
         let mut command = command(run, name);
         command.env_remove("IPQ_TRANSPORT");
@@ -70,7 +71,7 @@ impl Program {
             command
         };
         let child = match launch_guarded(command(), &protocols()) {
-            // A system without filters can't guard the program.
+            // Where the system takes no filter, the program starts without the guard.
             Err(LaunchError::NoFilter(_)) => command().spawn().map_err(LaunchError::Program),
             started => started,
         };
@@ -82,11 +83,11 @@ impl Program {
         Ok((program, server))
     }
 
-    /// Returns whether no process of the program is left, and no socket. Of a program that was not
-    /// started by seccomp only the first process is known.
+    /// Returns `true` if no process of the program is left, and no socket. Without seccomp only the
+    /// program's first process is known.
     pub(super) fn has_ended(&mut self, server: &Server) -> bool {
-        // The sockets close with the program, unless a child has inherited them. To look at them
-        // takes no system call.
+        // The sockets close with the program, unless a child has inherited them. Looking for
+        // sockets first saves a system call.
         !server.has_programs() && self.processes_have_ended(server)
     }
 
@@ -98,8 +99,10 @@ impl Program {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends the program with all its known processes, unless it has ended by itself. First waits
-    /// for the time `ending`, if there is one, in which the program may end by itself.
+    /// Ends the program, and returns how it ended. First waits up to the time `ending`, if given,
+    /// for the program to end by itself. Then sends SIGTERM to all known processes, and waits for
+    /// [`GRACE`]. Kills the processes that are left; without seccomp, the first process is killed
+    /// when this is dropped.
     pub(super) fn end(&mut self, server: &mut Server, kernel: &mut Kernel, ending: Option<Duration>) -> ProgramEnd {
         if let Some(time) = ending {
             self.wait(server, kernel, time);
@@ -128,8 +131,8 @@ impl Program {
         by_itself.or(on_term).unwrap_or(ProgramEnd::Killed)
     }
 
-    /// Waits until the program has ended, at most for `time`. Answers its calls meanwhile, since
-    /// some of them wait for an answer.
+    /// Waits until the program has ended, at most for `time`. Meanwhile serves the program, since
+    /// its calls may wait for an answer.
     fn wait(&mut self, server: &mut Server, kernel: &mut Kernel, time: Duration) {
         let began = Instant::now();
         while !self.processes_have_ended(server) && began.elapsed() < time {
@@ -151,11 +154,13 @@ fn signal(process: u32, signal: Signal) {
 }
 
 /// Returns the command that starts the program, with its arguments and the library's directory.
+/// Standard input is empty if the capture is read from there. If the run is quiet, standard output
+/// goes to standard error.
 fn command(run: &Run, name: &OsStr) -> Command {
     let mut command = Command::new(name);
     command.args(&run.arguments);
-    // The file is opened here: the thread that starts the program is under the filter, and would
-    // wait for an answer.
+    // The file is opened by this thread. The thread that starts the program is under the filter,
+    // and its call would wait for an answer.
     if run.reads_standard_input()
         && let Ok(nothing) = File::open("/dev/null")
     {
@@ -182,9 +187,10 @@ fn not_started(name: &OsStr, error: LaunchError) -> RunError {
     }
 }
 
-/// Returns a path by which the dynamic loader finds the object. The loader does not look beside the
-/// program for a path without a slash, and it splits `LD_PRELOAD` at spaces and colons. For a path
-/// with such characters, makes a link beside the socket.
+/// Returns a path to `object` that can stand in `LD_PRELOAD`. The path is absolute, since the
+/// loader searches its own directories for a path without a slash. The loader splits the variable
+/// at spaces and colons: for a path with such characters, makes a link in the directory of
+/// `socket`.
 fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     let object = std::path::absolute(object)?;
     if !object
@@ -200,7 +206,8 @@ fn loadable(object: &Path, socket: &Path) -> io::Result<PathBuf> {
     Ok(link)
 }
 
-/// Returns a list for an environment variable: `value`, and then what the variable holds now.
+/// Returns a value for an environment variable that is a list: `value`, a colon, and what the
+/// variable holds now.
 fn before_others(value: &Path, variable: &str) -> OsString {
     let mut list = value.as_os_str().to_owned();
     if let Some(others) = std::env::var_os(variable).filter(|others| !others.is_empty()) {
@@ -212,7 +219,7 @@ fn before_others(value: &Path, variable: &str) -> OsString {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // A failure does not matter for a program that has ended.
+        // A program that has ended can't be killed, which does not matter.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -17,31 +17,32 @@ pub struct Refusal {
     pub request: Request,
     /// The error number with which the kernel answered.
     pub errno: Errno,
-    /// The requirement that the message breaks; `None` if no rule explains the answer.
+    /// The requirement that the message breaks; `None` if none explains the answer.
     pub requirement: Option<Requirement>,
 }
 
-/// The request of a refused message.
+/// What a refused message asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The message sets the copy mode.
+    /// Sets the copy mode.
     Mode(CopyMode),
-    /// The message is a verdict on a packet, which is in this queue.
+    /// A verdict on one packet, in this queue.
     Verdict(QueueId, Verdict, PacketId),
-    /// The message is a verdict on all packets up to this id in a numbered queue.
+    /// A verdict on all packets up to this id in the nfnetlink queue of this number.
     Batch(u16, Verdict, PacketId),
-    /// The message binds or sets up a numbered queue.
+    /// Binds, unbinds or sets up the nfnetlink queue of this number.
     Setting(u16, Setting),
-    /// The message is of another kind, or too short to tell.
+    /// Anything else, or a message that is too short to tell. The inner value is the message's
+    /// type.
     Other(MessageType),
 }
 
-/// A requirement of the protocol: its id and its text.
+/// A requirement of the protocol, as a refusal quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// The requirement's id, such as MSG-5.
+    /// The requirement's id, such as MSG-5; in some cases two ids, with a comma.
     pub id: &'static str,
-    /// The rule that the message broke, in words.
+    /// What the requirement says, in words.
     pub says: &'static str,
 }
 
@@ -50,8 +51,8 @@ const fn requirement(id: &'static str, says: &'static str) -> Requirement {
 }
 
 impl Refusal {
-    /// Returns the refusal in an error message on a socket of this netlink protocol; `None` if the
-    /// message is an acknowledgement, or quotes no message.
+    /// Returns the refusal in an error message on a socket of this netlink protocol. Returns `None`
+    /// if the message is an acknowledgement, or quotes no header.
     pub(super) fn of(error: &ErrorMessage<'_>, protocol: i32, abi: Abi) -> Option<Self> {
         if error.is_acknowledgement() {
             return None;
@@ -90,8 +91,8 @@ fn request(header: &Header, body: &[u8], protocol: i32, abi: Abi) -> Request {
     parsed.unwrap_or(Request::Other(header.message_type))
 }
 
-/// Returns the rule by which a kernel refuses a message with this error; `None` if no rule explains
-/// it.
+/// Returns the requirement of `ip_queue` by which a kernel refuses a message with this error.
+/// Returns `None` if none explains it.
 fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     Some(match errno {
         Errno::EPERM => requirement("MSG-5", "the program needs CAP_NET_ADMIN whenever it sends a message"),
@@ -103,8 +104,8 @@ fn broken(header: &Header, errno: Errno, abi: Abi) -> Option<Requirement> {
     })
 }
 
-/// Returns the rule by which a message is invalid: the first that it breaks, in the order of the
-/// kernel's checks.
+/// Returns the requirement by which a kernel answers a message with EINVAL: the first that the
+/// message breaks, in the order of the kernel's checks.
 fn invalid(header: &Header, abi: Abi) -> Requirement {
     let objection = Cell::new(None);
     let bytes = header.write(abi);

@@ -1,5 +1,4 @@
-//! A run that is under way. Packets are fed as the program reads them, until there is nothing more
-//! to do.
+//! Carries out a run: feeds packets as the program reads them, until there is nothing more to do.
 
 use super::capture::Capture;
 use super::conclusion::{self, Over, ProgramEnd, Queues};
@@ -16,35 +15,36 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The longest wait of a turn: the run looks after the program at least this often.
+/// The longest wait of a turn: the run checks at least this often whether the program has ended.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The first pause between two looks at whether a program that has read everything waits. Each
-/// pause is twice as long as the one before, up to 128 times this one.
+/// The first pause before the run checks again whether a program that has read everything waits.
+/// Each further pause is twice as long as the one before, up to 128 times this one.
 const SOON: Duration = Duration::from_micros(50);
 
-/// The time for which a program may be busy before its first packet, and after its last.
+/// The time after which a program that has read everything and still runs is treated as one that
+/// waits.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// A run that is under way.
+/// A run that is under way: the emulated kernel, the program, its server, and the packets.
 pub(super) struct Running<'a> {
     run: &'a Run,
     kernel: Kernel,
     server: Server,
-    /// The program; `None` if it was started elsewhere.
+    /// The program. `None` if programs are started elsewhere.
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,
-    /// The looks at a program that has read everything and does not wait yet; `None` if there were
-    /// none in a row.
+    /// The checks of a program that has read everything and does not wait yet. `None` if the last
+    /// check found otherwise.
     unsettled: Option<Looks>,
-    /// The looks at a program that has only a little left to read; `None` if there were none in a
-    /// row.
+    /// The checks of a program that has only a little left to read. `None` if the last check found
+    /// otherwise.
     unread: Option<Looks>,
 }
 
-/// A series of looks at the program, in a row, that found that nothing had changed: their number,
-/// and the time of the first.
+/// A series of checks of the program, during which nothing happened to any packet: the number of
+/// checks, and the time of the first.
 #[derive(Clone, Copy, Debug)]
 struct Looks {
     times: u32,
@@ -52,7 +52,8 @@ struct Looks {
 }
 
 impl Looks {
-    /// Returns the time until the next look. Counts anew if anything has happened to a packet.
+    /// Counts a check, and returns the time until the next one. Begins a new series if anything has
+    /// happened to a packet since the first check.
     fn again(looks: &mut Option<Self>, last_event: Instant) -> Duration {
         *looks = looks.filter(|looks| looks.since >= last_event);
         let looks = looks.get_or_insert_with(|| Self {
@@ -85,7 +86,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Feeds packets and serves the program until there is nothing more to do.
+    /// Feeds packets and serves the program until the run is over, and notes why it is over.
     pub(super) fn turns(&mut self, watch: &mut dyn Watch) -> Result<(), RunError> {
         loop {
             let wait = self.feed(watch)?;
@@ -95,12 +96,14 @@ impl<'a> Running<'a> {
                 bytes_read: self.feeding.capture.bytes_read(),
             };
             watch.progress(progress).map_err(RunError::Watch)?;
-            // A program to which nothing was fed gets its time all the same.
+            // If nothing was fed, the program is still served until the patience ends or the
+            // program ends.
             if self.feeding.is_done() && self.feeding.has_fed() && self.is_at_rest() {
-                // The answer to the last verdict is still to be read.
+                // One more turn takes the answer to the last verdict to the program.
                 return self.turn(Duration::ZERO, watch);
             }
-            // A terminal interrupts the program, too, so this is checked before the program's end.
+            // An interrupt at a terminal ends the program, too, so this is checked before the
+            // program's end.
             if self.run.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 self.over = Over::Stopped;
                 return Ok(());
@@ -112,7 +115,8 @@ impl<'a> Running<'a> {
             {
                 return Ok(());
             }
-            // The first program may connect late, unless there is nothing to feed it.
+            // If programs are started elsewhere, the first one may connect late: until then,
+            // patience has no end, unless there is nothing to feed.
             let patient = self.program.is_none() && self.feeding.outcomes.records() == 0 && !self.feeding.is_done();
             if !patient && self.feeding.last_event.elapsed() > self.run.patience {
                 self.over = Over::Patience(self.run.patience);
@@ -121,7 +125,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Moves messages between the program and the kernel, and notes their effects.
+    /// Moves messages between the program and the kernel, and notes their effects on packets. Waits
+    /// for messages at most for `wait`.
     fn turn(&mut self, wait: Duration, watch: &mut dyn Watch) -> Result<(), RunError> {
         let mut turn = Turn {
             feeding: &mut self.feeding,
@@ -130,7 +135,7 @@ impl<'a> Running<'a> {
         };
         self.server.observed_turn(&mut self.kernel, Some(wait), &mut turn)?;
         turn.result.map_err(RunError::Watch)?;
-        // A packet's fate holds what was sent, so the devices' copies are discarded.
+        // A packet's fate holds what was sent, so the copies at the devices are discarded.
         for device in DEVICES {
             while let Ok(Some(_)) = self.kernel.sniff(device) {}
         }
@@ -144,10 +149,12 @@ impl<'a> Running<'a> {
             .map_err(RunError::Watch)
     }
 
-    /// Feeds the packets that may enter. Returns the time after which to try again.
+    /// Feeds the packets that may enter now. Returns the longest time to wait for messages before
+    /// the next try.
     fn feed(&mut self, watch: &mut dyn Watch) -> Result<Duration, RunError> {
         if self.run.rate != Rate::AsRead {
-            // Whether a packet is lost depends on what has been read until now.
+            // At a rate, a packet is lost if the program has not read enough, so the receive
+            // buffers are brought up to date.
             self.server.look(&mut self.kernel);
         }
         loop {
@@ -173,14 +180,14 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of this socket if its program waits and has read everything. Otherwise
-    /// returns the time after which to look again.
+    /// Empties the window of this socket if its program has read everything and waits, or has run
+    /// for too long since. Returns `None` if so, and otherwise the time after which to check again.
     fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {
             self.unsettled = None;
-            // While much is unread, reading makes space, which wakes the server. Reading the rest
-            // wakes nobody.
+            // While much is unread, reading makes space, which wakes the server. Reading the last
+            // part wakes nobody.
             return Some(if self.server.has_enough_to_read() {
                 TICK
             } else {
@@ -197,14 +204,14 @@ impl<'a> Running<'a> {
         Some(Looks::again(&mut self.unsettled, self.feeding.last_event))
     }
 
-    /// Returns whether the program has been busy for so long that it counts as one that will not
-    /// wait.
+    /// Returns `true` if the program has read everything and has still run for [`BUSY`] since.
     fn has_been_busy(&self) -> bool {
         self.unsettled.is_some_and(|looks| looks.since.elapsed() > BUSY)
     }
 
-    /// Returns whether the program has nothing more to say, now that every packet has a fate: it
-    /// waits for more packets, or has been busy for too long.
+    /// Returns `true` if the program has nothing more to say, now that every packet has a fate: it
+    /// waits for more packets, has run for [`BUSY`] since, has closed its sockets, or was started
+    /// elsewhere.
     fn is_at_rest(&mut self) -> bool {
         self.server.look(&mut self.kernel);
         if self.program.is_none() || !self.server.has_programs() {
@@ -219,7 +226,7 @@ impl<'a> Running<'a> {
         has_read && waits || self.has_been_busy()
     }
 
-    /// Waits until the capture has another record, or the server has something to do, or a tick has
+    /// Waits until the capture has another record, the server has something to do, or [`TICK`] has
     /// passed.
     fn await_record(&self) -> Result<(), RunError> {
         let both = [self.server.as_fd(), self.feeding.capture.as_fd()];
@@ -230,12 +237,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Ends the program, and makes the report.
+    /// Ends the program and the feeding, and returns the report.
     pub(super) fn end(mut self, watch: &mut dyn Watch) -> Result<Report, RunError> {
         self.server.look(&mut self.kernel);
         let conduct = &mut self.feeding.conduct;
         conduct.has_unread = !self.server.all_read(&self.kernel);
-        // A program that has closed its sockets is about to end, and gets the time to do so by
+        // A program that has closed its sockets is about to end, and gets the time to end by
         // itself.
         let ending = conduct.has_opened && !self.server.has_programs() && self.over == Over::Done;
         let ending = ending.then_some(self.run.patience);

@@ -1,4 +1,4 @@
-//! The report on a run: packet by packet, and in numbers.
+//! The report on a run: its findings, and the run in numbers.
 
 use super::capture::NotFed;
 use super::conclusion::{Finding, Outcome, ProgramEnd};
@@ -11,24 +11,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The report on a run.
+/// The report on a run: what happened to its packets, and how the program behaved.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The run in numbers.
     pub summary: Summary,
-    /// The kernel that was emulated, if the socket that the program opened decided it, and not the
-    /// caller; otherwise `None`.
+    /// The kernel for nfnetlink, if the run switched to it because the program opened a socket of
+    /// nfnetlink. `None` if the program got the kernel that the run began with.
     pub kernel: Option<ChosenKernel>,
-    /// The findings beside the outcome, each cause before its effects. Empty if all went well.
+    /// What went wrong in the run or is worth knowing, each cause before its effects. Empty if all
+    /// went well.
     pub findings: Vec<Finding>,
     /// The way in which the program ended.
     pub program: ProgramEnd,
-    /// Remarks for the user: calls that were answered otherwise than the program may expect.
+    /// Remarks on calls of the program that were answered otherwise than the program may expect.
     pub remarks: Remarks,
 }
 
 impl Report {
-    /// Returns the outcome of the run: the worst that a finding makes.
+    /// Returns the outcome of the run: the worst that a finding stands for, and success without any
+    /// finding.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let outcomes = self.findings.iter().map(Finding::outcome);
@@ -36,14 +38,13 @@ impl Report {
     }
 }
 
-/// A kernel that was chosen because the program opened an nfnetlink socket. Its display is one
-/// line.
+/// A kernel that was chosen because the program opened a socket of nfnetlink. Its text is one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChosenKernel {
     /// The name of the kernel's profile.
     pub profile: &'static str,
-    /// The numbers of the first and the last queue that packets were sent to, if these queues
-    /// follow what the program listens to; otherwise `None`.
+    /// The numbers of the first and the last queue that packets were sent to, if the rules were
+    /// made from what the program listened to; otherwise `None`.
     pub queues: Option<(u16, u16)>,
 }
 
@@ -65,37 +66,39 @@ impl fmt::Display for ChosenKernel {
     }
 }
 
-/// A run in numbers: `records = not fed + fed`, and `fed = accepted + dropped + still queued`.
+/// A run in numbers. `records` is the sum of `not_fed` and [`fed`](Self::fed), which is the sum of
+/// `accepted`, `dropped` and `still_queued`.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The number of records of the capture.
+    /// The number of records of the capture that were read.
     pub records: u64,
-    /// `true` if the run ended before the whole capture was read. The records that were left are
-    /// not counted.
+    /// `true` if the run ended before the whole capture was read. The records that were not read
+    /// are not counted.
     pub is_read_in_part: bool,
     /// The number of records that were not fed, by reason.
     pub not_fed: BTreeMap<NotFed, u64>,
-    /// The number of packets that got through.
+    /// The number of packets that got through: delivered here or sent on.
     pub accepted: u64,
-    /// The number of packets that were replaced, whatever their fate.
+    /// The number of packets with a verdict that brought a replacement, whatever their fate.
     pub replaced: u64,
     /// The number of packets that were dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// The number of packets that had no verdict when the run ended.
+    /// The number of packets that were still in a queue when the run ended.
     pub still_queued: u64,
-    /// The number of the program's messages that the kernel refused, as far as the program was
-    /// told.
+    /// The number of the program's messages that the kernel refused, as far as the program got the
+    /// answers.
     pub refused: u64,
-    /// The first refusal of a message of the program.
+    /// The first refusal of a message of the program. `None` if there was none.
     pub first_refusal: Option<Refusal>,
-    /// The number of overruns that the program was told of (ENOBUFS).
+    /// The number of overruns (ENOBUFS) that the program was told of.
     pub overruns: u64,
-    /// The times between the packets' entries and their verdicts.
+    /// For each accepted verdict, the time between the packet's entry and the verdict.
     pub(super) times: Times,
 }
 
 impl Summary {
-    /// Counts a packet by its fate, and adds the times of its verdicts.
+    /// Counts a record by its fate or the reason why it was not fed, and adds the times of its
+    /// verdicts.
     pub(super) fn count(&mut self, packet: &PacketReport) {
         self.records += 1;
         match (&packet.fate, &packet.record.packet) {
@@ -117,7 +120,8 @@ impl Summary {
         self.accepted + self.still_queued + self.dropped.values().sum::<u64>()
     }
 
-    /// Returns the number of packets that had no fate when the run ended, fed or not.
+    /// Returns the number of packets that had no fate when the run ended: those still in a queue,
+    /// and those that were not fed because the run had ended.
     #[must_use]
     pub fn undecided(&self) -> u64 {
         self.still_queued + self.not_fed.get(&NotFed::RunEnded).copied().unwrap_or(0)
@@ -129,8 +133,8 @@ impl Summary {
         self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// Returns the time within which `percent` of a hundred verdicts were given, to three digits;
-    /// `None` if there was no verdict.
+    /// Returns the time within which `percent` % of the verdicts were given, to three digits.
+    /// Returns `None` if there was no verdict.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         self.times.percentile(percent)
@@ -169,8 +173,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A histogram of the times of verdicts in nanoseconds, to three digits. It takes the same memory
-/// for many verdicts as for few.
+/// A histogram of the times of verdicts in nanoseconds, to three digits and up to an hour. It takes
+/// no more memory for many verdicts than for few.
 #[derive(Clone)]
 pub(super) struct Times(Option<Histogram<u64>>);
 
@@ -192,7 +196,7 @@ impl Times {
 impl Default for Times {
     fn default() -> Self {
         const AN_HOUR: u64 = 3_600_000_000_000;
-        // The histogram allows these bounds, so this does not fail.
+        // The histogram accepts these bounds, so this does not fail.
         Self(Histogram::new_with_bounds(1, AN_HOUR, 3).ok())
     }
 }

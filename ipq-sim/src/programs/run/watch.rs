@@ -1,24 +1,25 @@
-//! Following a run while it is under way.
+//! A caller's way to follow a run while it is under way.
 
 use super::outcome::PacketReport;
 use std::io;
 
-/// Follows a run. An error of any method ends the run.
+/// Follows a run. An error that a method returns ends the run.
 pub trait Watch {
     /// Called when a record of the capture has its fate, or can't be fed. Records come in the
-    /// capture's order. A packet whose verdict is overdue lets others pass, after 16 384 of them or
-    /// 16 MiB.
+    /// capture's order. If a packet has no fate for too long, later records come before it: once
+    /// 16,384 of them have a fate, their packets have 16 MiB, or 65,536 could not be fed.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
     }
 
-    /// Returns whether the run is to call [`message`](Self::message).
+    /// Returns `true` if the run is to call [`message`](Self::message).
     fn traces(&self) -> bool {
         false
     }
 
-    /// Called for a netlink message between a program and the kernel.
+    /// Called for each netlink message between a program and the kernel, if
+    /// [`traces`](Self::traces) returns `true`.
     fn message(&mut self, message: TracedMessage<'_>) -> io::Result<()> {
         let _ = message;
         Ok(())
@@ -38,7 +39,7 @@ pub struct TracedMessage<'a> {
     pub protocol: i32,
     /// `true` if the message goes to the kernel, `false` if it goes to the program.
     pub to_kernel: bool,
-    /// The bytes of the message, in parts.
+    /// The bytes of the message, in parts that follow one another.
     pub parts: [&'a [u8]; 3],
 }
 
@@ -47,11 +48,11 @@ pub struct TracedMessage<'a> {
 pub struct Progress {
     /// The number of records of the capture that have a fate, or can't be fed.
     pub done: u64,
-    /// The number of bytes of the capture's file that have been read.
+    /// The number of bytes of the capture's file that have been read, before decompression.
     pub bytes_read: u64,
 }
 
-/// Ignores all events of the run.
+/// Ignores everything that is reported.
 impl Watch for () {}
 
 /// Keeps the report on each packet.

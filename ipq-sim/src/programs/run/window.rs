@@ -1,9 +1,10 @@
-//! The packets that were fed to one listening socket and that its program may not have read.
+//! The window: the packets that were fed to one listening socket and that its program may not have
+//! read.
 //!
-//! This window alone decides how many packets may be fed, and nothing that depends on when somebody
-//! looks. A packet leaves the window when the packet or a later one gets a verdict, since programs
-//! read in order, or when the program is seen to wait with everything read. Both depend on what the
-//! program does, not on when.
+//! The window limits how many packets may be fed. A packet leaves the window when that packet or a
+//! later one gets a verdict, since programs read in order, or when the program has read everything
+//! and waits. Both depend on what the program does, and not on when the emulator looks, so that
+//! every run feeds packets at the same points.
 
 use crate::books::PacketSerial;
 use std::collections::VecDeque;
@@ -13,11 +14,11 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
-/// The packets of one listening socket that may be unread. See the [module](self).
+/// The packets of one listening socket that may be unread, oldest first. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Window {
     unsettled: VecDeque<Entry>,
-    /// The weight of the packets' frames in the receive buffer, in bytes.
+    /// The sum of the weights of the packets' frames in the receive buffer, in bytes.
     weight: usize,
     next: u64,
 }
@@ -39,7 +40,7 @@ impl Window {
         place
     }
 
-    /// Removes the packet at `place` and all before it: they were read.
+    /// Removes the packet at `place` and all packets before it, which were read.
     pub(super) fn settle(&mut self, place: Place) {
         while let Some(entry) = self.unsettled.front().filter(|entry| entry.place <= place) {
             self.weight -= entry.weight;
@@ -47,7 +48,7 @@ impl Window {
         }
     }
 
-    /// Removes all packets: they were read.
+    /// Removes all packets, which were read.
     pub(super) fn settle_all(&mut self) {
         self.unsettled.clear();
         self.weight = 0;
@@ -66,12 +67,12 @@ impl Window {
         self.unsettled.len()
     }
 
-    /// Returns the weight of the packets' frames in the receive buffer, in bytes.
+    /// Returns the sum of the weights of the packets' frames in the receive buffer, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.weight
     }
 
-    /// Returns the packets, in their order.
+    /// Returns the packets that may be unread, oldest first.
     pub(super) fn packets(&self) -> impl Iterator<Item = PacketSerial> {
         self.unsettled.iter().map(|entry| entry.packet)
     }

@@ -1,15 +1,15 @@
-//! The frames on a connection: how many are put there, and which of them the program has read.
+//! The frames on a connection: puts them there, and finds out which of them the program has read.
 //!
-//! A frame stays in the emulated receive buffer, and has its weight there, until the program has
-//! read it. The connection itself tells how much is unread: the kernel counts the memory that it
-//! allocated for the connection's datagrams, and gives it back one by one as they are read. So the
-//! allocations of the frames that were sent, in order, and the sum that is allocated now say how
-//! many frames have been read.
+//! A frame stays in the emulated receive buffer, with its weight, until the program has read it.
+//! The connection tells how much is unread: the kernel counts the memory that it allocated for the
+//! connection's datagrams, and subtracts each datagram when it is read. So the number of frames
+//! that have been read follows from the allocations of the frames that were sent, in order, and the
+//! sum that is allocated now.
 //!
-//! A program at work is not disturbed: a wake-up by each of its messages would cost both processes
-//! more than the message does. The kernel reports space on a connection when three quarters of its
-//! send buffer are free. While more than a quarter is unread, the server therefore waits for space
-//! alone, and then takes all messages that have come meanwhile.
+//! A program at work is not disturbed, since a wake-up by each of its messages would cost both
+//! processes more than the message does. The kernel reports space on a connection when three
+//! quarters of its send buffer are free. While more than a quarter is unread and the program sends
+//! messages, the server waits for space alone, and then takes all messages that have come.
 
 use super::Observer;
 use crate::kernel::Kernel;
@@ -23,108 +23,113 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The most frames that one system call moves.
+/// The number of frames that one system call puts on a connection at most.
 const AT_ONCE: usize = 64;
 
-/// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much. It
-/// has room for as many frames as an emulated receive buffer of the default size, and for the
-/// longest.
+/// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
+/// That is room for as many frames as an emulated receive buffer of the default size holds, and for
+/// the longest frame.
 const CAPACITY: usize = 128 << 10;
 
-/// A program's socket: its connection, and the frames on it.
+/// An emulated socket of a program: its connection, and the frames on that.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) connection: OwnedFd,
     pub(super) socket: SocketId,
-    /// The process id of its program, in the program's own PID namespace.
+    /// The id of the socket's process in that process's own PID namespace.
     pub(super) process_id: u32,
-    /// The facts about a socket that was put in a program's place. If there are any, the program
-    /// has one end of a pair, and no connection for notices.
+    /// The facts about a socket that the launcher gave to the program: one end of a Unix socket
+    /// pair, without a connection for notices. `None` for a socket that connected to the server's
+    /// path.
     pub(super) given: Option<Given>,
-    /// The allocations of the frames that are on the connection, oldest first. These frames are
-    /// also the first in the emulated socket.
+    /// The allocations, in bytes, of the frames that are on the connection, oldest first. These
+    /// frames are also the first in the emulated receive buffer.
     unread: VecDeque<usize>,
-    /// The sum of these allocations, in bytes.
+    /// The sum of `unread`, in bytes.
     allocated: usize,
-    /// The most bytes that may be allocated while the kernel reports space on the connection.
+    /// The number of allocated bytes up to which the kernel reports space on the connection: a
+    /// quarter of its send buffer.
     low_water: usize,
-    /// The events that epoll waits for on the connection.
+    /// The events that epoll waits for on the connection now.
     pub(super) waits_for: WaitsFor,
     /// `true` if a message came since [`wait_now`](Frames::wait_now) was last called.
     has_spoken: bool,
-    /// `true` if a frame of another sender waits until those on the connection have been read.
+    /// `true` if a frame of another sender waits until the program has read the frames on the
+    /// connection.
     pub(super) is_held_back: bool,
-    /// `true` if there was an overrun that could not be told yet.
+    /// `true` if there was an overrun of which the program has not been told.
     pub(super) overran: bool,
-    /// The sender of the frames on the connection, as the program was last told.
+    /// The sender of the frames on the connection, of which the program was told last.
     pub(super) sender: PortId,
-    /// The knowledge of which frames are unread if the program closes its end now.
+    /// What is known about which frames are unread, should the program close its end now.
     known: Known,
 }
 
-/// The facts about a socket that was put in a program's place.
+/// The facts about a socket that the launcher gave to a program in answer to `socket`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given {
-    /// The inode of the program's end. It identifies the program's descriptors.
+    /// The inode of the program's end of the pair, by which the program's descriptors are
+    /// recognised.
     pub(super) inode: u64,
-    /// The process that asked for the socket, by its number in this PID namespace.
+    /// The id of the process that asked for the socket, in this process's PID namespace.
     pub(super) process: u32,
-    /// The `SO_TYPE` that the socket was asked for with.
+    /// The type that the program asked for, without flags.
     pub(super) kind: i32,
-    /// The netlink protocol that the socket was asked for with.
+    /// The netlink protocol that the program asked for.
     pub(super) protocol: i32,
     /// The receive buffer that the program sees as `SO_RCVBUF`, in bytes.
     pub(super) receive_buffer: u32,
     /// The send buffer that the program sees as `SO_SNDBUF`, in bytes.
     pub(super) send_buffer: u32,
-    /// The netlink options that are on, as bits by their numbers.
+    /// The options of the netlink level that are on: bit `n` stands for option `n`.
     pub(super) options: u32,
 }
 
 impl Given {
-    /// Returns 1 if an option of netlink is on, and 0 if not, as getsockopt does.
+    /// Returns 1 if the option of the netlink level is on, and 0 if not.
     pub(super) const fn option(&self, number: i32) -> i32 {
         (self.options >> (number & 31) & 1).cast_signed()
     }
 
-    /// Turns an option of netlink on or off.
+    /// Turns the option of the netlink level on or off.
     pub(super) const fn set_option(&mut self, number: i32, on: bool) {
         self.options = self.options & !(1 << (number & 31)) | (on as u32) << (number & 31);
     }
 }
 
-/// The state of the frames that were on a connection when it closed.
+/// What is known about the frames that were on a connection when it closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is known that the program has not read the frames that are still in the emulated socket,
-    /// and no others.
+    /// The unread frames are those that are still in the emulated receive buffer.
     Known,
     /// Some frames were not read, and it is not known which.
     Unknown,
 }
 
-/// The knowledge of which frames are unread.
+/// What is known about which frames the program has not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// Nothing is known: the program may have read frames since the last look.
     Not,
-    /// The frames on the connection are the unread ones: the program was stopped at the last look,
-    /// and is about to close descriptors.
+    /// The frames on the connection are the unread ones. The program was stopped at the last look,
+    /// in a call that may close descriptors.
     Exactly,
-    /// The frames on the connection are the unread ones. Some of them were put there after the last
-    /// look.
+    /// The frames on the connection are the unread ones, as with `Exactly`. Some of them were put
+    /// there after the last look.
     ButForLater,
 }
 
-/// The events that are waited for on a connection.
+/// The events of a connection for which epoll waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum WaitsFor {
     /// A message of the program.
     #[default]
     Input,
-    /// Space on the connection: the program is at work, and will have read most of its frames.
+    /// Space on the connection, which comes when the program has read most of its frames. The
+    /// program is at work, and its messages do not wake the server.
     Space,
-    /// A message or space: the program has much to read, and sends nothing.
+    /// A message, or space on the connection. The program has much to read, and has sent nothing
+    /// since the last wait.
     Both,
 }
 
@@ -139,7 +144,8 @@ impl WaitsFor {
 }
 
 impl Frames {
-    /// Makes the frames of a connection whose input epoll waits for.
+    /// Returns the frames of a new connection, on which epoll already waits for input. Sets the
+    /// connection's send buffer.
     pub(super) fn new(connection: OwnedFd, socket: SocketId, process_id: u32, given: Option<Given>) -> Self {
         let _ = sockopt::set_socket_send_buffer_size(&connection, CAPACITY);
         Self {
@@ -159,15 +165,16 @@ impl Frames {
         }
     }
 
-    /// Returns the number of frames on the connection, as of the last look.
+    /// Returns the number of frames that were on the connection at the last look.
     pub(super) fn on_connection(&self) -> usize {
         self.unread.len()
     }
 
-    /// Asks the connection how much has been read, and removes that from the emulated socket.
+    /// Asks the connection how much the program has read, and removes the frames that were read
+    /// from the emulated receive buffer.
     pub(super) fn look(&mut self, kernel: &mut Kernel) {
-        // The frames that a program leaves unread when it closes its end are gone, and look as if
-        // they had been read.
+        // When a program closes its end, the frames that it has not read are gone, as if they had
+        // been read.
         let has_closed = self.known != Known::Not && super::has_hung_up(self.connection.as_fd());
         if !self.unread.is_empty()
             && !has_closed
@@ -177,8 +184,8 @@ impl Frames {
         }
     }
 
-    /// Does as [`look`](Self::look), at a moment when the program is about to close descriptors and
-    /// does nothing else. So it is known what is unread then.
+    /// Does what [`look`](Self::look) does, while the program is stopped in a call that may close
+    /// descriptors. So it is known which frames are unread if the connection closes next.
     pub(super) fn look_before_closing(&mut self, kernel: &mut Kernel) {
         self.look(kernel);
         self.known = Known::Exactly;
@@ -197,19 +204,21 @@ impl Frames {
         }
     }
 
-    /// Notes that a message came from the program, so that it is at work and may read.
+    /// Notes that a message came from the program. It is at work, so that it is no longer known
+    /// which frames are unread.
     pub(super) const fn has_sent(&mut self) {
         self.known = Known::Not;
         self.has_spoken = true;
     }
 
-    /// Returns whether so much is unread that the connection will report space when the program
+    /// Returns `true` if so much is unread that the kernel will report space when the program
     /// reads.
     pub(super) const fn has_enough(&self) -> bool {
         self.allocated > self.low_water
     }
 
-    /// Returns the events to wait for now. Forgets that a message came.
+    /// Returns the events to wait for now, by how much is unread and whether a message came since
+    /// the last call.
     pub(super) fn wait_now(&mut self) -> WaitsFor {
         let has_spoken = std::mem::take(&mut self.has_spoken);
         match (self.has_enough(), has_spoken) {
@@ -220,7 +229,8 @@ impl Frames {
     }
 
     /// Returns what is known about the unread frames after the program has closed its connection.
-    /// Discards the frames that it has read, if that is known. `reset`: some frames were not read.
+    /// If it has read all of them, removes them from the emulated receive buffer. `reset` says that
+    /// some frames were not read.
     pub(super) fn end(&mut self, kernel: &mut Kernel, reset: bool) -> End {
         if self.known != Known::Not {
             End::Known
@@ -232,8 +242,9 @@ impl Frames {
         }
     }
 
-    /// Discards the next datagrams if they are not from the kernel: the address of a socket pair
-    /// can't tell the program of another sender.
+    /// Discards the next datagrams of the emulated receive buffer as long as they are not the
+    /// kernel's, once the connection is empty. A program with one end of a pair can't be told of
+    /// another sender.
     pub(super) fn skip_foreign(&mut self, kernel: &mut Kernel) {
         while self.unread.is_empty()
             && kernel
@@ -244,7 +255,8 @@ impl Frames {
         }
     }
 
-    /// Puts frames on the connection, until it takes no more or there are none.
+    /// Puts frames of the emulated receive buffer on the connection, until it takes no more, none
+    /// is left, or the next one is of another sender.
     pub(super) fn fill(&mut self, kernel: &Kernel, allocations: &mut Allocations, observer: &mut dyn Observer) {
         let protocol = kernel.netlink_protocol(self.socket);
         loop {
@@ -268,8 +280,9 @@ impl Frames {
                 self.allocated += allocation;
                 observer.handed(protocol, frame.each_ref().map(|part| &part[..]));
             }
-            // Frames that are put there while the program closes the socket are unread. If more
-            // come later, the program has gone on, and may read.
+            // Frames that are put on the connection while the program is stopped in a closing call
+            // are unread. If more are put there later, the program has gone on, and may have read
+            // some.
             if sent > 0 {
                 self.known = match self.known {
                     Known::Exactly => Known::ButForLater,
@@ -284,14 +297,15 @@ impl Frames {
     }
 }
 
-/// Sends the frames that the connection takes now. Returns their number.
+/// Sends as many of the frames as the connection takes now, in one call. Returns their number.
 fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     let mut controls: Vec<_> = frames.iter().map(|_| SendAncillaryBuffer::default()).collect();
     let mut headers: Vec<_> = frames
         .iter()
         .zip(&mut controls)
         .map(|(frame, control)| {
-            // Most frames have no padding, and each part costs the kernel some time.
+            // Most frames have no padding, which is the third part. Each part costs the kernel some
+            // time.
             let parts = if frame[2].is_empty() { &frame[..2] } else { &frame[..] };
             MMsgHdr::new(parts, control)
         })
@@ -299,15 +313,16 @@ fn send(connection: BorrowedFd<'_>, frames: &[[IoSlice<'_>; 3]]) -> usize {
     net::sendmmsg(connection, &mut headers, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0)
 }
 
-/// The number of bytes that this kernel allocates for a datagram on a Unix socket, measured once
-/// for each size.
+/// The number of bytes that the system's kernel allocates for a datagram on a Unix socket, measured
+/// once for each length in steps of [`STEP`].
 #[derive(Debug, Default)]
 pub(super) struct Allocations {
-    /// The allocations by the datagram's length, in steps of [`STEP`].
+    /// The allocations by the datagram's length, in steps of [`STEP`] bytes, rounded up.
     known: HashMap<usize, usize, FixedState>,
 }
 
-/// The step of lengths: datagrams that differ by less than a cache line are allocated alike.
+/// The step of the lengths, in bytes: a cache line. Datagrams of lengths in one step get equal
+/// allocations.
 const STEP: usize = 64;
 
 impl Allocations {
@@ -320,8 +335,8 @@ impl Allocations {
     }
 }
 
-/// Sends a datagram of this length on a pair of sockets, and returns the number of bytes that were
-/// allocated for it.
+/// Sends a datagram of this length on a new pair of Unix sockets, and returns the number of bytes
+/// that the kernel allocated for it.
 fn measure(length: usize) -> std::io::Result<usize> {
     let (one, _other) = net::socketpair(
         net::AddressFamily::UNIX,

@@ -1,10 +1,11 @@
-//! The program that was started for a server: each of its calls that the launcher reports is
+//! The program that was started for a server. The launcher reports calls of the program, which are
 //! answered here.
 //!
 //! `socket` for a queue's protocol is answered with one end of a Unix socket pair. Send and receive
-//! calls, poll and fcntl work on it as on a netlink socket, so no call has to be stopped for each
-//! packet. Calls that name a descriptor are compared by the inode of the socket behind it, which is
-//! the same for copies and in children. Calls on other sockets go on to the kernel.
+//! calls, poll and fcntl work on that end as on a netlink socket, so that no call has to be stopped
+//! for each packet. A call that names a descriptor is recognised by the inode of the socket behind
+//! the descriptor, which is equal for copies and in children. Calls on any other socket go on to
+//! the kernel.
 
 mod receiving;
 
@@ -27,51 +28,57 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// The longest path that is compared, in bytes. The paths of /proc that matter are shorter.
+/// The length of the longest path that is compared, in bytes. The paths of the emulated files in
+/// /proc are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// The number of tries, and the pause after each, to get a port whose socket the program has
-/// closed. A process that is just being made holds a copy until it runs, which takes long on a busy
-/// machine.
+/// The number of tries to bind a port id that is taken, though the program may have closed its
+/// socket. A process that the program is just making holds a copy of the socket until it executes
+/// its own program, which takes long on a busy machine.
 const CLOSING_TRIES: usize = 500;
+/// The pause after each of the [`CLOSING_TRIES`].
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
-/// The program that was started for a server.
+/// The program that was started for a server, and the state of answering its calls.
 #[derive(Debug)]
 pub(super) struct Launched {
     listener: Listener,
-    /// The program's threads that have made a call.
+    /// The ids of the program's threads that have made a call.
     threads: BTreeSet<u32>,
     remarks: Remarks,
-    /// The number in the name of the next socket.
+    /// The number in the name that the last socket pair got.
     next_name: u32,
     /// The receive calls that wait for a datagram.
     receiving: Vec<Receiving>,
 }
 
-/// Remarks for the user: calls that were answered otherwise than the program may expect.
+/// Remarks on calls that were answered otherwise than the program may expect.
 pub type Remarks = BTreeSet<Remark>;
 
-/// A remark on a program's calls.
+/// A remark on calls that were answered otherwise than the program may expect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Remark {
-    /// The program asked for a socket of nfnetlink, which the emulated kernel does not have.
+    /// The program asked for a socket of nfnetlink, which the emulated kernel does not have, and
+    /// got EPROTONOSUPPORT.
     Nfnetlink,
-    /// The program asked for a queue's socket, and its words have another size than the emulated
-    /// kernel's.
+    /// The program asked for a socket of `ip_queue` and got EPROTONOSUPPORT, since its words have
+    /// another size than the emulated kernel's.
     OtherWordSize {
         /// The size of the program's words, in bits.
         bits: u32,
     },
-    /// The program asked for the socket of a queue that the emulated kernel does not have.
+    /// The program opened a socket for the queue of this family, which the emulated kernel does not
+    /// have. What the program sends there is lost.
     NoQueue(Family),
-    /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have.
+    /// The program asked for a socket of `ip_queue`, which the emulated kernel does not have, and
+    /// got EPROTONOSUPPORT.
     IpQueue,
-    /// The program gave up a privilege that it did not have. The call by this name was answered
-    /// with success.
+    /// The program gave up a privilege by the call of this name, which would have failed because
+    /// the program lacks the privilege. The call was answered with success, and not carried out.
     Pretended(&'static str),
-    /// A process can't be looked into, so its calls went on to this machine's kernel.
+    /// A process can't be looked into, so that its calls on sockets went on to this machine's
+    /// kernel.
     Hidden,
 }
 
@@ -113,7 +120,7 @@ impl fmt::Display for Remark {
 }
 
 impl Server {
-    /// Begins to answer the calls of a program that was started.
+    /// Begins to answer the calls that `listener` reports, of a program that was started.
     pub fn launch(&mut self, listener: Listener) -> io::Result<()> {
         let data = epoll::EventData::new_u64(CALLS);
         epoll::add(&self.events, &listener, data, epoll::EventFlags::IN)?;
@@ -127,14 +134,15 @@ impl Server {
         Ok(())
     }
 
-    /// Returns whether the launcher reported calls while the program was being started.
+    /// Returns `true` if calls that the launcher read while it started the program have not been
+    /// answered.
     pub(super) fn has_early_calls(&self) -> bool {
         self.launched
             .as_ref()
             .is_some_and(|launched| launched.listener.has_early_calls())
     }
 
-    /// Returns whether a program was started for this server, and no process of it is left.
+    /// Returns `true` if a program was started for this server, and no process of it is left.
     #[must_use]
     pub fn launched_has_ended(&self) -> bool {
         self.launched
@@ -142,8 +150,9 @@ impl Server {
             .is_some_and(|launched| launched.listener.has_ended())
     }
 
-    /// Returns the processes of the program that was started, as far as they are known: those that
-    /// made a call or hold a socket.
+    /// Returns the ids of the program's processes that made a call or hold an emulated socket.
+    /// Other processes of the program are not known. Returns none if no program was started for
+    /// this server.
     #[must_use]
     pub fn launched_processes(&self) -> BTreeSet<u32> {
         let Some(launched) = &self.launched else {
@@ -162,31 +171,32 @@ impl Server {
         processes
     }
 
-    /// Returns whether the program of this socket waits in a receive call or a poll. A program that
-    /// was not started here counts as waiting.
+    /// Returns `true` if the program of this socket waits in a receive call or a poll, and nothing
+    /// that it sent or asked is left to be done. A program that connected to the path always counts
+    /// as waiting.
     #[must_use]
     pub fn waits(&self, socket: SocketId) -> bool {
         let given = self.frames().find(|frames| frames.socket == socket);
         let (Some(given), Some(launched)) = (given.and_then(|frames| frames.given), &self.launched) else {
             return true;
         };
-        // A thread that waits for the answer to its call does not count.
+        // While a call is left to answer, its thread is stopped in it, which is no wait for input.
         if launched.listener.has_call() {
             return false;
         }
         let waits = match ipq_launcher::activity(given.process) {
             Activity::Waiting => true,
             Activity::Running => false,
-            // The process may have left the socket to another.
+            // The process may have ended or left the socket to another process.
             Activity::Asleep | Activity::Gone => ipq_launcher::holders(&[given.inode])
                 .into_iter()
                 .any(|process| ipq_launcher::activity(process) == Activity::Waiting),
         };
-        // The program may wait for the answer to a message that has not been carried out.
+        // The program may wait for the answer to a message that is left to be carried out.
         waits && !self.has_message()
     }
 
-    /// Returns whether a program has sent a message that has not been carried out.
+    /// Returns `true` if a program has sent a message that has not been taken.
     fn has_message(&self) -> bool {
         let connections = self.frames().map(|frames| &frames.connection);
         let mut connections: Vec<_> = connections
@@ -204,15 +214,16 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// Answers the calls that wait for an answer.
+    /// Answers the calls that the launcher has reported and that were not taken yet. Before each,
+    /// carries out the messages that programs have sent.
     pub(super) fn answer_calls(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) -> io::Result<()> {
-        // The answers need the rest of the server, so its program is taken out meanwhile.
+        // The answers need the rest of the server, so the program's state is taken out meanwhile.
         let Some(mut launched) = self.launched.take() else {
             return Ok(());
         };
         let mut answer = || -> io::Result<()> {
             while let Some(call) = launched.listener.next_call()? {
-                // The program's earlier actions come first, such as the closing of a socket.
+                // What the program did before comes first, such as the closing of a socket.
                 self.take_frames(kernel, observer)?;
                 launched.threads.insert(call.thread);
                 self.answer_call(kernel, observer, &mut launched, &call)?;
@@ -227,14 +238,15 @@ impl Server {
         answered
     }
 
-    /// Returns `true` if a receive call of the program waits for a datagram.
+    /// Returns `true` if a receive call of the program is stopped until a datagram comes.
     pub(super) fn has_receiving(&self) -> bool {
         self.launched
             .as_ref()
             .is_some_and(|launched| !launched.receiving.is_empty())
     }
 
-    /// Answers the receive calls that wait for a datagram, as far as there is one.
+    /// Answers the receive calls that are stopped until a datagram comes, if one has come, their
+    /// time is over, or a signal interrupts them.
     pub(super) fn answer_receiving(&mut self) -> io::Result<()> {
         let Some(launched) = &mut self.launched else {
             return Ok(());
@@ -245,7 +257,9 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a receive call that asks for the datagram's sender.
+    /// Answers a `recvfrom` call that asks for the sender's address. A pending overrun fails it
+    /// with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On a
+    /// socket that is not emulated, the kernel carries the call out.
     fn answer_receive(
         &mut self,
         kernel: &mut Kernel,
@@ -266,7 +280,8 @@ impl Server {
         Ok(())
     }
 
-    /// Returns the program's socket with that inode; `None` if there is no such emulated socket.
+    /// Returns the emulated socket whose program's end has that inode. Returns `None` if there is
+    /// none.
     fn given_with(&mut self, inode: Option<u64>) -> Option<&mut Frames> {
         let mut all = self.frames_mut();
         all.find(|frames| frames.given.is_some_and(|given| Some(given.inode) == inode))
@@ -321,7 +336,8 @@ impl Server {
         }
     }
 
-    /// Returns the answer to a call on the socket with this inode; `None` if the system answers it.
+    /// Returns the answer to a call on the emulated socket with this inode. Returns `None` if this
+    /// machine's kernel is to carry out the call, as on any other socket.
     fn on_socket(
         &mut self,
         kernel: &mut Kernel,
@@ -334,17 +350,17 @@ impl Server {
             .map_or(Ok(None), |frames| on_socket(kernel, observer, listener, call, frames))
     }
 
-    /// Returns whether the caller holds an emulated socket that is bound to a port. Another process
-    /// that the program is just making may still hold a socket that the program has closed, until
-    /// that process becomes another program.
+    /// Returns `true` if the caller itself holds a bound emulated socket, so that a port id may be
+    /// taken for good. Otherwise the program may have closed the socket, and a process that it is
+    /// just making may hold the last copy until it executes another program.
     fn is_taken_by(&self, kernel: &Kernel, call: &Call) -> bool {
         let given = self.frames().filter(|frames| kernel.port_id(frames.socket).is_some());
         let inodes: Vec<u64> = given.filter_map(|frames| Some(frames.given?.inode)).collect();
         ipq_launcher::holds(call.thread, &inodes)
     }
 
-    /// Returns whether a program has yet to be told of an overrun. Looks at what each program has
-    /// read.
+    /// Returns `true` if any program is to be told of an overrun. Brings the receive buffers of all
+    /// sockets up to date first.
     fn any_overran(&mut self, kernel: &mut Kernel) -> bool {
         let mut any = false;
         for frames in self.frames_mut().filter(|frames| frames.given.is_some()) {
@@ -370,7 +386,7 @@ impl Server {
             return launched.listener.refuse(call, ESOCKTNOSUPPORT);
         }
         self.choose_kernel(kernel, observer, protocol);
-        // Messages of nfnetlink are laid out alike for all word sizes.
+        // Messages of nfnetlink have one layout for all word sizes.
         if let Some(family) = calls::queue_of(domain, protocol)
             && !kernel.has_numbered_queues()
         {
@@ -395,7 +411,7 @@ impl Server {
         }
         let closes_on_exec = kind & CLOSE_ON_EXEC != 0;
         match opened {
-            // The programs of ip_queue do not look at the sender's family.
+            // Programs of `ip_queue` do not look at the family of the sender's address.
             Ok(theirs) if protocol == calls::NFNETLINK => {
                 let listener = &launched.listener;
                 listener.give_from(FIRST_WITH_SENDER, call, theirs.as_fd(), closes_on_exec)
@@ -405,19 +421,20 @@ impl Server {
         }
     }
 
-    /// Replaces the kernel by the one that the observer has for a program that opens a socket of
-    /// this protocol, while no program has a socket.
+    /// Replaces the kernel by the observer's kernel for a program that opens a socket of this
+    /// protocol. Does so only while no program has a socket, and only if the observer has such a
+    /// kernel.
     fn choose_kernel(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer, protocol: i32) {
         if !self.has_programs()
             && let Some(chosen) = observer.kernel_for(protocol)
         {
             *kernel = chosen;
-            // They were clients of the other kernel.
+            // The former clients belong to the kernel that was replaced.
             self.former.clear();
         }
     }
 
-    /// Opens an emulated socket, with a pair of Unix sockets as its connection. Returns the
+    /// Opens an emulated socket whose connection is a new pair of Unix sockets. Returns the
     /// program's end of the pair.
     fn open_pair(
         &mut self,
@@ -458,8 +475,8 @@ impl Server {
 }
 
 impl Launched {
-    /// Makes a pair of sockets, the server's and the program's. The server's has a name that looks
-    /// like the kernel's address.
+    /// Makes a pair of Unix sockets. Returns the server's end, which has a name that looks like the
+    /// kernel's netlink address, and then the program's end.
     fn pair(&mut self, kind: i32) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
         let pair = || net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (ours, theirs) = pair()?;
@@ -469,14 +486,16 @@ impl Launched {
             self.next_name = self.next_name.wrapping_add(1);
             let name = SocketAddrUnix::new_abstract_name(&calls::kernel_name(self.next_name))?;
             match net::bind(&ours, &name) {
-                // The name belongs to another emulator.
+                // The name belongs to another emulator, so the next one is tried.
                 Err(rustix::io::Errno::ADDRINUSE) => {}
                 bound => return bound.map(|()| (ours, theirs)),
             }
         }
     }
 
-    /// Returns the inode of the socket that a call is about; `None` if it is about another file.
+    /// Returns the inode of the socket that the call's first argument names. Returns `None` if that
+    /// is no socket. If the caller can't be looked into, returns `None` and notes
+    /// [`Remark::Hidden`].
     fn socket_inode(&mut self, call: &Call) -> Option<u64> {
         self.listener.socket_inode(call, call.int(0)).unwrap_or_else(|_| {
             self.remarks.insert(Remark::Hidden);
@@ -484,8 +503,9 @@ impl Launched {
         })
     }
 
-    /// Answers a call that opens a file: with the emulated kernel's own text, if the file is a
-    /// queue's.
+    /// Answers a call that opens a file. If the path is that of a queue's file in /proc, gives the
+    /// caller a file with the emulated kernel's text, or fails the call with ENOENT if that kernel
+    /// lacks the file. Otherwise lets the kernel carry out the call.
     fn answer_open(&mut self, kernel: &Kernel, call: &Call, path: usize) -> io::Result<()> {
         let Some(file) = self.proc_file(call, path) else {
             return self.listener.proceed(call);
@@ -498,8 +518,9 @@ impl Launched {
         }
     }
 
-    /// Answers a call that asks about a file: with `is_there`, if it is the file of a queue that
-    /// the kernel has.
+    /// Answers a call that asks about a file by its path. If the path is that of a queue's file in
+    /// /proc, answers by `is_there`, or fails the call with ENOENT if the emulated kernel lacks the
+    /// file. Otherwise lets the kernel carry out the call.
     fn answer_about_file(
         &mut self,
         kernel: &Kernel,
@@ -519,14 +540,16 @@ impl Launched {
         calls::proc_file(&path)
     }
 
-    /// Answers a call that gives up a privilege. The call would fail if the program has none; it is
-    /// then answered with success, and not done.
+    /// Answers a call that gives up a privilege. If the program lacks the privilege that the call
+    /// takes, answers with success, notes [`Remark::Pretended`], and does not carry the call out.
+    /// Otherwise lets the kernel carry it out.
     fn answer_privileged(&mut self, call: &Call, privileged: Privileged) -> io::Result<()> {
         let process = Process::of(call.thread).unwrap_or_default();
         let would_fail = match privileged.capability() {
             Some(capability) => process.effective & 1 << capability == 0,
             None if privileged == Privileged::CapSet => process.permitted == 0,
-            // This call would hide the process from the launcher, so it is not done.
+            // The call would hide the process from the launcher, so it is answered with success and
+            // not carried out.
             None => return self.listener.answer(call, 0),
         };
         if would_fail {
@@ -538,7 +561,8 @@ impl Launched {
     }
 }
 
-/// Returns the answer to a call on an emulated socket; `None` if the Unix socket answers it.
+/// Carries out a call on an emulated socket, and returns what the call returns. Returns `None` if
+/// this machine's kernel is to carry out the call, on the Unix socket.
 fn on_socket(
     kernel: &mut Kernel,
     observer: &mut dyn Observer,
@@ -554,7 +578,7 @@ fn on_socket(
         }
         Name::Connect => {
             let address = address(listener, call)?;
-            // AF_UNSPEC ends a connection.
+            // AF_UNSPEC dissolves a connection.
             if address.get(..2) != Some(&[0, 0]) && calls::port_id(&address)? != PortId::KERNEL {
                 return Err(Errno::ECONNREFUSED);
             }
@@ -639,7 +663,8 @@ fn on_socket(
     Ok(Some(0))
 }
 
-/// Returns ENOBUFS once for each overrun, and tells the observer (SOCK-4).
+/// Returns ENOBUFS if the program is to be told of an overrun, and notes that it was told. Tells
+/// `observer`, too (SOCK-4).
 fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), Errno> {
     if std::mem::take(&mut frames.overran) {
         observer.passed(Passed::Overrun);
@@ -648,7 +673,8 @@ fn tell_overrun(frames: &mut Frames, observer: &mut dyn Observer) -> Result<(), 
     Ok(())
 }
 
-/// Reads the address that a call's second argument points to. The third is its length.
+/// Reads the address to which a call's second argument points. The third argument is the address's
+/// length. Reads no more bytes than a netlink address has.
 fn address(listener: &Listener, call: &Call) -> Result<Vec<u8>, Errno> {
     let length = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     let mut address = vec![0; length.min(calls::ADDRESS_BYTES)];
@@ -665,7 +691,9 @@ fn read(listener: &Listener, call: &Call, argument: usize, buffer: &mut [u8]) ->
 }
 
 /// Writes a value to the program's memory as getsockname and getsockopt do: as many bytes as there
-/// is room for. The argument after `argument` points to the length.
+/// is room for. The call's argument at `argument` points to the room, and the next argument to the
+/// room's length. Writes there the full length of an address, and of any other value the number of
+/// bytes that were written.
 fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Result<(), Errno> {
     let mut room = [0; 4];
     read(listener, call, argument + 1, &mut room)?;
@@ -678,7 +706,8 @@ fn put(listener: &Listener, call: &Call, argument: usize, value: &[u8]) -> Resul
     if done { Ok(()) } else { Err(Errno(EFAULT)) }
 }
 
-/// Returns the text of a file; `None` if the emulated kernel has no such file.
+/// Returns the emulated kernel's text of a file in /proc. Returns `None` if that kernel has no such
+/// file.
 fn text_of(kernel: &Kernel, file: ProcFile) -> Option<String> {
     match file {
         ProcFile::IpQueue(family) => kernel.proc_text(family),
@@ -686,7 +715,8 @@ fn text_of(kernel: &Kernel, file: ProcFile) -> Option<String> {
     }
 }
 
-/// Returns a file in memory with the text of a file of /proc.
+/// Returns a new file in memory with the emulated kernel's text of a file in /proc. Fails with
+/// ENOENT if that kernel has no such file.
 fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     let text = text_of(kernel, file).ok_or(Errno::ENOENT)?;
     let file = memfd_create(c"ip_queue", MemfdFlags::CLOEXEC).map_err(errno)?;
@@ -695,8 +725,8 @@ fn proc_text(kernel: &Kernel, file: ProcFile) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// Sets the send buffer to as many bytes as the system grants, so that no verdict waits. With the
-/// privilege, it is as large as the largest emulated one.
+/// Sets the send buffer to 4 MiB, as large as the largest emulated one, so that no verdict waits.
+/// Without the privilege for that, it gets as many bytes as the system grants.
 fn enlarge_send_buffer(socket: &OwnedFd) {
     const MOST: usize = 4 << 20;
     if sockopt::set_socket_send_buffer_size_force(socket, MOST).is_err() {
@@ -708,10 +738,11 @@ fn errno(error: rustix::io::Errno) -> Errno {
     Errno(error.raw_os_error())
 }
 
-/// The number of `recvfrom`'s argument that points to room for the sender's address.
+/// The index of the argument of `recvfrom` that points to the room for the sender's address. The
+/// next argument points to the room's length.
 const SENDER: usize = 4;
 
-// The bits of the kind in the second argument of `socket`. The others are flags.
+// The bits of the socket's type in the second argument of `socket`. The other bits are flags.
 const KIND: i32 = 0xf;
 const SOCK_DGRAM: i32 = SocketType::DGRAM.as_raw().cast_signed();
 const SOCK_RAW: i32 = SocketType::RAW.as_raw().cast_signed();

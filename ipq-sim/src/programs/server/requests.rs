@@ -1,4 +1,5 @@
-//! Programs that connect to the server's path: the other end of [`ipq_core::transport::unix`].
+//! Answers the requests of programs that connect to the server's path: the other end of
+//! [`ipq_core::transport::unix`].
 
 use super::frames::Frames;
 use super::{Connection, MOST_CONNECTIONS, Server};
@@ -11,16 +12,17 @@ use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// The result of a request that was granted.
+/// What a request that was granted results in.
 enum Granted {
     Value(u32),
-    /// The socket that was opened, and the most bytes of a datagram that it sends.
+    /// The socket that was opened, and the length of the longest datagram that can be sent on it.
     Socket(SocketId, usize),
     Text(String),
 }
 
 impl Granted {
-    /// Returns the value that the answer states.
+    /// Returns the number in the answer: the value, the longest datagram's length, or the text's
+    /// length.
     fn value(&self) -> u32 {
         match self {
             Self::Value(value) => *value,
@@ -31,7 +33,8 @@ impl Granted {
 }
 
 impl Server {
-    /// Accepts a connection that waits at the path.
+    /// Accepts one connection that waits at the path. If the system has no descriptor left, or the
+    /// server has [`MOST_CONNECTIONS`], closes the connection.
     pub(super) fn accept(&mut self) -> io::Result<()> {
         let Some(place) = &self.place else {
             return Ok(());
@@ -46,7 +49,8 @@ impl Server {
                 | rustix::io::Errno::NOBUFS
                 | rustix::io::Errno::NOMEM,
             ) => {
-                // A connection that is left there would be reported at each turn.
+                // A connection that is left waiting would be reported at each turn, so the spare
+                // descriptor is used to close it.
                 self.spare = None;
                 let _ = accept();
                 self.spare = self.events.try_clone().ok();
@@ -65,14 +69,16 @@ impl Server {
         Ok(())
     }
 
-    /// Serves a connection that carries no frames and has input, or is at its end.
+    /// Reads the request of a new connection and answers it. Closes a new connection if it sent
+    /// anything else or is at its end, and a connection for notices if it sent anything or is at
+    /// its end.
     pub(super) fn has_asked(&mut self, kernel: &mut Kernel, key: u64) {
         let (descriptor, is_new) = match self.connections.get(&key) {
             Some(Connection::New(descriptor)) => (descriptor, true),
             Some(Connection::Notices(descriptor, _)) => (descriptor, false),
             Some(Connection::Frames(_)) | None => return,
         };
-        // The length is one more than a request's, so that a longer message is recognised.
+        // The room is one byte longer than a request, so that a longer message is recognised.
         let mut bytes = [0; Request::BYTES + 1];
         let received = net::recv(descriptor, &mut bytes, RecvFlags::DONTWAIT | RecvFlags::TRUNC);
         let request = match received {
@@ -111,11 +117,12 @@ impl Server {
         let tell = |bytes: &[u8]| net::send(&descriptor, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let sent = tell(&answer.write());
         if let Some((socket, process_id)) = opened {
-            // A connection that could not be answered is at its end. The next turn sees this.
+            // If the answer could not be sent, the connection is at its end, which the next turn
+            // sees.
             let frames = Frames::new(descriptor, socket, process_id, None);
             self.connections.insert(key, Connection::Frames(frames));
         } else if let Ok(Granted::Text(text)) = result {
-            // A program that does not read the text does not need it.
+            // A program that does not read the text gets none: sending does not wait.
             let _ = tell(text.as_bytes());
         } else if let (Ok(_), Request::Notices { socket }, Ok(_)) = (result, request, sent) {
             self.connections.insert(key, Connection::Notices(descriptor, socket));

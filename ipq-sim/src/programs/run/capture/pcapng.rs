@@ -22,7 +22,7 @@ pub(super) struct PcapNg {
 struct Interface {
     layer: Layer,
     clock: CaptureClock,
-    /// The most bytes that were captured of each frame; 0 for no limit.
+    /// The number of bytes up to which each frame was captured; 0 for no limit.
     snapshot: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The records of a capture of either format, one by one.
+//! Reads the records of a capture of either format, one by one.
 
 use super::classic::Classic;
 use super::input::{Input, Short};
@@ -6,7 +6,7 @@ use super::link::{self, ByteOrder, Layer};
 use super::pcapng::PcapNg;
 use super::{CaptureEnd, CaptureTime, NotFed, Record};
 
-/// Yields the records of a capture, and then the reason why there are no more.
+/// Yields the records of a capture, and then how the capture ended.
 pub(super) struct Reader {
     input: Input,
     format: Format,
@@ -20,9 +20,9 @@ enum Format {
 /// The reason why reading stops.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The input is at its end, or can't be read.
+    /// The input is at its end, or can't be read. The inner reason says which.
     Short(Short),
-    /// The bytes are not what the format allows.
+    /// The bytes are not what the format allows. The text says why.
     Damaged(String),
 }
 
@@ -32,22 +32,23 @@ impl From<Short> for Stop {
     }
 }
 
-/// The header that a format puts before a frame's bytes.
+/// The header of a record or block: what the capture states about a frame.
 pub(super) struct FrameHeader {
     pub(super) time: CaptureTime,
-    /// `false` for a kind of record that states no time.
+    /// `false` for a frame whose kind of block states no time. `time` is then 0.
     pub(super) is_timed: bool,
     /// The number of the frame's bytes that the capture holds.
     pub(super) captured: u32,
     /// The number of bytes that the frame had on the wire.
     pub(super) length: u32,
-    /// The link layer; `None` for a frame of an interface that the capture does not describe.
+    /// The frame's link layer. `None` if the frame is of an interface that the capture does not
+    /// describe.
     pub(super) layer: Option<Layer>,
     pub(super) order: ByteOrder,
 }
 
 impl Reader {
-    /// Reads the beginning of a capture. The error says why the input is none.
+    /// Reads the beginning of a capture. The error says why the input is no capture.
     pub(super) fn new(mut input: Input) -> Result<Self, String> {
         let first = match input.part(4) {
             Ok(first) => first,
@@ -73,8 +74,8 @@ impl Reader {
         Ok(Self { input, format })
     }
 
-    /// Returns whether the next record is among the bytes that are held. If not, the next read may
-    /// take as long as the source likes.
+    /// Returns `true` if the next record is among the bytes that are held. Otherwise the next read
+    /// may wait for the source.
     pub(super) fn has_whole_record(&self) -> bool {
         let held = self.input.held();
         match &self.format {
@@ -83,12 +84,13 @@ impl Reader {
         }
     }
 
-    /// Returns the next record, or the reason why there are no more.
+    /// Returns the next record, or how the capture ended if there is none.
     pub(super) fn next(&mut self) -> Result<Record, CaptureEnd> {
         self.next_as(record)
     }
 
-    /// Returns what `record` makes of the next frame, or the reason why there are no more.
+    /// Returns what `record` makes of the next frame's header and first bytes. Returns how the
+    /// capture ended if there is none.
     pub(super) fn next_as<R>(&mut self, record: impl FnOnce(&FrameHeader, &[u8]) -> R) -> Result<R, CaptureEnd> {
         let input = &mut self.input;
         let next = match &mut self.format {
@@ -104,8 +106,8 @@ impl Reader {
     }
 }
 
-/// Returns the record that a frame makes. `held` is all that was captured of the frame, or at least
-/// as much as any packet needs.
+/// Returns the record of a frame: its time, and its packet or why there is none. `held` is the
+/// frame's beginning: all of it, or at least as much as any packet needs.
 fn record(header: &FrameHeader, held: &[u8]) -> Record {
     let packet = match header.layer {
         Some(layer) => link::packet(layer, header, held),
@@ -117,8 +119,8 @@ fn record(header: &FrameHeader, held: &[u8]) -> Record {
     }
 }
 
-/// Returns the name of the program that decompresses a file of a format that is not read here;
-/// `None` if the file does not begin so.
+/// Returns the name of the program that decompresses the file, if it is compressed in a way that is
+/// not read here. Returns `None` if the file begins otherwise.
 fn other_compression(first: &[u8]) -> Option<&'static str> {
     match first {
         [0xfd, b'7', b'z', b'X', ..] => Some("xz"),

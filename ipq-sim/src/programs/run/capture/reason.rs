@@ -8,30 +8,31 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotFed {
-    /// Only a part of the packet was captured.
+    /// The capture has only a part of the packet.
     Cut,
-    /// Frames of this link type are not read.
+    /// The link layer with this number is not read.
     LinkType(u16),
     /// The capture does not describe the interface that the record names.
     NoInterface,
-    /// The frame holds another protocol than IP, by its `EtherType`.
+    /// The frame holds another protocol than IP, by its `EtherType` or by the protocol number of
+    /// Linux's cooked link layers.
     NotIp {
         /// The protocol's `EtherType`.
         protocol: u16,
         /// `true` if the frame has a VLAN tag.
         is_tagged: bool,
     },
-    /// The frame holds another protocol than IP, by its number for PPP.
+    /// The frame holds another protocol than IP, by this protocol number of PPP.
     Ppp(u16),
-    /// The frame holds another protocol than IP, by its service access point of IEEE 802.2.
+    /// The frame holds another protocol than IP, by this service access point of IEEE 802.2.
     LogicalLink(u8),
-    /// The frame holds another protocol than IP, of an organisation that numbers its protocols
-    /// itself (SNAP).
+    /// The frame holds another protocol than IP, by a number that one organisation gave (SNAP).
     Organisation,
-    /// The frame holds another protocol than IP, by the number of its address family; 255 stands
+    /// The frame holds another protocol than IP, by the number of its address family. 255 stands
     /// for all greater numbers, too.
     AddressFamily(u8),
-    /// The frame has MPLS labels, and then no IP: a pseudowire for example.
+    /// The frame has MPLS labels, and no IP packet after them. It belongs to a pseudowire, for
+    /// example.
     Circuit,
     /// The frame is a Wi-Fi frame that carries no data: management, control, or empty.
     WirelessControl,
@@ -47,7 +48,7 @@ pub enum NotFed {
     Checksum,
     /// The packet is longer than the length field of its IP header can state.
     TooLong,
-    /// The IP header is wrong, or states more bytes than there are.
+    /// The IP header is wrong, or states more bytes than the frame has.
     Malformed,
     /// The run ended before the packet was fed.
     RunEnded,

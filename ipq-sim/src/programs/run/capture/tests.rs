@@ -5,7 +5,7 @@ mod link;
 use super::*;
 use std::io::Cursor;
 
-/// Returns a UDP packet.
+/// Returns a UDP packet of that family.
 fn ip(family: Family) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = match family {
@@ -16,18 +16,18 @@ fn ip(family: Family) -> Vec<u8> {
     bytes
 }
 
-/// Returns the records of a file, and how the file ends.
+/// Returns the records of a file, and how the file ends. Panics if the file is no capture.
 fn read(bytes: &[u8]) -> (Vec<Record>, CaptureEnd) {
     read_all(Box::new(Cursor::new(bytes.to_vec()))).unwrap()
 }
 
-/// Returns the bytes of each packet of a file, or the reason why it is not fed.
+/// Returns the bytes of each packet of a file, or the reason why the packet is not fed.
 fn packets(bytes: &[u8]) -> Vec<Result<Vec<u8>, NotFed>> {
     let packet = |record: Record| record.packet.map(|packet| packet.data.to_vec());
     read(bytes).0.into_iter().map(packet).collect()
 }
 
-/// Writes numbers in one byte order.
+/// Writes captures in one byte order.
 #[derive(Clone, Copy)]
 struct Writer {
     is_big: bool,
@@ -59,8 +59,8 @@ impl Writer {
         halves.iter().flat_map(bytes).collect()
     }
 
-    /// Returns a pcap file with these frames: the captured bytes of each, and its length on the
-    /// wire.
+    /// Returns a pcap file with that magic number and link type. Each of `frames` is the captured
+    /// bytes and the length on the wire.
     fn pcap(self, magic: u32, link: u32, frames: &[(&[u8], u32)]) -> Vec<u8> {
         let mut bytes = self.words(&[magic]);
         bytes.extend(self.halves(&[2, 4]));
@@ -72,7 +72,7 @@ impl Writer {
         bytes
     }
 
-    /// Returns a block of a pcapng file.
+    /// Returns a pcapng block of type `kind`, with its body padded.
     fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
         let padding = body.len().next_multiple_of(4) - body.len();
         let length = self.words(&[(body.len() + padding) as u32 + 12]);
@@ -109,7 +109,7 @@ impl Writer {
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
-/// Returns a pcap file with one frame.
+/// Returns a pcap file with one whole frame of that link type.
 fn one_frame(link: u32, frame: &[u8]) -> Vec<u8> {
     LITTLE.pcap(MICROSECONDS, link, &[(frame, frame.len() as u32)])
 }

@@ -1,32 +1,33 @@
-//! The time at which a packet was captured, as exactly as the capture states it.
+//! The time at which a packet was captured, in the unit of the capture.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A time of a capture: a number of units since 1970-01-01 00:00 UTC, and the clock that they are
-/// of.
+/// A time of a capture: a number of units of its clock since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureTime {
     /// The number of units.
     pub units: u64,
-    /// The unit of time, and the moment from which units are counted.
+    /// The length of a unit, and the offset that is added to the time.
     pub clock: CaptureClock,
 }
 
-/// The clock of an interface of a capture.
+/// The clock of an interface of a capture: the unit and the offset of its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaptureClock {
-    /// The unit in seconds, as pcapng's option `if_tsresol` states it: a negative power of 10, or
-    /// of 2 if the highest bit is set.
+    /// The unit in seconds, in the code of pcapng's option `if_tsresol`: 10 to the power of minus
+    /// this number, or, if the highest bit is set, 2 to the power of minus the other bits.
     pub resolution: u8,
-    /// The number of seconds that is added to every time.
+    /// The number of seconds that is added to each time.
     pub offset: i64,
 }
 
 impl CaptureClock {
-    /// Microseconds: the unit of both formats unless a file states another.
+    /// The clock with microseconds and no offset, which both formats use unless a file states
+    /// another.
     pub const MICROSECONDS: Self = Self::decimal(6);
-    /// Nanoseconds: the unit of the classic format with the other magic number.
+    /// The clock with nanoseconds and no offset, which a pcap file of the nanosecond magic number
+    /// uses.
     pub const NANOSECONDS: Self = Self::decimal(9);
 
     const fn decimal(digits: u8) -> Self {
@@ -36,7 +37,7 @@ impl CaptureClock {
         }
     }
 
-    /// Returns the number of units in a second; `None` if that number has more than 64 bits.
+    /// Returns the number of units in a second. Returns `None` if the number has more than 64 bits.
     fn units_in_a_second(self) -> Option<u64> {
         match self.resolution {
             power @ ..0x80 => 10_u64.checked_pow(power.into()),
@@ -44,8 +45,8 @@ impl CaptureClock {
         }
     }
 
-    /// Returns the number of digits after the point that a time in seconds needs, at most those of
-    /// nanoseconds.
+    /// Returns the number of digits after the point with which a time in seconds is written, at
+    /// most 9.
     fn digits(self) -> usize {
         match self.resolution {
             power @ ..0x80 => usize::from(power).min(9),
@@ -61,7 +62,8 @@ impl Default for CaptureClock {
 }
 
 impl CaptureTime {
-    /// Returns the time since 1970-01-01 00:00 UTC, in whole nanoseconds; 0 if the time is earlier.
+    /// Returns the time since 1970-01-01 00:00 UTC, cut to whole nanoseconds. Returns 0 for an
+    /// earlier time, and about the greatest [`Duration`] for a later one than it can hold.
     #[must_use]
     pub fn since_epoch(self) -> Duration {
         let (seconds, nanoseconds) = match self.clock.units_in_a_second() {
@@ -69,7 +71,7 @@ impl CaptureTime {
                 let fraction = u128::from(self.units % in_a_second) * 1_000_000_000 / u128::from(in_a_second);
                 (self.units / in_a_second, fraction as u32)
             }
-            // So small a unit makes less than a second of all 64 bits.
+            // With so small a unit, 64 bits of units make less than a second.
             None => (0, 0),
         };
         match seconds.checked_add_signed(self.clock.offset) {

@@ -17,7 +17,8 @@ fn record(packet: Result<usize, NotFed>) -> Record {
     }
 }
 
-/// Outcomes, and a kernel that numbers packets. The fates that this kernel gives are ignored.
+/// The outcomes under test, and a kernel that only numbers the packets. The fates that the kernel
+/// gives are ignored.
 struct Lab {
     outcomes: Outcomes,
     kernel: Kernel,

@@ -1,4 +1,5 @@
-//! Requests of a program to numbered queues, and the rules by which a kernel refuses them.
+//! Requests of a program to the numbered queues of nfnetlink, and the requirements by which a
+//! kernel refuses them.
 
 use super::{Request, Requirement, requirement};
 use crate::queue::QueueId;
@@ -7,19 +8,19 @@ use ipq_core::wire::{Header, MessageType};
 use ipq_core::{CopyMode, Errno, PacketId, Verdict};
 use std::fmt;
 
-/// A change that a message asks of a numbered queue. If it asks for several, this is the first in
-/// the order of these variants.
+/// A change of a numbered queue that a message asks for. If it asks for several, the first in the
+/// order of these variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// The message binds the queue.
+    /// Binds the queue.
     Bind,
-    /// The message unbinds the queue.
+    /// Unbinds the queue.
     Unbind,
-    /// The message sets the queue's copy mode.
+    /// Sets the queue's copy mode.
     Mode(CopyMode),
-    /// The message sets the queue's flags, such as fail-open.
+    /// Sets the queue's flags, such as fail-open, to these bits.
     Flags(u32),
-    /// The message sets the queue's maximum length, in packets.
+    /// Sets the queue's maximum length, in packets.
     MaximumLength(u32),
 }
 
@@ -35,7 +36,8 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Returns the request of the message that an answer quotes as a whole, or by its header alone.
+/// Returns what a message asks for that an answer quotes. If only its header is quoted, returns
+/// [`Request::Other`].
 pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     let other = Request::Other(header.message_type);
     let Some([high, low]) = message.get(Header::BYTES + 2..).and_then(<[u8]>::first_chunk) else {
@@ -55,7 +57,8 @@ pub(super) fn request(header: &Header, message: &[u8]) -> Request {
     asked.unwrap_or(other)
 }
 
-/// Returns the first `N` bytes of an attribute; `None` if it is absent or shorter.
+/// Returns the first `N` bytes of the attribute of that `kind` in a message that ends at `end`.
+/// Returns `None` if the attribute is absent or shorter.
 fn found<const N: usize>(message: &[u8], end: usize, kind: u16) -> Option<[u8; N]> {
     let mut attributes = Attributes::new(message, HEADER_BYTES.min(end), end).map_while(Result::ok);
     let content = attributes.find(|attribute| attribute.kind == kind)?.content;
@@ -84,8 +87,8 @@ fn setting(message: &[u8], end: usize) -> Option<Setting> {
         .or_else(|| number(attribute::CONFIG_MAX_LENGTH).map(Setting::MaximumLength))
 }
 
-/// Returns the rule by which a kernel refuses a request with this error; `None` if no rule explains
-/// it.
+/// Returns the requirement of nfnetlink by which a kernel refuses a request with this error.
+/// Returns `None` if none explains it.
 pub(super) fn broken(asked: &Request, message_type: MessageType, errno: Errno) -> Option<Requirement> {
     let decides = matches!(
         message_type.to_wire(),

@@ -1,9 +1,9 @@
-//! `recvfrom` for a program that asks who sent the datagram.
+//! Carries out `recvfrom` for a program that asks for the sender's address.
 //!
-//! The address that a Unix socket gives has the length and the port id of the kernel's, and a
-//! family of its own. Programs such as those on libpcap look at the family. So their call is carried
-//! out here, on a copy of their descriptor, and the address is written as a netlink socket gives it.
-//! A call for which no datagram is there waits at the server until one is.
+//! The address that a Unix socket gives has the length and the port id of the kernel's, but not its
+//! family. Programs such as those on libpcap look at the family. So the server carries out their
+//! call, on a copy of the descriptor, and writes the address as a netlink socket does. If no
+//! datagram is there, a call that would wait stays stopped until one comes.
 
 use super::{EFAULT, SENDER, put, read};
 use crate::programs::server::LONGEST;
@@ -16,24 +16,26 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// The longest time between two looks at a call that waits: at its signals and its time-out.
+/// The longest wait of a turn while a receive call is stopped: its signals and its time-out are
+/// checked at least this often.
 pub(in crate::programs::server) const LOOK: Duration = Duration::from_millis(20);
 
-/// A `recvfrom` call that waits for a datagram.
+/// A `recvfrom` call that is stopped until a datagram comes.
 #[derive(Debug)]
 pub(super) struct Receiving {
     call: Call,
-    /// The time from which on the call fails with EAGAIN, by `SO_RCVTIMEO`; `None` if it waits for
-    /// ever.
+    /// The time from which on the call fails with EAGAIN, by `SO_RCVTIMEO`. `None` if the call
+    /// waits for ever.
     deadline: Option<Instant>,
 }
 
-/// Answers a call with the next datagram. Returns the call if no datagram is there and the call
-/// waits for one; `None` if the call was answered.
+/// Answers a call with the next datagram or an error. If no datagram is there and the call would
+/// wait, leaves it stopped, and returns it. Returns `None` if the call was answered.
 pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Receiving>> {
     let _none = no_new_process();
     let Ok(descriptor) = listener.copy_of(call, call.int(0)) else {
-        // Better with another family than not at all.
+        // The caller's descriptor can't be copied: the call then returns a datagram with a sender
+        // of family AF_UNIX.
         return listener.proceed(call).map(|()| None);
     };
     match receive(listener, call, &descriptor) {
@@ -49,8 +51,9 @@ pub(super) fn answer(listener: &Listener, call: &Call) -> io::Result<Option<Rece
 }
 
 impl Receiving {
-    /// Answers the call if a datagram has come, its time is over, or a signal interrupts it. Returns
-    /// the call if it goes on waiting; `None` if it was answered or its thread is gone.
+    /// Answers the call if a datagram has come, its time is over, or a signal interrupts it.
+    /// Returns the call if it stays stopped. Returns `None` if it was answered, or if its thread is
+    /// gone.
     pub(super) fn again(self, listener: &Listener) -> io::Result<Option<Self>> {
         let call = &self.call;
         if !listener.is_stopped(call) {
@@ -69,7 +72,7 @@ impl Receiving {
     }
 }
 
-/// Answers a call with its result.
+/// Makes a call return the length, or fail with the error.
 fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::Result<()> {
     match received {
         Ok(length) => listener.answer(call, length),
@@ -77,15 +80,18 @@ fn give(listener: &Listener, call: &Call, received: Result<i64, Errno>) -> io::R
     }
 }
 
-/// Receives a datagram and writes it and its sender into the caller's memory. Returns the number
-/// that the call returns.
+/// Takes a datagram from `descriptor`, and writes the datagram and the kernel's netlink address
+/// into the caller's memory. Returns what the call is to return: the number of bytes written, or
+/// the whole length if the caller's flags have `MSG_TRUNC`.
 fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64, Errno> {
-    // A call without room for the sender fails before a datagram is lost.
+    // If the room for the address has no readable length, the call fails before a datagram is
+    // taken.
     read(listener, call, SENDER + 1, &mut [0; 4])?;
     let room = usize::try_from(call.address(2)).unwrap_or(LONGEST).min(LONGEST);
     let mut bytes = vec![0; room];
     let flags = RecvFlags::from_bits_retain(call.int(3).cast_unsigned());
-    // The system writes no more than there is room for, and tells the whole length.
+    // With these flags the system writes no more than there is room for, and returns the whole
+    // length.
     let asked = flags | RecvFlags::DONTWAIT | RecvFlags::TRUNC;
     let (_, length) = net::recv(descriptor, &mut bytes[..], asked).map_err(super::errno)?;
     let received = &bytes[..length.min(room)];
@@ -101,7 +107,8 @@ fn receive(listener: &Listener, call: &Call, descriptor: &OwnedFd) -> Result<i64
     i64::try_from(told).map_err(|_| Errno::EINVAL)
 }
 
-/// Returns `true` if the call waits for a datagram where none is there.
+/// Returns `true` if the call would wait if no datagram is there: neither its flags nor the
+/// descriptor forbid that.
 fn waits(call: &Call, descriptor: &OwnedFd) -> bool {
     let flags = RecvFlags::from_bits_retain(call.int(3).cast_unsigned());
     let is_blocking = fcntl_getfl(descriptor).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));

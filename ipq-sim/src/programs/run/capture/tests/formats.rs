@@ -1,4 +1,4 @@
-//! The two formats, whichever way their files come.
+//! The two formats, plain and compressed, and read in pieces of any size.
 
 use super::*;
 use pretty_assertions::assert_eq;
@@ -42,7 +42,7 @@ fn a_packet_that_the_capture_cut_is_not_fed() {
         (&packet[..10], whole),
         (&padded[..], whole + 20),
     ];
-    // The last record lacks padding alone.
+    // The last record lacks only a part of the padding after the packet.
     let expected = [Err(NotFed::Cut), Err(NotFed::Cut), Ok(packet.clone())];
     assert_eq!(packets(&LITTLE.pcap(MICROSECONDS, 101, &cut)), expected);
 }
@@ -131,7 +131,7 @@ fn blocks_of_any_size_are_gone_past_and_long_frames_are_looked_into() {
                 .all(|record| record.packet.as_ref().unwrap().data == packet)
         );
     });
-    // The file itself is held by the test.
+    // The test itself holds the file's bytes.
     let file_bytes: usize = file.iter().map(Vec::len).sum();
     let read = allocated.bytes_max - file_bytes as u64;
     assert!(read < 1 << 20, "{read}");

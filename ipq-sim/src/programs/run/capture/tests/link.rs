@@ -8,8 +8,8 @@ const ETHERNET: u32 = 1;
 const COOKED: u32 = 113;
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
-/// Returns a frame: its header in hexadecimal digits, where `macs` stands for two addresses, and
-/// the packet after it.
+/// Returns a frame: `header`, and `packet` after it. The header is given in hexadecimal digits, in
+/// which `macs` stands for two addresses.
 fn frame(header: &str, packet: &[u8]) -> Vec<u8> {
     let header = header.replace("macs", &hex::encode(MACS)).replace(' ', "");
     [hex::decode(header).unwrap(), packet.to_vec()].concat()
@@ -165,7 +165,8 @@ fn a_wrong_checksum_is_said_to_be_one() {
 fn padding_and_check_sequences_are_no_part_of_a_packet() {
     let packet = ip(Family::Ipv4);
     let padded = frame("macs 0800", &[&packet[..], &[0; 13]].concat());
-    // The link type's upper bits say that a check sequence of 2 units of 2 bytes ends each frame.
+    // Bit 26 of the link type says that each frame ends with a check sequence, whose length of 2
+    // units of 2 bytes is in the highest 4 bits.
     let checked = 1 << 26 | 2 << 28 | ETHERNET;
     assert_eq!(packets(&one_frame(ETHERNET, &padded)), [Ok(packet.clone())]);
     assert_eq!(packets(&one_frame(checked, &padded)), [Ok(packet)]);
@@ -187,7 +188,7 @@ fn a_packet_that_was_to_be_segmented_is_as_long_as_its_frame() {
         } else {
             "macs 86dd"
         };
-        // A check sequence is no part of the packet.
+        // A check sequence does not count for the packet's length.
         let with_check = frame(protocol, &[&captured[..], &[9; 4]].concat());
         assert_eq!(
             packets(&one_frame(1 << 26 | 2 << 28 | ETHERNET, &with_check)),
