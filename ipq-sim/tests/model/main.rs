@@ -1,9 +1,11 @@
-//! The emulator beside a model of it: whatever is done to both, the same is seen.
+//! Tests the emulator against a model of it: the same actions are done to both, and the same must
+//! be seen.
 //!
-//! The model is written from the protocol's rules alone, for obviousness, and reproduces the recordings of real kernels.
-//! Steps are generated; after each, its answer and everything else that can be seen must be equal. What differs shrinks to
-//! a few steps and is printed as a recording, which `ipq-conformance replay FILE` takes.
-//! `support/soak.rs` says which variables make it a long run.
+//! The model is written from the protocol's rules alone, as simply as possible, and reproduces the
+//! recordings of real kernels. Steps are generated. After each step, its answer and everything else
+//! that can be seen must be equal in both. A difference shrinks to a few steps and is printed as a
+//! recording, which `ipq-conformance replay FILE` takes. `support/soak.rs` says which environment
+//! variables make the test a long run.
 
 mod action;
 mod compare;
@@ -31,27 +33,28 @@ use std::fmt;
 use std::sync::Once;
 use step::{Answer, DEVICES, Setup, Step};
 
-/// What stands before the recording that tells a difference.
+/// The line that stands before the recording of a difference.
 const TOLD: &str = "as a recording of the model, which the emulator does not reproduce:";
 
-/// How many steps `cargo test` takes with each kernel.
+/// The number of steps that `cargo test` takes with each kernel.
 const STEPS: u64 = 20_000;
 
-/// The recordings that the model does not reproduce, with the step where it shows. In each the allocator had a page with one
-/// free record left, from which it serves first; nothing says so before.
+/// The recordings that the model does not reproduce, each with the number of the step where it
+/// differs. When these were recorded, the allocator had a page with one free record left, from
+/// which it takes first. Nothing in the recording shows that before.
 const IN_ANOTHER_ORDER_OF_IDS: [(&str, usize); 1] = [("2.4.32 wk77-002", 33)];
 
-/// The model, and what came of the last action.
+/// The model, and what the last action led to.
 #[derive(Clone)]
 struct Reference {
     setup: Setup,
     model: Model,
     step: Option<(Step, Answer)>,
-    /// What left by each device since the step before.
+    /// The frames that the last step made leave, with the device of each.
     left: Vec<(Step, Answer)>,
 }
 
-/// What it began with: how it is now follows from the actions.
+/// Shows the setup alone, from which the state follows by the actions.
 impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.setup.fmt(f)
@@ -61,7 +64,7 @@ impl fmt::Debug for Reference {
 struct Machine;
 
 thread_local! {
-    /// The kernel that both are.
+    /// The name of the kernel that the model and the emulator are.
     static KERNEL: Cell<&'static str> = const { Cell::new("linux-3.4.10-x86_64") };
 }
 
@@ -95,7 +98,8 @@ impl ReferenceStateMachine for Machine {
     }
 }
 
-/// Looks at what left, device by device, until there is nothing.
+/// Takes all frames that have left, device by device, by `sniff`. Returns each as a step and its
+/// answer.
 fn what_left(mut sniff: impl FnMut(&Step) -> Answer) -> Vec<(Step, Answer)> {
     let mut left = Vec::new();
     for device in 0..DEVICES.len() {
@@ -111,7 +115,7 @@ fn what_left(mut sniff: impl FnMut(&Step) -> Answer) -> Vec<(Step, Answer)> {
     left
 }
 
-/// The emulator, and what was done so far.
+/// The emulator, and the steps that were done with it.
 struct Subject {
     setup: Setup,
     emulator: Emulator,
@@ -153,7 +157,8 @@ impl StateMachineTest for Machine {
     }
 }
 
-/// What the model says of that device, if it says something else.
+/// Returns the frame that the model expects at the device of `step`, or none if it expects one at
+/// another device, or no more.
 fn sniffed(step: &Step, expected: Option<&(Step, Answer)>) -> Answer {
     match expected {
         Some((expected_step, answer)) if expected_step == step => answer.clone(),
@@ -162,7 +167,7 @@ fn sniffed(step: &Step, expected: Option<&(Step, Answer)>) -> Answer {
 }
 
 impl Subject {
-    /// Does a step, and compares its answer.
+    /// Does a step with the emulator, and compares its answer with the model's.
     fn check(&mut self, reference: &Reference, step: &Step, expected: &Answer) {
         let abi = reference.model.abi();
         let sent = self.emulator.sent(step);
@@ -175,7 +180,7 @@ impl Subject {
         self.done.push((step.clone(), sent, seen));
     }
 
-    /// Compares what can be seen at any time.
+    /// Compares what can be seen at any time: texts of /proc, counters, sockets and the clock.
     fn check_view(&mut self, reference: &Reference) {
         let (seen, expected) = (self.emulator.view(), reference.model.view());
         if seen == expected {
@@ -189,7 +194,8 @@ impl Subject {
         panic!("the emulator has other sockets than the model: {seen:?} instead of {expected:?}");
     }
 
-    /// Fails, with everything that led here.
+    /// Panics with both answers, and with all steps as a recording in which the last one has the
+    /// model's answer.
     fn differ(&self, step: Step, sent: Option<Vec<u8>>, seen: &Answer, expected: &Answer) -> ! {
         let mut done = self.done.clone();
         done.push((step, sent, expected.clone()));
@@ -205,7 +211,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Compares the emulator with the model, without a word about each step of the shrinking.
+/// Runs the comparison without printing the panic of each failure while the actions shrink.
 fn run_quietly(soak: &Soak, shrinking: u32) -> Result<Figures, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -271,14 +277,14 @@ fn the_model_does_what_linux_did() {
     assert_eq!(replayed.differences.len(), IN_ANOTHER_ORDER_OF_IDS.len());
 }
 
-/// The comparison sees what it is meant to see: each fault that can be seeded makes a difference, and each difference can be
-/// told as a recording.
+/// Each fault that can be seeded makes a difference, and each difference can be told as a
+/// recording.
 #[cfg(feature = "seeded-faults")]
 #[test]
 fn every_seeded_fault_makes_a_difference_that_is_told_as_a_recording() {
     use ipq_sim::Fault;
 
-    // Which chains there are shows when rules are added, and here that is before the first step.
+    // Whether a chain exists shows only when rules are added, which is before the first step.
     let unseen = [Fault::MangleHasTwoChains, Fault::OldMangleHasFiveChains];
     let soak = Soak {
         name: "seeded faults".to_owned(),

@@ -1,6 +1,8 @@
-//! The reference: a kernel with `ip_queue`, written for obviousness and straight from the protocol's rules.
+//! The model: a kernel with `ip_queue`, written as simply as possible and straight from the
+//! protocol's rules.
 //!
-//! Lists, and looking through them from the beginning. Nothing here is shared with the emulator but the wire's layouts.
+//! It uses lists that are searched from the beginning. It shares nothing with the emulator but the
+//! layouts of messages.
 
 mod host;
 mod ids;
@@ -18,7 +20,7 @@ use rules::Rules;
 use sockets::Socket;
 use std::time::Duration;
 
-/// EPERM and its like, by their numbers.
+/// The error numbers that the model uses.
 pub(crate) mod errno {
     pub(crate) const EPERM: i32 = 1;
     pub(crate) const ENOENT: i32 = 2;
@@ -33,7 +35,7 @@ pub(crate) mod errno {
     pub(crate) const ECONNREFUSED: i32 = 111;
 }
 
-/// When time begins: as the emulator's, on the day of Linux 3.4.
+/// The time at which the model begins, since 1970: the emulator's, on the day of Linux 3.4.
 pub(crate) const BEGINNING: Duration = Duration::from_mins(22_292_549);
 
 #[derive(Clone, Debug)]
@@ -43,21 +45,23 @@ pub(crate) struct Model {
     net_admin: bool,
     now: Duration,
     sockets: Vec<Socket>,
-    /// SOCK-2: the next number that the kernel tries, one for all protocols.
+    /// The negative port id that the kernel tries next if the process id is taken, for all
+    /// protocols (SOCK-2).
     rover: i32,
     queues: [Queue; 2],
     ids: Ids,
     rules: Vec<Rule>,
-    /// By device.
+    /// For each device, `true` if it is up.
     up: [bool; 3],
-    /// How many IPv6 packets were fragmented here: the identification of the last.
+    /// The number of IPv6 packets that were fragmented here, which is the identification of the
+    /// last one.
     fragmented: u32,
-    /// What left and was not looked at, by device, oldest first.
+    /// For each device, the frames that left and were not taken yet, oldest first.
     sent: [Vec<Vec<u8>>; 3],
     entered: u64,
     delivered: u64,
     dropped: [u64; Reason::COUNT],
-    /// The ids in the PACKET frames that were read, in their order.
+    /// The packet ids in the PACKET frames that were read, in order.
     seen: Vec<PacketId>,
 }
 
@@ -129,7 +133,7 @@ impl Model {
             }
             Step::Drain { socket } => self.drain(*socket),
             Step::ReceiveBuffer { socket, bytes } => {
-                // SO_RCVBUF: cut to the limit, doubled, and at least this much.
+                // `SO_RCVBUF` is cut to the limit and doubled, and is at least this much.
                 let doubled = (*bytes).min(self.law.receive_buffer_limit) * 2;
                 let actual = doubled.max(self.law.receive_buffer_least);
                 self.socket(*socket).receive_buffer = actual;
@@ -203,7 +207,7 @@ impl Model {
         }
     }
 
-    /// The numbers of the sockets that are open.
+    /// Returns the numbers of the sockets that are open.
     pub(crate) fn open_sockets(&self) -> impl Iterator<Item = usize> {
         self.sockets.iter().map(|socket| socket.number)
     }
@@ -212,7 +216,7 @@ impl Model {
         self.sockets.iter().find(|open| open.number == socket)?.port_id
     }
 
-    /// How many PACKET frames have been read.
+    /// Returns the number of PACKET frames that have been read.
     pub(crate) fn seen(&self) -> usize {
         self.seen.len()
     }
@@ -221,7 +225,8 @@ impl Model {
         self.dropped[reason as usize] += 1;
     }
 
-    /// EVT-1, for both families.
+    /// Sets a device up or down. When a device goes down, drops the queued packets of both families
+    /// that came in or are to leave by it (EVT-1).
     fn set_link(&mut self, device: usize, up: bool) {
         if up && !self.up[device] {
             self.ids.device_comes_up();
@@ -246,7 +251,9 @@ impl Model {
         }
     }
 
-    /// EVT-2. A module is loaded as new; the allocator that its ids come from is not its own.
+    /// Loads or unloads a family's module. Unloading drops the queued packets (EVT-2). A module
+    /// that is loaded begins with default settings, but its packet ids go on, since the allocator
+    /// is the kernel's.
     fn set_module(&mut self, family: Family, loaded: bool) {
         let queue = &mut self.queues[family as usize];
         if queue.loaded == loaded || !self.law.has_queue[family as usize] {
@@ -262,7 +269,8 @@ impl Model {
     }
 }
 
-/// A message with another packet id in the place that a verdict has for it, if it has that place.
+/// Returns a message with `id` in the place of a verdict's packet id. Returns the message unchanged
+/// if `id` is `None` or the message is too short.
 pub(crate) fn named(bytes: &[u8], id: Option<PacketId>, abi: Abi) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let word = abi.word_bytes();
@@ -272,7 +280,8 @@ pub(crate) fn named(bytes: &[u8], id: Option<PacketId>, abi: Abi) -> Vec<u8> {
     bytes
 }
 
-/// The id in a PACKET frame of the kernel's, whole or cut behind the id.
+/// Returns the packet id in a PACKET frame. Returns `None` for any other frame, and for one that
+/// was cut before the id's end.
 pub(crate) fn id_in(frame: &[u8], abi: Abi) -> Option<PacketId> {
     let word = abi.word_bytes();
     let is_packet = frame.get(4..6)? == [0x13, 0];

@@ -1,4 +1,5 @@
-//! Packets as plans: what is to be special about each, so that a failure shrinks to what matters of it.
+//! Packets and frames as plans of what is special about each, so that a failure shrinks to what
+//! matters.
 
 use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, Ipv6FragmentHeader, Ipv6Header, UdpHeader};
 use ipq_core::Family;
@@ -6,11 +7,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// An IP packet.
+/// A plan for an IP packet, plain except for what the fields say.
 #[derive(Clone, Debug)]
 pub(crate) struct PacketPlan {
     pub(crate) family: Family,
-    /// Places in the list of addresses.
+    /// The index of the source address in [`IPV4`] or [`IPV6`].
     source: usize,
     destination: usize,
     hops: u8,
@@ -18,9 +19,10 @@ pub(crate) struct PacketPlan {
     protocol: u8,
     body: usize,
     dont_fragment: bool,
-    /// Its place among the fragments of a larger packet, if it is one: offset in 8 bytes, and whether more follow.
+    /// The packet's place among fragments, if it is one: its offset in units of 8 bytes, and
+    /// whether more fragments follow.
     fragment: Option<(u16, bool)>,
-    /// IPv4 options; for IPv6 their number of bytes says how many hop-by-hop headers there are.
+    /// The bytes of the IPv4 options. An IPv6 packet has a hop-by-hop header if this is not empty.
     options: Vec<u8>,
     damage: Damage,
 }
@@ -32,12 +34,12 @@ enum Damage {
     Checksum,
     Version,
     HeaderLength,
-    /// It states more than there is, or less.
+    /// The header states so many bytes more than there are, or fewer if negative.
     Length(i16),
     Cut(usize),
 }
 
-/// An Ethernet frame.
+/// A plan for an Ethernet frame.
 #[derive(Clone, Debug)]
 pub(crate) struct FramePlan {
     destination: Destination,
@@ -88,7 +90,7 @@ const IPV6: [Ipv6Addr; 14] = [
     Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, 1),
 ];
 
-/// A packet of which most things are ordinary.
+/// Returns the strategy for a packet's plan. Most of its fields have usual values.
 pub(crate) fn packet() -> impl Strategy<Value = PacketPlan> {
     let address = |usual: usize| prop_oneof![8 => Just(usual), 8 => 0..4_usize, 2 => 0..IPV4.len()];
     let body = prop_oneof![
@@ -99,7 +101,7 @@ pub(crate) fn packet() -> impl Strategy<Value = PacketPlan> {
     let options = prop_oneof![
         12 => Just(vec![]),
         1 => Just(vec![1, 1, 1, 0]),
-        // Record route, which is not copied, and a stream id, which is.
+        // Record route, which is not copied to later fragments, and a stream id, which is.
         1 => Just(vec![7, 7, 4, 0, 0, 0, 0, 1, 0x88, 4, 1, 2]),
         1 => prop::collection::vec(any::<u8>(), 4),
         1 => Just(vec![1, 9, 1, 7]),
@@ -193,7 +195,8 @@ impl PacketPlan {
         bytes
     }
 
-    /// The packet as a local sender may give it: of its family, with a whole fixed header.
+    /// Returns the packet as a local sender may give it to the kernel: with the version of its
+    /// family and a whole fixed header. Other damage stays.
     pub(crate) fn sendable(&self) -> Vec<u8> {
         match self.damage {
             Damage::Version | Damage::Cut(_) => Self {
@@ -205,7 +208,7 @@ impl PacketPlan {
         }
     }
 
-    /// Something that looks like the transport protocol's header, and bytes that can be told apart.
+    /// Returns the packet's body: a UDP header, whatever the protocol, and bytes that count up.
     fn body(&self) -> Vec<u8> {
         let mut body = UdpHeader {
             source_port: 4000,
@@ -216,7 +219,7 @@ impl PacketPlan {
         .to_bytes()
         .to_vec();
         if self.protocol == 58 {
-            // Half of them are neighbour solicitations.
+            // With protocol ICMPv6, half of the packets are neighbour solicitations.
             body[0] = if self.tos.is_multiple_of(2) { 135 } else { 128 };
         }
         body.extend((0..self.body).map(|at| at as u8));
@@ -262,7 +265,7 @@ impl PacketPlan {
             next = IpNumber::IPV6_FRAGMENTATION_HEADER;
         }
         if !self.options.is_empty() {
-            // Hop-by-hop options, all of them padding.
+            // A hop-by-hop header that holds padding alone.
             extensions.splice(0..0, [next.0, 0, 1, 4, 0, 0, 0, 0]);
             next = IpNumber::IPV6_HEADER_HOP_BY_HOP;
         }
@@ -280,7 +283,7 @@ impl PacketPlan {
 }
 
 impl FramePlan {
-    /// The frame, as it arrives on the tap device of that number.
+    /// Returns the frame as it arrives at the tap device of that number.
     pub(crate) fn bytes(&self, device: usize) -> Vec<u8> {
         let number = device as u8;
         let destination = match self.destination {

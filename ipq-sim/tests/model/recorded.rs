@@ -1,4 +1,4 @@
-//! The model itself against the recordings of a real kernel: what it is measured by.
+//! Tests the model against the recordings of real kernels.
 
 use crate::compare::id_range;
 use crate::model::Model;
@@ -10,33 +10,34 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A scenario that is being replayed on the model.
+/// A recorded scenario that is being replayed on the model.
 struct Replay {
     model: Model,
     abi: Abi,
     sockets: HashMap<String, usize>,
-    /// The model's id of each recorded one, as the frames that were read have it.
+    /// For each recorded packet id, the model's id, as learnt from the PACKET frames that were
+    /// read.
     ids: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What came of replaying.
+/// The result of replaying all recordings: the number of scenarios, and the differences.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
     pub(crate) scenarios: usize,
     pub(crate) differences: Vec<Difference>,
 }
 
-/// The first step of a scenario whose answer is not the model's.
+/// The first step of a scenario at which the model's answer is not the recorded one.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// The kernel, and the scenario's name.
+    /// The kernel's version and the scenario's name.
     pub(crate) scenario: String,
     pub(crate) step: usize,
     #[expect(dead_code, reason = "it is there to be printed")]
     answers: Box<(Answer, Answer)>,
 }
 
-/// Replays every recording that there is.
+/// Replays every recording that this repository has.
 pub(crate) fn replay_all() -> Replayed {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recordings");
     let files = directory.read_dir().expect("the recordings are beside this package");
@@ -73,7 +74,7 @@ impl Replay {
         }
     }
 
-    /// Takes the steps, to the first whose answer differs.
+    /// Does the steps on the model, up to the first whose answer differs from the recorded one.
     fn run(&mut self, scenario: &Value) -> Result<(), Difference> {
         for (number, recorded) in scenario["steps"].as_array().unwrap().iter().enumerate() {
             let Some(step) = self.step(recorded) else {
@@ -94,7 +95,7 @@ impl Replay {
         Ok(())
     }
 
-    /// What a recorded step does here.
+    /// Returns the model's step for a recorded step. Returns `None` if its bytes were not recorded.
     fn step(&mut self, recorded: &Value) -> Option<Step> {
         let next = self.sockets.len();
         let socket = match recorded["socket"].as_str() {
@@ -109,7 +110,7 @@ impl Replay {
                 bind: recorded["bind"].as_u64().map(|port_id| port_id as u32),
             },
             "close" => {
-                // A name that is used again is another socket.
+                // A name that is used again stands for another socket.
                 let name = recorded["socket"].as_str().unwrap();
                 let socket = self.sockets.remove(name).unwrap();
                 self.sockets.insert(format!("{name} {next}"), socket);
@@ -161,7 +162,8 @@ impl Replay {
         })
     }
 
-    /// A message with the model's id in the place of a recorded one.
+    /// Returns a message with the model's packet id in the place of a recorded one, if the pair is
+    /// known.
     fn with_own_id(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let word = self.abi.word_bytes();
         if let Some(place) = bytes.get_mut(16 + word..16 + 2 * word)
@@ -172,7 +174,7 @@ impl Replay {
         bytes
     }
 
-    /// Learns whose id is whose from a PACKET frame.
+    /// Learns from a PACKET frame which of the model's ids stands for the recorded id.
     fn learn(&mut self, answer: &Answer, recorded: &Value) {
         let Answer::Frame { bytes: own, sender: 0 } = answer else {
             return;
@@ -187,8 +189,8 @@ impl Replay {
         }
     }
 
-    /// An answer without what differs from one run of a kernel to the next: packet ids, the time, and the pad bytes of
-    /// PACKET frames.
+    /// Returns an answer without what differs from one run of a kernel to the next. Packet ids and
+    /// the pad bytes of PACKET frames become 0. A time becomes 1 in each byte if it was taken.
     fn comparable(&self, answer: &Answer) -> Answer {
         let mut answer = answer.clone();
         let Answer::Frame { bytes, sender: 0 } = &mut answer else {
@@ -216,8 +218,8 @@ impl Replay {
     }
 }
 
-/// Whether the machine's last peer had been found dead before the first step. It matters until the next peer comes, so the
-/// first text that tells it is right about the beginning.
+/// Returns `true` if the machine's last peer had been found dead before the first step. This stays
+/// in /proc until the next peer comes, so the first text that was recorded shows it.
 fn peer_died(scenario: &Value) -> bool {
     let steps = scenario["steps"].as_array().unwrap().iter();
     let mut texts = steps
@@ -228,7 +230,7 @@ fn peer_died(scenario: &Value) -> bool {
         .is_some_and(|text| text.contains("Peer died           : 1"))
 }
 
-/// What was seen, in the model's words.
+/// Returns the recorded answer of a step, as the model's type.
 fn answer(recorded: &Value) -> Answer {
     let errno = recorded["errno"].as_i64().unwrap_or(0) as i32;
     let number = |key: &str| recorded[key].as_u64().map(|number| number as usize);
@@ -265,7 +267,7 @@ fn answer(recorded: &Value) -> Answer {
         "sniff" => Answer::Sniff {
             frame: bytes(&recorded["hex"]),
         },
-        // A queue that the kernel does not have reads as a newline.
+        // The text of a queue that the kernel does not have was recorded as a newline.
         "proc" => Answer::Text(
             recorded["text"]
                 .as_str()
@@ -277,7 +279,7 @@ fn answer(recorded: &Value) -> Answer {
     }
 }
 
-/// A number of 32 bits, signed or not.
+/// Returns the 32 bits of a number that was recorded signed or unsigned.
 fn bits(value: &Value) -> Option<u32> {
     Some((value.as_i64()? as i32).cast_unsigned())
 }

@@ -1,5 +1,6 @@
-//! What was done and seen, as a recording that `ipq-conformance replay` takes: in the format of `fixtures/recordings`, with
-//! words for what only generated sequences do.
+//! Writes what was done and seen as a recording, which `ipq-conformance replay` takes. The format
+//! is that of `fixtures/recordings`, with further words for steps that only generated sequences
+//! have.
 
 use crate::emulator::named_by;
 use crate::model::BEGINNING;
@@ -9,10 +10,11 @@ use ipq_sim::DropReason;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// A step, the bytes that it sent, and its answer.
+/// A step, the bytes that it sent if it sent any, and its answer.
 pub(crate) type Done = (Step, Option<Vec<u8>>, Answer);
 
-/// One line of a recording; none if one of the steps has no word in that format.
+/// Returns one scenario as a line of a recording. Returns `None` if the format has no word for one
+/// of the steps or rules.
 pub(crate) fn line(name: &str, setup: &Setup, done: &[Done]) -> Option<String> {
     let (_, kernel_and_arch) = setup.kernel.split_once('-')?;
     let (kernel, arch) = kernel_and_arch.rsplit_once('-')?;
@@ -131,7 +133,7 @@ fn step((step, sent, answer): &Done) -> Option<Value> {
     })
 }
 
-/// The steps that only generated sequences have.
+/// Returns the record of a step that only generated sequences have. Returns `None` for any other.
 fn generated(step: &Step, answer: &Answer) -> Option<Value> {
     let socket = |number: &usize| format!("s{number}");
     Some(match (step, answer) {

@@ -1,15 +1,16 @@
-//! What can be done to a kernel, and what is seen of it: the words that the model and the emulator have in common.
+//! Steps and answers: what can be done to a kernel and what is seen of it, for the model and for
+//! the emulator.
 
 use ipq_core::Family;
 use std::time::Duration;
 
-/// A device of the laboratory, by its place in [`DEVICES`].
+/// A device, by its index in [`DEVICES`].
 pub(crate) type Device = usize;
 
-/// The devices that there are, with the addresses that the model gives them.
+/// The names of the devices. Their addresses are in the model's host.
 pub(crate) const DEVICES: [&str; 3] = ["lo", "tap0", "tap1"];
 
-/// One thing that is done. Sockets go by number.
+/// One thing that is done to a kernel. Sockets have numbers, which the test chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Open {
@@ -28,7 +29,8 @@ pub(crate) enum Step {
         socket: usize,
         to: Option<u32>,
         bytes: Vec<u8>,
-        /// Whose id is put into a verdict: that of the n-th PACKET frame that was read.
+        /// The number of the PACKET frame, counted from 0 among those that were read, whose packet
+        /// id is put into the verdict. `None` to send the bytes as they are.
         names: Option<usize>,
     },
     Receive {
@@ -56,15 +58,15 @@ pub(crate) enum Step {
     Output {
         packet: Vec<u8>,
     },
-    /// Not generated: what left is looked at after every step.
+    /// Takes the next frame that has left by a device. Not generated: done after every step.
     Sniff {
         device: Device,
     },
-    /// Not generated: the text is looked at after every step.
+    /// Reads the queue's text in /proc. Not generated: done after every step.
     Proc {
         family: Family,
     },
-    /// Not generated either: what [`View::looks`] is made of.
+    /// Looks at something else. Not generated: part of [`View::looks`].
     Look(Look),
     Sysctl {
         family: Family,
@@ -89,7 +91,7 @@ pub(crate) enum Step {
     },
 }
 
-/// What can be looked at at any time.
+/// What can be looked at between any two steps, beside /proc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     Account,
@@ -98,21 +100,21 @@ pub(crate) enum Look {
     Clock,
 }
 
-/// What is seen when a step was done. An errno is positive, and 0 where nothing failed.
+/// The answer to a step. An errno is positive, or 0 if nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Done,
     Open {
         failed_at: Option<&'static str>,
         errno: i32,
-        /// None after a failure, and where the socket is not bound.
+        /// The port id. `None` after a failure, and if the socket is not bound.
         port_id: Option<u32>,
     },
     Bind {
         errno: i32,
         port_id: u32,
     },
-    /// -1 and an errno, or the bytes that went.
+    /// The number of bytes that were sent, and errno 0; or -1 and the errno.
     Send {
         sent: i64,
         errno: i32,
@@ -139,9 +141,10 @@ pub(crate) enum Answer {
     Sniff {
         frame: Option<Vec<u8>>,
     },
-    /// None: there is no such file.
+    /// A text. `None` if there is no such file.
     Text(Option<String>),
-    /// Packets that entered, were delivered, are queued, and were dropped, by [`Reason`].
+    /// The numbers of packets that entered, were delivered, are queued, and were dropped for each
+    /// [`Reason`].
     Account {
         entered: u64,
         delivered: u64,
@@ -160,7 +163,7 @@ pub(crate) enum Answer {
     },
 }
 
-/// What is looked at after every step.
+/// Everything that is compared after every step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) now: Duration,
@@ -168,13 +171,14 @@ pub(crate) struct View {
     pub(crate) entered: u64,
     pub(crate) delivered: u64,
     pub(crate) queued: u64,
-    /// By [`Reason`].
+    /// The number of dropped packets, by [`Reason`].
     pub(crate) dropped: [u64; Reason::COUNT],
     pub(crate) sockets: Vec<SocketView>,
 }
 
 impl View {
-    /// The same, look by look.
+    /// Returns the content as single steps with their answers, so that a difference can be told as
+    /// one of them.
     pub(crate) fn looks(&self) -> Vec<(Step, Answer)> {
         let mut looks = Vec::new();
         for family in Family::ALL {
@@ -211,7 +215,7 @@ impl View {
     }
 }
 
-/// What poll and getsockname say of a socket.
+/// What poll and getsockname return for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketView {
     pub(crate) socket: usize,
@@ -220,7 +224,7 @@ pub(crate) struct SocketView {
     pub(crate) error: bool,
 }
 
-/// Why a packet was dropped.
+/// The reason why a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Verdict,
@@ -248,7 +252,8 @@ impl Reason {
     pub(crate) const COUNT: usize = Self::NoNeighbour as usize + 1;
 }
 
-/// A rule with target QUEUE, or with target MARK.
+/// A rule in a chain of filter or mangle. Its target is MARK if `mark` is given, and otherwise
+/// QUEUE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) family: Family,
@@ -258,12 +263,12 @@ pub(crate) struct Rule {
     pub(crate) mark: Option<u32>,
 }
 
-/// What holds before the first step.
+/// The state of a kernel before the first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
-    /// Its name, as profiles have it.
+    /// The name of the kernel's profile.
     pub(crate) kernel: &'static str,
-    /// Whether an earlier peer was found dead, where /proc tells.
+    /// `true` if an earlier peer was found dead, on a kernel whose /proc text says so.
     pub(crate) peer_died: bool,
     pub(crate) rules: Vec<Rule>,
     pub(crate) process_id: u32,

@@ -1,4 +1,4 @@
-//! The emulator, driven by the model's actions.
+//! The emulator under test, driven by the model's actions.
 
 use super::model::{Action, QUEUE, SOCKETS, Seen, Told};
 use super::packets;
@@ -6,7 +6,7 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Errno, Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, Profile, Rule, SocketId};
 
-/// The port id of the first socket.
+/// The port id of the first socket. Further sockets have the numbers after it.
 const FIRST_PORT_ID: u32 = 100;
 
 pub(crate) struct Emulator {
@@ -121,7 +121,7 @@ fn open(kernel: &mut Kernel, socket: usize) -> SocketId {
     opened
 }
 
-/// The message of an action.
+/// Returns the netlink message of an action. Returns no bytes for an action without a message.
 fn written(action: &Action) -> Vec<u8> {
     let mut attributes = Vec::new();
     match action {
@@ -172,7 +172,7 @@ fn written(action: &Action) -> Vec<u8> {
     }
 }
 
-/// Reads a datagram of the kernel's.
+/// Parses a datagram of the kernel's: an answer, or a packet message. Panics at any other.
 fn read(datagram: &[u8]) -> Told {
     let kind = u16::from_ne_bytes([datagram[4], datagram[5]]);
     if kind == 2 {

@@ -1,6 +1,7 @@
-//! Numbered queues beside a model of them: whatever is done to both, the same is seen.
+//! Tests numbered queues against a model of them: the same actions are done to both, and the same
+//! must be seen.
 //!
-//! `support/soak.rs` says which variables make it a long run.
+//! `support/soak.rs` says which environment variables make the test a long run.
 
 mod emulator;
 mod model;
@@ -19,10 +20,10 @@ use soak::Soak;
 
 /// The number of steps that `cargo test` takes.
 const STEPS: u64 = 200_000;
-/// A queue that packets come to by a verdict only.
+/// The number of a queue that packets reach only by a verdict.
 const OTHER: u16 = 300;
 
-/// The model, and what the last action led to.
+/// The model, and what was seen after the last action.
 #[derive(Clone, Debug, Default)]
 struct Reference {
     model: Model,

@@ -1,15 +1,15 @@
-//! A model of numbered queues, written from the rules' page for obviousness: lists that are gone
-//! through, and nothing that is fast.
+//! A model of numbered queues, written from the protocol's rules as simply as possible: with lists
+//! that are searched from the beginning.
 
 use super::packets;
 use std::collections::BTreeMap;
 
-/// The queue that the one rule sends forwarded UDP to.
+/// The number of the queue to which the only rule sends forwarded UDP packets.
 pub(crate) const QUEUE: u16 = 7;
 /// The number of sockets.
 pub(crate) const SOCKETS: usize = 3;
 
-/// Error numbers.
+/// The error numbers that the model uses.
 mod errno {
     pub(super) const EPERM: i32 = 1;
     pub(super) const ENOENT: i32 = 2;
@@ -19,10 +19,10 @@ mod errno {
     pub(super) const EOPNOTSUPP: i32 = 95;
 }
 
-/// Something that is done.
+/// An action on the model and the emulator.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A CONFIG message.
+    /// A socket sends a CONFIG message for a queue, with the parts that are given.
     Config {
         socket: usize,
         queue: u16,
@@ -32,7 +32,7 @@ pub(crate) enum Action {
         flags: Option<(u32, u32)>,
         ack: bool,
     },
-    /// A verdict, on one packet or on several.
+    /// A socket sends a verdict on the packet `id`, or if `several` on all packets up to `id`.
     Verdict {
         socket: usize,
         queue: u16,
@@ -43,20 +43,20 @@ pub(crate) enum Action {
         payload: Option<Vec<u8>>,
         ack: bool,
     },
-    /// A packet arrives that is forwarded.
+    /// A packet arrives that is to be forwarded.
     Arrive,
-    /// A socket is closed, and another opened with its port id.
+    /// A socket is closed, and another one is opened with its port id.
     Reopen { socket: usize },
-    /// The device that packets leave by goes down, and comes up again.
+    /// The device by which packets leave goes down, and comes up again.
     Down,
 }
 
-/// A datagram, as far as the model tells it.
+/// A datagram that a socket received, as far as the model tells its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// An answer.
+    /// The answer to a message: an error number, or 0 for an acknowledgement.
     Answer { errno: i32 },
-    /// A packet message.
+    /// A packet message. `full_length` is given if the payload was cut.
     Packet {
         queue: u16,
         id: u32,
@@ -66,14 +66,15 @@ pub(crate) enum Told {
     },
 }
 
-/// What a step led to.
+/// What is seen after an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The datagrams that each socket received.
+    /// The datagrams that each socket received, in order.
     pub(crate) told: [Vec<Told>; SOCKETS],
-    /// The packets that left.
+    /// The packets that left the host, in order.
     pub(crate) left: Vec<Vec<u8>>,
-    /// For each bound queue: number, owner, packets, mode, range, queue dropped, last id.
+    /// For each bound queue: its number, its owner's number, the packets in it, the copy mode, the
+    /// range, the packets that it dropped when full, and the last id.
     pub(crate) lines: Vec<[u64; 7]>,
 }
 
@@ -95,7 +96,7 @@ struct Queue {
     packets: Vec<(u32, Packet)>,
 }
 
-/// The queues of a host with one rule.
+/// The queues of a host whose only rule sends forwarded UDP to [`QUEUE`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     queues: BTreeMap<u16, Queue>,
@@ -104,7 +105,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Does something, and returns what it led to.
+    /// Carries out an action, and returns what is seen after it.
     pub(crate) fn act(&mut self, action: &Action) -> Seen {
         match action {
             Action::Config { socket, ack, .. } => {
@@ -141,14 +142,15 @@ impl Model {
         seen
     }
 
-    /// NFQ-40.
+    /// Answers a message that failed or that asks for an acknowledgement (NFQ-40).
     fn answer(&mut self, socket: usize, errno: i32, ack: bool) {
         if errno != 0 || ack {
             self.seen.told[socket].push(Told::Answer { errno });
         }
     }
 
-    /// NFQ-20 to NFQ-31, in their order.
+    /// Carries out a CONFIG message, in the kernel's order of checks (NFQ-20 to NFQ-31). The error
+    /// is an error number.
     fn configure(&mut self, action: &Action) -> Result<(), i32> {
         let Action::Config {
             socket,
@@ -207,7 +209,7 @@ impl Model {
         Ok(())
     }
 
-    /// NFQ-60 to NFQ-70.
+    /// Carries out a verdict (NFQ-60 to NFQ-70). The error is an error number.
     fn decide(&mut self, action: &Action) -> Result<(), i32> {
         let Action::Verdict {
             socket,
@@ -257,7 +259,7 @@ impl Model {
             packet.mark = mark.unwrap_or(packet.mark);
             match (value & 0xff, value >> 8) {
                 (1 | 5, _) => self.seen.left.push(packet.bytes),
-                // The one rule queues what it sees again, and has no other table behind it.
+                // The only rule queues the packet again.
                 (4, 0) => self.enqueue(QUEUE, packet, false),
                 (3, _) => self.enqueue((value >> 16) as u16, packet, value & 0x8000 != 0),
                 _ => {}
@@ -266,7 +268,8 @@ impl Model {
         Ok(())
     }
 
-    /// NFQ-2 to NFQ-12, NFQ-80 to NFQ-84.
+    /// Puts a packet into a queue (NFQ-2 to NFQ-12, NFQ-80 to NFQ-84). If there is no such queue,
+    /// or if it is full, the packet is dropped or, with `bypass` or fail-open, leaves.
     fn enqueue(&mut self, number: u16, packet: Packet, bypass: bool) {
         let Some(queue) = self.queues.get_mut(&number) else {
             if bypass {

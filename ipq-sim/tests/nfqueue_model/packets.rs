@@ -1,8 +1,8 @@
-//! The packets that arrive, and what becomes of them on the way.
+//! The packets of the test, as they arrive and after they were routed.
 
 use etherparse::{IpNumber, Ipv4Header};
 
-/// A UDP packet between the neighbours, of 36 bytes.
+/// Returns a UDP packet of 36 bytes from the neighbour at tap0 to the one at tap1.
 fn packet(identification: u16, hops: u8) -> Vec<u8> {
     let mut header = Ipv4Header {
         total_len: 36,
@@ -18,12 +18,12 @@ fn packet(identification: u16, hops: u8) -> Vec<u8> {
     [&header.to_bytes()[..], &udp].concat()
 }
 
-/// A packet as it arrives.
+/// Returns the packet as it arrives, with TTL 64.
 pub(crate) fn arriving(identification: u16) -> Vec<u8> {
     packet(identification, 64)
 }
 
-/// The same packet once it was routed.
+/// Returns the packet after it was routed, with TTL 63.
 pub(crate) fn forwarded(identification: u16) -> Vec<u8> {
     packet(identification, 63)
 }

@@ -1,4 +1,4 @@
-//! The host around the queue (FWD-1 to FWD-7): what the rules and the hooks make of a packet.
+//! The host around the queue (FWD-1 to FWD-7): what rules, routing and hooks do to a packet.
 
 use super::rules::{Grown, Rules};
 use super::{Model, ip};
@@ -20,28 +20,31 @@ const FORWARD: u32 = 2;
 const OUTPUT: u32 = 3;
 const POSTROUTING: u32 = 4;
 
-/// A packet, and where on its way it is.
+/// A packet, and how far it has come through the hooks.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) family: Family,
     pub(crate) bytes: Vec<u8>,
     pub(crate) indev: Option<Device>,
     pub(crate) outdev: Option<Device>,
-    /// The place among the hook's functions: 0 mangle, 1 filter where it has such a chain.
+    /// The index of the packet's function in the hook's list: 0 is mangle, 1 is filter at a hook
+    /// that has a filter chain.
     pub(crate) function: usize,
     hook: u32,
     mark: u32,
-    /// PKT-8: none if no time was taken.
+    /// The time of arrival, `None` if none was taken (PKT-8).
     arrived: Option<Duration>,
-    /// PKT-8: the microseconds where none was taken.
+    /// The microseconds of the timestamp if no time was taken (PKT-8).
     left_microseconds: u32,
     protocol: u16,
-    /// PKT-7: type and source address of its link-layer header.
+    /// The hardware type of the incoming device and the source address of the link-layer header
+    /// (PKT-7). `None` for a packet without one.
     link: Option<(u16, [u8; 6])>,
-    /// Whether its frame was for this host alone.
+    /// `true` if the frame's destination was this host's own address.
     for_this_host: bool,
     route: Option<Route>,
-    /// VER-10: addresses, TOS and mark when it was queued at OUTPUT.
+    /// The addresses, the TOS and the mark when the packet was queued at OUTPUT (VER-10). `None` at
+    /// any other hook.
     noted: Option<(IpAddr, IpAddr, u8, u32)>,
 }
 
@@ -52,7 +55,7 @@ enum Route {
 }
 
 impl Packet {
-    /// VER-10.
+    /// Notes what decides the route, if the packet is queued at OUTPUT (VER-10).
     pub(crate) fn note_route(&mut self) {
         self.noted = (self.hook == OUTPUT).then(|| self.routed_by());
     }
@@ -63,7 +66,7 @@ impl Packet {
         (source, destination, tos, self.mark)
     }
 
-    /// PKT-6 to PKT-8.
+    /// Returns the fields of the packet's PACKET message (PKT-6 to PKT-8).
     pub(crate) fn metadata(&self, packet_id: PacketId, law: &Rules) -> PacketMetadata {
         let name = |device: Option<Device>| match device {
             Some(device) => InterfaceName::from_str(DEVICES[device]).unwrap(),
@@ -106,7 +109,8 @@ impl Packet {
 }
 
 impl Model {
-    /// FWD-1, FWD-2.
+    /// Takes a frame that arrives at a device (FWD-1, FWD-2): drops it, or sends its packet through
+    /// the hooks from PREROUTING on.
     pub(super) fn arrive(&mut self, device: Device, frame: &[u8]) {
         self.entered += 1;
         if !self.up[device] {
@@ -147,7 +151,8 @@ impl Model {
         });
     }
 
-    /// PKT-8, EVT-3.
+    /// Returns the time of arrival that a packet gets now. Returns `None` if no queue has a peer,
+    /// since timestamps are then off (PKT-8, EVT-3).
     fn time_stamp(&self) -> Option<Duration> {
         self.queues.iter().any(|queue| queue.peer != 0).then_some(self.now)
     }
@@ -177,7 +182,7 @@ impl Model {
             } else {
                 0
             },
-            // PKT-6
+            // The protocol that the PACKET message states (PKT-6).
             protocol: if family == Family::Ipv6 && ip::is_discovery(bytes) {
                 0x86dd
             } else if family == Family::Ipv4 {
@@ -192,7 +197,8 @@ impl Model {
         });
     }
 
-    /// VER-4 and VER-10 for ACCEPT and REPEAT.
+    /// Carries out the verdicts ACCEPT and REPEAT (VER-4). Routes a packet again that was changed
+    /// at OUTPUT, and drops it if that fails (VER-10). The packet goes on `skip` functions later.
     pub(super) fn accept(&mut self, mut packet: Packet, skip: usize) {
         if self.law.reroutes && packet.noted.is_some_and(|noted| noted != packet.routed_by()) {
             let (_, destination) = ip::addresses(packet.family, &packet.bytes);
@@ -205,7 +211,7 @@ impl Model {
         self.travel(packet);
     }
 
-    /// From where it is to the queue, or to its end.
+    /// Sends a packet on through the functions and hooks, until it is queued or has its fate.
     pub(super) fn travel(&mut self, mut packet: Packet) {
         loop {
             let functions: &[bool] = match packet.hook {
@@ -249,8 +255,9 @@ impl Model {
         }
     }
 
-    /// The rules of one table, in order; a mark goes on to the next rule. One that asks for a protocol that can't be read drops the
-    /// packet.
+    /// Returns `true` if a rule of the table queues the packet. Goes through the rules in order;
+    /// one with a mark sets the mark, and the next rule follows. Fails with [`Reason::Malformed`],
+    /// so that the packet is dropped, if a rule asks for a protocol that can't be read.
     fn is_queued_by(&self, filter: bool, packet: &mut Packet) -> Result<bool, Reason> {
         for rule in &self.rules {
             if rule.family != packet.family || rule.filter != filter || rule.hook != packet.hook {
@@ -270,7 +277,8 @@ impl Model {
         Ok(false)
     }
 
-    /// FWD-3 to FWD-5.
+    /// Routes a packet after PREROUTING, and sends it to INPUT or FORWARD (FWD-3 to FWD-5). The
+    /// error is the reason to drop it.
     fn route_arriving(&self, packet: &mut Packet) -> Result<(), Reason> {
         let route = match packet.route {
             Some(route) => route,
@@ -300,7 +308,9 @@ impl Model {
         Ok(())
     }
 
-    /// FWD-4, FWD-7, and the neighbour's address.
+    /// Sends a packet out by its device, in fragments if it is too long (FWD-4), and counts it. On
+    /// lo, the packet or its fragments arrive again (FWD-7). Drops a packet whose next hop is no
+    /// known neighbour.
     fn leave(&mut self, packet: &Packet) {
         let device = packet.outdev.unwrap();
         let pieces = if packet.bytes.len() <= MTUS[device] {
@@ -339,7 +349,7 @@ impl Model {
             return;
         }
         if pieces.len() > 1 {
-            // As a whole it is gone; what arrives are its fragments, packets of their own.
+            // The whole packet counts as delivered. Its fragments arrive as packets of their own.
             self.delivered += 1;
             self.entered += pieces.len() as u64;
         }
@@ -348,7 +358,8 @@ impl Model {
         }
     }
 
-    /// FWD-4, for a packet that is longer than the MTU.
+    /// Returns the packets in which a packet longer than the MTU leaves: its fragments, or the
+    /// packet itself. Returns `None` if it is dropped (FWD-4).
     fn pieces(&mut self, packet: &Packet, mtu: usize) -> Option<Vec<Vec<u8>>> {
         match (packet.family, self.law.grown_ipv6) {
             (Family::Ipv4, _) => {
@@ -386,12 +397,14 @@ impl Model {
         });
     }
 
-    /// The devices that are up, with their number among the networks: 10.N.0.0/24 and `fd00:N::/64`.
+    /// Returns the tap devices that are up. The networks of device N are 10.N.0.0/24 and
+    /// `fd00:N::/64`.
     fn up_taps(&self) -> impl Iterator<Item = Device> {
         (1..3).filter(|device| self.up[*device])
     }
 
-    /// A device that is down loses its IPv6 address alone.
+    /// Returns `true` if the address is one of this host's. A device that is down loses only its
+    /// IPv6 address.
     fn is_own(&self, address: IpAddr) -> bool {
         let has = |device: Device| self.up[device] || address.is_ipv4();
         (1..3).any(|device| has(device) && own(address, device) == address) || (has(LO) && address == loopback(address))
@@ -465,7 +478,7 @@ impl Model {
     }
 }
 
-/// The address of the family of `like` that this host has on a tap device.
+/// Returns the address that this host has on a tap device, in the family of `like`.
 fn own(like: IpAddr, device: Device) -> IpAddr {
     let number = device as u8;
     match like {
@@ -481,7 +494,7 @@ fn loopback(like: IpAddr) -> IpAddr {
     }
 }
 
-/// The one neighbour that a tap device has.
+/// Returns the address of the only neighbour at a tap device.
 fn neighbour(family: Family, device: Device) -> IpAddr {
     let number = device as u8;
     match family {
@@ -490,7 +503,7 @@ fn neighbour(family: Family, device: Device) -> IpAddr {
     }
 }
 
-/// /24 and /64.
+/// Returns `true` if both addresses are in one network: /24 for IPv4, /64 for IPv6.
 fn same_network(own: IpAddr, other: IpAddr) -> bool {
     match (own, other) {
         (IpAddr::V4(own), IpAddr::V4(other)) => own.octets()[..3] == other.octets()[..3],

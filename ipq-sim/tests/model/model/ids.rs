@@ -1,4 +1,5 @@
-//! Where packet ids come from (PKT-9): the allocator's pools, from which what was freed last is handed out first.
+//! The source of packet ids (PKT-9): the allocator's pools, which hand out what was freed last
+//! first.
 
 use super::rules::{IdPools, Notes};
 use ipq_core::Family;
@@ -10,20 +11,21 @@ pub(crate) struct Ids {
     pools: [Pool; 2],
 }
 
-/// What a queued packet holds of the allocator's.
+/// The allocator's records that a queued packet holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
-    /// The entry, whose address the packet id is.
+    /// The record of the queue's entry. Its address is the packet id.
     pub(crate) id: PacketId,
-    /// The hook's note of where the packet is, taken before the entry, if it comes from a pool of entries.
+    /// The record of the hook's note on the packet, taken before the entry's. `None` if the
+    /// kernel's notes do not come from a pool of entries.
     note: Option<PacketId>,
 }
 
 #[derive(Clone, Debug)]
 struct Pool {
-    /// What was freed, the last at the end.
+    /// The freed records. The last one is handed out first.
     free: Vec<PacketId>,
-    /// What was never handed out.
+    /// The first record that was never handed out.
     fresh: PacketId,
 }
 
@@ -47,13 +49,14 @@ impl Ids {
         }
     }
 
-    /// After a verdict.
+    /// Frees a packet's records after a verdict: the note first, then the entry.
     pub(crate) fn free(&mut self, family: Family, held: Held) {
         self.pools[0].free.extend(held.note);
         self.entries(family).free.push(held.id);
     }
 
-    /// When a queue is emptied.
+    /// Frees a packet's records when its queue is emptied, in the order that the kernel's rules
+    /// say.
     pub(crate) fn flush(&mut self, family: Family, held: Held) {
         match self.notes() {
             Some(notes) if notes.flushed_after_entries => self.free_refused(family, held),
@@ -61,13 +64,14 @@ impl Ids {
         }
     }
 
-    /// When a packet was refused.
+    /// Frees the records of a packet that was not queued: the entry first, then the note.
     pub(crate) fn free_refused(&mut self, family: Family, held: Held) {
         self.entries(family).free.push(held.id);
         self.pools[0].free.extend(held.note);
     }
 
-    /// When a socket opens: a record that it holds until it is [closed](Self::socket_closes).
+    /// Takes a record for a socket that opens, which holds it until it is
+    /// [closed](Self::socket_closes). Returns `None` if this kernel's sockets take none.
     pub(crate) fn socket_opens(&mut self) -> Option<PacketId> {
         let records = self.notes().is_some_and(|notes| notes.sockets_have_records);
         records.then(|| self.pools[1].take())

@@ -1,4 +1,4 @@
-//! IP headers, as far as a router looks at them.
+//! IP headers, as far as the model's host looks at them.
 
 use ipq_core::Family;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,8 @@ pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// FWD-1, FWD-2: a packet as it arrives, cut to its own length.
+/// Returns an arriving packet, cut to the length that its header states (FWD-1, FWD-2). Returns
+/// `None` if the header is wrong, or states more bytes than there are.
 pub(crate) fn arriving(family: Family, bytes: &[u8]) -> Option<&[u8]> {
     match family {
         Family::Ipv4 => {
@@ -24,7 +25,7 @@ pub(crate) fn arriving(family: Family, bytes: &[u8]) -> Option<&[u8]> {
                 return None;
             }
             let total = 40 + usize::from(u16_at(bytes, 4));
-            // A jumbogram states no length.
+            // A jumbogram states length 0, and is not cut.
             if total == 40 && bytes[6] == 0 {
                 return Some(bytes);
             }
@@ -33,7 +34,7 @@ pub(crate) fn arriving(family: Family, bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The internet checksum, which is 0 over a header that is right.
+/// Returns the internet checksum, which is 0 over a header whose own checksum is right.
 pub(crate) fn checksum(header: &[u8]) -> u16 {
     let mut sum = 0;
     for pair in header.chunks_exact(2) {
@@ -65,7 +66,7 @@ pub(crate) fn hops(family: Family, bytes: &[u8]) -> u8 {
     }
 }
 
-/// One hop less, and the checksum more by as much.
+/// Takes 1 from the packet's TTL or hop limit, and adjusts the IPv4 checksum.
 pub(crate) fn take_a_hop(family: Family, bytes: &mut [u8]) {
     match family {
         Family::Ipv4 => {
@@ -78,7 +79,9 @@ pub(crate) fn take_a_hop(family: Family, bytes: &mut [u8]) {
     }
 }
 
-/// The transport protocol, and where it begins; none if extension headers hide it.
+/// Returns the number of the transport protocol and the offset of its header. Returns `None` if the
+/// extension headers before it are not whole, or if the packet is a later fragment that begins with
+/// one.
 pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
     if family == Family::Ipv4 {
         return Some((bytes[9], usize::from(bytes[0] & 15) * 4));
@@ -97,7 +100,7 @@ pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
             return None;
         }
         if kind == 44 && u16_at(bytes, at + 2) & 0xfff8 != 0 {
-            // What follows is the middle of something.
+            // A later fragment: what follows its fragment header is no header.
             return (![0, 43, 44, 51, 60].contains(&next)).then_some((next, end));
         }
         (kind, at) = (next, end);
@@ -105,8 +108,8 @@ pub(crate) fn transport(family: Family, bytes: &[u8]) -> Option<(u8, usize)> {
     Some((kind, at))
 }
 
-/// The transport protocol as a rule reads it, whether the headers before it are whole or not. None: the bytes that would say it are
-/// not there.
+/// Returns the transport protocol as a rule reads it, even if the extension headers before it are
+/// not whole. Returns `None` if the bytes that state it are missing.
 pub(crate) fn protocol(family: Family, bytes: &[u8]) -> Option<u8> {
     if family == Family::Ipv4 {
         return Some(bytes[9]);
@@ -131,12 +134,13 @@ pub(crate) fn protocol(family: Family, bytes: &[u8]) -> Option<u8> {
     Some(kind)
 }
 
-/// A fragment of IPv4.
+/// Returns `true` if the packet is a fragment of IPv4.
 pub(crate) fn is_ipv4_fragment(family: Family, bytes: &[u8]) -> bool {
     family == Family::Ipv4 && u16_at(bytes, 6) & 0x3fff != 0
 }
 
-/// PKT-6: neighbour discovery and multicast listener discovery.
+/// Returns `true` if an IPv6 packet is of neighbour discovery or of multicast listener discovery
+/// (PKT-6).
 pub(crate) fn is_discovery(bytes: &[u8]) -> bool {
     match transport(Family::Ipv6, bytes) {
         Some((58, at)) => matches!(bytes.get(at), Some(130..=137 | 143)),
@@ -148,7 +152,8 @@ pub(crate) fn dont_fragment(bytes: &[u8]) -> bool {
     bytes[6] & 0x40 != 0
 }
 
-/// FWD-4. None: the header can't be one.
+/// Returns the fragments of an IPv4 packet for an MTU (FWD-4). Returns `None` if the stated header
+/// length is impossible.
 pub(crate) fn fragments(bytes: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
     let header = usize::from(bytes[0] & 15) * 4;
     if header < 20 || header >= bytes.len() {
@@ -158,7 +163,7 @@ pub(crate) fn fragments(bytes: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
     let field = u16_at(head, 6);
     let first_offset = field & 0x1fff;
     let room = (mtu - header) / 8 * 8;
-    // The last piece alone may fill the MTU to the byte.
+    // Only the last piece may fill the MTU to the byte; the others have a multiple of 8 bytes.
     let mut pieces = Vec::new();
     let mut rest = body;
     while rest.len() > mtu - header {
@@ -184,8 +189,9 @@ pub(crate) fn fragments(bytes: &[u8], mtu: usize) -> Option<Vec<Vec<u8>>> {
     Some(fragments.collect())
 }
 
-/// FWD-4, for IPv6: what must stay in each fragment is all to the routing header, or to the hop-by-hop options. None: the
-/// headers are no headers.
+/// Returns the fragments of an IPv6 packet for an MTU (FWD-4). Each repeats the headers up to the
+/// last routing or hop-by-hop header. Returns `None` if the extension headers are not whole, or if
+/// the MTU leaves no room for data.
 pub(crate) fn fragments_ipv6(bytes: &[u8], mtu: usize, identification: u32) -> Option<Vec<Vec<u8>>> {
     let (mut kept, mut kept_next) = (40, 6);
     let (mut at, mut next) = (40, 6);
@@ -218,7 +224,8 @@ pub(crate) fn fragments_ipv6(bytes: &[u8], mtu: usize, identification: u32) -> O
     Some(fragments.collect())
 }
 
-/// Options without the bit "copied" are no-operations behind the first fragment.
+/// Replaces the options without the bit "copied" by no-operations, as in all fragments but the
+/// first.
 fn blank_options(options: &mut [u8]) {
     let mut at = 0;
     while at < options.len() {

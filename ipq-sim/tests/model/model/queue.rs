@@ -15,14 +15,14 @@ use ipq_core::wire::{
 pub(crate) struct Queue {
     pub(crate) loaded: bool,
     pub(crate) peer: u32,
-    /// Whether the last peer was found dead.
+    /// `true` if the last peer was found dead, which 2.4 kernels state in /proc.
     pub(crate) peer_died: bool,
     pub(crate) mode: u8,
     pub(crate) range: u32,
     pub(crate) maximum_length: u32,
     pub(crate) dropped_when_full: u32,
     pub(crate) dropped_undelivered: u32,
-    /// What is queued, oldest first.
+    /// The queued packets, oldest first.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -47,7 +47,7 @@ impl Queue {
         }
     }
 
-    /// PROC-1.
+    /// Returns the queue's text in /proc (PROC-1). Returns `None` if the module is not loaded.
     pub(crate) fn proc_text(&self, family: Family, text: ProcText) -> Option<String> {
         self.loaded.then(|| match text {
             ProcText::Eight => self.eight_lines(),
@@ -102,21 +102,22 @@ impl Queue {
     }
 }
 
-/// How the queue ends with a message that it did not refuse.
+/// The end of a message that the queue did not refuse.
 enum End {
     Silent,
     Acknowledged,
 }
 
 impl Model {
-    /// ATT-4: everything but the counters, and what its packets are dropped for.
+    /// Removes the peer and its mode, and drops all packets for that reason. The counters stay
+    /// (ATT-4).
     pub(super) fn reset(&mut self, family: Family, reason: Reason) {
         let queue = &mut self.queues[family as usize];
         (queue.peer, queue.mode, queue.range) = (0, 0, 0);
         self.flush(family, reason);
     }
 
-    /// Drops all packets.
+    /// Drops all packets of a family's queue for that reason, oldest first.
     fn flush(&mut self, family: Family, reason: Reason) {
         for entry in std::mem::take(&mut self.queues[family as usize].entries) {
             self.ids.flush(family, entry.held);
@@ -124,9 +125,9 @@ impl Model {
         }
     }
 
-    /// A datagram for the queue, and its answer (ERR-1 to ERR-4).
+    /// Carries out a datagram for the queue, and answers it (ERR-1 to ERR-4).
     pub(super) fn message(&mut self, family: Family, datagram: &[u8], sender: u32) {
-        // MSG-1, MSG-11
+        // Only the first message counts (MSG-11); a malformed one is ignored or answered (MSG-1).
         let Ok(frame) = Frame::parse(datagram, self.law.abi) else {
             return self.malformed(family, datagram, sender);
         };
@@ -139,7 +140,7 @@ impl Model {
         };
         let (error, quoted) = match self.obey(family, header, body) {
             Ok(End::Silent) => return,
-            // MSG-10
+            // Success is answered only if NLM_F_ACK is set (MSG-10).
             Ok(End::Acknowledged) if header.flags.0 & 4 == 0 => return,
             Ok(End::Acknowledged) => (0, &whole[..Header::BYTES]),
             Err(errno) if self.law.errors_quote_all => (-errno, whole),
@@ -148,7 +149,8 @@ impl Model {
         self.reply(family, sender, header.sequence, error, quoted);
     }
 
-    /// MSG-1 where it is answered. What a short datagram lacks of a header is read as zeros.
+    /// Answers a malformed message with EINVAL, on kernels that answer it (MSG-1). What the
+    /// datagram lacks of a header is quoted as zeros.
     fn malformed(&mut self, family: Family, datagram: &[u8], sender: u32) {
         if self.law.malformed_is_answered {
             let mut header = datagram.to_vec();
@@ -159,7 +161,8 @@ impl Model {
     }
 
     fn reply(&mut self, family: Family, sender: u32, sequence: u32, error: i32, quoted: &[u8]) {
-        // ERR-1 to ERR-3
+        // The answer goes to the sending socket, with its port id and the request's sequence (ERR-1
+        // to ERR-3).
         let envelope = Envelope {
             sequence,
             port_id: PortId(sender),
@@ -174,16 +177,16 @@ impl Model {
     fn obey(&mut self, family: Family, header: Header, body: &[u8]) -> Result<End, i32> {
         let port_id = header.port_id.0;
         let flags = header.flags.0;
-        // MSG-2
+        // A port id of 0, a negative one, or wrong flags: EINVAL (MSG-2).
         let negative = port_id.cast_signed() < 0 && !self.law.negative_port_ids_attach;
         if port_id == 0 || negative || flags & 1 == 0 || flags & 2 != 0 {
             return Err(errno::EINVAL);
         }
-        // MSG-3
+        // Flag 0x20: ECOMM (MSG-3).
         if flags & 0x20 != 0 {
             return Err(errno::ECOMM);
         }
-        // MSG-4
+        // Types that no queue knows: EINVAL, or silence (MSG-4).
         let kind = header.message_type.to_wire();
         if kind == 0 || kind >= 0x14 {
             return Err(errno::EINVAL);
@@ -191,11 +194,12 @@ impl Model {
         if kind <= 0x10 {
             return Ok(End::Silent);
         }
-        // MSG-5
+        // Without CAP_NET_ADMIN: EPERM (MSG-5).
         if !self.net_admin {
             return Err(errno::EPERM);
         }
-        // MSG-6, ATT-2, ATT-3
+        // Another peer: EBUSY, or on 2.4 takes the queue over. Otherwise the sender is the peer now
+        // (MSG-6, ATT-2, ATT-3).
         let queue = &mut self.queues[family as usize];
         if queue.peer != 0 && queue.peer != port_id {
             if !self.law.second_peer_takes_over {
@@ -206,20 +210,20 @@ impl Model {
         let queue = &mut self.queues[family as usize];
         queue.peer = port_id;
         queue.peer_died = false;
-        // MSG-7
+        // A body that is shorter than the structure: EINVAL (MSG-7).
         if body.len() < self.law.abi.request_bytes() {
             return Err(errno::EINVAL);
         }
         match kind {
             0x11 => self.set_mode(family, body)?,
             0x12 => self.verdict(family, body)?,
-            // MSG-9
+            // Type PACKET from a program: EINVAL (MSG-9).
             _ => return Err(errno::EINVAL),
         }
         Ok(End::Acknowledged)
     }
 
-    /// MSG-8.
+    /// Sets the copy mode and the range from a mode message's body (MSG-8). The error is EINVAL.
     fn set_mode(&mut self, family: Family, body: &[u8]) -> Result<(), i32> {
         let ModeRequest { mode, range } = ModeRequest::parse(body, self.law.abi).map_err(|_| errno::EINVAL)?;
         let queue = &mut self.queues[family as usize];
@@ -233,10 +237,10 @@ impl Model {
         Ok(())
     }
 
-    /// Carries out a verdict (VER-1 to VER-10).
+    /// Carries out a verdict message's body (VER-1 to VER-10). The error is EINVAL or ENOENT.
     fn verdict(&mut self, family: Family, body: &[u8]) -> Result<(), i32> {
         let (request, following) = VerdictRequest::parse(body, self.law.abi).map_err(|_| errno::EINVAL)?;
-        // VER-1
+        // The verdict must be one that this kernel takes (VER-1).
         let known = match request.verdict {
             Verdict::Stolen => self.law.stolen_is_a_verdict,
             Verdict::Stop => self.law.stop_is_a_verdict,
@@ -246,14 +250,14 @@ impl Model {
         if !known {
             return Err(errno::EINVAL);
         }
-        // VER-2, VER-3
+        // The verdict takes the packet out of the queue; an unknown id is ENOENT (VER-2, VER-3).
         let queue = &mut self.queues[family as usize];
         let place = queue
             .entries
             .iter()
             .position(|entry| entry.held.id == request.packet_id);
         let Entry { held, mut packet } = queue.entries.remove(place.ok_or(errno::ENOENT)?);
-        // VER-5 to VER-9
+        // A payload replaces the packet, or is ignored (VER-5 to VER-9).
         let counts = request.data_len > 0 && request.data_len == following.len() as u64;
         let fixed_header = match family {
             Family::Ipv4 => 20,
@@ -263,7 +267,7 @@ impl Model {
         if counts && following.len() >= fixed_header && !grown_too_far {
             packet.bytes = following.to_vec();
         }
-        // VER-4
+        // The packet goes on as the verdict says (VER-4).
         if grown_too_far {
             self.drop_packet(Reason::ReplacementTooLong);
         } else {
@@ -275,16 +279,16 @@ impl Model {
                     self.travel(packet);
                 }
                 Verdict::Queue => self.enqueue(packet),
-                // STOLEN, too: the packet is lost.
+                // After STOLEN, too, the packet is lost.
                 _ => self.drop_packet(Reason::Verdict),
             }
         }
-        // PKT-9: a re-queue took its new entry before this one is free.
+        // A re-queued packet takes its new entry before the old one is freed (PKT-9).
         self.ids.free(family, held);
         Ok(())
     }
 
-    /// Queues a packet (PKT-1 to PKT-11).
+    /// Queues a packet, or drops it (PKT-1 to PKT-11).
     pub(super) fn enqueue(&mut self, mut packet: Packet) {
         let family = packet.family;
         packet.note_route();
@@ -303,17 +307,17 @@ impl Model {
 
     fn offer(&mut self, id: PacketId, packet: &Packet) -> Result<(), Reason> {
         let queue = &mut self.queues[packet.family as usize];
-        // PKT-2, ERA-6
+        // Whether the queue is full (PKT-2, ERA-6).
         let full = if self.law.maximum_is_signed {
             i128::from(queue.entries.len() as u64) >= i128::from(queue.maximum_length.cast_signed())
         } else {
             queue.entries.len() as u64 >= u64::from(queue.maximum_length)
         };
-        // ERA-5
+        // This kernel looks at the length before it looks for a peer (ERA-5).
         if full && self.law.full_is_noticed == FullIsNoticed::BeforePeer {
             return Err(Reason::QueueFull);
         }
-        // PKT-1
+        // Nobody listens (PKT-1).
         if queue.peer == 0 || queue.mode == 0 {
             return Err(Reason::NoListener);
         }
@@ -321,17 +325,17 @@ impl Model {
             queue.dropped_when_full += 1;
             return Err(Reason::QueueFull);
         }
-        // PKT-4
+        // The number of bytes that are copied (PKT-4).
         let copied = match (queue.mode, queue.range as usize) {
             (1, _) => 0,
             (_, 0) => packet.bytes.len(),
             (_, range) => range.min(packet.bytes.len()),
         };
-        // WIRE-4, WIRE-5
+        // The PACKET frame (WIRE-4, WIRE-5).
         let head = packet.metadata(id, &self.law).head(self.law.abi, copied);
         let mut frame = [&head[..], &packet.bytes[..copied]].concat();
         frame.resize(frame.len() + padding(frame.len()), 0);
-        // PKT-3
+        // A frame that can't be delivered drops the packet (PKT-3).
         let peer = queue.peer;
         if let Err(undelivered) = self.deliver(packet.family, peer, frame) {
             self.queues[packet.family as usize].dropped_undelivered += 1;

@@ -1,4 +1,5 @@
-//! What differs between kernels, as the recordings show it: a value for each kernel that the model can be.
+//! The differences between kernels, as the recordings show them: the rules of each kernel that the
+//! model can be.
 
 use ipq_core::wire::Abi;
 
@@ -6,7 +7,7 @@ use ipq_core::wire::Abi;
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "most rules hold, or do not")]
 pub(crate) struct Rules {
-    /// As profiles and recordings name it.
+    /// The kernel's name in profiles and recordings.
     pub(crate) kernel: &'static str,
     pub(crate) abi: Abi,
     pub(crate) weight: Weight,
@@ -14,64 +15,68 @@ pub(crate) struct Rules {
     pub(crate) receive_buffer_limit: u32,
     pub(crate) receive_buffer_least: u32,
     pub(crate) send_buffer: usize,
-    /// Whether mangle has chains at all hooks, or at PREROUTING and OUTPUT only.
+    /// `true` if mangle has chains at all five hooks, `false` if at PREROUTING and OUTPUT only.
     pub(crate) mangles_everywhere: bool,
-    /// IPv4, IPv6: whether there ever is a queue.
+    /// For IPv4 and for IPv6, `true` if the kernel can have a queue.
     pub(crate) has_queue: [bool; 2],
-    /// SOCK-1: whether a socket opens whose protocol nobody serves.
+    /// `true` if a socket opens even if nobody serves its protocol (SOCK-1).
     pub(crate) any_protocol_opens: bool,
-    /// SOCK-4: whether the option does anything.
+    /// `true` if `NETLINK_NO_ENOBUFS` has an effect (SOCK-4).
     pub(crate) no_enobufs_works: bool,
-    /// WIRE-6: whether an error quotes the whole message.
+    /// `true` if an error quotes the whole message, `false` if its header alone (WIRE-6).
     pub(crate) errors_quote_all: bool,
-    /// MSG-1: whether a wrong header length is answered.
+    /// `true` if a message with a wrong header length is answered, `false` if it is ignored
+    /// (MSG-1).
     pub(crate) malformed_is_answered: bool,
-    /// MSG-2: whether a port id is compared as unsigned.
+    /// `true` if a negative port id attaches, `false` if it is refused (MSG-2).
     pub(crate) negative_port_ids_attach: bool,
-    /// ATT-3: whether another port id takes the queue over, or is refused.
+    /// `true` if another port id takes the queue over, `false` if it is refused with EBUSY (ATT-3).
     pub(crate) second_peer_takes_over: bool,
-    /// ATT-4: whether a closed peer is noticed at the next packet only.
+    /// `true` if a closed peer is noticed only at the next packet, `false` if at once (ATT-4).
     pub(crate) death_is_noticed_late: bool,
-    /// MSG-8.
+    /// `true` if mode NONE is accepted, `false` if it is EINVAL (MSG-8).
     pub(crate) none_is_a_mode: bool,
-    /// MSG-7, VER-5: whether the datagram's end counts, or the header's length.
+    /// `true` if the lengths of body and payload are counted to the datagram's end, `false` if to
+    /// the header's length (MSG-7, VER-5).
     pub(crate) datagram_length_counts: bool,
-    /// PKT-2: whether the maximum length has a sign.
+    /// `true` if the maximum length is compared as a signed number (PKT-2).
     pub(crate) maximum_is_signed: bool,
-    /// ERA-5
+    /// The moment at which a full queue is noticed (ERA-5).
     pub(crate) full_is_noticed: FullIsNoticed,
-    /// VER-1.
+    /// `true` if STOLEN is accepted (VER-1).
     pub(crate) stolen_is_a_verdict: bool,
-    /// VER-1.
+    /// `true` if STOP is accepted (VER-1).
     pub(crate) stop_is_a_verdict: bool,
-    /// PKT-6: the type of a local IPv4 packet at OUTPUT.
+    /// `hw_protocol` of a local IPv4 packet at OUTPUT (PKT-6).
     pub(crate) protocol_at_output: u16,
-    /// PKT-8: whether what this host makes has microseconds that some earlier packet left.
+    /// `true` if the timestamp of a packet that this host makes has microseconds, left by an
+    /// earlier packet (PKT-8).
     pub(crate) own_packets_have_microseconds: bool,
-    /// PKT-7: whether link-layer addresses are filled in.
+    /// `true` if link-layer addresses are filled in (PKT-7).
     pub(crate) has_link_addresses: bool,
-    /// PKT-7: the length of the address of what came in by lo.
+    /// The length of the link-layer address of a packet that came in by lo, in bytes (PKT-7).
     pub(crate) loopback_address_length: u8,
-    /// VER-10: whether a packet that was changed at OUTPUT is routed again.
+    /// `true` if a packet that was changed at OUTPUT is routed again (VER-10).
     pub(crate) reroutes: bool,
-    /// FWD-4: whether a packet that a verdict has grown is fragmented in spite of DF.
+    /// `true` if an IPv4 packet that a verdict has grown is fragmented even with DF set (FWD-4).
     pub(crate) grown_df_is_fragmented: bool,
-    /// FWD-4: what becomes of an IPv6 packet that a verdict has grown beyond the MTU.
+    /// What happens to an IPv6 packet that a verdict has grown beyond the MTU (FWD-4).
     pub(crate) grown_ipv6: Grown,
     pub(crate) proc: ProcText,
     pub(crate) ids: IdPools,
 }
 
-/// SOCK-5.
+/// The number of bytes that a datagram counts for in a receive buffer (SOCK-5).
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Weight {
-    /// An allocation size that fits, and something for each datagram.
+    /// The smallest power of two, at least 256, that holds the length, rounded up to 64, and
+    /// `shared_info`; and `base` more.
     SizeClass { shared_info: usize, base: usize },
-    /// The length rounded up, and something for each datagram.
+    /// The length, rounded up to a multiple of `to`; and `base` more.
     Rounded { to: usize, base: usize },
 }
 
-/// When it is noticed that the queue is full: the packet is dropped then.
+/// The moment at which a full queue is noticed, and the packet dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FullIsNoticed {
     BeforePeer,
@@ -86,7 +91,7 @@ pub(crate) enum Grown {
     Dropped,
 }
 
-/// PROC-1.
+/// The number of lines of the text in /proc (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProcText {
     Eight,
@@ -94,30 +99,32 @@ pub(crate) enum ProcText {
     Seven,
 }
 
-/// PKT-9.
+/// The pools from which packet ids come (PKT-9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdPools {
-    /// One for the entries of both families.
+    /// One pool for the entries of both families.
     Shared,
-    /// One for the entries of each.
+    /// One pool for the entries of each family.
     ByFamily,
-    /// One for the entries of each, and what the hooks note of every queued packet comes from that of IPv4.
+    /// One pool for the entries of each family. The hooks' notes on all queued packets come from
+    /// the pool of IPv4.
     WithNotes(Notes),
 }
 
-/// What else takes from the pools where notes do.
+/// What else comes from the pools of entries on a kernel whose notes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// When a queue is emptied, each entry is free before its note, so that the youngest entry is the next.
+    /// `true` if each entry is freed before its note when a queue is emptied, so that the youngest
+    /// packet's note is handed out first.
     pub(crate) flushed_after_entries: bool,
-    /// A socket has a record of its own in the pool of the IPv6 entries, as long as it is open.
+    /// `true` if each open socket holds a record of the pool of the IPv6 entries.
     pub(crate) sockets_have_records: bool,
-    /// A device that comes up takes a record from the pool of the IPv4 entries.
+    /// `true` if a device that comes up takes a record from the pool of the IPv4 entries, for good.
     pub(crate) devices_take_records: bool,
 }
 
 impl Rules {
-    /// The kernels, from the oldest to the newest.
+    /// The rules of all kernels, from the oldest kernel to the newest.
     pub(crate) const ALL: [Self; 11] = [
         LINUX_2_4_0,
         LINUX_2_4_16,
@@ -227,7 +234,8 @@ const LINUX_2_6_18: Rules = Rules {
     ..LINUX_2_6_27
 };
 
-/// The kernels of 64 bits that nobody has run: read, and weighed as the nearest that was.
+/// Kernels of 64 bits that nobody has run: their rules were read, and their weights are the nearest
+/// measured kernel's.
 const LINUX_3_0_X86_64: Rules = Rules {
     kernel: "linux-3.0-x86_64",
     weight: Weight::Rounded { to: 64, base: 192 },

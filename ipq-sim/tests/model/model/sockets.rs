@@ -1,4 +1,4 @@
-//! The netlink sockets (SOCK-1 to SOCK-9).
+//! The model's netlink sockets (SOCK-1 to SOCK-9).
 
 use super::rules::Rules;
 use super::{Model, errno};
@@ -14,10 +14,11 @@ pub(crate) struct Socket {
     pub(crate) receive_buffer: u32,
     pub(crate) datagrams: Vec<Datagram>,
     pub(crate) pending_error: Option<i32>,
-    /// SOCK-4: refuses everything until it is empty.
+    /// `true` after an overrun, until the socket is empty: every datagram is refused (SOCK-4).
     pub(crate) congested: bool,
     pub(crate) no_enobufs: bool,
-    /// What the socket itself takes of the ids (PKT-9).
+    /// The record that the socket holds of the pools of packet ids, on a kernel whose sockets hold
+    /// one (PKT-9).
     record: Option<PacketId>,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Datagram {
     pub(crate) sender: u32,
 }
 
-/// Why a datagram was not taken.
+/// The reason why a datagram was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undelivered {
     Nobody,
@@ -35,7 +36,7 @@ pub(crate) enum Undelivered {
 }
 
 impl Model {
-    /// Only sockets that are open are asked for.
+    /// Returns the socket with that number, which must be open.
     pub(super) fn socket(&mut self, number: usize) -> &mut Socket {
         self.sockets
             .iter_mut()
@@ -49,7 +50,8 @@ impl Model {
             .find(|socket| socket.protocol == protocol && socket.port_id == Some(port_id))
     }
 
-    /// The family whose queue hears what is sent to the kernel by that protocol, if there is one now.
+    /// Returns the family whose queue gets what is sent to the kernel by that protocol. Returns
+    /// `None` if there is none, or if its module is not loaded.
     fn served(&self, protocol: i32) -> Option<Family> {
         let family = match protocol {
             3 => Family::Ipv4,
@@ -59,7 +61,8 @@ impl Model {
         self.queues[family as usize].loaded.then_some(family)
     }
 
-    /// SOCK-1.
+    /// Opens a socket (SOCK-1), and binds it to the port id `bind`, if given. The answer says which
+    /// of the two failed.
     pub(super) fn open(&mut self, number: usize, protocol: i32, bind: Option<u32>) -> Answer {
         let failed = |failed_at, errno| Answer::Open {
             failed_at: Some(failed_at),
@@ -92,7 +95,8 @@ impl Model {
         }
     }
 
-    /// SOCK-2.
+    /// Binds a socket to a port id; 0 lets the kernel choose (SOCK-2). The error is EINVAL or
+    /// EADDRINUSE.
     pub(super) fn bind(&mut self, number: usize, wanted: u32) -> Result<(), i32> {
         let Socket { protocol, port_id, .. } = *self.socket(number);
         if let Some(bound) = port_id {
@@ -112,7 +116,8 @@ impl Model {
         Ok(())
     }
 
-    /// ATT-4.
+    /// Closes a socket. If it was a queue's peer, resets the queue, unless this kernel notices that
+    /// late (ATT-4).
     pub(super) fn close(&mut self, number: usize) {
         let Socket {
             protocol,
@@ -130,7 +135,8 @@ impl Model {
         self.ids.socket_closes(record);
     }
 
-    /// SOCK-2 for an unbound socket, SOCK-9, SOCK-8, and the kernel's side if it is for the kernel.
+    /// Sends a datagram to the port id `to`. Binds an unbound socket first (SOCK-2). A datagram to
+    /// the kernel is carried out at once; one to another socket is put there (SOCK-8, SOCK-9).
     pub(super) fn send(&mut self, number: usize, to: u32, bytes: &[u8]) -> Result<(), i32> {
         if self.socket(number).port_id.is_none() {
             self.bind(number, 0)?;
@@ -157,7 +163,8 @@ impl Model {
         Ok(())
     }
 
-    /// SOCK-4.
+    /// Puts a datagram of the kernel's into the socket with that port id. If the socket is full,
+    /// refuses the datagram and marks an overrun (SOCK-4).
     pub(super) fn deliver(&mut self, family: Family, port_id: u32, bytes: Vec<u8>) -> Result<(), Undelivered> {
         let law = self.law;
         let protocol = match family {
@@ -176,7 +183,7 @@ impl Model {
         Err(Undelivered::Full)
     }
 
-    /// SOCK-3, SOCK-4.
+    /// Takes a pending error or the next datagram, cut to `size` bytes (SOCK-3, SOCK-4).
     pub(super) fn receive(&mut self, number: usize, size: usize) -> Answer {
         let socket = self.socket(number);
         let answer = if let Some(errno) = socket.pending_error.take() {
