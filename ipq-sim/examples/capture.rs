@@ -1,4 +1,5 @@
-//! Runs a program on the packets of a capture, and asserts what became of them.
+//! Runs a program on the packets of a capture, and asserts that it decided on all of them without a
+//! refused message.
 //!
 //! ```text
 //! make -C ipq-core install PREFIX=$PWD/target/libipq       # the C library, once

@@ -1,11 +1,11 @@
-//! Holds packets for two seconds each, and lets them go: a timer, tested without waiting for it.
+//! Holds each packet for two seconds, and then accepts it: a timer, tested without waiting.
 //!
 //! ```text
 //! cargo run -p ipq-sim --example hold
 //! ```
 //!
-//! A read on the emulator's virtual time returns at once. It puts the emulator's clock forward by
-//! the time that the read would have waited.
+//! A read on the emulator returns at once. It advances the emulator's clock by the time for which
+//! it would have waited.
 
 use etherparse::PacketBuilder;
 use ipq_core::{CopyMode, Family, Handle, Hook, PacketId, Transport, Verdict, Wait};
@@ -16,18 +16,18 @@ use std::time::Duration;
 
 /// The time for which each packet is held.
 const HOLD: Duration = Duration::from_secs(2);
-/// The time between two looks at whether a packet is due.
+/// The longest wait for a packet before the program checks again whether a held packet is due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A program that holds packets.
+/// A program that holds packets: for each, the time at which it is due, and its id.
 #[derive(Default)]
 struct Holder {
     held: VecDeque<(Duration, PacketId)>,
 }
 
 impl Holder {
-    /// Runs for `time`, as `now` measures it: the emulator's clock here, a clock of the program on
-    /// a kernel.
+    /// Runs for `time` on the clock `now`. That is the emulator's clock in this example; on a
+    /// kernel it is the program's own.
     fn run(
         &mut self,
         handle: &Handle<impl Transport>,

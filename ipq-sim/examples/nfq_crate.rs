@@ -6,9 +6,9 @@
 //! ipq-sim run --pcap in.pcap --out out.pcap -- target/debug/examples/nfq_crate 0
 //! ```
 //!
-//! The filter looks at the number that the payload of each UDP packet begins with. Of four packets
-//! it drops the first, lets the second through, marks the third, and changes the last byte of the
-//! fourth.
+//! The filter reads the number with which the payload of each UDP packet begins. Of four
+//! consecutive numbers it drops the first, accepts the second, marks the third, and changes the
+//! last byte of the fourth.
 
 use nfq::{Queue, Verdict};
 use std::io;

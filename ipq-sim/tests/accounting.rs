@@ -1,4 +1,5 @@
-//! Whatever happens, in whatever order: every packet is accounted for, and the queue's length and ids are consistent.
+//! Tests that every packet is accounted for, and that the counted length of the queues is right,
+//! whatever happens in whatever order.
 
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Message, ModeRequest, VerdictRequest};

@@ -1,5 +1,5 @@
-//! An asynchronous program on tokio: in memory, where it is a task beside the test, and on an emulator in another process, where
-//! tokio watches its descriptor.
+//! Tests an asynchronous program on tokio: on an emulator in memory, where the program is a task
+//! beside the test, and on one in another process, where tokio watches the descriptor.
 
 mod support;
 
@@ -10,7 +10,8 @@ use ipq_sim::{DropReason, Fate, Kernel, PacketSerial, Rule};
 use pretty_assertions::assert_eq;
 use support::frame;
 
-/// The program: it drops every second packet, until there are no more.
+/// The program under test: drops every second packet. Returns the number of packets once no more
+/// can come.
 async fn every_second(handle: &Handle<impl PollTransport>) -> Result<u32, Error> {
     handle.set_mode(CopyMode::Meta, 0)?;
     let mut buffer = [0; 2048];

@@ -1,7 +1,8 @@
-//! What `ipq-sim run` takes from beside itself, if it is not told: the library, and for which programs the object that is loaded
-//! first.
+//! Tests what `ipq-sim run` takes from the directory of the command itself, unless told otherwise:
+//! the library, and the object to load first.
 //!
-//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
+//! instead.
 
 #![cfg(target_os = "linux")]
 
@@ -19,7 +20,7 @@ use pretty_assertions::assert_eq;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A capture of ten packets of raw IP, in that directory.
+/// Writes a capture of ten raw IP packets into the directory, and returns its path.
 fn capture(directory: &Path) -> PathBuf {
     let path = directory.join("in.pcap");
     let mut packet = Vec::new();
@@ -31,13 +32,14 @@ fn capture(directory: &Path) -> PathBuf {
     path
 }
 
-/// Puts the command into a directory of its own, beside the library and what `object` has in it, and runs a program with it.
+/// Runs a program with a copy of the command in a directory of its own. The library is beside the
+/// command, and `object` is the content of `libipq_preload.so` there.
 fn run_beside(name: &str, object: &[u8], launcher: &[&str], program: &Path) -> Output {
     let directory = Path::new(SCRATCH).join(name);
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("libipq_preload.so"), object).unwrap();
     let command = directory.join("ipq-sim");
-    // One that is there may be running.
+    // An older copy may be running, so it is replaced and not written over.
     let _ = std::fs::remove_file(&command);
     std::fs::hard_link(env!("CARGO_BIN_EXE_ipq-sim"), &command).unwrap();
     std::fs::copy(LIBRARY.join("lib/libipq.so.0"), directory.join("libipq.so.0")).unwrap();
@@ -53,10 +55,10 @@ fn run_beside(name: &str, object: &[u8], launcher: &[&str], program: &Path) -> O
         .unwrap()
 }
 
-/// What has the object loaded.
+/// The arguments that choose the launcher preload.
 const PRELOADED: [&str; 2] = ["--launcher", "preload"];
 
-/// What the dynamic loader says to an object that is none.
+/// The words in which the dynamic loader refuses a file that is no shared object.
 const NO_OBJECT: &str = "cannot be preloaded";
 
 fn errors(output: &Output) -> String {
@@ -74,7 +76,7 @@ fn raw_client(flags: &[&str]) -> PathBuf {
 fn the_object_beside_the_command_is_loaded_where_that_is_asked_for() {
     if have(&[]) {
         let object = std::fs::read(&*PRELOAD).unwrap();
-        // It links nothing that it does not use.
+        // The program does not use libipq, so it is not linked to it.
         let program = raw_client(&["-Wl,--as-needed"]);
         let output = run_beside("without-libipq", &object, &PRELOADED, &program);
         assert!(errors(&output).contains("         9  accepted"), "{}", errors(&output));
@@ -93,7 +95,7 @@ fn a_program_that_the_system_gives_its_socket_has_no_object_loaded() {
             assert!(!errors.contains(NO_OBJECT), "{errors}");
             assert!(errors.contains("        10  accepted"), "{errors}");
             assert_eq!(output.status.code(), Some(0));
-            // Nothing in it is changed, but that times may have nanoseconds.
+            // No packet is changed. The file's header differs, since the output has nanoseconds.
             let [out, fed] = ["out.pcap", "in.pcap"].map(|name| {
                 let file = Path::new(SCRATCH).join("with-libipq").join(name);
                 std::fs::read(file).unwrap()

@@ -1,7 +1,8 @@
-//! Programs in C, as people wrote them for libipq, run on the emulator: each a test of the library, the socket between the
-//! processes, and the runner.
+//! Tests programs in C as people wrote them for libipq, run on the emulator. They test the library,
+//! the socket between the processes, and the runner.
 //!
-//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
+//! instead.
 
 #![cfg(target_os = "linux")]
 
@@ -27,7 +28,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
 }
 
-/// The n-th packet of the captures here: UDP, and every third TCP.
+/// Returns the packet of that number: every third is TCP, the others UDP.
 fn packet(number: usize) -> Vec<u8> {
     let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
     let payload = vec![number as u8; 20 + number * 37 % 1400];
@@ -40,7 +41,8 @@ fn packet(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// A capture of raw IP with these records, each with how much longer the packet was than what was captured.
+/// Writes a capture with that link type, and returns its path. Each record is the captured bytes,
+/// and the number of bytes that the packet had beyond them.
 fn capture(name: &str, link: u32, records: &[(Vec<u8>, u32)]) -> PathBuf {
     let records = (0..).zip(records);
     let records =
@@ -56,31 +58,33 @@ fn packets(name: &str, count: usize) -> PathBuf {
     capture(name, pcap::RAW_IP, &records)
 }
 
-/// Why ARP is not fed.
+/// The reason why an ARP frame is not fed.
 const ARP: NotFed = NotFed::NotIp {
     protocol: 0x0806,
     is_tagged: false,
 };
 
-/// How a program is watched while it runs.
+/// The tool that watches a program while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Under {
     Nothing,
-    /// The sanitizer of the compiler, with its search for leaks at the end.
+    /// The compiler's address sanitizer, which also looks for leaks at the end.
     AddressSanitizer,
-    /// It ends the program with the first error, or if something leaked.
+    /// Valgrind. It ends the program at the first error, or with status 9 if memory leaked.
     Valgrind,
 }
 
 impl Under {
-    /// A run of the program that this source makes, unless there is no tool for it.
+    /// Returns a run of the program that is compiled from this source. Returns `None`, with the
+    /// reason printed, if a tool is missing.
     fn run(self, capture: PathBuf, source: &Path) -> Option<Run> {
         let flags: &[&str] = match self {
             Self::Nothing | Self::Valgrind => &[],
-            // Its own library linked in, so that it comes before objects that are loaded first.
+            // The sanitizer's library is linked in, so that it comes before objects that are loaded
+            // first.
             Self::AddressSanitizer => &["-fsanitize=address", "-static-libasan"],
         };
-        // It does not start on every system that has it.
+        // Valgrind does not start on every system that has it.
         let is_missing = self == Self::Valgrind && skipped(can_not("valgrind", &["--quiet", "true"]));
         if is_missing || !have(flags) {
             return None;
@@ -99,12 +103,12 @@ impl Under {
     }
 }
 
-/// Whether the program ended by itself and well.
+/// Returns `true` if the program ended by itself with status 0.
 fn has_ended_well(report: &Report) -> bool {
     matches!(report.program, ProgramEnd::ByItself(status) if status.success())
 }
 
-/// Every program here is ended by the runner, or ends by itself and well.
+/// Asserts that the runner ended the program, or that it ended by itself with status 0.
 fn assert_well_ended(report: &Report) {
     assert!(
         matches!(report.program, ProgramEnd::OnTerm(_)) || has_ended_well(report),
@@ -114,7 +118,7 @@ fn assert_well_ended(report: &Report) {
     );
 }
 
-/// Runs it, and keeps what became of each packet.
+/// Runs the program. Returns the report, and the report on each packet.
 fn go(run: &Run) -> (Report, Vec<PacketReport>) {
     let mut packets = Vec::new();
     let report = run.go_watched(&mut packets).unwrap();
@@ -230,7 +234,7 @@ fn a_hundred_thousand_handles_leave_no_memory_and_no_descriptor_behind() {
         let report = run
             .argument("create-destroy")
             .argument("100000")
-            // No packet comes meanwhile.
+            // No packet comes to this program, so the run waits for its end.
             .patience(Duration::from_mins(5))
             .go()
             .unwrap();
@@ -248,7 +252,7 @@ fn a_client_of_its_own_on_a_raw_socket_runs_with_the_object_loaded(
     }
 }
 
-/// Its calls go to checking variants in the C library then.
+/// With fortified calls, the program calls checking variants in the C library.
 #[test]
 fn a_client_that_is_compiled_with_fortified_calls_runs_with_the_object_loaded() {
     if have(&[]) {
@@ -287,7 +291,7 @@ fn a_non_blocking_descriptor_makes_an_idle_read_fail_with_eagain() {
     let Some(run) = Under::Nothing.run(packets("non-blocking", 10), &source) else {
         return;
     };
-    // The program ends by itself long before the last packet, at the first read that finds none.
+    // At this rate the program ends long before the last packet: at the first read that finds none.
     let report = run.rate(Rate::PerSecond(1.0)).go().unwrap();
     assert!(has_ended_well(&report), "{}", report.summary);
 }

@@ -1,4 +1,5 @@
-//! Captures that are none are refused, and nothing is run; with one that has no packet a run ends.
+//! Tests that a file that is no capture is refused before anything is run, and that a run on a
+//! capture without packets ends.
 
 #![cfg(target_os = "linux")]
 

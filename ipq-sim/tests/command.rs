@@ -1,4 +1,4 @@
-//! The command `ipq-sim`: what it prints, writes and returns, with a program that needs no compiler.
+//! Tests the command `ipq-sim`: what it prints, writes and returns. No test needs a C compiler.
 
 #![cfg(target_os = "linux")]
 
@@ -28,12 +28,12 @@ fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// A capture without a packet.
+/// Writes a capture without packets, and returns its path.
 fn empty_capture() -> String {
     capture("empty", &[])
 }
 
-/// A capture of raw IP.
+/// Writes a capture of raw IP packets, and returns its path.
 fn capture(name: &str, packets: &[Vec<u8>]) -> String {
     let path = scratch(&format!("{name}.pcap"));
     std::fs::write(&path, pcap::raw_ip(packets)).unwrap();
@@ -209,7 +209,7 @@ fn more_connections_than_descriptors_are_closed_and_those_that_there_are_go_on()
     let mut errors = BufReader::new(command.0.stderr.take().unwrap());
     errors.read_line(&mut line).unwrap();
     assert_eq!(line, format!("IPQ_TRANSPORT=unix:{}\n", socket.display()));
-    // It listens when it says so.
+    // The command listens by the time it prints the line.
     let handle = Handle::new(Unix::open(&socket, Family::Ipv4).unwrap());
     let address = SocketAddrUnix::new(&socket).unwrap();
     let idle: Vec<_> = (0..100)
@@ -219,7 +219,7 @@ fn more_connections_than_descriptors_are_closed_and_those_that_there_are_go_on()
             connection
         })
         .collect();
-    // The last is closed by the emulator, which has by then come to all that were before.
+    // The emulator closes the last connection, which it comes to after all others.
     assert_eq!(net::recv(&idle[99], &mut [0; 8], RecvFlags::empty()), Ok((0, 0)));
     handle.set_mode(CopyMode::Meta, 0).unwrap();
     handle.set_verdict(PacketId(7), Verdict::Drop, None).unwrap();
@@ -229,7 +229,7 @@ fn more_connections_than_descriptors_are_closed_and_those_that_there_are_go_on()
     connected(&socket);
 }
 
-/// A process that ends with its test.
+/// A process that is killed when this is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -243,7 +243,7 @@ impl Drop for Killed {
 fn an_interruption_ends_a_run_with_its_summary_and_files() {
     let capture = capture("interrupted", &[packet(1), packet(2)]);
     let out = scratch("interrupted-out.pcap");
-    // It says that it runs, which it does when the command has begun to listen for signals.
+    // When the program prints its line, the command already listens for signals.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"))
         .args(["run", "--patience", "600", "--pcap", &capture, "--out"])
         .arg(&out)
@@ -313,7 +313,8 @@ fn a_program_that_is_started_elsewhere_is_served_a_capture() {
     assert!(written.ends_with(&packet(3)));
 }
 
-/// A transport to an emulator that is just being started, or just has room again.
+/// Returns a transport to an emulator at a path. Tries again for 30 s, since the emulator may be
+/// starting, or have no room yet.
 fn connected(socket: &Path) -> Unix {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -349,7 +350,8 @@ fn a_directory_for_the_manual_that_cannot_be_made_is_named() {
     assert!(said.starts_with("ipq-sim: /dev/null/man1 can't be written: "), "{said}");
 }
 
-/// Runs the command while nobody reads one of its outputs, and returns its status.
+/// Runs the command with its standard error, or with `errors` false its standard output, on a pipe
+/// that nobody reads. Returns the exit status.
 fn status_unread(arguments: &[&str], errors: bool) -> Option<i32> {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,6 +1,8 @@
-//! Where the system gives no listener, as in many containers: another launcher is chosen and said, or the reason is.
+//! Tests a system that gives no seccomp listener, as in many containers: another launcher is chosen
+//! and named, or the reason is given.
 //!
-//! Skipped, with the reason, where there is no C compiler; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if there is no C compiler. With `IPQ_REQUIRE_C=1` it fails
+//! instead.
 
 #![cfg(target_os = "linux")]
 
@@ -20,7 +22,8 @@ use rstest::rstest;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A container's filter, which answers so.
+/// A container's filter: the error number with which it refuses seccomp's listener, and that
+/// error's text.
 #[derive(Clone, Copy, Debug)]
 struct Filter {
     errno: &'static str,
@@ -45,7 +48,7 @@ impl Filter {
         run_under(&[Self::program().to_str().unwrap(), self.errno], arguments, program)
     }
 
-    /// Says why seccomp was not chosen.
+    /// Asserts that the command says why it did not choose seccomp.
     fn assert_said(self, output: &Output) {
         let errors = String::from_utf8_lossy(&output.stderr);
         let reason = format!("(seccomp can't be had here: {}", self.said);
@@ -66,7 +69,7 @@ fn a_program_with_this_projects_libipq_is_sent_by_the_variable(#[values(REFUSED,
 #[rstest]
 fn a_program_of_its_own_has_the_object_loaded(#[values(REFUSED, UNKNOWN)] filter: Filter) {
     if have(&[]) {
-        // The object is found beside the command. All may read both there.
+        // The object is found beside the command. Any user may read both in this directory.
         let directory = std::env::temp_dir().join(format!("ipq-sim-{}-{}", std::process::id(), filter.errno));
         std::fs::create_dir_all(&directory).unwrap();
         let [command, object] = ["ipq-sim", "libipq_preload.so"].map(|name| directory.join(name));

@@ -1,7 +1,8 @@
-//! Programs as they stand, started by the command without a privilege: each kind gets its emulated socket from the system, and
-//! nothing is asked of it.
+//! Tests unchanged programs, started by the command without privileges: each kind of program gets
+//! its emulated socket from the system, without help of its own.
 //!
-//! Skipped, with the reason, where there is no C compiler or a kind's tool is missing; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if there is no C compiler or a kind's tool is missing. With
+//! `IPQ_REQUIRE_C=1` a missing compiler is a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -20,10 +21,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A kernel that has no `nfnetlink_queue`.
+/// The arguments for a kernel without `nfnetlink_queue`.
 const OF_IP_QUEUE: [&str; 2] = ["--kernel", "3.4.10"];
 
-/// How a program in C is linked.
+/// The way in which a program in C is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Linked {
     Dynamically,
@@ -31,7 +32,8 @@ enum Linked {
     StaticallyWithMusl,
 }
 
-/// The program that makes all calls itself; none if it can't be compiled here.
+/// Returns the path of `kinds.c`, compiled: a program that makes all calls on its socket itself.
+/// Returns `None` if it can't be compiled or launched here.
 fn kinds(linked: Linked) -> Option<PathBuf> {
     let flags: &[&str] = match linked {
         Linked::Dynamically => &["-Wl,--as-needed"],
@@ -44,7 +46,7 @@ fn kinds(linked: Linked) -> Option<PathBuf> {
     match linked {
         Linked::Dynamically | Linked::Statically => Some(compiled(&source("kinds.c"), flags)),
         Linked::StaticallyWithMusl => {
-            // The kernel's headers are those of the machine.
+            // The headers are those of the machine's own kernel, which musl lacks.
             let headers = ["-idirafter/usr/include", "-idirafter/usr/include/x86_64-linux-gnu"];
             if skipped(missing_optional_compiler(
                 "musl-gcc",
@@ -87,7 +89,8 @@ fn a_program_with_code_of_its_own_is_given_its_socket_however_it_lives(
     #[values(Linked::Dynamically, Linked::Statically, Linked::StaticallyWithMusl)] linked: Linked,
 ) {
     if let Some(program) = kinds(linked) {
-        // Otherwise the first socket that it asks for, nfnetlink's, would choose the kernel.
+        // The program first asks for a socket of nfnetlink, which would otherwise choose the
+        // kernel.
         let output = run(&OF_IP_QUEUE, &[program.to_str().unwrap(), how]);
         assert_all_accepted(&output, "seccomp");
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -188,7 +191,7 @@ fn a_program_that_the_system_does_not_give_its_socket_is_kept_from_the_machines_
     let output = run(&["--launcher", "transport"], &[program.to_str().unwrap(), "clearenv"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("launcher: transport, "), "{errors}");
-    // The first socket that it asks for.
+    // The first socket that the program asks for fails with EPROTONOSUPPORT.
     assert!(errors.contains("errno 93"), "{errors}");
     assert_ne!(output.status.code(), Some(0), "{errors}");
 }
@@ -256,7 +259,7 @@ fn programs_that_come_one_after_the_other_leave_one_file_however_many_packets_ar
         return;
     }
     let program = compiled(&source("ways.c"), &["-Wl,--as-needed"]);
-    // Each reads ahead as much as it is given, and ends after its third verdict.
+    // Each program reads ahead all that it is given, and ends after its third verdict.
     let all = format!(
         "for n in 1 2 3 4 5 6 7 8 9; do {} plain 3 || exit 1; done",
         program.display()
@@ -267,7 +270,7 @@ fn programs_that_come_one_after_the_other_leave_one_file_however_many_packets_ar
         .iter()
         .enumerate()
     {
-        // Where everybody may write: the command does not run as this user.
+        // The command may run as another user, so the file is where any user may write.
         let out = std::env::temp_dir().join(format!("one-file-{}-{number}.pcapng", std::process::id()));
         let arguments = [in_flight, &["--out", out.to_str().unwrap()][..]].concat();
         let output = run(&arguments, &["sh", "-c", &all]);

@@ -1,4 +1,5 @@
-//! Sizes, counts and times at their ends, and what they take: the figures that the library's documentation states.
+//! Tests sizes, counts and times at their limits, and the memory that they take, as the library's
+//! documentation states.
 
 mod support;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 use support::listener::{Listener, PORT_ID, mode_message};
 use support::{frame, next, udp};
 
-/// A program attached to a queue that takes any number of packets, on a kernel that keeps no fates.
+/// Returns a program that is attached in that mode to a queue without a maximum length, on a kernel
+/// that keeps no fates.
 fn roomy(mode: CopyMode) -> Listener {
     let mut kernel = Kernel::builder().keep_fates(0).build().unwrap();
     for hook in [Hook::Input, Hook::Forward] {
@@ -27,7 +29,7 @@ fn roomy(mode: CopyMode) -> Listener {
     Listener::attached(kernel, mode)
 }
 
-/// Bytes that are held after `action` and were not before.
+/// Returns the number of bytes that `action` allocates and does not free.
 fn held(action: impl FnOnce()) -> usize {
     usize::try_from(allocation_counter::measure(action).bytes_current).unwrap()
 }
@@ -48,7 +50,8 @@ fn a_million_packets_have_ids_of_their_own_and_take_at_most_256_bytes_each() {
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), PACKETS);
     assert_eq!(listener.kernel.queue_length(Family::Ipv4), Some(PACKETS));
 
-    // Wherever a packet stands in the queue, its id finds it; and the next packet gets the id that was answered last.
+    // Wherever a packet is in the queue, its id finds it. The next packet gets the id that was
+    // answered last.
     for index in [0, PACKETS - 1, PACKETS / 2] {
         listener.decide(ids[index], Verdict::Drop, &[]);
         listener.kernel.inject("tap0", frame.clone()).unwrap();
@@ -90,7 +93,8 @@ fn the_longest_packets_take_their_bytes_and_at_most_256_more_each() {
     );
 }
 
-/// As many as a receive buffer lets in, and one more; whatever size is asked for.
+/// The socket holds as many datagrams as the receive buffer lets in, and one more, whatever size
+/// was asked for.
 #[rstest]
 #[case::smallest(0)]
 #[case::largest(u32::MAX)]
@@ -111,7 +115,7 @@ fn a_socket_that_nobody_reads_takes_at_most_its_receive_buffer_and_one_datagram(
 fn port_ids_that_collide_are_passed_over_and_an_open_socket_takes_at_most_256_bytes() {
     const SOCKETS: usize = 10_000;
     let mut kernel = Kernel::builder().build().unwrap();
-    // What the kernel would choose is taken already, here and there.
+    // Some port ids that the kernel would choose are taken.
     for taken in [4242, -4097, -4099, -4100_i32] {
         let socket = kernel.open(ClientId::FIRST, 3).unwrap();
         kernel.bind(socket, PortId(taken.cast_unsigned())).unwrap();
@@ -196,7 +200,7 @@ fn a_device_name_of_15_bytes_fills_its_field_but_for_the_nul() {
     let read = handle.read_datagram(&mut buffer, Wait::Never).unwrap();
     let names = &buffer[16 + 2 * 16 + 4..][..32];
     assert_eq!(names, b"fifteen-bytes-0\0fifteen-bytes-1\0");
-    // A kernel that filled the sixteenth byte too would not be misread.
+    // If a kernel filled the sixteenth byte, too, the names would still be read right.
     let sixteenth = 16 + 2 * 16 + 4 + 15;
     buffer[sixteenth] = b'6';
     let Message::Packet(packet) = Message::parse(&buffer[..read], Abi::LP64_LITTLE).unwrap() else {
@@ -206,7 +210,8 @@ fn a_device_name_of_15_bytes_fills_its_field_but_for_the_nul() {
     assert_eq!(packet.outdev_name(), "fifteen-bytes-1");
 }
 
-/// Signals before every datagram, in both directions: a program that calls again loses nothing and does nothing twice.
+/// Signals come before every datagram, in both directions. A program that calls again loses
+/// nothing, and does nothing twice.
 #[test]
 fn a_storm_of_signals_loses_nothing() {
     const PACKETS: u64 = 500;
@@ -232,7 +237,7 @@ fn a_storm_of_signals_loses_nothing() {
     assert_eq!(sim.accounting().queued, 0);
 }
 
-/// Calls until no signal comes, and counts those that did.
+/// Calls again as long as a signal interrupts the call, and counts the signals. Returns the value.
 fn again<T>(interrupted: &mut usize, call: impl Fn() -> Result<T, Error>) -> T {
     loop {
         match call() {

@@ -1,6 +1,8 @@
-//! A program that the command started can't reach a queue of the machine, not even as root where a rule queues real traffic.
+//! Tests that a program which the command started can't reach a queue of this machine, not even as
+//! root with a rule that queues real traffic.
 //!
-//! In a network namespace of its own, so without a privilege. Skipped, with the reason, where there can be none or a tool is missing.
+//! The test runs in a network namespace of its own, so that it needs no privileges. It is skipped,
+//! with the reason, if there can be no namespace or a tool is missing.
 
 #![cfg(target_os = "linux")]
 
@@ -17,15 +19,16 @@ use pretty_assertions::assert_eq;
 use rstest::rstest;
 use std::process::Command;
 
-/// A namespace in which a process is root, with a loopback.
+/// The arguments of `unshare` for a shell that is root in new user and network namespaces.
 const NAMESPACE: [&str; 5] = ["--map-root-user", "--net", "--", "sh", "-c"];
 
-/// What the script needs.
+/// A script that succeeds if the namespace has what [`SCRIPT`] needs.
 const PROBE: &str = "ip link set lo up && bash -c true && awk 1 /proc/net/netfilter/nfnetlink_queue && \
     { iptables-legacy -t mangle -A INPUT -p udp -j QUEUE || iptables -t mangle -A INPUT -p udp -j QUEUE; }";
 
-/// Packets to UDP port 9 are queued; those that got through are counted afterwards. Sends such packets while the program runs
-/// alone, and then while the command runs it. Prints how many got through each time, and whether a queue was ever bound.
+/// A script that queues UDP packets to port 9, and counts those that get through. It sends such
+/// packets while the program runs alone, and then while the command runs the program. It prints how
+/// many got through each time, and how many queues were bound under the command.
 const SCRIPT: &str = r#"
 set -e
 ip link set lo up

@@ -1,4 +1,4 @@
-//! What the emulator holds: no more than it says, whatever is sent to it.
+//! Tests that the emulator holds no more memory than it states, whatever is sent to it.
 
 mod support;
 
@@ -9,7 +9,7 @@ use ipq_core::{CopyMode, Family, Hook, PortId, Wait};
 use ipq_sim::{ClientId, Kernel, Rule};
 use support::listener::{Listener, PORT_ID};
 
-/// An Ethernet frame with a UDP packet of `length` bytes for this host.
+/// Returns an Ethernet frame with a UDP packet of `length` bytes for this host.
 fn frame(length: usize) -> Bytes {
     let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0x20, 1], [2, 0, 0, 0, 0x10, 1])
         .ipv4([10, 1, 0, 2], [10, 1, 0, 1], 64)
@@ -21,7 +21,8 @@ fn frame(length: usize) -> Bytes {
 
 #[test]
 fn a_queued_packet_takes_its_bytes_and_no_more_beside_than_is_said() {
-    // A few more than a power of two, when a table that doubles has most room to spare.
+    // A few more than a power of two, when a table that doubles its size has the most room to
+    // spare.
     const PACKETS: usize = 16_400;
     let sim = Kernel::builder().keep_fates(0).simulate().unwrap();
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Input)).unwrap();
@@ -40,7 +41,7 @@ fn a_queued_packet_takes_its_bytes_and_no_more_beside_than_is_said() {
     assert!(each < frame.len() + 288, "{each}");
 }
 
-/// What is held after many rounds is what is held after some.
+/// No more memory is held after many rounds than after some.
 #[test]
 fn programs_that_ask_and_never_read_make_nothing_grow() {
     let mut kernel = Kernel::builder().keep_fates(16).build().unwrap();

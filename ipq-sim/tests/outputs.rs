@@ -1,6 +1,8 @@
-//! What `ipq-sim run` reads and writes, with programs in C: captures as they come, and files that other tools open.
+//! Tests what `ipq-sim run` reads and writes, with programs in C: captures from standard input, and
+//! files that other tools open.
 //!
-//! Skipped, with the reason, where there is no C compiler or no tshark; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if there is no C compiler or no tshark. With
+//! `IPQ_REQUIRE_C=1` a missing compiler is a failure.
 
 #![cfg(target_os = "linux")]
 
@@ -21,7 +23,7 @@ fn scratch(name: &str) -> PathBuf {
     Path::new(SCRATCH).join(name)
 }
 
-/// The number-th packet: UDP, and every third TCP.
+/// Returns the packet of that number: every third is TCP, the others UDP.
 fn packet(number: usize) -> Vec<u8> {
     let builder = PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
     let mut bytes = Vec::new();
@@ -33,14 +35,14 @@ fn packet(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// A capture of that link type with these frames, a microsecond apart.
+/// Returns a capture of that link type with these frames, a microsecond apart.
 fn capture_of(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     let records = (0..).zip(frames);
     let records = records.flat_map(|(number, frame)| pcap::record([1_700_000_000, number], frame, 0));
     pcap::header(link).into_iter().chain(records).collect()
 }
 
-/// A capture of so many packets of raw IP.
+/// Returns a capture of that many raw IP packets.
 fn capture(packets: usize) -> Vec<u8> {
     capture_of(pcap::RAW_IP, &(0..packets).map(packet).collect::<Vec<_>>())
 }
@@ -55,7 +57,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
 }
 
-/// The command, about to run a program.
+/// Returns the command that is to run a program, with these options.
 fn run(options: &[&str], program: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-sim"));
     command.args(["run", "--library"]).arg(LIBRARY.join("lib"));
@@ -67,7 +69,7 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a command that writes to its standard input what `write` writes.
+/// Runs a command, to whose standard input `write` writes. Returns what the command printed.
 fn fed(command: &mut Command, write: impl FnOnce(&mut dyn std::io::Write)) -> Output {
     let piped = command
         .stdin(Stdio::piped())
@@ -86,7 +88,7 @@ fn a_capture_comes_by_standard_input_in_pieces_and_leaves_by_standard_output(#[c
     if !have(&[]) {
         return;
     }
-    // What the program prints does not get into the capture.
+    // What the program prints must not get into the capture.
     let mut command = run(&["--pcap", "-", "--out", "-"], Path::new("sh"));
     command.args(["-c", "echo printed; exec \"$0\""]).arg(pass());
     let output = fed(&mut command, |input| {
@@ -99,7 +101,7 @@ fn a_capture_comes_by_standard_input_in_pieces_and_leaves_by_standard_output(#[c
     assert!(errors.contains("printed\n"), "{errors}");
     let path = saved(&format!("standard-{size}.pcap"), &output.stdout);
     assert_eq!(output.stdout.len(), capture(20).len());
-    // What was written can be read, and is the same again.
+    // The written file can be read, and is written again without a change.
     let again = run(&["--pcap", &path, "--out", "-"], &pass()).output().unwrap();
     assert_eq!(again.stdout, output.stdout);
 }
@@ -126,7 +128,8 @@ fn memory_does_not_grow_with_a_capture() {
     if !have(&[]) {
         return;
     }
-    // 300 MB by a process that may have 200 MB of addresses, with threads and libraries.
+    // The capture has 300 MB. The process may use 200 MB of addresses, including threads and
+    // libraries.
     let limited = format!("ulimit -v 200000; exec {} \"$@\"", env!("CARGO_BIN_EXE_ipq-sim"));
     let mut command = Command::new("sh");
     command
@@ -165,7 +168,7 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     let output = run(&options, &compiled(&source("rewrite.c"), &[])).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
 
-    // TCP is dropped, and UDP rewritten.
+    // The program drops TCP, and rewrites UDP.
     let dropped = |frame: usize| format!("2|frame {frame} of the capture: dropped: by verdict");
     let changed = |frame: usize| {
         format!(
@@ -196,7 +199,7 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     let (_, decimals) = after.split_once('.').unwrap();
     assert!(decimals.len() <= 3, "a clock of nanoseconds does not tell {after}");
 
-    // One mode message, and of each packet a message there and a verdict back, all of ip_queue's protocol.
+    // The messages are one mode message, and for each packet a packet message and a verdict.
     let messages = tshark(trace, MESSAGE_FIELDS);
     assert_eq!(messages.len(), 1 + 2 * 6);
     let count = |kinds: &[&str]| {
@@ -213,8 +216,9 @@ fn out_log_and_trace_tell_what_became_of_every_packet() {
     );
 }
 
-/// What tshark is asked about each packet, and about each message. Old ones don't know all of it.
+/// The fields of a packet that tshark prints. Old versions don't know all of them.
 const PACKET_FIELDS: &[&str] = &["frame.time_epoch", "frame.verdict.ebpf_tc", "frame.comment"];
+/// The fields of a netlink message that tshark prints. Old versions don't know all of them.
 const MESSAGE_FIELDS: &[&str] = &["netlink.family", "netlink.hdr_type"];
 
 fn tshark_arguments<'a>(file: &'a str, fields: &[&'a str]) -> Vec<&'a str> {
@@ -223,7 +227,7 @@ fn tshark_arguments<'a>(file: &'a str, fields: &[&'a str]) -> Vec<&'a str> {
     arguments.into_iter().chain(fields).collect()
 }
 
-/// These fields of every frame of a file, as tshark reads it.
+/// Returns these fields of every frame of a file, as tshark prints them.
 fn tshark(file: &str, fields: &[&str]) -> Vec<String> {
     let output = Command::new("tshark")
         .args(tshark_arguments(file, fields))

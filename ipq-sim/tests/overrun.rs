@@ -1,4 +1,5 @@
-//! A program that is slower than its packets: what it is told, and what it loses (SOCK-4, SOCK-5).
+//! Tests a program that is slower than its packets: what it is told, and what it loses (SOCK-4,
+//! SOCK-5).
 
 mod support;
 
@@ -8,7 +9,8 @@ use pretty_assertions::assert_eq;
 use rstest::rstest;
 use support::{frame, next};
 
-/// A kernel that queues what it forwards, and a handle in mode PACKET whose receive buffer reads 8192.
+/// Returns a kernel that queues what it forwards, and a handle in mode PACKET with a receive buffer
+/// of 8192 bytes.
 fn small(profile: &Profile) -> (Sim, Handle<SimTransport>) {
     let sim = Kernel::builder().profile(*profile).simulate().unwrap();
     sim.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
@@ -77,6 +79,7 @@ fn a_large_packet_is_taken_whole_if_there_is_any_room() {
         Err(Error::TimedOut) => None,
         result => Some(result.is_ok()),
     });
-    // Four of 2240 are more than 8192, so the fifth is one too many.
+    // Four datagrams, of 2240 bytes each in the buffer, are more than 8192 bytes, so the fifth is
+    // refused.
     assert_eq!(read.collect::<Vec<_>>(), [false, true, true, true, true]);
 }

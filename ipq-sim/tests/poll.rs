@@ -1,4 +1,4 @@
-//! Handles of asynchronous programs: a task is woken when there is something for it.
+//! Tests the handles of asynchronous programs: a task is woken when something has come for it.
 
 mod support;
 
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use support::{frame, next};
 
-/// Counts how often the task was woken.
+/// A waker that counts how often its task was woken.
 #[derive(Default)]
 struct Task(AtomicUsize);
 
@@ -36,7 +36,7 @@ fn listening() -> (Sim, Handle<SimTransport>) {
     (sim, handle)
 }
 
-/// What a poll gives: the length of a datagram, or why there is none.
+/// Polls the handle once. Returns the length of a datagram, or why there is none.
 fn poll(handle: &Handle<SimTransport>, task: &Arc<Task>) -> Poll<Result<usize, TransportError>> {
     let waker = Waker::from(Arc::clone(task));
     let mut buffer = [0; 4096];

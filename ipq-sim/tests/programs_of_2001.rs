@@ -1,7 +1,9 @@
-//! Programs of 32 bits, run by the command on kernels of their time: taken over, their queue full, their peer dead. No
-//! program of 64 bits ever met these kernels.
+//! Tests programs of 32 bits, run by the command on kernels of their time: a second peer takes the
+//! queue over, the queue is full, the peer is dead. No program of 64 bits ever ran on these
+//! kernels.
 //!
-//! Skipped, with the reason, where the compiler makes no programs of 32 bits; a failure there with `IPQ_REQUIRE_C=1`.
+//! A test is skipped, with the reason, if the compiler makes no programs of 32 bits. With
+//! `IPQ_REQUIRE_C=1` it fails instead.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -19,14 +21,14 @@ use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
-/// How a program is compiled.
+/// The way in which a program is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Built {
-    /// For words of 32 bits.
+    /// For words of 32 bits, with a dynamic loader.
     Narrow,
-    /// The same, without a dynamic loader.
+    /// For words of 32 bits, linked statically.
     NarrowAndStatic,
-    /// For this machine's words.
+    /// For words of 64 bits, as this machine has.
     Wide,
 }
 
@@ -39,7 +41,8 @@ impl Built {
         }
     }
 
-    /// Compiles a test's source, which brings all its code; none, with the reason told, where that can't be done.
+    /// Compiles a test's source, which needs no library but C's. Returns `None`, with the reason
+    /// printed, if it can't be compiled or launched here.
     fn program(self, source: &str) -> Option<PathBuf> {
         let directory = tempfile::tempdir_in(SCRATCH).unwrap();
         let probe = directory.path().join("probe.c");
@@ -71,7 +74,7 @@ impl Built {
     }
 }
 
-/// A packet, as a capture has it.
+/// Returns the record of a UDP packet in a capture, with the number as its payload.
 fn record(number: u8) -> Vec<u8> {
     let mut packet = Vec::new();
     PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
@@ -91,7 +94,7 @@ fn command(kernel: &str) -> Command {
     command
 }
 
-/// Runs a program on that many packets.
+/// Runs a program on that many packets. Returns what the command and the program printed.
 fn run(kernel: &str, packets: u8, arguments: &[&str], program: &Path, how: &str) -> Output {
     let mut run = command(kernel)
         .args(arguments)
@@ -103,12 +106,13 @@ fn run(kernel: &str, packets: u8, arguments: &[&str], program: &Path, how: &str)
         .unwrap();
     let mut capture = pcap::header(pcap::RAW_IP);
     (0..packets).for_each(|number| capture.extend(record(number)));
-    // A command that refuses to run does not read it.
+    // If the command refuses to run, it does not read the capture.
     let _ = run.stdin.take().unwrap().write_all(&capture);
     run.wait_with_output().unwrap()
 }
 
-/// A program that runs, packets that it is given one by one, and the lines that it prints.
+/// A program that is running, the capture that gives it packets one by one, and the lines that it
+/// prints.
 struct Dialogue {
     run: Child,
     capture: ChildStdin,
@@ -132,7 +136,7 @@ impl Dialogue {
         dialogue
     }
 
-    /// One more packet arrives.
+    /// Lets one more packet arrive.
     fn feed(&mut self) {
         self.packets += 1;
         self.capture.write_all(&record(self.packets)).unwrap();
@@ -144,7 +148,7 @@ impl Dialogue {
         assert_eq!(printed.as_deref(), Some(line));
     }
 
-    /// Nothing more comes, and the program ends.
+    /// Ends the capture, and asserts that the program prints nothing more.
     fn end(self) {
         let Self {
             mut run,
@@ -167,7 +171,7 @@ fn a_program_is_taken_over_by_a_second_and_takes_its_queue_back_with_a_verdict(
     let mut dialogue = Dialogue::begin(kernel, &program, "taken-over");
     dialogue.feed();
     dialogue.expect("first: a packet");
-    // The second attaches, and is acknowledged.
+    // The second program attaches, and gets an acknowledgement.
     dialogue.expect("second: errno 0 in 36 bytes");
     dialogue.feed();
     dialogue.expect("second: a packet");

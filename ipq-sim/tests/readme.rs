@@ -1,4 +1,4 @@
-//! What the repository's README shows is what is tested.
+//! Tests that the README of the repository shows the code that is tested.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a person sees of an emulated host, and of an assertion that does not hold.
+//! Tests what a person sees of an emulated host, and of an assertion that does not hold.
 
 use etherparse::PacketBuilder;
 use ipq_core::{CopyMode, Family, Hook, Verdict};
@@ -20,7 +20,7 @@ fn inject(sim: &Sim, to: [u8; 4]) -> PacketSerial {
     sim.inject_packet("tap0", &packet).unwrap()
 }
 
-/// The message of an assertion that does not hold.
+/// Returns the message of an assertion that must not hold.
 fn failure(assertion: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(assertion)).expect_err("it must not hold");
     *panic.downcast::<String>().expect("a message")

@@ -1,5 +1,6 @@
-//! What a seeded fault leaves alone: it breaks its rule up to the rule's edge, and a case that is beside the edge is
-//! answered as ever. A suite that finds the fault has then found this rule broken and not another.
+//! Tests what a seeded fault leaves alone. It breaks its rule up to the rule's edge, and a case
+//! just beside the edge is answered as without the fault. So a suite that finds the fault has found
+//! this rule broken, and no other.
 
 #![cfg(feature = "seeded-faults")]
 
@@ -15,27 +16,30 @@ const OWN: [u8; 4] = [10, 1, 0, 1];
 const NEIGHBOUR: [u8; 4] = [10, 1, 0, 2];
 const OTHER_NEIGHBOUR: [u8; 4] = [10, 2, 0, 2];
 
-/// A kernel with a fault that queues what it forwards, and a program that has sent nothing.
+/// Returns a kernel with that fault, which queues what it forwards, and a program with a bound
+/// socket that has sent nothing.
 fn bound(fault: Fault) -> Listener {
     let mut kernel = Kernel::builder().fault(fault).build().unwrap();
     kernel.add_rule(Rule::queue(Family::Ipv4, Hook::Forward)).unwrap();
     Listener::bound(kernel)
 }
 
-/// The same with a program that is the peer, in mode PACKET.
+/// Returns a kernel with that fault, which queues what it forwards, and a program that is the
+/// queue's peer in mode PACKET.
 fn listening(fault: Fault) -> Listener {
     let mut listener = bound(fault);
     assert_eq!(listener.send(&mode(PORT_ID)), None);
     listener
 }
 
-/// Lets a packet arrive that is forwarded.
+/// Lets a packet arrive that is to be forwarded. Returns its serial number.
 fn arrive(listener: &mut Listener) -> PacketSerial {
     let packet = udp(NEIGHBOUR, OTHER_NEIGHBOUR);
     listener.kernel.inject_packet("tap0", &packet).unwrap()
 }
 
-/// Lets such a packet arrive, and reads it.
+/// Lets a packet arrive that is to be forwarded, and reads it. Returns its serial number and its
+/// packet id.
 fn queued(listener: &mut Listener) -> (PacketSerial, PacketId) {
     listener.queued(&udp(NEIGHBOUR, OTHER_NEIGHBOUR))
 }
@@ -44,7 +48,7 @@ fn fate(listener: &Listener, packet: PacketSerial) -> &Fate {
     listener.kernel.fate(packet).unwrap()
 }
 
-/// A UDP packet from one neighbour to the other, or from this host, with 8 bytes of payload: 36 in all.
+/// Returns a UDP packet with 8 bytes of payload, which is 36 bytes long.
 fn udp(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
     let mut packet = Vec::new();
     etherparse::PacketBuilder::ipv4(source, destination, 64)
@@ -58,7 +62,7 @@ fn mode(port_id: PortId) -> Vec<u8> {
     mode_message(port_id, CopyMode::Packet)
 }
 
-/// A message that says that it is longer or shorter, and is.
+/// Returns a message that is `by` bytes longer, or shorter if negative, and states its new length.
 fn resized(mut message: Vec<u8>, by: isize) -> Vec<u8> {
     message.resize(message.len().strict_add_signed(by), 0);
     let length = message.len() as u32;
@@ -171,7 +175,7 @@ fn a_replacement_shorter_than_the_header_drops_and_no_other(#[case] length: usiz
     assert_eq!(*fate(&lab, serial) == Fate::Dropped(DropReason::Verdict), dropped);
 }
 
-/// The checksum of 0x1234 is none that this header can have.
+/// 0x1234 is a checksum that this header can't have.
 #[rstest]
 #[case::mended(Fault::ChecksumMended, false)]
 #[case::left_alone(Fault::GrowthCut, true)]
@@ -199,7 +203,8 @@ fn only_the_loopback_skips_postrouting(#[case] destination: [u8; 4], #[case] que
     assert_eq!(lab.kernel.queue_length(Family::Ipv4), Some(queued));
 }
 
-/// What is left of a datagram of 148 bytes that was read with a buffer of 100, and of one that was read whole.
+/// A datagram of 148 bytes is read with a buffer of 100 bytes. Its rest comes next, and all of its
+/// room is free again then.
 #[test]
 fn the_rest_of_a_cut_datagram_comes_next_and_weighs_what_it_is() {
     let mut lab = listening(Fault::CutRestKept);

@@ -1,4 +1,5 @@
-//! The server for other processes, with the transport of `ipq-core` as its client: both in one process, on two threads.
+//! Tests the server for other processes, with the transport of `ipq-core` as its client. Both are
+//! in one process, on two threads.
 
 #![cfg(target_os = "linux")]
 
@@ -18,7 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::at_input;
 
-/// Says that the client has ended, also when it failed.
+/// Sets the flag when it is dropped, so that the server learns of the client's end even after a
+/// panic.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {
@@ -27,7 +29,8 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// Serves a kernel at a path while `client` runs, and lets packets enter as often as `client` asked through its argument.
+/// Serves a kernel at a path until `client` has ended and no socket is left. Lets `packets` packets
+/// enter as soon as a program listens. Returns the kernel.
 fn served(name: &str, packets: usize, client: impl FnOnce(&Path)) -> Kernel {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut kernel = run::kernel(Profile::default(), Hook::Input).unwrap();
@@ -106,7 +109,7 @@ fn an_overrun_comes_first_then_what_there_was_room_for_and_nothing_more_before_i
         handle.transport().set_receive_buffer(4096).unwrap();
         handle.set_mode(CopyMode::Packet, 0).unwrap();
         let mut buffer = [0; 2048];
-        // All 40 enter between two turns of the server, before the first is handed over.
+        // All 40 packets enter between two turns of the server, before a frame is handed over.
         let mut read = Vec::new();
         while read.last() != Some(&Err(Error::TimedOut)) {
             read.push(
@@ -200,7 +203,7 @@ fn whatever_is_sent_instead_of_a_request_ends_that_connection_and_no_other() {
             let mut answer = [0; 64];
             assert_eq!(net::recv(&connection, &mut answer, RecvFlags::empty()), Ok((0, 0)));
         }
-        // Whatever is sent as a frame is the queue's to judge.
+        // What is sent on a socket's connection is a frame, and the queue answers it.
         let mut buffer = [0; 2048];
         let odd = [&16_u32.to_ne_bytes()[..], &[0xff; 12]].concat();
         handle.transport().send(&[std::io::IoSlice::new(&odd)]).unwrap();

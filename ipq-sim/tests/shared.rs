@@ -1,6 +1,7 @@
-//! A kernel that several threads share: waits are real, and end.
+//! Tests a kernel that several threads share: waits take real time, and end.
 //!
-//! No test sleeps: each waits for what another thread does, and would hang if it were not told.
+//! Most tests do not sleep: a thread waits for what another thread does, and would hang if it were
+//! not woken.
 
 mod support;
 
@@ -60,7 +61,7 @@ fn a_read_that_waits_for_ever_ends_when_its_socket_is_closed() {
     let socket = handle.transport().socket();
     thread::scope(|scope| {
         let reader = scope.spawn(|| next(&handle, Wait::Forever));
-        // Whether the reader waits already or comes later, it must be told.
+        // The reader may wait already or come later: in both cases it gets the error.
         sim.with(|kernel| kernel.close(socket));
         assert_eq!(reader.join().unwrap(), Err(Error::Receive(TransportError::Closed)));
     });
@@ -71,7 +72,7 @@ fn an_overrun_wakes_the_reader() {
     let (sim, handle) = listening();
     sim.with(|kernel| kernel.set_receive_buffer(handle.transport().socket(), 0))
         .unwrap();
-    // Fill it, and read all but the error.
+    // The receive buffer has room for one datagram, so the next one overruns it.
     for _ in 0..5 {
         sim.inject("tap0", frame(8)).unwrap();
     }
@@ -114,7 +115,8 @@ fn one_thread_reads_another_gives_verdicts_and_a_third_injects() {
             }
         });
         for _ in 0..PACKETS {
-            // No faster than the others: the queue holds 1024, and the receive buffer fewer.
+            // Packets are injected no faster than they are judged: the queue holds 1024, and the
+            // receive buffer fewer.
             while sim.accounting().queued > 100 {
                 thread::yield_now();
             }

@@ -1,4 +1,5 @@
-//! Time in the emulated kernel: nothing waits, and everything comes when it is due.
+//! Tests time in the emulated kernel: no call waits in real time, and everything comes when it is
+//! due.
 
 use ipq_core::wire::Message;
 use ipq_core::{CopyMode, Error, Family, Hook, TransportError, Wait};
@@ -49,7 +50,7 @@ fn what_was_put_off_comes_in_the_order_of_its_time_and_then_of_its_asking() {
     handle.set_mode(CopyMode::Packet, 0).unwrap();
     let began = sim.now();
     for (seconds, number) in [(3, 30), (1, 10), (3, 31), (2, 20)] {
-        // The last byte of the payload tells them apart.
+        // The last byte of the payload distinguishes the packets.
         let mut frame = [&[2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0], UDP].concat();
         *frame.last_mut().unwrap() = number;
         sim.with(|kernel| kernel.inject_later(Duration::from_secs(seconds), "tap0", frame))
@@ -64,7 +65,7 @@ fn what_was_put_off_comes_in_the_order_of_its_time_and_then_of_its_asking() {
                 seen.push((stamp, *packet.payload().last().unwrap()));
             }
             other => {
-                // Nothing else is to come, so the wait would never end.
+                // No packet is left to come, so the wait would never end.
                 assert_eq!(other.err(), Some(Error::Receive(TransportError::Deadlock)));
                 break;
             }

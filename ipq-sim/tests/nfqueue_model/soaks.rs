@@ -1,4 +1,4 @@
-//! Comparisons that are interrupted, and go on.
+//! Tests that a comparison that was interrupted goes on from its checkpoint.
 
 use crate::soak::{Figures, Soak};
 use pretty_assertions::assert_eq;
@@ -18,17 +18,17 @@ fn soak(steps: u64, checkpoint: &Path) -> Soak {
     }
 }
 
-/// A round of some steps, which follow from the random numbers.
+/// Returns the number of steps of a round, 10 to 19, which follows from the random numbers.
 fn some(mut random: TestRng) -> u64 {
     10 + u64::from(random.next_u32() % 10)
 }
 
-/// Compares without a difference.
+/// Runs a comparison that finds no difference.
 fn compare(soak: &Soak) -> Result<Figures, String> {
     soak.rounds(|random| Ok(some(random)))
 }
 
-/// The figures without the time that they took.
+/// Returns the figures with 0 seconds, so that figures of two runs can be equal.
 fn timeless(figures: Result<Figures, String>) -> Result<Figures, String> {
     figures.map(|figures| Figures {
         seconds: 0.0,
@@ -50,7 +50,7 @@ fn a_comparison_that_was_interrupted_ends_as_if_it_was_not() {
     let before = kept(&in_two);
     assert_eq!(timeless(compare(&soak(500, &in_two))), whole);
     assert!(before["steps"].as_u64() < kept(&in_two)["steps"].as_u64());
-    // All is done: no round is run again.
+    // All steps were taken, so no round is run.
     let none = |_: TestRng| -> Result<u64, String> { panic!("a round is run") };
     assert_eq!(timeless(soak(500, &in_two).rounds(none)), whole);
 }
@@ -76,7 +76,7 @@ fn a_difference_is_kept_and_found_again_at_once() {
     );
     let again = soak(1_000, &path).rounds(|_| Err("they differ".to_owned()));
     assert_eq!(again, Err(expected.to_owned()));
-    // When it is mended, the comparison goes on.
+    // Once the difference is gone, the comparison goes on.
     compare(&soak(1_000, &path)).expect("there is no difference");
     assert_eq!(kept(&path)["difference"], Value::Null);
 }

@@ -1,5 +1,5 @@
-//! Programs with a client library. Each decides alike, by the number in a packet: see
-//! `programs/decide.h`.
+//! Tests programs with client libraries for nfnetlink's queues. Each decides by the number in a
+//! packet: see `programs/decide.h`.
 
 use crate::c_library::{SCRATCH, can_not, have, succeed};
 use crate::launching::{can_launch, unprivileged};
@@ -9,8 +9,8 @@ use rstest::rstest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Of four packets the first is dropped, the second let through, the third marked where the library
-/// can set marks, and the fourth changed.
+/// Asserts what the programs decide. Of four packets the first is dropped, the second let through,
+/// the third marked if `marks`, and the fourth changed in its last byte.
 fn assert_decided(ran: &Ran, marks: bool) {
     let fates = (0..PACKETS).map(|number| match number % 4 {
         0 => dropped(),
@@ -27,7 +27,8 @@ fn assert_decided(ran: &Ran, marks: bool) {
     ran.assert(&fates.collect::<Vec<_>>(), &through.collect::<Vec<_>>());
 }
 
-/// A program in C with `libnetfilter_queue`; none if it can't be compiled here.
+/// Returns the path of a program in C with `libnetfilter_queue`, compiled from the source of that
+/// name. Returns `None` if it can't be compiled or launched here.
 pub(crate) fn compiled(name: &str) -> Option<String> {
     if !have(&[]) || !can_launch() {
         return None;
@@ -87,7 +88,8 @@ fn what_is_decided_does_not_depend_on_how_packets_are_fed(#[case] arguments: &[&
     }
 }
 
-/// The fate of a packet that the program decided on, or did not see.
+/// Returns the expected fate and mark of a packet: as `mnl.c` decides, or accepted without a mark
+/// if the program does not see the packet.
 fn fate(number: u32, is_decided: bool) -> (String, Option<u32>) {
     match number % 4 {
         _ if !is_decided => accepted(None),
@@ -166,8 +168,9 @@ fn the_crate_nfq_decides() {
     }
 }
 
-/// The interpreters of Python that may have packages of the registry: one that is named, that of a
-/// virtual environment beside what cargo builds, and the system's.
+/// Returns the paths of the Python interpreters that may have the packages: the one that
+/// `IPQ_PYTHON` names, that of the virtual environment `python` in the target directory, and the
+/// system's.
 fn interpreters() -> Vec<PathBuf> {
     let named = std::env::var_os("IPQ_PYTHON").map(PathBuf::from);
     let environment = Path::new(SCRATCH)
@@ -177,7 +180,8 @@ fn interpreters() -> Vec<PathBuf> {
     named.into_iter().chain(environment).chain([system]).collect()
 }
 
-/// The interpreter that can import a package as a user without privileges; none if no one can.
+/// Returns the path of the first interpreter that can import that version of a package as a user
+/// without privileges. Returns `None`, and says that a test is skipped, if there is none.
 fn python_with(package: &str, version: &str) -> Option<String> {
     let import = format!("import importlib.metadata as m, {package}; assert m.version({package:?}) == {version:?}");
     let found = interpreters().into_iter().find(|python| {
@@ -204,7 +208,7 @@ fn a_program_in_python_decides(#[case] package: &str, #[case] version: &str) {
     }
 }
 
-/// The library has no way to set a mark.
+/// Marks are not expected, since the library can't set any.
 #[test]
 fn a_program_in_ruby_decides() {
     let ruby = "/usr/bin/ruby";

@@ -1,8 +1,8 @@
-//! Programs for nfnetlink's queues as they stand, started by the command without a privilege on a
-//! capture of 240 packets: with the client libraries that people use, and from a distribution.
+//! Tests unchanged programs for nfnetlink's queues, with the client libraries that people use and
+//! from a distribution. The command starts them, without privileges, on a capture of 240 packets.
 //!
-//! A test is skipped, with the reason, where its library or tool is missing; the reason names the
-//! command that installs it.
+//! A test is skipped if its library or tool is missing. It prints the reason and the command that
+//! installs what is missing.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,4 @@
-//! Runs the command on a capture, and reads what it left.
+//! Runs the command on a capture, and reads its outputs.
 
 use crate::c_library::SCRATCH;
 use crate::launching::unprivileged;
@@ -8,17 +8,18 @@ use pretty_assertions::assert_eq;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The number of packets in the capture.
+/// The number of packets in the usual capture.
 pub(crate) const PACKETS: u32 = 240;
 
-/// The source of a program.
+/// Returns the path of a program's source.
 pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/nfqueue_programs/programs")
         .join(name)
 }
 
-/// The packet of that number: UDP between hosts of many addresses, with the number first in its payload.
+/// Returns the packet of that number: UDP from one of seven hosts. The payload begins with the
+/// number, and has its own length.
 pub(crate) fn packet(number: u32) -> Vec<u8> {
     let mut payload = number.to_be_bytes().to_vec();
     payload.resize(20 + number as usize * 37 % 1400, number as u8);
@@ -30,7 +31,8 @@ pub(crate) fn packet(number: u32) -> Vec<u8> {
     bytes
 }
 
-/// Where the files of one test are: a place that anybody may write to.
+/// Makes an empty directory for the files of one test, to which any user may write, and returns its
+/// path.
 pub(crate) fn place(name: &str) -> PathBuf {
     let place = Path::new(SCRATCH).join(format!("nfqueue-{name}"));
     let _ = std::fs::remove_dir_all(&place);
@@ -50,7 +52,8 @@ fn write_capture(path: &Path, packets: &[Vec<u8>]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The packets of a capture in this machine's byte order; none if it was not written.
+/// Returns the packets of a pcap file in this machine's byte order. Returns none if the file does
+/// not exist.
 pub(crate) fn read_capture(path: &Path) -> Vec<Vec<u8>> {
     let file = std::fs::read(path).unwrap_or_default();
     let mut rest = &file[FILE_HEADER_BYTES.min(file.len())..];
@@ -63,31 +66,33 @@ pub(crate) fn read_capture(path: &Path) -> Vec<Vec<u8>> {
     packets
 }
 
-/// What a run left.
+/// The result of a run of the command.
 pub(crate) struct Ran {
     /// What the command printed to standard error.
     pub(crate) errors: String,
-    /// Its exit status.
+    /// The command's exit status. `None` if a signal ended it.
     pub(crate) status: Option<i32>,
-    /// The packets that got through.
+    /// The packets that got through, in the order of the output file.
     pub(crate) out: Vec<Vec<u8>>,
-    /// By record of the capture: the fate, and the mark that was set last.
+    /// For each record of the capture, its fate, and the mark that the last verdict with a mark
+    /// set.
     pub(crate) log: Vec<(String, Option<u32>)>,
-    /// The directory of its files.
+    /// The directory of the run's files.
     pub(crate) place: PathBuf,
 }
 
-/// The fate of a packet that got through, and the mark that was set.
+/// Returns the log's fate of a packet that got through, with that mark.
 pub(crate) fn accepted(mark: Option<u32>) -> (String, Option<u32>) {
     ("accepted".to_owned(), mark)
 }
 
-/// The fate of a packet that was dropped by a verdict.
+/// Returns the log's fate of a packet that a verdict dropped.
 pub(crate) fn dropped() -> (String, Option<u32>) {
     ("dropped: by verdict".to_owned(), None)
 }
 
-/// Runs the command on packets.
+/// Runs the command on a capture of these packets, as a user without privileges. `name` names the
+/// directory of the files.
 pub(crate) fn run(name: &str, packets: &[Vec<u8>], arguments: &[&str], program: &[&str]) -> Ran {
     let place = place(name);
     let file = |name| place.join(name);
@@ -129,7 +134,8 @@ pub(crate) fn all_packets() -> Vec<Vec<u8>> {
 }
 
 impl Ran {
-    /// Asserts these fates and marks, that these packets got through, and that all went well.
+    /// Asserts the fates and marks, the packets that got through, the kernel for nfnetlink, and
+    /// exit status 0.
     pub(crate) fn assert(&self, log: &[(String, Option<u32>)], out: &[Vec<u8>]) {
         let errors = &self.errors;
         assert_eq!(self.log, log, "{errors}");

@@ -1,4 +1,4 @@
-//! Programs that look at who sent a datagram.
+//! Tests programs that look at the sender of a datagram.
 
 use crate::libraries::compiled;
 use crate::running::{PACKETS, accepted, all_packets, run};

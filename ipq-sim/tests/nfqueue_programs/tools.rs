@@ -1,4 +1,4 @@
-//! Programs of a distribution that use a queue.
+//! Tests programs of a distribution that use a queue.
 
 use crate::c_library::{missing_optional, skipped};
 use crate::launching::can_launch;
@@ -6,8 +6,8 @@ use crate::running::{PACKETS, accepted, all_packets, dropped, read_capture, run}
 use etherparse::PacketBuilder;
 use pretty_assertions::assert_eq;
 
-/// Returns whether a tool of a Debian package is there, and programs can be launched. If not, says
-/// that a test is skipped.
+/// Returns `true` if a tool is installed and programs can be launched. Otherwise says that a test
+/// is skipped, and which Debian `package` has the tool.
 fn have(tool: &str, package: &str) -> bool {
     let missing = missing_optional(tool, &["--version"]);
     let reason = missing.map(|reason| format!("{reason}: apt-get install {package}"));
@@ -31,14 +31,15 @@ fn tcpdump_sees_each_packet_by_libpcaps_device_and_lets_it_through() {
     assert!(ran.errors.contains("240 packets captured\n"), "{}", ran.errors);
 }
 
-/// The bytes of a message of BOOTP before its options, and those of its shortest form.
+/// The number of bytes of a BOOTP message before its options.
 const BEFORE_OPTIONS: usize = 236;
+/// The number of bytes of the shortest BOOTP message.
 const SHORTEST: usize = 300;
 
-/// The option for a host's name.
+/// The DHCP option with a host's name that dhcpoptinj adds.
 const NAME: &[u8] = b"\x0c\x06fjaseh";
 
-/// A packet of DHCP with these options, and the number in its transaction id.
+/// Returns a DHCP packet with these options, and with the number as its transaction id.
 fn dhcp(number: u32, options: &[&[u8]]) -> Vec<u8> {
     let mut message = vec![0; BEFORE_OPTIONS];
     message[..3].copy_from_slice(&[1, 1, 6]);
@@ -59,14 +60,14 @@ fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// An option of a vendor's, long enough that a message is not padded.
+/// Returns a vendor's DHCP option, so long that the message needs no padding.
 fn long_option(number: u32) -> Vec<u8> {
     let mut option = vec![43, 100];
     option.resize(102, number as u8);
     option
 }
 
-/// The packet as dhcpoptinj sends it on: without a checksum of UDP.
+/// Returns the packet with UDP checksum 0, as dhcpoptinj sends it on.
 fn without_checksum(mut packet: Vec<u8>) -> Vec<u8> {
     packet[26..28].fill(0);
     packet

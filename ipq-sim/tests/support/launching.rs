@@ -1,4 +1,4 @@
-//! The command, run without a privilege on a small capture.
+//! Runs the command without privileges on a small capture.
 
 // Each test target uses a part of this.
 #![allow(dead_code)]
@@ -10,15 +10,15 @@ use ipq_sim::programs::run::{Launcher, Run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// How many packets the capture has.
+/// The number of packets in the capture.
 pub(crate) const PACKETS: usize = 40;
 
-/// A program's source.
+/// Returns the path of a program's source.
 pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(name)
 }
 
-/// A capture of raw IP.
+/// Writes the capture of [`PACKETS`] raw IP packets, and returns its path.
 pub(crate) fn capture() -> PathBuf {
     let path = Path::new(SCRATCH).join(format!("launched-{}.pcap", std::process::id()));
     let packets = (0..PACKETS).map(|number| {
@@ -35,10 +35,11 @@ pub(crate) fn capture() -> PathBuf {
     path
 }
 
-/// Has `setpriv` run a command as nobody.
+/// The command `setpriv` and its arguments, by which the rest of a command line runs as nobody.
 const AS_NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/// A command that runs as a user without any privilege: as nobody, if this is root.
+/// Returns a command that runs as a user without privileges: as this user, or as nobody if this
+/// user is root.
 pub(crate) fn unprivileged(program: &str) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);
@@ -48,18 +49,20 @@ pub(crate) fn unprivileged(program: &str) -> Command {
     command
 }
 
-/// Runs the command as a user without any privilege: as nobody, if this is root.
+/// Runs the command `ipq-sim run` on the capture, as [`unprivileged`] does. Returns its output.
 pub(crate) fn run(arguments: &[&str], program: &[&str]) -> Output {
     run_under(&[], arguments, program)
 }
 
-/// The same, started by another program with its arguments.
+/// Runs the command as [`run`] does, started by another program: `starter` is that program and its
+/// first arguments.
 pub(crate) fn run_under(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
     let command = env!("CARGO_BIN_EXE_ipq-sim");
     run_line(&[starter, &[command]].concat(), arguments, program)
 }
 
-/// Runs the command that a line ends with.
+/// Runs `ipq-sim run` on the capture, as [`unprivileged`] does. `starter` is the beginning of the
+/// command line, up to the path of `ipq-sim`.
 pub(crate) fn run_line(starter: &[&str], arguments: &[&str], program: &[&str]) -> Output {
     unprivileged(starter[0])
         .args(&starter[1..])
@@ -75,19 +78,21 @@ pub(crate) fn run_line(starter: &[&str], arguments: &[&str], program: &[&str]) -
         .unwrap()
 }
 
-/// Whether the system lets programs be launched by seccomp. If not, says that a test is skipped.
+/// Returns `true` if programs can be launched by seccomp, without privileges. Otherwise says that a
+/// test is skipped.
 pub(crate) fn can_launch() -> bool {
     let choice = Run::new(capture(), "true").launcher(Launcher::Seccomp).choice();
     !skipped(choice.err().map(|error| error.to_string())) && can_drop_privileges()
 }
 
-/// Whether [`run`] can run the command as nobody, if this is root.
+/// Returns `true` if this user is not root, or if `setpriv` can run a command as nobody. Otherwise
+/// says that a test is skipped.
 fn can_drop_privileges() -> bool {
     !rustix::process::geteuid().is_root()
         || !skipped(missing_optional(AS_NOBODY[0], &[&AS_NOBODY[1..], &["true"]].concat()))
 }
 
-/// Every packet got through, by that launcher, and the program ended well or was ended by the runner.
+/// Asserts that every packet got through by that launcher, and that the exit status is 0.
 pub(crate) fn assert_all_accepted(output: &Output, launcher: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains(&format!("launcher: {launcher}, ")), "{errors}");

@@ -1,4 +1,4 @@
-//! Packets and answers that several tests need.
+//! Packets and calls that several tests need.
 
 // Each test target uses a part of this.
 #![allow(dead_code)]
@@ -10,7 +10,8 @@ use ipq_core::wire::Message;
 use ipq_core::{Error, Handle, Hook, PacketId, Transport, Wait};
 use ipq_sim::EntryPoint;
 
-/// A UDP packet from one neighbour of the laboratory to the other, with `payload` bytes of payload: 28 more in all.
+/// Returns a UDP packet from the neighbour at `tap0` to the one at `tap1`. It is 28 bytes longer
+/// than `payload`, the length of its payload.
 pub(crate) fn udp(payload: usize) -> Vec<u8> {
     let mut packet = Vec::new();
     PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64)
@@ -20,13 +21,13 @@ pub(crate) fn udp(payload: usize) -> Vec<u8> {
     packet
 }
 
-/// The same in an Ethernet frame, as it arrives on `tap0`.
+/// Returns the packet of [`udp`] in an Ethernet frame, as it arrives on `tap0`.
 pub(crate) fn frame(payload: usize) -> Vec<u8> {
     let header = [2, 0, 0, 0, 0x10, 1, 2, 0, 0, 0, 0x20, 1, 8, 0];
     [&header[..], &udp(payload)].concat()
 }
 
-/// Where packets enter a kernel of `ipq_sim::programs::run`'s that queues what is for the host itself.
+/// Returns the point at INPUT where packets enter a kernel of `ipq_sim::programs::run`.
 pub(crate) fn at_input() -> EntryPoint<'static> {
     EntryPoint {
         hook: Hook::Input,
@@ -36,7 +37,8 @@ pub(crate) fn at_input() -> EntryPoint<'static> {
     }
 }
 
-/// The id of the packet that comes next.
+/// Reads the next packet, and returns its id. Fails as [`Handle::read`] does; panics at a message
+/// that is no packet.
 pub(crate) fn next<T: Transport>(handle: &Handle<T>, wait: Wait) -> Result<PacketId, Error> {
     let mut buffer = vec![0; handle.buffer_for(0)];
     match handle.read(&mut buffer, wait)? {

@@ -1,4 +1,4 @@
-//! Captures in the classic format.
+//! Makes captures in the pcap format.
 
 // Each test target uses a part of this.
 #![allow(dead_code)]
@@ -6,18 +6,20 @@
 /// The link type of raw IP.
 pub(crate) const RAW_IP: u32 = 101;
 
-/// The beginning of a capture, in little-endian words and with microseconds.
+/// Returns the header of a capture with that link type, in little-endian byte order and with
+/// microseconds.
 pub(crate) fn header(link: u32) -> Vec<u8> {
     words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, link])
 }
 
-/// A record of that time, in seconds and microseconds. The packet was so many bytes longer than what was captured.
+/// Returns a record with that time, in seconds and microseconds. `missing` is the number of bytes
+/// that the packet had beyond those captured.
 pub(crate) fn record([seconds, microseconds]: [u32; 2], captured: &[u8], missing: u32) -> Vec<u8> {
     let length = captured.len() as u32;
     [&words(&[seconds, microseconds, length, length + missing]), captured].concat()
 }
 
-/// A capture of raw IP with these packets, all of the time 0.
+/// Returns a capture of raw IP with these packets, each at time 0.
 pub(crate) fn raw_ip(packets: &[Vec<u8>]) -> Vec<u8> {
     let records = packets.iter().flat_map(|packet| record([0, 0], packet, 0));
     header(RAW_IP).into_iter().chain(records).collect()

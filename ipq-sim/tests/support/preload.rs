@@ -1,11 +1,11 @@
-//! The object for `LD_PRELOAD`.
+//! Builds the object of the package ipq-preload, for `LD_PRELOAD`.
 
 use crate::c_library::{SCRATCH, succeed};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// Where it is, built.
+/// The path of the object, which is built at the first use.
 pub(crate) static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("preload");
     succeed(

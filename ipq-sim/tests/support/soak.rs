@@ -1,10 +1,12 @@
-//! Rounds of generated sequences, for as long as one likes: how the models are compared with the emulator.
+//! Runs rounds of generated sequences, by which the models are compared with the emulator, for as
+//! long as asked.
 //!
-//! | variable | says |
+//! | environment variable | meaning |
 //! |---|---|
-//! | `IPQ_MODEL_STEPS` | how many steps are taken with each kernel |
-//! | `IPQ_MODEL_SEED` | from which seed |
-//! | `IPQ_MODEL_CHECKPOINTS` | a folder: each kernel has a file there with its figures so far, and goes on from it |
+//! | `IPQ_MODEL_STEPS` | the number of steps with each kernel |
+//! | `IPQ_MODEL_SEED` | the seed of the random numbers |
+//! | `IPQ_MODEL_CHECKPOINTS` | a folder with a file for each kernel: its figures so far, from which
+//! the next run goes on |
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -23,12 +25,12 @@ const SEQUENCES: u32 = 100;
 /// The time between two checkpoints.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// A comparison of two machines: how long it is, and where its figures are kept.
+/// A comparison of two machines: its length, its seed, and where its figures are kept.
 pub(crate) struct Soak {
     pub(crate) name: String,
     pub(crate) steps: u64,
     pub(crate) seed: u64,
-    /// The file with the figures, if they are kept.
+    /// The file where the figures are kept. `None` if they are not kept.
     pub(crate) checkpoint: Option<PathBuf>,
 }
 
@@ -37,14 +39,15 @@ pub(crate) struct Soak {
 pub(crate) struct Figures {
     /// The number of rounds without a difference.
     pub(crate) rounds: u64,
-    /// Their number of steps.
+    /// The number of steps in these rounds.
     pub(crate) steps: u64,
-    /// The time that they took, over all starts.
+    /// The time that the rounds took, over all runs of the comparison.
     pub(crate) seconds: f64,
 }
 
 impl Soak {
-    /// Returns the comparison that the environment asks for, or one of so many `steps`.
+    /// Returns the comparison that the environment variables ask for. Without them it has `steps`
+    /// steps from seed 0, and keeps no figures.
     pub(crate) fn from_environment(name: &str, steps: u64) -> Self {
         let folder = std::env::var_os("IPQ_MODEL_CHECKPOINTS").map(PathBuf::from);
         Self {
@@ -55,8 +58,8 @@ impl Soak {
         }
     }
 
-    /// Compares the machines of `M` until there were enough steps. The error is the first difference, reduced in at most
-    /// `shrinking` tries.
+    /// Compares the two machines of `M` until enough steps were taken. The error is the first
+    /// difference, shrunk in at most `shrinking` tries.
     pub(crate) fn run<M>(&self, shrinking: u32) -> Result<Figures, String>
     where
         M: StateMachineTest,
@@ -82,8 +85,9 @@ impl Soak {
         })
     }
 
-    /// Runs rounds until there were enough steps, from the checkpoint on if there is one. A round returns its number of
-    /// steps; all it does must follow from the random numbers that it is given.
+    /// Runs rounds until enough steps were taken, from the checkpoint on if there is one. `round`
+    /// returns its number of steps, or a difference, which ends the comparison. What it does must
+    /// follow from its random numbers alone.
     pub(crate) fn rounds(&self, mut round: impl FnMut(TestRng) -> Result<u64, String>) -> Result<Figures, String> {
         let mut figures = self.begun()?;
         let (begun, before) = (Instant::now(), figures.seconds);
@@ -114,7 +118,7 @@ impl Soak {
         Ok(figures)
     }
 
-    /// The random numbers of a round.
+    /// Returns the random numbers of a round, which follow from the seed and the round's number.
     fn random(&self, round: u64) -> TestRng {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
@@ -122,7 +126,8 @@ impl Soak {
         TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
     }
 
-    /// A bar on a terminal, if the figures are kept: others are over soon.
+    /// Returns a progress bar, which is hidden if the figures are not kept, since the comparison is
+    /// then short.
     fn bar(&self) -> ProgressBar {
         static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
         if self.checkpoint.is_none() {
@@ -133,7 +138,8 @@ impl Soak {
         BARS.add(bar.with_message(self.name.clone()))
     }
 
-    /// The figures to go on from.
+    /// Returns the figures of the checkpoint, or zeros if there is none. Fails if the file has
+    /// figures of another comparison.
     fn begun(&self) -> Result<Figures, String> {
         let Some(path) = &self.checkpoint else {
             return Ok(Figures::default());
@@ -161,7 +167,8 @@ impl Soak {
         })
     }
 
-    /// Writes the figures, if they are kept.
+    /// Writes the figures to the checkpoint, with the difference if there is one. Does nothing if
+    /// figures are not kept.
     fn keep(&self, figures: &Figures, difference: Option<&str>) -> Result<(), String> {
         let Some(path) = &self.checkpoint else { return Ok(()) };
         let Figures { rounds, steps, seconds } = figures;
@@ -174,7 +181,8 @@ impl Soak {
     }
 }
 
-/// Writes a file so that it is the old one or the new one at each moment, and never a part.
+/// Writes a file by renaming a new one, so that the path never has a part of the text. Makes the
+/// directory if it is missing.
 fn write_at_once(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
