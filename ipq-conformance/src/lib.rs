@@ -1,15 +1,18 @@
-//! A conformance suite for `ip_queue`: for kernels, for emulators, and for other implementations.
+//! A conformance suite for `ip_queue` and `nfnetlink_queue`: it tests kernels, emulators, and other
+//! implementations.
 //!
 //! Everything is built on one interface. A [`World`](world::World) does [`Step`](world::Step)s and
-//! says what was seen; cases, recordings and generated tests are all sequences of steps. From the
-//! bottom up:
+//! answers each with an observation; cases, recordings and generated tests are all sequences of
+//! steps. From the bottom up:
 //!
-//! - [`world`] is the interface and its vocabulary; [`worlds`] are those that come with the suite;
-//! - [`suite`] holds the cases, what they are written with, and what runs them;
-//! - [`recording`] reads what a real kernel did, [`replay`] compares a world with it byte for byte,
-//!   and [`diff`] compares two worlds on generated steps;
-//! - [`report`] reports the results of a run, and puts several worlds side by side;
-//! - [`vectors`] are frames with their meaning, for the parsers of others;
+//! - [`world`] is the interface and its vocabulary; [`worlds`] holds the worlds that come with the
+//!   suite;
+//! - [`suite`] holds the cases, the types that they are written with, and the runner;
+//! - [`recording`] reads recordings, which are steps with a real kernel's answers; [`replay`] does
+//!   such steps in a world, and compares the answers byte for byte; [`diff`] does generated steps
+//!   in two worlds, and compares their answers;
+//! - [`report`] writes the results of a run, and puts several worlds side by side;
+//! - [`vectors`] holds sample frames with the value of each field, to test other parsers;
 //! - [`cli`] is the program `ipq-conformance`.
 //!
 //! # Trying an implementation of your own

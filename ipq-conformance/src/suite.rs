@@ -1,11 +1,12 @@
-//! The suite: its cases, what they are written with, and what runs them.
+//! The suite: the cases, the types that they are written with, and the runner.
 //!
 //! - [`cases`] holds every case, a topic a file, and says how to write one;
 //! - [`Subject`] is the implementation under test, as a case sees it; [`Packet`], [`Request`] and
 //!   [`QueueRequest`] build the packets and messages that are sent to it;
-//! - [`runner`] runs cases, and [`Outcome`] is the result of one;
-//! - [`KnownDifferences`] lists how a world is known to differ;
-//! - [`requirements`] says which rules of the protocol the cases cover.
+//! - [`Filter`] chooses cases, [`runner`] runs them, and [`Outcome`] is the result of one;
+//! - [`kernels`] says which kernels a case holds for;
+//! - [`KnownDifferences`] lists the cases that a world is known to fail;
+//! - [`requirements`] lists the rules of the protocol, and the cases and faults that cover them.
 
 mod case;
 pub mod cases;

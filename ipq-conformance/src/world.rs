@@ -1,8 +1,9 @@
-//! The world in which cases and recordings run, and the vocabulary for it.
+//! The interface of a world, in which cases and recordings run, and the vocabulary for it.
 //!
 //! - [`World`] is the interface: every type that implements it can run the whole suite;
-//! - [`Step`] is one thing that is done to a world, [`Observation`] is what was seen of it;
-//! - [`Setup`] is the state that a world begins in, [`topology`] the devices around it;
+//! - [`Step`] is one action on a world, and [`Observation`] is the world's answer to it;
+//! - [`Setup`] is the state that a world begins in, and [`topology`] describes the devices and
+//!   addresses around the queue;
 //! - [`Capability`] is something that a world may lack;
 //! - [`Call`] is a call of libipq, for worlds that have a program with a libipq of its own beside
 //!   the queue.
@@ -22,59 +23,63 @@ pub use step::{Account, MOST_INJECTED, Observation, OpenStage, Received, Step};
 
 use serde::{Deserialize, Serialize};
 
-/// An implementation of `ip_queue` with enough around it to be tested: an emulator, a kernel, or a
+/// An implementation of the packet queue, with the host around it: an emulator, a kernel, or a
 /// replacement for one.
 ///
-/// Implement this, and the whole suite runs on your implementation. A world is a laboratory as
-/// [`topology`] describes it. It is used by one thread, in this order:
+/// Implement this trait, and the whole suite runs on your implementation. A world has the devices
+/// and addresses that [`topology`] describes. One thread uses it, in this order:
 ///
 /// 1. [`describe`](World::describe) and [`capabilities`](World::capabilities), at any time, for the
 ///    report;
 /// 2. [`begin`](World::begin), once, with the setup of the case or recording;
 /// 3. [`step`](World::step), any number of times. A step is over when everything that it caused is
 ///    over: an injected packet has reached the queue, a device, or its end;
-/// 4. [`end`](World::end), unless a step went wrong;
+/// 4. [`end`](World::end), unless the case or recording stopped early;
 /// 5. drop, which undoes everything, also while a panic unwinds.
 ///
 /// A world judges nothing. The caller of a step judges the observation.
 pub trait World {
-    /// Returns the description for the head of a report.
+    /// Returns the implementation, machine and seed, for the head of a report.
     fn describe(&self) -> Description;
 
     /// Returns the capabilities of the world.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the machine that the world is with this setup.
+    /// Returns the machine that the world stands for if it begins with `setup`: the machine in
+    /// `setup`, or that of [`describe`](World::describe) if `setup` names none.
     fn machine(&self, setup: &Setup) -> Machine {
         setup.machine.clone().unwrap_or_else(|| self.describe().machine)
     }
 
-    /// Returns whether the world has a libipq of its own, for C or for another language, which cases
-    /// call by [`Step::Call`]. In a world without one, cases of the library try this project's, over
-    /// the world's sockets.
+    /// Returns whether the world has a libipq of its own, for C or another language, which cases
+    /// call by [`Step::Call`]. If not, the cases of the library call this project's handle over the
+    /// world's sockets. By default `true` with [`Capability::CLibrary`].
     fn has_libipq(&self) -> bool {
         self.capabilities().has(Capability::CLibrary)
     }
 
-    /// Sets everything up as `setup` says. Both queues are loaded, without a peer, with their
-    /// default lengths.
+    /// Puts the world into the state that `setup` describes. No queue has a peer or is bound then.
+    /// The modules of both `ip_queue` families are loaded, with their default maximum lengths.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
     /// Does one step, and returns the observation.
     ///
-    /// If the system refuses the step, that is an observation with an errno. An error says that the
-    /// world can't do the step at all; it never counts as a failure of the implementation.
+    /// If the system refuses the step, the result is an observation with an errno. An error says
+    /// that the world can't do the step at all; an error never counts as a failure of the
+    /// implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 
-    /// Ends the world in order, after the last step. The drop that follows must not need this.
+    /// Ends the world in order, after the last step. Does nothing by default. A world must also
+    /// stand being dropped without this call.
     ///
-    /// The error says that the world went wrong at its end.
+    /// Fails if the world goes wrong at its end, such as a program that exits with a status other
+    /// than 0.
     fn end(&mut self) -> Result<(), WorldError> {
         Ok(())
     }
 
     /// Takes and returns the text that the implementation has printed since the last call, for the
-    /// transcript.
+    /// transcript. Empty by default.
     fn take_printed(&mut self) -> String {
         String::new()
     }
@@ -82,7 +87,7 @@ pub trait World {
 
 /// Creates a world for each case, so that no case sees what another case left.
 pub trait WorldFactory: Send + Sync {
-    /// Returns the name that selects this kind of world on the command line: a word in lower case.
+    /// Returns the name of this kind of world in reports and on the command line, such as `sim`.
     fn name(&self) -> &str;
 
     /// Creates a fresh world. The world is used on the thread that calls this.
@@ -95,12 +100,12 @@ pub trait WorldFactory: Send + Sync {
     }
 }
 
-/// The description of a world.
+/// A world's description of itself, for the head of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The implementation and its version: `ipq-sim 0.1.0`.
     pub implementation: String,
-    /// The machine that the world is, or stands for, unless a [`Setup`] asks for another.
+    /// The machine that the world is, or stands for, unless a [`Setup`] names another.
     pub machine: Machine,
     /// The seed of the world's random numbers; `None` if it uses none.
     pub seed: Option<u64>,
@@ -110,17 +115,18 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WorldError {
-    /// The world lacks a capability: the case is skipped.
+    /// The world lacks this capability: the case is skipped.
     #[error("this world lacks the capability {_0}: not every world {what}", what = .0.description())]
     Lacks(Capability),
-    /// The world can't do this for another reason: the case is skipped.
+    /// The world can't do what was asked, for this reason, which is no missing capability: the case
+    /// is skipped.
     #[error("not supported here: {0}")]
     Unsupported(String),
-    /// The step makes no sense, since its socket is not open or its device does not exist: the case
-    /// is wrong.
+    /// The step makes no sense, for this reason: its socket is not open, or its device does not
+    /// exist. The case itself is wrong, so it is broken.
     #[error("{0}")]
     Misuse(String),
-    /// The laboratory failed, not the implementation: the case is broken.
+    /// The laboratory failed, for this reason, and not the implementation: the case is broken.
     #[error("the laboratory failed: {0}")]
     Broken(String),
 }

@@ -1,4 +1,5 @@
-//! The vocabulary of libipq: the functions that a program calls, and what it sees when they return.
+//! The vocabulary of libipq: the functions that a program calls, and what the program sees when
+//! they return.
 //!
 //! A case judges the return value, errno, the text of `ipq_errstr`, the bytes read, and the bytes
 //! on the wire.
@@ -7,7 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A handle's number: the one that its creation returned, from 1; [`NULL`](Self::NULL) for none.
+/// The number of a handle, from 1, as the call that created the handle returned it.
+/// [`NULL`](Self::NULL) stands for the null pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HandleNumber(pub u32);
@@ -17,10 +19,11 @@ impl HandleNumber {
     pub const NULL: Self = Self(0);
 }
 
-/// A call of a function, on one of the program's threads.
+/// A call of a libipq function: its arguments, the thread that makes it, errno before it, and
+/// whether signals arrive during it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// The thread that calls; 0 is the first one.
+    /// The number of the thread that calls; 0 is the program's first thread.
     pub thread: u8,
     /// The value of errno before the call.
     pub errno: i32,
@@ -34,11 +37,12 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Function {
-    /// Calls `ipq_create_handle(flags, protocol)`. Returns the handle's number.
+    /// Calls `ipq_create_handle(flags, protocol)`. Returns the handle's number; 0 for NULL.
     CreateHandle {
         /// The argument `flags`, which libipq does not use (LIB-1).
         flags: u32,
-        /// The family of the queue in C's numbers: 2 or 10 (LIB-1).
+        /// The number of the queue's family in C: 2 for IPv4, 10 for IPv6. Other numbers are
+        /// allowed, to see them refused (LIB-1).
         protocol: u32,
     },
     /// Calls `ipq_destroy_handle(handle)`.
@@ -50,7 +54,7 @@ pub enum Function {
     SetMode {
         /// The handle's number.
         handle: HandleNumber,
-        /// The copy mode's number.
+        /// The number of the copy mode: 0 NONE, 1 META, 2 PACKET. Other numbers are allowed.
         mode: u8,
         /// The copy range in bytes.
         range: u64,
@@ -59,10 +63,10 @@ pub enum Function {
     Read {
         /// The handle's number.
         handle: HandleNumber,
-        /// The length that the call passes for the buffer.
+        /// The length of the buffer in bytes, as the call passes it.
         length: u32,
-        /// The time-out in microseconds. With 0 the call waits for ever, with a negative one not at
-        /// all (LIB-3).
+        /// The time-out in microseconds. With 0 the call waits for ever, and with a negative one
+        /// not at all (LIB-3).
         timeout: i32,
     },
     /// Calls `ipq_set_verdict(handle, packet_id, verdict, data_length, payload)`.
@@ -73,15 +77,15 @@ pub enum Function {
         packet_id: u64,
         /// The verdict's number.
         verdict: u32,
-        /// The length that the call passes for the payload.
+        /// The argument `data_len`, in bytes. It may differ from the length of `payload`.
         data_length: u64,
-        /// The payload; `None` is NULL.
+        /// The bytes of the payload; `None` passes NULL.
         payload: Option<Bytes>,
     },
     /// Calls `ipq_message_type(buffer)`, with the buffer of the last read.
     MessageType,
-    /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset of the
-    /// packet message in the buffer.
+    /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset in the
+    /// buffer of the packet message that the pointer points to.
     Packet,
     /// Calls `ipq_get_msgerr(buffer)`, with the buffer of the last read.
     MessageError,
@@ -92,42 +96,43 @@ pub enum Function {
         /// The argument `request`: any number.
         request: i32,
     },
-    /// Calls `ipq_errstr()`. Its text is in every [`Returned`], so there is no other result.
+    /// Calls `ipq_errstr()`. The text is in [`Returned::text`], as after every call, and the return
+    /// value is 0.
     ErrorText,
-    /// Calls `ipq_perror(prefix)`.
+    /// Calls `ipq_perror(prefix)`. The line is in [`Returned::printed`], and the return value is 0.
     PrintError {
-        /// The prefix of the line; `None` is NULL.
+        /// The text that the line begins with; `None` passes NULL.
         prefix: Option<String>,
     },
-    /// Reads the handle's structure (LIB-8).
+    /// Reads the fields of the handle's `struct ipq_handle` (LIB-8) into [`Returned::public`].
     Inspect {
         /// The handle's number.
         handle: HandleNumber,
     },
-    /// Calls `ipq_read(handle, buffer, length, -1)` when the next datagram did not come from the
-    /// kernel. From then on the handle's descriptor is another socket.
+    /// Replaces the handle's socket by another, on which `datagram` waits, then calls
+    /// `ipq_read(handle, buffer, length, -1)`. The handle keeps the other socket.
     ReadForged {
         /// The handle's number.
         handle: HandleNumber,
-        /// The length that the call passes for the buffer.
+        /// The length of the buffer in bytes, as the call passes it.
         length: u32,
-        /// The datagram that the call reads.
+        /// The datagram that the call reads. The kernel did not send it.
         datagram: Bytes,
     },
-    /// Opens files until the next descriptor is `below` or more. Returns the last descriptor that
-    /// was opened; -1 if the system does not allow so high a number.
+    /// Opens files until every descriptor below `below` is in use. Returns the highest descriptor
+    /// opened; -1 if the system allows no such number.
     Occupy {
-        /// The first descriptor that may be free afterwards.
+        /// The lowest descriptor that may stay free.
         below: u32,
     },
 }
 
-/// The result of a call.
+/// The results of a call that returned: its value, errno, texts, bytes and datagrams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// The return value. [`Function`] says what stands for a pointer.
+    /// The return value; a number or an offset in place of a pointer, as [`Function`] says.
     pub value: i64,
-    /// The value of errno after the call; `None` if the client has none.
+    /// The value of errno after the call; `None` if the libipq under test has no errno.
     pub errno: Option<i32>,
     /// The text that `ipq_errstr` returns after the call, on the same thread.
     pub text: String,
@@ -135,9 +140,9 @@ pub struct Returned {
     pub bytes: Bytes,
     /// The text that the library printed to standard error during the call.
     pub printed: String,
-    /// The handle's structure; `None` unless the call was to read it.
+    /// The handle's structure; `None` unless the call was [`Function::Inspect`].
     pub public: Option<HandleState>,
-    /// The datagrams that reached the kernel during the call.
+    /// The datagrams that the call sent to the kernel, in order.
     pub sent: Vec<Bytes>,
 }
 
@@ -154,26 +159,28 @@ pub struct HandleState {
     pub readable: bool,
 }
 
-/// A world's answer to a call.
+/// A world's answer to a call: whether the call returned, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Called {
-    /// The call returned.
+    /// The call returned, with these results.
     Returned(Returned),
     /// The library lacks the function of this name.
     Missing(String),
-    /// The call wrote past the end of its buffer.
+    /// The call wrote past the end of its read buffer.
     Overwrote,
-    /// The world can't do what the call needs around it, for this reason.
+    /// The call could not be made, since the system, the program or the library does not allow it,
+    /// for this reason. The case is skipped.
     Unable(String),
-    /// The call did not return, since the process ended. The text says how it ended.
+    /// The call did not return, since the process ended. The text says how the process ended.
     Ended(String),
-    /// The call did not return in time, and the process was killed. The text says how long it took.
+    /// The call did not return in time, or its process answered without end, and the process was
+    /// killed. The text says which.
     Hung(String),
 }
 
 impl Function {
-    /// Returns the C name of the function, or a word for an action that is no function.
+    /// Returns the C name of the function; `inspect` or `occupy` for an action that is no function.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -194,7 +201,8 @@ impl Function {
     }
 }
 
-/// Writes the call as it stands in C.
+/// Writes the call as it stands in C, followed by the thread if it is not the first, and by a
+/// mention of signals.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {

@@ -38,48 +38,65 @@ macro_rules! capabilities {
 }
 
 capabilities! {
-    /// (PROC-1)
+    /// [`Step::Proc`](super::Step::Proc) needs this capability, to read `/proc/net/ip_queue` or
+    /// `/proc/net/ip6_queue` (PROC-1).
     ProcText = "proc-text" "shows the proc text of each queue",
-    /// (PKT-2)
+    /// [`Step::Sysctl`](super::Step::Sysctl) and [`Step::ReadSysctl`](super::Step::ReadSysctl) need
+    /// this capability (PKT-2).
     Sysctl = "sysctl" "lets the maximum queue length be read and set",
-    /// (EVT-1)
+    /// [`Step::Link`](super::Step::Link) needs this capability (EVT-1).
     LinkState = "link-state" "can set devices up and down",
-    /// (ATT-5)
+    /// [`Step::NetAdmin`](super::Step::NetAdmin) needs this capability, to give up `CAP_NET_ADMIN`
+    /// (ATT-5).
     DropNetAdmin = "drop-net-admin" "can give up the network administrator's capability for a while",
-    /// (ATT-1)
+    /// A case needs this capability if a socket sends a message with another socket's port id in
+    /// the header (ATT-1).
     ForeignPortId = "foreign-port-id" "lets a message attach another socket's port id",
-    /// (SOCK-2)
+    /// [`Step::Bind`](super::Step::Bind) needs this capability (SOCK-2).
     SocketPortIds = "socket-port-ids" "binds a socket to its port id, which nobody else can have until it closes",
-    /// (SOCK-8)
+    /// A [`Step::Send`](super::Step::Send) to a port id other than the kernel's needs this
+    /// capability (SOCK-8).
     UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
-    /// (EVT-3)
+    /// A case needs this capability if it binds one port id in both families (EVT-3).
     BothFamilies = "both-families" "has an IPv4 and an IPv6 queue side by side, which share nothing",
-    /// (SOCK-5)
+    /// A case needs this capability if it counts the datagrams that fill a receive buffer of
+    /// `ip_queue` (SOCK-5).
     DatagramWeights = "datagram-weights" "weighs datagrams in receive buffers as the measured kernels do",
-    /// (PKT-9)
+    /// A case needs this capability if it expects a certain packet id to come next (PKT-9).
     IdReuse = "id-reuse" "hands out packet ids again in the kernel's order",
-    /// (PKT-9)
+    /// [`Setup::never_reuse_ids`](super::Setup::never_reuse_ids) needs this capability (PKT-9).
     NeverReusedIds = "never-reused-ids" "can be told never to hand out a packet id twice",
-    /// (EVT-2)
+    /// [`Step::Module`](super::Step::Module) needs this capability (EVT-2).
     ModuleLoading = "module-loading" "can load and unload the queue's module",
-    /// (PKT-8)
+    /// [`Step::Clock`](super::Step::Clock) and [`Step::Advance`](super::Step::Advance) need this
+    /// capability (PKT-8).
     VirtualClock = "virtual-clock" "has a clock that a case can read and advance",
+    /// [`Step::Account`](super::Step::Account) needs this capability.
     DropReasons = "drop-reasons" "tells the fate of every packet, with the reason of each drop",
-    /// (SOCK-4)
+    /// [`Step::SocketError`](super::Step::SocketError), which reads `SO_ERROR`, needs this
+    /// capability (SOCK-4).
     SocketError = "socket-error" "lets a socket's pending error be taken as an option of the socket",
-    /// (LIB-13)
+    /// [`Step::Duplicate`](super::Step::Duplicate) needs this capability (LIB-13).
     Duplicate = "duplicate" "can give a socket a second descriptor",
-    /// (EVT-1)
+    /// [`Step::InjectBridged`](super::Step::InjectBridged) needs this capability (EVT-1).
     Bridge = "bridge" "has a bridge whose ports are devices",
-    /// (PKT-5)
+    /// [`Step::InjectOffloaded`](super::Step::InjectOffloaded) needs this capability (PKT-5).
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
+    /// [`Step::AddRule`](super::Step::AddRule) needs this capability.
     LaterRules = "later-rules" "adds netfilter rules while it runs",
+    /// [`Setup::machine`](super::Setup::machine) needs this capability.
     OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
+    /// A setup with [`QueueProtocol::Nfnetlink`](super::QueueProtocol::Nfnetlink) needs this
+    /// capability.
     NumberedQueues = "numbered-queues" "has nfnetlink_queue: queues with numbers, on netlink protocol 12",
-    /// (NFQ-13)
+    /// [`Step::QueuesProc`](super::Step::QueuesProc) needs this capability, to read
+    /// `/proc/net/netfilter/nfnetlink_queue` (NFQ-13).
     QueuesProc = "queues-proc" "shows the proc text of numbered queues",
-    /// (NFQ-101)
+    /// A case needs this capability if it counts the datagrams that fill the receive buffer of a
+    /// numbered queue (NFQ-101).
     QueuesWeights = "queues-weights" "weighs the datagrams of numbered queues as the measured kernels do",
+    /// The cases of topic `c-library` need this capability, to make the calls of
+    /// [`Step::Call`](super::Step::Call).
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }
 

@@ -1,4 +1,5 @@
-//! The JSON forms of `ipq-core` types in steps and rules, for worlds in other processes.
+//! The serde forms of `ipq-core`'s `Family` and `Hook`, for steps and rules that are sent as JSON
+//! to a world in another process.
 
 use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};

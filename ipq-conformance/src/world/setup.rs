@@ -5,7 +5,7 @@ use ipq_core::{Family, Hook};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The state of a world before the first step. Everything that is not here is fixed: see
+/// The state of a world before the first step. Everything else about a world is fixed: see
 /// [`topology`](super::topology).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,21 +14,21 @@ pub struct Setup {
     pub machine: Option<Machine>,
     /// The netfilter rules in force, in the order in which they were added.
     pub rules: Vec<Rule>,
-    /// The process id of the program that does the steps, if they depend on it (SOCK-2). `None`
-    /// allows any.
+    /// The process id of the program that does the steps, which decides the port ids that the
+    /// kernel chooses (SOCK-2). `None` allows any.
     pub process_id: Option<u32>,
     /// `true` if no packet id may be given twice. This needs
     /// [`Capability::NeverReusedIds`](super::Capability::NeverReusedIds).
     pub never_reuse_ids: bool,
-    /// `true` if an earlier peer of the IPv4 queue was found dead. The /proc text of some kernels
-    /// says so.
+    /// `true` if the IPv4 queue has found an earlier peer closed. The /proc text of Linux up to
+    /// 2.4.17 then says `Peer died : 1` (ERA-3); other kernels show nothing.
     pub earlier_peer_died: bool,
-    /// The protocol of the queues.
+    /// The protocol of the queues: `ip_queue` or `nfnetlink_queue`.
     pub queues: QueueProtocol,
 }
 
-/// The protocol of the queues that a machine has. Kernels up to 3.4 have `ip_queue`, and later ones
-/// `nfnetlink_queue`.
+/// The protocol of the queues in a world. In this suite kernels up to 3.4 have `ip_queue`, and
+/// later ones `nfnetlink_queue`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum QueueProtocol {
     /// `ip_queue`: one queue for each family, each with a netlink protocol of its own.
@@ -39,7 +39,7 @@ pub enum QueueProtocol {
 }
 
 impl Setup {
-    /// Returns a setup with the world's own machine and these rules.
+    /// Returns a setup with the world's own machine, `ip_queue`, and these rules.
     #[must_use]
     pub fn with_rules(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -72,19 +72,19 @@ impl Default for Setup {
     }
 }
 
-/// A kernel on a machine of some architecture.
+/// A kernel's version and architecture, and the layout of its frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The kernel's version, as `uname -r` gives it.
     pub kernel: String,
     /// The architecture, as `uname -m` gives it.
     pub arch: String,
-    /// The layout of the kernel's frames.
+    /// The word size and byte order of the kernel's frames.
     pub abi: Abi,
 }
 
 impl Machine {
-    /// Returns the machine that most recordings come from.
+    /// Returns Linux 3.4.10 on x86_64: little-endian, with words of 8 bytes.
     #[must_use]
     pub fn linux_3_4_x86_64() -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Machine {
         }
     }
 
-    /// Returns the machine that the 32-bit recordings come from.
+    /// Returns Linux 3.4.10 on i386: little-endian, with words of 4 bytes.
     #[must_use]
     pub fn linux_3_4_i386() -> Self {
         Self {
@@ -116,7 +116,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// Returns the word for a byte order in recordings and reports.
+/// Returns `little` or `big`, the word for a byte order in recordings and reports.
 pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
     match order {
         ByteOrder::Little => "little",
@@ -124,7 +124,7 @@ pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
     }
 }
 
-/// A netfilter rule.
+/// A netfilter rule: the packets that match, and the action on them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// The family of the packets that the rule sees.
@@ -132,7 +132,7 @@ pub struct Rule {
     pub family: Family,
     /// The table that the rule is in.
     pub table: Table,
-    /// The chain that the rule is in, by its hook.
+    /// The hook of the chain that the rule is in.
     #[serde(with = "crate::world::serial::HookForm")]
     pub chain: Hook,
     /// The transport protocol that the rule matches; `None` matches every packet.
@@ -142,7 +142,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Returns a rule that hands packets to the queue of their family.
+    /// Returns a rule with the target QUEUE for packets of `protocol`, or for all packets if that
+    /// is `None`.
     #[must_use]
     pub const fn queue(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>) -> Self {
         Self {
@@ -154,7 +155,7 @@ impl Rule {
         }
     }
 
-    /// Returns a rule that hands packets to a queue with a number.
+    /// Returns a rule with the target NFQUEUE for packets of every transport protocol.
     #[must_use]
     pub const fn numbered_queue(family: Family, table: Table, chain: Hook, queue: NumberedQueue) -> Self {
         Self {
@@ -166,14 +167,15 @@ impl Rule {
         }
     }
 
-    /// Returns the same rule for packets of one transport protocol only.
+    /// Returns the rule changed to match only packets of this transport protocol.
     #[must_use]
     pub const fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
         self
     }
 
-    /// Returns a rule that marks packets.
+    /// Returns a rule that sets the mark of packets of `protocol`, or of all packets if that is
+    /// `None`.
     #[must_use]
     pub const fn mark(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>, mark: u32) -> Self {
         Self {
@@ -186,57 +188,57 @@ impl Rule {
     }
 }
 
-/// The table of a rule. At a hook that both tables have, `mangle` runs first.
+/// The table of a rule. At a hook where both tables have a chain, `mangle` runs first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Table {
-    /// `mangle`, which has all five chains.
+    /// `mangle`, which has all five chains; up to Linux 2.4.17 only PREROUTING and OUTPUT (ERA-18).
     Mangle,
     /// `filter`, which has INPUT, FORWARD and OUTPUT.
     Filter,
 }
 
-/// The action of a rule.
+/// The action of a rule on a packet that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Target {
-    /// The packet goes to the queue of its family, or to queue 0 where queues have numbers.
+    /// The packet goes to the queue of its family; in a world with numbered queues to queue 0.
     Queue,
-    /// The packet goes to a queue with a number, where queues have numbers.
+    /// The packet goes to one of these numbered queues.
     NumberedQueue(NumberedQueue),
     /// The packet gets this mark, and goes on to the next rule.
     Mark(u32),
 }
 
-/// A queue with a number, or several queues: the options of the target NFQUEUE.
+/// The numbered queues that a rule sends packets to: the options of the target NFQUEUE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NumberedQueue {
     /// The first queue's number.
     pub first: u16,
-    /// The last queue's number.
+    /// The last queue's number, which is `first` if there is one queue only.
     pub last: u16,
-    /// The way in which packets are spread over the queues.
+    /// The rule that chooses a queue for each packet.
     pub spread: Spread,
-    /// `true` if a packet goes on when nobody has bound its queue.
+    /// `true` if a packet goes on to the next table or hook when nobody has bound its queue;
+    /// `false` if it is dropped then (NFQ-11).
     pub bypass: bool,
 }
 
-/// The way in which packets are spread over several queues.
+/// The rule that chooses one of several queues for each packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Spread {
-    /// Packets are spread by their addresses and protocol.
+    /// A hash of both addresses and the protocol chooses the queue (NFQ-16).
     Balance,
-    /// Packets are spread by the processor that handles them.
+    /// The number of the processor that handles the packet chooses the queue (NFQ-17).
     Processors,
 }
 
 impl NumberedQueue {
-    /// Returns the queue with this number.
+    /// Returns the single queue with this number, without bypass.
     #[must_use]
     pub const fn one(number: u16) -> Self {
         Self::among(number, number)
     }
 
-    /// Returns the queues from `first` to `last`. Packets are spread over them by their addresses
-    /// and protocol.
+    /// Returns the queues from `first` to `last`, spread by [`Spread::Balance`], without bypass.
     #[must_use]
     pub const fn among(first: u16, last: u16) -> Self {
         Self {
@@ -247,7 +249,7 @@ impl NumberedQueue {
         }
     }
 
-    /// Returns the same queues, but packets go on if nobody has bound their queue.
+    /// Returns the same queues with bypass: packets go on if nobody has bound their queue.
     #[must_use]
     pub const fn bypass(mut self) -> Self {
         self.bypass = true;
