@@ -1,4 +1,5 @@
-//! The worlds that come with the suite.
+//! The worlds that come with the suite: the emulator, today's kernel, a kernel with `ip_queue`,
+//! programs over a pipe, and the emulator with a libipq under test.
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 mod client;
@@ -19,7 +20,8 @@ use ipq_core::Errno;
 use ipq_core::wire::{Abi, Header, MessageType};
 use std::sync::Arc;
 
-/// Returns a factory for every kind of world.
+/// Returns a factory for each world that needs no argument: the emulator, and with the feature
+/// `laboratory` on Linux `nfqueue` and `ip_queue`, the worlds of this machine's kernel.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     vec![
@@ -31,11 +33,12 @@ pub fn all() -> Vec<Arc<dyn WorldFactory>> {
     ]
 }
 
-/// Serves a world of a real kernel or a library for C, and ends the process, if this program was
+/// Serves a world of a real kernel, or a library for C, and ends the process, if this program was
 /// started for that. Otherwise does nothing.
 ///
-/// Such a world is in a process of its own, which is this program once more. So a program that
-/// creates such a world calls this function first of all, before it has a second thread.
+/// The suite starts this program once more to have such a world in a process of its own. So a
+/// program that creates such a world calls this function first of all, before it has a second
+/// thread.
 #[cfg(all(target_os = "linux", any(feature = "laboratory", feature = "libipq")))]
 pub fn serve_if_asked() {
     #[cfg(feature = "libipq")]
@@ -44,7 +47,9 @@ pub fn serve_if_asked() {
     real::serve_if_asked();
 }
 
-/// Receives until nothing is left, and counts. `receive` takes the size of the buffer.
+/// Receives until nothing is left, or an error other than ENOBUFS comes. Returns the numbers of
+/// frames and PACKET messages, and of frames before the first ENOBUFS. `receive` gets the size of
+/// the buffer.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);
     loop {
@@ -52,7 +57,7 @@ fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError
             Received::Error { errno } if errno == i64::from(Errno::ENOBUFS.0) => {
                 enobufs_before_frame.get_or_insert(frames);
             }
-            // Another error may come again and again.
+            // Any other error may come again and again, so it ends the loop.
             Received::Nothing | Received::Error { .. } => break,
             Received::Frame { bytes, .. } => {
                 frames += 1;

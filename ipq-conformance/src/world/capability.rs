@@ -57,7 +57,8 @@ capabilities! {
     /// A [`Step::Send`](super::Step::Send) to a port id other than the kernel's needs this
     /// capability (SOCK-8).
     UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
-    /// A case needs this capability if it binds one port id in both families (EVT-3).
+    /// A case needs this capability if it relies on each family having its own netlink protocol,
+    /// with port ids of its own (EVT-3).
     BothFamilies = "both-families" "has an IPv4 and an IPv6 queue side by side, which share nothing",
     /// A case needs this capability if it counts the datagrams that fill a receive buffer of
     /// `ip_queue` (SOCK-5).

@@ -1,9 +1,9 @@
 //! Steps and observations: the vocabulary of cases, recordings and reports.
 //!
-//! A [`World`](super::World) does a [`Step`], and answers with an [`Observation`] when it has come
-//! to rest. The steps from [`Open`](Step::Open) to [`NetAdmin`](Step::NetAdmin) are those of the
-//! recordings of real kernels; every world has them unless it lacks the [`Capability`]. Cases and
-//! generated sequences also use the others.
+//! A [`World`](super::World) does a [`Step`], and answers with an [`Observation`] when everything
+//! that the step caused is over. The steps from [`Open`](Step::Open) to
+//! [`NetAdmin`](Step::NetAdmin) are those of the recordings of real kernels. Cases and generated
+//! sequences also use the others. A world may lack the [`Capability`] that a step needs.
 
 use super::{Call, Called, Capability, Rule};
 use bytes::Bytes;
@@ -12,23 +12,25 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The most frames that arrive in one [`Step::Inject`].
+/// The highest `count` of a [`Step::Inject`]. A recording with a higher one is refused.
 pub const MOST_INJECTED: u32 = 1_000_000;
 
-/// One step. Sockets and devices have names. The name of a socket can be used again once the socket
-/// is closed.
+/// One action on a world. Sockets and devices are given by their names. The name of a socket can be
+/// used again once the socket is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Step {
-    /// Calls `socket(AF_NETLINK, SOCK_RAW, protocol)`, then binds the socket to a port id. Answered
-    /// by [`Observation::Open`]. After a failed bind the socket exists, unbound; after a failed
-    /// `socket()` it does not exist.
+    /// Calls `socket(AF_NETLINK, SOCK_RAW, protocol)`, then binds the socket unless `bind` is
+    /// `None`. Answered by [`Observation::Open`]. After a failed bind the socket exists, unbound;
+    /// after a failed `socket()` there is no socket.
     Open {
         /// The name that later steps give the socket.
         socket: String,
-        /// The netlink protocol: 3 for IPv4, 13 for IPv6; any other is allowed.
+        /// The netlink protocol: 3 for IPv4, 13 for IPv6, 12 for numbered queues; any other is
+        /// allowed.
         protocol: i32,
-        /// The port id to bind to: 0 lets the kernel choose, `None` does not bind (SOCK-2).
+        /// The port id to bind to; 0 lets the kernel choose. `None` leaves the socket unbound
+        /// (SOCK-2).
         bind: Option<u32>,
     },
     /// Closes a socket. Answered by [`Observation::Done`].
@@ -40,7 +42,7 @@ pub enum Step {
     Send {
         /// The name of the socket that sends.
         socket: String,
-        /// The destination's port id; `None` is the kernel.
+        /// The port id that the datagram goes to; `None` is the kernel.
         to: Option<u32>,
         /// The whole datagram.
         bytes: Bytes,
@@ -52,31 +54,32 @@ pub enum Step {
         /// The size of the buffer in bytes. A world allocates no more than the datagram needs.
         size: usize,
     },
-    /// Receives until nothing is left. ENOBUFS is noted and does not end this. Answered by
+    /// Receives until nothing is left, past ENOBUFS. Any other error ends the step. Answered by
     /// [`Observation::Drain`].
     Drain {
         /// The name of the socket.
         socket: String,
     },
-    /// Sets `SO_RCVBUF`. Answered by [`Observation::BufferSize`].
+    /// Sets `SO_RCVBUF`, the size of the receive buffer. Answered by [`Observation::BufferSize`].
     ReceiveBuffer {
         /// The name of the socket.
         socket: String,
         /// The size that is asked for, in bytes.
         bytes: i32,
     },
-    /// Sets `NETLINK_NO_ENOBUFS` (SOCK-4). Answered by [`Observation::Done`].
+    /// Switches on `NETLINK_NO_ENOBUFS`, so that an overrun is not reported (SOCK-4). Answered by
+    /// [`Observation::Done`].
     NoEnobufs {
         /// The name of the socket.
         socket: String,
     },
-    /// Sets `NETLINK_CAP_ACK`, so that errors quote the header only (NFQ-43). Answered by
+    /// Switches on `NETLINK_CAP_ACK`, so that errors quote the header only (NFQ-43). Answered by
     /// [`Observation::Done`].
     CapAck {
         /// The name of the socket.
         socket: String,
     },
-    /// Sets `NETLINK_EXT_ACK`, so that answers may have attributes (NFQ-44). Answered by
+    /// Switches on `NETLINK_EXT_ACK`, so that answers may have attributes (NFQ-44). Answered by
     /// [`Observation::Done`].
     ExtAck {
         /// The name of the socket.
@@ -92,28 +95,31 @@ pub enum Step {
         /// [`MOST_INJECTED`].
         count: u32,
     },
-    /// Makes this host send a packet. Answered by [`Observation::Done`]. A world does not answer
-    /// pings: the answer that a host would give is a step `Output` of its own.
+    /// Makes this host send a packet. Answered by [`Observation::Done`]. A world answers no pings
+    /// by itself: a case sends the answer by a step `Output` of its own.
     Output {
-        /// The device that the route leads to.
+        /// The device that the packet is routed to; `lo` for an address of this host. The packet's
+        /// destination decides the route, not this field.
         device: String,
         /// The packet, from its network header on.
         packet: Bytes,
     },
-    /// Takes the next IP frame that left by a device. Skips ARP, neighbour discovery and multicast
-    /// reports. Answered by [`Observation::Sniff`].
+    /// Takes the next IP frame that left by a device, in order. Skips ARP, neighbour discovery and
+    /// multicast reports. Answered by [`Observation::Sniff`].
     Sniff {
         /// The name of the device.
         device: String,
     },
-    /// Reads `/proc/net/ip_queue` or `ip6_queue` (PROC-1). Its two drop counters begin at 0 with
-    /// [`World::begin`](super::World::begin). Answered by [`Observation::Text`].
+    /// Reads `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1). The two drop counters in the
+    /// text begin at 0 with [`World::begin`](super::World::begin). Answered by
+    /// [`Observation::Text`] or [`Observation::Absent`].
     Proc {
         /// The family of the queue.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
     },
-    /// Reads `/proc/net/netfilter/nfnetlink_queue` (NFQ-13). Answered by [`Observation::Text`].
+    /// Reads `/proc/net/netfilter/nfnetlink_queue` (NFQ-13). Answered by [`Observation::Text`], or
+    /// by [`Observation::Absent`] if the kernel has no numbered queues.
     QueuesProc,
     /// Writes a sysctl. Answered by [`Observation::Done`].
     Sysctl {
@@ -122,7 +128,7 @@ pub enum Step {
         /// The text to write.
         value: String,
     },
-    /// Reads a sysctl. Answered by [`Observation::Text`].
+    /// Reads a sysctl. Answered by [`Observation::Text`] or [`Observation::Absent`].
     ReadSysctl {
         /// The sysctl's name, with dots.
         name: String,
@@ -141,20 +147,21 @@ pub enum Step {
         held: bool,
     },
 
-    /// Binds an open socket, or binds it once more (SOCK-2). Answered by [`Observation::Bind`].
+    /// Binds an open socket, bound already or not (SOCK-2). Answered by [`Observation::Bind`].
     Bind {
         /// The name of the socket.
         socket: String,
         /// The port id to bind to; 0 lets the kernel choose.
         port_id: u32,
     },
-    /// Asks for the port id of a socket; that of an unbound socket is 0. Answered by
+    /// Asks for the port id that a socket is bound to; 0 if the socket is unbound. Answered by
     /// [`Observation::Bind`].
     PortId {
         /// The name of the socket.
         socket: String,
     },
-    /// Sets `SO_SNDBUF` (SOCK-9). Answered by [`Observation::BufferSize`].
+    /// Sets `SO_SNDBUF`, the size of the send buffer (SOCK-9). Answered by
+    /// [`Observation::BufferSize`].
     SendBuffer {
         /// The name of the socket.
         socket: String,
@@ -169,25 +176,26 @@ pub enum Step {
         /// The name of the second descriptor.
         duplicate: String,
     },
-    /// Waits until a socket has something to read. Answered by [`Observation::Poll`].
+    /// Waits until a receive call on a socket would return at once, or until the time is over.
+    /// Answered by [`Observation::Poll`].
     Poll {
         /// The name of the socket.
         socket: String,
         /// The longest wait, by the world's clock.
         timeout: Duration,
     },
-    /// Reads `SO_ERROR`, which takes the pending error (SOCK-4). Answered by
+    /// Reads `SO_ERROR`, which takes the socket's pending error (SOCK-4). Answered by
     /// [`Observation::SocketError`].
     SocketError {
         /// The name of the socket.
         socket: String,
     },
-    /// Lets time pass. Answered by [`Observation::Done`].
+    /// Moves the world's clock forward. Answered by [`Observation::Done`].
     Advance {
-        /// The time that passes.
+        /// The time by which the clock moves.
         by: Duration,
     },
-    /// Reads the clock. Answered by [`Observation::Clock`].
+    /// Reads the world's clock. Answered by [`Observation::Clock`].
     Clock,
     /// Loads or unloads a family's queue module (EVT-2, SOCK-1). Answered by [`Observation::Done`].
     Module {
@@ -197,12 +205,12 @@ pub enum Step {
         /// `true` to load the module, `false` to unload it.
         loaded: bool,
     },
-    /// Adds a netfilter rule after the existing ones. Answered by [`Observation::Rule`].
+    /// Adds a netfilter rule at the end of its chain. Answered by [`Observation::Rule`].
     AddRule {
         /// The rule to add.
         rule: Rule,
     },
-    /// Reads the accounting of all packets' fates. Answered by [`Observation::Account`].
+    /// Counts all packets by what became of them. Answered by [`Observation::Account`].
     Account,
     /// Makes an Ethernet frame arrive on a port of a bridge (EVT-1). Answered by
     /// [`Observation::Inject`].
@@ -214,23 +222,24 @@ pub enum Step {
         /// The frame, from its destination address on.
         frame: Bytes,
     },
-    /// Makes an Ethernet frame arrive that has an unfinished transport checksum, or stands for
+    /// Makes an Ethernet frame arrive whose transport checksum is pending, or that stands for
     /// several segments (PKT-5). Answered by [`Observation::Inject`].
     InjectOffloaded {
         /// The device on which the frame arrives.
         device: String,
         /// The frame, from its destination address on.
         frame: Bytes,
-        /// The number of payload bytes of each segment, if the frame stands for several; otherwise
+        /// The number of payload bytes in each segment if the frame stands for several; otherwise
         /// `None`.
         segment_bytes: Option<u16>,
     },
-    /// Makes a program call its libipq. Answered by [`Observation::Called`].
+    /// Makes the world's program call a function of its libipq. Answered by
+    /// [`Observation::Called`].
     Call(Call),
 }
 
 impl Step {
-    /// Returns the capability that the step needs; `None` if every world can do it.
+    /// Returns the capability that the step always needs; `None` if it needs none.
     #[must_use]
     pub const fn needs(&self) -> Option<Capability> {
         Some(match self {
@@ -266,7 +275,8 @@ impl Step {
         })
     }
 
-    /// Returns the name of the step's socket; `None` if the step has none.
+    /// Returns the name of the step's socket, for a [`Duplicate`](Self::Duplicate) that of the
+    /// existing one; `None` if the step has no socket.
     #[must_use]
     pub fn socket(&self) -> Option<&str> {
         match self {
@@ -290,14 +300,14 @@ impl Step {
     }
 }
 
-/// The observation after a step.
+/// A world's answer to a step.
 ///
-/// Numbers are as wide as in recordings, so that an impossible answer can be written down and told
-/// from a possible one. An errno is positive, and 0 if nothing failed.
+/// Numbers have 64 bits and a sign, as in recordings, so that impossible answers can be written
+/// down. An errno is positive, and 0 if nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Observation {
-    /// The step was done, and there is nothing to see.
+    /// The step was done. It has no other result.
     Done,
     /// The result of opening a socket.
     Open {
@@ -317,37 +327,38 @@ pub enum Observation {
     },
     /// The result of the receive call.
     Receive(Received),
-    /// The frames that were left in a socket.
+    /// The numbers of the frames that were read until nothing was left.
     Drain {
         /// The number of frames read.
         frames: i64,
         /// The number of PACKET messages among them.
         packets: i64,
-        /// The number of frames read before ENOBUFS came; `None` if it never did.
+        /// The number of frames read before the first ENOBUFS; `None` if ENOBUFS never came.
         enobufs_before_frame: Option<i64>,
     },
-    /// The size that `getsockopt` reports for the buffer that the step set.
+    /// The size that `getsockopt` reports for the buffer, after the step has set it.
     BufferSize {
         /// The size in bytes.
         actual: i64,
     },
-    /// The device's answer to an injected frame.
+    /// The device's answer to an injected frame; to the last one if the step injected several.
     Inject {
         /// The errno if the device refused the frame; 0 if it took the frame.
         errno: i64,
     },
-    /// The frame that left by the device.
+    /// The next frame that left by the device.
     Sniff {
-        /// The frame's bytes, from the destination address on; `None` if there was no frame.
+        /// The frame's bytes, from the destination address on; `None` if no further frame has left.
         frame: Option<Bytes>,
     },
-    /// The text that was read.
+    /// The text of the file in /proc, or the value of the sysctl.
     Text(String),
-    /// The text does not exist, since its module is not loaded or the kernel has no such queue.
+    /// The file or sysctl does not exist: its module is not loaded, or the kernel has no such
+    /// queue.
     Absent,
     /// The result of adding a rule.
     Rule {
-        /// `true` if the table has such a chain, so that the rule is in it.
+        /// `true` if the rule was added; `false` if the table has no such chain.
         added: bool,
     },
     /// The result of binding a socket, or of asking for its port id.
@@ -376,13 +387,13 @@ pub enum Observation {
         /// The time since [`World::begin`](super::World::begin).
         since_begin: Duration,
     },
-    /// The accounting of all packets' fates.
+    /// The numbers of packets by what became of them.
     Account(Account),
     /// The result of a call of libipq.
     Called(Called),
 }
 
-/// The calls that [`Step::Open`] makes.
+/// The call at which a [`Step::Open`] failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenStage {
     /// The call of `socket()`.
@@ -410,16 +421,17 @@ pub enum Received {
     },
 }
 
-/// The fates of all packets since [`World::begin`](super::World::begin): entered = delivered +
-/// queued + dropped.
+/// The numbers of packets since [`World::begin`](super::World::begin), by what became of them:
+/// entered = delivered + queued + dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The number of packets that came into being: by arrival, by a local sender, by fragmentation.
+    /// The number of packets that came into being: by arrival, by a local sender, or by
+    /// fragmentation.
     pub entered: u64,
     /// The number of packets that left by a device or reached a local receiver.
     pub delivered: u64,
     /// The number of packets that wait for a verdict.
     pub queued: u64,
-    /// The number of packets that were dropped, by the world's word for the reason.
+    /// The number of packets dropped for each reason; the key is the world's name for the reason.
     pub dropped: BTreeMap<String, u64>,
 }

@@ -8,22 +8,23 @@
 //!   02:00:00:00:20:01      …:10:01      …:10:02               02:00:00:00:20:02
 //! ```
 //!
-//! There are two Ethernet devices and `lo`. Forwarding is on for both families, the MTU is 1500,
-//! the neighbours' addresses are known, and there is no connection tracking. The program holds
-//! `CAP_NET_ADMIN`. Both queues have no peer, and a maximum length of 1024.
+//! There are two Ethernet devices, whose MTU is 1500, and `lo`. Forwarding is on for both families,
+//! the neighbours' link-layer addresses are known, and there is no connection tracking. The program
+//! holds `CAP_NET_ADMIN`. Neither `ip_queue` has a peer, and the maximum length of each is 1024.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// An Ethernet device of the laboratory, its own addresses, and those of the neighbour behind it.
+/// An Ethernet device of the host under test: its name and addresses, and those of the neighbour
+/// behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// The device's name.
+    /// The device's name: `tap0` or `tap1`.
     pub name: &'static str,
     /// The device's link-layer address.
     pub mac: [u8; 6],
-    /// The device's IPv4 address, in a network of 24 bits.
+    /// The host's IPv4 address on the device, in a network of 24 bits.
     pub ipv4: Ipv4Addr,
-    /// The device's IPv6 address, in a network of 64 bits.
+    /// The host's IPv6 address on the device, in a network of 64 bits.
     pub ipv6: Ipv6Addr,
     /// The neighbour's link-layer address.
     pub neighbour_mac: [u8; 6],
@@ -55,11 +56,11 @@ pub const TAP1: Device = Device {
     neighbour_ipv6: Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 2),
 };
 
-/// The loopback device.
+/// The name of the loopback device.
 pub const LO: &str = "lo";
 
-/// The names of all devices.
+/// The names of all devices: both Ethernet devices, and `lo`.
 pub const DEVICES: [&str; 3] = [TAP0.name, TAP1.name, LO];
 
-/// The largest IP packet that a device carries, in bytes.
+/// The length in bytes of the longest IP packet that an Ethernet device carries.
 pub const MTU: usize = 1500;

@@ -1,4 +1,4 @@
-//! The emulator with a program beside it, to test the program's libipq.
+//! The emulator with a program beside it, to test the libipq that the program uses.
 
 use super::SimWorld;
 #[cfg(feature = "exec")]
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// The name of the emulator's socket in its temporary folder.
+/// The name of the file, in a temporary folder, that is the emulator's Unix socket.
 const SOCKET: &str = "emulator";
 
 /// The call by which a libipq opens its socket.
@@ -30,7 +30,7 @@ const OPEN: Call = Call {
     function: Function::CreateHandle { flags: 0, protocol: 2 },
 };
 
-/// Creates emulators with a program that uses a libipq.
+/// Creates worlds that are an emulator and a process with the libipq under test.
 #[derive(Clone, Debug)]
 pub struct ClientFactory {
     libipq: Arc<dyn Libipq>,
@@ -38,8 +38,8 @@ pub struct ClientFactory {
 
 impl ClientFactory {
     /// Returns a factory for the library for C of this name, as `dlopen` takes it. `preload` is the
-    /// object of `ipq-preload`, for a library that does not know this emulator. The error says why
-    /// the library can't be loaded, or that it does not come to the emulator.
+    /// object of `ipq-preload`, for a library that opens a netlink socket. Loads the library once;
+    /// the error says why it can't be loaded, or that it does not come to the emulator.
     pub fn library(name: OsString, preload: Option<PathBuf>) -> Result<Self, LoadError> {
         let library = Library { name, preload };
         let folder = tempfile::tempdir()?;
@@ -61,8 +61,9 @@ impl ClientFactory {
         })
     }
 
-    /// Returns a factory for the program that `command` starts, with arguments as in a shell. The
-    /// program is started once, to hear what it says about itself.
+    /// Returns a factory for the program that `command` starts, with arguments as in a shell.
+    /// `preload` is the object of `ipq-preload`, for a program that opens a netlink socket. Starts
+    /// the program once, to read its description of itself.
     #[cfg(feature = "exec")]
     pub fn program(command: &str, preload: Option<PathBuf>) -> Result<Self, ExecError> {
         let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
@@ -87,7 +88,7 @@ impl WorldFactory for ClientFactory {
     }
 }
 
-/// The emulator, and the process of a program that uses the library.
+/// The emulator, and the process of a program that uses the libipq under test.
 #[derive(Debug)]
 struct ClientWorld {
     libipq: Arc<dyn Libipq>,
@@ -99,7 +100,7 @@ struct ClientWorld {
 struct Running {
     process: Box<dyn Caller>,
     server: Server,
-    /// The folder of the server's socket, removed when this is dropped.
+    /// The folder of the server's socket, which is removed when this field is dropped.
     _folder: TempDir,
 }
 
@@ -112,8 +113,8 @@ impl World for ClientWorld {
         }
     }
 
-    /// Returns the emulator's capabilities, without those that concern a process's own sockets or
-    /// privileges: the emulator can't change these in another process.
+    /// Returns the emulator's capabilities, less those that would change a process's privileges,
+    /// sockets or machine. Adds [`Capability::CLibrary`] if the libipq is for C.
     fn capabilities(&self) -> Capabilities {
         let lacks = [
             Capability::DropNetAdmin,

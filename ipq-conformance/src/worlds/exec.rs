@@ -1,12 +1,12 @@
 //! A program as a world: it speaks JSON lines on its standard input and output.
 //!
-//! `docs/world-protocol.md` of this package describes the protocol completely. A program that keeps
-//! it can be written in any language. [`serve`] is the other end of the pipe: it offers any world
-//! of this crate to whoever speaks the protocol.
+//! `docs/world-protocol.md` of this package describes the protocol completely. The program can be
+//! written in any language. [`serve`] is the program's end of the pipe for the worlds of this crate:
+//! it lets another process use such a world.
 //!
-//! A program that breaks the protocol, hangs, or contradicts itself makes a case *broken*, with the
-//! line and what was expected there. It never makes a case *failed*: that is left for answers which
-//! keep the protocol of the pipe and break a rule of the queue.
+//! A program that breaks the protocol, hangs, or contradicts itself makes a case *broken*, and the
+//! report shows the line and the form that was expected. A case *fails* only by answers that keep
+//! the protocol of the pipe and break a rule of the queue.
 
 mod messages;
 mod serve;
@@ -23,17 +23,17 @@ use messages::{About, Answer, BeginRequest, Request};
 use std::process::Command;
 use std::time::Duration;
 
-/// The page of the protocol.
+/// The file that describes the protocol of the pipe, for error messages.
 const PAGE: &str = "docs/world-protocol.md";
-/// The extra time for each frame that a step injects.
+/// The time that each frame of a [`Step::Inject`] adds to the step's time limit.
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(500);
 
-/// Starts a program for each world.
+/// Creates worlds that are programs over a pipe: starts the program anew for each world.
 #[derive(Debug)]
 pub struct ExecFactory {
     name: String,
     command: Vec<String>,
-    /// The program's first words about itself. All that follow must be the same.
+    /// The program's description of itself at its first start. Each later start must give the same.
     about: About,
     capabilities: Capabilities,
 }
@@ -41,7 +41,7 @@ pub struct ExecFactory {
 impl ExecFactory {
     /// Returns a factory for the program that `command` starts, with arguments as in a shell.
     ///
-    /// Starts the program once, to read its description of itself.
+    /// Starts the program once, to read its description of itself and its capabilities.
     pub fn new(command: &str) -> Result<Self, ExecError> {
         let words = pipe::words(command)?;
         let mut begun = Begun::start(&words)?;
@@ -80,7 +80,7 @@ impl WorldFactory for ExecFactory {
     }
 }
 
-/// A program that has described itself.
+/// A running program, with its description of itself and its capabilities.
 #[derive(Debug)]
 struct Begun {
     program: Program,
@@ -144,8 +144,8 @@ impl Begun {
         }
     }
 
-    /// Converts an error that the program answered. The program may lack only capabilities that it
-    /// did not list.
+    /// Converts the answer `error` of the program. It is a contradiction if the program says that
+    /// it lacks a capability that it listed.
     fn refused(&mut self, error: messages::ErrorAnswer) -> WorldError {
         match error.read() {
             Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => {
@@ -158,7 +158,8 @@ impl Begun {
     }
 }
 
-/// Returns the time limit of a step.
+/// Returns the time limit of a step: 5 seconds, and more for frames to inject and for a poll's own
+/// time limit.
 fn patience(step: &Step) -> Duration {
     match step {
         Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,
@@ -167,11 +168,11 @@ fn patience(step: &Step) -> Duration {
     }
 }
 
-/// A program, as a world.
+/// A program over a pipe, as a world.
 #[derive(Debug)]
 struct ExecWorld {
     begun: Begun,
-    /// The text that the program printed and that has not been taken yet.
+    /// The text that the program has printed to standard error and that has not been taken yet.
     printed: String,
 }
 

@@ -10,11 +10,11 @@ use ipq_sim::{ClientId, DropReason, IdReuse, InjectError, Kernel, Profile, Prove
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// The size of a receive call's buffer: as much as the longest datagram, an error that quotes a
-/// whole send buffer.
+/// The most bytes that a receive call reads: enough for the longest datagram, an error that quotes
+/// a message as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
-/// Creates worlds that are emulators.
+/// Creates worlds that are emulators of one kernel, or of the kernel that a setup asks for.
 #[derive(Clone, Debug, Default)]
 pub struct SimFactory {
     profile: Option<Box<Profile>>,
@@ -23,7 +23,8 @@ pub struct SimFactory {
 }
 
 impl SimFactory {
-    /// Returns a factory for emulators of one kernel. The world's name is that of the profile.
+    /// Returns a factory for emulators of the kernel of `profile`. The world has the name of the
+    /// profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         Self {
@@ -36,8 +37,7 @@ impl SimFactory {
 
 #[cfg(feature = "seeded-faults")]
 impl SimFactory {
-    /// Returns a factory for emulators with one fault. Each emulates the kernel that the fault
-    /// belongs to.
+    /// Returns a factory for emulators with this fault, of the kernel that the fault belongs to.
     #[must_use]
     pub fn with_fault(fault: ipq_sim::Fault) -> Self {
         Self {
@@ -62,11 +62,12 @@ impl WorldFactory for SimFactory {
     }
 }
 
-/// The emulator, on virtual time, with packet ids that are given again as a kernel does.
+/// The emulator as a world, on virtual time. Packet ids are handed out again as the kernel does,
+/// unless the setup forbids it.
 #[derive(Debug, Default)]
 pub struct SimWorld {
-    /// The kernel that is emulated, unless a setup names another. `None` stands for a kernel that
-    /// has the setup's queues.
+    /// The kernel that is emulated if the setup names no machine. `None` stands for Linux 3.4.10
+    /// with `ip_queue`, or Linux 6.18 with numbered queues, as the setup asks.
     profile: Option<Box<Profile>>,
     running: Option<Emulated>,
     #[cfg(feature = "seeded-faults")]
@@ -83,7 +84,7 @@ struct Emulated {
 
 #[cfg(all(target_os = "linux", feature = "libipq"))]
 impl SimWorld {
-    /// Returns the emulated kernel. Fails before the world has begun.
+    /// Returns the emulated kernel. Fails if the world has not begun.
     pub(super) fn kernel(&mut self) -> Result<&mut Kernel, WorldError> {
         let running = self.running.as_mut().map(|running| &mut running.kernel);
         running.ok_or_else(|| misuse("this world has not begun"))
@@ -300,8 +301,7 @@ impl Emulated {
                 text.map_or(Observation::Absent, Observation::Text)
             }
             Step::Sysctl { name, value } => {
-                // A kernel of that time parses a number with space around it, and cuts it to 32
-                // bits.
+                // The emulated kernels allow space around the number, and cut it to 32 bits.
                 let number = value.trim().parse::<i64>();
                 let length = number.map_err(|error| misuse(format!("{value:?}: {error}")))?;
                 kernel.set_maximum_length(family_of_sysctl(name)?, length.cast_unsigned() as u32);
@@ -384,7 +384,8 @@ impl Emulated {
 }
 
 impl SimWorld {
-    /// Returns the profile of this world; if it has none, one with these queues.
+    /// Returns this world's profile. If it has none: Linux 3.4.10 for `ip_queue`, Linux 6.18 for
+    /// numbered queues.
     fn own_profile(&self, queues: QueueProtocol) -> Profile {
         match (&self.profile, queues) {
             (Some(profile), _) => **profile,
@@ -394,7 +395,8 @@ impl SimWorld {
     }
 
     /// Returns the profile nearest to the setup's machine, or this world's own if the setup names
-    /// no machine. Fails if its kernel lacks the setup's queues.
+    /// no machine. Fails if no profile is near enough, or if the profile's kernel lacks the setup's
+    /// queues.
     fn profile_for(&self, setup: &Setup) -> Result<Profile, WorldError> {
         let profile = match &setup.machine {
             None => self.own_profile(setup.queues),

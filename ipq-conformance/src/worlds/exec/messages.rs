@@ -1,4 +1,5 @@
-//! The messages of the pipe: requests and answers, a line of JSON each.
+//! The messages of the pipe between the suite and a program that is a world: requests and answers,
+//! a line of JSON each.
 
 use crate::pipe::{self, VERSION};
 use crate::recording::{QueuesJson, parse_rules, write_rules};
@@ -7,7 +8,7 @@ use ipq_core::wire::{Abi, ByteOrder, WordSize};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A request: a line to the program.
+/// A request of the suite: one line of JSON to the program.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Request {
@@ -34,7 +35,7 @@ impl pipe::Request for Request {
     }
 }
 
-/// The setup of a world.
+/// The content of the request `begin`: the setup of a world, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BeginRequest {
@@ -49,7 +50,8 @@ pub(super) struct BeginRequest {
 }
 
 impl BeginRequest {
-    /// Makes a request of a setup; `None` if the protocol has no word for a part of the setup.
+    /// Converts a setup. Returns `None` if a rule has a transport protocol or a hook for which the
+    /// protocol of the pipe has no name.
     pub(super) fn new(setup: &Setup) -> Option<Self> {
         Some(Self {
             machine: setup.machine.as_ref().map(MachineJson::new),
@@ -72,7 +74,8 @@ impl BeginRequest {
     }
 }
 
-/// A machine, with the keys of a recording.
+/// A machine as JSON, with the keys of a recording: the kernel's version, the architecture, the
+/// word size in bytes, and the byte order `little` or `big`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MachineJson {
@@ -111,7 +114,7 @@ impl MachineJson {
     }
 }
 
-/// An answer: a line from the program.
+/// An answer of the program: one line of JSON to the suite.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Answer {
@@ -136,24 +139,26 @@ impl pipe::Answer for Answer {
     }
 }
 
-/// The facts about a world that are told before it begins.
+/// A program's facts about its world that hold before the request `begin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) description: Description,
-    /// The machine that has numbered queues, if it is another.
+    /// The machine of the world in a setup of numbered queues; `None` if it is the machine of
+    /// `description`.
     pub(super) nfnetlink_machine: Option<Machine>,
-    /// `true` if several worlds may run at a time.
+    /// `true` if several worlds may exist at the same time.
     pub(super) parallel: bool,
 }
 
-/// The program's description of itself.
+/// The content of the answer `description`: the facts of [`About`], and the version of the
+/// protocol.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DescriptionAnswer {
     protocol: u32,
     implementation: String,
     machine: MachineJson,
-    /// The machine that has numbered queues, if it is another.
+    /// The machine of the world in a setup of numbered queues; `None` if it is `machine`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     nfnetlink_machine: Option<MachineJson>,
     seed: Option<u64>,
@@ -189,7 +194,8 @@ impl DescriptionAnswer {
     }
 }
 
-/// Returns the capabilities with these names.
+/// Returns the capabilities with these names. Fails for an unknown name, and for `c-library`, which
+/// no program over this pipe can have.
 pub(super) fn read_capabilities(names: &[String]) -> Result<Capabilities, String> {
     names.iter().map(|name| capability(name)).collect()
 }
@@ -211,7 +217,7 @@ fn capability(name: &str) -> Result<Capability, String> {
     }
 }
 
-/// The reason why the program can't do what it was asked to.
+/// The content of the answer `error`: a [`WorldError`] by its kind, and its text or capability.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorAnswer {
@@ -219,7 +225,7 @@ pub(super) struct ErrorAnswer {
     what: String,
 }
 
-/// The kinds of [`WorldError`].
+/// The kind of a [`WorldError`], as the answer `error` names it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ErrorKind {

@@ -6,9 +6,10 @@ use crate::world::{QueueProtocol, Setup, Step, World, WorldError, WorldFactory};
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, Write};
 
-/// Serves one world of `factory` over a pipe, until it has ended or there are no more requests.
+/// Creates a world of `factory` and answers the requests of `input` on `output`, until the request
+/// `end` or the end of `input`.
 ///
-/// An error says that a request breaks the protocol, or that the pipe fails.
+/// Fails if the world can't be created, a request breaks the protocol, or the pipe fails.
 pub fn serve(factory: &dyn WorldFactory, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut world = factory.create().map_err(io::Error::other)?;
     for line in input.lines() {

@@ -1,9 +1,10 @@
-//! Answers that no implementation can give if it did what it was asked to.
+//! Answers that can't be true, whatever the implementation does.
 
 use crate::world::{Observation, Received, Step};
 
-/// Returns the part of `seen` that can't be true after `step`, as a sentence. `None` if all of it
-/// can.
+/// Returns a sentence about what in `seen` can't be true after `step`: errnos and results that
+/// contradict each other, or more bytes or packets than there can be. `None` if nothing is
+/// impossible.
 pub(super) fn impossible(step: &Step, seen: &Observation) -> Option<String> {
     match (step, seen) {
         (
