@@ -1,4 +1,4 @@
-//! A case: a body, and the facts about it.
+//! A case: its body, and the facts about it.
 
 use crate::suite::{CaseResult, Subject};
 use crate::world::{Capability, Setup};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// One case of the suite.
 ///
 /// The id is permanent and made of words, `topic/name`, since reports, lists of known differences
-/// and other people's notes refer to it. The id of a case that is removed is never used again.
+/// and other people's notes refer to it. The id of a removed case is never used again.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// The case's id: `topic/name`.
@@ -19,18 +19,20 @@ pub struct Case {
     pub level: Level,
     /// The ids of the requirements that the case checks.
     pub requirements: &'static [&'static str],
-    /// The capabilities that the case needs of a world.
+    /// The capabilities that a world must have for the case; otherwise the case is skipped.
     pub needs: &'static [Capability],
-    /// The state in which the world begins.
+    /// The function that returns the state in which the world begins.
     pub setup: fn() -> Setup,
-    /// The time limit. Cases take milliseconds; the limit ends a case that hangs.
+    /// The time after which the case fails. Cases take milliseconds; the limit ends a case that
+    /// hangs.
     pub time_limit: Duration,
     /// The case's body.
     pub run: fn(&Subject) -> CaseResult,
 }
 
 impl Case {
-    /// Returns a case of the documented contract.
+    /// Returns a case of level [`Level::Must`], the documented contract. It needs no capability,
+    /// has the default setup, and a time limit of 10 seconds.
     #[must_use]
     pub const fn must(
         id: &'static str,
@@ -50,7 +52,8 @@ impl Case {
         }
     }
 
-    /// Returns a case of undocumented kernel behaviour.
+    /// Returns a case of level [`Level::Kernel`], undocumented kernel behaviour. It needs no
+    /// capability, has the default setup, and a time limit of 10 seconds.
     #[must_use]
     pub const fn kernel(
         id: &'static str,
@@ -63,7 +66,8 @@ impl Case {
         case
     }
 
-    /// Returns a case of a known oddity.
+    /// Returns a case of level [`Level::Quirk`], a known oddity. It needs no capability, has the
+    /// default setup, and a time limit of 10 seconds.
     #[must_use]
     pub const fn quirk(
         id: &'static str,
@@ -83,16 +87,16 @@ impl Case {
         self
     }
 
-    /// Sets the state in which the world begins. By default forwarded UDP of both families is
-    /// queued.
+    /// Sets the function that returns the state in which the world begins. The default setup queues
+    /// forwarded UDP of both families.
     #[must_use]
     pub const fn setup(mut self, setup: fn() -> Setup) -> Self {
         self.setup = setup;
         self
     }
 
-    /// Returns the topic, which is the first part of the id; `None` if that is no topic, which a
-    /// test of the suite rules out.
+    /// Returns the topic, which the first part of the id names; `None` if no topic has that name,
+    /// which a test of the suite rules out.
     #[must_use]
     pub fn topic(&self) -> Option<Topic> {
         let (topic, _) = self.id.split_once('/')?;
@@ -103,11 +107,11 @@ impl Case {
 /// The level of a case: how binding its rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// The documented contract, which every implementation of `ip_queue` has to keep.
+    /// The documented contract, which every implementation of the queue has to keep.
     Must,
     /// Undocumented kernel behaviour on which programs may rely.
     Kernel,
-    /// A known oddity. A program may be better off without it.
+    /// A known oddity of kernels or libipq. A program may be better off without it.
     Quirk,
 }
 

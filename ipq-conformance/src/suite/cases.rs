@@ -2,10 +2,11 @@
 //!
 //! # How to write a case
 //!
-//! A case is a function that does things to a [`Subject`](crate::suite::Subject) and expects things
-//! of it, and a line in its file's table that says what it is about. The function runs in every
-//! world, so it knows nothing of any world: it opens [`Socket`](crate::suite::Socket)s, sends
-//! [`Request`](crate::suite::Request)s, injects [`Packet`](crate::suite::Packet)s.
+//! A case is a function and an entry in its file's table. The function acts on a
+//! [`Subject`](crate::suite::Subject), and expects certain results: it opens
+//! [`Socket`](crate::suite::Socket)s, sends [`Request`](crate::suite::Request)s, and injects
+//! [`Packet`](crate::suite::Packet)s. The same function runs in every world, so it depends on none.
+//! The entry has the case's id, title, level, requirements and needs.
 //!
 //! ```
 //! use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
@@ -37,24 +38,26 @@
 //!
 //! What to keep to:
 //!
-//! - **The id** is `topic/what-is-tried`, in words that will still be true when other cases stand
-//!   around it. It is permanent. The title says what has to hold.
+//! - **The id** is `topic/what-is-tried`, in words that stay true when other cases are added. It is
+//!   permanent. The title says what has to hold.
 //! - **The level** is [`must`](crate::suite::Case::must) for the documented contract,
 //!   [`kernel`](crate::suite::Case::kernel) for what kernels did without saying so,
 //!   [`quirk`](crate::suite::Case::quirk) for a known oddity. When in doubt: would a program that
 //!   was written for libipq go wrong without it? Then it is *must*.
-//! - **Requirements**: the ids that the case would find broken, and no others. For each there is a
-//!   fault of the emulator that breaks it alone, and the case has to fail with it.
-//! - **Needs**: every [`Capability`](crate::world::Capability) that its steps need
-//!   ([`Step::needs`](crate::world::Step::needs)), and those that what it expects stands on, as
-//!   `IdReuse` does. What is needed but not stated shows as a skip that names it.
+//! - **Requirements**: the ids of the rules that the case would find broken, and no others. Each
+//!   has a fault of the emulator that breaks it, and the case has to fail with that fault.
+//! - **Needs**: every [`Capability`](crate::world::Capability) that the case's steps need
+//!   ([`Step::needs`](crate::world::Step::needs)), and every one that its expectations depend on,
+//!   such as `IdReuse`. If a step needs a capability that is not stated here, the case is skipped
+//!   at that step, and the report names the capability.
 //! - **Expect everything.** After a refused message the packet is still queued: say so. After an
 //!   accepted packet nothing else came: say so.
 //!   [`expect_error`](crate::suite::Socket::expect_error) and
 //!   [`expect_ack`](crate::suite::Socket::expect_ack) compare every byte.
-//! - **Nothing came** is said with [`expect_nothing`](crate::suite::Socket::expect_nothing) for a
-//!   socket, and with [`expect_not_forwarded`](crate::suite::Subject::expect_not_forwarded) for the
-//!   way out, which puts up a fence instead of waiting. No case sleeps.
+//! - **Nothing came**: use [`expect_nothing`](crate::suite::Socket::expect_nothing) for a socket,
+//!   and [`expect_not_forwarded`](crate::suite::Subject::expect_not_forwarded) for packets that
+//!   leave. The latter does not wait: it injects one more packet, which must be the next to leave.
+//!   No case sleeps.
 //! - **Rules** other than the usual (forwarded UDP is queued, in both families) come from
 //!   [`Case::setup`](crate::suite::Case::setup), which also chooses another machine, a process id,
 //!   or ids that are never used twice.
@@ -62,8 +65,8 @@
 //!   [`check`](crate::suite::Subject::check)**, which make the case *failed*. A panic of the case
 //!   makes it *broken*, since it says that the case itself is wrong; a panic of the world makes it
 //!   *failed*.
-//! - **The handle** is tried through [`Subject::handle`](crate::suite::Subject::handle), and what
-//!   it sends is [`last_sent`](crate::suite::Subject::last_sent).
+//! - **A handle** of `ipq-core` comes from [`Subject::handle`](crate::suite::Subject::handle), and
+//!   [`last_sent`](crate::suite::Subject::last_sent) returns the datagram that it sent last.
 
 mod attaching;
 mod c_library;
@@ -89,25 +92,24 @@ use crate::suite::Case;
 use crate::world::{Protocol, Rule, Setup, Table};
 use ipq_core::{Family, Hook};
 
-/// Returns a setup in which UDP over IPv4 is queued at this hook, by the table filter.
+/// Returns a setup with one rule, in the table filter, that queues UDP over IPv4 at this hook.
 fn udp_queued_at(hook: Hook) -> Setup {
     Setup::with_rules([Rule::queue(Family::Ipv4, Table::Filter, hook, Some(Protocol::UDP))])
 }
 
-/// Returns the cases for a libipq: those of the library's logic, and those that only a program in C
-/// can check.
+/// Returns the cases for a libipq: those of the topics `libipq` and `c-library`.
 #[must_use]
 pub fn of_clients() -> Vec<Case> {
     [libipq::cases(), c_library::cases()].concat()
 }
 
-/// Returns every case: those for an implementation of the queue, and those for a libipq alone.
+/// Returns all cases of the suite.
 #[must_use]
 pub fn every() -> Vec<Case> {
     [all(), c_library::cases()].concat()
 }
 
-/// Returns every case for an implementation of the queue, topic by topic.
+/// Returns all cases but those of the topic `c-library`, which need a library for C.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [

@@ -210,7 +210,8 @@ pub enum Step {
         /// The rule to add.
         rule: Rule,
     },
-    /// Counts all packets by what became of them. Answered by [`Observation::Account`].
+    /// Reads the numbers of packets that entered, were delivered, are queued, and were dropped.
+    /// Answered by [`Observation::Account`].
     Account,
     /// Makes an Ethernet frame arrive on a port of a bridge (EVT-1). Answered by
     /// [`Observation::Inject`].
@@ -387,7 +388,7 @@ pub enum Observation {
         /// The time since [`World::begin`](super::World::begin).
         since_begin: Duration,
     },
-    /// The numbers of packets by what became of them.
+    /// The numbers of packets that entered, were delivered, are queued, and were dropped.
     Account(Account),
     /// The result of a call of libipq.
     Called(Called),
@@ -421,8 +422,8 @@ pub enum Received {
     },
 }
 
-/// The numbers of packets since [`World::begin`](super::World::begin), by what became of them:
-/// entered = delivered + queued + dropped.
+/// The numbers of packets since [`World::begin`](super::World::begin). They add up: entered =
+/// delivered + queued + dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The number of packets that came into being: by arrival, by a local sender, or by

@@ -1,4 +1,5 @@
-//! The common part of real kernels as worlds: the host around the queue, and netlink sockets.
+//! The common part of the worlds of real kernels: steps on the host around the queue, and on
+//! netlink sockets.
 
 mod ip_queue;
 mod nfqueue;
@@ -25,8 +26,8 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The size of a receive call's buffer: as much as the longest datagram, an error that quotes a
-/// whole send buffer.
+/// The most bytes that a receive call reads: enough for the longest datagram, an error that quotes
+/// a message as long as the send buffer.
 const BUFFER_BYTES: usize = 1 << 19;
 
 /// Serves a world of a real kernel and ends the process, if this program was started for that.
@@ -43,7 +44,8 @@ pub(super) fn serve_if_asked() {
     crate::child::exit(served)
 }
 
-/// Describes this machine's kernel, with `implementation` on it.
+/// Returns the description of a world on this machine's kernel. `implementation` is the name of the
+/// queue's protocol.
 pub(super) fn describe(implementation: &str) -> Description {
     let name = uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
@@ -58,8 +60,8 @@ pub(super) fn describe(implementation: &str) -> Description {
     }
 }
 
-/// Refuses a setup that asks for what a real kernel can't be: a machine with frames of another
-/// layout, a chosen process id, or packet ids that are never given twice.
+/// Fails if the setup asks for what a real kernel can't be: a machine whose word size or byte order
+/// is another, a chosen process id, or packet ids that are never given twice.
 pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     if let Some(machine) = setup.machine.as_ref().filter(|machine| machine.abi != Abi::NATIVE) {
         return Err(WorldError::Unsupported(format!(
@@ -75,8 +77,8 @@ pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     Ok(())
 }
 
-/// Does a step on the host around the queue. Returns `None` if the step is for a socket or the
-/// queue.
+/// Does a step on the host: injects, outputs or sniffs a packet, sets a device up or down, or sets
+/// `CAP_NET_ADMIN`. Returns `None`, and does nothing, for any other step.
 pub(super) fn step_on_host(laboratory: &mut Laboratory, step: &Step) -> Option<Result<Observation, WorldError>> {
     let done = match step {
         Step::Inject { device, frame, count } => laboratory.inject(device, frame, *count).map(|taken| {
@@ -110,12 +112,13 @@ pub(super) struct Sockets {
     buffer: Vec<u8>,
 }
 
-/// A netlink socket.
+/// A netlink socket that a step has opened.
 #[derive(Debug)]
 enum Socket {
-    /// A bound socket, used through this project's transport as a program would use it.
+    /// A socket of protocol 3 or 13 that was bound when it was opened. Cases use it through this
+    /// project's transport, as a program does.
     Transport(Netlink),
-    /// A socket in a state that the transport does not know.
+    /// The bare descriptor of any other socket: unbound, of another protocol, or a duplicate.
     Plain(OwnedFd),
 }
 
@@ -129,7 +132,8 @@ impl AsFd for Socket {
 }
 
 impl Sockets {
-    /// Does a step on a socket.
+    /// Does a step on a socket, by its name. Fails if the socket is not open, or the step is for no
+    /// socket.
     pub(super) fn step(&mut self, step: &Step) -> Result<Observation, WorldError> {
         if let Step::Open { socket, protocol, bind } = step {
             return self.open(socket, *protocol, *bind);
@@ -219,7 +223,7 @@ impl Sockets {
     }
 }
 
-/// Switches an option of a netlink socket on.
+/// Switches on an option of a netlink socket; `option` is a number of the level `SOL_NETLINK`.
 fn switch_on(socket: BorrowedFd<'_>, option: i32) -> Result<Observation, WorldError> {
     let switched = crate::laboratory::set_netlink_option(socket, option, true);
     switched
@@ -227,7 +231,8 @@ fn switch_on(socket: BorrowedFd<'_>, option: i32) -> Result<Observation, WorldEr
         .map_err(|error| broken(format!("option {option} of the netlink socket: {error}")))
 }
 
-/// Does a step that needs nothing but a socket's descriptor.
+/// Sets a buffer's size, polls, or takes `SO_ERROR`: the steps that need only a socket's
+/// descriptor. Fails for any other step.
 pub(super) fn step_on_descriptor(fd: BorrowedFd<'_>, step: &Step) -> Result<Observation, WorldError> {
     match step {
         Step::ReceiveBuffer { bytes, .. } => {
@@ -269,13 +274,14 @@ fn send(socket: &Socket, to: Option<u32>, bytes: &[u8]) -> Observation {
     sent_or_not(sent)
 }
 
-/// Returns the observation of a send call.
+/// Converts the result of a send call into its observation.
 pub(super) fn sent_or_not(sent: Result<usize, Errno>) -> Observation {
     let (sent, errno) = sent.map_or_else(|errno| (-1, errno.0.into()), |sent| (number(sent), 0));
     Observation::Send { sent, errno }
 }
 
-/// Receives a datagram with `take`, copying at most `size` bytes into `buffer`.
+/// Receives a datagram with `take`, which gets at most `size` bytes of `buffer`. EAGAIN becomes
+/// [`Received::Nothing`].
 pub(super) fn receive(
     take: impl Fn(&mut [u8]) -> Result<(usize, u32), Errno>,
     size: usize,
@@ -293,8 +299,8 @@ pub(super) fn receive(
     }
 }
 
-/// Receives a datagram from a transport. Returns the number of bytes copied, and the sender's port
-/// id.
+/// Receives a datagram from a transport without waiting. Returns the number of bytes copied, and
+/// the sender's port id.
 pub(super) fn take_from(transport: &impl Transport, buffer: &mut [u8]) -> Result<(usize, u32), Errno> {
     let received = transport.receive(buffer, Wait::Never);
     received
@@ -353,12 +359,13 @@ fn port_id_of(socket: BorrowedFd<'_>) -> Result<i64, WorldError> {
     Ok(address.pid().into())
 }
 
-/// Converts a number of bytes for an observation.
+/// Converts a number of bytes into one of an observation.
 fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Returns the errno behind a transport's error.
+/// Converts a transport's error into an errno: EAGAIN for a time-out, EINTR for an interruption,
+/// ENOBUFS for an overrun, the system's own errno, and EIO for any other error.
 pub(super) fn errno_of(error: TransportError) -> Errno {
     match error {
         TransportError::TimedOut => Errno::EAGAIN,
@@ -369,7 +376,8 @@ pub(super) fn errno_of(error: TransportError) -> Errno {
     }
 }
 
-/// Converts an error of the laboratory into one of the world.
+/// Converts an error of the laboratory: misuse stays misuse, a system that allows no laboratory is
+/// unsupported, and any other error is broken.
 pub(super) fn failed(error: LaboratoryError) -> WorldError {
     match error {
         LaboratoryError::Misuse(what) => WorldError::Misuse(what),
@@ -398,8 +406,8 @@ mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
 
-    /// Opens a socket of a netlink protocol that every kernel has. Returns its port id; `None` if
-    /// it is unbound.
+    /// Opens a socket of the netlink protocol ROUTE, which every kernel has. Returns the socket's
+    /// port id; `None` if the socket is unbound.
     fn open(sockets: &mut Sockets, name: &str, bind: Option<u32>) -> Option<i64> {
         let opened = sockets.step(&Step::Open {
             socket: name.into(),

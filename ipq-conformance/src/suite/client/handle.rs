@@ -10,14 +10,14 @@ use ipq_core::{CopyMode, Error, Family, PacketId, Verdict, Wait};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// Handles over sockets of a world. Each handle has its own error number (LIB-7). The error text is
-/// that of the handle used last.
+/// A client whose handles are `ipq-core`'s, over sockets of the world. Each handle has its own
+/// error number (LIB-7). The error text is that of the handle used last.
 #[derive(Debug)]
 pub(crate) struct RustClient<'s> {
     subject: &'s Subject,
     /// The handles by number, from 1. A destroyed handle is `None`.
     handles: RefCell<Vec<Option<ipq_core::Handle<WorldTransport<'s>>>>>,
-    /// The error of the last call that created a handle, until a handle is used.
+    /// The error number of the last call that created or used a handle.
     error: Cell<ErrorNumber>,
     buffer: RefCell<Bytes>,
 }
@@ -44,7 +44,8 @@ impl<'s> RustClient<'s> {
         Ok(handles.len().cast_signed() as i64)
     }
 
-    /// Calls `work` with an existing handle. The case ends if the world can't do it.
+    /// Calls `work` with the handle of this number, and keeps the handle's error number. Fails if
+    /// there is no such handle, or if the world could not do what the handle asked.
     fn with<T>(
         &self,
         HandleNumber(number): HandleNumber,

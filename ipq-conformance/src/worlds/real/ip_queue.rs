@@ -1,6 +1,6 @@
-//! A kernel with the historical `ip_queue`, up to 3.4, as a world. It works in the initial network
-//! namespace (SOCK-7), so there can be one world at a time. The world restores whatever it changes
-//! there.
+//! A kernel with the historical `ip_queue`, up to 3.4, as a world. `ip_queue` works in the initial
+//! network namespace only (SOCK-7), so there can be one such world at a time. The world restores
+//! whatever it changes in that namespace.
 
 use super::process::{Process, Served};
 use crate::laboratory::{HostState, Laboratory, Place, Queues};
@@ -16,7 +16,8 @@ use std::fs;
 /// The world's name on the command line.
 pub(super) const NAME: &str = "ip_queue";
 
-/// Creates worlds of the kernel that this program runs on.
+/// Creates worlds of this machine's kernel with `ip_queue`. Creation fails if the kernel has no
+/// `ip_queue`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IpQueueFactory;
 
@@ -37,7 +38,7 @@ impl WorldFactory for IpQueueFactory {
     }
 }
 
-/// The kernel that this program runs on, as a world with `ip_queue`.
+/// This machine's kernel, as a world with `ip_queue`.
 #[derive(Debug, Default)]
 struct IpQueueWorld {
     process: Option<Process>,
@@ -87,7 +88,7 @@ impl World for IpQueueWorld {
 
 impl Drop for IpQueueWorld {
     fn drop(&mut self) {
-        // The process ends first, so that it queues and changes nothing any more.
+        // The process ends first, so that it can change nothing after the restoration.
         self.process = None;
         if let Some(Err(error)) = self.before.take().map(|before| before.restore()) {
             eprintln!("the laboratory could not put everything back: {error}");
@@ -95,12 +96,12 @@ impl Drop for IpQueueWorld {
     }
 }
 
-/// The laboratory and the sockets of an `ip_queue` world. They live in the world's own process.
+/// The laboratory and the sockets of an `ip_queue` world, in the world's own process.
 #[derive(Debug)]
 pub(super) struct IpQueueHost {
     laboratory: Laboratory,
     sockets: real::Sockets,
-    /// The two drop counters of each family, as they were at the beginning.
+    /// The two drop counters of the /proc text when the world began, for IPv4 and then for IPv6.
     dropped: [[u64; 2]; 2],
 }
 
@@ -138,8 +139,9 @@ impl Served for IpQueueHost {
     }
 }
 
-/// Frees a queue whose peer has no socket, as a case may leave it (ATT-1). Opens and closes a
-/// socket with the peer's port id, which resets the queue (ATT-4).
+/// Frees a queue whose peer has no socket any more, as a case may leave it (ATT-1). Opens and
+/// closes a socket with the peer's port id, which resets the queue (ATT-4). Fails if that port id
+/// is in use: another program listens.
 fn reset(family: Family) -> Result<(), WorldError> {
     let text = read_proc(family)?;
     let peer = text.lines().next().and_then(number_of).unwrap_or_default();
@@ -160,7 +162,8 @@ fn read_proc(family: Family) -> Result<String, WorldError> {
     fs::read_to_string(path).map_err(|error| broken(format!("{path} can't be read: {error}")))
 }
 
-/// Returns the numbers of the last two lines: the drop counters (PROC-1).
+/// Returns the numbers of lines 6 and 7 of a queue's /proc text, the drop counters (PROC-1); 0 for
+/// a line that is missing.
 fn drop_counters(text: &str) -> [u64; 2] {
     let numbers: Vec<_> = text
         .lines()
@@ -170,8 +173,8 @@ fn drop_counters(text: &str) -> [u64; 2] {
     [numbers.first(), numbers.get(1)].map(|number| number.copied().unwrap_or_default())
 }
 
-/// Returns the text with `counted` subtracted from the numbers of its last two lines. The counters
-/// have 32 bits.
+/// Returns a queue's /proc text with `counted` subtracted from the drop counters in lines 6 and 7.
+/// The counters have 32 bits.
 fn without(text: &str, counted: [u64; 2]) -> String {
     let lines = text.lines().enumerate().map(|(index, line)| {
         let counted = index.checked_sub(5).and_then(|index| counted.get(index));
@@ -189,7 +192,8 @@ fn number_of(line: &str) -> Option<u64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Returns the path of a queue's sysctl. Fails for any other, since the world has no others.
+/// Returns the path of the sysctl of a queue's maximum length. Fails for any other name, since the
+/// world has no other sysctl.
 fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     match name {
         "net.ipv4.ip_queue_maxlen" => Ok("/proc/sys/net/ipv4/ip_queue_maxlen"),
@@ -198,7 +202,7 @@ fn sysctl_path(name: &str) -> Result<&'static str, WorldError> {
     }
 }
 
-/// Writes a sysctl's text unchanged, since the kernel decides what the text means.
+/// Writes `value` to a sysctl unchanged, since the kernel decides what the text means.
 fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
     let written = fs::write(path, value);
     written
@@ -206,7 +210,7 @@ fn write_sysctl(path: &str, value: &str) -> Result<Observation, WorldError> {
         .map_err(|error| misuse(format!("{path} = {value}: {error}")))
 }
 
-/// Reads a sysctl's text, without its line end.
+/// Reads a sysctl, without the space and line end after its value.
 fn read_sysctl(path: &str) -> Result<Observation, WorldError> {
     let text = fs::read_to_string(path);
     text.map(|text| Observation::Text(text.trim_end().to_owned()))

@@ -1,8 +1,8 @@
-//! Today's kernel as a world: its nfnetlink queues, in namespaces of its own.
+//! Today's kernel as a world: its nfnetlink queues, in namespaces of the world's own.
 //!
-//! With a setup of numbered queues, a case uses them as they are, by sockets of netlink protocol
-//! 12. With a setup of `ip_queue`, a case uses them through the transport that translates
-//! `ip_queue`'s protocol.
+//! With a setup of numbered queues, a case uses the queues directly, by sockets of netlink protocol
+//! 12. With a setup of `ip_queue`, a case speaks `ip_queue`'s protocol to the transport that
+//! translates it into nfnetlink messages.
 
 use super::process::{Process, Served};
 use crate::laboratory::{Laboratory, Place, Queues};
@@ -24,10 +24,10 @@ use std::rc::Rc;
 /// The world's name on the command line.
 pub(super) const NAME: &str = "nfqueue";
 
-/// The number of each family's queue, with a setup of `ip_queue`.
+/// The number of the queue that stands for each family's `ip_queue`.
 const NUMBERS: QueueNumbers = QueueNumbers { ipv4: 0, ipv6: 1 };
 
-/// Creates worlds of the kernel that this program runs on.
+/// Creates worlds of this machine's kernel with nfnetlink queues.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NfQueueFactory;
 
@@ -41,7 +41,7 @@ impl WorldFactory for NfQueueFactory {
     }
 }
 
-/// The kernel that this program runs on, as a world with nfnetlink queues.
+/// This machine's kernel, as a world with nfnetlink queues.
 #[derive(Debug, Default)]
 struct NfQueueWorld {
     process: Option<Process>,
@@ -78,14 +78,14 @@ impl World for NfQueueWorld {
     }
 }
 
-/// The laboratory and the sockets of an nfqueue world. They live in the world's own process.
+/// The laboratory and the sockets of an nfqueue world, in the world's own process.
 #[derive(Debug)]
 pub(super) struct NfQueueHost {
     laboratory: Laboratory,
     queues: QueueProtocol,
-    /// The sockets of `ip_queue`'s protocols by name. A socket with two descriptors has two names.
+    /// The sockets of a setup of `ip_queue`, by name. A socket with two descriptors has two names.
     sockets: HashMap<String, Rc<NfQueue>>,
-    /// The sockets of a setup of numbered queues.
+    /// The sockets of a setup of numbered queues, by name.
     plain: Sockets,
     buffer: Vec<u8>,
 }
@@ -125,8 +125,8 @@ impl Served for NfQueueHost {
     }
 }
 
-/// Reads the text of the numbered queues. On some systems the owner of a user namespace may not
-/// read it.
+/// Reads `/proc/net/netfilter/nfnetlink_queue`. If permission is denied, the world lacks
+/// [`Capability::QueuesProc`]: some systems deny it to the owner of a user namespace.
 fn read_proc() -> Result<Observation, WorldError> {
     match fs::read_to_string("/proc/net/netfilter/nfnetlink_queue") {
         Ok(text) => Ok(Observation::Text(text)),

@@ -1,8 +1,8 @@
 //! A world in a process of its own.
 //!
-//! The laboratory of a real kernel takes over a whole process, so it gets one of its own: this
-//! program once more. The process is killed if it does not answer in time, or when it is no longer
-//! needed. Its sockets, devices and namespaces vanish with it.
+//! The laboratory of a real kernel changes the namespaces and privileges of a whole process, so it
+//! gets one of its own: this program, started once more. The parent kills that process if an answer
+//! is late, and when the world is dropped. Its sockets, devices and namespaces vanish with it.
 
 use crate::child::{self, Child, Line};
 use crate::world::{Observation, QueueProtocol, Rule, Setup, Step, WorldError};
@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead};
 use std::time::Duration;
 
-/// The argument that makes this program serve a world. The world's name follows.
+/// The argument that makes this program serve a world. The world's name is the next argument.
 const SERVE: &str = "--serve-world";
-/// The time limit of a request, and the extra time for each injected frame.
+/// The time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that each injected frame adds to the limit.
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
-/// A world in its own process, which does the steps.
+/// The part of a world that lives in the world's own process, and does the steps.
 pub(super) trait Served {
-    /// Sets up the laboratory, with these rules, and with queues of this protocol.
+    /// Sets up the laboratory with these rules, and with queues of this protocol.
     fn begin(rules: &[Rule], queues: QueueProtocol) -> Result<Self, WorldError>
     where
         Self: Sized;
@@ -41,7 +42,7 @@ pub(super) fn asked_for() -> Option<String> {
     child::asked_for(SERVE)?.into_string().ok()
 }
 
-/// Answers requests on standard input until there are no more.
+/// Answers the requests on standard input with a world of type `S`, until the input ends.
 pub(super) fn serve<S: Served>() -> io::Result<()> {
     let mut served: Option<S> = None;
     for line in io::stdin().lock().lines() {
@@ -60,12 +61,13 @@ pub(super) fn serve<S: Served>() -> io::Result<()> {
     Ok(())
 }
 
-/// A world's process, as its parent sees it.
+/// The process of a world, as the parent process sees it.
 #[derive(Debug)]
 pub(super) struct Process(Child);
 
 impl Process {
-    /// Starts a process for the world `name`, and makes it set up the laboratory.
+    /// Starts a process for the world `name`, and makes it set up the laboratory with the rules and
+    /// queues of `setup`.
     pub(super) fn begin(name: &str, setup: &Setup) -> Result<Self, WorldError> {
         let started = Child::spawn(&mut child::this_program(SERVE, name));
         let mut process = Self(
@@ -75,7 +77,8 @@ impl Process {
         Ok(process)
     }
 
-    /// Makes the process do a step, and returns its answer.
+    /// Makes the process do a step, and returns its answer. Fails as broken if the process ends or
+    /// is late.
     pub(super) fn step(&mut self, step: &Step) -> Answer {
         let patience = match step {
             Step::Inject { count, .. } => PATIENCE + PATIENCE_PER_FRAME * *count,
@@ -99,8 +102,8 @@ impl Process {
         }
     }
 
-    /// Ends a process that gave `line` instead of an answer. Returns what became of the process, in
-    /// words.
+    /// Ends a process that gave `line` instead of an answer. Returns a text for the error: how the
+    /// process ended, why, during which request, and what it printed.
     fn end(&mut self, line: &Line, request: &Request, patience: Duration) -> String {
         let status = self.0.end(line);
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
