@@ -1,8 +1,8 @@
-//! The choice of cases.
+//! The choice of the cases to run, by ids, requirements and levels.
 
 use crate::suite::{Case, Level, cases};
 
-/// Chooses cases by words and levels.
+/// A choice of cases by words and levels.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     patterns: Vec<Pattern>,
@@ -11,14 +11,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Returns a filter that chooses the cases which match one of `words`, or all if there are
-    /// none. A word is the id of a case, which chooses that case alone; the beginning of an id
-    /// (`verdicts`, `verdicts/acc`); a pattern for a whole id in which `*` stands for any text and
-    /// `?` for any character (`*/*timeout*`); or a requirement or group of requirements (`VER-3`,
-    /// `VER`).
+    /// Returns a filter for the cases that match one of `words`, or for all cases if there are no
+    /// words. A word is one of these:
     ///
-    /// With `levels` only cases of these levels are chosen. Without `levels` all cases but quirks
-    /// are chosen; `strict`, or a word that is the whole id of a quirk, adds quirks.
+    /// - the id of a case, which chooses that case alone;
+    /// - the beginning of an id: `verdicts`, `verdicts/acc`;
+    /// - a pattern for a whole id or requirement, in which `*` stands for any text and `?` for any
+    ///   character: `*/*timeout*`;
+    /// - a requirement or a group of requirements: `VER-3`, `VER`.
+    ///
+    /// With `levels` only cases of these levels are chosen, whatever `strict` is. Without `levels`
+    /// quirks are chosen only if `strict` is `true` or a word is the quirk's whole id.
     #[must_use]
     pub fn new(words: &[String], levels: &[Level], strict: bool) -> Self {
         Self {
@@ -42,11 +45,13 @@ impl Filter {
     }
 }
 
-/// A word of a filter.
+/// A word of a filter or a table: a whole id, the beginning of an id, or a pattern with `*` and
+/// `?`.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    /// `true` if the whole id must match, `false` if the beginning of the id suffices.
+    /// `true` if `text` must match the whole id, with `*` and `?` as wildcards; `false` if the id
+    /// must begin with `text`.
     whole: bool,
 }
 
@@ -83,8 +88,9 @@ impl Pattern {
     }
 }
 
-/// Returns whether `text` matches `pattern`, in which `*` stands for any bytes and `?` for any one
-/// byte. Backtracks to the last `*` only, so the time is at most the product of both lengths.
+/// Returns whether the whole of `text` matches `pattern`, in which `*` stands for any bytes and `?`
+/// for any one byte. The time is at most proportional to the product of both lengths, since only
+/// the last `*` is tried again.
 fn matches_wildcards(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut in_text) = (0, 0);
     let mut star = None;

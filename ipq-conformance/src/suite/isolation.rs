@@ -1,4 +1,4 @@
-//! Stops a panic at the border of the case or world in which it happens.
+//! Catches a panic of a case or world, so that other cases go on.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,9 +10,10 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `body`. If it panics, returns the place and message of the panic, and prints nothing.
+/// Runs `body`, and returns its result. If `body` panics, returns the place and message of the
+/// panic as an error, and prints nothing.
 ///
-/// The panic may leave `body`'s data half changed. The suite discards the case and the world.
+/// A panic may leave data half changed, so the caller discards the case and the world.
 pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let outer = ISOLATED.replace(true);
@@ -27,8 +28,8 @@ pub(crate) fn isolate<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Installs a panic hook that stays silent inside of [`isolate`] on the same thread, and leaves all
-/// other panics to the former hook.
+/// Installs, once, a panic hook that keeps the place and prints nothing for a panic inside of
+/// [`isolate`] on the same thread. Other panics go to the former hook.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -1,8 +1,8 @@
 //! The kernels that a case holds for.
 //!
-//! Most cases hold for all kernels. Where kernels differ, a rule has a case for each behaviour, and
-//! the table `data/kernels.json` states the kernels that each case is for, with the reason. A case
-//! in several rows holds for the kernels of each row. A case that is not for the kernel at hand is
+//! Most cases hold for all kernels. Where kernels differ, a rule has a case for each behaviour. The
+//! table `data/kernels.json` states the kernels that such a case is for, with the reason. A case in
+//! several rows holds for the kernels of each row. On a kernel that it is not for, a case is
 //! skipped with the reason.
 
 use crate::suite::filter::Pattern;
@@ -13,21 +13,22 @@ use std::sync::OnceLock;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Held {
-    /// The first version that the cases hold for; `None` for the first of all.
+    /// The first version that the cases hold for; `None` if there is no lower limit.
     #[serde(default)]
     pub since: Option<String>,
-    /// The last version that the cases hold for, with its point releases; `None` for the last of
-    /// all.
+    /// The last version that the cases hold for, with its point releases; `None` if there is no
+    /// upper limit.
     #[serde(default)]
     pub until: Option<String>,
     /// The difference between kernels, as a sentence for the report.
     pub reason: String,
-    /// The ids of the cases, in which `*` stands for anything.
+    /// The ids of the cases, as patterns in which `*` stands for any text and `?` for any
+    /// character.
     pub cases: Vec<String>,
 }
 
 impl Held {
-    /// Returns the whole table.
+    /// Returns the rows of the table `data/kernels.json`.
     #[must_use]
     pub fn all() -> &'static [Self] {
         static TABLE: OnceLock<Vec<Held>> = OnceLock::new();
@@ -40,7 +41,7 @@ impl Held {
         self.cases.iter().any(|pattern| Pattern::whole(pattern).matches(case))
     }
 
-    /// Returns the row's versions, in words.
+    /// Returns the row's versions in words, such as `2.4.18 to 2.6.9` or `up to 3.0`.
     fn range(&self) -> String {
         match (&self.since, &self.until) {
             (Some(since), Some(until)) => format!("{since} to {until}"),
@@ -50,7 +51,7 @@ impl Held {
         }
     }
 
-    /// Returns whether the row's cases hold for this kernel.
+    /// Returns whether `kernel` is in the row's range of versions.
     #[must_use]
     pub fn holds_for(&self, kernel: &str) -> bool {
         let since = self.since.as_deref().is_none_or(|since| !is_before(kernel, since));
@@ -59,7 +60,8 @@ impl Held {
     }
 }
 
-/// Returns the kernels that a case holds for, in words; `None` if it holds for every kernel.
+/// Returns the kernels that a case holds for, in words such as `Linux 2.4.18 to 2.6.9`; `None` if
+/// the case is in no row, and so holds for every kernel.
 #[must_use]
 pub fn range(case: &str) -> Option<String> {
     let ranges = Held::all().iter().filter(|held| held.is_about(case)).map(Held::range);
@@ -67,7 +69,8 @@ pub fn range(case: &str) -> Option<String> {
     (!ranges.is_empty()).then(|| format!("Linux {}", ranges.join(", and ")))
 }
 
-/// Returns the reason why a case does not hold for this kernel; `None` if it does.
+/// Returns the reason why a case does not hold for `kernel`; `None` if the case holds for it, or is
+/// in no row.
 #[must_use]
 pub fn excluded(case: &str, kernel: &str) -> Option<String> {
     let mut about = Held::all().iter().filter(|held| held.is_about(case));
@@ -79,19 +82,19 @@ pub fn excluded(case: &str, kernel: &str) -> Option<String> {
     Some(format!("holds for {range}, and this is {kernel}: {}", first.reason))
 }
 
-/// Returns whether `kernel` is older than `other`.
+/// Returns whether the version `kernel` is older than `other`, by the first three numbers of each.
 pub(crate) fn is_before(kernel: &str, other: &str) -> bool {
     numbers(kernel) < numbers(other)
 }
 
-/// Returns whether `kernel` is newer than `other` and all of its point releases.
+/// Returns whether the version `kernel` is newer than `other` and all point releases of `other`.
 fn is_after(kernel: &str, other: &str) -> bool {
     let other = numbers(other);
     let front: Vec<u32> = numbers(kernel).into_iter().take(other.len()).collect();
     front > other
 }
 
-/// Returns the numbers that a version begins with, at most three.
+/// Returns the numbers that a version begins with, at most three: 2, 6 and 32 for `2.6.32-5-amd64`.
 fn numbers(version: &str) -> Vec<u32> {
     let numbers = version.split(|letter: char| !letter.is_ascii_digit());
     numbers.map_while(|number| number.parse().ok()).take(3).collect()

@@ -6,8 +6,8 @@ use serde::Deserialize;
 /// A list of known differences. It is data, so that it can be read, counted, and checked for being
 /// up to date.
 ///
-/// A run fails if an entry matches no case, or if its case passes after all (unless the entry says
-/// that it varies).
+/// A run fails if an entry matches no case, or if a case that an entry matches passes, unless the
+/// entry says that the result varies.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDifferences(Vec<KnownDifference>);
@@ -16,19 +16,21 @@ pub struct KnownDifferences(Vec<KnownDifference>);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownDifference {
-    /// The world's name.
+    /// The name of the world that fails the cases.
     pub world: String,
-    /// The ids of the cases, in which `*` stands for anything.
+    /// The ids of the cases, as patterns in which `*` stands for any text and `?` for any
+    /// character.
     pub cases: Vec<String>,
-    /// The reason, as a sentence for the report.
+    /// The reason why the world fails the cases, as a sentence for the report.
     pub reason: String,
-    /// `true` if the result depends on the version of the implementation, so that a pass is no
-    /// error.
+    /// `true` if the result depends on the version of the implementation, so that a pass does not
+    /// fail the run.
     #[serde(default)]
     pub varies: bool,
 }
 
-/// The error for a list of known differences that can't be read.
+/// The error for a list of known differences that is not the JSON that [`KnownDifferences::parse`]
+/// reads.
 #[derive(Debug, thiserror::Error)]
 #[error("the list of known differences can't be read: {0}")]
 pub struct KnownDifferencesError(#[from] serde_json::Error);
@@ -45,15 +47,15 @@ impl KnownDifferences {
         Ok(serde_json::from_str(json)?)
     }
 
-    /// Returns the known difference that explains why the case fails in the world; `None` if there
-    /// is none.
+    /// Returns the known difference that explains why `case` fails in `world`; `None` if the list
+    /// has none.
     #[must_use]
     pub fn of_case(&self, world: &str, case: &str) -> Option<&KnownDifference> {
         self.of(world)
             .find(|known| known.patterns().any(|pattern| pattern.matches(case)))
     }
 
-    /// Returns the ids of `world`'s entries that match none of `cases`, each as a sentence.
+    /// Returns a sentence for each pattern in `world`'s entries that matches none of `cases`.
     pub(crate) fn stale(&self, world: &str, cases: &[&str]) -> Vec<String> {
         let named = self.of(world).flat_map(|known| &known.cases);
         let stale = named.filter(|name| !cases.iter().any(|case| Pattern::whole(name).matches(case)));

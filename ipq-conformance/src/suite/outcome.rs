@@ -3,20 +3,22 @@
 use crate::world::WorldError;
 use std::fmt;
 
-/// The outcome of a case.
+/// The outcome of a case: whether its rule holds, or why that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// The rule holds.
     Passed,
     /// The rule does not hold: the implementation under test is wrong.
     Failed,
-    /// The case was not run, since the world lacks something.
+    /// The case was not run to its end: the world lacks something, or the case is not for its
+    /// kernel.
     Skipped,
     /// The case could not be run to its end: the laboratory or the case itself is wrong.
     Broken,
-    /// The rule does not hold, and a known difference says why.
+    /// The rule does not hold, and the list of known differences says why.
     ExpectedDifference,
-    /// The rule holds although a known difference says otherwise: the list is out of date.
+    /// The rule holds, although the list of known differences says otherwise: the list is out of
+    /// date.
     UnexpectedPass,
 }
 
@@ -31,7 +33,7 @@ impl Outcome {
         Self::UnexpectedPass,
     ];
 
-    /// Returns the outcome's name in JSON.
+    /// Returns the outcome's name in JSON, with underscores.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +46,7 @@ impl Outcome {
         }
     }
 
-    /// Returns whether the outcome makes the whole run fail.
+    /// Returns whether one case with this outcome makes the whole run fail.
     #[must_use]
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::Failed | Self::Broken | Self::UnexpectedPass)
@@ -62,9 +64,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The reason why a case stopped before its end.
+/// The reason why a case stopped before its end, with the outcome, and the line of the case if one
+/// is to blame.
 ///
-/// The methods of [`Subject`](super::Subject) return it, and a case passes it on with `?`.
+/// The methods of [`Subject`](super::Subject) return it as an error, and a case passes it on with
+/// `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
     pub(crate) outcome: Outcome,
@@ -79,8 +83,8 @@ impl Stopped {
         Self::here(Outcome::Failed, reason)
     }
 
-    /// Converts an error of the world: a case that needs what the world lacks is skipped, and any
-    /// other error breaks it.
+    /// Converts an error of the world: [`WorldError::Lacks`] and [`WorldError::Unsupported`] skip
+    /// the case, and [`WorldError::Misuse`] and [`WorldError::Broken`] break it.
     #[track_caller]
     pub(crate) fn from_world(error: &WorldError) -> Self {
         match error {
@@ -91,7 +95,7 @@ impl Stopped {
         }
     }
 
-    /// Creates a reason that blames no line of a case.
+    /// Returns a reason without a place: no line of the case is to blame.
     pub(crate) fn without_place(outcome: Outcome, reason: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -115,13 +119,13 @@ impl Stopped {
         }
     }
 
-    /// Returns whether the case found a rule broken. Only such a failure can be a known difference;
-    /// a hang or a panic can't.
+    /// Returns whether the case found its rule broken, at a line of the case. Only such a failure
+    /// can be a known difference; a hang or a panic has no line.
     pub(crate) fn is_judgement(&self) -> bool {
         self.outcome == Outcome::Failed && self.place.is_some()
     }
 
-    /// Returns the same reason with `place` to blame, if it blames a line of a case at all.
+    /// Replaces the place by `place`. A reason without a place stays without one.
     pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
         self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
         self

@@ -9,11 +9,11 @@ use std::net::IpAddr;
 /// The length of an Ethernet header in bytes.
 const ETHERNET_BYTES: usize = 14;
 
-/// A packet as a neighbour of the laboratory sends it.
+/// A packet as a neighbour of the laboratory sends it, in an Ethernet frame.
 ///
-/// It begins as a well-formed UDP packet from neighbour A to neighbour B, which the host forwards
-/// and the usual rules queue. Each method returns a packet that differs in one thing; lengths and
-/// checksums are set accordingly. For a malformed packet change the bytes of
+/// A new packet is a well-formed UDP packet from neighbour A to neighbour B, which the host
+/// forwards and the usual rules queue. Each method that sets something returns the changed packet;
+/// lengths and checksums follow. For a malformed packet change the bytes of
 /// [`frame`](Packet::frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -72,19 +72,20 @@ impl Packet {
         }
     }
 
-    /// Returns the plain UDP packet in IPv4.
+    /// Returns the packet of [`udp`](Packet::udp) for IPv4.
     #[must_use]
     pub fn udp4() -> Self {
         Self::udp(Family::Ipv4)
     }
 
-    /// Returns the plain UDP packet in IPv6.
+    /// Returns the packet of [`udp`](Packet::udp) for IPv6.
     #[must_use]
     pub fn udp6() -> Self {
         Self::udp(Family::Ipv6)
     }
 
-    /// Sets the payload.
+    /// Sets the payload: the bytes after the UDP header, or after the network header if there is
+    /// none.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = payload.into();
@@ -122,7 +123,7 @@ impl Packet {
         self
     }
 
-    /// Reverses the packet's direction: from neighbour B to neighbour A.
+    /// Reverses the direction: from neighbour B to neighbour A. The ports stay.
     #[must_use]
     pub fn back(mut self) -> Self {
         (self.destination_mac, self.source_mac) = (TAP1.mac, TAP1.neighbour_mac);
@@ -132,7 +133,7 @@ impl Packet {
         }
     }
 
-    /// Addresses the packet to the host itself, at the device that it arrives on.
+    /// Sets the destination to the host's own address on tap0.
     #[must_use]
     pub fn to_host(self) -> Self {
         match self.network {
@@ -141,15 +142,15 @@ impl Packet {
         }
     }
 
-    /// Sets the UDP ports.
+    /// Sets the UDP ports, and gives the packet a UDP header if it has none.
     #[must_use]
     pub fn ports(mut self, source: u16, destination: u16) -> Self {
         self.transport = Transport::Udp { source, destination };
         self
     }
 
-    /// Sets the transport protocol. Other protocols than UDP have the payload in place of a
-    /// transport header.
+    /// Sets the transport protocol. With UDP the ports become 4000 and 5000. With any other
+    /// protocol the payload takes the place of a transport header.
     #[must_use]
     pub fn protocol(mut self, number: u8) -> Self {
         self.transport = if number == IpNumber::UDP.0 {
@@ -190,7 +191,7 @@ impl Packet {
         self
     }
 
-    /// Sets the identification. Changes nothing for IPv6, which has none.
+    /// Sets the identification of IPv4. Changes nothing for IPv6.
     #[must_use]
     pub fn identification(mut self, identification: u16) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -199,7 +200,7 @@ impl Packet {
         self
     }
 
-    /// Forbids fragmentation. Changes nothing for IPv6, which always forbids it.
+    /// Sets the flag DF of IPv4. Changes nothing for IPv6.
     #[must_use]
     pub fn dont_fragment(mut self) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -208,9 +209,9 @@ impl Packet {
         self
     }
 
-    /// Makes the packet an IPv4 fragment, `offset` bytes (a multiple of 8) from the packet's
-    /// beginning. A later fragment has its payload in place of a transport header. Changes nothing
-    /// for IPv6.
+    /// Makes the packet an IPv4 fragment that begins `offset` bytes, a multiple of 8, into the
+    /// whole packet; `more` says whether further fragments follow. A fragment with an offset above
+    /// 0 has its payload in place of a transport header. Changes nothing for IPv6.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -223,14 +224,14 @@ impl Packet {
         self
     }
 
-    /// Sets a destination link-layer address other than the device's.
+    /// Sets the destination link-layer address of the frame.
     #[must_use]
     pub const fn destination_mac(mut self, address: [u8; 6]) -> Self {
         self.destination_mac = address;
         self
     }
 
-    /// Sets a source link-layer address other than the neighbour's.
+    /// Sets the source link-layer address of the frame.
     #[must_use]
     pub const fn source_mac(mut self, address: [u8; 6]) -> Self {
         self.source_mac = address;
@@ -246,7 +247,9 @@ impl Packet {
         }
     }
 
-    /// Returns the packet as it leaves the host: a hop less, in a frame for the next neighbour.
+    /// Returns the packet as the host forwards it: with one hop less, and in a frame from the
+    /// outgoing device to the neighbour behind it. That is neighbour A if the destination is A's
+    /// address, and otherwise B.
     #[must_use]
     pub fn forwarded(&self) -> Self {
         let (hops, out) = match &self.network {
@@ -265,12 +268,12 @@ impl Packet {
             .ttl(hops.saturating_sub(1))
     }
 
-    /// Returns whether the frame is addressed to this link-layer address.
+    /// Returns whether `mac` is the destination link-layer address of the frame.
     pub(crate) fn arrives_at(&self, mac: [u8; 6]) -> bool {
         self.destination_mac == mac
     }
 
-    /// Returns whether the frame comes from this link-layer address.
+    /// Returns whether `mac` is the source link-layer address of the frame.
     pub(crate) fn comes_from(&self, mac: [u8; 6]) -> bool {
         self.source_mac == mac
     }
@@ -316,12 +319,13 @@ impl Packet {
     }
 }
 
-/// Returns the device that leads to neighbour A or B.
+/// Returns the device that leads to neighbour A if `to_a`, and otherwise the one to neighbour B.
 const fn route(to_a: bool) -> &'static Device {
     if to_a { &TAP0 } else { &TAP1 }
 }
 
-/// Returns the frame in which the host sends the packet `ip` to the neighbour behind `device`.
+/// Returns the Ethernet frame in which the host sends the packet `ip` by `device` to the neighbour
+/// there.
 #[must_use]
 pub fn frame_to_neighbour(device: &Device, ip: &[u8]) -> Bytes {
     ethernet(device.neighbour_mac, device.mac, ip)

@@ -1,13 +1,14 @@
-//! Messages to the queue, for tests.
+//! Messages from a program to the queue of `ip_queue`, for tests.
 
 use bytes::Bytes;
 use ipq_core::wire::{Abi, Envelope, Flags, Header, MessageType, ModeRequest, VerdictRequest};
 use ipq_core::{CopyMode, PacketId, PortId, Verdict};
 
-/// A message to the queue, as libipq sends it unless a method changes it.
+/// A message to the queue, as libipq sends it unless a method changes it: with the flag REQUEST and
+/// sequence 0.
 ///
-/// The message carries the port id of the socket that sends it, unless
-/// [`port_id`](Request::port_id) is set.
+/// The header has the port id of the socket that sends the message, unless
+/// [`port_id`](Request::port_id) sets another.
 #[derive(Clone, Debug)]
 pub struct Request {
     body: Body,
@@ -27,13 +28,13 @@ enum Body {
 }
 
 impl Request {
-    /// Returns a MODE message.
+    /// Returns a MODE message with this copy mode and range.
     #[must_use]
     pub fn mode(mode: CopyMode, range: u64) -> Self {
         Self::new(Body::Mode(ModeRequest { mode, range }))
     }
 
-    /// Returns a VERDICT message without a replacement.
+    /// Returns a VERDICT message for the packet with this id, without a replacement.
     #[must_use]
     pub fn verdict(packet_id: PacketId, verdict: Verdict) -> Self {
         Self::new(Body::Verdict(VerdictRequest {
@@ -43,7 +44,7 @@ impl Request {
         }))
     }
 
-    /// Returns a message of any type with any body.
+    /// Returns a message with this type and body, neither of which is checked.
     #[must_use]
     pub fn raw(message_type: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::new(Body::Other(message_type, body.into()))
@@ -61,14 +62,15 @@ impl Request {
         }
     }
 
-    /// Adds a replacement for the packet.
+    /// Adds a packet that replaces the queued one, and sets `data_len` to the length of `packet`.
     #[must_use]
     pub fn replacement(mut self, packet: &[u8]) -> Self {
         self.following = packet.to_vec();
         self.data_len(packet.len() as u64)
     }
 
-    /// Sets the number of bytes of replacement that the message states, however many follow.
+    /// Sets the field `data_len` of a VERDICT message, which may differ from the number of bytes
+    /// that follow. Changes nothing in other messages.
     #[must_use]
     pub fn data_len(mut self, data_len: u64) -> Self {
         if let Body::Verdict(request) = &mut self.body {
@@ -77,28 +79,29 @@ impl Request {
         self
     }
 
-    /// Sets the bytes that follow the message's structure. The header's length counts them.
+    /// Sets the bytes after the message's structure, in place of any replacement. The length in the
+    /// header counts them, and `data_len` does not.
     #[must_use]
     pub fn following(mut self, bytes: &[u8]) -> Self {
         self.following = bytes.to_vec();
         self
     }
 
-    /// Sets the flags.
+    /// Sets all flags in the header.
     #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Sets the flag that asks for an acknowledgement of success, too.
+    /// Adds the flag ACK, so that the queue answers a success, too.
     #[must_use]
     pub fn ack(mut self) -> Self {
         self.flags = self.flags | Flags::ACK;
         self
     }
 
-    /// Sets the sequence number.
+    /// Sets the sequence number in the header.
     #[must_use]
     pub const fn sequence(mut self, sequence: u32) -> Self {
         self.sequence = sequence;
@@ -112,21 +115,22 @@ impl Request {
         self
     }
 
-    /// Sets the message type in the header, whatever the body is.
+    /// Sets the message type in the header. The body stays as it is.
     #[must_use]
     pub const fn message_type(mut self, message_type: u16) -> Self {
         self.message_type = Some(message_type);
         self
     }
 
-    /// Sets the length in the header, whatever the length of the datagram is.
+    /// Sets the length in the header, which may differ from the number of bytes.
     #[must_use]
     pub const fn stated_length(mut self, length: u32) -> Self {
         self.stated_length = Some(length);
         self
     }
 
-    /// Returns the datagram that the socket with port id `sender` sends.
+    /// Returns the bytes of the datagram. The port id in the header is `sender` unless
+    /// [`port_id`](Request::port_id) set one.
     #[must_use]
     pub fn bytes(&self, abi: Abi, sender: PortId) -> Bytes {
         let envelope = Envelope {

@@ -1,5 +1,5 @@
-//! The requirements: the rules of the protocol, one sentence each, with the cases and faults that
-//! prove that the rules are checked.
+//! The requirements: the rules of the protocol, one sentence each, with the cases that check each
+//! rule, and the faults of the emulator that prove it.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// The requirement's id: a group and a number, as cases cite it.
+    /// The requirement's id: a group and a number, such as `VER-3`.
     pub id: &'static str,
     /// The rule, in a sentence.
     pub text: &'static str,
 }
 
-/// The most requirements that no fault may break.
+/// The highest number of requirements that may have no fault that breaks them.
 pub const MOST_UNCHECKED: usize = 11;
 
 impl Requirement {
@@ -34,7 +34,7 @@ impl Requirement {
     }
 }
 
-/// Returns the address of the protocol's page, at the rule with this id.
+/// Returns the URL of the rule with this id, on the page of its protocol in the repository.
 #[must_use]
 pub fn page(id: &str) -> String {
     let repository = env!("CARGO_PKG_REPOSITORY");
@@ -52,11 +52,11 @@ pub fn page(id: &str) -> String {
 pub struct Unchecked {
     /// The requirement's id.
     pub requirement: String,
-    /// The reason, in a sentence.
+    /// The reason why no fault breaks the requirement, in a sentence.
     pub reason: String,
 }
 
-/// A fault that was seeded into the emulator, and the cases that found it.
+/// A fault that was seeded into the emulator, and the cases that fail with it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct FoundFault {
@@ -64,9 +64,9 @@ pub struct FoundFault {
     pub requirements: Vec<String>,
     /// The fault's name.
     pub fault: String,
-    /// The profile of the kernel that the fault was seeded into.
+    /// The name of the profile of the kernel that the fault was seeded into.
     pub kernel: String,
-    /// The behaviour of the emulator with the fault.
+    /// The behaviour of the emulator with the fault, in words.
     pub description: String,
     /// The cases that cite one of the requirements and fail with the fault.
     pub cases: Vec<String>,
@@ -83,7 +83,7 @@ impl FoundFault {
 /// The coverage of the requirements by cases and faults.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    /// One row for each requirement, in order.
+    /// One row for each requirement, in the order of [`Requirement::all`].
     pub rows: Vec<Covered>,
 }
 
@@ -94,15 +94,15 @@ pub struct Covered {
     pub requirement: Requirement,
     /// The ids of the cases that cite the requirement.
     pub cases: Vec<&'static str>,
-    /// The faults that break the requirement, and the cases that found them.
+    /// The faults that break the requirement, each with the cases that found it.
     pub faults: Vec<FoundFault>,
-    /// The reason why no fault breaks the requirement; `None` if a fault does.
+    /// The reason why no seeded fault breaks the requirement; `None` if no reason is recorded.
     pub reason: Option<String>,
 }
 
 impl Covered {
-    /// Returns whether a fault breaks the requirement and cases found every such fault, or a reason
-    /// says why no fault does.
+    /// Returns whether the requirement is covered: a reason says why no fault breaks it, or there
+    /// are faults that break it and each was found by a case.
     #[must_use]
     pub fn is_covered(&self) -> bool {
         let found = !self.faults.is_empty() && self.faults.iter().all(|fault| !fault.cases.is_empty());
@@ -111,7 +111,8 @@ impl Covered {
 }
 
 impl Coverage {
-    /// Returns the coverage by `cases`, using the tables that come with the suite.
+    /// Returns the coverage of all requirements by `cases`, from the suite's tables of faults and
+    /// reasons. Fails if a table can't be parsed.
     pub fn of(cases: &[Case]) -> Result<Self, serde_json::Error> {
         let faults = Self::faults()?;
         let unchecked = Self::unchecked()?;
@@ -137,12 +138,13 @@ impl Coverage {
         serde_json::from_str(include_str!("data/found-faults.json"))
     }
 
-    /// Returns the requirements that no fault breaks: [`MOST_UNCHECKED`] at most.
+    /// Returns the requirements that no fault breaks, each with the reason: [`MOST_UNCHECKED`] at
+    /// most.
     pub fn unchecked() -> Result<Vec<Unchecked>, serde_json::Error> {
         serde_json::from_str(include_str!("data/unchecked.json"))
     }
 
-    /// Returns the requirements that are not covered.
+    /// Iterates over the requirements that are not covered.
     pub fn uncovered(&self) -> impl Iterator<Item = &Covered> {
         self.rows.iter().filter(|row| !row.is_covered())
     }

@@ -17,7 +17,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The time after its limit until a case that does not end is left behind.
+/// The time that a case gets beyond its limit before it is left behind on its thread.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The result of a case, for the report.
@@ -27,23 +27,26 @@ pub struct CaseReport {
     pub case: Case,
     /// The outcome of the case.
     pub outcome: Outcome,
-    /// The reason, with the place in the case; `None` if the case passed.
+    /// The reason for the outcome, with the line of the case if one is to blame; `None` if the case
+    /// passed.
     pub reason: Option<String>,
-    /// Details of the reason, over several lines, such as both byte strings.
+    /// Details of the reason, over several lines, such as both byte strings; `None` if there are
+    /// none.
     pub details: Option<String>,
-    /// The transcript, if the case failed, is broken or differs as expected.
+    /// The transcript of a case that failed, is broken or differs as expected. `None` for any other
+    /// outcome, and if the case did not begin or was left behind.
     pub transcript: Option<Transcript>,
     /// The time that the case took.
     pub elapsed: Duration,
 }
 
-/// The number of cases by outcome.
+/// The summary of a run: how many cases have each outcome, and what else makes the run fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     counts: BTreeMap<Outcome, usize>,
-    /// The errors in the list of known differences, each as a sentence.
+    /// The entries of the list of known differences that match no case, each as a sentence.
     pub stale: Vec<String>,
-    /// The part of the chosen cases that was run; `None` for all of them.
+    /// The part of the chosen cases that was run; `None` if all were run.
     pub partition: Option<Partition>,
     /// The time that the run took.
     pub elapsed: Duration,
@@ -56,14 +59,14 @@ impl Summary {
         self.counts.get(&outcome).copied().unwrap_or_default()
     }
 
-    /// Returns the number of cases.
+    /// Returns the number of cases with any outcome.
     #[must_use]
     pub fn cases(&self) -> usize {
         self.counts.values().sum()
     }
 
-    /// Returns whether all is good: the implementation, the laboratory, and the list of known
-    /// differences.
+    /// Returns whether the run succeeded: no case failed, is broken or passed unexpectedly, and no
+    /// known difference is out of date.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.stale.is_empty()
@@ -73,7 +76,7 @@ impl Summary {
                 .all(|(outcome, count)| *count == 0 || !outcome.is_bad())
     }
 
-    /// Returns whether no case was run: there was none, or all were skipped.
+    /// Returns whether no case was run: there were none, or all were skipped.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {
         self.cases() == self.count(Outcome::Skipped)
@@ -84,7 +87,7 @@ impl Summary {
     }
 }
 
-/// A run of cases in one kind of world.
+/// A runner of cases in one kind of world.
 #[derive(Clone)]
 pub struct Runner {
     factory: Arc<dyn WorldFactory>,
@@ -93,14 +96,15 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Returns a runner for worlds of `factory`. `known` lists known differences; `seed` is the
-    /// seed of cases that use random numbers.
+    /// Returns a runner for worlds of `factory`. `known` lists known differences. `seed` is for
+    /// cases that use random numbers.
     #[must_use]
     pub fn new(factory: Arc<dyn WorldFactory>, known: KnownDifferences, seed: u64) -> Self {
         Self { factory, known, seed }
     }
 
-    /// Runs one case, on a thread of its own.
+    /// Runs one case in a fresh world on a thread of its own, and waits until it ends or is left
+    /// behind.
     #[must_use]
     pub fn run_case(&self, case: &Case) -> CaseReport {
         let begun = Instant::now();
@@ -121,8 +125,8 @@ impl Runner {
         self.judge(*case, attempted, begun.elapsed())
     }
 
-    /// Runs `cases`, several at a time if the world allows it, and passes the reports to `report`
-    /// in the order of the cases.
+    /// Runs `cases`, several at a time if the world allows it. Passes each report to `report`, in
+    /// the order of the cases, and returns the summary, without stale entries and partition.
     pub fn run(&self, cases: &[Case], report: &mut dyn FnMut(&CaseReport)) -> Summary {
         let begun = Instant::now();
         let workers = if self.factory.parallel() {
@@ -215,7 +219,8 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
     Some((index, cases.get(index)?))
 }
 
-/// The result of a case before known differences are considered.
+/// The result of a case before known differences are considered. The case passed if nothing stopped
+/// it.
 struct Attempt {
     stopped: Option<Stopped>,
     transcript: Option<Transcript>,
@@ -273,7 +278,8 @@ fn begin(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Result<Subject, 
     Subject::begin(world, &setup, seed, Some(Instant::now() + case.time_limit))
 }
 
-/// Returns the capabilities that `setup` needs.
+/// Returns the capabilities that `setup` needs: for numbered queues, packet ids that are never
+/// reused, and another machine.
 fn needs_of(setup: &Setup) -> Vec<Capability> {
     let needs = [
         (setup.queues == QueueProtocol::Nfnetlink, Capability::NumberedQueues),

@@ -77,8 +77,8 @@ pub(super) fn unsupported_unless_own(setup: &Setup) -> Result<(), WorldError> {
     Ok(())
 }
 
-/// Does a step on the host: injects, outputs or sniffs a packet, sets a device up or down, or sets
-/// `CAP_NET_ADMIN`. Returns `None`, and does nothing, for any other step.
+/// Does a step on the host: injects, outputs or sniffs a packet, sets a device up or down, or gives
+/// up or regains `CAP_NET_ADMIN`. Returns `None`, and does nothing, for any other step.
 pub(super) fn step_on_host(laboratory: &mut Laboratory, step: &Step) -> Option<Result<Observation, WorldError>> {
     let done = match step {
         Step::Inject { device, frame, count } => laboratory.inject(device, frame, *count).map(|taken| {
@@ -359,7 +359,7 @@ fn port_id_of(socket: BorrowedFd<'_>) -> Result<i64, WorldError> {
     Ok(address.pid().into())
 }
 
-/// Converts a number of bytes into one of an observation.
+/// Converts a number of bytes to `i64`, the type of numbers in an observation.
 fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
