@@ -1,8 +1,8 @@
-//! The implementation under test, as a case sees it: a world that has begun, with methods to act on
-//! it and to expect things of it.
+//! The implementation under test, as a case sees it: a world that has begun, with methods that act
+//! on the world and methods that expect results.
 //!
-//! A method returns [`Stopped`] if the world does not do what is expected, with the line of the
-//! case and both byte strings field by field. A case passes it on with `?`.
+//! If the world does not do what is expected, a method fails with [`Stopped`], which has the line of
+//! the case, and both byte strings field by field. A case passes that error on with `?`.
 
 mod host;
 mod packets;
@@ -33,11 +33,12 @@ use std::time::Instant;
 /// The result of a case.
 pub type CaseResult = Result<(), Stopped>;
 
-/// The port ids of sockets that a case opens without choosing one, in the order in which they are
-/// opened.
+/// The port ids that [`Subject::open`] and the like bind: the first socket that a case opens gets
+/// the first id, and so on. A socket with a chosen port id uses up its place. From the fifth socket
+/// on a case must choose.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
-/// An implementation under test.
+/// An implementation under test: a world that has begun.
 pub struct Subject {
     world: RefCell<Box<dyn World>>,
     machine: Machine,
@@ -52,7 +53,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Begins a case in `world`, in the state of `setup`.
+    /// Begins `world` with `setup`. `seed` is for random numbers. After `deadline` each step fails,
+    /// as the case is over its time limit. Fails if the world can't begin.
     pub fn begin(
         mut world: Box<dyn World>,
         setup: &Setup,
@@ -85,7 +87,7 @@ impl Subject {
         })
     }
 
-    /// Returns the layout of the frames on the world's machine.
+    /// Returns the word size and byte order of frames on the world's machine.
     pub fn abi(&self) -> Abi {
         self.machine.abi
     }
@@ -95,18 +97,18 @@ impl Subject {
         &self.machine
     }
 
-    /// Returns whether the world has this capability: for parts of a case that need more
-    /// capabilities than the case.
+    /// Returns whether the world has this capability. A case asks if only a part of it needs the
+    /// capability.
     pub fn has(&self, capability: Capability) -> bool {
         self.capabilities.has(capability)
     }
 
-    /// Returns whether the world has a libipq of its own.
+    /// Returns whether the world has a libipq of its own, for C or another language.
     pub(crate) const fn has_libipq(&self) -> bool {
         self.has_libipq
     }
 
-    /// Returns the seed for random numbers. The report states it.
+    /// Returns the seed for random numbers, which the report states.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
@@ -116,12 +118,14 @@ impl Subject {
         self.transcript.borrow().clone()
     }
 
-    /// Returns the last datagram that a [`Socket`] or a handle sent; `None` if none was sent.
+    /// Returns the last datagram that a [`Socket`] or a handle sent, or tried to send; `None` if
+    /// there is none.
     pub fn last_sent(&self) -> Option<Bytes> {
         self.transcript.borrow().last_sent()
     }
 
-    /// Does a step, and returns the observation. All other methods use this one.
+    /// Does a step, and returns the observation. All other methods that act on the world use this
+    /// one. Fails if the world can't do the step or panics, or if the case is over its time limit.
     #[track_caller]
     pub fn step(&self, step: &Step) -> Result<Observation, Stopped> {
         if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -144,7 +148,7 @@ impl Subject {
         Ok(seen)
     }
 
-    /// Ends the world after the last step.
+    /// Ends the world after the last step. Fails if the world goes wrong at its end.
     pub(crate) fn end(&self) -> CaseResult {
         let ended = isolate(|| self.world.borrow_mut().end());
         match ended {
@@ -153,7 +157,7 @@ impl Subject {
         }
     }
 
-    /// Does a step that has nothing to observe.
+    /// Does a step, and fails unless the observation is [`Observation::Done`].
     #[track_caller]
     pub fn act(&self, step: &Step) -> CaseResult {
         match self.step(step)? {
@@ -164,13 +168,15 @@ impl Subject {
 
     // Sockets.
 
-    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`].
+    /// Opens a socket for `family`'s queue, bound to the next of [`PORT_IDS`]. Fails if the socket
+    /// can't be opened or bound.
     #[track_caller]
     pub fn open(&self, family: Family) -> Result<Socket<'_>, Stopped> {
         self.open_protocol(family.netlink_protocol())
     }
 
-    /// Opens a socket of this netlink protocol, bound to the next of [`PORT_IDS`].
+    /// Opens a socket of this netlink protocol, bound to the next of [`PORT_IDS`]. Fails if the
+    /// socket can't be opened or bound.
     #[track_caller]
     fn open_protocol(&self, protocol: u8) -> Result<Socket<'_>, Stopped> {
         let port_id = PORT_IDS.get(self.sockets.get()).copied();
@@ -180,23 +186,24 @@ impl Subject {
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for `family`'s queue, bound to `port_id`. If that is [`PortId::KERNEL`], the
-    /// kernel chooses the port id.
+    /// Opens a socket for `family`'s queue, bound to `port_id`; for [`PortId::KERNEL`] to one that
+    /// the kernel chooses. Fails if the socket can't be opened or bound.
     #[track_caller]
     pub fn open_bound(&self, family: Family, port_id: PortId) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_or_refused(i32::from(family.netlink_protocol()), Some(port_id))?;
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for `family`'s queue without binding it.
+    /// Opens a socket for `family`'s queue without binding it. Fails if the socket can't be opened.
     #[track_caller]
     pub fn open_unbound(&self, family: Family) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_or_refused(i32::from(family.netlink_protocol()), None)?;
         socket.map_err(|refused| Stopped::failed(format!("the socket could not be opened: {refused:?}")))
     }
 
-    /// Opens a socket for any netlink protocol. Returns the call that failed and its error, if one
-    /// did. After a failed bind the world keeps the socket, unbound.
+    /// Opens a socket of any netlink protocol; `None` leaves it unbound. If the system refuses,
+    /// returns the call that failed and its errno as the inner error. After a failed bind the world
+    /// keeps the socket, unbound.
     #[track_caller]
     pub fn open_or_refused(
         &self,
@@ -233,13 +240,15 @@ impl Subject {
         }
     }
 
-    /// Opens a socket for `family`'s queue, and attaches it in copy mode PACKET, for whole packets.
+    /// Opens a socket for `family`'s queue, and attaches it in copy mode PACKET with range 0, for
+    /// whole packets.
     #[track_caller]
     pub fn attach(&self, family: Family) -> Result<Socket<'_>, Stopped> {
         self.attach_with(family, CopyMode::Packet, 0)
     }
 
-    /// Opens a socket for `family`'s queue, and attaches it with this copy mode and range.
+    /// Opens a socket for `family`'s queue, and attaches it by a MODE message with this copy mode
+    /// and range.
     #[track_caller]
     pub fn attach_with(&self, family: Family, mode: CopyMode, range: u64) -> Result<Socket<'_>, Stopped> {
         let socket = self.open(family)?;
@@ -248,7 +257,8 @@ impl Subject {
     }
 
     /// Attaches to the queue of the packet's family in copy mode PACKET, and makes the packet
-    /// arrive there. Returns the socket and the packet's message. Most cases begin with this.
+    /// arrive. Returns the socket, and the packet as the queue handed it over. Most cases begin
+    /// with this.
     #[track_caller]
     pub fn queued(&self, packet: &Packet) -> Result<(Socket<'_>, ReceivedPacket), Stopped> {
         let socket = self.attach(packet.family())?;
@@ -257,7 +267,7 @@ impl Subject {
         Ok((socket, received))
     }
 
-    /// Returns a handle for `family`'s queue, over a socket that is bound to the next of
+    /// Returns a handle for `family`'s queue, over a new socket that is bound to the next of
     /// [`PORT_IDS`]. [`last_sent`](Subject::last_sent) returns what the handle sends.
     #[track_caller]
     pub fn handle(&self, family: Family) -> Result<Handle<WorldTransport<'_>>, Stopped> {
@@ -272,7 +282,8 @@ impl Subject {
         if holds { Ok(()) } else { Err(self.fail(what)) }
     }
 
-    /// Fails unless both are equal; `what` names them.
+    /// Fails unless `expected` and `seen` are equal. The failure shows both; `what` says what they
+    /// are.
     #[track_caller]
     pub fn equal<T: PartialEq + Debug + ?Sized>(&self, what: &str, expected: &T, seen: &T) -> CaseResult {
         if expected == seen {
@@ -281,20 +292,21 @@ impl Subject {
         Err(self.fail(&format!("{what}: expected {expected:?}, saw {seen:?}")))
     }
 
-    /// Fails unless both packets, from their network headers on, are equal; `what` names them.
+    /// Fails unless both packets, from their network headers on, are equal. The failure shows both
+    /// field by field; `what` says what they are.
     #[track_caller]
     pub fn equal_packets(&self, what: &str, expected: &[u8], seen: &[u8]) -> CaseResult {
         expect_bytes(what, expected, seen, Kind::Ip)
     }
 
-    /// Returns a failure with the message `what`, for a wrong observation.
+    /// Returns a failure at the caller's line, with the reason `what`.
     #[track_caller]
     #[must_use]
     pub fn fail(&self, what: &str) -> Stopped {
         Stopped::failed(what)
     }
 
-    /// Skips the case on a machine with words of another size.
+    /// Skips the case if the machine's words have another size than `word`.
     pub fn needs_words_of(&self, word: WordSize) -> CaseResult {
         if self.machine.abi.word == word {
             return Ok(());
@@ -307,7 +319,8 @@ impl Subject {
         Err(Stopped::without_place(Outcome::Skipped, reason))
     }
 
-    /// Returns the value of a handle's `result`, or the failure for its error.
+    /// Returns the value of a handle's `result`. If that is an error, fails with the reason that
+    /// the handle's transport kept, or else with the error itself.
     #[track_caller]
     pub fn no_error<T>(&self, what: &str, result: Result<T, ipq_core::Error>) -> Result<T, Stopped> {
         match result {
@@ -318,7 +331,9 @@ impl Subject {
         }
     }
 
-    /// Takes the problem of a handle's transport, which can't return it itself.
+    /// Takes and returns the reason to end the case that a handle's transport kept; `None` if it
+    /// kept none. A transport can only return a `TransportError`, so it keeps the reason in the
+    /// subject.
     pub(crate) fn take_stopped(&self) -> Option<Stopped> {
         self.stopped.borrow_mut().take()
     }
@@ -364,7 +379,7 @@ fn wrong_answer(step: &Step, seen: &Observation) -> Stopped {
     Stopped::failed(format!("{step:?} was answered with {seen:?}, which makes no sense"))
 }
 
-/// Converts an errno of an observation into an [`Errno`].
+/// Converts an errno of an observation; a number beyond 32 bits becomes the greatest.
 fn errno_of(errno: i64) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(i32::MAX))
 }

@@ -1,4 +1,5 @@
-//! The host around the queue: its texts, settings and clock, and the accounting of packets.
+//! Methods for the host around the queue: texts in /proc, sysctls, capability, modules, rules,
+//! devices, clock, and the accounting of packets.
 
 use super::{CaseResult, ProcText, Subject, wrong_answer};
 use crate::suite::Stopped;
@@ -7,26 +8,27 @@ use ipq_core::Family;
 use std::time::Duration;
 
 impl Subject {
-    /// Reads the queue's file in `/proc`, and returns its fields.
+    /// Reads the file of `family`'s queue in `/proc`, and returns its numbers. Fails if the text
+    /// does not have the kernel's exact form.
     #[track_caller]
     pub fn proc(&self, family: Family) -> Result<ProcText, Stopped> {
         let text = self.proc_text(family)?;
         ProcText::parse(&text, family, &self.machine().kernel).map_err(|error| Stopped::failed(error).details(text))
     }
 
-    /// Reads the queue's file in `/proc`, and returns its text.
+    /// Reads the file of `family`'s queue in `/proc`, and returns its text.
     #[track_caller]
     pub fn proc_text(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::Proc { family })
     }
 
-    /// Expects that the queue holds `length` packets.
+    /// Expects that the queue holds `length` packets, according to its file in `/proc`.
     #[track_caller]
     pub fn expect_queue_length(&self, family: Family, length: u64) -> CaseResult {
         self.equal("the queue's length", &length, &self.proc(family)?.queue_length)
     }
 
-    /// Sets the queue's maximum length.
+    /// Writes the text `length` to the sysctl of the queue's maximum length.
     #[track_caller]
     pub fn set_maximum_length(&self, family: Family, length: &str) -> CaseResult {
         self.act(&Step::Sysctl {
@@ -35,7 +37,7 @@ impl Subject {
         })
     }
 
-    /// Returns the queue's maximum length.
+    /// Reads the sysctl of the queue's maximum length, and returns its text.
     #[track_caller]
     pub fn maximum_length(&self, family: Family) -> Result<String, Stopped> {
         self.text(&Step::ReadSysctl {
@@ -43,19 +45,20 @@ impl Subject {
         })
     }
 
-    /// Gives up or regains `CAP_NET_ADMIN`.
+    /// Makes the process regain `CAP_NET_ADMIN` if `held`, and otherwise give it up.
     #[track_caller]
     pub fn set_net_admin(&self, held: bool) -> CaseResult {
         self.act(&Step::NetAdmin { held })
     }
 
-    /// Loads or unloads a queue's module.
+    /// Loads the module of `family`'s queue if `loaded`, and otherwise unloads it.
     #[track_caller]
     pub fn set_module(&self, family: Family, loaded: bool) -> CaseResult {
         self.act(&Step::Module { family, loaded })
     }
 
-    /// Adds a netfilter rule after the others. Returns `false` if the table has no such chain.
+    /// Adds a netfilter rule at the end of its chain. Returns `false` if the table has no such
+    /// chain.
     #[track_caller]
     pub fn add_rule(&self, rule: Rule) -> Result<bool, Stopped> {
         let step = Step::AddRule { rule };
@@ -65,7 +68,7 @@ impl Subject {
         }
     }
 
-    /// Sets a device up or down.
+    /// Sets a device up, or down if `up` is `false`.
     #[track_caller]
     pub fn set_link(&self, device: &str, up: bool) -> CaseResult {
         self.act(&Step::Link {
@@ -74,13 +77,13 @@ impl Subject {
         })
     }
 
-    /// Lets time pass.
+    /// Moves the world's clock forward.
     #[track_caller]
     pub fn advance(&self, by: Duration) -> CaseResult {
         self.act(&Step::Advance { by })
     }
 
-    /// Returns the time since the case began.
+    /// Returns the time on the world's clock since the case began.
     #[track_caller]
     pub fn clock(&self) -> Result<Duration, Stopped> {
         match self.step(&Step::Clock)? {
@@ -89,7 +92,8 @@ impl Subject {
         }
     }
 
-    /// Returns the accounting of all packets, and checks that it adds up.
+    /// Returns the numbers of packets that entered, were delivered, are queued and were dropped.
+    /// Fails unless they add up.
     #[track_caller]
     pub fn account(&self) -> Result<Account, Stopped> {
         match self.step(&Step::Account)? {
@@ -104,7 +108,7 @@ impl Subject {
     }
 }
 
-/// Returns the name of the sysctl that is a queue's maximum length (PKT-2).
+/// Returns the name of the sysctl of a queue's maximum length (PKT-2).
 const fn maximum_length(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "net.ipv4.ip_queue_maxlen",

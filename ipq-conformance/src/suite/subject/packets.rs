@@ -1,4 +1,4 @@
-//! Packets that arrive, that the host sends, and that leave.
+//! Methods for packets that arrive, that the host sends, and that leave.
 
 use super::{CaseResult, Subject, errno_of, expect_bytes, wrong_answer};
 use crate::decode::{self, Kind};
@@ -7,25 +7,25 @@ use crate::world::topology::{self, Device, TAP0, TAP1};
 use crate::world::{Observation, Step};
 use bytes::Bytes;
 
-/// The transport protocol of fences. It is reserved for experiments, and no rule of the suite
-/// queues it.
+/// The transport protocol of the packets that [`Subject::expect_not_forwarded`] injects. The number
+/// is reserved for experiments, and no rule of the suite queues it.
 const FENCE_PROTOCOL: u8 = 253;
 
 impl Subject {
-    /// Makes a packet arrive from the neighbour that its source address names.
+    /// Makes a packet arrive once, on the device that its frame is addressed to.
     #[track_caller]
     pub fn inject(&self, packet: &Packet) -> CaseResult {
         self.inject_many(packet, 1)
     }
 
-    /// Makes the same packet arrive `count` times.
+    /// Makes the same packet arrive `count` times, on the device that its frame is addressed to.
     #[track_caller]
     pub fn inject_many(&self, packet: &Packet, count: u32) -> CaseResult {
         self.inject_frame(packet.device(), &packet.frame(), count)
     }
 
-    /// Makes an Ethernet frame arrive `count` times, well-formed or not. Fails unless the device
-    /// takes it.
+    /// Makes an Ethernet frame, well-formed or not, arrive on `device`, `count` times. Fails unless
+    /// the device takes it.
     #[track_caller]
     pub fn inject_frame(&self, device: &Device, frame: &[u8], count: u32) -> CaseResult {
         let step = Step::Inject {
@@ -44,13 +44,13 @@ impl Subject {
         }
     }
 
-    /// Sends the packet `ip` from this host to one of its own addresses.
+    /// Sends the packet `ip` from this host to one of the host's own addresses, by `lo`.
     #[track_caller]
     pub fn output(&self, ip: &[u8]) -> CaseResult {
         self.output_by(topology::LO, ip)
     }
 
-    /// Sends the packet `ip` from this host by `device`.
+    /// Sends the packet `ip` from this host. `device` is the one that the packet's route leads to.
     #[track_caller]
     pub fn output_by(&self, device: &str, ip: &[u8]) -> CaseResult {
         self.act(&Step::Output {
@@ -59,7 +59,7 @@ impl Subject {
         })
     }
 
-    /// Returns the next IP frame that left by `device`; `None` if there is none.
+    /// Returns the next IP frame that left by `device`; `None` if no further frame has left.
     #[track_caller]
     pub fn sniff(&self, device: &Device) -> Result<Option<Bytes>, Stopped> {
         let step = Step::Sniff {
@@ -71,22 +71,22 @@ impl Subject {
         }
     }
 
-    /// Expects that the packet left towards its neighbour, with its time to live one less and
-    /// otherwise unchanged.
+    /// Expects that the next frame that left towards the packet's destination is the packet with
+    /// one hop less, and otherwise unchanged.
     #[track_caller]
     pub fn expect_forwarded(&self, packet: &Packet) -> CaseResult {
         let forwarded = packet.forwarded();
         self.expect_frame_sent(packet.device_out(), &forwarded.frame())
     }
 
-    /// Expects that exactly the packet `ip` left by `device` to the neighbour there, as a replaced
-    /// packet does.
+    /// Expects that the next frame that left by `device` is the packet `ip`, byte for byte,
+    /// addressed to the neighbour there.
     #[track_caller]
     pub fn expect_sent(&self, device: &Device, ip: &[u8]) -> CaseResult {
         self.expect_frame_sent(device, &frame_to_neighbour(device, ip))
     }
 
-    /// Expects that this frame is the next that left by `device`.
+    /// Expects that `frame`, byte for byte, is the next that left by `device`.
     #[track_caller]
     pub fn expect_frame_sent(&self, device: &Device, frame: &[u8]) -> CaseResult {
         match self.sniff(device)? {
@@ -101,8 +101,8 @@ impl Subject {
         }
     }
 
-    /// Expects that no further packet was sent towards neighbour B. To find out without a wait,
-    /// injects one more packet, which no rule queues: it must be the next to leave.
+    /// Expects that no further packet has left towards neighbour B. Does not wait: injects one more
+    /// packet, which no rule queues, and which must be the next to leave by `tap1`.
     #[track_caller]
     pub fn expect_not_forwarded(&self) -> CaseResult {
         let number = self.fences.replace(self.fences.get().wrapping_add(1));
@@ -124,12 +124,13 @@ impl Subject {
 }
 
 impl Packet {
-    /// Returns the device that the packet arrives on.
+    /// Returns the device that the packet arrives on: `tap1` if its frame is addressed to that, and
+    /// otherwise `tap0`.
     pub(crate) fn device(&self) -> &'static Device {
         if self.arrives_at(TAP1.mac) { &TAP1 } else { &TAP0 }
     }
 
-    /// Returns the device that the packet leaves by.
+    /// Returns the device that the packet leaves by if it is forwarded.
     fn device_out(&self) -> &'static Device {
         if self.forwarded().comes_from(TAP0.mac) {
             &TAP0

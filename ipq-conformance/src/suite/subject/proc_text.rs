@@ -1,4 +1,4 @@
-//! The text of a queue's file in `/proc`, as numbers.
+//! The text of the file of an `ip_queue` in `/proc`, as numbers.
 
 use crate::suite::kernels;
 use ipq_core::Family;
@@ -6,7 +6,7 @@ use ipq_core::Family;
 /// The numbers in `/proc/net/ip_queue` or `ip6_queue` (PROC-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcText {
-    /// "Peer PID": the port id of the peer, 0 if there is none.
+    /// "Peer PID": the port id of the peer; 0 if there is no peer.
     pub peer: u64,
     /// "Copy mode": the number of the copy mode.
     pub copy_mode: u64,
@@ -16,15 +16,17 @@ pub struct ProcText {
     pub queue_length: u64,
     /// "Queue max. length": the most packets that the queue holds.
     pub maximum_length: u64,
-    /// "Queue dropped": the number of packets that found the queue full (PKT-2).
+    /// "Queue dropped": the number of packets that found the queue full (PKT-2); 0 on kernels
+    /// before 2.6.10, which do not say.
     pub queue_dropped: u64,
     /// "Netlink dropped", or "Netfilter dropped" for IPv6: the number of packets that could not be
-    /// handed over (PKT-3).
+    /// handed to the peer (PKT-3); 0 on kernels before 2.6.10, which do not say.
     pub peer_dropped: u64,
 }
 
 impl ProcText {
-    /// Parses the eight lines of Linux 2.4.0 to 2.4.17, or the five of later 2.4.
+    /// Parses the eight lines of kernels before 2.4.18, or the five of kernels before 2.6.10. Fails
+    /// if a line does not begin with its label or end with a number.
     fn parse_older(text: &str, kernel: &str) -> Result<Self, String> {
         let labels: &[&str] = if kernels::is_before(kernel, "2.4.18") {
             &[
@@ -72,8 +74,8 @@ impl ProcText {
         })
     }
 
-    /// Parses the seven lines, which must have exactly this form; or the eight or five lines of an
-    /// older kernel, which count no dropped packets.
+    /// Parses the text of a kernel with the version `kernel`. From 2.6.10 on the text must have
+    /// seven lines with exactly the labels below; older kernels have eight or five lines.
     pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
         if kernels::is_before(kernel, "2.6.10") {
             return Self::parse_older(text, kernel);

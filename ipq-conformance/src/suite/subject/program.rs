@@ -1,4 +1,4 @@
-//! A program that uses a libipq. Cases call the library through it.
+//! A program that uses the libipq under test. Cases call the library through it.
 
 use super::{CaseResult, Stopped, Subject};
 use crate::decode::Kind;
@@ -12,11 +12,11 @@ use ipq_core::{CopyMode, Family, PortId, Verdict};
 use std::fmt;
 use std::panic::Location;
 
-/// The length of a read buffer in bytes, unless the case chooses one.
+/// The length of a read buffer in bytes, if the case does not choose one.
 const BUFFER_BYTES: u32 = 1 << 17;
 
-/// A program with a libipq: the world's own if the world has one, otherwise `ipq-core`'s handle
-/// over the world's sockets.
+/// A program with the libipq under test: the world's own if the world has one, and otherwise
+/// `ipq-core`'s handle over the world's sockets.
 pub struct Program<'s> {
     subject: &'s Subject,
     client: Box<dyn Client + 's>,
@@ -35,20 +35,21 @@ impl Subject {
 }
 
 impl Program<'_> {
-    /// Calls the library as `call` says.
+    /// Makes the call `call`, and returns its results. Fails if the call could not be made, or did
+    /// not return.
     #[track_caller]
     pub fn call(&self, call: &Call) -> Result<Returned, Stopped> {
         let place = Location::caller();
         self.client.call(call).map_err(|stopped| stopped.at(place))
     }
 
-    /// Calls a function on the first thread, with errno 0.
+    /// Calls a function on the first thread, with errno 0 before the call.
     #[track_caller]
     pub fn run(&self, function: Function) -> Result<Returned, Stopped> {
         self.run_with(0, function)
     }
 
-    /// Calls a function on the first thread, with this errno.
+    /// Calls a function on the first thread, with this errno before the call.
     #[track_caller]
     pub fn run_with(&self, errno: i32, function: Function) -> Result<Returned, Stopped> {
         self.call(&Call {
@@ -59,7 +60,7 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_create_handle` for the queue of `family`. Fails unless the call succeeds.
+    /// Calls `ipq_create_handle(0, …)` for the queue of `family`. Fails if the call returns NULL.
     #[track_caller]
     pub fn create(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let created = self.try_create(protocol_family(family))?;
@@ -72,13 +73,15 @@ impl Program<'_> {
         }
     }
 
-    /// Calls `ipq_create_handle(0, protocol)`. The call may fail.
+    /// Calls `ipq_create_handle(0, protocol)`, and returns the results, also if the call returned
+    /// NULL.
     #[track_caller]
     pub fn try_create(&self, protocol: u32) -> Result<Returned, Stopped> {
         self.run(Function::CreateHandle { flags: 0, protocol })
     }
 
-    /// Creates a handle of `family`, and attaches it in copy mode PACKET, for whole packets.
+    /// Creates a handle for the queue of `family`, and sets copy mode PACKET with range 0, for
+    /// whole packets. Fails unless both calls succeed.
     #[track_caller]
     pub fn attach(&self, family: Family) -> Result<HandleNumber, Stopped> {
         let handle = self.create(family)?;
@@ -96,14 +99,15 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` with a large buffer. `timeout` is in microseconds; with a negative one the
-    /// call does not wait.
+    /// Calls `ipq_read` with a buffer of 128 KiB. `timeout` is in microseconds: 0 waits for ever,
+    /// and a negative one not at all.
     #[track_caller]
     pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
         self.read_into(handle, BUFFER_BYTES, timeout)
     }
 
-    /// Calls `ipq_read` with a buffer of `length` bytes.
+    /// Calls `ipq_read` with a buffer of `length` bytes. `timeout` is in microseconds: 0 waits for
+    /// ever, and a negative one not at all.
     #[track_caller]
     pub fn read_into(&self, handle: HandleNumber, length: u32, timeout: i32) -> Result<Returned, Stopped> {
         self.run(Function::Read {
@@ -114,7 +118,7 @@ impl Program<'_> {
     }
 
     /// Calls `ipq_read` without waiting. Returns the packet id and the payload of the packet that
-    /// it read, and fails if it read none.
+    /// the call read. Fails if it read none.
     #[track_caller]
     pub fn expect_packet(&self, handle: HandleNumber) -> Result<(PacketId, Bytes), Stopped> {
         let read = self.read(handle, -1)?;
@@ -128,7 +132,8 @@ impl Program<'_> {
         }
     }
 
-    /// Calls `ipq_set_verdict`, with a replacement or without one.
+    /// Calls `ipq_set_verdict`. With `None` for the replacement the payload is NULL and its length
+    /// 0.
     #[track_caller]
     pub fn set_verdict(
         &self,
@@ -146,8 +151,8 @@ impl Program<'_> {
         })
     }
 
-    /// Returns the structure of a handle (LIB-8). Only a library for C has one; otherwise the case
-    /// is broken.
+    /// Returns the fields of a handle's structure (LIB-8). If the libipq is not for C, the case is
+    /// broken.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;
@@ -156,7 +161,8 @@ impl Program<'_> {
             .ok_or_else(|| Stopped::broken("a handle that there is can be looked at"))
     }
 
-    /// Returns the port id in the header of the first message that a call sent.
+    /// Returns the port id in the header of the first datagram that a call sent. Fails if it sent
+    /// none.
     #[track_caller]
     pub fn port_id(&self, returned: &Returned) -> Result<PortId, Stopped> {
         let sent = returned
@@ -171,7 +177,7 @@ impl Program<'_> {
 
     // Judging.
 
-    /// Fails unless the call returned a positive number.
+    /// Fails unless the return value is above 0.
     #[track_caller]
     pub fn succeeds(&self, returned: &Returned) -> CaseResult {
         if returned.value > 0 {
@@ -181,7 +187,8 @@ impl Program<'_> {
         }
     }
 
-    /// Fails unless the call returned `value`, and `ipq_errstr` then returns the text of `error`.
+    /// Fails unless the return value is `value`, and the text of `ipq_errstr` after the call is
+    /// that of `error`.
     #[track_caller]
     pub fn returns(&self, value: i64, error: ErrorNumber, returned: &Returned) -> CaseResult {
         self.subject.equal("the return value", &value, &returned.value)?;
@@ -189,13 +196,14 @@ impl Program<'_> {
             .equal("ipq_errstr()", &error.text(), &returned.text.as_str())
     }
 
-    /// Fails unless errno is `errno` after the call. Passes if the client has no errno.
+    /// Fails unless errno after the call is `errno`. Passes if the libipq under test has no errno.
     #[track_caller]
     pub fn leaves_errno(&self, errno: i32, returned: &Returned) -> CaseResult {
         self.subject.equal("errno", &errno, &returned.errno.unwrap_or(errno))
     }
 
-    /// Fails unless the call sent exactly `request` and returned its number of bytes (LIB-2).
+    /// Fails unless the call sent one datagram, which is `request` byte for byte, and returned the
+    /// number of its bytes (LIB-2).
     #[track_caller]
     pub fn sends(&self, request: &crate::suite::Request, returned: &Returned) -> CaseResult {
         let port_id = self.port_id(returned)?;
@@ -218,7 +226,7 @@ impl fmt::Debug for Program<'_> {
     }
 }
 
-/// Returns C's number for a family (LIB-1).
+/// Returns the number of a family in C: 2 for IPv4, 10 for IPv6 (LIB-1).
 const fn protocol_family(family: Family) -> u32 {
     match family {
         Family::Ipv4 => 2,
@@ -226,7 +234,7 @@ const fn protocol_family(family: Family) -> u32 {
     }
 }
 
-/// Calls the world's libipq.
+/// A client that calls the world's own libipq, by [`Step::Call`].
 struct WorldClient<'s> {
     subject: &'s Subject,
 }

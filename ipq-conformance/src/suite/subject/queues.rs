@@ -1,4 +1,4 @@
-//! Numbered queues, as a case uses them: requests, their answers, and packet messages.
+//! Methods for numbered queues: requests, their answers, and packet messages.
 
 use super::{CaseResult, Socket, Subject, expect_bytes};
 use crate::decode::{self, Kind};
@@ -9,28 +9,29 @@ use bytes::Bytes;
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{PROTOCOL, attribute, message_type};
 
-/// The flag `NLM_F_CAPPED`, of an answer that quotes the header only.
+/// The flag `NLM_F_CAPPED`: the answer quotes the header only.
 const CAPPED: u16 = 0x100;
-/// The flag `NLM_F_ACK_TLVS`, of an answer that has attributes.
+/// The flag `NLM_F_ACK_TLVS`: the answer has attributes.
 const EXTENDED: u16 = 0x200;
 
-/// The form of an answer: its quotation, and its attributes.
+/// The form of an answer that a case expects: how much is quoted, and which attributes follow.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerForm {
-    /// `true` if only the header is quoted, as for a success.
+    /// `true` if the answer quotes the header only, as a success does; `false` if it quotes the
+    /// whole message.
     pub capped: bool,
-    /// The attributes that follow the quotation.
+    /// The type and content of each attribute after the quotation.
     pub attributes: Vec<(u16, Vec<u8>)>,
 }
 
 impl Subject {
-    /// Opens a socket for numbered queues, bound to the next of [`PORT_IDS`](super::PORT_IDS).
+    /// Opens a socket of netlink protocol 12, bound to the next of [`PORT_IDS`](super::PORT_IDS).
     #[track_caller]
     pub fn open_queues(&self) -> Result<Socket<'_>, Stopped> {
         self.open_protocol(PROTOCOL)
     }
 
-    /// Opens a socket, binds queue `number`, and sets copy mode PACKET for whole packets.
+    /// Opens a socket, and binds queue `number` to it, in copy mode PACKET for whole packets.
     #[track_caller]
     pub fn listen(&self, number: u16) -> Result<Socket<'_>, Stopped> {
         let socket = self.open_queues()?;
@@ -38,15 +39,15 @@ impl Subject {
         Ok(socket)
     }
 
-    /// Reads the text of the queues in `/proc`.
+    /// Reads `/proc/net/netfilter/nfnetlink_queue`, and returns its text.
     #[track_caller]
     pub fn queues_text(&self) -> Result<String, Stopped> {
         self.text(&Step::QueuesProc)
     }
 
-    /// Returns the numbers in a queue's line of `/proc`: its number, port id, packets, copy mode,
-    /// range, packets dropped by the queue, packets dropped undelivered, last packet id, and 1.
-    /// Fails if the queue has no line.
+    /// Returns the nine numbers of a queue's line in `/proc` (NFQ-13): number, port id, packets,
+    /// copy mode, copy range, queue dropped, user dropped, last packet id, and 1. Fails if the
+    /// queue has no line.
     #[track_caller]
     pub fn queue_line(&self, number: u16) -> Result<[u64; 9], Stopped> {
         let text = self.queues_text()?;
@@ -61,7 +62,7 @@ impl Subject {
 }
 
 impl Socket<'_> {
-    /// Sends a message, and returns its bytes.
+    /// Sends a message without reading an answer, and returns the bytes sent.
     #[track_caller]
     pub fn ask(&self, request: &QueueRequest) -> Result<Bytes, Stopped> {
         let bytes = request.bytes();
@@ -69,21 +70,22 @@ impl Socket<'_> {
         Ok(bytes)
     }
 
-    /// Sends a message that asks for an acknowledgement, and expects that it succeeds.
+    /// Sends a message with the flag ACK, and expects that the next datagram acknowledges it.
     #[track_caller]
     pub fn done(&self, request: &QueueRequest) -> CaseResult {
         let sent = self.ask(&request.clone().ack())?;
         self.expect_success(&sent)
     }
 
-    /// Sends a message, and expects that it is refused with `errno`.
+    /// Sends a message, and expects that the next datagram refuses it with `errno`.
     #[track_caller]
     pub fn refused(&self, errno: Errno, request: &QueueRequest) -> CaseResult {
         let sent = self.ask(request)?;
         self.expect_refusal(errno, &sent)
     }
 
-    /// Expects that the next datagram is the acknowledgement of `request`, which quotes its header.
+    /// Expects that the next datagram acknowledges the message `request` and quotes its header,
+    /// byte for byte.
     #[track_caller]
     pub fn expect_success(&self, request: &[u8]) -> CaseResult {
         let form = AnswerForm {
@@ -93,14 +95,15 @@ impl Socket<'_> {
         self.expect_answer(Errno(0), request, &form)
     }
 
-    /// Expects that the next datagram is this error, which quotes the whole of `request`, byte for
-    /// byte.
+    /// Expects that the next datagram is the error `errno` and quotes the whole message `request`,
+    /// byte for byte.
     #[track_caller]
     pub fn expect_refusal(&self, errno: Errno, request: &[u8]) -> CaseResult {
         self.expect_answer(errno, request, &AnswerForm::default())
     }
 
-    /// Expects that the next datagram answers `request` in this form, byte for byte.
+    /// Expects that the next datagram answers the message `request` with `errno`, 0 for a success,
+    /// in this form, byte for byte.
     #[track_caller]
     pub fn expect_answer(&self, errno: Errno, request: &[u8], form: &AnswerForm) -> CaseResult {
         let quoted = if form.capped { &request[..16] } else { request };
@@ -127,7 +130,7 @@ impl Socket<'_> {
         expect_bytes("the answer", &expected, &seen, Kind::Netlink(self.subject().abi()))
     }
 
-    /// Returns the next datagram, which must be a packet message of queue `number`.
+    /// Returns the next datagram. Fails unless it is a packet message of queue `number`.
     #[track_caller]
     pub fn expect_queued(&self, number: u16) -> Result<QueuedMessage, Stopped> {
         let frame = self.expect_frame()?;
@@ -147,7 +150,7 @@ impl Socket<'_> {
         }
     }
 
-    /// Sets the socket's option `NETLINK_CAP_ACK`.
+    /// Switches on the socket's option `NETLINK_CAP_ACK`.
     #[track_caller]
     pub fn set_cap_ack(&self) -> CaseResult {
         self.subject().act(&Step::CapAck {
@@ -155,7 +158,7 @@ impl Socket<'_> {
         })
     }
 
-    /// Sets the socket's option `NETLINK_EXT_ACK`.
+    /// Switches on the socket's option `NETLINK_EXT_ACK`.
     #[track_caller]
     pub fn set_ext_ack(&self) -> CaseResult {
         self.subject().act(&Step::ExtAck {
@@ -164,7 +167,7 @@ impl Socket<'_> {
     }
 }
 
-/// A packet message of a numbered queue.
+/// A packet message of a numbered queue, split into attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedMessage {
     /// The whole datagram.
@@ -195,7 +198,7 @@ impl QueuedMessage {
         Some(parsed)
     }
 
-    /// Returns the number of the queue.
+    /// Returns the number of the queue that the message comes from.
     #[must_use]
     pub fn queue(&self) -> u16 {
         self.frame[18..]
@@ -209,13 +212,13 @@ impl QueuedMessage {
         self.frame[16]
     }
 
-    /// Returns the packet's id.
+    /// Returns the packet id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.number(attribute::PACKET_HEADER).unwrap_or_default()
     }
 
-    /// Returns the link layer's number of the packet's protocol.
+    /// Returns the EtherType in the attribute `PACKET_HDR`: 0x0800 for IPv4, 0x86dd for IPv6.
     #[must_use]
     pub fn hw_protocol(&self) -> u16 {
         let header = self.attribute(attribute::PACKET_HEADER);
@@ -234,22 +237,23 @@ impl QueuedMessage {
         self.attributes.iter().map(|(kind, _)| *kind).collect()
     }
 
-    /// Returns the content of an attribute; `None` if the message has none of this type.
+    /// Returns the content of the first attribute of type `kind`; `None` if the message has no such
+    /// attribute.
     #[must_use]
     pub fn attribute(&self, kind: u16) -> Option<&Bytes> {
         let found = self.attributes.iter().find(|(known, _)| *known == kind);
         found.map(|(_, content)| content)
     }
 
-    /// Returns the number that an attribute begins with; `None` if the message has none of this
-    /// type, or it is shorter.
+    /// Returns the big-endian number of 32 bits that the attribute of type `kind` begins with;
+    /// `None` if the message has no such attribute, or its content is under 4 bytes.
     #[must_use]
     pub fn number(&self, kind: u16) -> Option<u32> {
         let content = self.attribute(kind)?;
         content.first_chunk().map(|number| u32::from_be_bytes(*number))
     }
 
-    /// Returns the packet's bytes, as far as they were copied.
+    /// Returns the bytes that were copied of the packet; none if the message has no payload.
     #[must_use]
     pub fn payload(&self) -> Bytes {
         self.attribute(attribute::PAYLOAD).cloned().unwrap_or_default()

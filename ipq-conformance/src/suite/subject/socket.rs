@@ -1,4 +1,4 @@
-//! A program's socket, as a case uses it.
+//! A netlink socket that a case has opened, and what the socket receives.
 
 use super::{CaseResult, Subject, errno_of, expect_bytes, wrong_answer};
 use crate::decode::{self, Kind};
@@ -15,7 +15,7 @@ use std::time::Duration;
 const BUFFER_BYTES: usize = 1 << 17;
 
 /// A netlink socket that a case has opened. It stays open until [`close`](Socket::close), or until
-/// the case ends.
+/// the case ends; dropping this value does not close it.
 #[derive(Clone, Debug)]
 pub struct Socket<'s> {
     subject: &'s Subject,
@@ -40,13 +40,15 @@ impl<'s> Socket<'s> {
         &self.name
     }
 
-    /// Returns the port id that the socket was bound to when it was opened; 0 if it was not bound.
+    /// Returns the port id that the socket was bound to when it was opened; 0 if it was opened
+    /// unbound.
     #[must_use]
     pub const fn port_id(&self) -> PortId {
         self.port_id
     }
 
-    /// Returns the family of the socket's queue; `None` if its protocol is that of no queue.
+    /// Returns the family whose `ip_queue` has the socket's protocol; `None` for any other
+    /// protocol.
     #[must_use]
     pub const fn family(&self) -> Option<Family> {
         Family::from_netlink_protocol(self.protocol)
@@ -60,26 +62,29 @@ impl<'s> Socket<'s> {
 
     // Sending.
 
-    /// Sets copy mode and range, as libipq does.
+    /// Sends the MODE message that libipq sends for this copy mode and range. Reads no answer.
     #[track_caller]
     pub fn set_mode(&self, mode: CopyMode, range: u64) -> CaseResult {
         self.request(&Request::mode(mode, range)).map(drop)
     }
 
-    /// Gives a verdict without a replacement, as libipq does.
+    /// Sends the VERDICT message that libipq sends for this verdict, without a replacement. Reads
+    /// no answer.
     #[track_caller]
     pub fn verdict(&self, packet_id: PacketId, verdict: Verdict) -> CaseResult {
         self.request(&Request::verdict(packet_id, verdict)).map(drop)
     }
 
-    /// Accepts a packet with a replacement, as libipq does.
+    /// Sends the VERDICT message that libipq sends to accept a packet with a replacement. Reads no
+    /// answer.
     #[track_caller]
     pub fn replace(&self, packet_id: PacketId, replacement: &[u8]) -> CaseResult {
         self.request(&Request::verdict(packet_id, Verdict::Accept).replacement(replacement))
             .map(drop)
     }
 
-    /// Sends a request, and returns the datagram, which errors quote.
+    /// Sends a request, and returns the datagram sent, to compare with what an answer quotes. Reads
+    /// no answer.
     #[track_caller]
     pub fn request(&self, request: &Request) -> Result<Bytes, Stopped> {
         let bytes = request.bytes(self.subject.abi(), self.port_id);
@@ -87,7 +92,7 @@ impl<'s> Socket<'s> {
         Ok(bytes)
     }
 
-    /// Sends a datagram to the kernel. Fails unless the whole of it is sent.
+    /// Sends a datagram to the kernel. Fails unless the whole datagram is sent.
     #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> CaseResult {
         let sent = self.try_send(None, bytes)?;
@@ -95,7 +100,8 @@ impl<'s> Socket<'s> {
             .equal("what the send call returned", &Ok(bytes.len()), &sent)
     }
 
-    /// Sends a datagram to the kernel or to another port id. Returns the result of the call.
+    /// Sends a datagram to the kernel, or to the port id `to`. Returns the result of the send call:
+    /// the number of bytes, or the errno.
     #[track_caller]
     pub fn try_send(&self, to: Option<PortId>, bytes: &[u8]) -> Result<Result<usize, Errno>, Stopped> {
         let step = Step::Send {
@@ -112,13 +118,13 @@ impl<'s> Socket<'s> {
 
     // Receiving.
 
-    /// Receives without waiting.
+    /// Makes one receive call that does not wait, with a buffer of 128 KiB.
     #[track_caller]
     pub fn receive(&self) -> Result<Received, Stopped> {
         self.receive_into(BUFFER_BYTES)
     }
 
-    /// Receives without waiting, into a buffer of `size` bytes.
+    /// Makes one receive call that does not wait, with a buffer of `size` bytes.
     #[track_caller]
     pub fn receive_into(&self, size: usize) -> Result<Received, Stopped> {
         let step = Step::Receive {
@@ -131,7 +137,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that there is nothing to receive.
+    /// Expects that there is neither a datagram nor an error to receive.
     #[track_caller]
     pub fn expect_nothing(&self) -> CaseResult {
         match self.receive()? {
@@ -158,7 +164,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the next datagram. Fails unless it is a packet.
+    /// Returns the next datagram as a packet. Fails unless it is a PACKET message from the kernel.
     #[track_caller]
     pub fn expect_packet(&self) -> Result<ReceivedPacket, Stopped> {
         let frame = self.expect_frame()?;
@@ -173,8 +179,9 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Expects that the next datagram is this error, byte for byte. It must quote the whole message
-    /// that it answers, or only its header on kernels that quote no more (WIRE-6, ERR-2, ERR-3).
+    /// Expects that the next datagram is the error `errno` in answer to the message `quoted`, byte
+    /// for byte. The error must quote the whole message, or before Linux 2.6.29 only its header
+    /// (WIRE-6, ERR-2, ERR-3).
     #[track_caller]
     pub fn expect_error(&self, errno: Errno, quoted: &[u8]) -> CaseResult {
         if kernels::is_before(&self.subject.machine().kernel, "2.6.29") {
@@ -185,7 +192,8 @@ impl<'s> Socket<'s> {
         self.expect_reply(errno.0.wrapping_neg(), quoted.get(..stated).unwrap_or(quoted), quoted)
     }
 
-    /// Expects that the next datagram acknowledges `request`, byte for byte (MSG-10, WIRE-6).
+    /// Expects that the next datagram acknowledges the message `request`, byte for byte (MSG-10,
+    /// WIRE-6).
     #[track_caller]
     pub fn expect_ack(&self, request: &[u8]) -> CaseResult {
         self.expect_reply(0, request.get(..Header::BYTES).unwrap_or(request), request)
@@ -206,7 +214,7 @@ impl<'s> Socket<'s> {
         expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
     }
 
-    /// Receives until nothing is left, and counts the frames.
+    /// Receives until nothing is left, past ENOBUFS, and returns the numbers of frames.
     #[track_caller]
     pub fn drain(&self) -> Result<Drained, Stopped> {
         let step = Step::Drain {
@@ -228,7 +236,7 @@ impl<'s> Socket<'s> {
 
     // The socket itself.
 
-    /// Asks for a receive buffer of `bytes`, and returns its size afterwards.
+    /// Sets `SO_RCVBUF` to `bytes`, and returns the size that the system then reports.
     #[track_caller]
     pub fn set_receive_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
         self.buffer_size(&Step::ReceiveBuffer {
@@ -237,7 +245,7 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Asks for a send buffer of `bytes`, and returns its size afterwards.
+    /// Sets `SO_SNDBUF` to `bytes`, and returns the size that the system then reports.
     #[track_caller]
     pub fn set_send_buffer(&self, bytes: i32) -> Result<i64, Stopped> {
         self.buffer_size(&Step::SendBuffer {
@@ -254,7 +262,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Sets the socket's option `NETLINK_NO_ENOBUFS`.
+    /// Switches on the socket's option `NETLINK_NO_ENOBUFS`.
     #[track_caller]
     pub fn set_no_enobufs(&self) -> CaseResult {
         self.subject.act(&Step::NoEnobufs {
@@ -262,8 +270,8 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Binds the socket, or tries to bind it again. Returns the error, if there is one, and the
-    /// port id afterwards.
+    /// Binds the socket, bound already or not. Returns the errno, `None` if the bind succeeded, and
+    /// the port id afterwards.
     #[track_caller]
     pub fn bind(&self, port_id: PortId) -> Result<(Option<Errno>, PortId), Stopped> {
         self.bound(&Step::Bind {
@@ -272,8 +280,7 @@ impl<'s> Socket<'s> {
         })
     }
 
-    /// Returns the port id that the socket is bound to, as the system reports it; 0 if it is
-    /// unbound.
+    /// Asks the system for the port id that the socket is bound to; 0 if it is unbound.
     #[track_caller]
     pub fn bound_to(&self) -> Result<PortId, Stopped> {
         let step = Step::PortId {
@@ -294,8 +301,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Polls for at most `timeout`. Returns whether there is something to read, and whether an
-    /// error is pending.
+    /// Polls for at most `timeout`. Returns whether a receive call would return at once, and
+    /// whether an error is pending.
     #[track_caller]
     pub fn poll(&self, timeout: Duration) -> Result<(bool, bool), Stopped> {
         let step = Step::Poll {
@@ -308,7 +315,8 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Takes the pending error by `SO_ERROR`; `None` if there is none.
+    /// Reads `SO_ERROR`, which takes the pending error, and returns the error; `None` if none is
+    /// pending.
     #[track_caller]
     pub fn take_error(&self) -> Result<Option<Errno>, Stopped> {
         let step = Step::SocketError {
@@ -320,7 +328,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns a second descriptor of the same socket, as fork creates one.
+    /// Creates a second descriptor of the same socket, as fork does, and returns it.
     #[track_caller]
     pub fn duplicate(&self) -> Result<Self, Stopped> {
         let name = format!("{}'", self.name);
@@ -331,7 +339,7 @@ impl<'s> Socket<'s> {
         Ok(Self { name, ..self.clone() })
     }
 
-    /// Closes the socket.
+    /// Closes this descriptor of the socket.
     #[track_caller]
     pub fn close(self) -> CaseResult {
         self.subject.act(&Step::Close { socket: self.name })
@@ -355,24 +363,23 @@ impl<'s> Socket<'s> {
     }
 }
 
-/// The frames that were left in a socket.
+/// The numbers of the frames that [`Socket::drain`] received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// The number of frames.
     pub frames: i64,
-    /// The number of packets among them.
+    /// The number of PACKET messages among the frames.
     pub packets: i64,
-    /// The number of frames that were received before ENOBUFS; `None` if it did not come.
+    /// The number of frames received before the first ENOBUFS; `None` if ENOBUFS never came.
     pub enobufs_before_frame: Option<i64>,
 }
 
-/// A packet that waits for a verdict. It dereferences to its metadata.
+/// A PACKET message that a socket received. It dereferences to its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedPacket {
-    /// The packet's metadata.
+    /// The fields of the PACKET message other than the payload.
     pub metadata: PacketMetadata,
-    /// The packet's bytes from the network header on, as far as the copy mode and range hand them
-    /// over.
+    /// The bytes that were copied of the packet, from its network header on.
     pub payload: Bytes,
     /// The whole datagram.
     pub frame: Bytes,

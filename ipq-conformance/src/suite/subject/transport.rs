@@ -1,4 +1,4 @@
-//! A case's socket as the transport of a handle.
+//! A case's socket as the transport of a handle of `ipq-core`.
 
 use super::{Socket, Stopped};
 use crate::suite::Outcome;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// A socket of the world as the transport of a [`Handle`](ipq_core::Handle).
 ///
-/// If the world can't do what the transport asks of it, the handle finds its connection closed, and
-/// the case ends with the world's reason.
+/// If the world can't do what the transport asks, the handle gets the error that its connection is
+/// closed, and the case ends with the world's reason.
 #[derive(Debug)]
 pub struct WorldTransport<'s> {
     socket: Socket<'s>,
@@ -24,7 +24,7 @@ impl<'s> WorldTransport<'s> {
         Self { socket }
     }
 
-    /// Returns the transport's socket, for steps beside the handle's own.
+    /// Returns the transport's socket, for steps that the handle does not do.
     #[must_use]
     pub const fn socket(&self) -> &Socket<'s> {
         &self.socket
@@ -35,7 +35,8 @@ impl<'s> WorldTransport<'s> {
         self.socket
     }
 
-    /// The time after which an endless wait counts as a hang.
+    /// The time, on the world's clock, after which a wait without a limit counts as a hang, and the
+    /// case fails.
     const FOREVER: Duration = Duration::from_hours(1);
 
     fn stop(&self, stopped: Stopped) -> TransportError {
@@ -62,8 +63,8 @@ impl<'s> WorldTransport<'s> {
             Received::Frame { bytes, sender } => {
                 let copied = bytes.len().min(buffer.len());
                 buffer[..copied].copy_from_slice(&bytes[..copied]);
-                // A world reports only the number of bytes that were copied. The header states the
-                // length of the whole datagram.
+                // A world reports only how many bytes were copied. If they fill the buffer, the
+                // length stated in the header is taken as the datagram's.
                 let stated = Header::parse(&bytes, self.abi()).map_or(copied, |header| header.length as usize);
                 let length = if copied == buffer.len() {
                     stated.max(copied)
