@@ -77,7 +77,7 @@ impl QueueRequest {
         Self::new(message_type::VERDICT_BATCH, queue).verdict_header(value, id)
     }
 
-    /// Returns the message BATCH_BEGIN for this subsystem of nfnetlink, such as 10 for nftables.
+    /// Returns the message `BATCH_BEGIN` for this subsystem of nfnetlink, such as 10 for nftables.
     #[must_use]
     pub const fn batch_begin(subsystem: u16) -> Self {
         Self::new(Self::BATCH_BEGIN, subsystem)

@@ -84,7 +84,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Returns Linux 3.4.10 on x86_64: little-endian, with words of 8 bytes.
+    /// Returns Linux 3.4.10 on `x86_64`: little-endian, with words of 8 bytes.
     #[must_use]
     pub fn linux_3_4_x86_64() -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Behaviour that only a program in C can see: errno, NULL, threads, signals, descriptors, the
-//! handle's structure, and printed text. The cases run with `--client`; a world without a library
-//! for C skips them.
+//! handle's structure, and printed text. The cases run only with `--client` and a library for C or
+//! a program like one in C.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::{Call, Capability, Function, HandleNumber, Returned};
@@ -9,13 +9,13 @@ use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::{Flags, MessageType};
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
-/// A wait that runs into its time-out, in microseconds.
+/// The time-out of a read to which nothing comes: 10 milliseconds, in microseconds.
 const WAIT: i32 = 10_000;
-/// A wait that a signal interrupts, in microseconds.
+/// The time-out of a read that a signal or a packet ends earlier: 4 seconds, in microseconds.
 const LONG_WAIT: i32 = 4_000_000;
-/// An errno that no call here sets: E2BIG.
+/// The errno before a call that must leave errno alone: E2BIG, which no function of libipq sets.
 const OTHER_ERRNO: i32 = 7;
-/// `AF_NETLINK`
+/// The address family `AF_NETLINK`.
 const NETLINK: u16 = 16;
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -359,7 +359,8 @@ fn second_handle(subject: &Subject) -> CaseResult {
     program.create(Family::Ipv4).map(drop)
 }
 
-/// Returns a message that looks like a packet from the kernel. `change` is applied to it.
+/// Returns a PACKET message as from the kernel, without payload and all zeros after the header,
+/// changed by `change`.
 fn forged(subject: &Subject, change: impl FnOnce(Request) -> Request) -> Bytes {
     let body = vec![0; subject.abi().packet_message_bytes()];
     let message = Request::raw(MessageType::Packet.to_wire(), body).flags(Flags::NONE);

@@ -155,8 +155,8 @@ fn change_leaves_the_queue_alone(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Expects that `expected` bytes of a packet of 36 (IPv4) or 56 (IPv6) bytes are copied, and that
-/// the packet goes on whole.
+/// Expects that with this copy mode and range the copy of a packet of 36 (IPv4) or 56 (IPv6) bytes
+/// is its first `expected` bytes, and that the whole packet leaves after ACCEPT.
 fn copied(subject: &Subject, family: Family, mode: CopyMode, range: u64, expected: usize) -> CaseResult {
     let socket = subject.attach_with(family, mode, range)?;
     let sent = Packet::udp(family);

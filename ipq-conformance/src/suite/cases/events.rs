@@ -82,7 +82,8 @@ fn module_unloaded(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// Expects that a queued packet is gone after this device went down, and that the peer is not told.
+/// Queues a packet from tap0 to tap1, and sets `device` down. Expects that the peer is sent
+/// nothing, and that a verdict for the packet is refused with ENOENT.
 fn drops_what_is_queued(subject: &Subject, device: &str) -> CaseResult {
     let (socket, packet) = subject.queued(&Packet::udp4())?;
     subject.set_link(device, false)?;

@@ -250,8 +250,8 @@ fn the_way_through_loopback(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Returns the plain packet's frame with some bits of its IPv4 header flipped. The header checksum
-/// is right, so that nothing else is wrong.
+/// Returns the frame of the plain UDP packet over IPv4, with `bits` of the frame's byte `at`
+/// flipped. The header checksum is computed anew, so that nothing else is wrong.
 fn damaged(at: usize, bits: u8) -> Vec<u8> {
     let mut frame = Packet::udp4().frame().to_vec();
     frame[at] ^= bits;
@@ -267,7 +267,7 @@ fn damaged(at: usize, bits: u8) -> Vec<u8> {
     frame
 }
 
-/// Expects that the frame reaches neither the queue nor the other device.
+/// Expects that the frame, injected at tap0, reaches neither the queue nor tap1.
 fn is_not_queued(subject: &Subject, frame: &[u8]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject_frame(&TAP0, frame, 1)?;

@@ -1,5 +1,5 @@
-//! The library's logic (LIB). A program calls the world's own libipq, or this project's libipq over
-//! a socket of the world.
+//! The library's logic (LIB). A program calls the world's own libipq if the world has one, and
+//! otherwise `ipq-core`'s handle over a socket of the world.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Call, Capability, Function};
@@ -8,7 +8,7 @@ use ipq_core::handle::ErrorNumber;
 use ipq_core::wire::{Message, MessageType};
 use ipq_core::{CopyMode, Errno, Family, PacketId, Verdict};
 
-/// A wait that runs into its time-out, in microseconds.
+/// The time-out of a read to which nothing comes: 10 milliseconds, in microseconds.
 const WAIT: i32 = 10_000;
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -270,7 +270,7 @@ fn replacement_bytes(subject: &Subject) -> CaseResult {
     let program = subject.program();
     let handle = program.attach(Family::Ipv4)?;
     let packet = Packet::udp4();
-    // A payload of odd length has no padding.
+    // A payload of odd length must be sent without padding.
     for length in [1, 33] {
         let replaced = packet.clone().payload(vec![0x5a; length]);
         subject.inject(&packet)?;
@@ -290,8 +290,8 @@ fn success_keeps_the_error_number(subject: &Subject) -> CaseResult {
     program.returns(0, ErrorNumber::Timeout, &timed_out)?;
     let sent = program.set_mode(handle, CopyMode::Meta, 0)?;
     program.returns(sent.value.max(1), ErrorNumber::Timeout, &sent)?;
-    // Errors belong to a thread or to a handle. Which it is can't be seen of a client that is told
-    // no threads.
+    // In C an error number belongs to a thread, and in Rust to a handle. Of a program in another
+    // language nobody knows.
     if subject.has_libipq() && !subject.has(Capability::CLibrary) {
         return Ok(());
     }

@@ -188,7 +188,7 @@ fn checks_of_the_body() -> Vec<Case> {
     ]
 }
 
-/// Expects that nobody is attached: another socket can become the peer.
+/// Expects that the IPv4 queue has no peer: another socket can attach. Closes that socket.
 #[track_caller]
 fn expect_no_peer(subject: &Subject) -> CaseResult {
     let other = subject.open(Family::Ipv4)?;
@@ -197,7 +197,7 @@ fn expect_no_peer(subject: &Subject) -> CaseResult {
     other.close()
 }
 
-/// Expects that the IPv4 queue refuses `request` and attaches nobody.
+/// Expects that the IPv4 queue refuses `request` with `errno`, and that its sender is not attached.
 #[track_caller]
 fn expect_refused_before_attaching(subject: &Subject, errno: Errno, request: &Request) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;
@@ -207,7 +207,7 @@ fn expect_refused_before_attaching(subject: &Subject, errno: Errno, request: &Re
     expect_no_peer(subject)
 }
 
-/// Returns a mode message that asks for an acknowledgement.
+/// Returns a MODE message for copy mode PACKET, range 0, with the flag ACK.
 fn mode() -> Request {
     Request::mode(CopyMode::Packet, 0).ack()
 }
@@ -347,7 +347,7 @@ fn short_bodies(subject: &Subject) -> CaseResult {
             socket.expect_error(Errno::EINVAL, &request)?;
         }
     }
-    // This message is whole by its datagram, but not by its header.
+    // The datagram has the whole message, but the length in the header is a byte too short.
     let stated = (Header::BYTES + whole - 1) as u32;
     let request = socket.request(&mode().stated_length(stated))?;
     socket.expect_error(Errno::EINVAL, &request[..stated as usize])?;
@@ -391,8 +391,8 @@ fn range_per_mode(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Sets this copy mode and the range `asked`, and expects the mode and `range` in the text of
-/// `/proc`.
+/// Sets this copy mode with the range `asked`. Expects this mode, and the range `range`, in the
+/// /proc text of the IPv4 queue.
 #[track_caller]
 fn expect_range(socket: &Socket<'_>, mode: CopyMode, asked: u64, range: u64) -> CaseResult {
     socket.set_mode(mode, asked)?;

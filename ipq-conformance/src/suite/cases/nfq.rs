@@ -1,6 +1,6 @@
 //! The suite's second part: `nfnetlink_queue`, whose queues have numbers.
 //!
-//! Unless a case says otherwise, forwarded UDP goes to queue 7 (IPv4) or 8 (IPv6).
+//! Unless a case has a setup of its own, forwarded UDP goes to queue 7 (IPv4) or 8 (IPv6).
 
 mod answers;
 mod binding;
@@ -19,12 +19,12 @@ use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
 use crate::world::{NumberedQueue, Protocol, Rule, Setup, Table};
 use ipq_core::{Family, Hook};
 
-/// The queue of forwarded UDP over IPv4.
+/// The number of the queue for forwarded UDP over IPv4.
 const QUEUE: u16 = 7;
-/// The queue of forwarded UDP over IPv6.
+/// The number of the queue for forwarded UDP over IPv6.
 const QUEUE6: u16 = 8;
 
-/// The values of verdicts.
+/// The values of verdicts in nfnetlink messages.
 mod value {
     pub(super) const DROP: u32 = 0;
     pub(super) const ACCEPT: u32 = 1;
@@ -34,7 +34,7 @@ mod value {
     pub(super) const STOP: u32 = 5;
 }
 
-/// Error numbers that only numbered queues have.
+/// The errnos that numbered queues return and `ip_queue` does not.
 mod errno {
     use ipq_core::Errno;
 
@@ -60,7 +60,8 @@ pub(super) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// Returns a case of the documented contract.
+/// Returns a case of level [`Level::Must`](crate::suite::Level::Must), whose setup sends forwarded
+/// UDP to [`QUEUE`] (IPv4) and [`QUEUE6`] (IPv6).
 const fn must(
     id: &'static str,
     title: &'static str,
@@ -70,7 +71,8 @@ const fn must(
     Case::must(id, title, requirements, run).setup(forwarded_udp)
 }
 
-/// Returns a case of undocumented kernel behaviour.
+/// Returns a case of level [`Level::Kernel`](crate::suite::Level::Kernel), whose setup sends
+/// forwarded UDP to [`QUEUE`] (IPv4) and [`QUEUE6`] (IPv6).
 const fn kernel(
     id: &'static str,
     title: &'static str,
@@ -85,7 +87,8 @@ fn forwarded_udp() -> Setup {
     Setup::with_numbered_queues([rule(Family::Ipv4, QUEUE), rule(Family::Ipv6, QUEUE6)])
 }
 
-/// Returns a rule that sends UDP to a queue, in the table filter if that has a chain at the hook.
+/// Returns a rule that sends UDP of `family` at `hook` to `queue`: in the table filter at INPUT,
+/// FORWARD and OUTPUT, and in mangle at the other hooks.
 const fn udp_to(family: Family, hook: Hook, queue: NumberedQueue) -> Rule {
     let table = match hook {
         Hook::Input | Hook::Forward | Hook::Output => Table::Filter,
@@ -99,7 +102,8 @@ fn udp_at(hook: Hook) -> Setup {
     Setup::with_numbered_queues([udp_to(Family::Ipv4, hook, NumberedQueue::one(QUEUE))])
 }
 
-/// Listens to the packet's queue, makes the packet arrive there, and returns its message.
+/// Listens to [`QUEUE`] or [`QUEUE6`], by the packet's family, and makes the packet arrive. Returns
+/// the socket and the packet's message.
 #[track_caller]
 fn queued<'s>(subject: &'s Subject, packet: &Packet) -> Result<(Socket<'s>, QueuedMessage), Stopped> {
     let number = match packet.family() {
@@ -112,7 +116,8 @@ fn queued<'s>(subject: &'s Subject, packet: &Packet) -> Result<(Socket<'s>, Queu
     Ok((socket, message))
 }
 
-/// Makes `count` packets arrive that differ in their identification, and returns them.
+/// Makes `count` plain UDP packets over IPv4 arrive, with the identifications 1 to `count`, and
+/// returns the packets.
 #[track_caller]
 fn arrive(subject: &Subject, count: u16) -> Result<Vec<Packet>, Stopped> {
     let packets: Vec<_> = (1..=count)
@@ -124,7 +129,7 @@ fn arrive(subject: &Subject, count: u16) -> Result<Vec<Packet>, Stopped> {
     Ok(packets)
 }
 
-/// Reads `count` packet messages of [`QUEUE`], and returns their packet ids.
+/// Reads `count` packet messages of [`QUEUE`], and returns their packet ids in order.
 #[track_caller]
 fn ids(socket: &Socket<'_>, count: usize) -> Result<Vec<u32>, Stopped> {
     (0..count).map(|_| Ok(socket.expect_queued(QUEUE)?.id())).collect()

@@ -1,5 +1,5 @@
-//! The rules of kernels before Linux 3.1 that differ from later ones. `data/kernels.json` states
-//! the kernels that each case is for, and which case holds for the others.
+//! Rules that hold only for kernels before Linux 3.1. `data/kernels.json` states the kernels that
+//! each case is for, and the cases that hold for later ones.
 
 mod figures;
 mod ids;
@@ -265,7 +265,8 @@ fn dont_fragment_is_lost(subject: &Subject) -> CaseResult {
     subject.equal("what left where it came from", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Replaces an IPv6 packet by one of 1600 bytes. Returns the frames that then leave, at most two.
+/// Queues an IPv6 packet at FORWARD, and accepts it with a replacement of 1600 bytes, more than the
+/// MTU. Returns the next two frames that leave by tap1.
 fn grown_ipv6(subject: &Subject) -> Result<[Option<Bytes>; 2], Stopped> {
     let (socket, packet) = subject.queued(&Packet::udp6())?;
     socket.replace(packet.id(), &Packet::udp6().length(1600).ip())?;
@@ -357,7 +358,8 @@ fn mangle_has_two_chains(subject: &Subject) -> CaseResult {
     subject.equal("the chains", &vec![Hook::Prerouting, Hook::Output], &chains)
 }
 
-/// Returns the hooks at which a rule can be added to the table mangle. Adds a rule at each.
+/// Adds a rule to mangle at each hook, and returns the hooks at which mangle has a chain, so that
+/// the rule was added.
 fn chains_of_mangle(subject: &Subject) -> Result<Vec<Hook>, Stopped> {
     let mut chains = Vec::new();
     for hook in [

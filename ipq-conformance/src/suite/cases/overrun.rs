@@ -84,7 +84,7 @@ fn told_once_and_latched(subject: &Subject) -> CaseResult {
     subject.inject_many(&Packet::udp4(), 60)?;
     socket.expect_overrun()?;
     socket.expect_packet()?;
-    // There is room, but the packet is refused all the same.
+    // The buffer has room again, but this packet is refused all the same.
     let late = Packet::udp4().identification(MARKED);
     subject.inject(&late)?;
     while let Received::Frame { bytes, .. } = socket.receive()? {
@@ -144,13 +144,14 @@ fn replies_share_the_buffer(subject: &Subject) -> CaseResult {
     subject.equal("packets", &0, &drained.packets)
 }
 
-/// Makes the receive buffer small, and injects more packets than it holds.
+/// Sets a receive buffer of 8192 bytes, and makes 40 packets arrive, more than it holds.
 fn overfill(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     socket.set_receive_buffer(4096)?;
     subject.inject_many(&Packet::udp4(), 40)
 }
 
-/// Expects that reading one packet makes room for one more.
+/// Reads one packet, and makes another arrive. Expects that the new one was taken: it is the last
+/// that the socket has.
 fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     const MARKED: u16 = 99;
     socket.expect_packet()?;
@@ -170,8 +171,9 @@ fn takes_one_more(subject: &Subject, socket: &Socket<'_>) -> CaseResult {
     )
 }
 
-/// Expects that a receive buffer of 8192 bytes takes `taken` of 40 packets of 36 bytes after the
-/// report of the overrun, and no more packets before the last of these is read.
+/// Makes 40 packets of 36 bytes arrive for a receive buffer of 8192 bytes. Expects ENOBUFS first,
+/// then `taken` packets, and that the socket takes no other packet before the last of these is
+/// read.
 fn takes_of_forty(subject: &Subject, taken: usize) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     subject.equal("the buffer", &8192, &socket.set_receive_buffer(4096)?)?;

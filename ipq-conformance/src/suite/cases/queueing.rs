@@ -1,4 +1,4 @@
-//! Packets that are queued, and their metadata (PKT).
+//! Which packets are queued, and with which metadata (PKT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::TAP0;
@@ -355,7 +355,7 @@ fn has_time_stamp(subject: &Subject, packet: &Packet) -> CaseResult {
     subject.check("there is a time stamp", !packet.metadata.timestamp.is_unset())
 }
 
-/// Returns a packet that this host sends to itself.
+/// Returns a UDP packet over IPv4 from 127.0.0.1 to 127.0.0.1, from its network header on.
 fn to_itself() -> Vec<u8> {
     Packet::udp4()
         .source(Ipv4Addr::LOCALHOST)

@@ -131,7 +131,7 @@ fn length_that_does_not_fit(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Expects that the payload is ignored, and that the packet is accepted all the same.
+/// Accepts `sent` with the replacement `payload`. Expects that the packet leaves as it came.
 fn is_ignored(subject: &Subject, sent: &Packet, payload: &[u8]) -> CaseResult {
     let (socket, packet) = subject.queued(sent)?;
     socket.replace(packet.id(), payload)?;

@@ -66,7 +66,7 @@ fn error_goes_to_sender(subject: &Subject) -> CaseResult {
     let verdict = Request::verdict(PacketId(7), Verdict::Accept).port_id(peer.port_id());
     let request = sender.request(&verdict.sequence(4))?;
     sender.expect_error(Errno::ENOENT, &request)?;
-    // A port id in the header that no socket has makes no difference.
+    // The error goes to the sender even if no socket has the port id in the header.
     let request = sender.request(&Request::mode(CopyMode::Meta, 0).port_id(PortId(77)))?;
     sender.expect_error(Errno::EBUSY, &request)?;
     sender.expect_nothing()?;

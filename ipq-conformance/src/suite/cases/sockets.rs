@@ -5,16 +5,17 @@ use crate::world::{Capability, OpenStage, Received, Setup};
 use ipq_core::wire::Header;
 use ipq_core::{CopyMode, Errno, Family, PacketId, PortId, Verdict};
 
-/// The first port id that the kernel chooses if the process id is taken.
+/// The first port id that the kernel chooses if the process id is taken: -4097 as an unsigned
+/// number.
 const FIRST_CHOSEN: PortId = PortId(0xffff_efff);
 
-/// The process id in cases that depend on it.
+/// The process id of the program, in cases that depend on it.
 const PROCESS_ID: u32 = 1234;
 
-/// A receive buffer that a few datagrams fill, in bytes.
+/// The size of a receive buffer that a few datagrams fill, in bytes, as it is asked for.
 const SMALL_BUFFER: i32 = 4096;
 
-/// More datagrams than a receive buffer of [`SMALL_BUFFER`] bytes takes.
+/// The number of datagrams of which a socket with [`SMALL_BUFFER`] must refuse at least one.
 const FAR_TOO_MANY: i64 = 1000;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -348,7 +349,7 @@ fn longest_datagram(subject: &Subject) -> CaseResult {
     let socket = subject.open(Family::Ipv4)?;
     let buffer = socket.set_send_buffer(10_000)?;
     let longest = usize::try_from(buffer - 32).map_err(|_| subject.fail("the send buffer is under 32 bytes"))?;
-    // Zeros are no message, so they are ignored.
+    // The kernel ignores zeros, since their header states a length under 16.
     let sent = socket.try_send(None, &vec![0; longest])?;
     subject.equal("what sending the longest returned", &Ok(longest), &sent)?;
     let sent = socket.try_send(None, &vec![0; longest + 1])?;

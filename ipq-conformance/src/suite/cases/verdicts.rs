@@ -226,7 +226,8 @@ fn changed_output_without_a_route_is_dropped(subject: &Subject) -> CaseResult {
     subject.equal("what left by tap0", &None, &subject.sniff(&TAP0)?)
 }
 
-/// Attaches, sends a packet from this host, and receives it from the queue.
+/// Attaches to the IPv4 queue, and sends the packet `local` from this host to itself. Returns the
+/// socket and the packet as the queue handed it over.
 fn queued_output<'s>(subject: &'s Subject, local: &Packet) -> Result<(Socket<'s>, ReceivedPacket), Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
     subject.output(&local.ip())?;
@@ -268,13 +269,13 @@ fn second_verdict(subject: &Subject) -> CaseResult {
     subject.expect_not_forwarded()
 }
 
-/// Returns a setup in which two functions of one hook queue the packet: mangle's and filter's.
+/// Returns a setup in which mangle and then filter queue UDP over IPv4 at FORWARD.
 fn twice_at_forward() -> Setup {
     let tables = [Table::Mangle, Table::Filter];
     Setup::with_rules(tables.map(|table| Rule::queue(Family::Ipv4, table, Hook::Forward, Some(Protocol::UDP))))
 }
 
-/// Expects that a value which is no verdict is refused with EINVAL and leaves the packet queued.
+/// Expects that a verdict with this value is refused with EINVAL, and that the packet stays queued.
 fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, packet) = subject.queued(&sent)?;
@@ -285,7 +286,7 @@ fn value_is_refused(subject: &Subject, value: u32) -> CaseResult {
     subject.expect_forwarded(&sent)
 }
 
-/// Expects that the verdict queues the packet again, unchanged, under another id.
+/// Expects that the verdict queues the packet again, with the same bytes and another packet id.
 fn queues_again(subject: &Subject, verdict: Verdict) -> CaseResult {
     let sent = Packet::udp4();
     let (socket, first) = subject.queued(&sent)?;

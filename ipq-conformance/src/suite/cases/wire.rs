@@ -105,8 +105,8 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
     expect_layout(subject, Family::Ipv6, [0x86, 0xdd])
 }
 
-/// Expects the fields of a packet's frame at offsets counted by hand, so that the suite's own
-/// parser is checked, too.
+/// Expects each field of a PACKET message at an offset that is counted by hand. So the parser that
+/// other cases use is checked, too.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);
@@ -144,7 +144,7 @@ fn number(subject: &Subject, value: u64, width: usize) -> Vec<u8> {
     }
 }
 
-/// Returns a device name as its field holds it.
+/// Returns the content of the 16-byte field of a device name: the name, then zeros.
 fn name(device: &str) -> Vec<u8> {
     let mut field = device.as_bytes().to_vec();
     field.resize(16, 0);

@@ -78,7 +78,7 @@ fn port_ids_at_their_ends(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Returns a setup in which UDP for this host is queued at INPUT.
+/// Returns a setup in which mangle queues UDP of both families at INPUT.
 fn queue_for_host() -> Setup {
     let rule = |family| Rule::queue(family, Table::Mangle, Hook::Input, Some(Protocol::UDP));
     Setup::with_rules(Family::ALL.map(rule))
@@ -114,7 +114,7 @@ fn stated_over_4_gib(subject: &Subject) -> CaseResult {
 fn as_many_as_a_queue_takes(subject: &Subject) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     let mut ids = Vec::new();
-    // The packets come in batches that fit into the smallest receive buffer.
+    // 64 packets fit into the smallest default receive buffer, and so are read before the next.
     for _ in 0..1024 / 64 {
         subject.inject_many(&Packet::udp4(), 64)?;
         for _ in 0..64 {

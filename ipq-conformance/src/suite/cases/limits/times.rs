@@ -1,5 +1,5 @@
-//! Time stamps around the ends of 31 and 32 bits of seconds: 2038-01-19 03:14:07 and 2106-02-07
-//! 06:28:15 UTC.
+//! Time stamps where their seconds no longer fit into 31 bits, after 2038-01-19 03:14:07 UTC, and
+//! into 32 bits, after 2106-02-07 06:28:15 UTC.
 
 use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
 use crate::world::{Capability, Machine, Setup};
@@ -7,7 +7,8 @@ use ipq_core::Family;
 use ipq_core::wire::WordSize;
 use std::time::Duration;
 
-/// The last second that 31 bits hold, and the last that 32 bits hold.
+/// The last second since 1970 that a signed number of 32 bits holds, and the last that an unsigned
+/// one holds.
 const LAST: [i64; 2] = [0x7fff_ffff, 0xffff_ffff];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -42,8 +43,8 @@ fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
     goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
-/// Expects these seconds in packets that arrive just before and after the end of 31 bits, and of 32
-/// bits.
+/// Moves the clock to each second of [`LAST`], and to the second after it. Expects these pairs of
+/// seconds in the time stamps of packets that arrive then.
 fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let mut now = seconds_of_arrival(subject, &socket)?;

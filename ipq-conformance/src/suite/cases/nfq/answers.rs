@@ -1,4 +1,4 @@
-//! Answers, byte for byte.
+//! Answers to messages for numbered queues, compared byte for byte.
 
 use super::errno::ERANGE;
 use super::{QUEUE, kernel, must, value};
@@ -7,7 +7,8 @@ use crate::suite::{Case, CaseResult, QueueRequest, Subject};
 use ipq_core::Errno;
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 
-/// The attributes of an extended answer.
+/// The types of the attributes of an answer to a socket with `NETLINK_EXT_ACK`: MSG, OFFS and
+/// POLICY (NFQ-44).
 mod extended {
     pub(super) const TEXT: u16 = 1;
     pub(super) const PLACE: u16 = 2;
@@ -112,8 +113,8 @@ fn place(offset: u32) -> (u16, Vec<u8>) {
     (extended::PLACE, offset.to_ne_bytes().to_vec())
 }
 
-/// Returns the policy attribute of a number of 32 bits: its least and its greatest value, and its
-/// type.
+/// Returns the attribute POLICY for a number of 32 bits, as its type and content. The content is
+/// three attributes: the least value 0, the greatest value 0xffffffff, and the type of number, 4.
 fn number_policy() -> (u16, Vec<u8>) {
     let mut policy = Vec::new();
     for (kind, content) in [

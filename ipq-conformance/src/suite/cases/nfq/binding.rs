@@ -1,4 +1,4 @@
-//! Queues: who owns one, and what ends its binding.
+//! Binding of numbered queues: who owns one, and what ends its binding.
 
 use super::{QUEUE, QUEUE6, arrive, ids, kernel, must, queued, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};

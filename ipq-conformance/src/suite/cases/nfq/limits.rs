@@ -1,4 +1,4 @@
-//! The limits of a queue, and the fate of packets that it has no room for.
+//! The limits of a numbered queue, and what becomes of packets that it has no room for.
 
 use super::{QUEUE, arrive, ids, kernel, must, queued, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -138,7 +138,7 @@ fn bypassing() -> Setup {
     Setup::with_numbered_queues([udp_to(Family::Ipv4, Hook::Forward, NumberedQueue::one(QUEUE).bypass())])
 }
 
-/// Listens to [`QUEUE`], and sets its maximum length in packets.
+/// Listens to [`QUEUE`] with a maximum length of `length` packets, and returns the socket.
 #[track_caller]
 fn listen_to(subject: &Subject, length: u32) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;
@@ -221,8 +221,9 @@ fn no_mode_uses_no_id(subject: &Subject) -> CaseResult {
     subject.equal("the id", &vec![2], &ids(&socket, 1)?)
 }
 
-/// Makes more packets arrive than a small receive buffer holds. Returns the socket, and the number
-/// of packets that were taken.
+/// Makes `sent` packets arrive for a receive buffer of 4608 bytes, which holds fewer, in a queue
+/// that fails open if `fail_open`. Reads ENOBUFS, and then all messages. Returns the socket and the
+/// number of messages.
 #[track_caller]
 fn overfilled(subject: &Subject, sent: u32, fail_open: bool) -> Result<(Socket<'_>, u32), Stopped> {
     let socket = subject.listen(QUEUE)?;

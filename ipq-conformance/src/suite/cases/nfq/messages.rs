@@ -1,4 +1,5 @@
-//! Unusual messages and datagrams.
+//! Messages and datagrams to numbered queues that are unusual: wrong lengths, types and flags,
+//! unknown attributes, several messages, batches.
 
 use super::errno::{ENOTSUPP, ERANGE};
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};
@@ -178,7 +179,7 @@ fn leftover_bytes(subject: &Subject) -> CaseResult {
         socket.done(&QueueRequest::bind(QUEUE).following(bytes))?;
         socket.done(&QueueRequest::unbind(QUEUE))?;
     }
-    // Bytes that cannot be an attribute hide the attributes after them.
+    // Bytes that can't be an attribute hide all attributes after them.
     let hidden = QueueRequest::bind(QUEUE).following(&[3, 0, 0, 0]).mode(2, 0);
     socket.done(&hidden)?;
     arrive(subject, 1)?;
@@ -277,7 +278,7 @@ fn unknown_subsystem(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Expects that queue [`QUEUE`] is not bound.
+/// Expects that [`QUEUE`] is not bound: a CONFIG message for it is refused with ENODEV.
 fn expect_unbound(socket: &Socket<'_>) -> CaseResult {
     socket.refused(Errno::ENODEV, &QueueRequest::config(QUEUE))
 }
@@ -313,8 +314,8 @@ fn short_message(subject: &Subject) -> CaseResult {
     socket.expect_nothing()
 }
 
-/// Sends a good message, a bad one, and a good one that unbinds. Expects that only the first is
-/// carried out.
+/// Sends three messages in one datagram: one that binds [`QUEUE`], `bad`, and one that unbinds it.
+/// Expects that only the first is answered and carried out.
 fn ends_its_datagram(subject: &Subject, bad: &QueueRequest) -> CaseResult {
     let socket = subject.open_queues()?;
     let good = QueueRequest::bind(QUEUE).mode(2, 0).ack().bytes();
@@ -395,7 +396,7 @@ fn batch_for_an_unknown_subsystem(subject: &Subject) -> CaseResult {
     expect_unbound(&socket)
 }
 
-/// The subsystem of nftables.
+/// The number of the subsystem nftables in nfnetlink.
 const NFTABLES: u16 = 10;
 
 fn batch_for_nftables(subject: &Subject) -> CaseResult {

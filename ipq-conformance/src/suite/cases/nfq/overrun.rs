@@ -1,4 +1,5 @@
-//! Receive buffers: the weight of a datagram in them, and what happens when they are full.
+//! Receive buffers of numbered queues: what a datagram weighs in them, and what happens when they
+//! are full.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_at, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -93,7 +94,8 @@ fn two_hundred_and_fifty_six_in_mode_meta(subject: &Subject) -> CaseResult {
     )
 }
 
-/// The length of a packet, and the number of messages about such packets that 33,280 bytes hold.
+/// Pairs: the length of an IP packet in bytes, and the number of messages about such packets that a
+/// receive buffer of 33,280 bytes holds.
 const HELD: [(usize, i64); 8] = [
     (36, 40),
     (112, 40),
@@ -105,8 +107,9 @@ const HELD: [(usize, i64); 8] = [
     (28, 40),
 ];
 
-/// Expects the numbers of [`HELD`]. The packets are this host's own, which have all their bytes in
-/// one piece in every kernel.
+/// Expects, for each row of [`HELD`], that the receive buffer takes that many messages of 50. This
+/// host sends the packets itself: all their bytes are in one piece in every kernel, and not in page
+/// fragments, which weigh otherwise (NFQ-101).
 fn weights(subject: &Subject) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     subject.equal("the buffer", &33_280, &socket.set_receive_buffer(16_640)?)?;
@@ -117,7 +120,8 @@ fn weights(subject: &Subject) -> CaseResult {
         }
         let drained = socket.drain()?;
         subject.equal("length, and datagrams", &(length, held), &(length, drained.frames))?;
-        // A queued packet counts against its sender's send buffer.
+        // A queued packet counts against its sender's send buffer, so all are dropped before the
+        // next row.
         socket.done(&QueueRequest::verdict_up_to(QUEUE, value::DROP, u32::MAX >> 1))?;
     }
     Ok(())
@@ -147,7 +151,8 @@ fn answers_overrun(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Makes 20 packets arrive for a receive buffer that holds two. Returns the socket.
+/// Listens to [`QUEUE`], and makes 20 packets arrive for a receive buffer that holds two messages.
+/// Returns the socket.
 #[track_caller]
 fn overfill(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.listen(QUEUE)?;

@@ -1,4 +1,5 @@
-//! Packet messages: the facts about a packet, and the number of its bytes that are copied.
+//! Packet messages of numbered queues: the facts about a packet, and how many of its bytes are
+//! copied.
 
 use super::{QUEUE, QUEUE6, kernel, must, queued, udp_at, udp_to, value};
 use crate::suite::subject::QueuedMessage;
@@ -191,7 +192,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Returns a setup in which forwarded UDP over IPv4 is marked, and goes to [`QUEUE`].
+/// Returns a setup in which UDP over IPv4 gets the mark 0x12345678 at PREROUTING, and goes to
+/// [`QUEUE`] at FORWARD.
 fn marked() -> Setup {
     Setup::with_numbered_queues([
         Rule::mark(
@@ -212,12 +214,13 @@ fn at_two_hooks() -> Setup {
     )
 }
 
-/// Returns a packet that this host sends to itself.
+/// Returns a UDP packet from the host's address on tap0 to the same address.
 fn own() -> Packet {
     Packet::udp4().source(TAP0.ipv4).to_host()
 }
 
-/// Makes this host send a packet to itself, and returns the packet's message.
+/// Listens to [`QUEUE`], makes this host send a UDP packet to itself, and returns the packet's
+/// first message.
 #[track_caller]
 fn queued_own(subject: &Subject) -> Result<QueuedMessage, crate::suite::Stopped> {
     let socket = subject.listen(QUEUE)?;
@@ -269,7 +272,8 @@ fn payload_is_not_padded(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Returns the numbers of the incoming and the outgoing device; 0 for one that is missing.
+/// Returns the numbers of the incoming and the outgoing device in the message; 0 for a device that
+/// is not there.
 fn devices(message: &QueuedMessage) -> [u32; 2] {
     [attribute::INCOMING_DEVICE, attribute::OUTGOING_DEVICE].map(|kind| message.number(kind).unwrap_or_default())
 }

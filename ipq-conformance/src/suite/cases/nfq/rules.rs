@@ -1,4 +1,5 @@
-//! The targets QUEUE and NFQUEUE.
+//! The targets QUEUE and NFQUEUE: which queue a packet goes to, and what becomes of a packet for a
+//! queue that nobody has bound.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};
@@ -6,8 +7,9 @@ use crate::world::{NumberedQueue, Protocol, Received, Rule, Setup, Spread, Table
 use ipq_core::{Errno, Family, Hook};
 use std::net::Ipv4Addr;
 
-/// The first and the last of the queues among which packets are spread.
+/// The number of the first of the four queues that packets are spread over.
 const FIRST: u16 = 10;
+/// The number of the last of the four queues that packets are spread over.
 const LAST: u16 = 13;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -157,7 +159,8 @@ fn target_queue(subject: &Subject) -> CaseResult {
     Ok(())
 }
 
-/// Listens to all queues from [`FIRST`] to [`LAST`], in copy mode META.
+/// Binds all queues from [`FIRST`] to [`LAST`] to one socket, in copy mode META, and returns the
+/// socket.
 #[track_caller]
 fn listen_to_all(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     let socket = subject.open_queues()?;
@@ -167,7 +170,8 @@ fn listen_to_all(subject: &Subject) -> Result<Socket<'_>, Stopped> {
     Ok(socket)
 }
 
-/// Reads the packet messages that are there, and returns the queue of each.
+/// Reads packet messages until nothing is left, and returns the number of the queue that each comes
+/// from. Fails if anything else comes.
 #[track_caller]
 fn queues(subject: &Subject, socket: &Socket<'_>) -> Result<Vec<u16>, Stopped> {
     let mut queues = Vec::new();
@@ -207,7 +211,7 @@ fn balance_spreads(subject: &Subject) -> CaseResult {
     subject.equal("packets", &64, &queues.len())?;
     queues.sort_unstable();
     queues.dedup();
-    // For one seed in ten million, one of four queues gets none of 64 packets.
+    // With one seed in ten million, one of the four queues gets none of the 64 packets.
     subject.equal("queues", &(FIRST..=LAST).collect(), &queues)
 }
 

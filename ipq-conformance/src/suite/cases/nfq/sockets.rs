@@ -1,4 +1,4 @@
-//! Netlink sockets of protocol 12.
+//! Netlink sockets of protocol 12, that of numbered queues: sizes of datagrams, and port ids.
 
 use super::errno::ENODATA;
 use super::{QUEUE, kernel, must, value};

@@ -1,4 +1,4 @@
-//! Verdicts on one packet and on several, with marks, priorities and payloads.
+//! Verdicts of numbered queues, on one packet and on several, with marks, priorities and payloads.
 
 use super::{QUEUE, QUEUE6, arrive, ids, kernel, must, queued, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};
@@ -7,7 +7,8 @@ use crate::world::{NumberedQueue, Protocol, Rule, Setup, Table};
 use ipq_core::wire::nfnetlink::{attribute, message_type};
 use ipq_core::{Errno, Family, Hook};
 
-/// The bit of a verdict QUEUE that lets a packet go on if nobody has bound the queue.
+/// The bit of a verdict with the value 3, QUEUE, that lets the packet go on if nobody has bound the
+/// queue that it names.
 const BYPASS: u32 = 0x8000;
 
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
@@ -260,8 +261,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Returns a setup in which forwarded UDP over IPv4 goes to the queue twice: in the tables mangle
-/// and filter.
+/// Returns a setup in which mangle and then filter send forwarded UDP over IPv4 to [`QUEUE`].
 fn in_both_tables() -> Setup {
     let rule = udp_to(Family::Ipv4, Hook::Forward, NumberedQueue::one(QUEUE));
     let first = Rule {
@@ -545,7 +545,7 @@ fn payload_in_meta(subject: &Subject) -> CaseResult {
 
 fn longer_payload(subject: &Subject) -> CaseResult {
     let (socket, _) = queued(subject, &Packet::udp4())?;
-    // The lengths and checksums in the headers are those of a shorter packet.
+    // The lengths and checksums in the headers are still those of the shorter packet.
     let grown = [&Packet::udp4().forwarded().ip()[..], &[0x77; 100]].concat();
     socket.done(&QueueRequest::verdict(QUEUE, value::ACCEPT, 1).payload(&grown))?;
     subject.expect_sent(&TAP1, &grown)
@@ -605,8 +605,8 @@ fn queued_again_before_the_answer(subject: &Subject) -> CaseResult {
     socket.expect_success(&request)
 }
 
-/// Makes this host send a packet to itself, and changes the packet's destination to neighbour B by
-/// a verdict.
+/// Makes this host send a packet to itself, and gives it the verdict `value` with a payload whose
+/// destination is neighbour B.
 fn redirected(subject: &Subject, value: u32) -> CaseResult {
     let socket = subject.listen(QUEUE)?;
     let sent = Packet::udp4().source(TAP0.ipv4).to_host();
@@ -627,7 +627,8 @@ fn stopped_output_keeps_its_route(subject: &Subject) -> CaseResult {
     subject.equal("what left by tap1", &None, &subject.sniff(&TAP1)?)
 }
 
-/// The destination is a neighbour's behind the other device, and nobody's at this one.
+/// Gives forwarded packets neighbour A as their destination, by an accepted payload. Expects that
+/// they are lost: they stay routed to tap1, where no neighbour has that address (NFQ-72).
 fn changed_destination_keeps_its_device(subject: &Subject) -> CaseResult {
     for (packet, queue) in [(Packet::udp4(), QUEUE), (Packet::udp6(), QUEUE6)] {
         let (socket, message) = queued(subject, &packet)?;

@@ -77,14 +77,14 @@ fn receive_buffer_212992(subject: &Subject) -> CaseResult {
     largest_receive_buffer(subject, 212_992)
 }
 
-/// Expects that a receive buffer takes as many packets as it has room for, if each weighs its
-/// message's length rounded up to `multiple`, and `base`. The last packet is taken while there is
-/// any room (SOCK-4).
+/// Expects the weight of a datagram to be the message's length, rounded up to a multiple of
+/// `multiple`, plus `base`: a receive buffer of 20,480 bytes takes as many packets as this weight
+/// allows. The last one is taken while any room is left (SOCK-4).
 fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
     const MESSAGE_BYTES: usize = 16 + 72;
     const BUFFER_BYTES: i32 = 20_480;
     subject.needs_words_of(WordSize::Four)?;
-    // With 48 bytes of packet the two multiples give different weights.
+    // For a packet of 48 bytes the multiples 16 and 32 give different weights.
     for length in [36_usize, 48, 100] {
         let socket = subject.attach(Family::Ipv4)?;
         let granted = socket.set_receive_buffer(BUFFER_BYTES / 2)?;
@@ -99,7 +99,7 @@ fn weighs(subject: &Subject, multiple: usize, base: usize) -> CaseResult {
             &socket.drain()?.packets,
         )?;
         socket.close()?;
-        // Kernels that notice a closed peer at the next packet notice it now.
+        // Kernels up to 2.4.17 notice only at this packet that the peer has closed (ERA-3).
         subject.inject(&Packet::udp4())?;
     }
     Ok(())

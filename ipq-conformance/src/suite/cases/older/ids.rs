@@ -57,8 +57,8 @@ fn answered_id_comes_second(subject: &Subject) -> CaseResult {
     subject.equal("the id after it", &first.id(), &socket.expect_packet()?.id())
 }
 
-/// Sets a device down and up that two queued packets name. Returns the packets' ids, and the id of
-/// the next packet.
+/// Queues two packets, sets tap1 down, which drops them, and up, and queues a third. Returns the
+/// three packet ids in this order.
 fn ids_around_a_device_down(subject: &Subject) -> Result<[PacketId; 3], Stopped> {
     let socket = subject.attach(Family::Ipv4)?;
     subject.inject_many(&Packet::udp4(), 2)?;
