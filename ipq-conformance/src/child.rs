@@ -1,12 +1,12 @@
-//! A child process that answers lines with lines.
+//! A child process that answers each line with a line.
 //!
-//! Worlds of real kernels, libraries for C and programs in other languages all run in a process of
-//! their own. It reads a request from its standard input and writes the answer to its standard
-//! output, a line each. This module has both ends of this exchange: [`Child`] asks, [`answer`]
-//! replies.
+//! Worlds of real kernels, libraries for C and programs in other languages all run in a child
+//! process. The child reads each request as a line from its standard input, and writes the answer
+//! as a line to its standard output. This module has both ends of the exchange: [`Child`] asks,
+//! [`answer`] replies.
 //!
-//! A child may crash, hang, print without end, or leave its input unread. None of that blocks the
-//! parent for longer than the time limit of the request.
+//! A child may crash, hang, print without end, or leave its input unread. No request to such a
+//! child blocks the parent for longer than the request's time limit.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -18,12 +18,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The longest line that a child may answer with, in bytes.
+/// The length of the longest line that a child may answer with: 16 MiB.
 pub(crate) const LONGEST_LINE: usize = 1 << 24;
-/// The number of bytes of a child's standard error that are kept.
+/// The most bytes of a child's standard error that are kept for [`Child::take_printed`]: 16 KiB.
 const MOST_PRINTED: usize = 1 << 14;
 
-/// Returns a command that starts this program once more, with `argument` and `name`.
+/// Returns a command that starts this program once more, with the two arguments `argument` and
+/// `name`.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("/proc/self/exe");
@@ -31,7 +32,8 @@ pub(crate) fn this_program(argument: &str, name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Returns the name that follows `argument`, if this program was started by [`this_program`].
+/// Returns the second argument of this program if its first is `argument`, as [`this_program`]
+/// passes them; otherwise `None`. A missing second argument is an empty name.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
     let mut arguments = std::env::args_os().skip(1);
@@ -39,7 +41,7 @@ pub(crate) fn asked_for(argument: &str) -> Option<OsString> {
     serves.then(|| arguments.next().unwrap_or_default())
 }
 
-/// Writes an answer to standard output, as one line of JSON.
+/// Writes an answer to standard output as one line of JSON, and flushes it.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     let mut output = io::stdout().lock();
@@ -48,8 +50,8 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-/// Ends this process, which has served its parent. The exit status is 2 after an error, and 0
-/// otherwise.
+/// Ends this process, which has served its parent. After an error it prints the error to standard
+/// error and exits with status 2; otherwise it exits with status 0.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
@@ -63,7 +65,7 @@ pub(crate) fn exit(served: io::Result<()>) -> ! {
 
 /// A task of the parent that goes on while the parent waits for its child.
 pub(crate) trait Beside {
-    /// Returns a descriptor that is readable when the task has something to do.
+    /// Returns a descriptor that becomes readable when the task has something to do.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
     /// Does all work of the task that needs no waiting.
@@ -74,30 +76,31 @@ pub(crate) trait Beside {
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    /// The child's standard input, until it is closed.
+    /// The pipe to the child's standard input; `None` once it is closed.
     input: Option<ChildStdin>,
     output: ChildStdout,
-    /// The child's standard error, until its end.
+    /// The pipe from the child's standard error; `None` after its end.
     errors: Option<ChildStderr>,
     unread: Vec<u8>,
     printed: Vec<u8>,
 }
 
-/// The result of waiting for a line.
+/// The result of waiting for a line from a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// The child wrote this line, here without its end.
+    /// The child wrote this line, given without its line feed.
     Read(Vec<u8>),
-    /// The child closed its standard output.
+    /// The child closed its standard output before a whole line came.
     Ended,
-    /// No whole line came in time.
+    /// No whole line came within the time limit.
     Late,
-    /// The child wrote a line that is longer than [`LONGEST_LINE`].
+    /// The child wrote more than [`LONGEST_LINE`] bytes without a line feed.
     TooLong,
 }
 
 impl Child {
-    /// Starts the child process.
+    /// Starts a child process with pipes for its three standard streams. Writing to the child never
+    /// blocks.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         let command = command
             .stdin(Stdio::piped())
@@ -120,9 +123,10 @@ impl Child {
         })
     }
 
-    /// Sends a request as one line of JSON, and reads the line that answers it.
+    /// Sends a request as one line of JSON, and reads the line that answers it, waiting `patience`
+    /// at most.
     ///
-    /// `beside`, if given, is served meanwhile.
+    /// The task `beside`, if given, is served meanwhile.
     pub(crate) fn ask(
         &mut self,
         request: &impl Serialize,
@@ -134,7 +138,7 @@ impl Child {
         self.exchange(&line, patience, beside)
     }
 
-    /// Reads a line that the child writes without a request.
+    /// Reads a line that the child writes without a request, waiting `patience` at most.
     #[cfg(any(test, feature = "libipq"))]
     pub(crate) fn read_line(&mut self, patience: Duration) -> io::Result<Line> {
         self.exchange(&[], patience, None)
@@ -180,7 +184,8 @@ impl Child {
         }
     }
 
-    /// Waits until a pipe or the task beside has work to do.
+    /// Waits until the child has written something or the task `beside` has work to do, or
+    /// `at_most` has passed. With `writes`, also waits for room in the child's input.
     fn wait(&self, writes: bool, beside: Option<&dyn Beside>, at_most: Duration) -> io::Result<()> {
         let mut awaited = vec![PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
         if let Some(input) = self.input.as_ref().filter(|_| writes) {
@@ -196,7 +201,8 @@ impl Child {
         }
     }
 
-    /// Writes as much as the child's input takes now.
+    /// Writes as much of `unsent` as the child's input takes now, and shortens `unsent` by what was
+    /// written. Drops all of it without an error if the child reads no more.
     fn write_some(&mut self, unsent: &mut &[u8]) -> io::Result<()> {
         while let Some(input) = self.input.as_mut().filter(|_| !unsent.is_empty()) {
             match input.write(unsent) {
@@ -211,7 +217,8 @@ impl Child {
         Ok(())
     }
 
-    /// Reads what the child has printed to standard error by now. Keeps the first 16 KiB.
+    /// Reads without waiting what the child has printed to standard error. Keeps the first 16 KiB,
+    /// and drops the rest.
     fn read_errors(&mut self) -> io::Result<()> {
         while let Some(errors) = &mut self.errors
             && readable(errors.as_fd())?
@@ -228,7 +235,8 @@ impl Child {
         Ok(())
     }
 
-    /// Returns whether the child has written something that nobody has read.
+    /// Returns whether the child has written to its standard output more than the lines that were
+    /// read from it. The end of the output does not count.
     #[cfg(any(test, feature = "exec"))]
     pub(crate) fn has_unread(&self) -> io::Result<bool> {
         if !self.unread.is_empty() {
@@ -240,8 +248,8 @@ impl Child {
         Ok(polled[0].revents().contains(PollFlags::IN))
     }
 
-    /// Takes and returns what the child has printed to standard error since the last call: the
-    /// first 16 KiB.
+    /// Takes and returns what the child has printed to standard error since the last call, but no
+    /// more than the first 16 KiB.
     pub(crate) fn take_printed(&mut self) -> String {
         let printed = String::from_utf8_lossy(&self.printed).into_owned();
         self.printed.clear();
@@ -254,7 +262,8 @@ impl Child {
         self.input = None;
     }
 
-    /// Ends the child, by force unless it closed its output itself, and returns its exit status.
+    /// Waits for the child to end, and returns its exit status. Kills the child first unless `line`
+    /// is [`Line::Ended`]; then it has 5 seconds to end by itself.
     pub(crate) fn end(&mut self, line: &Line) -> io::Result<ExitStatus> {
         if *line != Line::Ended {
             // The child may be over already.
@@ -265,7 +274,7 @@ impl Child {
         Ok(status)
     }
 
-    /// Waits until a child that closed its output has ended. Kills it after a short time.
+    /// Waits until the child has ended, and returns its exit status. Kills it after 5 seconds.
     fn wait_for_end(&mut self) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + GRACE;
         let mut pause = Duration::from_micros(20);
@@ -281,7 +290,7 @@ impl Child {
     }
 }
 
-/// The time that a child may live after it closed its standard output.
+/// The time for which a child may live on after it closed its standard output.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn readable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {

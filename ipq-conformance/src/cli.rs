@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The end of a command, which decides its exit status.
+/// The way in which a command ended. Its number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// Exit status 0: all is well.
@@ -390,7 +390,7 @@ enum Part {
 }
 
 impl Part {
-    /// Returns its name on the command line.
+    /// Returns the part's name on the command line.
     const fn name(self) -> &'static str {
         match self {
             Self::IpQueue => "ip_queue",
@@ -494,14 +494,14 @@ enum LevelArgument {
     Quirk,
 }
 
-/// The libipq under test.
+/// The libipq that `--client` names, to be tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ClientArgument {
     /// This project's libipq, in Rust.
     Rust,
-    /// A library for C, by its name.
+    /// A `libipq.so` for C, by its name or path: `dlopen:PATH`.
     Library(OsString),
-    /// A program in any language, by its command line.
+    /// A program in any language, by its command line: `exec:PROGRAM`.
     Program(String),
 }
 
@@ -532,7 +532,8 @@ impl Choice {
 /// Reads the command line, carries the command out in one of `worlds`, and returns the exit status.
 ///
 /// This is the whole of the program `ipq-conformance`. To test a world of your own, write a program
-/// that passes it here, beside [`worlds::all`](crate::worlds::all) or instead of it.
+/// that passes the world's factory to this function, beside [`worlds::all`](crate::worlds::all) or
+/// instead.
 #[must_use]
 pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     let command = Command::parse();
@@ -568,8 +569,8 @@ pub fn main(worlds: &[Arc<dyn WorldFactory>]) -> ExitCode {
     ExitCode::from(end as u8)
 }
 
-/// Runs cases where no command is named. A word that chooses no case may then be a mistyped
-/// command.
+/// Runs cases when no command is named. A word that chooses no case is an error that also suggests
+/// commands, since it may be a mistyped one.
 fn run_by_default(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
     let command = Command::command();
     let commands: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
@@ -577,7 +578,7 @@ fn run_by_default(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     run::run(worlds, arguments)
 }
 
-/// Returns the path of a file that can be read; otherwise the error.
+/// Returns `name` as a path if that file can be opened for reading; otherwise the error.
 fn readable_file(name: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(name);
     File::open(&path)?;
@@ -597,7 +598,8 @@ fn unable(what: impl fmt::Display) -> Failure {
     Failure::Unable(what.to_string())
 }
 
-/// Returns the world with this name.
+/// Returns the world with this name: one of `worlds`, a kernel that the emulator can be, by its
+/// profile's name, or `exec:` and a program. Any other name is an error.
 fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     #[cfg(target_os = "linux")]
     if let Some(command) = name.strip_prefix(exec::PREFIX) {
@@ -615,11 +617,11 @@ fn find_world(worlds: &[Arc<dyn WorldFactory>], name: &str) -> Result<Arc<dyn Wo
     })
 }
 
-/// The environment variable that makes it a failure if a real kernel can't be tested.
+/// The environment variable that, if it is 1, makes it a failure if a real kernel can't be tested.
 const REQUIRE_REAL: &str = "IPQ_REQUIRE_REAL";
 
-/// Returns how the command ends if the world can't be created here, after it has printed the
-/// reason; otherwise `None`.
+/// Tries the world, and returns how the command ends if the world can't be created here, after it
+/// has printed the reason. Otherwise returns `None`, also if the world breaks.
 fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     let tried = factory.create().and_then(|mut world| world.begin(&Setup::default()));
     match tried {
@@ -631,8 +633,8 @@ fn unless_possible(factory: &dyn WorldFactory) -> Option<End> {
     }
 }
 
-/// Returns how a command ends if nothing could be run in a world. Prints a line if that is a
-/// failure.
+/// Returns how a command ends that could run nothing in `world`. That is [`End::Nothing`]; if
+/// [`REQUIRE_REAL`] is 1, it is [`End::Bad`], with a message on standard error.
 fn nothing_ran(world: &str) -> End {
     let required = std::env::var_os(REQUIRE_REAL).is_some_and(|value| value == "1");
     if required {
@@ -642,7 +644,7 @@ fn nothing_ran(world: &str) -> End {
     End::Nothing
 }
 
-/// Returns standard output, without colours in a file or if `NO_COLOR` is set.
+/// Returns standard output, line by line, without colours in a file or if `NO_COLOR` is set.
 fn standard_output() -> impl io::Write {
     io::LineWriter::new(anstream::stdout())
 }

@@ -1,6 +1,6 @@
-//! Names the fields of bytes, for people who look for a difference.
+//! Names the fields of byte strings, for people who look for a difference.
 //!
-//! Nothing here refuses anything. Bytes that are cut short or make no sense are named as far as
+//! No byte string is refused. Bytes that are cut short or make no sense are named as far as
 //! possible.
 
 mod ip;
@@ -15,18 +15,18 @@ use ipq_core::wire::Abi;
 use std::fmt::Display;
 use std::ops::Range;
 
-/// The kind of a byte string.
+/// The format of a byte string whose fields are to be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A datagram of either queue protocol.
+    /// A netlink datagram of `ip_queue` or `nfnetlink_queue`, in this layout.
     Netlink(Abi),
     /// An Ethernet frame.
     Ethernet,
-    /// A packet from its network header on.
+    /// An IPv4 or IPv6 packet, from its network header on.
     Ip,
 }
 
-/// A range of bytes with its name and value.
+/// A range of bytes with its name, and its value as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) at: Range<usize>,
@@ -46,7 +46,7 @@ pub(crate) fn fields(bytes: &[u8], kind: Kind) -> Vec<Field> {
     cursor.fields
 }
 
-/// Walks over bytes and names them.
+/// A walk over bytes that gives them names, with the fields that were named so far.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -69,13 +69,14 @@ impl<'a> Cursor<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Sets the prefix of all names that follow.
+    /// Sets the prefix of the names of all fields that follow.
     pub(super) const fn set_prefix(&mut self, prefix: &'static str) {
         self.prefix = prefix;
     }
 
-    /// Names the next `length` bytes. Returns these bytes; `None` if they are not all there, or
-    /// there are none.
+    /// Names the next `length` bytes, with the value that `show` returns for them. Returns these
+    /// bytes. If fewer are left, they become a field that says so, and `None` is returned. There is
+    /// no field without bytes.
     pub(super) fn field<V: Display>(
         &mut self,
         name: &str,
@@ -101,7 +102,8 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Takes over the fields that another cursor has found in the bytes left here.
+    /// Takes over the fields of a cursor that walked over the bytes from here on, and steps past
+    /// them. Their names get this cursor's prefix.
     pub(super) fn adopt(&mut self, inner: Cursor<'_>) {
         let (start, prefix) = (self.at, self.prefix);
         self.at += inner.at;
@@ -112,7 +114,7 @@ impl<'a> Cursor<'a> {
         }));
     }
 
-    /// Names everything that is left.
+    /// Names all bytes that are left `name`.
     pub(super) fn rest(&mut self, name: &str) {
         let length = self.remaining().len();
         self.field(name, length, |bytes| format!("{} bytes", bytes.len()));

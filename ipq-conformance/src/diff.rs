@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub use plan::Plan;
 
-/// The most times that a plan is carried out to make it shorter.
+/// The most times that a plan is carried out in order to shorten it.
 const MOST_ATTEMPTS: usize = 400;
 
 /// Two worlds to compare.
@@ -27,22 +27,22 @@ pub struct Pair<'f> {
     pub first: &'f dyn WorldFactory,
     /// The world that is compared with the first.
     pub second: &'f dyn WorldFactory,
-    /// The differences that are known.
+    /// The differences between these worlds that are expected.
     pub known: &'f KnownDivergences,
 }
 
-/// The result of one plan.
+/// The result of one plan in two worlds.
 #[derive(Clone, Debug)]
 pub enum Compared {
     /// Both worlds answered alike.
     Equal,
-    /// The worlds differ in a known way, for this reason.
+    /// The worlds differ as a known divergence says, for this reason.
     Known(String),
-    /// The worlds differ in a way that is not known.
+    /// The worlds differ in a way that no known divergence explains.
     Different(Box<Divergence>),
 }
 
-/// A difference between two worlds.
+/// A difference between two worlds, with the steps that show it.
 #[derive(Clone, Debug)]
 pub struct Divergence {
     /// The steps and the first world's answers, with as few steps as possible.
@@ -52,7 +52,8 @@ pub struct Divergence {
 }
 
 impl Pair<'_> {
-    /// Carries out `plan` in both worlds. `name` is the name of the recording.
+    /// Carries out `plan` in both worlds, and compares their answers. A difference that is not
+    /// known is shortened to the steps that it needs. `name` becomes the name of the recording.
     pub fn compare(&self, plan: &Plan, name: &str) -> Result<Compared, ReplayError> {
         let Some(divergence) = self.divergence(plan, name)? else {
             return Ok(Compared::Equal);
@@ -90,7 +91,8 @@ impl Pair<'_> {
             .map(|difference| Divergence { recording, difference }))
     }
 
-    /// Removes ever smaller parts of the plan while the worlds still differ in an unknown way.
+    /// Leaves out parts of the plan, ever smaller ones, as long as the worlds still differ in an
+    /// unknown way. Returns the difference that the shortest plan shows.
     fn shrink(&self, plan: &Plan, mut shortest: Divergence) -> Result<Divergence, ReplayError> {
         let mut plan = plan.clone();
         let name = shortest.recording.name.clone();
@@ -124,7 +126,7 @@ impl std::fmt::Debug for Pair<'_> {
     }
 }
 
-/// The list of known differences between worlds: data, with a reason each.
+/// The known differences between worlds, each with its reason.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KnownDivergences(Vec<KnownDivergence>);
@@ -135,7 +137,7 @@ pub struct KnownDivergences(Vec<KnownDivergence>);
 pub struct KnownDivergence {
     /// The names of both worlds. The entry holds whichever of them is recorded.
     pub worlds: [String; 2],
-    /// The difference as it is shown when the first of the worlds is recorded. `*` stands for
+    /// The text of the difference when the first of the worlds is recorded. `*` stands for
     /// anything.
     pub difference: String,
     /// The reason why the worlds may differ.
@@ -143,7 +145,8 @@ pub struct KnownDivergence {
 }
 
 impl KnownDivergence {
-    /// Returns whether the entry explains this difference between worlds with these names.
+    /// Returns whether the entry explains this difference between worlds with these names, in
+    /// either order.
     fn is(&self, names: [&str; 2], difference: &Difference) -> bool {
         let [first, second] = self.worlds.each_ref().map(String::as_str);
         let shown = if names == [first, second] {

@@ -2,13 +2,13 @@
 //! [`topology`](crate::world::topology) describes. This process makes them with system calls of its
 //! own, so a bare machine needs neither iptables nor iproute.
 //!
-//! The laboratory is in namespaces of its own, except for the historical `ip_queue`: that works in
-//! the initial namespace only (SOCK-7), so the laboratory is there. The devices are TAP devices if
+//! The laboratory is in namespaces of its own, except for the historical `ip_queue`. That works in
+//! the initial namespace only (SOCK-7), so its laboratory is there. The devices are TAP devices if
 //! the user may open `/dev/net/tun`, and veth pairs otherwise.
 //!
-//! Nothing waits by sleeping. The process stays on one processor, where the kernel does most work
-//! before a system call returns, and the rest in order. So when a frame that was sent through `lo`
-//! comes back, all earlier work is done.
+//! No function waits by sleeping. The process stays on one processor, where the kernel does most
+//! work before a system call returns, and the rest in order. So when a frame that was sent through
+//! `lo` comes back, all earlier work is done.
 
 mod devices;
 mod namespaces;
@@ -39,24 +39,24 @@ pub(crate) use sys::set_option;
 
 /// The EtherType of the frames that are sent through `lo`. It is reserved for local experiments.
 const ROUND_ETHER_TYPE: u16 = 0x88b5;
-/// The number of frames that are sent through `lo`, one after the other. Each also completes the
-/// answers to the one before.
+/// The number of frames that [`Laboratory::settle`] sends through `lo`, each after the one before
+/// came back. Once a frame is back, the answers that the kernel gave before it are done, too.
 const ROUNDS: u8 = 3;
 /// The time limit for anything in the laboratory that should happen at once.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
-/// The place of a laboratory.
+/// The network namespace of a laboratory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The laboratory is in namespaces of its own.
+    /// A new network namespace, for this process alone.
     Private,
-    /// The laboratory is in the initial network namespace. Everything that it changes there has to
-    /// be put back: see [`HostState`].
+    /// The initial network namespace. Everything that the laboratory changes there has to be put
+    /// back: see [`HostState`].
     Initial,
 }
 
-/// A laboratory in operation. Its devices vanish when the laboratory is dropped or its process
-/// ends.
+/// A laboratory in operation. Its TAP devices vanish when the laboratory is dropped or its process
+/// ends. Veth pairs vanish with their network namespace.
 #[derive(Debug)]
 pub struct Laboratory {
     rtnetlink: Rtnetlink,
@@ -67,8 +67,11 @@ pub struct Laboratory {
 }
 
 impl Laboratory {
-    /// Sets the laboratory up, without the rules of a case. Moves this process into other
-    /// namespaces if `place` says so; the process must have one thread only.
+    /// Sets up the sysctls, `lo` and the two devices with their addresses and neighbours, but no
+    /// rules. Pins this process to one processor.
+    ///
+    /// With [`Place::Private`] this process, which must have one thread only, first moves into new
+    /// namespaces.
     pub fn set_up(place: Place) -> Result<Self, LaboratoryError> {
         if place == Place::Private {
             namespaces::enter_private()?;
@@ -93,13 +96,15 @@ impl Laboratory {
         Ok(laboratory)
     }
 
-    /// Replaces the rules in force by `rules`.
+    /// Replaces all rules of the filter and mangle tables by `rules`, and by those that keep the
+    /// host silent. `queues` says which queues a [`Target::Queue`](crate::world::Target::Queue)
+    /// means.
     pub fn set_rules(&self, rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
         rules::install(rules, queues)
     }
 
-    /// Makes a frame arrive at a device, `count` times. Returns the device's answer to the last
-    /// frame.
+    /// Makes a frame arrive at a device `count` times, and waits until the kernel has handled all.
+    /// The inner result is the device's answer to the last frame.
     pub fn inject(&self, device: &str, frame: &[u8], count: u32) -> Result<Result<(), Errno>, LaboratoryError> {
         let device = self.device(device)?;
         let mut taken = Ok(());
@@ -114,8 +119,9 @@ impl Laboratory {
         Ok(taken)
     }
 
-    /// Sends a packet from this host. `packet` begins with its network header. It is no error if
-    /// the packet is dropped on its way.
+    /// Sends a packet from this host, and waits until the kernel has handled it. `packet` begins
+    /// with its IPv4 or IPv6 header; anything else is an error. A packet that is dropped on its way
+    /// is none.
     pub fn output(&self, packet: &[u8]) -> Result<(), LaboratoryError> {
         let (socket, destination) = match packet.first().map(|byte| byte >> 4) {
             Some(4) => (&self.ipv4, packet.get(16..20).and_then(ipv4_at).map(SocketAddr::from)),
@@ -133,8 +139,8 @@ impl Laboratory {
         }
     }
 
-    /// Returns the next IP frame that left by a device; `None` if there is none. Skips ARP,
-    /// neighbour discovery and multicast reports.
+    /// Takes and returns the next IP frame that left by a device; `None` if there is none. Skips
+    /// ARP, router and neighbour discovery, and multicast listener reports.
     pub fn sniff(&mut self, device: &str) -> Result<Option<Vec<u8>>, LaboratoryError> {
         let index = self.index(device)?;
         let failed = |error| LaboratoryError::system(format!("take a frame from {device}"), error);
@@ -146,7 +152,8 @@ impl Laboratory {
         Ok(None)
     }
 
-    /// Sets a device up, with its addresses and neighbour, or down. Waits until its addresses work.
+    /// Sets a device up or down. One that comes up gets its addresses and neighbours again, and the
+    /// call waits until its IPv6 address works.
     pub fn set_link(&mut self, device: &str, up: bool) -> Result<(), LaboratoryError> {
         if device == LO {
             self.rtnetlink.set_up(self.rtnetlink.index_of(LO)?, up)?;
@@ -157,18 +164,19 @@ impl Laboratory {
         if up { self.await_address(index) } else { Ok(()) }
     }
 
-    /// Gives a device that is down another name. The laboratory goes on calling it by its first.
+    /// Renames a device that is down. The other functions still know it by its first name.
     pub fn rename(&self, device: &str, name: &str) -> Result<(), LaboratoryError> {
         self.device(device)?.rename(name, &self.rtnetlink)
     }
 
-    /// Waits until the kernel has done all that it was asked to do.
+    /// Waits until the kernel has done all that it was asked to do. Returns at once if `lo` is
+    /// down.
     pub fn settle(&self) -> Result<(), LaboratoryError> {
         let failed = |error| LaboratoryError::system("send a frame round by lo", error);
         for round in 0..ROUNDS {
             match net::send(&self.round, &round_frame(round), SendFlags::empty()) {
-                // With lo down nothing comes back, and nothing waits there either. Old kernels
-                // return ENXIO.
+                // With lo down no frame comes back, and no packet waits in lo. Old kernels return
+                // ENXIO.
                 Err(Errno::NETDOWN | Errno::NXIO) => return Ok(()),
                 sent => sent.map_err(failed)?,
             };
@@ -186,10 +194,10 @@ impl Laboratory {
         Ok(())
     }
 
-    /// Turns on time stamps for arriving packets, and waits until they are on: newer kernels turn
-    /// them on later. They stay on while a socket asks for them (PKT-8).
+    /// Turns on time stamps for arriving packets, and waits until a frame has one: newer kernels
+    /// turn them on with a delay. They stay on while a socket asks for them (PKT-8).
     fn await_time_stamps(&self) -> Result<(), LaboratoryError> {
-        /// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`.
+        /// The flags `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`, together.
         const BY_THE_KERNEL: i32 = 0x18;
         let what = "have a frame stamped with the time";
         let asked = set_option(
@@ -217,8 +225,7 @@ impl Laboratory {
         (0..self.devices.len()).try_for_each(|index| self.await_address(index))
     }
 
-    /// Waits until a device's IPv6 address accepts packets: on newer kernels it does so only after
-    /// a while.
+    /// Waits until a device's IPv6 address accepts packets. Newer kernels take a while for that.
     fn await_address(&self, index: usize) -> Result<(), LaboratoryError> {
         self.rtnetlink.await_local(self.devices[index].ipv6())
     }
@@ -233,17 +240,17 @@ impl Laboratory {
     }
 }
 
-/// Switches an option of a netlink socket on or off. `option` is a number of the level
+/// Switches an option of a netlink socket on or off. `option` is a number at the level
 /// `SOL_NETLINK`.
 pub fn set_netlink_option(socket: impl AsFd, option: i32, on: bool) -> io::Result<()> {
     let value = i32::from(on).to_ne_bytes();
     set_option(socket.as_fd(), libc::SOL_NETLINK, option, &value)
 }
 
-/// The state of the initial namespace before a laboratory changed it.
+/// The sysctls and netfilter rules of the initial namespace, from before a laboratory changed them.
 ///
-/// It belongs to a process that outlives the laboratory's process, so that the state is put back
-/// however the laboratory ends.
+/// The state belongs to a process that outlives the laboratory's process. So it is put back however
+/// the laboratory ends.
 #[derive(Debug)]
 pub struct HostState {
     sysctls: sysctls::Saved,
@@ -251,7 +258,7 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// Reads the current state of the initial namespace.
+    /// Reads the sysctls and the rules that a laboratory changes.
     pub fn save() -> Result<Self, LaboratoryError> {
         Ok(Self {
             sysctls: sysctls::Saved::read(),
@@ -259,7 +266,7 @@ impl HostState {
         })
     }
 
-    /// Restores the saved state. Returns the first failure.
+    /// Restores the saved sysctls and rules. Goes on after a failure, and returns the first.
     pub fn restore(&self) -> Result<(), LaboratoryError> {
         self.sysctls.restore().and(self.tables.restore())
     }
@@ -269,7 +276,7 @@ impl HostState {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaboratoryError {
-    /// The system does not let this user create namespaces.
+    /// The system does not let this user create the namespaces.
     #[error(
         "this user may not make a network namespace ({source}): run as root, or let users make namespaces \
          (user.max_user_namespaces above 0; on Debian kernel.unprivileged_userns_clone=1; on Ubuntu \
@@ -279,7 +286,7 @@ pub enum LaboratoryError {
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// The kernel has no table of rules of this family and name.
+    /// The kernel has no table with this name in this family's rules.
     #[error(
         "this kernel has no table {table:?} for {family}: rules are made by the socket options of ip_tables and ip6_tables, so \
          load iptable_filter, iptable_mangle, ip6table_filter and ip6table_mangle, or use a kernel with \
@@ -291,7 +298,7 @@ pub enum LaboratoryError {
         /// The name of the table.
         table: Table,
     },
-    /// The kernel did not take a table of rules.
+    /// The kernel refused to read or to replace a table of rules.
     #[error(
         "the kernel did not take the rules of table {table:?} for {family} ({source}): it needs the targets NFQUEUE and MARK \
          (CONFIG_NETFILTER_XT_TARGET_NFQUEUE, CONFIG_NETFILTER_XT_MARK)"
@@ -304,21 +311,22 @@ pub enum LaboratoryError {
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// An operation failed that is always possible in a laboratory.
+    /// An operation failed that should always succeed in a laboratory.
     #[error("can't {what}: {source}")]
     Failed {
-        /// The operation, as it stands after "can't".
+        /// The operation, as words that follow "can't": `open a raw socket`.
         what: String,
         /// The system's error.
         source: Arc<io::Error>,
     },
-    /// Something that should have come at once did not come.
+    /// Something that should have come at once did not come within 5 seconds.
     #[error("{what} did not come within {seconds} s", seconds = PATIENCE.tv_sec)]
     TimedOut {
-        /// The thing that was awaited.
+        /// The thing that did not come.
         what: String,
     },
-    /// The request makes no sense.
+    /// The caller asked for something impossible, such as a device that is not there. The text says
+    /// what.
     #[error("{0}")]
     Misuse(String),
 }
@@ -335,7 +343,8 @@ impl LaboratoryError {
         }
     }
 
-    /// Returns whether no laboratory is possible here, for a reason that the user can remove.
+    /// Returns whether the system lacks something that the user can supply: permission for
+    /// namespaces, or the tables and targets of rules.
     #[must_use]
     pub const fn is_of_the_system(&self) -> bool {
         matches!(
@@ -345,7 +354,8 @@ impl LaboratoryError {
     }
 }
 
-/// Returns a frame that is sent through `lo`, with the number of its round.
+/// Returns the frame that is sent through `lo` in the round with this number. It carries the
+/// number.
 fn round_frame(round: u8) -> [u8; 60] {
     let mut frame = [0; 60];
     frame[12..14].copy_from_slice(&ROUND_ETHER_TYPE.to_be_bytes());
@@ -353,7 +363,8 @@ fn round_frame(round: u8) -> [u8; 60] {
     frame
 }
 
-/// Waits until `socket` has something to read. `what` names it in errors.
+/// Waits until `socket` has something to read, 5 seconds at most. A signal ends the wait early.
+/// `what` names the awaited thing in errors.
 fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
     match poll(&mut sockets, Some(&PATIENCE)) {
@@ -363,15 +374,15 @@ fn await_readable(socket: &OwnedFd, what: &str) -> Result<(), LaboratoryError> {
     }
 }
 
-/// Pins the process to one processor. Each processor has a backlog of its own, so only one
-/// processor keeps frames in order.
+/// Pins this process to the processor that it runs on. Each processor has a backlog of its own, so
+/// only one processor keeps frames in order.
 fn stay_on_this_processor() -> Result<(), LaboratoryError> {
     let mut processors = CpuSet::new();
     processors.set(sched_getcpu());
     sched_setaffinity(None, &processors).map_err(|error| LaboratoryError::system("stay on one processor", error))
 }
 
-/// Returns a socket that sends packets as they are, network header included.
+/// Opens a raw socket that sends packets with the network header that they have.
 fn raw_socket(family: AddressFamily) -> Result<OwnedFd, LaboratoryError> {
     let socket = net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(net::ipproto::RAW));
     socket.map_err(|error| LaboratoryError::system("open a raw socket", error))
@@ -385,7 +396,8 @@ fn ipv6_at(bytes: &[u8]) -> Option<(Ipv6Addr, u16)> {
     Some((<[u8; 16]>::try_from(bytes).ok()?.into(), 0))
 }
 
-/// Returns whether a frame is IP, and not one that a host sends of its own accord.
+/// Returns whether a frame is IPv4, or an IPv6 packet other than the messages that hosts send by
+/// themselves: multicast listener, router and neighbour discovery.
 fn is_of_interest(frame: &[u8]) -> bool {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;

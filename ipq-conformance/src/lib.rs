@@ -17,8 +17,9 @@
 //!
 //! # Trying an implementation of your own
 //!
-//! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give it to the
-//! command line: every case and every recording can then be tried on it, by `--world mine`.
+//! Implement [`World`](world::World) and [`WorldFactory`](world::WorldFactory), and give the
+//! factory to the command line. `--world mine` then tries your implementation on every case and
+//! every recording.
 //!
 //! ```no_run
 //! use ipq_conformance::world::{

@@ -3,12 +3,12 @@
 //! The process is one of two:
 //!
 //! - this program once more, which loads a library for C and makes the calls that it is told to;
-//! - a program in any language that makes them, told over a pipe: `docs/client-protocol.md` of this
-//!   package describes it completely.
+//! - a program in any language that makes the calls it is told over a pipe:
+//!   `docs/client-protocol.md` of this package describes the protocol completely.
 //!
-//! The parent serves the emulator at a path. A libipq that knows `IPQ_TRANSPORT` finds the
-//! emulator by this variable. For one that opens a netlink socket the process loads the object of
-//! `ipq-preload` first.
+//! The parent serves the emulator at a path. A libipq that knows `IPQ_TRANSPORT` finds the emulator
+//! by this variable. A libipq that opens a netlink socket instead needs the object of
+//! `ipq-preload`, which the process loads first.
 
 mod emulator;
 #[cfg(feature = "exec")]
@@ -28,29 +28,31 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::process::Command;
 
-/// A libipq that processes can be started with.
+/// A libipq under test, which processes can be started with.
 pub(crate) trait Libipq: Debug + Send + Sync {
-    /// Returns its name for reports.
+    /// Returns the libipq's name for reports.
     fn name(&self) -> String;
 
     /// Returns whether a caller sees what a program in C sees: errno, NULL, threads, signals,
     /// descriptors and the handle's structure.
     fn is_for_c(&self) -> bool;
 
-    /// Starts a process whose kernel is the emulator at `socket`.
+    /// Starts a process that calls this libipq, and whose kernel is the emulator at `socket`.
     fn start(&self, socket: &Path) -> Result<Box<dyn Caller>, WorldError>;
 }
 
-/// A process that calls its libipq when it is told to.
+/// A process that makes the calls to its libipq that it is told to.
 pub(crate) trait Caller: Debug {
-    /// Makes a call, and serves the emulator until it returns.
+    /// Makes a call, and serves the emulator until the call is over. A crash or a hang is a result,
+    /// not an error.
     fn call(&mut self, call: &Call, emulator: Emulator<'_>) -> Result<Called, WorldError>;
 
-    /// Ends the process in order.
+    /// Ends the process after its last call. An error says that it did not end as it should.
     fn end(&mut self) -> Result<(), WorldError>;
 }
 
-/// Tells the process of `command` where the emulator is.
+/// Sets the environment variables by which the process of `command` finds the emulator at `socket`:
+/// `IPQ_TRANSPORT`, and `LD_PRELOAD` if there is an object to preload.
 fn show_emulator(command: &mut Command, socket: &Path, preload: Option<&Path>) {
     let mut transport = OsString::from("unix:");
     transport.push(socket);

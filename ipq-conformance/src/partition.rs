@@ -5,10 +5,11 @@ use std::fmt;
 use std::hash::Hasher;
 use std::str::FromStr;
 
-/// One of N parts into which whatever is run is divided: `2/3` is the second of three.
+/// One of N parts into which the cases, recordings or sequences of a run are divided: `2/3` is the
+/// second of three parts.
 ///
 /// The part of a case depends on its name alone: not on the other cases, the filter, or the version
-/// of the suite. So the parts of a run meet in no case, and leave none out.
+/// of the suite. So each case is in exactly one part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Partition {
@@ -19,12 +20,13 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Returns all parts that this is one of.
+    /// Returns all parts of the division that this part belongs to, in order and with this part
+    /// itself.
     pub fn all(self) -> impl Iterator<Item = Self> {
         (1..=self.of).map(move |part| Self { part, of: self.of })
     }
 
-    /// Returns whether what has this name is in the part.
+    /// Returns whether the case or recording with this name is in the part.
     #[must_use]
     pub fn has(self, name: &str) -> bool {
         // FNV-1a has the same result everywhere and for ever.
@@ -33,7 +35,8 @@ impl Partition {
         self.has_number(hasher.finish())
     }
 
-    /// Returns whether what has this number is in the part.
+    /// Returns whether the sequence with this number is in the part: numbers go to the parts in
+    /// turn, and 0 to the first.
     #[must_use]
     pub const fn has_number(self, number: u64) -> bool {
         number % self.of == self.part - 1
@@ -121,7 +124,7 @@ mod tests {
         }
     }
 
-    /// Reports of one version are merged with those of another.
+    /// Reports from different versions of the suite can be merged, so a name must keep its part.
     #[rstest]
     #[case("verdicts/accept-goes-on-with-the-hook", "1/7")]
     #[case("libipq/timeout", "1/7")]

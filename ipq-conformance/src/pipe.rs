@@ -1,7 +1,7 @@
 //! A program in any language at the other end of a pipe, and everything that can go wrong with it.
 //!
-//! It answers each request, a line of JSON, with a line of JSON. The requests are those of a world
-//! ([`worlds::exec`](crate::worlds::exec)) or of a libipq ([`libipq`](crate::libipq)).
+//! The program answers each request, a line of JSON, with a line of JSON. The requests are those of
+//! a world ([`worlds::exec`](crate::worlds::exec)) or of a libipq ([`libipq`](crate::libipq)).
 
 use crate::child::{Beside, Child, LONGEST_LINE, Line};
 use crate::recording::without_line;
@@ -11,27 +11,28 @@ use serde::de::DeserializeOwned;
 use std::process::Command;
 use std::time::Duration;
 
-/// The prefix that selects a program on the command line.
+/// The prefix of a `--world` that is a program: the program's command line follows.
 pub const PREFIX: &str = "exec:";
-/// The version of both protocols. Each end refuses the other if that has another version.
+/// The version of both protocols: that of worlds and that of libipqs. Each end refuses another
+/// version.
 pub const VERSION: u32 = 1;
-/// The time limit of an answer, unless the request itself takes time.
+/// The time limit for a program's answer. A request that itself takes time has more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest part of a line that an error message quotes, in characters.
+/// The most characters of a request or an answer that an error message quotes.
 const MOST_QUOTED: usize = 200;
 
-/// A request: a line to a program.
+/// A request to a program, which is sent as a line of JSON.
 pub(crate) trait Request: Serialize {
-    /// The line that answers it.
+    /// The type of the answers to such a request.
     type Answer: Answer;
 
-    /// Returns the form of the answer, as an error message shows it.
+    /// Returns the form of a right answer to the request, as error messages show it.
     fn expected(&self) -> &'static str;
 }
 
-/// An answer: a line from a program.
+/// An answer from a program, which came as a line of JSON.
 pub(crate) trait Answer: DeserializeOwned {
-    /// Returns its name in JSON.
+    /// Returns the word for the answer's kind in JSON.
     fn name(&self) -> &'static str;
 }
 
@@ -39,10 +40,10 @@ pub(crate) trait Answer: DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The command line can't be split into words.
+    /// The command line can't be split into words, or has none.
     #[error("{0:?} is no command: write a program and its arguments, with quotes closed")]
     Command(String),
-    /// The program can't be started, or does not keep the protocol.
+    /// The program can't be started, or does not keep the protocol. The text says what happened.
     #[error("{0}")]
     Program(String),
 }
@@ -56,27 +57,30 @@ impl From<WorldError> for ExecError {
     }
 }
 
-/// Returns the problem of a program that speaks another version of its protocol.
+/// Returns the error message for a program that speaks `version` of its protocol, which is not
+/// [`VERSION`].
 pub(crate) fn other_version(version: u32) -> String {
     format!("it speaks version {version} of the protocol, and this suite version {VERSION}")
 }
 
-/// Splits a command line into a program and its arguments, as a shell does.
+/// Splits a command line into a program and its arguments, as a shell does. An error if a quote is
+/// open or there is no word.
 pub(crate) fn words(command: &str) -> Result<Vec<String>, ExecError> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
     words.ok_or_else(|| ExecError::Command(command.to_owned()))
 }
 
-/// A fault of a program, as a sentence with the lines that show it.
+/// A fault of a program. Its text is the whole error message, with the request and the answer that
+/// show the fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// It wrote something else than the protocol asks for, or something that can't be true.
+    /// The program wrote something that the protocol forbids, or something that can't be true.
     #[error("{0}")]
     Breach(String),
-    /// It did not answer in time.
+    /// The program did not answer within the time limit.
     #[error("{0}")]
     Hang(String),
-    /// It is over.
+    /// The program has ended, could not be started, or its pipes failed.
     #[error("{0}")]
     End(String),
 }
@@ -87,16 +91,17 @@ impl From<Fault> for WorldError {
     }
 }
 
-/// The process of a program.
+/// A program that answers requests, with what error messages say about it.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
-    /// The page that error messages refer to.
+    /// The file that describes the program's protocol, in the folder of this package. Error
+    /// messages name it.
     page: &'static str,
     child: Child,
     /// The number of lines that the program has written.
     line: usize,
-    /// The last request, and the form of its answer.
+    /// The last request, in JSON.
     request: String,
     expected: &'static str,
     /// The last line from the program.
@@ -105,7 +110,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts a program, whose protocol is described by the file `page` of this package's folder.
+    /// Starts a program. Error messages name `page`, a file in the folder of this package, as the
+    /// description of its protocol.
     pub(crate) fn start(command: &mut Command, page: &'static str) -> Result<Self, Fault> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = Child::spawn(command).map_err(|error| {
@@ -125,8 +131,12 @@ impl Program {
         })
     }
 
-    /// Sends a request, and returns the answer, which may be of the wrong kind. `beside`, if given, is
-    /// served meanwhile.
+    /// Sends a request, and returns the answer, whose kind is not checked against the request.
+    /// Waits `patience` at most, and serves the task `beside` meanwhile.
+    ///
+    /// It is a fault if the program wrote a line before the request, or answers with no line, a
+    /// late one or one that can't be parsed. Each fault also kills the program, and every request
+    /// after that fails.
     pub(crate) fn ask<R: Request>(
         &mut self,
         request: &R,
@@ -156,7 +166,8 @@ impl Program {
         serde_json::from_slice(&line).map_err(|error| self.breach(&without_line(&error)))
     }
 
-    /// Expects the process to exit with status 0, after its last answer.
+    /// Closes the program's input after its last answer, and waits for the program to exit. It is a
+    /// fault if the exit status is not 0, or if the program runs for 5 more seconds.
     pub(crate) fn expect_exit(&mut self) -> Result<(), Fault> {
         self.over = true;
         self.child.close_input();
@@ -174,7 +185,8 @@ impl Program {
         self.child.take_printed()
     }
 
-    /// Ends the program for an answer that breaks the protocol.
+    /// Kills the program because its last answer breaks the protocol, and returns the fault. `what`
+    /// says what is wrong.
     pub(crate) fn breach(&mut self, what: &str) -> Fault {
         Fault::Breach(self.end(format!(
             "{} breaks the protocol in its line {}: {what}\n  request:  {}\n  expected: {}\n  answer:   {}\n\
@@ -188,12 +200,14 @@ impl Program {
         )))
     }
 
-    /// Ends the program for an answer of a kind that does not fit the request.
+    /// Kills the program because its last answer is of a kind that does not fit the request, and
+    /// returns the fault.
     pub(crate) fn wrong_kind(&mut self, answer: &impl Answer) -> Fault {
         self.breach(&format!("the answer {:?} does not fit the request", answer.name()))
     }
 
-    /// Ends the program for an answer that can't be true, or that contradicts an earlier one.
+    /// Kills the program because its last answer can't be true or contradicts an earlier one, and
+    /// returns the fault. `what` says what is wrong.
     pub(crate) fn contradiction(&mut self, what: &str) -> Fault {
         Fault::Breach(self.end(format!(
             "{} contradicts itself in its line {}: {what}\n  request:  {}\n  answer:   {}",
@@ -204,7 +218,8 @@ impl Program {
         )))
     }
 
-    /// Ends the program because no whole line came from it.
+    /// Kills the program because no whole line came from it, for the reason in `line`, and returns
+    /// the fault.
     fn silent(&mut self, line: &Line, patience: Duration) -> Fault {
         let number = self.line + 1;
         let (kind, what): (fn(String) -> Fault, _) = match line {
@@ -236,7 +251,8 @@ impl Program {
         Fault::End(self.end(format!("the pipes of {} failed: {error}", self.name)))
     }
 
-    /// Ends the program, and returns `what` with the text that it printed.
+    /// Kills the program, and returns `what` followed by the text that the program printed to
+    /// standard error.
     fn end(&mut self, what: String) -> String {
         self.over = true;
         // The program may be over already.

@@ -1,4 +1,5 @@
-//! Recordings: the steps that were done to a real kernel, and its answers, one scenario a line.
+//! Recordings: the steps that were done to a real kernel, and the kernel's answers. Each line is
+//! one scenario.
 //!
 //! The README beside the recordings describes the format, so that any language can use them. A
 //! [`Reader`] takes one line at a time, however long the file is. It refuses whatever it does not
@@ -16,6 +17,7 @@
 //! | `advance` | `ns` pass | |
 //! | `clock` | | `since_begin_ns` |
 //! | `module` | the module of `family` is `loaded`, or not: then its files read as null | |
+//! | `add_rule` | `rule` comes into force after the other rules | `added` |
 //! | `account` | | `entered`, `delivered`, `queued`, and `dropped` by reason |
 //! | `sndbuf` | SO_SNDBUF = `value` | `actual` |
 //! | `duplicate` | `socket` gets a second descriptor, the socket `duplicate` | |
@@ -41,7 +43,8 @@ pub use embedded::Embedded;
 pub(crate) use format::{QueuesJson, answer, observation, parse_rules, question, step, without_line, write_rules};
 pub use usage::Misuse;
 
-/// The longest line that is read, in bytes. The longest line of the recordings has 18,000.
+/// The length of the longest line that is read, in bytes. Recordings have lines of less than
+/// 20,000 bytes.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
 /// One scenario: the steps, and what was seen after each.
@@ -49,8 +52,8 @@ pub const MOST_LINE_BYTES: usize = 16 << 20;
 pub struct Recording {
     /// The scenario's name, unique in its file.
     pub name: String,
-    /// The machine of the recording, the rules in force, and the process id if a step depends on
-    /// it.
+    /// The machine of the recording, the rules in force, the protocol of the queues, and the
+    /// process id if a step depends on it.
     pub setup: Setup,
     /// The steps in order. The kernel had come to rest between two steps.
     pub steps: Vec<RecordedStep>,
@@ -66,7 +69,8 @@ pub struct RecordedStep {
 }
 
 impl Recording {
-    /// Parses a scenario from one line of JSON.
+    /// Parses a scenario from one line of JSON. An error names the step, if it is in one. Steps on
+    /// unknown devices, or on sockets that no step opened, are errors, too.
     pub fn parse(line: &str) -> Result<Self, Problem> {
         let recording = format::parse(line)?;
         usage::check_names(&recording)?;
@@ -74,21 +78,22 @@ impl Recording {
     }
 
     /// Returns the scenario as one line of JSON, without a line end; `None` if recordings have no
-    /// word for a step, or if the scenario names no machine.
+    /// word for a step or a rule, or if the scenario names no machine.
     #[must_use]
     pub fn to_line(&self) -> Option<String> {
         format::write(self)
     }
 
-    /// Returns the first step that relies on a call which failed when the scenario was recorded;
-    /// `None` if there is none. The scenario is malformed from there on.
+    /// Returns the first step that contradicts the recorded answers: it uses a socket whose opening
+    /// failed, or opens one that is open. `None` if there is no such step. The scenario is
+    /// malformed from there on.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {
         usage::first_misuse(self)
     }
 }
 
-/// Reads recordings one line at a time.
+/// A reader of recordings, one line at a time.
 #[derive(Debug)]
 pub struct Reader<R> {
     source: String,
@@ -98,7 +103,7 @@ pub struct Reader<R> {
 }
 
 impl Reader<BufReader<File>> {
-    /// Opens a file of recordings.
+    /// Opens a file of recordings. An error names the file.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let source = path.display().to_string();
         match File::open(path) {
@@ -128,7 +133,7 @@ impl<R: BufRead> Reader<R> {
         &self.source
     }
 
-    /// Returns the number of the line that was read last, from 1.
+    /// Returns the number of the line that was read last, from 1; 0 before the first.
     pub const fn line(&self) -> usize {
         self.line
     }
@@ -160,7 +165,8 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Yields recordings, and ends after the first error: the lines after it can't be trusted.
+/// Yields the recordings, and ends after the first error: the lines after it can't be trusted. An
+/// input without a line is an error.
 impl<R: BufRead> Iterator for Reader<R> {
     type Item = Result<Recording, RecordingError>;
 
@@ -183,7 +189,8 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes recordings, one line each. Fails if recordings have no word for a step.
+/// Writes recordings, one line each. Fails at the first that [`Recording::to_line`] has no line
+/// for.
 pub fn write_all<'r>(
     output: &mut impl Write,
     recordings: impl IntoIterator<Item = &'r Recording>,
@@ -200,7 +207,7 @@ pub fn write_all<'r>(
     Ok(())
 }
 
-/// The error for a file of recordings that can't be read.
+/// The error for a file of recordings that can't be read, or that has a malformed line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct RecordingError {
@@ -212,7 +219,7 @@ pub struct RecordingError {
     pub problem: Problem,
 }
 
-/// A problem of a line, and its place.
+/// A problem in a scenario, with the step that it is in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
 pub struct Problem {

@@ -1,8 +1,8 @@
 //! Does the steps of a recording in a world, and compares the answers with the recorded ones.
 //!
 //! All bytes and numbers must be equal, with the exceptions that the README of the recordings
-//! lists. The value of a packet id may differ, since each kernel chooses it, but it must name the
-//! same packet. The time in a timestamp may differ, but not whether there is a time. The values of
+//! lists. The value of a packet id may differ, since each kernel chooses its own, but it must name
+//! the same packet. The time in a timestamp may differ, but not whether there is one. The values of
 //! pad bytes may differ, but not their number.
 
 mod frames;
@@ -23,32 +23,34 @@ use std::ops::Range;
 pub use known::known_order;
 pub use record::record;
 
-/// The result of replaying one recording.
+/// The result of replaying one recording in a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// The number of frames compared: datagrams received, and frames that left by a device.
+    /// The number of recorded frames that were compared: datagrams received, and frames that left
+    /// by a device.
     pub frames: usize,
-    /// The first difference, at which the replay ended; `None` if there is none.
+    /// The first difference, at which the replay ended; `None` if the world answered everything
+    /// alike.
     pub difference: Option<Difference>,
 }
 
-/// The reason why a recording could not be replayed at all.
+/// The reason why a recording could not be replayed to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// The scenario makes no sense.
+    /// The scenario makes no sense: see [`Recording::misuse`].
     #[error("{0}")]
     Malformed(Problem),
-    /// The world can't begin, or can't do a step.
+    /// The world can't begin, can't do a step, or does not end as it should.
     #[error("{}{error}", .step.map(|step| format!("step {step}: ")).unwrap_or_default())]
     World {
-        /// The number of the step, from 1; `None` if the world could not even begin.
+        /// The number of the step, from 1; `None` if the world can't begin.
         step: Option<usize>,
         /// The reason that the world gives.
         error: WorldError,
     },
 }
 
-/// Makes a problem of the error, with the step that it is in.
+/// Turns the error into a problem in the same step.
 impl From<ReplayError> for Problem {
     fn from(error: ReplayError) -> Self {
         match error {
@@ -61,7 +63,8 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// Replays `recording` in the fresh `world`, up to the first difference.
+/// Replays `recording` in the fresh `world`, up to the first difference. A panic of the world is a
+/// difference, too.
 pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, ReplayError> {
     let own = || world.describe().machine.abi;
     let abi = recording.setup.machine.as_ref().map_or_else(own, |machine| machine.abi);
@@ -111,8 +114,9 @@ pub fn replay(recording: &Recording, world: &mut dyn World) -> Result<Replayed, 
     })
 }
 
-/// Returns whether the machine's last peer had been found dead before the first step. The first
-/// text that says so is right about the beginning, since it says so until another peer comes.
+/// Returns whether the machine's last peer had been found dead before the first step: whether the
+/// first recorded "Peer died" is 1. That value tells of the beginning, since it stays until another
+/// peer comes.
 fn began_with_a_dead_peer(recording: &Recording) -> bool {
     let texts = recording.steps.iter().filter_map(|recorded| match &recorded.seen {
         Observation::Text(text) => Some(text),
@@ -124,7 +128,8 @@ fn began_with_a_dead_peer(recording: &Recording) -> bool {
     told.is_some_and(|value| value.trim_end().ends_with('1'))
 }
 
-/// A difference between a world and a recording. It is displayed in full, over several lines.
+/// A difference between a world's answer and the recorded one. It is displayed in full, over
+/// several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The scenario's name.
@@ -133,13 +138,13 @@ pub struct Difference {
     pub step: usize,
     /// The number of steps in the scenario.
     pub steps: usize,
-    /// The step, with this world's packet ids.
+    /// The step as it was done, with this world's packet ids.
     pub done: Step,
     /// The observation in the recording.
     pub recorded: Observation,
     /// The observation in this world; `None` if the world panicked.
     pub seen: Option<Observation>,
-    /// The difference in one line.
+    /// The difference in one line, such as the offset of the first byte that differs.
     pub what: String,
     abi: Abi,
     exempt: Vec<Range<usize>>,
@@ -167,7 +172,7 @@ impl Difference {
         }
     }
 
-    /// Returns the same difference with recorded and seen swapped; `None` if nothing was seen.
+    /// Returns the difference with recorded and seen swapped; `None` if the world panicked.
     pub(crate) fn mirrored(&self) -> Option<Self> {
         let seen = self.seen.clone()?;
         Some(Self {
@@ -194,11 +199,11 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The finding that two answers are not the same.
+/// The difference between two answers.
 struct Unequal {
-    /// The difference in one line. It reads the same if recorded and seen are swapped.
+    /// The difference in one line. It stays true if recorded and seen are swapped.
     what: String,
-    /// The ranges in which different bytes do not count.
+    /// The ranges of a frame's bytes in which differences do not count.
     exempt: Vec<Range<usize>>,
 }
 
@@ -241,7 +246,7 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
             let what = format!("the frame that left differs from byte {offset} on");
             Some(Unequal::plainly(what))
         }
-        // A recording has the file of a queue that the kernel lacks as an empty line.
+        // In a recording, an empty line stands for the file of a queue that the kernel lacks.
         (Observation::Text(expected), Observation::Absent) if expected == "\n" => None,
         (Observation::Text(expected), Observation::Text(text)) => {
             let line = expected.lines().zip(text.lines()).position(|(one, other)| one != other);
@@ -252,7 +257,8 @@ fn compare(recorded: &RecordedStep, seen: &Observation, ids: &mut Ids) -> Option
     }
 }
 
-/// Returns a comparison of two answers: `-` is recorded, `+` was seen here.
+/// Returns both answers line by line: `-` marks what was recorded, `+` what was seen here, and `~`
+/// what may differ.
 fn details(recorded: &Observation, seen: &Observation, exempt: &[Range<usize>], abi: Abi) -> String {
     match (recorded, seen) {
         (
@@ -286,7 +292,7 @@ fn signed(sign: char, line: &str) -> String {
     format!("{sign} {line:?}\n")
 }
 
-/// Returns a dump of an observation's frame, each line with `sign` before it; an empty text if
+/// Returns a dump of the frame in an observation, with `sign` before each line; an empty text if
 /// there is no frame.
 fn dump_frame(seen: &Observation, sign: char, abi: Abi) -> String {
     let dump = match seen {

@@ -23,7 +23,7 @@ use std::io;
 /// The version of the suite, for reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The facts that are known before the first case runs.
+/// The facts about a run that are known before its first case.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The world's name.
@@ -43,26 +43,27 @@ pub struct Head {
 }
 
 impl Head {
-    /// Returns the command that runs one case again in the same way.
+    /// Returns the command line that runs one case again in the same way.
     #[must_use]
     pub fn command(&self, case: &str) -> String {
         command(&self.choice, self.seed, case)
     }
 }
 
-/// Returns the command that runs one case. `choice` is the option that selects the world.
+/// Returns the command line that runs one case with this seed. `choice` is the option that selects
+/// the world.
 fn command(choice: &str, seed: u64, case: &str) -> String {
     format!("ipq-conformance run {choice} --seed {seed} {case}")
 }
 
-/// Receives the events of a run, and reports them.
+/// A receiver of the events of one run, which writes a report of them.
 pub trait Reporter {
-    /// Called when the run begins.
+    /// Takes the facts about the run, before its first case.
     fn begin(&mut self, head: &Head) -> io::Result<()>;
 
-    /// Called when a case has ended. Cases come topic by topic.
+    /// Takes the report of a case that has ended. Cases come topic by topic.
     fn case(&mut self, report: &CaseReport) -> io::Result<()>;
 
-    /// Called when the run is over.
+    /// Takes the summary of the run, which is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
 }

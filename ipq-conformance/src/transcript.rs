@@ -8,10 +8,11 @@ use bytes::Bytes;
 use ipq_core::wire::Abi;
 use std::fmt::Write as _;
 
-/// The most steps that a transcript keeps. It keeps the last ones.
+/// The most steps that a transcript keeps. It forgets the first ones.
 const MOST_EVENTS: usize = 10_000;
 
-/// The most lines that are shown of a datagram or packet. Its headers take fewer.
+/// The most lines that are shown of one step's datagrams, packets or text. A packet's headers take
+/// fewer.
 const MOST_LINES: usize = 64;
 
 /// The steps and observations of a case, in order.
@@ -22,12 +23,12 @@ pub struct Transcript {
     forgotten: usize,
 }
 
-/// A step and its observation.
+/// A step, its observation, and the text that was printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The step.
+    /// The step that was done.
     pub step: Step,
-    /// The observation.
+    /// The observation after the step.
     pub seen: Observation,
     /// The text that the implementation printed during the step.
     pub printed: String,
@@ -50,7 +51,7 @@ impl Transcript {
         self.events.push(Event { step, seen, printed });
     }
 
-    /// Returns the steps, in order.
+    /// Returns the steps that the transcript keeps, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -87,8 +88,8 @@ impl Transcript {
         text
     }
 
-    /// Returns the messages and packets as a capture (pcapng) for Wireshark and other tools: see
-    /// `capture`.
+    /// Returns the messages and packets as a capture (pcapng) for Wireshark and other tools. The
+    /// time of each is the number of its step, in seconds.
     #[must_use]
     pub fn pcapng(&self) -> Vec<u8> {
         capture::of((self.forgotten + 1..).zip(&self.events), self.abi)

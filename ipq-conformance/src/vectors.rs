@@ -22,7 +22,7 @@ use crate::world::order_word;
 use ipq_core::wire::{Abi, Header, Message, MessageType, PacketMetadata, WireError};
 use serde_json::{Map, Value, json};
 
-/// Returns all vectors.
+/// Returns all vectors, for every layout.
 #[must_use]
 pub fn all() -> Vec<Value> {
     Abi::ALL.into_iter().flat_map(samples::of).collect()
@@ -50,7 +50,8 @@ pub fn read(datagram: &[u8], abi: Abi) -> Map<String, Value> {
     meaning
 }
 
-/// Returns a word for an error, and the rule that a frame with this error breaks.
+/// Returns the word for a parser's error, and the id of the rule that a frame with this error
+/// breaks.
 pub(crate) const fn refusal(error: &WireError) -> (&'static str, &'static str) {
     match error {
         WireError::NoHeader { .. } => ("no_header", "MSG-1"),

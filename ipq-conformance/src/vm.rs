@@ -3,8 +3,8 @@
 //!
 //! The machine's memory holds everything: a kernel, and a file system with this program as its
 //! first process. The program's report comes by the serial line between two marks, followed by the
-//! exit status. Other lines come from the kernel; they are shown if the machine does not end as it
-//! should.
+//! exit status. Other lines come from the kernel. The last of them are shown if the machine does
+//! not end as it should.
 
 mod guest;
 mod initramfs;
@@ -26,13 +26,13 @@ pub use modules::ModulesError;
 pub use program::ProgramError;
 
 const EMULATOR: &str = "qemu-system-x86_64";
-/// The marks before and after the report, on lines of their own. The exit status follows the second
-/// mark.
+/// The mark before the report, on a line of its own.
 const BEGIN_MARK: &str = "=== ipq-conformance begins ===";
+/// The mark after the report, at the beginning of a line. The suite's exit status follows it.
 const END_MARK: &str = "=== ipq-conformance ends: ";
 /// The mark before each line that the suite wrote to its standard error.
 const ERROR_MARK: &str = "\u{2}";
-/// The number of the last lines of the kernel's output that are kept.
+/// The most lines of the serial line that are kept for error messages.
 const LAST_LINES: usize = 40;
 
 /// A machine to boot.
@@ -40,23 +40,23 @@ const LAST_LINES: usize = 40;
 pub struct Machine {
     /// The kernel, as a bzImage.
     pub kernel: PathBuf,
-    /// The folder `lib/modules/VERSION`; `None` if the kernel has everything that the suite needs
-    /// built in.
+    /// The folder `lib/modules/VERSION`; `None` if everything that the suite needs is built into
+    /// the kernel.
     pub modules: Option<PathBuf>,
     /// The way in which QEMU executes the machine.
     pub accelerator: Accelerator,
     /// The time limit of the machine.
     pub time_limit: Duration,
-    /// The suite's arguments inside the machine.
+    /// The suite's arguments in the machine, such as `run` and its options.
     pub arguments: Vec<String>,
 }
 
-/// The way in which QEMU executes a machine.
+/// The way in which QEMU executes the code of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
     /// QEMU's interpreter executes the machine: slow, and possible everywhere.
     Tcg,
-    /// The processor executes the machine, with the help of this machine's kernel (KVM).
+    /// The processor executes the machine's code, through KVM in this machine's kernel.
     Kvm,
 }
 
@@ -70,7 +70,7 @@ impl Accelerator {
 }
 
 impl Machine {
-    /// Boots the machine, copies the report to `output` as it comes, and returns the suite's exit
+    /// Boots the machine, and copies the report to `output` as it comes. Returns the suite's exit
     /// status.
     pub fn run(&self, output: &mut impl Write) -> Result<u8, MachineError> {
         self.check()?;
@@ -118,7 +118,7 @@ impl Machine {
         command
     }
 
-    /// Runs QEMU, and ends it when the report is over or its time has run out. Returns the suite's
+    /// Runs QEMU, and kills it when the report is over or its time has run out. Returns the suite's
     /// exit status.
     fn boot(&self, emulator: &mut Command, output: &mut impl Write) -> Result<u8, MachineError> {
         let mut emulator = Emulator(emulator.spawn().map_err(MachineError::Emulator)?);
@@ -145,6 +145,7 @@ impl Machine {
 }
 
 /// Returns the next line of `from`, without its end; `None` after the last. Fails at `deadline`.
+/// `unread` keeps bytes from one call to the next.
 fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
@@ -152,7 +153,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
             return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
-        // The deadline holds however long the line is.
+        // The deadline also holds while a line goes on and on.
         if remaining.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -169,7 +170,7 @@ fn next_line(from: &mut ChildStdout, unread: &mut Vec<u8>, deadline: Instant) ->
     }
 }
 
-/// The output of the serial line so far.
+/// The state of the serial line: the last lines, and whether the report has begun.
 #[derive(Default)]
 struct Console {
     last_lines: VecDeque<String>,
@@ -177,8 +178,9 @@ struct Console {
 }
 
 impl Console {
-    /// Passes a line of the report on to `output`. Returns the exit status when the report is over;
-    /// `None` before.
+    /// Takes a line of the serial line. Lines of the report go to `output`, and lines of the
+    /// suite's standard error to that of this process. Returns the exit status at the end of the
+    /// report; `None` before.
     fn take_line(&mut self, line: &str, output: &mut impl Write) -> io::Result<Option<u8>> {
         if let Some(status) = line.strip_prefix(END_MARK) {
             return Ok(status.trim_end_matches([' ', '=']).parse().ok());
@@ -198,7 +200,8 @@ impl Console {
         Ok(None)
     }
 
-    /// Returns the error for a serial line from which nothing more comes.
+    /// Returns the machine's error for an error in reading from the serial line. If its time has
+    /// run out, that says whether anything came.
     fn broken(&self, error: io::Error) -> MachineError {
         match error.kind() {
             io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,
@@ -215,7 +218,7 @@ impl Console {
     }
 }
 
-/// QEMU's process. It is killed when this is dropped, and holds nothing that has to be saved.
+/// QEMU's process, which is killed when this is dropped. It holds nothing that has to be saved.
 struct Emulator(Child);
 
 impl Drop for Emulator {
@@ -241,7 +244,7 @@ pub enum MachineError {
     /// QEMU could not be started.
     #[error("{EMULATOR} can't be started ({0}): install it (on Debian the package qemu-system-x86)")]
     Emulator(#[source] io::Error),
-    /// This program has no form that could run in the machine.
+    /// This program can't run in the machine, and can't be built so that it could.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The kernel's modules could not be packed.
@@ -258,7 +261,7 @@ pub enum MachineError {
         /// The last output of the serial line.
         last_lines: String,
     },
-    /// The machine took longer than its time limit, and nothing came by the serial line.
+    /// The machine took longer than its time limit, and no line came by the serial line.
     #[error(
         "broken: the machine has said nothing up to its time limit. If it is KVM that does not get on, as in some virtual machines \
          that have it, --accel tcg does without"
@@ -314,7 +317,8 @@ mod tests {
         command
     }
 
-    /// Waits until a condition holds on a descriptor, or an error comes.
+    /// Waits until what `awaited` names holds of its descriptor, or an error comes. Fails after a
+    /// minute.
     fn wait_for(awaited: PollFd<'_>) {
         let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
         assert_eq!(poll(&mut [awaited], Some(&patience)), Ok(1), "it never is");

@@ -1,4 +1,5 @@
-//! `coverage`: the requirements, the cases that check them, and the faults that prove it.
+//! `coverage`: the requirements, the cases that check them, and the seeded faults that those cases
+//! found.
 
 use super::{End, Failure, standard_output, unable};
 use crate::suite::cases;

@@ -18,37 +18,40 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// The most bytes that are read, and the most that frames have together.
+/// The most bytes that a file may have, and the most that the frames of a hex dump may have
+/// together.
 const MOST_BYTES: usize = 64 << 20;
 
-/// The most lines that people are shown of a frame: enough for its headers.
+/// The most lines of a frame's fields that the report for people shows: enough for the frame's
+/// headers.
 const MOST_LINES: usize = 64;
 
-/// The name that stands for standard input.
+/// The file name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// A datagram, with its time, direction and netlink protocol as far as they are known.
+/// A netlink datagram from a file, with its time, direction and netlink protocol as far as they are
+/// known.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Frame {
-    /// The number of the capture's record, or of the dump, from 1.
+    /// The number of the frame's record in the capture, or of the frame in the hex dump, from 1.
     number: usize,
-    /// The time at which the datagram was captured.
+    /// The time since the epoch at which the datagram was captured; `None` for a hex dump.
     time: Option<Duration>,
     to_kernel: Option<bool>,
-    /// The netlink protocol; `None` if the file does not state it.
+    /// The number of the netlink protocol; `None` if the file does not state it.
     protocol: Option<u16>,
     bytes: Vec<u8>,
     /// The reason why bytes at the datagram's end are missing; `None` if it is whole.
     cut: Option<String>,
 }
 
-/// The contents of a file.
+/// The netlink messages of a file, and what else was found in it.
 #[derive(Debug, Default, PartialEq)]
 struct Contents {
     frames: Vec<Frame>,
-    /// The number of records that are no netlink messages.
+    /// The number of records in the file that are no netlink messages.
     others: usize,
-    /// The reason why the file can't be read to its end; `None` if it was.
+    /// The reason why the file can't be read to its end; `None` if it could.
     damage: Option<String>,
 }
 
@@ -94,7 +97,7 @@ impl DecodeArguments {
     }
 }
 
-/// Reads a whole file, or standard input.
+/// Reads a whole file, or standard input for the name `-`. Fails if there are more than 64 MiB.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.display();
     let input: io::Result<Box<dyn Read>> = if path.as_os_str() == STANDARD_INPUT {
@@ -180,8 +183,8 @@ fn write_end(
     )
 }
 
-/// Returns the line of a frame: what vectors say of a datagram, its fields, and the rules that it
-/// breaks.
+/// Returns the JSON line for a frame: its bytes and fields, and the rules that it breaks. A message
+/// of `ip_queue` also has the meaning that the vectors give it.
 fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> {
     let mut line = Map::new();
     let mut add = |key: &str, value: Value| line.insert(key.into(), value);
@@ -203,7 +206,8 @@ fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> 
     add("breaks", broken.collect());
     add("cut", json!(frame.cut));
     if !is_numbered(&frame.bytes, abi) {
-        // The word for a refusal is for parsers; the rule is among those that the frame breaks.
+        // The word for a refusal is one for parsers. The rule is already among those that the frame
+        // breaks.
         let mut meaning = vectors::read(&frame.bytes, abi);
         meaning.retain(|key, _| ["header", "message", "refused"].contains(&key.as_str()));
         line.extend(meaning);
@@ -211,7 +215,7 @@ fn to_json(frame: &Frame, abi: Abi, findings: &[Finding]) -> Map<String, Value> 
     line
 }
 
-/// Returns whether a datagram begins with a message to or from numbered queues.
+/// Returns whether a datagram begins with a message of `nfnetlink_queue`.
 fn is_numbered(bytes: &[u8], abi: Abi) -> bool {
     Header::parse(bytes, abi).is_some_and(|header| nfnetlink::is_type(header.message_type.to_wire()))
 }

@@ -59,7 +59,8 @@ pub(super) fn diff(
     }
 }
 
-/// Compares the sequences that were not compared yet, up to the first unknown difference.
+/// Compares the two worlds on the sequences that were not compared yet, up to the first unknown
+/// difference. Adds the results to `figures`.
 fn compare_rest(
     pair: Pair<'_>,
     arguments: &DiffArguments,
@@ -104,7 +105,8 @@ fn compare_rest(
     Ok(())
 }
 
-/// Counts the result of a sequence.
+/// Adds the result of the sequence `seed` to `figures`. An unknown difference is kept with its
+/// recording.
 fn count(figures: &mut Figures, seed: u64, compared: Compared) -> Result<(), Failure> {
     figures.next = seed + 1;
     match compared {
@@ -145,8 +147,9 @@ fn show(pair: Pair<'_>, part: Part, found: &Found, output: &mut impl Write) -> i
     writeln!(output, "{recording}")
 }
 
-/// Compares the worlds with the plan of each seed, and passes the results to `judge` in the order of
-/// `seeds` until `judge` returns `false`. Runs several plans at a time if both worlds allow it.
+/// Compares the worlds with the plan of each seed, and passes the results to `judge` in the order
+/// of `seeds` until `judge` returns `false`. Runs several plans at a time if both worlds allow it.
+/// The first error ends the comparison.
 fn compare_all(
     pair: Pair<'_>,
     generate: fn(u64) -> Plan,

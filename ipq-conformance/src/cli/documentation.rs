@@ -6,7 +6,8 @@ use clap_complete::Shell;
 use std::fs;
 use std::path::Path;
 
-/// Writes a manual page for the program, and one for each of its commands.
+/// Writes a manual page for the program, and one for each of its commands, into `directory`, which
+/// is created if it is missing.
 pub(super) fn write_manual(directory: &Path) -> Result<End, Failure> {
     let command = Command::command().disable_help_subcommand(true);
     fs::create_dir_all(directory)
@@ -15,7 +16,7 @@ pub(super) fn write_manual(directory: &Path) -> Result<End, Failure> {
     Ok(End::Good)
 }
 
-/// Prints a shell's completion script.
+/// Prints the completion script for a shell to standard output.
 pub(super) fn print_completions(shell: Shell) -> Result<End, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Command::command(), "ipq-conformance", &mut script);

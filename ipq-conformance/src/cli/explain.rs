@@ -25,7 +25,7 @@ pub(super) fn explain(id: &str) -> Result<End, Failure> {
     Ok(End::Good)
 }
 
-/// Lists the requirements, each with its sentence.
+/// Prints every requirement's id and sentence.
 pub(super) fn list() -> Result<End, Failure> {
     let mut output = standard_output();
     for Requirement { id, text } in Requirement::all() {

@@ -39,8 +39,7 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
         matrix = matrix.with_recordings(files.collect::<Result<_, _>>()?);
     }
     write(&matrix, arguments)?;
-    // A world that had to be tested and could not be ends badly, although each of its cells is a
-    // skip.
+    // If a world had to be tested and could not be, the end is bad, although each cell is a skip.
     Ok(if !matrix.is_good() || ends.contains(&End::Bad) {
         End::Bad
     } else if matrix.nothing_ran() {
@@ -50,7 +49,7 @@ pub(super) fn matrix(worlds: &[Arc<dyn WorldFactory>], arguments: &MatrixArgumen
     })
 }
 
-/// Replays a file of recordings on the emulator.
+/// Replays a file of recordings on the emulator, and counts the scenarios by outcome.
 fn replayed(file: Embedded) -> Result<Replays, Failure> {
     let factory = SimFactory::default();
     let mut replays = Replays {
@@ -89,7 +88,8 @@ fn write(matrix: &Matrix, arguments: &MatrixArguments) -> Result<(), Failure> {
     })
 }
 
-/// Returns the number of columns of the terminal that standard output is. A file has no limit.
+/// Returns the width of the terminal at standard output, in columns. There is no limit if standard
+/// output is no terminal.
 fn terminal_width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into())
 }

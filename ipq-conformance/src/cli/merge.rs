@@ -14,12 +14,12 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-/// The most bytes that a report may have.
+/// The most bytes that a report may have: 256 MiB.
 const MOST_BYTES: u64 = 1 << 28;
 
 /// The report of a part of a run, as text.
 struct Part {
-    /// The file's name.
+    /// The name of the report's file.
     source: String,
     text: String,
 }
@@ -30,7 +30,7 @@ struct Whole {
     end: End,
 }
 
-/// The commands that write reports, by what their last line has.
+/// The command that wrote a report.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Run,
@@ -92,12 +92,13 @@ impl Part {
         Ok(Self { source, text })
     }
 
-    /// The number of each line, from 1, and its text.
+    /// Returns each line with its number, from 1.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.text.lines())
     }
 
-    /// Returns which command wrote the report. The last line tells.
+    /// Returns which command wrote the report, by what the last line has. An error if the last line
+    /// is no summary.
     fn kind(&self) -> Result<Kind, Failure> {
         let (number, last) = self.lines().last().unwrap_or((1, ""));
         let last: Value = self.parse(number, last)?;
@@ -131,8 +132,8 @@ impl Part {
     }
 }
 
-/// Fails unless the partitions are all parts of one run, each of them once. Reports of runs that
-/// were not divided may be merged as well.
+/// Fails unless the reports are all parts of one run, each of them once. Reports of which none has
+/// a partition are also accepted.
 fn expect_all_parts<'s>(parts: impl Iterator<Item = (&'s str, Option<Partition>)>) -> Result<(), Failure> {
     let mut whole = None;
     let mut seen: BTreeMap<Partition, &str> = BTreeMap::new();

@@ -3,17 +3,17 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// The time that a command runs before the bar appears.
+/// The time for which a command runs before its progress bar appears.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A bar on a terminal, shown once a command has run for a while.
+/// A progress bar on standard error, shown on a terminal once a command has run for half a second.
 pub(super) struct Progress {
     bar: ProgressBar,
     begun: Instant,
 }
 
 impl Progress {
-    /// Returns a bar for `length` items; `things` is their name.
+    /// Returns a bar for `length` items. `things` names the items on the bar.
     pub(super) fn new(length: u64, things: &str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} of {{len}} {things}, {{elapsed}}"))
@@ -31,7 +31,7 @@ impl Progress {
         self.skip(1);
     }
 
-    /// Counts so many more items as done.
+    /// Counts `count` more items as done.
     pub(super) fn skip(&self, count: u64) {
         if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

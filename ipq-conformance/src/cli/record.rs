@@ -45,15 +45,15 @@ pub(super) fn record(worlds: &[Arc<dyn WorldFactory>], arguments: &RecordArgumen
 
 struct Recorder {
     factory: Arc<dyn WorldFactory>,
-    /// The part of the scenarios to record.
+    /// The part of the scenarios to record; `None` records all.
     partition: Option<Partition>,
     recorded: usize,
     failed: usize,
 }
 
 impl Recorder {
-    /// Writes each scenario as soon as it is recorded. A scenario that can't be recorded is
-    /// reported and left out.
+    /// Does the scenarios of one file in the world, and writes each to standard output as soon as
+    /// it is recorded. Reports those that can't be recorded, and leaves them out.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));

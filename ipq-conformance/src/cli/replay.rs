@@ -36,7 +36,8 @@ pub(super) fn replay(worlds: &[Arc<dyn WorldFactory>], arguments: &ReplayArgumen
     replayer.end()
 }
 
-/// The number of scenarios by outcome, of frames, and of scenarios that could not be replayed.
+/// The numbers of scenarios by outcome, of scenarios that could not be replayed (`errors`), and of
+/// frames compared.
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 pub(super) struct Counts {
     pub(super) different: usize,
@@ -47,7 +48,8 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Returns how the command ends.
+    /// Returns how the command ends: unable after an error, otherwise bad after an unexpected
+    /// difference, otherwise good.
     pub(super) const fn end(self) -> End {
         match (self.errors, self.different) {
             (0, 0) => End::Good,
@@ -57,11 +59,11 @@ impl Counts {
     }
 }
 
-/// The last line of a report in JSON.
+/// The last line of a replay's report in JSON.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Summary {
     pub(super) summary: Counts,
-    /// The part of a replay that this is.
+    /// The part of the scenarios that was replayed; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) partition: Option<Partition>,
 }
@@ -69,15 +71,15 @@ pub(super) struct Summary {
 struct Replayer<'w, W> {
     factory: &'w dyn WorldFactory,
     format: ReplayFormat,
-    /// The part of the scenarios to replay.
+    /// The part of the scenarios to replay; `None` replays all.
     partition: Option<Partition>,
     output: W,
     counts: Counts,
 }
 
 impl<W: Write> Replayer<'_, W> {
-    /// Replays the scenarios of a file, up to the first that can't be read. Nothing after that line
-    /// can be trusted.
+    /// Replays the scenarios of a file and reports each, up to the first line that can't be read.
+    /// Nothing after such a line can be trusted.
     fn file<R: BufRead>(&mut self, mut reader: Reader<R>) -> io::Result<()> {
         while let Some(read) = reader.next() {
             let elsewhere = |recording: &Recording| self.partition.is_some_and(|part| !part.has(&recording.name));

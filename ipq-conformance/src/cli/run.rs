@@ -19,7 +19,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The name that stands for every world, one after the other.
+/// The world name that stands for every world, one after the other.
 const ALL: &str = "all";
 
 pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) -> Result<End, Failure> {
@@ -52,8 +52,8 @@ pub(super) fn run(worlds: &[Arc<dyn WorldFactory>], arguments: &RunArguments) ->
     })
 }
 
-/// Returns the world that emulates the kernel of this version or profile. Prints a line if it is
-/// the nearest profile, and not the kernel's own.
+/// Returns the emulator of the kernel with this version or profile. Prints a line if that kernel
+/// has no profile of its own, and the nearest is taken.
 pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Failure> {
     let nearest = Profile::of_kernel(kernel).map_err(unable)?;
     if nearest.nearness != Nearness::Own {
@@ -62,7 +62,7 @@ pub(super) fn emulated_kernel(kernel: &str) -> Result<Arc<dyn WorldFactory>, Fai
     Ok(Arc::new(SimFactory::of(nearest.profile)))
 }
 
-/// Returns the worlds that `name` stands for on the command line.
+/// Returns the worlds that `name` stands for on the command line: all for `all`, otherwise one.
 pub(super) fn worlds_named(
     worlds: &[Arc<dyn WorldFactory>],
     name: &str,
@@ -78,12 +78,12 @@ fn run_in(factory: &Arc<dyn WorldFactory>, arguments: &RunArguments) -> Result<E
     run_chosen(factory, &choice, &cases::all(), arguments)
 }
 
-/// Quotes a word for a shell, if it needs quotes.
+/// Returns a word as a shell reads it, quoted only if necessary.
 pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Runs the cases of a libipq on the emulator.
+/// Runs the cases of libraries on the emulator, with the libipq `client`.
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
     let preload = arguments.preload.as_deref();
     let (factory, client): (Arc<dyn WorldFactory>, _) = match client {
@@ -144,7 +144,7 @@ fn run_chosen(
     let (seed, partition) = (arguments.seed, arguments.partition);
     let summary = run_part(factory, how, &chosen, partition, seed, transcripts, reporter.as_mut())?;
     if chosen.is_empty() {
-        // Nothing is to be run here, which says nothing about the world.
+        // With no case in this part nothing is to be run, which says nothing about the world.
         eprintln!("ipq-conformance: none of the chosen cases is in this part");
         return Ok(End::Nothing);
     }
@@ -152,7 +152,8 @@ fn run_chosen(
 }
 
 /// Runs the cases `chosen` in worlds of `factory` and reports to `reporter`. `how` is the option
-/// that selects the world. A long run shows a bar on a terminal.
+/// that selects the world. The transcripts of bad cases go to the folder `transcripts`. A long run
+/// shows a bar on a terminal.
 pub(super) fn run_cases(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -164,7 +165,8 @@ pub(super) fn run_cases(
     run_part(factory, how, chosen, None, seed, transcripts, reporter)
 }
 
-/// Does the same with the cases of a part, which the report names.
+/// Runs the cases `chosen` like [`run_cases`]. They are those of the part `partition`, which the
+/// report names; `None` is no part.
 fn run_part(
     factory: &Arc<dyn WorldFactory>,
     how: &str,
@@ -195,7 +197,8 @@ fn run_part(
     Ok(summary)
 }
 
-/// Returns how a run ends.
+/// Returns how a run ends: bad if a case ended badly, as [`nothing_ran`] says if all were skipped,
+/// otherwise good.
 pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     if !summary.is_good() {
         End::Bad
@@ -206,8 +209,8 @@ pub(super) fn end_of(world: &str, summary: &Summary) -> End {
     }
 }
 
-/// Describes the world. If it can't be created here its cases are skipped, and the description says
-/// what is known.
+/// Returns the head of a report, with the world's description. The description of a world that
+/// can't be created here says why instead.
 fn head(factory: &dyn WorldFactory, how: &str, seed: u64, cases: usize) -> Head {
     let world = factory.create();
     let description = match &world {
@@ -243,8 +246,8 @@ fn reporter(format: Format) -> Box<dyn Reporter> {
     }
 }
 
-/// Writes the transcript of a case, and the capture of its messages and packets, to files named
-/// after it.
+/// Writes the transcript of a case as text and as a capture (pcapng), to files in `folder` that are
+/// named after the case. Does nothing without a folder or a transcript.
 fn keep_transcript(folder: Option<&Path>, report: &CaseReport) -> io::Result<()> {
     let (Some(folder), Some(transcript)) = (folder, &report.transcript) else {
         return Ok(());

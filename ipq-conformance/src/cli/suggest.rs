@@ -3,14 +3,16 @@
 use super::{Failure, unable};
 use crate::suite::{Case, Filter, Topic, cases};
 
-/// The least likeness of two words, from 0 to 1, at which one is suggested for the other.
+/// The likeness of two words, from 0 to 1, from which one is suggested for the other.
 const ALIKE: f64 = 0.7;
-/// The shortest part of a word that stands for the word.
+/// The least length of a mistyped word, in bytes, for which longer words that contain it are
+/// suggested.
 const SHORTEST_PART: usize = 3;
-/// The most suggestions.
+/// The most words that are suggested at once.
 const MOST: usize = 3;
 
-/// Refuses words that choose no case: mistyped cases, or mistyped `commands`.
+/// Fails at the first word that chooses no case. The error suggests similar topics, ids of cases,
+/// and `commands`.
 pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), Failure> {
     let all = cases::every();
     let is_unknown = |word: &&String| {
@@ -29,7 +31,8 @@ pub(super) fn refuse_unknown(words: &[String], commands: &[&str]) -> Result<(), 
     )))
 }
 
-/// Returns a question with the `known` words that are like `word`, or `otherwise` if none is.
+/// Returns the question "did you mean ...?" with the `known` words that are like `word`;
+/// `otherwise` if none is.
 pub(super) fn hint<'k>(word: &str, known: impl Iterator<Item = &'k str>, otherwise: &str) -> String {
     let near = like(word, known);
     if near.is_empty() {
@@ -39,7 +42,7 @@ pub(super) fn hint<'k>(word: &str, known: impl Iterator<Item = &'k str>, otherwi
     }
 }
 
-/// Returns the `known` words that are like `word`, the most alike first.
+/// Returns the `known` words that are like `word`, at most three, and the most alike first.
 fn like<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Vec<&'k str> {
     let mut near: Vec<_> = known
         .map(|known| (likeness(word, known), known))

@@ -33,8 +33,8 @@ pub(super) fn decode(cursor: &mut Cursor<'_>) {
     cursor.rest("payload");
 }
 
-/// Names the fields of an IPv4 header. Returns the transport protocol; `None` for a later fragment,
-/// which has no transport header.
+/// Names the fields of an IPv4 header. Returns the transport protocol; `None` if the header is cut,
+/// or for a later fragment, which has no transport header.
 fn decode_ipv4(cursor: &mut Cursor<'_>) -> Option<u64> {
     let first = cursor.field("ip.version_and_length", 1, prefixed)?;
     cursor.field("ip.tos", 1, prefixed);
@@ -92,7 +92,7 @@ fn prefixed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-/// Returns a number in big-endian order, as all packets have it.
+/// Returns the number that the bytes are in big-endian order, which all packets have.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }

@@ -1,4 +1,5 @@
-//! The fields of the queues' datagrams. The type of a message says which queue's it is.
+//! The fields of the datagrams of `ip_queue` and `nfnetlink_queue`. The type of a message says
+//! which of the two it belongs to.
 
 use super::{Cursor, ip, nfnetlink};
 use ipq_core::wire::{
@@ -7,8 +8,8 @@ use ipq_core::wire::{
 use ipq_core::{Errno, wire::WordSize};
 
 pub(super) fn decode(cursor: &mut Cursor<'_>, abi: Abi) {
-    // A datagram for numbered queues may have several messages (NFQ-50), one for a queue of
-    // ip_queue has one (MSG-11).
+    // A datagram for numbered queues may have several messages (NFQ-50). One of ip_queue has a
+    // single message (MSG-11).
     loop {
         let Some(header) = Header::parse(cursor.remaining(), abi) else {
             return decode_message(cursor, abi, true);
@@ -53,7 +54,7 @@ fn decode_error(cursor: &mut Cursor<'_>, abi: Abi, whole: &[u8]) {
             format!("{error}: {}", Errno(error.wrapping_neg()))
         }
     });
-    // Padding after the quoted message, up to a multiple of 4. The header does not count it
+    // After the quoted message there is padding up to a multiple of 4. The header does not count it
     // (ERR-3).
     let stated = Header::parse(whole, abi).map_or(whole.len(), |header| header.length as usize);
     let quoted = stated.saturating_sub(Header::BYTES + 4).min(cursor.remaining().len());
@@ -120,7 +121,7 @@ fn interface_name(bytes: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the name of a message type of either protocol.
+/// Returns the name of a message type of `ip_queue` or `nfnetlink_queue`.
 fn type_name(kind: u16) -> String {
     nfnetlink::type_name(kind).map_or_else(|| MessageType::from_wire(kind).to_string(), str::to_owned)
 }
@@ -129,7 +130,7 @@ fn message_type(bytes: &[u8], abi: Abi) -> MessageType {
     MessageType::from_wire(number(bytes, abi) as u16)
 }
 
-/// Returns a number of up to eight bytes.
+/// Returns the number that up to eight bytes are in the byte order of `abi`.
 fn number(bytes: &[u8], abi: Abi) -> u64 {
     let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
     match abi.order {
@@ -138,7 +139,7 @@ fn number(bytes: &[u8], abi: Abi) -> u64 {
     }
 }
 
-/// Describes a datagram in one line.
+/// Describes the first message of a datagram in one line. If it is not whole, the line says why.
 pub(crate) fn summary(bytes: &[u8], abi: Abi) -> String {
     let message = match Message::parse(bytes, abi) {
         Ok(message) => message,

@@ -56,10 +56,10 @@ fn decode_attributes(cursor: &mut Cursor<'_>, kind: u16, order: ByteOrder) {
 /// An attribute of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
-    /// The type of the attribute, without the two bits that say how the content is made up.
+    /// The type of the attribute, without the two flags in its upper bits.
     pub(crate) kind: u16,
     pub(crate) content: &'a [u8],
-    /// The number of bytes between this attribute and the next.
+    /// The number of padding bytes between this attribute and the next.
     padding: usize,
 }
 
@@ -83,7 +83,8 @@ impl<'a> Attribute<'a> {
         })
     }
 
-    /// Returns the attributes in `bytes`, and the number of bytes after the last that is whole.
+    /// Returns the whole attributes at the beginning of `bytes`, and the number of bytes after
+    /// them.
     pub(crate) fn all(bytes: &'a [u8], order: ByteOrder) -> (Vec<Self>, usize) {
         let mut attributes = Vec::new();
         let mut rest = bytes;
@@ -95,7 +96,7 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// What is known of an attribute.
+/// The name of an attribute, and the parts of its content.
 pub(crate) struct About {
     pub(crate) name: &'static str,
     parts: &'static [Part],
@@ -104,13 +105,13 @@ pub(crate) struct About {
 type Part = (&'static str, usize, fn(&[u8]) -> String);
 
 impl About {
-    /// Returns the fixed size of the attribute in bytes; 0 if it may have any size.
+    /// Returns the least size of the attribute's content in bytes; 0 if any size is right.
     pub(crate) fn length(&self) -> usize {
         self.parts.iter().map(|(_, length, _)| length).sum()
     }
 }
 
-/// Returns what is known of an attribute of that type in a message of type `kind`.
+/// Returns what is known of the attribute type `attribute` in a message of type `kind`.
 pub(crate) const fn about(kind: u16, attribute: u16) -> About {
     let about: (_, &'static [Part]) = if kind == message_type::CONFIG {
         match attribute {
@@ -165,7 +166,8 @@ pub(crate) const fn about(kind: u16, attribute: u16) -> About {
     }
 }
 
-/// Describes the body of a message of type `kind` in one line.
+/// Describes the body of a message of type `kind` in one line: its queue and its attributes with
+/// their values.
 pub(crate) fn summary(kind: u16, body: &[u8], order: ByteOrder) -> String {
     let name = type_name(kind).unwrap_or("message of a numbered queue");
     let Some([_, _, queue @ ..]) = body.first_chunk::<4>() else {
@@ -206,7 +208,7 @@ fn number(bytes: &[u8]) -> String {
     value(bytes).to_string()
 }
 
-/// Returns a number of up to eight bytes, which is big-endian in nfnetlink.
+/// Returns the number that up to eight bytes are in big-endian order, which nfnetlink has.
 pub(crate) fn value(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
@@ -227,7 +229,8 @@ fn ether_type(bytes: &[u8]) -> String {
     format!("{:#06x}", EtherType(value(bytes) as u16).0)
 }
 
-/// The upper half of a verdict says more, such as the queue to go to.
+/// Returns the name of a verdict. If its upper half is not 0, adds the number there, such as the
+/// next queue.
 fn verdict(bytes: &[u8]) -> String {
     let value = value(bytes) as u32;
     let verdict = Verdict::from_wire(value & 0xff);

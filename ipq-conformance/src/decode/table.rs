@@ -4,10 +4,10 @@ use super::{Field, Kind, fields};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// The number of bytes of a field that fit in a line.
+/// The most bytes of a field that one line shows.
 const BYTES_A_LINE: usize = 16;
 
-/// Returns a dump of `bytes`, a field a line.
+/// Returns a dump of `bytes`: a line for each field.
 pub(crate) fn dump(bytes: &[u8], kind: Kind) -> String {
     let mut text = String::new();
     for field in fields(bytes, kind) {
@@ -52,7 +52,8 @@ pub(crate) fn first_difference(expected: &[u8], seen: &[u8]) -> Option<usize> {
     common.or_else(|| (expected.len() != seen.len()).then(|| expected.len().min(seen.len())))
 }
 
-/// Writes a field with its offset, its bytes and its value, after a sign.
+/// Writes a line with `sign` and a field's offset, bytes, name and value. More lines follow if the
+/// field has more than 16 bytes.
 pub(crate) fn write_field(text: &mut String, sign: char, field: &Field, bytes: &[u8]) {
     let bytes = bytes.get(field.at.clone()).unwrap_or_default();
     for (index, line) in bytes.chunks(BYTES_A_LINE).enumerate() {

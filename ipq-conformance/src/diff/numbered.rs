@@ -1,5 +1,5 @@
-//! Generated steps for numbered queues. Packet ids count up from 1 there, so that a message can
-//! name a packet that has not come yet.
+//! Generated steps for numbered queues. Each such queue counts packet ids up from 1, so a message
+//! can name a packet that has not come yet.
 
 use super::plan::{Action, Chance, Plan};
 use crate::suite::{PORT_IDS, Packet, QueueRequest};
@@ -15,7 +15,7 @@ const SOCKETS: [&str; 3] = ["a", "b", "c"];
 const QUEUES: [u16; 2] = [1, 2];
 
 impl Plan {
-    /// Returns the plan of `seed` for a machine with numbered queues.
+    /// Returns the plan that `seed` generates for numbered queues (`nfnetlink_queue`).
     #[must_use]
     pub fn generate_numbered(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed);
@@ -57,8 +57,8 @@ fn send(socket: &str, bytes: Bytes) -> Step {
 }
 
 impl Chance {
-    /// Returns rules for each family. Packets are not spread over queues, since each machine
-    /// spreads them with a seed of its own.
+    /// Returns random rules for both families, each with one queue as its target. Packets are not
+    /// spread over queues, since each machine spreads them with a seed of its own.
     fn numbered_rules(&mut self) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (family, queue) in Family::ALL.into_iter().zip(QUEUES) {
@@ -128,7 +128,8 @@ impl Chance {
         }
     }
 
-    /// Returns a datagram with one message or several, and now and then with bytes behind them.
+    /// Returns a datagram with one to three messages. Now and then bytes follow them, or the
+    /// datagram is cut.
     fn datagram(&mut self) -> Bytes {
         let messages = self.of(&[1, 1, 1, 1, 2, 3]);
         let mut datagram: Vec<u8> = Vec::new();
@@ -250,7 +251,7 @@ impl Chance {
         request.attribute(kind, &vec![self.of(&[0, 1, 2]); self.below(14)])
     }
 
-    /// Returns a frame, and the name of the device that it arrives on.
+    /// Returns a random frame, and the name of the device that it arrives on.
     fn packet(&mut self) -> (String, Bytes) {
         let family = self.of(&Family::ALL);
         // The kernel copies short packets. A longer one from a TAP device shares its bytes with its

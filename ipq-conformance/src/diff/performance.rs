@@ -10,12 +10,13 @@ use bytes::Bytes;
 use ipq_core::wire::{Abi, Message};
 use ipq_core::{Family, PacketId, PortId, Verdict};
 
-/// The most frames that are read at the end.
+/// The most frames that are read from each socket and each device at the end.
 const MOST_LEFT: usize = 200;
-/// The largest receive buffer that is needed, in bytes.
+/// The size of a receive buffer that holds every message, in bytes.
 const FRAME_BYTES: usize = 1 << 17;
 
-/// Carries out `plan` in the fresh `world`. At the end it reads everything that is left.
+/// Carries out `plan` in the fresh `world`, and then reads all frames that are left. Returns the
+/// steps that were done, with the world's answers.
 pub(super) fn perform(plan: &Plan, setup: &Setup, world: &mut dyn World) -> Result<Vec<RecordedStep>, ReplayError> {
     let abi = world.describe().machine.abi;
     let begun = world.begin(setup);
@@ -50,9 +51,9 @@ struct Performance<'w> {
     down: Vec<&'static str>,
     /// `true` if the process has the capability `CAP_NET_ADMIN`.
     net_admin: bool,
-    /// The names of the open sockets that given steps have opened.
+    /// The names of the open sockets that an [`Action::Step`] opened.
     numbered: Vec<String>,
-    /// The packets read since their socket was opened, in order.
+    /// The packets that were read, in order. Closing a socket removes those of its family.
     packets: Vec<(Slot, PacketId, Bytes)>,
     steps: Vec<RecordedStep>,
 }
@@ -91,8 +92,8 @@ impl Performance<'_> {
         }
     }
 
-    /// Does a given step. Skips it if its socket is not open, or is to be opened and is open
-    /// already. Skips changes of devices without the capability.
+    /// Does a step as it stands. Skips a step whose socket is not open, and the opening of one that
+    /// is open. Skips changes of devices without the capability.
     fn given(&mut self, step: &Step) -> Result<(), ReplayError> {
         let is_open = |name: &str| self.numbered.iter().any(|open| open == name);
         match step {
@@ -107,8 +108,8 @@ impl Performance<'_> {
         self.do_step(step.clone())
     }
 
-    /// Opens a socket. Opens none without the capability: kernels differ on whether such a socket
-    /// may send later.
+    /// Opens the slot's socket, unless it is open. Opens none without the capability, since kernels
+    /// differ on whether such a socket may send later.
     fn open(&mut self, slot: Slot) -> Result<(), ReplayError> {
         if self.open.contains(&slot) || !self.net_admin {
             return Ok(());
@@ -135,8 +136,8 @@ impl Performance<'_> {
         })
     }
 
-    /// Sends a packet from this host to itself. Does nothing while tap0 is down, since a device
-    /// that is down has no IPv6 address to send to, or without the capability.
+    /// Sends a packet from this host to itself. Does nothing without the capability or while tap0
+    /// is down: a device that is down has no IPv6 address to send to.
     fn output(&mut self, packet: &Packet) -> Result<(), ReplayError> {
         if !self.net_admin || self.down.contains(&TAP0.name) {
             return Ok(());
@@ -238,8 +239,8 @@ impl Performance<'_> {
         })
     }
 
-    /// Receives from a socket, and notes the packet. Returns `false` if nothing came or the socket
-    /// is not open.
+    /// Receives from the slot's socket, and keeps the packet of a packet message. Returns `false`
+    /// if nothing came or the socket is not open.
     fn receive(&mut self, slot: Slot, size: usize) -> Result<bool, ReplayError> {
         if !self.open.contains(&slot) {
             return Ok(false);
@@ -257,7 +258,7 @@ impl Performance<'_> {
         Ok(seen != Observation::Receive(Received::Nothing))
     }
 
-    /// Takes a frame that left by a device. Returns `false` if there is none.
+    /// Takes a frame that left by a device. Returns `false` if there was none.
     fn sniff(&mut self, device: &str) -> Result<bool, ReplayError> {
         let seen = self.step(Step::Sniff { device: device.into() })?;
         Ok(matches!(seen, Observation::Sniff { frame: Some(_) }))

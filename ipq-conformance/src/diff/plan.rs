@@ -1,4 +1,4 @@
-//! The actions that are done to two worlds, without anything that only one world can know, such as
+//! The actions that are done in two worlds. They hold nothing that only one world can know, such as
 //! packet ids.
 
 use crate::suite::{Packet, Request};
@@ -9,17 +9,17 @@ use ipq_core::wire::Flags;
 use ipq_core::{CopyMode, Family, Hook, PortId, Verdict};
 use std::ops::Range;
 
-/// A sequence of actions, and the rules in force.
+/// A sequence of actions, and the setup with the rules in force.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) setup: Setup,
     pub(super) actions: Vec<Action>,
 }
 
-/// One action. The world does not do it if its socket is not open or its packet has not come.
+/// One action. It is skipped if its socket is not open, or if its packet has not come.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    /// A given step, for numbered queues.
+    /// A step as it stands, for numbered queues.
     Step(Step),
     Open(Slot),
     Close(Slot),
@@ -27,7 +27,7 @@ pub(super) enum Action {
         slot: Slot,
         request: Request,
     },
-    /// A verdict on the packet that came `age` packets before the last.
+    /// A verdict on the packet that the slot's family read `age` packets before the last.
     Verdict {
         slot: Slot,
         age: usize,
@@ -55,34 +55,34 @@ pub(super) enum Action {
     },
 }
 
-/// The header fields of a message beside its type.
+/// The flags and the sequence number of a message's header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Envelope {
     pub(super) flags: Flags,
     pub(super) sequence: u32,
 }
 
-/// The replacement that a verdict carries.
+/// The bytes that a verdict carries to replace its packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Replacement {
     None,
     /// The packet with its last byte changed.
     Changed,
-    /// The packet with another time to live, or hop limit, and its checksum as it was.
+    /// The packet with another time to live, or hop limit, and its old checksum.
     OtherHops,
-    /// The packet with another type of service, or traffic class, and its checksum as it was.
+    /// The packet with another type of service, or traffic class, and its old checksum.
     OtherService,
-    /// The packet with this many bytes more.
+    /// The packet with this many bytes appended.
     Longer(usize),
-    /// The packet with this many bytes less.
+    /// The packet without its last bytes, this many.
     Shorter(usize),
-    /// Bytes that are no packet.
+    /// This many bytes 0x45, but at most 19: too few for an IPv4 or IPv6 header.
     Stub(usize),
-    /// The packet with its last byte changed, and one byte shorter than the verdict says.
+    /// The packet with its last byte changed. The verdict announces one byte more than follows.
     Cut,
 }
 
-/// One of three sockets, two of which are for the same queue.
+/// One of three sockets: two for the queue of IPv4, and one for that of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     Ipv4,
@@ -102,7 +102,7 @@ impl Slot {
 }
 
 impl Plan {
-    /// Returns the plan that `seed` generates.
+    /// Returns the plan that `seed` generates for `ip_queue`.
     #[must_use]
     pub fn generate(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed);
@@ -111,7 +111,7 @@ impl Plan {
         if chance.one_in(2) {
             actions.push(Action::Open(Slot::Ipv6));
         }
-        // Now and then the first message is another one.
+        // Now and then a socket's first message is no mode message.
         for slot in [Slot::Ipv4, Slot::Ipv6] {
             if !chance.one_in(8) {
                 actions.push(chance.attach(slot));
@@ -127,8 +127,8 @@ impl Plan {
         self.actions.len() + self.setup.rules.len()
     }
 
-    /// Returns the plan without these parts. Actions are numbered first, then rules; numbers beyond
-    /// the last are ignored.
+    /// Returns the plan without the parts whose numbers are in `left_out`. Actions are numbered
+    /// first, from 0, and then rules. Numbers beyond the last are ignored.
     pub(super) fn without(&self, left_out: Range<usize>) -> Self {
         let mut shorter = self.clone();
         let mut number = 0;
@@ -249,8 +249,8 @@ impl Chance {
             .sequence(envelope.sequence)
     }
 
-    /// Generates a message of any type with a body of zeros, and now and then with a header that is
-    /// wrong.
+    /// Generates a message of any type with a body of zeros, and now and then with a wrong length
+    /// or port id in its header.
     fn strange(&mut self) -> Request {
         let message_type = self.of(&[0, 1, 2, 0x10, 0x11, 0x12, 0x13, 0x14, 0x100]);
         let body = vec![0; self.of(&[0, 1, 8, 23, 24, 24, 40, 100])];
@@ -318,7 +318,7 @@ impl Chance {
         ])
     }
 
-    /// Generates a frame, and the device that it arrives on.
+    /// Generates a frame and the device that it arrives on.
     fn arriving(&mut self) -> (Device, Bytes) {
         let family = self.of(&Family::ALL);
         let length = packet_bytes(family) + self.of(&[0, 1, 2, 3, 8, 100, 1000]);
@@ -352,7 +352,7 @@ impl Chance {
             frame.resize(frame.len() + self.of(&[1, 4, 20]), 0x99);
         }
         if self.one_in(10) && family == Family::Ipv4 {
-            // A wrong header, if only by its checksum.
+            // One byte of the IPv4 header is wrong, if only because the checksum no longer fits.
             frame[ETHERNET_HEADER_BYTES + self.0.usize(..family.header_length())] ^= self.0.u8(1..);
         }
         (device, frame.into())
@@ -361,7 +361,8 @@ impl Chance {
 
 const ETHERNET_HEADER_BYTES: usize = 14;
 
-/// Returns the length of the shortest packet with a transport header that is generated, in bytes.
+/// Returns the length of the shortest packet that is generated, in bytes: the network header and a
+/// UDP header.
 fn packet_bytes(family: Family) -> usize {
     family.header_length() + 8
 }

@@ -10,7 +10,8 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The MTU of a veth pair: the longest IP packet, so that one longer than [`MTU`] can arrive.
+/// The MTU of a veth pair: the length of the longest IP packet. So a packet longer than [`MTU`] can
+/// arrive.
 const PAIR_MTU: u32 = 65_535;
 /// The length of the longest frame on a wire, in bytes.
 const FRAME_BYTES: usize = 14 + 65_535;
@@ -28,7 +29,7 @@ pub(super) struct Wired {
     buffer: Vec<u8>,
 }
 
-/// The far end of a device's wire.
+/// The end of a device's wire where the laboratory sends and receives frames.
 #[derive(Debug)]
 enum Wire {
     /// A TAP device's descriptor. The device vanishes when the descriptor is closed.
@@ -38,8 +39,8 @@ enum Wire {
 }
 
 impl Wired {
-    /// Creates the device with its addresses and its neighbour, and sets it up. It is a TAP device
-    /// if this process may create one, otherwise a veth device.
+    /// Creates the device with its addresses and neighbours, and sets it up. It is a TAP device if
+    /// this process may open `/dev/net/tun`, otherwise a veth device.
     pub(super) fn create(device: Device, rtnetlink: &Rtnetlink) -> Result<Self, LaboratoryError> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let wire = match rustix::fs::open("/dev/net/tun", flags, Mode::empty()) {
@@ -75,8 +76,8 @@ impl Wired {
         self.device.ipv6
     }
 
-    /// Sets the device up or down. Setting it up also restores the addresses and the neighbour that
-    /// it loses when it goes down.
+    /// Sets the device up or down. One that comes up also gets its addresses and neighbours, which
+    /// it loses when it goes down. A veth device's routes are limited to [`MTU`] again.
     pub(super) fn set_up(&mut self, up: bool, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
         rtnetlink.set_up(self.index, up)?;
         self.up = up;
@@ -96,13 +97,13 @@ impl Wired {
         Ok(())
     }
 
-    /// Gives the device, which is down, another name.
+    /// Gives the device the name `name`. The device must be down.
     pub(super) fn rename(&self, name: &str, rtnetlink: &Rtnetlink) -> Result<(), LaboratoryError> {
         rtnetlink.rename(self.index, name)
     }
 
-    /// Puts a frame on the wire, so that it arrives. Returns the device's answer; a device that is
-    /// down loses the frame without an error.
+    /// Puts a frame on the wire, so that it arrives at the device. Returns the device's answer. A
+    /// device that is down loses the frame without an error.
     pub(super) fn inject(&self, frame: &[u8]) -> Result<(), Errno> {
         match &self.wire {
             // The kernels that had ip_queue lose the frame without an error; newer TAP devices
@@ -113,7 +114,8 @@ impl Wired {
         }
     }
 
-    /// Returns the next frame that left by the device; `None` if there is none.
+    /// Takes and returns the next frame that left by the device; `None` if there is none or the
+    /// device is down.
     pub(super) fn take_frame(&mut self) -> Result<Option<&[u8]>, Errno> {
         let taken = match &self.wire {
             Wire::Tap(tun) => rustix::io::read(tun, &mut self.buffer[..]),
@@ -130,13 +132,14 @@ impl Wired {
     }
 }
 
-/// Creates a veth device. Returns a packet socket on its peer, which has no addresses.
+/// Creates a veth pair whose offloads are off. Returns a packet socket on the device's peer, which
+/// has no addresses.
 fn create_pair(device: &Device, rtnetlink: &Rtnetlink) -> Result<OwnedFd, LaboratoryError> {
     let peer = format!("wire-{}", device.name);
     rtnetlink.create_pair(device.name, device.mac, PAIR_MTU, &peer)?;
     super::sysctls::write(&format!("net/ipv6/conf/{peer}/disable_ipv6"), "1")?;
     let index = rtnetlink.index_of(&peer)?;
-    // A socket that is bound while the device is down gets an error.
+    // A socket that is bound to a device that is down gets an error.
     rtnetlink.set_up(index, true)?;
     let socket = packet_socket(index, EVERY_ETHER_TYPE)?;
     for name in [device.name, &peer] {

@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 
 /// Moves this process, which must have one thread only, into a network namespace of its own. An
-/// ordinary user also gets a user namespace, in which the process may do everything, and a mount
-/// namespace.
+/// ordinary user's process also enters a user namespace, in which it has all privileges, and a
+/// mount namespace.
 pub(super) fn enter_private() -> Result<(), LaboratoryError> {
     let forbidden = |source: io::Error| LaboratoryError::NamespacesForbidden { source: source.into() };
     if sys::unshare(sys::CLONE_NEWNET).is_ok() {

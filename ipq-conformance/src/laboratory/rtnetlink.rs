@@ -28,11 +28,11 @@ const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
 const TABLE_MAIN: u8 = 254;
 const SCOPE_LINK: u8 = 253;
-/// The origin of the kernel's own routes; then their metric for IPv6.
+/// The protocol number that marks a route as the kernel's own.
 const PROTOCOL_KERNEL: u8 = 2;
 const KERNEL_METRIC: u32 = 256;
 
-/// The multicast group for new IPv6 routes.
+/// The multicast group that reports new and changed IPv6 routes.
 const IPV6_ROUTE_CHANGES: u32 = 1 << 10;
 
 const NO_DUPLICATE_DETECTION: u8 = 2;
@@ -43,7 +43,8 @@ const INTERFACE_IS_UP: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Rtnetlink {
     socket: OwnedFd,
-    /// A socket to ask for device indices. A netlink socket of an old kernel can't be asked.
+    /// A socket for the ioctl that looks up a device's index. Old kernels refuse it on a netlink
+    /// socket.
     inquiries: OwnedFd,
     sequence: Cell<u32>,
 }
@@ -59,14 +60,14 @@ impl Rtnetlink {
         })
     }
 
-    /// Returns the index of the device `name`.
+    /// Returns the index of the device `name`; an error if there is none.
     pub(super) fn index_of(&self, name: &str) -> Result<u32, LaboratoryError> {
         let index = net::netdevice::name_to_index(self.inquiries.as_fd(), name);
         index.map_err(|error| LaboratoryError::system(format!("find the device {name}"), error))
     }
 
-    /// Creates a pair of devices, each of which receives what the other sends. The device `name`
-    /// has the link-layer address `mac`. Both carry packets of `mtu` bytes.
+    /// Creates a veth pair: the devices `name` and `peer`, each of which receives what the other
+    /// sends. `name` has the link-layer address `mac`. Both have the MTU `mtu`.
     pub(super) fn create_pair(&self, name: &str, mac: [u8; 6], mtu: u32, peer: &str) -> Result<(), LaboratoryError> {
         let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, &link_body(0, 0, 0));
         message.attribute(3, &name_bytes(name));
@@ -107,8 +108,8 @@ impl Rtnetlink {
         self.request(message, &format!("set device {index} {state}"))
     }
 
-    /// Gives a device an address in a network of `prefix` bits. Leaves an address that the device
-    /// has already.
+    /// Gives a device an address in a network of `prefix` bits. Succeeds if the device has the
+    /// address already.
     pub(super) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), prefix, NO_DUPLICATE_DETECTION, 0];
         body.extend(index.to_ne_bytes());
@@ -122,7 +123,7 @@ impl Rtnetlink {
         }
     }
 
-    /// Sets the permanent link-layer address of the neighbour `address` on a device.
+    /// Gives a device a permanent neighbour `address` with the link-layer address `mac`.
     pub(super) fn add_neighbour(&self, index: u32, address: IpAddr, mac: [u8; 6]) -> Result<(), LaboratoryError> {
         let mut body = vec![family_of(address), 0, 0, 0];
         body.extend(index.to_ne_bytes());
@@ -135,7 +136,7 @@ impl Rtnetlink {
     }
 
     /// Limits packets to the network of `prefix` bits behind a device to `mtu` bytes, whatever the
-    /// device could carry. Replaces the kernel's own route.
+    /// device could carry. Replaces the kernel's own route to that network.
     pub(super) fn limit_route(&self, index: u32, network: IpAddr, prefix: u8, mtu: u32) -> Result<(), LaboratoryError> {
         let scope = if network.is_ipv4() { SCOPE_LINK } else { 0 };
         let mut body = route_body(network, prefix);
@@ -150,9 +151,10 @@ impl Rtnetlink {
         self.request(message, &format!("limit the packets to {network}/{prefix}"))
     }
 
-    /// Waits until packets to `address` are delivered here.
+    /// Waits until the kernel delivers packets to `address` on this host. An error if it announces
+    /// no change of routes for 5 seconds.
     pub(super) fn await_local(&self, address: Ipv6Addr) -> Result<(), LaboratoryError> {
-        // Listening begins before the first look, so that no change is missed in between.
+        // This socket listens before the first look, so that no change is missed in between.
         let changes = socket(IPV6_ROUTE_CHANGES)?;
         while !self.is_local(address)? {
             super::await_readable(&changes, &format!("the route to the own address {address}"))?;
@@ -171,12 +173,14 @@ impl Rtnetlink {
         Ok(answer.kind == RTM_NEWROUTE && answer.body.get(7) == Some(&RTN_LOCAL))
     }
 
-    /// Sends a request, and waits for its acknowledgement. `what` names it in errors.
+    /// Sends a request, and waits for its acknowledgement. An error number in that is returned as
+    /// an error. `what` names the request in errors.
     fn request(&self, message: Message, what: &str) -> Result<(), LaboratoryError> {
         self.exchange(message, ACKNOWLEDGE, what).map(drop)
     }
 
-    /// Sends a message, and returns the answer with the message's sequence number.
+    /// Sends a message, and returns the kernel's answer to it: the one with its sequence number. An
+    /// error number in the answer is returned as an error.
     fn exchange(&self, message: Message, flags: u16, what: &str) -> Result<Answer, LaboratoryError> {
         let failed = |error| LaboratoryError::system(what, error);
         let sequence = self.sequence.replace(self.sequence.get().wrapping_add(1));
@@ -204,7 +208,7 @@ impl Rtnetlink {
     }
 }
 
-/// Returns an rtnetlink socket that is told of changes of these multicast groups.
+/// Opens an rtnetlink socket that receives the multicast groups in the bits of `groups`.
 fn socket(groups: u32) -> Result<OwnedFd, LaboratoryError> {
     let failed = |error| LaboratoryError::system("open a socket for rtnetlink", error);
     // Protocol 0 is rtnetlink.
@@ -214,7 +218,7 @@ fn socket(groups: u32) -> Result<OwnedFd, LaboratoryError> {
     Ok(socket)
 }
 
-/// The first message of a datagram.
+/// The first message of a datagram from the kernel.
 struct Answer {
     kind: u16,
     sequence: u32,

@@ -1,5 +1,5 @@
-//! The rules that a case asks for. Before them there are rules that keep the host from sending
-//! anything of its own accord.
+//! The rules that a case asks for, and before them rules that keep the host from sending anything
+//! of its own accord.
 
 use super::LaboratoryError;
 use super::xtables::{Action, Contents, Entry, Tables};
@@ -8,19 +8,20 @@ use ipq_core::{Family, Hook};
 
 const TABLES: [Table; 2] = [Table::Mangle, Table::Filter];
 
-/// The types of ICMP errors. A world drops them, since its neighbours are not there to receive
-/// them.
+/// The types of ICMP errors for IPv4. The laboratory drops those that the host sends, since no
+/// neighbour is there to receive them.
 const ICMP_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 const ICMPV6_ERRORS: [u8; 4] = [1, 2, 3, 4];
-/// The types of multicast listener reports, and of router and neighbour discovery.
+/// The types of multicast listener discovery, and of router and neighbour discovery.
 const ICMPV6_OF_OWN_ACCORD: [u8; 9] = [130, 131, 132, 133, 134, 135, 136, 137, 143];
 
-/// The destination of packets that match a [`Target::Queue`].
+/// The queues that a [`Target::Queue`] sends matching packets to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queues {
-    /// Packets go to the queue of their family, for `ip_queue`, or to queue 0: `-j QUEUE`.
+    /// The target `-j QUEUE`: the queue of the packet's family in `ip_queue`, or queue 0 in newer
+    /// kernels.
     Plain,
-    /// Packets go to a numbered queue: `-j NFQUEUE`.
+    /// The target `-j NFQUEUE`, with one numbered queue for each family.
     Numbered {
         /// The queue's number for IPv4 packets.
         ipv4: u16,
@@ -29,12 +30,14 @@ pub enum Queues {
     },
 }
 
-/// Returns whether hosts send this `ICMPv6` message of their own accord.
+/// Returns whether hosts send `ICMPv6` messages of this type of their own accord: multicast
+/// listener, router and neighbour discovery.
 pub(super) fn is_of_own_accord(icmp_type: u8) -> bool {
     ICMPV6_OF_OWN_ACCORD.contains(&icmp_type)
 }
 
-/// Replaces the rules of both families in all tables.
+/// Replaces the rules of both families in the filter and mangle tables by `rules`. In mangle, rules
+/// that keep the host silent come first.
 pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryError> {
     for family in Family::ALL {
         let tables = Tables::open(family)?;
@@ -49,7 +52,7 @@ pub(super) fn install(rules: &[Rule], queues: Queues) -> Result<(), LaboratoryEr
     Ok(())
 }
 
-/// The tables of rules as they were when they were read.
+/// The filter and mangle tables of both families as they were when they were read.
 #[derive(Debug)]
 pub(super) struct Saved(Vec<(Family, Table, Contents)>);
 
@@ -65,7 +68,7 @@ impl Saved {
         Ok(Self(saved))
     }
 
-    /// Restores all tables as they were. Returns the first failure.
+    /// Restores all tables as they were. Goes on after a failure, and returns the first.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(family, table, contents)| {
             let tables = Tables::open(*family)?;

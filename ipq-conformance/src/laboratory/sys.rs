@@ -1,5 +1,5 @@
 //! The laboratory's system calls for which there is no safe crate: namespaces, socket options that
-//! are whole tables, TAP devices, and addresses of packet sockets.
+//! are whole tables, TAP devices, addresses of packet sockets, and time stamps.
 
 #![allow(
     unsafe_code,
@@ -12,15 +12,16 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// The kinds of namespace that [`unshare`] makes.
 pub(super) use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
 
-/// Calls `unshare(2)`: moves this process into namespaces of its own. Descriptors and memory stay
-/// as they are.
+/// Calls `unshare(2)`: moves this process into new namespaces of these kinds. Other flags are
+/// ignored, so descriptors and memory stay as they are.
 pub(super) fn unshare(namespaces: libc::c_int) -> io::Result<()> {
     // SAFETY: none of the flags unshares memory or descriptors, on which safe code elsewhere could
     // rely.
     check(unsafe { libc::unshare(namespaces & (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUSER)) })
 }
 
-/// Reads a socket option into `value`, by `getsockopt(2)`. Returns the number of bytes filled.
+/// Reads a socket option into `value`, by `getsockopt(2)`. Returns the number of bytes that were
+/// filled.
 pub(super) fn read_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -62,9 +63,9 @@ pub(crate) fn set_option(
     })
 }
 
-/// Replaces a table of rules by `setsockopt(2)`. The header of `table` has a pointer at
-/// `pointer_offset`, to the room where the kernel puts the old table's counters: `counters`, which
-/// is as long as the header says.
+/// Replaces a table of rules by `setsockopt(2)`. Writes the address of `counters` into `table` at
+/// `pointer_offset`; the kernel puts the old table's counters there. The header of `table` must
+/// announce `counters.len()` of them.
 pub(super) fn replace_table(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -98,7 +99,8 @@ pub(super) fn make_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })
 }
 
-/// Turns one offload of a device off, by `SIOCETHTOOL`.
+/// Turns one offload of the device `name` off, by `SIOCETHTOOL`. `command` is the `ETHTOOL` command
+/// that sets the offload.
 pub(super) fn switch_offload_off(socket: BorrowedFd<'_>, name: &str, command: u32) -> io::Result<()> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
     // A `struct ethtool_value`: the command and its value.
@@ -123,8 +125,8 @@ pub(super) fn bind_to_device(socket: BorrowedFd<'_>, index: u32, ether_type: u16
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
-/// Takes a datagram from a socket with `SO_TIMESTAMPING`, by `recvmsg(2)`, without waiting. Returns
-/// whether the kernel stamped it on arrival.
+/// Takes the next datagram from a socket with `SO_TIMESTAMPING`, by `recvmsg(2)`, without waiting.
+/// Returns whether the kernel stamped it on arrival.
 pub(super) fn take_stamped(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut bytes = [0_u8; 64];
     let mut control = [0_u64; 16];

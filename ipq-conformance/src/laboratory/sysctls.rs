@@ -1,10 +1,10 @@
-//! The settings of a host that forwards, but answers nothing and sends nothing of its own accord.
+//! The sysctls of a host that forwards, but answers nothing and sends nothing of its own accord.
 
 use super::{LaboratoryError, Place};
 use std::fs;
 use std::io::ErrorKind;
 
-/// The names, with slashes, and the values of the settings. Some kernels lack those that are marked
+/// The names, with slashes, and the values of the sysctls. Some kernels lack those that are marked
 /// `Sometimes`.
 const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv4/ip_forward", "1", Presence::Always),
@@ -23,7 +23,7 @@ const SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/ipv6/icmp/echo_ignore_all", "1", Presence::Sometimes),
 ];
 
-/// The settings of the whole system, outside namespaces, as they were on the recorded kernels.
+/// The sysctls outside network namespaces, with the values that the recorded kernels had.
 const SYSTEM_SETTINGS: &[(&str, &str, Presence)] = &[
     ("net/core/rmem_max", "1572864", Presence::Always),
     ("net/core/rmem_default", "196608", Presence::Always),
@@ -38,8 +38,8 @@ enum Presence {
     Sometimes,
 }
 
-/// Applies the settings in the current network namespace, with those of the whole system if `place`
-/// is initial. They must be there before the devices are.
+/// Writes the sysctls of the current network namespace, and for [`Place::Initial`] those outside
+/// namespaces. Must be called before the devices are created. Some sysctls may be missing.
 pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     let of_the_system = match place {
         Place::Private => &[],
@@ -55,26 +55,26 @@ pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     Ok(())
 }
 
-/// The settings as they were when they were read, to be restored later.
+/// The sysctls as they were when they were read, to be restored later.
 #[derive(Clone, Debug)]
 pub(super) struct Saved(Vec<(&'static str, String)>);
 
 impl Saved {
-    /// Reads the settings that this kernel has.
+    /// Reads all sysctls that a laboratory sets, apart from those that this kernel lacks.
     pub(super) fn read() -> Self {
         let settings = SETTINGS.iter().chain(SYSTEM_SETTINGS);
         let values = settings.filter_map(|(name, ..)| Some((*name, fs::read_to_string(path(name)).ok()?)));
         Self(values.collect())
     }
 
-    /// Restores all settings. Returns the first failure.
+    /// Restores all sysctls. Goes on after a failure, and returns the first.
     pub(super) fn restore(&self) -> Result<(), LaboratoryError> {
         let results = self.0.iter().map(|(name, value)| write(name, value.trim_end()));
         results.fold(Ok(()), Result::and)
     }
 }
 
-/// Writes a sysctl. Its name has slashes.
+/// Writes `value` to the sysctl `name`, which has slashes.
 pub(super) fn write(name: &str, value: &str) -> Result<(), LaboratoryError> {
     let written = fs::write(path(name), value);
     written.map_err(|source| LaboratoryError::Failed {

@@ -10,7 +10,7 @@ use ipq_core::{Family, Hook};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The option that replaces a table. The option that reads its size has the same number.
+/// The number of the option that replaces a table, and also of the one that reads a table's size.
 const REPLACE_OR_INFO: i32 = 64;
 const ENTRIES: i32 = 65;
 
@@ -35,8 +35,8 @@ const HOOKS: [Hook; 5] = [
 pub(super) struct Entry {
     /// The number of the transport protocol that the rule matches; `None` matches every packet.
     pub(super) protocol: Option<u8>,
-    /// The type of the ICMP message that the rule matches; `None` matches every packet. `protocol`
-    /// must be the family's ICMP if there is a type.
+    /// The type of the ICMP message that the rule matches; `None` matches every packet. With a
+    /// type, `protocol` must be the ICMP of the table's family.
     pub(super) icmp_type: Option<u8>,
     /// The action on a packet that matches.
     pub(super) action: Action,
@@ -49,15 +49,16 @@ pub(super) enum Action {
     Accept,
     /// The packet is dropped.
     Drop,
-    /// The packet goes to the queue of its family, or to queue 0: `-j QUEUE`.
+    /// The packet goes to the queue of its family in `ip_queue`, or to queue 0 in newer kernels:
+    /// `-j QUEUE`.
     Queue,
     /// The packet goes to one of these queues: `-j NFQUEUE`.
     NumberedQueue(NumberedQueue),
-    /// The packet gets this mark.
+    /// The packet gets this mark, and goes on to the next rule.
     Mark(u32),
 }
 
-/// A table as it is in the kernel.
+/// A table of rules in the kernel's binary form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contents {
     valid_hooks: u32,
@@ -68,8 +69,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Builds a table of those `rules` whose chains the table has. The table accepts all packets
-    /// that match no rule.
+    /// Builds a table of those `rules` whose chains the table has, and leaves out the others. The
+    /// table accepts all packets that match no rule.
     pub(super) fn build(family: Family, table: Table, rules: &[(Hook, Entry)]) -> Self {
         let policy = Entry {
             protocol: None,
@@ -138,7 +139,8 @@ impl Entry {
 }
 
 impl Action {
-    /// Returns the action as a target of a rule. A verdict stands there as -1 - verdict.
+    /// Returns the action as the target part of a rule. A verdict has the number -1 - verdict
+    /// there.
     fn target(self) -> Vec<u8> {
         let standard = |verdict: i32| part("", 0, &(-1 - verdict).to_ne_bytes(), 4);
         match self {
@@ -161,8 +163,8 @@ impl Action {
     }
 }
 
-/// Returns a match or a target: its size, name and revision, and `data` in a structure of
-/// `data_bytes`.
+/// Returns a match or a target in binary form: a header with its size, name and revision, and then
+/// `data`, filled up with zeros to `data_bytes`.
 fn part(name: &str, revision: u8, data: &[u8], data_bytes: usize) -> Vec<u8> {
     let size = 32 + data_bytes.next_multiple_of(ALIGNMENT);
     let mut part = vec![0; size];
@@ -173,7 +175,7 @@ fn part(name: &str, revision: u8, data: &[u8], data_bytes: usize) -> Vec<u8> {
     part
 }
 
-/// Reads and replaces the tables of one family.
+/// A socket that reads and replaces the tables of rules of one family.
 #[derive(Debug)]
 pub(super) struct Tables {
     family: Family,
@@ -182,7 +184,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Opens the tables of the current network namespace.
+    /// Opens the family's tables in the current network namespace.
     pub(super) fn open(family: Family) -> Result<Self, LaboratoryError> {
         let (domain, level) = match family {
             Family::Ipv4 => (AddressFamily::INET, libc::IPPROTO_IP),
@@ -197,7 +199,7 @@ impl Tables {
         })
     }
 
-    /// Returns the table that is in force.
+    /// Returns the table that is in force, as the kernel has it.
     pub(super) fn read(&self, table: Table) -> Result<Contents, LaboratoryError> {
         let mut info = [0; INFO_BYTES];
         put_name(&mut info, table);

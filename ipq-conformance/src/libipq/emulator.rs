@@ -25,7 +25,7 @@ impl<'e> Emulator<'e> {
         })
     }
 
-    /// Returns the emulator as a task beside a call.
+    /// Returns the emulator as a task that is served while the libipq makes a call.
     pub(super) fn beside_a_call(self) -> Serving<'e> {
         Serving {
             emulator: self,
@@ -41,7 +41,7 @@ pub(super) struct Serving<'e> {
 }
 
 impl Serving<'_> {
-    /// Returns the datagrams that were sent during a call that is over.
+    /// Returns the datagrams that the libipq sent during the call, which is over.
     pub(super) fn sent(mut self) -> io::Result<Vec<Bytes>> {
         // Datagrams that were sent before the answer are there by now.
         self.turn()?;

@@ -1,7 +1,7 @@
 //! A program in any language that calls a libipq, told over a pipe.
 //!
 //! A program that breaks the protocol of the pipe makes a case *broken*. One that hangs or ends
-//! during a call makes it *failed*, as a library for C does: the call was its libipq's.
+//! during a call makes the case *failed*, as a library for C does: the fault is its libipq's.
 
 mod messages;
 
@@ -13,21 +13,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The page of the protocol.
+/// The file that describes the protocol, in the folder of this package.
 const PAGE: &str = "docs/client-protocol.md";
 
-/// A program that can be started.
+/// A program that calls a libipq, as a libipq under test.
 #[derive(Clone, Debug)]
 pub(crate) struct ExecLibipq {
     words: Vec<String>,
     preload: Option<PathBuf>,
-    /// The program's first words about itself. All that follow must be the same.
+    /// The description that the program gave at its first start. Each later start must give the
+    /// same.
     about: About,
 }
 
 impl ExecLibipq {
-    /// Starts the program of that command line once, to hear what it says about itself. `socket` is
-    /// what it is told of the emulator, which need not be there.
+    /// Starts the program of the command line `command` once, to read its description of itself.
+    /// `socket` is the emulator's path that the program is told; no emulator needs to be there.
     pub(crate) fn new(command: &str, preload: Option<PathBuf>, socket: &Path) -> Result<Self, ExecError> {
         let words = pipe::words(command)?;
         let mut process = Process::start(&words, preload.as_deref(), socket)?;
@@ -62,7 +63,7 @@ impl Libipq for ExecLibipq {
     }
 }
 
-/// The program's process, which has said what it is.
+/// A started program that has described itself.
 #[derive(Debug)]
 struct Process {
     program: Program,
@@ -86,7 +87,7 @@ impl Process {
 
 impl Caller for Process {
     fn call(&mut self, call: &Call, emulator: Emulator<'_>) -> Result<Called, WorldError> {
-        // What it printed before is not this call's.
+        // Text that was printed before is not this call's.
         self.program.take_printed();
         let request = Request::Call(CallRequest::new(call, self.about.c_library));
         let mut serving = emulator.beside_a_call();
@@ -121,7 +122,7 @@ impl Caller for Process {
     }
 }
 
-/// Returns the time limit of a call.
+/// Returns the time limit of a call: 5 seconds, and for a read its timeout in addition.
 fn patience(call: &Call) -> Duration {
     match call.function {
         Function::Read { timeout, .. } => PATIENCE + Duration::from_micros(timeout.max(0).unsigned_abs().into()),

@@ -22,12 +22,13 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
-/// The bytes behind a read buffer. They show whether the library writes past the buffer's end.
+/// The bytes that follow each read buffer. If they change, the library has written past the
+/// buffer's end.
 const GUARD: [u8; 64] = [0xa5; 64];
-/// The interval between signals during a call that is to be interrupted, in microseconds.
+/// The interval in microseconds between signals during a call that signals are to interrupt.
 const BETWEEN_SIGNALS: libc::suseconds_t = 20_000;
 
-/// `struct ipq_handle` (LIB-8)
+/// The `struct ipq_handle` of libipq.h (LIB-8).
 #[repr(C)]
 struct HandleInC {
     fd: c_int,
@@ -38,10 +39,12 @@ struct HandleInC {
 
 type Pointer = *mut HandleInC;
 
-/// A library, and the state of the program that uses it.
+/// A loaded library, and the state of the program that uses it: handles, the last read buffer, and
+/// open files.
 pub(super) struct Loaded {
     library: Library,
-    /// The addresses of handles. A handle's number is its place here, from 1.
+    /// The addresses of the handles that the library gave. A handle's number is its place in this
+    /// list, from 1.
     handles: Mutex<Vec<usize>>,
     buffer: Mutex<Vec<u8>>,
     files: Mutex<Vec<File>>,
@@ -49,11 +52,11 @@ pub(super) struct Loaded {
 
 /// The reason why a call has no result.
 enum Wrong {
-    /// The library lacks the function of this name.
+    /// The library has no function of this name.
     Missing(String),
     /// The library wrote past the end of a buffer.
     Overwrote,
-    /// The system or the library does not allow the call, for this reason.
+    /// The call can't be made, for this reason.
     Unable(String),
 }
 
@@ -64,7 +67,7 @@ impl From<rustix::io::Errno> for Wrong {
 }
 
 impl Loaded {
-    /// Loads the library of this name, as `dlopen` finds it.
+    /// Loads the library with this name or path, as `dlopen` finds it.
     pub(super) fn open(name: &OsStr) -> Result<Self, libloading::Error> {
         // SAFETY: loading runs the library's constructors, as for everybody who links with it.
         let library = unsafe { Library::new(name) }?;
@@ -84,7 +87,8 @@ impl Loaded {
         needed.find(|name| self.function::<unsafe extern "C" fn()>(name).is_err())
     }
 
-    /// Makes a call on this thread, with signals during it if the call asks for them.
+    /// Makes a call on this thread, with signals during the call if it asks for them. Returns its
+    /// result with errno and the library's error text.
     pub(super) fn call(&self, call: &Call) -> Called {
         let mut returned = Returned::default();
         if call.signals {
@@ -192,7 +196,8 @@ impl Loaded {
         })
     }
 
-    /// Returns the function of this name, with the signature `F`.
+    /// Returns the library's function of this name, which must have the type `F`; an error if there
+    /// is none.
     fn function<F: Copy>(&self, name: &str) -> Result<F, Wrong> {
         // SAFETY: the library's function of this name has the signature that libipq.h gives it,
         // which is `F`. If it has another, only this process is harmed.
@@ -221,7 +226,7 @@ impl Loaded {
         Ok(value as i64)
     }
 
-    /// Replaces the handle's socket by one that has received `datagram`.
+    /// Replaces the handle's socket by another one, on which `datagram` waits to be read.
     fn forge(&self, handle: HandleNumber, datagram: &[u8]) -> Result<(), Wrong> {
         let flags = SocketFlags::CLOEXEC;
         let (near, far) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -238,7 +243,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Returns the descriptor in a handle's structure; -1 if there is none.
+    /// Returns the descriptor in a handle's structure; -1 for NULL.
     fn descriptor(&self, handle: HandleNumber) -> c_int {
         self.public(handle).map_or(-1, |public| public.descriptor)
     }
@@ -258,7 +263,7 @@ impl Loaded {
         Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
     }
 
-    /// Keeps a handle, and returns its number; 0 for NULL.
+    /// Keeps a handle that the library gave, and returns its number; 0 for NULL.
     fn keep(&self, handle: Pointer) -> i64 {
         if handle.is_null() {
             return 0;
@@ -302,7 +307,8 @@ impl Loaded {
         })
     }
 
-    /// Opens files until the descriptors below a number are in use: see [`Function::Occupy`].
+    /// Opens files until all descriptors below `below` are in use: see [`Function::Occupy`].
+    /// Returns the last file's descriptor; -1 if there can't be so many.
     fn occupy(&self, below: u32) -> i64 {
         let limit = getrlimit(Resource::Nofile);
         // The result below shows whether the limit is too low.
@@ -341,7 +347,7 @@ fn set_errno(errno: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// Makes SIGALRM come every `between` microseconds; never if `between` is 0. The handler does
+/// Makes SIGALRM come every `between` microseconds, or stops it if `between` is 0. The handler does
 /// nothing, and interrupted calls are not restarted.
 fn signals(between: libc::suseconds_t) {
     extern "C" fn handler(_: c_int) {}

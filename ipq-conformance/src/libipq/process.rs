@@ -14,13 +14,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// The argument that makes a program serve a library. The library's name follows it.
+/// The argument that makes this program serve a library. The library's name is the next argument.
 const SERVE: &str = "--serve-client";
-/// The time limit of a call. No call waits for longer than a part of it.
+/// The time limit of a call. The suite's calls all wait for less.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a library and ends the process, if this program was started for that. Otherwise does
-/// nothing.
+/// If this program was started to serve a library, serves it until standard input ends, and ends
+/// the process. Otherwise does nothing.
 pub(crate) fn serve_if_asked() {
     let Some(name) = child::asked_for(SERVE) else { return };
     let served = match Loaded::open(&name) {
@@ -35,7 +35,7 @@ pub(crate) fn serve_if_asked() {
     child::exit(served)
 }
 
-/// Returns the error and its cause, which has the dynamic loader's own words.
+/// Returns the text of an error and of its cause, which has the dynamic loader's own words.
 fn in_full(error: &libloading::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
@@ -48,7 +48,8 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
         let mut threads: HashMap<u8, (Sender<Call>, Receiver<Called>)> = HashMap::new();
         for line in io::stdin().lock().lines() {
             let call: Call = serde_json::from_str(&line?)?;
-            // Calls on thread 0 are made here. Other threads exist only if a call asks for them.
+            // Calls on thread 0 are made by this thread. Other threads exist only if a call asks
+            // for them.
             if call.thread == 0 {
                 answer(&loaded.call(&call))?;
                 continue;
@@ -66,12 +67,12 @@ fn serve(loaded: &Loaded) -> io::Result<()> {
     })
 }
 
-/// The library to load.
+/// The libipq of a library for C, to be loaded by a process of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Library {
-    /// The name, as `dlopen` takes it.
+    /// The library's name or path, as `dlopen` takes it.
     pub(crate) name: OsString,
-    /// The object to load before the library, if there is one.
+    /// The object to load before the library; `None` loads none.
     pub(crate) preload: Option<PathBuf>,
 }
 
@@ -90,7 +91,8 @@ impl Libipq for Library {
 }
 
 impl Library {
-    /// Starts a process whose kernel is the emulator at `socket`, and loads the library there.
+    /// Starts a process that loads the library, and whose kernel is the emulator at `socket`. An
+    /// error if the library can't be loaded or is no libipq.
     pub(crate) fn load(&self, socket: &Path) -> Result<Process, LoadError> {
         let mut command = child::this_program(SERVE, &self.name);
         show_emulator(&mut command, socket, self.preload.as_deref());
@@ -114,21 +116,22 @@ fn broken(error: impl ToString) -> WorldError {
     WorldError::Broken(error.to_string())
 }
 
-/// The process that a library is loaded into, as its parent sees it.
+/// The process that has loaded a library, as its parent sees it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     patience: Duration,
 }
 
-/// The reason why there is no process with a library to test.
+/// The reason why there is no process with a loaded library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The system refuses a process, or room for its socket.
+    /// The process or its socket could not be created, or its pipes failed.
     #[error("the library's process can't be started: {0}")]
     Process(#[from] io::Error),
-    /// There is no such library, or it does not fit this machine.
+    /// The library is not there, does not fit this machine, is no libipq, or crashed while it was
+    /// loaded.
     #[error("the library can't be loaded: {0}; name a libipq.so that a program of this machine could load")]
     Library(String),
     /// Its `ipq_create_handle` did not open a socket of the emulator.
@@ -145,7 +148,7 @@ impl Caller for Process {
         self.try_call(call, emulator).map_err(broken)
     }
 
-    /// Nothing is left to be said: the process ends when it is dropped.
+    /// Does nothing: the process is killed when it is dropped.
     fn end(&mut self) -> Result<(), WorldError> {
         Ok(())
     }
@@ -172,8 +175,8 @@ impl Process {
         })
     }
 
-    /// Ends a process that gave `line` instead of an answer. Returns what became of the process, in
-    /// words.
+    /// Ends the process, which gave `line` instead of an answer. Returns in words how it ended, and
+    /// what it printed.
     fn end_after(&mut self, line: &Line) -> io::Result<String> {
         let status = self.child.end(line)?;
         let how = match (line, status.signal()) {

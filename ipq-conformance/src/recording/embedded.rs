@@ -2,7 +2,7 @@
 
 use super::Reader;
 
-/// A file of recordings that is built in.
+/// A file of recordings that is built into the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Embedded {
     /// The file's name.

@@ -74,8 +74,8 @@ fn bad_json(error: &serde_json::Error) -> Problem {
     Problem::in_scenario(without_line(error))
 }
 
-/// Returns the problem that serde found in its text, which is one line. Leaves out the line's
-/// number, which is always 1, and keeps the column.
+/// Returns what serde says about JSON text of one line. Leaves out the line's number, which is
+/// always 1, and keeps the column.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -118,7 +118,7 @@ struct ScenarioJson<'a> {
     steps: Vec<Box<RawValue>>,
 }
 
-/// The protocol of the queues. Most recordings do not state it: they are of `ip_queue`.
+/// The protocol of a recording's queues. Recordings of `ip_queue` do not state it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum QueuesJson {
@@ -128,7 +128,7 @@ pub(crate) enum QueuesJson {
 }
 
 impl QueuesJson {
-    /// Returns whether the protocol is the one that recordings do not state.
+    /// Returns whether the protocol is `ip_queue`, which recordings do not state.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn is_ip_queue(&self) -> bool {
         *self == Self::IpQueue
@@ -271,7 +271,8 @@ struct RuleJson<'a> {
     queue: Option<NumberedQueueJson>,
 }
 
-/// The names of transport protocols in rules.
+/// The names of transport protocols in rules. The first name of a protocol is the one that is
+/// written.
 const PROTOCOLS: [(&str, Protocol); 5] = [
     ("udp", Protocol::UDP),
     ("tcp", Protocol::TCP),
@@ -388,8 +389,8 @@ fn names<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads a key that may be null but must be there. Unless told otherwise, serde takes a missing
-/// `Option` for null.
+/// Reads a key that may be null but must be there. By itself serde takes a missing `Option` for
+/// null.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }

@@ -1,10 +1,12 @@
-//! Checks that a scenario's steps make sense together: sockets are open, devices exist.
+//! Checks that a scenario's steps make sense together: that their sockets are open and their
+//! devices exist.
 
 use super::{Problem, Recording};
 use crate::world::{Observation, OpenStage, Step, topology};
 use std::collections::HashMap;
 
-/// A step on a socket that is not open according to a recorded answer.
+/// A step that contradicts the recorded answers: it uses a socket whose opening failed, or opens
+/// one that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misuse {
     /// The number of the step, from 1.
@@ -13,8 +15,9 @@ pub struct Misuse {
     pub what: String,
 }
 
-/// Refuses a recording with a step that makes no sense whatever the kernel answered: it names an
-/// unknown device, or uses a socket that no earlier step opened or that an earlier step closed.
+/// Refuses a recording with a step that makes no sense, whatever the kernel answered. Such a step
+/// names an unknown device, or uses a socket that no earlier step opened or that an earlier step
+/// closed.
 pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     let mut open = HashMap::new();
     for (number, recorded) in numbered(recording) {
@@ -49,11 +52,11 @@ pub(super) fn check_names(recording: &Recording) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns the first step that contradicts the answer to an earlier [`Step::Open`]; `None` if there
-/// is none.
+/// Returns the first step that contradicts the recorded answers; `None` if there is none. It uses a
+/// socket that an earlier [`Step::Open`] failed to make, or opens one that is open.
 ///
-/// This check is separate from [`check_names`]: a wrong answer in a recording is a difference for
-/// the comparison to find, and does not mean that the scenario makes no sense.
+/// This check is separate from [`check_names`]. A wrong answer in a recording is a difference that
+/// the comparison is to find, and does not mean that the scenario makes no sense.
 pub(super) fn first_misuse(recording: &Recording) -> Option<Misuse> {
     let mut open = HashMap::new();
     for (step, recorded) in numbered(recording) {

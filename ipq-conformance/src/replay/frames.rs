@@ -1,4 +1,4 @@
-//! The rules by which datagrams are compared.
+//! The rules by which a received datagram is compared with the recorded one.
 
 use super::Unequal;
 use super::ids::Ids;
@@ -6,8 +6,9 @@ use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute, message_type as queue_t
 use ipq_core::wire::{Abi, ByteOrder, Header, MessageType, padding};
 use std::ops::Range;
 
-/// Compares two datagrams that a socket received from the same sender, as far as they were copied.
-/// Returns `None` if they are equal. Nothing is exempt in the part that a short receive cut off.
+/// Compares the datagram that `socket` received with the recorded one, and returns the difference;
+/// `None` if they are equal. Only the kernel's datagrams have exempt bytes. A byte that one of the
+/// two lacks always counts. The ids of two packet messages are learnt.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();
@@ -38,16 +39,17 @@ pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &
     })
 }
 
-/// The result of the rules for a frame that go beyond plain comparison.
+/// The result of the rules for one kind of frame, beyond plain comparison.
 #[derive(Default)]
 struct Judged {
     /// The ranges in which different bytes do not count.
     exempt: Vec<Range<usize>>,
-    /// The offset of a difference that a rule found in place of plain comparison.
+    /// The offset of a difference that a rule found; `None` if it found none.
     wrong: Option<usize>,
 }
 
-/// Returns the range of the time in a packet message of a numbered queue; `None` if there is none.
+/// Returns the range of the time in a packet message of a numbered queue; `None` if the message has
+/// no time or is another one.
 fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     let word = |at: usize| Some(u16::from_ne_bytes(*message.get(at..)?.first_chunk()?));
     if word(4) != Some(queue_type::PACKET) {
@@ -64,8 +66,8 @@ fn timestamp(message: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// Applies the rules for a PACKET frame: the packet id may differ; the time in a timestamp may
-/// differ, but not whether there is one; and the number of pad bytes follows from the length.
+/// Applies the rules for a PACKET frame. The packet id and the pad bytes may differ. The time may
+/// differ if both frames have one or neither has.
 fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let word = abi.word_bytes();
     let id = packet_id_at(abi);
@@ -73,7 +75,7 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     let microseconds = seconds + word;
     let mut judged = Judged::default();
     judged.exempt.push(id);
-    // A timestamp that is cut is compared by its whole words only.
+    // Of a timestamp that is cut, only the whole words are looked at.
     let end = [microseconds + word, microseconds]
         .into_iter()
         .find(|end| *end <= expected.len().min(seen.len()));
@@ -95,8 +97,8 @@ fn judge_packet(expected: &[u8], seen: &[u8], abi: Abi) -> Judged {
     judged
 }
 
-/// Applies the rules for an error. It quotes what was sent, so its packet id must be that of a
-/// verdict which has not been answered yet.
+/// Applies the rules for an error. If it quotes a verdict, the packet id there may differ, but both
+/// must name a verdict of `socket` that no error has answered yet.
 fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Judged {
     let abi = ids.abi();
     let quoted = Header::BYTES + 4;
@@ -106,7 +108,7 @@ fn judge_error(expected: &[u8], seen: &[u8], socket: &str, ids: &mut Ids) -> Jud
     }
     let id = verdict_id_at(abi);
     let (start, end) = (quoted + id.start, quoted + id.end);
-    // The quoted message is cut by a short receive, or its header states less than the whole.
+    // A short receive may have cut the quoted message, or its header may state less than the whole.
     let stated = number(expected, quoted..quoted + 4, abi).map_or(usize::MAX, |length| quoted + length as usize);
     let end = end.min(expected.len()).min(seen.len()).min(stated);
     if start >= end {
@@ -130,7 +132,7 @@ pub(super) const fn verdict_id_at(abi: Abi) -> Range<usize> {
     Header::BYTES + abi.word_bytes()..Header::BYTES + 2 * abi.word_bytes()
 }
 
-/// Returns the message type at the offset `at`; `None` if the frame ends before.
+/// Returns the message type that stands at the offset `at`; `None` if the frame ends before.
 pub(super) fn message_type(frame: &[u8], at: usize, abi: Abi) -> Option<MessageType> {
     number(frame, at..at + 2, abi).map(|value| MessageType::from_wire(value as u16))
 }

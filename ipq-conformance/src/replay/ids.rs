@@ -1,4 +1,4 @@
-//! The packet ids of the recorded kernel, and those of this world for the same packets.
+//! The packet ids of a recorded kernel, and those that this world has for the same packets.
 
 use super::frames::{message_type, packet_id_at, verdict_id_at};
 use crate::world::{Capabilities, Capability, Step};
@@ -6,22 +6,22 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::wire::{Abi, MessageType};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// A packet id in its form in a frame: a word of the recording's ABI.
+/// A packet id as it is in a frame: a word of the recording's ABI.
 type RawId = Vec<u8>;
 
-/// A netlink protocol, which stands for the queue of its family.
+/// A netlink protocol. It stands for the queue of its family.
 type QueueProtocol = i32;
 
-/// Maps recorded packet ids to this world's.
+/// A map from recorded packet ids to this world's.
 ///
-/// Ids belong to a queue. The socket by which a frame came, or by which a verdict is sent, tells
-/// the queue. Where ids are numbers, both families use the same ones.
+/// Each id belongs to a queue. The socket by which a frame came, or by which a verdict is sent,
+/// tells the queue. Where ids are numbers, both families' queues use the same numbers.
 pub(super) struct Ids {
     abi: Abi,
-    /// `true` if this world's ids are addresses, so that ids of different queues never clash.
+    /// `true` if this world's ids are addresses. Then no id is in two queues at once.
     addresses: bool,
-    /// This world's packet ids by recorded id and queue, from the last frame that had the recorded
-    /// id.
+    /// This world's packet id for each recorded id and queue, from the last frame that had the
+    /// recorded id.
     own: HashMap<RawId, BTreeMap<QueueProtocol, RawId>>,
     /// The open sockets, by name.
     sockets: HashMap<String, Socket>,
@@ -29,7 +29,8 @@ pub(super) struct Ids {
 
 struct Socket {
     protocol: QueueProtocol,
-    /// The ids of verdicts that no error has answered: each as recorded, and as sent here.
+    /// The packet ids of the verdicts that were sent and that no error has answered: each as
+    /// recorded, and as sent here.
     sent: VecDeque<(RawId, RawId)>,
 }
 
@@ -44,7 +45,8 @@ impl Ids {
         }
     }
 
-    /// Returns whether the socket is one of numbered queues, whose ids every kernel gives alike.
+    /// Returns whether the socket belongs to numbered queues, whose packet ids are the same on
+    /// every kernel.
     pub(super) fn is_numbered(&self, socket: &str) -> bool {
         let socket = self.sockets.get(socket);
         socket.is_some_and(|socket| socket.protocol == i32::from(PROTOCOL))
@@ -54,8 +56,9 @@ impl Ids {
         self.abi
     }
 
-    /// Returns the step for this world. A verdict for the kernel gets this world's packet id, if
-    /// the recorded packet id is known.
+    /// Returns the step as it is to be done in this world. A verdict that goes to the kernel gets
+    /// this world's packet id, if one is known for the recorded id. Opening, sending and closing
+    /// are noted.
     pub(super) fn rewrite(&mut self, step: &Step) -> Step {
         let mut step = step.clone();
         match &mut step {
@@ -83,15 +86,15 @@ impl Ids {
                     socket.sent.push_back((recorded, own));
                 }
             }
-            // The verdicts that the socket sent will get no answer any more.
+            // No error will answer the verdicts that this socket sent.
             Step::Close { socket } => drop(self.sockets.remove(socket)),
             _ => {}
         }
         step
     }
 
-    /// Notes that two PACKET frames that came to `socket` are about the same packet. A frame that
-    /// is cut within the packet id is ignored.
+    /// Notes that two PACKET frames, which `socket` received in the recording and here, are about
+    /// the same packet. A frame that is cut within the packet id is ignored.
     pub(super) fn learn(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) {
         let at = packet_id_at(self.abi);
         let ids = recorded.get(at.clone()).zip(seen.get(at));
@@ -101,8 +104,8 @@ impl Ids {
         }
     }
 
-    /// Returns whether the error `recorded` and the error `seen` on `socket` quote the same
-    /// verdict, as far as they were received. Forgets this verdict and the earlier ones: errors
+    /// Returns whether the ids `recorded` and `seen`, which two errors on `socket` quote, are those
+    /// of one verdict. An id may be cut. Forgets this verdict and the earlier ones, since errors
     /// come in the order of the verdicts.
     pub(super) fn answer(&mut self, socket: &str, recorded: &[u8], seen: &[u8]) -> bool {
         let Some(Socket { sent, .. }) = self.sockets.get_mut(socket) else {
@@ -119,7 +122,8 @@ impl Ids {
 }
 
 /// Returns this world's id for a verdict to the queue of `protocol`; `None` if it is unknown. The
-/// id of a packet in the other queue is taken only where it can't clash with an id of this queue.
+/// id of a packet in the other family's queue is taken only if ids are addresses, and can't clash
+/// with one of this queue.
 fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
     own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
 }
@@ -156,8 +160,8 @@ mod tests {
         [[0; 16].as_slice(), &id.to_le_bytes()].concat().into()
     }
 
-    /// Returns a map whose sockets, one of each family, have read these packets: the recorded id
-    /// and this world's.
+    /// Returns a map with a socket for each family. The sockets have read these packets: each with
+    /// the recorded id and this world's.
     fn having_read(capabilities: &Capabilities, read: &[(Family, u64, u64)]) -> Ids {
         let mut ids = Ids::new(ABI, capabilities);
         for family in Family::ALL {

@@ -6,7 +6,7 @@ use crate::recording::Recording;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
-/// A scenario of a kernel, and the step where the order of its packet ids shows.
+/// A scenario of a kernel, the step in which the order of packet ids shows, and the reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownOrder {
@@ -17,7 +17,7 @@ struct KnownOrder {
 }
 
 /// Returns the reason why the emulator is known to differ in this step of the recording; `None` if
-/// it is not known to.
+/// this difference is not known.
 #[must_use]
 pub fn known_order(recording: &Recording, difference: &Difference) -> Option<&'static str> {
     static KNOWN: OnceLock<Vec<KnownOrder>> = OnceLock::new();

@@ -6,8 +6,9 @@ use crate::recording::{Problem, RecordedStep, Recording};
 use crate::world::{Capability, Observation, Received, World};
 use ipq_core::wire::{Abi, MessageType};
 
-/// Does the steps of `recording` in the fresh `world`. Returns a recording with the same name, the
-/// machine of the world, and the world's packet ids in frames and verdicts.
+/// Does the steps of `recording` in the fresh `world`. Returns a recording of the same name with
+/// the world's answers, and with the world's packet ids in verdicts. Its machine is the world's, or
+/// the recording's if the world can stand for other machines.
 pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording, ReplayError> {
     let mut setup = recording.setup.clone();
     let begun = world.begin(&setup);
@@ -46,7 +47,7 @@ pub fn record(recording: &Recording, world: &mut dyn World) -> Result<Recording,
     })
 }
 
-/// Returns the PACKET frame that was received from the kernel; `None` if it was none.
+/// Returns the PACKET frame that was received from the kernel; `None` if `seen` is anything else.
 fn packet(seen: &Observation, abi: Abi) -> Option<&[u8]> {
     match seen {
         Observation::Receive(Received::Frame { bytes, sender: 0 }) => {

@@ -14,7 +14,8 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// Writes the report for people. `output` must remove colours where they are not wanted.
+/// A reporter that writes text for people, with colours. `output` must remove the colours where
+/// they are not wanted.
 #[derive(Debug)]
 pub struct Human<W> {
     output: W,

@@ -8,15 +8,15 @@ use crate::world::order_word;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
-/// Writes JSON lines.
+/// A reporter that writes JSON lines: one for each case, and one for the whole run.
 ///
-/// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome`, `reason`
-/// (null if the case passed) and, if there are any, `details` and `transcript`, of which the end is
-/// kept if it is long. The last line has `summary`, the number of cases by outcome; `environment`,
-/// the world, its machine and the date; and `out_of_date`, if the list of known differences is
-/// wrong somewhere.
+/// The line of a case has `id`, `title`, `topic`, `level`, `requirements`, `outcome` and `reason`,
+/// which is null if the case passed. It has `details` and `transcript` if there are any; of a long
+/// transcript it has the end. The last line has `summary`, the number of cases by outcome;
+/// `environment`, the world, its machine and the date; and `out_of_date`, if the list of known
+/// differences is wrong somewhere.
 ///
-/// [`Results`](super::matrix::Results) reads them again.
+/// [`Results`](super::matrix::Results) reads these lines again.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     output: W,
@@ -38,7 +38,7 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-/// The line of a case.
+/// The line of a case in a report.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct CaseLine {
     pub(crate) id: String,
@@ -54,10 +54,12 @@ pub(crate) struct CaseLine {
     pub(crate) transcript: Option<String>,
 }
 
-/// The most bytes of a transcript that a report has: its end, where a case fails.
+/// The most bytes of a transcript that a report has. The report has the transcript's end, where a
+/// case fails.
 const MOST_TRANSCRIPT_BYTES: usize = 16 << 10;
 
-/// Returns the end of a transcript, whole lines of it.
+/// Returns a transcript if it is short. Otherwise returns its last whole lines, 16 KiB at most,
+/// after a line that says so.
 fn end_of(transcript: String) -> String {
     let Some(excess) = transcript.len().checked_sub(MOST_TRANSCRIPT_BYTES) else {
         return transcript;
@@ -96,7 +98,7 @@ pub(crate) struct LastLine {
     pub(crate) environment: Environment,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) out_of_date: Vec<String>,
-    /// The part of a run that this is.
+    /// The part of the chosen cases that was run; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partition: Option<Partition>,
 }
@@ -113,7 +115,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Returns the numbers that `count` gives for each outcome.
+    /// Returns the counts that `count` gives for the outcomes.
     pub(crate) fn of(count: impl Fn(Outcome) -> usize) -> Self {
         Self {
             passed: count(Outcome::Passed),
@@ -126,7 +128,7 @@ impl Counts {
     }
 }
 
-/// The world and its machine.
+/// The world of a run, its machine, and how the run was started.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) suite: String,

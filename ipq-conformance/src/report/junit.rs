@@ -6,8 +6,8 @@ use crate::suite::runner::{CaseReport, Summary};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io::{self, Write};
 
-/// Writes JUnit's XML at the end. An expected difference counts as skipped, a broken case as an
-/// error.
+/// A reporter that writes JUnit's XML when the run is over. An expected difference counts as
+/// skipped, a broken case as an error.
 #[derive(Debug)]
 pub struct Junit<W> {
     output: W,

@@ -25,17 +25,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 pub struct Matrix {
     columns: Vec<Column>,
     rows: Vec<Row>,
-    /// Differences between the columns in version or list of cases, each as a sentence.
+    /// Sentences about columns of different versions, with missing cases, or with other
+    /// descriptions of a case.
     notes: Vec<String>,
-    /// The comparisons of the emulator with recorded kernels.
+    /// The results of replaying recorded kernels on the emulator.
     recordings: Vec<Replays>,
 }
 
-/// A column: a world.
+/// A column of the matrix: the results in one world.
 #[derive(Clone, Debug)]
 struct Column {
-    /// The world's name. The kernel is added if another column has the same name, and the file too
-    /// if another column has the same name and kernel.
+    /// The world's name. The kernel is added if another column has the same name. The file is
+    /// added, too, if another column has the same name and kernel.
     name: String,
     source: Option<String>,
     environment: Environment,
@@ -43,7 +44,7 @@ struct Column {
     out_of_date: Vec<String>,
 }
 
-/// A row: a case.
+/// A row of the matrix: a case, with its result in each world.
 #[derive(Clone, Debug)]
 struct Row {
     id: String,
@@ -59,7 +60,7 @@ struct Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cell {
     state: State,
-    /// The reason, unless the case passed.
+    /// The reason for the state; `None` if the case passed.
     reason: Option<String>,
     details: Option<String>,
     transcript: Option<String>,
@@ -85,7 +86,7 @@ impl State {
         Self::NotRun,
     ];
 
-    /// Returns a sign that stands beside the word, for readers who scan a column.
+    /// Returns the sign that stands beside the state's words, for readers who scan a column.
     const fn symbol(self) -> &'static str {
         match self {
             Self::Run(Outcome::Passed) => "✓",
@@ -105,7 +106,7 @@ impl State {
         }
     }
 
-    /// Returns the state's text in the legend.
+    /// Returns what the state means, as the legend says it.
     const fn meaning(self) -> &'static str {
         match self {
             Self::Run(Outcome::Passed) => "what has to hold holds",
@@ -120,8 +121,8 @@ impl State {
 }
 
 impl Matrix {
-    /// Builds a matrix of `columns`. Rows are in the order of `suite`, with unknown cases after
-    /// them.
+    /// Builds a matrix of `columns`. Rows are in the order of `suite`. Cases that `suite` lacks
+    /// come last.
     #[must_use]
     pub fn new(columns: Vec<Results>, suite: &[Case]) -> Self {
         let names = names(&columns);
@@ -139,7 +140,7 @@ impl Matrix {
         }
     }
 
-    /// Returns this matrix with a table of the recordings that were replayed.
+    /// Returns this matrix with the results of replaying recordings.
     #[must_use]
     pub fn with_recordings(self, recordings: Vec<Replays>) -> Self {
         Self { recordings, ..self }
@@ -156,19 +157,19 @@ impl Matrix {
             && self.recordings.iter().all(|replays| replays.different == 0)
     }
 
-    /// Returns whether no case was run in any world.
+    /// Returns whether every case was skipped or not run in every world.
     #[must_use]
     pub fn nothing_ran(&self) -> bool {
         let idle = |state: &State| matches!(state, State::Run(Outcome::Skipped) | State::NotRun);
         self.columns.iter().all(|column| column.counts.keys().all(idle))
     }
 
-    /// Returns the rows topic by topic, in their order.
+    /// Returns the rows of each topic, in their order.
     fn topics(&self) -> impl Iterator<Item = &[Row]> {
         self.rows.chunk_by(|one, next| one.topic == next.topic)
     }
 
-    /// Returns each reason once, in order of appearance, numbered from 1.
+    /// Returns the reasons of all cells, each once, in order of appearance and numbered from 1.
     fn reasons(&self) -> Reasons<'_> {
         let mut reasons = Reasons::default();
         for reason in self
@@ -186,7 +187,8 @@ impl Matrix {
         reasons
     }
 
-    /// Returns the days on which the columns were run, in words; `None` if no column has a date.
+    /// Returns the days on which the columns were run, in words: `on` a day, or `from` the first
+    /// `to` the last. `None` if no column has a date.
     fn days(&self) -> Option<String> {
         let dates = self
             .columns
@@ -247,7 +249,7 @@ impl Column {
         counts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns the machine, in words.
+    /// Returns the machine in words: `Linux`, the version and the architecture.
     fn machine(&self) -> String {
         let Environment { kernel, arch, .. } = &self.environment;
         format!("Linux {kernel} {arch}")
@@ -276,8 +278,8 @@ fn names(columns: &[Results]) -> Vec<String> {
     columns.iter().enumerate().map(name).collect()
 }
 
-/// Returns a row for each case of any column, and a sentence for each case that columns describe
-/// differently.
+/// Returns a row for each case that any column has. Also returns a sentence for each column that
+/// has another level or other requirements for a case than the first column with it.
 fn rows(columns: &[Results], names: &[String], suite: &[Case]) -> (Vec<Row>, Vec<String>) {
     let by_id: Vec<HashMap<&str, &Tried>> = columns
         .iter()
@@ -334,7 +336,7 @@ impl Tried {
 }
 
 impl Cell {
-    /// Returns the reason why `results` lack `case`, as far as it can be known.
+    /// Returns the cell of a case that `results` lack, with the likeliest reason for that.
     fn not_run(case: &Tried, results: &Results, in_suite: bool) -> Self {
         let suite = &results.environment.suite;
         let quirks = || results.cases.iter().any(|case| case.level == Level::Quirk);
@@ -356,7 +358,8 @@ impl Cell {
     }
 }
 
-/// Returns the differences between columns in version or list of cases.
+/// Returns sentences about columns of different versions of the suite, and about columns that lack
+/// cases.
 fn notes(columns: &[Column]) -> Vec<String> {
     let mut notes = Vec::new();
     let versions: BTreeSet<_> = columns.iter().map(|column| column.environment.suite.as_str()).collect();

@@ -5,8 +5,8 @@ use crate::suite::Outcome;
 use crate::suite::runner::{CaseReport, Summary};
 use std::io::{self, Write};
 
-/// Writes TAP. An expected difference is `not ok` with a TODO, which TAP does not count as a
-/// failure.
+/// A reporter that writes TAP. An expected difference is `not ok` with a TODO, which TAP does not
+/// count as a failure.
 #[derive(Debug)]
 pub struct Tap<W> {
     output: W,
@@ -69,7 +69,7 @@ impl<W: Write> Reporter for Tap<W> {
     }
 }
 
-/// Escapes `#` and `\`, and joins the lines.
+/// Returns a text with `#` and `\` escaped, and with its lines joined by blanks.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace('\n', " ")
 }

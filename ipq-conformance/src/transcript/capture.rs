@@ -6,7 +6,7 @@
 //! | `netlink` | each datagram that was sent or received, with the link type NETLINK (253) |
 //! | `packets` | packets that arrived, that left, and that this host sent, with empty addresses |
 //!
-//! The time is the number of the step, in seconds, and the step in words is the comment.
+//! The time is the number of the step, in seconds. The comment describes the step in words.
 
 use super::{Event, describe};
 use crate::world::{Called, Function, Observation, Received, Returned, Step};
@@ -21,11 +21,11 @@ const PACKETS: u32 = 1;
 /// The netlink protocol of the IPv4 queue, for a socket that no step opened.
 const IPV4_PROTOCOL: u16 = Family::Ipv4.netlink_protocol() as u16;
 
-/// The unit of times is a microsecond.
+/// The resolution of times in the capture: 10⁻⁶ seconds.
 const RESOLUTION: u8 = 6;
 const MICROSECONDS: u64 = 1_000_000;
 
-/// Returns the capture of events with their numbers.
+/// Returns the capture of numbered events: a pcapng file.
 pub(super) fn of<'e>(events: impl Iterator<Item = (usize, &'e Event)>, abi: Abi) -> Vec<u8> {
     let mut writer = Writer::new(abi);
     for (number, event) in events {
@@ -38,9 +38,9 @@ struct Writer {
     abi: Abi,
     file: Vec<u8>,
     block: Block,
-    /// The netlink protocol of each socket.
+    /// The netlink protocol of each socket, by the socket's name.
     sockets: HashMap<String, u16>,
-    /// The netlink protocol of each handle of a libipq.
+    /// The netlink protocol of each handle of a libipq, by the handle's number.
     handles: HashMap<i64, u16>,
 }
 
@@ -127,7 +127,8 @@ impl Writer {
         }
     }
 
-    /// Returns the netlink protocol of a socket; IPv4's if the step that opened it is forgotten.
+    /// Returns the netlink protocol of a socket. It is that of IPv4 if the transcript has forgotten
+    /// the step that opened the socket.
     fn protocol(&self, socket: &str) -> u16 {
         self.sockets.get(socket).copied().unwrap_or(IPV4_PROTOCOL)
     }

@@ -1,4 +1,5 @@
-//! The frames: their fields are written down here, and their bytes follow from the layout.
+//! The frames of the vectors. Their fields are written down here, and their bytes follow from the
+//! layout.
 
 use super::layout;
 use ipq_core::wire::{
@@ -103,7 +104,7 @@ impl Samples {
             port_id: PortId(u32::MAX),
         };
         self.add("mode, to be acknowledged", &mode.head(self.abi, acknowledged));
-        // libipq's own frame: 16 bytes longer than the message (WIRE-7).
+        // The frame that libipq sends is 16 bytes longer than the message (WIRE-7).
         let mut long = mode.head(self.abi, Envelope::request(PortId(4242))).to_vec();
         long.extend_from_slice(&[0xee; 16]);
         let length = long.len();
@@ -180,7 +181,8 @@ impl Samples {
                 &self.frame(number, &vec![0; needed - 1]),
             );
         }
-        // The payload is announced and missing: by the header's length it ends before it begins.
+        // The frame's data_len announces four bytes, and its header's length ends the message
+        // before them.
         let cut = self.with_length(whole[..whole.len() - 4].to_vec(), whole.len() as u32 - 4);
         self.add("packet whose data_len is too large", &cut);
         let mut address = whole;
@@ -211,7 +213,8 @@ impl Samples {
     }
 }
 
-/// Returns metadata at the limits of each field. `most` is the largest number that a word holds.
+/// Returns packet metadata with each field at a limit, and the names of these limits. `most` is the
+/// largest number that a word holds.
 fn extremes(most: u64) -> [(&'static str, PacketMetadata); 12] {
     let plain = plain();
     [
@@ -326,7 +329,8 @@ const fn time(seconds: i64, microseconds: i64) -> Timestamp {
     Timestamp { seconds, microseconds }
 }
 
-/// Returns a hardware address of `length` bytes, at most 8.
+/// Returns the hardware address of `length` bytes at the beginning of `field`. `length` is at most
+/// 8.
 fn address(length: u8, field: [u8; 8]) -> HardwareAddress {
     HardwareAddress::from_wire(length, field).unwrap_or(HardwareAddress::NONE)
 }

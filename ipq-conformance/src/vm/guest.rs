@@ -13,12 +13,12 @@ use std::thread;
 
 /// The name of the file with the suite's arguments, one a line.
 pub(super) const ARGUMENTS: &str = "ipq-arguments";
-/// The name of the folder of modules, which are loaded in the order of their names.
+/// The name of the folder of modules. They are loaded in the order of their file names.
 pub(super) const MODULES: &str = "ipq-modules";
 
-/// Does the work of the machine's first process and never returns, if this program runs as that
-/// process. Otherwise does nothing. The file of arguments shows that the machine is the suite's
-/// own.
+/// If this program runs as the first process of the suite's machine, runs the suite, ends the
+/// machine, and never returns. Otherwise does nothing. The file of arguments tells the suite's
+/// machine from others.
 pub fn run_if_first_process() {
     if std::process::id() != 1 || !Path::new("/").join(ARGUMENTS).exists() {
         return;
@@ -67,7 +67,7 @@ fn run() -> io::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
 }
 
-/// Writes each line of `lines` to the serial line as a whole, with `mark` before it.
+/// Copies `lines` to the serial line, each as a whole and with `mark` before it.
 fn pass_on(lines: impl Read, mark: &str) -> io::Result<()> {
     let mut lines = BufReader::new(lines);
     let mut line = mark.as_bytes().to_vec();

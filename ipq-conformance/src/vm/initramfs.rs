@@ -15,8 +15,8 @@ pub struct InitramfsError {
     source: io::Error,
 }
 
-/// Writes a file system with `program` as its first process to a temporary file. The file is
-/// deleted when the result is dropped.
+/// Writes a file system for the kernel to a temporary file: `program` as the first process,
+/// `modules`, and the suite's `arguments`. The file is deleted when the result is dropped.
 pub(super) fn build(
     program: &Path,
     modules: &[Module],

@@ -19,10 +19,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"),
 ];
 
-/// The greatest depth of folders that is searched.
+/// The greatest depth of folders that is searched for modules.
 const MOST_DEPTH: usize = 16;
 
-/// A module to be loaded.
+/// A module of the kernel that the machine loads.
 #[derive(Clone, Debug)]
 pub(super) struct Module {
     /// The module's name.
@@ -61,7 +61,8 @@ pub enum ModulesError {
     },
 }
 
-/// Returns the needed modules below `folder`, in the order in which they must be loaded.
+/// Returns the modules below `folder` that the suite needs and that are not built in, in the order
+/// in which they must be loaded. An error if one is missing.
 pub(super) fn needed(folder: &Path) -> Result<Vec<Module>, ModulesError> {
     let mut found = Found {
         folder: folder.to_owned(),
@@ -115,8 +116,8 @@ impl Found {
         Ok(())
     }
 
-    /// Adds a module, after those that it depends on. Does nothing if it is built in or has been
-    /// added.
+    /// Adds a module to the order, after the modules that it depends on. Does nothing if it is
+    /// built in or has been added. `option` is what an error says is lacking.
     fn add(&mut self, name: &str, option: &str) -> Result<(), ModulesError> {
         if self.built_in.contains(name) || !self.loaded.insert(name.to_owned()) {
             return Ok(());
@@ -139,15 +140,15 @@ impl Found {
     }
 }
 
-/// Returns the name of the module in the file `path`; `None` if the file is no module. Dashes
-/// become underscores.
+/// Returns the name of the module in the file `path`, with `_` for `-`; `None` if the file's name
+/// does not end in `.ko`.
 fn name_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
     Some(name.replace('-', "_"))
 }
 
-/// Returns the names of the modules that a module depends on, from the text `depends=a,b` between
-/// two zero bytes.
+/// Returns the names of the modules that a module depends on. They stand in its bytes as the text
+/// `depends=a,b` between two zero bytes.
 fn dependencies(module: &[u8]) -> Vec<String> {
     let texts = module.split(|byte| *byte == 0);
     let depends = texts.filter_map(|text| text.strip_prefix(b"depends="));

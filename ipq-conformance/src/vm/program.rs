@@ -1,4 +1,4 @@
-//! This program in a form without shared libraries, which runs alone in the machine.
+//! This program without shared libraries, so that it can run alone in the machine.
 
 use std::env;
 use std::fs;
@@ -21,7 +21,7 @@ pub enum ProgramError {
         env::consts::ARCH
     )]
     OtherArchitecture,
-    /// This program needs shared libraries, and can't be built anew since its source is not here.
+    /// This program needs shared libraries, and can't be built anew, since its source is not here.
     #[error(
         "this program needs shared libraries, which the machine has not, and the source that it was built from is not here: build it \
          with RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release --target {TARGET}, and use that one"
@@ -30,13 +30,13 @@ pub enum ProgramError {
     /// A program without shared libraries could not be built.
     #[error("a static {TARGET} program can't be built: {what}")]
     Build {
-        /// Cargo's output.
+        /// The reason: the system's error, or how cargo ended.
         what: String,
     },
 }
 
 /// Returns the path of a program without shared libraries: this program if it needs none, otherwise
-/// one that is built now.
+/// one that cargo builds now from this program's source.
 pub(super) fn static_program() -> Result<PathBuf, ProgramError> {
     if !cfg!(target_arch = "x86_64") {
         return Err(ProgramError::OtherArchitecture);
@@ -73,7 +73,7 @@ fn build(package: &Path) -> Result<PathBuf, ProgramError> {
         .ok_or_else(|| failed("cargo names no program".into()))
 }
 
-/// Returns whether a 64-bit ELF program needs no loader of shared libraries.
+/// Returns whether a program is a 64-bit ELF file that needs no loader of shared libraries.
 fn is_static(elf: &[u8]) -> bool {
     const LOADER: u32 = 3;
     let number = |offset: usize, bytes: usize| {

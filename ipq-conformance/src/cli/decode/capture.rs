@@ -5,10 +5,10 @@ use ipq_sim::pcapng::{link, netlink_header};
 use ipq_sim::programs::run::{self, CaptureEnd, Frames};
 use std::io::Cursor;
 
-/// The length of the header before each message, in bytes.
+/// The length of the link-layer header before each netlink message, in bytes.
 const HEADER_BYTES: usize = 16;
 
-/// Returns whether a file begins as a capture does.
+/// Returns whether a file begins as a pcap or pcapng capture does.
 pub(super) fn begins(file: &[u8]) -> bool {
     let Some(first) = file.first_chunk::<4>() else {
         return false;
@@ -19,7 +19,8 @@ pub(super) fn begins(file: &[u8]) -> bool {
         || classic.contains(&u32::from_le_bytes(*first))
 }
 
-/// Returns the messages of a capture. Those before damage are returned with it.
+/// Returns the netlink messages of a capture, and the number of other records. A damaged capture
+/// gives what comes before the damage, and its description. A damaged file header is an error.
 pub(super) fn frames(file: &[u8]) -> Result<Contents, String> {
     let mut frames = Frames::new(Cursor::new(file.to_vec()))
         .map_err(|_| "its header is damaged: capture again, or `editcap` may be able to mend it".to_owned())?;
@@ -39,8 +40,7 @@ pub(super) fn frames(file: &[u8]) -> Result<Contents, String> {
     Ok(read)
 }
 
-/// Returns the problem of a capture that ends so after the record with that number; `None` if the
-/// capture is whole.
+/// Describes how a capture ended after the record `number`; `None` if the capture is whole.
 fn damage(end: &CaptureEnd, number: usize) -> Option<String> {
     let what = match end {
         CaptureEnd::Whole => return None,
@@ -52,8 +52,8 @@ fn damage(end: &CaptureEnd, number: usize) -> Option<String> {
     ))
 }
 
-/// Returns the message of a captured frame; `None` if it is of another link layer, or has no whole
-/// header.
+/// Returns the netlink message of a captured frame; `None` if its link type is not NETLINK, or if
+/// the link-layer header is not whole.
 fn message(number: usize, frame: &run::Frame) -> Option<Frame> {
     if frame.link != Some(link::NETLINK) {
         return None;

@@ -10,17 +10,18 @@ use ipq_core::wire::{
     PortId, Response, Verdict, VerdictRequest, padding, screen,
 };
 
-/// A rule that a frame breaks.
+/// A rule that a frame breaks, by its id, and what is wrong with the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) rule: &'static str,
     pub(super) what: String,
 }
 
-/// Returns the rules that a frame breaks, in the order in which a reader of it meets them.
+/// Returns the rules that a frame breaks, in the order in which a reader of the frame meets them. A
+/// frame that was cut, or is of another netlink protocol, breaks none.
 pub(super) fn findings(frame: &Frame, abi: Abi) -> Vec<Finding> {
     let mut found = Found(Vec::new());
-    // What is missing is not the frame's fault.
+    // Missing bytes are not the frame's fault.
     if frame.cut.is_some() {
         return found.0;
     }
@@ -85,7 +86,7 @@ impl Found {
         }
     }
 
-    /// Adds the first thing that our parser refuses.
+    /// Adds the rule for which our parser refuses the message, if it refuses it.
     fn refused(&mut self, bytes: &[u8], abi: Abi) {
         if let Err(error) = Message::parse(bytes, abi) {
             self.add(vectors::refusal(&error).1, error.to_string());
@@ -277,7 +278,7 @@ impl Found {
             message_type::PACKET => self.numbered_packet(header, &attributes),
             message_type::VERDICT | message_type::VERDICT_BATCH => self.numbered_verdict(&attributes),
             message_type::CONFIG => self.config(&attributes),
-            // Batches begin and end so, for every subsystem.
+            // Messages of these types begin and end a batch, for every subsystem of nfnetlink.
             0x10 | 0x11 => {}
             kind => self.add("NFQ-47", format!("the queues have no message of type {kind:#x}")),
         }

@@ -1,15 +1,15 @@
 //! Frames of a text: a dump as xxd, hexdump, od, tcpdump -x and strace -xx print them, or plain
 //! pairs of digits.
 //!
-//! A dump with offsets begins another frame where its offset is 0 again. Others are set apart by
-//! empty lines. Lines that begin with `#` are passed over.
+//! A frame ends at an empty line, and in a dump with offsets also where the offset is 0 again. Each
+//! line of strace is a frame of its own. Lines that begin with `#` are passed over.
 
 use super::{Contents, Frame, MOST_BYTES};
 
 /// The most bytes of one frame. No message of a queue comes near it.
 const MOST_FRAME_BYTES: usize = 1 << 20;
 
-/// Returns the frames in a text.
+/// Returns the frames in a text; an error with the line's number if a line is no dump.
 pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
     let mut dump = Dump::default();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -28,14 +28,14 @@ pub(super) fn frames(text: &[u8]) -> Result<Contents, String> {
 #[derive(Default)]
 struct Dump {
     frames: Vec<Frame>,
-    /// The bytes of all frames.
+    /// The number of bytes in all frames so far.
     total: usize,
     bytes: Vec<u8>,
-    /// The bytes of the last line.
+    /// The bytes of the last line that was read.
     last: Vec<u8>,
-    /// `true` if a line `*` stands for repetitions of that line.
+    /// `true` if a line `*` came, which stands for repetitions of the last line.
     repeats: bool,
-    /// The bases that the frame's offsets may be in, the likeliest first.
+    /// The bases that the offsets of this frame may be written in, the likeliest first.
     bases: Vec<u32>,
 }
 
@@ -76,8 +76,8 @@ impl Dump {
         Ok(())
     }
 
-    /// Checks the offset of a line against what came before, with the repetitions that a line `*`
-    /// stands for.
+    /// Takes the offset of a line. Offset 0 begins a new frame. After a line `*` the last line is
+    /// repeated up to the offset. An error if the offset is not the number of bytes so far.
     fn reach(&mut self, offset: &str, row: &Row<'_>) -> Result<(), String> {
         let number = |base: u32| usize::from_str_radix(offset, base).ok();
         if number(10) == Some(0) {
@@ -103,7 +103,8 @@ impl Dump {
         Ok(())
     }
 
-    /// Adds the string of a system call as strace prints it.
+    /// Takes a line of strace: the string of the system call becomes a frame, with the direction
+    /// that the call's name tells.
     fn call(&mut self, line: &str) -> Result<(), String> {
         self.end_frame();
         let string = line.split('"').find(|part| part.starts_with("\\x"));
@@ -144,11 +145,11 @@ impl Dump {
     }
 }
 
-/// A line of a dump.
+/// A line of a hex dump, as its offset and its bytes.
 struct Row<'l> {
     offset: Option<&'l str>,
     bytes: Vec<u8>,
-    /// `true` if the words of the line are single bytes.
+    /// `true` if each word of the line is a single byte.
     is_of_bytes: bool,
 }
 
@@ -175,7 +176,8 @@ impl<'l> Row<'l> {
             let mut number = hex::decode(word).map_err(|_| {
                 format!("{word:?} is no pairs of hexadecimal digits: give a capture, or a dump of xxd, hexdump -C, od -tx1 or strace -xx")
             })?;
-            // Words of several bytes without a colon before are numbers of a little-endian machine.
+            // In a dump without colons, words of several bytes are numbers of a little-endian
+            // machine.
             if !in_order {
                 number.reverse();
             }
@@ -190,8 +192,8 @@ impl<'l> Row<'l> {
     }
 }
 
-/// Returns whether a word without a colon is an offset, as hexdump and od have it: 6 to 8 digits,
-/// the first of a frame 0. No message begins with four zeros, since they are its length.
+/// Returns whether a word without a colon is an offset, as hexdump and od print it: 6 to 8
+/// hexadecimal digits, the first two of them 0.
 fn is_offset(word: &str) -> bool {
     (6..=8).contains(&word.len()) && word.starts_with("00") && word.bytes().all(|digit| digit.is_ascii_hexdigit())
 }

@@ -1,12 +1,12 @@
-//! The layout of a file's frames. No frame states it, but each fits some layouts better than
-//! others.
+//! The layout of a file's frames: their word size and byte order. No frame states it, but each fits
+//! some layouts better than others.
 
 use super::Frame;
 use crate::decode::nfnetlink::{self, Attribute};
 use ipq_core::wire::{Abi, Envelope, Frame as Parsed, Header, Message, padding};
 
-/// Returns the layout among `candidates` that the frames fit best. Where several fit as well, that
-/// of this machine is preferred.
+/// Returns the layout among `candidates` that the frames fit best. Where several fit equally well,
+/// this machine's is preferred.
 pub(super) fn layout(frames: &[Frame], candidates: &[Abi]) -> Abi {
     let fit = |abi: &Abi| {
         frames
@@ -18,7 +18,8 @@ pub(super) fn layout(frames: &[Frame], candidates: &[Abi]) -> Abi {
     best.copied().unwrap_or(Abi::NATIVE)
 }
 
-/// Returns how well a datagram fits a layout: 0 if nothing in it makes sense.
+/// Returns a number for how well a datagram fits a layout: 0 if its header does not, up to 10 if
+/// all lengths fit. A message that an error message quotes counts only if `may_quote`.
 fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
     let Ok(Parsed { header, body }) = Parsed::parse(datagram, abi) else {
         return 0;
@@ -31,7 +32,7 @@ fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
             let whole = abi.packet_message_bytes() + payload + padding(payload);
             exactly(body.len() == whole && envelope(&header) == Envelope::default())
         }
-        // libipq's own have 16 bytes too many (WIRE-7).
+        // The mode messages of libipq have 16 bytes too many (WIRE-7).
         Ok(Message::Mode(_)) => exactly(body.len() == request || body.len() == request + 16),
         Ok(Message::Verdict(verdict, following)) => exactly(verdict.data_len == following.len() as u64),
         Ok(Message::Error(error)) if may_quote && error.error <= 0 => 2 + fit(error.quoted, abi, false),
@@ -39,7 +40,7 @@ fn fit(datagram: &[u8], abi: Abi, may_quote: bool) -> u32 {
             let attributes = body.get(4..).unwrap_or_default();
             exactly(Attribute::all(attributes, abi.order).1 == 0)
         }
-        // The header makes sense at least.
+        // The header makes sense, but no more.
         Err(_) | Ok(Message::Error(_) | Message::Unknown(..)) => 1,
     }
 }

@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use rstest::rstest;
 
-/// The vectors of one layout, with their frames.
+/// Returns the vectors of one layout, each with its frame's bytes.
 fn vectors_of(abi: Abi) -> Vec<(Value, Vec<u8>)> {
     let of_layout =
         |vector: &Value| vector["word_bytes"] == abi.word_bytes() && vector["byte_order"] == order_word(abi.order);
@@ -34,7 +34,7 @@ fn the_layout_of_a_file_is_told_by_its_frames(
 ) {
     let frames: Vec<_> = vectors_of(abi).iter().map(|(_, bytes)| of_bytes(bytes)).collect();
     assert_eq!(layout(&frames, &Abi::ALL), abi);
-    // A packet alone tells it, too.
+    // A single packet message tells the layout, too.
     assert_eq!(layout(&frames[3..4], &Abi::ALL), abi);
 }
 
@@ -82,7 +82,7 @@ fn the_fields_of_a_packet_are_where_the_parser_finds_them(
     );
 }
 
-/// What each dump is of.
+/// The frame, in hexadecimal digits, that each dump below shows.
 const DUMPED: &str = "24000000120001000000000042420000010000000807060504030201000000000000000000000000";
 
 #[rstest]
@@ -159,7 +159,7 @@ fn what_is_no_dump_is_refused_with_its_line(#[case] text: &str, #[case] words: &
     }
 }
 
-/// A capture with two interfaces: a message to the kernel, a packet, and a message that was cut.
+/// Returns a capture with two interfaces: `message` on its way to the kernel, and a packet.
 fn captured(message: &[u8]) -> Vec<u8> {
     let mut block = Block::default();
     let mut file = block.section("test").to_vec();
@@ -319,7 +319,8 @@ proptest! {
     }
 }
 
-/// Explains frames in every layout and both formats.
+/// Explains frames in every layout and both formats, and checks that the fields cover each byte
+/// once.
 fn explain_all(frames: &[Frame]) {
     for word in [WordSize::Four, WordSize::Eight] {
         for order in [ByteOrder::Little, ByteOrder::Big] {

@@ -12,65 +12,66 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The time between two checkpoints.
+/// The least time between two writes of the checkpoint.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// The most bytes of a checkpoint that are read. The recording of a difference is its longest part.
+/// The most bytes of a checkpoint that are read: 64 MiB. The recording of a difference is its
+/// longest part.
 const MOST_BYTES: u64 = 1 << 26;
 
-/// The whole file: one object with one key, which tells it from other reports.
+/// The whole checkpoint: an object whose one key `diff` tells it from other reports.
 #[derive(Deserialize, Serialize)]
 pub(in crate::cli) struct Checkpoint {
     pub(in crate::cli) diff: Figures,
 }
 
-/// The run, and what came of it so far.
+/// The settings of a diff, and its results so far.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(in crate::cli) struct Figures {
-    /// The choice of sequences.
+    /// The worlds, the part of the suite and the first seed.
     #[serde(flatten)]
     pub(in crate::cli) choice: Choice,
-    /// The number of sequences, those of other parts included.
+    /// The number of sequences of the whole diff, those of other parts included.
     pub(in crate::cli) cases: u64,
-    /// The part of the sequences that is compared.
+    /// The part of the sequences that this run compares; `None` compares all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) partition: Option<Partition>,
-    /// The first seed that was not compared yet.
+    /// The lowest seed that was not compared yet.
     pub(in crate::cli) next: u64,
     /// The number of sequences that both worlds answered alike.
     pub(in crate::cli) equal: u64,
-    /// The number of known differences for each reason.
+    /// The number of sequences with a known difference, by the reason for it.
     pub(in crate::cli) known: BTreeMap<String, u64>,
-    /// The difference with the lowest seed that is not known.
+    /// The unknown difference with the lowest seed; `None` if there is none so far.
     pub(in crate::cli) difference: Option<Found>,
-    /// The time that it took, over all starts.
+    /// The time that the run took, over all its starts, in seconds.
     pub(in crate::cli) seconds: f64,
 }
 
-/// The choice of sequences that the parts of a run have in common.
+/// The settings that the parts of a diff have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(in crate::cli) struct Choice {
-    /// The names of the worlds.
+    /// The names of the first and the second world.
     pub(in crate::cli) worlds: [String; 2],
-    /// The name of the part of the suite.
+    /// The part of the suite: `ip_queue` or `nfqueue`.
     pub(in crate::cli) part: String,
-    /// The first seed.
+    /// The seed of the first sequence.
     pub(in crate::cli) seed: u64,
 }
 
-/// A difference that is not known.
+/// A sequence in which the worlds differ in an unknown way.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(in crate::cli) struct Found {
     /// The seed of the sequence.
     pub(in crate::cli) seed: u64,
-    /// What differs, over several lines.
+    /// The description of the difference, over several lines.
     pub(in crate::cli) text: String,
-    /// The recording of the first world.
+    /// The steps that the difference needs, as a recording of the first world.
     pub(in crate::cli) recording: Box<RawValue>,
 }
 
 impl Figures {
-    /// Returns the figures of a run before its first sequence.
+    /// Returns the figures of a diff before its first sequence.
     pub(super) const fn new(choice: Choice, cases: u64, partition: Option<Partition>) -> Self {
         Self {
             next: choice.seed,
@@ -84,17 +85,19 @@ impl Figures {
         }
     }
 
-    /// Returns the seeds that were not compared yet. `None` if there are not so many seeds.
+    /// Returns the seeds that were not compared yet; `None` if the last would be too large for a
+    /// `u64`.
     pub(in crate::cli) fn left(&self) -> Option<Range<u64>> {
         Some(self.next..self.choice.seed.checked_add(self.cases)?)
     }
 
-    /// Returns the number of sequences that differ as is known.
+    /// Returns the number of sequences with a known difference.
     pub(in crate::cli) fn known(&self) -> u64 {
         self.known.values().sum()
     }
 
-    /// Writes the report for people.
+    /// Writes the counts as lines of text: one for each reason of known differences, and one for
+    /// all.
     pub(super) fn report(&self, output: &mut impl Write) -> io::Result<()> {
         for (reason, count) in &self.known {
             writeln!(output, "known       {count} × {reason}")?;
@@ -110,18 +113,19 @@ impl Figures {
     }
 }
 
-/// Keeps figures in a file, if there is one.
+/// The writer of the checkpoint's file. It only measures time if there is no file.
 pub(super) struct Keeper {
     path: Option<PathBuf>,
     begun: Instant,
-    /// The seconds of earlier starts.
+    /// The seconds that earlier starts of the run took.
     before: f64,
     written: Instant,
 }
 
 impl Keeper {
-    /// Returns a keeper for the file, and the figures to go on from: those in the file if it is
-    /// there, else `fresh`. The file must be of the same run, which may have become longer.
+    /// Returns a keeper for the checkpoint `path`, and the figures to go on from: those in the file
+    /// if it is there, else `fresh`. An error if the file is of another diff or part; only the
+    /// number of sequences may have changed.
     pub(super) fn open(path: Option<&Path>, fresh: Figures) -> Result<(Self, Figures), Failure> {
         let figures = match path {
             Some(path) => resumed(path, fresh).map_err(|problem| {
@@ -141,7 +145,7 @@ impl Keeper {
         Ok((keeper, figures))
     }
 
-    /// Writes the figures if it is time for that.
+    /// Writes the figures if five seconds have passed since they were last written.
     pub(super) fn keep(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         if self.written.elapsed() < BETWEEN {
             return Ok(());
@@ -149,7 +153,7 @@ impl Keeper {
         self.write(figures)
     }
 
-    /// Writes the figures.
+    /// Sets the time in `figures`, and writes them to the file, if there is one.
     pub(super) fn write(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         figures.seconds = self.before + self.begun.elapsed().as_secs_f64();
         self.written = Instant::now();
@@ -165,7 +169,8 @@ impl Keeper {
     }
 }
 
-/// Returns the figures in a file to go on from; `fresh` ones if there is no file.
+/// Returns the figures in a file, with the number of sequences of `fresh`; `fresh` itself if there
+/// is no file. An error if the file is of another diff or part, or is past the last sequence.
 fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {
@@ -189,7 +194,7 @@ fn resumed(path: &Path, fresh: Figures) -> Result<Figures, String> {
     Ok(Figures { cases, ..figures })
 }
 
-/// Writes a file so that it is the old one or the new one at each moment, and never a part.
+/// Replaces a file as a whole, so that it has the old text or the new one at each moment.
 fn write_at_once(path: &Path, text: &str) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
-/// Emulators under another name, or emulators that can't be created.
+/// A world called `other` that is an emulator, or that can't be created.
 struct Other(Option<SimFactory>);
 
 impl WorldFactory for Other {
@@ -27,7 +27,7 @@ impl WorldFactory for Other {
     }
 }
 
-/// So many emulators under that name, and then no more.
+/// A world called `other` that is an emulator for this many creations, and then broken.
 struct Failing(AtomicUsize, SimFactory);
 
 impl WorldFactory for Failing {
@@ -104,7 +104,7 @@ fn without_one_of_the_worlds_nothing_is_tried() {
     assert_eq!(compared(Some(SimFactory::default()), 0).0, End::Nothing);
 }
 
-/// The figures in a checkpoint, without the time that they took.
+/// Returns the figures in a checkpoint, without the time that they took.
 fn figures(path: &Path) -> Value {
     let text = fs::read_to_string(path).expect("it is there");
     let mut checkpoint: Value = serde_json::from_str(&text).expect("it is JSON");
@@ -114,7 +114,8 @@ fn figures(path: &Path) -> Value {
     checkpoint
 }
 
-/// Compares, and returns the report and the figures in the checkpoint.
+/// Runs a diff with a checkpoint at `path`, and returns its end, its report and the figures in the
+/// checkpoint.
 fn kept(other: SimFactory, arguments: DiffArguments, path: &Path) -> (End, String, Value) {
     let checkpoint = Some(path.to_owned());
     let (end, output) = with(
@@ -135,7 +136,7 @@ fn a_run_that_was_interrupted_ends_as_if_it_was_not(#[case] other: SimFactory) {
     let folder = tempfile::tempdir().expect("there is room");
     let [path, other_path] = ["whole", "in-two"].map(|name| folder.path().join(name));
     let whole = kept(other.clone(), arguments(30), &path);
-    // The world is tried once, and then goes wrong in the third sequence.
+    // The world is created once for a trial, and then goes wrong in the third sequence.
     let failing = Failing(AtomicUsize::new(3), other.clone());
     let interrupted = DiffArguments {
         checkpoint: Some(other_path.clone()),
@@ -145,7 +146,7 @@ fn a_run_that_was_interrupted_ends_as_if_it_was_not(#[case] other: SimFactory) {
     assert!(error.to_string().contains("the power is off"), "{error}");
     assert_eq!(figures(&other_path)["diff"]["next"], json!(2));
     assert_eq!(kept(other.clone(), arguments(30), &other_path), whole);
-    // And nothing is compared again when it is over.
+    // When the run is over, nothing is compared again.
     assert_eq!(kept(SimFactory::default(), arguments(30), &other_path), whole);
 }
 
@@ -211,7 +212,7 @@ fn what_is_no_checkpoint_is_refused(#[case] text: &str) {
     assert_eq!(fs::read_to_string(&path).expect("it is there still"), text);
 }
 
-/// The emulator under another name.
+/// A world called `other` that is the emulator.
 struct SimOther;
 
 impl WorldFactory for SimOther {
@@ -254,7 +255,7 @@ fn three_parts_that_are_merged_are_the_whole(#[case] other: SimFactory) {
     assert_eq!(merge::merge(&arguments).expect("they can be merged"), end);
     let mut merged = figures(&merged);
     if end == End::Bad {
-        // Each part stopped at its own first difference.
+        // Each part stopped at its own first difference, so the counts of equal sequences differ.
         for figures in [&mut whole, &mut merged] {
             figures["diff"]["equal"].take();
         }

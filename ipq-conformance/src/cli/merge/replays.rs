@@ -1,4 +1,4 @@
-//! Reports of `replay`.
+//! `merge` for reports of `replay`.
 
 use super::{Part, Whole, expect_all_parts};
 use crate::cli::replay::{Counts, Summary};
@@ -6,7 +6,7 @@ use crate::cli::{Failure, unable};
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// The keys of a scenario's line, or of an error's, that a merge needs.
+/// The keys that a merge needs from the line of a scenario or of an error. An error has no outcome.
 #[derive(Deserialize)]
 struct Entry {
     file: String,
@@ -17,8 +17,9 @@ struct Entry {
     frames: usize,
 }
 
-/// Puts the scenarios together, file by file, in the order of their lines. A line that can't be read
-/// is found by every part, and reported once.
+/// Returns the report of the whole replay: the scenarios of all parts, file by file, in the order
+/// of their lines. A line that can't be read is an error in every part, and reported once. The same
+/// scenario in two parts is refused.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut files: Vec<String> = Vec::new();
     let mut entries: HashMap<(usize, Option<usize>), (&str, Entry, &str)> = HashMap::new();

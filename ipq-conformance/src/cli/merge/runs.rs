@@ -1,4 +1,4 @@
-//! Reports of `run`.
+//! `merge` for reports of `run`.
 
 use super::{Part, Whole, expect_all_parts};
 use crate::cli::{End, Failure, unable};
@@ -9,7 +9,7 @@ use crate::suite::{Outcome, cases};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// What a part reports of one world.
+/// The cases that one report has for one world, and the report's last line for that world.
 struct Run<'p> {
     source: &'p str,
     cases: Vec<Tried<'p>>,
@@ -18,14 +18,15 @@ struct Run<'p> {
     partition: Option<Partition>,
 }
 
-/// The line of a case.
+/// A case in a report: its id, its outcome and the whole line.
 struct Tried<'p> {
     id: String,
     outcome: Outcome,
     line: &'p str,
 }
 
-/// Puts the cases of each world together, in the order of the suite.
+/// Returns the report of the whole run: for each world the cases of all parts, in the order of the
+/// suite.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut runs = Vec::new();
     for part in parts {
@@ -47,7 +48,7 @@ pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
 }
 
 fn runs_of(part: &Part) -> Result<Vec<Run<'_>>, Failure> {
-    // This checks everything that can be wrong with a report.
+    // Reading the results checks everything that can be wrong with a report.
     Results::read(&part.source, part.text.as_bytes()).map_err(unable)?;
     let mut runs = Vec::new();
     let mut cases = Vec::new();
@@ -75,7 +76,9 @@ fn runs_of(part: &Part) -> Result<Vec<Run<'_>>, Failure> {
     Ok(runs)
 }
 
-/// Adds the lines of the runs in one world.
+/// Appends the cases of the runs in one world to `lines`, with a summary of all, and returns how
+/// the whole run ends. An error if a case is there twice, a part is missing, or the runs were not
+/// alike.
 fn merge_world(runs: Vec<Run<'_>>, lines: &mut Vec<String>) -> Result<End, Failure> {
     expect_all_parts(runs.iter().map(|run| (run.source, run.partition)))?;
     let mut merged: Option<(Environment, &str)> = None;
@@ -124,8 +127,8 @@ fn merge_world(runs: Vec<Run<'_>>, lines: &mut Vec<String>) -> Result<End, Failu
     })
 }
 
-/// Fails if two parts were not run on the same implementation in the same way. They may have been
-/// run at another time.
+/// Fails if two parts were not run on the same implementation in the same way. Only their dates may
+/// differ.
 fn expect_same(first: &Environment, source: &str, other: &Environment, of_other: &str) -> Result<(), Failure> {
     let fields = |environment| serde_json::to_value(environment).map_err(unable);
     let (first, other) = (fields(first)?, fields(other)?);

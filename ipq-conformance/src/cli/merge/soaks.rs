@@ -1,10 +1,11 @@
-//! Checkpoints of `diff`.
+//! `merge` for checkpoints of `diff`.
 
 use super::{Part, Whole, expect_all_parts};
 use crate::cli::diff::checkpoint::{Checkpoint, Figures};
 use crate::cli::{End, Failure, unable};
 
-/// Adds the figures of the parts. Each part must be over: at its last sequence, or at a difference.
+/// Returns the checkpoint of the whole diff: the sum of the parts' figures. Each part must be over,
+/// at its last sequence or at a difference, and all must be parts of one diff.
 pub(super) fn merged(parts: &[Part]) -> Result<Whole, Failure> {
     let mut read = Vec::new();
     for part in parts {
@@ -62,6 +63,6 @@ fn add(whole: &mut Figures, part: Figures) {
     whole.seconds += part.seconds;
     let found = whole.difference.take().into_iter().chain(part.difference);
     whole.difference = found.min_by_key(|found| found.seed);
-    // Up to there all is known of a run that stopped at its difference.
+    // If there is a difference, the sequences up to its seed are all compared.
     whole.next = whole.difference.as_ref().map_or(whole.next, |found| found.seed + 1);
 }

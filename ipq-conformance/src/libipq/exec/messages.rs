@@ -1,11 +1,12 @@
-//! The messages of the pipe to a client: requests and answers, a line of JSON each.
+//! The messages of the pipe to a program that calls a libipq: requests and answers, a line of JSON
+//! each.
 
 use crate::pipe::{self, VERSION};
 use crate::world::{Call, Function, HandleNumber, HandleState, Returned};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// A line to the program.
+/// A request to the program.
 #[derive(Debug, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(super) enum Request {
@@ -34,12 +35,12 @@ impl pipe::Request for Request {
     }
 }
 
-/// A call of a function.
+/// The request to call a function.
 #[derive(Debug, Serialize)]
 pub(super) struct CallRequest {
     #[serde(flatten)]
     function: FunctionJson,
-    /// The circumstances of the call, for programs that are like one in C.
+    /// The thread, errno and signals of the call; `None` for a program that is not like one in C.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     around: Option<Around>,
 }
@@ -52,8 +53,8 @@ struct Around {
 }
 
 impl CallRequest {
-    /// Returns the request for `call`. Only programs that are like one in C are told the thread,
-    /// errno and signals.
+    /// Returns the request for `call`. Its thread, errno and signals are told only to a program
+    /// that is like one in C: `c_library`.
     pub(super) fn new(call: &Call, c_library: bool) -> Self {
         let Call {
             thread, errno, signals, ..
@@ -137,7 +138,7 @@ impl FunctionJson {
                 payload,
             } => Self::SetVerdict {
                 handle,
-                // A number of 64 bits would be cut where JSON's numbers are floating-point ones.
+                // A 64-bit number would lose digits where JSON's numbers are floating-point ones.
                 packet_id: format!("{packet_id:#x}"),
                 verdict,
                 data_length,
@@ -164,7 +165,7 @@ impl FunctionJson {
     }
 }
 
-/// A line from the program.
+/// An answer from the program.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Answer {
@@ -185,12 +186,12 @@ impl pipe::Answer for Answer {
     }
 }
 
-/// The facts that a program tells about itself.
+/// The description that a program gives of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
-    /// The libipq and its version.
+    /// The name of the libipq and its version.
     pub(super) implementation: String,
-    /// `true` if callers see what a program in C sees.
+    /// `true` if the program sees what a program in C sees, such as errno and threads.
     pub(super) c_library: bool,
 }
 
@@ -214,7 +215,7 @@ impl DescriptionAnswer {
     }
 }
 
-/// What a call returned.
+/// The result of a call, as the program tells it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReturnedAnswer {
@@ -228,7 +229,7 @@ pub(super) struct ReturnedAnswer {
     public: Option<PublicJson>,
 }
 
-/// The handle's structure and the state of its descriptor.
+/// The state of a handle: its public structure, and whether its descriptor is readable.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PublicJson {
@@ -247,7 +248,7 @@ struct AddressJson {
 }
 
 impl ReturnedAnswer {
-    /// Returns the result of `call`, or what is wrong with the answer.
+    /// Returns the result of `call`; an error says what is wrong with the answer.
     pub(super) fn read(self, call: &Call) -> Result<Returned, String> {
         let reads = matches!(call.function, Function::Read { .. } | Function::ReadForged { .. });
         let inspects = matches!(call.function, Function::Inspect { .. });
@@ -283,7 +284,7 @@ impl ReturnedAnswer {
     }
 }
 
-/// The reason why the program did not make the call.
+/// The reason why the program did not make the call, and its explanation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorAnswer {
@@ -294,11 +295,11 @@ pub(super) struct ErrorAnswer {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ErrorKind {
-    /// The libipq lacks the function of that name.
+    /// The libipq has no function of that name.
     Missing,
-    /// The program can't do what surrounds the call.
+    /// The program can't make this call, or not under the circumstances that the request asks for.
     Unsupported,
-    /// The program went wrong, and not its libipq.
+    /// The program itself failed, and not its libipq.
     Broken,
 }
 
@@ -312,7 +313,7 @@ mod tests {
 
     const PAGE: &str = include_str!("../../../docs/client-protocol.md");
 
-    /// The rows of the page's table of calls.
+    /// Returns the rows of the page's table of calls, each as its cells.
     fn rows() -> Vec<Vec<&'static str>> {
         let (_, table) = PAGE.split_once("<!-- calls -->").expect("the table is there");
         let (table, _) = table.split_once("<!-- end -->").expect("the table ends");
@@ -321,7 +322,7 @@ mod tests {
             .collect()
     }
 
-    /// The words of a cell that stand between grave accents.
+    /// Returns the words of a cell that stand between grave accents.
     fn words(cell: &str) -> BTreeSet<&str> {
         cell.split('`').skip(1).step_by(2).collect()
     }
@@ -345,7 +346,7 @@ mod tests {
             let mut request = Map::from_iter([("call".to_owned(), json!(call))]);
             request.extend(arguments.iter().map(|key| ((*key).to_owned(), value(key))));
             let parsed: FunctionJson = serde_json::from_value(request.clone().into()).expect(call);
-            // Whatever is no argument is gone.
+            // Keys that are no argument of the call are gone.
             assert_eq!(
                 serde_json::to_value(parsed).expect("it is JSON"),
                 Value::Object(request)

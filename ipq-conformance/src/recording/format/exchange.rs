@@ -1,5 +1,5 @@
-//! The two halves of a step's JSON: the question, which is asked before the step, and the answer,
-//! which was seen after it.
+//! The two halves of a step's JSON: the question, which says what to do, and the answer, which says
+//! what was seen after it.
 //!
 //! A recording has both in one object. A world in another process gets the question and sends the
 //! answer.
@@ -9,19 +9,20 @@ use crate::world::{Account, Observation, Received, Step};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Returns the question: the step's `op` and arguments; `None` if there is no word for the step.
+/// Returns the step's question: its `op` and arguments. `None` if there is no word for the step.
 pub(crate) fn question(step: &Step) -> Option<Map<String, Value>> {
     let (question, _) = halves(step, &placeholder(step)?)?;
     Some(question)
 }
 
-/// Returns the answer; `None` if `seen` is not an answer to the step.
+/// Returns the answer `seen` in JSON; `None` if it is no answer to the step.
 pub(crate) fn answer(step: &Step, seen: &Observation) -> Option<Map<String, Value>> {
     let (_, answer) = halves(step, seen)?;
     Some(answer)
 }
 
-/// Parses a question.
+/// Returns the step of a question. A question that is malformed, or that has a key of the answer,
+/// is an error.
 pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     let op = question.get("op").and_then(Value::as_str).unwrap_or_default();
     for (key, value) in required_answer(op) {
@@ -32,7 +33,8 @@ pub(crate) fn step(mut question: Map<String, Value>) -> Result<Step, String> {
     Ok(parse(question)?.step)
 }
 
-/// Parses an answer to `step`.
+/// Returns the observation of an answer to `step`. An answer that is malformed, or that has a key
+/// of the question, is an error.
 pub(crate) fn observation(step: &Step, answer: Map<String, Value>) -> Result<Observation, String> {
     let mut whole = question(step).ok_or("there is no word for this step")?;
     for (key, value) in answer {
@@ -60,7 +62,8 @@ fn halves(step: &Step, seen: &Observation) -> Option<(Map<String, Value>, Map<St
     Some((question, answer))
 }
 
-/// Returns a short answer to the step with this `op`. It has every key that an answer must have.
+/// Returns a short answer to the step with this `op`. It has every key that a right answer must
+/// have.
 fn required_answer(op: &str) -> Map<String, Value> {
     let answer = match op {
         "open" => json!({ "failed_at": null, "errno": 0, "port_id": null }),
@@ -87,7 +90,8 @@ fn required_answer(op: &str) -> Map<String, Value> {
     }
 }
 
-/// Returns an answer of the kind that `step` gets; `None` if there is no word for the step.
+/// Returns some observation of the kind that answers `step`; `None` if there is no word for the
+/// step.
 fn placeholder(step: &Step) -> Option<Observation> {
     Some(match step {
         Step::Open { .. } => Observation::Open {

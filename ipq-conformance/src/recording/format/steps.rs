@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The queues' files in `/proc/net`.
+/// The names of the queues' files in `/proc/net`, each with its family.
 const PROC_FILES: [(&str, Family); 2] = [("ip_queue", Family::Ipv4), ("ip6_queue", Family::Ipv6)];
 
-/// A step and its answer, with the keys of its `op`.
+/// A step and its answer in one JSON object, whose key `op` names the kind of step.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum StepJson<'a> {
@@ -110,7 +110,7 @@ pub(super) enum StepJson<'a> {
         held: bool,
     },
 
-    // These ops are in no recording of a real kernel, but in generated sequences.
+    // No recording of a real kernel has these ops. Generated sequences have them.
     Bind {
         socket: Cow<'a, str>,
         port_id: u32,
@@ -633,7 +633,7 @@ fn text_of(seen: &Observation) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns a time in nanoseconds; `None` for more than 584 years.
+/// Returns a time in nanoseconds; `None` if it is too long for 64 bits: 584 years.
 fn nanoseconds(time: Duration) -> Option<u64> {
     time.as_nanos().try_into().ok()
 }

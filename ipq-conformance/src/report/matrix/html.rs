@@ -1,11 +1,11 @@
-//! One page of HTML that needs nothing else: it can be kept, sent, and read without a network, a
-//! server, or JavaScript, which only filters. Every text is escaped by the template, and the page
-//! forbids itself to load anything.
+//! One page of HTML that needs nothing else. It can be kept, sent, and read without a network, a
+//! server, or JavaScript, which only filters. The template escapes every text, and the page forbids
+//! itself to load anything.
 //!
-//! Each case and each requirement has an anchor, so that a link to it can be shared, and filters
-//! are in the address. A page of ten worlds has thousands of cells: a cell is one element without
-//! its sign or its world's name, which the style adds, and a reason that many cells share is there
-//! once.
+//! Each case and each requirement has an anchor, and the filters are in the address, so that links
+//! can be shared. A page of ten worlds has thousands of cells, so cells are short. A cell is one
+//! element, to which the style adds the sign and the world's name. A reason that many cells share
+//! is there once.
 
 mod cases;
 mod requirements;
@@ -166,8 +166,8 @@ fn legend() -> Markup {
     }
 }
 
-/// Returns the style that names the world of each cell where the page is too narrow for a table. It
-/// stands there once for each column.
+/// Returns the style that adds a world's name to each cell where the page is too narrow for a
+/// table. It names each column's world once.
 fn heads(columns: &[Column]) -> String {
     let mut style = String::from("@media (max-width: 42rem) {");
     for (index, column) in columns.iter().enumerate() {
@@ -182,8 +182,8 @@ fn heads(columns: &[Column]) -> String {
     style + " }\n"
 }
 
-/// Returns a text as one can write it between quotation marks in a style: anything but plain
-/// letters as its number, so that no text ends there what it is in.
+/// Returns `text` escaped for a string in quotation marks in CSS, which it can't end. Every
+/// character but ASCII letters, digits, `.`, `_`, `-` and the blank becomes `\` and its number.
 fn style_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -196,12 +196,12 @@ fn style_text(text: &str) -> String {
     escaped
 }
 
-/// Returns a state as one word.
+/// Returns the CSS class of a state: its words, joined by `-`.
 fn class(state: State) -> String {
     state.words().replace(' ', "-")
 }
 
-/// Returns the class of a cell; `None` for a case that passed, as most did.
+/// Returns the CSS class of a cell; `None` if the case passed, since most did.
 fn marked(state: State) -> Option<String> {
     (state != State::Run(Outcome::Passed)).then(|| class(state))
 }

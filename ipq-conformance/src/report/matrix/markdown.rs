@@ -6,7 +6,7 @@ use crate::report::VERSION;
 use std::io::{self, Write};
 
 impl Matrix {
-    /// Writes the matrix in Markdown to `output`. Texts in it are escaped.
+    /// Writes the matrix in Markdown to `output`. Special characters in its texts are escaped.
     pub fn write_markdown(&self, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "# ip_queue conformance: {}\n", self.title())?;
         writeln!(output, "Made by ipq-conformance {VERSION}.\n")?;

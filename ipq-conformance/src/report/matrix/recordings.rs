@@ -1,17 +1,17 @@
 //! The results of replaying the recordings of real kernels, beside the worlds that were run.
 
-/// The comparison of a world with a file of recordings.
+/// The result of replaying a file of recordings in a world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replays {
     /// The name of the file of recordings.
     pub file: String,
-    /// The kernel that was recorded, in words.
+    /// The machine that was recorded: its kernel and architecture.
     pub kernel: String,
     /// The number of frames that were compared.
     pub frames: usize,
-    /// The number of scenarios that were equal.
+    /// The number of scenarios that the world answered alike.
     pub equal: usize,
-    /// The number of scenarios that differ for a reason that is listed.
+    /// The number of scenarios that differ for a listed reason.
     pub expected: usize,
     /// The number of scenarios that differ for no listed reason.
     pub different: usize,

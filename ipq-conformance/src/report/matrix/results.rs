@@ -1,8 +1,8 @@
 //! Results of runs, from a run of this program or from JSON lines.
 //!
-//! A file was written by a program, and may have been cut, mixed up or forged since. Every line is
-//! checked, and the summary against the lines before it. Control characters are replaced, so that
-//! no text can control the terminal that shows it.
+//! A file may have been cut, mixed up or forged since a program wrote it. Every line is checked,
+//! and the summary against the lines before it. Control characters are replaced, so that no text
+//! can control the terminal that shows it.
 //!
 //! | limit | at most |
 //! |---|---|
@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The longest line that is read, in bytes.
+/// The length of the longest line that is read, in bytes.
 pub const MOST_LINE_BYTES: usize = 16 << 20;
 
 /// The most cases that a file may have, all worlds together.
@@ -27,7 +27,7 @@ pub const MOST_CASES: usize = 100_000;
 /// The results of a run in one world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// The file that the results were read from; `None` for a run of this program.
+    /// The name of the file that the results were read from; `None` for a run of this program.
     pub(super) source: Option<String>,
     pub(super) environment: Environment,
     pub(super) cases: Vec<Tried>,
@@ -35,7 +35,7 @@ pub struct Results {
     pub(super) out_of_date: Vec<String>,
 }
 
-/// The result of one case.
+/// The result of one case, as a line of a report has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tried {
     pub(super) id: String,
@@ -82,12 +82,13 @@ impl Results {
     }
 }
 
-/// The results read so far.
+/// The results that were read so far.
 #[derive(Default)]
 struct Lines {
     runs: Vec<Results>,
-    /// The cases of the run whose summary has not come yet, and the line of each id.
+    /// The cases of the run whose summary has not come yet.
     cases: Vec<Tried>,
+    /// The number of the line that each of these cases is in, by the case's id.
     seen: HashMap<String, usize>,
     all: usize,
 }
@@ -95,7 +96,8 @@ struct Lines {
 impl Lines {
     fn take(&mut self, source: &str, number: usize, line: &str) -> Result<(), ResultsProblem> {
         let value: Value = serde_json::from_str(line).map_err(|error| {
-            // The number of the line in the file, not in the text that is parsed.
+            // Serde counts lines in its text, which is one line. The line's number in the file is
+            // added later.
             ResultsProblem::NoJson(error.to_string().replacen(" at line 1 column ", " at its byte ", 1))
         })?;
         if value.get("summary").is_some() {
@@ -199,8 +201,8 @@ impl Environment {
     }
 }
 
-/// Replaces characters that control a terminal or the direction of writing by U+FFFD. Line ends
-/// stay.
+/// Returns a text with U+FFFD in place of each character that controls a terminal or the direction
+/// of writing. Line ends stay.
 fn printable(text: &str) -> String {
     let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
@@ -212,12 +214,13 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Replaces control characters as [`printable`] does, and joins the lines.
+/// Returns a text with its control characters replaced as by [`printable`], and its lines joined by
+/// blanks.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
 
-/// A reporter that keeps the results of a run.
+/// A reporter that keeps the results of a run, for a [`Matrix`](super::Matrix).
 #[derive(Debug, Default)]
 pub struct Collector {
     environment: Option<Environment>,
@@ -226,7 +229,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Returns the results of the run; `None` if it is not over.
+    /// Returns the results of the run; `None` if it has not ended.
     #[must_use]
     pub fn results(self) -> Option<Results> {
         self.results
@@ -260,7 +263,7 @@ impl Reporter for Collector {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct ResultsError {
-    /// The file's name.
+    /// The name of the file or other input.
     pub source_name: String,
     /// The line's number, from 1; `None` if the file could not be opened.
     pub line: Option<usize>,
@@ -268,7 +271,7 @@ pub struct ResultsError {
     pub problem: ResultsProblem,
 }
 
-/// A problem of a line of results, and what to do.
+/// A problem in results. Its text also says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultsProblem {
@@ -281,10 +284,10 @@ pub enum ResultsProblem {
     /// The file has no line.
     #[error("there are no results in it; write some with `ipq-conformance run --format json`")]
     Empty,
-    /// A line is longer than any result.
+    /// A line is longer than [`MOST_LINE_BYTES`].
     #[error("the line has more than {MOST_LINE_BYTES} bytes, and no result is so long; name a file of results")]
     LineTooLong,
-    /// There are more cases than any suite has.
+    /// The file has more than [`MOST_CASES`] cases.
     #[error("the file has more than {MOST_CASES} cases; give the results of each world in a file of their own")]
     TooManyCases,
     /// The line is not text.
@@ -296,10 +299,10 @@ pub enum ResultsProblem {
          and if the file was damaged, write it again"
     )]
     NoJson(String),
-    /// The line is JSON, but not a result.
+    /// The line is JSON, but neither the result of a case nor the summary of a run.
     #[error("the line is {0}; name a file that `ipq-conformance run --format json` has written")]
     Foreign(&'static str),
-    /// The line of a case lacks something, or has an impossible value.
+    /// The line of a case lacks a key, or has an impossible value.
     #[error(
         "the line is no result of a case: {0}; if a newer version of the suite wrote it, use that version, and otherwise run it \
          again"
@@ -310,16 +313,17 @@ pub enum ResultsProblem {
     Twice {
         /// The id of the case.
         id: String,
-        /// The number of the line with the case's other result, from 1.
+        /// The number of the line with the case's first result, from 1.
         earlier: usize,
     },
-    /// The summary lacks something.
+    /// The summary lacks a key, or has an impossible value.
     #[error("the line is no summary of a run: {0}; run it again")]
     Summary(String),
-    /// The summary belongs to another run, or lines are missing.
+    /// The summary counts other cases than those before it: it belongs to another run, or lines are
+    /// missing.
     #[error("the summary counts other cases than stand before it: lines are missing or were changed; run it again")]
     Miscounted,
-    /// There is no summary.
+    /// The results end without a summary.
     #[error(
         "the results end without their summary: the run was ended before its time, or the file was cut; run it again"
     )]
@@ -407,8 +411,8 @@ mod tests {
         fn no_damage_is_overlooked(at in 0..CASE.len(), byte in b' '..=b'~') {
             let mut damaged = CASE.as_bytes().to_vec();
             damaged[at] = byte;
-            // The text is refused, or it states something else, which nobody can know. It is never
-            // read as half a result.
+            // The text is refused, or it states something else, which nobody can notice. It is
+            // never read as half a result.
             if let Ok(read) = Results::read("file", &[&damaged, &b"\n"[..], LAST.as_bytes()].concat()[..]) {
                 prop_assert_eq!(read[0].cases[0].outcome, Outcome::Passed);
             }

@@ -14,7 +14,7 @@ const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// The gap between the columns of the table.
+/// The number of blanks between two columns of the table.
 const GAP: usize = 2;
 
 impl Matrix {
@@ -154,11 +154,11 @@ impl Matrix {
     }
 }
 
-/// The texts of the table, before they are filled up to the widths of their columns.
+/// The texts of the table, before they are padded to the widths of their columns.
 struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
-    /// The number of columns before the first world's.
+    /// The number of columns before that of the first world.
     before_worlds: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The table of cases, the form that filters it, and the reasons behind its cells.
+//! The table of cases, the form that filters the table, and the reasons behind its cells.
 
 use super::{anchor, class, marked};
 use crate::report::command;
@@ -35,7 +35,8 @@ impl Matrix {
     }
 }
 
-/// Returns the form that filters the table. The script shows it, since it does nothing without one.
+/// Returns the form that filters the table. It is hidden until the page's script shows it, since it
+/// needs the script.
 fn filter(columns: &[Column]) -> Markup {
     html! {
         form #filter hidden {
@@ -69,7 +70,8 @@ fn filter(columns: &[Column]) -> Markup {
     }
 }
 
-/// Returns the heading of a topic. A world that skips all of it for one reason says so here.
+/// Returns the heading of a topic: its name, and for each world that skips the whole topic, a cell
+/// that says so and shows the reason.
 fn topic(first: &Row, skipped: &[bool], reasons: &Reasons<'_>) -> Markup {
     html! {
         tr.topic {
@@ -86,7 +88,8 @@ fn topic(first: &Row, skipped: &[bool], reasons: &Reasons<'_>) -> Markup {
     }
 }
 
-/// Returns for each column whether all cases of a topic are skipped there for the same reason.
+/// Returns for each column whether it skips all cases of a topic for the same reason. A topic with
+/// one case does not count.
 fn skipped_whole(rows: &[Row], columns: usize) -> Vec<bool> {
     let whole = |column: usize| {
         let mut cells = rows.iter().map(|row| &row.cells[column]);
@@ -131,8 +134,8 @@ fn case(row: &Row, columns: &[Column], reasons: &Reasons<'_>, skipped_whole: &[b
     }
 }
 
-/// Returns whether a cell says below its row what happened. A case that was skipped, or is not
-/// there, says no more than its reason, which it shares with many others.
+/// Returns whether a cell has an explanation below its row. A case that passed, was skipped or was
+/// not run has none.
 fn is_explained(cell: &Cell) -> bool {
     !matches!(
         cell.state,
@@ -164,7 +167,8 @@ fn explanation(id: &str, row: &Row, cell: &Cell, column: &Column) -> Markup {
     }
 }
 
-/// Returns a requirement with its sentence and a link to its page, if it is one of the suite's.
+/// Returns a requirement's id. One of the suite's requirements also has its sentence and a link to
+/// its page.
 fn requirement(id: &str) -> Markup {
     html! {
         p {
@@ -175,7 +179,7 @@ fn requirement(id: &str) -> Markup {
     }
 }
 
-/// Returns the reasons that cells show when they are asked, each once.
+/// Returns all reasons, each once and hidden. The buttons of the cells show them.
 fn shared_reasons(reasons: &Reasons<'_>) -> Markup {
     html! {
         @for (index, reason) in reasons.list.iter().enumerate() {

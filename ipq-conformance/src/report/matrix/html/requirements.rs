@@ -1,5 +1,5 @@
-//! The summary by requirement: a row for each rule of the protocol, and a cell for each world that
-//! says what came of the cases that check it.
+//! The summary by requirement: a row for each rule of the protocol. Each world's cell has the worst
+//! outcome of the cases that check the rule.
 
 use super::{anchor, marked};
 use crate::report::matrix::{Matrix, State};
@@ -8,7 +8,7 @@ use crate::suite::requirements::{Requirement, page};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The states in the order in which one of them speaks for a requirement: the worst first.
+/// The states from the worst to the best. The worst state of its cases is shown for a requirement.
 const WORST_FIRST: [State; 7] = [
     State::Run(Outcome::Failed),
     State::Run(Outcome::Broken),
@@ -46,8 +46,9 @@ impl Matrix {
         }
     }
 
-    /// Returns the requirements that are checked, with their sentences, and the ids of the suite's
-    /// others. Requirements that only the results know come last.
+    /// Returns the requirements that some case checks, with their sentences, and the ids of the
+    /// suite's unchecked ones. Requirements that only the results know have an empty sentence and
+    /// come last.
     fn requirements(&self) -> (Vec<(&str, &str)>, Vec<&str>) {
         let cited = self.rows.iter().flat_map(|row| &row.requirements);
         let mut cited: BTreeSet<_> = cited.map(String::as_str).collect();
@@ -84,7 +85,8 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases came to `states`.
+/// Returns the cell of a requirement whose cases have these states: the number of cases in the
+/// worst state, and the state's words.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
@@ -103,7 +105,7 @@ fn standing(states: impl Iterator<Item = State>) -> Markup {
     }
 }
 
-/// Returns the part of an id before its number.
+/// Returns the part of a requirement's id before its number.
 fn group(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(group, _)| group)
 }
