@@ -1,10 +1,10 @@
-//! Tries an implementation of one's own: the suite's command line, and a test.
+//! Tries an implementation of one's own with the suite: by its command line, and in a test.
 //!
 //! ```text
 //! cargo run -p ipq-conformance --example own_world -- run --world careless verdicts
 //! ```
 //!
-//! The implementation here is the emulator with a fault: it lets a packet through for which a
+//! The implementation here is the emulator with a fault: it accepts each packet for which the
 //! program's verdict is DROP. Put your own in its place.
 
 use bytes::Bytes;
@@ -16,7 +16,8 @@ use ipq_core::wire::{Abi, Envelope, Header, Message, VerdictRequest};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// An implementation that never drops a packet.
+/// An implementation that accepts each packet that its program wants to drop: the emulator with
+/// changed verdicts.
 struct Careless {
     emulator: Box<dyn World>,
 }
@@ -48,7 +49,7 @@ impl World for Careless {
     }
 }
 
-/// Returns a verdict that drops a packet as one that accepts it; `None` for any other datagram.
+/// Returns a DROP verdict as an ACCEPT verdict; `None` for any other datagram.
 fn accepting(datagram: &Bytes) -> Option<Bytes> {
     let abi = Abi::LP64_LITTLE;
     let Ok(Message::Verdict(request, payload)) = Message::parse(datagram, abi) else {

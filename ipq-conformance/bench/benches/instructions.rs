@@ -1,10 +1,10 @@
-//! The number of instructions that a message and a packet cost, counted by callgrind. It is the
-//! same on a busy machine as on a quiet one, so that a small change shows. It does not show time: a
-//! wait for memory costs no instruction.
+//! The number of instructions that a message and a packet cost, counted by callgrind. The number is
+//! the same on a busy machine as on a quiet one, so that a small change shows. It does not show
+//! time: a wait for memory costs no instruction.
 //!
 //! `cargo bench -p ipq-bench --features instructions --bench instructions`, where `valgrind` and
 //! `gungraun-runner` are found. The runner must have the library's version, 0.20.0: `cargo install
-//! gungraun-runner --version 0.20.0`. Where they are not found, the bench is skipped, and says so.
+//! gungraun-runner --version 0.20.0`. Without one of them the bench is skipped, and says so.
 
 #[cfg(target_os = "linux")]
 fn main() {
@@ -60,7 +60,7 @@ mod counted {
 
     const ABI: Abi = Abi::NATIVE;
 
-    /// Returns a PACKET frame with 1400 bytes of payload, as a program receives it.
+    /// Returns a PACKET frame with a packet of 1400 bytes, as a program receives it.
     fn packet_frame() -> Vec<u8> {
         let mut listening = listening(Hook::Forward, CopyMode::Packet, 1400);
         listening.inject();
@@ -98,8 +98,8 @@ mod counted {
         black_box(&request).head(ABI, Envelope::request(PortId(7)), 0)
     }
 
-    /// A kernel whose queue some packets have been through, a program that listens, and the next
-    /// frame that arrives.
+    /// A kernel whose queue 64 packets have been through, a program that listens to the queue, and
+    /// the next frame that arrives.
     struct Listening {
         sim: Sim,
         handle: Handle<SimTransport>,
@@ -156,10 +156,11 @@ mod counted {
         (0..32).fold(listening, |listening, _| round_trip(listening))
     }
 
-    /// Returns `COUNT` packets that wait for a verdict.
+    /// Returns `COUNT` packets that wait for a verdict, by their ids, and the program that has read
+    /// them.
     fn queued<const COUNT: usize>() -> (Listening, [PacketId; COUNT]) {
         let mut listening = listening(Hook::Input, CopyMode::Meta, 64);
-        // The entries were used before, as they are in a program that runs.
+        // The queue's entries were used before, as they are in a program that runs.
         let earlier: [PacketId; COUNT] = std::array::from_fn(|_| listening.read());
         for id in earlier {
             let given = listening.handle.set_verdict(id, Verdict::Accept, None);

@@ -1,11 +1,11 @@
 //! The cost of a verdict on the emulator, by the number of queued packets and by the order of the
 //! verdicts.
 //!
-//! `cargo bench -p ipq-bench --bench verdicts`. The goals: with 1,000,000 packets queued a verdict
-//! costs at most 2 times what it does with 64, in the order of arrival; and at most 12 times in any
-//! order, when it has to wait for memory that no cache holds. The cost of such a wait is measured
-//! beside it. On a queue with a number, under the transport for real kernels: in any order at most
-//! 4 times with 65,536.
+//! `cargo bench -p ipq-bench --bench verdicts`. The goals for 1,000,000 queued packets: in the
+//! order of arrival, a verdict costs at most 2 times what it costs with 64 queued. In any order it
+//! costs at most 12 times as much, since it then waits for memory that no cache holds. The cost of
+//! such a wait is measured beside it. The goal for a numbered queue, under the transport for real
+//! kernels: in any order, at most 4 times as much with 65,536 queued.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -28,16 +28,14 @@ use std::time::{Duration, Instant};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// The numbers of packets that are queued while verdicts are given: these, and at most a batch
-/// more.
+/// The numbers of packets that are queued while verdicts are given. Up to a batch more are queued.
 const LENGTHS: [usize; 4] = [64, 1024, 65_536, 1_000_000];
-/// The numbers of packets that are queued in a queue with a number, which holds at most 65,536
-/// (NFQ-5).
+/// The numbers of packets that are queued in a numbered queue, which holds at most 65,536 (NFQ-5).
 const NUMBERED_LENGTHS: [usize; 3] = [64, 1024, 65_536 - BATCH];
-/// The number of verdicts, or reads, that are measured at a time: as many as
+/// The number of verdicts, or reads of memory, that are timed together: as many as
 /// [`Handle::set_verdicts`] sends in one call.
 const BATCH: usize = 32;
-/// The number of batches of a turn.
+/// The number of batches that a contender does in each pass.
 const BATCHES: usize = 400;
 
 /// Measures what a verdict costs on the emulator, by how many packets are queued.
@@ -125,7 +123,7 @@ fn main() -> Result<(), Failed> {
 /// The end of the names of contenders that give verdicts.
 const QUEUED: &str = " queued";
 
-/// The action that is measured in a turn: giving verdicts on the packets of these ids.
+/// A function that gives the verdict ACCEPT on the packets with these ids. It is what is timed.
 type Verdicts<T> = fn(&Handle<T>, [PacketId; BATCH]) -> Result<(), Error>;
 
 fn one_by_one<T: Transport>(handle: &Handle<T>, ids: [PacketId; BATCH]) -> Result<(), Error> {
@@ -151,7 +149,8 @@ fn any() -> impl FnMut(&mut VecDeque<PacketId>) -> Option<PacketId> + Clone {
     move |ids| ids.swap_remove_back(chance.usize(..ids.len()))
 }
 
-/// Measures verdicts at each length, on the packets that `choose` removes from the queued ones.
+/// Measures verdicts with each number of queued packets. `give` gives them on the packets that
+/// `choose` removes from the queued ones.
 fn verdicts<T: Transport>(
     name: &str,
     passes: u16,
@@ -176,11 +175,11 @@ fn verdicts<T: Transport>(
     measure(name, passes, turns, to_the_shortest)
 }
 
-/// Measures reads of memory that wait for each other. There are as many places as a queue of each
-/// length has entries, and each is as large as an entry.
+/// Measures reads of memory, each of which tells where the next one is. There are as many places as
+/// a queue has entries, for each of [`LENGTHS`], and each place is as large as an entry.
 fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     let turns = LENGTHS.map(|places| {
-        // Each place names another, so that they make one circle.
+        // Each place names the next, and all make one circle.
         let mut circle: Vec<[u32; 32]> = (0..).map(|place| [place; 32]).take(places).collect();
         let mut chance = Rng::with_seed(1);
         for place in (1..places).rev() {
@@ -200,7 +199,8 @@ fn reads(name: &str, passes: u16) -> Result<Workload, Failed> {
     measure(name, passes, turns.into(), Vec::new())
 }
 
-/// Runs each turn once in each pass.
+/// Runs [`BATCHES`] batches of each contender in each pass, one contender after the other. A pass
+/// has the median of its batches.
 fn measure(
     name: &str,
     passes: u16,
@@ -225,8 +225,8 @@ fn measure(
     })
 }
 
-/// A program that listens to an emulated queue in copy mode META, and the ids of the packets in the
-/// queue.
+/// A program that listens to an emulated queue in copy mode META, and the ids of the packets that
+/// wait in the queue.
 struct Queue<T> {
     sim: Sim,
     handle: Handle<T>,
@@ -236,7 +236,7 @@ struct Queue<T> {
 }
 
 impl Queue<SimTransport> {
-    /// Opens the queue of `ip_queue`.
+    /// Returns a queue of `ip_queue` without a limit to its length.
     fn new() -> Result<Self, Failed> {
         let sim = Kernel::builder().keep_fates(0).simulate()?;
         sim.add_rule(Rule::queue(Family::Ipv4, Hook::Input))?;
@@ -247,7 +247,7 @@ impl Queue<SimTransport> {
 }
 
 impl Queue<NfQueue<SimTransport>> {
-    /// Opens a queue with a number.
+    /// Returns a numbered queue of the length that the kernel allows.
     fn numbered() -> Result<Self, Failed> {
         let kernel = Kernel::builder().profile(Profile::LINUX_6_18_X86_64);
         let sim = kernel.keep_fates(0).simulate()?;
@@ -272,7 +272,7 @@ impl<T: Transport> Queue<T> {
         })
     }
 
-    /// Fills the queue until `length` packets wait, each with bytes of its own.
+    /// Makes packets arrive until `length` wait in the queue, and reads their ids.
     fn fill(&mut self, length: usize) -> Result<(), Failed> {
         while self.ids.len() < length {
             self.sim.inject(TAP0.name, self.frame.clone())?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 
-/// A machine on a day.
+/// The machine and the day of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Machine {
     /// The day, in UTC: `2026-11-24`.
@@ -20,8 +20,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Returns the machine that this runs on, today. Values that the system does not tell are
-    /// "unknown".
+    /// Describes the machine that this program runs on, today. Texts that the system does not tell
+    /// are "unknown".
     #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -59,7 +59,8 @@ fn known(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
 
-/// Returns the value of the first line of /proc/cpuinfo with this label.
+/// Returns the value of the first line of /proc/cpuinfo with this label; `None` if there is no such
+/// line.
 fn value_of<'a>(label: &str, information: &'a str) -> Option<&'a str> {
     let lines = information.lines().filter_map(|line| line.split_once(':'));
     lines

@@ -1,4 +1,4 @@
-//! The page that keeps the results.
+//! Writes results into the page and the files that keep them.
 
 use crate::plot::plot;
 use crate::results::{Contender, Report};
@@ -7,11 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The reason why a page could not be brought up to date.
+/// The reason why results could not be saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PageError {
-    /// The page has no place for the table.
+    /// The page has no comment with the table's name, or no block of text after it.
     #[error("the page has no line \"{mark}\" with a block of text after it: add one where the table should go")]
     NoPlace {
         /// The line that should stand before the table.
@@ -27,8 +27,9 @@ pub enum PageError {
     },
 }
 
-/// Writes the table into BENCHMARKS.md, in the block of text that follows the comment `<!-- name
-/// -->`, and the numbers and the plot into `results`, in files of this name.
+/// Saves a report in this package: its table in BENCHMARKS.md, in the block of text that follows
+/// the comment `<!-- name -->`, and its numbers and its plot in `results/name.json` and
+/// `results/name.svg`. The plot shows contenders that `is_ours` chooses in another colour.
 pub fn save(report: &Report, name: &str, is_ours: impl Fn(&Contender) -> bool) -> Result<(), PageError> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = package.join("BENCHMARKS.md");
@@ -53,8 +54,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> PageError {
     }
 }
 
-/// Returns the page with `text` in the place of the block of text that follows the comment `<!--
-/// name -->`.
+/// Returns the page with `text` in place of the contents of the block of text that follows the
+/// comment `<!-- name -->`. An error if there is no such block.
 fn put_in(page: &str, name: &str, text: &str) -> Result<String, PageError> {
     const FENCE: &str = "```";
     let mark = format!("<!-- {name} -->");

@@ -1,19 +1,20 @@
-//! The numbers as a picture.
+//! Draws results as a picture.
 
 use crate::results::{Contender, Report, Workload};
 use std::fmt::Write;
 
-/// The offset of the bars and the length of the longest, in the picture's units.
+/// The distance of the bars from the left, in the picture's units.
 const BARS: f64 = 250.0;
+/// The length of the longest bar.
 const LONGEST: f64 = 360.0;
 const WIDTH: f64 = BARS + LONGEST + 110.0;
 const LINE: f64 = 22.0;
-/// The style: greys and a blue that stand out from a white page as well as from a black one.
+/// The style in CSS: greys and a blue that stand out from a white page as well as from a black one.
 const STYLE: &str = "text { font: 13px sans-serif; fill: #808080 } .title { font-weight: bold } \
     rect { fill: #808080; fill-opacity: 0.5 } .ours { fill: #3b82f6; fill-opacity: 0.8 } line { stroke: #808080; stroke-width: 3 }";
 
-/// Returns the whole measurement as bars, in SVG: one for each contender, with the middle half of
-/// its passes as a line. Contenders that `is_ours` chooses are in another colour.
+/// Returns a report as a picture in SVG: for each contender a bar with its median cost, and a line
+/// over the middle half of its passes. Contenders that `is_ours` chooses have another colour.
 pub(crate) fn plot(report: &Report, is_ours: impl Fn(&Contender) -> bool) -> String {
     let mut body = String::new();
     let mut top = LINE;

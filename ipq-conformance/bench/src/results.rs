@@ -4,12 +4,12 @@ use crate::machine::Machine;
 use crate::statistics::{Spread, ratios};
 use serde::{Deserialize, Serialize};
 
-/// A whole measurement.
+/// A whole measurement: its workloads, and the circumstances.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
-    /// The machine and the day.
+    /// The machine that was measured on, and the day.
     pub machine: Machine,
-    /// The command that measures it again.
+    /// The command that repeats the measurement.
     pub command: String,
     /// The method, in a sentence or two.
     pub method: String,
@@ -24,18 +24,18 @@ pub struct Workload {
     pub name: String,
     /// The unit of the numbers, such as "CPU ns per packet".
     pub unit: String,
-    /// The names of the contenders that others are compared with.
+    /// The names of the contenders that all are compared with.
     pub references: Vec<String>,
     /// The contenders, in the order in which they ran.
     pub contenders: Vec<Contender>,
 }
 
-/// One way to do a task, and what it cost.
+/// One way to do a task, and what the task cost.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Contender {
     /// The contender's name.
     pub name: String,
-    /// The costs, one number for each pass.
+    /// The costs, one number for each pass, in the workload's unit.
     pub passes: Vec<f64>,
     /// The number of packets that were given to the contender in all passes together.
     pub packets: u64,
@@ -58,7 +58,7 @@ impl Contender {
         }
     }
 
-    /// Returns the middle of the contender's passes; `None` if it did not run.
+    /// Returns the spread of the costs of all passes; `None` if the contender did not run.
     #[must_use]
     pub fn cost(&self) -> Option<Spread> {
         Spread::of(&self.passes)
@@ -66,12 +66,13 @@ impl Contender {
 }
 
 impl Workload {
-    /// Returns whether packets are counted in this workload, and so might be lost.
+    /// Returns whether a contender of this workload counts packets, which might be lost.
     pub(crate) fn counts_packets(&self) -> bool {
         self.contenders.iter().any(|contender| contender.packets > 0)
     }
 
-    /// Returns a contender's cost as a multiple of a reference's; `None` unless both ran.
+    /// Returns the spread of the contender's cost as a multiple of that of the contender `to`, pass
+    /// by pass; `None` unless both ran.
     #[must_use]
     pub fn ratio(&self, of: &Contender, to: &str) -> Option<Spread> {
         let reference = self.contenders.iter().find(|contender| contender.name == to)?;

@@ -15,7 +15,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns the spread of `numbers`; `None` if there are none.
+    /// Returns the spread of `numbers`; `None` if there are none. Between two numbers, a bound is
+    /// interpolated.
     #[must_use]
     pub fn of(numbers: &[f64]) -> Option<Self> {
         let mut sorted = numbers.to_vec();
@@ -34,7 +35,8 @@ impl Spread {
     }
 }
 
-/// Writes as many digits as the formatter's precision says, two by default: `0.97 (0.95 to 0.98)`.
+/// Writes the median and both bounds: `0.97 (0.95 to 0.98)`. The formatter's precision says with
+/// how many digits, two by default.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
@@ -43,8 +45,8 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Returns the spread of the ratios of two contenders' numbers, pass by pass; `None` if there are
-/// none.
+/// Returns the spread of the numbers `of` divided by the numbers `to`, pass by pass; `None` if
+/// there are none.
 #[must_use]
 pub fn ratios(of: &[f64], to: &[f64]) -> Option<Spread> {
     let ratios: Vec<f64> = of.iter().zip(to).map(|(of, to)| of / to).collect();

@@ -1,10 +1,11 @@
-//! The numbers as text.
+//! Writes results as text.
 
 use crate::results::{Contender, Report, Workload};
 use crate::statistics::Spread;
 use std::fmt::Write;
 
-/// Returns the whole measurement as a table of plain text.
+/// Returns a report as plain text: the circumstances, and a table of the contenders for each
+/// workload.
 #[must_use]
 pub fn table(report: &Report) -> String {
     let mut text = format!("{}\n{}\n{}\n", report.machine, report.command, report.method);
@@ -47,7 +48,7 @@ fn row(workload: &Workload, contender: &Contender) -> Vec<String> {
         .collect()
 }
 
-/// Returns rows with aligned columns. A row's last cell does not widen its column.
+/// Returns rows as lines with aligned columns. The last cell of a row does not widen its column.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

@@ -1,16 +1,16 @@
-//! Compares the C library's accessors of messages, which read a buffer that `ipq_read` filled, and
-//! `ipq_packet_msg_t` as C lays it out, with the parser that Rust programs use.
+//! Compares the C library's accessors of messages with the parser that Rust programs use. The
+//! accessors read a buffer that `ipq_read` filled, and `ipq_packet_msg_t` as C lays it out.
 //!
-//! The first byte says where the buffer begins, so that it is not always aligned; the rest is the
-//! datagram in it. A C program may look at 20 bytes whatever came, since `ipq_read` takes no
-//! shorter buffer (LIB-3), and at all bytes that came.
+//! The first byte of the input says where the buffer begins, so that it is not always aligned. The
+//! rest is the datagram in the buffer. A C program may look at 20 bytes whatever came, since
+//! `ipq_read` takes no shorter buffer (LIB-3), and at all bytes that came.
 
 #![allow(unsafe_code, reason = "it is C's interface that is tried")]
 
 use ipq_core::wire::{Abi, Header, InterfaceName, Message, MessageType};
 use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ushort};
 
-/// `ipq_packet_msg_t`, up to its payload.
+/// C's `ipq_packet_msg_t`, without the payload at its end.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct PacketMessage {
@@ -34,7 +34,8 @@ unsafe extern "C" {
     fn ipq_get_msgerr(buffer: *const c_uchar) -> c_int;
 }
 
-/// Checks the accessors on a buffer that holds `bytes` without the first byte.
+/// Checks the accessors on a buffer that holds `bytes` without the first byte; on NULL if these are
+/// too few for a header.
 pub fn check(bytes: &[u8]) {
     let Some((place, datagram)) = bytes
         .split_first()
@@ -43,7 +44,7 @@ pub fn check(bytes: &[u8]) {
         return nothing();
     };
     let start = usize::from(place % 8);
-    // Nothing is behind the buffer, so that a read there is noticed.
+    // Nothing is behind the buffer, so that a read behind it is noticed.
     let mut memory = vec![0xee; start + datagram.len().max(20)].into_boxed_slice();
     memory[start..start + datagram.len()].copy_from_slice(datagram);
     let before = memory.clone();
@@ -92,7 +93,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(memory, before);
 }
 
-/// Checks that NULL is an error, and no crash.
+/// Checks that the accessors return an error for NULL, and do not crash.
 fn nothing() {
     let nothing = std::ptr::null();
     // SAFETY: the accessors have to accept NULL.

@@ -1,7 +1,8 @@
-//! Captures that `ipq-sim run` reads. Every record of the file is fed, or has a reason why not, and
-//! every packet that is fed has a fate.
+//! Captures that `ipq-sim run` reads. Every record of the file is fed to the kernel, or has a
+//! reason why not. Every packet that is fed has a fate.
 //!
-//! The input is the file. The sum of its bytes decides the size of the pieces in which it is read.
+//! The input is the file. The sum of its bytes decides the size of the pieces in which the file is
+//! read.
 
 use ipq_core::transport::unix::Unix;
 use ipq_core::wire::{Envelope, Message, ModeRequest, VerdictRequest};
@@ -16,17 +17,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// One input of this many is run as the command does, which takes a thousand times as long.
+/// The number of inputs of which one is run as the command does it. That takes a thousand times as
+/// long.
 const SELDOM: u32 = 512;
 
-/// The bytes that reading may hold beside records and their packets: buffers, and the interfaces of
-/// a section.
+/// The most bytes that reading may hold beside records and their packets: buffers, and the
+/// interfaces of a section.
 const BUFFERS: u64 = 4 << 20;
 
-/// The bytes that a decompressor may hold in addition: the longest window, twice.
+/// The most bytes that a decompressor may hold in addition: the longest window, twice.
 const WINDOW: u64 = 300 << 20;
 
-/// Checks the reading of captures on the file `bytes`, and feeds what it holds.
+/// Checks that the capture `bytes` is read in bounded memory and alike in pieces of any size, and
+/// feeds its records to a kernel.
 pub fn check(bytes: &[u8]) {
     let sum = bytes
         .iter()
@@ -57,7 +60,7 @@ pub fn check(bytes: &[u8]) {
         held.bytes_max,
         bytes.len()
     );
-    // A file is the same in whichever pieces it comes.
+    // The file reads the same in pieces of any size.
     let (whole, whole_end) = run::read_capture(source(usize::MAX)).expect("what was read once is read again");
     assert_eq!((whole.len(), &whole_end), (records.len(), &end));
     if let Some(expected) = classic(bytes) {
@@ -72,7 +75,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A source that returns at most `size` bytes at a time.
+/// A source whose reads return at most `size` bytes.
 struct Pieces {
     bytes: Cursor<Vec<u8>>,
     size: usize,
@@ -85,9 +88,9 @@ impl Read for Pieces {
     }
 }
 
-/// Returns the number of records of a file of the classic format, as a reader counts them that
-/// looks at lengths alone; `None` if the file is of another format, or ends within a record, or
-/// states a record that is too long.
+/// Returns the number of records in a file of the classic format in little-endian order, counted by
+/// their lengths alone. `None` if the file is of another format, or does not end with a whole
+/// record.
 fn classic(bytes: &[u8]) -> Option<usize> {
     let word = |at: usize| -> Option<u32> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)) };
     if !matches!(word(0)?, 0xa1b2_c3d4 | 0xa1b2_3c4d) || bytes.len() < 24 {
@@ -105,8 +108,8 @@ fn classic(bytes: &[u8]) -> Option<usize> {
     Some(records)
 }
 
-/// Feeds records to a kernel, and checks that each is either fed or not, and that each that was fed
-/// was delivered, was dropped or is queued.
+/// Feeds records to a kernel whose program gives a verdict on each packet. Checks that each record
+/// is either fed or has a reason why not, and that each packet was delivered or dropped.
 fn feed(records: &[Record]) {
     let mut kernel = run::kernel(Profile::default(), Hook::Input).expect("a hook and a profile that there are");
     let sockets = Family::ALL.map(|family| listen(&mut kernel, family));
@@ -143,8 +146,8 @@ fn feed(records: &[Record]) {
     assert!(!not_fed.contains_key(&NotFed::RunEnded));
 }
 
-/// Checks the same sums in the report of a run whose program, on a thread of its own, accepts
-/// everything.
+/// Runs the capture as the command does, with a program on another thread that accepts everything.
+/// Checks the sums of the report, and that each record has the same result as in `records`.
 fn run_whole(capture: &Path, records: &[Record]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = directory.path().join("socket");
@@ -174,8 +177,8 @@ fn run_whole(capture: &Path, records: &[Record]) {
     );
     let [not, lost] = [not_fed.values().sum::<u64>(), dropped.values().sum()];
     assert_eq!(*total, not + accepted + lost + still_queued);
-    // The machine may have had no time for the program; and if the program opens a family a second
-    // late, that family's packets are lost.
+    // The program may have had no time on this machine. If it opens a family a second late, that
+    // family's packets are lost.
     if report.summary.undecided() > 0 {
         return;
     }
@@ -191,7 +194,7 @@ fn run_whole(capture: &Path, records: &[Record]) {
     }
 }
 
-/// Lets every packet through until the run is over.
+/// Listens to both families' queues at `socket`, and accepts every packet, until `done` is set.
 fn accept_everything(socket: &Path, done: &AtomicBool) {
     let mut buffer = vec![0; 1 << 17];
     let mut handles = Vec::new();
@@ -227,7 +230,7 @@ fn listen(kernel: &mut Kernel, family: Family) -> SocketId {
     socket
 }
 
-/// Reads the packet that was fed, if it was queued, and gives a verdict.
+/// Reads the packet that was fed, if it was queued, and accepts or drops it.
 fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
     let abi = kernel.profile().abi;
     let mut buffer = vec![0; 1 << 17];
@@ -248,7 +251,8 @@ fn answer(kernel: &mut Kernel, socket: SocketId, accept: bool) {
         .expect("a short message");
 }
 
-/// Returns the path of a file in memory that holds `bytes`, until the next one is made.
+/// Returns the path of a file in memory that holds `bytes`. The next call on this thread overwrites
+/// the file.
 fn in_memory(bytes: &[u8]) -> String {
     use std::cell::RefCell;
     thread_local! {

@@ -1,7 +1,7 @@
-//! Choices and byte strings out of an input.
+//! Reads choices and byte strings from an input of a fuzzer, and writes such inputs.
 
-/// Takes an input apart from its start. After the input's end every number is 0 and every string
-/// empty.
+/// An input that is taken apart from its start. After its end every number is 0 and every byte
+/// string empty.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -40,7 +40,7 @@ impl<'a> Input<'a> {
         u64::from_le_bytes(self.array())
     }
 
-    /// Returns a byte string. Its length comes before it.
+    /// Returns a byte string, before which its length stands in two bytes.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let length = self.u16().into();
         self.take(length)
@@ -53,7 +53,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Writes an input as [`Input`] reads it.
+/// An input that is written as [`Input`] reads it.
 #[derive(Default)]
 pub(crate) struct Output(pub(crate) Vec<u8>);
 

@@ -1,15 +1,16 @@
 //! The translation between `ip_queue` and nfnetlink, both ways.
 //!
 //! The first byte of the input chooses the direction, and how the queue was opened. The second is
-//! the length of the caller's buffer, or chooses what the simulated kernel answers. The rest is a
-//! datagram.
+//! the length of the program's buffer in units of 8 bytes, or the error number with which the
+//! simulated kernel answers. The rest is a datagram.
 //!
-//! - From the kernel: `ipq_core::wire` reads each frame for the program. Its payload or quotation
-//!   is in the datagram. The frame is no longer than the datagram and the frame's own fixed part,
-//!   and nothing is allocated. A template translates a packet as it would be translated without.
-//! - From a program: the datagram is well-formed nfnetlink. It has the message embedded byte for
-//!   byte, unless the message is a plain verdict. Whatever the kernel answers, the program reads
-//!   one answer that quotes the message as `ip_queue` did.
+//! - From the kernel: `ipq_core::wire` reads each frame for the program. The frame's payload or
+//!   quotation is in the datagram. The frame is no longer than the datagram and the frame's own
+//!   fixed part. Nothing is allocated. A template translates a packet as it would be translated
+//!   without the template.
+//! - From a program: the datagram that is made is well-formed nfnetlink. The program's message is
+//!   embedded in it byte for byte, unless the message is a plain verdict. Whatever the kernel
+//!   answers, the program reads one answer that quotes the message as `ip_queue` did.
 //! - Device events from the kernel: there are no more than the datagram has room for.
 
 use ipq_core::transport::nfqueue::Options;
@@ -22,25 +23,29 @@ use ipq_core::{Errno, Family};
 /// The port id of the program's socket.
 pub(crate) const PROGRAM: PortId = PortId(4242);
 
-/// The queue's number.
+/// The number of the queue that the translation uses.
 pub(crate) const QUEUE: u16 = 7;
 
 /// The length of the fixed part of a PACKET frame.
 const FIXED: usize = Header::BYTES + Abi::NATIVE.packet_message_bytes();
 
-/// Attributes of the transport's own: bytes of the program's message, and the error with which it
-/// is to be refused.
+/// The type of the transport's own attribute that holds bytes of the program's message.
 const EMBEDDED: u16 = 0x3f01;
+/// The type of the transport's own attribute that holds the error with which the message is to be
+/// refused.
 const REFUSAL: u16 = 0x3f02;
 
-/// Bits of the first byte. The two lowest, which are none of these, choose the direction: 0 and 1
+/// The bit of the first byte for a queue of IPv6. The two lowest bits choose the direction: 0 and 1
 /// from the kernel, 2 from a program, 3 device events.
 pub(crate) const IPV6: u8 = 4;
+/// The bit of the first byte for a program that has the capability.
 pub(crate) const PERMITTED: u8 = 8;
+/// The bit of the first byte for a queue whose peer is the program.
 pub(crate) const ATTACHED: u8 = 16;
+/// The bit of the first byte for a kernel that pads what it quotes.
 pub(crate) const PADS: u8 = 32;
 
-/// Checks the translation on `bytes`.
+/// Checks the translation that the first byte of `bytes` chooses.
 pub fn check(bytes: &[u8]) {
     let [first, second, datagram @ ..] = bytes else {
         return;
@@ -100,7 +105,8 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     // The bytes beyond the frame and beyond what was received are unchanged.
     let touched = length.max(FIXED + datagram.len().saturating_sub(512));
     assert!(buffer[touched..].iter().all(|byte| *byte == 0xee));
-    // The datagram becomes the same frame if it is received whole into the buffer.
+    // The datagram becomes the same frame if the program's buffer is long enough to receive the
+    // datagram itself.
     let mut whole = vec![0xee; buffer.len()];
     let mut result = None;
     let held = allocation_counter::measure(|| {
@@ -109,15 +115,15 @@ fn from_kernel(datagram: &[u8], room: usize, queue: &Queue) {
     assert_eq!((held.count_total, result), (0, Some(Ok(translated))));
     assert_eq!(whole[..length], buffer[..length]);
     templates(datagram, room, queue);
-    // A shorter buffer gets the beginning of the same frame.
+    // A shorter buffer gets the beginning of that frame.
     let mut short = vec![0xee; room];
     assert_eq!(inward(datagram, &mut short, options, *peer, *permitted), Ok(translated));
     let common = room.min(length);
     assert_eq!(short[..common], buffer[..common]);
 }
 
-/// Checks that a datagram that differs in a byte from the one that made the template matches the
-/// template only if its own translation is the same.
+/// Makes a template of `first`. Checks that `first`, and a datagram that differs from it in one
+/// bit, match the template only if they are translated alike without it.
 fn templates(first: &[u8], room: usize, queue: &Queue) {
     let Queue {
         options,
@@ -140,7 +146,7 @@ fn templates(first: &[u8], room: usize, queue: &Queue) {
     }
 }
 
-/// Checks a PACKET frame that came from `datagram` (WIRE-2, WIRE-4, WIRE-5).
+/// Checks the PACKET frame that `datagram` was translated to (WIRE-2, WIRE-4, WIRE-5).
 fn packet(frame: &[u8], datagram: &[u8]) {
     let header = Header::parse(frame, Abi::NATIVE).expect("a header");
     assert_eq!(header.length as usize, frame.len());
@@ -156,7 +162,7 @@ fn packet(frame: &[u8], datagram: &[u8]) {
     assert!(frame[FIXED + payload.len()..].iter().all(|byte| *byte == 0));
     assert!(payload.len() <= datagram.len());
     let end = Header::parse(datagram, Abi::NATIVE).expect("a header").length as usize;
-    // The packet is the end of the message, but for padding.
+    // The packet is the end of the message, apart from padding.
     let found = (0..4).any(|pad| {
         (end - pad)
             .checked_sub(payload.len())
@@ -166,7 +172,7 @@ fn packet(frame: &[u8], datagram: &[u8]) {
     assert!(packet.packet_id().0 <= u32::MAX.into() && packet.mark().0 <= u32::MAX.into());
 }
 
-/// Checks an answer that came from `datagram` (WIRE-6, ERR-2, ERR-3).
+/// Checks the answer that `datagram` was translated to (WIRE-6, ERR-2, ERR-3).
 fn answer(frame: &[u8], datagram: &[u8], queue: &Queue) {
     let header = Header::parse(frame, Abi::NATIVE).expect("a header");
     let outer = Header::parse(datagram, Abi::NATIVE).expect("a header");
@@ -212,7 +218,7 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     let asked_header = Header::parse(asked, Abi::NATIVE).expect("a header");
     let acknowledges = asked_header.flags.contains(Flags::ACK);
     if matches!(kind, CONFIG | VERDICT) {
-        // Only a message of the peer changes the kernel, so the sender is the peer from now on.
+        // Only a peer's message changes the kernel, so from now on the sender is the peer.
         assert_eq!(asked_header.flags, header.flags);
         assert!(queue.peer == PortId::KERNEL || queue.peer == header.port_id);
     } else {
@@ -239,8 +245,8 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
     if after.is_empty() {
         return;
     }
-    // A second message may bind the queue after one that does not. Its failure is no answer to the
-    // program.
+    // A second message may bind the queue, after a message that does not. Its failure is no answer
+    // to the program.
     let (binding, rest) = first_message(after);
     assert!(rest.is_empty() && message_type(binding) == CONFIG && embedded(binding).is_empty());
     assert_eq!(queue.peer, PortId::KERNEL);
@@ -251,7 +257,7 @@ fn from_program(message: &[u8], outcome: i32, pads: bool, queue: &Queue) {
 }
 
 /// Returns the error number and the quoted bytes that the program reads when the kernel answers
-/// `asked`.
+/// `asked` with `outcome`.
 fn read_answer(asked: &[u8], outcome: i32, pads: bool, queue: &Queue) -> (Errno, Vec<u8>) {
     let answer = answer_to(asked, outcome, pads);
     let mut buffer = vec![0; answer.len() + FIXED];
@@ -265,7 +271,8 @@ fn read_answer(asked: &[u8], outcome: i32, pads: bool, queue: &Queue) -> (Errno,
     (error.errno(), error.quoted.to_vec())
 }
 
-/// Returns a kernel's answer to `message`. Newer kernels pad what they quote.
+/// Returns the kernel's answer to `message` with the error number `outcome`, 0 for success. Newer
+/// kernels pad what they quote: `pads`.
 fn answer_to(message: &[u8], outcome: i32, pads: bool) -> Vec<u8> {
     let quoted = if outcome == 0 {
         &message[..Header::BYTES]
@@ -289,7 +296,7 @@ fn answer_to(message: &[u8], outcome: i32, pads: bool) -> Vec<u8> {
     .concat()
 }
 
-/// Returns the first message of a datagram, and the bytes after it.
+/// Returns the first message of a datagram, which must be whole, and the bytes after it.
 fn first_message(datagram: &[u8]) -> (&[u8], &[u8]) {
     let header = Header::parse(datagram, Abi::NATIVE).expect("a whole header");
     let length = header.length as usize;
@@ -303,7 +310,7 @@ fn message_type(message: &[u8]) -> u16 {
     Header::parse(message, Abi::NATIVE).map_or(0, |header| header.message_type.to_wire())
 }
 
-/// Returns the attributes of a well-formed message: their types and contents.
+/// Returns the types and contents of the attributes in a well-formed message.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut at = Header::BYTES + 4;
     std::iter::from_fn(move || {
@@ -316,7 +323,8 @@ fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Returns the program's message that is embedded in a message of nfnetlink.
+/// Returns the program's message that is embedded in a message of nfnetlink, put together from its
+/// pieces.
 fn embedded(message: &[u8]) -> Vec<u8> {
     let verdict = message_type(message) == VERDICT;
     attributes(message)
@@ -326,7 +334,7 @@ fn embedded(message: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the error that the translation has decided on for a message that the kernel is to
-/// refuse.
+/// refuse. That is EPERM if the kernel refuses it with EPERM, unless the translation overrides it.
 fn decided(message: &[u8], errno: Errno) -> Errno {
     let decision = attributes(message)
         .find(|(kind, _)| *kind == REFUSAL)
@@ -338,7 +346,8 @@ fn decided(message: &[u8], errno: Errno) -> Errno {
     }
 }
 
-/// Returns several answers that a kernel may give to a program's message.
+/// Returns four answers that a kernel may give to the translation of a program's message: success
+/// and three errors.
 pub(crate) fn answers(message: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let options = Options {
         port_id: PROGRAM,

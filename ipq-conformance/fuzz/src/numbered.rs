@@ -1,8 +1,8 @@
-//! The emulated kernel's numbered queues, fed raw datagrams and packets.
+//! The emulated kernel's numbered queues, which are fed raw datagrams and packets.
 //!
-//! The input is a list of actions, as [`Action`] reads them. After each action the accounting must
-//! balance, the text in `/proc` must agree with it, and the memory that is held must be bounded by
-//! what came in.
+//! The input is a machine and then a list of actions, as [`Action`] reads them. After each action
+//! the accounting must balance, the text in `/proc` must agree with it, and the memory that is held
+//! must be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_conformance::suite::{Packet, QueueRequest};
@@ -10,40 +10,43 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, NumberedQueue, Profile, Rule, SocketId, Spread, Target};
 
-/// The number of sockets of a run.
+/// The number of sockets in a run.
 const SOCKETS: usize = 4;
 /// The profiles of kernels that have numbered queues.
 const PROFILES: [Profile; 2] = [Profile::LINUX_6_18_X86_64, Profile::LINUX_6_1_X86_64];
 
-/// An action. Its number comes first in the input, and then its values.
+/// An action. Its number is in the input first, and then its values, each a byte unless a size is
+/// given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A datagram is sent as it is: the socket, with a named address or not, the bytes.
+    /// Sends a datagram as it is. Values: the socket, whether the kernel's address is given, the
+    /// bytes.
     Send,
-    /// A queue is bound in a copy mode: the socket, the queue (u8), the mode, the range (u32).
+    /// Binds a queue in a copy mode. Values: the socket, the queue, the mode, the range (u32).
     Bind,
-    /// A verdict is given: the socket, the queue (u8), on several packets or not, the value (u32),
-    /// the packet id (u8), the payload.
+    /// Gives a verdict. Values: the socket, the queue, whether it is a batch verdict, the value
+    /// (u32), the packet id, the replacement.
     Verdict,
-    /// A queue's settings are changed: the socket, the queue (u8), the maximum length (u16), the
-    /// flags (u8), their mask (u8).
+    /// Changes a queue's settings. Values: the socket, the queue, the maximum length (u16), the
+    /// flags, their mask.
     Set,
-    /// A UDP packet arrives: IPv6 or not, its length (u16), its type of service.
+    /// Makes a UDP packet arrive on tap0. Values: whether it is IPv6, its length (u16), its type of
+    /// service.
     Packet,
-    /// A frame arrives: the device, the bytes.
+    /// Makes a frame arrive. Values: the device, the bytes.
     Frame,
-    /// This host sends a packet: the bytes.
+    /// Makes this host send a packet. Value: the bytes.
     Output,
-    /// A datagram is read: the socket, the room for it (u16).
+    /// Reads a datagram. Values: the socket, the size of the buffer (u16).
     Receive,
-    /// A socket is closed, and another opened in its place: the socket, the port id (u32).
+    /// Closes a socket, and opens another in its place. Values: the socket, the port id (u32).
     Reopen,
-    /// Options of a socket are set: the socket, the options as bits, the receive buffer (u16).
+    /// Sets options of a socket. Values: the socket, the options as bits, the receive buffer (u16).
     Options,
-    /// A device goes down or up: the device, up or not.
+    /// Sets a device down or up. Values: the device, whether it is up.
     Link,
-    /// The programs get or lose the capability: held or not.
+    /// Gives the capability to the programs or takes it from them. Value: whether they have it.
     Capability,
 }
 
@@ -68,7 +71,8 @@ impl Action {
     }
 }
 
-/// Checks the numbered queues while the actions in `bytes` are carried out.
+/// Checks the numbered queues of an emulated kernel while the actions in `bytes` are carried out,
+/// 4096 at most.
 pub fn check(bytes: &[u8]) {
     let mut actions = 0;
     let held = allocation_counter::measure(|| {
@@ -80,8 +84,8 @@ pub fn check(bytes: &[u8]) {
             actions += 1;
         }
     });
-    // The room of a machine; several times what came in, since an answer quotes a message; and for
-    // each action the longest packet and what is noted of it.
+    // The bound is the room of a machine; several times what came in, since an answer quotes a
+    // message; and for each action the longest packet and what is noted of it.
     let most = (1 << 19) + 64 * bytes.len() as u64 + 4096 * actions;
     assert!(
         held.bytes_max <= most,
@@ -234,8 +238,8 @@ impl Run {
         }
     }
 
-    /// Checks that every packet has one fate or waits, and that the queues' lines say how many
-    /// wait.
+    /// Checks that every packet has one fate or waits, and that the queues' lines in `/proc` say
+    /// how many wait.
     fn balance(&self) {
         let books = self.kernel.accounting();
         assert!(books.balances(), "{books:?}");

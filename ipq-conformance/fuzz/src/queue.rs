@@ -1,8 +1,9 @@
-//! The emulated kernel, fed raw datagrams, raw packets, and whatever else can happen to it.
+//! The emulated kernel, which is fed raw datagrams, raw packets, and whatever else can happen to
+//! it.
 //!
 //! The input is a machine and then a list of actions, as [`Action`] reads them. After each action
-//! the accounting must balance, every packet must leave once, each queue must be as long as what is
-//! queued, and the memory that is held must be bounded by what came in.
+//! the accounting must balance, every packet must leave once, and each queue's length must be
+//! right. The memory that is held must be bounded by what came in.
 
 use crate::input::{Input, Output};
 use ipq_core::wire::{Envelope, Flags, Message, ModeRequest, VerdictRequest};
@@ -11,57 +12,63 @@ use ipq_sim::{ClientId, EntryPoint, Fate, IdReuse, Kernel, PacketEvent, PacketSe
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// The most sockets of a run.
+/// The most sockets that are open at a time.
 const SOCKETS: usize = 8;
 
 /// The most packet ids that are remembered for verdicts.
 const IDS: usize = 32;
 
-/// An action. Its number comes first in the input, and then its values.
+/// An action. Its number is in the input first, and then its values, each a byte unless a size is
+/// given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A datagram is sent to the kernel as it is: the socket, the bytes.
+    /// Sends a datagram to the kernel as it is. Values: the socket, the bytes.
     Send,
-    /// A verdict is given on a packet that was read: the socket, which packet, the verdict (u32),
-    /// the replacement.
+    /// Gives a verdict on a packet that was read. Values: the socket, which packet, the verdict
+    /// (u32), the replacement.
     Verdict,
-    /// A copy mode is set: the socket, the mode, the range (u32).
+    /// Sets a copy mode. Values: the socket, the mode, the range (u32).
     Mode,
-    /// A frame arrives: the device, the bytes.
+    /// Makes a frame arrive. Values: the device, the bytes.
     Inject,
-    /// An IP packet arrives: the device, the bytes.
+    /// Makes an IP packet arrive. Values: the device, the bytes.
     InjectPacket,
-    /// A UDP packet that may be forwarded arrives: IPv6 or not, its TTL, its length (u16).
+    /// Makes a UDP packet arrive on tap0 for the neighbour behind tap1. Values: whether it is IPv6,
+    /// its time to live, the length of its payload (u16).
     Forwarded,
-    /// This host sends a packet: the bytes.
+    /// Makes this host send a packet. Value: the bytes.
     Output,
-    /// A packet enters at a hook: the hook, the bytes.
+    /// Makes a packet enter at a hook. Values: the hook, the incoming and the outgoing device, the
+    /// bytes.
     EnterAt,
-    /// A datagram is read: the socket, the room for it (u16).
+    /// Reads a datagram. Values: the socket, the size of the buffer (u16).
     Receive,
-    /// A socket is opened: the socket, IPv6 or not, the port id.
+    /// Opens a socket in place of another. Values: the socket, with a bit for the program; whether
+    /// it is for IPv6; the port id.
     Open,
-    /// A socket is closed: the socket.
+    /// Closes a socket. Value: the socket.
     Close,
-    /// A datagram is sent to another port id: the socket, the port id, the bytes.
+    /// Sends a datagram to a port id. Values: the socket, the port id, the bytes.
     SendTo,
-    /// A device goes up or down: the device, up or not.
+    /// Sets a device up or down. Values: the device, whether it is up.
     Link,
-    /// The maximum length of a queue is set: IPv6 or not, the number of packets (u16).
-    MaximumLength,
-    /// A module is unloaded or loaded: IPv6 or not, loaded or not.
-    Module,
-    /// The programs get or lose the capability: held or not.
-    Capability,
-    /// A buffer, or the option against overruns, is set: the socket, which of them, the bytes
+    /// Sets the maximum length of a queue. Values: whether it is IPv6's, the number of packets
     /// (u16).
+    MaximumLength,
+    /// Unloads or loads a module. Values: whether it is IPv6's, whether it is loaded.
+    Module,
+    /// Gives the capability to the programs or takes it from them. Value: whether they have it.
+    Capability,
+    /// Sets a socket's receive buffer or send buffer, or switches `NETLINK_NO_ENOBUFS`. Values: the
+    /// socket, which of these, the bytes (u16).
     Buffer,
-    /// Time passes: the milliseconds (u16).
+    /// Lets time pass. Value: the milliseconds (u16).
     Advance,
-    /// A frame is to arrive later: the device, the milliseconds (u16), the bytes.
+    /// Makes a frame arrive later. Values: the device, the milliseconds (u16), the bytes.
     Later,
-    /// Everything that can be looked at is looked at: the device, the socket.
+    /// Takes a frame from a device, reads the queues' texts in `/proc`, peeks at a socket and takes
+    /// its error. Values: the device, the socket.
     Look,
 }
 
@@ -96,10 +103,10 @@ impl Action {
 
 pub(crate) const DEVICES: [&str; 4] = ["tap0", "tap1", "lo", "none"];
 
-/// The port ids that sockets ask for.
+/// The port ids that sockets are bound to or that datagrams are sent to.
 pub(crate) const PORT_IDS: [u32; 8] = [0, 4242, 4243, 7, 1, u32::MAX, 0x8000_0000, 0x7fff_ffff];
 
-/// Checks the emulated kernel while the actions in `bytes` are carried out.
+/// Checks the emulated kernel while the actions in `bytes` are carried out, 4096 at most.
 pub fn check(bytes: &[u8]) {
     let mut actions = 0;
     let held = allocation_counter::measure(|| {
@@ -112,8 +119,8 @@ pub fn check(bytes: &[u8]) {
         }
         run.end();
     });
-    // The room of a machine; several times what came in; and for each action the most that it can
-    // leave behind.
+    // The bound is the room of a machine; several times what came in; and for each action the most
+    // that it can leave behind.
     let most = (1 << 18) + 32 * bytes.len() as u64 + 2048 * actions;
     assert!(
         held.bytes_max <= most,
@@ -306,8 +313,8 @@ impl Run {
         }
     }
 
-    /// Returns the header fields of a message that the socket sends itself; `None` if there is no
-    /// such socket.
+    /// Returns the envelope of a message with the socket's own port id; `None` if there is no such
+    /// socket or it has no port id.
     fn envelope(&self, socket: Option<SocketId>) -> Option<Envelope> {
         Some(Envelope {
             flags: Flags::REQUEST | Flags::ACK,
@@ -358,7 +365,8 @@ impl Run {
         self.sockets[usize::from(input.u8()) % SOCKETS]
     }
 
-    /// Checks that entered = delivered + dropped + queued, and that every packet leaves once.
+    /// Checks that entered = delivered + dropped + queued, that the queues' lengths agree, and that
+    /// every packet leaves once.
     fn balance(&mut self) {
         let accounting = self.kernel.accounting();
         assert!(accounting.balances(), "{accounting:?}");
@@ -374,7 +382,7 @@ impl Run {
         assert_eq!(self.left.len() as u64, gone);
     }
 
-    /// Closes all sockets, and checks that then nothing is queued, since nobody listens.
+    /// Closes all sockets, and checks that nothing is queued then, since nobody listens.
     fn end(mut self) {
         for socket in self.sockets.into_iter().flatten() {
             self.kernel.close(socket);
@@ -396,7 +404,7 @@ fn port_id(input: &mut Input<'_>) -> PortId {
     PortId(PORT_IDS[usize::from(input.u8()) % PORT_IDS.len()])
 }
 
-/// Returns a UDP packet from the neighbour on one device to that on the other, with `length` bytes
+/// Returns a UDP packet from the neighbour behind tap0 to the one behind tap1, with `length` bytes
 /// of payload.
 fn forwarded(ipv6: bool, ttl: u8, length: u16) -> Vec<u8> {
     let udp = 8 + length;

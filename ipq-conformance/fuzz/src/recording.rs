@@ -1,9 +1,9 @@
-//! Files of recordings: what can be read can be written, and is the same when it is read again. An
-//! error names the place in the file.
+//! Files of recordings. What can be read can also be written, and is the same when it is read
+//! again. An error names the place in the file.
 
 use ipq_conformance::recording::{Reader, Recording, write_all};
 
-/// Checks the reader of recordings on the file `bytes`.
+/// Checks the reader and the writer of recordings on the file `bytes`.
 pub fn check(bytes: &[u8]) {
     let mut read: Vec<Recording> = Vec::new();
     let mut failed = false;

@@ -1,4 +1,4 @@
-//! Seeds and dictionaries for every target, made from the recordings of a real kernel.
+//! Seeds and dictionaries for every target, most of them made from the recordings of real kernels.
 
 use crate::input::Output;
 use crate::{nfnetlink, numbered, queue, server};
@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-/// The longest seed, in bytes: long seeds make a fuzzer slow, and teach it little that shorter ones
-/// don't.
+/// The length of the longest seed, in bytes. Long seeds make a fuzzer slow, and teach it little
+/// that shorter ones don't.
 const LONGEST: usize = 4096;
 
-/// A target's seeds: the inputs that it begins with.
+/// A set of byte strings: a target's seeds, which are the inputs that it begins with, or the words
+/// of its dictionary.
 type Seeds = BTreeSet<Vec<u8>>;
 
 /// Writes `corpus/TARGET/NUMBER` and `dictionaries/TARGET.dict` for every target into `directory`.
@@ -78,7 +79,8 @@ fn steps(recordings: &[Recording]) -> impl Iterator<Item = (&Step, &Observation,
     })
 }
 
-/// Returns the datagrams that programs sent to queues, and those that queues sent.
+/// Returns the datagrams that programs sent to queues and those that queues sent, up to 400 bytes
+/// long.
 fn datagrams(recordings: &[Recording]) -> Seeds {
     steps(recordings)
         .filter_map(|(step, seen, _)| match (step, seen) {
@@ -91,8 +93,8 @@ fn datagrams(recordings: &[Recording]) -> Seeds {
         .collect()
 }
 
-/// Returns seeds of nfnetlink: the messages that programs sent, answered in several ways, and
-/// packets.
+/// Returns seeds of the target nfnetlink: the messages that programs sent, answers to them,
+/// packets, and device events.
 fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for (step, seen, abi) in steps(recordings).filter(|(_, _, abi)| *abi == Abi::NATIVE) {
@@ -130,7 +132,7 @@ fn nfnetlink_messages(recordings: &[Recording]) -> Seeds {
     seeds
 }
 
-/// Returns a packet as nfnetlink would have handed it over.
+/// Returns the message by which nfnetlink would hand over a packet.
 fn nfnetlink_packet(packet: &PacketMessage<'_>) -> Vec<u8> {
     let metadata = packet.metadata();
     let family = if metadata.hw_protocol.0 == 0x86dd { 10 } else { 2 };
@@ -175,8 +177,8 @@ fn netlink_message(kind: u16, body: &[u8]) -> Vec<u8> {
     [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], body].concat()
 }
 
-/// Returns actions that bind queues in each copy mode, and give a verdict of each value on one
-/// packet or several.
+/// Returns seeds of the target numbered: actions that bind queues in each copy mode, and give a
+/// verdict of each value on one packet or several.
 fn numbered_actions() -> Seeds {
     use numbered::Action;
     let values = [0, 1, 4, 5, 3, 0x0001_0003, 0x0009_8003, 0x0001_0001, 2, 6];
@@ -217,7 +219,7 @@ fn numbered_actions() -> Seeds {
     seeds.collect()
 }
 
-/// Returns the steps of a recording, as actions on the emulated kernel.
+/// Returns the steps of a recording as actions of the target queue.
 fn queue_actions(recording: &Recording) -> Vec<u8> {
     use queue::Action;
     let abi = recording
@@ -319,7 +321,7 @@ fn queue_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Returns the messages of a recording's programs, as actions on the server.
+/// Returns the messages of a recording's programs as actions of the target server.
 fn server_actions(recording: &Recording) -> Vec<u8> {
     use server::Action;
     let mut output = Output::default();
@@ -376,7 +378,7 @@ fn server_actions(recording: &Recording) -> Vec<u8> {
     output.0
 }
 
-/// Returns files of one recording and of two, and one whose second line is damaged.
+/// Returns files of one recording and of two recordings, and files whose second line is cut.
 fn lines() -> Seeds {
     let mut seeds = Seeds::new();
     for file in Embedded::ALL {
@@ -392,7 +394,8 @@ fn lines() -> Seeds {
     seeds
 }
 
-/// Returns the frames that arrived, as captures of both formats and several link layers.
+/// Returns captures of the frames that arrived in each recording, in both formats and with several
+/// link types.
 fn captures(recordings: &[Recording]) -> Seeds {
     let mut seeds = Seeds::new();
     for recording in recordings {
@@ -473,7 +476,7 @@ fn next_generation(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
     output.0
 }
 
-/// Returns message types, lengths and flags, in both byte orders.
+/// Returns a dictionary of message types, lengths and flags, in both byte orders.
 fn numbers() -> Seeds {
     let short = [1_u16, 2, 3, 5, 0x11, 0x12, 0x13, 0x14, 0x20, 772];
     let long = [
@@ -529,8 +532,8 @@ fn attributes() -> Seeds {
     tokens
 }
 
-/// Returns the words between quotes that the recordings have and that are not hexadecimal, and the
-/// marks of JSON.
+/// Returns a dictionary of the recordings' words between quotes that are no hexadecimal digits, and
+/// of pieces of JSON.
 fn words() -> Seeds {
     let quoted = Embedded::ALL.iter().flat_map(|file| file.text.split('"'));
     let short = quoted.filter(|word| (2..24).contains(&word.len()));

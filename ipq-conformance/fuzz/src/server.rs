@@ -1,5 +1,5 @@
-//! The server for programs in other processes, fed any bytes: it survives them, holds no more than
-//! it should, and serves the next program.
+//! The server for programs in other processes, which is fed any bytes. It survives them, holds no
+//! more memory than it should, and serves the next program.
 //!
 //! The input is a list of actions, as [`Action`] reads them. Programs and server are in one thread,
 //! so nothing waits.
@@ -20,26 +20,26 @@ use tempfile::TempDir;
 /// The most connections of hostile programs at a time.
 const CONNECTIONS: usize = 16;
 
-/// An action of hostile programs, or one that happens meanwhile. Its number comes first in the
-/// input, and then its values.
+/// An action of hostile programs, or one that happens meanwhile. Its number is in the input first,
+/// and then its values, each a byte unless a size is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Action {
-    /// A connection is made anew: which one.
+    /// Makes a connection anew. Value: which one.
     Connect,
-    /// Bytes are sent: on which connection, the bytes.
+    /// Sends bytes. Values: the connection, the bytes.
     Send,
-    /// A request is sent: on which connection, its kind, its value (u32), its socket.
+    /// Sends a request. Values: the connection, the request's kind, its value (u32), its socket.
     Request,
-    /// Something is received: on which connection, the room for it.
+    /// Receives a datagram. Values: the connection, the size of the buffer.
     Receive,
-    /// A connection is closed: which one.
+    /// Closes a connection. Value: which one.
     Close,
-    /// One direction of a connection, or both, are shut down: which connection, which directions.
+    /// Shuts down one direction of a connection, or both. Values: the connection, the directions.
     ShutDown,
-    /// The server has a turn.
+    /// Gives the server a turn.
     Turn,
-    /// A packet enters the kernel: its length.
+    /// Makes a packet enter the kernel. Value: its length.
     Packet,
 }
 
@@ -60,7 +60,8 @@ impl Action {
     }
 }
 
-/// Checks a server while programs carry out the actions in `bytes`.
+/// Checks a server while hostile programs carry out the actions in `bytes`, 1024 at most. Then
+/// checks that it serves another program, and that nothing of it is left.
 pub fn check(bytes: &[u8]) {
     thread_local! {
         static PLACE: TempDir = tempfile::tempdir().expect("a temporary directory");
@@ -78,8 +79,8 @@ pub fn check(bytes: &[u8]) {
         run.serve_the_next();
         run.end();
     });
-    // The server's room for 64 of the longest datagrams at once, and the kernel; and for each
-    // action a packet, or a frame as long as was sent.
+    // The bound is the server's room for 64 of the longest datagrams at once, and the kernel; and
+    // for each action a packet, or a frame as long as what was sent.
     let most = (10 << 20) + 32 * bytes.len() as u64 + 4096 * actions;
     assert!(
         held.bytes_max <= most,
@@ -94,7 +95,7 @@ struct Run {
     server: Server,
     address: SocketAddrUnix,
     connections: [Option<OwnedFd>; CONNECTIONS],
-    /// The number of connections that the server has still to accept, one each turn.
+    /// The number of connections that the server has still to accept. It accepts one each turn.
     waiting: usize,
 }
 
@@ -133,7 +134,7 @@ impl Run {
         let Some(connection) = &self.connections[which] else {
             return;
         };
-        // Any result is allowed: a hostile program has to bear it.
+        // Any result is allowed: a hostile program has to live with it.
         match action {
             Action::Receive => {
                 let mut buffer = [0; 256];
@@ -153,7 +154,7 @@ impl Run {
     fn connect(&mut self) -> Option<OwnedFd> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let connection = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).expect("a socket");
-        // Connects only while few connections wait to be accepted.
+        // The connection is made only while few others wait to be accepted.
         net::connect(&connection, &self.address).ok()?;
         self.waiting += 1;
         Some(connection)
@@ -181,7 +182,7 @@ impl Run {
     }
 
     /// Checks that a program that keeps to the rules can open a socket, bind it, send a message and
-    /// get its answer.
+    /// get an answer.
     fn serve_the_next(&mut self) {
         while self.waiting > 0 {
             self.turn();
@@ -211,8 +212,8 @@ impl Run {
         let Ok(Message::Error(error)) = Message::parse(&buffer[..length], Abi::NATIVE) else {
             panic!("an answer was to come: {:02x?}", &buffer[..length]);
         };
-        // EBUSY, if another program has attached; EINVAL, if the process id is another socket's
-        // port id.
+        // The answer is EBUSY if another program has attached, and EINVAL if the process id is
+        // another socket's port id.
         assert!(
             matches!(error.errno(), Errno(0) | Errno::EBUSY | Errno::EINVAL),
             "{}",
@@ -230,7 +231,7 @@ impl Run {
         answer
     }
 
-    /// Receives a message, within a few turns. Returns its length.
+    /// Receives a datagram within eight turns of the server, and returns its length.
     fn received(&mut self, connection: &OwnedFd, buffer: &mut [u8]) -> usize {
         for _ in 0..8 {
             self.turn();
@@ -241,7 +242,7 @@ impl Run {
         panic!("nothing came");
     }
 
-    /// Checks that when every program is gone, the server holds nothing for them, and nothing is
+    /// Checks that, when every program is gone, the server holds nothing for them and nothing is
     /// queued for them.
     fn end(mut self) {
         self.connections = [const { None }; CONNECTIONS];
@@ -254,7 +255,7 @@ impl Run {
     }
 }
 
-/// Returns a request with the layout of one, whose values are of any kind.
+/// Returns a request that is well-formed, with any values.
 fn request(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, value, socket) = (input.u8() % 7, input.u32(), u64::from(input.u8()));
     let request = match kind {
@@ -281,7 +282,7 @@ fn request(input: &mut Input<'_>) -> Vec<u8> {
     request.write().to_vec()
 }
 
-/// Returns the number that the next descriptor would have.
+/// Returns the number that the next new descriptor would have.
 fn next_descriptor() -> i32 {
     let probe = rustix::event::eventfd(0, rustix::event::EventfdFlags::empty());
     probe.expect("a descriptor").as_raw_fd()

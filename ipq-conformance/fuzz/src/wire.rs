@@ -1,7 +1,7 @@
-//! The frames: what parses is written back byte for byte, in each ABI.
+//! The frames of `ip_queue`. What parses is written back byte for byte, in each ABI.
 //!
-//! The input is a datagram. Typed values are made of its bytes, too; they are written, and must be
-//! read as they were.
+//! The input is a datagram. Its bytes also become typed values, which are written and must be read
+//! as they were.
 
 use crate::input::Input;
 use ipq_core::transport::unix::protocol::{Answer, Request};
@@ -74,8 +74,8 @@ fn alike(one: &Result<Message<'_>, WireError>, other: &Result<Message<'_>, WireE
     }
 }
 
-/// Writes the message that was read, and compares it with `message`. Bytes that mean nothing are
-/// taken from `message`.
+/// Writes the message that was read, and checks that this gives `message` again. Bytes that mean
+/// nothing are taken from `message`.
 fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(read.message_type(), header.message_type);
     let envelope = Envelope {
@@ -121,8 +121,8 @@ fn written_back(message: &[u8], header: Header, read: Message<'_>, abi: Abi) {
     assert_eq!(written, message);
 }
 
-/// Checks that a PACKET frame is written back. A kernel sets only the length and the type in its
-/// header, and bytes may follow the payload (WIRE-4, WIRE-5).
+/// Checks that a PACKET frame is written back as it was read. Only the length and the type of its
+/// header have a meaning, and other bytes may follow the payload (WIRE-4, WIRE-5).
 fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     let payload = packet.payload();
     let fixed = Header::BYTES + abi.packet_message_bytes();
@@ -144,7 +144,7 @@ fn packet_written_back(message: &[u8], packet: &PacketMessage<'_>, abi: Abi) {
     assert!(packet.hw_address().as_bytes().len() <= HardwareAddress::WIRE_BYTES);
 }
 
-/// Checks that a message is refused only for what is wrong with it.
+/// Checks that `error`, for which a message was refused, is really in the message.
 fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     let body = &message[Header::BYTES..];
     let at_least = match header.message_type {
@@ -178,7 +178,8 @@ fn refused(message: &[u8], header: Header, error: WireError, abi: Abi) {
     assert!(!error.to_string().is_empty());
 }
 
-/// Checks that any values are read as they were written, words as far as they fit.
+/// Checks that any values are read as they were written. Words of 8 bytes are cut in an ABI with
+/// words of 4.
 fn values(bytes: &[u8], abi: Abi) {
     let mut input = Input::new(bytes);
     let cut = |word: u64| match abi.word {
@@ -251,8 +252,8 @@ fn values(bytes: &[u8], abi: Abi) {
     assert_eq!((read.packet_id.0, read.data_len), (cut(first), cut(second)));
 }
 
-/// Checks that a name made of a text is written to the wire and back unchanged, and that any name
-/// can be shown as text.
+/// Checks that a device name made of a text is written and read back unchanged, and that any name
+/// can be shown as text. Hardware addresses are checked, too.
 fn names(bytes: &[u8]) {
     let text = str::from_utf8(bytes).unwrap_or_default();
     match text.parse::<InterfaceName>() {

@@ -1,4 +1,4 @@
-//! The crate `nfq`.
+//! The listener that uses the crate `nfq`.
 
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::sys;
@@ -22,7 +22,7 @@ struct Crate {
 
 impl Crate {
     fn open(task: Task) -> Result<Self, Failed> {
-        // The crate does not tell its descriptor, which gets the next free number.
+        // The crate does not tell its descriptor. It gets the next free number.
         let next = File::open("/dev/null")?.as_raw_fd();
         let mut queue = Queue::open()?;
         sys::set_receive_buffer(next, RECEIVE_BUFFER)?;

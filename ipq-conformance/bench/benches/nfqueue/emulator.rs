@@ -1,5 +1,5 @@
-//! The same program on this kernel's queue and on emulated kernels. One thread does all: packets
-//! arrive, are read, are let through and leave.
+//! The cost of a packet's whole round trip with `ipq-core`, on this kernel's queue and on emulated
+//! kernels. One thread does all: packets arrive, are read, are let through and leave.
 
 use crate::ipq;
 use crate::listener::{Failed, QUEUE, RANGE};
@@ -16,13 +16,14 @@ use std::time::Instant;
 
 pub(crate) const KERNEL: &str = "this kernel's nfqueue";
 pub(crate) const EMULATOR: &str = "ipq-sim";
-/// The emulated kernel with nfnetlink's queues, under the transport that real ones have.
+/// The name of the emulated kernel with nfnetlink's queues, which is read by the transport for real
+/// ones.
 pub(crate) const NUMBERED: &str = "ipq-sim, nfnetlink_queue";
 
-/// The number of packets that are on their way at a time. The laboratory sends this many before it
-/// waits for the kernel.
+/// The number of packets that are on their way at a time. The laboratory also sends this many
+/// before it waits for the kernel.
 const AT_A_TIME: u32 = 64;
-/// The number of packets of a round.
+/// The number of packets in a round.
 const PACKETS: u32 = 10 * AT_A_TIME;
 
 /// The host around a queue: packets arrive at it and leave it.
@@ -30,11 +31,12 @@ trait Around {
     /// Makes `count` packets arrive.
     fn inject(&mut self, count: u32) -> Result<(), Failed>;
 
-    /// Takes one packet that has left. Returns `false` if there is none.
+    /// Takes one packet that has left. Returns `false` if none has.
     fn take(&mut self) -> Result<bool, Failed>;
 }
 
-/// Measures round trips, in `passes` passes of `rounds` rounds each.
+/// Measures round trips of packets of `length` bytes on this kernel's queue and on both emulated
+/// ones: `passes` passes of `rounds` rounds each.
 pub(crate) fn measure(
     laboratory: &mut Laboratory,
     passes: usize,
@@ -88,7 +90,7 @@ pub(crate) fn measure(
 }
 
 /// Returns the nanoseconds of a packet's round trip: the median of `rounds` rounds, after one for
-/// warming up. Fails if a packet is lost.
+/// warming up. Fails if a packet does not come out.
 fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize) -> Result<f64, Failed> {
     let mut buffer = vec![0; handle.buffer_for(RANGE.into())];
     let costs: Vec<_> = (0..=rounds)
@@ -98,8 +100,8 @@ fn pass(around: &mut impl Around, handle: &Handle<impl Transport>, rounds: usize
 }
 
 fn round(around: &mut impl Around, handle: &Handle<impl Transport>, buffer: &mut [u8]) -> Result<f64, Failed> {
-    // Measures the time that passes: a kernel's workers do a part of a queue's work on this
-    // processor, and that counts.
+    // The time that passes is measured, not that of this thread. A kernel's workers do a part of a
+    // queue's work on this processor, and that counts.
     let begun = Instant::now();
     for _ in 0..PACKETS / AT_A_TIME {
         around.inject(AT_A_TIME)?;

@@ -1,5 +1,5 @@
-//! The floor: the system calls and nothing else. This listener looks at a packet's id alone, and
-//! trusts that the kernel puts it where it always does.
+//! The least that a listener can cost: the system calls and nothing else. These listeners look at a
+//! packet's id alone, and trust that the kernel puts it where it always does.
 
 #![expect(
     clippy::inline_always,
@@ -46,19 +46,21 @@ pub(crate) const WAYS: &[Way] = &[
 const VERDICT: u16 = 0x0301;
 const CONFIG: u16 = 0x0302;
 const BATCH_VERDICT: u16 = 0x0303;
-/// The most packets that one call takes.
+/// The most packets that one call of `recvmmsg` takes.
 const BATCH: usize = sys::MOST;
-/// The length of the longest message: a packet's bytes, and the attributes beside them.
+/// The length of the longest message: the bytes of a packet, and room for the other attributes.
 const BUFFER_BYTES: usize = RANGE as usize + 512;
-/// The offset of the packet id in a packet's message.
+/// The offset of the packet id in the message for a packet.
 const ID: usize = 24;
 
-/// The length of a verdict: two headers, and an attribute of two numbers. A verdict with a
-/// replacement has one more attribute header.
+/// The length of a verdict message without a replacement: two headers, and an attribute of two
+/// numbers.
 const VERDICT_BYTES: usize = 32;
+/// The length of a verdict message before its replacement, with the header of the replacement's
+/// attribute.
 const HEAD_BYTES: usize = 36;
 
-/// A listener by `recv` and `send`.
+/// A listener that takes each packet by `recv`, and gives its verdict by `send`.
 struct OneByOne {
     socket: OwnedFd,
     replace: bool,
@@ -85,7 +87,8 @@ impl Listener for OneByOne {
     }
 }
 
-/// The same in the shape that most programs have: one function reads, another gives the verdict.
+/// A listener like [`OneByOne`], in the shape that most programs have: one function reads, and
+/// another gives the verdict.
 struct InFunctions(OneByOne);
 
 impl Listener for InFunctions {
@@ -111,7 +114,7 @@ impl OneByOne {
     }
 }
 
-/// Accepts the packet of `message`, and gives it back changed if `replace` says so.
+/// Accepts the packet of `message`. With `replace`, also gives it back with its last byte changed.
 #[inline(always)]
 fn send_verdict(socket: &OwnedFd, replace: bool, message: &mut [u8]) -> rustix::io::Result<()> {
     if replace {
@@ -123,7 +126,8 @@ fn send_verdict(socket: &OwnedFd, replace: bool, message: &mut [u8]) -> rustix::
     Ok(())
 }
 
-/// A listener by `recvmmsg`, and one `send` with all verdicts, or with one batch verdict.
+/// A listener that takes many packets by `recvmmsg`, and sends all verdicts, or one batch verdict,
+/// by one call.
 struct Many {
     socket: OwnedFd,
     replace: bool,
@@ -132,7 +136,7 @@ struct Many {
 }
 
 impl Many {
-    /// Opens a listener that takes up to `packets` packets in a call.
+    /// Opens a listener that takes up to `packets` packets in a call, 64 at most.
     fn open(task: Task, packets: usize, batch_verdict: bool) -> Result<Self, Failed> {
         Ok(Self {
             socket: open(task)?,
@@ -180,8 +184,8 @@ fn send(socket: &OwnedFd, parts: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
     net::sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SendFlags::empty())
 }
 
-/// Returns the beginning of a verdict on the packet of `message`, with the header of the payload's
-/// attribute, if `length` bytes of payload follow.
+/// Returns the beginning of a verdict on the packet of `message`. If `length` is not 0, a
+/// replacement of this length follows, and its attribute's header is part of the beginning.
 fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
     let whole = if length == 0 {
@@ -202,8 +206,8 @@ fn head(kind: u16, message: &[u8], length: usize) -> [u8; HEAD_BYTES] {
     head
 }
 
-/// Changes the packet's last byte. Returns the range of the packet's bytes in the message: the last
-/// attribute.
+/// Changes the packet's last byte. Returns the range of the packet in the message, whose last
+/// attribute it is.
 fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     let mut at = 20;
     let number = |at: usize, message: &[u8]| usize::from(u16::from_ne_bytes([message[at], message[at + 1]]));
@@ -219,8 +223,8 @@ fn changed(message: &mut [u8]) -> std::ops::Range<usize> {
     payload
 }
 
-/// The verdict that gives the packet back with its last byte changed. It is written where something
-/// was said about the packet, right before its bytes.
+/// Returns the verdict that accepts the packet and replaces it by itself with the last byte
+/// changed. The verdict is written into the message, over the attributes right before the packet.
 fn replaced(message: &mut [u8]) -> &[u8] {
     let payload = changed(message);
     let head = head(VERDICT, message, payload.len());
@@ -229,7 +233,7 @@ fn replaced(message: &mut [u8]) -> &[u8] {
     &message[begin..payload.end]
 }
 
-/// Returns a socket that is bound to the queue.
+/// Returns a socket that is bound to the queue, with the task's copy mode.
 fn open(task: Task) -> Result<OwnedFd, Failed> {
     let protocol = NonZeroU32::new(12).map(Protocol::from_raw);
     let socket = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
@@ -244,7 +248,8 @@ fn open(task: Task) -> Result<OwnedFd, Failed> {
     Ok(socket)
 }
 
-/// Sends a CONFIG message with one attribute, and waits for the acknowledgement.
+/// Sends a CONFIG message with one attribute, and waits for the acknowledgement. An error number in
+/// that is returned as an error.
 fn configure(socket: &OwnedFd, kind: u16, content: &[u8]) -> Result<(), Failed> {
     const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
     let attribute = [

@@ -1,4 +1,4 @@
-//! `ipq-core`'s handle on its transport `nfqueue`.
+//! The listeners that use `ipq-core`'s handle on its transport `nfqueue`.
 
 use crate::listener::{Failed, Listener, MAX_LENGTH, QUEUE, RANGE, RECEIVE_BUFFER, Way};
 use crate::task::Task;
@@ -7,7 +7,7 @@ use ipq_core::transport::nfqueue::{NfQueue, Options};
 use ipq_core::wire::{MessageMut, PacketMut};
 use ipq_core::{Family, Handle, Transport, Verdict, Wait};
 
-/// The beginning of the names of all listeners here.
+/// The beginning of the names of all listeners in this file.
 pub(crate) const NAME: &str = "ipq";
 
 pub(crate) const WAYS: &[Way] = &[
@@ -38,7 +38,7 @@ pub(crate) const WAYS: &[Way] = &[
     },
 ];
 
-/// A listener that reads one message, and then gives one verdict.
+/// A listener that reads one packet, and then gives its verdict.
 struct OneByOne {
     handle: Handle<NfQueue>,
     replace: bool,
@@ -70,7 +70,8 @@ impl Listener for OneByOne {
     }
 }
 
-/// The same in the shape that most programs have: one function reads, another gives the verdict.
+/// A listener like [`OneByOne`], in the shape that most programs have: one function reads, and
+/// another gives the verdict.
 struct InFunctions(OneByOne);
 
 impl Listener for InFunctions {
@@ -104,7 +105,7 @@ fn decide(handle: &Handle<NfQueue>, packet: PacketMut<'_>, replace: bool) -> Res
     Ok(())
 }
 
-/// A listener that reads many messages in one call, and gives their verdicts in one call.
+/// A listener that reads many packets in one call, and gives their verdicts in one call.
 struct Many {
     handle: Handle<NfQueue>,
     replace: bool,

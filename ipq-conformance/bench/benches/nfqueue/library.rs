@@ -1,4 +1,5 @@
-//! `libnetfilter_queue`, by a small program in C that is compiled when the bench runs.
+//! The listeners that use `libnetfilter_queue`: a small program in C that is compiled when the
+//! bench runs.
 
 use crate::listener::{Failed, RECEIVE_BUFFER};
 use crate::task::Task;
@@ -8,12 +9,12 @@ use tempfile::TempDir;
 
 pub(crate) const NAME: &str = "libnetfilter_queue";
 
-/// The library's two interfaces: their names in the bench, and the program's words for them.
+/// The library's two interfaces: the name of each in the bench, and the program's argument for it.
 pub(crate) const WAYS: [(&str, &str); 2] = [(NAME, "callback"), ("libnetfilter_queue on libmnl", "mnl")];
 
 const SOURCE: &str = include_str!("listener.c");
 
-/// The compiled program. Dropping this removes it.
+/// The compiled program. Dropping this removes its file.
 #[derive(Debug)]
 pub(crate) struct Library {
     directory: TempDir,
@@ -48,7 +49,7 @@ impl Library {
         }
     }
 
-    /// Returns the command that runs one of the interfaces.
+    /// Returns the command that runs the program with the interface `way`.
     pub(crate) fn command(&self, way: &str, task: Task) -> Command {
         let mut command = Command::new(self.program());
         command.arg(way).args(task.words()).arg(RECEIVE_BUFFER.to_string());

@@ -8,24 +8,24 @@ use std::io::{BufRead, Write, stdin, stdout};
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
-/// The queue that rules send packets to, and the most packets that it holds: the kernel's own
-/// number.
+/// The number of the queue that rules send packets to.
 pub(crate) const QUEUE: u16 = 0;
+/// The most packets that the queue holds: the kernel's default.
 pub(crate) const MAX_LENGTH: u32 = 1024;
-/// The receive buffer that each listener asks for, in bytes: the kernel gives twice as much. A
-/// round fits with room to spare.
+/// The receive buffer that each listener asks for, in bytes. The kernel gives twice as much. The
+/// packets of a round fit with room to spare.
 pub(crate) const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// The copy range of listeners that read a packet's bytes: the devices' MTU.
 pub(crate) const RANGE: u16 = 1500;
 
-/// Takes packets, and gives a verdict on each.
+/// A listener of the queue, which takes packets and gives a verdict on each.
 pub(crate) trait Listener {
-    /// Waits for at least `packets` packets, gives their verdicts, and returns their number.
+    /// Waits for at least `packets` packets, and gives their verdicts. Returns how many it took.
     fn take(&mut self, packets: u64) -> Result<u64, Failed>;
 }
 
-/// A kind of listener.
+/// A kind of listener, with its name and the function that opens it.
 pub(crate) struct Way {
     pub(crate) name: &'static str,
     /// `true` if the listener can give packets back changed.
@@ -33,13 +33,14 @@ pub(crate) struct Way {
     pub(crate) open: fn(Task) -> Result<Box<dyn Listener>, Failed>,
 }
 
-/// Returns all kinds of listeners.
+/// Returns all kinds of listeners that are written in Rust.
 pub(crate) fn ways() -> impl Iterator<Item = &'static Way> {
     [floor::WAYS, crate_nfq::WAYS, ipq::WAYS].into_iter().flatten()
 }
 
-/// Does what `listener.c` does: says that it is ready. Then for each number on standard input takes
-/// this many packets, and says how many nanoseconds of this thread they took.
+/// Runs the listener `name` as a process: says that it is ready, and then for each number on
+/// standard input takes this many packets. Says how many nanoseconds this thread ran for them, and
+/// how many they were. `listener.c` does the same.
 pub(crate) fn serve(name: &str, task: Task) -> Result<(), Failed> {
     let way = ways().find(|way| way.name == name).ok_or("no listener has this name")?;
     let mut listener = (way.open)(task)?;

@@ -17,7 +17,7 @@ use std::process::Command;
 /// The argument that makes this program a listener; its name and task follow.
 pub(crate) const LISTEN: &str = "--listen";
 
-/// The number of frames that arrive at a time while a listener is at work.
+/// The number of frames that are sent at a time while a listener is at work.
 const AT_A_TIME: u32 = 32;
 /// The number of packets that a listener takes when they arrive while it is at work.
 const MEANWHILE: u64 = 20_000;
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
-    // Read before this process leaves the processors that it may use.
+    // This is read before the process leaves the processors that it may use.
     let processors = sched_getaffinity(None)?;
     let machine = Machine::here();
     let laboratory = match Laboratory::set_up(Place::Private) {
@@ -110,15 +110,16 @@ struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
     /// The processor of the listeners, and of the sender of packets that come before a listener
-    /// begins. So nothing in one processor's cache comes from another's, which on a virtual machine
-    /// takes as long as the host's placing of processors makes it.
+    /// begins. So no data comes from another processor's cache, which on a virtual machine takes as
+    /// long as the host's placing of processors makes it.
     here: usize,
-    /// The processor that sends packets while a listener is at work; `None` if there is no other.
+    /// The processor that sends packets while a listener is at work; `None` if this process may use
+    /// no other.
     elsewhere: Option<usize>,
     rounds: usize,
 }
 
-/// The result of one run.
+/// The result of one run of a listener.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     /// The nanoseconds of the listener's thread per packet: the median of the rounds.
@@ -203,7 +204,7 @@ impl Bench {
         Ok(run)
     }
 
-    /// Sends packets without a pause until the listener is done.
+    /// Sends packets without a pause until the listener has taken [`MEANWHILE`] of them.
     fn run_meanwhile(&mut self, process: &mut Process, load: &Load) -> Result<Run, Failed> {
         let (packet, expected) = load.packet();
         let frame = packet.frame();
@@ -217,14 +218,14 @@ impl Bench {
             if let Some(done) = process.done_by_now()? {
                 left += self.left(&expected)?;
                 run.cost = done.nanoseconds as f64 / done.packets as f64;
-                // A packet that is still queued is not lost: it waits.
+                // A packet that is still queued waits, and is not lost.
                 run.lost = run.packets - left - queued()?.unwrap_or_default();
                 return Ok(run);
             }
         }
     }
 
-    /// Returns the number of frames that have left as they should.
+    /// Takes all frames that have left, and returns the number of those that are as expected.
     fn left(&mut self, expected: &[u8]) -> Result<u64, Failed> {
         let mut count = 0;
         while let Some(frame) = self.laboratory.sniff(TAP1.name)? {
@@ -234,7 +235,7 @@ impl Bench {
     }
 }
 
-/// Returns the number of packets that are in the queue now; `None` if this user may not know it.
+/// Returns the number of packets that are in the queue now; `None` if the kernel does not tell it.
 fn queued() -> Result<Option<u64>, Failed> {
     let Ok(table) = fs::read_to_string("/proc/self/net/netfilter/nfnetlink_queue") else {
         return Ok(None);

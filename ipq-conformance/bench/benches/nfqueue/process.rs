@@ -8,10 +8,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// The longest time that a listener may take for anything.
+/// The longest time that a listener may take to be ready or done.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A listener that is bound to its queue.
+/// A listener's process, which is bound to its queue. Dropping this kills it.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -29,7 +29,7 @@ pub(crate) struct Done {
 }
 
 impl Process {
-    /// Starts a listener on a processor, and waits until it is ready.
+    /// Starts a listener on the processor `processor`, and waits until it is ready.
     pub(crate) fn start(command: &mut Command, processor: usize) -> Result<Self, Failed> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
@@ -47,18 +47,20 @@ impl Process {
         }
     }
 
-    /// Makes the listener take this many packets.
+    /// Tells the listener to take this many packets, and does not wait.
     pub(crate) fn begin(&mut self, packets: u64) -> Result<(), Failed> {
         Ok(writeln!(self.requests, "{packets}")?)
     }
 
-    /// Waits until the listener has taken the packets.
+    /// Waits until the listener has taken the packets, and returns what they cost. Fails after 10
+    /// seconds.
     pub(crate) fn done(&mut self) -> Result<Done, Failed> {
         self.done_within(PATIENCE)?
             .ok_or_else(|| format!("a listener was not done in {PATIENCE:?}: packets were lost").into())
     }
 
-    /// Returns what the listener has done; `None` if it is still at work.
+    /// Returns what the packets have cost if the listener has taken them; `None` if it is still at
+    /// work.
     pub(crate) fn done_by_now(&mut self) -> Result<Option<Done>, Failed> {
         self.done_within(Duration::ZERO)
     }
@@ -76,8 +78,8 @@ impl Process {
         }))
     }
 
-    /// Returns the line that the listener says, at most after `patience`; `None` if it says none in
-    /// this time.
+    /// Returns the next line from the listener; `None` if none comes within `patience`. An error if
+    /// the listener has ended.
     fn line(&mut self, patience: Duration) -> Result<Option<String>, Failed> {
         let mut pipes = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
         if poll(&mut pipes, Some(&Timespec::try_from(patience)?))? == 0 {

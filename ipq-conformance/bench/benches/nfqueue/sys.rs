@@ -9,7 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 /// The most datagrams that one call receives.
 pub(crate) const MOST: usize = 64;
 
-/// Calls `setsockopt(2)` with `SO_RCVBUF`. The kernel refuses a number that is no socket's.
+/// Calls `setsockopt(2)` with `SO_RCVBUF` on the descriptor `number`. The kernel refuses one that
+/// is no socket.
 pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> {
     let value = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
     let length = size_of::<libc::c_int>() as libc::socklen_t;
@@ -32,7 +33,8 @@ pub(crate) fn set_receive_buffer(number: RawFd, bytes: usize) -> io::Result<()> 
 }
 
 /// Calls `recvmmsg(2)`: waits for a datagram, and takes all that are there, each into one of
-/// `buffers`. Puts their lengths into `lengths`, and returns their number.
+/// `buffers`, of which there are at most 64. Puts their lengths into `lengths`, and returns their
+/// number.
 pub(crate) fn receive_many(
     socket: BorrowedFd<'_>,
     buffers: &mut [Vec<u8>],

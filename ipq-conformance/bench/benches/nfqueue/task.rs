@@ -1,16 +1,15 @@
-//! The tasks that are measured.
+//! The tasks that are measured, and the packets that arrive for each.
 
 use ipq_conformance::suite::Packet;
 use ipq_core::CopyMode;
 use std::str::FromStr;
 
-/// A task of a listener, in words that stand on its command line.
+/// A task of a listener. It stands on the listener's command line as two words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// `true` if the listener gets no packet bytes, but only what is said about a packet: copy mode
-    /// META.
+    /// `true` if the listener gets no packet bytes, but only the metadata: copy mode META.
     pub(crate) meta: bool,
-    /// `true` if the listener changes the last byte of each packet, and gives all its bytes back.
+    /// `true` if the listener replaces each packet by itself with the last byte changed.
     pub(crate) replace: bool,
 }
 
@@ -39,22 +38,22 @@ impl FromStr for Task {
     }
 }
 
-/// The time at which packets arrive.
+/// The time at which packets arrive for a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// This many packets arrive before the listener begins, in each round, sent by the processor
-    /// that the listener runs on.
+    /// This many packets arrive before the listener begins, in each round. The processor that the
+    /// listener runs on sends them.
     Before(u32),
     /// Packets arrive while the listener works, as fast as another processor can send them.
     Meanwhile,
 }
 
-/// A task, and its packets.
+/// A task, its packets and the time at which they arrive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) name: &'static str,
     pub(crate) task: Task,
-    /// Each packet's length in bytes, from its network header on.
+    /// The length of each packet in bytes, from its network header on.
     pub(crate) length: usize,
     pub(crate) arrival: Arrival,
 }
@@ -62,8 +61,8 @@ pub(crate) struct Load {
 /// The number of packets that wait for a listener that has fallen behind. They fit the queue, and
 /// the second device's ring.
 pub(crate) const FELL_BEHIND: u32 = 480;
-/// The number of packets that wait for a listener that keeps up: as many as it takes at a time, if
-/// it takes many.
+/// The number of packets that wait for a listener that keeps up: as many as a listener takes at a
+/// time that takes many.
 const KEEPS_UP: u32 = 32;
 
 const ACCEPT: Task = Task {
@@ -108,7 +107,7 @@ pub(crate) const LOADS: &[Load] = &[
 ];
 
 impl Load {
-    /// Returns the packet that arrives, and the bytes that should leave.
+    /// Returns the packet that arrives, and the bytes of the frame that should leave.
     pub(crate) fn packet(&self) -> (Packet, Vec<u8>) {
         let packet = Packet::udp4().length(self.length);
         let mut left = packet.clone().forwarded().frame().to_vec();

@@ -1,4 +1,4 @@
-//! The captures that are fed.
+//! Writes the captures that `ipq-sim run` reads.
 
 use crate::measure::Failed;
 use ipq_conformance::suite::Packet;
@@ -9,7 +9,8 @@ use std::path::Path;
 /// The link type of raw IP.
 const RAW: u32 = 101;
 
-/// Writes a capture of `packets` UDP packets, each of `length` bytes.
+/// Writes a capture of `packets` UDP packets, each of `length` bytes and without an Ethernet
+/// header.
 pub(crate) fn write(path: &Path, packets: u64, length: usize) -> Result<(), Failed> {
     let frame = Packet::udp4().length(length).to_host().frame();
     // The packet has no Ethernet header.

@@ -1,4 +1,4 @@
-//! The time that passes, and the time that processes run.
+//! Measures the time that passes, and the time that processes run.
 
 use crate::measure::Failed;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ pub(crate) struct Clocks {
     ran: Duration,
 }
 
-/// The readings of both clocks.
+/// The times since two clocks were started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     /// The time that passed.
     pub(crate) wall: Duration,
-    /// The time that this process and its ended children ran.
+    /// The processor time of this process and its ended children.
     pub(crate) cpu: Duration,
 }
 
@@ -36,8 +36,8 @@ impl Clocks {
     }
 }
 
-/// Returns the time that this process and its ended children have run. It is counted in the
-/// system's ticks, which are mostly 10 ms.
+/// Returns the processor time of this process and its ended children, which the system counts in
+/// ticks of mostly 10 ms.
 fn ran() -> Result<Duration, Failed> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The fields after the name, which may hold any character: utime, stime, cutime and cstime are

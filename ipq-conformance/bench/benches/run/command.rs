@@ -1,11 +1,11 @@
-//! A run of `ipq-sim run`.
+//! Measures a run of `ipq-sim run`.
 
 use crate::clocks::Clocks;
 use crate::measure::{Failed, Measured, Task};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A command `ipq-sim`, and the library that its programs load.
+/// A command `ipq-sim`, and the directory of the library that its programs load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Simulator<'a> {
     pub(crate) command: &'a Path,
@@ -13,7 +13,8 @@ pub(crate) struct Simulator<'a> {
 }
 
 impl Simulator<'_> {
-    /// Runs the program on the task's capture. `more` are further arguments of the command.
+    /// Runs `program` on the task's capture, with the further arguments `more`, and returns what
+    /// that cost. A packet that is not accepted is lost.
     pub(crate) fn run(&self, program: &Path, task: &Task, more: &[&str]) -> Result<Measured, Failed> {
         let clocks = Clocks::start()?;
         let output = Command::new(self.command)

@@ -1,4 +1,4 @@
-//! The same program on this kernel's queue. UDP datagrams go over the loopback of a network
+//! Measures a program on this kernel's queue. UDP datagrams go over the loopback of a network
 //! namespace, are queued at INPUT, and have to arrive.
 
 use crate::clocks::Clocks;
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// The most packets that are on their way: without a privilege, the receive buffers here take no
+/// The most packets that are on their way: an unprivileged process gets receive buffers for no
 /// more.
 const ON_THE_WAY: u64 = 128;
 const QUEUE: u16 = 0;
@@ -25,14 +25,14 @@ const HEADERS: usize = 28;
 /// The time limit for anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A network namespace with a rule that queues.
+/// A network namespace with a rule that sends arriving UDP packets to the queue.
 pub(crate) struct Kernel {
     _laboratory: Laboratory,
 }
 
 impl Kernel {
-    /// Moves this process into namespaces of its own. The error says why it can't. The process must
-    /// have one thread.
+    /// Moves this process, which must have one thread, into namespaces of its own, and sets the
+    /// rule. The error says why it can't.
     pub(crate) fn set_up() -> Result<Self, String> {
         let set_up = || -> Result<Self, Failed> {
             let processors = sched_getaffinity(None)?;
@@ -52,7 +52,8 @@ impl Kernel {
         set_up().map_err(|error| error.to_string())
     }
 
-    /// Sends the task's packets through the queue that the program listens to.
+    /// Sends the task's packets through the queue that `program` listens to, and returns what that
+    /// cost.
     #[expect(clippy::unused_self, reason = "the namespace and its rule must be there")]
     pub(crate) fn run(&self, program: &Path, library: &Path, task: &Task) -> Result<Measured, Failed> {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -73,7 +74,8 @@ impl Kernel {
     }
 }
 
-/// Sends all packets, and returns the number of those that arrived.
+/// Sends all packets, and returns the number of those that arrived. Gives up if none arrives for 5
+/// seconds.
 fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, Failed> {
     let payload = vec![0; task.length - HEADERS];
     let parts = [IoSlice::new(&payload)];
@@ -99,7 +101,7 @@ fn carry(sender: &UdpSocket, receiver: &UdpSocket, task: &Task) -> Result<u64, F
     Ok(arrived)
 }
 
-/// A program that listens.
+/// A program that listens to the queue. Dropping this kills it.
 struct Listener(Child);
 
 impl Listener {
@@ -123,8 +125,8 @@ impl Listener {
     }
 }
 
-/// Returns whether a queue is bound in a mode that gives packets to its program: the fourth number
-/// of its line.
+/// Returns whether a queue is bound with a copy mode other than NONE, which is the fourth number of
+/// its line.
 fn has_mode(queues: &str) -> bool {
     let mut modes = queues.lines().filter_map(|line| line.split_whitespace().nth(3));
     modes.any(|mode| mode != "0")

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
-/// The names of the contenders.
+/// The name of the contender that is this `ipq-sim run`.
 const RUN: &str = "ipq-sim run";
 const WITH_OUTPUTS: &str = "ipq-sim run --out --log";
 const BEFORE: &str = "an older ipq-sim run";
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
-/// The task of each contender.
+/// The packets that each contender handles, and the capture that has them.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) packets: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Task {
     pub(crate) capture: PathBuf,
 }
 
-/// The result of one run.
+/// The result of one run of a contender.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) times: Times,
@@ -96,13 +96,13 @@ pub(crate) fn main(arguments: &Arguments) -> Result<(), Failed> {
 struct Bench<'a> {
     arguments: &'a Arguments,
     programs: Programs,
-    /// The kernel with its namespace, or the reason why there is none.
+    /// The kernel's namespace, or the reason why there is none.
     kernel: Result<Kernel, String>,
 }
 
 impl Bench<'_> {
-    /// Measures packets of one length. Returns the time that passes, and the time that processes
-    /// run.
+    /// Measures all contenders with packets of one length. Returns their wall times and their
+    /// processor times.
     fn measure(&self, length: usize, packets: u64) -> Result<[Workload; 2], Failed> {
         let task = Task {
             packets,
@@ -142,7 +142,7 @@ impl Bench<'_> {
         Ok([workload("wall time", "ns", wall), workload("CPU time", "CPU ns", cpu)])
     }
 
-    /// Runs a contender once. The error is the reason why it can't run.
+    /// Runs the contender `name` once. The error is the reason why it can't run.
     fn run(&self, name: &str, task: &Task) -> Result<Measured, Failed> {
         let Programs {
             listener,

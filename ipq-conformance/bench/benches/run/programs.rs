@@ -1,5 +1,5 @@
-//! The programs that are run: the command, the C library, and a program for it, all built as users
-//! build them.
+//! Builds the programs that are run, as users build them: the command `ipq-sim`, the C library, and
+//! programs in C.
 
 use crate::measure::Failed;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,16 @@ pub(crate) struct Programs {
     pub(crate) simulator: PathBuf,
     /// The directory of libipq.so.0.
     pub(crate) library: PathBuf,
-    /// The path of the accept loop of libipq(3), compiled.
+    /// The path of the compiled accept loop of libipq(3).
     pub(crate) listener: PathBuf,
-    /// The same with `libnetfilter_queue`, or the reason why there is none.
+    /// The path of the compiled accept loop of `libnetfilter_queue`, or the reason why it can't be
+    /// compiled.
     pub(crate) numbered: Result<PathBuf, String>,
     directory: TempDir,
 }
 
 impl Programs {
-    /// Builds the programs. The error says what is missing.
+    /// Builds the programs into a temporary directory. The error says what is missing.
     pub(crate) fn build() -> Result<Self, Failed> {
         let directory = tempfile::tempdir()?;
         // The workspace's own target directory, in which most is built already.
@@ -69,13 +70,13 @@ impl Programs {
         })
     }
 
-    /// Returns the path for a file that is removed with the programs.
+    /// Returns the path of a file `name` that is removed together with the programs.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
 
-/// Compiles the accept loop with `libnetfilter_queue`.
+/// Compiles the accept loop of `libnetfilter_queue` to the file `program`.
 fn compile_numbered(program: &Path) -> Result<(), Failed> {
     let flags = Command::new("pkg-config")
         .args(["--cflags", "--libs", "libnetfilter_queue"])

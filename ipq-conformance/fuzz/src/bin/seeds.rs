@@ -1,5 +1,5 @@
-//! Writes the seeds and dictionaries of all targets into the folder of this package, or into the
-//! one that is named.
+//! Writes the seeds and dictionaries of all targets into the folder that is named, if it is there,
+//! otherwise into the folder of this package.
 
 use libfuzzer_sys as _;
 use std::path::PathBuf;
