@@ -1,7 +1,7 @@
-//! The library's cases on implementations of the library: this project's in Rust and in C, and one
-//! in C that has a defect of choice, which a case has to find.
+//! The library's cases, run on several libraries: this project's in Rust and in C, and one in C
+//! that has a defect of choice, which a case has to find.
 //!
-//! Where there is no C compiler the tests are skipped, with the reason; `IPQ_REQUIRE_C=1` makes
+//! Where there is no C compiler the tests are skipped, with the reason. `IPQ_REQUIRE_C=1` makes
 //! that a failure.
 
 #![cfg(target_os = "linux")]
@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. Built where
-/// the library is, with which it shares most of what it is made of.
+/// The object of `ipq-preload`, for a library that opens a netlink socket of its own. It is built
+/// in the C library's target directory, which has most of its dependencies.
 static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(SCRATCH).join("c-library");
     succeed(
@@ -32,11 +32,11 @@ static PRELOAD: LazyLock<PathBuf> = LazyLock::new(|| {
     target.join("release/libipq_preload.so")
 });
 
-/// The library of `tests/c/faulty.c`, with that defect or without one.
+/// Compiles the library of `tests/c/faulty.c` with this defect, or with none, and returns its path.
 fn library(defect: Option<&str>) -> PathBuf {
     let library = Path::new(SCRATCH).join(format!("libipq-{}.so", defect.unwrap_or("sound")));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/faulty.c");
-    // The C library then sees it when an fd_set overruns.
+    // With these options the C library notices when an fd_set overruns.
     succeed(
         Command::new("cc")
             .args([
@@ -57,14 +57,14 @@ fn library(defect: Option<&str>) -> PathBuf {
     library
 }
 
-/// A case's line in a report.
+/// A case's outcome in a report, with its reason and the requirements that it cites.
 struct Line {
     outcome: String,
     reason: String,
     requirements: Vec<String>,
 }
 
-/// Runs the cases that `filter` chooses with a client. Returns the outcomes by id.
+/// Runs the cases that `filter` chooses with a client. Returns each case's result by its id.
 fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<String, Line> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipq-conformance"));
     command
@@ -94,13 +94,13 @@ fn results(client: &str, preload: Option<&Path>, filter: &[&str]) -> BTreeMap<St
     cases
 }
 
-/// Runs the cases of the topic libipq.
+/// Returns the ids and outcomes of the cases of the topic libipq.
 fn of_libipq(results: &BTreeMap<String, Line>) -> Vec<(&str, &str)> {
     let cases = results.iter().filter(|(id, _)| id.starts_with("libipq/"));
     cases.map(|(id, case)| (id.as_str(), case.outcome.as_str())).collect()
 }
 
-/// The cases that did not pass, with why.
+/// Returns a line for each case that did not pass: its outcome, its id and the reason.
 fn troubles(results: &BTreeMap<String, Line>) -> Vec<String> {
     let troubles = results.iter().filter(|(_, case)| case.outcome != "passed");
     troubles
@@ -142,13 +142,13 @@ fn a_library_on_a_netlink_socket_of_its_own_passes_every_case() {
 }
 
 #[rstest]
-// "Defects of the original" on the page of the protocol.
+// These are from "Defects of the original" on the page of the protocol.
 #[case("STACK_IS_SENT", "WIRE-7", "libipq/set-mode-bytes")]
 #[case("SELECT_OVERRUNS", "LIB-3", "c-library/high-descriptor")]
 #[case("SENDER_IS_KEPT", "LIB-3", "libipq/foreign-datagram")]
 #[case("HEADER_FLAG_IS_TRUNCATION", "LIB-3", "c-library/header-flag")]
 #[case("GLOBAL_ERROR_NUMBER", "LIB-7", "c-library/threads-have-errors-of-their-own")]
-// Other faults of a replacement.
+// These are other faults that a replacement may have.
 #[case("SUCCESS_CLEARS", "LIB-12", "libipq/success-keeps-the-error-number")]
 #[case("TIMEOUT_SETS_ERRNO", "LIB-3", "c-library/timeout-leaves-errno")]
 #[case("TIMEOUT_IS_AN_ERROR", "LIB-3", "libipq/timeout")]

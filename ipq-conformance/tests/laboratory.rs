@@ -1,7 +1,7 @@
-//! The laboratory itself, on the kernel that this runs on: each test in a process of its own, since
-//! it takes over the whole process. And the suite on that kernel.
+//! Tests of the laboratory on the kernel that they run on, and the suite on that kernel. Each has a
+//! process of its own, since a laboratory takes over the whole process.
 //!
-//! Where the system allows no laboratory the tests are skipped, with the reason;
+//! Where the system allows no laboratory the tests are skipped, with the reason.
 //! `IPQ_REQUIRE_REAL=1` makes that a failure.
 
 #[cfg(target_os = "linux")]

@@ -1,9 +1,10 @@
-//! The emulator's `nfnetlink_queue` against the kernel's: the same messages and packets to both, and
-//! every answer, packet message, frame and line of the /proc text compared, byte for byte.
+//! Compares the emulator's `nfnetlink_queue` with the kernel's. Both get the same messages and
+//! packets. Every answer, packet message, frame and line of the /proc text is compared, byte for
+//! byte.
 //!
 //! Each test runs in a process of its own, since it takes over the whole process. Where the system
-//! allows no laboratory the tests are skipped, with the reason; `IPQ_REQUIRE_REAL=1` makes that a
-//! failure. `IPQ_SEQUENCES` is the number of generated sequences, and `IPQ_SEED` their seed.
+//! allows no laboratory the tests are skipped, with the reason. `IPQ_REQUIRE_REAL=1` makes that a
+//! failure. `IPQ_SEQUENCES` is the number of generated sequences, and `IPQ_SEED` is their seed.
 
 #[cfg(target_os = "linux")]
 #[path = "nfnetlink_queue/linux.rs"]

@@ -1,4 +1,4 @@
-//! Runs that are divided into parts, and reports that are merged.
+//! Tests of runs that are divided into parts, and of merging their reports.
 
 use pretty_assertions::assert_eq;
 use rstest::rstest;
@@ -23,7 +23,8 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("there is room")
 }
 
-/// Runs a command and keeps its report. Returns the file and the exit status.
+/// Runs a command, and writes its report to the file `name` in `folder`. Returns the file's path
+/// and the exit status.
 fn kept(folder: &Path, name: &str, arguments: &[&str]) -> (PathBuf, Option<i32>) {
     let output = suite(arguments);
     let path = folder.join(name);
@@ -31,7 +32,7 @@ fn kept(folder: &Path, name: &str, arguments: &[&str]) -> (PathBuf, Option<i32>)
     (path, output.status.code())
 }
 
-/// Runs the parts of a command, and keeps their reports.
+/// Runs each part of a command, writes the reports to files in `folder`, and returns their paths.
 fn parts(folder: &Path, arguments: &[&str]) -> Vec<PathBuf> {
     let parts = PARTS.iter().map(|part| {
         let arguments = [arguments, &["--partition", part]].concat();
@@ -45,7 +46,7 @@ fn merge(reports: &[PathBuf]) -> Output {
     suite(&[&["merge"], &reports[..]].concat())
 }
 
-/// The lines of a report. The dates of runs are left out.
+/// Returns the lines of a report without the dates of runs.
 fn lines(report: &str) -> Vec<Value> {
     let lines = report.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line).expect("it is JSON");
@@ -76,7 +77,7 @@ fn three_parts_that_are_merged_are_the_whole(#[case] arguments: &[&str]) {
     let merged = merge(&parts);
     assert_eq!(merged.status.code(), status);
     assert_eq!(lines(&text(merged.stdout)), lines(&whole));
-    // In any order.
+    // The parts can be merged in any order.
     let merged = merge(&[parts[2].clone(), parts[0].clone(), parts[1].clone()]);
     assert_eq!(lines(&text(merged.stdout)).len(), whole.lines().count());
 }

@@ -1,8 +1,8 @@
-//! The same programs in two worlds: in memory, on the emulated kernel, and on the kernel that this
+//! The same programs in two worlds: on the emulated kernel, in memory, and on the kernel that this
 //! runs on.
 //!
-//! `two_worlds/programs.rs` has each test once. It knows neither world: the transport is generic
-//! over its socket. On the kernel each test runs in a process and a network namespace of its own.
+//! `two_worlds/programs.rs` has each test once, for both worlds: the transport is generic over its
+//! socket. On the kernel each test runs in a process and a network namespace of its own.
 
 #[path = "two_worlds/emulator.rs"]
 mod emulator;

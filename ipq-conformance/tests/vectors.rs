@@ -1,4 +1,5 @@
-//! Frames with their meaning: the file for other languages, and the parsers that are held to it.
+//! Tests of the frames with their meaning: that the file for other languages is up to date, and
+//! that parsers read the frames so.
 
 use ipq_conformance::vectors;
 use ipq_core::wire::{Abi, ByteOrder, WordSize};

@@ -20,14 +20,16 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// The argument that makes this program run one test; its name and the compiled program follow.
+/// The argument that makes this program run one test. The test's name and the compiled program's
+/// path follow.
 const ONE: &str = "--in-a-laboratory";
 /// The exit status of a process that can't have a laboratory.
 const NOT_HERE: i32 = 77;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// A test of one program, by its source's path from the package ipq-core on.
+/// A test of one program: its name, the path of the program's source in the package ipq-core, and
+/// the function that runs the test.
 type Test = (&'static str, &'static str, fn(&mut Laboratory, &Path) -> Outcome);
 
 const PASS: &str = "tests/c/pass.c";
@@ -129,10 +131,10 @@ fn run_one(name: &str, program: &Path) -> ExitCode {
     }
 }
 
-/// The rules that queue packets of both families with `-j QUEUE`.
+/// The queues that rules with `-j QUEUE` send packets of both families to: queue 0.
 const QUEUE: Queues = Queues::Numbered { ipv4: 0, ipv6: 0 };
 
-/// Queues what this host pings itself with, and the replies.
+/// Sets rules that send to `queues` the echo requests from this host to itself, and the replies.
 fn queue_pings(laboratory: &Laboratory, queues: Queues) -> Outcome {
     let rule = |family, protocol| Rule::queue(family, Table::Filter, Hook::Output, Some(protocol));
     let rules = [rule(Family::Ipv4, Protocol::ICMP), rule(Family::Ipv6, Protocol::ICMPV6)];
@@ -170,7 +172,8 @@ fn each_family_has_its_queue(laboratory: &mut Laboratory, program: &Path) -> Out
     Ok(())
 }
 
-/// A packet of the other family makes the descriptor readable, and is none for the program.
+/// Checks that a packet of the other family makes the descriptor readable, but is not given to the
+/// program.
 fn other_family_is_passed_over(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     queue_pings(laboratory, QUEUE)?;
     let mut running = Program::start(program, Some("nfqueue"), &["4"])?;
@@ -181,7 +184,7 @@ fn other_family_is_passed_over(laboratory: &mut Laboratory, program: &Path) -> O
 }
 
 fn without_the_capability(_: &mut Laboratory, program: &Path) -> Outcome {
-    // For what is run from here on.
+    // The programs that are started from here on lack the capability.
     remove_capability_from_bounding_set(CapabilitySet::NET_ADMIN)?;
     for transport in [None, Some("nfqueue")] {
         let (status, printed) = Program::start(program, transport, &[])?.end()?;
@@ -210,7 +213,8 @@ fn non_blocking(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     Ok(())
 }
 
-/// Two packets wait, and the others are dropped, or go on where the queue is to fail open.
+/// Checks that two packets wait in a queue with that maximum length. The others are dropped, or are
+/// accepted if the queue fails open.
 fn settings_reach_the_queue(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
     laboratory.set_rules(&[rule], Queues::Numbered { ipv4: 5, ipv6: 6 })?;
@@ -240,8 +244,8 @@ fn receive_buffer_not_allowed(_: &mut Laboratory, program: &Path) -> Outcome {
     Ok(())
 }
 
-/// All but a second handle of one family, which is refused later (see what differs on nfnetlink
-/// queues).
+/// Tries all awkward uses but a second handle of one family, which nfnetlink queues refuse later
+/// than `ip_queue` does.
 fn awkward_uses(laboratory: &mut Laboratory, program: &Path) -> Outcome {
     let rule = Rule::queue(Family::Ipv4, Table::Filter, Hook::Forward, None);
     laboratory.set_rules(&[rule], QUEUE)?;

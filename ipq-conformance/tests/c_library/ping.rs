@@ -12,17 +12,17 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-/// The identifier of the replies.
+/// The identifier in the echo requests and in their replies.
 const IDENTIFIER: u16 = 0x1770;
 
-/// The number of attempts, and the time that a reply may take.
+/// The number of pings that are sent at most.
 const ATTEMPTS: usize = 500;
 const REPLY_TIME: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
 };
 
-/// A socket to send them from.
+/// A raw socket that sends pings of one family.
 pub(super) struct Ping {
     family: Family,
     socket: OwnedFd,
@@ -30,7 +30,8 @@ pub(super) struct Ping {
 }
 
 impl Ping {
-    /// The host of a laboratory answers none unless it is told to.
+    /// Opens a socket for pings of `family`, and makes this host answer them, which a laboratory's
+    /// host does not do.
     pub(super) fn open(family: Family) -> io::Result<Self> {
         let (address_family, protocol, ignored) = match family {
             Family::Ipv4 => (AddressFamily::INET, ipproto::ICMP, "ipv4/icmp_echo_ignore_all"),
@@ -45,14 +46,16 @@ impl Ping {
         })
     }
 
-    /// Pings once, and says whether a reply came when all is done that the kernel does by itself.
+    /// Pings once, and returns whether a reply has come when the kernel has done all that it does
+    /// by itself.
     pub(super) fn is_answered_at_once(&mut self, laboratory: &Laboratory) -> Result<bool, Box<dyn std::error::Error>> {
         self.send()?;
         laboratory.settle()?;
         Ok(self.has_reply()?)
     }
 
-    /// Pings until a reply comes, which takes a moment if a program is just beginning to listen.
+    /// Pings until a reply comes. That takes a moment if a program is just beginning to listen. An
+    /// error if no ping is answered.
     pub(super) fn until_answered(&mut self) -> Outcome {
         for _ in 0..ATTEMPTS {
             self.send()?;
@@ -87,13 +90,13 @@ impl Ping {
             ),
         };
         match net::sendto(&self.socket, &request, SendFlags::empty(), &SocketAddr::new(to, 0)) {
-            // It was dropped on the way.
+            // EPERM says that the request was dropped on its way.
             Ok(_) | Err(Errno::PERM) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes what has come, and says whether the reply to the last request was among it.
+    /// Takes all that has come, and returns whether the reply to the last request was among it.
     fn has_reply(&self) -> Result<bool, Errno> {
         loop {
             let mut came = [0; 128];

@@ -1,4 +1,4 @@
-//! A program that runs in the laboratory, and ends with the test.
+//! A program that runs in the laboratory, and is killed when the test ends.
 
 use super::c_library::INSTALLED;
 use std::error::Error;
@@ -12,7 +12,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts it, with `IPQ_TRANSPORT` as said.
+    /// Starts the program with `arguments`, and with `transport` as the value of `IPQ_TRANSPORT`.
     pub(super) fn start(program: &Path, transport: Option<&str>, arguments: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(program);
         command
@@ -32,7 +32,7 @@ impl Program {
         })
     }
 
-    /// The next line that it prints.
+    /// Returns the next line that the program prints. An error if it has ended.
     pub(super) fn line(&mut self) -> Result<String, Box<dyn Error>> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
@@ -42,13 +42,14 @@ impl Program {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Waits until it has ended: how, and what it printed as errors.
+    /// Waits until the program has ended. Returns its exit status and what it printed to standard
+    /// error.
     pub(super) fn end(mut self) -> Result<(ExitStatus, String), Box<dyn Error>> {
         let errors = self.errors()?;
         Ok((self.child.wait()?, errors))
     }
 
-    /// Reads what it prints to standard error until it ends.
+    /// Reads what the program prints to standard error until its end.
     fn errors(&mut self) -> io::Result<String> {
         let mut text = String::new();
         if let Some(errors) = &mut self.child.stderr {
@@ -60,7 +61,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Of no consequence to one that has ended.
+        // Both fail only if the program has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! Programs that break the protocol of the pipe. The page's table says what each is told.
+//! Programs that break the protocol of worlds. The protocol's page has a table of what the user is
+//! told of each breach.
 
 use crate::{PAGE, SUITE, breach_on, run, table};
 use rstest::rstest;
@@ -7,11 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The case that the programs are tried with, unless a breach needs another.
+/// The case that the programs are tried with, unless a breach needs another one.
 const CASE: &str = "verdicts/accept-goes-on-with-the-hook";
 const CASE_WITH_PROC: &str = "proc/ipv4-idle";
 
-/// A world in a shell script, which answers `request` with `line`, and all else well.
+/// Writes a world as a shell script, and returns the command that runs it. The script runs `line`
+/// for each request that has `request` in it, and answers other requests as it should.
 fn script(folder: &Path, request: &str, line: &str) -> String {
     let description = json!({
         "answer": "description", "protocol": 1, "implementation": "a script", "seed": null, "parallel": true,
@@ -72,7 +74,7 @@ fn script(folder: &Path, request: &str, line: &str) -> String {
 #[case(
     "writes a line too many",
     "\"open\"",
-    // Both lines in one write, so that the second is there when the first is read.
+    // Both lines are written at once, so that the second is there when the first is read.
     "printf '%s\\n' '{\"answer\":\"seen\",\"seen\":{\"failed_at\":null,\"errno\":0,\"port_id\":4242}}' more; sleep 1"
 )]
 #[case("writes a line without end", "\"send\"", "exec tr '\\0' x </dev/zero")]
@@ -157,7 +159,7 @@ fn a_program_that_is_none_is_an_error_of_usage(#[case] world: &str, #[case] expe
 fn printed_text_is_in_the_transcript() {
     let folder = tempfile::tempdir().expect("there is room");
     let line = "echo '{\"answer\":\"seen\",\"seen\":{\"sent\":-1,\"errno\":1}}'; echo out of ink >&2";
-    // The line on standard error may come after the answer: the next step has it at the latest.
+    // The line on standard error may come after the answer. The next step has it at the latest.
     let world = script(
         folder.path(),
         "\"send\"",

@@ -1,5 +1,5 @@
-//! Programs as clients: the example in Python, whole and broken on purpose, and breaches of the
-//! protocol.
+//! Programs as clients: the example in Python, whole and broken on purpose, and programs that break
+//! the protocol.
 
 use crate::python::{lines_of_code, python};
 use crate::schema::Schema;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 const PAGE: &str = include_str!("../../docs/client-protocol.md");
-/// The case that the programs are tried with, unless a breach needs another.
+/// The case that the programs are tried with, unless a breach needs another one.
 const CASE: &str = "libipq/timeout";
 const CASE_THAT_SENDS: &str = "libipq/set-mode-bytes";
 const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/client.py");
@@ -20,7 +20,7 @@ const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/clien
 fn run(client: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(SUITE);
     command.args(["run", "--strict", "--client", &format!("exec:{client}")]);
-    // Whether a skipped case is a failure must not depend on who runs these tests.
+    // Whether a skipped case is a failure must not depend on the environment of these tests.
     command.env_remove("IPQ_REQUIRE_REAL").args(arguments);
     command.output().expect("the suite can be run")
 }
@@ -99,7 +99,8 @@ fn a_client_that_is_broken_on_purpose_is_found_out(
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// A client in a shell script, which answers `request` with `line`, and all else well.
+/// Writes a client as a shell script, and returns the command that runs it. The script runs `line`
+/// for each request that has `request` in it, and answers other requests as it should.
 fn script(folder: &Path, request: &str, line: &str) -> String {
     let path = folder.join("client.sh");
     let text = format!(

@@ -27,12 +27,12 @@ const SUITE: &str = env!("CARGO_BIN_EXE_ipq-conformance");
 fn run(world: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(SUITE);
     command.args(["run", "--strict", "--world", &format!("exec:{world}")]);
-    // Whether a skipped case is a failure must not depend on who runs these tests.
+    // Whether a skipped case is a failure must not depend on the environment of these tests.
     command.env_remove("IPQ_REQUIRE_REAL").args(arguments);
     command.output().expect("the suite can be run")
 }
 
-/// Runs cases, and returns their outcomes by id.
+/// Returns the outcome and the reason of each case in a report of JSON lines, by the case's id.
 fn outcomes(output: &Output) -> BTreeMap<String, (String, Option<String>)> {
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().filter_map(|line| {
@@ -43,7 +43,7 @@ fn outcomes(output: &Output) -> BTreeMap<String, (String, Option<String>)> {
     lines.collect()
 }
 
-/// The rows of the table of a page that begins at `mark`.
+/// Returns the cells of the rows of a table in a page. The comment `mark` stands before the table.
 fn table(page: &'static str, mark: &str) -> Vec<Vec<&'static str>> {
     let (_, table) = page
         .split_once(&format!("<!-- {mark} -->"))
@@ -54,7 +54,7 @@ fn table(page: &'static str, mark: &str) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// What the page says that is told of a breach, and the exit status.
+/// Returns what the page says that the user is told of a breach, and the exit status.
 fn breach_on(page: &'static str, breach: &str) -> (&'static str, i32) {
     let row = table(page, "breaches").into_iter().find(|row| row[0] == breach);
     let row = row.expect("the page lists it");
@@ -62,7 +62,8 @@ fn breach_on(page: &'static str, breach: &str) -> (&'static str, i32) {
     (told, row[2].parse().expect("a status is a number"))
 }
 
-/// The words of a cell that stand between grave accents, with the question mark behind them.
+/// Returns the words of a cell that stand between grave accents. A word keeps the question mark
+/// that follows it.
 fn words(cell: &str) -> BTreeSet<String> {
     let parts: Vec<_> = cell.split('`').collect();
     let words = parts.iter().enumerate().filter(|(number, _)| number % 2 == 1);
@@ -87,7 +88,7 @@ fn the_page_lists_the_capabilities_that_a_program_can_have() {
     assert_eq!(listed, known);
 }
 
-/// A world that does every step.
+/// A world that does every step, and answers each with some observation.
 struct Willing;
 
 impl World for Willing {
@@ -160,14 +161,14 @@ impl WorldFactory for Factory {
     }
 }
 
-/// The answer of the willing world to one request.
+/// Returns the answer of the world [`Willing`] to one request.
 fn asked(request: &Value) -> Value {
     let mut output = Vec::new();
     exec::serve(&Factory, request.to_string().as_bytes(), &mut output).expect("it is a request");
     serde_json::from_slice(&output).expect("the answer is JSON")
 }
 
-/// A value for an argument of a step.
+/// Returns a valid value for the argument `key` of a step.
 fn sample(op: &str, key: &str) -> Value {
     match (op, key) {
         ("rcvbuf" | "sndbuf", "value") => json!(4096),
@@ -185,7 +186,7 @@ fn sample(op: &str, key: &str) -> Value {
 #[test]
 fn the_page_lists_every_step_with_its_arguments_and_what_is_seen() {
     let rows = table(PAGE, "steps");
-    // serde's error for an unknown step lists all steps.
+    // Serde's error for an unknown step lists all steps.
     let unknown = asked(&json!({ "request": "step", "step": { "op": "?" } }));
     let all = words(unknown["what"].as_str().expect("it says why"));
     let listed: BTreeSet<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();

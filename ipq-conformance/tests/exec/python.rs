@@ -1,4 +1,4 @@
-//! The example of a world in Python, whole and broken on purpose.
+//! The example of a world in Python, run as it is and with faults.
 
 use crate::{outcomes, run};
 use rstest::rstest;
@@ -7,7 +7,8 @@ use std::process::Command;
 
 const PYTHON_WORLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/world.py");
 
-/// The interpreter, if there is one that runs the examples.
+/// Returns the name of a Python interpreter that can run the examples. If there is none, says that
+/// a test is skipped, and returns `None`.
 pub(crate) fn python() -> Option<&'static str> {
     let found = ["/usr/bin/python3", "python3"].into_iter().find(|python| {
         let probe = Command::new(python)
@@ -38,7 +39,7 @@ fn the_world_in_python_is_short() {
     assert!(lines_of_code(PYTHON_WORLD) <= 300);
 }
 
-/// The number of lines of a Python program that are neither empty nor comments.
+/// Returns the number of lines of a Python program that are not empty, a comment or documentation.
 pub(crate) fn lines_of_code(path: &str) -> usize {
     let text = fs::read_to_string(path).expect("it is there");
     let mut in_text = false;

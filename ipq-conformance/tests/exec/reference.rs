@@ -1,4 +1,4 @@
-//! The emulator over the pipe beside the emulator itself.
+//! Compares the emulator over the pipe with the emulator itself.
 
 use crate::SUITE;
 use pretty_assertions::assert_eq;
@@ -6,7 +6,8 @@ use rstest::rstest;
 use serde_json::Value;
 use std::process::Command;
 
-/// The lines of a report on every case, and its summary.
+/// Runs every case with the options `choice`. Returns the report's lines for the cases, and its
+/// summary.
 fn report(choice: &[&str]) -> (Vec<Value>, Value) {
     let mut command = Command::new(SUITE);
     command.args(["run", "--strict", "--format", "json"]).args(choice);

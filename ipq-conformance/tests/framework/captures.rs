@@ -1,4 +1,5 @@
-//! The captures: what arrived at a real kernel leaves the emulator as it left that kernel.
+//! Compares the emulator with captures of a real kernel: a packet that arrived there has to leave
+//! the emulator as it left that kernel.
 
 use ipq_conformance::recording::Embedded;
 use ipq_conformance::suite::Subject;
@@ -11,7 +12,7 @@ use pretty_assertions::assert_eq;
 use std::fs::File;
 use std::path::Path;
 
-/// The frames of a capture.
+/// Returns the frames of the capture `name`.
 fn frames(name: &str) -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(name);
     let file = File::open(path).expect("the capture is there");

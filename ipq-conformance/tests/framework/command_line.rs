@@ -22,7 +22,7 @@ fn file(text: &str) -> NamedTempFile {
     file
 }
 
-/// The recording of that name.
+/// Returns the line of the last recording with this name, with a line end.
 fn recording(name: &str) -> String {
     let lines = ipq_conformance::recording::Embedded::ALL
         .iter()
@@ -93,7 +93,8 @@ fn what_is_no_text_is_no_command() {
     assert_eq!(output.status.code(), Some(2), "{:?}", printed(&output));
 }
 
-/// Once, and not for each scenario.
+/// Checks that the reason is printed once, and not for each scenario, and that the exit status is
+/// right.
 #[rstest]
 #[case::tried(None, 3)]
 #[case::required(Some("1"), 1)]
@@ -113,7 +114,7 @@ fn a_world_that_is_not_to_be_had_here_is_said_to_be(
         assert_eq!(output.status.code(), Some(status), "{errors}");
         assert!(errors.lines().count() <= 2, "{errors}");
     } else {
-        // On a kernel up to 3.4.
+        // This kernel has ip_queue, so it is Linux 3.4 or older.
         assert_eq!(output.status.code(), Some(0), "{errors}");
     }
 }
@@ -193,7 +194,8 @@ fn a_malformed_file_is_refused_with_the_place() {
     }
 }
 
-/// Whatever differs beside it: the command could not be carried out.
+/// Checks the exit status 2, which says that the command could not be carried out. It counts for
+/// more than a difference.
 #[test]
 fn what_can_not_be_replayed_is_counted_and_is_the_exit_status() {
     let changed = recording("verdict-twice").replacen("\"sent\":40", "\"sent\":41", 1);
@@ -299,7 +301,7 @@ fn manual_pages_name_every_option_and_completions_are_a_script() {
     assert!(script.lines().any(registers), "{script}");
 }
 
-/// Results of a run of one topic, changed by `change`.
+/// Runs one topic, and returns a file with the report after `change` has changed it.
 fn results(change: impl Fn(String) -> String) -> NamedTempFile {
     let (out, _) = printed(&program(&["run", "proc", "--format", "json"]));
     file(&change(out))

@@ -16,7 +16,8 @@ fn file(contents: &[u8]) -> NamedTempFile {
     file
 }
 
-/// Runs `decode` on a file with these contents, and returns the exit status and what was printed.
+/// Runs `decode` on a file with these contents. Returns the exit status, the output, and the errors
+/// with `FILE` for the file's name.
 fn decode(contents: &[u8], options: &[&str]) -> (Option<i32>, String, String) {
     let file = file(contents);
     let path = file.path().display().to_string();

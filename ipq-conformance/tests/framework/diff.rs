@@ -1,4 +1,4 @@
-//! The comparison of two worlds: it finds what is seeded, and makes it short.
+//! The comparison of two worlds: it finds seeded faults, and shortens the steps that show them.
 
 use ipq_conformance::diff::{Compared, Divergence, KnownDivergences, Pair, Plan};
 use ipq_conformance::replay::replay;
@@ -7,10 +7,11 @@ use ipq_conformance::worlds::SimFactory;
 use ipq_sim::{Fault, Profile};
 use pretty_assertions::assert_eq;
 
-/// The number of seeds that are tried.
+/// The number of seeds that are tried for each fault.
 const SEEDS: u64 = 500;
 
-/// Compares emulators with those that have a fault, until they differ.
+/// Compares emulators without a fault with those that have `fault`, and returns the first unknown
+/// difference; `None` if [`SEEDS`] plans show none.
 fn find(fault: Fault, known: &KnownDivergences) -> Option<Divergence> {
     let (first, second) = (SimFactory::default(), SimFactory::with_fault(fault));
     let pair = Pair {
@@ -72,8 +73,9 @@ fn what_is_left_of_a_sequence_is_needed() {
     }
 }
 
-/// The faults of the newest kernel that generated steps do not find: they show only in sizes, sockets or capabilities. With one
-/// more the generated rules can't be added.
+/// Lists the faults of the newest kernel that generated steps do not find, since they show only in
+/// sizes, sockets or capabilities. One more fault is left out: with it the generated rules can't be
+/// added.
 #[test]
 fn most_faults_are_found() {
     let missed = Fault::ALL
@@ -93,7 +95,7 @@ fn a_known_divergence_is_excepted_and_others_are_not() {
     assert!(find(Fault::SuccessAcknowledged, &known("*the text differs*")).is_some());
 }
 
-/// Emulators that acknowledge every success, under a name of their own.
+/// A world called `acknowledging`: emulators that acknowledge every success.
 struct Acknowledging;
 
 impl WorldFactory for Acknowledging {
@@ -106,7 +108,7 @@ impl WorldFactory for Acknowledging {
     }
 }
 
-/// An entry of the list holds for its worlds in both directions, and for no others.
+/// Checks that an entry of the list holds for its two worlds in both directions.
 #[test]
 fn a_known_divergence_is_one_in_either_order_of_the_worlds() {
     let known = |worlds: [&str; 2]| {

@@ -1,4 +1,5 @@
-//! The emulator's world: texts and numbers as a kernel of that time takes and gives them.
+//! The emulator as a world: texts and numbers have the form in which a kernel of that time takes
+//! and gives them.
 
 use ipq_conformance::suite::Subject;
 use ipq_conformance::world::{Observation, Setup, Step, World, WorldError, WorldFactory};

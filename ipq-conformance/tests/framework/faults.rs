@@ -1,5 +1,5 @@
-//! The suite itself, tried on an emulator that breaks one rule at a time: the cases that cite the
-//! rule have to fail.
+//! The suite itself, tried on emulators that break one rule each: a case that cites the rule has to
+//! fail.
 
 use ipq_conformance::suite::requirements::{Coverage, FoundFault};
 use ipq_conformance::suite::runner::Runner;
@@ -10,10 +10,11 @@ use pretty_assertions::assert_eq;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Set to have the table written anew, after cases or faults have changed.
+/// The environment variable that, if set, has the table of found faults written anew. It is set
+/// after cases or faults have changed.
 const UPDATE: &str = "UPDATE_FOUND_FAULTS";
 
-/// For each fault, the cases that cite the requirement and fail.
+/// Returns every seeded fault, with the cases that cite what it breaks and that fail.
 fn find_faults() -> Vec<FoundFault> {
     let cases = cases::all();
     let found = Fault::ALL.iter().map(|fault| {
@@ -40,7 +41,7 @@ fn find_faults() -> Vec<FoundFault> {
     found.collect()
 }
 
-/// One entry a line, so that changes of different topics merge.
+/// Returns the table in JSON, one entry a line, so that changes of different topics can be merged.
 fn to_json(found: &[FoundFault]) -> String {
     let lines = found
         .iter()
@@ -64,7 +65,8 @@ fn the_table_of_found_faults_is_up_to_date() {
     );
 }
 
-/// A citation that no seeded fault earns.
+/// A case that cites a requirement, although no seeded fault of it makes the case fail, and the
+/// reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unearned {
@@ -73,8 +75,8 @@ struct Unearned {
     reason: String,
 }
 
-/// A case that cites a requirement fails when that is broken, in one way at least; or there is a
-/// reason why it does not.
+/// Checks that each case fails for at least one seeded fault of each requirement that it cites, or
+/// that there is a reason why not.
 #[test]
 fn every_citation_is_earned_or_excused() {
     let earned = Coverage::faults().expect("the table is right");
@@ -87,10 +89,11 @@ fn every_citation_is_earned_or_excused() {
     );
     let mut unearned = Vec::new();
     for case in cases::all() {
-        // The cases for older kernels are shown to find the newer ones out in `kernels.rs`: what they break of a rule
-        // of the newest kernels is that.
+        // `kernels.rs` shows that the cases for older kernels fail on the newer ones. Rules of the
+        // newest kernels are broken by that alone.
         let of_its_kernels = |id: &&&str| !case.id.starts_with("older/") || id.starts_with("ERA-");
-        // Those for numbered queues go further than the faults: a rule has one or two, and many sides.
+        // The cases for numbered queues check more than the seeded faults break: a rule has one or
+        // two faults, and many sides.
         if case.id.starts_with("nfq-") {
             continue;
         }

@@ -1,5 +1,5 @@
-//! The suite on each kernel that the emulator can be, the cases that hold for some of them, and the page that says which
-//! case checks which difference.
+//! The suite on each kernel that the emulator can be: the cases that hold for some kernels only,
+//! and the page that says which case checks which difference.
 
 use ipq_conformance::suite::kernels::excluded;
 use ipq_conformance::suite::requirements::{Coverage, Requirement};
@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-/// Set to have the page written anew, after cases or faults have changed.
+/// The environment variable that, if set, has the page written anew. It is set after cases or
+/// faults have changed.
 const UPDATE: &str = "UPDATE_KERNELS_PAGE";
 
-/// The beginning of the page.
+/// The beginning of the page, before the differences.
 const INTRODUCTION: &str = "\
 # What checks the differences between kernels
 
@@ -25,11 +26,11 @@ profiles of the emulator on which they ran and passed, and the faults that were 
 found them. A test of the suite writes this page and keeps it up to date.
 ";
 
-/// What came of every case on every kernel that has an `ip_queue`.
+/// The results of every case on every kernel that has an `ip_queue`.
 struct Results {
-    /// By case: the profiles on which it passed.
+    /// The names of the profiles on which a case passed, by the case's id.
     passed: BTreeMap<&'static str, Vec<&'static str>>,
-    /// Profile, case and reason.
+    /// A line for each case that ended badly: the profile, the case and the reason.
     bad: Vec<String>,
 }
 
@@ -54,12 +55,13 @@ static RESULTS: LazyLock<Results> = LazyLock::new(|| {
     results
 });
 
-/// The kernels that have an `ip_queue`, the oldest first.
+/// Returns the profiles that have an `ip_queue`, the oldest first.
 fn kernels() -> impl DoubleEndedIterator<Item = &'static Profile> {
     Profile::ALL.iter().rev().filter(|profile| profile.has_ip_queue())
 }
 
-/// Whether a case passes on a kernel, whatever the table says of it.
+/// Returns whether a case passes on a kernel, also if the table says that it is not for that
+/// kernel.
 fn passes(case: &Case, profile: &Profile) -> bool {
     let world = SimFactory::of(*profile).create().expect("an emulator");
     let subject = Subject::begin(world, &(case.setup)(), 0, None);
@@ -71,7 +73,7 @@ fn every_case_holds_on_each_kernel_that_it_is_for() {
     assert_eq!(RESULTS.bad, [""; 0]);
 }
 
-/// A rule that differs has a case on each side, and each finds the other side's kernels out.
+/// Checks that each case for older kernels fails on the kernels that it is not for.
 #[test]
 fn what_only_older_kernels_do_is_found_missing_in_the_others() {
     let mut unsharp = Vec::new();
@@ -88,7 +90,8 @@ fn what_only_older_kernels_do_is_found_missing_in_the_others() {
     assert_eq!(unsharp, []);
 }
 
-/// Each difference is checked by cases that ran on kernels of both sides, and faults on both are found.
+/// Checks that each difference has cases for older and for newer kernels, which ran, and that
+/// faults of both sides are found.
 #[test]
 fn every_difference_is_checked_on_each_side() {
     let coverage = Coverage::of(&cases::all()).expect("the tables are right");
@@ -143,7 +146,7 @@ fn page() -> String {
         }
         let _ = write!(page, "\n| fault | seeded into | found by |\n|---|---|---|\n");
         for fault in &row.faults {
-            // A fault may break another rule too, whose cases are not of this one.
+            // A fault may also break another rule, whose cases are not listed here.
             let found = fault.cases.iter().filter(|case| row.cases.contains(&case.as_str()));
             let found: Vec<String> = found.map(|case| format!("`{case}`")).collect();
             let kernel = on_kernels(&[&fault.kernel]);
@@ -153,7 +156,8 @@ fn page() -> String {
     page
 }
 
-/// The kernels of profiles, each with its architecture unless that is i386.
+/// Returns the versions of the kernels with these profiles, each with its architecture unless that
+/// is i386.
 fn on_kernels(names: &[&str]) -> String {
     let kernel = |name: &&str| {
         let (kernel, architecture) = name.trim_start_matches("linux-").split_once('-').unwrap_or((name, ""));

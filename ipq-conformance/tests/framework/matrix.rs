@@ -1,5 +1,6 @@
-//! The matrix in its three forms: of a run that has each outcome once beside results of an older
-//! suite, and of results whose every text wants to be more than text.
+//! The matrix in its three forms. One matrix has a run with each outcome once beside results of an
+//! older suite. Another has results whose every text tries to be markup or a command to the
+//! terminal.
 
 use crate::reports::reported;
 use crate::sample_cases;
@@ -8,7 +9,8 @@ use ipq_conformance::report::matrix::{Collector, Matrix, Replays, Results};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-/// Results from another machine: an older suite, without quirks, with a case that no longer exists.
+/// Results from another machine: those of an older suite, without quirks, and with a case that no
+/// longer exists.
 const OLDER: &str = r#"{"id":"wire/holds","title":"What holds","topic":"wire","level":"must","requirements":["WIRE-1"],"outcome":"passed","reason":null}
 {"id":"verdicts/wrong-reply","title":"A reply that is not as expected","topic":"verdicts","level":"kernel","requirements":["VER-2"],"outcome":"passed","reason":null}
 {"id":"verdicts/gone","title":"What was tried once","topic":"verdicts","level":"must","requirements":["VER-9"],"outcome":"skipped","reason":"needs a bridge"}
@@ -45,7 +47,8 @@ fn markdown(matrix: &Matrix) -> String {
     String::from_utf8(output).expect("it is text")
 }
 
-/// The page a tag a line, without its style and its script, which are files of their own.
+/// Returns the page with a line for each tag, and without its style and its script, which are files
+/// of their own.
 fn page(matrix: &Matrix) -> String {
     let mut page = matrix.to_html();
     for tag in ["style", "script"] {
@@ -111,7 +114,7 @@ fn results_that_were_saved_are_those_of_the_run() {
 
 #[test]
 fn the_page_needs_nothing_else() {
-    // A reader may follow a link, which loads nothing by itself.
+    // A reader may follow a link, but it loads nothing by itself.
     let rules = "<a href=\"https://github.com/ipq-rs/ipq/blob/main/ipq-core/docs/";
     let inward = ["<a href=\"#", "<a class=\"to-cases\" href=\"?find="];
     let page = matrix().to_html();
@@ -129,7 +132,7 @@ fn the_page_needs_nothing_else() {
     );
 }
 
-/// Results that have `hostile` wherever a text can be.
+/// Returns a matrix of results that have `hostile` wherever there can be a text.
 fn results_with(hostile: &str) -> Matrix {
     let text = serde_json::to_string(hostile).expect("a text is JSON");
     let case = format!(
@@ -142,14 +145,14 @@ fn results_with(hostile: &str) -> Matrix {
     Matrix::new(results, &[])
 }
 
-/// Returns the tags of a page, in order.
+/// Returns the angle brackets and quotation marks of a page, in order, which show its tags.
 fn structure(page: &str) -> String {
     page.chars()
         .filter(|letter| matches!(letter, '<' | '>' | '"'))
         .collect()
 }
 
-/// Returns the structure of Markdown: its lines and cells.
+/// Returns the structure of Markdown: the number of cell borders in each line.
 fn markdown_structure(text: &str) -> Vec<usize> {
     let cells = |line: &str| line.replace("\\\\", "").replace("\\|", "").matches('|').count();
     text.lines().map(cells).collect()
@@ -172,8 +175,7 @@ proptest! {
         let mut output = Vec::new();
         hostile.write_text(&mut output, usize::MAX).expect("it can be written");
         let written = String::from_utf8(output).expect("it is text");
-        // Each escape sequence is a colour of ours: what is left when they are taken out commands
-        // nothing.
+        // Each escape sequence is one of our colours. What is left without them commands nothing.
         let stripped = anstream::adapter::strip_str(&written).to_string();
         prop_assert!(stripped.chars().all(|letter| letter == '\n' || !letter.is_control()), "{stripped:?}");
         prop_assert_eq!(written.matches('\u{1b}').count(), {

@@ -1,6 +1,6 @@
-//! The page of results in a real browser: it filters, keeps the filter in its address, leads to
-//! what a link names, opens transcripts, fits a phone, follows the reader's colours, and needs no
-//! script for the rest.
+//! The page of results in a real browser. It filters, and keeps the filter in its address. It leads
+//! to what a link names, opens transcripts, fits a phone, and follows the reader's colours. All but
+//! filtering works without the script.
 
 mod browser;
 
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The page of the sample results in a file, and a browser.
+/// A browser, and a file with the page of the sample results.
 struct Reader {
     browser: Browser,
     page: PathBuf,
     _folder: TempDir,
 }
 
-/// The ids of the cases in sight.
+/// The script that returns the ids of the cases in sight.
 const SHOWN: &str =
     "Array.from(document.querySelectorAll('.cases tr[id]')).filter((row) => row.offsetHeight > 0).map((row) => row.id)";
 
 impl Reader {
-    /// Opens a browser; `None` where none is installed.
+    /// Opens a browser; `None` if none is installed.
     fn new() -> Option<Self> {
         let Some(browser) = Browser::start() else {
             eprintln!("skipped: there is no chromium, chromium-browser or google-chrome to open the page in");
@@ -48,7 +48,7 @@ impl Reader {
         self.browser.until(SHOWN, &json!(cases));
     }
 
-    /// Returns whether an element is in sight.
+    /// Returns whether the whole element with this id is in sight.
     fn sees(&mut self, id: &str) -> Value {
         let id = json!(id);
         self.browser.value(&format!(
@@ -68,7 +68,7 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     let count = reader.browser.value(SHOWN).as_array().map(Vec::len);
     assert_eq!(count, Some(7), "without a filter every case is there");
 
-    // What is typed is in the address, and the address gives the same again.
+    // What is typed goes into the address, and the address gives the same filter again.
     reader.browser.click("#find");
     reader.browser.type_text("VER-2");
     reader.shows(&["verdicts/wrong-reply"]);
@@ -81,13 +81,13 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     reader.shows(&["verdicts/wrong-reply"]);
     reader.open("?outcome=failed&world=ip_queue");
     reader.shows(&[]);
-    // A requirement is not found in a longer number, and a parameter that is none is ignored.
+    // A requirement is not found in a longer number, and an invalid parameter is ignored.
     reader.open("?find=VER-9&level=none#%");
     reader.shows(&["verdicts/gone"]);
     reader.browser.click("form button");
     reader.browser.until("location.search", &json!(""));
 
-    // A case shown by its link stays in sight whatever is filtered.
+    // A case that is shown by its link stays in sight, whatever is filtered.
     reader.open("?find=PROC-1#case:verdicts/gone");
     reader.shows(&["proc/known-but-holds", "proc/panics", "verdicts/gone"]);
     assert_eq!(reader.sees("case:verdicts/gone"), true);
@@ -99,14 +99,14 @@ fn a_reader_filters_follows_an_anchor_and_opens_a_transcript() {
     );
     assert_eq!(reader.sees("case:verdicts/wrong-reply:sim"), true);
 
-    // The transcript opens where it is.
+    // The transcript opens in its place.
     let transcript = "Array.from(document.querySelectorAll('.explained pre')).filter((text) => text.textContent.includes('VERDICT'))[1]";
     let hidden = format!("{transcript}.checkVisibility()");
     assert_eq!(reader.browser.value(&hidden), false);
     reader.browser.click(".explained details:nth-of-type(2) summary");
     reader.browser.until(&hidden, &json!(true));
 
-    // The reason of a skip, which many cells share, comes up where it is asked for.
+    // The reason of a skip, which many cells share, appears at the cell that is clicked on.
     reader.browser.click(".cases .skipped button");
     reader.browser.until(
         "document.querySelector('[popover]:popover-open').textContent.startsWith('needs bridge')",

@@ -1,5 +1,5 @@
-//! The recording format: every recording that there is reads and writes back, and what is wrong is
-//! refused with its place.
+//! The format of recordings: every recording can be read and is written back unchanged. Anything
+//! wrong is refused with its place.
 
 use crate::support;
 use ipq_conformance::recording::{Embedded, Reader, Recording};
@@ -36,7 +36,7 @@ fn every_file_of_recordings_is_embedded() {
     assert_eq!(embedded, names);
 }
 
-/// A scenario whose steps are `steps`.
+/// Returns the line of a scenario with the steps `steps`.
 fn scenario(steps: &str) -> String {
     format!(
         r#"{{"name":"n","kernel":"3.4.10","arch":"mips","word_bytes":4,"byte_order":"big","rules":[],"steps":[{steps}]}}"#
@@ -210,8 +210,8 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 proptest! {
-    /// A recording with one byte changed is read or refused; and what is read can be written and
-    /// read again.
+    /// Checks that a recording with one byte changed is read or refused, and that what is read can
+    /// be written and read again.
     #[test]
     fn any_damage_is_read_or_refused(index in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8) {
         let text = std::fs::read_to_string(&support::recording_files()[0]).expect("a recording can be read");

@@ -1,5 +1,5 @@
-//! Replaying: what is equal by the rules of comparison is found equal, and what is not is found, at
-//! its step.
+//! Replaying: answers that are equal by the rules of comparison are found equal, and others are
+//! found at their step.
 
 use crate::support::{self, Playback};
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
-/// Returns the number of recorded frames.
+/// The number of frames in all recordings.
 const FRAMES: usize = 4927;
 
-/// Every recording that there is.
+/// Returns all recordings of real kernels.
 fn recordings() -> &'static [Recording] {
     static RECORDINGS: OnceLock<Vec<Recording>> = OnceLock::new();
     RECORDINGS.get_or_init(|| {
@@ -28,7 +28,7 @@ fn recordings() -> &'static [Recording] {
     })
 }
 
-/// A recording of Linux 3.4.10.
+/// Returns the recording of Linux 3.4.10 with this name.
 fn named(name: &str) -> Recording {
     let is_newest = |recording: &&Recording| recording.setup.machine.as_ref().is_some_and(|it| it.kernel == "3.4.10");
     let mut recordings = recordings().iter().filter(is_newest);
@@ -36,7 +36,7 @@ fn named(name: &str) -> Recording {
     found.expect("there is such a recording").clone()
 }
 
-/// Replays `altered` on a world that does what was really recorded.
+/// Replays `altered` in a world that answers as `real` has recorded.
 fn replay_altered(real: &Recording, altered: &Recording) -> Result<Replayed, ReplayError> {
     replay(altered, &mut Playback::of(real))
 }
@@ -70,13 +70,13 @@ fn the_emulator_reproduces_every_recording() {
         }
     }
     assert_eq!(different.len(), 0, "{}", different[0]);
-    // The replay of one walk ends with the step where the order of ids shows.
+    // The replay of one walk ends at the step in which the order of ids shows.
     assert_eq!(known, 1);
     assert!((FRAMES - 10..FRAMES).contains(&frames), "{frames}");
 }
 
-/// A recording of a kernel that numbers the packets of each queue: one packet of each family is
-/// read, and accepted by its number, 1.
+/// Returns a recording of a kernel that numbers the packets of each queue from 1. One packet of
+/// each family is read, and accepted by its number.
 fn numbered() -> Recording {
     const PORT_ID: PortId = PortId(4242);
     let mut setup = Setup::default();
@@ -149,7 +149,7 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
     assert_eq!(left(&recorded), 2);
 }
 
-/// Returns the bytes of a recorded frame that do not count, or that name another packet.
+/// Returns whether the byte at `at` of a recorded frame counts in the comparison.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     let kind = Header::parse(frame, abi).map(|header| header.message_type);
@@ -181,13 +181,14 @@ fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exe
 enum Exempt {
     No,
     Yes,
-    /// The id of a packet, which later verdicts may name.
+    /// The byte is part of a packet id, which later verdicts may name.
     Id,
-    /// A timestamp that one changed byte may make zero, or no longer zero.
+    /// The byte is part of a timestamp, which this byte alone may make zero or not zero.
     Time,
 }
 
-/// Changes one byte or number of an answer. `None` if that answer has none.
+/// Changes one byte or number of an answer. Also returns the offset if that is a byte of a frame.
+/// `None` if the answer has nothing to change.
 fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Observation, Option<usize>)> {
     let mut altered = seen.clone();
     let delta = i64::from(bits);
@@ -238,8 +239,8 @@ fn alter(seen: &Observation, at: prop::sample::Index, bits: u8) -> Option<(Obser
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// Any one byte or number of a recorded answer, changed: a difference at its step if the rules
-    /// cover it, and none if they leave it open.
+    /// Checks one changed byte or number of a recorded answer: it is a difference at its step if
+    /// the rules cover it, and none if they leave it open.
     #[test]
     fn one_changed_answer_is_found_exactly_if_it_counts(
         recording in prop::sample::select(recordings()),

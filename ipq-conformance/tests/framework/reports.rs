@@ -1,4 +1,4 @@
-//! The reports, in every format, of a run that has each outcome once.
+//! The reports, in every format, of a run in which each outcome occurs once.
 
 use crate::sample_cases::{KNOWN, cases};
 use ipq_conformance::Transcript;
@@ -13,7 +13,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs the sample cases, without what differs from run to run and from place to place.
+/// Runs the sample cases. Returns the results without what differs from run to run and from place
+/// to place.
 fn run() -> (Head, Vec<CaseReport>, Summary) {
     let factory = Arc::new(SimFactory::default());
     let world = factory.create().expect("the emulator is there");
@@ -43,7 +44,8 @@ fn run() -> (Head, Vec<CaseReport>, Summary) {
     (head, reports, summary)
 }
 
-/// The place in a reason begins with the folder that was built in, and ends with a line.
+/// Returns `reason` without the folder of the build and the line number that are in the place of a
+/// panic.
 fn without_place(reason: &str) -> String {
     let words = reason.split(' ');
     let words = words.map(|word| {
@@ -56,7 +58,7 @@ fn without_place(reason: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Has the sample run told.
+/// Reports the sample run to `reporter`.
 pub(crate) fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
     let (head, reports, summary) = run();
     reporter.begin(&head)?;
@@ -66,7 +68,7 @@ pub(crate) fn reported(reporter: &mut dyn Reporter) -> io::Result<()> {
     reporter.end(&summary)
 }
 
-/// The transcript of the sample case that fails.
+/// Returns the transcript of the sample case that fails.
 pub(crate) fn failed() -> Transcript {
     let (_, reports, _) = run();
     let transcripts = reports.into_iter().filter_map(|report| report.transcript);
@@ -136,13 +138,14 @@ fn a_capture_has_the_messages_and_the_packets_in_the_order_of_the_steps() {
         .iter()
         .map(|(link, step, data, _)| (*link, *step, data.len()))
         .collect();
-    // A mode message, the packet, a verdict, the packet's message, and the answer to the verdict.
+    // These are a mode message, the packet, a verdict, the packet's message, and the answer to the
+    // verdict.
     assert_eq!(
         seen,
         [(253, 2, 56), (1, 3, 50), (253, 4, 56), (253, 5, 164), (253, 6, 76)]
     );
     assert_eq!(records[1].2, ipq_conformance::suite::Packet::udp4().frame());
-    // Sent by a program or received by it, and the netlink protocol.
+    // The heads say whether a program sent or received the message, and the netlink protocol.
     let heads: Vec<_> = records
         .iter()
         .filter(|record| record.0 == 253)

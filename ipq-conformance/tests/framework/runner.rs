@@ -1,4 +1,4 @@
-//! The runner: nothing that a case or a world does reaches another case.
+//! The runner: nothing that a case or a world does affects another case.
 
 use ipq_conformance::suite::runner::{CaseReport, Runner};
 use ipq_conformance::suite::{Case, KnownDifferences, Outcome, Packet};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A world that does one thing wrong.
+/// A world that does one thing wrong, which its name says.
 #[derive(Clone, Copy)]
 enum Wrong {
     Panics,
@@ -183,7 +183,7 @@ fn a_case_is_skipped_with_the_name_of_what_is_lacking() {
     );
 }
 
-/// A world that can't be made here, as one that needs a privilege.
+/// A world that can't be created here, like one that needs a privilege.
 struct Elsewhere;
 
 impl WorldFactory for Elsewhere {
@@ -209,7 +209,7 @@ fn where_no_world_can_be_made_every_case_is_skipped_and_nothing_ran() {
     assert!(summary.nothing_ran() && summary.is_good());
 }
 
-/// Counts the worlds that are there at once.
+/// The number of this factory's worlds that exist at once. A second one fails the test.
 struct Alone(AtomicUsize);
 
 struct AloneWorld(Arc<Alone>);

@@ -1,10 +1,10 @@
-//! Cases for the reports to tell of: one for each outcome.
+//! Sample cases for the reports, one for each outcome.
 
 use ipq_conformance::suite::{Case, CaseResult, Packet, Request, Subject};
 use ipq_conformance::world::Capability;
 use ipq_core::{Errno, Family, PacketId, Verdict};
 
-/// One case for each outcome, if [`KNOWN`] is what is known.
+/// Returns one case for each outcome, if [`KNOWN`] is the list of known differences.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::must("wire/holds", "What holds", &["WIRE-1"], |_| Ok(())),
@@ -34,7 +34,8 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Known differences for the emulator, with one entry that is out of date.
+/// A list of known differences of the emulator. One entry is out of date, and one is for another
+/// world.
 pub(crate) const KNOWN: &str = r#"[
     { "world": "sim", "cases": ["verdicts/known", "*/known-*"], "reason": "It was decided otherwise." },
     { "world": "sim", "cases": ["verdicts/gone"], "reason": "It was so once." },

@@ -1,4 +1,4 @@
-//! A world that answers out of a recording, with packet ids, times and pad bytes of its own.
+//! A world that answers from a recording, with packet ids, times and pad bytes of its own.
 
 use bytes::Bytes;
 use ipq_conformance::recording::{RecordedStep, Recording};
@@ -9,10 +9,11 @@ use ipq_core::wire::{Abi, Header, MessageType};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// How many recordings there are: those of 3.4.10, and scripted ones and walks of five older kernels.
+/// The number of recordings: those of Linux 3.4.10, and scripted ones and walks of five older
+/// kernels.
 pub(crate) const RECORDINGS: usize = (171 + 58 + 120) + 950 + 300;
 
-/// The files of recordings, by name.
+/// Returns the paths of the files of recordings, ordered by name.
 pub(crate) fn recording_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
     let entries = std::fs::read_dir(folder).expect("the recordings are there");
@@ -24,14 +25,15 @@ pub(crate) fn recording_files() -> Vec<PathBuf> {
     paths
 }
 
-/// Plays a recording back. It insists on being sent what a kernel with other packet ids would have
-/// to be sent.
+/// A world that plays a recording back with other packet ids. It fails unless it is sent what a
+/// kernel with those ids would have to be sent.
 pub(crate) struct Playback {
     abi: Abi,
     steps: std::vec::IntoIter<RecordedStep>,
     handed_out: u8,
     own: HashMap<Vec<u8>, Vec<u8>>,
-    /// By socket, what was sent and not answered: as recorded, and with own ids.
+    /// The datagrams that were sent by each socket and not answered: each as recorded, and with
+    /// this world's packet ids.
     sent: HashMap<String, Vec<(Bytes, Bytes)>>,
 }
 
@@ -50,7 +52,7 @@ impl Playback {
         }
     }
 
-    /// Returns the datagram that this world expects where `bytes` were recorded.
+    /// Returns the datagram that this world expects in place of `bytes`, which were recorded.
     fn as_sent(&self, bytes: &Bytes) -> Bytes {
         let word = self.abi.word_bytes();
         let mut own = bytes.to_vec();
@@ -63,7 +65,7 @@ impl Playback {
         own.into()
     }
 
-    /// The frame that this world hands out where `bytes` were recorded.
+    /// Returns the frame that this world hands out in place of `bytes`, which were recorded.
     fn as_received(&mut self, socket: &str, bytes: &Bytes) -> Bytes {
         let word = self.abi.word_bytes();
         let mut own = bytes.to_vec();
@@ -109,8 +111,8 @@ fn kind(bytes: &[u8], abi: Abi) -> Option<MessageType> {
     Header::parse(bytes, abi).map(|header| header.message_type)
 }
 
-/// The recordings that there are have data lengths of two bytes at the most, in little-endian
-/// words.
+/// Returns the data_len of a PACKET frame. In the recordings it has two bytes at most, and is
+/// little-endian.
 fn data_len(bytes: &[u8], abi: Abi) -> usize {
     let at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
     usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))

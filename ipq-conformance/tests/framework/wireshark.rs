@@ -1,5 +1,6 @@
-//! The dissector for Wireshark, in tshark: every frame of the vectors, in every layout, has the
-//! fields that the vectors say; and a transcript's capture reads as messages instead of data.
+//! The dissector for Wireshark, run in tshark. For every vector of every layout it shows the fields
+//! that the vector has. It shows the messages in a transcript's capture, which Wireshark alone
+//! shows as data.
 
 use crate::reports;
 use ipq_conformance::vectors;
@@ -14,7 +15,7 @@ use tempfile::NamedTempFile;
 
 const DISSECTOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wireshark/ip_queue.lua");
 
-/// The fields of a message, and what the vectors call them.
+/// The dissector's fields of a message, each with its name in the vectors.
 const FIELDS: [(&str, &str); 14] = [
     ("packet_id", "packet_id"),
     ("mark", "mark"),
@@ -32,7 +33,8 @@ const FIELDS: [(&str, &str); 14] = [
     ("data_len", "data_len"),
 ];
 
-/// Runs tshark on a capture; `None` where it, or its Lua, is missing.
+/// Runs tshark on a capture, and returns the values of `fields` for each frame; `None` if tshark or
+/// its Lua is missing.
 fn tshark(capture: &Path, with_dissector: bool, fields: &[String]) -> Option<Vec<Vec<String>>> {
     let version = Command::new("tshark").arg("--version").output().ok();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -41,7 +43,7 @@ fn tshark(capture: &Path, with_dissector: bool, fields: &[String]) -> Option<Vec
         return None;
     }
     let mut command = Command::new("tshark");
-    // Nobody's own plugins and preferences.
+    // With another home, no user's plugins and preferences apply.
     let home = tempfile::tempdir().expect("there is room for a folder");
     command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
     if with_dissector {
@@ -69,7 +71,8 @@ fn file(capture: &[u8]) -> NamedTempFile {
     file
 }
 
-/// Returns the number that a text of tshark's or of the vectors' stands for.
+/// Returns the number that a text of tshark or of the vectors stands for; `None` if it is no
+/// number.
 fn number(text: &str) -> Option<i128> {
     match text.strip_prefix("0x") {
         Some(digits) => i128::from_str_radix(digits, 16).ok(),
@@ -87,7 +90,7 @@ fn each_frame_has_the_fields_of_its_vector(
         kind.is_some_and(|kind| ["packet", "mode", "verdict"].contains(&kind))
     };
     let of_layout = |vector: &Value| vector["word_bytes"] == word_bytes && vector["byte_order"] == byte_order;
-    // Wireshark shows a second message in a datagram, too, though no queue looks at it.
+    // Wireshark also shows a second message in a datagram, though no queue looks at it.
     let is_alone = |vector: &Value| {
         !vector["name"]
             .as_str()
@@ -119,7 +122,7 @@ fn each_frame_has_the_fields_of_its_vector(
         let name = &vector["name"];
         let message = &vector["message"];
         let kind = message["kind"].as_str().unwrap_or_default();
-        // A replacement that is not there as announced leaves open which words the verdict has.
+        // A replacement that is not as long as announced leaves open which words the verdict has.
         let announced = message["data_len"].as_str().map(str::to_owned);
         let found = message["following"]
             .as_str()
@@ -166,7 +169,7 @@ fn a_transcript_reads_as_messages_with_the_dissector_and_as_data_without() {
     let without = tshark(capture.path(), false, &columns[..2]).expect("tshark is there");
     let protocols = |rows: &[Vec<String>]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
     assert_eq!(protocols(&without), ["Netlink", "UDP", "Netlink", "Netlink", "Netlink"]);
-    // The packet in a message is dissected, too; an error stays Wireshark's own.
+    // The packet in a message is dissected, too. An error is still shown by Wireshark itself.
     let with: Vec<_> = with.iter().map(|row| row.join("|")).collect();
     assert_eq!(
         with,

@@ -1,6 +1,6 @@
-//! Many packets, and where each of them went: it left the host with the bytes that its verdict
-//! asked for, was dropped by its verdict, or was lost for want of room. What the kernel counts has
-//! to be what this program counts.
+//! Many packets, and where each of them went. A packet left the host with the bytes that its
+//! verdict asked for, was dropped by its verdict, or was lost for want of room. The kernel's counts
+//! have to be those of this program.
 
 use super::QUEUES;
 use bytes::Bytes;
@@ -16,10 +16,11 @@ use std::fs;
 use std::io;
 use std::time::Instant;
 
-/// The variable with the number of packets, for a longer run.
+/// The environment variable with the number of packets, for a longer run.
 const PACKETS: &str = "IPQ_PACKETS";
 const FEW_PACKETS: u64 = 20_000;
-/// After so many verdicts what left is looked at: whoever listens to the wire has a buffer, too.
+/// The number of verdicts after which the frames that left are taken, since the wire's end has a
+/// limited buffer, too.
 const VERDICTS_AT_A_TIME: usize = 64;
 const FRAME_BYTES: usize = 1 << 16;
 const ETHERNET_HEADER_BYTES: usize = 14;
@@ -72,7 +73,7 @@ pub(super) fn accounts_for_every_packet(laboratory: &mut Laboratory) -> Result<(
     Ok(())
 }
 
-/// Packets that go one way.
+/// A number of packets of one family, and the queue that they go through.
 struct Part {
     family: Family,
     packets: u64,
@@ -82,12 +83,12 @@ struct Part {
     receive_buffer: Option<usize>,
 }
 
-/// The fates of packets.
+/// The number of packets by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     entered: u64,
     delivered: u64,
-    /// Of those that were delivered.
+    /// The number of delivered packets that were replaced.
     replaced: u64,
     dropped: u64,
     queue_dropped: u64,
@@ -108,7 +109,7 @@ impl std::iter::Sum for Tally {
 }
 
 impl Part {
-    /// So few at a time that there is room for all of them.
+    /// Returns a part whose packets arrive so few at a time that there is room for all of them.
     const fn in_step(family: Family, packets: u64) -> Self {
         Self {
             family,
@@ -149,7 +150,7 @@ impl Part {
             tally: Tally::default(),
         };
         while filter.tally.entered < self.packets {
-            // The last one comes alone: what was lost before it shows in its id.
+            // The last packet comes alone, so that its id shows how many were lost before it.
             let left = self.packets - filter.tally.entered;
             filter.let_arrive(u64::from(self.burst).min(left.saturating_sub(1)).max(1))?;
         }
@@ -160,7 +161,7 @@ impl Part {
         Ok(tally)
     }
 
-    /// Nothing is unaccounted for, and the kernel's counters say the same.
+    /// Checks that every packet has one fate, and that the kernel's counters say the same.
     fn check(&self, tally: Tally, handle: &Handle<NfQueue>, before: Counters) {
         let lost = tally.queue_dropped + tally.user_dropped;
         assert_eq!(tally.entered, tally.delivered + tally.dropped + lost, "{tally:?}");
@@ -171,7 +172,7 @@ impl Part {
                 assert_eq!(statistics.queue_dropped, tally.queue_dropped, "{statistics:?}");
                 assert_eq!(statistics.user_dropped, tally.user_dropped, "{statistics:?}");
             }
-            // The table is the real root's, also in a namespace of one's own.
+            // Only the system's own root may read the table, also in a namespace of one's own.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 eprintln!("the kernel's table of queues is not compared, since only root may read it");
             }
@@ -185,21 +186,21 @@ impl Part {
         );
         let now = Counters::read();
         assert_eq!(now.arrived - before.arrived, tally.entered, "what tap0 received");
-        // With IPv6 on the host sends reports of its own.
+        // With IPv6 the host also sends multicast listener reports.
         if self.family == Family::Ipv4 {
             assert_eq!(now.left - before.left, tally.delivered, "what tap1 sent");
         }
     }
 }
 
-/// A program that gives verdicts at random, and watches both ends.
+/// A program that gives verdicts at random, and watches both devices.
 struct Filter<'l> {
     handle: Handle<NfQueue>,
     laboratory: &'l mut Laboratory,
     family: Family,
     random: fastrand::Rng,
-    /// The id of the last packet that was read. The kernel counts every packet that finds room in
-    /// the queue.
+    /// The id of the last packet that was read. The kernel gives an id to every packet that finds
+    /// room in the queue, in order.
     last_id: u64,
     /// The frames that have to leave, in order.
     expected: VecDeque<Bytes>,
@@ -207,7 +208,8 @@ struct Filter<'l> {
 }
 
 impl Filter<'_> {
-    /// So many packets arrive, and then all are read that there are.
+    /// Makes `count` equal packets arrive, and then reads all that there are and gives their
+    /// verdicts.
     fn let_arrive(&mut self, count: u64) -> Result<(), LaboratoryError> {
         let number = self.tally.entered as u16;
         let payload = vec![number as u8; self.random.usize(..200)];
@@ -236,7 +238,8 @@ impl Filter<'_> {
         Ok(())
     }
 
-    /// Gives a packet its verdict.
+    /// Gives a packet a verdict at random, in most cases ACCEPT, and counts the packets that were
+    /// lost before it.
     fn judge(&mut self, id: PacketId, unchanged: &Bytes) {
         self.tally.user_dropped += id.0 - self.last_id - 1;
         self.last_id = id.0;
@@ -279,7 +282,7 @@ impl Filter<'_> {
         self.expected.push_back(expected);
     }
 
-    /// Everything has left that had to, in order, and nothing else.
+    /// Checks that all frames that had to leave have left, in order, and no others.
     fn watch(&mut self) -> Result<(), LaboratoryError> {
         self.laboratory.settle()?;
         while let Some(frame) = self.laboratory.sniff(TAP1.name)? {
@@ -292,7 +295,7 @@ impl Filter<'_> {
     }
 }
 
-/// The counters of the devices.
+/// The packet counters of the devices.
 #[derive(Clone, Copy)]
 struct Counters {
     /// The packets that `tap0` received.

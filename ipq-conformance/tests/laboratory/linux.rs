@@ -37,7 +37,7 @@ fn set_up() -> Result<Laboratory, LaboratoryError> {
 
 const QUEUES: Queues = Queues::Numbered { ipv4: 4, ipv6: 6 };
 
-/// The packet arrives, and goes on.
+/// Makes the packet arrive, and checks that it is forwarded.
 fn expect_forwarded(laboratory: &mut Laboratory, packet: &Packet) -> Result<(), LaboratoryError> {
     laboratory
         .inject(TAP0.name, &packet.frame(), 1)?
@@ -92,7 +92,7 @@ fn queues_what_a_rule_says(laboratory: &mut Laboratory) -> Result<(), Laboratory
     let rule = |family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP));
     laboratory.set_rules(&Family::ALL.map(rule), QUEUES)?;
     for packet in [Packet::udp4(), Packet::udp6()] {
-        // Nobody listens to the queue, so what goes there is dropped.
+        // Nobody listens to the queue, so a packet that goes there is dropped.
         laboratory
             .inject(TAP0.name, &packet.frame(), 1)?
             .expect("the device takes it");

@@ -1,5 +1,5 @@
-//! The cases that do not pass on today's kernel. There are few reasons, and none concerns a *must*,
-//! except that the kernel can't show some things.
+//! The cases that do not pass on today's kernel. There are few reasons for that. No case of level
+//! *must* fails, and one is skipped only for what the kernel can't show.
 
 use ipq_conformance::suite::runner::Runner;
 use ipq_conformance::suite::{KnownDifferences, Level, Outcome, cases};
@@ -9,11 +9,12 @@ use libtest_mimic::{Completion, Failed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most reasons that all cases which do not pass may have, beside those for other kernels.
+/// The most reasons that all cases which do not pass may have together, beside those for other
+/// kernels.
 const MOST_REASONS: usize = 14;
 /// The number of cases that must pass.
 const FEWEST_PASSED: usize = 100;
-/// The capabilities for lack of which a case of level *must* may be skipped.
+/// The capabilities that a case of level *must* may be skipped for if the world lacks them.
 const LACKING: [Capability; 9] = [
     Capability::ProcText,
     Capability::Sysctl,
@@ -25,7 +26,7 @@ const LACKING: [Capability; 9] = [
     Capability::SocketPortIds,
     Capability::LaterRules,
 ];
-/// What the reason begins with where a case is for other kernels.
+/// The beginning of the reason of a case that is for other kernels.
 const FOR_OTHER_KERNELS: &str = "holds for Linux ";
 
 pub(super) fn exceptions_have_few_reasons() -> Result<Completion, Failed> {

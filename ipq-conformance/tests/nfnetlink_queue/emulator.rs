@@ -1,4 +1,4 @@
-//! The emulator's side.
+//! The emulator's side of the comparison.
 
 use super::kernel::QUEUES;
 use super::step::{Datagram, SOCKETS, Seen, Side, Step};
@@ -7,10 +7,10 @@ use ipq_core::wire::nfnetlink::PROTOCOL;
 use ipq_core::{Errno, Family, Hook, PortId};
 use ipq_sim::{ClientId, Kernel, Profile, Rule, SocketId};
 
-/// UDP's number.
+/// The number of the protocol UDP.
 const UDP: u8 = 17;
 
-/// An emulated kernel, and the sockets of a program on it.
+/// An emulated kernel, and a program's sockets on it.
 pub(super) struct Emulator {
     kernel: Kernel,
     sockets: [Option<SocketId>; SOCKETS],

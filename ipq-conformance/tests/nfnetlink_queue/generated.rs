@@ -1,4 +1,4 @@
-//! Generated sequences.
+//! Generated sequences of steps.
 
 use super::emulator::Emulator;
 use super::kernel::{Kernel, QUEUES};
@@ -15,10 +15,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
 
-/// The number of sequences that a run tries if nobody says otherwise.
+/// The number of sequences that are tried without `IPQ_SEQUENCES`.
 const SEQUENCES: u32 = 300;
 
-/// Tries as many sequences as asked for.
+/// Compares the emulator with `kernel` on generated sequences, as many as `IPQ_SEQUENCES` says.
 pub(super) fn do_the_same(kernel: &mut Kernel) {
     let setting = |name: &str| {
         std::env::var(name)
@@ -62,7 +62,8 @@ pub(super) fn do_the_same(kernel: &mut Kernel) {
     );
 }
 
-/// Mostly with two queues that are bound from the start, so that much comes of the rest.
+/// Generates a sequence of steps with packets of one family. Nine times out of ten two queues are
+/// bound first, so that the other steps have an effect.
 fn sequence(family: Family) -> impl Strategy<Value = Vec<Step>> {
     let bound = |queue| {
         let content = [command(1), parameters(0, 2)].concat();
@@ -74,12 +75,12 @@ fn sequence(family: Family) -> impl Strategy<Value = Vec<Step>> {
     (prepared, vec(step(family), 1..60)).prop_map(|(prepared, steps)| [prepared, steps].concat())
 }
 
-/// The queue that a rule sends a family's packets to.
+/// Returns the number of the queue that the family's rule sends packets to.
 fn own_queue(family: Family) -> u16 {
     QUEUES[family as usize]
 }
 
-/// What is done to queues with packets of one family.
+/// Generates a step with packets of one family.
 fn step(family: Family) -> impl Strategy<Value = Step> {
     let socket = prop_oneof![4 => Just(0_usize), 1 => 0..SOCKETS];
     let open =
@@ -108,7 +109,7 @@ fn step(family: Family) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One message, or several, and sometimes bytes behind them.
+/// Generates a datagram: one message, or several, sometimes cut or with bytes behind it.
 fn datagram(family: Family) -> impl Strategy<Value = Vec<u8>> {
     let several = vec(one_message(family), 1..5).prop_map(|messages| messages.concat());
     let cut = (one_message(family), any::<prop::sample::Index>()).prop_map(|(mut message, at)| {
@@ -239,15 +240,15 @@ fn packets_of(family: Family) -> Vec<Packet> {
         .collect()
 }
 
-/// So many bytes of a packet.
+/// Returns the first `length` bytes of a packet.
 fn shortened(family: Family, length: usize) -> Vec<u8> {
     let mut bytes = Packet::udp(family).ip().to_vec();
     bytes.truncate(length);
     bytes
 }
 
-/// An attribute of any type and length, with the bits that say how it is made up, or a header that
-/// says less or more.
+/// Generates an attribute of any type and length, with or without the two flags in its type.
+/// Sometimes its header states a wrong length, or it is only a few bytes.
 fn odd_attribute(kinds: u16) -> impl Strategy<Value = Vec<u8>> {
     let bits = prop::sample::select(vec![0, 0x8000, 0x4000, 0xc000]);
     let sound = (0..kinds, bits, vec(any::<u8>(), 0..14));

@@ -1,4 +1,4 @@
-//! The kernel's side, in the laboratory.
+//! The kernel's side of the comparison, in a laboratory.
 
 use super::step::{Datagram, SOCKETS, Seen, Side, Step};
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues, set_netlink_option};
@@ -11,25 +11,25 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, Socket
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::os::fd::OwnedFd;
 
-/// The queues that a rule sends UDP to, of IPv4 and IPv6.
+/// The numbers of the queues that the rules send UDP to: that of IPv4 and that of IPv6.
 pub(super) const QUEUES: [u16; 2] = [0, 1];
 
-/// `NETLINK_CAP_ACK` and `NETLINK_EXT_ACK`.
+/// The socket option `NETLINK_CAP_ACK`.
 const CAP_ACK: i32 = 10;
 const EXT_ACK: i32 = 11;
 
-/// The kernel that this runs on.
+/// The kernel that this runs on, and a program's sockets on it.
 pub(super) struct Kernel {
     laboratory: Laboratory,
     sockets: [Option<OwnedFd>; SOCKETS],
-    /// The error number of the last send, if it failed.
+    /// The error number of the last send; `None` if it succeeded.
     refused: Option<i32>,
     net_admin: bool,
     buffer: Vec<u8>,
 }
 
 impl Kernel {
-    /// A laboratory that forwards, and queues UDP on the way.
+    /// Sets up a laboratory that forwards, with rules that queue forwarded UDP.
     pub(super) fn set_up() -> Result<Self, LaboratoryError> {
         let laboratory = Laboratory::set_up(Place::Private)?;
         let rule = |family| Rule::queue(family, Table::Filter, Hook::Forward, Some(Protocol::UDP));
@@ -45,7 +45,7 @@ impl Kernel {
     }
 
     fn open(&mut self, socket: usize, caps_answers: bool, extends_answers: bool) -> Result<PortId, Errno> {
-        // The old one is closed first, as it is on the other side.
+        // The socket that was in this place is closed first, as on the emulator's side.
         self.sockets[socket] = None;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let opened = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
@@ -107,7 +107,7 @@ impl Side for Kernel {
             }
             Step::Capability { held } => self.set_net_admin(*held),
             Step::Down => {
-                // Who sets a device needs what the program may have lost.
+                // Setting a device down needs the capability, which the program may have lost.
                 let held = self.net_admin;
                 self.set_net_admin(true);
                 for up in [false, true] {

@@ -1,4 +1,4 @@
-//! Messages as programs write them, and as they should not.
+//! Messages to numbered queues, as programs should write them and as they should not.
 
 use ipq_conformance::suite::Packet;
 
@@ -11,8 +11,8 @@ pub(super) const BATCH_END: u16 = 0x11;
 pub(super) const REQUEST: u16 = 1;
 pub(super) const ACK: u16 = 4;
 
-/// A message of these attributes, padded. `length` is what its header says, if that is not its
-/// length.
+/// Returns a message with these attributes, padded to a multiple of 4. Its header states `length`,
+/// or else the true length.
 pub(super) fn message(kind: u16, flags: u16, queue: u16, attributes: &[u8], length: Option<u32>) -> Vec<u8> {
     let mut message = vec![0; 16];
     message.extend([0, 0]);
@@ -28,7 +28,7 @@ pub(super) fn message(kind: u16, flags: u16, queue: u16, attributes: &[u8], leng
     message
 }
 
-/// A request that asks for an acknowledgement.
+/// Returns a message with the flags REQUEST and ACK.
 pub(super) fn request(kind: u16, queue: u16, attributes: &[u8]) -> Vec<u8> {
     message(kind, REQUEST | ACK, queue, attributes, None)
 }
@@ -58,7 +58,7 @@ pub(super) fn verdict(verdict: u32, id: u32) -> Vec<u8> {
     attribute(2, &[verdict.to_be_bytes(), id.to_be_bytes()].concat())
 }
 
-/// The packets that arrive.
+/// Returns the packets that arrive in the sequences.
 pub(super) fn packets() -> Vec<Packet> {
     vec![
         Packet::udp4(),
@@ -71,7 +71,7 @@ pub(super) fn packets() -> Vec<Packet> {
     ]
 }
 
-/// The frame of an IPv4 packet with four bytes of options, which do nothing.
+/// Returns the frame of an IPv4 packet with four bytes of options that have no effect.
 pub(super) fn with_options() -> Vec<u8> {
     let mut frame = Packet::udp4().frame().to_vec();
     frame.splice(34..34, [1; 4]);

@@ -1,4 +1,4 @@
-//! Scripted sequences: what no generator comes upon soon.
+//! Scripted sequences, for what generated ones seldom reach.
 
 use super::emulator::Emulator;
 use super::in_a_laboratory::Test;
@@ -65,7 +65,7 @@ fn a_queue_holds_65536_packets(kernel: &mut Kernel) {
         count: 192,
     };
     let mut steps = vec![send(request(CONFIG, 0, &meta))];
-    // 65,664 packets, of which each handful is read before the receive buffer is full.
+    // These are 65,664 packets. Each handful is read before the receive buffer is full.
     steps.extend((0..342).map(|_| arrive()));
     let fail_open = [number(5, 1), number(4, 1)].concat();
     steps.push(send(request(CONFIG, 0, &fail_open)));

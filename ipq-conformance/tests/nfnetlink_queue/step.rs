@@ -1,4 +1,4 @@
-//! What is done to both sides, and what is seen of it.
+//! The steps that are done on both sides, and what is seen after each.
 
 use ipq_core::PortId;
 use ipq_core::wire::nfnetlink::{HEADER_BYTES, attribute, message_type};
@@ -7,41 +7,43 @@ use std::fmt;
 /// The number of sockets that a sequence uses.
 pub(super) const SOCKETS: usize = 3;
 
-/// After so many frames in one step nothing is read, so that receive buffers can overrun.
+/// The most frames of one step after which the sockets are read. After more, nothing is read, so
+/// that receive buffers can overrun.
 pub(super) const UNREAD: u32 = 200;
 
-/// Something that is done.
+/// A step that is done on both sides.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// A socket is opened, in the place of the one that was there.
+    /// Opens a socket, in place of the one with that number.
     Open {
         socket: usize,
         caps_answers: bool,
         extends_answers: bool,
     },
-    /// A socket is closed.
+    /// Closes a socket.
     Close { socket: usize },
-    /// A datagram is sent to the kernel.
+    /// Sends a datagram to the kernel.
     Send { socket: usize, datagram: Datagram },
-    /// A frame arrives at the first device, so many times.
+    /// Makes a frame arrive at the first device, `count` times.
     Arrive { frame: Datagram, count: u32 },
-    /// The second device goes down, and comes up again.
+    /// Sets the second device down and up again.
     Down,
-    /// The program has `CAP_NET_ADMIN` from now on, or has it not.
+    /// Gives the program `CAP_NET_ADMIN`, or takes it away.
     Capability { held: bool },
 }
 
-/// Bytes, which are shown as hexadecimal digits.
+/// Bytes that are shown as hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Datagram(pub(super) Vec<u8>);
 
 impl Datagram {
-    /// An error that a receive call gave, in the place of a datagram.
+    /// Returns a text that stands in place of a datagram for the error of a receive call.
     pub(super) fn error(errno: i32) -> Self {
         Self(format!("error {errno}").into())
     }
 
-    /// A datagram, and of a packet message its time all zeros, since that is never the same.
+    /// Returns a datagram. In a packet message the time is replaced by zeros, since it is never the
+    /// same.
     pub(super) fn without_time(datagram: &[u8]) -> Self {
         let mut datagram = Self(datagram.to_vec());
         if !datagram.is_packet() {
@@ -59,7 +61,7 @@ impl Datagram {
         datagram
     }
 
-    /// Whether this is a packet message.
+    /// Returns whether this is a packet message of a numbered queue.
     fn is_packet(&self) -> bool {
         self.0.get(4..6) == Some(&message_type::PACKET.to_ne_bytes()[..])
     }
@@ -71,30 +73,30 @@ impl fmt::Debug for Datagram {
     }
 }
 
-/// What is seen after a step.
+/// The observations after a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// The error number of a send that failed.
+    /// The error number of the step's send; `None` if it succeeded.
     pub(super) refused: Option<i32>,
-    /// What each socket received.
+    /// The datagrams that each socket received.
     pub(super) received: [Vec<Datagram>; SOCKETS],
     /// The frames that left by the second device.
     pub(super) left: Vec<Datagram>,
-    /// The /proc text, by lines, where this user may read it.
+    /// The lines of the /proc text; `None` if this user may not read it.
     pub(super) proc_text: Option<Vec<String>>,
 }
 
-/// A queue and what is around it.
+/// A kernel with numbered queues, and a program's sockets on it.
 pub(super) trait Side {
-    /// Does a step. A socket that is opened gets `port_id`, if that is given. Returns the port id
-    /// that a socket which was opened has.
+    /// Does a step. A socket that is opened is bound to `port_id`, if one is given. Returns the
+    /// port id of the socket that was opened.
     fn perform(&mut self, step: &Step, port_id: Option<PortId>) -> Option<PortId>;
 
-    /// Takes what there is to see. What the sockets received stays there unless `sockets` says so.
+    /// Takes all observations. Reads the sockets only if `sockets` is set.
     fn look(&mut self, sockets: bool) -> Seen;
 }
 
-/// What was compared.
+/// The number of things that were compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) answers: usize,
@@ -112,7 +114,8 @@ impl Tally {
     }
 }
 
-/// Does the steps to both sides, and compares what is seen after each.
+/// Does the steps on both sides, and compares what is seen after each. Returns the first difference
+/// as an error.
 pub(super) fn compare(
     kernel: &mut impl Side,
     emulator: &mut impl Side,
@@ -132,7 +135,7 @@ pub(super) fn compare(
         .chain(steps.iter().cloned())
         .chain(last);
     let mut difference = None;
-    // The kernel is led to the end in any case, so that the next sequence begins anew.
+    // The kernel does all steps in any case, so that the next sequence begins with fresh sockets.
     for (number, step) in all.enumerate() {
         let reads = !matches!(step, Step::Arrive { count, .. } if count > UNREAD);
         let port_id = kernel.perform(&step, None);

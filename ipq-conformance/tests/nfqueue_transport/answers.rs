@@ -1,4 +1,4 @@
-//! What the queue answers to each message, and to which it does not.
+//! The queue's answers to messages, and the messages that get no answer.
 
 use super::host::Host;
 use super::program::{Program, mode_of, sockets};
@@ -30,7 +30,7 @@ fn an_acknowledgement_quotes_the_header(_: &mut Host) {
     );
     assert_eq!(quoted, sent[..16], "WIRE-6");
     program.nothing();
-    // A long MODE message is accepted, and success is silent (WIRE-7, MSG-10).
+    // A MODE message that is too long is accepted, and success is silent (WIRE-7, MSG-10).
     program.send(&long_mode(numbered(&program, 1)), &[]);
     program.nothing();
     program.send(&long_mode(numbered(&program, 5)), &[]);
@@ -127,7 +127,8 @@ fn every_refusal_quotes_the_message(_: &mut Host) {
     }
 }
 
-/// What the handle sends is the usual: it is not carried along, but told again.
+/// Checks the quotation of verdicts in the form that the handle sends. The transport does not carry
+/// such a verdict along, but makes it again.
 fn a_refused_verdict_is_quoted_as_the_handle_sent_it(_: &mut Host) {
     let program = Program::new(Family::Ipv4);
     program.handle.set_mode(CopyMode::Packet, 0).expect("attached");
@@ -153,7 +154,7 @@ fn a_refused_verdict_is_quoted_as_the_handle_sent_it(_: &mut Host) {
         assert_eq!(quoted, sent, "{request:?}");
         program.nothing();
     }
-    // Padding that says something is told, too.
+    // A verdict whose padding is not zero is quoted with it.
     let request = VerdictRequest {
         verdict: Verdict::Accept,
         packet_id: PacketId(77),
@@ -193,7 +194,7 @@ fn packets_between_request_and_answer_are_not_lost(host: &mut Host) {
     program.nothing();
 }
 
-/// A header's sequence and flags, in the name of `program`.
+/// Returns an envelope with a sequence number, these flags and the program's port id.
 fn numbered(program: &Program, flags: u16) -> Envelope {
     Envelope {
         sequence: 0x1234_5678,
@@ -202,7 +203,7 @@ fn numbered(program: &Program, flags: u16) -> Envelope {
     }
 }
 
-/// A MODE message with 16 bytes more than it needs.
+/// Returns a MODE message that is 16 bytes too long.
 fn long_mode(envelope: Envelope) -> Vec<u8> {
     let mode = [&mode_of(CopyMode::Packet).head(Abi::NATIVE, envelope)[..], &[9; 16]].concat();
     stating(&mode, 56)

@@ -1,4 +1,4 @@
-//! Who may have a queue, and which packets come to it.
+//! Tests of who may have a queue, and of which packets come to it.
 
 use super::host::Host;
 use super::program::{Program, arrived, mode_of, name, sockets};
@@ -25,7 +25,7 @@ tests![
 fn a_refused_first_message_attaches_all_the_same(host: &mut Host) {
     host.queue_all(Family::Ipv4, Hook::Output);
     let [first, second] = [(); 2].map(|()| Program::new(Family::Ipv4));
-    // Neither what is ignored nor what the header's checks refuse attaches (MSG-1 to MSG-4).
+    // Neither an ignored message nor one that the header's checks refuse attaches (MSG-1 to MSG-4).
     first.send(&[0; 15], &[]);
     let no_request = Envelope {
         flags: Flags::NONE,
@@ -49,7 +49,7 @@ fn a_refused_first_message_attaches_all_the_same(host: &mut Host) {
     first.nothing();
     second.handle.set_mode(CopyMode::Packet, 0).expect("sent");
     assert_eq!(second.answer().0, Errno::EBUSY);
-    // Attached, and in mode NONE until it says otherwise.
+    // The program is attached, and in mode NONE until it sends another mode.
     let [sender, _receiver] = sockets("127.0.0.1");
     let _ = sender.send(b"dropped");
     first.nothing();
@@ -81,7 +81,8 @@ fn a_queue_has_one_listener(host: &mut Host) {
     assert_eq!(arrived(&receiver), b"for the second", "ATT-4");
 }
 
-/// SOCK-6: what another program sends is not even received, and can't take the room of packets.
+/// Checks that a datagram from another program is not received, and so can't take the room of
+/// packets (SOCK-6).
 fn nobody_but_the_kernel_can_send_to_the_socket(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
     let nfnetlink = NonZeroU32::new(12).map(Protocol::from_raw);
@@ -163,7 +164,7 @@ fn the_other_family_is_dropped_and_counted(host: &mut Host) {
             let statistics = statistics.expect("the queue is bound");
             assert_eq!((statistics.queue_length, statistics.other_family_dropped), (0, 3));
         }
-        // The kernel's table is for the system's own root.
+        // Only the system's own root may read the kernel's table.
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied),
     }
 }
@@ -178,7 +179,7 @@ fn a_wait_ends_in_time_however_many_of_the_other_family_come(host: &mut Host) {
     let no_time = Wait::For(Duration::ZERO);
     let read = program.handle.read_datagram(&mut [0; 256], no_time);
     assert_eq!(read, Err(Error::TimedOut));
-    // The first was looked at when the time was over: what came after it is left.
+    // Only the first packet was looked at before the time was over. The next ones are still there.
     let mut socket = [PollFd::new(program.handle.transport(), PollFlags::IN)];
     assert_eq!(poll(&mut socket, Some(&Timespec::default())), Ok(1));
 }

@@ -1,4 +1,4 @@
-//! The host that the tests' programs run on: the laboratory, and the rules that a test has added.
+//! The host of the tests' programs: a laboratory, and the rules that a test has added.
 
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};
 use ipq_conformance::suite::Packet;
@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub(crate) struct Host {
     laboratory: Laboratory,
     rules: Vec<Rule>,
-    /// Those that this process could run on before the laboratory chose one.
+    /// The processors that this process could run on before the laboratory chose one.
     processors: CpuSet,
 }
 
@@ -26,12 +26,13 @@ impl Host {
         })
     }
 
-    /// Queues every packet of `family` at `hook` to queue 0, as `-j QUEUE` does.
+    /// Adds a rule that sends every packet of `family` at `hook` to queue 0, as `-j QUEUE` does.
     pub(crate) fn queue_all(&mut self, family: Family, hook: Hook) {
         self.queue_all_among(family, hook, NumberedQueue::one(0));
     }
 
-    /// Queues every packet of `family` at `hook` to these queues, beside what other rules do.
+    /// Adds a rule that sends every packet of `family` at `hook` to these queues. Earlier rules
+    /// stay.
     pub(crate) fn queue_all_among(&mut self, family: Family, hook: Hook, queues: NumberedQueue) {
         let table = if hook == Hook::Prerouting {
             Table::Mangle
@@ -43,7 +44,7 @@ impl Host {
         set.expect("the kernel takes the rules");
     }
 
-    /// Lets a packet with that payload arrive at the first device, from its neighbour.
+    /// Makes a packet for this host with that payload arrive at the first device.
     pub(crate) fn arrive(&self, payload: &[u8]) {
         let frame = Packet::udp4().to_host().payload(payload).frame();
         let taken = self.laboratory.inject(TAP0.name, &frame, 1);
@@ -57,14 +58,14 @@ impl Host {
             .expect("the device goes down");
     }
 
-    /// Gives the first device another name.
+    /// Sets the first device down, renames it, and sets it up again.
     pub(crate) fn rename(&mut self, name: &str) {
         self.set_down();
         self.laboratory.rename(TAP0.name, name).expect("the device is renamed");
         self.laboratory.set_link(TAP0.name, true).expect("the device comes up");
     }
 
-    /// Lets threads run side by side again.
+    /// Lets this thread and new ones run on all processors again.
     pub(crate) fn use_all_processors(&self) {
         sched_setaffinity(None, &self.processors).expect("the processors");
     }

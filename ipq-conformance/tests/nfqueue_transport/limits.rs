@@ -1,4 +1,4 @@
-//! Full queues, full receive buffers, many packets at once, and signals.
+//! Tests of full queues, full receive buffers, many packets at once, and signals.
 
 use super::host::Host;
 use super::program::{Program, arrived, sockets};
@@ -99,7 +99,8 @@ fn many_packets_and_verdicts_in_few_calls(host: &mut Host) {
     }
 }
 
-/// The same where each buffer has so many bytes.
+/// Checks that 100 packets are read in one call, with buffers of `room` bytes, and that their
+/// verdicts are sent in one call. Packets of the other family arrive between them.
 fn many_packets_and_verdicts(program: &Program, [sender, receiver, six]: [&UdpSocket; 3], room: usize) {
     let transport = program.handle.transport();
     let count = 100;
@@ -209,16 +210,16 @@ fn a_signal_interrupts_a_wait(_: &mut Host) {
     assert_eq!(read, Some(Error::Interrupted { forever: false }), "LIB-3");
 }
 
-/// A program that calls again after each signal reads every packet once, and every verdict goes
-/// once.
+/// Checks that a program that repeats calls which signals interrupt reads every packet once, and
+/// that every verdict goes out once.
 fn a_storm_of_signals_loses_nothing(host: &mut Host) {
     const PACKETS: u8 = 200;
     let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
     let (decided, interrupted, mut seen) = (AtomicU8::new(0), AtomicU32::new(0), Vec::new());
     std::thread::scope(|scope| {
-        // Each packet is sent when the one before has been decided, and more waits have been
-        // interrupted than packets sent.
+        // Each packet is sent only after the one before has been decided, and after more waits have
+        // been interrupted than packets sent.
         scope.spawn(|| {
             for number in 0..PACKETS {
                 while decided.load(Ordering::Acquire) < number || interrupted.load(Ordering::Acquire) <= number.into() {
@@ -230,8 +231,8 @@ fn a_storm_of_signals_loses_nothing(host: &mut Host) {
         in_a_storm(|| {
             let mut buffer = [0; 2048];
             while seen.len() < usize::from(PACKETS) {
-                // A wait for ever goes on after the handler, as a receive call does; one for a time
-                // ends, as poll does.
+                // After the handler, a wait without a time limit goes on, as a receive call does.
+                // One with a time limit ends, as poll does.
                 let id = match program.handle.read(&mut buffer, Wait::For(Duration::from_mins(10))) {
                     Ok(Message::Packet(packet)) => {
                         seen.push(packet.payload()[28]);
@@ -261,13 +262,13 @@ fn a_storm_of_signals_loses_nothing(host: &mut Host) {
     program.nothing();
 }
 
-/// Does something while signals come to this thread without end.
+/// Does `action` while signals come to this thread without end.
 fn in_a_storm<T>(action: impl FnOnce() -> T) -> T {
     use rustix::process::{Signal, getpid, kill_process};
     let (came, done) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     signal_hook::flag::register(Signal::USR1.as_raw(), Arc::clone(&came)).expect("a handler");
     let result = std::thread::scope(|scope| {
-        // The main thread, which is this one, is the first choice of a signal to the process.
+        // This is the main thread, which is the first choice for a signal to the process.
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 kill_process(getpid(), Signal::USR1).expect("a signal");

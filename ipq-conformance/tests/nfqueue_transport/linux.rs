@@ -1,4 +1,4 @@
-/// Lists the tests of a module by their names.
+/// Defines `TESTS`, the list of the module's tests: each function with its name.
 macro_rules! tests {
     [$($name:ident,)*] => {
         pub(crate) const TESTS: &[super::in_a_laboratory::Test<super::host::Host>] = &[$((stringify!($name), $name)),*];

@@ -1,4 +1,4 @@
-//! Many messages in one call, through a handle.
+//! Tests of reading and deciding many packets in one call, through a handle.
 
 use super::host::Host;
 use super::program::{Program, arrived, sockets};
@@ -22,7 +22,8 @@ tests![
     threads_that_attach_and_send_many_at_once_do_not_wait_for_each_other,
 ];
 
-/// Sends datagrams of one byte, which counts up, and reads them as packets.
+/// Sends datagrams of one byte each, the numbers `numbers`, reads them as packets, and returns the
+/// packet ids.
 fn packets(program: &Program, sender: &UdpSocket, numbers: std::ops::Range<u8>) -> Vec<PacketId> {
     for number in numbers.clone() {
         sender.send(&[number]).expect("sent");
@@ -111,7 +112,7 @@ fn replacements_of_any_length_go_together(host: &mut Host) {
     for number in 0..80 {
         sender.send(&[number]).expect("sent");
     }
-    // One of them has no room for others beside it.
+    // One replacement is so long that no other one fits beside it.
     let length = |number: usize| if number == 9 { 65_000 } else { 1 + number * 9 };
     let messages = program.handle.read_many(&mut buffers, Wait::Forever).expect("messages");
     let replaced: Vec<(PacketId, Vec<u8>)> = messages
@@ -176,8 +177,9 @@ fn a_batch_takes_along_no_packet_that_is_held(host: &mut Host) {
     program.nothing();
 }
 
-/// A second packet of the same kind is translated by a template, and a packet that goes out by
-/// another device is not.
+/// Checks that a batch verdict leaves out a packet that is held back. The packet is of the same
+/// kind as an earlier one and so translated by a template. A packet that goes out by another device
+/// is not.
 fn a_batch_takes_along_no_packet_that_is_held_and_of_a_known_kind(host: &mut Host) {
     let program = batching(host);
     let [sender, receiver] = sockets("127.0.0.1");
@@ -245,8 +247,8 @@ fn a_batch_is_for_what_was_read_by_one_or_by_many(host: &mut Host) {
     for number in 0..8 {
         assert_eq!(arrived(&receiver), [number]);
     }
-    // Again: the list says that they are decided, so each of these is a verdict of its own, on
-    // nothing.
+    // The list of undecided packets has none of these any more. So each gets a verdict of its own,
+    // which has no effect.
     assert_eq!(
         decide(&program, ids.iter().map(|id| Decision::new(*id, Verdict::Accept))),
         8

@@ -1,4 +1,4 @@
-//! What a PACKET frame says, and how much of the packet it has.
+//! Tests of what a PACKET frame says, and of how much of the packet it has.
 
 use super::host::Host;
 use super::program::{Program, arrived, name, sockets};
@@ -24,7 +24,7 @@ tests![
 
 fn a_packet_comes_with_everything_known_of_it(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
-    // Before there are packets: a change of rules may drop those that are queued.
+    // The rules are set before there are packets, since a change of rules may drop queued ones.
     host.queue_all(Family::Ipv4, Hook::Input);
     let [sender, receiver] = sockets("127.0.0.1");
     sender.send(b"known").expect("sent");
@@ -83,7 +83,7 @@ fn a_renamed_device_has_its_new_name(host: &mut Host) {
     let indev = |host: &Host| {
         host.arrive(b"by a device");
         let (metadata, _) = program.packet();
-        // A program that keeps up finds its queue empty, and then hears of devices.
+        // A program that finds its queue empty then hears of changed devices.
         program.nothing();
         metadata.indev_name
     };
@@ -96,7 +96,7 @@ fn packets_that_came_together_have_a_renamed_devices_new_name(host: &mut Host) {
     let program = Program::reading(host, Family::Ipv4, Hook::Prerouting);
     let mut buffers = Buffers::new(8, program.handle.buffer_for(0));
     for (old, new) in [(TAP0.name, "first"), ("first", "second"), ("second", "third")] {
-        // Twice, so that the second time they are like those before.
+        // The second packets are like the first, so that a template may translate them.
         for _ in 0..2 {
             (0..3).for_each(|_| host.arrive(b"by a device"));
             let messages = program.handle.read_many(&mut buffers, Wait::Never).expect("messages");
@@ -106,7 +106,7 @@ fn packets_that_came_together_have_a_renamed_devices_new_name(host: &mut Host) {
     }
 }
 
-/// The name of the device that a packet came in by.
+/// Returns the name of the device that a packet came in by.
 fn indev(message: Result<Message<'_>, Error>) -> InterfaceName {
     match message {
         Ok(Message::Packet(packet)) => packet.indev_name(),
@@ -152,8 +152,8 @@ fn in_mode_none_packets_are_dropped(host: &mut Host) {
     assert_eq!(&program.packet().1[28..], b"queued");
 }
 
-/// From one that is exactly long enough up to one that has room for whatever the kernel says of a
-/// packet.
+/// Checks buffers from one that is exactly as long as the frame to one that has room for all that
+/// the kernel may say of a packet.
 fn a_buffer_that_is_long_enough_for_the_frame_gets_all_of_it(host: &mut Host) {
     const RANGE: usize = 630;
     let program = Program::reading_output(host, Family::Ipv4);

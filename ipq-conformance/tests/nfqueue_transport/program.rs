@@ -1,4 +1,4 @@
-//! A program on a queue, and the host's own sockets beside it.
+//! A program on a queue, and the host's sockets that send and receive packets.
 
 use super::host::Host;
 use ipq_core::transport::nfqueue::{NfQueue, Options};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) const SOON: Wait = Wait::For(Duration::from_secs(10));
 
-/// A program's end of queue 0.
+/// A program that listens to queue 0 by a handle.
 pub(crate) struct Program {
     pub(crate) handle: Handle<NfQueue>,
 }
@@ -27,12 +27,12 @@ impl Program {
         }
     }
 
-    /// A program that gets whole packets of `family` that this host sends.
+    /// Opens a program that gets whole packets of `family` that this host sends.
     pub(crate) fn reading_output(host: &mut Host, family: Family) -> Self {
         Self::reading(host, family, Hook::Output)
     }
 
-    /// A program that gets whole packets of `family` at `hook`.
+    /// Opens a program that gets whole packets of `family` at `hook`, and adds the rule for that.
     pub(crate) fn reading(host: &mut Host, family: Family, hook: Hook) -> Self {
         host.queue_all(family, hook);
         let program = Self::new(family);
@@ -40,7 +40,7 @@ impl Program {
         program
     }
 
-    /// Reads a packet, which must come.
+    /// Reads a packet, and fails if none comes soon. Returns its metadata and its bytes.
     pub(crate) fn packet(&self) -> (PacketMetadata, Vec<u8>) {
         let mut buffer = vec![0; 70_000];
         match self.handle.read(&mut buffer, SOON).expect("a message") {
@@ -49,7 +49,8 @@ impl Program {
         }
     }
 
-    /// Reads an answer, which is there: its error number, its header, and what it quotes.
+    /// Reads an answer, and fails if there is none. Returns its error number, its header, and the
+    /// bytes that it quotes.
     pub(crate) fn answer(&self) -> (Errno, Header, Vec<u8>) {
         let mut buffer = vec![0; 70_000];
         let read = self.handle.read_datagram(&mut buffer, Wait::Never).expect("an answer");
@@ -72,7 +73,7 @@ impl Program {
         assert!(matches!(read, Err(Error::TimedOut)), "{read:?}");
     }
 
-    /// Sends the bytes of a message, and returns them with the answer.
+    /// Sends a message of `head` and `payload`, and returns its bytes.
     pub(crate) fn send(&self, head: &[u8], payload: &[u8]) -> Vec<u8> {
         let parts = [head, payload].map(IoSlice::new);
         let message = [head, payload].concat();
@@ -85,7 +86,7 @@ impl Program {
     }
 }
 
-/// Two sockets of the host's, the first of which sends to the second.
+/// Returns two UDP sockets of the host. The first sends to the second.
 pub(crate) fn sockets(address: &str) -> [UdpSocket; 2] {
     let sockets = [(); 2].map(|()| UdpSocket::bind((address, 0)).expect("a socket"));
     sockets[0]
@@ -97,7 +98,7 @@ pub(crate) fn sockets(address: &str) -> [UdpSocket; 2] {
     sockets
 }
 
-/// What has arrived: the next datagram, waited for.
+/// Waits for the next datagram, and returns it.
 pub(crate) fn arrived(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 70_000];
     let length = socket.recv(&mut buffer).expect("a datagram");

@@ -1,4 +1,4 @@
-//! Several queues with a thread each: the example.
+//! A test of several queues with a thread each, as in the example of `ipq-core`.
 
 use super::host::Host;
 use super::program::arrived;
@@ -21,7 +21,8 @@ tests![a_flow_keeps_its_queue_and_its_order,];
 
 const FIRST: u16 = 10;
 const LAST: u16 = 13;
-/// Few enough datagrams for the receiver's socket to hold all of them.
+/// The number of flows. Their datagrams are few enough for the receiver's socket to hold all of
+/// them.
 const FLOWS: u8 = 16;
 const EACH: u8 = 10;
 
@@ -68,7 +69,7 @@ fn a_flow_keeps_its_queue_and_its_order(host: &mut Host) {
     assert!(used.len() > 1, "{queues:?}");
 }
 
-/// The byte that says which flow a datagram is of.
+/// Returns the first byte of a datagram's payload, which is the number of its flow.
 fn flow_of(packet: PacketMessage<'_>) -> u8 {
     packet.payload()[28]
 }

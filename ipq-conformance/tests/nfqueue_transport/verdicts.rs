@@ -1,4 +1,4 @@
-//! What each verdict does, and what becomes of a replacement.
+//! Tests of what each verdict does, and of what becomes of a replacement.
 
 use super::host::Host;
 use super::program::{Program, arrived, sockets};
@@ -42,8 +42,9 @@ fn each_verdict_does_what_it_says(host: &mut Host) {
 fn a_replacement_of_any_length_arrives_intact(host: &mut Host) {
     let program = Program::reading_output(host, Family::Ipv4);
     let [sender, receiver] = sockets("127.0.0.1");
-    // From 4069 on, the packet has more than 4096 bytes, and is no longer copied behind its verdict. The
-    // last makes a packet of 65,531 bytes, the longest that nfnetlink can carry.
+    // From 4069 on, the packet has more than 4096 bytes, and is no longer copied behind its
+    // verdict. The last length makes a packet of 65,531 bytes, the longest that nfnetlink can
+    // carry.
     let long = [
         483, 484, 485, 1471, 1472, 1473, 4067, 4068, 4069, 30_001, 65_502, 65_503,
     ];
@@ -91,7 +92,7 @@ fn a_replacement_that_does_not_count_leaves_the_packet(host: &mut Host) {
     program.nothing();
 }
 
-/// The packet with other bytes after its UDP header, valid again.
+/// Returns the packet with `payload` after its UDP header, with right lengths and checksums.
 pub(crate) fn rewritten(packet: &[u8], payload: &[u8]) -> Vec<u8> {
     let bytes = |at: usize| -> [u8; 4] { packet[at..at + 4].try_into().expect("four bytes") };
     let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);

@@ -1,22 +1,24 @@
-//! Tests that need a laboratory each, and have a process each, since a laboratory takes over the
-//! whole process.
+//! Runs tests that need a laboratory each. Each has a process of its own, since a laboratory takes
+//! over the whole process.
 //!
-//! Where the system allows no laboratory the tests are skipped, with the reason;
+//! Where the system allows no laboratory the tests are skipped, with the reason.
 //! `IPQ_REQUIRE_REAL=1` makes that a failure.
 
 use ipq_conformance::laboratory::LaboratoryError;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::{Command, ExitCode, Termination};
 
-/// The argument that makes this program run one test; its name follows.
+/// The argument that makes this program run one test. The test's name follows.
 const ONE: &str = "--in-a-laboratory";
 /// The exit status of a process that can't have a laboratory.
 const NOT_HERE: i32 = 77;
 
-/// A test, by its name. It passes if it returns what a program that succeeds returns.
+/// A test: its name and its function. It passes if the function returns what a program that
+/// succeeds returns.
 pub(crate) type Test<L, R = ()> = (&'static str, fn(&mut L) -> R);
 
-/// Runs `tests`, each with what `set_up` makes in a process of its own, and `others` beside them.
+/// Runs `tests`, each in a process of its own with what `set_up` makes, and runs `others` beside
+/// them in this process.
 pub(crate) fn main<L, R: Termination>(
     set_up: fn() -> Result<L, LaboratoryError>,
     tests: &[Test<L, R>],

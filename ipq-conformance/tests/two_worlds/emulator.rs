@@ -1,4 +1,4 @@
-//! The emulated kernel.
+//! The world of the emulated kernel.
 
 use super::programs::World;
 use ipq_conformance::suite::Packet;
@@ -8,7 +8,7 @@ use ipq_core::{Family, Handle, Hook};
 use ipq_sim::{Kernel, NumberedQueue, Profile, Rule, Sim, SimTransport, Spread, Target};
 use std::ops::RangeInclusive;
 
-/// UDP's number.
+/// The number of the protocol UDP.
 const UDP: u8 = 17;
 
 pub(super) struct Emulator(Sim);

@@ -1,4 +1,4 @@
-//! The kernel that this runs on, in a laboratory.
+//! The world of the kernel that this runs on, in a laboratory.
 
 use super::programs::World;
 use ipq_conformance::laboratory::{Laboratory, LaboratoryError, Place, Queues};

@@ -1,4 +1,4 @@
-//! Programs, and what becomes of the packets that they decide about, in any world.
+//! Tests of programs that decide about packets, in any world.
 
 use etherparse::TransportSlice;
 use ipq_conformance::suite::Packet;
@@ -16,30 +16,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[expect(dead_code, reason = "its main function is that of the example")]
 mod several_queues;
 
-/// A host that forwards between two neighbours.
+/// A host that forwards packets between neighbour A and neighbour B.
 pub(super) trait World {
-    /// The netlink sockets of its programs.
+    /// The type of the netlink sockets of programs in this world.
     type Socket: QueueSocket;
 
-    /// Adds a rule that sends forwarded UDP over IPv4 to these queues.
+    /// Adds a rule that sends forwarded UDP packets of IPv4 to these queues.
     fn queue_udp(&mut self, numbers: RangeInclusive<u16>);
 
-    /// Opens a queue.
+    /// Opens a queue as `options` say.
     fn open(&self, options: Options) -> Result<NfQueue<Self::Socket>, OpenError>;
 
-    /// Has a packet arrive from neighbour A.
+    /// Makes a packet arrive from neighbour A.
     fn arrive(&mut self, packet: &Packet);
 
-    /// Takes the next frame that left towards neighbour B.
+    /// Takes the next frame that left towards neighbour B; `None` if there is none.
     fn leaving(&mut self) -> Option<Vec<u8>>;
 
-    /// Takes all frames that left towards neighbour B.
+    /// Takes all frames that have left towards neighbour B.
     fn left(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.leaving()).collect()
     }
 }
 
-/// A test in a world, and its name.
+/// A test in a world: its name and its function.
 pub(super) type Test<W> = (&'static str, fn(&mut W));
 
 pub(super) fn tests<W: World>() -> [Test<W>; 6] {
@@ -62,7 +62,7 @@ pub(super) fn tests<W: World>() -> [Test<W>; 6] {
     ]
 }
 
-/// Drops DNS queries, and lets everything else through.
+/// Returns the verdict DROP for a DNS query, and ACCEPT for any other packet.
 fn decide(packet: &mut QueuedPacket<'_>) -> Verdict {
     match packet.headers().map(|headers| headers.transport) {
         Ok(Some(TransportSlice::Udp(udp))) if udp.destination_port() == 53 => Verdict::Drop,
@@ -209,7 +209,7 @@ fn listening<W: World>(world: &W, options: Options) -> Handle<NfQueue<W::Socket>
     handle
 }
 
-/// Asks `decide` about `count` packets.
+/// Runs the handle's loop with `decide` until it was asked about `count` packets.
 fn run_for<S: QueueSocket>(
     handle: &Handle<NfQueue<S>>,
     count: usize,
@@ -226,13 +226,13 @@ fn run_for<S: QueueSocket>(
     assert_eq!(decided, count);
 }
 
-/// The number of packets in the queue.
+/// Returns the number of packets that the kernel has in the queue.
 fn waiting<S: QueueSocket>(handle: &Handle<NfQueue<S>>) -> u64 {
     let statistics = handle.transport().statistics().expect("the kernel shows its counters");
     statistics.expect("the queue is bound").queue_length
 }
 
-/// Reads the packets that are there, at most `most` of them.
+/// Reads the packets that are there, `most` at most, and returns their ids.
 fn packets<S: QueueSocket>(handle: &Handle<NfQueue<S>>, most: usize) -> Vec<PacketId> {
     let mut buffers = Buffers::new(most, handle.buffer_for(1500));
     let mut messages = handle.read_many(&mut buffers, Wait::Never).expect("there are packets");
@@ -250,7 +250,7 @@ fn accepted(packet_id: PacketId) -> Decision<'static> {
     Decision::new(packet_id, Verdict::Accept)
 }
 
-/// The frames in which the host forwards these packets.
+/// Returns the frames in which the host forwards these packets.
 fn frames(packets: &[&Packet]) -> Vec<Vec<u8>> {
     packets
         .iter()

@@ -1,5 +1,5 @@
-//! A headless Chromium, told what to do through its debugging pipe: descriptors 3 and 4, for which
-//! a shell puts its standard input and output. No library is needed, and no port is opened.
+//! A headless Chromium that is controlled through its debugging pipe: descriptors 3 and 4, which a
+//! shell connects to its standard input and output. No library is needed, and no port is opened.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The names under which the browser is installed.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// The longest wait for a page to become as it should be.
+/// The longest wait for a page to show what it should.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Browser {
@@ -40,7 +40,7 @@ impl Browser {
                 "--no-first-run",
                 "--remote-debugging-pipe",
             ])
-            // The browser's sandbox does not work for root, and it opens one page of ours.
+            // The browser's sandbox does not work for root, and only a page of ours is opened.
             .arg("--no-sandbox")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
@@ -82,7 +82,7 @@ impl Browser {
         }
     }
 
-    /// Opens a file. `rest` follows its name in the address.
+    /// Opens a file. `rest` is the end of the address after the file's name.
     pub(super) fn open(&mut self, file: &Path, rest: &str) {
         // An address that differs in the fragment alone would not load the page anew.
         self.call("Page.navigate", &json!({ "url": "about:blank" }));
@@ -91,7 +91,8 @@ impl Browser {
         self.until("document.readyState", &json!("complete"));
     }
 
-    /// Sets the size of the window, and whether the reader likes it dark.
+    /// Sets the size of the window, and the colour scheme that the reader prefers: `light` or
+    /// `dark`.
     pub(super) fn show(&mut self, width: u32, height: u32, scheme: &str) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.call("Emulation.setDeviceMetricsOverride", &size);
@@ -99,7 +100,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &dark);
     }
 
-    /// Returns the value of an expression in the page.
+    /// Returns the value of a JavaScript expression in the page.
     pub(super) fn value(&mut self, expression: &str) -> Value {
         let evaluate = json!({ "expression": expression, "returnByValue": true });
         let answer = self.call("Runtime.evaluate", &evaluate);
@@ -107,7 +108,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression has a value.
+    /// Waits until a JavaScript expression has the value `expected`. Fails after 10 seconds.
     #[track_caller]
     pub(super) fn until(&mut self, expression: &str, expected: &Value) {
         let begun = Instant::now();
@@ -121,8 +122,8 @@ impl Browser {
         }
     }
 
-    /// Clicks on the middle of the first element that a selector finds, as a reader would: once the
-    /// page has come to rest there.
+    /// Clicks on the first element that the CSS selector `selector` finds: in its middle, or 20
+    /// pixels from its left side if it is wide. Scrolls to it first.
     pub(super) fn click(&mut self, selector: &str) {
         let element = format!("document.querySelector({})", json!(selector));
         self.value(&format!("{element}.scrollIntoView({{ block: 'center' }})"));
@@ -145,7 +146,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The browser may have gone already.
+        // The browser may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
