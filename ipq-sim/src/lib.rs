@@ -1,5 +1,14 @@
-//! The kernel's side of `ip_queue`, in memory: test a packet-queue program without root, without a
-//! kernel, without a network, and without waiting.
+//! The kernel's side of Linux's packet queues, in memory: test a packet-queue program without root,
+//! without a kernel, without a network, and without waiting.
+//!
+//! Both queues are here: `ip_queue`, which kernels up to 3.4 had, and `nfnetlink_queue` with its
+//! numbered queues (NFQUEUE), which today's kernels have.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! etherparse = "0.21"                                       # builds packets
+//! ipq-sim = { version = "0.1", default-features = false }   # without the command
+//! ```
 //!
 //! ```
 //! use etherparse::{PacketBuilder, TransportSlice};
@@ -26,17 +35,24 @@
 //! # }
 //! ```
 //!
+//! For a numbered queue, build a kernel that has such queues, and open a handle by
+//! [`open_nfqueue`](Simulation::open_nfqueue).
+//!
 //! # What is emulated
 //!
-//! A host as recordings of a real Linux 3.4.10 show it; the emulator gives the same answers, byte
-//! for byte:
+//! A host as recordings of real kernels show it; the emulator gives the same answers, byte for
+//! byte. Unless a [`Profile`] chooses another kernel, it is Linux 3.4.10.
 //!
-//! - the queue of each family: its messages, replies, copy modes, verdicts and packet ids (ATT,
-//!   MSG, ERR, PKT, VER and EVT in the [rules](ipq_core::protocol));
+//! - `ip_queue`, a queue of each family: its messages, replies, copy modes, verdicts and packet ids
+//!   (ATT, MSG, ERR, PKT, VER and EVT in the [rules](ipq_core::protocol));
+//! - `nfnetlink_queue`, as Linux 6.1 and 6.18 have it: configuration, flags, attributes, verdicts
+//!   one by one and in batches, and acknowledgements (NFQ in the
+//!   [rules](ipq_core::protocol::nfnetlink_queue));
 //! - netlink sockets with port ids, and receive buffers that fill by what a datagram weighs,
 //!   overrun, and latch (SOCK);
 //! - the hooks PREROUTING, INPUT, FORWARD, OUTPUT and POSTROUTING, the tables mangle and filter,
-//!   and rules with the targets QUEUE and MARK;
+//!   and rules with the targets QUEUE, NFQUEUE and MARK, and with matches of addresses, ports,
+//!   devices, marks and protocols;
 //! - devices, addresses, neighbours and connected routes; forwarding with its checks, TTL and
 //!   fragmentation; packets that a host sends to itself (FWD).
 //!

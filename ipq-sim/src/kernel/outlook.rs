@@ -116,7 +116,7 @@ impl Kernel {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the weight for [`ReceiveBuffer::takes`]: that of the message about a packet of
+    /// Returns the weight for `ReceiveBuffer::takes`: that of the message about a packet of
     /// `length` bytes, on a kernel that adds it to the datagrams that wait (NFQ-100). Returns 0 on
     /// a kernel that weighs only those (SOCK-4).
     #[must_use]
