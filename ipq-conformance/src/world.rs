@@ -58,8 +58,9 @@ pub trait World {
         self.capabilities().has(Capability::CLibrary)
     }
 
-    /// Puts the world into the state that `setup` describes. No queue has a peer or is bound then.
-    /// The modules of both `ip_queue` families are loaded, with their default maximum lengths.
+    /// Puts the world into the state that `setup` describes. Then no numbered queue is bound, no
+    /// `ip_queue` has a peer, and the modules of both `ip_queue` families, if the setup has them,
+    /// are loaded with the default maximum length.
     fn begin(&mut self, setup: &Setup) -> Result<(), WorldError>;
 
     /// Does one step, and returns the observation.
@@ -69,8 +70,8 @@ pub trait World {
     /// implementation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 
-    /// Ends the world in order, after the last step. Does nothing by default. A world must also
-    /// stand being dropped without this call.
+    /// Ends the world in order, after the last step. Does nothing by default. A world may also be
+    /// dropped without this call.
     ///
     /// Fails if the world goes wrong at its end, such as a program that exits with a status other
     /// than 0.
@@ -85,7 +86,8 @@ pub trait World {
     }
 }
 
-/// Creates a world for each case, so that no case sees what another case left.
+/// A way to create worlds of one kind: a fresh one for each case, so that no case sees what another
+/// case left.
 pub trait WorldFactory: Send + Sync {
     /// Returns the name of this kind of world in reports and on the command line, such as `sim`.
     fn name(&self) -> &str;

@@ -103,7 +103,7 @@ pub fn of_clients() -> Vec<Case> {
     [libipq::cases(), c_library::cases()].concat()
 }
 
-/// Returns all cases of the suite.
+/// Returns all cases of the suite: those of [`all`], and those of the topic `c-library`.
 #[must_use]
 pub fn every() -> Vec<Case> {
     [all(), c_library::cases()].concat()

@@ -1,4 +1,4 @@
-//! The choice of the cases to run, by ids, requirements and levels.
+//! Chooses the cases to run, by ids, requirements and levels.
 
 use crate::suite::{Case, Level, cases};
 

@@ -1,4 +1,4 @@
-//! Catches a panic of a case or world, so that other cases go on.
+//! Catches a panic in a case or in a world, so that other cases go on.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -35,7 +35,7 @@ impl Held {
         TABLE.get_or_init(|| serde_json::from_str(include_str!("data/kernels.json")).unwrap_or_default())
     }
 
-    /// Returns whether the row names this case.
+    /// Returns whether one of the row's patterns matches this case id.
     #[must_use]
     pub fn is_about(&self, case: &str) -> bool {
         self.cases.iter().any(|pattern| Pattern::whole(pattern).matches(case))

@@ -1,4 +1,4 @@
-//! The outcome of a case.
+//! The outcome of a case, and the reason why a case stops before its end.
 
 use crate::world::WorldError;
 use std::fmt;
@@ -125,7 +125,8 @@ impl Stopped {
         self.outcome == Outcome::Failed && self.place.is_some()
     }
 
-    /// Replaces the place by `place`. A reason without a place stays without one.
+    /// Replaces the place, the line of the case that is to blame, by `place`. A reason without a
+    /// place stays without one.
     pub(crate) fn at(mut self, place: &std::panic::Location<'_>) -> Self {
         self.place = self.place.map(|_| format!("{}:{}", place.file(), place.line()));
         self

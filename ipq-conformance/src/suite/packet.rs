@@ -1,4 +1,4 @@
-//! Packets for tests.
+//! Builds the packets that cases inject or send: Ethernet frames with IPv4 or IPv6, and UDP.
 
 use crate::world::topology::{Device, TAP0, TAP1};
 use bytes::Bytes;

@@ -1,10 +1,10 @@
-//! The requirements: the rules of the protocol, one sentence each, with the cases that check each
-//! rule, and the faults of the emulator that prove it.
+//! The requirements: the rules of the protocol, one sentence each. For each rule there are cases
+//! that check it, and faults of the emulator with which those cases must fail.
 
 use crate::suite::Case;
 use serde::{Deserialize, Serialize};
 
-/// A rule of the protocol.
+/// A rule of the protocol, with the id by which cases cite the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
     /// The requirement's id: a group and a number, such as `VER-3`.
@@ -13,7 +13,8 @@ pub struct Requirement {
     pub text: &'static str,
 }
 
-/// The highest number of requirements that may have no fault that breaks them.
+/// The highest number of requirements that may lack a seeded fault; a test of the suite checks
+/// this.
 pub const MOST_UNCHECKED: usize = 11;
 
 impl Requirement {

@@ -111,7 +111,7 @@ impl Runner {
         let (sender, receiver) = mpsc::channel();
         let (factory, seed, body) = (Arc::clone(&self.factory), self.seed, *case);
         let spawned = thread::Builder::new().name(case.id.to_owned()).spawn(move || {
-            // Nobody receives the result any more if the case is over its time limit.
+            // Nobody receives the result any more if the case was left behind.
             let _ = sender.send(attempt(&body, factory.as_ref(), seed));
         });
         let attempted = match spawned {
@@ -248,7 +248,8 @@ fn attempt(case: &Case, factory: &dyn WorldFactory, seed: u64) -> Attempt {
         };
         let result = isolate(|| (case.run)(&subject));
         let stopped = match result {
-            // A problem of a handle's transport is the cause of any other result.
+            // If a handle's transport kept a reason, that is the cause of whatever the case
+            // returned.
             Ok(result) => subject.take_stopped().or(result.err()).or_else(|| subject.end().err()),
             Err(panic) => Some(Stopped::without_place(
                 Outcome::Broken,

@@ -30,12 +30,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::time::Instant;
 
-/// The result of a case.
+/// The result of a case, or of a part of one. The error says why the case stopped.
 pub type CaseResult = Result<(), Stopped>;
 
-/// The port ids that [`Subject::open`] and the like bind: the first socket that a case opens gets
-/// the first id, and so on. A socket with a chosen port id uses up its place. From the fifth socket
-/// on a case must choose.
+/// The port ids that [`Subject::open`], and other methods that take no port id, bind. The first
+/// socket that a case opens gets the first id, and so on; a socket with a chosen port id uses up
+/// its place. From the fifth socket on a case must choose.
 pub const PORT_IDS: [PortId; 4] = [PortId(4242), PortId(4343), PortId(5151), PortId(6060)];
 
 /// An implementation under test: a world that has begun.

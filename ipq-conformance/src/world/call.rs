@@ -75,19 +75,22 @@ pub enum Function {
         handle: HandleNumber,
         /// The packet id.
         packet_id: u64,
-        /// The verdict's number.
+        /// The verdict's number: 0 DROP, 1 ACCEPT, 3 QUEUE, 4 REPEAT, 5 STOP. Other numbers are
+        /// allowed.
         verdict: u32,
         /// The argument `data_len`, in bytes. It may differ from the length of `payload`.
         data_length: u64,
         /// The bytes of the payload; `None` passes NULL.
         payload: Option<Bytes>,
     },
-    /// Calls `ipq_message_type(buffer)`, with the buffer of the last read.
+    /// Calls `ipq_message_type(buffer)`, with the buffer of the last read. Returns the message's
+    /// type.
     MessageType,
     /// Calls `ipq_get_packet(buffer)`, with the buffer of the last read. Returns the offset in the
     /// buffer of the packet message that the pointer points to.
     Packet,
-    /// Calls `ipq_get_msgerr(buffer)`, with the buffer of the last read.
+    /// Calls `ipq_get_msgerr(buffer)`, with the buffer of the last read. Returns the errno in the
+    /// message.
     MessageError,
     /// Calls `ipq_ctl(handle, request)`.
     Control {

@@ -42,20 +42,21 @@ capabilities! {
     /// `/proc/net/ip6_queue` (PROC-1).
     ProcText = "proc-text" "shows the proc text of each queue",
     /// [`Step::Sysctl`](super::Step::Sysctl) and [`Step::ReadSysctl`](super::Step::ReadSysctl) need
-    /// this capability (PKT-2).
+    /// this capability, for the maximum length of an `ip_queue` (PKT-2).
     Sysctl = "sysctl" "lets the maximum queue length be read and set",
-    /// [`Step::Link`](super::Step::Link) needs this capability (EVT-1).
+    /// [`Step::Link`](super::Step::Link) needs this capability, to set a device up or down (EVT-1).
     LinkState = "link-state" "can set devices up and down",
     /// [`Step::NetAdmin`](super::Step::NetAdmin) needs this capability, to give up `CAP_NET_ADMIN`
-    /// (ATT-5).
+    /// and regain it (ATT-5).
     DropNetAdmin = "drop-net-admin" "can give up the network administrator's capability for a while",
-    /// A case needs this capability if a socket sends a message with another socket's port id in
-    /// the header (ATT-1).
+    /// A case needs this capability if a message attaches the port id of a socket other than its
+    /// sender (ATT-1).
     ForeignPortId = "foreign-port-id" "lets a message attach another socket's port id",
-    /// [`Step::Bind`](super::Step::Bind) needs this capability (SOCK-2).
+    /// [`Step::Bind`](super::Step::Bind) needs this capability. So does a case that expects a bound
+    /// port id to be taken until its socket closes (SOCK-2).
     SocketPortIds = "socket-port-ids" "binds a socket to its port id, which nobody else can have until it closes",
-    /// A [`Step::Send`](super::Step::Send) to a port id other than the kernel's needs this
-    /// capability (SOCK-8).
+    /// A [`Step::Send`](super::Step::Send) to another program's port id needs this capability
+    /// (SOCK-8).
     UserDatagrams = "user-datagrams" "carries datagrams from one program's socket to another's",
     /// A case needs this capability if it relies on each family having its own netlink protocol,
     /// with port ids of its own (EVT-3).
@@ -63,32 +64,41 @@ capabilities! {
     /// A case needs this capability if it counts the datagrams that fill a receive buffer of
     /// `ip_queue` (SOCK-5).
     DatagramWeights = "datagram-weights" "weighs datagrams in receive buffers as the measured kernels do",
-    /// A case needs this capability if it expects a certain packet id to come next (PKT-9).
+    /// A case needs this capability if it expects to see a freed packet id again, or packet ids
+    /// that differ between the queues (PKT-9).
     IdReuse = "id-reuse" "hands out packet ids again in the kernel's order",
-    /// [`Setup::never_reuse_ids`](super::Setup::never_reuse_ids) needs this capability (PKT-9).
+    /// [`Setup::never_reuse_ids`](super::Setup::never_reuse_ids) needs this capability, so that no
+    /// packet id is given twice (PKT-9).
     NeverReusedIds = "never-reused-ids" "can be told never to hand out a packet id twice",
-    /// [`Step::Module`](super::Step::Module) needs this capability (EVT-2).
+    /// [`Step::Module`](super::Step::Module) needs this capability, to load or unload the module of
+    /// an `ip_queue` (EVT-2).
     ModuleLoading = "module-loading" "can load and unload the queue's module",
     /// [`Step::Clock`](super::Step::Clock) and [`Step::Advance`](super::Step::Advance) need this
-    /// capability (PKT-8).
+    /// capability, to read the world's clock and move it forward (PKT-8).
     VirtualClock = "virtual-clock" "has a clock that a case can read and advance",
-    /// [`Step::Account`](super::Step::Account) needs this capability.
+    /// [`Step::Account`](super::Step::Account) needs this capability, to read how many packets were
+    /// dropped for each reason.
     DropReasons = "drop-reasons" "tells the fate of every packet, with the reason of each drop",
     /// [`Step::SocketError`](super::Step::SocketError), which reads `SO_ERROR`, needs this
     /// capability (SOCK-4).
     SocketError = "socket-error" "lets a socket's pending error be taken as an option of the socket",
-    /// [`Step::Duplicate`](super::Step::Duplicate) needs this capability (LIB-13).
+    /// [`Step::Duplicate`](super::Step::Duplicate) needs this capability, to give a socket a second
+    /// descriptor (LIB-13).
     Duplicate = "duplicate" "can give a socket a second descriptor",
-    /// [`Step::InjectBridged`](super::Step::InjectBridged) needs this capability (EVT-1).
+    /// [`Step::InjectBridged`](super::Step::InjectBridged) needs this capability, to make a frame
+    /// arrive on a port of a bridge (EVT-1).
     Bridge = "bridge" "has a bridge whose ports are devices",
-    /// [`Step::InjectOffloaded`](super::Step::InjectOffloaded) needs this capability (PKT-5).
+    /// [`Step::InjectOffloaded`](super::Step::InjectOffloaded) needs this capability, to make a
+    /// frame arrive that is yet to be finished or cut into segments (PKT-5).
     Offload = "offload" "takes packets with pending checksums, and packets that stand for several segments",
-    /// [`Step::AddRule`](super::Step::AddRule) needs this capability.
+    /// [`Step::AddRule`](super::Step::AddRule) needs this capability, to add a netfilter rule after
+    /// the world has begun.
     LaterRules = "later-rules" "adds netfilter rules while it runs",
-    /// [`Setup::machine`](super::Setup::machine) needs this capability.
+    /// [`Setup::machine`](super::Setup::machine) needs this capability, to choose the kernel, word
+    /// size and byte order.
     OtherMachines = "other-machines" "can stand for machines of other word sizes, byte orders and kernels",
     /// A setup with [`QueueProtocol::Nfnetlink`](super::QueueProtocol::Nfnetlink) needs this
-    /// capability.
+    /// capability, since its queues have numbers.
     NumberedQueues = "numbered-queues" "has nfnetlink_queue: queues with numbers, on netlink protocol 12",
     /// [`Step::QueuesProc`](super::Step::QueuesProc) needs this capability, to read
     /// `/proc/net/netfilter/nfnetlink_queue` (NFQ-13).
@@ -96,7 +106,7 @@ capabilities! {
     /// A case needs this capability if it counts the datagrams that fill the receive buffer of a
     /// numbered queue (NFQ-101).
     QueuesWeights = "queues-weights" "weighs the datagrams of numbered queues as the measured kernels do",
-    /// The cases of topic `c-library` need this capability, to make the calls of
+    /// The cases of topic `c-library` need this capability, to call a libipq for C by
     /// [`Step::Call`](super::Step::Call).
     CLibrary = "c-library" "has a libipq for C under test, in a process where it can be called",
 }

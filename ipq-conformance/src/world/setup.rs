@@ -1,4 +1,4 @@
-//! The state of a world before the first step.
+//! The state of a world before the first step: machine, rules, and protocol of the queues.
 
 use ipq_core::wire::{Abi, ByteOrder};
 use ipq_core::{Family, Hook};

@@ -51,7 +51,8 @@ pub enum Step {
     Receive {
         /// The name of the socket.
         socket: String,
-        /// The size of the buffer in bytes. A world allocates no more than the datagram needs.
+        /// The size of the buffer in bytes. It may be huge, since a world need not allocate more
+        /// than the datagram needs.
         size: usize,
     },
     /// Receives until nothing is left, past ENOBUFS. Any other error ends the step. Answered by
@@ -67,8 +68,8 @@ pub enum Step {
         /// The size that is asked for, in bytes.
         bytes: i32,
     },
-    /// Switches on `NETLINK_NO_ENOBUFS`, so that an overrun is not reported (SOCK-4). Answered by
-    /// [`Observation::Done`].
+    /// Switches on `NETLINK_NO_ENOBUFS`, so that an overrun is not reported, and later datagrams
+    /// are taken as soon as there is room (SOCK-4). Answered by [`Observation::Done`].
     NoEnobufs {
         /// The name of the socket.
         socket: String,
@@ -121,16 +122,17 @@ pub enum Step {
     /// Reads `/proc/net/netfilter/nfnetlink_queue` (NFQ-13). Answered by [`Observation::Text`], or
     /// by [`Observation::Absent`] if the kernel has no numbered queues.
     QueuesProc,
-    /// Writes a sysctl. Answered by [`Observation::Done`].
+    /// Writes the sysctl of a queue's maximum length (PKT-2). Answered by [`Observation::Done`].
     Sysctl {
-        /// The sysctl's name, with dots.
+        /// The sysctl's name with dots, such as `net.ipv4.ip_queue_maxlen`.
         name: String,
         /// The text to write.
         value: String,
     },
-    /// Reads a sysctl. Answered by [`Observation::Text`] or [`Observation::Absent`].
+    /// Reads the sysctl of a queue's maximum length (PKT-2). Answered by [`Observation::Text`] or
+    /// [`Observation::Absent`].
     ReadSysctl {
-        /// The sysctl's name, with dots.
+        /// The sysctl's name with dots, such as `net.ipv4.ip_queue_maxlen`.
         name: String,
     },
     /// Sets a device up or down. Answered by [`Observation::Done`].
@@ -173,7 +175,7 @@ pub enum Step {
     Duplicate {
         /// The name of the existing socket.
         socket: String,
-        /// The name of the second descriptor.
+        /// The name that later steps give the second descriptor.
         duplicate: String,
     },
     /// Waits until a receive call on a socket would return at once, or until the time is over.
@@ -310,13 +312,14 @@ impl Step {
 pub enum Observation {
     /// The step was done. It has no other result.
     Done,
-    /// The result of opening a socket.
+    /// The result of opening a socket, and of binding it if the step asked for that.
     Open {
         /// The call that failed; `None` if none did.
         failed_at: Option<OpenStage>,
         /// The errno of the failed call; 0 if none failed.
         errno: i64,
-        /// The port id that the socket is bound to; `None` if it is unbound or does not exist.
+        /// The port id that the socket is bound to; `None` if the step did not bind the socket, or
+        /// a call failed.
         port_id: Option<i64>,
     },
     /// The result of the send call.
@@ -390,16 +393,16 @@ pub enum Observation {
     },
     /// The numbers of packets that entered, were delivered, are queued, and were dropped.
     Account(Account),
-    /// The result of a call of libipq.
+    /// The result of a call of libipq, or the reason why there is none.
     Called(Called),
 }
 
 /// The call at which a [`Step::Open`] failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenStage {
-    /// The call of `socket()`.
+    /// The call of `socket()` failed, so there is no socket.
     Socket,
-    /// The call of `bind()`.
+    /// The call of `bind()` failed, and the socket exists, unbound.
     Bind,
 }
 
@@ -408,14 +411,15 @@ pub enum OpenStage {
 pub enum Received {
     /// There was nothing to receive: EAGAIN.
     Nothing,
-    /// The call failed.
+    /// The call failed with an errno other than EAGAIN.
     Error {
         /// The errno of the call.
         errno: i64,
     },
     /// The call received a datagram.
     Frame {
-        /// The bytes that were copied: no more than the buffer's size.
+        /// The bytes that were copied into the buffer. If the datagram was longer than the buffer,
+        /// the rest is lost.
         bytes: Bytes,
         /// The sender's port id; 0 for the kernel.
         sender: i64,

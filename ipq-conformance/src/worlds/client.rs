@@ -162,7 +162,7 @@ impl World for ClientWorld {
             return running.process.call(call, emulator).map(Observation::Called);
         }
         let seen = self.sim.step(step)?;
-        // Datagrams for the program must be on its connection before its next call.
+        // Datagrams for the program must be on the program's connection before its next call.
         let mut emulator = Emulator {
             server: &mut running.server,
             kernel: self.sim.kernel()?,

@@ -144,8 +144,8 @@ impl Begun {
         }
     }
 
-    /// Converts the answer `error` of the program. It is a contradiction if the program says that
-    /// it lacks a capability that it listed.
+    /// Converts the answer `error` of the program into an error of the world. If the program says
+    /// that it lacks a capability that it listed, ends the program and reports a contradiction.
     fn refused(&mut self, error: messages::ErrorAnswer) -> WorldError {
         match error.read() {
             Ok(WorldError::Lacks(capability)) if self.capabilities.has(capability) => {

@@ -1,4 +1,4 @@
-//! The emulator as a world.
+//! The emulator as a world: translates steps into calls of `ipq-sim`.
 
 use super::drain;
 use crate::world::{

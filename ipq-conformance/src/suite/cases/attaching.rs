@@ -1,4 +1,4 @@
-//! Becoming a queue's peer, and ceasing to be it (ATT).
+//! The cases of topic `attaching`: how a program becomes a queue's peer, and what ends that (ATT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

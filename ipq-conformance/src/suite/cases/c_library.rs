@@ -1,6 +1,6 @@
-//! Behaviour that only a program in C can see: errno, NULL, threads, signals, descriptors, the
-//! handle's structure, and printed text. The cases run only with `--client` and a library for C or
-//! a program like one in C.
+//! The cases of topic `c-library`: behaviour that only a program in C can see, which is errno,
+//! NULL, threads, signals, descriptors, the handle's structure, and printed text. They run with
+//! `--client` only.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Stopped, Subject};
 use crate::world::{Call, Capability, Function, HandleNumber, Returned};

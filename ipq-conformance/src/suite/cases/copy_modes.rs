@@ -1,4 +1,5 @@
-//! Copy modes and ranges (PKT-4, PKT-10).
+//! The cases of topic `copy-modes`: how many bytes of a packet each copy mode and range hand over
+//! (PKT-4, PKT-10).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use ipq_core::{CopyMode, Family, Verdict};

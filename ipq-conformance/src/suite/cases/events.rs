@@ -1,4 +1,5 @@
-//! Devices that go down, and modules that are unloaded (EVT).
+//! The cases of topic `events`: what devices that go down and modules that are unloaded do to
+//! queued packets (EVT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

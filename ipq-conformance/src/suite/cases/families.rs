@@ -1,4 +1,5 @@
-//! IPv4 and IPv6 side by side (EVT-3).
+//! The cases of topic `families`: that the queues of IPv4 and IPv6 do not affect each other
+//! (EVT-3).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

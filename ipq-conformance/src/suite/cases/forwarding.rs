@@ -1,4 +1,5 @@
-//! The host's own work before and after the queue (FWD).
+//! The cases of topic `forwarding`: what the host itself does to packets before and after the queue
+//! (FWD).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::topology::{TAP0, TAP1};

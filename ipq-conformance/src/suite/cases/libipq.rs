@@ -1,5 +1,5 @@
-//! The library's logic (LIB). A program calls the world's own libipq if the world has one, and
-//! otherwise `ipq-core`'s handle over a socket of the world.
+//! The cases of topic `libipq`: the library's logic (LIB). A case calls the world's own libipq if
+//! the world has one, and otherwise `ipq-core`'s handle over a socket of the world.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Call, Capability, Function};
@@ -290,8 +290,8 @@ fn success_keeps_the_error_number(subject: &Subject) -> CaseResult {
     program.returns(0, ErrorNumber::Timeout, &timed_out)?;
     let sent = program.set_mode(handle, CopyMode::Meta, 0)?;
     program.returns(sent.value.max(1), ErrorNumber::Timeout, &sent)?;
-    // In C an error number belongs to a thread, and in Rust to a handle. Of a program in another
-    // language nobody knows.
+    // An error number belongs to a thread in C, and to a handle in Rust. In a program in another
+    // language it may belong to either, so nothing more is expected of that.
     if subject.has_libipq() && !subject.has(Capability::CLibrary) {
         return Ok(());
     }

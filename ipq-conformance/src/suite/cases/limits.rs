@@ -1,4 +1,4 @@
-//! The length of the queue, and extreme sizes, counts and times.
+//! The cases of topic `limits`: the maximum length of a queue, and extreme sizes, counts and times.
 
 mod sizes;
 mod times;

@@ -1,4 +1,5 @@
-//! Messages to the queue, in the order of its checks (MSG).
+//! The cases of topic `messages`: which messages the queue refuses, ignores or obeys, in the order
+//! of its checks (MSG).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Socket, Subject};
 use crate::world::Capability;

@@ -1,4 +1,4 @@
-//! The suite's second part: `nfnetlink_queue`, whose queues have numbers.
+//! The suite's second part: the cases for `nfnetlink_queue`, whose queues have numbers.
 //!
 //! Unless a case has a setup of its own, forwarded UDP goes to queue 7 (IPv4) or 8 (IPv6).
 

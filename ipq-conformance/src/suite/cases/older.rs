@@ -1,5 +1,6 @@
-//! Rules that hold only for kernels before Linux 3.1. `data/kernels.json` states the kernels that
-//! each case is for, and the cases that hold for later ones.
+//! The cases of topic `older`: rules that hold only for kernels before Linux 3.1.
+//! `data/kernels.json` states the kernels that each case is for, and the cases that hold for later
+//! ones.
 
 mod figures;
 mod ids;

@@ -1,4 +1,4 @@
-//! The text of a queue's file in /proc (PROC).
+//! The cases of topic `proc`: the text of a queue's file in /proc (PROC).
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::Capability;

@@ -1,4 +1,4 @@
-//! Which packets are queued, and with which metadata (PKT).
+//! The cases of topic `queueing`: which packets are queued, and with which metadata (PKT).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::TAP0;

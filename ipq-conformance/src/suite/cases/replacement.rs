@@ -1,4 +1,4 @@
-//! Replaced packets (VER-5 to VER-9).
+//! The cases of topic `replacement`: packets that a verdict's payload replaces (VER-5 to VER-9).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::topology::TAP1;

@@ -1,4 +1,4 @@
-//! Errors and acknowledgements (ERR).
+//! The cases of topic `replies`: errors and acknowledgements, and who gets them (ERR).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

@@ -1,4 +1,4 @@
-//! Port ids, binding, and datagrams of other programs (SOCK).
+//! The cases of topic `sockets`: port ids, binding, sizes, and datagrams between programs (SOCK).
 
 use crate::suite::{Case, CaseResult, PORT_IDS, Packet, Request, Subject};
 use crate::world::{Capability, OpenStage, Received, Setup};

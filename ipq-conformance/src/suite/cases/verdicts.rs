@@ -1,4 +1,4 @@
-//! Verdicts (VER).
+//! The cases of topic `verdicts`: what each verdict does to a packet, and which are refused (VER).
 
 use crate::suite::{Case, CaseResult, Packet, ReceivedPacket, Request, Socket, Stopped, Subject};
 use crate::world::topology::{TAP0, TAP1};

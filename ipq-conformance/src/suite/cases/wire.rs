@@ -1,4 +1,4 @@
-//! The layout of frames (WIRE).
+//! The cases of topic `wire`: the layout of frames (WIRE).
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;

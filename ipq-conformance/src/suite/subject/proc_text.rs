@@ -75,7 +75,8 @@ impl ProcText {
     }
 
     /// Parses the text of a kernel with the version `kernel`. From 2.6.10 on the text must have
-    /// seven lines with exactly the labels below; older kernels have eight or five lines.
+    /// exactly the seven lines of PROC-1; older kernels have eight or five lines. The error says
+    /// what is wrong.
     pub(super) fn parse(text: &str, family: Family, kernel: &str) -> Result<Self, String> {
         if kernels::is_before(kernel, "2.6.10") {
             return Self::parse_older(text, kernel);

@@ -43,13 +43,14 @@ impl Program<'_> {
         self.client.call(call).map_err(|stopped| stopped.at(place))
     }
 
-    /// Calls a function on the first thread, with errno 0 before the call.
+    /// Calls a function on the first thread, with errno 0 before the call, and returns the results.
     #[track_caller]
     pub fn run(&self, function: Function) -> Result<Returned, Stopped> {
         self.run_with(0, function)
     }
 
-    /// Calls a function on the first thread, with this errno before the call.
+    /// Calls a function on the first thread, with this errno before the call, and returns the
+    /// results.
     #[track_caller]
     pub fn run_with(&self, errno: i32, function: Function) -> Result<Returned, Stopped> {
         self.call(&Call {
@@ -89,7 +90,8 @@ impl Program<'_> {
         Ok(handle)
     }
 
-    /// Calls `ipq_set_mode`.
+    /// Calls `ipq_set_mode` with this copy mode and range. Returns the results, also if the call
+    /// failed.
     #[track_caller]
     pub fn set_mode(&self, handle: HandleNumber, mode: CopyMode, range: u64) -> Result<Returned, Stopped> {
         self.run(Function::SetMode {
@@ -99,15 +101,15 @@ impl Program<'_> {
         })
     }
 
-    /// Calls `ipq_read` with a buffer of 128 KiB. `timeout` is in microseconds: 0 waits for ever,
-    /// and a negative one not at all.
+    /// Calls `ipq_read` with a buffer of 128 KiB, and returns the results. `timeout` is in
+    /// microseconds: 0 waits for ever, and a negative one not at all.
     #[track_caller]
     pub fn read(&self, handle: HandleNumber, timeout: i32) -> Result<Returned, Stopped> {
         self.read_into(handle, BUFFER_BYTES, timeout)
     }
 
-    /// Calls `ipq_read` with a buffer of `length` bytes. `timeout` is in microseconds: 0 waits for
-    /// ever, and a negative one not at all.
+    /// Calls `ipq_read` with a buffer of `length` bytes, and returns the results. `timeout` is in
+    /// microseconds: 0 waits for ever, and a negative one not at all.
     #[track_caller]
     pub fn read_into(&self, handle: HandleNumber, length: u32, timeout: i32) -> Result<Returned, Stopped> {
         self.run(Function::Read {
@@ -132,8 +134,8 @@ impl Program<'_> {
         }
     }
 
-    /// Calls `ipq_set_verdict`. With `None` for the replacement the payload is NULL and its length
-    /// 0.
+    /// Calls `ipq_set_verdict`, and returns the results. With a `replacement` of `None` the payload
+    /// is NULL and its length 0.
     #[track_caller]
     pub fn set_verdict(
         &self,

@@ -34,7 +34,7 @@ impl<'s> Socket<'s> {
         }
     }
 
-    /// Returns the socket's name in steps.
+    /// Returns the name by which steps refer to the socket.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -339,7 +339,7 @@ impl<'s> Socket<'s> {
         Ok(Self { name, ..self.clone() })
     }
 
-    /// Closes this descriptor of the socket.
+    /// Closes this descriptor. The socket closes with its last descriptor.
     #[track_caller]
     pub fn close(self) -> CaseResult {
         self.subject.act(&Step::Close { socket: self.name })
@@ -386,7 +386,7 @@ pub struct ReceivedPacket {
 }
 
 impl ReceivedPacket {
-    /// Returns the id that names the packet in a verdict.
+    /// Returns the packet id, which names the packet in a verdict.
     #[must_use]
     pub const fn id(&self) -> PacketId {
         self.metadata.packet_id

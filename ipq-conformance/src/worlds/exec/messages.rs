@@ -139,7 +139,8 @@ impl pipe::Answer for Answer {
     }
 }
 
-/// A program's facts about its world that hold before the request `begin`.
+/// A program's description of its world: implementation, machines, seed, and whether worlds may run
+/// in parallel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
     pub(super) description: Description,

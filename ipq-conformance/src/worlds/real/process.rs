@@ -14,7 +14,7 @@ use std::time::Duration;
 const SERVE: &str = "--serve-world";
 /// The time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The time that each injected frame adds to the limit.
+/// The time that each injected frame adds to the time limit of its request.
 const PATIENCE_PER_FRAME: Duration = Duration::from_micros(200);
 
 /// The part of a world that lives in the world's own process, and does the steps.

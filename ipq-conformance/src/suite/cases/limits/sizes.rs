@@ -1,4 +1,4 @@
-//! Packets, ranges and counts at the limits of their fields.
+//! The cases of topic `limits` for packets, ranges and counts at the limits of their fields.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::{Protocol, Rule, Setup, Table};
@@ -114,7 +114,7 @@ fn stated_over_4_gib(subject: &Subject) -> CaseResult {
 fn as_many_as_a_queue_takes(subject: &Subject) -> CaseResult {
     let socket = subject.attach_with(Family::Ipv4, CopyMode::Meta, 0)?;
     let mut ids = Vec::new();
-    // 64 packets fit into the smallest default receive buffer, and so are read before the next.
+    // 64 packets at a time fit into the default receive buffer of every kernel.
     for _ in 0..1024 / 64 {
         subject.inject_many(&Packet::udp4(), 64)?;
         for _ in 0..64 {

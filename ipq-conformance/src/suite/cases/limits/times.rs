@@ -1,5 +1,5 @@
-//! Time stamps where their seconds no longer fit into 31 bits, after 2038-01-19 03:14:07 UTC, and
-//! into 32 bits, after 2106-02-07 06:28:15 UTC.
+//! The cases of topic `limits` for time stamps whose seconds exceed 31 bits, after 2038-01-19
+//! 03:14:07 UTC, or 32 bits, after 2106-02-07 06:28:15 UTC.
 
 use crate::suite::{Case, CaseResult, Packet, Socket, Stopped, Subject};
 use crate::world::{Capability, Machine, Setup};
@@ -43,8 +43,9 @@ fn arrival_after_2038_and_2106_in_short_words(subject: &Subject) -> CaseResult {
     goes_on(subject, [[0x7fff_ffff, -0x8000_0000], [-1, 0]])
 }
 
-/// Moves the clock to each second of [`LAST`], and to the second after it. Expects these pairs of
-/// seconds in the time stamps of packets that arrive then.
+/// Moves the clock to each second of [`LAST`], and to the second after it, and makes a packet
+/// arrive each time. Expects the seconds of `expected`, a pair for each of [`LAST`], in the
+/// packets' time stamps.
 fn goes_on(subject: &Subject, expected: [[i64; 2]; 2]) -> CaseResult {
     let socket = subject.attach(Family::Ipv4)?;
     let mut now = seconds_of_arrival(subject, &socket)?;

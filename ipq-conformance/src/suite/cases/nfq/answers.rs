@@ -1,4 +1,5 @@
-//! Answers to messages for numbered queues, compared byte for byte.
+//! The cases of topic `nfq-answers`: errors and acknowledgements from numbered queues, compared
+//! byte for byte.
 
 use super::errno::ERANGE;
 use super::{QUEUE, kernel, must, value};

@@ -1,4 +1,4 @@
-//! Binding of numbered queues: who owns one, and what ends its binding.
+//! The cases of topic `nfq-binding`: who owns a numbered queue, and what ends its binding.
 
 use super::{QUEUE, QUEUE6, arrive, ids, kernel, must, queued, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};

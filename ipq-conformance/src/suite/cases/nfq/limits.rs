@@ -1,4 +1,5 @@
-//! The limits of a numbered queue, and what becomes of packets that it has no room for.
+//! The cases of topic `nfq-limits`: how many packets a numbered queue holds, and what becomes of
+//! the others.
 
 use super::{QUEUE, arrive, ids, kernel, must, queued, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};

@@ -1,5 +1,5 @@
-//! Messages and datagrams to numbered queues that are unusual: wrong lengths, types and flags,
-//! unknown attributes, several messages, batches.
+//! The cases of topic `nfq-messages`: wrong lengths, types and flags, unknown attributes, several
+//! messages in a datagram, and batches.
 
 use super::errno::{ENOTSUPP, ERANGE};
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};

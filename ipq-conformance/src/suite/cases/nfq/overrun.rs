@@ -1,5 +1,5 @@
-//! Receive buffers of numbered queues: what a datagram weighs in them, and what happens when they
-//! are full.
+//! The cases of topic `nfq-overrun`: what a datagram weighs in the receive buffer, and what happens
+//! when that is full.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_at, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};

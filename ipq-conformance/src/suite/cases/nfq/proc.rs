@@ -1,4 +1,4 @@
-//! The text of `/proc/net/netfilter/nfnetlink_queue`.
+//! The cases of topic `nfq-proc`: the text of `/proc/net/netfilter/nfnetlink_queue`.
 
 use super::{QUEUE, arrive, must, queued, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};

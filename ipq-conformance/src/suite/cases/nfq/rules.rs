@@ -1,5 +1,5 @@
-//! The targets QUEUE and NFQUEUE: which queue a packet goes to, and what becomes of a packet for a
-//! queue that nobody has bound.
+//! The cases of topic `nfq-rules`: which queue the targets QUEUE and NFQUEUE choose, and what
+//! becomes of a packet for a queue that nobody has bound.
 
 use super::{QUEUE, arrive, ids, kernel, must, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Socket, Stopped, Subject};

@@ -1,4 +1,4 @@
-//! CONFIG messages to numbered queues, in the order of the kernel's checks.
+//! The cases of topic `nfq-settings`: CONFIG messages, in the order of the kernel's checks.
 
 use super::{QUEUE, arrive, ids, kernel, must, queued, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};

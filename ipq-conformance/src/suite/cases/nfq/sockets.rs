@@ -1,4 +1,5 @@
-//! Netlink sockets of protocol 12, that of numbered queues: sizes of datagrams, and port ids.
+//! The cases of topic `nfq-sockets`: the longest and the empty datagram, and port ids, of sockets
+//! of netlink protocol 12.
 
 use super::errno::ENODATA;
 use super::{QUEUE, kernel, must, value};

@@ -1,4 +1,5 @@
-//! Verdicts of numbered queues, on one packet and on several, with marks, priorities and payloads.
+//! The cases of topic `nfq-verdicts`: verdicts on one packet and on several, with marks, priorities
+//! and payloads.
 
 use super::{QUEUE, QUEUE6, arrive, ids, kernel, must, queued, udp_to, value};
 use crate::suite::{Case, CaseResult, Packet, QueueRequest, Subject};

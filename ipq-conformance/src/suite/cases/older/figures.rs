@@ -1,5 +1,5 @@
-//! The weight of datagrams, and the greatest size of a receive buffer, in kernels before Linux
-//! 2.6.29. The figures were measured on i386.
+//! The cases of topic `older` for what a datagram weighs, and for the greatest size of a receive
+//! buffer, before Linux 2.6.29. The figures were measured on i386.
 
 use crate::suite::{Case, CaseResult, Packet, Subject};
 use crate::world::Capability;

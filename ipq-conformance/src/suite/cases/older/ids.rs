@@ -1,4 +1,5 @@
-//! The order in which packet ids are handed out again, in kernels before Linux 2.6.27.
+//! The cases of topic `older` for the order in which packet ids are handed out again, up to Linux
+//! 2.6.22.
 
 use crate::suite::{Case, CaseResult, Packet, Stopped, Subject};
 use crate::world::Capability;

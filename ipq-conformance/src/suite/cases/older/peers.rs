@@ -1,4 +1,5 @@
-//! The peer of a queue in Linux 2.4.0 to 2.4.17: who it is, and until when.
+//! The cases of topic `older` for the peer of a queue in Linux 2.4.0 to 2.4.17: who becomes it, and
+//! when it is lost.
 
 use crate::suite::{Case, CaseResult, Packet, Request, Subject};
 use crate::world::Capability;
