@@ -47,8 +47,8 @@ pub fn serve_if_asked() {
     real::serve_if_asked();
 }
 
-/// Receives until nothing is left, or an error other than ENOBUFS comes. Returns the numbers of
-/// frames and PACKET messages, and of frames before the first ENOBUFS. `receive` gets the size of
+/// Receives until nothing is left, or an error other than ENOBUFS comes. Returns the counts of
+/// frames, of PACKET messages, and of frames before the first ENOBUFS. `receive` gets the size of
 /// the buffer.
 fn drain(abi: Abi, mut receive: impl FnMut(usize) -> Result<Received, WorldError>) -> Result<Observation, WorldError> {
     let (mut frames, mut packets, mut enobufs_before_frame) = (0, 0, None);

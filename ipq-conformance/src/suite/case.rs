@@ -15,9 +15,9 @@ pub struct Case {
     pub id: &'static str,
     /// The rule that must hold, as a sentence without a full stop.
     pub title: &'static str,
-    /// The level: how binding the rule is.
+    /// The level: how binding the rule is for an implementation.
     pub level: Level,
-    /// The ids of the requirements that the case checks.
+    /// The ids of the requirements that the case checks, such as `VER-3`.
     pub requirements: &'static [&'static str],
     /// The capabilities that a world must have for the case; otherwise the case is skipped.
     pub needs: &'static [Capability],
@@ -26,7 +26,7 @@ pub struct Case {
     /// The time after which the case fails. Cases take milliseconds; the limit ends a case that
     /// hangs.
     pub time_limit: Duration,
-    /// The case's body.
+    /// The case's body. It acts on the subject, and returns an error if the rule does not hold.
     pub run: fn(&Subject) -> CaseResult,
 }
 
@@ -138,7 +138,8 @@ impl fmt::Display for Level {
 
 macro_rules! topics {
     ($($name:ident = $word:literal $what:literal,)*) => {
-        /// The subject of a case.
+        /// The topic of a case: the group of rules that the case is about, named by the first part
+        /// of its id.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Topic {

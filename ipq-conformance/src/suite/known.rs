@@ -36,7 +36,8 @@ pub struct KnownDifference {
 pub struct KnownDifferencesError(#[from] serde_json::Error);
 
 impl KnownDifferences {
-    /// Returns the known differences of the worlds that come with the suite.
+    /// Returns the known differences of the worlds that come with the suite, from
+    /// `data/known-differences.json`. Fails if the file is not such a list.
     pub fn built_in() -> Result<Self, KnownDifferencesError> {
         Self::parse(include_str!("data/known-differences.json"))
     }

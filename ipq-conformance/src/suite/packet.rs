@@ -209,9 +209,9 @@ impl Packet {
         self
     }
 
-    /// Makes the packet an IPv4 fragment that begins `offset` bytes, a multiple of 8, into the
-    /// whole packet; `more` says whether further fragments follow. A fragment with an offset above
-    /// 0 has its payload in place of a transport header. Changes nothing for IPv6.
+    /// Makes the packet an IPv4 fragment, which begins `offset` bytes, a multiple of 8, into the
+    /// data of the whole packet; `more` says whether further fragments follow. A fragment with an
+    /// offset above 0 has its payload in place of a transport header. Changes nothing for IPv6.
     #[must_use]
     pub fn fragment(mut self, offset: u16, more: bool) -> Self {
         if let Network::V4(header) = &mut self.network {
@@ -278,7 +278,7 @@ impl Packet {
         self.source_mac == mac
     }
 
-    /// Returns the packet's bytes from the network header on.
+    /// Returns the packet's bytes from the network header on, with lengths and checksums filled in.
     #[must_use]
     pub fn ip(&self) -> Bytes {
         let mut transport = Vec::with_capacity(UdpHeader::LEN + self.payload.len());
@@ -312,7 +312,7 @@ impl Packet {
         bytes.into()
     }
 
-    /// Returns the packet's bytes from the Ethernet destination address on.
+    /// Returns the whole Ethernet frame, from its destination address on, without check sequence.
     #[must_use]
     pub fn frame(&self) -> Bytes {
         ethernet(self.destination_mac, self.source_mac, &self.ip())

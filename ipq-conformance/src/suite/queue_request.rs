@@ -47,19 +47,19 @@ impl QueueRequest {
         }
     }
 
-    /// Returns a CONFIG message without attributes.
+    /// Returns a CONFIG message for the queue with this number, without attributes.
     #[must_use]
     pub const fn config(queue: u16) -> Self {
         Self::new(message_type::CONFIG, queue)
     }
 
-    /// Returns a CONFIG message that binds the queue.
+    /// Returns a CONFIG message with the command BIND for the queue with this number.
     #[must_use]
     pub fn bind(queue: u16) -> Self {
         Self::config(queue).command(command::BIND)
     }
 
-    /// Returns a CONFIG message that unbinds the queue.
+    /// Returns a CONFIG message with the command UNBIND for the queue with this number.
     #[must_use]
     pub fn unbind(queue: u16) -> Self {
         Self::config(queue).command(command::UNBIND)
@@ -106,7 +106,7 @@ impl QueueRequest {
         self
     }
 
-    /// Adds a CONFIG command, with the family IPv4.
+    /// Adds the attribute CMD: this command of a CONFIG message, with the family IPv4.
     #[must_use]
     pub fn command(self, command: u8) -> Self {
         self.attribute(attribute::CONFIG_COMMAND, &[command, 0, 0, 2])
@@ -201,7 +201,7 @@ impl QueueRequest {
         self
     }
 
-    /// Returns the bytes of the message.
+    /// Returns the bytes of the message, from the netlink header on.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         let length = 20 + self.attributes.len();

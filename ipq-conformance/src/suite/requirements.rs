@@ -51,7 +51,7 @@ pub fn page(id: &str) -> String {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Unchecked {
-    /// The requirement's id.
+    /// The id of the requirement that no fault breaks.
     pub requirement: String,
     /// The reason why no fault breaks the requirement, in a sentence.
     pub reason: String,
@@ -61,20 +61,20 @@ pub struct Unchecked {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct FoundFault {
-    /// The requirements that the fault breaks.
+    /// The ids of the requirements that the fault breaks.
     pub requirements: Vec<String>,
-    /// The fault's name.
+    /// The name of the fault.
     pub fault: String,
     /// The name of the profile of the kernel that the fault was seeded into.
     pub kernel: String,
     /// The behaviour of the emulator with the fault, in words.
     pub description: String,
-    /// The cases that cite one of the requirements and fail with the fault.
+    /// The ids of the cases that cite one of the requirements and fail with the fault.
     pub cases: Vec<String>,
 }
 
 impl FoundFault {
-    /// Returns whether the fault breaks this requirement.
+    /// Returns whether the fault breaks the requirement with this id.
     #[must_use]
     pub fn breaks(&self, requirement: &str) -> bool {
         self.requirements.iter().any(|broken| broken == requirement)

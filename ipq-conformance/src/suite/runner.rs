@@ -23,9 +23,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The result of a case, for the report.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
-    /// The case that was run.
+    /// The case that was run, or skipped.
     pub case: Case,
-    /// The outcome of the case.
+    /// The outcome of the case, with known differences considered.
     pub outcome: Outcome,
     /// The reason for the outcome, with the line of the case if one is to blame; `None` if the case
     /// passed.

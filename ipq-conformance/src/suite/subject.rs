@@ -1,8 +1,8 @@
 //! The implementation under test, as a case sees it: a world that has begun, with methods that act
 //! on the world and methods that expect results.
 //!
-//! If the world does not do what is expected, a method fails with [`Stopped`], which has the line of
-//! the case, and both byte strings field by field. A case passes that error on with `?`.
+//! If the world does not do what is expected, a method fails with [`Stopped`], which has the line
+//! of the case, and both byte strings field by field. A case passes that error on with `?`.
 
 mod host;
 mod packets;

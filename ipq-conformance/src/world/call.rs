@@ -47,12 +47,12 @@ pub enum Function {
     },
     /// Calls `ipq_destroy_handle(handle)`.
     DestroyHandle {
-        /// The handle's number.
+        /// The number of the handle to destroy.
         handle: HandleNumber,
     },
     /// Calls `ipq_set_mode(handle, mode, range)`.
     SetMode {
-        /// The handle's number.
+        /// The number of the handle whose queue gets the mode.
         handle: HandleNumber,
         /// The number of the copy mode: 0 NONE, 1 META, 2 PACKET. Other numbers are allowed.
         mode: u8,
@@ -61,7 +61,7 @@ pub enum Function {
     },
     /// Calls `ipq_read(handle, buffer, length, timeout)`.
     Read {
-        /// The handle's number.
+        /// The number of the handle to read from.
         handle: HandleNumber,
         /// The length of the buffer in bytes, as the call passes it.
         length: u32,
@@ -71,9 +71,9 @@ pub enum Function {
     },
     /// Calls `ipq_set_verdict(handle, packet_id, verdict, data_length, payload)`.
     SetVerdict {
-        /// The handle's number.
+        /// The number of the handle that gives the verdict.
         handle: HandleNumber,
-        /// The packet id.
+        /// The packet id of the packet that the verdict is for.
         packet_id: u64,
         /// The verdict's number: 0 DROP, 1 ACCEPT, 3 QUEUE, 4 REPEAT, 5 STOP. Other numbers are
         /// allowed.
@@ -94,9 +94,9 @@ pub enum Function {
     MessageError,
     /// Calls `ipq_ctl(handle, request)`.
     Control {
-        /// The handle's number.
+        /// The number of the handle that is passed.
         handle: HandleNumber,
-        /// The argument `request`: any number.
+        /// The argument `request`, which may be any number.
         request: i32,
     },
     /// Calls `ipq_errstr()`. The text is in [`Returned::text`], as after every call, and the return
@@ -109,13 +109,13 @@ pub enum Function {
     },
     /// Reads the fields of the handle's `struct ipq_handle` (LIB-8) into [`Returned::public`].
     Inspect {
-        /// The handle's number.
+        /// The number of the handle whose structure is read.
         handle: HandleNumber,
     },
     /// Replaces the handle's socket by another, on which `datagram` waits, then calls
     /// `ipq_read(handle, buffer, length, -1)`. The handle keeps the other socket.
     ReadForged {
-        /// The handle's number.
+        /// The number of the handle to read from.
         handle: HandleNumber,
         /// The length of the buffer in bytes, as the call passes it.
         length: u32,
@@ -139,7 +139,7 @@ pub struct Returned {
     pub errno: Option<i32>,
     /// The text that `ipq_errstr` returns after the call, on the same thread.
     pub text: String,
-    /// The bytes that the call read into the buffer: as many as it returned.
+    /// The bytes that the call read into the buffer; empty if the call was no read, or failed.
     pub bytes: Bytes,
     /// The text that the library printed to standard error during the call.
     pub printed: String,
@@ -152,13 +152,13 @@ pub struct Returned {
 /// The fields of `struct ipq_handle` (LIB-8), and the state of its descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleState {
-    /// The descriptor of the handle's socket.
+    /// The number of the descriptor of the handle's socket.
     pub descriptor: i32,
-    /// The address family and the port id of the handle's socket.
+    /// The handle's own netlink address: the address family and the port id.
     pub local: (u16, u32),
-    /// The address family and the port id of the kernel's end.
+    /// The kernel's netlink address: the address family and the port id.
     pub peer: (u16, u32),
-    /// `true` if poll reports the descriptor as readable.
+    /// `true` if poll reports that the descriptor has something to read.
     pub readable: bool,
 }
 
@@ -168,7 +168,7 @@ pub struct HandleState {
 pub enum Called {
     /// The call returned, with these results.
     Returned(Returned),
-    /// The library lacks the function of this name.
+    /// The libipq under test lacks the function of this name.
     Missing(String),
     /// The call wrote past the end of its read buffer.
     Overwrote,

@@ -127,23 +127,23 @@ pub(crate) const fn order_word(order: ByteOrder) -> &'static str {
 /// A netfilter rule: the packets that match, and the action on them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// The family of the packets that the rule sees.
+    /// The family of the packets that the rule is for.
     #[serde(with = "crate::world::serial::FamilyForm")]
     pub family: Family,
-    /// The table that the rule is in.
+    /// The table that the rule is in: mangle or filter.
     pub table: Table,
     /// The hook of the chain that the rule is in.
     #[serde(with = "crate::world::serial::HookForm")]
     pub chain: Hook,
     /// The transport protocol that the rule matches; `None` matches every packet.
     pub protocol: Option<Protocol>,
-    /// The action on packets that match.
+    /// The action on the packets that match the rule.
     pub target: Target,
 }
 
 impl Rule {
-    /// Returns a rule with the target QUEUE for packets of `protocol`, or for all packets if that
-    /// is `None`.
+    /// Returns a rule with the target QUEUE for packets of the transport protocol `protocol`, or
+    /// for all packets if that is `None`.
     #[must_use]
     pub const fn queue(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>) -> Self {
         Self {
@@ -155,7 +155,8 @@ impl Rule {
         }
     }
 
-    /// Returns a rule with the target NFQUEUE for packets of every transport protocol.
+    /// Returns a rule with the target NFQUEUE, which sends packets of every transport protocol to
+    /// `queue`.
     #[must_use]
     pub const fn numbered_queue(family: Family, table: Table, chain: Hook, queue: NumberedQueue) -> Self {
         Self {
@@ -174,8 +175,8 @@ impl Rule {
         self
     }
 
-    /// Returns a rule that sets the mark of packets of `protocol`, or of all packets if that is
-    /// `None`.
+    /// Returns a rule that gives the mark `mark` to packets of the transport protocol `protocol`,
+    /// or to all packets if that is `None`.
     #[must_use]
     pub const fn mark(family: Family, table: Table, chain: Hook, protocol: Option<Protocol>, mark: u32) -> Self {
         Self {
@@ -211,18 +212,18 @@ pub enum Target {
 /// The numbered queues that a rule sends packets to: the options of the target NFQUEUE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NumberedQueue {
-    /// The first queue's number.
+    /// The number of the first queue that packets may go to.
     pub first: u16,
-    /// The last queue's number, which is `first` if there is one queue only.
+    /// The number of the last queue that packets may go to; the same as `first` for one queue.
     pub last: u16,
-    /// The rule that chooses a queue for each packet.
+    /// The way in which one of the queues is chosen for a packet.
     pub spread: Spread,
     /// `true` if a packet goes on to the next table or hook when nobody has bound its queue;
     /// `false` if it is dropped then (NFQ-11).
     pub bypass: bool,
 }
 
-/// The rule that chooses one of several queues for each packet.
+/// The way in which one of several queues is chosen for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Spread {
     /// A hash of both addresses and the protocol chooses the queue (NFQ-16).

@@ -35,7 +35,7 @@ pub enum Step {
     },
     /// Closes a socket. Answered by [`Observation::Done`].
     Close {
-        /// The name of the socket.
+        /// The name of the socket to close.
         socket: String,
     },
     /// Sends one datagram. Answered by [`Observation::Send`].
@@ -44,12 +44,12 @@ pub enum Step {
         socket: String,
         /// The port id that the datagram goes to; `None` is the kernel.
         to: Option<u32>,
-        /// The whole datagram.
+        /// The bytes of the datagram.
         bytes: Bytes,
     },
     /// Makes one receive call that does not wait. Answered by [`Observation::Receive`].
     Receive {
-        /// The name of the socket.
+        /// The name of the socket to receive from.
         socket: String,
         /// The size of the buffer in bytes. It may be huge, since a world need not allocate more
         /// than the datagram needs.
@@ -58,39 +58,39 @@ pub enum Step {
     /// Receives until nothing is left, past ENOBUFS. Any other error ends the step. Answered by
     /// [`Observation::Drain`].
     Drain {
-        /// The name of the socket.
+        /// The name of the socket to receive from.
         socket: String,
     },
     /// Sets `SO_RCVBUF`, the size of the receive buffer. Answered by [`Observation::BufferSize`].
     ReceiveBuffer {
-        /// The name of the socket.
+        /// The name of the socket whose receive buffer is set.
         socket: String,
-        /// The size that is asked for, in bytes.
+        /// The size to ask for, in bytes. The kernel may grant another.
         bytes: i32,
     },
     /// Switches on `NETLINK_NO_ENOBUFS`, so that an overrun is not reported, and later datagrams
     /// are taken as soon as there is room (SOCK-4). Answered by [`Observation::Done`].
     NoEnobufs {
-        /// The name of the socket.
+        /// The name of the socket whose option is switched on.
         socket: String,
     },
     /// Switches on `NETLINK_CAP_ACK`, so that errors quote the header only (NFQ-43). Answered by
     /// [`Observation::Done`].
     CapAck {
-        /// The name of the socket.
+        /// The name of the socket whose option is switched on.
         socket: String,
     },
     /// Switches on `NETLINK_EXT_ACK`, so that answers may have attributes (NFQ-44). Answered by
     /// [`Observation::Done`].
     ExtAck {
-        /// The name of the socket.
+        /// The name of the socket whose option is switched on.
         socket: String,
     },
     /// Makes an Ethernet frame arrive. Answered by [`Observation::Inject`].
     Inject {
-        /// The device on which the frame arrives.
+        /// The name of the device on which the frame arrives.
         device: String,
-        /// The frame, from its destination address on, without check sequence.
+        /// The Ethernet frame, from its destination address on, without check sequence.
         frame: Bytes,
         /// The number of times that the frame arrives, one after the other: at most
         /// [`MOST_INJECTED`].
@@ -108,14 +108,14 @@ pub enum Step {
     /// Takes the next IP frame that left by a device, in order. Skips ARP, neighbour discovery and
     /// multicast reports. Answered by [`Observation::Sniff`].
     Sniff {
-        /// The name of the device.
+        /// The name of the device by which the frame left.
         device: String,
     },
     /// Reads `/proc/net/ip_queue` or `/proc/net/ip6_queue` (PROC-1). The two drop counters in the
     /// text begin at 0 with [`World::begin`](super::World::begin). Answered by
     /// [`Observation::Text`] or [`Observation::Absent`].
     Proc {
-        /// The family of the queue.
+        /// The family of the queue whose text is read.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
     },
@@ -126,7 +126,7 @@ pub enum Step {
     Sysctl {
         /// The sysctl's name with dots, such as `net.ipv4.ip_queue_maxlen`.
         name: String,
-        /// The text to write.
+        /// The text to write to the sysctl.
         value: String,
     },
     /// Reads the sysctl of a queue's maximum length (PKT-2). Answered by [`Observation::Text`] or
@@ -137,7 +137,7 @@ pub enum Step {
     },
     /// Sets a device up or down. Answered by [`Observation::Done`].
     Link {
-        /// The name of the device.
+        /// The name of the device to set up or down.
         device: String,
         /// `true` to set the device up, `false` to set it down.
         up: bool,
@@ -145,13 +145,13 @@ pub enum Step {
     /// Makes the process give up or regain `CAP_NET_ADMIN` (ATT-5). Answered by
     /// [`Observation::Done`].
     NetAdmin {
-        /// `true` if the process has the capability from now on.
+        /// `true` to regain `CAP_NET_ADMIN`, `false` to give it up.
         held: bool,
     },
 
     /// Binds an open socket, bound already or not (SOCK-2). Answered by [`Observation::Bind`].
     Bind {
-        /// The name of the socket.
+        /// The name of the socket to bind.
         socket: String,
         /// The port id to bind to; 0 lets the kernel choose.
         port_id: u32,
@@ -159,21 +159,21 @@ pub enum Step {
     /// Asks for the port id that a socket is bound to; 0 if the socket is unbound. Answered by
     /// [`Observation::Bind`].
     PortId {
-        /// The name of the socket.
+        /// The name of the socket whose port id is asked for.
         socket: String,
     },
     /// Sets `SO_SNDBUF`, the size of the send buffer (SOCK-9). Answered by
     /// [`Observation::BufferSize`].
     SendBuffer {
-        /// The name of the socket.
+        /// The name of the socket whose send buffer is set.
         socket: String,
-        /// The size that is asked for, in bytes.
+        /// The size to ask for, in bytes. The kernel may grant another.
         bytes: i32,
     },
     /// Creates a second descriptor of a socket, as fork does (LIB-13). The socket is closed once
     /// both descriptors are. Answered by [`Observation::Done`].
     Duplicate {
-        /// The name of the existing socket.
+        /// The name of the socket that gets a second descriptor.
         socket: String,
         /// The name that later steps give the second descriptor.
         duplicate: String,
@@ -181,7 +181,7 @@ pub enum Step {
     /// Waits until a receive call on a socket would return at once, or until the time is over.
     /// Answered by [`Observation::Poll`].
     Poll {
-        /// The name of the socket.
+        /// The name of the socket to poll.
         socket: String,
         /// The longest wait, by the world's clock.
         timeout: Duration,
@@ -189,7 +189,7 @@ pub enum Step {
     /// Reads `SO_ERROR`, which takes the socket's pending error (SOCK-4). Answered by
     /// [`Observation::SocketError`].
     SocketError {
-        /// The name of the socket.
+        /// The name of the socket whose pending error is taken.
         socket: String,
     },
     /// Moves the world's clock forward. Answered by [`Observation::Done`].
@@ -201,7 +201,7 @@ pub enum Step {
     Clock,
     /// Loads or unloads a family's queue module (EVT-2, SOCK-1). Answered by [`Observation::Done`].
     Module {
-        /// The family of the queue.
+        /// The family of the queue whose module is loaded or unloaded.
         #[serde(with = "crate::world::serial::FamilyForm")]
         family: Family,
         /// `true` to load the module, `false` to unload it.
@@ -218,19 +218,19 @@ pub enum Step {
     /// Makes an Ethernet frame arrive on a port of a bridge (EVT-1). Answered by
     /// [`Observation::Inject`].
     InjectBridged {
-        /// The name of the bridge.
+        /// The name of the bridge that the port belongs to.
         bridge: String,
-        /// The name of the bridge's port.
+        /// The name of the bridge's port on which the frame arrives.
         port: String,
-        /// The frame, from its destination address on.
+        /// The Ethernet frame, from its destination address on.
         frame: Bytes,
     },
     /// Makes an Ethernet frame arrive whose transport checksum is pending, or that stands for
     /// several segments (PKT-5). Answered by [`Observation::Inject`].
     InjectOffloaded {
-        /// The device on which the frame arrives.
+        /// The name of the device on which the frame arrives.
         device: String,
-        /// The frame, from its destination address on.
+        /// The Ethernet frame, from its destination address on.
         frame: Bytes,
         /// The number of payload bytes in each segment if the frame stands for several; otherwise
         /// `None`.
@@ -314,9 +314,9 @@ pub enum Observation {
     Done,
     /// The result of opening a socket, and of binding it if the step asked for that.
     Open {
-        /// The call that failed; `None` if none did.
+        /// The call that failed, `socket()` or `bind()`; `None` if neither did.
         failed_at: Option<OpenStage>,
-        /// The errno of the failed call; 0 if none failed.
+        /// The errno of the call that failed; 0 if neither did.
         errno: i64,
         /// The port id that the socket is bound to; `None` if the step did not bind the socket, or
         /// a call failed.
@@ -326,28 +326,28 @@ pub enum Observation {
     Send {
         /// The number of bytes sent; -1 if the call failed.
         sent: i64,
-        /// The errno if the call failed; otherwise 0.
+        /// The errno of the send call; 0 if it succeeded.
         errno: i64,
     },
     /// The result of the receive call.
     Receive(Received),
-    /// The numbers of the frames that were read until nothing was left.
+    /// The counts of the frames that were read until nothing was left.
     Drain {
         /// The number of frames read.
         frames: i64,
-        /// The number of PACKET messages among them.
+        /// The number of PACKET messages among the frames read.
         packets: i64,
         /// The number of frames read before the first ENOBUFS; `None` if ENOBUFS never came.
         enobufs_before_frame: Option<i64>,
     },
     /// The size that `getsockopt` reports for the buffer, after the step has set it.
     BufferSize {
-        /// The size in bytes.
+        /// The size of the buffer in bytes, as `getsockopt` reports it.
         actual: i64,
     },
     /// The device's answer to an injected frame; to the last one if the step injected several.
     Inject {
-        /// The errno if the device refused the frame; 0 if it took the frame.
+        /// The errno if the device refused the frame; 0 if the device took it.
         errno: i64,
     },
     /// The next frame that left by the device.
@@ -367,7 +367,8 @@ pub enum Observation {
     },
     /// The result of binding a socket, or of asking for its port id.
     Bind {
-        /// The errno if the bind failed; otherwise 0.
+        /// The errno of the bind call; 0 if it succeeded, or if the step only asked for the port
+        /// id.
         errno: i64,
         /// The port id that the socket is bound to now; 0 if it is unbound.
         port_id: i64,
@@ -381,14 +382,14 @@ pub enum Observation {
         /// The time that the poll waited, by the world's clock.
         waited: Duration,
     },
-    /// The socket's pending error.
+    /// The socket's pending error, which the step has taken.
     SocketError {
-        /// The errno; 0 if no error was pending.
+        /// The errno of the pending error; 0 if none was pending.
         errno: i64,
     },
     /// The time on the world's clock.
     Clock {
-        /// The time since [`World::begin`](super::World::begin).
+        /// The time on the world's clock since [`World::begin`](super::World::begin).
         since_begin: Duration,
     },
     /// The numbers of packets that entered, were delivered, are queued, and were dropped.
@@ -413,7 +414,7 @@ pub enum Received {
     Nothing,
     /// The call failed with an errno other than EAGAIN.
     Error {
-        /// The errno of the call.
+        /// The errno of the receive call.
         errno: i64,
     },
     /// The call received a datagram.

@@ -26,15 +26,15 @@ pub struct Device {
     pub ipv4: Ipv4Addr,
     /// The host's IPv6 address on the device, in a network of 64 bits.
     pub ipv6: Ipv6Addr,
-    /// The neighbour's link-layer address.
+    /// The link-layer address of the neighbour behind the device.
     pub neighbour_mac: [u8; 6],
-    /// The neighbour's IPv4 address.
+    /// The IPv4 address of the neighbour behind the device.
     pub neighbour_ipv4: Ipv4Addr,
-    /// The neighbour's IPv6 address.
+    /// The IPv6 address of the neighbour behind the device.
     pub neighbour_ipv6: Ipv6Addr,
 }
 
-/// The device that leads to neighbour A.
+/// The device `tap0`, which leads to neighbour A.
 pub const TAP0: Device = Device {
     name: "tap0",
     mac: [0x02, 0, 0, 0, 0x10, 0x01],
@@ -45,7 +45,7 @@ pub const TAP0: Device = Device {
     neighbour_ipv6: Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2),
 };
 
-/// The device that leads to neighbour B.
+/// The device `tap1`, which leads to neighbour B.
 pub const TAP1: Device = Device {
     name: "tap1",
     mac: [0x02, 0, 0, 0, 0x10, 0x02],

@@ -1,8 +1,8 @@
 //! A program as a world: it speaks JSON lines on its standard input and output.
 //!
 //! `docs/world-protocol.md` of this package describes the protocol completely. The program can be
-//! written in any language. [`serve`] is the program's end of the pipe for the worlds of this crate:
-//! it lets another process use such a world.
+//! written in any language. [`serve`] is the program's end of the pipe for the worlds of this
+//! crate: it lets another process use such a world.
 //!
 //! A program that breaks the protocol, hangs, or contradicts itself makes a case *broken*, and the
 //! report shows the line and the form that was expected. A case *fails* only by answers that keep

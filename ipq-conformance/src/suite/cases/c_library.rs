@@ -359,8 +359,8 @@ fn second_handle(subject: &Subject) -> CaseResult {
     program.create(Family::Ipv4).map(drop)
 }
 
-/// Returns a PACKET message as from the kernel, without payload and all zeros after the header,
-/// changed by `change`.
+/// Returns a PACKET message as the kernel sends it, with zeros in all fields after the header and
+/// no payload, changed by `change`.
 fn forged(subject: &Subject, change: impl FnOnce(Request) -> Request) -> Bytes {
     let body = vec![0; subject.abi().packet_message_bytes()];
     let message = Request::raw(MessageType::Packet.to_wire(), body).flags(Flags::NONE);

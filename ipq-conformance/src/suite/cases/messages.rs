@@ -10,7 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
     [checks_of_the_header(), checks_of_the_sender(), checks_of_the_body()].concat()
 }
 
-/// Returns the cases of MSG-1 to MSG-4.
+/// Returns the cases of MSG-1 to MSG-4: the checks of a message's header.
 fn checks_of_the_header() -> Vec<Case> {
     vec![
         Case::kernel(
@@ -82,7 +82,7 @@ fn checks_of_the_header() -> Vec<Case> {
     ]
 }
 
-/// Returns the cases of MSG-5 and MSG-6.
+/// Returns the cases of MSG-5 and MSG-6: the checks of the sender's capability and of the peer.
 fn checks_of_the_sender() -> Vec<Case> {
     vec![
         Case::must(
@@ -115,7 +115,8 @@ fn checks_of_the_sender() -> Vec<Case> {
     ]
 }
 
-/// Returns the cases of MSG-7 to MSG-11.
+/// Returns the cases of MSG-7 to MSG-11: the checks of the body, and what a message that passes
+/// does.
 fn checks_of_the_body() -> Vec<Case> {
     vec![
         Case::must(

@@ -267,7 +267,7 @@ fn dont_fragment_is_lost(subject: &Subject) -> CaseResult {
 }
 
 /// Queues an IPv6 packet at FORWARD, and accepts it with a replacement of 1600 bytes, more than the
-/// MTU. Returns the next two frames that leave by tap1.
+/// MTU. Returns the next two frames that leave by tap1; `None` in place of a missing one.
 fn grown_ipv6(subject: &Subject) -> Result<[Option<Bytes>; 2], Stopped> {
     let (socket, packet) = subject.queued(&Packet::udp6())?;
     socket.replace(packet.id(), &Packet::udp6().length(1600).ip())?;

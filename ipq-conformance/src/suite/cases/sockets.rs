@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
     [opening_and_binding(), reading_and_sending()].concat()
 }
 
-/// Returns the cases of SOCK-1 and SOCK-2.
+/// Returns the cases of SOCK-1 and SOCK-2: opening and binding.
 fn opening_and_binding() -> Vec<Case> {
     vec![
         Case::must(
@@ -86,7 +86,7 @@ fn opening_and_binding() -> Vec<Case> {
     ]
 }
 
-/// Returns the cases of SOCK-3 to SOCK-9.
+/// Returns the cases of SOCK-3 to SOCK-9: reading and sending.
 fn reading_and_sending() -> Vec<Case> {
     vec![
         Case::must(

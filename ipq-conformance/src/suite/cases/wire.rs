@@ -105,8 +105,8 @@ fn packet_layout_v6(subject: &Subject) -> CaseResult {
     expect_layout(subject, Family::Ipv6, [0x86, 0xdd])
 }
 
-/// Expects each field of a PACKET message at an offset that is counted by hand. So the parser that
-/// other cases use is checked, too.
+/// Expects each field of a PACKET message at an offset that is counted by hand, so that the parser
+/// that other cases use is checked, too.
 fn expect_layout(subject: &Subject, family: Family, ether_type: [u8; 2]) -> CaseResult {
     let socket = subject.attach(family)?;
     let sent = Packet::udp(family);

@@ -8,7 +8,7 @@ use ipq_core::Family;
 pub struct ProcText {
     /// "Peer PID": the port id of the peer; 0 if there is no peer.
     pub peer: u64,
-    /// "Copy mode": the number of the copy mode.
+    /// "Copy mode": the number of the copy mode, 0 NONE, 1 META or 2 PACKET.
     pub copy_mode: u64,
     /// "Copy range": the copy range in bytes.
     pub copy_range: u64,

@@ -153,8 +153,8 @@ impl Program<'_> {
         })
     }
 
-    /// Returns the fields of a handle's structure (LIB-8). If the libipq is not for C, the case is
-    /// broken.
+    /// Returns the fields of a handle's structure (LIB-8), which only a libipq for C has. With
+    /// `ipq-core`'s handle the case is broken.
     #[track_caller]
     pub fn inspect(&self, handle: HandleNumber) -> Result<HandleState, Stopped> {
         let inspected = self.run(Function::Inspect { handle })?;

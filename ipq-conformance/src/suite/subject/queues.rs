@@ -206,7 +206,7 @@ impl QueuedMessage {
             .map_or(0, |number| u16::from_be_bytes(*number))
     }
 
-    /// Returns the address family in nfnetlink's header.
+    /// Returns the address family in the header of nfnetlink: 2 for IPv4, 10 for IPv6.
     #[must_use]
     pub fn family(&self) -> u8 {
         self.frame[16]
@@ -225,7 +225,8 @@ impl QueuedMessage {
         header.map_or(0, |header| u16::from_be_bytes([header[4], header[5]]))
     }
 
-    /// Returns the number of the hook at which the packet was queued.
+    /// Returns the number of the hook at which the packet was queued: 0 PREROUTING to 4
+    /// POSTROUTING.
     #[must_use]
     pub fn hook(&self) -> u8 {
         self.attribute(attribute::PACKET_HEADER).map_or(0, |header| header[6])

@@ -214,7 +214,7 @@ impl<'s> Socket<'s> {
         expect_bytes("the reply", &expected, &seen, Kind::Netlink(abi))
     }
 
-    /// Receives until nothing is left, past ENOBUFS, and returns the numbers of frames.
+    /// Receives until nothing is left, past ENOBUFS, and returns the counts of the frames.
     #[track_caller]
     pub fn drain(&self) -> Result<Drained, Stopped> {
         let step = Step::Drain {
@@ -363,7 +363,7 @@ impl<'s> Socket<'s> {
     }
 }
 
-/// The numbers of the frames that [`Socket::drain`] received.
+/// The counts of the frames that [`Socket::drain`] received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// The number of frames.

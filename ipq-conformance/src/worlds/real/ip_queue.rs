@@ -13,7 +13,7 @@ use ipq_core::transport::netlink::{Bind, Netlink, OpenError};
 use ipq_core::{Family, PortId};
 use std::fs;
 
-/// The world's name on the command line.
+/// The name of the world on the command line: `ip_queue`.
 pub(super) const NAME: &str = "ip_queue";
 
 /// Creates worlds of this machine's kernel with `ip_queue`. Creation fails if the kernel has no

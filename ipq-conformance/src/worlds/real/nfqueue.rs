@@ -21,7 +21,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-/// The world's name on the command line.
+/// The name of the world on the command line: `nfqueue`.
 pub(super) const NAME: &str = "nfqueue";
 
 /// The number of the queue that stands for each family's `ip_queue`.

@@ -24,7 +24,7 @@ pub(super) trait Served {
     where
         Self: Sized;
 
-    /// Does one step, and returns the observation.
+    /// Does one step in this process, and returns the observation.
     fn step(&mut self, step: &Step) -> Result<Observation, WorldError>;
 }
 

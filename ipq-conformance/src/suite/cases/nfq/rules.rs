@@ -211,7 +211,7 @@ fn balance_spreads(subject: &Subject) -> CaseResult {
     subject.equal("packets", &64, &queues.len())?;
     queues.sort_unstable();
     queues.dedup();
-    // With one seed in ten million, one of the four queues gets none of the 64 packets.
+    // With one seed in 25 million, one of the four queues gets none of the 64 packets.
     subject.equal("queues", &(FIRST..=LAST).collect(), &queues)
 }
 
