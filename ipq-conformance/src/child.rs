@@ -50,8 +50,8 @@ pub(crate) fn answer(answer: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-/// Ends this process, which has served its parent. After an error it prints the error to standard
-/// error and exits with status 2; otherwise it exits with status 0.
+/// Ends this process, which has served its parent. The exit status is 0. After an error the error
+/// is printed to standard error, and the exit status is 2.
 #[cfg(any(feature = "laboratory", feature = "libipq"))]
 pub(crate) fn exit(served: io::Result<()>) -> ! {
     match served {
@@ -262,8 +262,8 @@ impl Child {
         self.input = None;
     }
 
-    /// Waits for the child to end, and returns its exit status. Kills the child first unless `line`
-    /// is [`Line::Ended`]; then it has 5 seconds to end by itself.
+    /// Waits for the child to end, and returns its exit status. If `line` is [`Line::Ended`], the
+    /// child has 5 seconds to end by itself; otherwise it is killed at once.
     pub(crate) fn end(&mut self, line: &Line) -> io::Result<ExitStatus> {
         if *line != Line::Ended {
             // The child may be over already.

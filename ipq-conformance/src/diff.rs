@@ -27,7 +27,7 @@ pub struct Pair<'f> {
     pub first: &'f dyn WorldFactory,
     /// The world that is compared with the first.
     pub second: &'f dyn WorldFactory,
-    /// The differences between these worlds that are expected.
+    /// The list of known differences, which count as expected.
     pub known: &'f KnownDivergences,
 }
 
@@ -47,7 +47,7 @@ pub enum Compared {
 pub struct Divergence {
     /// The steps and the first world's answers, with as few steps as possible.
     pub recording: Recording,
-    /// The answer in which the second world differs.
+    /// The first answer in which the second world differs, and how it differs.
     pub difference: Difference,
 }
 

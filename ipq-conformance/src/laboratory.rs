@@ -40,7 +40,7 @@ pub(crate) use sys::set_option;
 /// The EtherType of the frames that are sent through `lo`. It is reserved for local experiments.
 const ROUND_ETHER_TYPE: u16 = 0x88b5;
 /// The number of frames that [`Laboratory::settle`] sends through `lo`, each after the one before
-/// came back. Once a frame is back, the answers that the kernel gave before it are done, too.
+/// came back. One frame is not enough: work that is done before it comes back can cause more work.
 const ROUNDS: u8 = 3;
 /// The time limit for anything in the laboratory that should happen at once.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
@@ -120,8 +120,8 @@ impl Laboratory {
     }
 
     /// Sends a packet from this host, and waits until the kernel has handled it. `packet` begins
-    /// with its IPv4 or IPv6 header; anything else is an error. A packet that is dropped on its way
-    /// is none.
+    /// with its IPv4 or IPv6 header; anything else is an error. It is no error if the packet is
+    /// dropped on its way.
     pub fn output(&self, packet: &[u8]) -> Result<(), LaboratoryError> {
         let (socket, destination) = match packet.first().map(|byte| byte >> 4) {
             Some(4) => (&self.ipv4, packet.get(16..20).and_then(ipv4_at).map(SocketAddr::from)),

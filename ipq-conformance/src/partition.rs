@@ -55,7 +55,7 @@ impl FromStr for Partition {
     }
 }
 
-/// A text that is no [`Partition`].
+/// The error for a text that is no [`Partition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write K/N, such as 1/3: part K of N parts, counted from 1")]
 pub struct PartitionError;

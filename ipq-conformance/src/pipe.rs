@@ -23,7 +23,7 @@ const MOST_QUOTED: usize = 200;
 
 /// A request to a program, which is sent as a line of JSON.
 pub(crate) trait Request: Serialize {
-    /// The type of the answers to such a request.
+    /// The type of the answers to this type of request.
     type Answer: Answer;
 
     /// Returns the form of a right answer to the request, as error messages show it.
@@ -91,7 +91,7 @@ impl From<Fault> for WorldError {
     }
 }
 
-/// A program that answers requests, with what error messages say about it.
+/// A started program that answers requests, and what error messages tell about it.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,

@@ -200,8 +200,8 @@ impl Console {
         Ok(None)
     }
 
-    /// Returns the machine's error for an error in reading from the serial line. If its time has
-    /// run out, that says whether anything came.
+    /// Returns the machine's error for an error in reading from the serial line. If the machine's
+    /// time has run out, the error says whether anything came.
     fn broken(&self, error: io::Error) -> MachineError {
         match error.kind() {
             io::ErrorKind::TimedOut if self.last_lines.is_empty() => MachineError::Silent,

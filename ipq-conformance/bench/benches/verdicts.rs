@@ -247,7 +247,7 @@ impl Queue<SimTransport> {
 }
 
 impl Queue<NfQueue<SimTransport>> {
-    /// Returns a numbered queue of the length that the kernel allows.
+    /// Returns a numbered queue with the greatest maximum length that the kernel takes.
     fn numbered() -> Result<Self, Failed> {
         let kernel = Kernel::builder().profile(Profile::LINUX_6_18_X86_64);
         let sim = kernel.keep_fates(0).simulate()?;

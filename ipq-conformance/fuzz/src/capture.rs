@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The number of inputs of which one is run as the command does it. That takes a thousand times as
-/// long.
+/// The number of inputs for each one that is also run as the command runs it. Such a run takes a
+/// thousand times as long as the other checks.
 const SELDOM: u32 = 512;
 
 /// The most bytes that reading may hold beside records and their packets: buffers, and the

@@ -35,7 +35,8 @@ const STANDARD_INPUT: &str = "-";
 struct Frame {
     /// The number of the frame's record in the capture, or of the frame in the hex dump, from 1.
     number: usize,
-    /// The time since the epoch at which the datagram was captured; `None` for a hex dump.
+    /// The time since the epoch at which the datagram was captured; `None` if the file does not
+    /// state it.
     time: Option<Duration>,
     to_kernel: Option<bool>,
     /// The number of the netlink protocol; `None` if the file does not state it.

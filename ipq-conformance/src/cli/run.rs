@@ -83,7 +83,7 @@ pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Runs the cases of libraries on the emulator, with the libipq `client`.
+/// Runs the library's cases on the emulator, with the libipq `client` under test.
 fn run_client(client: &ClientArgument, arguments: &RunArguments) -> Result<End, Failure> {
     let preload = arguments.preload.as_deref();
     let (factory, client): (Arc<dyn WorldFactory>, _) = match client {

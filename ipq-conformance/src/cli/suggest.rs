@@ -3,7 +3,7 @@
 use super::{Failure, unable};
 use crate::suite::{Case, Filter, Topic, cases};
 
-/// The likeness of two words, from 0 to 1, from which one is suggested for the other.
+/// The least likeness of two words, from 0 to 1, at which one is suggested for the other.
 const ALIKE: f64 = 0.7;
 /// The least length of a mistyped word, in bytes, for which longer words that contain it are
 /// suggested.

@@ -68,7 +68,8 @@ fn help_for(command: &str) -> String {
     command.render_long_help().to_string()
 }
 
-/// Runs the command that a report prints for a bad case, as it stands.
+/// Parses the command that a report prints for a bad case, and checks that it chooses that case
+/// alone.
 #[rstest]
 #[case::in_a_world("--world sim")]
 #[case::with_an_option_to_quote("--client 'dlopen:/my libs/libipq.so' --preload Cargo.toml")]

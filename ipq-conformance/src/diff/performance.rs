@@ -53,7 +53,8 @@ struct Performance<'w> {
     net_admin: bool,
     /// The names of the open sockets that an [`Action::Step`] opened.
     numbered: Vec<String>,
-    /// The packets that were read, in order. Closing a socket removes those of its family.
+    /// The packets that were read, in order, each with the slot that read it. Closing a socket
+    /// removes those of its family.
     packets: Vec<(Slot, PacketId, Bytes)>,
     steps: Vec<RecordedStep>,
 }

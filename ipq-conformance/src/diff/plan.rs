@@ -74,7 +74,7 @@ pub(super) enum Replacement {
     OtherService,
     /// The packet with this many bytes appended.
     Longer(usize),
-    /// The packet without its last bytes, this many.
+    /// The packet without this many bytes at its end.
     Shorter(usize),
     /// This many bytes 0x45, but at most 19: too few for an IPv4 or IPv6 header.
     Stub(usize),

@@ -39,7 +39,7 @@ const NO_DUPLICATE_DETECTION: u8 = 2;
 const NEIGHBOUR_IS_PERMANENT: u16 = 0x80;
 const INTERFACE_IS_UP: u32 = 1;
 
-/// A socket that speaks rtnetlink.
+/// The sockets by which this process sets up devices: one for rtnetlink, and one for an ioctl.
 #[derive(Debug)]
 pub(super) struct Rtnetlink {
     socket: OwnedFd,
@@ -173,14 +173,14 @@ impl Rtnetlink {
         Ok(answer.kind == RTM_NEWROUTE && answer.body.get(7) == Some(&RTN_LOCAL))
     }
 
-    /// Sends a request, and waits for its acknowledgement. An error number in that is returned as
-    /// an error. `what` names the request in errors.
+    /// Sends a request, and waits for its acknowledgement. A refusal by the kernel is an error.
+    /// `what` names the request in errors.
     fn request(&self, message: Message, what: &str) -> Result<(), LaboratoryError> {
         self.exchange(message, ACKNOWLEDGE, what).map(drop)
     }
 
-    /// Sends a message, and returns the kernel's answer to it: the one with its sequence number. An
-    /// error number in the answer is returned as an error.
+    /// Sends a message, and returns the kernel's answer to it: the one with its sequence number. A
+    /// refusal by the kernel is an error. `what` names the message in errors.
     fn exchange(&self, message: Message, flags: u16, what: &str) -> Result<Answer, LaboratoryError> {
         let failed = |error| LaboratoryError::system(what, error);
         let sequence = self.sequence.replace(self.sequence.get().wrapping_add(1));

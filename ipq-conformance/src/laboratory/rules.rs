@@ -78,8 +78,8 @@ impl Saved {
     }
 }
 
-/// Returns rules that drop, at OUTPUT, the ICMP errors that the host itself sends; for IPv6 also its
-/// messages of multicast listener discovery and of router and neighbour discovery.
+/// Returns rules that drop, at OUTPUT, the ICMP errors that the host itself sends. For IPv6 they
+/// also drop its messages of multicast listener, router and neighbour discovery.
 fn silence(family: Family) -> Vec<(Hook, Entry)> {
     let (Protocol(protocol), types) = match family {
         Family::Ipv4 => (Protocol::ICMP, ICMP_ERRORS.to_vec()),

@@ -39,7 +39,8 @@ enum Presence {
 }
 
 /// Writes the sysctls of the current network namespace, and for [`Place::Initial`] those outside
-/// namespaces. Must be called before the devices are created. Some sysctls may be missing.
+/// namespaces. Must be called before the devices are created. A missing sysctl is an error unless
+/// it is marked `Sometimes`.
 pub(super) fn apply(place: Place) -> Result<(), LaboratoryError> {
     let of_the_system = match place {
         Place::Private => &[],

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 /// Compares the datagram that `socket` received with the recorded one, and returns the difference;
 /// `None` if they are equal. Only the kernel's datagrams have exempt bytes. A byte that one of the
-/// two lacks always counts. The ids of two packet messages are learnt.
+/// two lacks always counts. If both are packet messages, `ids` learns that their packet ids name
+/// the same packet.
 pub(super) fn compare(expected: &[u8], seen: &[u8], from_kernel: bool, socket: &str, ids: &mut Ids) -> Option<Unequal> {
     let abi = ids.abi();
     let mut judged = Judged::default();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// A packet id as it is in a frame: a word of the recording's ABI.
 type RawId = Vec<u8>;
 
-/// A netlink protocol. It stands for the queue of its family.
+/// The number of a netlink protocol, which stands for the queue of a family.
 type QueueProtocol = i32;
 
 /// A map from recorded packet ids to this world's.
@@ -122,8 +122,8 @@ impl Ids {
 }
 
 /// Returns this world's id for a verdict to the queue of `protocol`; `None` if it is unknown. The
-/// id of a packet in the other family's queue is taken only if ids are addresses, and can't clash
-/// with one of this queue.
+/// id of a packet in the other family's queue is taken only if ids are addresses, since then it is
+/// no id of this queue, too.
 fn named_by(protocol: QueueProtocol, own: &BTreeMap<QueueProtocol, RawId>, addresses: bool) -> Option<&RawId> {
     own.get(&protocol).or_else(|| own.values().next().filter(|_| addresses))
 }

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 /// The identifier in the echo requests and in their replies.
 const IDENTIFIER: u16 = 0x1770;
 
-/// The number of pings that are sent at most.
+/// The most pings that are sent while no reply comes.
 const ATTEMPTS: usize = 500;
 const REPLY_TIME: Timespec = Timespec {
     tv_sec: 0,

@@ -149,7 +149,7 @@ fn a_packet_is_not_mistaken_for_that_of_the_other_family_with_its_id() {
     assert_eq!(left(&recorded), 2);
 }
 
-/// Returns whether the byte at `at` of a recorded frame counts in the comparison.
+/// Returns whether and why the byte at `at` of a recorded frame may differ.
 fn is_exempt(recording: &Recording, frame: &[u8], sender: i64, at: usize) -> Exempt {
     let abi = recording.setup.machine.as_ref().expect("a machine").abi;
     let kind = Header::parse(frame, abi).map(|header| header.message_type);

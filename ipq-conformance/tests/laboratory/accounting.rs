@@ -238,8 +238,8 @@ impl Filter<'_> {
         Ok(())
     }
 
-    /// Gives a packet a verdict at random, in most cases ACCEPT, and counts the packets that were
-    /// lost before it.
+    /// Gives a packet a random verdict: ACCEPT, DROP, or a replacement with ACCEPT or STOP. Counts
+    /// the packets that were lost before it.
     fn judge(&mut self, id: PacketId, unchanged: &Bytes) {
         self.tally.user_dropped += id.0 - self.last_id - 1;
         self.last_id = id.0;

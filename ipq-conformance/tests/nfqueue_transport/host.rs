@@ -58,7 +58,7 @@ impl Host {
             .expect("the device goes down");
     }
 
-    /// Sets the first device down, renames it, and sets it up again.
+    /// Sets the first device down, renames it to `name`, and sets it up again.
     pub(crate) fn rename(&mut self, name: &str) {
         self.set_down();
         self.laboratory.rename(TAP0.name, name).expect("the device is renamed");

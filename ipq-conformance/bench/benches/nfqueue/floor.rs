@@ -248,8 +248,8 @@ fn open(task: Task) -> Result<OwnedFd, Failed> {
     Ok(socket)
 }
 
-/// Sends a CONFIG message with one attribute, and waits for the acknowledgement. An error number in
-/// that is returned as an error.
+/// Sends a CONFIG message with one attribute, and waits for the acknowledgement. A refusal by the
+/// kernel is an error.
 fn configure(socket: &OwnedFd, kind: u16, content: &[u8]) -> Result<(), Failed> {
     const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
     let attribute = [

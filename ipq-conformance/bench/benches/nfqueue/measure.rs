@@ -110,8 +110,8 @@ struct Bench {
     laboratory: Laboratory,
     library: Result<Library, String>,
     /// The processor of the listeners, and of the sender of packets that come before a listener
-    /// begins. So no data comes from another processor's cache, which on a virtual machine takes as
-    /// long as the host's placing of processors makes it.
+    /// begins. So no data comes from another processor's cache. On a virtual machine the cost of
+    /// that would depend on where the host runs each processor.
     here: usize,
     /// The processor that sends packets while a listener is at work; `None` if this process may use
     /// no other.

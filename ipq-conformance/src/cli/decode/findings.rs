@@ -18,7 +18,7 @@ pub(super) struct Finding {
 }
 
 /// Returns the rules that a frame breaks, in the order in which a reader of the frame meets them. A
-/// frame that was cut, or is of another netlink protocol, breaks none.
+/// frame that was cut, or whose netlink protocol is not a queue's, breaks none.
 pub(super) fn findings(frame: &Frame, abi: Abi) -> Vec<Finding> {
     let mut found = Found(Vec::new());
     // Missing bytes are not the frame's fault.

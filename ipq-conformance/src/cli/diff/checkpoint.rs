@@ -113,7 +113,8 @@ impl Figures {
     }
 }
 
-/// The writer of the checkpoint's file. It only measures time if there is no file.
+/// The writer of the checkpoint's file, which also measures the time of the run. Without a path it
+/// writes nothing.
 pub(super) struct Keeper {
     path: Option<PathBuf>,
     begun: Instant,

@@ -85,8 +85,8 @@ impl Matrix {
     }
 }
 
-/// Returns the cell of a requirement whose cases have these states: the number of cases in the
-/// worst state, and the state's words.
+/// Returns the cell of a requirement whose cases have these states: how many of the cases are in
+/// the worst state, and the state's words unless it is passed.
 fn standing(states: impl Iterator<Item = State>) -> Markup {
     let mut counts = BTreeMap::<State, usize>::new();
     for state in states {
