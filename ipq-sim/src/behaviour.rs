@@ -55,25 +55,26 @@ pub(crate) use verdicts::{
 /// The rules of a kernel, by area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Behaviour {
-    /// Attaching to a queue, and losing the peer (ATT).
+    /// The rules for attaching to a queue, and for losing the peer (ATT).
     pub(crate) attaching: Attaching,
-    /// The checks of a message to a queue, and its effect (MSG).
+    /// The rules for checking and obeying a message to a queue (MSG).
     pub(crate) requests: Requests,
-    /// The replies to messages (ERR).
+    /// The rules for replies to messages (ERR).
     pub(crate) replies: Replies,
-    /// The packets that are queued, and the bytes of them that are copied into frames (PKT).
+    /// The rules for queueing packets, and for copying their bytes into frames (PKT).
     pub(crate) queueing: Queueing,
-    /// The fields of a PACKET frame (PKT-6 to PKT-8).
+    /// The rules for the fields of a PACKET frame (PKT-6 to PKT-8).
     pub(crate) metadata: Metadata,
-    /// The effect of each verdict (VER).
+    /// The rules for checking verdicts, and for their effects (VER).
     pub(crate) verdicts: Verdicts,
-    /// The host around the queue: its checks, its routes, and its devices (FWD, EVT-1).
+    /// The rules for the host around the queue: its checks, its routes, and its devices (FWD,
+    /// EVT-1).
     pub(crate) host: Host,
-    /// The queues that the kernel has, and what they share (EVT-2, EVT-3).
+    /// The rules for the queues that the kernel has, and for what they share (EVT-2, EVT-3).
     pub(crate) modules: Modules,
-    /// The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
+    /// The layout of the texts of `/proc/net/ip_queue` and `/proc/net/ip6_queue` (PROC-1).
     pub(crate) proc_text: ProcText,
-    /// The netlink sockets (SOCK).
+    /// The rules for netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
     /// The bytes that a seeded fault spoils; `None` for every kernel.
     pub(crate) flaw: Option<Flaw>,

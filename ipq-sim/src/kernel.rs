@@ -36,7 +36,8 @@ use ipq_core::Family;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A Linux kernel with `ip_queue` and `ip6_queue`, in memory.
+/// A Linux kernel in memory, with `ip_queue` and `ip6_queue` or with `nfnetlink_queue`, as its
+/// profile says.
 ///
 /// A machine without I/O: it does everything while a method runs. Most programs use it through
 /// [`Sim`](crate::Sim), which connects handles to it.
@@ -49,7 +50,7 @@ pub struct Kernel {
     later_count: u64,
     sockets: Sockets,
     queues: Queues<Traversal>,
-    /// The source of the ids of queued packets.
+    /// The records of memory that the packet ids of `ip_queue` come from.
     records: Records,
     network: Network,
     /// The identification of the last IPv6 packet that was fragmented. It counts these packets from

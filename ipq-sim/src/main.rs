@@ -1,5 +1,5 @@
-//! `ipq-sim`: runs programs written for libipq on the packets of a capture, or serves an emulated
-//! kernel to those that are started elsewhere.
+//! `ipq-sim`: runs programs that are written for packet queues on the packets of a capture, or
+//! serves an emulated kernel to programs that are started elsewhere.
 
 #![forbid(unsafe_code)]
 

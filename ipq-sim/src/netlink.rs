@@ -35,7 +35,7 @@ pub(crate) struct Datagram {
     weight: usize,
 }
 
-/// The first part of a datagram.
+/// The head of a datagram, which its payload follows.
 #[derive(Clone, Debug)]
 pub(crate) enum FirstPart {
     /// The head of an `ip_queue` frame, kept in place: it is short, and costs no allocation.
@@ -154,7 +154,7 @@ impl ClientId {
 pub(crate) enum Undelivered {
     /// No socket has the port id.
     NoSocket,
-    /// The socket's receive buffer has no room.
+    /// The socket's receive buffer is full, or refuses datagrams after an overrun.
     NoRoom,
 }
 
@@ -205,15 +205,15 @@ struct Socket {
 /// The facts about a socket that decide how a numbered queue answers it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answering {
-    /// `true` with the option `NETLINK_CAP_ACK`: answers quote the header only.
+    /// `true` if the option `NETLINK_CAP_ACK` is set: answers quote only the message's header.
     pub(crate) capped: bool,
-    /// `true` with the option `NETLINK_EXT_ACK`: answers may have attributes.
+    /// `true` if the option `NETLINK_EXT_ACK` is set: answers may carry attributes.
     pub(crate) extended: bool,
     /// `true` if the socket was opened with `CAP_NET_ADMIN` (NFQ-53).
     pub(crate) opened_with_capability: bool,
 }
 
-/// The sender of a datagram, and its protocol.
+/// The facts about a sending socket: its protocol, owner and port id, and how it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sending {
     pub(crate) protocol: i32,

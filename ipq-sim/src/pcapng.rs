@@ -103,8 +103,8 @@ impl Block {
         self.end()
     }
 
-    /// Makes a whole block that describes an interface, and returns its bytes. The unit of its
-    /// times is 10 to the power of `-resolution` seconds.
+    /// Makes a whole block that describes an interface, and returns its bytes. `link` is the number
+    /// of its link layer. The unit of its times is 10 to the power of `-resolution` seconds.
     pub fn interface(&mut self, name: &str, link: u16, resolution: u8) -> &[u8] {
         self.begin(block::INTERFACE);
         self.words(&[link.into(), 0]);

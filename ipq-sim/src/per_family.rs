@@ -1,4 +1,4 @@
-//! A value for each family.
+//! One value for each of IPv4 and IPv6.
 
 use ipq_core::Family;
 use std::ops::{Index, IndexMut};

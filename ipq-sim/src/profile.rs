@@ -75,8 +75,8 @@ pub enum Provenance {
 /// allocates, which is more than the datagram's length (SOCK-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// The weight is `base` and an allocation. The allocation has room for the datagram's bytes,
-    /// rounded up to a multiple of 64, and for `shared_info`. Its size is a power of two.
+    /// The weight is `base` plus the size of an allocation. The size is the least power of two with
+    /// room for `shared_info` and for the datagram's bytes, rounded up to a multiple of 64.
     PowerOfTwo {
         /// The number of bytes that the allocation holds beside the datagram's.
         shared_info: usize,
@@ -93,7 +93,8 @@ pub enum Weight {
         /// The number of bytes that each datagram weighs beside its allocation.
         base: usize,
     },
-    /// The weight is `base` and the datagram's length, rounded up to a multiple of `to`.
+    /// The weight is `base` plus the datagram's length. The length alone is rounded up to a
+    /// multiple of `to` before.
     RoundedUp {
         /// The number of bytes to whose multiple the datagram's length is rounded up.
         to: usize,

@@ -1,4 +1,4 @@
-//! The netlink sockets.
+//! The rules for netlink sockets: ports, receive buffers, sending and receiving.
 
 use super::host::Check;
 use ipq_core::Errno;
@@ -10,7 +10,7 @@ pub(crate) struct Netlink {
     pub(crate) opening: Opening,
     /// The check that a port id is free when a socket is bound to it (SOCK-2).
     pub(crate) port_is_free: Check,
-    /// The check that a socket is not bound to another port id already (SOCK-2).
+    /// The check, when a socket is bound, that it is not already bound to another port id (SOCK-2).
     pub(crate) socket_is_unbound: Check,
     /// The rule for the port id that the kernel chooses for a socket (SOCK-2).
     pub(crate) automatic_port: AutomaticPort,
@@ -33,7 +33,7 @@ pub(crate) struct Netlink {
     pub(crate) receive_buffer_limit: Check,
     /// The condition on which a receive buffer is full (SOCK-4, NFQ-100).
     pub(crate) full: Full,
-    /// The rule for a datagram without bytes (NFQ-105).
+    /// The rule for sending a datagram without bytes (NFQ-105).
     pub(crate) empty_datagram: EmptyDatagram,
     /// The rule for a datagram sent to a port id that nobody has (SOCK-8).
     pub(crate) unreachable: Unreachable,
@@ -144,7 +144,7 @@ pub(crate) enum Full {
     WithNext,
 }
 
-/// The rule for a datagram without bytes.
+/// The rule for sending a datagram without bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EmptyDatagram {
     /// A datagram without bytes is sent.

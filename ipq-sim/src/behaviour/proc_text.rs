@@ -1,4 +1,4 @@
-//! The text of `/proc/net/ip_queue` and `/proc/net/ip6_queue`.
+//! The layout of the texts of `/proc/net/ip_queue` and `/proc/net/ip6_queue`.
 
 use crate::per_family::PerFamily;
 
@@ -24,15 +24,15 @@ pub(crate) enum Figure {
     SignedPeer,
     /// 1 if the last peer was found to be gone and nobody has attached since; otherwise 0.
     PeerDied,
-    /// The copy mode's number.
+    /// The copy mode's number: 0 for NONE, 1 for META, 2 for PACKET.
     Mode,
     /// The copy range in bytes.
     Range,
     /// The number of packets that are queued.
     Length,
-    /// The maximum length, as an unsigned number.
+    /// The queue's maximum length in packets, as an unsigned number.
     MaximumLength,
-    /// The maximum length, as a signed number.
+    /// The queue's maximum length in packets, as a signed number.
     SignedMaximumLength,
     /// The number of packets that were dropped because the queue was full.
     DroppedWhenFull,
@@ -55,9 +55,10 @@ pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Queue terminate", Figure::Zero),
 ];
 
-/// IPv4's lines in Linux 2.6.18 and later. The last label differs from IPv6's.
+/// The lines of `/proc/net/ip_queue` in Linux 2.6.18 and later. The last label differs from that of
+/// `/proc/net/ip6_queue`.
 pub(crate) const IPV4_LINES: [Line; 7] = seven_lines("Netlink dropped");
-/// IPv6's lines in Linux 2.6.18 and later.
+/// The lines of `/proc/net/ip6_queue` in Linux 2.6.18 and later.
 pub(crate) const IPV6_LINES: [Line; 7] = seven_lines("Netfilter dropped");
 
 const fn seven_lines(last: &'static str) -> [Line; 7] {

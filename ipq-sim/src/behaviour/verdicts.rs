@@ -1,9 +1,9 @@
-//! The effect of each verdict.
+//! The rules for verdicts: their checks, their effects, and their payloads.
 
 use ipq_core::Verdict;
 use ipq_core::wire::Response;
 
-/// The rules for verdicts.
+/// The rules for verdicts: their effects, their checks, and their payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdicts {
     /// The effect of DROP, 0 (VER-4).
@@ -78,9 +78,9 @@ pub(crate) enum Effect {
 /// The rule that says what is checked first of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckedFirst {
-    /// The verdict's value is checked first.
+    /// The verdict's value is checked before its packet id.
     Value,
-    /// The packet id is checked first. No kernel does this.
+    /// The verdict's packet id is checked before its value. No kernel does this.
     PacketId,
 }
 

@@ -80,7 +80,8 @@ drop_reasons! {
     Verdict "by verdict",
     /// No program listened to the queue, or the queue was in mode NONE (PKT-1).
     NoListener "no listener",
-    /// The queue was at its maximum length (PKT-2).
+    /// The queue was full: it had its maximum length (PKT-2), or the kernel's table its limit
+    /// (NFQ-5).
     QueueFull "queue full",
     /// The frame could not be delivered to the listening program: the socket was gone, or its
     /// receive buffer full (PKT-3).
@@ -108,7 +109,7 @@ drop_reasons! {
     /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
     /// frame.
     OtherHost "for another host",
-    /// The packet's header was wrong (FWD-1).
+    /// The packet's header was wrong (FWD-1), or ended before what a rule had to match.
     Malformed "malformed",
     /// The packet's source or destination must not appear on a network: loopback, or this host's
     /// own address as a source.

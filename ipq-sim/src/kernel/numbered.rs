@@ -18,7 +18,7 @@ use ipq_core::transport::nfqueue::Device;
 use ipq_core::wire::Timestamp;
 use ipq_core::{Errno, Family, Hook, PacketId, PortId, Verdict};
 
-/// The user and group of the programs on the emulated host: those of root.
+/// The user id and group id of all programs on the emulated host: those of root.
 const ROOT: (u32, u32) = (0, 0);
 /// The checksum state that packet messages give for a packet from outside: not verified.
 const NOT_VERIFIED: u32 = 4;

@@ -212,7 +212,7 @@ impl Kernel {
             .map(|traversal| traversal.packet.serial)
     }
 
-    /// Returns the last steps on a packet's way through the hooks.
+    /// Returns those steps of a packet's way through the hooks that are still kept, in order.
     pub(crate) fn steps(&self, packet: PacketSerial) -> Vec<Step> {
         self.ledger.steps(packet)
     }

@@ -11,7 +11,7 @@ use ipq_core::wire::{Abi, Frame, Header};
 use ipq_core::{Errno, PortId};
 use std::task::Waker;
 
-/// The number of netlink protocols of a kernel.
+/// The number of netlink protocols that a kernel can have, counted from 0.
 const NETLINK_PROTOCOLS: i32 = 32;
 
 impl Kernel {
@@ -297,7 +297,8 @@ impl Kernel {
         self.sockets.take_error(socket, &self.profile.behaviour.netlink)
     }
 
-    /// Sets `SO_RCVBUF`. Returns the granted size in bytes (SOCK-4).
+    /// Sets `SO_RCVBUF`: asks for a receive buffer of `bytes`. Returns the granted size in bytes
+    /// (SOCK-4).
     pub fn set_receive_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_receive_buffer(socket, bytes)
     }
@@ -311,12 +312,14 @@ impl Kernel {
         self.sockets.force_receive_buffer(socket, bytes)
     }
 
-    /// Sets `SO_SNDBUF`. Returns the granted size in bytes (SOCK-9).
+    /// Sets `SO_SNDBUF`: asks for a send buffer of `bytes`. Returns the granted size in bytes
+    /// (SOCK-9).
     pub fn set_send_buffer(&mut self, socket: SocketId, bytes: u32) -> Result<u32, Errno> {
         self.sockets.set_send_buffer(socket, bytes)
     }
 
-    /// Sets or clears `NETLINK_NO_ENOBUFS` (SOCK-4).
+    /// Sets or clears `NETLINK_NO_ENOBUFS`. While it is set, an overrun is not reported, and later
+    /// datagrams are taken if there is room (SOCK-4). Linux up to 2.6.27 ignores it (ERA-13).
     pub fn set_no_enobufs(&mut self, socket: SocketId, on: bool) -> Result<(), Errno> {
         self.sockets.set_no_enobufs(socket, on, &self.profile.behaviour.netlink)
     }

@@ -63,9 +63,8 @@ impl Records {
         }
     }
 
-    /// Takes a record for a queue entry. On kernels whose notes share a pool, takes one for the
-    /// hook's note first. Of a pool's free records the one at the end goes first, and without any a
-    /// new one.
+    /// Takes a record for a queue entry: the free record that was freed last, or else a new one. On
+    /// kernels whose notes share a pool, takes one for the hook's note before.
     pub(crate) fn take(&mut self, family: Family) -> Record {
         let note = matches!(self.pools, RecordPools::WithNotes(_)).then(|| self.free[Family::Ipv4].take());
         let pool = self.entries(family);

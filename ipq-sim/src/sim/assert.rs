@@ -8,8 +8,7 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it was not. The message says what became of the packet instead, and which hooks it
-    /// passed.
+    /// If the packet has another fate. The message says which, and which hooks the packet passed.
     #[track_caller]
     pub fn assert_delivered(&self, packet: PacketSerial) {
         let delivered = matches!(self.fate(packet), Some(Fate::Sent { .. } | Fate::DeliveredHere(_)));
@@ -20,8 +19,7 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it was not. The message says what became of the packet instead, and which hooks it
-    /// passed.
+    /// If the packet has another fate. The message says which, and which hooks the packet passed.
     #[track_caller]
     pub fn assert_dropped(&self, packet: PacketSerial, reason: DropReason) {
         let dropped = self.fate(packet) == Some(Fate::Dropped(reason));
@@ -32,8 +30,7 @@ impl<A: Access> Simulation<A> {
     ///
     /// # Panics
     ///
-    /// If it does not. The message says what became of the packet instead, and which hooks it
-    /// passed.
+    /// If the packet has another fate. The message says which, and which hooks the packet passed.
     #[track_caller]
     pub fn assert_queued(&self, packet: PacketSerial) {
         let queued = self.fate(packet) == Some(Fate::Queued);

@@ -23,7 +23,7 @@ impl fmt::Display for Kernel {
     }
 }
 
-/// Shows the simulation's kernel.
+/// Shows the simulation's kernel as the kernel shows itself.
 impl<A: Access> fmt::Display for Simulation<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.with(|kernel| kernel.fmt(f))

@@ -7,9 +7,9 @@ use std::time::Duration;
 /// A clock that counts from 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
-    /// The clock stands still until it is set forward.
+    /// A clock that stands still until it is set forward.
     Virtual(Duration),
-    /// The clock is the system's.
+    /// The system's clock.
     Real,
 }
 

@@ -1,9 +1,9 @@
-//! Values of rules that faults set, where a value has several parts.
+//! The values that seeded faults give to rules whose values have several parts.
 
 use crate::behaviour::{EIGHT_LINES, Figure, Flushing, IPV4_LINES, IPV6_LINES, Line, Notes, ProcText, RecordPools};
 use crate::per_family::PerFamily;
 
-/// The records of Linux 2.4.32.
+/// The pools of records of Linux 2.4.32, where hooks' notes and sockets take records, too.
 pub(super) const NOTES: RecordPools = RecordPools::WithNotes(Notes {
     flushing: Flushing::EntryFirst,
     sockets_take_ipv6_records: true,
@@ -22,7 +22,7 @@ pub(super) const UNTOLD_DEATH: PerFamily<&[Line]> = eight_lines(&with_figure(1, 
 /// The lines of Linux 2.4.16, with the maximum length as later kernels show it.
 pub(super) const UNSIGNED_MAXIMUM: PerFamily<&[Line]> = eight_lines(&with_figure(5, Figure::MaximumLength));
 
-/// Returns the same lines for both families.
+/// Returns the lines for both families' texts.
 const fn eight_lines(lines: &'static [Line; 8]) -> PerFamily<&'static [Line]> {
     PerFamily::new(lines, lines)
 }
@@ -33,7 +33,7 @@ const fn with_figure(line: usize, figure: Figure) -> [Line; 8] {
     lines
 }
 
-/// The lines of the /proc text, with the first label of older kernels.
+/// The lines of the /proc texts of Linux 3.4, with the first label of older kernels: "Peer pid".
 pub(super) const PEER_PID: PerFamily<&[Line]> = PerFamily::new(&with_peer_pid(IPV4_LINES), &with_peer_pid(IPV6_LINES));
 
 const fn with_peer_pid(mut lines: [Line; 7]) -> [Line; 7] {

@@ -155,8 +155,8 @@ enum Reaction {
     Answer(Errno),
 }
 
-/// Tries everything that can be wrong with a header, each with everything wrong that is checked
-/// later: the first check decides.
+/// Sends headers with every fault in turn, each with all faults that are checked later, too. The
+/// first check decides the answer, and nobody is attached.
 #[rstest]
 #[case::no_header(&[0; 15], Reaction::Silence)]
 #[case::length_under_16(&[15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Reaction::Silence)]

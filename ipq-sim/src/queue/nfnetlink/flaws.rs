@@ -244,8 +244,8 @@ impl Flaw {
         }
     }
 
-    /// Changes a verdict that took packets out of a queue, as the flaw does. `message` is the
-    /// message with the verdict.
+    /// Changes a verdict that took packets out of a queue, as the flaw does: its decision, its mark
+    /// and priority, or its payload. `message` is the message with the verdict.
     fn spoil_released<'m>(self, released: &mut Released<'m>, message: &'m [u8]) {
         match (self, released.decision) {
             (Self::StopIsAccept, Decision::Stop) | (Self::QueueIsAccept, Decision::Queue { .. }) => {
@@ -281,7 +281,8 @@ impl Flaw {
         }
     }
 
-    /// Changes the facts about a packet that is offered to a queue, as the flaw does.
+    /// Changes the facts about a packet that is offered to a queue, as the flaw does: takes away
+    /// its incoming device, owner, address, checksum state or protocol, or adds a time of arrival.
     fn spoil_packet(self, packet: &mut QueuedPacket<'_>) {
         match self {
             Self::NoIncomingDevice => packet.incoming = 0,
@@ -294,7 +295,8 @@ impl Flaw {
         }
     }
 
-    /// Changes a packet message as the flaw does.
+    /// Changes a packet message as the flaw does: its sequence, packet id, full length, devices or
+    /// padding.
     fn spoil_message(self, message: &mut Datagram) {
         match self {
             Self::PacketSequence => message.head[8] = 1,
@@ -318,8 +320,8 @@ impl Flaw {
         }
     }
 
-    /// Returns the number of the queue that the target NFQUEUE sends a packet to, changed as the
-    /// flaw does.
+    /// Returns the number of the queue that the target NFQUEUE sends a packet to. A flaw makes it
+    /// even, chooses it by the ports, or balances where the rule says fan-out.
     pub(crate) fn number(self, queue: NumberedQueue, packet: &Packet) -> u16 {
         let count = queue.last.saturating_sub(queue.first).saturating_add(1);
         match self {
