@@ -1,7 +1,6 @@
 //! Tests a kernel that several threads share: waits take real time, and end.
 //!
-//! Most tests do not sleep: a thread waits for what another thread does, and would hang if it were
-//! not woken.
+//! No test sleeps: a thread waits for what another thread does, and would hang if it were not woken.
 
 mod support;
 
@@ -72,7 +71,7 @@ fn an_overrun_wakes_the_reader() {
     let (sim, handle) = listening();
     sim.with(|kernel| kernel.set_receive_buffer(handle.transport().socket(), 0))
         .unwrap();
-    // The receive buffer has room for one datagram, so the next one overruns it.
+    // The smallest receive buffer takes fewer than five datagrams, so the last one overruns it.
     for _ in 0..5 {
         sim.inject("tap0", frame(8)).unwrap();
     }

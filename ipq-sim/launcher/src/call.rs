@@ -8,7 +8,7 @@ pub struct Call {
     /// The id of the thread that made the call, in the launcher's PID namespace; 0 if the thread is
     /// not visible there.
     pub thread: u32,
-    /// The name of the call.
+    /// Which call it is, whatever the call's number.
     pub name: Name,
     /// The call's arguments as they are in registers. For `socketcall`, the arguments of the socket
     /// call that it makes, read from memory.
@@ -34,8 +34,8 @@ impl Call {
     }
 }
 
-/// The lowest descriptor on which a `recvfrom` that asks for the sender's address is reported even
-/// if receive calls are not watched.
+/// The lowest descriptor whose `recvfrom` calls are reported, if they ask for the sender's address,
+/// even without [`Watch::receives`](crate::Watch::receives).
 ///
 /// The filter sees a socket's descriptor, and nothing else of the socket. A socket whose sender
 /// matters is [given](crate::Listener::give_from) a descriptor from this number on, so that calls
@@ -47,13 +47,13 @@ pub const FIRST_WITH_SENDER: i32 = 512;
 pub enum Name {
     /// `socket` for a watched netlink protocol.
     Socket,
-    /// `bind`
+    /// `bind` on any socket.
     Bind,
-    /// `connect`
+    /// `connect` on any socket.
     Connect,
-    /// `getsockname`
+    /// `getsockname` on any socket.
     SocketName,
-    /// `getpeername`
+    /// `getpeername` on any socket.
     PeerName,
     /// `setsockopt` at the netlink level, or for the size of the send or receive buffer.
     SetOption,
@@ -72,7 +72,7 @@ pub enum Name {
         /// The number of the argument that points to the path.
         path: usize,
     },
-    /// `access`, `faccessat` or `faccessat2`.
+    /// `access`, `faccessat` or `faccessat2`: asks whether the file at a path may be used.
     Access {
         /// The number of the argument that points to the path.
         path: usize,
@@ -81,7 +81,7 @@ pub enum Name {
     Status {
         /// The number of the argument that points to the path.
         path: usize,
-        /// The number of the argument that points to the structure to fill.
+        /// The index of the argument, counted from 0, that points to the structure to fill.
         into: usize,
         /// The kind of structure to fill.
         form: StatusForm,

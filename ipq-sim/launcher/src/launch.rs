@@ -16,8 +16,8 @@ use std::thread;
 /// short-lived one, would keep the socket open.
 static MAKING_A_PROCESS: RwLock<()> = RwLock::new(());
 
-/// Keeps [`launch`] and [`launch_guarded`] from making a process while the returned guard exists:
-/// they wait.
+/// Makes [`launch`] and [`launch_guarded`] wait, before they make a process, as long as the
+/// returned guard exists.
 pub fn no_new_process() -> RwLockReadGuard<'static, ()> {
     MAKING_A_PROCESS.read().unwrap_or_else(PoisonError::into_inner)
 }
@@ -26,7 +26,7 @@ fn making_a_process() -> RwLockWriteGuard<'static, ()> {
     MAKING_A_PROCESS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says which calls of a program are watched.
+/// The calls of a program that are to be watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// The netlink protocols whose `socket` calls are reported. These calls never reach the kernel.

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Listener {
     descriptor: OwnedFd,
     interfaces: Vec<Interface>,
-    /// The watched netlink protocols.
+    /// The netlink protocols whose `socket` calls may not reach the kernel.
     protocols: Vec<u32>,
     /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are taken
     /// first.

@@ -6,16 +6,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::{fs, io};
 
-/// The facts that /proc gives about a process.
+/// A process, as the files of one of its threads in /proc describe it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// The process's id in the launcher's PID namespace.
     pub id: u32,
     /// The process's id in its own PID namespace.
     pub own_id: u32,
-    /// The process's effective capabilities, one bit each.
+    /// The process's effective capabilities: bit `n` stands for the capability of number `n`.
     pub effective: u64,
-    /// The process's permitted capabilities, one bit each.
+    /// The process's permitted capabilities: bit `n` stands for the capability of number `n`.
     pub permitted: u64,
     /// `true` if a signal that is not blocked waits for the thread that was asked about, or for its
     /// process.
@@ -106,7 +106,7 @@ pub fn holders(inodes: &[u64]) -> Vec<u32> {
         .collect()
 }
 
-/// The activity of a process, all its threads together.
+/// What a process is doing, all its threads together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// At least one thread is not asleep in a system call.
@@ -116,7 +116,7 @@ pub enum Activity {
     Waiting,
     /// All threads are asleep in system calls, none of which waits for input.
     Asleep,
-    /// There is no such process.
+    /// There is no such process, or it has no thread that /proc shows.
     Gone,
 }
 

@@ -67,7 +67,7 @@ impl Interface {
     }
 }
 
-/// The purpose of a filter.
+/// What a filter is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Calls are reported to a listener, which answers them.
@@ -130,8 +130,9 @@ pub(crate) const SOCKET_CALLS: [(u32, Name); 7] = [
 ];
 pub(crate) const SOCKET_CALLS_THAT_RECEIVE: [u32; 4] = [10, 12, 17, 19];
 
-/// Returns the guard's rule for a call number, by which sockets are refused. Returns `None` if the
-/// filter lets such calls through.
+/// Returns the rule for calls of that `number` in a guard's filter: refuses sockets of `protocols`,
+/// every socket by `socketcall`, and `io_uring`. Returns `None` if the filter lets all calls of
+/// that number through.
 fn guard(number: u32, what: What, protocols: &[u32]) -> Option<Rule> {
     let alternatives = match what {
         What::Named(Name::Socket) => sockets_of(protocols),

@@ -69,7 +69,8 @@ extern "C" fn __openat64_2(directory: c_int, path: *const c_char, flags: c_int) 
     openat64(directory, path, flags, 0)
 }
 
-/// Stands in for `fopen(3)`.
+/// Stands in for `fopen(3)`. For an emulated /proc file, opens the file in memory with the caller's
+/// `mode`.
 #[unsafe(no_mangle)]
 extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     let Some(opened) = emulated(path) else {
@@ -86,7 +87,7 @@ extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     }
 }
 
-/// Stands in for `fopen64`, by `fopen`.
+/// Stands in for `fopen64`: does what `fopen` does.
 #[unsafe(no_mangle)]
 extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     fopen(path, mode)

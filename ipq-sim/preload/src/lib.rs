@@ -455,7 +455,7 @@ fn failed(Errno(errno): Errno) -> c_int {
     -1
 }
 
-/// Returns the descriptor of a socket.
+/// Returns the descriptor of the connection to the emulator.
 fn descriptor_of(unix: &Unix) -> c_int {
     std::os::fd::AsFd::as_fd(unix).as_raw_fd()
 }

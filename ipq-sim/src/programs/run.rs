@@ -72,7 +72,7 @@ pub enum Rate {
     /// lost.
     #[default]
     AsRead,
-    /// This many packets in a second, whether the program reads them or not.
+    /// This number of packets a second, whether the program reads them or not.
     PerSecond(f64),
     /// All packets as fast as they can be fed, whether the program reads them or not.
     Max,
@@ -122,10 +122,10 @@ pub struct Run {
     stop: Option<Arc<AtomicBool>>,
 }
 
-/// The programs that give the verdicts.
+/// Who gives the verdicts in a run.
 #[derive(Clone, Debug)]
 enum Client {
-    /// A program that the run starts.
+    /// The program of this name or path, which the run starts.
     Program(OsString),
     /// Programs that connect to the emulator's socket at this path.
     Anybody(PathBuf),
@@ -135,7 +135,7 @@ enum Client {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The capture can't be opened, or is no capture.
+    /// The capture can't be opened, or the file is no capture.
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// The program can't be started.
@@ -177,7 +177,7 @@ pub enum RunError {
         "the profile {profile} is of another architecture than this machine: choose one of the same order of bytes"
     )]
     OtherArchitecture {
-        /// The profile's name.
+        /// The name of the emulated kernel's profile.
         profile: &'static str,
     },
     /// The emulated kernel has another word size than this machine. Only the launcher seccomp can
@@ -187,7 +187,7 @@ pub enum RunError {
          seccomp alone; leave --launcher and --preload out, or choose a profile of this machine's word size"
     )]
     OtherWordSize {
-        /// The profile's name.
+        /// The name of the emulated kernel's profile.
         profile: &'static str,
     },
     /// No packet passes the hook, or a rule is for a queue that the emulated kernel does not have.
@@ -250,7 +250,7 @@ impl Run {
         }
     }
 
-    /// Adds an argument for the program.
+    /// Adds an argument to those with which the program is started.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());

@@ -108,7 +108,7 @@ struct Place {
 enum Connection {
     /// A connection at the path that has not sent its request yet.
     New(OwnedFd),
-    /// The connection of a program's socket, which carries frames.
+    /// The connection of an emulated socket of a program, which carries frames.
     Frames(Frames),
     /// The connection for notices (of overruns and senders) about the socket with this key.
     Notices(OwnedFd, u64),
@@ -121,7 +121,8 @@ const LISTENER: u64 = u64::MAX;
 const CALLS: u64 = u64::MAX - 1;
 
 impl Server {
-    /// Makes a server without a path.
+    /// Makes a server without a path. It serves only the program that [`launch`](Self::launch) is
+    /// called for.
     pub fn new() -> io::Result<Self> {
         let create = || epoll::create(epoll::CreateFlags::CLOEXEC);
         let [events, inputs] = [create()?, create()?];

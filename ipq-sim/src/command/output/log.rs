@@ -72,7 +72,7 @@ struct Addresses {
     destination_port: Option<u16>,
 }
 
-/// A transport protocol, written as its short name, or as its number if it has no name.
+/// The protocol in an IP header, written as its short name, or as its number if it has no name.
 struct Protocol(etherparse::IpNumber);
 
 impl Display for Protocol {

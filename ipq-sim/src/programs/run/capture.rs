@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// One record of a capture.
+/// One record of a capture: the time, and the packet or the reason why there is none to feed.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The time at which the packet was captured.

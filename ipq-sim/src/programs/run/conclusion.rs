@@ -53,7 +53,9 @@ pub(super) struct Conduct {
     pub(super) deaf: BTreeSet<QueueId>,
     /// The kind of queues that the program used.
     pub(super) queues: Queues,
-    /// The number of messages that set a copy mode, without those that the kernel refused.
+    /// With `ip_queue`, the number of messages that set a copy mode, without those that were
+    /// refused. With nfnetlink, the number of times at which the program was found to listen to a
+    /// queue. 0 means that no copy mode was set.
     pub(super) modes: u64,
     /// The number of packets that were copied to the program.
     pub(super) handed: u64,
@@ -61,7 +63,7 @@ pub(super) struct Conduct {
     pub(super) has_unread: bool,
 }
 
-/// A kind of queues, and whether the program bound one.
+/// The kind of queues that a program used, and whether it bound one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Queues {
     /// The queues of `ip_queue`, one for each family.
@@ -74,8 +76,8 @@ pub(super) enum Queues {
 }
 
 impl Conduct {
-    /// Notes that the kernel refused a message: a refused message that was to set a copy mode is no
-    /// longer counted in `modes`.
+    /// Notes that the kernel refused a message. If the message was to set a copy mode, it no longer
+    /// counts in `modes`.
     pub(super) fn refused(&mut self, request: Request) {
         let is_mode = matches!(request, Request::Mode(_) | Request::Other(MessageType::Mode));
         self.modes -= u64::from(is_mode && self.modes > 0);
@@ -89,7 +91,7 @@ pub(super) enum Over {
     Done,
     /// Nothing happened for this time, the run's patience.
     Patience(Duration),
-    /// The caller of the run stopped it.
+    /// The caller stopped the run, by the flag that [`Run::stop_when`](super::Run::stop_when) set.
     Stopped,
 }
 
@@ -97,7 +99,7 @@ pub(super) enum Over {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The caller of the run stopped it.
+    /// The caller stopped the run before its end.
     Interrupted,
     /// The program opened no emulated socket.
     NeverOpened,
@@ -113,7 +115,7 @@ pub enum Finding {
     Refused(u64, Refusal),
     /// The program got packets, and gave no verdict.
     NoVerdict {
-        /// The number of packets that the program got.
+        /// The number of packets that were copied to the program.
         given: u64,
         /// The time for which the run waited in vain for a verdict. `None` if the run ended for
         /// another reason.

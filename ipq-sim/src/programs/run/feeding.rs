@@ -42,12 +42,13 @@ pub(super) struct Feeding<'a> {
     pub(super) conduct: Conduct,
     /// The packets that have no fate yet, by their serials.
     fed: HashMap<PacketSerial, Fed, FixedState>,
-    /// For each listening socket, the packets that were fed to it.
+    /// For each listening socket, the packets that were fed to the socket and that its program may
+    /// not have read.
     lanes: HashMap<SocketId, Lane, FixedState>,
     /// The numbers of the records whose packets were fed and not read. They are fed again, before
     /// the capture's next record.
     again: BTreeSet<u64>,
-    /// The time at which the first packet entered.
+    /// The time at which the first packet entered. `None` before.
     began: Option<Instant>,
     /// The time of the last event of any packet: a verdict, a fate, or queueing again.
     pub(super) last_event: Instant,

@@ -81,9 +81,8 @@ pub(super) fn watch(rate: Rate) -> Watch {
 }
 
 /// Chooses the launcher of a run: the one that was asked for, otherwise seccomp where the system
-/// allows it. Without seccomp, chooses the preload if its object is known and the program has no
-/// libipq of this kind, and otherwise the transport. Fails if the launcher that was asked for can't
-/// be had.
+/// allows it. Without seccomp, chooses the preload if its object is known and the program does not
+/// have libipq, and otherwise the transport. Fails if the launcher that was asked for can't be had.
 pub(super) fn choose(run: &Run) -> Result<Choice, RunError> {
     let seccomp = match run.launcher {
         None | Some(Launcher::Seccomp) => can_launch(&watch(run.rate)),

@@ -47,7 +47,7 @@ pub struct PacketReport {
     pub fate: Option<Fate>,
 }
 
-/// A verdict that the kernel accepted.
+/// A verdict on a packet, which the kernel accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct VerdictReport {
     /// What was decided: the verdict's value.

@@ -21,8 +21,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A program that was started. Dropping it kills the program's first process.
 pub(super) struct Program {
     child: Child,
-    /// `true` if the program was started under seccomp's filter, so that all its processes are
-    /// known.
+    /// `true` if the program was started under seccomp's filter, so that the end of all its
+    /// processes is noticed, and not only of the first.
     launched: bool,
     /// The directory of the emulator's socket. `None` under seccomp's filter, which needs no path.
     _directory: Option<TempDir>,

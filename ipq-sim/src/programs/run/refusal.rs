@@ -24,7 +24,7 @@ pub struct Refusal {
 /// What a refused message asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Sets the copy mode.
+    /// A message that sets the copy mode.
     Mode(CopyMode),
     /// A verdict on one packet, in this queue.
     Verdict(QueueId, Verdict, PacketId),

@@ -31,7 +31,7 @@ pub(super) struct Running<'a> {
     run: &'a Run,
     kernel: Kernel,
     server: Server,
-    /// The program. `None` if programs are started elsewhere.
+    /// The program that the run started. `None` if programs are started elsewhere.
     program: Option<Program>,
     feeding: Feeding<'a>,
     over: Over,

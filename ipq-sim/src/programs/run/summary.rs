@@ -133,8 +133,8 @@ impl Summary {
         self.times.0.as_ref().map_or(0, Histogram::len)
     }
 
-    /// Returns the time within which `percent` % of the verdicts were given, to three digits.
-    /// Returns `None` if there was no verdict.
+    /// Returns the time within which `percent` % of the verdicts were given, to three significant
+    /// digits. Returns `None` if there was no verdict.
     #[must_use]
     pub fn percentile(&self, percent: u8) -> Option<Duration> {
         self.times.percentile(percent)

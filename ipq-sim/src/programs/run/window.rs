@@ -48,7 +48,7 @@ impl Window {
         }
     }
 
-    /// Removes all packets, which were read.
+    /// Removes all packets: the program has read them.
     pub(super) fn settle_all(&mut self) {
         self.unsettled.clear();
         self.weight = 0;

@@ -31,7 +31,7 @@ const AT_ONCE: usize = 64;
 /// the longest frame.
 const CAPACITY: usize = 128 << 10;
 
-/// An emulated socket of a program: its connection, and the frames on that.
+/// An emulated socket of a program: its connection, and the frames on the connection.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) connection: OwnedFd,
@@ -165,7 +165,8 @@ impl Frames {
         }
     }
 
-    /// Returns the number of frames that were on the connection at the last look.
+    /// Returns the number of frames that are on the connection, without those that were read by the
+    /// last look.
     pub(super) fn on_connection(&self) -> usize {
         self.unread.len()
     }

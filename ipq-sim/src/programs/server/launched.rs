@@ -36,7 +36,7 @@ const LONGEST_PATH: usize = 64;
 /// socket. A process that the program is just making holds a copy of the socket until it executes
 /// its own program, which takes long on a busy machine.
 const CLOSING_TRIES: usize = 500;
-/// The pause after each of the [`CLOSING_TRIES`].
+/// The pause between two of the [`CLOSING_TRIES`].
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
 /// The program that was started for a server, and the state of answering its calls.
@@ -48,7 +48,7 @@ pub(super) struct Launched {
     remarks: Remarks,
     /// The number in the name that the last socket pair got.
     next_name: u32,
-    /// The receive calls that wait for a datagram.
+    /// The receive calls that are stopped until a datagram comes.
     receiving: Vec<Receiving>,
 }
 

@@ -7,11 +7,11 @@ use crate::netlink::SocketId;
 /// What passed between a program and the kernel.
 #[derive(Clone, Copy, Debug)]
 pub enum Passed<'a> {
-    /// A datagram of the kernel's was put on a program's connection.
+    /// This datagram was put on a program's connection.
     ToProgram(&'a [u8]),
     /// A program sent this datagram.
     FromProgram(&'a [u8]),
-    /// A program was told of an overrun.
+    /// A program was told of an overrun (ENOBUFS).
     Overrun,
 }
 
@@ -24,8 +24,8 @@ pub enum Unread {
     Unknown {
         /// The socket that closed.
         socket: SocketId,
-        /// `true` if the server would have seen the program close the socket. So the program ended
-        /// without closing it, as by a signal.
+        /// `true` if the program ended without closing its socket first, as by a signal. `false` if
+        /// that is not known, as of a program that connected to the path.
         ended_at_once: bool,
     },
 }

@@ -9,7 +9,7 @@ use std::io::Read;
 /// unbounded memory.
 pub struct Frames(Reader);
 
-/// A frame of a capture.
+/// A frame of a capture, as it was captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The time at which the frame was captured; `None` if its record states none.

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// shorter.
 pub(super) const LONGEST_PART: usize = 256 << 10;
 
-/// The most bytes that an [`Input`] holds.
+/// The size of an [`Input`]'s buffer, in bytes.
 const BUFFER: usize = 2 * LONGEST_PART;
 
-/// The name that stands for standard input.
+/// The path that stands for standard input.
 pub(in super::super) const STANDARD_INPUT: &str = "-";
 
 /// The bytes of a capture, decompressed. Bytes that were read and not skipped yet are held, at most

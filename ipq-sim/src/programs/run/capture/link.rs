@@ -36,7 +36,7 @@ impl ByteOrder {
     numbers!(u16 u32 u64);
 }
 
-/// The link layer of an interface.
+/// The link layer of an interface: its type, and the length of the check sequence after a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layer {
     /// The link type: the layer's number in the list of tcpdump.org.

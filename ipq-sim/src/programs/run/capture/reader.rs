@@ -17,7 +17,7 @@ enum Format {
     PcapNg(PcapNg),
 }
 
-/// The reason why reading stops.
+/// The reason why no further record can be read.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The input is at its end, or can't be read. The inner reason says which.

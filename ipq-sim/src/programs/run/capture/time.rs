@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A time of a capture: a number of units of its clock since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureTime {
-    /// The number of units.
+    /// The number of units of the clock.
     pub units: u64,
     /// The length of a unit, and the offset that is added to the time.
     pub clock: CaptureClock,

@@ -12,15 +12,15 @@ use std::fmt;
 /// order of these variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// Binds the queue.
+    /// The message binds the queue.
     Bind,
-    /// Unbinds the queue.
+    /// The message unbinds the queue.
     Unbind,
-    /// Sets the queue's copy mode.
+    /// The message sets the queue's copy mode.
     Mode(CopyMode),
-    /// Sets the queue's flags, such as fail-open, to these bits.
+    /// The message sets the queue's flags, such as fail-open, to these bits.
     Flags(u32),
-    /// Sets the queue's maximum length, in packets.
+    /// The message sets the queue's maximum length, in packets.
     MaximumLength(u32),
 }
 

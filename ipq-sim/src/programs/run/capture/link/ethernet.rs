@@ -71,7 +71,8 @@ pub(super) fn logical_link(rest: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the packet after MPLS labels.
+/// Returns the IP packet after MPLS labels. `rest` begins with the first label. Fails with
+/// [`NotFed::Circuit`] if no IP version follows the last label.
 pub(super) fn labelled(mut rest: &[u8]) -> Result<&[u8], NotFed> {
     loop {
         let ([_, _, bottom, _], after) = split(rest)?;
