@@ -114,9 +114,11 @@ pub enum Privileged {
     SetGroups,
     /// `capset`
     CapSet,
-    /// `prctl(PR_CAPBSET_DROP)` and `prctl(PR_SET_SECUREBITS)`
+    /// `prctl(PR_CAPBSET_DROP)`, `prctl(PR_SET_SECUREBITS)` or `prctl(PR_SET_DUMPABLE, 0)`, all of
+    /// which the filter reports under this name.
     CapabilityBounds,
-    /// `prctl(PR_SET_DUMPABLE, 0)`, which would hide the process from the launcher.
+    /// `prctl(PR_SET_DUMPABLE, 0)`, which would hide the process from the launcher. The filter
+    /// reports that call as [`CapabilityBounds`](Self::CapabilityBounds), so no call has this name.
     Undumpable,
     /// `chroot`
     ChangeRoot,

@@ -387,7 +387,7 @@ extern "C" fn getsockopt(
     0
 }
 
-/// Stands in for `dup2(2)`. An emulator's socket at the descriptor `new` is closed.
+/// Stands in for `dup2(2)`. If an emulator's socket is at the descriptor `new`, closes that first.
 #[unsafe(no_mangle)]
 extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     close_for_copy(descriptor, new);
@@ -395,7 +395,7 @@ extern "C" fn dup2(descriptor: c_int, new: c_int) -> c_int {
     unsafe { next::dup2()(descriptor, new) }
 }
 
-/// Stands in for `dup3(2)`. An emulator's socket at the descriptor `new` is closed.
+/// Stands in for `dup3(2)`. If an emulator's socket is at the descriptor `new`, closes that first.
 #[unsafe(no_mangle)]
 extern "C" fn dup3(descriptor: c_int, new: c_int, flags: c_int) -> c_int {
     close_for_copy(descriptor, new);

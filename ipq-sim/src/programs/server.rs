@@ -46,7 +46,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The number of connections at a time, at most. One more is closed at once.
+/// The greatest number of connections at a time. One more is closed at once.
 const MOST_CONNECTIONS: usize = 1024;
 
 /// The number of batches of datagrams that are taken from one program before the next program's

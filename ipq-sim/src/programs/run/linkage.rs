@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The number of bytes of a program's file that are read at most.
+/// The greatest number of bytes of a program's file that are read.
 const LONGEST: u64 = 1 << 30;
 
 /// What a program's file says about how it is linked.

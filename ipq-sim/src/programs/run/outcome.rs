@@ -16,15 +16,15 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of reports on packets with a fate that are held back at most.
+/// The greatest number of reports on packets with a fate that are held back.
 const MOST_HELD: usize = 1 << 14;
-/// The number of reports on records that were not fed that are held back at most.
+/// The greatest number of reports on records that were not fed that are held back.
 const MOST_NOT_FED: usize = 1 << 16;
 
-/// The number of refused verdicts that are kept for one packet at most.
+/// The greatest number of refused verdicts that are kept for one packet.
 const MOST_REFUSALS: usize = 16;
 
-/// The number of bytes of packets with a fate that are held back at most.
+/// The greatest number of bytes that are held back in reports on packets with a fate.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The report on one record of a capture.

@@ -23,7 +23,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The number of frames that one system call puts on a connection at most.
+/// The greatest number of frames that one system call puts on a connection.
 const AT_ONCE: usize = 64;
 
 /// The size to ask for as a connection's send buffer, in bytes; the system grants twice as much.
