@@ -1,6 +1,6 @@
-//! Tests what a seeded fault leaves alone. It breaks its rule up to the rule's edge, and a case
-//! just beside the edge is answered as without the fault. So a suite that finds the fault has found
-//! this rule broken, and no other.
+//! Tests what a seeded fault leaves alone. The fault breaks its rule up to the rule's edge, and a
+//! case just beside the edge is answered as without the fault. So a suite that finds the fault has
+//! found this rule broken, and no other.
 
 #![cfg(feature = "seeded-faults")]
 

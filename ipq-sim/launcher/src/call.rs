@@ -69,17 +69,17 @@ pub enum Name {
     ReceiveFrom,
     /// A call that opens a file by its path.
     Open {
-        /// The number of the argument that points to the path.
+        /// The index of the argument, counted from 0, that points to the path.
         path: usize,
     },
     /// `access`, `faccessat` or `faccessat2`: asks whether the file at a path may be used.
     Access {
-        /// The number of the argument that points to the path.
+        /// The index of the argument, counted from 0, that points to the path.
         path: usize,
     },
     /// `stat`, `lstat`, `newfstatat` or `statx`: asks for the status of the file at a path.
     Status {
-        /// The number of the argument that points to the path.
+        /// The index of the argument, counted from 0, that points to the path.
         path: usize,
         /// The index of the argument, counted from 0, that points to the structure to fill.
         into: usize,

@@ -116,7 +116,8 @@ extern "C" fn send(descriptor: c_int, bytes: *const c_void, length: size_t, flag
     sendto(descriptor, bytes, length, flags, std::ptr::null(), 0)
 }
 
-/// Stands in for `sendto(2)`. On an emulator's socket, sends to the emulator.
+/// Stands in for `sendto(2)`. On an emulator's socket, sends to the emulator, or fails as
+/// `may_send` says. Returns 0 for an empty datagram, which is not sent.
 #[unsafe(no_mangle)]
 extern "C" fn sendto(
     descriptor: c_int,
@@ -138,7 +139,8 @@ extern "C" fn sendto(
     }
 }
 
-/// Stands in for `sendmsg(2)`. On an emulator's socket, sends to the emulator.
+/// Stands in for `sendmsg(2)`. On an emulator's socket, sends to the emulator, or fails as
+/// `may_send` says. Returns 0 for an empty datagram, which is not sent.
 #[unsafe(no_mangle)]
 extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     let (Some(unix), false) = (sockets::find(descriptor), message.is_null()) else {

@@ -141,7 +141,7 @@ pub enum RunError {
     /// The program can't be started.
     #[error("{} can't be started: {source}", .program.display())]
     Program {
-        /// The program that can't be started.
+        /// The name or path of the program that can't be started.
         program: OsString,
         /// The system's error.
         source: std::io::Error,
@@ -154,12 +154,13 @@ pub enum RunError {
         .program.display(), .object.display()
     )]
     Static {
-        /// The program that is linked statically.
+        /// The name or path of the program that is linked statically.
         program: OsString,
         /// The object that was to be loaded.
         object: PathBuf,
     },
-    /// The launcher seccomp was asked for, and the system does not allow its use.
+    /// The system does not allow the launcher seccomp, which was asked for, or refused the filter
+    /// when the program was to be started.
     #[error(
         "seccomp's user notification can't be had here: {reason}; it takes Linux 5.14, and a container that allows it: use the \
          launcher preload for a program with a libipq of its own, or transport for one with this project's"

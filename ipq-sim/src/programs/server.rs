@@ -465,7 +465,8 @@ impl Server {
     }
 
     /// Sends the notices that are due: of an overrun, and of a new sender before its first frame. A
-    /// notice of a sender that can't be sent now stays due, and so does its frame.
+    /// notice of a sender that can't be sent now stays due, and so does its frame. A socket that
+    /// the launcher gave gets no notices: datagrams of other senders than the kernel are discarded.
     fn give_notice(&mut self, kernel: &mut Kernel, observer: &mut dyn Observer) {
         let mut due = Vec::new();
         for (key, connection) in &mut self.connections {

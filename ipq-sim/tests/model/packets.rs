@@ -39,7 +39,7 @@ enum Damage {
     Cut(usize),
 }
 
-/// A plan for an Ethernet frame.
+/// A plan for an Ethernet frame: its destination, its type, its padding and its packet.
 #[derive(Clone, Debug)]
 pub(crate) struct FramePlan {
     destination: Destination,

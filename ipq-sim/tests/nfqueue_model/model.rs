@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The number of the queue to which the only rule sends forwarded UDP packets.
 pub(crate) const QUEUE: u16 = 7;
-/// The number of sockets.
+/// The number of sockets that are always open.
 pub(crate) const SOCKETS: usize = 3;
 
 /// The error numbers that the model uses.
@@ -66,7 +66,8 @@ pub(crate) enum Told {
     },
 }
 
-/// What is seen after an action.
+/// What is seen after an action: the datagrams that came, the packets that left, and the queues'
+/// figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The datagrams that each socket received, in order.

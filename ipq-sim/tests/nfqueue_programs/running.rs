@@ -77,7 +77,7 @@ pub(crate) struct Ran {
     /// For each record of the capture, its fate, and the mark that the last verdict with a mark
     /// set.
     pub(crate) log: Vec<(String, Option<u32>)>,
-    /// The directory of the run's files.
+    /// The directory of the run's captures and logs.
     pub(crate) place: PathBuf,
 }
 

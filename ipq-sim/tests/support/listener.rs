@@ -16,7 +16,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Opens and binds a socket for the IPv4 queue. It sends nothing yet.
+    /// Opens a socket for the IPv4 queue and binds it to [`PORT_ID`]. The socket sends nothing yet.
     pub(crate) fn bound(mut kernel: Kernel) -> Self {
         let socket = kernel.open(ClientId::FIRST, 3).unwrap();
         kernel.bind(socket, PORT_ID).unwrap();

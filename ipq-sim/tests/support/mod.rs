@@ -10,8 +10,8 @@ use ipq_core::wire::Message;
 use ipq_core::{Error, Handle, Hook, PacketId, Transport, Wait};
 use ipq_sim::EntryPoint;
 
-/// Returns a UDP packet from the neighbour at `tap0` to the one at `tap1`. It is 28 bytes longer
-/// than `payload`, the length of its payload.
+/// Returns a UDP packet with `payload` bytes of payload, from the neighbour at `tap0` to the one at
+/// `tap1`. The packet has 28 bytes more than the payload.
 pub(crate) fn udp(payload: usize) -> Vec<u8> {
     let mut packet = Vec::new();
     PacketBuilder::ipv4([10, 1, 0, 2], [10, 2, 0, 2], 64)

@@ -34,12 +34,12 @@ pub(crate) struct Soak {
     pub(crate) checkpoint: Option<PathBuf>,
 }
 
-/// The figures of a comparison.
+/// The figures of a comparison so far: its rounds, its steps, and the time that they took.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    /// The number of rounds without a difference.
+    /// The number of rounds in which no difference was found.
     pub(crate) rounds: u64,
-    /// The number of steps in these rounds.
+    /// The number of steps in all these rounds.
     pub(crate) steps: u64,
     /// The time that the rounds took, over all runs of the comparison.
     pub(crate) seconds: f64,

@@ -108,7 +108,7 @@ pub enum CaptureError {
     },
 }
 
-/// The number of bytes of records that wait to be taken, from which on the reading thread waits.
+/// The number of bytes of records not yet taken at which the reading thread begins to wait.
 const AHEAD: usize = 1 << 20;
 
 /// The length of a file, in bytes, up to which it is read to its end even if the run ends before.

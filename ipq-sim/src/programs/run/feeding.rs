@@ -26,8 +26,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The number of packets that are fed at a time, at a rate, before messages are moved between the
-/// program and the kernel again.
+/// The number of packets that are fed at a time with a rate other than [`Rate::AsRead`]. Then
+/// messages are moved between the program and the kernel again.
 const BURST: usize = 32;
 
 /// The time for which a packet waits for a listener of its queue while only other queues have
@@ -174,8 +174,8 @@ impl<'a> Feeding<'a> {
         }
     }
 
-    /// Feeds the packets that may enter now, at a rate at most [`BURST`]. Returns the reason why no
-    /// more may enter now, or `None` after a burst.
+    /// Feeds the packets that may enter now, and returns the reason why no more may. With a rate
+    /// other than [`Rate::AsRead`], stops after [`BURST`] packets and returns `None`.
     pub(super) fn feed(&mut self, kernel: &mut Kernel, watch: &mut dyn Watch) -> io::Result<Option<Hold>> {
         let most = match self.run.rate {
             Rate::AsRead => usize::MAX,

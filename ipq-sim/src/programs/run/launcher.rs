@@ -71,8 +71,8 @@ pub(super) fn protocols() -> Vec<u32> {
     queues.into_iter().chain([NFNETLINK.unsigned_abs()]).collect()
 }
 
-/// Returns the calls to watch in a run. At a rate, packets can be lost; receive calls are then
-/// watched, too, to tell the program of an overrun (SOCK-4).
+/// Returns the calls to watch in a run. With a rate other than [`Rate::AsRead`], packets can be
+/// lost: receive calls are then watched, too, to tell the program of an overrun (SOCK-4).
 pub(super) fn watch(rate: Rate) -> Watch {
     Watch {
         protocols: protocols(),

@@ -128,7 +128,7 @@ impl Outcomes {
         self.undecided.len() as u64
     }
 
-    /// Adds a record, and returns its number. The record counts as held back.
+    /// Adds a record to those that are held back, and returns its number.
     pub(super) fn add(&mut self, record: Record) -> u64 {
         let index = self.records();
         self.held_not_fed += usize::from(record.packet.is_err());

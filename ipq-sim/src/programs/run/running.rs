@@ -180,8 +180,9 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Empties the window of this socket if its program has read everything and waits, or has run
-    /// for too long since. Returns `None` if so, and otherwise the time after which to check again.
+    /// Empties the window of this socket if its program has read everything and waits, or has gone
+    /// on running for [`BUSY`] after that. Returns `None` if so, and otherwise the time after which
+    /// to check again.
     fn settle(&mut self, socket: SocketId) -> Option<Duration> {
         self.server.look(&mut self.kernel);
         if !self.server.all_read(&self.kernel) {

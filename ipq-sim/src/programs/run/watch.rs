@@ -43,7 +43,7 @@ pub struct TracedMessage<'a> {
     pub parts: [&'a [u8]; 3],
 }
 
-/// The progress of a run.
+/// How far a run has come, in records and in bytes of the capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The number of records of the capture that have a fate, or can't be fed.

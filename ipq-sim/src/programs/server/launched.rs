@@ -32,11 +32,11 @@ use std::time::Duration;
 /// /proc are shorter.
 const LONGEST_PATH: usize = 64;
 
-/// The number of tries to bind a port id that is taken, though the program may have closed its
-/// socket. A process that the program is just making holds a copy of the socket until it executes
-/// its own program, which takes long on a busy machine.
+/// The number of times that a bind is tried again, if a socket that the program may have closed
+/// still has the port id. A process that the program is just making holds a copy of the socket
+/// until it executes its own program, which takes long on a busy machine.
 const CLOSING_TRIES: usize = 500;
-/// The pause between two of the [`CLOSING_TRIES`].
+/// The pause before each of the [`CLOSING_TRIES`].
 const CLOSING_PAUSE: Duration = Duration::from_millis(1);
 
 /// The program that was started for a server, and the state of answering its calls.
@@ -120,7 +120,8 @@ impl fmt::Display for Remark {
 }
 
 impl Server {
-    /// Begins to answer the calls that `listener` reports, of a program that was started.
+    /// Begins to serve the program that was started with this `listener`. From now on each turn
+    /// answers the calls that the listener reports.
     pub fn launch(&mut self, listener: Listener) -> io::Result<()> {
         let data = epoll::EventData::new_u64(CALLS);
         epoll::add(&self.events, &listener, data, epoll::EventFlags::IN)?;
@@ -257,8 +258,8 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a `recvfrom` call that asks for the sender's address. A pending overrun fails it
-    /// with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On a
+    /// Answers a `recvfrom` call that asks for the sender's address. A pending overrun fails the
+    /// call with ENOBUFS. If no datagram is there, the call may stay stopped until one comes. On a
     /// socket that is not emulated, the kernel carries the call out.
     fn answer_receive(
         &mut self,

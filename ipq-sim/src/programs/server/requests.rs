@@ -12,7 +12,7 @@ use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// What a request got that was granted.
+/// The result of a request that was granted: a value, a new socket, or a text.
 enum Granted {
     Value(u32),
     /// The socket that was opened, and the length of the longest datagram that can be sent on it.

@@ -3,7 +3,7 @@
 
 use ipq_core::wire::Abi;
 
-/// The rules of one kernel.
+/// One kernel's behaviour, as far as kernels differ.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "most rules hold, or do not")]
 pub(crate) struct Rules {

@@ -27,7 +27,7 @@ fn packets(bytes: &[u8]) -> Vec<Result<Vec<u8>, NotFed>> {
     read(bytes).0.into_iter().map(packet).collect()
 }
 
-/// Writes captures in one byte order.
+/// A writer of captures in one byte order.
 #[derive(Clone, Copy)]
 struct Writer {
     is_big: bool,

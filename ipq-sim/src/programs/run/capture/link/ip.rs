@@ -11,7 +11,8 @@ const LONGEST: usize = 0xffff;
 
 /// Returns the IP packet that `bytes` begins with, and its family. Leaves out what follows the
 /// packet, such as padding. Fails with the reason if the packet is not whole, or its header not
-/// sound.
+/// sound. `is_cut` says that the capture has only a part of the frame, so that a packet without a
+/// length can't be completed.
 pub(super) fn packet(bytes: &[u8], is_cut: bool) -> Result<(Family, Bytes), NotFed> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, is_cut).map(|packet| (Family::Ipv4, packet)),

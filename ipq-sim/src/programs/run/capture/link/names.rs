@@ -51,8 +51,8 @@ pub(crate) fn link_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of the protocol with an `EtherType`. Returns `None` if the table below lacks
-/// the number.
+/// Returns the name of the protocol whose `EtherType` is `number`. Returns `None` if the table
+/// below lacks the number.
 pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0806 => "ARP",
@@ -80,7 +80,8 @@ pub(crate) fn ether_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of a protocol of PPP. Returns `None` if the table below lacks the number.
+/// Returns the name of the protocol whose number in PPP is `number`. Returns `None` if the table
+/// below lacks the number.
 pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     Some(match number {
         0x002d | 0x002f => "PPP: TCP/IP with compressed headers",
@@ -97,8 +98,8 @@ pub(crate) fn ppp(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Returns the name of the protocol with a service access point of IEEE 802.2. Returns `None` if
-/// the table below lacks the number.
+/// Returns the name of the protocol whose service access point of IEEE 802.2 is `number`. Returns
+/// `None` if the table below lacks the number.
 pub(crate) fn service(number: u8) -> Option<&'static str> {
     Some(match number {
         0x42 => "STP",
