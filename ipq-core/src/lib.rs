@@ -21,7 +21,7 @@
 //!
 //! The rule for this program is `iptables -A INPUT -p icmp -j NFQUEUE --queue-num 0`, or with
 //! nftables `ip protocol icmp queue num 0`. Setting the rule needs root. So does the program:
-//! without the capability CAP_NET_ADMIN it ends with "Operation not permitted (EPERM)" and says
+//! without the capability `CAP_NET_ADMIN` it ends with "Operation not permitted (EPERM)" and says
 //! what to do.
 //!
 //! ```toml

@@ -61,7 +61,7 @@ pub(crate) fn is_later_fragment(data: &[u8]) -> bool {
     extension_headers(data).any(|header| header.is_of_later_fragment && header.end <= data.len())
 }
 
-/// Returns `true` if the packet is neighbour discovery or multicast listener discovery (ICMPv6
+/// Returns `true` if the packet is neighbour discovery or multicast listener discovery (`ICMPv6`
 /// types 130 to 137, and 143), which the host itself sends (PKT-6).
 pub(crate) fn is_discovery(data: &[u8]) -> bool {
     transport(data)

@@ -29,7 +29,7 @@ fn payload(rest: &[u8]) -> Result<&[u8], NotFed> {
     }
 }
 
-/// Returns the IP packet of a frame of a PPP session over Ethernet. `rest` begins with the PPPoE
+/// Returns the IP packet of a frame of a PPP session over Ethernet. `rest` begins with the `PPPoE`
 /// header.
 pub(super) fn over_ethernet(rest: &[u8]) -> Result<&[u8], NotFed> {
     let ([_, _, _, _, high, low], after) = split(rest)?;
