@@ -18,8 +18,8 @@ pub struct Listener {
     interfaces: Vec<Interface>,
     /// The netlink protocols whose `socket` calls may not reach the kernel.
     protocols: Vec<u32>,
-    /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are taken
-    /// first.
+    /// The calls that [`launch`](fn@crate::launch) read while it started the program. They are
+    /// taken before all other calls.
     pub(crate) early: VecDeque<Call>,
 }
 
@@ -304,8 +304,8 @@ fn is_gone(error: &io::Error) -> bool {
 
 impl AsFd for Listener {
     /// Returns a descriptor that is readable when a call waits to be taken, and hung up when no
-    /// process under the filter is left. Calls that [`launch`](fn@crate::launch) read do not make it
-    /// readable.
+    /// process under the filter is left. Calls that [`launch`](fn@crate::launch) read do not make
+    /// it readable.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

@@ -6,8 +6,9 @@ use std::io;
 /// Follows a run. An error that a method returns ends the run.
 pub trait Watch {
     /// Called when a record of the capture has its fate, or can't be fed. Records come in the
-    /// capture's order. If a packet has no fate for too long, later records come before it: once
-    /// 16,384 of them have a fate, their packets have 16 MiB, or 65,536 could not be fed.
+    /// capture's order, with one exception. A packet without a fate lets later records come first
+    /// once more than 16,384 packets with a fate, more than 16 MiB of such packets, or more than
+    /// 65,536 records that can't be fed are held back behind it.
     fn packet(&mut self, packet: PacketReport) -> io::Result<()> {
         let _ = packet;
         Ok(())
