@@ -53,7 +53,8 @@ const MOST_CONNECTIONS: usize = 1024;
 /// are.
 const MOST_IN_A_ROW: usize = 32;
 
-/// The length of the longest datagram that is taken from a program, in bytes.
+/// The length, in bytes, of the longest datagram that is taken from a program, or copied to a
+/// program by a call that the server carries out for it.
 const LONGEST: usize = 1 << 18;
 
 /// The longest wait of a turn while a frame of another sender waits until the program has read the
