@@ -229,8 +229,7 @@ pub(crate) struct Sockets {
     /// The bound sockets, by protocol and port id.
     ports: BTreeMap<(i32, PortId), SocketId>,
     next_socket: u64,
-    /// The port id, as a signed number, that the next process gets whose own id is taken. It counts
-    /// down.
+    /// The next port id, as a signed number, for a process whose own id is taken. It counts down.
     rover: i32,
     /// `true` when the kernel has ended: sends fail with EBADF, and so do receives that find
     /// nothing.
@@ -456,8 +455,8 @@ impl Sockets {
         Some(self.open.get(&id)?.datagrams.front()?.received(buffer))
     }
 
-    /// Returns `true` if a receive call would return at once with a datagram or an error. A closed
-    /// socket is always readable.
+    /// Returns `true` if a receive call would return at once with a datagram or an error. After the
+    /// kernel's end every socket is readable, and a closed one always.
     pub(crate) fn is_readable(&self, id: SocketId) -> bool {
         self.shut_down
             || self
@@ -618,7 +617,8 @@ impl Socket {
     }
 
     /// Notes that a datagram was refused. Makes the socket congested and sets the pending error
-    /// ENOBUFS, unless it was congested already or `NETLINK_NO_ENOBUFS` is set.
+    /// ENOBUFS, unless it was congested already or has `NETLINK_NO_ENOBUFS`, if the kernel heeds
+    /// that.
     fn overrun(&mut self, rules: &Rules) {
         let quiet = self.no_enobufs && rules.no_enobufs != NoEnobufs::Nothing;
         if !quiet && !self.congested {

@@ -48,13 +48,13 @@ pub mod option {
     pub const VERDICT: u16 = 7;
 }
 
-/// The numbers of the link layers that an interface's frames begin with.
+/// The numbers of link layers, which say what an interface's frames are.
 pub mod link {
-    /// The number of Ethernet.
+    /// The link-layer number of Ethernet frames.
     pub const ETHERNET: u16 = 1;
-    /// The number of no link layer: the frames are IP packets.
+    /// The link-layer number of IP packets that have nothing before them.
     pub const RAW_IP: u16 = 101;
-    /// The number of netlink: the frames are messages, each after a
+    /// The link-layer number of netlink messages, each after a
     /// [`netlink_header`](super::netlink_header).
     pub const NETLINK: u16 = 253;
 }

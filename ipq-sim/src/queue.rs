@@ -106,7 +106,7 @@ pub(crate) struct Queues<T> {
     pub(crate) numbered: Option<nfnetlink::Queues<T>>,
 }
 
-/// The module of a queue `Q`.
+/// The state of a kernel module, with its queue `Q`.
 enum Module<Q> {
     Loaded(Q),
     /// The module is not loaded. Its queue is kept for the packet ids of the next one.

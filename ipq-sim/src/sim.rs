@@ -147,7 +147,7 @@ impl<A: Access> Simulation<A> {
         self.with(|kernel| kernel.now())
     }
 
-    /// Advances virtual time, and lets the frames arrive that are due: see [`Kernel::advance`].
+    /// Advances virtual time, and lets frames that are due by then arrive: see [`Kernel::advance`].
     pub fn advance(&self, by: Duration) {
         self.with(|kernel| kernel.advance(by));
     }

@@ -5,7 +5,7 @@
 pub(crate) struct Attaching {
     /// The rule for which port id becomes the peer's when a message attaches (ATT-1).
     pub(crate) peer_known_by: PeerKnownBy,
-    /// The rule that says if a message attaches whose body is refused (ATT-2).
+    /// The rule that says if a message with a refused body attaches (ATT-2).
     pub(crate) refused_body: RefusedBody,
     /// The effect of a message whose port id is not the peer's (ATT-3).
     pub(crate) second_peer: SecondPeer,
@@ -26,7 +26,7 @@ pub(crate) enum PeerKnownBy {
     Socket,
 }
 
-/// The rule that says if a message attaches whose body is refused.
+/// The rule that says if a message with a refused body attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedBody {
     /// A message whose body is refused attaches: the peer is set before the body is looked at.

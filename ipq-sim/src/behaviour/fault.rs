@@ -23,7 +23,8 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All faults, in the order of their requirements.
+            /// All faults: those of `ip_queue`, those of numbered queues, and those of rules in
+            /// which kernels differ, each in the order of their requirements.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the ids of the requirements that the fault breaks. A rule that differs

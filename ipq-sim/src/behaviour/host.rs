@@ -24,7 +24,7 @@ pub(crate) struct Host {
     pub(crate) routed: Routed,
     /// The time for which a packet keeps its mark (FWD-6).
     pub(crate) marks: Marks,
-    /// The hooks that a packet passes which this host sends to itself (FWD-7).
+    /// The hooks that a packet from this host to itself passes (FWD-7).
     pub(crate) looping: Looping,
     /// The neighbour that a routed packet leaves to, if its destination changed (NFQ-72).
     pub(crate) next_hop: NextHop,
@@ -117,7 +117,7 @@ pub(crate) enum Marks {
     LostAtNextHook,
 }
 
-/// The hooks that a packet passes which this host sends to itself.
+/// The hooks that a packet from this host to itself passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Looping {
     /// A packet from this host to itself passes OUTPUT and POSTROUTING, and then comes in by `lo`.
@@ -161,9 +161,9 @@ pub(crate) enum MangleChains {
 /// The queued packets that are dropped when a device goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceDown {
-    /// The queued packets are dropped whose incoming or outgoing device goes down.
+    /// The packets that have the device as incoming or outgoing device are dropped.
     Named,
-    /// All queued packets are dropped when any device goes down. No kernel does this.
+    /// All queued packets are dropped, whichever device goes down. No kernel does this.
     All,
     /// No queued packet is dropped when a device goes down. No kernel does this.
     None,

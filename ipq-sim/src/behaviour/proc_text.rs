@@ -43,7 +43,7 @@ pub(crate) enum Figure {
     Zero,
 }
 
-/// The lines of Linux 2.4.0 to 2.4.17, for IPv4.
+/// The lines of the text in Linux 2.4.0 to 2.4.17.
 pub(crate) const EIGHT_LINES: [Line; 8] = [
     Line("Peer pid", Figure::SignedPeer),
     Line("Peer died", Figure::PeerDied),

@@ -13,7 +13,7 @@ pub(crate) struct Queueing {
     pub(crate) full_at: FullAt,
     /// The rule that says if the maximum length is compared as a signed number (PKT-2).
     pub(crate) maximum_length: Signedness,
-    /// The rule that says if a packet counts as dropped whose frame can't be delivered (PKT-3).
+    /// The rule that says if a packet with an undeliverable frame counts as dropped (PKT-3).
     pub(crate) undeliverable: Counted,
     /// The number of bytes of a packet that are copied into its frame (PKT-4).
     pub(crate) copied: Copied,

@@ -33,7 +33,7 @@ pub(crate) struct Requests {
     pub(crate) mode_body: ModeBody,
     /// The rule for a mode message that asks for mode NONE (MSG-8).
     pub(crate) mode_none: ModeNoneRequest,
-    /// The way in which a range of word size becomes one of at most 65,535 (MSG-8).
+    /// The way in which a copy range, a word of the message, is cut to at most 65,535 (MSG-8).
     pub(crate) range_cut: RangeCut,
     /// The effect of a mode change on the packets that are queued (PKT-10).
     pub(crate) mode_change: ModeChange,
@@ -98,7 +98,7 @@ pub(crate) enum ModeNoneRequest {
     Refused,
 }
 
-/// The way in which a range of word size becomes one of at most 65,535.
+/// The way in which a copy range, a word of the message, is cut to at most 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeCut {
     /// The range's low 32 bits are clamped to 65,535.

@@ -75,7 +75,7 @@ pub(crate) enum Effect {
     Queued,
 }
 
-/// The rule that says what is checked first of a verdict.
+/// The rule that says if a verdict's value or its packet id is checked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckedFirst {
     /// The verdict's value is checked before its packet id.

@@ -109,7 +109,8 @@ drop_reasons! {
     /// The frame was for another host (FWD-1), or a packet to be forwarded came in a broadcast
     /// frame.
     OtherHost "for another host",
-    /// The packet's header was wrong (FWD-1), or ended before what a rule had to match.
+    /// The packet's header was wrong (FWD-1), or the packet ended before a header that a rule had
+    /// to match.
     Malformed "malformed",
     /// The packet's source or destination must not appear on a network: loopback, or this host's
     /// own address as a source.

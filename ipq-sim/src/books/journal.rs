@@ -17,7 +17,8 @@ pub enum PacketEvent {
         packet_id: PacketId,
         /// The verdict that the program gave.
         verdict: Verdict,
-        /// `true` if the verdict's payload replaced the packet (VER-5).
+        /// `true` if the verdict had a payload to replace the packet (VER-5), even one too short to
+        /// be used.
         replaced: bool,
         /// The mark that the verdict set, if it set one (NFQ-67).
         mark: Option<u32>,

@@ -7,15 +7,15 @@ use super::trail::{Step, Trail};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The numbers of packets that entered the emulated host, that left it each way, and that are still
-/// queued.
+/// The numbers of packets that entered the emulated host, were delivered, were dropped for each
+/// reason, or are still queued.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// The number of packets that entered the host: by a device, from a program, or at a hook.
     pub entered: u64,
     /// The number of packets that were delivered here or left by a device.
     pub delivered: u64,
-    /// The number of packets that wait for a verdict.
+    /// The number of packets that wait for a verdict, or are still on their way.
     pub queued: u64,
     dropped: [u64; DropReason::ALL.len()],
 }

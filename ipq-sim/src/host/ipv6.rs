@@ -45,8 +45,8 @@ pub(crate) fn with_decremented_hop_limit(data: Bytes) -> Bytes {
 }
 
 /// Returns the number of the protocol after the extension headers. Returns `None` if the packet
-/// ends before a header names the protocol, or if it is a later fragment in which an extension
-/// header would follow.
+/// ends before a header names the protocol. Returns `None`, too, for a later fragment whose
+/// fragment header names an extension header.
 pub(crate) fn protocol(data: &[u8]) -> Option<u8> {
     let protocol = match extension_headers(data).last() {
         Some(header) => header.next,

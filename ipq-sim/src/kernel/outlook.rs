@@ -129,7 +129,7 @@ impl Kernel {
         }
     }
 
-    /// Returns `true` if a queue holds fewer packets than its maximum length allows.
+    /// Returns `true` if a queue is there and its length allows one more packet.
     #[must_use]
     pub fn has_room(&self, queue: QueueId) -> bool {
         match queue {

@@ -191,9 +191,9 @@ impl Kernel {
         }
     }
 
-    /// Gives a datagram's first message to the queue of the protocol. Then lets the packet go on
-    /// that a verdict releases, and then delivers the reply. Fails with ECONNREFUSED if the
-    /// protocol has no loaded queue.
+    /// Gives a datagram's first message to the queue of the protocol. If the message is a verdict,
+    /// the packet that it releases goes on next. Then the reply is delivered. Fails with
+    /// ECONNREFUSED if the protocol has no loaded queue.
     fn obey_first(&mut self, protocol: i32, datagram: &[u8], sender: Sender) -> Result<(), Errno> {
         let id = self.queue_of_protocol(protocol).ok_or(Errno::ECONNREFUSED)?;
         let queue = self.queues.get_mut(id).ok_or(Errno::ECONNREFUSED)?;

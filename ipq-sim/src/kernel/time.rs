@@ -14,16 +14,16 @@ impl Kernel {
         self.clock.now()
     }
 
-    /// Advances virtual time, and lets the frames arrive that are due by then. On real time, only
-    /// lets those arrive that are due within `by` from now.
+    /// Advances virtual time, and lets frames that are due by then arrive. On real time, only lets
+    /// frames arrive, those that are due within `by` from now.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now().saturating_add(by);
         while self.advance_to_next(end) {}
         self.set_virtual_time(end);
     }
 
-    /// Lets the first frame arrive that is to arrive later, if it is due by `end`. Sets virtual
-    /// time to the moment when it is due. Returns `true` if a frame arrived.
+    /// Lets the next frame of those put off arrive, if it is due by `end`. Sets virtual time to the
+    /// moment when it is due. Returns `true` if a frame arrived.
     pub(crate) fn advance_to_next(&mut self, end: Duration) -> bool {
         let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= end) else {
             return false;
@@ -35,8 +35,8 @@ impl Kernel {
         true
     }
 
-    /// Returns the time until the next frame is due that is to arrive later. Returns `None` if
-    /// there is none.
+    /// Returns the time until the next frame of those put off is due. Returns `None` if there is
+    /// none.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         let ((at, _), _) = self.later.first_key_value()?;
         Some(at.saturating_sub(self.now()))

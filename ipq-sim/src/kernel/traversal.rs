@@ -20,7 +20,7 @@ pub(crate) struct Traversal {
     pub(crate) function: u8,
     /// The queue that a rule or a verdict last sent the packet to. `None` before that.
     pub(super) queued_in: Option<QueueId>,
-    /// The packet's route. An arriving packet has none before it has passed PREROUTING.
+    /// The packet's route. A packet from outside has none before it has passed PREROUTING.
     pub(crate) route: Option<Route>,
     /// The destination that the packet had when it was routed. Some kernels send it to that
     /// neighbour, even if its destination has changed since

@@ -123,10 +123,10 @@ fn names() -> String {
 }
 
 impl Profile {
-    /// Returns the profile nearest to a kernel, which `uname -r` and `uname -m` name by version and
-    /// architecture. That is the kernel's own profile, or else one that stands for the version,
-    /// with the word size of `abi` if there is such a profile. The profile's frames are laid out as
-    /// `abi` says. Fails if no profile stands for the version.
+    /// Returns the profile nearest to the kernel with this version (what `uname -r` prints) and
+    /// architecture (`uname -m`). That is the kernel's own profile, or else one that stands for the
+    /// version, with the word size of `abi` if there is such a profile. The profile's frames are
+    /// laid out as `abi` says. Fails if no profile stands for the version.
     ///
     /// Where the version ends early, as in "2.4", its last release is meant.
     pub fn nearest(kernel: &str, architecture: &str, abi: Abi) -> Result<Nearest, NoProfile> {

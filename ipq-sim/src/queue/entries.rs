@@ -20,7 +20,10 @@ pub enum IdReuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(Record);
 
-/// The entries of a queue, for packets that are queued or about to be.
+/// The entries of a queue. An entry is allocated when a packet is offered, and linked with the
+/// packet's item when the packet is queued. It is unlinked when the verdict comes, and released
+/// when the verdict was carried out. So a packet that is queued again gets its new id before the
+/// old one is free.
 pub(super) struct Entries<T> {
     nodes: Vec<Node<T>>,
     /// The number of times that each entry was released, if ids are never reused.

@@ -260,7 +260,7 @@ impl<T> Queues<T> {
         instances.flat_map(Instance::into_items).collect()
     }
 
-    /// Takes the packets out of all queues whose items meet the condition, without telling the
+    /// Takes the packets whose items meet the condition out of all queues, without telling the
     /// owners, as when a device goes down (NFQ-9). Returns the items.
     pub fn take_if(&mut self, condition: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();

@@ -58,7 +58,8 @@ impl Access for Shared {
 }
 
 impl Shared {
-    /// Lets the frames arrive that are due by now, and wakes the other threads if there are any.
+    /// Lets frames that are due by now arrive. After that, wakes the other threads, which may wait
+    /// for the frames' packets.
     fn advance_to_now<'a>(&self, mut kernel: Guard<'a, Kernel>) -> Guard<'a, Kernel> {
         if kernel.until_next() == Some(Duration::ZERO) {
             kernel.advance(Duration::ZERO);

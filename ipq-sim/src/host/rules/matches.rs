@@ -40,7 +40,7 @@ pub(super) struct Addresses {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DeviceName {
     pub(super) name: InterfaceName,
-    /// `true` if every name matches that begins so.
+    /// `true` if every name that begins so matches.
     pub(super) is_prefix: bool,
 }
 

@@ -17,7 +17,7 @@ const POLICIES: [(u16, Policy); 5] = [
 ];
 type ConfigAttributes<'m> = Attributes<'m, 6>;
 
-/// The least value that flags are refused for, since no kernel knows the bits from this one on.
+/// The least value of flags that is refused: no kernel knows this bit or a higher one.
 const FLAGS_END: u32 = 32;
 
 impl<T> Queues<T> {

@@ -174,8 +174,8 @@ impl<T> Instance<T> {
         Offer::Queued { id }
     }
 
-    /// Lets a packet pass that can't be queued, if the queue has the flag fail-open. Otherwise
-    /// counts it as dropped (NFQ-12).
+    /// Refuses a packet: lets it pass if the queue has the flag fail-open, and otherwise counts it
+    /// as dropped (NFQ-12).
     fn refuse(&mut self, refusal: Refusal) -> Offer {
         if self.flags & flag::FAIL_OPEN != 0 {
             return Offer::Passed(refusal);

@@ -159,8 +159,9 @@ fn resource(message: &[u8]) -> u16 {
     number.map_or(0, |number| u16::from_be_bytes(*number))
 }
 
-/// Returns the answers to a batch, which begins with `begin`. Only nftables takes batches, so
-/// messages for queues are refused in one (NFQ-51).
+/// Returns the answers to a datagram that is a batch of `begin` and the messages in `rest`. A batch
+/// that is not for nftables gets one error, for `begin`. In a batch for nftables each message is
+/// refused (NFQ-51). A malformed message there leaves all without an answer.
 fn batch<'m>(begin: &Request<'m>, mut rest: &'m [u8], datagram: &[u8], rules: &Rules) -> Vec<Answer<'m>> {
     let refuse = |errno| vec![begin.answer_always(Err(errno), Note::None)];
     // The header of the message may state less. The kernel looks only at the datagram's length.

@@ -297,8 +297,8 @@ fn what_was_put_off_comes_to_who_waits() {
     assert!(sim.now() >= began + SECOND);
 }
 
-/// Lets a reader wait without a time-out, and another thread with one, until a frame arrives that
-/// is to arrive later. Whichever thread makes the kernel let it arrive, the reader is woken.
+/// Lets a reader wait without a time-out, and another thread with one, for a frame that was put
+/// off. Whichever thread makes the kernel let it arrive, the reader is woken.
 fn what_another_caught_up_with_wakes() {
     let (sim, handle) = listening();
     let other = sim.open_as(ClientId::FIRST, Family::Ipv4, PortId(7)).unwrap();
