@@ -76,12 +76,12 @@ pub(crate) struct Behaviour {
     pub(crate) proc_text: ProcText,
     /// The rules for netlink sockets (SOCK).
     pub(crate) netlink: Netlink,
-    /// The bytes that a seeded fault spoils; `None` for every kernel.
+    /// The flaw that a seeded fault commits; `None` for every kernel.
     pub(crate) flaw: Option<Flaw>,
 }
 
 impl Behaviour {
-    /// Returns the bytes that a seeded fault spoils, if there are any. Without the feature
+    /// Returns the flaw that a seeded fault commits, if there is one. Without the feature
     /// `seeded-faults` returns `None`, and the compiler leaves out the code that would look for a
     /// flaw.
     pub(crate) const fn flaw(&self) -> Option<Flaw> {

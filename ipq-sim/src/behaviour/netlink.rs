@@ -101,17 +101,17 @@ pub(crate) enum Overrun {
 /// The effect of the option `NETLINK_NO_ENOBUFS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEnobufs {
-    /// With the option an overrun is not reported, and the datagrams after it are taken if there is
-    /// room. Setting the option ends the congestion that an earlier overrun left.
+    /// With `NETLINK_NO_ENOBUFS` an overrun is not reported, and the datagrams after it are taken
+    /// if there is room. Setting the option ends the congestion that an earlier overrun left.
     QuietAndUnlatched,
     /// The option `NETLINK_NO_ENOBUFS` has no effect.
     Nothing,
-    /// With the option an overrun is not reported, but datagrams are refused until the receive
-    /// buffer is empty. No kernel does this.
+    /// With `NETLINK_NO_ENOBUFS` an overrun is not reported, but datagrams are refused until the
+    /// receive buffer is empty. No kernel does this.
     QuietOnly,
-    /// With the option an overrun is not reported, and the datagrams after it are taken if there is
-    /// room. Setting the option does not end the congestion that an earlier overrun left. No kernel
-    /// does this.
+    /// With `NETLINK_NO_ENOBUFS` an overrun is not reported, and the datagrams after it are taken
+    /// if there is room. Setting the option does not end the congestion that an earlier overrun
+    /// left. No kernel does this.
     LatchKept,
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn tos(data: &[u8]) -> u8 {
     fixed_header(data)[1]
 }
 
-/// Returns the priority that a router derives from the type of service (NFQ-83).
+/// Returns the priority that forwarding derives from the type of service: 0, 2, 4 or 6 (NFQ-83).
 pub(crate) fn priority(data: &[u8]) -> u32 {
     const BULK: u32 = 2;
     const INTERACTIVE_BULK: u32 = 4;

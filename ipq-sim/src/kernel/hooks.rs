@@ -211,9 +211,9 @@ impl Kernel {
         }
     }
 
-    /// Moves a packet from PREROUTING to INPUT or FORWARD, as it is routed. A packet to be
+    /// Routes an arriving packet, and moves it from PREROUTING to INPUT or FORWARD. A packet to be
     /// forwarded must pass [`make_forwardable`](Self::make_forwardable). An IPv4 fragment for this
-    /// host is dropped.
+    /// host is dropped, and so is a packet without a route.
     fn route(&self, traversal: &mut Traversal) -> Result<Next, DropReason> {
         let route = if let Some(route) = traversal.route {
             route
@@ -277,8 +277,8 @@ impl Kernel {
         traversal.go_to(HookPoint::Postrouting, indev, traversal.outdev)
     }
 
-    /// Moves a packet from OUTPUT to POSTROUTING, with the outgoing device of its present route. An
-    /// IPv4 packet's protocol is known from here on.
+    /// Moves a packet from OUTPUT to POSTROUTING, with the outgoing device of its present route.
+    /// From here on an IPv4 packet's `hw_protocol` is 0x0800.
     fn after_output(&self, traversal: &mut Traversal) -> Next {
         let outdev = match traversal.route {
             Some(Route::Via(device)) => device,

@@ -116,9 +116,9 @@ impl Kernel {
         self.sockets.receive_buffer(socket)
     }
 
-    /// Returns the `deciding_weight` for `ReceiveBuffer::takes` of the message about a packet of
-    /// `length` bytes. It is the message's weight for a numbered queue, whose kernel counts the
-    /// next datagram (NFQ-100). It is 0 for `ip_queue`, whose kernel does not (SOCK-4).
+    /// Returns the weight for `ReceiveBuffer::takes` of the message about a packet of `length`
+    /// bytes. It is the message's weight for a numbered queue, whose kernel counts the next
+    /// datagram (NFQ-100). It is 0 for `ip_queue`, whose kernel does not (SOCK-4).
     #[must_use]
     pub fn deciding_weight(&self, queue: QueueId, length: usize) -> usize {
         match (queue, &self.queues.numbered, self.profile.behaviour.netlink.full) {

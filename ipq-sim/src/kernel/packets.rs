@@ -196,7 +196,7 @@ impl Kernel {
         self.ledger.fate(packet)
     }
 
-    /// Returns the counts of all packets: entered, delivered, dropped for each reason.
+    /// Returns the counts of all packets: entered, delivered, queued, dropped for each reason.
     #[must_use]
     pub const fn accounting(&self) -> &Accounting {
         self.ledger.accounting()

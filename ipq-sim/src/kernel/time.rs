@@ -48,8 +48,8 @@ impl Kernel {
         }
     }
 
-    /// Returns the time stamp of a packet that this host sends now. Which packets have one is the
-    /// kernel's rule (PKT-8).
+    /// Returns the time stamp of a packet that this host sends now. By the kernel's rule it is
+    /// unset, has microseconds alone, or is that of an arriving packet (PKT-8).
     pub(super) fn own_time(&self) -> ArrivalTime {
         match self.profile.behaviour.metadata.own_packets {
             OwnPackets::Unstamped => ArrivalTime::default(),
