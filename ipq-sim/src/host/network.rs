@@ -144,7 +144,7 @@ impl DeviceId {
     /// The number of the device `lo`, which is always the first.
     pub(crate) const LOOPBACK: Self = Self(NonZeroU16::MIN);
 
-    /// Returns the number itself, as the kernel uses it for interfaces.
+    /// Returns the device's number, which is the kernel's interface index.
     pub(crate) const fn number(self) -> u16 {
         self.0.get()
     }

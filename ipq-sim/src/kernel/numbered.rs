@@ -73,9 +73,9 @@ impl Kernel {
         }
     }
 
-    /// Carries out a datagram's messages in turn. The packets that a message releases go on before
-    /// the message is answered (NFQ-70). Fails with ECONNREFUSED on a kernel without numbered
-    /// queues.
+    /// Carries out a datagram's messages in turn. The packets that a message releases go on, and
+    /// those that it takes without a verdict are dropped, before the message is answered (NFQ-70).
+    /// Fails with ECONNREFUSED on a kernel without numbered queues.
     pub(super) fn obey_numbered(&mut self, datagram: &[u8], mut sender: Sender) -> Result<(), Errno> {
         let rules = self.profile.behaviour.modules.numbered.ok_or(Errno::ECONNREFUSED)?;
         let datagram = match rules.flaw() {

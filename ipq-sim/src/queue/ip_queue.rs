@@ -125,8 +125,8 @@ impl<T> IpQueue<T> {
         Self::with_entries(profile, Entries::new(ids))
     }
 
-    /// Returns the new queue of a module that is loaded again. Only the entries' ids go on, since
-    /// they come from an allocator of the kernel (PKT-9).
+    /// Returns the new queue of a module that is loaded again. It takes its packet ids where the
+    /// old one stopped, since they come from an allocator of the kernel (PKT-9).
     pub(crate) fn renewed(self, profile: &Profile) -> Self {
         Self::with_entries(profile, self.entries)
     }
@@ -178,7 +178,7 @@ impl<T> IpQueue<T> {
 
     /// Offers a packet to the peer: gives it an entry and an id, makes its frame, and calls
     /// `deliver` with the peer's port id and the frame. Returns the entry, in which the caller must
-    /// [`keep`](Self::keep) the packet's item.
+    /// [`keep`](Self::keep) the packet's item. Fails if the packet is not queued, with the reason.
     pub(crate) fn offer(
         &mut self,
         details: PacketDetails,
@@ -287,7 +287,7 @@ impl<T> IpQueue<T> {
     }
 
     /// Checks a datagram's first message from userspace in the kernel's order, and obeys it (MSG-1
-    /// to MSG-11).
+    /// to MSG-11). Returns what the caller must do: let a packet go on, drop others, answer.
     pub(crate) fn request<'a>(
         &mut self,
         datagram: &'a [u8],
