@@ -111,7 +111,7 @@ fn kind(bytes: &[u8], abi: Abi) -> Option<MessageType> {
     Header::parse(bytes, abi).map(|header| header.message_type)
 }
 
-/// Returns the data_len of a PACKET frame. In the recordings it has two bytes at most, and is
+/// Returns the `data_len` of a PACKET frame. In the recordings it has two bytes at most, and is
 /// little-endian.
 fn data_len(bytes: &[u8], abi: Abi) -> usize {
     let at = Header::BYTES + abi.packet_message_bytes() - abi.word_bytes();
