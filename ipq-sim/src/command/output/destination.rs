@@ -29,7 +29,7 @@ impl Destination {
         };
         Ok(Self {
             path: path.to_owned(),
-            file: BufWriter::with_capacity(1 << 16, file.map_err(|source| failed(path, source))?),
+            file: BufWriter::with_capacity(1 << 20, file.map_err(|source| failed(path, source))?),
             has_begun: false,
         })
     }
@@ -65,7 +65,9 @@ impl Destination {
     /// output, which the caller of the command has opened.
     fn truncate(&self) -> io::Result<()> {
         let file = self.file.get_ref();
-        if self.path.as_os_str() != STANDARD_OUTPUT && file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        // An empty file is left alone: what is cut, ext4 writes to the disk when it is closed.
+        if self.path.as_os_str() != STANDARD_OUTPUT && metadata.is_file() && metadata.len() > 0 {
             file.set_len(0)?;
         }
         Ok(())
